@@ -1,0 +1,7 @@
+"""`python -m blockd`."""
+
+import sys
+
+from blockd.cli import main
+
+sys.exit(main())

@@ -1,0 +1,55 @@
+"""The command line: one verb per module, each with `HELP`, `arguments(parser)` and `run(args) -> exit code`.
+
+Exit codes: 0 done, 1 the answer is no, 2 the usage or the config is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from blockd import __version__
+from blockd.errors import BlockdError, CommandError, ConfigError
+
+VERBS = ("run", "check", "lookup", "status", "refresh", "compile", "validate", "authority")
+DEFAULT_CONFIG = Path("config/blockd.yaml")
+
+DONE = 0
+NO = 1
+USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and give its exit code; errors of blockd's own tree end as one sentence on standard error."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    args = _parser(arguments).parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except BlockdError as error:
+        print(f"blockd {args.verb}: {error}", file=sys.stderr)
+        return USAGE if isinstance(error, ConfigError | CommandError) else NO
+    except BrokenPipeError:
+        return NO
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Build the parser; only the modules that the arguments can need are imported, so that a lookup starts fast."""
+    parser = argparse.ArgumentParser(prog="blockd", description="Enforce signed blocklists in DNS and HTTP.")
+    parser.add_argument("--version", action="version", version=f"blockd {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    named = next((word for word in arguments if word in VERBS), None)
+    for verb in VERBS:
+        module = importlib.import_module(f"blockd.cli.{verb}") if named in (None, verb) else None
+        child = verbs.add_parser(verb, help=module.HELP if module else None)
+        if module:
+            child.description = module.HELP
+            child.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="the config file")
+            child.add_argument("--json", action="store_true", help="print JSON for programs")
+            module.arguments(child)
+            child.set_defaults(run=module.run)
+    return parser

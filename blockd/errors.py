@@ -1,0 +1,125 @@
+"""Every error that blockd raises on purpose.
+
+BlockdError
+├── ConfigError          the config file cannot be used; carries every problem found, each with its path
+├── BadName              text or wire bytes are no domain name; carries the reason it is counted under
+├── BadOrder             an order document cannot be used
+├── RulesetError         a ruleset file is cut, damaged, hostile or of another format
+├── FeedRefused          a feed's new content is not taken; what it gave before stays in force
+│   └── FeedUnreachable  nothing could be fetched at all
+├── GateRefused          a compiled ruleset did not pass the gate; the one in force stays
+├── BadMessage           bytes are no DNS message that can be answered
+├── PublishError         a repository could not be made, signed or published
+└── CommandError         a command cannot do what it was asked
+
+Each class says with `effect` what it does to a daemon: fatal at start, refused at reload, or counted at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+
+class Effect(Enum):
+    """What an error does to a running daemon."""
+
+    FATAL = "fatal at start"
+    REFUSED = "refused at reload"
+    COUNTED = "counted at run time"
+
+
+class BlockdError(Exception):
+    """Base of the tree; its text is a sentence fit for an operator."""
+
+    effect = Effect.FATAL
+
+
+class ConfigError(BlockdError):
+    """The config file cannot be used.
+
+    `problems` holds every problem at once, each as `path: what is wrong and what is allowed`.
+    """
+
+    def __init__(self, source: str, problems: Sequence[str]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        listed = "".join(f"\n  {problem}" for problem in self.problems)
+        super().__init__(f"{source} cannot be used; nothing was started.{listed}")
+
+
+class BadName(BlockdError):
+    """Text or wire bytes are no domain name; `reason` is one of a fixed few, fit for counting."""
+
+    effect = Effect.COUNTED
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class BadOrder(BlockdError):
+    """An order document cannot be used; `problems` holds every problem with its field."""
+
+    effect = Effect.REFUSED
+
+    def __init__(self, source: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"{source} is no usable order: " + "; ".join(self.problems))
+
+
+class RulesetError(BlockdError):
+    """A ruleset file is cut, damaged, hostile or of another format."""
+
+    effect = Effect.REFUSED
+
+
+class FeedRefused(BlockdError):
+    """A feed's new content is not taken; `reason` is one of `blockd.feeds.reasons.REASONS`, fit for a label."""
+
+    effect = Effect.REFUSED
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        self.reason = reason
+        super().__init__(sentence)
+
+    def __reduce__(self) -> tuple[type[FeedRefused], tuple[str, str]]:
+        return type(self), (self.reason, str(self))
+
+
+class FeedUnreachable(FeedRefused):
+    """Nothing could be fetched at all."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("unreachable", sentence)
+
+    def __reduce__(self) -> tuple[type[FeedUnreachable], tuple[str]]:  # type: ignore[override]
+        return type(self), (str(self),)
+
+
+class GateRefused(BlockdError):
+    """A compiled ruleset did not pass the gate; `reason` is fit for a label."""
+
+    effect = Effect.REFUSED
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        self.reason = reason
+        super().__init__(sentence)
+
+
+class BadMessage(BlockdError):
+    """Bytes are no DNS message that can be answered; `rcode` is the answer owed, None for silence."""
+
+    effect = Effect.COUNTED
+
+    def __init__(self, rcode: int | None, sentence: str) -> None:
+        self.rcode = rcode
+        super().__init__(sentence)
+
+
+class PublishError(BlockdError):
+    """A repository could not be made, signed or published."""
+
+
+class CommandError(BlockdError):
+    """A command cannot do what it was asked."""

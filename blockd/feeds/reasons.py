@@ -1,0 +1,20 @@
+"""The reasons for which a feed's new content is refused: a fixed few, each a value of a metric's label."""
+
+from __future__ import annotations
+
+REASONS = {
+    "unreachable": "nothing could be fetched",
+    "missing": "the file or object is not there",
+    "empty": "it holds nothing, or no name",
+    "binary": "it is no text",
+    "html": "it is a web page, as an error or login page would be",
+    "cut": "it ends in the middle of a line, of its body or of its archive",
+    "too large": "it is larger than the feed's limit",
+    "shrunk": "it has lost more names than the gate allows",
+    "rejects": "too many of its lines are no names",
+    "signature": "a signature or digest is wrong, or too few keys have signed",
+    "rollback": "it is older than what was seen before",
+    "expired": "its metadata has expired",
+    "format": "it is not in the form that the feed's type has",
+    "fault": "blockd itself failed on it",
+}

@@ -1,0 +1,171 @@
+"""A domain name (RFC 9499 section 2), parsed once into a value and never checked again.
+
+The value's one representation is its *key*: the labels from the root down, each preceded by its length octet,
+ASCII letters in lower case (RFC 4343), no root label. `web.telegram.org` is `\\x03org\\x08telegram\\x03web`.
+Every ancestor of a name is a prefix of its key, so that the suffixes of a name are hashed and looked up in one
+pass over one buffer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import idna
+
+from blockd.errors import BadName
+
+MAX_LABEL = 63  # octets, RFC 1035 section 2.3.4
+MAX_NAME = 255  # octets on the wire with length octets and the root label, RFC 1035 section 2.3.4
+MAX_KEY = MAX_NAME - 1  # a key leaves the root label out
+MAX_TEXT = 1024  # characters looked at before text is called too long: 4 per octet of a name, as `\\DDD` writes it
+
+# Letters, digits and hyphens as RFC 5890 section 2.3.1 has them, and the underscore of RFC 8552.
+_HOST_LABEL = r"(?![-])[a-z0-9_-]{1,63}(?<![-])"
+_HOST_NAME = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*", re.ASCII)
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f]*:[0-9a-f:.]*\]?", re.ASCII)
+_HOST_OCTETS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
+_FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
+
+
+def key_from_text(text: str) -> bytes:
+    """Give the key of a host name written as text, in Unicode (IDNA 2008, RFC 5891) or ASCII, in any case.
+
+    One trailing dot is allowed. Raises BadName, whose reason is one of: empty, too long, address, empty label,
+    label too long, bad hyphen, bad character, bad IDNA.
+    """
+    name = text.lower() if text.isascii() else _to_ascii(text)
+    if name.endswith("."):
+        name = name[:-1]
+    if not _HOST_NAME.fullmatch(name):
+        raise BadName(_why_no_host_name(name))
+    if len(name) > MAX_KEY - 1:
+        raise BadName("too long")
+    if name[-1].isdigit() and _ADDRESS.fullmatch(name):
+        raise BadName("address")
+    labels = name.encode("ascii").split(b".")
+    labels.reverse()
+    return b"".join([b"%c%b" % (len(label), label) for label in labels])
+
+
+def key_from_wire(wire: bytes) -> bytes:
+    """Give the key of an uncompressed wire name, length octets and root label included (RFC 1035 section 3.1).
+
+    Any octet may stand in a label (RFC 2181 section 11). Raises BadName for a label over 63 octets, a pointer,
+    a missing root label, bytes behind it, or a name over 255 octets.
+    """
+    if len(wire) > MAX_NAME:
+        raise BadName("too long")
+    labels: list[bytes] = []
+    position = 0
+    while position < len(wire):
+        length = wire[position]
+        end = position + 1 + length
+        if length == 0:
+            if end != len(wire):
+                raise BadName("bytes behind the root label")
+            labels.reverse()
+            return b"".join(labels).translate(_FOLD)
+        if length > MAX_LABEL:
+            raise BadName("label too long")
+        labels.append(wire[position:end])
+        position = end
+    raise BadName("no root label")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DomainName:
+    """One domain name; `key` is described at the top of this module."""
+
+    key: bytes
+
+    @classmethod
+    def from_text(cls, text: str) -> DomainName:
+        """Parse a host name; raises BadName as `key_from_text` does."""
+        return cls(key_from_text(text))
+
+    @classmethod
+    def from_wire(cls, wire: bytes) -> DomainName:
+        """Parse an uncompressed wire name; raises BadName as `key_from_wire` does."""
+        return cls(key_from_wire(wire))
+
+    @property
+    def labels(self) -> tuple[bytes, ...]:
+        """The labels as DNS writes them, the least significant first, without the root."""
+        found = []
+        position = 0
+        while position < len(self.key):
+            end = position + 1 + self.key[position]
+            found.append(self.key[position + 1 : end])
+            position = end
+        return tuple(reversed(found))
+
+    @property
+    def wire(self) -> bytes:
+        """Uncompressed wire form with the root label."""
+        return b"".join(b"%c%b" % (len(label), label) for label in self.labels) + b"\0"
+
+    @property
+    def text(self) -> str:
+        """Presentation form without trailing dot; octets that no host name has are written `\\DDD` (RFC 1035 5.1)."""
+        return ".".join(_label_text(label) for label in self.labels) or "."
+
+    @property
+    def unicode(self) -> str:
+        """The name as people read it: A-labels as U-labels where IDNA 2008 allows, else the text."""
+        try:
+            return idna.decode(self.text)
+        except (idna.IDNAError, UnicodeError):
+            return self.text
+
+    def ancestors(self) -> Iterator[DomainName]:
+        """The name itself, then each parent, the root left out."""
+        ends = []
+        position = 0
+        while position < len(self.key):
+            position += 1 + self.key[position]
+            ends.append(position)
+        for end in reversed(ends):
+            yield DomainName(self.key[:end])
+
+    def is_at_or_under(self, other: DomainName) -> bool:
+        """Whether this name is `other` or a subdomain of it."""
+        return self.key.startswith(other.key)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _label_text(label: bytes) -> str:
+    if _HOST_OCTETS.issuperset(label):
+        return label.decode("ascii")
+    return "".join(chr(octet) if octet in _HOST_OCTETS else f"\\{octet:03d}" for octet in label)
+
+
+def _to_ascii(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise BadName("too long")
+    try:
+        return idna.encode(text, uts46=True, std3_rules=False, transitional=False).decode("ascii")
+    except (idna.IDNAError, UnicodeError) as error:
+        raise BadName("bad IDNA") from error
+
+
+def _why_no_host_name(name: str) -> str:
+    if not name:
+        return "empty"
+    if len(name) > MAX_TEXT:
+        return "too long"
+    if _ADDRESS.fullmatch(name):
+        return "address"
+    for label in name.split("."):
+        if not label:
+            return "empty label"
+        if not _HOST_OCTETS.issuperset(label.encode("ascii", "replace")):
+            return "bad character"
+        if len(label) > MAX_LABEL:
+            return "label too long"
+        if label.startswith("-") or label.endswith("-"):
+            return "bad hyphen"
+    return "bad character"

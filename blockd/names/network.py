@@ -1,0 +1,72 @@
+"""An IP network as a value, and as a key that shares the ruleset's table with domain names.
+
+No domain name's key begins with an octet over 63, so a network's key begins with 0xF4 for IPv4 or 0xF6 for IPv6,
+then the prefix length, then the address in network order with its host bits clear.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from blockd.errors import BadName
+
+KEY_IPV4 = 0xF4
+KEY_IPV6 = 0xF6
+
+
+def address_key(packed: bytes, prefix_length: int) -> bytes:
+    """Give the key of the network of `prefix_length` bits that holds an address of 4 or 16 octets."""
+    bits = len(packed) * 8
+    host_bits = bits - prefix_length
+    network = (int.from_bytes(packed) >> host_bits) << host_bits
+    kind = KEY_IPV4 if bits == 32 else KEY_IPV6
+    return bytes((kind, prefix_length)) + network.to_bytes(len(packed))
+
+
+def network_from_key(key: bytes) -> Network:
+    """Give the network of a key; the reverse of `Network.key`; raises BadName where the key is no network's."""
+    size = {KEY_IPV4: 4, KEY_IPV6: 16}.get(key[0]) if len(key) > 2 else None
+    if size is None or len(key) != size + 2 or key[1] > size * 8:
+        raise BadName("bad network")
+    return Network(key[2:], key[1])
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Network:
+    """One IPv4 or IPv6 network: `packed` has 4 or 16 octets, host bits clear."""
+
+    packed: bytes
+    prefix_length: int
+
+    @classmethod
+    def from_text(cls, text: str) -> Network:
+        """Parse `192.0.2.0/24`, `192.0.2.1`, `2001:db8::/32`; raises BadName for anything else or host bits set."""
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError as error:
+            raise BadName("bad network") from error
+        return cls(network.network_address.packed, network.prefixlen)
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return 4 if len(self.packed) == 4 else 6
+
+    @property
+    def key(self) -> bytes:
+        """The table key described at the top of this module."""
+        return address_key(self.packed, self.prefix_length)
+
+    @property
+    def text(self) -> str:
+        """As people write it: an address alone for a host, with its prefix length otherwise."""
+        address = str(ipaddress.ip_address(self.packed))
+        return address if self.prefix_length == len(self.packed) * 8 else f"{address}/{self.prefix_length}"
+
+    def __contains__(self, packed: bytes) -> bool:
+        """Whether an address of 4 or 16 octets lies in this network."""
+        return len(packed) == len(self.packed) and address_key(packed, self.prefix_length) == self.key
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,24 @@
+"""Orders, entries, verdicts and the lifecycle of an order. Pure: the time is handed in."""
+
+from blockd.orders.document import SCHEMA_MAJOR, OrderDocument, parse_document
+from blockd.orders.entry import Entry, Scope
+from blockd.orders.lifecycle import State, next_change, state_at
+from blockd.orders.order import Action, Mandate, Notice, Order
+from blockd.orders.verdict import Reason, Verdict
+
+__all__ = [
+    "SCHEMA_MAJOR",
+    "Action",
+    "Entry",
+    "Mandate",
+    "Notice",
+    "Order",
+    "OrderDocument",
+    "Reason",
+    "Scope",
+    "State",
+    "Verdict",
+    "next_change",
+    "parse_document",
+    "state_at",
+]

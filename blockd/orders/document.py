@@ -1,0 +1,232 @@
+"""The order document: what an authority signs, as JSON. Parsed once into an Order and its entries.
+
+A document has `schema` ("MAJOR.MINOR"), the fields of `blockd.orders.order.Order`, `scope` (default `both`) and
+`names`, a list of domain names, networks, or `{name, scope}`. Dates are RFC 3339: `2017-07-14`, or with a time
+`2017-07-14T04:30:00Z`.
+A later minor schema's unknown fields are kept; an unknown major schema is refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from blockd.errors import BadName, BadOrder
+from blockd.names import Network, key_from_text
+from blockd.orders.entry import Entry, Scope
+from blockd.orders.order import Action, Mandate, Notice, Order
+
+SCHEMA_MAJOR = 1
+SCHEMA = "1.0"
+MAX_NAMES = 1_000_000  # entries in one document; a larger list comes as its own feed
+MAX_TEXT = 4_000  # characters in one text field: a page of law, not a library
+MAX_NOTICES = 1_000
+MAX_PROBLEMS = 50  # problems told at once; a wrong file has more than anybody reads
+MIN_PREFIX = {4: 16, 6: 32}  # bits; a shorter prefix in an order hits whole providers, most of them bystanders
+
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?", re.ASCII)
+_TEXTS = (
+    "authority",
+    "platform",
+    "legal_basis",
+    "reference",
+    "summary",
+    "reported_by",
+    "assessed_by",
+    "decided_by",
+    "contact",
+    "lifted_reason",
+)
+_TIMES = ("in_force_from", "expires", "review_by", "lifted_on", "published")
+_KNOWN = frozenset(("schema", "id", "action", "mandate", "cname", "scope", "names", "notices", *_TEXTS, *_TIMES))
+
+
+Member = TypeVar("Member", Action, Mandate)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDocument:
+    """An order with the entries it covers."""
+
+    order: Order
+    entries: tuple[Entry, ...]
+
+
+def time_from_text(text: str) -> int:
+    """Give the seconds since the epoch of an RFC 3339 date or time, UTC where it names no zone; raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp())
+
+
+def time_text(seconds: float) -> str:
+    """Write seconds since the epoch as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_document(document: object, source: str) -> OrderDocument:
+    """Parse a decoded JSON document; `source` names it in errors. Raises BadOrder with every problem at once."""
+    if not isinstance(document, Mapping):
+        raise BadOrder(source, ["the document is no JSON object"])
+    problems: list[str] = []
+    major = str(document.get("schema", "")).partition(".")[0]
+    if major != str(SCHEMA_MAJOR):
+        raise BadOrder(source, [f"schema: {document.get('schema')!r} is not known here; {SCHEMA} is"])
+    fields: dict[str, object] = {name: _text(document, name, problems) for name in _TEXTS}
+    for name in _TIMES:
+        fields[name] = _time(document, name, problems)
+    identifier = _text(document, "id", problems)
+    if not _ID.fullmatch(identifier):
+        problems.append("id: small letters, digits, dot, hyphen and underscore, 1 to 80 of them, are allowed")
+    required = ("authority", "platform", "in_force_from")
+    problems.extend(f"{name}: is missing" for name in required if fields[name] in ("", None))
+    action = _member(document, "action", Action, Action.SINKHOLE, problems)
+    default = Mandate.LAW if fields["legal_basis"] else Mandate.OPERATOR
+    mandate = _member(document, "mandate", Mandate, default, problems)
+    entries = _entries(document, problems)
+    cname = _target(document, action, problems)
+    notices = _notices(document, problems)
+    if problems:
+        raise BadOrder(source, problems[:MAX_PROBLEMS])
+    order = Order(
+        id=identifier,
+        action=action,
+        mandate=mandate,
+        cname=cname,
+        notices=notices,
+        unknown={str(name): value for name, value in document.items() if name not in _KNOWN},
+        **fields,  # type: ignore[arg-type]
+    )
+    return OrderDocument(order, entries)
+
+
+def order_to_json(order: Order) -> dict[str, object]:
+    """Give the document's fields of an order, without its names; `parse_order` takes them back."""
+    written: dict[str, object] = {"schema": SCHEMA, "id": order.id, "action": order.action, "mandate": order.mandate}
+    written.update({name: getattr(order, name) for name in _TEXTS if getattr(order, name)})
+    written.update({name: time_text(at) for name in _TIMES if (at := getattr(order, name)) is not None})
+    if order.cname:
+        written["cname"] = order.cname
+    if order.notices:
+        names = ("sent", "channel", "text", "answer")
+        written["notices"] = [{n: getattr(notice, n) for n in names if getattr(notice, n)} for notice in order.notices]
+    return {**order.unknown, **written}
+
+
+def parse_order(document: object, source: str) -> Order:
+    """Parse a document that has no names, as `order_to_json` writes it; raises BadOrder."""
+    if isinstance(document, Mapping):
+        document = {**document, "names": ["placeholder.invalid"]}
+    return parse_document(document, source).order
+
+
+def _text(document: Mapping[str, object], name: str, problems: list[str]) -> str:
+    value = document.get(name, "")
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        problems.append(f"{name}: a text of at most {MAX_TEXT} characters is allowed")
+        return ""
+    return value.strip()
+
+
+def _time(document: Mapping[str, object], name: str, problems: list[str]) -> int | None:
+    value = document.get(name)
+    if value is None:
+        return None
+    try:
+        return time_from_text(value if isinstance(value, str) else str(value))
+    except (ValueError, OverflowError):
+        problems.append(f"{name}: {value!r} is no RFC 3339 date such as 2017-07-14 or 2017-07-14T04:30:00Z")
+        return None
+
+
+def _member(
+    document: Mapping[str, object], name: str, kind: type[Member], default: Member, problems: list[str]
+) -> Member:
+    value = document.get(name, default)
+    try:
+        return kind(str(value))
+    except ValueError:
+        problems.append(f"{name}: {value!r} is not one of {', '.join(kind)}")
+        return default
+
+
+def _notices(document: Mapping[str, object], problems: list[str]) -> tuple[Notice, ...]:
+    value = document.get("notices", [])
+    if not isinstance(value, list) or len(value) > MAX_NOTICES:
+        problems.append(f"notices: a list of at most {MAX_NOTICES} notices is allowed")
+        return ()
+    found = []
+    for number, item in enumerate(value):
+        if not isinstance(item, Mapping) or not item.get("sent"):
+            problems.append(f"notices[{number}]: an object with at least `sent` is needed")
+            continue
+        texts = {name: _text(item, name, problems) for name in ("sent", "channel", "text", "answer")}
+        found.append(Notice(**texts))
+    return tuple(found)
+
+
+def _entries(document: Mapping[str, object], problems: list[str]) -> tuple[Entry, ...]:
+    value = document.get("names")
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_NAMES:
+        problems.append(f"names: a list of 1 to {MAX_NAMES} names is needed")
+        return ()
+    default = _scope(document.get("scope", "both"), "scope", problems)
+    found = []
+    for number, item in enumerate(value):
+        if len(problems) >= MAX_PROBLEMS:
+            break
+        text, scope = item, default
+        if isinstance(item, Mapping):
+            text = item.get("name")
+            scope = _scope(item.get("scope", default.text), f"names[{number}].scope", problems)
+        if not isinstance(text, str):
+            problems.append(f"names[{number}]: a name or an object with `name` and `scope` is needed")
+            continue
+        try:
+            found.append(Entry(_entry_key(text), scope))
+        except BadName as error:
+            problems.append(f"names[{number}]: {text[:80]!r} cannot be an entry: {error.reason}")
+    return tuple(found)
+
+
+def _entry_key(text: str) -> bytes:
+    try:
+        key = key_from_text(text)
+    except BadName as error:
+        if error.reason not in ("address", "bad character"):
+            raise
+        network = Network.from_text(text)
+        if network.prefix_length < MIN_PREFIX[network.version]:
+            raise BadName("network too wide") from None
+        if not ipaddress.ip_network(network.text).is_global:
+            raise BadName("network is not public") from None
+        return network.key
+    if len(key) == key[0] + 1:
+        raise BadName("a top-level name")
+    return key
+
+
+def _scope(value: object, field: str, problems: list[str]) -> Scope:
+    try:
+        return Scope.from_text(str(value))
+    except KeyError:
+        problems.append(f"{field}: {value!r} is not one of exact, subdomains, both")
+        return Scope.BOTH
+
+
+def _target(document: Mapping[str, object], action: Action, problems: list[str]) -> str:
+    target = _text(document, "cname", problems)
+    if (action is Action.CNAME) != bool(target):
+        problems.append("cname: the action cname needs a target, and no other action has one")
+        return ""
+    if target:
+        try:
+            key_from_text(target)
+        except BadName as error:
+            problems.append(f"cname: {target!r} is no name: {error.reason}")
+    return target

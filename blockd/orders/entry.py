@@ -1,0 +1,42 @@
+"""An entry: one name, or one network, with the scope in which an order covers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+
+from blockd.names import DomainName, network_from_key
+from blockd.names.network import KEY_IPV4
+
+
+class Scope(IntFlag):
+    """Which questions an entry covers; `BOTH` is the default, as the national zone lists `x` and `*.x`."""
+
+    EXACT = 1
+    SUBDOMAINS = 2
+    BOTH = 3
+
+    @classmethod
+    def from_text(cls, text: str) -> Scope:
+        """Parse `exact`, `subdomains` or `both`; raises KeyError for anything else."""
+        return cls[text.upper()]
+
+    @property
+    def text(self) -> str:
+        """The word for the scope."""
+        return {1: "exact", 2: "subdomains", 3: "both"}[int(self)]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One line of a list: `key` is a domain name's key or a network's (see `blockd.names`)."""
+
+    key: bytes
+    scope: Scope = Scope.BOTH
+
+    @property
+    def text(self) -> str:
+        """The name or network as people write it."""
+        if self.key and self.key[0] >= KEY_IPV4:
+            return network_from_key(self.key).text
+        return DomainName(self.key).text

@@ -1,0 +1,36 @@
+"""The life of an order: pending, in force, expired, lifted. A function of the order and the time handed in."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from blockd.orders.order import Order
+
+
+class State(IntEnum):
+    """Where an order stands; the value is the byte that the engine reads from shared memory."""
+
+    PENDING = 0
+    IN_FORCE = 1
+    EXPIRED = 2
+    LIFTED = 3
+
+    @property
+    def text(self) -> str:
+        """The words for the state."""
+        return self.name.lower().replace("_", " ")
+
+
+def state_at(order: Order, now: float) -> State:
+    """Tell where `order` stands at `now` (seconds since the epoch); a lifting outranks every other date."""
+    if order.lifted_on is not None and now >= order.lifted_on:
+        return State.LIFTED
+    if order.expires is not None and now >= order.expires:
+        return State.EXPIRED
+    return State.IN_FORCE if now >= order.in_force_from else State.PENDING
+
+
+def next_change(order: Order, now: float) -> int | None:
+    """Give the next second after `now` at which the state may change, None where it never will again."""
+    dates = (order.in_force_from, order.expires, order.lifted_on)
+    return min((date for date in dates if date is not None and date > now), default=None)

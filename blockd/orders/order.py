@@ -1,0 +1,65 @@
+"""An order: one legal or policy instrument, without the names it covers (those are entries)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What an order asks to be done with a question for one of its names."""
+
+    SINKHOLE = "sinkhole"
+    NXDOMAIN = "nxdomain"
+    NODATA = "nodata"
+    REFUSED = "refused"
+    DROP = "drop"
+    CNAME = "cname"
+    TCP_ONLY = "tcp-only"
+    MONITOR = "monitor"  # count, do not touch
+    ALLOW = "allow"  # never block
+
+
+class Mandate(StrEnum):
+    """Who wants the block: it decides which Extended DNS Error the client is told (RFC 8914 section 4)."""
+
+    LAW = "law"  # an external requirement: 16 Censored
+    OPERATOR = "operator"  # the operator's own policy: 15 Blocked
+    CLIENT = "client"  # the client asked for it: 17 Filtered
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice sent to the platform before or while the order was made."""
+
+    sent: str  # RFC 3339 date or time, as the authority wrote it
+    channel: str = ""
+    text: str = ""
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order. Times are UTC, in whole seconds since the epoch; None where the order names none."""
+
+    id: str
+    authority: str
+    platform: str
+    action: Action
+    mandate: Mandate
+    in_force_from: int
+    legal_basis: str = ""
+    reference: str = ""
+    summary: str = ""
+    reported_by: str = ""
+    assessed_by: str = ""
+    decided_by: str = ""
+    notices: tuple[Notice, ...] = ()
+    contact: str = ""
+    expires: int | None = None
+    review_by: int | None = None
+    lifted_on: int | None = None
+    lifted_reason: str = ""
+    published: int | None = None  # when the authority signed it
+    cname: str = ""  # the target where the action is `cname`
+    unknown: dict[str, object] = field(default_factory=dict)  # fields of a later minor schema, kept as they came

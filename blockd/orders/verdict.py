@@ -1,0 +1,48 @@
+"""The answer of the policy for one name. Metrics, EDE, block page, lookup and log only read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from blockd.orders.entry import Entry
+from blockd.orders.order import Action, Order
+
+
+class Reason(StrEnum):
+    """Why a verdict is what it is."""
+
+    NOT_LISTED = "no order covers the name"
+    NOT_IN_FORCE = "an order covers the name, and is not in force"
+    LISTED = "an order in force covers the name"
+    ALLOWED = "an allow entry covers the name"
+    MONITORED = "an order in force only counts questions for the name"
+    NOT_READY = "no list was enforced yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be done with a question, and everything there is to say about why.
+
+    `order`, `entry` and `feed` belong to the claim that won; with NOT_IN_FORCE to the best of those that cover the
+    name. `order_index` is the order's place in the ruleset's catalogue, None where there is no order.
+    """
+
+    reason: Reason
+    order: Order | None = None
+    entry: Entry | None = None
+    feed: str = ""
+    order_index: int | None = None
+
+    @property
+    def action(self) -> Action | None:
+        """The action of the order that won; None where nothing is to be done or counted."""
+        return self.order.action if self.order and self.reason not in _NO_ACTION else None
+
+    @property
+    def touches(self) -> bool:
+        """Whether the answer differs from what an upstream would have said."""
+        return self.reason in (Reason.LISTED, Reason.NOT_READY)
+
+
+_NO_ACTION = (Reason.NOT_LISTED, Reason.NOT_IN_FORCE)
