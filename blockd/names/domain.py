@@ -1,7 +1,7 @@
-"""A domain name (RFC 9499 section 2), parsed once into a value and never checked again.
+r"""A domain name (RFC 9499 section 2), parsed once into a value and never checked again.
 
 The value's one representation is its *key*: the labels from the root down, each preceded by its length octet,
-ASCII letters in lower case (RFC 4343), no root label. `web.telegram.org` is `\\x03org\\x08telegram\\x03web`.
+ASCII letters in lower case (RFC 4343), no root label. `web.telegram.org` is `\x03org\x08telegram\x03web`.
 Every ancestor of a name is a prefix of its key, so that the suffixes of a name are hashed and looked up in one
 pass over one buffer.
 """
@@ -36,8 +36,7 @@ def key_from_text(text: str) -> bytes:
     label too long, bad hyphen, bad character, bad IDNA.
     """
     name = text.lower() if text.isascii() else _to_ascii(text)
-    if name.endswith("."):
-        name = name[:-1]
+    name = name.removesuffix(".")
     if not _HOST_NAME.fullmatch(name):
         raise BadName(_why_no_host_name(name))
     if len(name) > MAX_KEY - 1:
@@ -108,7 +107,7 @@ class DomainName:
 
     @property
     def text(self) -> str:
-        """Presentation form without trailing dot; octets that no host name has are written `\\DDD` (RFC 1035 5.1)."""
+        r"""Presentation form without trailing dot; octets that no host name has are written `\DDD` (RFC 1035 5.1)."""
         return ".".join(_label_text(label) for label in self.labels) or "."
 
     @property

@@ -1,0 +1,6 @@
+"""Counters in shared memory that every process writes, and the Prometheus collector that reads them."""
+
+from blockd.metrics.collector import Collector, FeedSample, HitLabels, Sample
+from blockd.metrics.counters import Counters, Row, Transport
+
+__all__ = ["Collector", "Counters", "FeedSample", "HitLabels", "Row", "Sample", "Transport"]

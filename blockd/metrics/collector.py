@@ -1,0 +1,175 @@
+"""The Prometheus collector: DESIGN's names, from the shared counters and a sample of what is enforced.
+
+Labels are bounded: feeds, orders and platforms come from the config and from signed lists. A domain is never one.
+A series exists from the start, at zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector as PrometheusCollector
+
+from blockd.metrics.counters import HIT_KINDS, UPSTREAM_BUCKETS, Counters, Transport
+
+RCODE_NAMES = {
+    0: "NOERROR",
+    1: "FORMERR",
+    2: "SERVFAIL",
+    3: "NXDOMAIN",
+    4: "NOTIMP",
+    5: "REFUSED",
+    6: "YXDOMAIN",
+    7: "YXRRSET",
+    8: "NXRRSET",
+    9: "NOTAUTH",
+    10: "NOTZONE",
+    11: "DSOTYPENI",
+    16: "BADVERS",
+    23: "BADCOOKIE",
+}
+ENFORCEMENT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)  # seconds
+# What was done to a hit, where it was not the order's own action in DNS.
+_SINKHOLE_ACTIONS = {"http": "page", "tls": "alert"}
+
+
+@dataclass(frozen=True, slots=True)
+class HitLabels:
+    """The labels of one order's hits."""
+
+    feed: str
+    platform: str
+    order: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSample:
+    """One feed's state at the moment of a scrape."""
+
+    age: float  # seconds since its content was last fetched or confirmed
+    expires_in: float  # seconds, negative when past, infinite where the feed names no end
+    refused: Mapping[str, int]  # by reason
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the control process knows at the moment of a scrape."""
+
+    names: int = 0
+    version: str = ""
+    digest: str = ""
+    engine: str = "python"
+    build: str = ""
+    feeds: Mapping[str, FeedSample] = field(default_factory=dict)
+    hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)
+    enforcement_seconds: Sequence[float] = ()  # observed since the start
+
+
+class Collector(PrometheusCollector):
+    """Reads `counters` and asks `sample` at each scrape; `reasons` are all the reasons a feed can be refused for."""
+
+    def __init__(self, counters: Counters, reasons: Sequence[str], sample: Callable[[], Sample]) -> None:
+        self._counters = counters
+        self._reasons = reasons
+        self._sample = sample
+
+    def describe(self) -> list[Metric]:
+        """Describe nothing in advance, so that registering does not scrape."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Give every metric family."""
+        sample = self._sample()
+        yield from self._traffic()
+        yield self._hits(sample)
+        yield from _ruleset(sample)
+        yield from self._feeds(sample)
+        yield _enforcement(sample.enforcement_seconds)
+        build = GaugeMetricFamily("blockd_build_info", "This blockd.", labels=["version", "engine"])
+        build.add_metric([sample.build, sample.engine], 1)
+        yield build
+
+    def _traffic(self) -> Iterator[Metric]:
+        queries = CounterMetricFamily(
+            "blockd_queries", "Questions, and requests at the sinkhole (http, tls).", labels=["transport"]
+        )
+        for transport, count in zip(Transport, self._counters.queries(), strict=True):
+            queries.add_metric([transport.name.lower()], count)
+        yield queries
+        answers = CounterMetricFamily("blockd_answers", "Answers sent.", labels=["rcode"])
+        other = 0
+        for rcode, count in enumerate(self._counters.answers()):
+            if rcode in RCODE_NAMES:
+                answers.add_metric([RCODE_NAMES[rcode]], count)
+            else:
+                other += count
+        answers.add_metric(["other"], other)
+        yield answers
+        yield CounterMetricFamily("blockd_cache_hits", "Answers from the cache.", value=self._counters.cache_hits())
+        by_bucket, seconds = self._counters.upstream()
+        yield _histogram("blockd_upstream_seconds", "Exchanges with upstreams.", UPSTREAM_BUCKETS, by_bucket, seconds)
+
+    def _hits(self, sample: Sample) -> Metric:
+        hits = CounterMetricFamily(
+            "blockd_hits",
+            "Hits of an order: its action in DNS, page for a 451 page, alert for a refused TLS handshake.",
+            labels=["feed", "platform", "order", "action"],
+        )
+        for labels, slot in sample.hit_slots.items():
+            for kind, count in zip(HIT_KINDS, self._counters.hits(slot), strict=True):
+                action = _SINKHOLE_ACTIONS.get(kind, labels.action)
+                hits.add_metric([labels.feed, labels.platform, labels.order, action], count)
+        return hits
+
+    def _feeds(self, sample: Sample) -> Iterator[Metric]:
+        age = GaugeMetricFamily(
+            "blockd_feed_age_seconds", "Since the feed was last fetched or confirmed.", labels=["feed"]
+        )
+        expires = GaugeMetricFamily(
+            "blockd_feed_expires_in_seconds", "Until the feed expires; +Inf where it names no end.", labels=["feed"]
+        )
+        refused = CounterMetricFamily(
+            "blockd_feed_refused", "Times a feed's new content was refused.", labels=["feed", "reason"]
+        )
+        for name, feed in sample.feeds.items():
+            age.add_metric([name], feed.age)
+            expires.add_metric([name], feed.expires_in)
+            for reason in self._reasons:
+                refused.add_metric([name, reason], feed.refused.get(reason, 0))
+        yield from (age, expires, refused)
+
+
+def _ruleset(sample: Sample) -> Iterator[Metric]:
+    yield GaugeMetricFamily("blockd_ruleset_names", "Names enforced.", value=sample.names)
+    info = GaugeMetricFamily("blockd_ruleset_info", "The ruleset enforced.", labels=["version", "digest"])
+    info.add_metric([sample.version, sample.digest], 1 if sample.version else 0)
+    yield info
+
+
+def _enforcement(observed: Sequence[float]) -> Metric:
+    by_bucket = [0] * (len(ENFORCEMENT_BUCKETS) + 1)
+    for seconds in observed:
+        by_bucket[sum(bound < seconds for bound in ENFORCEMENT_BUCKETS)] += 1
+    return _histogram(
+        "blockd_order_to_enforcement_seconds",
+        "From the signing of an order, or of its lifting, to its enforcement by every worker.",
+        ENFORCEMENT_BUCKETS,
+        by_bucket,
+        sum(observed),
+    )
+
+
+def _histogram(name: str, text: str, bounds: Sequence[float], by_bucket: Sequence[int], total: float) -> Metric:
+    """Build a histogram from counts per bucket, the last one for everything above the bounds."""
+    labels = [*(str(bound) for bound in bounds), "+Inf"]
+    running = 0
+    buckets: list[tuple[str, float]] = []
+    for label, count in zip(labels, by_bucket, strict=True):
+        running += count
+        buckets.append((label, running))
+    family = HistogramMetricFamily(name, text)
+    family.add_metric([], buckets=buckets, sum_value=total)
+    return family

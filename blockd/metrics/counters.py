@@ -1,0 +1,103 @@
+"""Counters in memory that is shared by the supervisor's children: one row of 64-bit numbers per process.
+
+Only the process that has a row writes it, so that no lock is needed; the collector adds the rows up. A row belongs
+to a worker's index, not to its process id: it survives the worker, and the next one goes on counting in it.
+No row ever holds anything about a client.
+"""
+
+from __future__ import annotations
+
+import mmap
+from bisect import bisect_left
+from enum import IntEnum
+
+RCODES = 24  # 0 to 23, RFC 6895 section 2.3: what an answer with EDNS can carry and DNS uses
+# Seconds: from a cache beside us to a resolver that has given up.
+UPSTREAM_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+MAX_HIT_SLOTS = 16_384  # orders counted one by one; what comes behind shares slot 0
+HIT_KINDS = ("dns", "http", "tls")
+
+
+class Transport(IntEnum):
+    """Where a question came in; the value is its place among the counters."""
+
+    UDP = 0
+    TCP = 1
+    DOT = 2
+    DOH = 3
+    HTTP = 4  # a request at the sinkhole
+    TLS = 5  # a handshake at the sinkhole
+
+
+_ANSWERS = len(Transport)
+_CACHE_HITS = _ANSWERS + RCODES
+_UPSTREAM = _CACHE_HITS + 1
+_UPSTREAM_MICROSECONDS = _UPSTREAM + len(UPSTREAM_BUCKETS) + 1
+_HITS = _UPSTREAM_MICROSECONDS + 1
+_ROW = _HITS + MAX_HIT_SLOTS * len(HIT_KINDS)
+
+
+class Row:
+    """One process's counters."""
+
+    def __init__(self, numbers: memoryview) -> None:
+        self._numbers = numbers
+
+    def query(self, transport: Transport) -> None:
+        """Count a question or request that came in."""
+        self._numbers[transport] += 1
+
+    def answer(self, rcode: int) -> None:
+        """Count an answer that went out."""
+        self._numbers[_ANSWERS + min(rcode, RCODES - 1)] += 1
+
+    def cache_hit(self) -> None:
+        """Count an answer that came from the cache."""
+        self._numbers[_CACHE_HITS] += 1
+
+    def upstream(self, seconds: float) -> None:
+        """Count an exchange with an upstream and how long it took."""
+        self._numbers[_UPSTREAM + bisect_left(UPSTREAM_BUCKETS, seconds)] += 1
+        self._numbers[_UPSTREAM_MICROSECONDS] += int(seconds * 1_000_000)
+
+    def hit(self, slot: int, kind: int = 0) -> None:
+        """Count a hit of the order that has `slot`; `kind` is a place in HIT_KINDS."""
+        self._numbers[_HITS + (slot if slot < MAX_HIT_SLOTS else 0) * len(HIT_KINDS) + kind] += 1
+
+
+class Counters:
+    """All rows: one for each worker's index, the last for the control process."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._memory = mmap.mmap(-1, (workers + 1) * _ROW * 8)
+        self._numbers = memoryview(self._memory).cast("Q")
+
+    def row(self, index: int) -> Row:
+        """Give the row of worker `index`; `workers` is the control process's."""
+        return Row(self._numbers[index * _ROW : (index + 1) * _ROW])
+
+    def queries(self) -> list[int]:
+        """Questions by transport."""
+        return self._sums(0, len(Transport))
+
+    def answers(self) -> list[int]:
+        """Answers by rcode."""
+        return self._sums(_ANSWERS, RCODES)
+
+    def cache_hits(self) -> int:
+        """Answers from the cache."""
+        return self._sums(_CACHE_HITS, 1)[0]
+
+    def upstream(self) -> tuple[list[int], float]:
+        """Exchanges by bucket of UPSTREAM_BUCKETS, the last for all longer ones; and their seconds in all."""
+        return self._sums(_UPSTREAM, len(UPSTREAM_BUCKETS) + 1), self._sums(_UPSTREAM_MICROSECONDS, 1)[0] / 1_000_000
+
+    def hits(self, slot: int) -> list[int]:
+        """Hits of one order's slot by kind."""
+        return self._sums(_HITS + slot * len(HIT_KINDS), len(HIT_KINDS))
+
+    def _sums(self, start: int, count: int) -> list[int]:
+        numbers = self._numbers
+        rows = range(0, (self.workers + 1) * _ROW, _ROW)
+        return [sum(numbers[row + start + i] for row in rows) for i in range(count)]

@@ -1,0 +1,28 @@
+"""Compiling lists to the ruleset file, reading the mapped file, the policy, the gate, versions."""
+
+from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord
+from blockd.ruleset.compiler import FeedInput, Listing, Progress, compile_ruleset
+from blockd.ruleset.gate import Gate
+from blockd.ruleset.mapped import Claim, Ruleset
+from blockd.ruleset.policy import NOT_LISTED, Enforced
+from blockd.ruleset.states import OrderStates, next_flip, write_states
+from blockd.ruleset.versions import Versions
+
+__all__ = [
+    "NOT_LISTED",
+    "Catalogue",
+    "Claim",
+    "Enforced",
+    "FeedInput",
+    "FeedRecord",
+    "Gate",
+    "Listing",
+    "OrderRecord",
+    "OrderStates",
+    "Progress",
+    "Ruleset",
+    "Versions",
+    "compile_ruleset",
+    "next_flip",
+    "write_states",
+]

@@ -1,0 +1,74 @@
+"""The catalogue in a ruleset file: which feeds and which orders it was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from blockd.errors import BadOrder, RulesetError
+from blockd.orders import Action, Order
+from blockd.orders.document import order_to_json, parse_order
+from blockd.ruleset.format import MAX_ORDERS
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRecord:
+    """What one feed gave to a ruleset."""
+
+    name: str
+    type: str
+    priority: int  # the lower wins
+    names: int  # entries after duplicates were taken out
+    digest: str  # SHA-256 of what was fetched, hexadecimal
+    version: str = ""  # the feed's own word for its version, where it has one
+    rejected: int = 0  # lines that were no names
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """An order with the feed that brought it."""
+
+    order: Order
+    feed: str
+    names: int  # entries it covers
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Feeds by priority, and orders by rank: an order's index is its place in `orders`."""
+
+    feeds: tuple[FeedRecord, ...]
+    orders: tuple[OrderRecord, ...]
+
+    def to_json(self) -> bytes:
+        """Write the catalogue as the file holds it."""
+        orders = [{"feed": r.feed, "names": r.names, "order": order_to_json(r.order)} for r in self.orders]
+        document = {"feeds": [asdict(feed) for feed in self.feeds], "orders": orders}
+        return json.dumps(document, ensure_ascii=False, sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, octets: bytes) -> Catalogue:
+        """Read a catalogue; raises RulesetError where it is not one."""
+        try:
+            document = json.loads(octets)
+            feeds = tuple(FeedRecord(**feed) for feed in document["feeds"])
+            if len(document["orders"]) > MAX_ORDERS:
+                raise RulesetError(f"its catalogue has more than {MAX_ORDERS} orders")
+            orders = tuple(_order_record(record) for record in document["orders"])
+        except (ValueError, KeyError, TypeError, RecursionError, BadOrder) as error:
+            raise RulesetError(f"its catalogue cannot be read: {error}") from error
+        return cls(feeds, orders)
+
+
+def rank(order: Order, priority: int) -> tuple[int, int, int, str]:
+    """Give the sort key of an order among all: `allow` first, `monitor` last, then priority, the later date, the id."""
+    kind = {Action.ALLOW: 0, Action.MONITOR: 2}.get(order.action, 1)
+    return kind, priority, -order.in_force_from, order.id
+
+
+def _order_record(record: Mapping[str, object]) -> OrderRecord:
+    feed, names = record["feed"], record["names"]
+    if not isinstance(feed, str) or not isinstance(names, int):
+        raise TypeError("an order without feed or count")
+    return OrderRecord(parse_order(record["order"], "an order in the catalogue"), feed, names)

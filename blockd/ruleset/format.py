@@ -1,0 +1,154 @@
+"""The ruleset file, byte for byte. Numbers are little-endian; every section starts at a multiple of 64.
+
+    header      256 octets: magic, format version, build id, hash key, times, counts, sections, digest
+    catalogue   JSON: the feeds and the orders, ranked; an order's index is its place in that list
+    claims      32-bit words: sets of claims, each a count followed by that many claims
+    buckets     64 octets each, one cache line: ten tags of 16 bits, ten entry offsets of 32 bits,
+                the number used, and whether a key was pushed on to the next bucket
+    entries     one after the other: place of the claim set (32 bits), length of the key (8 bits), key
+
+A claim is `order index * 4 + scope`; a set is sorted, so that its first claim in force wins. A key (`blockd.names`)
+is hashed with SipHash-1-3 (Aumasson and Bernstein, 2012) under the header's key, which is made new for each file, so
+that nobody can choose names that fall into one bucket. The upper 32 bits of the hash choose the bucket (Lemire, 2016:
+multiply and shift), the lowest 16 are the tag. A tag match is always confirmed by comparing the keys.
+The digest is SHA-256 over the whole file with the digest's own octets zero.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from siphash24 import siphash13
+
+from blockd.errors import RulesetError
+
+MAGIC = b"BLOCKDRS"
+FORMAT = 1
+HEADER_SIZE = 256
+ALIGNMENT = 64
+SLOTS = 10  # entries in one bucket
+BUCKET = struct.Struct("<10H10IBBH")
+BUCKET_SIZE = 64
+FILL = 8  # keys for each bucket on average: 8 octets of table per key, and few buckets that overflow
+MAX_PROBES = 64  # buckets looked at for one key; a file that would need more is built with more buckets
+ENTRY = struct.Struct("<IB")
+MAX_ENTRIES_SIZE = 1 << 32  # octets, what a 32-bit offset reaches: about 150 million names
+MAX_CATALOGUE = 256 << 20  # octets; ten thousand orders with their texts are under a tenth of it
+MAX_ORDERS = 1 << 20
+MAX_CLAIMS = 1024  # claims on one entry; a name that more orders cover keeps the first in rank
+SCOPE_BITS = 2
+
+# magic, format, header size, flags, build id, hash key, created, entries, names, buckets, most labels, reserved,
+# IPv4 prefix lengths as a bitmap, IPv6 prefix lengths as a bitmap, four sections (offset, size), digest
+HEADER = struct.Struct("<8sHHI16s16sQQQQHHI8s24s8Q32s")
+DIGEST_OFFSET = HEADER.size - 32
+
+
+def hash_of(hash_key: bytes, key: bytes) -> int:
+    """Give the 64-bit SipHash-1-3 of a key."""
+    return int(siphash13(key, key=hash_key).intdigest()) & 0xFFFFFFFFFFFFFFFF  # the library gives it signed
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the file, in octets."""
+
+    offset: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """The first octet behind it."""
+        return self.offset + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first octets of the file."""
+
+    build_id: bytes
+    hash_key: bytes
+    created: int  # seconds since the epoch
+    entries: int  # names and networks
+    names: int
+    buckets: int
+    max_labels: int  # labels of the longest name listed: no longer suffix is worth a lookup
+    ipv4_prefixes: int  # bit n is set where a network of n bits is listed
+    ipv6_prefixes: int
+    catalogue: Section
+    claims: Section
+    table: Section
+    records: Section
+    digest: bytes = bytes(32)
+
+    def pack(self) -> bytes:
+        """Give the header's 256 octets."""
+        sections = (self.catalogue, self.claims, self.table, self.records)
+        return HEADER.pack(
+            MAGIC,
+            FORMAT,
+            HEADER_SIZE,
+            0,
+            self.build_id,
+            self.hash_key,
+            self.created,
+            self.entries,
+            self.names,
+            self.buckets,
+            self.max_labels,
+            0,
+            0,
+            self.ipv4_prefixes.to_bytes(8, "little"),
+            self.ipv6_prefixes.to_bytes(24, "little"),
+            *(number for section in sections for number in (section.offset, section.size)),
+            self.digest,
+        ).ljust(HEADER_SIZE, b"\0")
+
+    @classmethod
+    def unpack(cls, octets: bytes, file_size: int) -> Header:
+        """Parse and check a header against the size of its file; raises RulesetError with the first thing wrong."""
+        if len(octets) < HEADER_SIZE:
+            raise RulesetError("it is shorter than a header")
+        magic, version, size, flags, build_id, hash_key, created, *rest = HEADER.unpack_from(octets)
+        entries, names, buckets, max_labels, _, _, ipv4, ipv6, *places, digest = rest
+        if magic != MAGIC:
+            raise RulesetError("it is no ruleset file")
+        if version != FORMAT or size != HEADER_SIZE or flags:
+            raise RulesetError(f"its format is {version}; this blockd reads {FORMAT}")
+        sections = [Section(*places[i : i + 2]) for i in range(0, 8, 2)]
+        end = HEADER_SIZE
+        for section in sections:
+            if section.offset < end or section.offset % ALIGNMENT or section.end > file_size:
+                raise RulesetError("its sections do not fit the file: it was cut or damaged")
+            end = section.end
+        catalogue, claims, table, records = sections
+        if catalogue.size > MAX_CATALOGUE or claims.size % 4 or records.size > MAX_ENTRIES_SIZE:
+            raise RulesetError("a section has an impossible size")
+        if not 0 < buckets < 1 << 32 or table.size != buckets * BUCKET_SIZE or names > entries:
+            raise RulesetError("its counts contradict its sections")
+        ipv4_prefixes = int.from_bytes(ipv4, "little")
+        ipv6_prefixes = int.from_bytes(ipv6, "little")
+        if ipv4_prefixes >> 33 or ipv6_prefixes >> 129:
+            raise RulesetError("it lists networks of impossible length")
+        return cls(
+            build_id=build_id,
+            hash_key=hash_key,
+            created=created,
+            entries=entries,
+            names=names,
+            buckets=buckets,
+            max_labels=max_labels,
+            ipv4_prefixes=ipv4_prefixes,
+            ipv6_prefixes=ipv6_prefixes,
+            catalogue=catalogue,
+            claims=claims,
+            table=table,
+            records=records,
+            digest=digest,
+        )
+
+
+def aligned(offset: int) -> int:
+    """Give the next offset at which a section may start."""
+    return -(-offset // ALIGNMENT) * ALIGNMENT

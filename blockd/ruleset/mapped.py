@@ -1,0 +1,164 @@
+"""A ruleset file mapped into memory, and lookups in it.
+
+Whatever a file says, nothing outside of it is read and no lookup is unbounded: a hostile or damaged file raises
+RulesetError. The digest tells damage from age; who answers for the content is settled before a file is compiled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from blockd.errors import RulesetError
+from blockd.orders import Scope
+from blockd.ruleset.catalogue import Catalogue
+from blockd.ruleset.format import (
+    BUCKET,
+    BUCKET_SIZE,
+    DIGEST_OFFSET,
+    ENTRY,
+    HEADER_SIZE,
+    MAX_CLAIMS,
+    MAX_PROBES,
+    SCOPE_BITS,
+    SLOTS,
+    Header,
+    hash_of,
+)
+
+_DIGEST_STEP = 1 << 22  # octets hashed at a time
+_REMEMBERED_SETS = 10_000  # claim sets kept as values; lists have few, and a hostile file cannot fill memory
+
+
+class Claim(NamedTuple):
+    """One order's claim on one entry."""
+
+    order_index: int
+    scope: int
+
+
+class Ruleset:
+    """One ruleset file; immutable, safe to share between processes. Close it when nothing refers to it any more."""
+
+    def __init__(self, path: Path, octets: mmap.mmap, header: Header) -> None:
+        self.path = path
+        self.header = header
+        self._octets = octets
+        self._sets: dict[int, tuple[Claim, ...]] = {}
+        section = header.catalogue
+        self.catalogue = Catalogue.from_json(octets[section.offset : section.end])
+        self.ipv4_lengths = _lengths(header.ipv4_prefixes)
+        self.ipv6_lengths = _lengths(header.ipv6_prefixes)
+
+    @classmethod
+    def open(cls, path: Path, *, verify: bool = True) -> Ruleset:
+        """Map the file at `path`; raises RulesetError, which names the file, where it cannot be used.
+
+        With `verify` the digest is checked, which reads the whole file once. Without it only the header and the
+        catalogue are, for a process whose parent has checked the same file.
+        """
+        try:
+            with path.open("rb") as file:
+                octets = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise RulesetError(f"{path} cannot be opened as a ruleset: {error}") from error
+        try:
+            header = Header.unpack(octets[:HEADER_SIZE], len(octets))
+            if verify and _digest(octets) != header.digest:
+                raise RulesetError("its content does not match its digest: it was cut or damaged")
+            return cls(path, octets, header)
+        except RulesetError as error:
+            octets.close()
+            raise RulesetError(f"{path} cannot be used as a ruleset: {error}") from error
+
+    def close(self) -> None:
+        """Unmap the file."""
+        self._octets.close()
+
+    @property
+    def digest(self) -> str:
+        """The digest of the file, hexadecimal."""
+        return self.header.digest.hex()
+
+    def claims(self, key: bytes) -> tuple[Claim, ...]:
+        """Give the claims on exactly this key, best first; none where it is not listed."""
+        header = self.header
+        octets = self._octets
+        hashed = hash_of(header.hash_key, key)
+        tag = hashed & 0xFFFF
+        bucket = ((hashed >> 32) * header.buckets) >> 32
+        for _ in range(MAX_PROBES):
+            fields = BUCKET.unpack_from(octets, header.table.offset + bucket * BUCKET_SIZE)
+            used = fields[20]
+            if used > SLOTS:
+                raise RulesetError(f"{self.path}: bucket {bucket} claims {used} entries")
+            if tag in fields[:used]:
+                for slot in range(used):
+                    if fields[slot] == tag:
+                        found, place = self._record(fields[SLOTS + slot])
+                        if found == key:
+                            return self._claim_set(place)
+            if not fields[21]:
+                return ()
+            bucket = (bucket + 1) % header.buckets
+        return ()
+
+    def entries(self) -> Iterator[tuple[bytes, tuple[Claim, ...]]]:
+        """Give every entry's key and claims, in the order of the file."""
+        position = 0
+        size = self.header.records.size
+        while position < size:
+            key, place = self._record(position)
+            yield key, self._claim_set(place)
+            position += ENTRY.size + len(key)
+
+    def _record(self, offset: int) -> tuple[bytes, int]:
+        records = self.header.records
+        start = records.offset + offset
+        if offset + ENTRY.size > records.size:
+            raise RulesetError(f"{self.path}: an entry lies outside of its section")
+        place, length = ENTRY.unpack_from(self._octets, start)
+        if not length or offset + ENTRY.size + length > records.size:
+            raise RulesetError(f"{self.path}: an entry lies outside of its section")
+        start += ENTRY.size
+        return self._octets[start : start + length], place
+
+    def _claim_set(self, place: int) -> tuple[Claim, ...]:
+        known = self._sets.get(place)
+        if known is None:
+            known = self._read_claim_set(place)
+            if len(self._sets) < _REMEMBERED_SETS:
+                self._sets[place] = known
+        return known
+
+    def _read_claim_set(self, place: int) -> tuple[Claim, ...]:
+        section = self.header.claims
+        offset = place * 4
+        if offset + 4 > section.size:
+            raise RulesetError(f"{self.path}: a claim set lies outside of its section")
+        start = section.offset + offset
+        count = int.from_bytes(self._octets[start : start + 4], "little")
+        if not 0 < count <= MAX_CLAIMS or offset + 4 + count * 4 > section.size:
+            raise RulesetError(f"{self.path}: a claim set lies outside of its section")
+        words = memoryview(self._octets[start + 4 : start + 4 + count * 4]).cast("I")
+        claims = tuple(Claim(word >> SCOPE_BITS, word & Scope.BOTH) for word in words)
+        if any(claim.order_index >= len(self.catalogue.orders) for claim in claims):
+            raise RulesetError(f"{self.path}: a claim names an order that is not in the catalogue")
+        return claims
+
+
+def _digest(octets: mmap.mmap) -> bytes:
+    digest = hashlib.sha256(octets[:DIGEST_OFFSET])
+    digest.update(bytes(32))
+    with memoryview(octets) as view:
+        for start in range(DIGEST_OFFSET + 32, len(view), _DIGEST_STEP):
+            digest.update(view[start : start + _DIGEST_STEP])
+    return digest.digest()
+
+
+def _lengths(bitmap: int) -> tuple[int, ...]:
+    """Give the prefix lengths set in a bitmap, the longest first."""
+    return tuple(length for length in range(128, -1, -1) if bitmap >> length & 1)

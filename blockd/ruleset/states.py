@@ -1,0 +1,82 @@
+"""The orders' states in shared memory: which order is in force is one byte, flipped on the second, never compiled.
+
+The file beside a ruleset has a header of 16 octets (magic, epoch, number of orders), a byte for each order's state
+(`blockd.orders.State`), zeros up to a multiple of 4, then 32 bits for each order: where its hits are counted. The
+control process maps it for writing, every worker for reading. The epoch grows with each flip, so that whoever remembers
+something that depends on the states can tell that it is old.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+from blockd.errors import RulesetError
+from blockd.orders import Order, State, next_change, state_at
+from blockd.ruleset.replace import replace_file
+
+MAGIC = b"BLOCKDOS"
+_HEADER = struct.Struct("<8sII")
+_EPOCH_AT = 8
+
+
+def write_states(path: Path, orders: Sequence[Order], hit_slots: Sequence[int], now: float) -> None:
+    """Write the states of a ruleset's `orders` as they are at `now`, with the counters' places."""
+    states = bytes(state_at(order, now) for order in orders)
+    slots = b"".join(struct.pack("<I", slot) for slot in hit_slots)
+    replace_file(path, _HEADER.pack(MAGIC, 1, len(orders)) + states.ljust(_padded(len(orders)), b"\0") + slots)
+
+
+class OrderStates:
+    """The states of one ruleset's orders, mapped; `states[index]` is the byte of order `index`."""
+
+    def __init__(self, path: Path, orders: int, *, writable: bool = False) -> None:
+        """Map the file; raises RulesetError where it does not belong to a ruleset with that many orders."""
+        try:
+            with path.open("r+b" if writable else "rb") as file:
+                access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+                self._octets = mmap.mmap(file.fileno(), 0, access=access)
+        except (OSError, ValueError) as error:
+            raise RulesetError(f"{path} cannot be opened as order states: {error}") from error
+        size = _HEADER.size + _padded(orders) + 4 * orders
+        if len(self._octets) != size or _HEADER.unpack_from(self._octets)[::2] != (MAGIC, orders):
+            self._octets.close()
+            raise RulesetError(f"{path} does not hold the states of {orders} orders")
+        self._view = memoryview(self._octets)
+        self.states = self._view[_HEADER.size : _HEADER.size + orders]
+        self.hit_slots = tuple(self._view[_HEADER.size + _padded(orders) :].cast("I"))
+
+    @property
+    def epoch(self) -> int:
+        """How often the states have changed; it also tells one file's writer that readers must look again."""
+        return int.from_bytes(self._view[_EPOCH_AT : _EPOCH_AT + 4], "little")
+
+    def update(self, orders: Sequence[Order], now: float) -> list[tuple[Order, State]]:
+        """Flip the states that are no longer true at `now`; give the orders that changed, with their new state."""
+        changed = []
+        for index, order in enumerate(orders):
+            state = state_at(order, now)
+            if self.states[index] != state:
+                self.states[index] = state
+                changed.append((order, state))
+        if changed:
+            epoch = (self.epoch + 1) & 0xFFFFFFFF
+            self._view[_EPOCH_AT : _EPOCH_AT + 4] = epoch.to_bytes(4, "little")
+        return changed
+
+    def close(self) -> None:
+        """Unmap the file."""
+        self.states.release()
+        self._view.release()
+        self._octets.close()
+
+
+def next_flip(orders: Sequence[Order], now: float) -> int | None:
+    """Give the next second after `now` at which any of the orders changes its state."""
+    return min((at for order in orders if (at := next_change(order, now)) is not None), default=None)
+
+
+def _padded(count: int) -> int:
+    return -(-count // 4) * 4
