@@ -9,6 +9,7 @@ BlockdError
 │   └── FeedUnreachable  nothing could be fetched at all
 ├── GateRefused          a compiled ruleset did not pass the gate; the one in force stays
 ├── BadMessage           bytes are no DNS message that can be answered
+├── UpstreamFailure      no upstream gave a usable answer; carries the Extended DNS Error that says why
 ├── PublishError         a repository could not be made, signed or published
 └── CommandError         a command cannot do what it was asked
 
@@ -114,6 +115,16 @@ class BadMessage(BlockdError):
 
     def __init__(self, rcode: int | None, sentence: str) -> None:
         self.rcode = rcode
+        super().__init__(sentence)
+
+
+class UpstreamFailure(BlockdError):
+    """No upstream gave a usable answer; `code` is the Extended DNS Error to tell the client (RFC 8914 section 4)."""
+
+    effect = Effect.COUNTED
+
+    def __init__(self, code: int, sentence: str) -> None:
+        self.code = code
         super().__init__(sentence)
 
 

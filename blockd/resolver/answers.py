@@ -1,0 +1,126 @@
+"""Answers: a header, the question as the client wrote it, records, and an OPT record where the client sent one.
+
+No answer is longer than its question allows: EDE text goes first, then everything but the question, with TC set.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+
+from blockd.names.network import KEY_IPV4
+from blockd.orders import Action, Mandate, Verdict
+from blockd.resolver import types
+from blockd.resolver.query import Query
+from blockd.resolver.records import address_record, error_option, soa_record
+
+_HEADER = struct.Struct(">6H")
+_OPT = struct.Struct(">BHHBBHH")
+CODE_ONLY = 6  # octets of an EDE option without text
+_CODES = {
+    Mandate.LAW: types.EDE_CENSORED,
+    Mandate.OPERATOR: types.EDE_BLOCKED,
+    Mandate.CLIENT: types.EDE_FILTERED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sinkhole:
+    """Where a listed name is led: addresses as text, the TTL in seconds."""
+
+    ipv4: str
+    ipv6: str
+    ttl: int
+
+
+def answer(
+    query: Query,
+    rcode: int = types.NOERROR,
+    counts: tuple[int, int, int] = (0, 0, 0),
+    records: bytes = b"",
+    *,
+    errors: bytes = b"",
+    authentic: bool = False,
+    truncated: bool = False,
+) -> bytes:
+    """Give the wire form of an answer to `query`; `records` may point into the question, which starts at octet 12."""
+    opt = 11 + len(errors) if query.edns else 0
+    if truncated or types.HEADER_SIZE + len(query.question) + len(records) + opt > query.limit:
+        if not truncated and len(errors) > CODE_ONLY:  # the code tells the most in the fewest octets
+            errors = errors[:2] + b"\0\2" + errors[4:6]
+            return answer(query, rcode, counts, records, errors=errors, authentic=authentic)
+        counts, records, truncated = (0, 0, 0), b"", True
+    flags = types.QR | types.RA | query.flags & (types.RD | types.CD) | rcode & types.RCODE
+    if authentic and (query.do or query.flags & types.AD):  # RFC 6840 section 5.8
+        flags |= types.AD
+    if truncated:
+        flags |= types.TC
+    head = _HEADER.pack(query.id, flags, 1, counts[0], counts[1], counts[2] + query.edns)
+    if not query.edns:
+        return head + query.question + records
+    edns = types.EDNS_DO if query.do else 0
+    return (
+        head
+        + query.question
+        + records
+        + _OPT.pack(0, types.OPT, types.MAX_UDP, rcode >> 4, 0, edns, len(errors))
+        + errors
+    )
+
+
+def error(query: Query, rcode: int, code: int | None = None, text: str = "") -> bytes:
+    """Give an answer without records, with an Extended DNS Error where there is one to tell."""
+    return answer(query, rcode, errors=error_option(code, text) if code is not None else b"")
+
+
+class BlockAnswers:
+    """The answers for names that an order in force covers, as DESIGN's table has them. Made once for a ruleset."""
+
+    def __init__(self, sinkhole: Sinkhole, serial: int) -> None:
+        """Take where to lead, and the ruleset's version as the SOA's serial."""
+        self.ttl = sinkhole.ttl
+        self._addresses = {
+            types.A: address_record(socket.inet_pton(socket.AF_INET, sinkhole.ipv4), sinkhole.ttl),
+            types.AAAA: address_record(socket.inet_pton(socket.AF_INET6, sinkhole.ipv6), sinkhole.ttl),
+        }
+        self._soa = soa_record(serial, sinkhole.ttl)
+        self._errors: dict[int, bytes] = {}
+
+    def give(self, query: Query, verdict: Verdict) -> bytes | None:
+        """Give the answer for a verdict that touches; None where the action is silence."""
+        errors = self.errors(verdict)
+        match verdict.action:
+            case Action.DROP:
+                return None
+            case Action.REFUSED:
+                return answer(query, types.REFUSED, errors=errors)
+            case Action.NXDOMAIN:
+                return self._negative(query, verdict, types.NXDOMAIN, errors)
+            case Action.TCP_ONLY:
+                return answer(query, errors=errors, truncated=True)
+            case Action.SINKHOLE if query.qtype in self._addresses:
+                return answer(query, counts=(1, 0, 0), records=self._addresses[query.qtype], errors=errors)
+        return self._negative(query, verdict, types.NOERROR, errors)
+
+    def errors(self, verdict: Verdict) -> bytes:
+        """Give the EDE option that tells which order is behind the answer, and where to object."""
+        order, index = verdict.order, verdict.order_index
+        if order is None or index is None:
+            return b""
+        known = self._errors.get(index)
+        if known is None:
+            text = f"order {order.id}, {order.authority}"
+            if order.contact:
+                text += f"; objections: {order.contact}"
+            known = self._errors[index] = error_option(_CODES[order.mandate], text)
+        return known
+
+    def _negative(self, query: Query, verdict: Verdict, rcode: int, errors: bytes) -> bytes:
+        """Answer with an SOA record, owned by the listed name where that is the question's or above it."""
+        owner = 0
+        entry = verdict.entry
+        if entry and entry.key and entry.key[0] < KEY_IPV4 and query.key.startswith(entry.key):
+            owner = len(query.key) - len(entry.key)
+        pointer = 0xC000 | types.HEADER_SIZE + owner
+        return answer(query, rcode, (0, 1, 0), pointer.to_bytes(2) + self._soa, errors=errors)

@@ -1,0 +1,96 @@
+"""The answer cache of one worker: bounded in octets, TTLs counted down, the least recently used go first.
+
+It holds what upstreams said, before policy: policy is asked at every answer, so that a block, and the lifting of one,
+show in the very next answer. Python keys its tables by a hash that is seeded anew in each process, so that nobody can
+aim at one bucket. No client appears in it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from blockd.names import DomainName
+from blockd.orders import Verdict
+from blockd.resolver import types
+from blockd.resolver.response import Response
+
+ENTRY_OVERHEAD = 900  # octets that an entry takes in memory beside its records and name, as measured
+RECORD_OVERHEAD = 120  # octets for each TTL, name and address kept with it
+
+CacheKey = tuple[bytes, int, bool, bool]
+"""Name's key, type, DO, CD: what an upstream's answer depends on."""
+
+
+@dataclass(slots=True)
+class Cached:
+    """A response with its age, and what the policy said of where it leads."""
+
+    response: Response
+    stored: float  # by the monotonic clock, seconds
+    expires: float
+    size: int
+    moment: tuple[bytes, int] | None = None  # the moment of the policy that `verdict` belongs to
+    verdict: Verdict | None = None  # of what the response leads to
+
+
+class Cache:
+    """Responses by question. `size` is in octets, TTL limits in seconds."""
+
+    def __init__(self, size: int, max_ttl: float, max_negative_ttl: float) -> None:
+        self._limit = size
+        self._max_ttl = max_ttl
+        self._max_negative_ttl = max_negative_ttl
+        self._entries: OrderedDict[CacheKey, Cached] = OrderedDict()
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: CacheKey, now: float) -> Cached | None:
+        """Give what is known and still fresh at `now` (monotonic seconds)."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if now >= entry.expires:
+            self._remove(key)
+            return None
+        self._entries.move_to_end(key)
+        return entry
+
+    def put(self, key: CacheKey, response: Response, now: float) -> Cached:
+        """Keep a response for as long as it may be kept; give the entry, which is not kept where that is not at all."""
+        negative = response.rcode == types.NXDOMAIN or not response.counts[0]
+        lifetime = min(response.lifetime, self._max_negative_ttl if negative else self._max_ttl)
+        parts = len(response.ttls) + len(response.names) + len(response.addresses)
+        size = ENTRY_OVERHEAD + len(key[0]) + len(response.records) + RECORD_OVERHEAD * parts
+        entry = Cached(response, now, now + lifetime, size)
+        if lifetime > 0 and size <= self._limit:
+            if key in self._entries:
+                self._remove(key)
+            self._entries[key] = entry
+            self.size += size
+            while self.size > self._limit:
+                self._remove(next(iter(self._entries)))
+        return entry
+
+    def _remove(self, key: CacheKey) -> None:
+        self.size -= self._entries.pop(key).size
+
+
+def question_of(key: CacheKey) -> bytes:
+    """Give the question section that asks an upstream for it."""
+    name, qtype, _, _ = key
+    return DomainName(name).wire + qtype.to_bytes(2) + types.CLASS_IN.to_bytes(2)
+
+
+def aged(response: Response, age: int, limit: int | None = None) -> bytes:
+    """Give a response's records with their TTLs counted down by `age` seconds, and to at most `limit`."""
+    if not age and limit is None:
+        return response.records
+    records = bytearray(response.records)
+    for place, ttl in response.ttls:
+        left = max(ttl - age, 0)
+        struct.pack_into(">I", records, place, left if limit is None else min(left, limit))
+    return bytes(records)

@@ -1,0 +1,31 @@
+"""Who is served: only listed networks, so that blockd is never an open resolver by accident."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+
+from blockd.names import Network
+
+
+class Clients:
+    """The networks that are served. Nothing about a client is kept."""
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        networks = list(networks)
+        self._ipv4 = [_masked(network) for network in networks if network.version == 4]
+        self._ipv6 = [_masked(network) for network in networks if network.version == 6]
+
+    def serves(self, host: str) -> bool:
+        """Tell whether the client at an IP address, as a socket writes it, is served."""
+        if ":" in host:
+            number = int.from_bytes(socket.inet_pton(socket.AF_INET6, host.partition("%")[0]))
+            return any(number & mask == network for network, mask in self._ipv6)
+        number = int.from_bytes(socket.inet_aton(host))
+        return any(number & mask == network for network, mask in self._ipv4)
+
+
+def _masked(network: Network) -> tuple[int, int]:
+    bits = len(network.packed) * 8
+    mask = (1 << bits) - (1 << bits - network.prefix_length)
+    return int.from_bytes(network.packed), mask

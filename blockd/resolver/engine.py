@@ -1,0 +1,75 @@
+"""The engine in plain Python: takes a batch from a UDP socket, answers what needs no waiting, gives back the rest.
+
+Called from the event loop's reader callback, so that a worker is one thread and needs no lock.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from blockd.metrics import Transport
+from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
+
+NAME = "python"
+BATCH = 64  # messages taken in one call, so that other sockets and timers get their turn
+_BUFFER = 4096  # octets; a longer question is cut and so refused as malformed
+_ANCILLARY = socket.CMSG_SPACE(64)  # room for one IP_PKTINFO or IPV6_PKTINFO
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+Ancillary = list[tuple[int, int, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A message that the engine gives back: the pipeline's exchange for it, and where its answer goes."""
+
+    exchange: Exchange
+    address: Address
+    ancillary: Ancillary  # carries the address that was asked, which the answer must come from
+
+
+class Engine:
+    """Drains the UDP sockets attached to it."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._sockets: dict[int, socket.socket] = {}
+
+    def attach(self, sock: socket.socket) -> int:
+        """Take a bound UDP socket; give the descriptor to call `drain` with."""
+        sock.setblocking(False)
+        self._sockets[sock.fileno()] = sock
+        return sock.fileno()
+
+    def drain(self, descriptor: int) -> list[Declined]:
+        """Answer at most BATCH messages of a socket in place; give those that must wait for an upstream."""
+        sock = self._sockets[descriptor]
+        begin = self._pipeline.begin
+        declined = []
+        for _ in range(BATCH):
+            try:
+                packet, ancillary, _, address = sock.recvmsg(_BUFFER, _ANCILLARY)
+            except BlockingIOError:
+                break
+            except OSError:
+                continue  # an ICMP error about an answer sent earlier: that client has gone
+            begun = begin(packet, address[0], Transport.UDP)
+            if isinstance(begun, bytes):
+                send(sock, begun, address, ancillary)
+            elif begun is not Outcome.SILENCE:
+                assert isinstance(begun, Exchange)  # noqa: S101 - begin gives nothing else
+                declined.append(Declined(begun, address, ancillary))
+        return declined
+
+    def send(self, descriptor: int, answer: bytes, declined: Declined) -> None:
+        """Send the answer to a message that was given back."""
+        send(self._sockets[descriptor], answer, declined.address, declined.ancillary)
+
+
+def send(sock: socket.socket, answer: bytes, address: Address, ancillary: Ancillary) -> None:
+    """Send a datagram from the address that was asked; what the kernel cannot send is lost, as UDP may be."""
+    try:
+        sock.sendmsg([answer], ancillary, 0, address)
+    except OSError:
+        return

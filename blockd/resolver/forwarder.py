@@ -1,0 +1,113 @@
+"""Forwarding: one question in flight for all who ask the same, retried with the next upstream, failures remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable, Sequence
+
+from blockd.errors import BadMessage, UpstreamFailure
+from blockd.metrics import Row
+from blockd.resolver import types
+from blockd.resolver.cache import CacheKey, question_of
+from blockd.resolver.response import Response, parse
+from blockd.resolver.upstream import Randomness, Upstream, ask
+
+MAX_IN_FLIGHT = 2_000  # different questions at once per worker: one socket each, and a bound on what a flood can hold
+AVOIDED = 5.0  # seconds for which an upstream that failed is asked last
+FAILURE_KEPT = 1.0  # seconds, the least that RFC 9520 section 3.2 asks, so that recovery shows at once
+MAX_FAILURES = 10_000  # failures remembered
+
+_HEADER = struct.Struct(">6H")
+_OPT = struct.Struct(">BHHBBHH")
+
+
+class Forwarder:
+    """Asks the upstreams, in their order, those that failed lately last."""
+
+    def __init__(
+        self,
+        upstreams: Sequence[Upstream],
+        *,
+        timeout: float,
+        attempts: int,
+        row: Row,
+        clock: Callable[[], float],
+        randomness: Randomness,
+    ) -> None:
+        """Take seconds per attempt, attempts per question, where to count, a monotonic clock and randomness."""
+        self._upstreams = tuple(upstreams)
+        self._timeout = timeout
+        self._attempts = attempts
+        self._row = row
+        self._clock = clock
+        self._randomness = randomness
+        self._avoided = dict.fromkeys(self._upstreams, 0.0)
+        self._in_flight: dict[CacheKey, asyncio.Task[Response]] = {}
+        self._failures: dict[CacheKey, tuple[float, UpstreamFailure]] = {}
+
+    async def resolve(self, key: CacheKey) -> Response:
+        """Give what the upstreams say; raises UpstreamFailure with the reason of the last attempt."""
+        task = self._in_flight.get(key)
+        if task is None:
+            self._raise_remembered(key)
+            if len(self._in_flight) >= MAX_IN_FLIGHT:
+                raise UpstreamFailure(types.EDE_NETWORK_ERROR, "too many questions are waiting for upstreams")
+            task = asyncio.create_task(self._resolve(key))
+            self._in_flight[key] = task
+            task.add_done_callback(lambda done: self._landed(key, done))
+        return await asyncio.shield(task)
+
+    async def _resolve(self, key: CacheKey) -> Response:
+        query = _message(key, self._randomness(1 << 16))
+        question_size = len(key[0]) + 5
+        last: Response | None = None
+        failure = UpstreamFailure(types.EDE_NO_REACHABLE_AUTHORITY, "no upstream is known")
+        for upstream in self._order():
+            started = self._clock()
+            try:
+                message = await ask(upstream, query, self._timeout, self._randomness)
+                response = parse(message, question_size)
+            except UpstreamFailure as error:
+                failure = error
+            except BadMessage as error:
+                failure = UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} sent a bad message: {error}")
+            else:
+                self._row.upstream(self._clock() - started)
+                if response.rcode in (types.NOERROR, types.NXDOMAIN):
+                    return response
+                last = response
+                continue
+            self._avoided[upstream] = self._clock() + AVOIDED
+            query = _message(key, self._randomness(1 << 16))
+        if last is not None:
+            return last
+        raise failure
+
+    def _order(self) -> list[Upstream]:
+        """Give the upstreams for one question: as configured, those that failed lately behind, round and round."""
+        now = self._clock()
+        ordered = sorted(self._upstreams, key=lambda upstream: self._avoided[upstream] > now)
+        return (ordered * self._attempts)[: max(self._attempts, len(ordered))]
+
+    def _raise_remembered(self, key: CacheKey) -> None:
+        until, failure = self._failures.get(key, (0.0, None))
+        if failure is not None:
+            if self._clock() < until:
+                raise failure.with_traceback(None)
+            del self._failures[key]
+
+    def _landed(self, key: CacheKey, task: asyncio.Task[Response]) -> None:
+        del self._in_flight[key]
+        if not task.cancelled() and isinstance(failure := task.exception(), UpstreamFailure):
+            if len(self._failures) >= MAX_FAILURES:
+                self._failures.clear()
+            self._failures[key] = self._clock() + FAILURE_KEPT, failure
+
+
+def _message(key: CacheKey, identifier: int) -> bytes:
+    """Give the message that asks an upstream: RD, EDNS with our own size, DO and CD as the client had them."""
+    _, _, do, cd = key
+    flags = types.RD | types.AD | (types.CD if cd else 0)  # AD asks for AD in the answer, RFC 6840 section 5.7
+    opt = _OPT.pack(0, types.OPT, types.MAX_UDP, 0, 0, types.EDNS_DO if do else 0, 0)
+    return _HEADER.pack(identifier, flags, 1, 0, 0, 1) + question_of(key) + opt

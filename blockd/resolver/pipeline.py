@@ -1,0 +1,279 @@
+"""The query pipeline: every stage that a message passes, in one list, each with the reason why it stands there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from blockd.errors import BadMessage, RulesetError, UpstreamFailure
+from blockd.metrics import Row, Transport
+from blockd.names import key_from_text
+from blockd.orders import Action, Reason, Verdict
+from blockd.resolver import types
+from blockd.resolver.answers import BlockAnswers, Sinkhole, answer, error
+from blockd.resolver.cache import Cache, Cached, CacheKey, aged, question_of
+from blockd.resolver.clients import Clients
+from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.query import Query, refusal
+from blockd.resolver.records import behind_cname
+from blockd.ruleset import NOT_LISTED, Enforced
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(Enum):
+    """What a stage may say instead of giving an answer."""
+
+    PASS = "the next stage decides"  # noqa: S105 - no password
+    WAIT = "an upstream must be asked"
+    SILENCE = "no answer is sent"
+
+
+class Exchange:
+    """One message from its arrival to its answer. It knows no more of the client than whether it is served."""
+
+    __slots__ = ("cached", "extended", "failure", "hits", "packet", "query", "served", "stage", "target", "verdict")
+
+    query: Query
+
+    def __init__(self, packet: bytes, served: bool) -> None:
+        self.packet = packet
+        self.served = served
+        self.verdict: Verdict = NOT_LISTED
+        self.hits: list[int] = []
+        self.target: str | None = None  # the name that a CNAME action leads to
+        self.cached: Cached | None = None
+        self.failure: UpstreamFailure | None = None
+        self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3
+        self.stage = 0
+
+    @property
+    def lookup(self) -> CacheKey:
+        """What is asked of cache and upstreams."""
+        query = self.query
+        key = key_from_text(self.target) if self.target else query.key
+        return key, query.qtype, query.do, bool(query.flags & types.CD)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is enforced, with the answers made for it."""
+
+    enforced: Enforced
+    answers: BlockAnswers
+
+
+Stage = Callable[[Exchange], bytes | Outcome]
+
+
+class Pipeline:
+    """Answers messages. `refuse_unready` is what happens before the first ruleset: SERVFAIL instead of resolving."""
+
+    def __init__(
+        self,
+        *,
+        clients: Clients,
+        sinkhole: Sinkhole,
+        cache: Cache,
+        forwarder: Forwarder,
+        row: Row,
+        clock: Callable[[], float],
+        refuse_unready: bool,
+    ) -> None:
+        self.clients = clients
+        self._sinkhole = sinkhole
+        self._cache = cache
+        self._forwarder = forwarder
+        self._row = row
+        self._clock = clock
+        self._refuse_unready = refuse_unready
+        self._policy: Policy | None = None
+        self._stages = self.stages()
+
+    def stages(self) -> Sequence[Stage]:
+        """Give the stages in their order."""
+        return (
+            self._serve_clients,  # first: a stranger costs one REFUSED, whatever else is wrong
+            self._check_edns,  # before anything is said in an EDNS version that the client does not speak
+            self._check_kind,  # before policy: what is not asked of the Internet's names is no matter of it
+            self._decide,  # before the cache: a block, or its lifting, shows in the very next answer
+            self._check_recursion,  # behind policy: a block is told to everybody; the cache to nobody who only peeks
+            self._ask_cache,  # before upstreams: it is nearer
+            self._ask_upstreams,  # the only stage that waits; one question in flight for all who ask it
+            self._report_failure,  # behind it: silence of upstreams is told in words
+            self._decide_where_it_leads,  # on every answer, cached or new: no way round by CNAME, SVCB or address
+            self._reply,  # last: what the upstream said
+        )
+
+    def enforce(self, enforced: Enforced) -> None:
+        """Enforce another ruleset from the next message on, and let go of the one before."""
+        old = self._policy
+        self._policy = Policy(enforced, BlockAnswers(self._sinkhole, enforced.version))
+        if old is not None:
+            old.enforced.close()
+
+    @property
+    def enforced(self) -> Enforced | None:
+        """What is enforced at this moment."""
+        return self._policy.enforced if self._policy else None
+
+    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | Exchange:
+        """Answer what can be answered without waiting; give the exchange where an upstream must be asked.
+
+        Nothing is counted for an exchange that is given back: `finish` does that when it has its answer.
+        """
+        exchange = Exchange(packet, self.clients.serves(host))
+        try:
+            exchange.query = Query(packet, transport)
+        except BadMessage as bad:
+            self._row.query(transport)
+            if bad.rcode is None or not exchange.served:
+                return Outcome.SILENCE
+            self._row.answer(bad.rcode)
+            return refusal(packet, bad.rcode)
+        outcome = self._run(exchange)
+        return exchange if outcome is Outcome.WAIT else self._counted(exchange, outcome)
+
+    async def finish(self, exchange: Exchange) -> bytes | None:
+        """Answer an exchange that waits for an upstream; None where no answer is to be sent."""
+        outcome: bytes | Outcome = Outcome.WAIT
+        while outcome is Outcome.WAIT:
+            lookup = exchange.lookup
+            try:
+                response = await self._forwarder.resolve(lookup)
+                exchange.cached = self._cache.put(lookup, response, self._clock())
+            except UpstreamFailure as failure:
+                exchange.failure = failure
+            outcome = self._run(exchange)
+        counted = self._counted(exchange, outcome)
+        return counted if isinstance(counted, bytes) else None
+
+    async def resolve(self, packet: bytes, host: str, transport: Transport) -> bytes | None:
+        """Answer one message from its first octet; None where no answer is to be sent."""
+        begun = self.begin(packet, host, transport)
+        if isinstance(begun, Exchange):
+            return await self.finish(begun)
+        return begun if isinstance(begun, bytes) else None
+
+    def _run(self, exchange: Exchange) -> bytes | Outcome:
+        """Run the stages from where the exchange stands; a fault of ours costs this exchange a SERVFAIL, no more."""
+        try:
+            while True:
+                outcome = self._stages[exchange.stage](exchange)
+                if outcome is not Outcome.PASS:
+                    return outcome
+                exchange.stage += 1
+        except (RulesetError, BadMessage) as fault:
+            log.error("A question was answered with SERVFAIL: %s", fault)
+        except Exception:
+            log.exception("A question was answered with SERVFAIL for a fault of blockd's own; please report it.")
+        return error(exchange.query, types.SERVFAIL)
+
+    def _counted(self, exchange: Exchange, outcome: bytes | Outcome) -> bytes | Outcome:
+        row = self._row
+        row.query(exchange.query.transport)
+        for slot in exchange.hits:
+            row.hit(slot)
+        if isinstance(outcome, bytes):
+            row.answer(outcome[3] & types.RCODE | exchange.extended << 4)
+        return outcome
+
+    def _serve_clients(self, exchange: Exchange) -> bytes | Outcome:
+        if exchange.served:
+            return Outcome.PASS
+        return error(exchange.query, types.REFUSED, types.EDE_PROHIBITED, "this network is not served here")
+
+    def _check_edns(self, exchange: Exchange) -> bytes | Outcome:
+        if exchange.query.version == 0:
+            return Outcome.PASS
+        exchange.extended = types.BADVERS >> 4
+        return error(exchange.query, types.BADVERS)
+
+    def _check_kind(self, exchange: Exchange) -> bytes | Outcome:
+        query = exchange.query
+        if query.qtype == types.OPT:
+            return error(query, types.FORMERR)
+        if query.qclass != types.CLASS_IN or query.qtype in (types.AXFR, types.IXFR):
+            return error(query, types.REFUSED)
+        return Outcome.PASS
+
+    def _decide(self, exchange: Exchange) -> bytes | Outcome:
+        policy = self._policy
+        if policy is None:
+            if not self._refuse_unready:
+                return Outcome.PASS
+            return error(exchange.query, types.SERVFAIL, types.EDE_NOT_READY, "no list is enforced yet")
+        return self._apply(exchange, policy, policy.enforced.verdict(exchange.query.key))
+
+    def _check_recursion(self, exchange: Exchange) -> bytes | Outcome:
+        if exchange.query.flags & types.RD:
+            return Outcome.PASS
+        return error(exchange.query, types.REFUSED)
+
+    def _ask_cache(self, exchange: Exchange) -> bytes | Outcome:
+        exchange.cached = self._cache.get(exchange.lookup, self._clock())
+        if exchange.cached is not None:
+            self._row.cache_hit()
+        return Outcome.PASS
+
+    def _ask_upstreams(self, exchange: Exchange) -> bytes | Outcome:
+        return Outcome.PASS if exchange.cached or exchange.failure else Outcome.WAIT
+
+    def _report_failure(self, exchange: Exchange) -> bytes | Outcome:
+        failure = exchange.failure
+        return error(exchange.query, types.SERVFAIL, failure.code, str(failure)) if failure else Outcome.PASS
+
+    def _decide_where_it_leads(self, exchange: Exchange) -> bytes | Outcome:
+        cached, policy = exchange.cached, self._policy
+        if cached is None or policy is None or exchange.target or exchange.verdict.reason is Reason.ALLOWED:
+            return Outcome.PASS
+        moment = policy.enforced.moment
+        if cached.moment != moment:
+            cached.verdict = _where_it_leads(policy.enforced, cached)
+            cached.moment = moment
+        return self._apply(exchange, policy, cached.verdict) if cached.verdict else Outcome.PASS
+
+    def _reply(self, exchange: Exchange) -> bytes | Outcome:
+        query, cached = exchange.query, exchange.cached
+        if cached is None:
+            raise BadMessage(types.SERVFAIL, "there is nothing to reply")
+        response = cached.response
+        records = aged(response, int(self._clock() - cached.stored))
+        if exchange.target is None:
+            return answer(
+                query, response.rcode, response.counts, records, errors=response.errors, authentic=response.authentic
+            )
+        asked = question_of(exchange.lookup)
+        message = b"\0\0\x80\0\0\1" + b"".join(n.to_bytes(2) for n in response.counts) + asked + records
+        count, records = behind_cname(query.question, exchange.target, self._sinkhole.ttl, message)
+        errors = self._policy.answers.errors(exchange.verdict) if self._policy else b""
+        return answer(query, response.rcode, (count, 0, 0), records, errors=errors)
+
+    def _apply(self, exchange: Exchange, policy: Policy, verdict: Verdict) -> bytes | Outcome:
+        """Do what a verdict says, and note the hit."""
+        if verdict.action is None or verdict.order_index is None:
+            return Outcome.PASS
+        exchange.verdict = verdict
+        exchange.hits.append(policy.enforced.states.hit_slots[verdict.order_index])
+        if not verdict.touches or verdict.order is None:
+            return Outcome.PASS
+        if verdict.action is Action.TCP_ONLY and exchange.query.transport is not Transport.UDP:
+            return Outcome.PASS
+        if verdict.action is Action.CNAME:
+            exchange.target = verdict.order.cname
+            if exchange.cached is not None:  # an answer leads here: go back and ask for the target instead
+                exchange.cached = None
+                exchange.stage = self._stages.index(self._ask_cache) - 1
+            return Outcome.PASS
+        given = policy.answers.give(exchange.query, verdict)
+        return Outcome.SILENCE if given is None else given
+
+
+def _where_it_leads(enforced: Enforced, cached: Cached) -> Verdict | None:
+    """Give the first verdict that has an action among the names and addresses an answer leads to."""
+    verdicts = [enforced.verdict(name) for name in cached.response.names]
+    verdicts += [enforced.address_verdict(address) for address in cached.response.addresses]
+    acting = [verdict for verdict in verdicts if verdict.action is not None]
+    return next((verdict for verdict in acting if verdict.touches), acting[0] if acting else None)

@@ -1,0 +1,121 @@
+"""A question as a client sent it, parsed once. Everything about it that blockd does not understand is refused here."""
+
+from __future__ import annotations
+
+import struct
+
+from blockd.errors import BadMessage
+from blockd.metrics import Transport
+from blockd.resolver import types
+
+MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); nothing else belongs into a question
+
+_HEADER = struct.Struct(">6H")
+_RECORD = struct.Struct(">HHIH")
+_FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
+
+
+class Query:
+    """One question.
+
+    `question` is the question section as it came, case kept; `key` its name's key (`blockd.names`). `limit` is the
+    longest answer in octets that it allows.
+    """
+
+    __slots__ = ("do", "edns", "flags", "id", "key", "limit", "qclass", "qtype", "question", "transport", "version")
+
+    def __init__(self, packet: bytes, transport: Transport) -> None:
+        """Parse a message; raises BadMessage with the rcode owed, or None where silence is (RFC 1035, 6891, 9619)."""
+        if len(packet) < types.HEADER_SIZE:
+            raise BadMessage(None, "it is shorter than a header")
+        self.id, flags, questions, answers, authorities, additional = _HEADER.unpack_from(packet)
+        if flags & types.QR:
+            raise BadMessage(None, "it is an answer")
+        if flags & types.OPCODE:
+            raise BadMessage(types.NOTIMP, "its opcode is not QUERY")
+        if questions != 1 or answers or authorities or additional > MAX_ADDITIONAL:
+            raise BadMessage(types.FORMERR, "its counts are no question's")
+        self.flags = flags
+        self.transport = transport
+        end, labels = _labels(packet)
+        if end + 4 > len(packet):
+            raise BadMessage(types.FORMERR, "it ends within the question")
+        labels.reverse()
+        self.key = b"".join(labels).translate(_FOLD)
+        self.question = packet[types.HEADER_SIZE : end + 4]
+        self.qtype = packet[end] << 8 | packet[end + 1]
+        self.qclass = packet[end + 2] << 8 | packet[end + 3]
+        self.edns = self.do = False
+        self.version = 0
+        payload = self._read_additional(packet, end + 4, additional)
+        if transport is Transport.UDP:
+            self.limit = min(max(payload, types.MIN_UDP), types.MAX_UDP)
+        else:
+            self.limit = types.MAX_TCP
+
+    def _read_additional(self, packet: bytes, position: int, count: int) -> int:
+        """Walk the additional records, note the OPT, and give the payload size it announces."""
+        payload = types.MIN_UDP
+        for _ in range(count):
+            root = position < len(packet) and packet[position] == 0
+            position = _skip_name(packet, position)
+            if position + _RECORD.size > len(packet):
+                raise BadMessage(types.FORMERR, "it ends within a record")
+            kind, klass, ttl, size = _RECORD.unpack_from(packet, position)
+            position += _RECORD.size + size
+            if kind == types.OPT:
+                if self.edns or not root:
+                    raise BadMessage(types.FORMERR, "it has two OPT records, or one that is not the root's")
+                self.edns = True
+                self.version = ttl >> 16 & 0xFF
+                self.do = bool(ttl & types.EDNS_DO)
+                payload = klass
+        if position != len(packet):
+            raise BadMessage(types.FORMERR, "it is longer or shorter than its records")
+        return payload
+
+    @property
+    def name_size(self) -> int:
+        """Octets that the name takes in the question."""
+        return len(self.question) - 4
+
+
+def refusal(packet: bytes, rcode: int) -> bytes:
+    """Give the bare header that answers bytes which are no question we can answer."""
+    identifier, flags = struct.unpack_from(">HH", packet)
+    flags = types.QR | flags & (types.OPCODE | types.RD) | rcode
+    return _HEADER.pack(identifier, flags, 0, 0, 0, 0)
+
+
+def _labels(packet: bytes) -> tuple[int, list[bytes]]:
+    """Read the question's name; give where it ends, and its labels with their length octets."""
+    labels: list[bytes] = []
+    position = types.HEADER_SIZE
+    size = len(packet)
+    while position < size:
+        length = packet[position]
+        if length == 0:
+            return position + 1, labels
+        if length > 63:
+            raise BadMessage(types.FORMERR, "the question's name has a pointer or a label of unknown kind")
+        end = position + 1 + length
+        if end - types.HEADER_SIZE > 254:
+            raise BadMessage(types.FORMERR, "the question's name is over 255 octets")
+        labels.append(packet[position:end])
+        position = end
+    raise BadMessage(types.FORMERR, "it ends within the question's name")
+
+
+def _skip_name(packet: bytes, position: int) -> int:
+    """Give where a name, compressed or not, ends."""
+    size = len(packet)
+    while position < size:
+        length = packet[position]
+        if length == 0:
+            return position + 1
+        if length >= 0xC0:
+            return position + 2
+        if length > 63:
+            break
+        position += 1 + length
+    raise BadMessage(types.FORMERR, "it ends within a name")

@@ -1,0 +1,71 @@
+"""The records that blockd makes itself. dnslib stays behind this module."""
+
+from __future__ import annotations
+
+import struct
+
+import dnslib
+from dnslib.buffer import BufferError as DnslibBufferError
+from dnslib.dns import DNSError, DNSRecord
+from dnslib.label import DNSBuffer, DNSLabel
+
+from blockd.errors import BadMessage
+from blockd.resolver import types
+
+MAX_ERROR_TEXT = 200  # octets of EDE text: with the longest name the answer still fits where a sentence should
+MNAME = "blockd.invalid"  # RFC 6761: never a real server; it only tells who made the record
+RNAME = "hostmaster.blockd.invalid"
+_SOA_NUMBERS = struct.Struct(">5I")
+
+
+def address_record(packed: bytes, ttl: int) -> bytes:
+    """Give an A or AAAA record for the question's name (a pointer to offset 12)."""
+    kind = types.A if len(packed) == 4 else types.AAAA
+    return b"\xc0\x0c" + kind.to_bytes(2) + b"\0\1" + ttl.to_bytes(4) + len(packed).to_bytes(2) + packed
+
+
+def soa_record(serial: int, ttl: int) -> bytes:
+    """Give an SOA record without its owner name, which makes a negative answer last `ttl` seconds (RFC 2308)."""
+    data = _uncompressed(MNAME) + _uncompressed(RNAME) + _SOA_NUMBERS.pack(serial & 0xFFFFFFFF, 3600, 600, 86400, ttl)
+    return types.SOA.to_bytes(2) + b"\0\1" + ttl.to_bytes(4) + len(data).to_bytes(2) + data
+
+
+def error_option(code: int, text: str = "") -> bytes:
+    """Give an Extended DNS Error option (RFC 8914 section 2), its text cut to MAX_ERROR_TEXT octets."""
+    octets = text.encode()
+    if len(octets) > MAX_ERROR_TEXT:
+        octets = octets[:MAX_ERROR_TEXT].decode(errors="ignore").encode()
+    return types.EDE_OPTION.to_bytes(2) + (2 + len(octets)).to_bytes(2) + code.to_bytes(2) + octets
+
+
+def behind_cname(question: bytes, target: str, ttl: int, message: bytes) -> tuple[int, bytes]:
+    """Give the records that answer `question` with a CNAME to `target` and what `message` says of the target.
+
+    `question` is a question section; `message` a whole answer to the question for the target. Gives the number of
+    answer records and their octets as they follow the question. Raises BadMessage where dnslib cannot read it.
+    """
+    try:
+        found = DNSRecord.parse(message)
+        name = DNSLabel(_labels(question))
+        records = [dnslib.RR(name, types.CNAME, ttl=ttl, rdata=dnslib.CNAME(target)), *found.rr]
+        buffer = DNSBuffer(bytes(types.HEADER_SIZE) + question)
+        buffer.offset = len(buffer.data)
+        for record in records:
+            record.pack(buffer)
+    except (DNSError, DnslibBufferError, ValueError) as error:
+        raise BadMessage(types.SERVFAIL, f"the answer behind a CNAME cannot be read: {error}") from error
+    return len(records), bytes(buffer.data)[types.HEADER_SIZE + len(question) :]
+
+
+def _uncompressed(name: str) -> bytes:
+    return b"".join(b"%c%b" % (len(label), label) for label in name.encode().split(b".")) + b"\0"
+
+
+def _labels(question: bytes) -> tuple[bytes, ...]:
+    found: list[bytes] = []
+    position = 0
+    while question[position]:
+        end = position + 1 + question[position]
+        found.append(question[position + 1 : end])
+        position = end
+    return tuple(found)

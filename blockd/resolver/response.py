@@ -1,0 +1,218 @@
+"""An upstream's answer, checked from the first octet to the last and taken apart into what blockd needs of it.
+
+The records stay the octets that they were: only TTLs are counted down in place, and the OPT record, which belongs to
+one hop (RFC 6891 section 6.2.3), is cut off. Names inside may point back into the question, so that the octets fit
+behind any question of the same length.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from blockd.errors import BadMessage
+from blockd.resolver import types
+
+MAX_POINTERS = 127  # a name has no more labels, so it can need no more jumps
+_HEADER = struct.Struct(">6H")
+_RECORD = struct.Struct(">HHIH")
+_FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
+_SVCB_IPV4HINT = 4  # RFC 9460 section 14.3.2
+_SVCB_IPV6HINT = 6
+
+
+@dataclass(slots=True)
+class Response:
+    """What an upstream answered to one question.
+
+    `records` are all its records but OPT, as they follow the question; `ttls` tells where in them each TTL stands
+    and what it was. `lifetime` is how long it may be kept, in seconds; 0 where it must not be. `names` (keys) and
+    `addresses` (4 or 16 octets) are what it leads to.
+    """
+
+    rcode: int
+    authentic: bool  # AD, as the upstream claims
+    truncated: bool
+    counts: tuple[int, int, int]  # answer, authority and additional records
+    records: bytes
+    ttls: tuple[tuple[int, int], ...]
+    lifetime: int
+    names: tuple[bytes, ...]
+    addresses: tuple[bytes, ...]
+    errors: bytes  # the EDE options it carried, as they came
+
+
+def matches(message: bytes, query: bytes, question_size: int) -> bool:
+    """Tell whether `message` answers `query`: identifier, QR, opcode and question the same (RFC 5452 section 9.1)."""
+    if len(message) < types.HEADER_SIZE or message[:2] != query[:2] or not message[2] & 0x80:
+        return False
+    end = types.HEADER_SIZE + question_size
+    return (
+        message[2] & 0x78 == 0
+        and message[4:6] == b"\0\1"
+        and message[types.HEADER_SIZE : end - 4].translate(_FOLD) == query[types.HEADER_SIZE : end - 4].translate(_FOLD)
+        and message[end - 4 : end] == query[end - 4 : end]
+    )
+
+
+def parse(message: bytes, question_size: int) -> Response:
+    """Take apart a message whose question has been matched; raises BadMessage where any record is malformed."""
+    _, flags, _, answers, authorities, additional = _HEADER.unpack_from(message)
+    start = position = types.HEADER_SIZE + question_size
+    walk = _Walk(message)
+    counts = [0, 0, 0]
+    end = start
+    extended = 0
+    opt_behind = False
+    for section, count in enumerate((answers, authorities, additional)):
+        for _ in range(count):
+            owner = position
+            position = walk.skip_name(position)
+            if position + _RECORD.size > len(message):
+                raise BadMessage(types.SERVFAIL, "a record is cut")
+            kind, klass, ttl, size = _RECORD.unpack_from(message, position)
+            data = position + _RECORD.size
+            position = data + size
+            if position > len(message):
+                raise BadMessage(types.SERVFAIL, "a record is cut")
+            if kind == types.OPT:
+                if section != 2 or message[owner] != 0:
+                    raise BadMessage(types.SERVFAIL, "an OPT record is out of place")
+                extended = ttl >> 24
+                walk.read_errors(data, position)
+                opt_behind = True
+            elif opt_behind:
+                continue  # behind OPT there is nothing that an answer needs, and it would move
+            else:
+                counts[section] += 1
+                end = position
+                walk.read_record(section, kind, klass, ttl, owner, data, position, start)
+    if position != len(message):
+        raise BadMessage(types.SERVFAIL, "it is longer than its records")
+    rcode = extended << 4 | flags & types.RCODE
+    return Response(
+        rcode=rcode,
+        authentic=bool(flags & types.AD),
+        truncated=bool(flags & types.TC),
+        counts=(counts[0], counts[1], counts[2]),
+        records=message[start:end],
+        ttls=tuple(walk.ttls),
+        lifetime=walk.lifetime(rcode, counts[0], truncated=bool(flags & types.TC)),
+        names=tuple(walk.names),
+        addresses=tuple(walk.addresses),
+        errors=bytes(walk.errors),
+    )
+
+
+class _Walk:
+    """Collects what the records of one message say; reads nothing outside of it."""
+
+    def __init__(self, message: bytes) -> None:
+        self.message = message
+        self.ttls: list[tuple[int, int]] = []
+        self.names: list[bytes] = []
+        self.addresses: list[bytes] = []
+        self.errors = bytearray()
+        self._negative: int | None = None
+
+    def skip_name(self, position: int) -> int:
+        """Give where the name at `position` ends."""
+        message = self.message
+        size = len(message)
+        while position < size:
+            length = message[position]
+            if length == 0:
+                return position + 1
+            if length >= 0xC0:
+                return position + 2
+            if length > 63:
+                break
+            position += 1 + length
+        raise BadMessage(types.SERVFAIL, "a name is cut or of unknown kind")
+
+    def key_at(self, position: int) -> bytes:
+        """Give the key of the name at `position`, following pointers, which only ever point back."""
+        message = self.message
+        labels: list[bytes] = []
+        total = 0
+        lowest = position
+        for _ in range(MAX_POINTERS + 1):
+            while position < len(message) and 0 < message[position] <= 63:
+                end = position + 1 + message[position]
+                total += end - position
+                if end > len(message) or total > 254:
+                    raise BadMessage(types.SERVFAIL, "a name is cut or too long")
+                labels.append(message[position:end])
+                position = end
+            if position + 1 < len(message) and message[position] >= 0xC0:
+                position = (message[position] & 0x3F) << 8 | message[position + 1]
+                if position >= lowest:
+                    raise BadMessage(types.SERVFAIL, "a name points forward")
+                lowest = position
+            elif position < len(message) and message[position] == 0:
+                labels.reverse()
+                return b"".join(labels).translate(_FOLD)
+            else:
+                break
+        raise BadMessage(types.SERVFAIL, "a name is cut or of unknown kind")
+
+    def read_record(
+        self, section: int, kind: int, klass: int, ttl: int, owner: int, data: int, end: int, start: int
+    ) -> None:
+        """Note one record: where its TTL stands, and in the answer section what it leads to."""
+        if ttl > 0x7FFFFFFF:  # RFC 2181 section 8: a TTL with the top bit set counts as zero
+            ttl = 0
+        self.ttls.append((data - 6 - start, ttl))
+        if klass != types.CLASS_IN:
+            return
+        size = end - data
+        if section == 0:
+            if (kind == types.A and size == 4) or (kind == types.AAAA and size == 16):
+                self.addresses.append(self.message[data:end])
+            elif kind in (types.CNAME, types.DNAME):
+                self.names.append(self.key_at(data))
+            elif kind in (types.SVCB, types.HTTPS):
+                self._read_service(data, end, owner)
+        elif section == 1 and kind == types.SOA and size >= 22:
+            minimum = int.from_bytes(self.message[end - 4 : end])
+            self._negative = min(ttl, minimum)
+
+    def read_errors(self, position: int, end: int) -> None:
+        """Keep the EDE options of an OPT record."""
+        while position + 4 <= end:
+            code = int.from_bytes(self.message[position : position + 2])
+            size = int.from_bytes(self.message[position + 2 : position + 4])
+            behind = position + 4 + size
+            if behind > end:
+                raise BadMessage(types.SERVFAIL, "an EDNS option is cut")
+            if code == types.EDE_OPTION and size >= 2:
+                self.errors += self.message[position:behind]
+            position = behind
+
+    def lifetime(self, rcode: int, answers: int, *, truncated: bool) -> int:
+        """Give how many seconds the message may be kept (RFC 2308 sections 5 and 7.1)."""
+        if truncated or rcode not in (types.NOERROR, types.NXDOMAIN):
+            return 0
+        lowest = min((ttl for _, ttl in self.ttls), default=0)
+        if self._negative is not None:
+            return min(lowest, self._negative)
+        return lowest if answers and rcode == types.NOERROR else 0
+
+    def _read_service(self, data: int, end: int, owner: int) -> None:
+        """Note the target and the address hints of an SVCB or HTTPS record (RFC 9460 section 2.2)."""
+        if end - data < 3:
+            raise BadMessage(types.SERVFAIL, "an SVCB record is cut")
+        target = self.key_at(data + 2)
+        self.names.append(target or self.key_at(owner))
+        position = self.skip_name(data + 2)
+        while position + 4 <= end:
+            code = int.from_bytes(self.message[position : position + 2])
+            size = int.from_bytes(self.message[position + 2 : position + 4])
+            position += 4
+            if position + size > end:
+                raise BadMessage(types.SERVFAIL, "an SVCB parameter is cut")
+            step = {_SVCB_IPV4HINT: 4, _SVCB_IPV6HINT: 16}.get(code)
+            if step:
+                for place in range(position, position + size - step + 1, step):
+                    self.addresses.append(self.message[place : place + step])
+            position += size

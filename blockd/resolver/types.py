@@ -1,0 +1,54 @@
+"""Numbers of the DNS that the resolver knows by name (IANA DNS parameters)."""
+
+from __future__ import annotations
+
+# Types
+A = 1
+CNAME = 5
+SOA = 6
+AAAA = 28
+DNAME = 39
+OPT = 41
+SVCB = 64
+HTTPS = 65
+IXFR = 251
+AXFR = 252
+
+CLASS_IN = 1
+
+# Rcodes
+NOERROR = 0
+FORMERR = 1
+SERVFAIL = 2
+NXDOMAIN = 3
+NOTIMP = 4
+REFUSED = 5
+BADVERS = 16  # RFC 6891 section 9
+
+# Header flags, RFC 1035 section 4.1.1 and RFC 4035 section 3.2
+QR = 0x8000
+OPCODE = 0x7800
+TC = 0x0200
+RD = 0x0100
+RA = 0x0080
+AD = 0x0020
+CD = 0x0010
+RCODE = 0x000F
+
+# EDNS, RFC 6891
+EDNS_DO = 0x8000
+EDE_OPTION = 15  # RFC 8914 section 2
+
+# Extended DNS Errors, RFC 8914 section 4
+EDE_NOT_READY = 14
+EDE_BLOCKED = 15
+EDE_CENSORED = 16
+EDE_FILTERED = 17
+EDE_PROHIBITED = 18
+EDE_NO_REACHABLE_AUTHORITY = 22
+EDE_NETWORK_ERROR = 23
+
+HEADER_SIZE = 12
+MAX_UDP = 1232  # octets; what passes every path unfragmented (DNS Flag Day 2020), and our own answer to EDNS
+MIN_UDP = 512  # octets without EDNS, RFC 1035 section 4.2.1
+MAX_TCP = 65535  # octets, what the length field holds, RFC 7766 section 8

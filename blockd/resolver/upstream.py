@@ -1,0 +1,113 @@
+"""One exchange with one upstream: over UDP from a fresh random port, over TCP where UDP does not do, or over TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from blockd.errors import UpstreamFailure
+from blockd.resolver import types
+from blockd.resolver.response import matches
+
+LOWEST_PORT = 1024  # RFC 5452 section 9.2: any port above the system's own
+PORT_TRIES = 8  # random ports tried before the kernel chooses
+MAX_STRAYS = 32  # packets that do not match before an exchange is given up: somebody is guessing
+
+Randomness = Callable[[int], int]
+"""Gives an unpredictable number from 0 up to, and without, its argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A recursive resolver: an IP address, a port, and the name on its certificate where it is asked over TLS."""
+
+    host: str
+    port: int
+    tls_name: str | None = None
+
+    @property
+    def text(self) -> str:
+        """As the config writes it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tls://{host}:{self.port}#{self.tls_name}" if self.tls_name else f"{host}:{self.port}"
+
+
+async def ask(upstream: Upstream, query: bytes, seconds: float, randomness: Randomness) -> bytes:
+    """Give the message with which `upstream` answers `query`, a message with one question and a random ID.
+
+    Waits at most `seconds`. Raises UpstreamFailure: 22 where nothing came, 23 where the network says why.
+    """
+    question_size = query.index(b"\0", types.HEADER_SIZE) + 5 - types.HEADER_SIZE
+    try:
+        async with asyncio.timeout(seconds):
+            if upstream.tls_name is None:
+                message = await _over_udp(upstream, query, question_size, randomness)
+                if not message[2] & types.TC >> 8:
+                    return message
+            message = await _over_stream(upstream, query)
+    except TimeoutError as error:
+        raise UpstreamFailure(types.EDE_NO_REACHABLE_AUTHORITY, f"{upstream.text} did not answer") from error
+    except (OSError, EOFError, ssl.SSLError) as error:
+        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text}: {error}") from error
+    if not matches(message, query, question_size):
+        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} answered another question")
+    return message
+
+
+async def _over_udp(upstream: Upstream, query: bytes, question_size: int, randomness: Randomness) -> bytes:
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if ":" in upstream.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
+        _bind(sock, randomness)
+        sock.connect((upstream.host, upstream.port))  # the kernel now drops what comes from anybody else
+        sock.send(query)
+        arrived: asyncio.Future[bytes] = loop.create_future()
+        strays = 0
+
+        def read() -> None:
+            nonlocal strays
+            if arrived.done():
+                return
+            try:
+                message = sock.recv(types.MAX_TCP)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                arrived.set_exception(error)
+                return
+            if matches(message, query, question_size):
+                arrived.set_result(message)
+            elif (strays := strays + 1) > MAX_STRAYS:
+                arrived.set_exception(ConnectionAbortedError("too many packets that are no answer"))
+
+        loop.add_reader(sock, read)
+        try:
+            return await arrived
+        finally:
+            loop.remove_reader(sock)
+
+
+def _bind(sock: socket.socket, randomness: Randomness) -> None:
+    """Bind to a random port; the kernel's own choice, random too but from a narrower range, is the last resort."""
+    host = "::" if sock.family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - the source address is the kernel's choice
+    for _ in range(PORT_TRIES):
+        with contextlib.suppress(OSError):
+            sock.bind((host, LOWEST_PORT + randomness(65536 - LOWEST_PORT)))
+            return
+
+
+async def _over_stream(upstream: Upstream, query: bytes) -> bytes:
+    context = ssl.create_default_context() if upstream.tls_name else None
+    reader, writer = await asyncio.open_connection(
+        upstream.host, upstream.port, ssl=context, server_hostname=upstream.tls_name
+    )
+    try:
+        writer.write(len(query).to_bytes(2) + query)
+        size = int.from_bytes(await reader.readexactly(2))
+        return await reader.readexactly(size)
+    finally:
+        writer.transport.abort()

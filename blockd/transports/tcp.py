@@ -1,0 +1,153 @@
+"""DNS over TCP (RFC 7766): two octets of length before each message, questions answered as their answers come."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from blockd.metrics import Transport
+from blockd.resolver import Exchange, Outcome, Pipeline
+
+MAX_CONNECTIONS = 500  # per worker; one more is closed at once
+MAX_CONNECTIONS_PER_CLIENT = 50  # so that no single client takes all
+MAX_PIPELINED = 100  # questions of one connection that wait; then it is not read from until one is answered
+IDLE = 10.0  # seconds without a whole message, RFC 7766 section 6.2.3
+MAX_UNSENT = 1 << 20  # octets of answers that a client may leave unread before it is cut off
+
+
+class TcpServer:
+    """Serves one listening socket. Connections of a client are counted while they last, and nothing more."""
+
+    def __init__(self, pipeline: Pipeline, transport: Transport = Transport.TCP, idle: float = IDLE) -> None:
+        self.pipeline = pipeline
+        self.transport = transport
+        self.idle = idle
+        self.connections: set[_Connection] = set()
+        self.per_client: dict[str, int] = {}
+        self._server: asyncio.Server | None = None
+
+    async def start(self, sock: socket.socket) -> None:
+        """Accept connections from a bound socket."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), sock=sock, backlog=1024)
+
+    async def close(self) -> None:
+        """Accept no more connections and end those that are open."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.end()
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, server: TcpServer) -> None:
+        self._server = server
+        self._host = ""
+        self._buffer = bytearray()
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what a stream server makes
+        server = self._server
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        host = peer[0] if peer else ""
+        if len(server.connections) >= MAX_CONNECTIONS or server.per_client.get(host, 0) >= MAX_CONNECTIONS_PER_CLIENT:
+            transport.abort()
+            return
+        self._host = host
+        server.connections.add(self)
+        server.per_client[host] = server.per_client.get(host, 0) + 1
+        self._rest()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._ended = True
+        if self._timer:
+            self._timer.cancel()
+        if self in self._server.connections:
+            self._server.connections.remove(self)
+            left = self._server.per_client[self._host] - 1
+            if left:
+                self._server.per_client[self._host] = left
+            else:
+                del self._server.per_client[self._host]
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self._take_messages()
+
+    def eof_received(self) -> bool:
+        """Keep our half open while answers are owed."""
+        if not self._waiting:
+            return False
+        for task in self._waiting:
+            task.add_done_callback(self._end_when_answered)
+        return True
+
+    def _end_when_answered(self, _task: asyncio.Task[None]) -> None:
+        if not self._waiting:
+            self.end()
+
+    def end(self) -> None:
+        """Close the connection when what was written has been sent."""
+        self._ended = True
+        if self._transport:
+            self._transport.close()
+
+    def _take_messages(self) -> None:
+        buffer = self._buffer
+        while len(buffer) >= 2 and not self._ended:
+            size = buffer[0] << 8 | buffer[1]
+            if len(buffer) < 2 + size:
+                break
+            if len(self._waiting) >= MAX_PIPELINED:
+                if self._transport:
+                    self._transport.pause_reading()
+                return
+            message = bytes(buffer[2 : 2 + size])
+            del buffer[: 2 + size]
+            self._rest()
+            self._take(message)
+
+    def _take(self, message: bytes) -> None:
+        """Answer at once where nothing must be waited for, so that a burst costs no tasks."""
+        pipeline = self._server.pipeline
+        begun = pipeline.begin(message, self._host, self._server.transport)
+        if isinstance(begun, bytes):
+            self._write(begun)
+        elif not isinstance(begun, Outcome):
+            task = asyncio.get_running_loop().create_task(self._finish(begun))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
+
+    async def _finish(self, exchange: Exchange) -> None:
+        answer = await self._server.pipeline.finish(exchange)
+        if answer is not None and not self._ended:
+            self._write(answer)
+        if len(self._waiting) == MAX_PIPELINED and self._transport and not self._ended:
+            self._transport.resume_reading()
+            asyncio.get_running_loop().call_soon(self._take_messages)
+
+    def _write(self, answer: bytes) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        transport.write(len(answer).to_bytes(2) + answer)
+        if transport.get_write_buffer_size() > MAX_UNSENT:
+            self._ended = True
+            transport.abort()
+
+    def _rest(self) -> None:
+        """Start the idle time anew; it ends the connection unless a question is still waited for."""
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._server.idle, self._tire)
+
+    def _tire(self) -> None:
+        if self._waiting:
+            self._rest()
+        else:
+            self.end()
