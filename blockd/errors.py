@@ -10,6 +10,7 @@ BlockdError
 ├── GateRefused          a compiled ruleset did not pass the gate; the one in force stays
 ├── BadMessage           bytes are no DNS message that can be answered
 ├── UpstreamFailure      no upstream gave a usable answer; carries the Extended DNS Error that says why
+├── BadClientHello       bytes are no ClientHello whose server name can be read
 ├── PublishError         a repository could not be made, signed or published
 └── CommandError         a command cannot do what it was asked
 
@@ -46,7 +47,7 @@ class ConfigError(BlockdError):
         self.source = source
         self.problems = tuple(problems)
         listed = "".join(f"\n  {problem}" for problem in self.problems)
-        super().__init__(f"{source} cannot be used; nothing was started.{listed}")
+        super().__init__(f"{source} cannot be used; nothing was started or changed.{listed}")
 
 
 class BadName(BlockdError):
@@ -125,6 +126,16 @@ class UpstreamFailure(BlockdError):
 
     def __init__(self, code: int, sentence: str) -> None:
         self.code = code
+        super().__init__(sentence)
+
+
+class BadClientHello(BlockdError):
+    """Bytes are no ClientHello; `is_tls` tells whether they began as TLS does, so that an alert is owed."""
+
+    effect = Effect.COUNTED
+
+    def __init__(self, sentence: str, *, is_tls: bool = True) -> None:
+        self.is_tls = is_tls
         super().__init__(sentence)
 
 

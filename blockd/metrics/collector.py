@@ -6,6 +6,7 @@ A series exists from the start, at zero.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -54,6 +55,20 @@ class FeedSample:
     refused: Mapping[str, int]  # by reason
 
 
+@dataclass(slots=True)
+class EnforcementTimes:
+    """How long it took from an order to its enforcement by every worker, since the start."""
+
+    by_bucket: list[int] = field(default_factory=lambda: [0] * (len(ENFORCEMENT_BUCKETS) + 1))
+    seconds: float = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one order; a clock that runs ahead of ours makes it zero, never less."""
+        seconds = max(seconds, 0.0)
+        self.by_bucket[bisect_left(ENFORCEMENT_BUCKETS, seconds)] += 1
+        self.seconds += seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What the control process knows at the moment of a scrape."""
@@ -65,7 +80,7 @@ class Sample:
     build: str = ""
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
     hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)
-    enforcement_seconds: Sequence[float] = ()  # observed since the start
+    enforcement: EnforcementTimes | None = None
 
 
 class Collector(PrometheusCollector):
@@ -87,7 +102,7 @@ class Collector(PrometheusCollector):
         yield self._hits(sample)
         yield from _ruleset(sample)
         yield from self._feeds(sample)
-        yield _enforcement(sample.enforcement_seconds)
+        yield _enforcement(sample.enforcement or EnforcementTimes())
         build = GaugeMetricFamily("blockd_build_info", "This blockd.", labels=["version", "engine"])
         build.add_metric([sample.build, sample.engine], 1)
         yield build
@@ -149,16 +164,13 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
     yield info
 
 
-def _enforcement(observed: Sequence[float]) -> Metric:
-    by_bucket = [0] * (len(ENFORCEMENT_BUCKETS) + 1)
-    for seconds in observed:
-        by_bucket[sum(bound < seconds for bound in ENFORCEMENT_BUCKETS)] += 1
+def _enforcement(times: EnforcementTimes) -> Metric:
     return _histogram(
         "blockd_order_to_enforcement_seconds",
-        "From the signing of an order, or of its lifting, to its enforcement by every worker.",
+        "From the signing of an order, or of its lifting, or from a list's own time, to every worker enforcing it.",
         ENFORCEMENT_BUCKETS,
-        by_bucket,
-        sum(observed),
+        times.by_bucket,
+        times.seconds,
     )
 
 

@@ -11,7 +11,7 @@ import mmap
 from bisect import bisect_left
 from enum import IntEnum
 
-RCODES = 24  # 0 to 23, RFC 6895 section 2.3: what an answer with EDNS can carry and DNS uses
+RCODES = 25  # 0 to 23, which DNS uses (RFC 6895 section 2.3), and one for all others
 # Seconds: from a cache beside us to a resolver that has given up.
 UPSTREAM_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 MAX_HIT_SLOTS = 16_384  # orders counted one by one; what comes behind shares slot 0
@@ -82,7 +82,7 @@ class Counters:
         return self._sums(0, len(Transport))
 
     def answers(self) -> list[int]:
-        """Answers by rcode."""
+        """Answers by rcode, the last for all rcodes over 23."""
         return self._sums(_ANSWERS, RCODES)
 
     def cache_hits(self) -> int:
@@ -95,7 +95,7 @@ class Counters:
 
     def hits(self, slot: int) -> list[int]:
         """Hits of one order's slot by kind."""
-        return self._sums(_HITS + slot * len(HIT_KINDS), len(HIT_KINDS))
+        return self._sums(_HITS + (slot if slot < MAX_HIT_SLOTS else 0) * len(HIT_KINDS), len(HIT_KINDS))
 
     def _sums(self, start: int, count: int) -> list[int]:
         numbers = self._numbers

@@ -42,6 +42,9 @@ class Network:
     @classmethod
     def from_text(cls, text: str) -> Network:
         """Parse `192.0.2.0/24`, `192.0.2.1`, `2001:db8::/32`; raises BadName for anything else or host bits set."""
+        prefix = text.partition("/")[2]
+        if "%" in text or (prefix and not (prefix.isascii() and prefix.isdigit())):
+            raise BadName("bad network")  # a zone or a netmask, which ipaddress would take
         try:
             network = ipaddress.ip_network(text)
         except ValueError as error:

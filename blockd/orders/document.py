@@ -26,8 +26,13 @@ MAX_NAMES = 1_000_000  # entries in one document; a larger list comes as its own
 MAX_TEXT = 4_000  # characters in one text field: a page of law, not a library
 MAX_NOTICES = 1_000
 MAX_PROBLEMS = 50  # problems told at once; a wrong file has more than anybody reads
+MAX_DEPTH = 32  # objects and lists within each other; the document itself has three
 MIN_PREFIX = {4: 16, 6: 32}  # bits; a shorter prefix in an order hits whole providers, most of them bystanders
 
+# Control characters other than tab and line breaks, which could steer a terminal, and halves of surrogate pairs, which
+# cannot be written as UTF-8.
+_UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_SHOWN = 80  # characters of a wrong value that a problem repeats
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?", re.ASCII)
 _TEXTS = (
     "authority",
@@ -57,26 +62,35 @@ class OrderDocument:
 
 
 def time_from_text(text: str) -> int:
-    """Give the seconds since the epoch of an RFC 3339 date or time, UTC where it names no zone; raises ValueError."""
+    """Give the seconds since the epoch of an RFC 3339 date or time, UTC where it names no zone; raises ValueError.
+
+    Fractions of a second are cut off. A moment that in UTC is outside of the years 1 to 9999 is no date here.
+    """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp())
+    try:
+        return int(moment.astimezone(UTC).replace(microsecond=0).timestamp())
+    except OverflowError as error:
+        raise ValueError("the date is out of range") from error
 
 
 def time_text(seconds: float) -> str:
-    """Write seconds since the epoch as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Write seconds since the epoch as RFC 3339 in UTC; `time_from_text` takes it back."""
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=0, tzinfo=None)
+    return f"{moment.isoformat()}Z"  # strftime would write the year 900 with three digits
 
 
 def parse_document(document: object, source: str) -> OrderDocument:
     """Parse a decoded JSON document; `source` names it in errors. Raises BadOrder with every problem at once."""
     if not isinstance(document, Mapping):
         raise BadOrder(source, ["the document is no JSON object"])
+    if _too_deep(document):
+        raise BadOrder(source, [f"more than {MAX_DEPTH} objects and lists are within each other"])
     problems: list[str] = []
     major = str(document.get("schema", "")).partition(".")[0]
     if major != str(SCHEMA_MAJOR):
-        raise BadOrder(source, [f"schema: {document.get('schema')!r} is not known here; {SCHEMA} is"])
+        raise BadOrder(source, [f"schema: {_shown(document.get('schema'))} is not known here; {SCHEMA} is"])
     fields: dict[str, object] = {name: _text(document, name, problems) for name in _TEXTS}
     for name in _TIMES:
         fields[name] = _time(document, name, problems)
@@ -130,6 +144,9 @@ def _text(document: Mapping[str, object], name: str, problems: list[str]) -> str
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         problems.append(f"{name}: a text of at most {MAX_TEXT} characters is allowed")
         return ""
+    if _UNFIT.search(value):
+        problems.append(f"{name}: control characters are not allowed")
+        return ""
     return value.strip()
 
 
@@ -139,8 +156,8 @@ def _time(document: Mapping[str, object], name: str, problems: list[str]) -> int
         return None
     try:
         return time_from_text(value if isinstance(value, str) else str(value))
-    except (ValueError, OverflowError):
-        problems.append(f"{name}: {value!r} is no RFC 3339 date such as 2017-07-14 or 2017-07-14T04:30:00Z")
+    except ValueError:
+        problems.append(f"{name}: {_shown(value)} is no RFC 3339 date such as 2017-07-14 or 2017-07-14T04:30:00Z")
         return None
 
 
@@ -151,7 +168,7 @@ def _member(
     try:
         return kind(str(value))
     except ValueError:
-        problems.append(f"{name}: {value!r} is not one of {', '.join(kind)}")
+        problems.append(f"{name}: {_shown(value)} is not one of {', '.join(kind)}")
         return default
 
 
@@ -162,10 +179,16 @@ def _notices(document: Mapping[str, object], problems: list[str]) -> tuple[Notic
         return ()
     found = []
     for number, item in enumerate(value):
-        if not isinstance(item, Mapping) or not item.get("sent"):
+        if len(problems) >= MAX_PROBLEMS:
+            break
+        if not isinstance(item, Mapping):
             problems.append(f"notices[{number}]: an object with at least `sent` is needed")
             continue
-        texts = {name: _text(item, name, problems) for name in ("sent", "channel", "text", "answer")}
+        wrong: list[str] = []
+        texts = {name: _text(item, name, wrong) for name in ("sent", "channel", "text", "answer")}
+        if not texts["sent"] and not wrong:
+            wrong.append("sent: is missing")
+        problems.extend(f"notices[{number}].{problem}" for problem in wrong)
         found.append(Notice(**texts))
     return tuple(found)
 
@@ -190,7 +213,7 @@ def _entries(document: Mapping[str, object], problems: list[str]) -> tuple[Entry
         try:
             found.append(Entry(_entry_key(text), scope))
         except BadName as error:
-            problems.append(f"names[{number}]: {text[:80]!r} cannot be an entry: {error.reason}")
+            problems.append(f"names[{number}]: {_shown(text)} cannot be an entry: {error.reason}")
     return tuple(found)
 
 
@@ -215,7 +238,7 @@ def _scope(value: object, field: str, problems: list[str]) -> Scope:
     try:
         return Scope.from_text(str(value))
     except KeyError:
-        problems.append(f"{field}: {value!r} is not one of exact, subdomains, both")
+        problems.append(f"{field}: {_shown(value)} is not one of exact, subdomains, both")
         return Scope.BOTH
 
 
@@ -228,5 +251,27 @@ def _target(document: Mapping[str, object], action: Action, problems: list[str])
         try:
             key_from_text(target)
         except BadName as error:
-            problems.append(f"cname: {target!r} is no name: {error.reason}")
+            problems.append(f"cname: {_shown(target)} is no name: {error.reason}")
     return target
+
+
+def _shown(value: object) -> str:
+    """Give a wrong value as a problem repeats it: escaped, and no longer than a line."""
+    text = repr(value[: _SHOWN + 1] if isinstance(value, str) else value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _too_deep(document: object) -> bool:
+    """Tell whether more than MAX_DEPTH objects and lists are within each other: recursive code would fail on them."""
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        inner = {  # by identity: a YAML document may hold the same list many times
+            id(value): value
+            for outer in level
+            for value in (outer.values() if isinstance(outer, Mapping) else outer)  # type: ignore[attr-defined]
+            if isinstance(value, (Mapping, list))
+        }
+        if not inner:
+            return False
+        level = list(inner.values())
+    return True

@@ -6,7 +6,6 @@ from blockd.resolver.clients import Clients
 from blockd.resolver.engine import Declined, Engine
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
-from blockd.resolver.upstream import Upstream
 
 __all__ = [
     "Cache",
@@ -18,5 +17,4 @@ __all__ = [
     "Outcome",
     "Pipeline",
     "Sinkhole",
-    "Upstream",
 ]

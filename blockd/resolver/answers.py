@@ -45,6 +45,8 @@ def answer(
     truncated: bool = False,
 ) -> bytes:
     """Give the wire form of an answer to `query`; `records` may point into the question, which starts at octet 12."""
+    if rcode > types.RCODE and not query.edns:
+        rcode = types.SERVFAIL  # its upper bits have no place without EDNS, and the lower ones tell something else
     opt = 11 + len(errors) if query.edns else 0
     if truncated or types.HEADER_SIZE + len(query.question) + len(records) + opt > query.limit:
         if not truncated and len(errors) > CODE_ONLY:  # the code tells the most in the fewest octets

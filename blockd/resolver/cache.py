@@ -30,6 +30,7 @@ class Cached:
     response: Response
     stored: float  # by the monotonic clock, seconds
     expires: float
+    ceiling: int  # seconds, what none of its TTLs may have been above when it was stored
     size: int
     moment: tuple[bytes, int] | None = None  # the moment of the policy that `verdict` belongs to
     verdict: Verdict | None = None  # of what the response leads to
@@ -65,7 +66,8 @@ class Cache:
         lifetime = min(response.lifetime, self._max_negative_ttl if negative else self._max_ttl)
         parts = len(response.ttls) + len(response.names) + len(response.addresses)
         size = ENTRY_OVERHEAD + len(key[0]) + len(response.records) + RECORD_OVERHEAD * parts
-        entry = Cached(response, now, now + lifetime, size)
+        ceiling = int(lifetime if negative else self._max_ttl)  # RFC 2308 section 6: the SOA record tells how long
+        entry = Cached(response, now, now + lifetime, ceiling, size)
         if lifetime > 0 and size <= self._limit:
             if key in self._entries:
                 self._remove(key)
@@ -85,12 +87,10 @@ def question_of(key: CacheKey) -> bytes:
     return DomainName(name).wire + qtype.to_bytes(2) + types.CLASS_IN.to_bytes(2)
 
 
-def aged(response: Response, age: int, limit: int | None = None) -> bytes:
-    """Give a response's records with their TTLs counted down by `age` seconds, and to at most `limit`."""
-    if not age and limit is None:
-        return response.records
-    records = bytearray(response.records)
-    for place, ttl in response.ttls:
-        left = max(ttl - age, 0)
-        struct.pack_into(">I", records, place, left if limit is None else min(left, limit))
+def aged(cached: Cached, now: float) -> bytes:
+    """Give a response's records with their TTLs counted down to `now` (monotonic seconds)."""
+    age = int(now - cached.stored)
+    records = bytearray(cached.response.records)
+    for place, ttl in cached.response.ttls:
+        struct.pack_into(">I", records, place, max(min(ttl, cached.ceiling) - age, 0))
     return bytes(records)

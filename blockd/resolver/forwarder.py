@@ -11,7 +11,8 @@ from blockd.metrics import Row
 from blockd.resolver import types
 from blockd.resolver.cache import CacheKey, question_of
 from blockd.resolver.response import Response, parse
-from blockd.resolver.upstream import Randomness, Upstream, ask
+from blockd.resolver.upstream import Randomness, ask
+from blockd.settings import Upstream
 
 MAX_IN_FLIGHT = 2_000  # different questions at once per worker: one socket each, and a bound on what a flood can hold
 AVOIDED = 5.0  # seconds for which an upstream that failed is asked last
@@ -44,13 +45,14 @@ class Forwarder:
         self._randomness = randomness
         self._avoided = dict.fromkeys(self._upstreams, 0.0)
         self._in_flight: dict[CacheKey, asyncio.Task[Response]] = {}
-        self._failures: dict[CacheKey, tuple[float, UpstreamFailure]] = {}
+        self._failures: dict[CacheKey, tuple[float, Response | UpstreamFailure]] = {}
 
     async def resolve(self, key: CacheKey) -> Response:
         """Give what the upstreams say; raises UpstreamFailure with the reason of the last attempt."""
         task = self._in_flight.get(key)
         if task is None:
-            self._raise_remembered(key)
+            if (failed := self._remembered(key)) is not None:
+                return failed
             if len(self._in_flight) >= MAX_IN_FLIGHT:
                 raise UpstreamFailure(types.EDE_NETWORK_ERROR, "too many questions are waiting for upstreams")
             task = asyncio.create_task(self._resolve(key))
@@ -59,14 +61,14 @@ class Forwarder:
         return await asyncio.shield(task)
 
     async def _resolve(self, key: CacheKey) -> Response:
-        query = _message(key, self._randomness(1 << 16))
         question_size = len(key[0]) + 5
         last: Response | None = None
         failure = UpstreamFailure(types.EDE_NO_REACHABLE_AUTHORITY, "no upstream is known")
         for upstream in self._order():
             started = self._clock()
+            query = _message(key, self._randomness(1 << 16))  # no two attempts share an ID
             try:
-                message = await ask(upstream, query, self._timeout, self._randomness)
+                message = await ask(upstream, query, question_size, self._timeout, self._randomness)
                 response = parse(message, question_size)
             except UpstreamFailure as error:
                 failure = error
@@ -74,12 +76,11 @@ class Forwarder:
                 failure = UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} sent a bad message: {error}")
             else:
                 self._row.upstream(self._clock() - started)
-                if response.rcode in (types.NOERROR, types.NXDOMAIN):
+                if not response.failed:
                     return response
                 last = response
                 continue
             self._avoided[upstream] = self._clock() + AVOIDED
-            query = _message(key, self._randomness(1 << 16))
         if last is not None:
             return last
         raise failure
@@ -90,19 +91,27 @@ class Forwarder:
         ordered = sorted(self._upstreams, key=lambda upstream: self._avoided[upstream] > now)
         return (ordered * self._attempts)[: max(self._attempts, len(ordered))]
 
-    def _raise_remembered(self, key: CacheKey) -> None:
+    def _remembered(self, key: CacheKey) -> Response | None:
+        """Give, or raise, what a question failed with a moment ago (RFC 9520 section 3.2)."""
         until, failure = self._failures.get(key, (0.0, None))
-        if failure is not None:
-            if self._clock() < until:
-                raise failure.with_traceback(None)
+        if failure is None:
+            return None
+        if self._clock() >= until:
             del self._failures[key]
+            return None
+        if isinstance(failure, UpstreamFailure):
+            raise failure.with_traceback(None)
+        return failure
 
     def _landed(self, key: CacheKey, task: asyncio.Task[Response]) -> None:
         del self._in_flight[key]
-        if not task.cancelled() and isinstance(failure := task.exception(), UpstreamFailure):
+        if task.cancelled():
+            return
+        outcome = task.exception() or task.result()
+        if isinstance(outcome, UpstreamFailure) or (isinstance(outcome, Response) and outcome.failed):
             if len(self._failures) >= MAX_FAILURES:
                 self._failures.clear()
-            self._failures[key] = self._clock() + FAILURE_KEPT, failure
+            self._failures[key] = self._clock() + FAILURE_KEPT, outcome
 
 
 def _message(key: CacheKey, identifier: int) -> bytes:

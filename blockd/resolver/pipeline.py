@@ -34,7 +34,19 @@ class Outcome(Enum):
 class Exchange:
     """One message from its arrival to its answer. It knows no more of the client than whether it is served."""
 
-    __slots__ = ("cached", "extended", "failure", "hits", "packet", "query", "served", "stage", "target", "verdict")
+    __slots__ = (
+        "cached",
+        "errors",
+        "extended",
+        "failure",
+        "hits",
+        "packet",
+        "query",
+        "served",
+        "stage",
+        "target",
+        "verdict",
+    )
 
     query: Query
 
@@ -44,6 +56,7 @@ class Exchange:
         self.verdict: Verdict = NOT_LISTED
         self.hits: list[int] = []
         self.target: str | None = None  # the name that a CNAME action leads to
+        self.errors = b""  # the EDE option that goes with it
         self.cached: Cached | None = None
         self.failure: UpstreamFailure | None = None
         self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3
@@ -240,7 +253,7 @@ class Pipeline:
         if cached is None:
             raise BadMessage(types.SERVFAIL, "there is nothing to reply")
         response = cached.response
-        records = aged(response, int(self._clock() - cached.stored))
+        records = aged(cached, self._clock())
         if exchange.target is None:
             return answer(
                 query, response.rcode, response.counts, records, errors=response.errors, authentic=response.authentic
@@ -248,8 +261,7 @@ class Pipeline:
         asked = question_of(exchange.lookup)
         message = b"\0\0\x80\0\0\1" + b"".join(n.to_bytes(2) for n in response.counts) + asked + records
         count, records = behind_cname(query.question, exchange.target, self._sinkhole.ttl, message)
-        errors = self._policy.answers.errors(exchange.verdict) if self._policy else b""
-        return answer(query, response.rcode, (count, 0, 0), records, errors=errors)
+        return answer(query, response.rcode, (count, 0, 0), records, errors=exchange.errors)
 
     def _apply(self, exchange: Exchange, policy: Policy, verdict: Verdict) -> bytes | Outcome:
         """Do what a verdict says, and note the hit."""
@@ -263,6 +275,7 @@ class Pipeline:
             return Outcome.PASS
         if verdict.action is Action.CNAME:
             exchange.target = verdict.order.cname
+            exchange.errors = policy.answers.errors(verdict)  # now: its order is this ruleset's
             if exchange.cached is not None:  # an answer leads here: go back and ask for the target instead
                 exchange.cached = None
                 exchange.stage = self._stages.index(self._ask_cache) - 1

@@ -41,6 +41,11 @@ class Response:
     addresses: tuple[bytes, ...]
     errors: bytes  # the EDE options it carried, as they came
 
+    @property
+    def failed(self) -> bool:
+        """Whether the upstream could not tell what was asked, so that another one may."""
+        return self.rcode not in (types.NOERROR, types.NXDOMAIN)
+
 
 def matches(message: bytes, query: bytes, question_size: int) -> bool:
     """Tell whether `message` answers `query`: identifier, QR, opcode and question the same (RFC 5452 section 9.1)."""
@@ -76,8 +81,8 @@ def parse(message: bytes, question_size: int) -> Response:
             if position > len(message):
                 raise BadMessage(types.SERVFAIL, "a record is cut")
             if kind == types.OPT:
-                if section != 2 or message[owner] != 0:
-                    raise BadMessage(types.SERVFAIL, "an OPT record is out of place")
+                if section != 2 or message[owner] != 0 or opt_behind:
+                    raise BadMessage(types.SERVFAIL, "an OPT record is out of place, or there are two")
                 extended = ttl >> 24
                 walk.read_errors(data, position)
                 opt_behind = True
@@ -114,6 +119,7 @@ class _Walk:
         self.addresses: list[bytes] = []
         self.errors = bytearray()
         self._negative: int | None = None
+        self._service = False
 
     def skip_name(self, position: int) -> int:
         """Give where the name at `position` ends."""
@@ -146,8 +152,8 @@ class _Walk:
                 position = end
             if position + 1 < len(message) and message[position] >= 0xC0:
                 position = (message[position] & 0x3F) << 8 | message[position + 1]
-                if position >= lowest:
-                    raise BadMessage(types.SERVFAIL, "a name points forward")
+                if not types.HEADER_SIZE <= position < lowest:
+                    raise BadMessage(types.SERVFAIL, "a name points forward, or into the header")
                 lowest = position
             elif position < len(message) and message[position] == 0:
                 labels.reverse()
@@ -166,10 +172,13 @@ class _Walk:
         if klass != types.CLASS_IN:
             return
         size = end - data
-        if section == 0:
+        # Behind an SVCB answer the additional section leads on as the answer does (RFC 9460 section 4.1).
+        if section == 0 or (section == 2 and self._service):
             if (kind == types.A and size == 4) or (kind == types.AAAA and size == 16):
                 self.addresses.append(self.message[data:end])
             elif kind in (types.CNAME, types.DNAME):
+                if self.skip_name(data) != end:
+                    raise BadMessage(types.SERVFAIL, "a record is longer or shorter than its name")
                 self.names.append(self.key_at(data))
             elif kind in (types.SVCB, types.HTTPS):
                 self._read_service(data, end, owner)
@@ -202,17 +211,20 @@ class _Walk:
         """Note the target and the address hints of an SVCB or HTTPS record (RFC 9460 section 2.2)."""
         if end - data < 3:
             raise BadMessage(types.SERVFAIL, "an SVCB record is cut")
+        self._service = True
         target = self.key_at(data + 2)
         self.names.append(target or self.key_at(owner))
         position = self.skip_name(data + 2)
-        while position + 4 <= end:
+        while position < end:
             code = int.from_bytes(self.message[position : position + 2])
             size = int.from_bytes(self.message[position + 2 : position + 4])
             position += 4
             if position + size > end:
-                raise BadMessage(types.SERVFAIL, "an SVCB parameter is cut")
+                break
             step = {_SVCB_IPV4HINT: 4, _SVCB_IPV6HINT: 16}.get(code)
             if step:
                 for place in range(position, position + size - step + 1, step):
                     self.addresses.append(self.message[place : place + step])
             position += size
+        if position != end:
+            raise BadMessage(types.SERVFAIL, "an SVCB record is cut")

@@ -7,11 +7,11 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from blockd.errors import UpstreamFailure
 from blockd.resolver import types
 from blockd.resolver.response import matches
+from blockd.settings import Upstream
 
 LOWEST_PORT = 1024  # RFC 5452 section 9.2: any port above the system's own
 PORT_TRIES = 8  # random ports tried before the kernel chooses
@@ -21,27 +21,11 @@ Randomness = Callable[[int], int]
 """Gives an unpredictable number from 0 up to, and without, its argument."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """A recursive resolver: an IP address, a port, and the name on its certificate where it is asked over TLS."""
-
-    host: str
-    port: int
-    tls_name: str | None = None
-
-    @property
-    def text(self) -> str:
-        """As the config writes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tls://{host}:{self.port}#{self.tls_name}" if self.tls_name else f"{host}:{self.port}"
-
-
-async def ask(upstream: Upstream, query: bytes, seconds: float, randomness: Randomness) -> bytes:
-    """Give the message with which `upstream` answers `query`, a message with one question and a random ID.
+async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: float, randomness: Randomness) -> bytes:
+    """Give the message with which `upstream` answers `query`, a message with one question of that size and a random ID.
 
     Waits at most `seconds`. Raises UpstreamFailure: 22 where nothing came, 23 where the network says why.
     """
-    question_size = query.index(b"\0", types.HEADER_SIZE) + 5 - types.HEADER_SIZE
     try:
         async with asyncio.timeout(seconds):
             if upstream.tls_name is None:
@@ -55,6 +39,8 @@ async def ask(upstream: Upstream, query: bytes, seconds: float, randomness: Rand
         raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text}: {error}") from error
     if not matches(message, query, question_size):
         raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} answered another question")
+    if message[2] & types.TC >> 8:
+        raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} truncated its answer over TCP")
     return message
 
 

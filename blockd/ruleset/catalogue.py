@@ -40,31 +40,43 @@ class Catalogue:
 
     feeds: tuple[FeedRecord, ...]
     orders: tuple[OrderRecord, ...]
+    made_from: str = ""  # the compiler's caller tells by it whether compiling again would give the same
 
     def to_json(self) -> bytes:
         """Write the catalogue as the file holds it."""
         orders = [{"feed": r.feed, "names": r.names, "order": order_to_json(r.order)} for r in self.orders]
-        document = {"feeds": [asdict(feed) for feed in self.feeds], "orders": orders}
-        return json.dumps(document, ensure_ascii=False, sort_keys=True).encode()
+        document = {"feeds": [asdict(feed) for feed in self.feeds], "orders": orders, "made_from": self.made_from}
+        # An unknown field may hold half of a surrogate pair, which JSON can escape and UTF-8 cannot hold.
+        return json.dumps(document, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
 
     @classmethod
     def from_json(cls, octets: bytes) -> Catalogue:
         """Read a catalogue; raises RulesetError where it is not one."""
         try:
             document = json.loads(octets)
-            feeds = tuple(FeedRecord(**feed) for feed in document["feeds"])
+            feeds = tuple(_feed_record(record) for record in document["feeds"])
             if len(document["orders"]) > MAX_ORDERS:
                 raise RulesetError(f"its catalogue has more than {MAX_ORDERS} orders")
             orders = tuple(_order_record(record) for record in document["orders"])
+            made_from = str(document["made_from"])
         except (ValueError, KeyError, TypeError, RecursionError, BadOrder) as error:
             raise RulesetError(f"its catalogue cannot be read: {error}") from error
-        return cls(feeds, orders)
+        return cls(feeds, orders, made_from)
 
 
 def rank(order: Order, priority: int) -> tuple[int, int, int, str]:
     """Give the sort key of an order among all: `allow` first, `monitor` last, then priority, the later date, the id."""
     kind = {Action.ALLOW: 0, Action.MONITOR: 2}.get(order.action, 1)
     return kind, priority, -order.in_force_from, order.id
+
+
+def _feed_record(record: Mapping[str, object]) -> FeedRecord:
+    found = FeedRecord(**record)  # type: ignore[arg-type]
+    texts = (found.name, found.type, found.digest, found.version)
+    numbers = (found.priority, found.names, found.rejected)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
+        raise TypeError("a feed with a wrong value")
+    return found
 
 
 def _order_record(record: Mapping[str, object]) -> OrderRecord:

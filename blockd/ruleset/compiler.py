@@ -43,6 +43,10 @@ def unheard(stage: str, done: int, total: int) -> None:
     """Take progress that nobody watches."""
 
 
+def unjudged(record: FeedRecord) -> None:
+    """Take a feed's record that nobody judges."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Some names that one order covers in one scope; `keys` is read once."""
@@ -75,12 +79,15 @@ def compile_ruleset(
     *,
     created: int,
     randomness: Callable[[int], bytes],
+    made_from: str = "",
+    judge: Callable[[FeedRecord], None] = unjudged,
     progress: Progress = unheard,
 ) -> Header:
     """Compile `feeds` into the file at `path`, which is replaced whole, and give the header it got.
 
-    `created` is in seconds since the epoch; `randomness(n)` gives n unpredictable octets. Raises RulesetError where
-    the format's limits are passed, and whatever the listings raise; then nothing has changed at `path`.
+    `created` is in seconds since the epoch; `randomness(n)` gives n unpredictable octets; `judge` sees each feed's
+    record as soon as it is read, and may raise. Raises RulesetError where the format's limits are passed, and whatever
+    the listings and the judge raise; then nothing has changed at `path`.
     """
     if sys.byteorder != "little" or array("I").itemsize != 4:
         raise RulesetError("ruleset files are compiled on little-endian machines with a 32-bit unsigned int only")
@@ -96,16 +103,18 @@ def compile_ruleset(
     records = []
     for feed in sorted(feeds, key=lambda feed: (feed.priority, feed.name)):
         names = 0
+        own = frozenset(index_of[feed.name, order.id] for order in feed.orders)
         for listing in feed.listings:
             index = index_of[feed.name, listing.order.id]
-            added = _add(entries, claims, index, listing.scope, _reported(listing.keys, feed.name, progress))
-            order_names[index] += added
-            names += added
-        records.append(
-            FeedRecord(feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected())
-        )
+            keys = _reported(listing.keys, feed.name, progress)
+            new_to_order, new_to_feed = _add(entries, claims, index, listing.scope, own, keys)
+            order_names[index] += new_to_order
+            names += new_to_feed
+        record = FeedRecord(feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected())
+        judge(record)
+        records.append(record)
     orders = tuple(OrderRecord(order, feed.name, order_names[i]) for i, (order, feed) in enumerate(ranked))
-    catalogue = Catalogue(tuple(records), orders)
+    catalogue = Catalogue(tuple(records), orders, made_from)
     with replacing(path) as file:
         return _write(file, catalogue, claims.words, entries, created, randomness, progress)
 
@@ -118,6 +127,7 @@ class _ClaimSets:
         self._sets: dict[int, tuple[int, ...]] = {}
         self._places: dict[tuple[int, ...], int] = {}
         self._joined: dict[tuple[int, int], int] = {}
+        self._orders: dict[int, frozenset[int]] = {}
 
     def place_of(self, claims: tuple[int, ...]) -> int:
         """Give the place of a set, in words from the start of the section."""
@@ -128,6 +138,13 @@ class _ClaimSets:
             self.words.append(len(claims))
             self.words.extend(claims)
         return place
+
+    def orders_of(self, place: int) -> frozenset[int]:
+        """Give the orders in the set at `place`."""
+        known = self._orders.get(place)
+        if known is None:
+            known = self._orders[place] = frozenset(word >> SCOPE_BITS for word in self._sets[place])
+        return known
 
     def joined(self, place: int, claim: int) -> int:
         """Give the place of the set at `place` with one claim more."""
@@ -141,20 +158,25 @@ class _ClaimSets:
         return known
 
 
-def _add(entries: dict[bytes, int], claims: _ClaimSets, index: int, scope: Scope, keys: Iterable[bytes]) -> int:
-    """Add one order's claim to each key; give how many entries it is new to."""
+def _add(
+    entries: dict[bytes, int], claims: _ClaimSets, index: int, scope: Scope, own: frozenset[int], keys: Iterable[bytes]
+) -> tuple[int, int]:
+    """Add one order's claim to each key; give how many entries are new to it, and to its feed's `own` orders."""
     claim = index << SCOPE_BITS | scope
     alone = claims.place_of((claim,))
-    added = len(entries)
-    joined = 0
+    before = len(entries)
+    new_to_order = new_to_feed = 0
     for key in keys:
         place = entries.setdefault(key, alone)
         if place != alone:
             wider = claims.joined(place, claim)
             if wider != place:
                 entries[key] = wider
-                joined += 1
-    return len(entries) - added + joined
+                orders = claims.orders_of(place)
+                new_to_order += index not in orders
+                new_to_feed += own.isdisjoint(orders)
+    added = len(entries) - before
+    return added + new_to_order, added + new_to_feed
 
 
 def _reported(keys: Iterable[bytes], stage: str, progress: Progress) -> Iterator[bytes]:

@@ -145,8 +145,8 @@ class Ruleset:
             raise RulesetError(f"{self.path}: a claim set lies outside of its section")
         words = memoryview(self._octets[start + 4 : start + 4 + count * 4]).cast("I")
         claims = tuple(Claim(word >> SCOPE_BITS, word & Scope.BOTH) for word in words)
-        if any(claim.order_index >= len(self.catalogue.orders) for claim in claims):
-            raise RulesetError(f"{self.path}: a claim names an order that is not in the catalogue")
+        if any(claim.order_index >= len(self.catalogue.orders) or not claim.scope for claim in claims):
+            raise RulesetError(f"{self.path}: a claim names an order that is not in the catalogue, or has no scope")
         return claims
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from blockd.names import address_key
 from blockd.orders import Action, Entry, Reason, Scope, State, Verdict
 from blockd.ruleset.mapped import Claim, Ruleset
-from blockd.ruleset.states import OrderStates
+from blockd.ruleset.states import States, StatesAt
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
 
@@ -18,7 +18,7 @@ NOT_LISTED = Verdict(Reason.NOT_LISTED)
 class Enforced:
     """A ruleset with the states of its orders: what a process enforces at this moment."""
 
-    def __init__(self, version: int, ruleset: Ruleset, states: OrderStates) -> None:
+    def __init__(self, version: int, ruleset: Ruleset, states: States) -> None:
         self.version = version
         self.ruleset = ruleset
         self.states = states
@@ -100,6 +100,12 @@ class Enforced:
         key, claim = found
         record = self.ruleset.catalogue.orders[claim.order_index]
         return Verdict(reason, record.order, Entry(key, Scope(claim.scope)), record.feed, claim.order_index)
+
+
+def at_time(version: int, ruleset: Ruleset, now: float) -> Enforced:
+    """Give what a ruleset would enforce at `now`, for who only wants to know."""
+    orders = [record.order for record in ruleset.catalogue.orders]
+    return Enforced(version, ruleset, StatesAt(orders, now))
 
 
 def _ends(key: bytes) -> list[int]:

@@ -12,6 +12,7 @@ import mmap
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from blockd.errors import RulesetError
 from blockd.orders import Order, State, next_change, state_at
@@ -27,6 +28,38 @@ def write_states(path: Path, orders: Sequence[Order], hit_slots: Sequence[int], 
     states = bytes(state_at(order, now) for order in orders)
     slots = b"".join(struct.pack("<I", slot) for slot in hit_slots)
     replace_file(path, _HEADER.pack(MAGIC, 1, len(orders)) + states.ljust(_padded(len(orders)), b"\0") + slots)
+
+
+class States(Protocol):
+    """The states of a ruleset's orders, however they are known."""
+
+    @property
+    def states(self) -> Sequence[int] | memoryview[int]:
+        """The byte of each order's state, by the order's index."""
+
+    @property
+    def hit_slots(self) -> Sequence[int]:
+        """Where each order's hits are counted, by the order's index."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows when a state changes."""
+
+    def close(self) -> None:
+        """Let go of what holds them."""
+
+
+class StatesAt:
+    """The states of orders at one moment, for who only wants to know and keeps nothing."""
+
+    epoch = 0
+
+    def __init__(self, orders: Sequence[Order], now: float) -> None:
+        self.states = bytes(state_at(order, now) for order in orders)
+        self.hit_slots = (0,) * len(orders)
+
+    def close(self) -> None:
+        """Hold nothing, so let go of nothing."""
 
 
 class OrderStates:

@@ -7,35 +7,38 @@ rulesets/current           the number of the version in force
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from blockd.errors import RulesetError
 from blockd.ruleset.replace import replace_file
 
-_FILE = re.compile(r"(\d{6,12})\.ruleset")
+_FILE = re.compile(r"(\d{6,12})\.ruleset", re.ASCII)
+_MARK = re.compile(rb"\s*(\d{1,12})\s*")
 
 
 class Versions:
-    """The folder at `folder`, made where it is missing."""
+    """The folder at `folder`; one that is missing holds nothing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     def all(self) -> list[int]:
         """Give the numbers of the versions kept, the oldest first."""
-        with os.scandir(self.folder) as files:
-            return sorted(int(match[1]) for file in files if (match := _FILE.fullmatch(file.name)))
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        return sorted(int(match[1]) for name in names if (match := _FILE.fullmatch(name)))
 
     def current(self) -> int | None:
         """Give the number of the version in force; None where there never was one or the mark is damaged."""
         try:
-            text = (self.folder / "current").read_bytes()[:32].strip()
+            with (self.folder / "current").open("rb") as file:
+                mark = _MARK.fullmatch(file.read(32))
         except OSError:
             return None
-        return int(text) if text.isdigit() else None
+        return int(mark[1]) if mark else None
 
     def ruleset(self, version: int) -> Path:
         """Give the path of a version's ruleset file."""
@@ -57,10 +60,15 @@ class Versions:
             raise RulesetError(f"version {version} is not kept in {self.folder}")
         replace_file(self.folder / "current", b"%d\n" % version)
 
+    def drop(self, version: int) -> None:
+        """Delete a version that cannot be enforced."""
+        self.ruleset(version).unlink(missing_ok=True)
+        self.states(version).unlink(missing_ok=True)
+
     def prune(self, keep: int) -> None:
         """Delete all but the newest `keep` versions and the current one."""
         current = self.current()
-        for version in self.all()[:-keep]:
+        versions = self.all()
+        for version in versions[: max(0, len(versions) - keep)]:
             if version != current:
-                self.ruleset(version).unlink(missing_ok=True)
-                self.states(version).unlink(missing_ok=True)
+                self.drop(version)

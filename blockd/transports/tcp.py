@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import cast
 
 from blockd.metrics import Transport
 from blockd.resolver import Exchange, Outcome, Pipeline
@@ -48,15 +49,20 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False
+        self._half_closed = False
+        self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what a stream server makes
         server = self._server
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are none by inheritance
         peer = transport.get_extra_info("peername")
-        host = peer[0] if peer else ""
-        if len(server.connections) >= MAX_CONNECTIONS or server.per_client.get(host, 0) >= MAX_CONNECTIONS_PER_CLIENT:
-            transport.abort()
+        host = peer[0] if peer else ""  # a client that has gone again already has no address
+        full = (
+            len(server.connections) >= MAX_CONNECTIONS or server.per_client.get(host, 0) >= MAX_CONNECTIONS_PER_CLIENT
+        )
+        if full or not host:
+            self._ended = True
+            self._transport.abort()
             return
         self._host = host
         server.connections.add(self)
@@ -81,20 +87,18 @@ class _Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Keep our half open while answers are owed."""
-        if not self._waiting:
-            return False
-        for task in self._waiting:
-            task.add_done_callback(self._end_when_answered)
-        return True
-
-    def _end_when_answered(self, _task: asyncio.Task[None]) -> None:
+        self._half_closed = True
         if not self._waiting:
             self.end()
+        return True
 
     def end(self) -> None:
-        """Close the connection when what was written has been sent."""
+        """Close the connection when what was written has been sent, or cut it where nobody reads that for so long."""
         self._ended = True
+        if self._timer:
+            self._timer.cancel()
         if self._transport:
+            self._timer = asyncio.get_running_loop().call_later(self._server.idle, self._transport.abort)
             self._transport.close()
 
     def _take_messages(self) -> None:
@@ -104,6 +108,7 @@ class _Connection(asyncio.Protocol):
             if len(buffer) < 2 + size:
                 break
             if len(self._waiting) >= MAX_PIPELINED:
+                self._paused = True
                 if self._transport:
                     self._transport.pause_reading()
                 return
@@ -121,15 +126,23 @@ class _Connection(asyncio.Protocol):
         elif not isinstance(begun, Outcome):
             task = asyncio.get_running_loop().create_task(self._finish(begun))
             self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+            task.add_done_callback(self._finished)
 
     async def _finish(self, exchange: Exchange) -> None:
         answer = await self._server.pipeline.finish(exchange)
         if answer is not None and not self._ended:
             self._write(answer)
-        if len(self._waiting) == MAX_PIPELINED and self._transport and not self._ended:
-            self._transport.resume_reading()
-            asyncio.get_running_loop().call_soon(self._take_messages)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        """Go on with what had to wait for one question less: reading, or the end."""
+        self._waiting.discard(task)
+        if self._paused and not self._ended:
+            self._paused = False
+            self._take_messages()
+            if not self._paused and self._transport and not self._ended:
+                self._transport.resume_reading()
+        if self._half_closed and not self._waiting and not self._ended:
+            self.end()
 
     def _write(self, answer: bytes) -> None:
         transport = self._transport

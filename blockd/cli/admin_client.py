@@ -1,0 +1,49 @@
+"""Asking the running daemon, through its admin port."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from blockd.errors import CommandError
+from blockd.settings import Settings
+
+SECONDS = 10.0  # for an answer that needs no fetching
+MAX_ANSWER = 16 << 20  # octets
+
+
+def ask(
+    settings: Settings, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
+) -> dict[str, Any]:
+    """Give the daemon's JSON answer to a GET, or to a POST of `body`.
+
+    Raises CommandError where no daemon answers, or with the daemon's own sentence where it refuses.
+    """
+    url = f"http://{settings.listen.admin.text}{path}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with _DIRECT.open(request, timeout=seconds) as response:
+            told = json.loads(response.read(MAX_ANSWER))
+    except urllib.error.HTTPError as error:
+        raise CommandError(_sentence(error)) from error
+    except (OSError, ValueError) as error:
+        raise CommandError(
+            f"no blockd answers at {url} ({error}). Is it running, and with this config's listen.admin?"
+        ) from error
+    if not isinstance(told, dict):
+        raise CommandError(f"what answers at {url} is no blockd")
+    return told
+
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business between the two
+
+
+def _sentence(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read(MAX_ANSWER))["error"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"the daemon refused: {error.code} {error.reason}"

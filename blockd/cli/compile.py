@@ -1,0 +1,85 @@
+"""`blockd compile`: lists to a ruleset file, without a daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from blockd.cli import DONE, NO
+from blockd.cli.fetching import fetched, gate_of
+from blockd.cli.output import show
+from blockd.cli.progress import progress_bar
+from blockd.errors import CommandError, FeedRefused
+from blockd.feeds.build import Built, Candidate, Content, build
+from blockd.ruleset import Gate
+from blockd.settings import DomainsFeed, HostsFeed, load
+
+HELP = "compile lists to a ruleset file"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the lists and where the result goes."""
+    parser.add_argument("lists", nargs="*", type=Path, metavar="LIST", help="text lists; the config's feeds if none")
+    parser.add_argument("--type", choices=("domains", "hosts"), default="domains", help="what the lists are")
+    parser.add_argument("--output", type=Path, default=Path("blockd.ruleset"), metavar="FILE", help="the ruleset file")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compile, and print what was compiled; 1 where a list was refused, which leaves FILE as it was."""
+    started = time.monotonic()
+    if not args.output.absolute().parent.is_dir():
+        raise CommandError(f"{args.output} cannot be written: its folder does not exist")
+    if args.lists:
+        refused: dict[str, FeedRefused] = {}
+        built = _build(_named(args.lists, args.type), Gate(), args.output)
+    else:
+        settings = load(args.config)
+        with tempfile.TemporaryDirectory(prefix="blockd-") as folder:
+            candidates, refused = fetched(settings.feeds, Path(folder))
+            built = _build(candidates, gate_of(settings), args.output)
+    refused.update(built.refused)
+    seconds = time.monotonic() - started
+    header = built.header
+    told = {
+        "output": str(args.output) if header else None,
+        "names": header.names if header else 0,
+        "digest": header.digest.hex() if header else None,
+        "seconds": round(seconds, 2),
+        "refused": {name: str(error) for name, error in refused.items()},
+    }
+    lines = [f"feed {name} is refused ({error.reason}): {error}" for name, error in refused.items()]
+    if header:
+        size = args.output.stat().st_size
+        lines.append(f"{args.output}: {header.names:,} names, {size:,} octets, compiled in {seconds:.1f} s")
+    else:
+        lines.append("Nothing was compiled.")
+    show(args.json, told, lines)
+    return NO if refused or header is None else DONE
+
+
+def _named(lists: list[Path], kind: str) -> list[Candidate]:
+    """Give each list named on the command line as a feed of its own."""
+    model = DomainsFeed if kind == "domains" else HostsFeed
+    feeds = [
+        model.model_validate({"name": f"list-{number}", "type": kind, "path": str(path.absolute())})
+        for number, path in enumerate(lists, 1)
+    ]
+    contents = [Content(path, f"list {path}") for path in lists]
+    now = int(time.time())
+    return [Candidate(feed, content, None, now) for feed, content in zip(feeds, contents, strict=True)]
+
+
+def _build(candidates: list[Candidate], gate: Gate, output: Path) -> Built:
+    with progress_bar() as progress:
+        return build(
+            candidates,
+            output,
+            gate=gate,
+            in_force=None,
+            created=int(time.time()),
+            randomness=os.urandom,
+            progress=progress,
+        )

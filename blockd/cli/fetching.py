@@ -1,0 +1,45 @@
+"""Fetching every feed of a config once, without a daemon and without touching its state."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from blockd.errors import FeedRefused
+from blockd.feeds.build import Candidate, Content
+from blockd.feeds.fetched import Fetched, Validators
+from blockd.feeds.watch import Watch
+from blockd.ruleset import Gate
+from blockd.settings import AnyFeed, Settings
+
+
+def fetched(feeds: Sequence[AnyFeed], folder: Path) -> tuple[list[Candidate], dict[str, FeedRefused]]:
+    """Fetch the feeds into `folder`; give those that gave something, and why the others did not."""
+    results = asyncio.run(_all(feeds, folder))
+    now = int(time.time())
+    candidates = []
+    refused = {}
+    for feed, result in zip(feeds, results, strict=True):
+        if isinstance(result, FeedRefused):
+            refused[feed.name] = result
+        elif result is not None:
+            candidates.append(Candidate(feed, Content(result.path, result.digest), None, now))
+    return candidates, refused
+
+
+def gate_of(settings: Settings) -> Gate:
+    """Give the gate that a config asks for."""
+    return Gate(settings.gate.max_shrink, settings.gate.min_names, settings.gate.max_rejects)
+
+
+async def _all(feeds: Sequence[AnyFeed], folder: Path) -> list[Fetched | FeedRefused | None]:
+    return list(await asyncio.gather(*(_one(feed, folder / feed.name) for feed in feeds)))
+
+
+async def _one(feed: AnyFeed, folder: Path) -> Fetched | FeedRefused | None:
+    try:
+        return await Watch(feed, folder, Validators()).look()
+    except FeedRefused as refused:
+        return refused

@@ -1,0 +1,34 @@
+"""`blockd refresh`: fetch now, and say what came of it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from blockd.cli import DONE, NO
+from blockd.cli.admin_client import ask
+from blockd.cli.output import show
+from blockd.settings import load
+
+HELP = "have the running daemon fetch its feeds now"
+SECONDS = 900.0  # for fetching and compiling the largest list
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the feeds to fetch."""
+    parser.add_argument("feeds", nargs="*", metavar="FEED", help="only these feeds; all of them if none is named")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what came of each feed; 1 where one was refused."""
+    body = {"feeds": args.feeds} if args.feeds else {}
+    told = ask(load(args.config), "/api/refresh", body, SECONDS)
+    show(args.json, told, _lines(told))
+    return NO if any(feed["outcome"] == "refused" for feed in told["feeds"].values()) else DONE
+
+
+def _lines(told: dict[str, Any]) -> Iterator[str]:
+    for name, feed in told["feeds"].items():
+        yield f"feed {name}: {feed['outcome']}" + (f": {feed['why']}" if "why" in feed else "")
+    yield f"enforced: version {told['version'] or 'none'}"

@@ -1,0 +1,47 @@
+"""`blockd status`: feeds, versions, age, workers, engine of the running daemon."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from blockd.cli import DONE, NO
+from blockd.cli.admin_client import ask
+from blockd.cli.output import show
+from blockd.settings import load
+
+HELP = "what the running daemon enforces, and how its feeds and workers do"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing beyond the common options."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the status; 1 where something needs the operator: no ruleset, a worker missing, a feed refused."""
+    told = ask(load(args.config), "/api/status")
+    show(args.json, told, _lines(told))
+    troubled = any(feed["refusal"] for feed in told["feeds"]) or any(w["enforcing"] is None for w in told["workers"])
+    return NO if troubled or told["ruleset"] is None else DONE
+
+
+def _lines(told: dict[str, Any]) -> Iterator[str]:
+    yield f"blockd {told['version']}, {told['engine']} engine, since {told['since']}, on {', '.join(told['listen'])}"
+    ruleset = told["ruleset"]
+    if ruleset is None:
+        yield "ruleset: none is enforced yet; names are resolved without a policy"
+    else:
+        orders = ", ".join(f"{count} {state}" for state, count in ruleset["orders"].items() if count)
+        yield f"ruleset: version {ruleset['version']} of {ruleset['compiled']}, {ruleset['names']:,} names"
+        yield f"  orders: {orders or 'none'}"
+        yield f"  digest: {ruleset['digest']}"
+    for feed in told["feeds"]:
+        age = "never fetched" if feed["age_seconds"] is None else f"{feed['age_seconds']:,.0f} s old"
+        until = f", expires {feed['expires']}" if feed["expires"] else ""
+        yield f"feed {feed['name']} ({feed['type']}): {feed['names']:,} names, {age}{until}"
+        if feed["refusal"]:
+            yield f"  REFUSED: {feed['refusal']}"
+    for worker in told["workers"]:
+        state = f"process {worker['pid']}" if worker["pid"] else "NOT RUNNING"
+        yield f"worker {worker['index']}: {state}, enforces version {worker['enforcing'] or 'none'}"

@@ -1,0 +1,65 @@
+"""`blockd validate FILE`: whether a text list is usable, and what is wrong with its lines."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from blockd.cli import DONE, NO
+from blockd.cli.output import show
+from blockd.errors import FeedRefused
+from blockd.feeds.body import Progress
+from blockd.feeds.lists import Kind, read_list
+from blockd.feeds.rejects import RejectReport
+
+HELP = "read a list and report what is rejected, grouped by reason"
+MAX_SIZE = 4 * 1024**3  # bytes when unpacked: 16 times the largest national list; a bomb ends here
+_WORTH_A_BAR = 4 * 1024**2  # bytes: smaller files are read before a bar can be seen
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="the list, plain or gzip")
+    parser.add_argument("--type", choices=get_args(Kind), default="domains", dest="kind", help="the form of its lines")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 where the list could be enforced as it is, 1 where it would be refused."""
+    rejects = RejectReport()
+    refusal: FeedRefused | None = None
+    try:
+        with _bar(args.file) as progress:
+            deque(read_list(args.kind, args.file, rejects, MAX_SIZE, progress), maxlen=0)
+    except FeedRefused as error:
+        refusal = error
+    verdict = f"refused, {refusal.reason}: {refusal}" if refusal else f"{args.file} is a usable list"
+    data = {
+        "file": str(args.file),
+        "type": args.kind,
+        "usable": refusal is None,
+        "refused": {"reason": refusal.reason, "sentence": str(refusal)} if refusal else None,
+        **rejects.to_json(),
+    }
+    show(args.json, data, (*rejects.text(), verdict))
+    return NO if refusal else DONE
+
+
+@contextlib.contextmanager
+def _bar(file: Path) -> Iterator[Progress | None]:
+    """Show on a terminal how far a large file is read; elsewhere standard error stays silent."""
+    if not sys.stderr.isatty() or not file.is_file() or file.stat().st_size < _WORTH_A_BAR:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda done, size: bar.update(task, completed=done, total=size)

@@ -1,0 +1,61 @@
+"""What a start-up prints when it is done: where it listens, what it enforces, and what to try."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blockd import __version__
+from blockd.names import DomainName
+from blockd.names.network import KEY_IPV4
+from blockd.orders import State
+from blockd.resolver.engine import NAME as ENGINE
+from blockd.ruleset import Enforced
+from blockd.settings import Settings
+
+UNLISTED = "example.com"  # RFC 2606: a name that anybody may ask
+
+
+def banner(settings: Settings, config: Path, enforced: Enforced | None) -> list[str]:
+    """Give the lines."""
+    listen = settings.listen
+    return [
+        f"blockd {__version__} ({ENGINE} engine, {settings.workers} workers), configured by {config}",
+        "  DNS         " + ", ".join(address.text for address in listen.dns),
+        "  block page  " + ", ".join(f"http://{address.text}" for address in listen.block_page.http),
+        "  TLS refused " + ", ".join(address.text for address in listen.block_page.https),
+        f"  admin       http://{listen.admin.text}  (/metrics /healthz /readyz /api/status)",
+        *_enforcement(enforced),
+        *_questions(settings, enforced),
+    ]
+
+
+def _enforcement(enforced: Enforced | None) -> list[str]:
+    if enforced is None:
+        return ["Enforced: nothing yet. No feed has given a list; the log lines above say why."]
+    catalogue = enforced.ruleset.catalogue
+    in_force = sum(state == State.IN_FORCE for state in enforced.states.states)
+    names = enforced.ruleset.header.names
+    orders = f"{in_force} of {len(catalogue.orders)} orders in force"
+    lines = [f"Enforced: version {enforced.version}, {names:,} names, {orders}"]
+    for feed in catalogue.feeds:
+        version = f", version {feed.version}" if feed.version else ""
+        lines.append(f"  feed {feed.name} ({feed.type}{version}): {feed.names:,} names, {feed.digest[:12]}")
+    return lines
+
+
+def _questions(settings: Settings, enforced: Enforced | None) -> list[str]:
+    """Two questions to try: one that is blocked, where there is one, and one that is not."""
+    address = settings.listen.dns[0]
+    dig = f"  dig @{address.host} -p {address.port}"
+    listed = _listed(enforced) if enforced else None
+    return ["Try:", *([f"{dig} {listed}"] if listed else []), f"{dig} {UNLISTED}"]
+
+
+def _listed(enforced: Enforced) -> str | None:
+    """Give a listed name whose order is in force, a short way into the file."""
+    for number, (key, _) in enumerate(enforced.ruleset.entries()):
+        if key[0] < KEY_IPV4 and enforced.verdict(key).touches:
+            return DomainName(key).text
+        if number > 1000:
+            break
+    return None

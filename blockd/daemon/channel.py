@@ -1,0 +1,60 @@
+"""Messages between the supervisor and its children: one JSON object per packet of a local socket pair.
+
+From control: `{"enforce": version}`. From a worker: `{"enforcing": version}` (0 for none) or `{"failed": version,
+"why": sentence}`. From the supervisor: `{"enforce": version}` to workers, and to control what its workers say with
+`"worker": index` and `"pid"` added, `{"died": index}`, and `{"refresh": true}` for SIGHUP. A channel that ends means
+that the other side is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+MAX_MESSAGE = 16 * 1024  # octets; a message is a few numbers and at most one sentence
+
+Message = dict[str, Any]
+
+
+class Channel:
+    """One end of a pair."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        sock.setblocking(False)
+
+    def fileno(self) -> int:
+        """The descriptor, to wait for messages."""
+        return self._socket.fileno()
+
+    def send(self, message: Message) -> None:
+        """Send a message; the other side being gone, or not reading for long, loses it."""
+        try:
+            self._socket.send(json.dumps(message).encode()[:MAX_MESSAGE])
+        except OSError:
+            return
+
+    def receive(self) -> list[Message] | None:
+        """Give the messages that have come; None where the other side is gone."""
+        messages: list[Message] = []
+        while True:
+            try:
+                packet = self._socket.recv(MAX_MESSAGE)
+            except BlockingIOError:
+                return messages
+            except OSError:
+                return None
+            if not packet:
+                return messages or None
+            messages.append(json.loads(packet))
+
+    def close(self) -> None:
+        """End the channel."""
+        self._socket.close()
+
+
+def pair() -> tuple[Channel, Channel]:
+    """Give both ends of a new channel."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return Channel(ours), Channel(theirs)

@@ -1,0 +1,77 @@
+"""The child process that compiles: it may take seconds and memory, and neither is the control process's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockd.errors import BlockdError, RulesetError
+from blockd.feeds.build import Built, Candidate, build
+from blockd.ruleset import Catalogue, Gate
+
+MAX_TIME = 1800.0  # seconds; ten million names take a small part of it
+NICENESS = 10  # so that compiling never takes a core from answering
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is compiled, to where, and what it is compared with."""
+
+    candidates: Sequence[Candidate]
+    path: Path
+    gate: Gate
+    in_force: Catalogue | None
+
+
+async def compile_in_child(job: Job) -> Built:
+    """Compile in a process of its own; raises RulesetError where that fails. Cancelling ends the process."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(MAX_TIME):
+            output, _ = await process.communicate(pickle.dumps(job))
+    except TimeoutError as error:
+        raise RulesetError(f"compiling took more than {MAX_TIME:.0f} seconds and was ended") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise RulesetError(f"the compiling process ended with {process.returncode}; its log lines stand above")
+    result = pickle.loads(output)  # noqa: S301 - from our own child, through a pipe that nobody else has
+    if isinstance(result, BlockdError):
+        raise result
+    if not isinstance(result, Built):
+        raise RulesetError("the compiling process gave no result")
+    return result
+
+
+def main() -> int:
+    """Compile the job on standard input and write what came of it to standard output."""
+    os.nice(NICENESS)
+    job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    result: Built | BlockdError
+    try:
+        result = build(
+            job.candidates,
+            job.path,
+            gate=job.gate,
+            in_force=job.in_force,
+            created=int(time.time()),
+            randomness=os.urandom,
+        )
+    except BlockdError as error:
+        result = error
+    pickle.dump(result, sys.stdout.buffer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

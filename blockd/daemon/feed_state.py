@@ -1,0 +1,98 @@
+"""What is remembered of a feed between restarts, in its folder.
+
+feed.json    this state
+accepted     the content that passed the gate last
+candidate    new content while it is compiled
+incoming     new content as it was fetched
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blockd.feeds.build import Content
+from blockd.feeds.fetched import INCOMING, Fetched, Validators
+from blockd.ruleset.replace import replace_file
+
+MAX_STATE = 64 * 1024  # octets of feed.json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class FeedState:
+    """The state of the feed whose folder is `folder`. Times are seconds since the epoch, 0 for never."""
+
+    folder: Path
+    first_seen: int
+    accepted_digest: str = ""
+    checked: float = 0.0  # when its content was last fetched and accepted, or confirmed unchanged
+    validators: Validators = field(default_factory=Validators)
+    incoming: Fetched | None = None  # fetched, not yet compiled; not kept over a restart
+
+    @classmethod
+    def load(cls, folder: Path, now: float) -> FeedState:
+        """Read the state; a missing or damaged one is a feed that was never seen, and is fetched anew."""
+        state = cls(folder, first_seen=int(now))
+        try:
+            with (folder / "feed.json").open("rb") as file:
+                told = json.loads(file.read(MAX_STATE))
+            state.first_seen = int(told["first_seen"])
+            state.checked = float(told["checked"])
+            state.validators = Validators.from_json(told["validators"])
+            state.accepted_digest = str(told["accepted_digest"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("The state of a feed in %s cannot be read (%s); it is fetched anew.", folder, error)
+        if not (folder / "accepted").is_file():
+            state.accepted_digest = ""
+        if not state.accepted_digest:
+            state.validators = Validators()
+        return state
+
+    def save(self) -> None:
+        """Write the state."""
+        told: Mapping[str, object] = {
+            "first_seen": self.first_seen,
+            "accepted_digest": self.accepted_digest,
+            "checked": self.checked,
+            "validators": self.validators.to_json(),
+        }
+        replace_file(self.folder / "feed.json", json.dumps(told).encode())
+
+    @property
+    def accepted(self) -> Content | None:
+        """The content that passed the gate last."""
+        return Content(self.folder / "accepted", self.accepted_digest) if self.accepted_digest else None
+
+    def offer(self, fetched: Fetched) -> None:
+        """Note that new content was fetched."""
+        self.incoming = fetched
+
+    def take_candidate(self) -> Fetched | None:
+        """Set new content aside to be compiled, where the next fetch cannot disturb it; None where there is none."""
+        fetched, self.incoming = self.incoming, None
+        if fetched is None:
+            return None
+        candidate = self.folder / "candidate"
+        (self.folder / INCOMING).replace(candidate)
+        return Fetched(candidate, fetched.digest, fetched.source_time, fetched.validators)
+
+    def put_back(self, candidate: Fetched) -> None:
+        """Offer a candidate again, unless something newer has come."""
+        if self.incoming is None:
+            incoming = candidate.path.replace(self.folder / INCOMING)
+            self.incoming = Fetched(incoming, candidate.digest, candidate.source_time, candidate.validators)
+
+    def accept(self, candidate: Fetched, now: float) -> None:
+        """Let a candidate take the place of what was accepted before."""
+        candidate.path.replace(self.folder / "accepted")
+        self.accepted_digest = candidate.digest
+        self.validators = candidate.validators
+        self.checked = now
+        self.save()

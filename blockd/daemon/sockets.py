@@ -1,0 +1,127 @@
+"""Every socket is bound by the supervisor, before it drops privileges, and lives as long as it does.
+
+Each worker index has its own UDP and TCP sockets on the same addresses (SO_REUSEPORT): the kernel spreads clients over
+them, and what comes for a worker that has died waits in its socket for the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from blockd.errors import ConfigError
+from blockd.settings import Settings, SocketAddress
+
+BACKLOG = 1024  # connections that wait to be accepted
+RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Sockets:
+    """What was bound: for each worker index its DNS sockets; the web's by what they serve."""
+
+    udp: list[list[socket.socket]] = field(default_factory=list)
+    tcp: list[list[socket.socket]] = field(default_factory=list)
+    block_page_http: list[socket.socket] = field(default_factory=list)
+    block_page_https: list[socket.socket] = field(default_factory=list)
+    admin: list[socket.socket] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close all of them."""
+        for group in (*self.udp, *self.tcp, self.block_page_http, self.block_page_https, self.admin):
+            for sock in group:
+                sock.close()
+
+
+def bind(settings: Settings, source: str) -> Sockets:
+    """Bind everything that the config names; raises ConfigError with every address that cannot be had.
+
+    An IPv6 address on a machine without IPv6 is left out with a warning where the same setting has another address.
+    """
+    problems: list[str] = []
+    listen = settings.listen
+    workers = range(settings.workers)
+    sockets = Sockets(udp=[[] for _ in workers], tcp=[[] for _ in workers])
+    for kind, groups in ((socket.SOCK_DGRAM, sockets.udp), (socket.SOCK_STREAM, sockets.tcp)):
+        # A socket that does not share the port finds out whether somebody has it, even another blockd.
+        for probe in _bound(listen.dns, "listen.dns", kind, problems, shared=False):
+            probe.close()
+        if not problems:
+            for group in groups:
+                group += _bound(listen.dns, "listen.dns", kind, problems, shared=True)
+    web = (
+        (listen.block_page.http, "listen.block_page.http", sockets.block_page_http),
+        (listen.block_page.https, "listen.block_page.https", sockets.block_page_https),
+        ((listen.admin,), "listen.admin", sockets.admin),
+    )
+    for addresses, setting, bound in web:
+        bound += _bound(addresses, setting, socket.SOCK_STREAM, problems, shared=False)
+    if problems:
+        sockets.close()
+        raise ConfigError(source, list(dict.fromkeys(problems)))
+    return sockets
+
+
+def _bound(
+    addresses: tuple[SocketAddress, ...], setting: str, kind: socket.SocketKind, problems: list[str], *, shared: bool
+) -> Iterator[socket.socket]:
+    several = len(addresses) > 1
+    for number, address in enumerate(addresses):
+        path = f"{setting}[{number}]" if several else setting
+        try:
+            yield _bind(address, kind, shared=shared)
+        except OSError as error:
+            no_ipv6 = ":" in address.host and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+            if not (no_ipv6 and several):
+                problems.append(f"{path}: {address} cannot be listened on: {_why(error, address)}")
+            elif not shared:
+                log.warning("%s: %s is left out, since this machine has no such IPv6 address.", path, address)
+
+
+def _why(error: OSError, address: SocketAddress) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"another program has this port (`ss -lnp 'sport = :{address.port}'` tells which)"
+    if error.errno == errno.EACCES:
+        return "ports below 1024 need root, or CAP_NET_BIND_SERVICE as the systemd unit gives it"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine does not have that address"
+    return str(error.strerror)
+
+
+def _bind(address: SocketAddress, kind: socket.SocketKind, *, shared: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    sock = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    with contextlib.ExitStack() as stack:
+        stack.callback(sock.close)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            _prepare_datagrams(sock, family)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((address.host, address.port))
+        if kind == socket.SOCK_STREAM and shared:
+            sock.listen(BACKLOG)
+        stack.pop_all()
+    return sock
+
+
+def _prepare_datagrams(sock: socket.socket, family: socket.AddressFamily) -> None:
+    """Ask the kernel to tell the address that was asked, so that a wildcard socket answers from it."""
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+
+
+_IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)  # the module has the name only from Python 3.14 on

@@ -1,0 +1,137 @@
+"""The state folder: what a restart needs, and nothing about any client.
+
+lock                 held while a blockd runs on this folder
+rulesets/            versions (`blockd.ruleset.versions`)
+feeds/NAME/          what each feed fetched (`blockd.daemon.feed_state`)
+hit-slots.json       which counter belongs to which order, for as long as one blockd runs
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from dataclasses import astuple
+from pathlib import Path
+
+from blockd.errors import CommandError, RulesetError
+from blockd.metrics import HitLabels
+from blockd.metrics.counters import MAX_HIT_SLOTS
+from blockd.ruleset import Catalogue, Enforced, OrderStates, Ruleset, Versions, write_states
+from blockd.ruleset.replace import replace_file
+
+log = logging.getLogger(__name__)
+
+
+class State:
+    """The folder at `folder`, made where it is missing; raises CommandError where it cannot be used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.versions = Versions(folder / "rulesets")
+        try:
+            for part in ("rulesets", "feeds"):
+                (folder / part).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"The state folder {folder} (state_dir) cannot be used: {error.strerror}.") from error
+
+    def lock(self) -> int:
+        """Hold the folder for this process and its children; raises CommandError where another blockd does."""
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise CommandError(
+                f"Another blockd (process {holder or 'unknown'}) runs with the state folder {self.folder}. "
+                "It goes on; stop it first, or give this one its own state_dir."
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        return descriptor
+
+    def own(self, uid: int, gid: int) -> None:
+        """Give the folder and all in it to the user that blockd becomes."""
+        for path in (self.folder, *self.folder.rglob("*")):
+            os.chown(path, uid, gid, follow_symlinks=False)
+
+    def feed_folder(self, name: str) -> Path:
+        """Give the folder of a feed."""
+        return self.folder / "feeds" / name
+
+    def prepare(self, version: int, slots: HitSlots, now: float) -> Ruleset:
+        """Check a version from its first octet to the last and write its orders' states as they are at `now`.
+
+        Raises RulesetError where it cannot be used. Then nothing else is needed to enforce it.
+        """
+        ruleset = Ruleset.open(self.versions.ruleset(version))
+        orders = [record.order for record in ruleset.catalogue.orders]
+        write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now)
+        return ruleset
+
+    def last_good(self, slots: HitSlots, now: float) -> int | None:
+        """Prepare the version in force, or where it is damaged the newest that is not; None where there is none."""
+        current = self.versions.current()
+        kept = self.versions.all()
+        for version in dict.fromkeys([*([current] if current in kept else []), *reversed(kept)]):
+            try:
+                self.prepare(version, slots, now).close()
+            except RulesetError as error:
+                log.error("Version %d is passed over at start: %s. An older one is tried.", version, error)
+                continue
+            if version != current:
+                self.versions.make_current(version)
+            return version
+        return None
+
+    def open(self, version: int) -> Enforced:
+        """Open a version that was prepared; raises RulesetError."""
+        ruleset = Ruleset.open(self.versions.ruleset(version), verify=False)
+        try:
+            states = OrderStates(self.versions.states(version), len(ruleset.catalogue.orders))
+        except RulesetError:
+            ruleset.close()
+            raise
+        return Enforced(version, ruleset, states)
+
+    def writable_states(self, enforced: Enforced) -> OrderStates:
+        """Map the states of what is enforced for the one process that may flip them; raises RulesetError."""
+        orders = len(enforced.ruleset.catalogue.orders)
+        return OrderStates(self.versions.states(enforced.version), orders, writable=True)
+
+
+class HitSlots:
+    """Which counter belongs to which order. An order keeps its slot over all rulesets while one blockd runs."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.slots: dict[HitLabels, int] = {}
+
+    @classmethod
+    def load(cls, path: Path) -> HitSlots:
+        """Read what this blockd has given out so far; nothing where the file is missing or damaged."""
+        slots = cls(path)
+        try:
+            listed = json.loads(path.read_bytes())
+            slots.slots = {HitLabels(*map(str, labels)): int(slot) for *labels, slot in listed}
+        except (OSError, ValueError, TypeError) as error:
+            log.warning("%s cannot be read (%s); hits of orders may be counted under new series.", path, error)
+        return slots
+
+    def of(self, catalogue: Catalogue) -> list[int]:
+        """Give the slot of each order of a catalogue; new orders get the next free one, and the rest slot 0."""
+        given = []
+        for record in catalogue.orders:
+            labels = HitLabels(record.feed, record.order.platform, record.order.id, record.order.action)
+            if labels not in self.slots:
+                free = max(self.slots.values(), default=0) + 1
+                self.slots[labels] = free if free < MAX_HIT_SLOTS else 0
+            given.append(self.slots[labels])
+        return given
+
+    def save(self) -> None:
+        """Write the slots for the processes that come after."""
+        listed = [[*astuple(labels), slot] for labels, slot in self.slots.items()]
+        replace_file(self._path, json.dumps(listed).encode())

@@ -1,0 +1,145 @@
+"""What the daemon says of itself: workers, feeds, what is enforced, for `blockd status` and for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from blockd import __version__
+from blockd.daemon.channel import Message
+from blockd.daemon.state import HitSlots
+from blockd.daemon.updater import Tracked
+from blockd.metrics import FeedSample, Sample
+from blockd.metrics.collector import EnforcementTimes
+from blockd.orders import State
+from blockd.orders.document import time_text
+from blockd.resolver.engine import NAME as ENGINE
+from blockd.ruleset import Enforced
+from blockd.settings import Settings
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The workers, as their messages tell."""
+
+    size: int
+    pids: dict[int, int]  # by index, those that live
+    enforcing: dict[int, int] = field(default_factory=dict)  # version by index, 0 for none
+    _failure: str = ""
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def heard(self, message: Message) -> None:
+        """Take a message of the supervisor about a worker."""
+        if "died" in message:
+            self.pids.pop(message["died"], None)
+            self.enforcing.pop(message["died"], None)
+        elif "failed" in message:
+            self._failure = f"worker {message['worker']} cannot enforce version {message['failed']}: {message['why']}"
+        else:
+            self.pids[message["worker"]] = message["pid"]
+            self.enforcing[message["worker"]] = message["enforcing"]
+        self._changed.set()
+
+    def missing(self) -> list[int]:
+        """Give the indices of workers that do not run."""
+        return [index for index in range(self.size) if index not in self.pids]
+
+    def behind(self, version: int) -> list[int]:
+        """Give the indices of workers that do not enforce a version."""
+        return [index for index in range(self.size) if self.enforcing.get(index) != version]
+
+    async def wait_for(self, version: int, seconds: float) -> str:
+        """Wait until every worker enforces a version; give what went wrong, empty where nothing did."""
+        self._failure = ""
+        try:
+            async with asyncio.timeout(seconds):
+                while self.behind(version) and not self._failure:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return f"workers {self.behind(version)} did not take version {version} in {seconds:.0f} seconds"
+        return self._failure
+
+
+def status(
+    settings: Settings,
+    enforced: Enforced | None,
+    feeds: Mapping[str, Tracked],
+    fleet: Fleet,
+    *,
+    started: float,
+    now: float,
+) -> dict[str, object]:
+    """Give the whole status as plain values; `blockd status` prints it."""
+    told: dict[str, object] = {
+        "version": __version__,
+        "engine": ENGINE,
+        "since": time_text(started),
+        "listen": [address.text for address in settings.listen.dns],
+        "ruleset": None,
+        "feeds": [_feed(tracked, enforced, now) for tracked in feeds.values()],
+        "workers": [
+            {"index": index, "pid": fleet.pids.get(index), "enforcing": fleet.enforcing.get(index) or None}
+            for index in range(fleet.size)
+        ],
+    }
+    if enforced is not None:
+        header = enforced.ruleset.header
+        states = Counter(State(byte).text for byte in enforced.states.states)
+        told["ruleset"] = {
+            "version": enforced.version,
+            "digest": enforced.ruleset.digest,
+            "compiled": time_text(header.created),
+            "names": header.names,
+            "networks": header.entries - header.names,
+            "orders": {state.text: states[state.text] for state in State},
+        }
+    return told
+
+
+def sample(
+    enforced: Enforced | None,
+    feeds: Mapping[str, Tracked],
+    slots: HitSlots,
+    times: EnforcementTimes,
+    *,
+    now: float,
+) -> Sample:
+    """Give what a scrape shows beside the counters."""
+    return Sample(
+        names=enforced.ruleset.header.names if enforced else 0,
+        version=str(enforced.version) if enforced else "",
+        digest=enforced.ruleset.digest if enforced else "",
+        engine=ENGINE,
+        build=__version__,
+        feeds={
+            name: FeedSample(
+                age=max(0.0, now - tracked.state.checked) if tracked.state.checked else float("inf"),
+                expires_in=tracked.watch.expires - now if tracked.watch.expires is not None else float("inf"),
+                refused=tracked.refused,
+            )
+            for name, tracked in feeds.items()
+        },
+        hit_slots=slots.slots,
+        enforcement=times,
+    )
+
+
+def _feed(tracked: Tracked, enforced: Enforced | None, now: float) -> dict[str, object]:
+    feed = tracked.watch.feed
+    records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
+    record = records.get(feed.name)
+    return {
+        "name": feed.name,
+        "type": feed.type,
+        "priority": feed.priority,
+        "names": record.names if record else 0,
+        "rejected": record.rejected if record else 0,
+        "digest": record.digest if record else None,
+        "age_seconds": round(now - tracked.state.checked, 1) if tracked.state.checked else None,
+        "expires": time_text(tracked.watch.expires) if tracked.watch.expires is not None else None,
+        "refusal": tracked.refusal or None,
+        "refused": dict(tracked.refused),
+    }

@@ -1,0 +1,256 @@
+"""The supervisor: binds, drops privileges, starts the last good ruleset, and keeps its children alive.
+
+It forks them from a process that has no event loop and no thread, so a new worker serves within milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import logging
+import os
+import pwd
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockd.daemon import control, worker
+from blockd.daemon.channel import Channel, Message, pair
+from blockd.daemon.sockets import Sockets, bind
+from blockd.daemon.state import HitSlots, State
+from blockd.daemon.upstreams import upstreams
+from blockd.errors import BlockdError, CommandError
+from blockd.metrics import Counters
+from blockd.settings import Settings, Upstream
+
+STOP_TIME = 5.0  # seconds that children have to answer what they hold, before they are killed
+QUICK_DEATH = 1.0  # seconds; a child that lived shorter is started again only after as long
+DESCRIPTORS = 65_536  # a socket for each question in flight, and connections
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that the supervisor keeps alive; `index` is a worker's, None for the control process."""
+
+    index: int | None
+    pid: int
+    watch: int  # a pidfd: readable when the process has ended
+    channel: Channel
+    started: float
+
+    @property
+    def name(self) -> str:
+        """How log lines call it."""
+        return "control" if self.index is None else f"worker {self.index}"
+
+
+class Supervisor:
+    """One daemon. `config` is the config file's path, for what it tells people."""
+
+    def __init__(self, settings: Settings, config: Path) -> None:
+        self._settings = settings
+        self._config = config
+        self._state = State(settings.state_dir)
+        self._lock = self._state.lock()
+        self._sockets: Sockets = bind(settings, str(config))
+        self._become(settings.user)
+        _raise_descriptors()
+        self._upstreams: tuple[Upstream, ...] = upstreams(settings)
+        self._counters = Counters(settings.workers)
+        self._slots = HitSlots(self._state.folder / "hit-slots.json")
+        self._version: int | None = None
+        self._children: dict[int, Child] = {}  # by pidfd
+        self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
+        self._announced = False  # whether a control process was told to tell the start-up
+        self._stopping = False
+
+    def run(self) -> int:
+        """Run until told to stop; give the exit code."""
+        self._version = self._state.last_good(self._slots, time.time())
+        self._slots.save()
+        signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        for index in range(self._settings.workers):
+            self._start(index)
+        self._start(None)
+        while not self._stopping:
+            self._turn(signals)
+        self._stop()
+        return 0
+
+    def _turn(self, signals: socket.socket) -> None:
+        """Wait for one thing to happen and deal with it."""
+        channels = {child.channel.fileno(): child for child in self._children.values()}
+        seconds = max(0.0, min(at for at, _ in self._due) - time.monotonic()) if self._due else None
+        readable = _readable([signals.fileno(), *self._children, *channels], seconds)
+        for number in readable:
+            if number == signals.fileno():
+                self._signalled(signals.recv(64))
+            elif number in channels:
+                self._heard(channels[number])
+        for number in readable:
+            if number in self._children:
+                self._died(self._children[number])
+        due = [index for at, index in self._due if at <= time.monotonic()]
+        self._due = [(at, index) for at, index in self._due if index not in due]
+        for index in due:
+            self._start(index)
+
+    def _start(self, index: int | None) -> None:
+        ours, theirs = pair()
+        job = self._worker_job(index) if index is not None else self._control_job()
+        pid = os.fork()
+        if pid == 0:
+            _be_child(job, theirs, [ours, *(child.channel for child in self._children.values())])
+        theirs.close()
+        watch = os.pidfd_open(pid)
+        self._children[watch] = Child(index, pid, watch, ours, time.monotonic())
+
+    def _worker_job(self, index: int) -> Callable[[Channel], None]:
+        work = worker.Work(
+            index, self._settings, self._upstreams, self._sockets, self._state, self._counters, self._version
+        )
+        return lambda channel: worker.run(work, channel)
+
+    def _control_job(self) -> Callable[[Channel], None]:
+        workers = {child.index: child.pid for child in self._children.values() if child.index is not None}
+        work = control.Work(
+            settings=self._settings,
+            config=self._config,
+            sockets=self._sockets,
+            state=self._state,
+            counters=self._counters,
+            version=self._version,
+            workers=workers,
+            announce=not self._announced,
+        )
+        self._announced = True
+        return lambda channel: control.run(work, channel)
+
+    def _heard(self, child: Child) -> None:
+        for message in child.channel.receive() or ():
+            if child.index is None:
+                self._version = int(message["enforce"])
+                self._tell_workers(message)
+            else:
+                self._tell_control({**message, "worker": child.index, "pid": child.pid})
+
+    def _died(self, child: Child) -> None:
+        del self._children[child.watch]
+        _, status = os.waitpid(child.pid, 0)
+        os.close(child.watch)
+        child.channel.close()
+        log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, _how(status))
+        if child.index is not None:
+            self._tell_control({"died": child.index})
+        lived = time.monotonic() - child.started
+        self._due.append((time.monotonic() + (QUICK_DEATH if lived < QUICK_DEATH else 0.0), child.index))
+
+    def _signalled(self, numbers: bytes) -> None:
+        if signal.SIGHUP in numbers:
+            self._tell_control({"refresh": True})
+        if signal.SIGTERM in numbers or signal.SIGINT in numbers:
+            self._stopping = True
+
+    def _tell_workers(self, message: Message) -> None:
+        for child in self._children.values():
+            if child.index is not None:
+                child.channel.send(message)
+
+    def _tell_control(self, message: Message) -> None:
+        for child in self._children.values():
+            if child.index is None:
+                child.channel.send(message)
+
+    def _stop(self) -> None:
+        """End the children: they finish what they hold, or are killed when the time is over."""
+        for child in self._children.values():
+            os.kill(child.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIME
+        for child in list(self._children.values()):
+            if not _readable([child.watch], max(0.0, deadline - time.monotonic())):
+                log.warning("The %s process %d did not end in time and is killed.", child.name, child.pid)
+                os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+        self._sockets.close()
+
+    def _become(self, user: str) -> None:
+        """Drop privileges to `user`, for good."""
+        if not user:
+            return
+        try:
+            entry = pwd.getpwnam(user)
+        except KeyError:
+            raise CommandError(f"user: there is no user {user!r} on this machine; nothing was started.") from None
+        try:
+            self._state.own(entry.pw_uid, entry.pw_gid)
+            os.setgroups([group.gr_gid for group in grp.getgrall() if user in group.gr_mem])
+            os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+            os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+        except PermissionError as error:
+            raise CommandError(
+                f"user: this process may not become {user!r}: start it as root, or leave the key out."
+            ) from error
+
+
+def _be_child(job: Callable[[Channel], None], channel: Channel, others: list[Channel]) -> None:
+    """Become a child: never return into the supervisor's code, whatever happens."""
+    code = 1
+    try:
+        for other in others:
+            other.close()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        job(channel)
+        code = 0
+    except BlockdError as error:
+        log.error("%s", error)
+    except Exception:
+        log.exception("A fault of blockd's own ended this process; it is started again. Please report it.")
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _signal_socket(numbers: tuple[signal.Signals, ...]) -> socket.socket:
+    """Give a socket that receives the number of each signal as one octet."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    signal.set_wakeup_fd(theirs.detach(), warn_on_full_buffer=False)
+    for number in numbers:
+        signal.signal(number, lambda _number, _frame: None)
+    return ours
+
+
+def _readable(descriptors: list[int], seconds: float | None) -> list[int]:
+    """Wait for at most `seconds`, for ever where that is None, and give the descriptors that have something to read."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return [descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)]
+
+
+def _raise_descriptors() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _how(status: int) -> str:
+    """Say how a process ended."""
+    if os.WIFSIGNALED(status):
+        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"exit code {os.WEXITSTATUS(status)}"

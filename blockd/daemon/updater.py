@@ -1,0 +1,213 @@
+"""The feed updater: looks at every feed in its time, compiles what is new, and hands on what passed the gate.
+
+A refusal costs one log line and one counter, and changes nothing that is in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blockd.daemon.compiling import Job, compile_in_child
+from blockd.daemon.feed_state import FeedState
+from blockd.errors import BlockdError, CommandError, FeedRefused
+from blockd.feeds.build import Built, Candidate, Content, fingerprint
+from blockd.feeds.fetched import Fetched
+from blockd.feeds.watch import Watch
+from blockd.ruleset import Catalogue, Gate
+from blockd.settings import AnyFeed
+
+JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
+RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
+GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
+
+log = logging.getLogger(__name__)
+
+Enforce = Callable[[Path, Mapping[str, Fetched]], Awaitable[int]]
+"""Takes a compiled file and the contents new in it by feed, enforces it in all workers, and gives its version; raises
+RulesetError."""
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One feed while the daemon runs."""
+
+    watch: Watch
+    state: FeedState
+    refused: Counter[str] = field(default_factory=Counter)
+    look_refusal: str = ""  # the sentence with which the last look was refused; empty where it went well
+    content_refusal: str = ""  # the same for the content that was compiled last
+    looked: bool = False  # once at least, since the start
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def refusal(self) -> str:
+        """Why the feed is refused at this moment; empty where it is not."""
+        return self.look_refusal or self.content_refusal
+
+
+class Updater:
+    """Keeps the ruleset as new as its feeds. `in_force` gives the catalogue that is enforced."""
+
+    def __init__(
+        self,
+        feeds: Sequence[AnyFeed],
+        folder_of: Callable[[str], Path],
+        gate: Gate,
+        *,
+        in_force: Callable[[], Catalogue | None],
+        enforce: Enforce,
+        compiled: Path,
+    ) -> None:
+        now = time.time()
+        self.feeds: dict[str, Tracked] = {}
+        for feed in feeds:
+            folder = folder_of(feed.name)
+            folder.mkdir(parents=True, exist_ok=True)
+            state = FeedState.load(folder, now)
+            state.save()
+            self.feeds[feed.name] = Tracked(Watch(feed, folder, state.validators), state)
+        self._gate = gate
+        self._in_force = in_force
+        self._enforce = enforce
+        self._compiled = compiled
+        self._news = asyncio.Event()
+        self._building = asyncio.Lock()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether news are waiting or being compiled."""
+        return self._news.is_set() or self._building.locked()
+
+    async def run(self) -> None:
+        """Look and compile until cancelled."""
+        catalogue = self._in_force()
+        candidates = [self._candidate(tracked, None) for tracked in self.feeds.values()]
+        if any(c.accepted for c in candidates) and (
+            catalogue is None or catalogue.made_from != fingerprint(candidates)
+        ):
+            log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
+            self._news.set()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._compile_news())
+            for tracked in self.feeds.values():
+                group.create_task(self._look_forever(tracked))
+
+    async def refresh(self, names: Sequence[str] | None) -> dict[str, object]:
+        """Look at feeds now, all where `names` is None, and enforce what is new; give what came of each.
+
+        Raises CommandError for a feed that is not configured.
+        """
+        unknown = [name for name in names or () if name not in self.feeds]
+        if unknown:
+            raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(self.feeds) or 'none'}.")
+        chosen = [tracked for name, tracked in self.feeds.items() if names is None or name in names]
+        await asyncio.gather(*(self._look(tracked) for tracked in chosen))
+        fresh = [tracked.watch.feed.name for tracked in chosen if tracked.state.incoming]
+        await self._compile()
+        told: dict[str, object] = {}
+        for tracked in chosen:
+            name = tracked.watch.feed.name
+            if tracked.refusal:
+                told[name] = {"outcome": "refused", "why": tracked.refusal}
+            else:
+                told[name] = {"outcome": "enforced" if name in fresh else "unchanged"}
+        return told
+
+    async def _look_forever(self, tracked: Tracked) -> None:
+        while True:
+            await self._look(tracked)
+            interval = tracked.watch.feed.interval
+            spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - only spreads load
+            await asyncio.sleep(interval * spread)
+
+    async def _look(self, tracked: Tracked) -> None:
+        async with tracked.looking:
+            try:
+                fetched = await tracked.watch.look()
+            except FeedRefused as refused:
+                tracked.look_refusal = self._refused(tracked, refused, tracked.look_refusal)
+            except Exception:
+                log.exception("Looking at the feed %s failed for a fault of blockd's own.", tracked.watch.feed.name)
+                tracked.look_refusal = "blockd itself failed on it; its log has the details"
+                tracked.refused["fault"] += 1
+            else:
+                self._looked_at(tracked, fetched)
+            tracked.looked = True
+
+    def _looked_at(self, tracked: Tracked, fetched: Fetched | None) -> None:
+        """Offer what is new to the compiler; note a look that found what is accepted."""
+        state = tracked.state
+        tracked.look_refusal = ""
+        if fetched is not None and fetched.digest != state.accepted_digest:
+            state.offer(fetched)
+            self._news.set()
+            return
+        if fetched is not None:
+            fetched.path.unlink(missing_ok=True)
+            tracked.content_refusal = ""
+        if state.accepted_digest and not tracked.content_refusal and not state.incoming:
+            state.checked = time.time()
+
+    async def _compile_news(self) -> None:
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(GATHERING)
+            await self._compile()
+
+    async def _compile(self) -> None:
+        """Compile what is new, if anything is, and have it enforced."""
+        async with self._building:
+            if not self._news.is_set():
+                return
+            self._news.clear()
+            fresh = {
+                name: fetched for name, tracked in self.feeds.items() if (fetched := tracked.state.take_candidate())
+            }
+            candidates = [self._candidate(tracked, fresh.get(name)) for name, tracked in self.feeds.items()]
+            try:
+                built = await compile_in_child(Job(candidates, self._compiled, self._gate, self._in_force()))
+                await self._take(built, fresh)
+            except BlockdError as error:
+                log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
+                for name, fetched in fresh.items():
+                    self.feeds[name].refused["fault"] += 1
+                    self.feeds[name].content_refusal = str(error)
+                    self.feeds[name].state.put_back(fetched)
+                asyncio.get_running_loop().call_later(RETRY, self._news.set)
+            finally:
+                self._compiled.unlink(missing_ok=True)
+
+    async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
+        for name, refused in built.refused.items():
+            tracked = self.feeds[name]
+            tracked.content_refusal = self._refused(tracked, refused, tracked.content_refusal)
+            if name in fresh:
+                fresh[name].path.unlink(missing_ok=True)
+        catalogue = self._in_force()
+        if built.header is None or (catalogue is not None and catalogue.made_from == built.made_from):
+            return
+        taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
+        await self._enforce(self._compiled, taken)
+        for name, fetched in taken.items():
+            self.feeds[name].state.accept(fetched, time.time())
+            self.feeds[name].content_refusal = ""
+
+    def _refused(self, tracked: Tracked, refused: FeedRefused, before: str) -> str:
+        """Count a refusal, log it where it is not the one `before`, and give its sentence."""
+        tracked.refused[refused.reason] += 1
+        sentence = str(refused)
+        if sentence != before:
+            kept = "what it gave before stays in force" if tracked.state.accepted_digest else "it has given nothing yet"
+            log.error("Feed %s is refused (%s): %s (%s)", tracked.watch.feed.name, refused.reason, sentence, kept)
+        return sentence
+
+    def _candidate(self, tracked: Tracked, fetched: Fetched | None) -> Candidate:
+        incoming = Content(fetched.path, fetched.digest) if fetched else None
+        return Candidate(tracked.watch.feed, incoming, tracked.state.accepted, tracked.state.first_seen)

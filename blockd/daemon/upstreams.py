@@ -1,0 +1,46 @@
+"""The machine's own resolvers, where the config says `system`."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from blockd.settings import SYSTEM_UPSTREAM, Settings, Upstream
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+MAX_SIZE = 64 * 1024  # octets of that file
+DNS_PORT = 53
+
+log = logging.getLogger(__name__)
+
+
+def upstreams(settings: Settings, resolv_conf: Path = RESOLV_CONF) -> tuple[Upstream, ...]:
+    """Give the upstreams, `system` replaced; addresses that blockd itself listens on are left out: no loops."""
+    own = {(address.host, address.port) for address in settings.listen.dns}
+    found: dict[Upstream, None] = {}
+    for upstream in settings.upstreams:
+        for one in _system(resolv_conf) if upstream == SYSTEM_UPSTREAM else (upstream,):
+            if (one.host, one.port) in own:
+                log.warning("The upstream %s is blockd itself; it is left out.", one.text)
+            else:
+                found[one] = None
+    if not found:
+        log.warning("There is no upstream: names that are not listed will get SERVFAIL. Set `upstreams` in the config.")
+    return tuple(found)
+
+
+def _system(path: Path) -> Iterator[Upstream]:
+    """Give the name servers of a resolv.conf(5), in its order."""
+    try:
+        lines = path.read_bytes()[:MAX_SIZE].decode(errors="replace").splitlines()
+    except OSError as error:
+        log.warning("The system's upstreams are unknown: %s cannot be read: %s.", path, error.strerror)
+        return
+    for line in lines:
+        words = line.split()
+        if len(words) >= 2 and words[0] == "nameserver":
+            with contextlib.suppress(ValueError):
+                yield Upstream(str(ipaddress.ip_address(words[1])), DNS_PORT)

@@ -1,0 +1,115 @@
+"""A resolver worker: one process, one event loop, its own sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+import time
+from dataclasses import dataclass
+
+import uvloop
+
+from blockd.daemon.channel import Channel
+from blockd.daemon.sockets import Sockets
+from blockd.daemon.state import State
+from blockd.errors import RulesetError
+from blockd.metrics import Counters
+from blockd.resolver import Cache, Clients, Engine, Forwarder, Pipeline, Sinkhole
+from blockd.settings import Settings, Upstream
+from blockd.transports import TcpServer, UdpServer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker is given when it is forked."""
+
+    index: int
+    settings: Settings
+    upstreams: tuple[Upstream, ...]
+    sockets: Sockets
+    state: State
+    counters: Counters
+    version: int | None  # to enforce from the first answer on
+
+
+def run(work: Work, channel: Channel) -> None:
+    """Serve until the channel ends or the process is told to stop."""
+    uvloop.run(_serve(work, channel))
+
+
+async def _serve(work: Work, channel: Channel) -> None:
+    pipeline = _pipeline(work)
+    if work.version is not None:
+        _enforce(work, pipeline, channel, work.version)
+    else:
+        channel.send({"enforcing": 0})
+    engine = Engine(pipeline)
+    udp = [UdpServer(sock, engine, pipeline) for sock in work.sockets.udp[work.index]]
+    tcp = []
+    for sock in work.sockets.tcp[work.index]:
+        server = TcpServer(pipeline)
+        await server.start(sock)
+        tcp.append(server)
+    await _until_told(work, pipeline, channel)
+    for server in tcp:
+        await server.close()
+    for listener in udp:
+        await listener.close()
+
+
+async def _until_told(work: Work, pipeline: Pipeline, channel: Channel) -> None:
+    """Swap rulesets as the channel says, until it ends or a signal comes."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def read() -> None:
+        messages = channel.receive()
+        if messages is None:
+            loop.remove_reader(channel.fileno())
+            stop.set()
+            return
+        for message in messages:
+            _enforce(work, pipeline, channel, int(message["enforce"]))
+
+    loop.add_reader(channel.fileno(), read)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    loop.remove_reader(channel.fileno())
+
+
+def _pipeline(work: Work) -> Pipeline:
+    settings = work.settings
+    row = work.counters.row(work.index)
+    sinkhole = Sinkhole(str(settings.sinkhole.ipv4), str(settings.sinkhole.ipv6), settings.sinkhole.ttl)
+    return Pipeline(
+        clients=Clients(settings.clients.allow),
+        sinkhole=sinkhole,
+        cache=Cache(settings.cache.size, settings.cache.max_ttl, settings.cache.max_negative_ttl),
+        forwarder=Forwarder(
+            work.upstreams,
+            timeout=settings.upstream.timeout,
+            attempts=settings.upstream.attempts,
+            row=row,
+            clock=time.monotonic,
+            randomness=secrets.randbelow,
+        ),
+        row=row,
+        clock=time.monotonic,
+        refuse_unready=settings.at_first_start == "refuse",
+    )
+
+
+def _enforce(work: Work, pipeline: Pipeline, channel: Channel, version: int) -> None:
+    """Verify, swap, notify; a version that cannot be opened leaves the one before in force."""
+    try:
+        pipeline.enforce(work.state.open(version))
+    except RulesetError as error:
+        log.error("Worker %d keeps what it enforces: %s", work.index, error)
+        channel.send({"failed": version, "why": str(error)})
+    else:
+        channel.send({"enforcing": version})

@@ -1,0 +1,193 @@
+"""From what the feeds have fetched to a compiled ruleset that has passed the gate.
+
+A feed whose new content is refused costs only its own news: the compile starts again with what the feed gave before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from blockd.errors import FeedRefused
+from blockd.feeds.bundle import read_bundle
+from blockd.feeds.lists import read_list
+from blockd.feeds.rejects import RejectReport
+from blockd.orders import OrderDocument
+from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
+from blockd.ruleset.compiler import unheard
+from blockd.ruleset.format import Header
+from blockd.settings import AnyFeed, SignedFeed
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a feed fetched: a list as it came, or a bundle of signed orders."""
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One feed with what it may be compiled from: `incoming` is new and must pass the gate, `accepted` has passed."""
+
+    feed: AnyFeed
+    incoming: Content | None
+    accepted: Content | None
+    first_seen: int  # seconds since the epoch: the date of an order that names none
+
+
+@dataclass(slots=True)
+class Built:
+    """What came of a build: the header, None where no feed had anything; and each feed that was refused, with why."""
+
+    header: Header | None = None
+    made_from: str = ""  # the fingerprint of what it was made from
+    taken: set[str] = field(default_factory=set)  # feeds whose incoming content is in the ruleset
+    refused: dict[str, FeedRefused] = field(default_factory=dict)
+    rejects: dict[str, RejectReport] = field(default_factory=dict)
+
+
+class _Refusal(Exception):
+    """Carries a refusal out of the compiler, with the feed it belongs to."""
+
+    def __init__(self, feed: str, refused: FeedRefused) -> None:
+        self.feed = feed
+        self.refused = refused
+        super().__init__(feed)
+
+
+def fingerprint(candidates: Sequence[Candidate]) -> str:
+    """Give a digest of all that a ruleset is made from: contents and the config of their feeds."""
+    parts = []
+    for candidate in candidates:
+        content = candidate.incoming or candidate.accepted
+        config = candidate.feed.model_dump(mode="json", exclude={"interval", "max_size", "url", "path", "root"})
+        parts.append([config, content.digest if content else "", candidate.first_seen])
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def build(
+    candidates: Sequence[Candidate],
+    path: Path,
+    *,
+    gate: Gate,
+    in_force: Catalogue | None,
+    created: int,
+    randomness: Callable[[int], bytes],
+    progress: Progress = unheard,
+) -> Built:
+    """Compile the candidates to `path`; feeds that are refused fall back to what they gave before, or are left out.
+
+    `in_force` is the catalogue of the ruleset enforced now, which the gate compares with. Raises RulesetError where
+    the whole passes the limits of the format.
+    """
+    before = {record.name: record for record in in_force.feeds} if in_force else {}
+    remaining = list(candidates)
+    built = Built()
+    while True:
+        inputs = [_input(candidate, built) for candidate in remaining if candidate.incoming or candidate.accepted]
+        if not inputs:
+            return built
+        news = {candidate.feed.name: candidate.feed for candidate in remaining if candidate.incoming}
+
+        def judge(record: FeedRecord, news: dict[str, AnyFeed] = news) -> None:
+            if record.name in news:
+                _judge(gate, record, before.get(record.name), news[record.name])
+
+        try:
+            built.header = compile_ruleset(
+                inputs,
+                path,
+                created=created,
+                randomness=randomness,
+                made_from=fingerprint(remaining),
+                judge=judge,
+                progress=progress,
+            )
+        except _Refusal as refusal:
+            built.refused[refusal.feed] = refusal.refused
+            remaining = [_without_news(c) if c.feed.name == refusal.feed else c for c in remaining]
+            continue
+        built.taken = set(news)
+        built.made_from = fingerprint(remaining)
+        return built
+
+
+def _without_news(candidate: Candidate) -> Candidate:
+    """Fall back to what was accepted; where that is what has just failed, to nothing."""
+    accepted = candidate.accepted if candidate.incoming else None
+    return Candidate(candidate.feed, None, accepted, candidate.first_seen)
+
+
+def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, feed: AnyFeed) -> None:
+    """Put a feed's news through the gate.
+
+    Signed orders are exempt from the limits on shrinking and rejects: whoever signs answers for each order, and the
+    withdrawal of many must be as quick as their making. None at all is a mistake there too.
+    """
+    if isinstance(feed, SignedFeed):
+        before = None
+    try:
+        gate.check(record, before)
+    except FeedRefused as refused:
+        raise _Refusal(record.name, refused) from refused
+
+
+def _input(candidate: Candidate, built: Built) -> FeedInput:
+    feed = candidate.feed
+    content = candidate.incoming or candidate.accepted
+    assert content is not None  # noqa: S101 - build leaves out those without
+    if isinstance(feed, SignedFeed):
+        return _signed_input(feed, content)
+    order = feed.order(candidate.first_seen)
+    rejects = built.rejects[feed.name] = RejectReport()
+    keys = _refusing(feed.name, read_list(feed.type, content.path, rejects, feed.max_size))
+    return FeedInput(
+        name=feed.name,
+        type=feed.type,
+        priority=feed.priority,
+        digest=content.digest,
+        orders=[order],
+        listings=[Listing(order, feed.scope, keys)],
+        rejected=lambda: rejects.rejected,
+    )
+
+
+def _signed_input(feed: SignedFeed, content: Content) -> FeedInput:
+    """Read a bundle; one that cannot be read is refused when its listings are asked for, like any other content."""
+    try:
+        version = read_bundle(content.path)
+    except FeedRefused as refused:
+        broken = _Refusal(feed.name, refused)
+        return FeedInput(feed.name, feed.type, feed.priority, content.digest, [], _raising(broken))
+    return FeedInput(
+        name=feed.name,
+        type=feed.type,
+        priority=feed.priority,
+        digest=content.digest,
+        orders=[document.order for document in version.documents],
+        listings=[listing for document in version.documents for listing in _listings(document)],
+        version=str(version.targets_version),
+    )
+
+
+def _listings(document: OrderDocument) -> Iterator[Listing]:
+    for scope, entries in groupby(sorted(document.entries, key=lambda entry: entry.scope), lambda entry: entry.scope):
+        yield Listing(document.order, scope, [entry.key for entry in entries])
+
+
+def _refusing(feed: str, keys: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from keys
+    except FeedRefused as refused:
+        raise _Refusal(feed, refused) from refused
+
+
+def _raising(refusal: _Refusal) -> Iterator[Listing]:
+    raise refusal
+    yield  # pragma: no cover - makes this a generator

@@ -1,0 +1,47 @@
+"""What a source gives when it has something new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+INCOMING = "incoming"  # the file in a feed's folder that holds what was fetched last, until it is judged
+MAX_VALIDATOR = 1024  # characters; a longer one is not sent back, and costs a fetch instead
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What a web server has called its version (RFC 9110 section 8.8), empty where it did not; kept by the caller."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """As JSON values; `from_json` reads them back."""
+        return {"etag": self.etag, "last_modified": self.last_modified}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Validators:
+        """Read what `to_json` gave; whatever else is there counts as no validator, which only costs a fetch."""
+        return cls(etag=_validator(data.get("etag")), last_modified=_validator(data.get("last_modified")))
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> Validators:
+        """Take them from a response."""
+        return cls(etag=_validator(headers.get("ETag")), last_modified=_validator(headers.get("Last-Modified")))
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """New content of a feed: `path` holds it whole and on disk, `digest` is its SHA-256 in hex."""
+
+    path: Path
+    digest: str
+    source_time: int | None  # when the source says it was made: seconds since the epoch
+    validators: Validators = Validators()  # to hand in at the next fetch
+
+
+def _validator(value: object) -> str:
+    usable = isinstance(value, str) and len(value) <= MAX_VALIDATOR and value.isascii() and value.isprintable()
+    return str(value) if usable else ""

@@ -1,0 +1,35 @@
+"""A text list in a file, from its bytes to the keys of its names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from blockd.errors import FeedRefused
+from blockd.feeds.blocks import read_blocks
+from blockd.feeds.body import Progress, open_body
+from blockd.feeds.domains import read_domains
+from blockd.feeds.hosts import read_hosts
+from blockd.feeds.rejects import RejectReport
+
+Kind = Literal["domains", "hosts"]
+_READERS = {"domains": read_domains, "hosts": read_hosts}
+
+
+def read_list(
+    kind: Kind, path: Path, rejects: RejectReport, max_size: int, progress: Progress | None = None
+) -> Iterator[bytes]:
+    """Give the keys of all names in the list at `path`, in its order, with repetitions, and fill `rejects`.
+
+    Raises FeedRefused with the reasons of `open_body` and `read_blocks`, and `empty` where not one name was accepted.
+    It may raise after the last name was given: nothing of a list counts before its reading has ended without an error.
+    """
+    with open_body(path, max_size, progress) as pieces:
+        yield from _READERS[kind](read_blocks(pieces, str(path)), rejects)
+    if not rejects.accepted:
+        raise FeedRefused(
+            "empty",
+            f"{path} holds no name in {rejects.lines:,} lines, of which {rejects.rejected:,} were rejected: "
+            "nothing of it is taken. Is it really a list of this type?",
+        )

@@ -1,0 +1,119 @@
+"""What was wrong with the lines of a list: counts by reason, and samples that are safe to print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from blockd.errors import FeedRefused
+
+SAMPLES = 5  # kept per reason: enough to see the pattern, few enough for a page
+MAX_SAMPLE = 120  # characters of a sample: a line of a terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One rejected line: its number, from 1, and its text as `printable` gives it."""
+
+    line: int
+    text: str
+
+
+@dataclass(slots=True)
+class RejectReport:
+    """Filled while a list is read: `lines` read so far, names `accepted`, and what was rejected, by reason.
+
+    Blank lines, comments and a hosts file's local names are neither accepted nor rejected.
+    """
+
+    lines: int = 0
+    accepted: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+
+    @property
+    def rejected(self) -> int:
+        """How many were rejected, for all reasons."""
+        return sum(self.counts.values())
+
+    @property
+    def share(self) -> float:
+        """The rejected among all that were meant as names, 0 to 1; 0 where there were none."""
+        rejected = self.rejected
+        return rejected / (rejected + self.accepted) if rejected else 0.0
+
+    def add(self, reason: str, line: int, content: bytes) -> None:
+        """Count one rejected line, or one rejected name of it; `line` is its number, from 1."""
+        count = self.counts.get(reason, 0) + 1
+        self.counts[reason] = count
+        if count <= SAMPLES:
+            self.samples.setdefault(reason, []).append(Sample(line, printable(content)))
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Reasons with their counts, the most frequent first."""
+        return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+
+    def text(self) -> Iterator[str]:
+        """The report for people, line by line, grouped by reason."""
+        yield f"{self.lines:,} lines, {self.accepted:,} names accepted, {self.rejected:,} rejected ({self.share:.2%})"
+        for reason, count in self.reasons():
+            yield f"{reason}: {count:,}"
+            for sample in self.samples.get(reason, ()):
+                yield f"  line {sample.line}: {sample.text}"
+
+    def to_json(self) -> dict[str, object]:
+        """The report as JSON values; `from_json` reads it back."""
+        return {
+            "lines": self.lines,
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "reasons": {
+                reason: {
+                    "count": count,
+                    "samples": [{"line": sample.line, "text": sample.text} for sample in self.samples.get(reason, ())],
+                }
+                for reason, count in self.reasons()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> RejectReport:
+        """Read what `to_json` gave; raises FeedRefused("fault") for anything else."""
+        report = cls()
+        try:
+            report.lines, report.accepted = _count(data["lines"]), _count(data["accepted"])
+            reasons = data["reasons"]
+            if not isinstance(reasons, dict):
+                raise TypeError("reasons")
+            for reason, told in reasons.items():
+                report.counts[str(reason)] = _count(told["count"])
+                report.samples[str(reason)] = [
+                    Sample(_count(sample["line"]), str(sample["text"])[:MAX_SAMPLE])
+                    for sample in told["samples"][:SAMPLES]
+                ]
+        except (KeyError, TypeError) as error:
+            raise FeedRefused("fault", "A reject report cannot be read back; nothing of the list is taken.") from error
+        return report
+
+
+def printable(content: bytes) -> str:
+    r"""Give bytes as text that cannot harm a terminal: one line, at most MAX_SAMPLE characters.
+
+    What is no UTF-8 is written `\xNN`, and so is every control, format or other character that does not print.
+    """
+    text = content[: MAX_SAMPLE * 4].decode("utf-8", "backslashreplace")  # UTF-8 has at most 4 octets a character
+    shown = "".join(char if char.isprintable() else _escaped(char) for char in text)
+    return shown if len(shown) <= MAX_SAMPLE else shown[: MAX_SAMPLE - 1] + "…"
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _count(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("no count")
+    return value

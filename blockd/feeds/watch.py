@@ -1,0 +1,91 @@
+"""Watching one feed, whatever its source: look, and say whether there is something new."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from blockd.errors import FeedRefused
+from blockd.feeds.fetched import INCOMING, Fetched, Validators
+from blockd.feeds.file_source import FileSource
+from blockd.feeds.signed import SignedRepository, write_bundle
+from blockd.feeds.web_source import WebSource
+from blockd.settings import AnyFeed, ListFeed, SignedFeed
+
+SETTLING = 0.1  # seconds between two looks at a file that is still being written
+MAX_SETTLING = 10.0  # seconds to wait for it; the next look takes it otherwise
+
+
+class Watch:
+    """One feed's source, with `folder` of its own on disk.
+
+    `expires` is when what was seen last expires, in seconds since the epoch; None where it names no end.
+    """
+
+    def __init__(self, feed: AnyFeed, folder: Path, validators: Validators) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.feed = feed
+        self.validators = validators
+        self.expires: int | None = None
+        self._folder = folder
+        self._look: Callable[[], Awaitable[Fetched | None]]
+        if isinstance(feed, SignedFeed):
+            self._look = self._signed(feed)
+        elif feed.path is not None:
+            self._look = self._file(feed.path, feed)
+        else:
+            self._look = self._web(feed)
+
+    async def look(self) -> Fetched | None:
+        """Give new content, in the folder as `incoming`, or None where there is none; raises FeedRefused."""
+        fetched = await self._look()
+        if fetched is not None:
+            self.validators = fetched.validators
+        return fetched
+
+    def forget(self) -> None:
+        """Fetch whole the next time: what was fetched last is not kept."""
+        self.validators = Validators()
+
+    def _file(self, path: Path, feed: ListFeed) -> Callable[[], Awaitable[Fetched | None]]:
+        source = FileSource(path, feed.max_size, time.monotonic)
+
+        async def look() -> Fetched | None:
+            deadline = time.monotonic() + MAX_SETTLING
+            while True:
+                fetched = await asyncio.to_thread(source.poll, self._folder)
+                if fetched is not None or not source.settling or time.monotonic() > deadline:
+                    return fetched
+                await asyncio.sleep(SETTLING)
+
+        return look
+
+    def _web(self, feed: ListFeed) -> Callable[[], Awaitable[Fetched | None]]:
+        source = WebSource(feed.url or "", feed.max_size)
+        return lambda: source.fetch(self._folder, self.validators)
+
+    def _signed(self, feed: SignedFeed) -> Callable[[], Awaitable[Fetched | None]]:
+        repository: SignedRepository | None = None
+        digest = ""
+
+        def fetch() -> Fetched | None:
+            nonlocal repository, digest
+            if repository is None:
+                try:
+                    root = feed.root.read_bytes()
+                except OSError as error:
+                    raise FeedRefused("missing", f"The root of trust {feed.root} cannot be read: {error}.") from error
+                repository = SignedRepository(feed.url, root, self._folder)
+            version = repository.fetch()
+            self.expires = version.expires
+            if version.digest == digest:
+                return None
+            bundle = self._folder / INCOMING
+            write_bundle(version, bundle)
+            digest = version.digest
+            published = [document.order.published or 0 for document in version.documents]
+            return Fetched(bundle, version.digest, max(published, default=0) or None)
+
+        return lambda: asyncio.to_thread(fetch)

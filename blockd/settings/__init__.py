@@ -1,0 +1,41 @@
+"""The config file as frozen, validated values; every error with its path, all at once."""
+
+from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
+from blockd.settings.feeds import AnyFeed, DomainsFeed, HostsFeed, ListFeed, SignedFeed
+from blockd.settings.load import load
+from blockd.settings.model import (
+    BlockPage,
+    Cache,
+    Clients,
+    Forwarding,
+    Gate,
+    Listen,
+    Operator,
+    Settings,
+    Sinkhole,
+    Versions,
+)
+from blockd.settings.reference import reference
+
+__all__ = [
+    "SYSTEM_UPSTREAM",
+    "AnyFeed",
+    "BlockPage",
+    "Cache",
+    "Clients",
+    "DomainsFeed",
+    "Forwarding",
+    "Gate",
+    "HostsFeed",
+    "ListFeed",
+    "Listen",
+    "Operator",
+    "Settings",
+    "SignedFeed",
+    "Sinkhole",
+    "SocketAddress",
+    "Upstream",
+    "Versions",
+    "load",
+    "reference",
+]

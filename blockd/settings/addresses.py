@@ -1,0 +1,157 @@
+"""Addresses of the config file: where blockd listens, whom it serves, whom it asks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Annotated
+
+from pydantic import PlainValidator
+
+from blockd.errors import BadName
+from blockd.names import DomainName, Network
+from blockd.settings.values import shown
+
+MAX_TEXT = 320  # characters: a bracketed address, a port and a name of 255 octets with room
+DNS_PORT = 53  # RFC 1035 section 4.2
+DOT_PORT = 853  # RFC 7858 section 3.1
+
+_TLS = "tls://"
+# An address, or a bracketed one, then perhaps a port. A bare IPv6 address has no port.
+_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*))(?::(?P<port>\d{1,5}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class SocketAddress:
+    """Where blockd listens: `host` is an IP address in its usual form, `port` 1 to 65535."""
+
+    host: str
+    port: int
+
+    @property
+    def text(self) -> str:
+        """`127.0.0.1:8053` or `[::1]:8053`."""
+        return _joined(self.host, self.port)
+
+    def clashes_with(self, other: SocketAddress) -> bool:
+        """Whether both cannot be listened on: the same port, and the same host or one that stands for all hosts."""
+        mine, theirs = ip_address(self.host), ip_address(other.host)
+        if self.port != other.port or mine.version != theirs.version:
+            return False
+        return mine == theirs or mine.is_unspecified or theirs.is_unspecified
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A recursive resolver to forward to; over TLS where `tls_name`, the name in its certificate, is given."""
+
+    host: str
+    port: int
+    tls_name: str | None = None
+
+    @property
+    def text(self) -> str:
+        """As the config file writes it, the port included."""
+        if self == SYSTEM_UPSTREAM:
+            return "system"
+        joined = _joined(self.host, self.port)
+        return joined if self.tls_name is None else f"{_TLS}{joined}#{self.tls_name}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+SYSTEM_UPSTREAM = Upstream("system", 0)  # stands for the resolvers that the machine itself uses
+
+
+def socket_address_from_text(value: object) -> SocketAddress:
+    """Parse `127.0.0.1:8053` or `[::1]:8053`; raises ValueError with a problem's sentence."""
+    parsed = _host_and_port(value, None) if isinstance(value, str) else None
+    if parsed is None:
+        allowed = "allowed is ADDRESS:PORT, such as 127.0.0.1:8053 or [::1]:8053"
+        raise ValueError(f"{shown(value)} is no address to listen on; {allowed}")
+    return SocketAddress(*parsed)
+
+
+def upstream_from_text(value: object) -> Upstream:
+    """Parse `system`, `192.0.2.1`, `[2001:db8::1]:53` or `tls://192.0.2.1#name`; raises ValueError."""
+    if value == "system":
+        return SYSTEM_UPSTREAM
+    if isinstance(value, str) and value.startswith(_TLS):
+        address, _, name = value.removeprefix(_TLS).partition("#")
+        parsed = _host_and_port(address, DOT_PORT)
+        if parsed is not None:
+            return Upstream(*parsed, tls_name=_certificate_name(value, name))
+    elif isinstance(value, str):
+        parsed = _host_and_port(value, DNS_PORT)
+        if parsed is not None:
+            return Upstream(*parsed)
+    allowed = "allowed is system, 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53 or tls://192.0.2.1#dns.example.net"
+    raise ValueError(f"{shown(value)} is no upstream; {allowed}")
+
+
+def network_from_text(value: object) -> Network:
+    """Parse an address or a network; raises ValueError with a problem's sentence."""
+    try:
+        return Network.from_text(value if isinstance(value, str) and len(value) <= MAX_TEXT else "")
+    except BadName:
+        allowed = "allowed is an address or a network without host bits, such as 10.0.0.0/8 or 2001:db8::/32"
+        raise ValueError(f"{shown(value)} is no network; {allowed}") from None
+
+
+def ipv4_from_text(value: object) -> IPv4Address:
+    """Parse an IPv4 address; raises ValueError with a problem's sentence."""
+    try:
+        return IPv4Address(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError(f"{shown(value)} is no IPv4 address; allowed is one such as 192.0.2.1") from None
+
+
+def ipv6_from_text(value: object) -> IPv6Address:
+    """Parse an IPv6 address without a zone; raises ValueError with a problem's sentence."""
+    try:
+        return IPv6Address(value if isinstance(value, str) and "%" not in value else "")
+    except ValueError:
+        raise ValueError(f"{shown(value)} is no IPv6 address; allowed is one such as 2001:db8::1") from None
+
+
+Listening = Annotated[SocketAddress, PlainValidator(socket_address_from_text)]
+Forwarder = Annotated[Upstream, PlainValidator(upstream_from_text)]
+ClientNetwork = Annotated[Network, PlainValidator(network_from_text)]
+SinkholeIPv4 = Annotated[IPv4Address, PlainValidator(ipv4_from_text)]
+SinkholeIPv6 = Annotated[IPv6Address, PlainValidator(ipv6_from_text)]
+
+
+def _host_and_port(text: str, default_port: int | None) -> tuple[str, int] | None:
+    """Give the host in its usual form and the port; None where the text is neither, or lacks a port it needs."""
+    if len(text) > MAX_TEXT or "%" in text:
+        return None  # a zone (RFC 4007) names an interface of one machine, and has no place in a config
+    if default_port is not None and text.count(":") > 1 and not text.startswith("["):
+        text = f"[{text}]"
+    match = _HOST_PORT.fullmatch(text)
+    if match is None:
+        return None
+    port = default_port if match["port"] is None else int(match["port"])
+    if port is None or not 1 <= port <= 65535:
+        return None
+    try:
+        host = IPv4Address(match["v4"]) if match["v6"] is None else IPv6Address(match["v6"])
+    except ValueError:
+        return None
+    return str(host), port
+
+
+def _certificate_name(value: str, name: str) -> str:
+    try:
+        return DomainName.from_text(name).text
+    except BadName:
+        allowed = "allowed is tls://ADDRESS#NAME, where NAME is the one in the upstream's certificate"
+        raise ValueError(f"{shown(value)} names no certificate; {allowed}") from None
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,114 @@
+"""The feeds of the config file: where lists come from, and the order that a list without one stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator
+
+from blockd.orders import Action, Mandate, Order, Scope
+from blockd.settings.places import ConfigPath, RepositoryUrl, list_url_from_text, path_from_text
+from blockd.settings.section import LongText, Section, Whole, setting
+from blockd.settings.values import Moment, TargetName, one_of, size_within, time_within
+
+# Known to the design, and refused with a sentence of their own until they are built.
+NOT_OFFERED = ("adblock", "rpz", "rpz-transfer")
+
+UNNAMED_AUTHORITY = "the operator of this resolver"
+PATH_INTERVAL = "2s"  # looking at a file's times costs nothing
+URL_INTERVAL = "1h"  # a list's server is somebody else's
+
+FeedName = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+
+
+def _list_interval(known: dict[str, Any]) -> Any:
+    return PATH_INTERVAL if known.get("path") else URL_INTERVAL
+
+
+def _list_mandate(known: dict[str, Any]) -> Any:
+    return Mandate.LAW.value if known.get("legal_basis") else Mandate.OPERATOR.value
+
+
+class Feed(Section):
+    """What every feed has."""
+
+    name: FeedName = Field(description="The feed's name, as metrics and commands call it.")
+    priority: Whole = setting(50, "Which feed wins where two list a name: the lower one.", ge=0, le=1000)
+
+
+class SignedFeed(Feed):
+    """A repository of orders that authorities sign."""
+
+    type: Literal["signed"] = Field(description="A signed repository of orders.")
+    url: RepositoryUrl = Field(description="Where the repository is: http, https, or file with a folder.")
+    root: ConfigPath = Field(description="The file with the first root of trust, handed over out of band.")
+    interval: Annotated[float, time_within("100ms", "7d")] = setting("5s", "How often it is looked at.")
+
+
+class ListFeed(Feed):
+    """A text list of names; one order, made of the texts here, covers all of them."""
+
+    path: Annotated[Path | None, PlainValidator(path_from_text)] = setting(
+        None, "The list's file; a feed has a path or a url.", validate_default=False
+    )
+    url: Annotated[str | None, PlainValidator(list_url_from_text)] = setting(
+        None, "The list's http or https URL; a feed has a path or a url.", validate_default=False
+    )
+    interval: Annotated[float, time_within("100ms", "7d")] = Field(
+        default_factory=_list_interval,
+        description="How often it is looked at.",
+        json_schema_extra={"default": f"{PATH_INTERVAL} for a path, {URL_INTERVAL} for a url"},
+    )
+    max_size: Annotated[int, size_within("1K", "64G")] = setting("1G", "The largest size taken, uncompressed.")
+    action: Annotated[Action, one_of(Action)] = setting("sinkhole", "What is done with its names.")
+    cname: TargetName = setting("", "The name answered instead, where the action is cname.")
+    authority: LongText = setting("", f"Who ordered it; if empty, {UNNAMED_AUTHORITY}.")
+    platform: LongText = setting("", "The service it is about; if empty, the feed's name.")
+    legal_basis: LongText = setting("", "The law or rule it rests on.")
+    reference: LongText = setting("", "The letter or decision, so that it can be found.")
+    contact: LongText = setting("", "Where to object: a mail address or a URL.")
+    mandate: Annotated[Mandate, one_of(Mandate)] = Field(
+        default_factory=_list_mandate,
+        description="Who wants the block: law, operator or client.",
+        json_schema_extra={"default": "law with a legal_basis, else operator"},
+    )
+    in_force_from: Moment = setting("", "Since when it is in force; if empty, since it was first seen.")
+
+    @property
+    def source(self) -> Path | str:
+        """The path or the URL; a checked feed has exactly one."""
+        return self.path or self.url or ""
+
+    def order(self, default_from: int) -> Order:
+        """Give the order that this feed stands for; `default_from` is its date where the config has none."""
+        return Order(
+            id=self.name,
+            authority=self.authority or UNNAMED_AUTHORITY,
+            platform=self.platform or self.name,
+            action=self.action,
+            mandate=self.mandate,
+            in_force_from=default_from if self.in_force_from is None else self.in_force_from,
+            legal_basis=self.legal_basis,
+            reference=self.reference,
+            contact=self.contact,
+            cname=self.cname,
+        )
+
+
+class DomainsFeed(ListFeed):
+    """One name a line."""
+
+    type: Literal["domains"] = Field(description="A text list, one name a line.")
+    scope: Annotated[Scope, one_of(Scope)] = setting("both", "What a name covers: exact, subdomains, both.")
+
+
+class HostsFeed(ListFeed):
+    """A hosts file: an address, then names."""
+
+    type: Literal["hosts"] = Field(description="A hosts file: an address, then names.")
+    scope: Annotated[Scope, one_of(Scope)] = setting("exact", "What a name covers: exact, subdomains, both.")
+
+
+AnyFeed = Annotated[SignedFeed | DomainsFeed | HostsFeed, Field(discriminator="type")]
+FEED_TYPES: dict[str, type[Feed]] = {"signed": SignedFeed, "domains": DomainsFeed, "hosts": HostsFeed}

@@ -1,0 +1,43 @@
+"""The config file becomes settings, or every problem in it is told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from blockd.errors import ConfigError
+from blockd.settings.agreement import disagreements
+from blockd.settings.model import Settings
+from blockd.settings.problems import problems_of
+from blockd.settings.yaml_file import MAX_PROBLEMS, parse_yaml, read_text
+
+
+def load(path: Path) -> Settings:
+    """Read and check the config file at `path`; relative paths in it start at its folder.
+
+    Raises ConfigError with every problem: of the file, its syntax, its keys and values, and what they must agree on.
+    Nothing that the settings point to is opened: whether lists and keys are there is their feed's concern.
+    """
+    source = str(path)
+    data, problems = parse_yaml(read_text(path), source)
+    if data is None:
+        # An empty file is more likely cut than meant, and would lift every block.
+        raise ConfigError(source, ["it holds no settings; allowed is at least one key, such as feeds"])
+    folder = path.absolute().parent.resolve()
+    settings = None
+    try:
+        settings = Settings.model_validate(data, context={"folder": folder})
+    except ValidationError as error:
+        problems += problems_of(error.errors(include_url=False))
+    if isinstance(data, Mapping):
+        problems += disagreements(data)
+    if problems or settings is None:
+        raise ConfigError(source, _bounded(problems))
+    return settings
+
+
+def _bounded(problems: list[str]) -> list[str]:
+    left = len(problems) - MAX_PROBLEMS
+    return problems if left <= 0 else [*problems[:MAX_PROBLEMS], f"and {left} more"]

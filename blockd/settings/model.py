@@ -1,0 +1,152 @@
+"""The config file's sections as frozen values. Every default is written as the file would write it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
+from blockd.settings.feeds import AnyFeed
+from blockd.settings.places import ConfigPath, OperatorUrl
+from blockd.settings.section import Section, ShortText, Whole, setting
+from blockd.settings.values import Share, Workers, size_within, time_within
+
+MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
+MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
+MAX_UPSTREAMS = 16  # more cannot be told apart by measuring them
+MAX_FEEDS = 1_000  # each has a label in metrics and a folder on disk
+
+LOOPBACK_AND_PRIVATE = (
+    "127.0.0.0/8",
+    "::1/128",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",  # RFC 6598, behind a provider's NAT
+    "fc00::/7",
+    "fe80::/10",
+)
+
+
+def _not_offered(value: tuple[object, ...]) -> tuple[object, ...]:
+    if value:
+        raise ValueError("is not offered by this version; leave it empty")
+    return value
+
+
+class BlockPage(Section):
+    """Where a sinkholed client arrives."""
+
+    http: tuple[Listening, ...] = setting(
+        ("127.0.0.1:8080",), "Where the block page answers HTTP.", max_length=MAX_LISTENED
+    )
+    https: tuple[Listening, ...] = setting(
+        ("127.0.0.1:8444",), "Where TLS is counted and refused.", max_length=MAX_LISTENED
+    )
+
+
+class Listen(Section):
+    """Where blockd listens."""
+
+    dns: tuple[Listening, ...] = setting(
+        ("127.0.0.1:8053", "[::1]:8053"),
+        "Where DNS is answered, over UDP and TCP.",
+        min_length=1,
+        max_length=MAX_LISTENED,
+    )
+    dot: Annotated[tuple[object, ...], AfterValidator(_not_offered)] = setting(
+        (), "DNS over TLS; not offered by this version."
+    )
+    doh: Annotated[tuple[object, ...], AfterValidator(_not_offered)] = setting(
+        (), "DNS over HTTPS; not offered by this version."
+    )
+    block_page: BlockPage = setting({}, "Where a sinkholed client arrives.")
+    admin: Listening = setting("127.0.0.1:9053", "Where metrics, health and the admin API are.")
+
+
+class Clients(Section):
+    """Whose questions are answered."""
+
+    allow: tuple[ClientNetwork, ...] = setting(
+        LOOPBACK_AND_PRIVATE, "The networks served; all others are refused.", max_length=MAX_NETWORKS
+    )
+
+
+class Sinkhole(Section):
+    """The answer for a listed name."""
+
+    ipv4: SinkholeIPv4 = setting("127.0.0.1", "The address given for A.")
+    ipv6: SinkholeIPv6 = setting("::1", "The address given for AAAA.")
+    ttl: Whole = setting(60, "How many seconds clients may keep a block.", ge=1, le=3600)
+
+
+class Forwarding(Section):
+    """How upstreams are asked."""
+
+    timeout: Annotated[float, time_within("50ms", "30s")] = setting("800ms", "How long one try may take.")
+    attempts: Whole = setting(4, "How many tries a question gets.", ge=1, le=16)
+
+
+class Cache(Section):
+    """What is kept of upstreams' answers."""
+
+    size: Annotated[int, size_within("1M", "256G")] = setting("64M", "Memory for answers, in each worker.")
+    max_ttl: Annotated[float, time_within("1s", "7d")] = setting("1d", "The longest that an answer is kept.")
+    max_negative_ttl: Annotated[float, time_within("0s", "1d")] = setting(
+        "1h", "The longest that a missing name is kept as missing."
+    )
+
+
+class Operator(Section):
+    """Who runs this resolver, and so who blocks (RFC 7725)."""
+
+    name: ShortText = setting("", "The name on the block page.")
+    url: OperatorUrl = setting("http://localhost:8080/", "Named as blocked-by in the block page's header.")
+    contact: ShortText = setting("", "How to reach the operator: a mail address or a URL.")
+
+
+class Gate(Section):
+    """What a new ruleset must pass before it is enforced."""
+
+    max_shrink: Share = setting("20%", "The share of a feed's names that may go in one update.")
+    min_names: Whole = setting(1, "The fewest names a ruleset may have.", ge=0, le=1_000_000_000)
+    max_rejects: Share = setting("20%", "The share of a list's lines that may be no names.")
+    protected: Annotated[tuple[object, ...], AfterValidator(_not_offered)] = setting(
+        (), "Lists of names never blocked; not offered by this version."
+    )
+
+
+class Versions(Section):
+    """The rulesets kept on disk."""
+
+    keep: Whole = setting(5, "How many rulesets are kept to go back to.", ge=1, le=100)
+
+
+class Settings(Section):
+    """The whole config file."""
+
+    state_dir: ConfigPath = setting("../var", "The folder for rulesets, feeds and state.")
+    workers: Workers = setting("auto", "How many resolver processes; auto is one for each core.")
+    user: str = setting(
+        "",
+        "The user to become once all ports are bound; if empty, none.",
+        strict=True,
+        pattern=r"^(?:[a-z_][a-z0-9_-]{0,31})?$",
+    )
+    listen: Listen = setting({}, "Where blockd listens.")
+    clients: Clients = setting({}, "Whose questions are answered.")
+    sinkhole: Sinkhole = setting({}, "The answer for a listed name.")
+    upstreams: tuple[Forwarder, ...] = setting(
+        ("system",), "The resolvers that blockd forwards to.", min_length=1, max_length=MAX_UPSTREAMS
+    )
+    upstream: Forwarding = setting({}, "How upstreams are asked.")
+    cache: Cache = setting({}, "What is kept of upstreams' answers.")
+    operator: Operator = setting({}, "Who runs this resolver.")
+    at_first_start: Literal["serve", "refuse"] = setting(
+        "serve", "Before the first list: serve without enforcing, or refuse to answer."
+    )
+    feeds: tuple[AnyFeed, ...] = setting((), "Where lists come from.", max_length=MAX_FEEDS)
+    gate: Gate = setting({}, "What a new ruleset must pass before it is enforced.")
+    versions: Versions = setting({}, "The rulesets kept on disk.")
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "The least that is logged.")

@@ -1,0 +1,26 @@
+"""What every section of the config file has in common."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_SHORT_TEXT = 200  # characters of a name or a contact: one line of a page
+MAX_LONG_TEXT = 4_000  # characters, as in an order document
+
+
+class Section(BaseModel):
+    """A frozen section: unknown keys are errors, and defaults are parsed as if the file had held them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+ShortText = Annotated[str, Field(strict=True, max_length=MAX_SHORT_TEXT)]
+LongText = Annotated[str, Field(strict=True, max_length=MAX_LONG_TEXT)]
+Whole = Annotated[int, Field(strict=True)]
+
+
+def setting(default: Any, meaning: str, **limits: Any) -> Any:
+    """Give a field whose default is written as the file would write it, and so has another type than its value."""
+    return Field(default, description=meaning, **limits)

@@ -1,0 +1,141 @@
+"""Quantities and words of the config file, each parsed once from its text into its type.
+
+Every parser takes what the YAML file held and raises ValueError, whose text is the second half of a problem's
+sentence: what is wrong; what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import Annotated, TypeVar
+
+from pydantic import PlainValidator
+
+from blockd.errors import BadName
+from blockd.names import DomainName
+from blockd.orders.document import time_from_text
+
+MAX_WORKERS = 256  # processes: more than the cores of any machine that resolves for one provider
+MAX_SHOWN = 60  # characters of a wrong value that are repeated in a problem
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+OCTETS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+# At most 9 digits: no number that is meant has more, and int() stays cheap.
+_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
+_SIZE = re.compile(r"(\d{1,9})([KMGT])", re.ASCII)
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%", re.ASCII)
+
+Member = TypeVar("Member", bound=Enum)
+
+
+def shown(value: object) -> str:
+    """Give a wrong value as a problem repeats it: on one line, cut, control characters escaped."""
+    if value is None or isinstance(value, bool):
+        return {None: "an empty value", True: "true", False: "false"}[value]
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+
+
+def duration_from_text(value: object) -> float:
+    """Give the seconds of `800ms`, `10s`, `5m`, `1h`, `7d`."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{shown(value)} is no time; allowed is a whole number with ms, s, m, h or d, such as 10s")
+    return int(match[1]) * SECONDS[match[2]]
+
+
+def size_from_text(value: object) -> int:
+    """Give the octets of `64K`, `64M`, `1G`, `2T`, each unit 1024 times the one before."""
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{shown(value)} is no size; allowed is a whole number with K, M, G or T, such as 64M")
+    return int(match[1]) * OCTETS[match[2]]
+
+
+def share_from_text(value: object) -> float:
+    """Give `20%` as 0.2; 0% to 100% are allowed."""
+    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or float(match[1]) > 100:
+        raise ValueError(f"{shown(value)} is no share; allowed is 0% to 100%, such as 20%")
+    return float(match[1]) / 100
+
+
+def time_within(lowest: str, highest: str) -> PlainValidator:
+    """Parse a time from `lowest` to `highest`."""
+    return _within(duration_from_text, lowest, highest)
+
+
+def size_within(lowest: str, highest: str) -> PlainValidator:
+    """Parse a size from `lowest` to `highest`."""
+    return _within(size_from_text, lowest, highest)
+
+
+def one_of(kind: type[Member]) -> PlainValidator:
+    """Parse one member of an enumeration by its value, as the file writes it."""
+    members = tuple(kind.__members__.values())  # iterating leaves out a flag that joins others, as `both` does
+
+    def parse(value: object) -> Member:
+        if isinstance(value, str):
+            for member in members:
+                if _word(member) == value:
+                    return member
+        raise ValueError(f"{shown(value)} is not known; allowed is one of {', '.join(map(_word, members))}")
+
+    return PlainValidator(parse)
+
+
+def workers_from_text(value: object) -> int:
+    """Give a number of worker processes; `auto` is one for each core that this process may run on."""
+    if value == "auto":
+        return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_WORKERS:
+        raise ValueError(f"{shown(value)} is no number of workers; allowed is auto or 1 to {MAX_WORKERS}")
+    return value
+
+
+def time_from_value(value: object) -> int | None:
+    """Give the seconds since the epoch of an RFC 3339 date or time; an empty text is no date."""
+    if value == "":
+        return None
+    try:
+        return time_from_text(value if isinstance(value, str) else "")
+    except (ValueError, OverflowError):
+        allowed = "allowed is an RFC 3339 date such as 2017-07-14 or 2017-07-14T04:30:00Z"
+        raise ValueError(f"{shown(value)} is no date; {allowed}") from None
+
+
+def name_from_value(value: object) -> str:
+    """Give a domain name in its text form; an empty text is no name."""
+    if value == "":
+        return ""
+    try:
+        return DomainName.from_text(value if isinstance(value, str) else "").text
+    except BadName as error:
+        allowed = "allowed is a domain name such as blocked.example.net"
+        raise ValueError(f"{shown(value)} is no domain name ({error.reason}); {allowed}") from None
+
+
+Share = Annotated[float, PlainValidator(share_from_text)]
+Workers = Annotated[int, PlainValidator(workers_from_text)]
+Moment = Annotated[int | None, PlainValidator(time_from_value)]
+TargetName = Annotated[str, PlainValidator(name_from_value)]
+
+
+def _within(parse: Callable[[object], float], lowest: str, highest: str) -> PlainValidator:
+    least, most = parse(lowest), parse(highest)
+
+    def checked(value: object) -> float:
+        parsed = parse(value)
+        if not least <= parsed <= most:
+            raise ValueError(f"{shown(value)} is out of range; allowed is {lowest} to {highest}")
+        return parsed
+
+    return PlainValidator(checked)
+
+
+def _word(member: Enum) -> str:
+    return str(getattr(member, "text", member.value))

@@ -1,0 +1,22 @@
+"""What a browser meets: the block page, the refusal of TLS, and the admin port. The daemon hands in what they call."""
+
+from blockd.web.admin import Condition, Control, admin_app
+from blockd.web.block_page import block_page_app
+from blockd.web.serving import Serving, serve_admin, serve_http
+from blockd.web.site import CountHit, Protocol, Site, VerdictOf
+from blockd.web.tls import serve_tls
+
+__all__ = [
+    "Condition",
+    "Control",
+    "CountHit",
+    "Protocol",
+    "Serving",
+    "Site",
+    "VerdictOf",
+    "admin_app",
+    "block_page_app",
+    "serve_admin",
+    "serve_http",
+    "serve_tls",
+]

@@ -1,0 +1,199 @@
+"""The admin port: health, metrics, status, lookup and refresh, for programs and for an operator's browser.
+
+A browser on the operator's machine also shows pages that others wrote. So a request must name the port by an
+address, `localhost` or a name from the config (a page that rebinds its own DNS name cannot), and whatever changes
+something must be sent as JSON (which another site's page may not send without being allowed, and it is not).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import prometheus_client
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from blockd.errors import BadName, BlockdError, CommandError
+from blockd.web.host import without_port
+from blockd.web.index import INDEX, INDEX_POLICY
+from blockd.web.negotiate import form_of
+
+MAX_BODY = 64 * 1024  # octets of a request's body: the names of all feeds and room to spare
+MAX_NAME = 1024  # characters of a name to look up
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Whether all is well, and the sentence why."""
+
+    is_ok: bool
+    reason: str
+
+
+class Control(typing.Protocol):
+    """What the daemon answers and does."""
+
+    def health(self) -> Condition:
+        """Whether the daemon runs as it should."""
+
+    def readiness(self) -> Condition:
+        """Whether a list is enforced, so that this resolver may be sent clients."""
+
+    def metrics(self) -> bytes:
+        """Every series, in the format whose content type is `prometheus_client.CONTENT_TYPE_LATEST`."""
+
+    def status(self) -> dict[str, object]:
+        """Feeds, versions, age, workers, engine, as JSON can carry them."""
+
+    async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
+        """Fetch the feeds named, or all; raises BlockdError for one that is not configured."""
+
+    def lookup(self, name: str, /) -> dict[str, object]:
+        """The verdict for a name, and why; raises BadName."""
+
+
+def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
+    """Give the application; `hosts` are names, besides addresses and `localhost`, that requests may call it by."""
+    app = web.Application(middlewares=[_guard(frozenset(host.lower() for host in hosts))], client_max_size=MAX_BODY)
+
+    async def index(_request: web.Request) -> web.Response:
+        response = web.Response(text=INDEX, content_type="text/html")
+        response.headers["Content-Security-Policy"] = INDEX_POLICY
+        return response
+
+    async def health(request: web.Request) -> web.Response:
+        return _condition(request, control.health())
+
+    async def readiness(request: web.Request) -> web.Response:
+        return _condition(request, control.readiness())
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=control.metrics(), headers={hdrs.CONTENT_TYPE: prometheus_client.CONTENT_TYPE_LATEST})
+
+    async def status(_request: web.Request) -> web.Response:
+        return _json(control.status())
+
+    async def lookup(request: web.Request) -> web.Response:
+        names = request.query.getall("name", [])
+        if len(names) != 1 or len(names[0]) > MAX_NAME:
+            return _error(400, "One name is looked up at a time: /api/lookup?name=example.org.")
+        try:
+            return _json(control.lookup(names[0]))
+        except BadName as error:
+            return _error(400, f"{names[0]!r} is no domain name: {error.reason}.")
+
+    async def refresh(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return _error(415, "A refresh is asked for with the header Content-Type: application/json.")
+        return _json(await control.refresh(_feeds(await request.read())))
+
+    app.router.add_get("/", index)
+    app.router.add_get("/healthz", health)
+    app.router.add_get("/readyz", readiness)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/api/status", status)
+    app.router.add_get("/api/lookup", lookup)
+    app.router.add_post("/api/refresh", refresh)
+    return app
+
+
+def _feeds(body: bytes) -> list[str] | None:
+    """Give the feeds that a body asks for, None for all; raises CommandError."""
+    if not body.strip():
+        return None
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise CommandError("The body is no JSON.") from error
+    names = asked.get("feeds") if isinstance(asked, dict) and asked.keys() <= {"feeds"} else 0
+    if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        return names
+    raise CommandError('The body is {"feeds": ["name", …]}, or empty for all feeds.')
+
+
+def _guard(hosts: frozenset[str]) -> Middleware:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = (
+            await _guarded(request, handler)
+            if _is_called_right(request, hosts)
+            else _error(403, "The admin port answers to an address, to localhost, or to a name from the config.")
+        )
+        response.headers.update(
+            {
+                hdrs.SERVER: "blockd",
+                hdrs.CACHE_CONTROL: "no-store",
+                "Content-Security-Policy": response.headers.get("Content-Security-Policy", "default-src 'none'"),
+                "Cross-Origin-Resource-Policy": "same-origin",
+                "Referrer-Policy": "no-referrer",
+                "X-Content-Type-Options": "nosniff",
+            }
+        )
+        return response
+
+    return guard
+
+
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer, every error as JSON with one sentence."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        headers = {"Allow": error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
+        return _error(error.status, _SENTENCES.get(error.status, f"{error.reason}."), headers)
+    except BlockdError as error:
+        return _error(400, str(error))
+    except Exception:
+        _log.exception("The admin port could not answer %s %s.", request.method, request.path)
+        return _error(500, "blockd failed on this request; its log says where. What is enforced has not changed.")
+
+
+_SENTENCES = {
+    404: "There is nothing at this path; / lists what there is.",
+    405: "This path takes another method.",
+    413: f"A body has at most {MAX_BODY} octets.",
+}
+
+
+def _is_called_right(request: web.Request, hosts: frozenset[str]) -> bool:
+    """Whether the Host header is one that no foreign page can have, and the Origin, where there is one, the same."""
+    called = request.headers.getall(hdrs.HOST, [])
+    if len(called) != 1:
+        return False
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and origin.lower() not in (f"http://{called[0].lower()}", f"https://{called[0].lower()}"):
+        return False
+    try:
+        host = without_port(called[0]).lower().removesuffix(".")
+    except BadName:
+        return False
+    if host == "localhost" or host in hosts:
+        return True
+    try:
+        ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+    except ValueError:
+        return False
+    return True
+
+
+def _condition(request: web.Request, condition: Condition) -> web.Response:
+    status = 200 if condition.is_ok else 503
+    if form_of(request.headers.get(hdrs.ACCEPT, "")) == "text/html":
+        return web.Response(status=status, text=f"{'ok' if condition.is_ok else 'not ok'}: {condition.reason}\n")
+    return _json({"ok": condition.is_ok, "reason": condition.reason}, status)
+
+
+def _json(data: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    body = json.dumps(data, ensure_ascii=False, default=str)
+    return web.Response(status=status, text=body + "\n", content_type="application/json", headers=headers)
+
+
+def _error(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
+    return _json({"error": sentence}, status, headers)

@@ -1,0 +1,151 @@
+"""The first message of a TLS handshake, read for the name in it and for nothing else. No input or output here.
+
+Every length is checked against what is there before it is used. With Encrypted Client Hello only the outer name is
+seen; a listed name has no such configuration to offer, as its HTTPS records are answered with NODATA.
+"""
+
+from __future__ import annotations
+
+from blockd.errors import BadClientHello
+
+MAX_HELLO = 16 * 1024  # octets of the stream, record headers included; with post-quantum shares it has about 2,000
+MAX_RECORD = 2**14  # octets in one record, RFC 8446 section 5.1
+
+_RECORD_HEADER = 5
+_HANDSHAKE_HEADER = 4
+_RECORD_START = bytes((22, 3))  # content type handshake, major version, RFC 8446 section 5.1
+_CLIENT_HELLO = 1  # handshake type, RFC 8446 section 4
+_SERVER_NAME = 0  # extension, RFC 6066 section 3
+_HOST_NAME = 0  # name type, RFC 6066 section 3
+
+
+class ClientHelloReader:
+    """Puts a ClientHello together from records as they arrive, in whatever pieces."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()  # octets of a record that is not whole yet
+        self._message = bytearray()
+        self._taken = 0
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Take what arrived; give the body of the ClientHello once it is whole, None while more is needed.
+
+        What stands behind it is ignored. Raises BadClientHello as soon as the bytes cannot become one.
+        """
+        room = MAX_HELLO - self._taken
+        self._taken += len(data)
+        self._pending += data[:room]
+        self._take_records()
+        whole = self._body()
+        if whole is None and self._taken >= MAX_HELLO:
+            raise BadClientHello("the ClientHello is too long")
+        return whole
+
+    def _take_records(self) -> None:
+        position = 0
+        while True:
+            header = self._pending[position : position + _RECORD_HEADER]
+            if not _RECORD_START.startswith(header[:2]):
+                raise BadClientHello("no TLS handshake record", is_tls=bool(self._message))
+            if len(header) < _RECORD_HEADER:
+                break
+            length = int.from_bytes(header[3:5])
+            if not 0 < length <= MAX_RECORD:
+                raise BadClientHello("a record of impossible length")
+            start = position + _RECORD_HEADER
+            if len(self._pending) < start + length:
+                break
+            self._message += self._pending[start : start + length]
+            position = start + length
+            if self._body() is not None:
+                break
+        del self._pending[:position]
+
+    def _body(self) -> bytes | None:
+        message = self._message
+        if message[:1] and message[0] != _CLIENT_HELLO:
+            raise BadClientHello("the handshake begins with another message")
+        if len(message) < _HANDSHAKE_HEADER:
+            return None
+        length = int.from_bytes(message[1:4])
+        if length > MAX_HELLO:
+            raise BadClientHello("the ClientHello is too long")
+        if len(message) < _HANDSHAKE_HEADER + length:
+            return None
+        return bytes(message[_HANDSHAKE_HEADER : _HANDSHAKE_HEADER + length])
+
+
+def server_name(body: bytes) -> str | None:
+    """Give the host name that a ClientHello asks for, None where it names none.
+
+    `body` is the message without its four-octet header (RFC 8446 section 4.1.2, RFC 6066 section 3). The name is
+    ASCII and not checked further. Raises BadClientHello for bytes that break the format.
+    """
+    hello = _Cursor(body)
+    hello.skip(2 + 32)  # legacy version, random
+    hello.vector(1)  # legacy session id
+    hello.vector(2)  # cipher suites
+    hello.vector(1)  # legacy compression methods
+    if hello.is_empty:
+        return None  # before TLS 1.3 a hello may end here
+    extensions = _Cursor(hello.vector(2))
+    if not hello.is_empty:
+        raise BadClientHello("bytes behind the extensions")
+    found: bytes | None = None
+    while not extensions.is_empty:
+        kind = extensions.number(2)
+        content = extensions.vector(2)
+        if kind == _SERVER_NAME:
+            if found is not None:
+                raise BadClientHello("two server_name extensions")
+            found = content
+    return None if found is None else _host_name(found)
+
+
+def _host_name(extension: bytes) -> str | None:
+    outer = _Cursor(extension)
+    names = _Cursor(outer.vector(2))
+    if not outer.is_empty:
+        raise BadClientHello("bytes behind the server names")
+    found: bytes | None = None
+    while not names.is_empty:
+        kind = names.number(1)
+        name = names.vector(2)
+        if kind == _HOST_NAME:
+            if found is not None or not name:
+                raise BadClientHello("two host names, or an empty one")
+            found = name
+    try:
+        return None if found is None else found.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise BadClientHello("a host name that is not ASCII") from error
+
+
+class _Cursor:
+    """Reads forward over bytes and never past their end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return self._position == len(self._data)
+
+    def skip(self, count: int) -> None:
+        self._take(count)
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self._take(size))
+
+    def vector(self, size: int) -> bytes:
+        """The octets behind a length of `size` octets (RFC 8446 section 3.4)."""
+        return self._take(self.number(size))
+
+    def _take(self, count: int) -> bytes:
+        end = self._position + count
+        if end > len(self._data):
+            raise BadClientHello("a length that leads past the end")
+        taken = self._data[self._position : end]
+        self._position = end
+        return taken

@@ -1,0 +1,71 @@
+"""What the client likes to read: quality values (RFC 9110 section 12.4.2) of Accept and Accept-Language."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Language = Literal["en", "id"]
+Form = Literal["text/html", "application/problem+json", "application/json"]
+
+MAX_CHOICES = 50  # choices of one header that are looked at; browsers send ten at most
+MAX_CHOICE = 100  # characters of one choice
+
+# `in` is the code that Indonesian had before 1989, and that old Android still sends.
+_LANGUAGES: dict[str, Language] = {"en": "en", "id": "id", "in": "id"}
+_DEFAULT: Language = "en"
+_FORMS: tuple[Form, ...] = ("text/html", "application/problem+json", "application/json")
+_QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
+
+
+def language_of(accept_language: str) -> Language:
+    """Choose the language by the header's qualities, the earlier of equals; English where none fits."""
+    best: Language = _DEFAULT
+    best_quality = 0.0
+    named = set()
+    for choice, quality in _choices(accept_language):
+        language = _LANGUAGES.get(choice.partition("-")[0])
+        if language:
+            named.add(language)
+        elif choice == "*":
+            language = next((other for other in ("en", "id") if other not in named), _DEFAULT)
+        if language and quality > best_quality:
+            best, best_quality = language, quality
+    return best
+
+
+def form_of(accept: str) -> Form:
+    """Choose page or JSON; of equal qualities the more exact media range wins, of equal ranges the page."""
+    choices = _choices(accept)
+    best: Form = "text/html"
+    best_rank = (0.0, 0)
+    for form in _FORMS:
+        rank = _rank(form, choices)
+        if rank > best_rank:
+            best, best_rank = form, rank
+    return best
+
+
+def _rank(form: Form, choices: list[tuple[str, float]]) -> tuple[float, int]:
+    """Give the quality of `form` by its most exact range, and how exact that is."""
+    found = (0.0, 0)
+    for choice, quality in choices:
+        ranges = ("*/*", form.partition("/")[0] + "/*", form)
+        if choice in ranges and ranges.index(choice) + 1 > found[1]:
+            found = (quality, ranges.index(choice) + 1)
+    return found
+
+
+def _choices(header: str) -> list[tuple[str, float]]:
+    """Give the header's choices in small letters with their qualities; a choice that cannot be read is left out."""
+    found = []
+    for item in header.split(",", MAX_CHOICES)[:MAX_CHOICES]:
+        choice, *parameters = (part.strip().lower() for part in item[:MAX_CHOICE].split(";"))
+        quality = "1"
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip() == "q":
+                quality = value.strip()
+        if choice and _QUALITY.fullmatch(quality):
+            found.append((choice, float(quality)))
+    return found

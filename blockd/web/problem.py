@@ -1,0 +1,27 @@
+"""The block page for programs: problem details (RFC 9457) that say the same as the page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from blockd.orders import Verdict
+from blockd.orders.document import order_to_json
+from blockd.web.site import Site
+
+
+def problem_json(site: Site, status: int, title: str, name: str, verdict: Verdict | None) -> bytes:
+    """Give the problem as JSON; `title` is in the reader's language, the order's texts as its authority wrote them."""
+    problem: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
+    if name:
+        problem["name"] = name
+    blocked_by = {"name": site.operator, "url": site.url, "contact": site.contact}
+    problem["blocked_by" if status == 451 else "operator"] = {key: value for key, value in blocked_by.items() if value}
+    if verdict is not None:
+        problem["detail"] = str(verdict.reason)
+        if verdict.order:
+            # A later schema's fields are unknown here and stay out: nobody has looked at what is in them.
+            problem["order"] = order_to_json(replace(verdict.order, unknown={}))
+        if verdict.order and verdict.entry:
+            problem["entry"] = {"name": verdict.entry.text, "scope": verdict.entry.scope.text}
+    return json.dumps(problem, ensure_ascii=True, indent=2).encode("ascii") + b"\n"

@@ -1,0 +1,188 @@
+"""Connections that are bounded in number and in life, for the block page, the refusal of TLS and the admin port."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
+
+from aiohttp import hdrs, web
+
+MAX_CONNECTIONS = 1000  # open at once in one process; above it the oldest is closed, which is the idle one in a flood
+MAX_LIFETIME = 60.0  # seconds for one request and its answer; a page takes milliseconds, a slow phone some seconds
+MAX_LINGER = 2.0  # seconds in which a body that nobody wants is thrown away, so that the client can read the answer
+MAX_ADMIN_CONNECTIONS = 50  # a scraper, a browser and a command line
+MAX_ADMIN_LIFETIME = 600.0  # seconds: a refresh fetches every feed before it answers
+SHUTDOWN = 1.0  # seconds that answers under way get when the server closes
+BACKLOG = 256  # connections that the kernel holds until they are accepted
+
+_log = logging.getLogger(__name__)
+
+
+class Connections:
+    """The open connections of one server: at most `most` at once, each for at most `lifetime` seconds."""
+
+    def __init__(self, most: int, lifetime: float) -> None:
+        self.most = most
+        self.lifetime = lifetime
+        self._open: dict[BoundedConnection, None] = {}  # in the order in which they came
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def enter(self, connection: BoundedConnection) -> None:
+        """Take a connection in; where it is one too many, the oldest goes."""
+        if len(self._open) >= self.most:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.abort()
+        self._open[connection] = None
+
+    def leave(self, connection: BoundedConnection) -> None:
+        """Forget a connection that is over."""
+        self._open.pop(connection, None)
+
+    def abort(self) -> None:
+        """End every connection now."""
+        for connection in tuple(self._open):
+            connection.abort()
+
+
+class BoundedConnection(asyncio.Protocol):
+    """One connection: passes everything on to `inner`, and ends when its time is over."""
+
+    def __init__(self, connections: Connections, inner: asyncio.Protocol) -> None:
+        self._connections = connections
+        self._inner = inner
+        self._transport: asyncio.Transport | None = None
+        self._end: asyncio.TimerHandle | None = None
+
+    def abort(self) -> None:
+        """End it now, whatever is still to be sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the time."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._end = asyncio.get_running_loop().call_later(self._connections.lifetime, self.abort)
+        self._connections.enter(self)
+        self._inner.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the time."""
+        if self._end is not None:
+            self._end.cancel()
+        self._transport = None
+        self._connections.leave(self)
+        self._inner.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on."""
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass on."""
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass on."""
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on."""
+        self._inner.resume_writing()
+
+
+class Serving:
+    """A server that runs; `close` ends it and its connections."""
+
+    def __init__(
+        self,
+        servers: Sequence[asyncio.AbstractServer],
+        connections: Connections,
+        finish: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.connections = connections
+        self._servers = servers
+        self._finish = finish
+
+    async def close(self) -> None:
+        """Take no more connections, give answers under way `SHUTDOWN` seconds, end the rest."""
+        for server in self._servers:
+            server.close()
+        if self._finish is not None:
+            await self._finish()
+        self.connections.abort()
+        for server in self._servers:
+            await server.wait_closed()
+
+
+async def serve(
+    make: Callable[[], asyncio.Protocol],
+    sockets: Sequence[socket.socket],
+    connections: Connections,
+    finish: Callable[[], Awaitable[None]] | None = None,
+) -> Serving:
+    """Serve on sockets that are bound, listening or not; `make` gives the protocol of one connection."""
+    loop = asyncio.get_running_loop()
+    servers = [
+        await loop.create_server(lambda: BoundedConnection(connections, make()), sock=bound, backlog=BACKLOG)
+        for bound in sockets
+    ]
+    return Serving(servers, connections, finish)
+
+
+async def serve_http(
+    app: web.Application,
+    sockets: Sequence[socket.socket],
+    *,
+    max_connections: int = MAX_CONNECTIONS,
+    max_lifetime: float = MAX_LIFETIME,
+) -> Serving:
+    """Serve an application on sockets that are bound, listening or not; nothing is logged about who asks."""
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN)
+    await runner.setup()
+    manager = cast(web.Server, runner.server)  # setup has made it
+    loop = asyncio.get_running_loop()
+
+    def make() -> asyncio.Protocol:
+        return _Connection(
+            manager,
+            loop=loop,
+            logger=_log,
+            access_log=None,  # type: ignore[arg-type] # None is how aiohttp is told to write no access log
+            lingering_time=MAX_LINGER,
+            auto_decompress=False,
+        )
+
+    return await serve(make, sockets, Connections(max_connections, max_lifetime), runner.cleanup)
+
+
+async def serve_admin(app: web.Application, sockets: Sequence[socket.socket]) -> Serving:
+    """Serve the admin port: few connections, and time for a refresh."""
+    return await serve_http(app, sockets, max_connections=MAX_ADMIN_CONNECTIONS, max_lifetime=MAX_ADMIN_LIFETIME)
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's connection, which logs no address and says nothing about its make when bytes are no HTTP."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it repeats the client's bytes
+    ) -> web.StreamResponse:
+        """Answer a request that cannot be read, or that no handler could answer."""
+        if status >= 500:
+            _log.error("A request could not be answered.", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was under way")
+        response = web.Response(status=status, text=f"HTTP {status}\n", headers={hdrs.SERVER: "blockd"})
+        response.force_close()
+        return response

@@ -1,0 +1,111 @@
+"""TLS on the sinkhole: the name is read, the hit counted, the handshake refused. Nothing is ever decrypted.
+
+A listed name is told access_denied (49): the refusal is on purpose, and curl and OpenSSL say so in these words.
+unrecognized_name (112) would tell that the server is set up wrongly; it is true, and sent, where the name is not
+listed or none is given. Chromium shows its page for a connection that cannot be made secure for either (as
+ERR_SSL_PROTOCOL_ERROR and ERR_SSL_UNRECOGNIZED_NAME_ALERT), and for neither of them a warning to click through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import cast
+
+from blockd.errors import BadClientHello, BadName
+from blockd.names import key_from_text
+from blockd.web.client_hello import ClientHelloReader, server_name
+from blockd.web.serving import MAX_CONNECTIONS, Connections, Serving, serve
+from blockd.web.site import Site
+
+MAX_HANDSHAKE = 5.0  # seconds for the ClientHello and the answer; it is one flight
+MAX_LINGER = 1.0  # seconds in which the client may read the alert: closing on unread bytes would reset it away
+
+_log = logging.getLogger(__name__)
+
+
+class Alert(IntEnum):
+    """Why a handshake is refused (RFC 8446 section 6)."""
+
+    ACCESS_DENIED = 49
+    DECODE_ERROR = 50
+    INTERNAL_ERROR = 80
+    UNRECOGNIZED_NAME = 112
+
+    @property
+    def record(self) -> bytes:
+        """The whole record: content type alert, legacy version TLS 1.2, two octets, level fatal, description."""
+        return bytes((21, 3, 3, 0, 2, 2, self))
+
+
+async def serve_tls(
+    site: Site,
+    sockets: Sequence[socket.socket],
+    *,
+    max_connections: int = MAX_CONNECTIONS,
+    max_lifetime: float = MAX_HANDSHAKE,
+) -> Serving:
+    """Refuse TLS on sockets that are bound, listening or not."""
+    return await serve(lambda: Refusal(site), sockets, Connections(max_connections, max_lifetime))
+
+
+class Refusal(asyncio.Protocol):
+    """One connection: reads at most one ClientHello, sends one alert, closes. What is no TLS is closed at once."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._reader = ClientHelloReader()
+        self._transport: asyncio.Transport | None = None
+        self._is_answered = False
+        self._close: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the ClientHello."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface hands it in
+        """Forget the timer."""
+        if self._close is not None:
+            self._close.cancel()
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, or answer; what comes behind the answer is thrown away."""
+        if self._is_answered or self._transport is None:
+            return
+        try:
+            body = self._reader.feed(data)
+            alert = None if body is None else self._alert(server_name(body))
+        except BadClientHello as error:
+            if not error.is_tls:
+                self._is_answered = True
+                self._transport.close()
+                return
+            alert = Alert.DECODE_ERROR
+        if alert is not None:
+            self._send(self._transport, alert)
+
+    def _send(self, transport: asyncio.Transport, alert: Alert) -> None:
+        self._is_answered = True
+        transport.write(alert.record)
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._close = asyncio.get_running_loop().call_later(MAX_LINGER, transport.abort)
+
+    def _alert(self, name: str | None) -> Alert:
+        try:
+            key = key_from_text(name or "")
+        except BadName:
+            return Alert.UNRECOGNIZED_NAME
+        try:
+            verdict = self._site.verdict_of(key)
+            if not verdict.touches:
+                return Alert.UNRECOGNIZED_NAME
+            self._site.count(verdict, "tls")
+        except Exception:
+            _log.exception("A name on the TLS sinkhole could not be looked up; the handshake was refused.")
+            return Alert.INTERNAL_ERROR
+        return Alert.ACCESS_DENIED

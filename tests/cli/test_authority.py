@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blockd.cli import main
+
+ROOT = Path(__file__).parents[2]
+ORDERS = ROOT / "config" / "lists" / "orders"
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> str:
+    assert main(["authority", *map(str, arguments)]) == code
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return captured.err if code else captured.out
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, object]:
+    found = json.loads(told(capsys, *arguments, "--json"))
+    assert isinstance(found, dict)
+    return found
+
+
+def test_workshop_goes_from_init_to_publish(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shop, out = tmp_path / "shop", tmp_path / "out"
+    assert answer(capsys, "init", shop, "--expires", "2100-01-01")["expires"] == "2100-01-01T00:00:00Z"
+    files = sorted(ORDERS.glob("*.yaml"))
+    assert answer(capsys, "order", shop, *files)["staged"] == [path.stem for path in files]
+    signed = answer(capsys, "sign", shop, "--expires", "2099-01-01")
+    assert (signed["targets_version"], signed["orders"]) == (1, 3)
+    assert signed["expires"] == "2099-01-01T00:00:00Z"
+    written = answer(capsys, "publish", shop, out)["written"]
+    assert isinstance(written, list)
+    assert written[-1] == "metadata/timestamp.json"
+    assert (out / "root.json").is_file()
+    assert answer(capsys, "publish", shop, out)["written"] == []
+
+
+def test_staged_orders_are_listed_lifted_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told(capsys, "init", tmp_path)
+    told(capsys, "order", tmp_path, *ORDERS.glob("*.yaml"))
+    lines = told(capsys, "order", tmp_path, "--list").splitlines()
+    assert [line.split()[:2] for line in lines if line.startswith("kominfo")] == [
+        ["kominfo-2017-07-14-telegram", "lifted"]
+    ]
+    lift = ("order", tmp_path, "--lift", "sample-2026-01-telegram", "--on", "2026-01-02", "--reason", "It is over.")
+    assert answer(capsys, *lift) == {"lifted": ["sample-2026-01-telegram"]}
+    rows = answer(capsys, "order", tmp_path, "--list")["orders"]
+    assert isinstance(rows, list)
+    assert {row["id"]: row["lifted_on"] for row in rows}["sample-2026-01-telegram"] == "2026-01-02T00:00:00Z"
+    assert answer(capsys, "order", tmp_path, "--remove", "sample-2026-01-telegram") == {
+        "removed": ["sample-2026-01-telegram"]
+    }
+    rows = answer(capsys, "order", tmp_path, "--list")["orders"]
+    assert isinstance(rows, list)
+    assert len(rows) == 2
+
+
+def test_workshop_is_not_made_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told(capsys, "init", tmp_path)
+    assert "already is a workshop" in told(capsys, "init", tmp_path, code=1)
+
+
+def test_bad_order_is_refused_with_every_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told(capsys, "init", tmp_path)
+    path = tmp_path / "bad.yaml"
+    path.write_text('schema: "1.0"\nid: bad\nmandate: law\n')
+    problems = told(capsys, "order", tmp_path, path, code=1)
+    for piece in ("contact: is missing", "legal_basis: is missing", "expires: is missing", "names: a list"):
+        assert piece in problems
+    assert "No order is staged" in told(capsys, "order", tmp_path, "--list")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["order", "DIR"],
+        ["order", "DIR", "--list", "--remove", "x"],
+        ["order", "DIR", "--lift", "x"],
+        ["order", "DIR", "--list", "--on", "2026-01-01"],
+        ["sign", "DIR", "--expires", "soon"],
+        ["sign", "DIR", "--expires", "2000-01-01"],
+    ],
+)
+def test_wrong_usage_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    told(capsys, "init", tmp_path)
+    assert told(capsys, *[tmp_path if word == "DIR" else word for word in arguments], code=2)
+
+
+def test_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert "init stopped" in told(capsys, "init", tmp_path / "file", code=1)
+
+
+def test_script_makes_a_sample_and_leaves_no_key(tmp_path: Path) -> None:
+    lists = tmp_path / "config" / "lists"
+    lists.mkdir(parents=True)
+    (lists / "orders").symlink_to(ORDERS)
+    script = lists / "make-sample.sh"
+    script.write_bytes((ORDERS.parent / "make-sample.sh").read_bytes())
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary), "PATH": "/usr/bin:/bin"}
+    subprocess.run(["/bin/sh", str(script)], check=True, env=environment, capture_output=True, timeout=60)  # noqa: S603
+    made = {path.name.split(".", 1)[-1] for path in (lists / "sample").rglob("*") if path.is_file()}
+    there = {path.name.split(".", 1)[-1] for path in (ORDERS.parent / "sample").rglob("*") if path.is_file()}
+    assert made == there
+    assert list(temporary.iterdir()) == []

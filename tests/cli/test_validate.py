@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from blockd.cli import DONE, NO, main
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"a.example\nno name\n\x1b[2J.example\nnodot\n")
+    return path
+
+
+def test_a_usable_list_is_reported_with_its_rejects(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", str(path)]) == DONE
+    assert capsys.readouterr().out.splitlines() == [
+        "4 lines, 1 names accepted, 3 rejected (75.00%)",
+        "bad character: 2",
+        "  line 2: no name",
+        "  line 3: \\x1b[2J.example",
+        "no dot: 1",
+        "  line 4: nodot",
+        f"{path} is a usable list",
+    ]
+
+
+def test_programs_get_json(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", str(path), "--json"]) == DONE
+    told = json.loads(capsys.readouterr().out)
+    assert told["usable"] is True
+    assert told["refused"] is None
+    assert told["accepted"] == 1
+    assert told["reasons"]["no dot"] == {"count": 1, "samples": [{"line": 4, "text": "nodot"}]}
+
+
+def test_a_refused_list_ends_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"a.example\nb.exa")
+    assert main(["validate", str(path)]) == NO
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"refused, cut: {path} ends in the middle of a line")
+    assert main(["validate", str(path), "--json"]) == NO
+    assert json.loads(capsys.readouterr().out)["refused"]["reason"] == "cut"
+
+
+def test_a_list_of_another_type_is_refused_as_what_it_is_not(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", str(path), "--type", "hosts"]) == NO
+    assert "no address: 4" in capsys.readouterr().out
+
+
+def test_a_missing_file_is_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", str(tmp_path / "none")]) == NO
+    assert "is not there" in capsys.readouterr().out
+
+
+def test_a_large_file_on_a_terminal_has_a_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"a.example\n" * 500_000)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert main(["validate", str(path)]) == DONE
+    shown = capsys.readouterr()
+    assert "500,000 names accepted" in shown.out
+    assert "reading" in shown.err

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from blockd.errors import FeedUnreachable
+from blockd.feeds.fetchers import BoundedFetcher
+from tests.feeds.authority import DAY, Authority, refused
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - so it is declared by its base class
+        pass
+
+
+class FaultyHandler(QuietHandler):
+    """Answers for timestamp.json as `fault` says, for everything else as it should."""
+
+    fault = ""
+    released = threading.Event()
+
+    def do_GET(self) -> None:
+        if "timestamp" not in self.path or not self.fault:
+            super().do_GET()
+        elif self.fault == "redirect":
+            self.answer(302, Location="/metadata/other.json")
+        elif self.fault == "elsewhere":
+            self.answer(302, Location="file:///etc/passwd")
+        elif self.fault == "nowhere":
+            self.answer(302, Location="http://[")
+        elif self.fault == "downgrade":
+            self.answer(302, Location="http://127.0.0.1/")
+        elif self.fault == "loop":
+            self.answer(302, Location=self.path)
+        elif self.fault == "error":
+            self.answer(500)
+        elif self.fault == "cut":
+            self.answer(200, **{"Content-Length": "1000"})
+            self.wfile.write(b'{"signed"')
+        elif self.fault == "endless":
+            self.answer(200)
+            while not self.released.is_set():
+                try:
+                    self.wfile.write(b" " * 65536)
+                except OSError:
+                    return
+        elif self.fault == "slow":
+            self.answer(200)
+            while not self.released.wait(0.01):
+                try:
+                    self.wfile.write(b" ")
+                except OSError:
+                    return
+
+    def answer(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+class QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # a client that hangs up is what these tests are about
+
+
+@contextlib.contextmanager
+def serving(authority: Authority, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    FaultyHandler.fault = ""
+    FaultyHandler.released.clear()
+    server = QuietServer(("127.0.0.1", 0), partial(FaultyHandler, directory=str(authority.out)))
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        FaultyHandler.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def served(authority: Authority) -> Iterator[str]:
+    with serving(authority) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_what_was_published_is_fetched_over_http(authority: Authority, served: str) -> None:
+    assert authority.repository(served + "/").fetch() == Authority.repository(authority).fetch()
+
+
+class HurriedFetcher(BoundedFetcher):
+    def __init__(self) -> None:
+        super().__init__(file_seconds=0.3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("error", "unreachable"),
+        ("elsewhere", "unreachable"),
+        ("loop", "unreachable"),
+        ("nowhere", "unreachable"),
+        ("redirect", "missing"),
+        ("cut", "cut"),
+        ("endless", "too large"),
+        ("slow", "unreachable"),
+    ],
+)
+def test_bad_server_is_refused_and_the_good_one_accepted_afterwards(
+    authority: Authority, served: str, fault: str, reason: str
+) -> None:
+    FaultyHandler.fault = fault
+    repository = authority.repository(served, fetcher=HurriedFetcher)
+    assert refused(repository).reason == reason
+    FaultyHandler.fault = ""
+    assert repository.fetch().targets_version == 1
+
+
+def test_nobody_at_the_address_is_unreachable(authority: Authority) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), QuietHandler)
+    server.server_close()
+    for url in (f"http://127.0.0.1:{server.server_address[1]}", "https://[::1", "file://elsewhere/list", "ftp://x/"):
+        with pytest.raises(FeedUnreachable):
+            authority.repository(url).fetch()
+
+
+def test_time_for_all_files_together_is_bounded() -> None:
+    clock = iter([0.0, 10.0])
+    fetcher = BoundedFetcher(seconds=5, clock=lambda: next(clock))
+    with pytest.raises(Exception, match="all files together"):
+        fetcher.download_bytes("file:/nowhere", 10)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1, signed by itself, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority.example")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - DAY)
+        .not_valid_after(datetime.now(UTC) + DAY)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "certificate.pem"
+    encoded = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(encoded + made.public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def served_over_tls(authority: Authority, certificate: Path) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with serving(authority, context) as port:
+        yield f"https://127.0.0.1:{port}"
+
+
+def test_certificate_that_the_machine_trusts_is_accepted(
+    authority: Authority, served_over_tls: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert authority.repository(served_over_tls).fetch().targets_version == 1
+
+
+def test_certificate_that_nobody_vouches_for_is_refused(authority: Authority, served_over_tls: str) -> None:
+    error = refused(authority.repository(served_over_tls))
+    assert error.reason == "unreachable"
+    assert "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def test_redirect_from_https_to_http_is_not_followed(
+    authority: Authority, served_over_tls: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    FaultyHandler.fault = "downgrade"
+    error = refused(authority.repository(served_over_tls))
+    assert error.reason == "unreachable"
+    assert "is not followed" in str(error)
+
+
+def test_slow_handshake_ends_in_time(authority: Authority) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # accepts in the kernel and never says a word
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        assert refused(authority.repository(url, fetcher=HurriedFetcher)).reason == "unreachable"

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from blockd.publish import Workshop
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop.make(tmp_path / "workshop", NOW)
+
+
+@pytest.fixture
+def order() -> dict[str, object]:
+    """An order document without a fault."""
+    return {
+        "schema": "1.0",
+        "id": "order-1",
+        "authority": "Sample Authority",
+        "platform": "Example Messenger",
+        "legal_basis": "Sample regulation",
+        "contact": "objections@example.net",
+        "in_force_from": "2026-01-01",
+        "expires": None,
+        "names": ["chat.example.net", {"name": "example.org", "scope": "exact"}],
+    }
+
+
+@pytest.fixture
+def order_file(tmp_path: Path, order: dict[str, object]) -> Path:
+    path = tmp_path / "order.json"
+    path.write_text(json.dumps(order))
+    return path

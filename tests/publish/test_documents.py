@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from blockd.errors import PublishError
+from blockd.publish import read_documents
+
+Document = dict[str, object]
+
+
+def written(folder: Path, document: object, name: str = "order.json") -> Path:
+    path = folder / name
+    path.write_text(json.dumps(document))
+    return path
+
+
+def refusal(*paths: Path) -> str:
+    with pytest.raises(PublishError) as caught:
+        read_documents(paths)
+    return str(caught.value)
+
+
+def test_faultless_order_is_taken_as_canonical_json(order_file: Path) -> None:
+    documents = read_documents([order_file])
+    content = documents["order-1"]
+    document = json.loads(content)
+    assert document["names"] == ["chat.example.net", {"name": "example.org", "scope": "exact"}]
+    assert document["expires"] is None
+    assert document["mandate"] == "law"
+    assert content == (json.dumps(document, sort_keys=True, separators=(",", ":")) + "\n").encode()
+
+
+def test_yaml_and_json_give_the_same_document(tmp_path: Path, order_file: Path) -> None:
+    text = """
+schema: 1.0
+id: order-1
+authority: Sample Authority
+platform: Example Messenger
+legal_basis: Sample regulation
+contact: objections@example.net
+in_force_from: 2026-01-01
+expires: null
+names:
+  - CHAT.example.net
+  - {name: example.org, scope: exact}
+"""
+    path = tmp_path / "order.yaml"
+    path.write_text(text)
+    assert read_documents([path]) == read_documents([order_file])
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("contact", "contact: is missing"),
+        ("expires", "say `expires: null`"),
+        ("names", "names: a list"),
+        ("authority", "authority: is missing"),
+    ],
+)
+def test_forgotten_field_is_refused(tmp_path: Path, order: Document, field: str, told: str) -> None:
+    del order[field]
+    assert told in refusal(written(tmp_path, order))
+
+
+def test_order_by_law_without_law_is_refused(tmp_path: Path, order: Document) -> None:
+    del order["legal_basis"]
+    order["mandate"] = "law"
+    assert "legal_basis: is missing" in refusal(written(tmp_path, order))
+
+
+def test_order_of_an_operator_needs_no_law(tmp_path: Path, order: Document) -> None:
+    del order["legal_basis"]
+    assert read_documents([written(tmp_path, order)])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"in_force_form": "2026-01-01"}, "in_force_form: is no field"),
+        ({"expires": "2025-01-01"}, "expires: is not later"),
+        ({"names": ["example.net", "EXAMPLE.net."]}, "example.net is listed twice"),
+        ({"lifted_on": "2026-02-01"}, "a date and a reason"),
+        ({"contact": "  "}, "contact: is missing"),
+        ({"names": ["com"]}, "a top-level name"),
+        ({"schema": 1.0}, "schema: a text is needed"),
+    ],
+)
+def test_slip_of_the_pen_is_refused(tmp_path: Path, order: Document, change: Document, told: str) -> None:
+    assert told in refusal(written(tmp_path, {**order, **change}))
+
+
+def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path, order: Document) -> None:
+    first = written(tmp_path, {**order, "contact": "", "names": []}, "first.json")
+    second = written(tmp_path, {**order, "in_force_from": "soon"}, "second.json")
+    third = tmp_path / "third.json"
+    third.write_text("{")
+    told = refusal(first, second, third, tmp_path / "fourth.yaml")
+    for piece in (
+        "contact: is missing",
+        "names: a list",
+        "in_force_from: 'soon'",
+        "third.json: cannot be read as JSON",
+    ):
+        assert piece in told
+    assert "fourth.yaml: cannot be read" in told
+
+
+def test_two_files_with_one_id_are_refused(tmp_path: Path, order: Document) -> None:
+    first, second = written(tmp_path, order, "first.json"), written(tmp_path, order, "second.json")
+    assert "is the id of" in refusal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("twice.json", '{"id": "a", "id": "b"}'),
+        ("twice.yaml", "id: a\nid: b\n"),
+        ("deep.yaml", "[" * 5000),
+        ("deep.json", "[" * 100_000),
+        ("tag.yaml", "!!python/object/apply:os.getcwd []"),
+        ("list.yaml", "- a\n- b\n"),
+        ("complex.yaml", "? [a]\n: b\n"),
+        ("empty.yaml", ""),
+    ],
+)
+def test_hostile_file_is_refused_with_a_sentence(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    assert name in refusal(path)

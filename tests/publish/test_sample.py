@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from blockd.feeds.signed import SignedRepository, SignedVersion
+from blockd.publish import read_documents
+
+SAMPLE = Path(__file__).parents[2] / "config" / "lists" / "sample"
+TELEGRAM = {
+    "t.me",
+    "telegram.me",
+    "telegram.org",
+    "core.telegram.org",
+    "desktop.telegram.org",
+    "macos.telegram.org",
+    "web.telegram.org",
+    "venus.web.telegram.org",
+    "pluto.web.telegram.org",
+    "flora.web.telegram.org",
+    "flora-1.web.telegram.org",
+}
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> SignedVersion:
+    repository = SignedRepository(
+        SAMPLE.as_uri(),
+        (SAMPLE / "root.json").read_bytes(),
+        tmp_path,
+        now=lambda: datetime(2045, 1, 1, tzinfo=UTC).timestamp(),
+    )
+    return repository.fetch()
+
+
+def test_sample_has_exactly_the_names_of_2017(sample: SignedVersion) -> None:
+    found = {document.order.id: {entry.text for entry in document.entries} for document in sample.documents}
+    assert found == {
+        "kominfo-2017-07-14-telegram": TELEGRAM,
+        "sample-2026-01-telegram": TELEGRAM,
+        "sample-2026-01-monitor": {"chat.example.net", "example-messenger.example"},
+    }
+
+
+def test_sample_has_exactly_the_dates_of_2017(sample: SignedVersion) -> None:
+    order = sample.documents[0].order
+    assert order.in_force_from == int(datetime(2017, 7, 14, 4, 30, tzinfo=UTC).timestamp())
+    assert order.lifted_on == int(datetime(2017, 8, 10, 3, 46, tzinfo=UTC).timestamp())
+    assert [notice.sent for notice in order.notices] == ["2016-03-29", "2017-07-11"]
+    assert order.expires is None
+    assert (order.legal_basis, order.reported_by) == ("Permen Kominfo 19/2014", "BNPT")
+
+
+def test_sample_lasts_until_2046(sample: SignedVersion) -> None:
+    assert sample.expires == int(datetime(2046, 1, 1, tzinfo=UTC).timestamp())
+
+
+def test_sample_is_what_its_order_documents_say() -> None:
+    written = read_documents(sorted((SAMPLE.parent / "orders").glob("*.yaml")))
+    for path in (SAMPLE / "targets" / "orders").iterdir():
+        document = json.loads(path.read_bytes())
+        del document["published"]
+        assert document == json.loads(written.pop(document["id"]))
+    assert not written

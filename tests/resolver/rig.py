@@ -1,0 +1,189 @@
+"""A pipeline as a worker has it, on a ruleset made for a test, with clocks that a test sets."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dns.edns
+import dns.message
+import dns.name
+import dns.rdatatype
+
+from blockd.metrics import Counters, Transport
+from blockd.names import Network, key_from_text
+from blockd.orders import Action, Mandate, Order, Scope
+from blockd.resolver import Cache, Clients, Exchange, Forwarder, Outcome, Pipeline, Sinkhole
+from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
+from blockd.settings import Upstream
+
+CLIENT = "127.0.0.1"
+STRANGER = "198.51.100.1"
+SINKHOLE = Sinkhole("192.0.2.80", "2001:db8::80", 60)
+TIMEOUT = 0.2  # seconds that a silent upstream is waited for
+LAST = 4_000_000_000  # seconds since the epoch at which an order ends that a test may lift
+
+Names = Mapping[Order, Sequence[str]]
+
+
+class Clock:
+    """A monotonic clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def order(identifier: str = "order-1", action: Action = Action.SINKHOLE, **fields: object) -> Order:
+    """Give an order in force since the epoch, until a test lifts it at LAST."""
+    values: dict[str, object] = {
+        "authority": "ministry",
+        "platform": "Telegram",
+        "mandate": Mandate.LAW,
+        "in_force_from": 0,
+        "contact": "objections@example.net",
+        "expires": LAST,
+        **fields,
+    }
+    return Order(id=identifier, action=action, **values)  # type: ignore[arg-type]
+
+
+class Rig:
+    """`listed` gives orders with their names; `enforce` may be called again with others."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *upstreams: Upstream,
+        cache_size: int = 1 << 20,
+        max_ttl: int = 86_400,
+        attempts: int = 2,
+        refuse_unready: bool = False,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.counters = Counters(1)
+        self.row = self.counters.row(0)
+        self.version = 0
+        self._random = random.Random(1)  # noqa: S311 - a test repeats itself
+        self.cache = Cache(cache_size, max_ttl, 3600)
+        self.forwarder = Forwarder(
+            upstreams,
+            timeout=timeout,
+            attempts=attempts,
+            row=self.row,
+            clock=self.clock,
+            randomness=self._random.randrange,
+        )
+        self.pipeline = Pipeline(
+            clients=Clients([Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48")]),
+            sinkhole=SINKHOLE,
+            cache=self.cache,
+            forwarder=self.forwarder,
+            row=self.row,
+            clock=self.clock,
+            refuse_unready=refuse_unready,
+        )
+
+    def enforce(self, listed: Sequence[tuple[Order, Sequence[str]]], scope: Scope = Scope.BOTH) -> None:
+        """Compile and enforce a ruleset; a name that starts with a digit is a network."""
+        self.version += 1
+        path = self.folder / f"{self.version}.ruleset"
+        orders = [made for made, _ in listed]
+        listings = [Listing(made, scope, [_key(name) for name in names]) for made, names in listed]
+        compile_ruleset(
+            [FeedInput("feed", "domains", 50, "", orders, listings)],
+            path,
+            created=1,
+            randomness=self._random.randbytes,
+        )
+        ruleset = Ruleset.open(path)
+        self._orders = [record.order for record in ruleset.catalogue.orders]
+        self._states_path = self.folder / f"{self.version}.orders"
+        write_states(self._states_path, self._orders, range(1, len(orders) + 1), 1)
+        self.pipeline.enforce(Enforced(self.version, ruleset, OrderStates(self._states_path, len(orders))))
+
+    def pass_time(self, now: float) -> None:
+        """Flip the orders' states to what they are at `now`, as the control process does."""
+        states = OrderStates(self._states_path, len(self._orders), writable=True)
+        states.update(self._orders, now)
+        states.close()
+
+    def lift(self) -> None:
+        """End every order."""
+        self.pass_time(LAST)
+
+    def ask(
+        self, name: str, kind: str = "A", transport: Transport = Transport.UDP, host: str = CLIENT, **edns: object
+    ) -> dns.message.Message | None:
+        """Ask a question as a client does, and give the answer, or None for silence."""
+        query = question(name, kind, **edns)
+        wire = asyncio.run(self.pipeline.resolve(query.to_wire(), host, transport))
+        if wire is None:
+            return None
+        answer = dns.message.from_wire(wire)
+        assert answer.id == query.id
+        return answer
+
+    def answer(self, name: str, kind: str = "A", transport: Transport = Transport.UDP, **edns: object) -> Answer:
+        """Ask a question whose answer must come; give it with what tests ask of it."""
+        answer = self.ask(name, kind, transport, **edns)
+        assert answer is not None, "silence"
+        return Answer(answer)
+
+    def begin(self, packet: bytes, transport: Transport = Transport.UDP, host: str = CLIENT) -> bytes | None:
+        """Give what is answered to bytes without waiting, None for silence; a question for upstreams fails the test."""
+        begun = self.pipeline.begin(packet, host, transport)
+        assert not isinstance(begun, Exchange), "an upstream would be asked"
+        return None if isinstance(begun, Outcome) else begun
+
+
+class Answer:
+    """An answer taken apart for comparing."""
+
+    def __init__(self, message: dns.message.Message) -> None:
+        self.message = message
+
+    @property
+    def rcode(self) -> str:
+        """The rcode's name."""
+        return dns.rcode.to_text(self.message.rcode())
+
+    @property
+    def records(self) -> list[str]:
+        """The answer section's data, with the TTL in front."""
+        return [f"{rrset.ttl} {data}" for rrset in self.message.answer for data in rrset]
+
+    @property
+    def error(self) -> tuple[int, str] | None:
+        """Code and text of the first Extended DNS Error."""
+        for option in self.message.options:
+            if isinstance(option, dns.edns.EDEOption):
+                return int(option.code), option.text or ""
+        return None
+
+    @property
+    def negative_ttl(self) -> int | None:
+        """For how long a cache keeps this negative answer (RFC 2308 section 5); None where it is not negative."""
+        for rrset in self.message.authority:
+            if rrset.rdtype == dns.rdatatype.SOA:
+                return min(rrset.ttl, rrset[0].minimum)
+        return None
+
+    def has(self, *flags: int) -> bool:
+        """Whether all these header flags are set."""
+        return all(self.message.flags & flag for flag in flags)
+
+
+def question(name: str, kind: str = "A", **edns: object) -> dns.message.Message:
+    """Give a question, with EDNS where any of dnspython's EDNS arguments is given."""
+    return dns.message.make_query(dns.name.from_text(name), kind, **edns)  # type: ignore[arg-type]
+
+
+def _key(name: str) -> bytes:
+    return Network.from_text(name).key if name[0].isdigit() else key_from_text(name)

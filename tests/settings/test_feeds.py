@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blockd.orders import Action, Mandate, Scope, State, state_at
+from blockd.orders.document import order_to_json, parse_order
+from blockd.settings import DomainsFeed, HostsFeed, ListFeed, load
+
+
+def feed_of(tmp_path: Path, text: str) -> ListFeed:
+    path = tmp_path / "blockd.yaml"
+    path.write_text(f"feeds: [{{{text}}}]", encoding="utf-8")
+    (feed,) = load(path).feeds
+    assert isinstance(feed, ListFeed)
+    return feed
+
+
+def test_list_without_texts_stands_for_an_order_of_the_operator(tmp_path: Path) -> None:
+    order = feed_of(tmp_path, "name: ads, type: domains, path: ads").order(1_000)
+    assert (order.id, order.authority, order.platform) == ("ads", "the operator of this resolver", "ads")
+    assert (order.action, order.mandate, order.in_force_from) == (Action.SINKHOLE, Mandate.OPERATOR, 1_000)
+    assert state_at(order, 1_000) is State.IN_FORCE
+
+
+def test_texts_of_a_list_are_those_of_its_order(tmp_path: Path) -> None:
+    order = feed_of(
+        tmp_path,
+        "name: national, type: domains, url: 'https://lists.example/a', authority: Ministry, platform: P, "
+        "legal_basis: Law 1, reference: '7/2017', contact: 'mailto:a@example.net', in_force_from: 2017-07-14, "
+        "action: cname, cname: Blocked.example",
+    ).order(1_000)
+    assert order.mandate is Mandate.LAW
+    assert order.in_force_from == 1_499_990_400
+    assert (order.action, order.cname) == (Action.CNAME, "blocked.example")
+    assert (order.authority, order.platform, order.reference) == ("Ministry", "P", "7/2017")
+
+
+def test_mandate_can_be_given(tmp_path: Path) -> None:
+    feed = feed_of(tmp_path, "name: a, type: hosts, path: a, legal_basis: Law 1, mandate: client")
+    assert feed.mandate is Mandate.CLIENT
+
+
+@pytest.mark.parametrize("name", ["a", "a-b", "0", "a" * 40])
+def test_order_of_a_list_is_a_valid_order(tmp_path: Path, name: str) -> None:
+    order = feed_of(tmp_path, f"name: '{name}', type: domains, path: a").order(1_000)
+    assert parse_order(order_to_json(order), name) == order
+
+
+def test_file_is_looked_at_more_often_than_a_url(tmp_path: Path) -> None:
+    assert feed_of(tmp_path, "name: a, type: domains, path: a").interval == pytest.approx(2)
+    assert feed_of(tmp_path, "name: a, type: domains, url: 'http://a.example/'").interval == pytest.approx(3600)
+    assert feed_of(tmp_path, "name: a, type: domains, path: a, interval: 5m").interval == pytest.approx(300)
+
+
+def test_scope_is_both_for_domains_and_exact_for_hosts(tmp_path: Path) -> None:
+    domains = feed_of(tmp_path, "name: a, type: domains, path: a")
+    hosts = feed_of(tmp_path, "name: a, type: hosts, path: a")
+    assert isinstance(domains, DomainsFeed)
+    assert isinstance(hosts, HostsFeed)
+    assert (domains.scope, hosts.scope) == (Scope.BOTH, Scope.EXACT)
+
+
+def test_source_is_the_path_or_the_url(tmp_path: Path) -> None:
+    assert feed_of(tmp_path, "name: a, type: hosts, path: a").source == tmp_path.resolve() / "a"
+    assert feed_of(tmp_path, "name: a, type: hosts, url: 'http://a.example/'").source == "http://a.example/"

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from dataclasses import dataclass, field
+
+import aiohttp
+import prometheus_client
+import pytest
+from multidict import CIMultiDict
+
+from blockd.errors import CommandError
+from blockd.names import DomainName
+from blockd.web import Condition, admin_app, serve_admin
+from blockd.web.admin import MAX_BODY
+
+
+@dataclass
+class Daemon:
+    """A Control that remembers what it was asked to refresh."""
+
+    condition: Condition = field(default_factory=lambda: Condition(True, "all feeds are fresh"))
+    refreshed: list[list[str] | None] = field(default_factory=list)
+
+    def health(self) -> Condition:
+        return self.condition
+
+    def readiness(self) -> Condition:
+        return self.condition
+
+    def metrics(self) -> bytes:
+        return b"blockd_ruleset_names 7.0\n"
+
+    def status(self) -> dict[str, object]:
+        return {"workers": 2}
+
+    async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
+        if names == ["unknown"]:
+            raise CommandError("No feed is called unknown; nothing was fetched.")
+        if names == ["broken"]:
+            raise RuntimeError("of the daemon")
+        self.refreshed.append(names)
+        return {"refreshed": names}
+
+    def lookup(self, name: str, /) -> dict[str, object]:
+        return {"name": DomainName.from_text(name).text}
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: CIMultiDict[str]
+    body: str
+
+    @property
+    def json(self) -> dict[str, object]:
+        found = json.loads(self.body)
+        assert isinstance(found, dict)
+        return found
+
+
+@pytest.fixture
+def daemon() -> Daemon:
+    return Daemon()
+
+
+def ask(
+    daemon: Daemon, bound: socket.socket, path: str, *, method: str = "GET", data: bytes | None = None, **headers: str
+) -> Answer:
+    async def asked() -> Answer:
+        serving = await serve_admin(admin_app(daemon, ["admin.example"]), [bound])
+        try:
+            sent = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+            url = f"http://127.0.0.1:{bound.getsockname()[1]}{path}"
+            async with (
+                aiohttp.ClientSession() as session,
+                session.request(method, url, headers=sent, data=data) as response,
+            ):
+                return Answer(response.status, CIMultiDict(response.headers), await response.text())
+        finally:
+            await serving.close()
+
+    return asyncio.run(asked())
+
+
+def refresh(daemon: Daemon, bound: socket.socket, data: bytes = b"", kind: str = "application/json") -> Answer:
+    return ask(daemon, bound, "/api/refresh", method="POST", data=data, Content_Type=kind)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize(("is_ok", "status"), [(True, 200), (False, 503)])
+def test_a_condition_is_told_by_status_text_and_json(
+    daemon: Daemon, bound: socket.socket, path: str, is_ok: bool, status: int
+) -> None:
+    daemon.condition = Condition(is_ok, "because of this")
+    answer = ask(daemon, bound, path)
+    assert answer.status == status
+    assert "because of this" in answer.body
+
+
+def test_a_condition_is_json_for_programs_that_ask_for_it(daemon: Daemon, bound: socket.socket) -> None:
+    daemon.condition = Condition(False, "no list was enforced yet")
+    answer = ask(daemon, bound, "/readyz", Accept="application/json")
+    assert (answer.status, answer.json) == (503, {"ok": False, "reason": "no list was enforced yet"})
+
+
+def test_metrics_come_in_prometheus_form(daemon: Daemon, bound: socket.socket) -> None:
+    answer = ask(daemon, bound, "/metrics")
+    assert answer.headers["Content-Type"] == prometheus_client.CONTENT_TYPE_LATEST
+    assert answer.body == "blockd_ruleset_names 7.0\n"
+
+
+def test_status_is_json(daemon: Daemon, bound: socket.socket) -> None:
+    answer = ask(daemon, bound, "/api/status")
+    assert answer.json == {"workers": 2}
+    assert answer.headers["Server"] == "blockd"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_name_is_looked_up(daemon: Daemon, bound: socket.socket) -> None:
+    assert ask(daemon, bound, "/api/lookup?name=WEB.telegram.org.").json == {"name": "web.telegram.org"}
+
+
+@pytest.mark.parametrize("query", ["", "?name=", "?name=a..b", "?name=a&name=b", "?name=" + "a" * 2000])
+def test_what_is_no_name_is_refused_with_a_sentence(daemon: Daemon, bound: socket.socket, query: str) -> None:
+    answer = ask(daemon, bound, "/api/lookup" + query)
+    assert answer.status == 400
+    assert str(answer.json["error"]).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("body", "names"), [(b"", None), (b"{}", None), (b'{"feeds": null}', None), (b'{"feeds": ["a", "b"]}', ["a", "b"])]
+)
+def test_feeds_are_refreshed(daemon: Daemon, bound: socket.socket, body: bytes, names: list[str] | None) -> None:
+    assert refresh(daemon, bound, body).json == {"refreshed": names}
+    assert daemon.refreshed == [names]
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"feeds": "a"}', b'{"feeds": [1]}', b'{"feed": []}', b"\xff", b"[" * 60_000]
+)
+def test_a_body_of_another_shape_is_refused(daemon: Daemon, bound: socket.socket, body: bytes) -> None:
+    answer = refresh(daemon, bound, body)
+    assert answer.status == 400
+    assert "error" in answer.json
+    assert not daemon.refreshed
+
+
+def test_a_body_that_is_too_large_is_refused(daemon: Daemon, bound: socket.socket) -> None:
+    assert refresh(daemon, bound, b" " * (MAX_BODY + 1)).status == 413
+
+
+def test_a_feed_that_is_not_there_is_told_in_a_sentence(daemon: Daemon, bound: socket.socket) -> None:
+    answer = refresh(daemon, bound, b'{"feeds": ["unknown"]}')
+    assert answer.status == 400
+    assert answer.json["error"] == "No feed is called unknown; nothing was fetched."
+
+
+def test_a_fault_is_told_without_its_traceback(daemon: Daemon, bound: socket.socket) -> None:
+    answer = refresh(daemon, bound, b'{"feeds": ["broken"]}')
+    assert answer.status == 500
+    assert "of the daemon" not in answer.body
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
+def test_a_form_of_another_site_cannot_refresh(daemon: Daemon, bound: socket.socket, kind: str) -> None:
+    assert refresh(daemon, bound, b"{}", kind).status == 415
+    assert not daemon.refreshed
+
+
+@pytest.mark.parametrize("host", ["rebound.example:9053", "localhost.rebound.example", "127.0.0.1.rebound.example", ""])
+def test_a_foreign_host_is_refused(daemon: Daemon, bound: socket.socket, host: str) -> None:
+    answer = ask(daemon, bound, "/api/status", Host=host)
+    assert answer.status == 403
+    assert "workers" not in answer.body
+
+
+@pytest.mark.parametrize("host", ["localhost:1", "LOCALHOST", "192.0.2.1", "[::1]:9053", "Admin.Example:80"])
+def test_addresses_localhost_and_the_configured_name_are_served(
+    daemon: Daemon, bound: socket.socket, host: str
+) -> None:
+    assert ask(daemon, bound, "/api/status", Host=host).status == 200
+
+
+@pytest.mark.parametrize("origin", ["https://other.example", "null"])
+def test_a_foreign_origin_is_refused(daemon: Daemon, bound: socket.socket, origin: str) -> None:
+    assert ask(daemon, bound, "/api/status", Origin=origin).status == 403
+
+
+def test_the_index_links_what_there_is(daemon: Daemon, bound: socket.socket) -> None:
+    answer = ask(daemon, bound, "/")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    links = re.findall('href="([^"]+)"', answer.body)
+    assert {"/healthz", "/readyz", "/metrics", "/api/status"} <= set(links)
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/none", 404), ("GET", "/api/refresh", 405)])
+def test_a_wrong_path_or_method_is_told_as_json(
+    daemon: Daemon, bound: socket.socket, method: str, path: str, status: int
+) -> None:
+    answer = ask(daemon, bound, path, method=method)
+    assert answer.status == status
+    assert "error" in answer.json

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+from multidict import CIMultiDict
+
+from blockd.names import key_from_text
+from blockd.orders import Mandate, Reason, Verdict
+from blockd.web import block_page_app, serve_http
+from tests.web.sinkhole import LISTED, ORDER, Sinkhole
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+def ask(
+    sinkhole: Sinkhole, bound: socket.socket, host: str = "blocked.example", *, method: str = "GET", **headers: str
+) -> Answer:
+    """Ask a real server on a real socket once."""
+
+    async def asked() -> Answer:
+        serving = await serve_http(block_page_app(sinkhole.site), [bound])
+        try:
+            sent = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}, Host=host)
+            url = f"http://127.0.0.1:{bound.getsockname()[1]}/any/path?query=1"
+            async with aiohttp.ClientSession() as session, session.request(method, url, headers=sent) as response:
+                return Answer(response.status, response.headers, await response.text())
+        finally:
+            await serving.close()
+
+    return asyncio.run(asked())
+
+
+def test_a_listed_name_is_answered_with_451_and_everything_about_the_order(
+    sinkhole: Sinkhole, bound: socket.socket
+) -> None:
+    answer = ask(sinkhole, bound, "BLOCKED.example.:80")
+    assert answer.status == 451
+    assert answer.headers["Link"] == '<https://isp.example/why>; rel="blocked-by"'
+    assert answer.headers["Content-Language"] == "en"
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Server"] == "blockd"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["X-Robots-Tag"] == "noindex"
+    assert {"Accept-Language", "Host"} <= set(answer.headers["Vary"].split(", "))
+    assert "Set-Cookie" not in answer.headers
+    told = (ORDER.id, ORDER.authority, ORDER.platform, ORDER.legal_basis, ORDER.reported_by, ORDER.assessed_by)
+    for text in (*told, ORDER.decided_by, "14 July 2017", "14 July 2018", "11 July 2017", "blocked.example"):
+        assert text in answer.body
+    assert 'href="mailto:objections@ministry.example"' in answer.body
+    assert 'href="https://ministry.example/84"' in answer.body
+    assert '<html lang="en"' in answer.body
+    assert sinkhole.hits == [(LISTED, "http")]
+
+
+def test_the_page_is_told_in_the_readers_language(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    answer = ask(sinkhole, bound, Accept_Language="en;q=0.2, id;q=0.7")
+    assert answer.headers["Content-Language"] == "id"
+    assert '<html lang="id"' in answer.body
+    assert "14 Juli 2017" in answer.body
+
+
+def test_the_page_loads_nothing_and_its_style_fits_the_policy(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    answer = ask(sinkhole, bound)
+    policy = answer.headers["Content-Security-Policy"]
+    style = re.search("<style>(.*)</style>", answer.body, re.DOTALL)
+    assert style
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+    assert "<script" not in answer.body
+    assert " src=" not in answer.body
+    assert " style=" not in answer.body
+    assert "url(" not in answer.body
+
+
+def test_texts_that_others_wrote_are_escaped(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    hostile = "<script>alert(1)</script>"
+    texts = ("authority", "platform", "legal_basis", "reference", "summary", "reported_by", "decided_by", "contact")
+    sinkhole.list("blocked.example", **dict.fromkeys(texts, hostile))
+    answer = ask(sinkhole, bound)
+    assert "<script" not in answer.body
+    assert answer.body.count("&lt;script&gt;") >= len(texts)
+    assert "Example &lt;Net&gt;" in answer.body
+    assert "last &lt;week&gt;" in answer.body
+
+
+def test_a_contact_with_another_scheme_is_no_link(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    sinkhole.list("blocked.example", contact="javascript:alert(document.domain)")
+    assert "javascript:" not in re.findall('href="([^"]*)"', ask(sinkhole, bound).body)
+
+
+def test_without_a_contact_of_the_order_the_operators_is_given(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    sinkhole.list("blocked.example", contact="", mandate=Mandate.OPERATOR)
+    body = ask(sinkhole, bound).body
+    assert "You can object to <bdi>Example &lt;Net&gt;</bdi>" in body
+    assert "under its own policy" in body
+
+
+def test_a_name_in_another_script_is_shown_in_both_forms(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    sinkhole.list("xn--bcher-kva.example")
+    assert "bücher.example (xn--bcher-kva.example)" in ask(sinkhole, bound, "xn--bcher-kva.example").body
+
+
+def test_a_name_that_is_not_listed_is_told_so(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    answer = ask(sinkhole, bound, "other.example")
+    assert answer.status == 404
+    assert "other.example is not blocked here" in answer.body
+    assert "Link" not in answer.headers
+    assert not sinkhole.hits
+
+
+def test_a_lifted_order_is_named_with_its_reason(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    sinkhole.list("blocked.example", lifted_on=1_502_323_200, lifted_reason="The channels are gone.")
+    verdict = sinkhole.verdicts[key_from_text("blocked.example")]
+    sinkhole.verdicts[key_from_text("blocked.example")] = Verdict(Reason.NOT_IN_FORCE, verdict.order)
+    answer = ask(sinkhole, bound)
+    assert answer.status == 404
+    assert ORDER.id in answer.body
+    assert "10 August 2017" in answer.body
+    assert "The channels are gone." in answer.body
+
+
+def test_a_sinkhole_without_a_list_says_that_it_is_not_ready(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    sinkhole.verdicts[key_from_text("blocked.example")] = Verdict(Reason.NOT_READY)
+    answer = ask(sinkhole, bound)
+    assert answer.status == 503
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "not a host", "[::1]:80", "a" * 2000])
+def test_a_host_that_is_no_name_is_refused(sinkhole: Sinkhole, bound: socket.socket, host: str) -> None:
+    answer = ask(sinkhole, bound, host)
+    assert answer.status == 400
+    assert "names no site" in answer.body
+
+
+def test_a_policy_that_fails_is_told_without_a_traceback(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    sinkhole.fault = RuntimeError("of the policy")
+    answer = ask(sinkhole, bound)
+    assert answer.status == 500
+    assert "of the policy" not in answer.body
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND"])
+def test_every_method_is_answered(sinkhole: Sinkhole, bound: socket.socket, method: str) -> None:
+    assert ask(sinkhole, bound, method=method).status == 451
+
+
+def test_head_has_the_headers_and_no_body(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    answer = ask(sinkhole, bound, method="HEAD")
+    assert answer.status == 451
+    assert answer.body == ""
+    assert int(answer.headers["Content-Length"]) > 1000
+
+
+@pytest.mark.parametrize("form", ["application/json", "application/problem+json"])
+def test_programs_get_the_order_as_json(sinkhole: Sinkhole, bound: socket.socket, form: str) -> None:
+    answer = ask(sinkhole, bound, Accept=form)
+    assert answer.status == 451
+    assert answer.headers["Content-Type"] == form
+    problem = json.loads(answer.body)
+    assert problem["status"] == 451
+    assert problem["name"] == "blocked.example"
+    assert problem["order"]["id"] == ORDER.id
+    assert problem["entry"] == {"name": "blocked.example", "scope": "both"}
+    assert problem["blocked_by"]["name"] == "Example <Net>"
+    assert "secret" not in problem["order"]
+
+
+def test_programs_are_told_that_a_name_is_not_blocked(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    answer = ask(sinkhole, bound, "other.example", Accept="application/json")
+    assert (answer.status, json.loads(answer.body)["name"]) == (404, "other.example")

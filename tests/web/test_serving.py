@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from blockd.web import Serving, block_page_app, serve_http
+from tests.web.sinkhole import Sinkhole
+
+PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
+
+
+class Client:
+    """Connects to the server under test, which it knows."""
+
+    def __init__(self, serving: Serving, address: tuple[str, int]) -> None:
+        self.serving = serving
+        self.address = address
+        self._opened: list[asyncio.StreamWriter] = []
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(*self.address)
+        self._opened.append(writer)
+        return reader, writer
+
+    def close(self) -> None:
+        for writer in self._opened:
+            writer.close()
+
+
+def serve_and(
+    sinkhole: Sinkhole,
+    bound: socket.socket,
+    use: Callable[[Client], Awaitable[None]],
+    *,
+    max_connections: int = 10,
+    max_lifetime: float = PATIENCE,
+) -> None:
+    """Run a block page and `use` it."""
+
+    async def run() -> None:
+        app = block_page_app(sinkhole.site)
+        serving = await serve_http(app, [bound], max_connections=max_connections, max_lifetime=max_lifetime)
+        client = Client(serving, bound.getsockname())
+        try:
+            await asyncio.wait_for(use(client), PATIENCE)
+        finally:
+            client.close()
+            await serving.close()
+
+    asyncio.run(run())
+
+
+async def read_to_end(reader: asyncio.StreamReader) -> bytes:
+    """Everything until the end, a reset included."""
+    found = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := await reader.read(65536):
+            found += part
+    return found
+
+
+def test_a_connection_that_says_nothing_is_ended(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: blocked.exa")
+        assert await read_to_end(reader) == b""
+        assert len(client.serving.connections) == 0
+
+    serve_and(sinkhole, bound, use, max_lifetime=0.05)
+
+
+def test_one_connection_too_many_ends_the_oldest(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    async def use(client: Client) -> None:
+        first, _ = await client.connect()
+        await client.connect()
+        third, writer = await client.connect()
+        assert await read_to_end(first) == b""
+        assert len(client.serving.connections) <= 2
+        writer.write(b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n")
+        assert b" 451 " in await read_to_end(third)
+
+    serve_and(sinkhole, bound, use, max_connections=2)
+
+
+def test_a_body_is_not_waited_for(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: blocked.example\r\nContent-Length: 1000000000\r\n\r\nbegin")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 451 ")
+        assert b"connection: close" in head.lower()
+
+    serve_and(sinkhole, bound, use)
+
+
+def test_one_request_is_answered_per_connection(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n" * 3)
+        assert (await read_to_end(reader)).count(b"HTTP/1.1 451") == 1
+
+    serve_and(sinkhole, bound, use)
+    assert len(sinkhole.hits) == 1
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: blocked.example\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % number for number in range(500)) + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"\0" * 1000 + b"\r\n\r\n",
+    ],
+)
+def test_what_cannot_be_read_is_refused_without_a_trace_of_who_or_what(
+    sinkhole: Sinkhole, bound: socket.socket, request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        writer.write(request_bytes)
+        answer = await read_to_end(reader)
+        # A client that still sends when the server closes can lose the answer; what is never sent is anything else.
+        assert not answer or answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+        assert b"aiohttp" not in answer
+        assert b"Python" not in answer
+
+    with caplog.at_level(logging.DEBUG):
+        serve_and(sinkhole, bound, use)
+    assert not any("127.0.0.1" in record.getMessage() for record in caplog.records)
+    assert not sinkhole.hits
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"CONNECT blocked.example:443 HTTP/1.1\r\nHost: blocked.example:443\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
+        b"GET http://blocked.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: blocked.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: blocked.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ],
+)
+def test_unusual_requests_get_the_block_page(sinkhole: Sinkhole, bound: socket.socket, request_bytes: bytes) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        writer.write(request_bytes)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b" 451 " in head.splitlines()[0]
+        assert b"Server: blockd" in head
+
+    serve_and(sinkhole, bound, use)
+
+
+def test_close_ends_open_connections_and_listening(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        writer.write(b"GET / HTTP")
+        await writer.drain()
+        await client.serving.close()
+        assert await read_to_end(reader) == b""
+        with pytest.raises(ConnectionRefusedError):
+            await client.connect()
+
+    serve_and(sinkhole, bound, use)
+
+
+def test_a_socket_that_listens_already_is_served(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: blocked.example\r\n\r\n")
+        assert b" 451 " in await read_to_end(reader)
+
+    bound.listen()
+    serve_and(sinkhole, bound, use)
