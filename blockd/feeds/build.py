@@ -52,6 +52,9 @@ class Built:
     rejects: dict[str, RejectReport] = field(default_factory=dict)
 
 
+_NOT_CONTENT = ("interval", "max_size", "url", "path", "root")  # keys of a feed that change no ruleset
+
+
 class _Refusal(Exception):
     """Carries a refusal out of the compiler, with the feed it belongs to."""
 
@@ -66,7 +69,7 @@ def fingerprint(candidates: Sequence[Candidate]) -> str:
     parts = []
     for candidate in candidates:
         content = candidate.incoming or candidate.accepted
-        config = candidate.feed.model_dump(mode="json", exclude={"interval", "max_size", "url", "path", "root"})
+        config = {name: str(value) for name, value in candidate.feed if name not in _NOT_CONTENT}
         parts.append([config, content.digest if content else "", candidate.first_seen])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -36,7 +36,7 @@ def blocked_page(site: Site, name: str, order: Order, entry: Entry | None, langu
         name=element("span", name, class_="name"),
         platform=order.platform,
         authority=order.authority,
-        operator=site.operator,
+        **_operator(site, language),
     )
     sections = [
         _section(texts["order"], _facts(name, order, entry, language)),
@@ -46,7 +46,7 @@ def blocked_page(site: Site, name: str, order: Order, entry: Entry | None, langu
         listed = (_notice(notice, language) for notice in order.notices[-MAX_NOTICES:])
         sections.append(_section(texts["notices"], element("ol", *listed)))
     role = "who_blocks_law" if order.mandate is Mandate.LAW else "who_blocks_other"
-    operator = [element("p", filled(texts[role], operator=site.operator)), *_lines(site.contact, site.url)]
+    operator = [element("p", filled(texts[role], **_operator(site, language))), *_lines(site.contact, site.url)]
     sections.append(_section(texts["who_blocks"], *operator))
     return _page(site, language, 451, title, [lead], sections)
 
@@ -61,14 +61,14 @@ def absent_page(site: Site, name: str, verdict: Verdict, language: Language) -> 
         if order.lifted_on is not None:
             date = _time(order.lifted_on, language)
             lead.append(filled(texts["absent_lifted"], date=date, reason=order.lifted_reason))
-    lead.append(filled(texts["absent_next"], operator=site.operator))
+    lead.append(filled(texts["absent_next"], **_operator(site, language)))
     return _page(site, language, 404, texts["absent_title"].format(name=name), lead, [])
 
 
 def plain_page(site: Site, what: str, status: int, name: str, language: Language) -> Html:
     """Say one thing: `what` is `unready`, `bad` or `fault`."""
     texts = TEXTS[language]
-    lead = filled(texts[f"{what}_lead"], operator=site.operator, name=name)
+    lead = filled(texts[f"{what}_lead"], name=name, **_operator(site, language))
     return _page(site, language, status, texts[f"{what}_title"], [lead], [])
 
 
@@ -83,12 +83,25 @@ def _page(
         element("link", rel="icon", href="data:,"),
         element("style", Html(STYLESHEET)),
     )
-    bar = element("header", element("b", isolated(site.operator)), element("span", f"HTTP {status}"), class_="bar")
+    bar = element(
+        "header",
+        element("b", isolated(_operator(site, language)["Operator"])),
+        element("span", f"HTTP {status}"),
+        class_="bar",
+    )
     words = element("div", element("h1", title, dir="auto"), *(element("p", part) for part in lead))
     main = element("main", element("div", _sign(status), words, class_="lead"), *sections)
     footer = element("footer", element("p", TEXTS[language]["footer"]))
     body = element("body", bar, main, footer)
     return Html("<!DOCTYPE html>\n" + element("html", head, body, lang=language, dir="ltr"))
+
+
+def _operator(site: Site, language: Language) -> dict[str, str]:
+    """Name the operator within a sentence and at its start; in general words where the config has no name."""
+    if site.operator:
+        return {"operator": site.operator, "Operator": site.operator}
+    words = TEXTS[language]["operator"]
+    return {"operator": words, "Operator": words[0].upper() + words[1:]}
 
 
 def _sign(status: int) -> Html:
@@ -136,7 +149,7 @@ def _objection(site: Site, name: str, order: Order, heading: str, language: Lang
     told = filled(
         TEXTS[language][sentence],
         authority=order.authority,
-        operator=site.operator,
+        **_operator(site, language),
         id=element("code", order.id),
         name=element("span", name, class_="name"),
     )

@@ -10,12 +10,13 @@ from blockd.web.negotiate import Language
 TEXTS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "blocked_title": "Access to {name} is blocked",
-        "lead_law": "{authority} has ordered that {platform} be blocked. {operator} is bound by this order and does "
+        "operator": "your internet provider",
+        "lead_law": "{authority} has ordered that {platform} be blocked. {Operator} is bound by this order and does "
         "not connect you to {name}.",
-        "lead_operator": "{operator} blocks {platform} under its own policy, by a list that {authority} keeps. You "
+        "lead_operator": "{Operator} blocks {platform} under its own policy, by a list that {authority} keeps. You "
         "are not connected to {name}.",
         "lead_client": "The filter chosen for this connection covers {platform}, by a list that {authority} keeps. "
-        "{operator} does not connect you to {name}.",
+        "{Operator} does not connect you to {name}.",
         "order": "The order",
         "name": "Name asked for",
         "platform": "Platform",
@@ -44,9 +45,9 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "objection_nobody": "The order names no contact. Ask {authority}, and give the order number {id} and the "
         "name {name}.",
         "who_blocks": "Who blocks",
-        "who_blocks_law": "{operator} carries the order out and did not make it. Questions about the connection go "
+        "who_blocks_law": "{Operator} carries the order out and did not make it. Questions about the connection go "
         "to {operator}.",
-        "who_blocks_other": "{operator} decides what this list is used for. Questions about the connection go to "
+        "who_blocks_other": "{Operator} decides what this list is used for. Questions about the connection go to "
         "{operator}.",
         "footer": "This page loads nothing from elsewhere, sets no cookies, and your IP address is not stored.",
         "absent_title": "{name} is not blocked here",
@@ -56,25 +57,26 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "absent_lifted": "It was lifted on {date}. {reason}",
         "absent_next": "Wait a minute, then open the address again. If you still see this page, tell {operator}.",
         "unready_title": "The list is not ready",
-        "unready_lead": "{operator} has no list to go by yet, and so does not say where {name} is. Try again in a "
+        "unready_lead": "{Operator} has no list to go by yet, and so does not say where {name} is. Try again in a "
         "few minutes.",
         "bad_title": "The request names no site",
         "bad_lead": "A browser says which site it wants. This request names none, more than one, or something that "
         "is no domain name.",
         "fault_title": "Something went wrong here",
-        "fault_lead": "{operator} could not find out why you were sent here. Try again in a few minutes.",
+        "fault_lead": "{Operator} could not find out why you were sent here. Try again in a few minutes.",
         "months": "January February March April May June July August September October November December",
         "date": "{day} {month} {year}",
         "moment": "{date}, {time} UTC",
     },
     "id": {
         "blocked_title": "Akses ke {name} diblokir",
-        "lead_law": "{authority} memerintahkan pemblokiran {platform}. {operator} wajib menjalankan perintah ini dan "
+        "operator": "penyedia internet Anda",
+        "lead_law": "{authority} memerintahkan pemblokiran {platform}. {Operator} wajib menjalankan perintah ini dan "
         "tidak menghubungkan Anda ke {name}.",
-        "lead_operator": "{operator} memblokir {platform} berdasarkan kebijakannya sendiri, menurut daftar yang "
+        "lead_operator": "{Operator} memblokir {platform} berdasarkan kebijakannya sendiri, menurut daftar yang "
         "dikelola {authority}. Anda tidak dihubungkan ke {name}.",
         "lead_client": "Penyaring yang dipilih untuk sambungan ini mencakup {platform}, menurut daftar yang dikelola "
-        "{authority}. {operator} tidak menghubungkan Anda ke {name}.",
+        "{authority}. {Operator} tidak menghubungkan Anda ke {name}.",
         "order": "Perintah pemblokiran",
         "name": "Nama yang diminta",
         "platform": "Platform",
@@ -105,9 +107,9 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "objection_nobody": "Perintah ini tidak mencantumkan kontak. Tanyakan kepada {authority}, dan sebutkan nomor "
         "perintah {id} dan nama {name}.",
         "who_blocks": "Siapa yang memblokir",
-        "who_blocks_law": "{operator} menjalankan perintah ini dan tidak membuatnya. Pertanyaan tentang sambungan "
+        "who_blocks_law": "{Operator} menjalankan perintah ini dan tidak membuatnya. Pertanyaan tentang sambungan "
         "dapat diajukan kepada {operator}.",
-        "who_blocks_other": "{operator} memutuskan untuk apa daftar ini dipakai. Pertanyaan tentang sambungan dapat "
+        "who_blocks_other": "{Operator} memutuskan untuk apa daftar ini dipakai. Pertanyaan tentang sambungan dapat "
         "diajukan kepada {operator}.",
         "footer": "Halaman ini tidak memuat apa pun dari tempat lain, tidak memasang kuki, dan alamat IP Anda tidak "
         "disimpan.",
@@ -119,13 +121,13 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "absent_next": "Tunggu satu menit, lalu buka lagi alamat tersebut. Jika halaman ini masih muncul, hubungi "
         "{operator}.",
         "unready_title": "Daftar belum siap",
-        "unready_lead": "{operator} belum memiliki daftar sebagai acuan, sehingga belum dapat menunjukkan di mana "
+        "unready_lead": "{Operator} belum memiliki daftar sebagai acuan, sehingga belum dapat menunjukkan di mana "
         "{name} berada. Coba lagi beberapa menit lagi.",
         "bad_title": "Permintaan ini tidak menyebut situs",
         "bad_lead": "Peramban menyebut situs yang ingin dibuka. Permintaan ini tidak menyebut satu pun, menyebut "
         "lebih dari satu, atau menyebut sesuatu yang bukan nama domain.",
         "fault_title": "Terjadi kesalahan di sini",
-        "fault_lead": "{operator} tidak dapat menemukan alasan Anda dialihkan ke sini. Coba lagi beberapa menit lagi.",
+        "fault_lead": "{Operator} tidak dapat menemukan alasan Anda dialihkan ke sini. Coba lagi beberapa menit lagi.",
         "months": "Januari Februari Maret April Mei Juni Juli Agustus September Oktober November Desember",
         "date": "{day} {month} {year}",
         "moment": "{date} pukul {time} UTC",
