@@ -32,7 +32,12 @@ class Job:
 async def compile_in_child(job: Job) -> Built:
     """Compile in a process of its own; raises RulesetError where that fails. Cancelling ends the process."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        __name__,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         async with asyncio.timeout(MAX_TIME):

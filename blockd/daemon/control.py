@@ -150,9 +150,7 @@ class ControlProcess:
         version = versions.add(compiled)
         before = self._enforced
         try:
-            await asyncio.to_thread(lambda: self._state.prepare(version, self._slots, time.time()).close())
-            self._slots.save()
-            enforced = self._state.open(version)
+            enforced = await asyncio.to_thread(self._prepared, version)
         except RulesetError:
             versions.drop(version)
             raise
@@ -178,6 +176,12 @@ class ControlProcess:
             version, header.names, len(catalogue.orders), len(catalogue.feeds),
         )  # fmt: skip
         return version
+
+    def _prepared(self, version: int) -> Enforced:
+        """Check a version and open it; run in a thread, since it reads the whole file."""
+        self._state.prepare(version, self._slots, time.time()).close()
+        self._slots.save()
+        return self._state.open(version)
 
     def _observe(self, before: Catalogue, after: Catalogue, taken: Mapping[str, Fetched]) -> None:
         """Measure how long the orders that are new or changed, or a list without dates, took to be enforced."""

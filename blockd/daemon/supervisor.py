@@ -76,25 +76,27 @@ class Supervisor:
         """Run until told to stop; give the exit code."""
         self._version = self._state.last_good(self._slots, time.time())
         self._slots.save()
-        signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         for index in range(self._settings.workers):
             self._start(index)
         self._start(None)
         while not self._stopping:
-            self._turn(signals)
+            self._turn()
         self._stop()
         return 0
 
-    def _turn(self, signals: socket.socket) -> None:
+    def _turn(self) -> None:
         """Wait for one thing to happen and deal with it."""
         channels = {child.channel.fileno(): child for child in self._children.values()}
         seconds = max(0.0, min(at for at, _ in self._due) - time.monotonic()) if self._due else None
-        readable = _readable([signals.fileno(), *self._children, *channels], seconds)
+        readable = _readable([self._signals.fileno(), *self._children, *channels], seconds)
         for number in readable:
-            if number == signals.fileno():
-                self._signalled(signals.recv(64))
+            if number == self._signals.fileno():
+                self._signalled(self._signals.recv(64))
             elif number in channels:
                 self._heard(channels[number])
+        if self._stopping:
+            return
         for number in readable:
             if number in self._children:
                 self._died(self._children[number])
@@ -108,10 +110,19 @@ class Supervisor:
         job = self._worker_job(index) if index is not None else self._control_job()
         pid = os.fork()
         if pid == 0:
-            _be_child(job, theirs, [ours, *(child.channel for child in self._children.values())])
+            self._forget(ours)
+            _be_child(job, theirs)
         theirs.close()
         watch = os.pidfd_open(pid)
         self._children[watch] = Child(index, pid, watch, ours, time.monotonic())
+
+    def _forget(self, ours: Channel) -> None:
+        """Let go, in a child, of what is the supervisor's alone: a channel ends only when nobody else holds it."""
+        ours.close()
+        for child in self._children.values():
+            child.channel.close()
+            os.close(child.watch)
+        self._signals.close()
 
     def _worker_job(self, index: int) -> Callable[[Channel], None]:
         work = worker.Work(
@@ -200,12 +211,10 @@ class Supervisor:
             ) from error
 
 
-def _be_child(job: Callable[[Channel], None], channel: Channel, others: list[Channel]) -> None:
+def _be_child(job: Callable[[Channel], None], channel: Channel) -> None:
     """Become a child: never return into the supervisor's code, whatever happens."""
     code = 1
     try:
-        for other in others:
-            other.close()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -44,7 +44,7 @@ def run(work: Work, channel: Channel) -> None:
 async def _serve(work: Work, channel: Channel) -> None:
     pipeline = _pipeline(work)
     if work.version is not None:
-        _enforce(work, pipeline, channel, work.version)
+        await _enforce(work, pipeline, channel, work.version)
     else:
         channel.send({"enforcing": 0})
     engine = Engine(pipeline)
@@ -66,6 +66,8 @@ async def _until_told(work: Work, pipeline: Pipeline, channel: Channel) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
+    versions: asyncio.Queue[int] = asyncio.Queue()
+
     def read() -> None:
         messages = channel.receive()
         if messages is None:
@@ -73,13 +75,21 @@ async def _until_told(work: Work, pipeline: Pipeline, channel: Channel) -> None:
             stop.set()
             return
         for message in messages:
-            _enforce(work, pipeline, channel, int(message["enforce"]))
+            versions.put_nowait(int(message["enforce"]))
 
     loop.add_reader(channel.fileno(), read)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    swapping = asyncio.create_task(_swap_in_turn(work, pipeline, channel, versions))
     await stop.wait()
+    swapping.cancel()
     loop.remove_reader(channel.fileno())
+
+
+async def _swap_in_turn(work: Work, pipeline: Pipeline, channel: Channel, versions: asyncio.Queue[int]) -> None:
+    """Enforce one version after the other; each is opened in a thread, so that no question waits for it."""
+    while True:
+        await _enforce(work, pipeline, channel, await versions.get())
 
 
 def _pipeline(work: Work) -> Pipeline:
@@ -104,10 +114,10 @@ def _pipeline(work: Work) -> Pipeline:
     )
 
 
-def _enforce(work: Work, pipeline: Pipeline, channel: Channel, version: int) -> None:
+async def _enforce(work: Work, pipeline: Pipeline, channel: Channel, version: int) -> None:
     """Verify, swap, notify; a version that cannot be opened leaves the one before in force."""
     try:
-        pipeline.enforce(work.state.open(version))
+        pipeline.enforce(await asyncio.to_thread(work.state.open, version))
     except RulesetError as error:
         log.error("Worker %d keeps what it enforces: %s", work.index, error)
         channel.send({"failed": version, "why": str(error)})
