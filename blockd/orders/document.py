@@ -81,6 +81,13 @@ def time_text(seconds: float) -> str:
     return f"{moment.isoformat()}Z"  # strftime would write the year 900 with three digits
 
 
+def fit_text(text: str) -> str:
+    """Give a text field as it is kept, without blanks around it; raises ValueError where it may not stand in a file."""
+    if _UNFIT.search(text):
+        raise ValueError("control characters are not allowed")
+    return text.strip()
+
+
 def parse_document(document: object, source: str) -> OrderDocument:
     """Parse a decoded JSON document; `source` names it in errors. Raises BadOrder with every problem at once."""
     if not isinstance(document, Mapping):
@@ -144,10 +151,11 @@ def _text(document: Mapping[str, object], name: str, problems: list[str]) -> str
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         problems.append(f"{name}: a text of at most {MAX_TEXT} characters is allowed")
         return ""
-    if _UNFIT.search(value):
-        problems.append(f"{name}: control characters are not allowed")
+    try:
+        return fit_text(value)
+    except ValueError as error:
+        problems.append(f"{name}: {error}")
         return ""
-    return value.strip()
 
 
 def _time(document: Mapping[str, object], name: str, problems: list[str]) -> int | None:

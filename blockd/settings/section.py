@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from blockd.orders.document import fit_text
 
 MAX_SHORT_TEXT = 200  # characters of a name or a contact: one line of a page
 MAX_LONG_TEXT = 4_000  # characters, as in an order document
@@ -16,8 +18,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-ShortText = Annotated[str, Field(strict=True, max_length=MAX_SHORT_TEXT)]
-LongText = Annotated[str, Field(strict=True, max_length=MAX_LONG_TEXT)]
+# What an order document would not take may not come in by the config either: a ruleset could not be read back.
+ShortText = Annotated[str, Field(strict=True, max_length=MAX_SHORT_TEXT), AfterValidator(fit_text)]
+LongText = Annotated[str, Field(strict=True, max_length=MAX_LONG_TEXT), AfterValidator(fit_text)]
 Whole = Annotated[int, Field(strict=True)]
 
 

@@ -36,7 +36,7 @@ def test_an_entry_is_written_as_people_do() -> None:
     assert Entry(Network.from_text("2606:4700::1111").key).text == "2606:4700::1111"
 
 
-@pytest.mark.parametrize("scope", Scope)
+@pytest.mark.parametrize("scope", [Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH])
 def test_a_scope_comes_back_from_its_word(scope: Scope) -> None:
     assert Scope.from_text(scope.text) is scope
 

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from blockd.feeds.reasons import REASONS
+from blockd.metrics import Collector, Counters, FeedSample, HitLabels, Sample, Transport
+from blockd.metrics.collector import ENFORCEMENT_BUCKETS, EnforcementTimes
+from blockd.metrics.counters import UPSTREAM_BUCKETS
+
+# The names and labels of DESIGN; a histogram's `le` is its own.
+NAMES = {
+    "blockd_queries_total": {"transport"},
+    "blockd_answers_total": {"rcode"},
+    "blockd_hits_total": {"feed", "platform", "order", "action"},
+    "blockd_cache_hits_total": set(),
+    "blockd_upstream_seconds": set(),
+    "blockd_ruleset_names": set(),
+    "blockd_ruleset_info": {"version", "digest"},
+    "blockd_feed_age_seconds": {"feed"},
+    "blockd_feed_expires_in_seconds": {"feed"},
+    "blockd_feed_refused_total": {"feed", "reason"},
+    "blockd_order_to_enforcement_seconds": set(),
+    "blockd_build_info": {"version", "engine"},
+}
+LABELS = HitLabels("ministry", "Telegram", "order-1", "sinkhole")
+SAMPLE = Sample(
+    names=12,
+    version="7",
+    digest="ab" * 32,
+    engine="python",
+    build="1.0",
+    feeds={"ministry": FeedSample(1.5, math.inf, {"cut": 2}), "national": FeedSample(3.0, -60.0, {})},
+    hit_slots={LABELS: 1, HitLabels("national", 'quo"te\\\n', "national", "nxdomain"): 2},
+)
+
+Scraped = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def scrape(counters: Counters, sample: Callable[[], Sample]) -> Scraped:
+    registry = CollectorRegistry()
+    registry.register(Collector(counters, list(REASONS), sample))
+    found: Scraped = {}
+    for family in text_string_to_metric_families(generate_latest(registry).decode()):
+        for one in family.samples:
+            place = (one.name, frozenset(one.labels.items()))
+            assert place not in found
+            found[place] = one.value
+    return found
+
+
+def value(found: Scraped, name: str, **labels: str) -> float:
+    return found[name, frozenset(labels.items())]
+
+
+def test_names_and_labels_are_exactly_those_of_the_design() -> None:
+    registry = CollectorRegistry()
+    registry.register(Collector(Counters(1), list(REASONS), lambda: SAMPLE))
+    found = {}
+    for family in text_string_to_metric_families(generate_latest(registry).decode()):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        found[name] = {label for one in family.samples for label in one.labels} - {"le"}
+        assert family.documentation
+    assert found == NAMES
+
+
+def test_every_series_is_there_from_the_start_at_zero() -> None:
+    found = scrape(Counters(1), lambda: SAMPLE)
+    for transport in Transport:
+        assert value(found, "blockd_queries_total", transport=transport.name.lower()) == 0
+    for rcode in ("NOERROR", "SERVFAIL", "NXDOMAIN", "REFUSED", "BADVERS", "other"):
+        assert value(found, "blockd_answers_total", rcode=rcode) == 0
+    for reason in REASONS:
+        for feed in SAMPLE.feeds:
+            expected = 2 if (feed, reason) == ("ministry", "cut") else 0
+            assert value(found, "blockd_feed_refused_total", feed=feed, reason=reason) == expected
+    for action in ("sinkhole", "page", "alert"):
+        labels = {"feed": "ministry", "platform": "Telegram", "order": "order-1", "action": action}
+        assert value(found, "blockd_hits_total", **labels) == 0
+    assert value(found, "blockd_cache_hits_total") == 0
+    assert value(found, "blockd_upstream_seconds_count") == 0
+    assert value(found, "blockd_upstream_seconds_sum") == 0
+    assert value(found, "blockd_order_to_enforcement_seconds_count") == 0
+
+
+def test_before_the_first_ruleset_there_are_series_too() -> None:
+    found = scrape(Counters(1), Sample)
+    assert value(found, "blockd_ruleset_names") == 0
+    assert value(found, "blockd_ruleset_info", version="", digest="") == 0
+    assert value(found, "blockd_build_info", version="", engine="python") == 1
+
+
+def test_what_was_counted_is_shown() -> None:
+    counters = Counters(2)
+    for index in range(2):
+        row = counters.row(index)
+        row.query(Transport.DOH)
+        row.answer(3)
+        row.answer(15)
+        row.answer(4095)
+        row.cache_hit()
+        row.hit(1)
+        row.hit(1, 1)
+        row.hit(2, 2)
+    found = scrape(counters, lambda: SAMPLE)
+    assert value(found, "blockd_queries_total", transport="doh") == 2
+    assert value(found, "blockd_answers_total", rcode="NXDOMAIN") == 2
+    assert value(found, "blockd_answers_total", rcode="other") == 4
+    assert value(found, "blockd_answers_total", rcode="BADCOOKIE") == 0
+    assert value(found, "blockd_cache_hits_total") == 2
+    first = {"feed": "ministry", "platform": "Telegram", "order": "order-1"}
+    assert value(found, "blockd_hits_total", action="sinkhole", **first) == 2
+    assert value(found, "blockd_hits_total", action="page", **first) == 2
+    assert value(found, "blockd_hits_total", action="alert", **first) == 0
+    second = {"feed": "national", "platform": 'quo"te\\\n', "order": "national"}
+    assert value(found, "blockd_hits_total", action="alert", **second) == 2
+    assert value(found, "blockd_hits_total", action="nxdomain", **second) == 0
+
+
+def test_the_sample_is_asked_at_each_scrape() -> None:
+    found = scrape(Counters(1), lambda: SAMPLE)
+    assert value(found, "blockd_ruleset_names") == 12
+    assert value(found, "blockd_ruleset_info", version="7", digest="ab" * 32) == 1
+    assert value(found, "blockd_feed_age_seconds", feed="ministry") == 1.5
+    assert value(found, "blockd_feed_expires_in_seconds", feed="ministry") == math.inf
+    assert value(found, "blockd_feed_expires_in_seconds", feed="national") == -60
+    assert value(found, "blockd_build_info", version="1.0", engine="python") == 1
+
+
+def buckets(found: Scraped, name: str) -> list[float]:
+    """Give a histogram's cumulative counts, the smallest bound first."""
+    bounds = {
+        float(dict(labels)["le"]): count for (sample, labels), count in found.items() if sample == f"{name}_bucket"
+    }
+    return [bounds[bound] for bound in sorted(bounds)]
+
+
+def test_upstream_times_are_a_histogram() -> None:
+    counters = Counters(1)
+    for seconds in (0.0005, 0.001, 0.3, 7.0):
+        counters.row(0).upstream(seconds)
+    found = scrape(counters, lambda: SAMPLE)
+    counts = buckets(found, "blockd_upstream_seconds")
+    assert len(counts) == len(UPSTREAM_BUCKETS) + 1
+    assert counts[0] == 2
+    assert counts[UPSTREAM_BUCKETS.index(0.5)] == 3
+    assert counts[-2:] == [3, 4]
+    assert value(found, "blockd_upstream_seconds_count") == 4
+    assert value(found, "blockd_upstream_seconds_sum") == pytest.approx(7.3015)
+
+
+def test_times_to_enforcement_are_a_histogram() -> None:
+    times = EnforcementTimes()
+    for seconds in (0.5, 0.7, 90_000.0, -3.0):
+        times.observe(seconds)
+    found = scrape(Counters(1), lambda: Sample(enforcement=times))
+    counts = buckets(found, "blockd_order_to_enforcement_seconds")
+    assert counts == [2, *[3] * (len(ENFORCEMENT_BUCKETS) - 1), 4]
+    assert value(found, "blockd_order_to_enforcement_seconds_sum") == pytest.approx(90_001.2)
+
+
+def test_registering_does_not_scrape() -> None:
+    def never() -> Sample:
+        raise AssertionError
+
+    CollectorRegistry().register(Collector(Counters(1), list(REASONS), never))

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from blockd.errors import BadName
+from blockd.orders import Action
+from blockd.ruleset.explain import explain
+from blockd.ruleset.policy import at_time
+from tests.ruleset.lists import NOW, compiled, enforced, feed, listing, order
+
+
+def test_a_listed_name_is_explained_with_its_order_and_every_claim(tmp_path: Path) -> None:
+    subject = enforced(
+        tmp_path,
+        feed("f", listing(order("child", expires=NOW - 1), "www.a.example"), listing(order("parent"), "a.example")),
+    )
+    told = explain(subject, "WWW.a.example.", NOW)
+    assert told["name"] == "www.a.example"
+    assert told["verdict"] == "sinkhole"
+    assert (told["entry"], told["scope"], told["feed"], told["state"]) == ("a.example", "both", "f", "in force")
+    assert (told["version"], told["compiled"]) == (1, "1970-01-12T13:46:40Z")
+    claims = told["claims"]
+    assert isinstance(claims, list)
+    assert [(claim["entry"], claim["state"]) for claim in claims] == [
+        ("www.a.example", "expired"),
+        ("a.example", "in force"),
+    ]
+    assert claims[0]["until"] == "1970-01-12T13:46:39Z"
+    json.dumps(told)
+
+
+def test_what_is_not_touched_is_resolved(tmp_path: Path) -> None:
+    subject = enforced(tmp_path, feed("f", listing(order("o", start=NOW + 1), "a.example")))
+    assert explain(subject, "b.example", NOW)["verdict"] == "resolved"
+    later = explain(subject, "a.example", NOW)
+    assert (later["verdict"], later["state"]) == ("resolved", "pending")
+
+
+def test_where_no_list_was_enforced_yet_it_says_so() -> None:
+    told = explain(None, "a.example", NOW)
+    assert "no list" in str(told["why"])
+    assert "claims" not in told
+
+
+def test_what_is_no_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadName):
+        explain(enforced(tmp_path), "a..b", NOW)
+
+
+def test_a_ruleset_can_be_asked_about_any_moment(tmp_path: Path) -> None:
+    ruleset = compiled(
+        tmp_path / "r", feed("f", listing(order("o", Action.NXDOMAIN, start=NOW, expires=NOW + 10), "a.example"))
+    )
+    found = [explain(at_time(3, ruleset, now), "a.example", now) for now in (NOW - 1, NOW, NOW + 9, NOW + 10)]
+    assert [told["verdict"] for told in found] == ["resolved", "nxdomain", "nxdomain", "resolved"]
+    assert {told["version"] for told in found} == {3}
