@@ -7,7 +7,6 @@ BlockdError
 ├── RulesetError         a ruleset file is cut, damaged, hostile or of another format
 ├── FeedRefused          a feed's new content is not taken; what it gave before stays in force
 │   └── FeedUnreachable  nothing could be fetched at all
-├── GateRefused          a compiled ruleset did not pass the gate; the one in force stays
 ├── BadMessage           bytes are no DNS message that can be answered
 ├── UpstreamFailure      no upstream gave a usable answer; carries the Extended DNS Error that says why
 ├── BadClientHello       bytes are no ClientHello whose server name can be read
@@ -97,16 +96,6 @@ class FeedUnreachable(FeedRefused):
 
     def __reduce__(self) -> tuple[type[FeedUnreachable], tuple[str]]:  # type: ignore[override]
         return type(self), (str(self),)
-
-
-class GateRefused(BlockdError):
-    """A compiled ruleset did not pass the gate; `reason` is fit for a label."""
-
-    effect = Effect.REFUSED
-
-    def __init__(self, reason: str, sentence: str) -> None:
-        self.reason = reason
-        super().__init__(sentence)
 
 
 class BadMessage(BlockdError):

@@ -49,7 +49,8 @@ class Built:
     made_from: str = ""  # the fingerprint of what it was made from
     taken: set[str] = field(default_factory=set)  # feeds whose incoming content is in the ruleset
     refused: dict[str, FeedRefused] = field(default_factory=dict)
-    rejects: dict[str, RejectReport] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)  # feeds in force whose accepted content cannot be read any more
+    rejects: dict[str, RejectReport] = field(default_factory=dict)  # of refused content where a feed's was refused
 
 
 _NOT_CONTENT = ("interval", "max_size", "url", "path", "root")  # keys of a feed that change no ruleset
@@ -86,16 +87,20 @@ def build(
 ) -> Built:
     """Compile the candidates to `path`; feeds that are refused fall back to what they gave before, or are left out.
 
-    `in_force` is the catalogue of the ruleset enforced now, which the gate compares with. Raises RulesetError where
-    the whole passes the limits of the format.
+    `in_force` is the catalogue of the ruleset enforced now, which the gate compares with. Where it holds a feed that
+    has nothing readable left, nothing is compiled: its names must not drop out for a fault of this machine. Raises
+    RulesetError where the whole passes the limits of the format.
     """
     before = {record.name: record for record in in_force.feeds} if in_force else {}
     remaining = list(candidates)
     built = Built()
     while True:
-        inputs = [_input(candidate, built) for candidate in remaining if candidate.incoming or candidate.accepted]
-        if not inputs:
+        usable = [candidate for candidate in remaining if candidate.incoming or candidate.accepted]
+        built.lost = {c.feed.name for c in remaining if c not in usable and c.feed.name in before}
+        if built.lost or not usable:
             return built
+        built.rejects = {name: report for name, report in built.rejects.items() if name in built.refused}
+        inputs = [_input(candidate, built) for candidate in usable]
         news = {candidate.feed.name: candidate.feed for candidate in remaining if candidate.incoming}
 
         def judge(record: FeedRecord, news: dict[str, AnyFeed] = news) -> None:
@@ -148,7 +153,8 @@ def _input(candidate: Candidate, built: Built) -> FeedInput:
     if isinstance(feed, SignedFeed):
         return _signed_input(feed, content)
     order = feed.order(candidate.first_seen)
-    rejects = built.rejects[feed.name] = RejectReport()
+    rejects = RejectReport()
+    built.rejects.setdefault(feed.name, rejects)
     keys = _refusing(feed.name, read_list(feed.type, content.path, rejects, feed.max_size))
     return FeedInput(
         name=feed.name,

@@ -36,7 +36,7 @@ def listed_key(content: bytes) -> bytes:
     """Give the key of a listed name; a leading `*.` is left out, since an entry's scope says what it covers.
 
     Raises BadName for the reasons of `key_from_text`, and: NUL, not UTF-8, no dot (a single label would block a whole
-    top-level domain), numeric top label (a fragment of an address; RFC 3696 section 2 has no such top-level domain).
+    top-level domain).
     """
     if b"\0" in content:
         raise BadName("NUL")
@@ -45,9 +45,6 @@ def listed_key(content: bytes) -> bytes:
     except UnicodeDecodeError as error:
         raise BadName("not UTF-8") from error
     key = key_from_text(text.removeprefix("*."))
-    top = key[1 : 1 + key[0]]
-    if len(top) + 1 == len(key):
+    if len(key) == 1 + key[0]:
         raise BadName("no dot")
-    if top.isdigit():
-        raise BadName("numeric top label")
     return key

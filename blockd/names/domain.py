@@ -33,7 +33,8 @@ def key_from_text(text: str) -> bytes:
     """Give the key of a host name written as text, in Unicode (IDNA 2008, RFC 5891) or ASCII, in any case.
 
     One trailing dot is allowed. Raises BadName, whose reason is one of: empty, too long, address, empty label,
-    label too long, bad hyphen, bad character, bad IDNA.
+    label too long, bad hyphen, bad character, numeric top label (a fragment of an address: RFC 3696 section 2 has no
+    such top-level domain), bad IDNA.
     """
     name = text.lower() if text.isascii() else _to_ascii(text)
     name = name.removesuffix(".")
@@ -45,6 +46,8 @@ def key_from_text(text: str) -> bytes:
         raise BadName("address")
     labels = name.encode("ascii").split(b".")
     labels.reverse()
+    if labels[0].isdigit():
+        raise BadName("numeric top label")
     return b"".join([b"%c%b" % (len(label), label) for label in labels])
 
 

@@ -33,6 +33,8 @@ MIN_PREFIX = {4: 16, 6: 32}  # bits; a shorter prefix in an order hits whole pro
 # cannot be written as UTF-8.
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHOWN = 80  # characters of a wrong value that a problem repeats
+_NETWORK = re.compile(r"[0-9a-f:.]+(?:/[0-9.]{1,15})?", re.ASCII | re.IGNORECASE)
+_NAT64 = Network.from_text("64:ff9b::/96")
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?", re.ASCII)
 _TEXTS = (
     "authority",
@@ -228,11 +230,11 @@ def _entries(document: Mapping[str, object], problems: list[str]) -> tuple[Entry
 def _entry_key(text: str) -> bytes:
     try:
         key = key_from_text(text)
-    except BadName as error:
-        if error.reason not in ("address", "bad character"):
+    except BadName:
+        if not _NETWORK.fullmatch(text):
             raise
         network = Network.from_text(text)
-        if network.prefix_length < MIN_PREFIX[network.version]:
+        if network.prefix_length < MIN_PREFIX[network.version] or _maps_ipv4_widely(network):
             raise BadName("network too wide") from None
         if not ipaddress.ip_network(network.text).is_global:
             raise BadName("network is not public") from None
@@ -240,6 +242,12 @@ def _entry_key(text: str) -> bytes:
     if len(key) == key[0] + 1:
         raise BadName("a top-level name")
     return key
+
+
+def _maps_ipv4_widely(network: Network) -> bool:
+    """Tell whether a network stands for more IPv4 addresses behind NAT64 (RFC 6052) than an order may list as IPv4."""
+    wide = network.prefix_length < _NAT64.prefix_length + MIN_PREFIX[4]
+    return wide and (network.packed in _NAT64 or _NAT64.packed in network)
 
 
 def _scope(value: object, field: str, problems: list[str]) -> Scope:

@@ -37,6 +37,7 @@ MAX_ENTRIES_SIZE = 1 << 32  # octets, what a 32-bit offset reaches: about 150 mi
 MAX_CATALOGUE = 256 << 20  # octets; ten thousand orders with their texts are under a tenth of it
 MAX_ORDERS = 1 << 20
 MAX_CLAIMS = 1024  # claims on one entry; a name that more orders cover keeps the first in rank
+MAX_TIME = 253_402_300_799  # seconds since the epoch: the end of the year 9999, the last that a date can be written of
 SCOPE_BITS = 2
 
 # magic, format, header size, flags, build id, hash key, created, entries, names, buckets, most labels, reserved,
@@ -129,6 +130,8 @@ class Header:
             raise RulesetError("its counts contradict its sections")
         ipv4_prefixes = int.from_bytes(ipv4, "little")
         ipv6_prefixes = int.from_bytes(ipv6, "little")
+        if created > MAX_TIME:
+            raise RulesetError("it was made at an impossible time")
         if ipv4_prefixes >> 33 or ipv6_prefixes >> 129:
             raise RulesetError("it lists networks of impossible length")
         return cls(

@@ -125,6 +125,30 @@ def test_accepted_content_that_is_gone_leaves_the_feed_out(builder: Builder) -> 
     assert [record.name for record in builder.catalogue().feeds] == ["here"]
 
 
+def test_a_feed_in_force_that_has_nothing_left_keeps_the_ruleset_as_it_is(builder: Builder) -> None:
+    builder.build(Candidate(domains("gone"), builder.content("x.example"), None, 0))
+    in_force = builder.catalogue()
+    old = builder.path.read_bytes()
+    missing = Content(builder.folder / "none", "")
+    news = Candidate(domains("here"), builder.content("a.example"), None, 0)
+    for gone in (
+        Candidate(domains("gone"), None, missing, 0),
+        Candidate(domains("gone"), builder.octets(b"cut"), missing, 0),
+        Candidate(domains("gone"), None, None, 0),
+    ):
+        built = builder.build(gone, news, in_force=in_force)
+        assert built.lost == {"gone"}
+        assert built.header is None
+        assert builder.path.read_bytes() == old
+
+
+def test_the_report_of_refused_content_is_the_one_that_is_kept(builder: Builder) -> None:
+    built = builder.build(
+        Candidate(domains(), builder.octets(b"!\nno name\n8.8.8.8\ncut"), builder.content("a.example"), 0)
+    )
+    assert built.rejects["national"].rejected == 2
+
+
 def test_a_refused_build_of_everything_leaves_the_old_file(builder: Builder) -> None:
     builder.build(Candidate(domains(), builder.content("a.example"), None, 0))
     old = builder.path.read_bytes()

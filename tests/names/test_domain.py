@@ -20,6 +20,7 @@ REASONS = {
     "address",
     "empty label",
     "label too long",
+    "numeric top label",
     "bad hyphen",
     "bad character",
     "bad IDNA",
