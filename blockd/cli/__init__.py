@@ -15,7 +15,7 @@ from blockd import __version__
 from blockd.errors import BlockdError, CommandError, ConfigError
 
 VERBS = ("run", "check", "lookup", "status", "refresh", "compile", "validate", "authority")
-DEFAULT_CONFIG = Path("config/blockd.yaml")
+CONFIGS = (Path("config/blockd.yaml"), Path("/etc/blockd/blockd.yaml"))  # the first that is there is the default
 
 DONE = 0
 NO = 1
@@ -33,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE if isinstance(error, ConfigError | CommandError) else NO
     except BrokenPipeError:
         return NO
+    except OSError as error:
+        print(f"blockd {args.verb}: {error.strerror or error}: {error.filename or 'no file'}", file=sys.stderr)
+        return NO
     except KeyboardInterrupt:
         return 130
 
@@ -48,8 +51,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         child = verbs.add_parser(verb, help=module.HELP if module else None)
         if module:
             child.description = module.HELP
-            child.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help="the config file")
+            child.add_argument("--config", type=Path, default=_config(), metavar="FILE", help="the config file")
             child.add_argument("--json", action="store_true", help="print JSON for programs")
             module.arguments(child)
             child.set_defaults(run=module.run)
     return parser
+
+
+def _config() -> Path:
+    return next((path for path in CONFIGS if path.exists()), CONFIGS[0])

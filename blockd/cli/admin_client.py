@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -30,7 +31,7 @@ def ask(
             told = json.loads(response.read(MAX_ANSWER))
     except urllib.error.HTTPError as error:
         raise CommandError(_sentence(error)) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise CommandError(
             f"no blockd answers at {url} ({error}). Is it running, and with this config's listen.admin?"
         ) from error

@@ -20,17 +20,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the status; 1 where something needs the operator: no ruleset, a worker missing, a feed refused."""
-    told = ask(load(args.config), "/api/status")
-    show(args.json, told, _lines(told))
+    settings = load(args.config)
+    told = ask(settings, "/api/status")
+    unready = "resolved without a policy" if settings.at_first_start == "serve" else "answered with SERVFAIL"
+    show(args.json, told, _lines(told, unready))
     troubled = any(feed["refusal"] for feed in told["feeds"]) or any(w["enforcing"] is None for w in told["workers"])
     return NO if troubled or told["ruleset"] is None else DONE
 
 
-def _lines(told: dict[str, Any]) -> Iterator[str]:
+def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     yield f"blockd {told['version']}, {told['engine']} engine, since {told['since']}, on {', '.join(told['listen'])}"
     ruleset = told["ruleset"]
     if ruleset is None:
-        yield "ruleset: none is enforced yet; names are resolved without a policy"
+        yield f"ruleset: none is enforced yet; names are {unready}"
     else:
         orders = ", ".join(f"{count} {state}" for state, count in ruleset["orders"].items() if count)
         yield f"ruleset: version {ruleset['version']} of {ruleset['compiled']}, {ruleset['names']:,} names"

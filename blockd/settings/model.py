@@ -110,7 +110,7 @@ class Gate(Section):
     """What a new ruleset must pass before it is enforced."""
 
     max_shrink: Share = setting("20%", "The share of a feed's names that may go in one update.")
-    min_names: Whole = setting(1, "The fewest names a ruleset may have.", ge=0, le=1_000_000_000)
+    min_names: Whole = setting(1, "The fewest names that a feed may give.", ge=0, le=1_000_000_000)
     max_rejects: Share = setting("20%", "The share of a list's lines that may be no names.")
     protected: Annotated[tuple[object, ...], AfterValidator(_not_offered)] = setting(
         (), "Lists of names never blocked; not offered by this version."

@@ -1,0 +1,21 @@
+# blockd with real ports. Mount your config at /etc/blockd and keep /var/lib/blockd; README.md has the commands.
+
+FROM python:3.12-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY blockd blockd
+RUN python -m venv /opt/blockd && /opt/blockd/bin/pip install --quiet --no-cache-dir .
+
+FROM python:3.12-slim
+# A fixed number, so that files of a mounted volume keep their owner over rebuilds.
+RUN useradd --system --uid 953 --home-dir /var/lib/blockd --create-home --shell /usr/sbin/nologin blockd
+COPY --from=build /opt/blockd /opt/blockd
+COPY config/service.yaml /etc/blockd/blockd.yaml
+ENV PATH=/opt/blockd/bin:$PATH
+VOLUME ["/etc/blockd", "/var/lib/blockd"]
+EXPOSE 53/udp 53/tcp 80/tcp 443/tcp 9053/tcp
+# Docker lets every user bind low ports in the container's own network; for --network host see README.md.
+USER blockd
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 9053, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+ENTRYPOINT ["blockd"]
+CMD ["run", "--config", "/etc/blockd/blockd.yaml"]

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Install the Debian packages whose programs the tests ask blockd with. Without them these tests are skipped.
+# Needs root.
+set -eu
+
+packages=(
+    bind9-dnsutils # dig
+    curl           # the commands of README.md
+    knot           # knotd, a real name server to forward to
+)
+
+missing=()
+for package in "${packages[@]}"; do
+    dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
+fi

@@ -1,0 +1,244 @@
+"""What is shipped holds together: the package's data, the Dockerfile, the systemd unit, the scripts."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import blockd
+from blockd.daemon import supervisor
+from blockd.settings import load
+
+ROOT = Path(__file__).parents[1]
+SERVICE_CONFIG = ROOT / "config" / "service.yaml"
+UNIT = ROOT / "config" / "systemd" / "blockd.service"
+INSTALLED_CONFIG = "/etc/blockd/blockd.yaml"
+
+# All that may stand at the top, beside files whose names start with a dot.
+TOP_LEVEL = {
+    "blockd", "config", "tests", "pyproject.toml", "Dockerfile", "README.md", "Makefile", "LICENSE", "CHANGELOG.md",
+}  # fmt: skip
+# Addresses of package registries and paths of the machines that this was written on. A letter of each stands in
+# brackets, so that this file does not find itself.
+FORBIDDEN = re.compile(
+    r"pyp[i]\.org|pythonhosted\.or[g]|registry\.npmj[s]|crate[s]\.io|proxy\.golan[g]|/wor[k]/|/tm[p]/v/"
+)
+# The module of a package, where its name is another.
+MODULES = {"dnspython": "dns", "prometheus-client": "prometheus_client", "pyyaml": "yaml"}
+NOT_IMPORTED = {"mypy", "ruff", "types-PyYAML"}  # `make test` runs the first two; the last is for the first
+
+
+def _project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _tracked() -> list[str]:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("this is no git checkout")
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    return [path for path in listed.stdout.split("\0") if path and (ROOT / path).is_file()]
+
+
+def _names(requirements: list[str]) -> list[str]:
+    return [re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0] for requirement in requirements]
+
+
+def test_version_stands_in_one_place() -> None:
+    project = _project()
+    assert project["project"]["dynamic"] == ["version"]
+    assert "version" not in project["project"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "blockd.__version__"}
+    holding = [path for path in ROOT.glob("blockd/**/*.py") if f'"{blockd.__version__}"' in path.read_text("utf-8")]
+    assert holding == [ROOT / "blockd" / "__init__.py"]
+
+
+def test_every_dependency_has_its_reason_beside_it() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = _project()["project"]
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+        assert re.search(rf'^ +"{re.escape(requirement)}", +# \w', text, re.MULTILINE), requirement
+
+
+def test_every_dependency_is_used() -> None:
+    project = _project()["project"]
+    for folder, requirements in (
+        ("blockd", project["dependencies"]),
+        ("tests", project["optional-dependencies"]["test"]),
+    ):
+        source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / folder).rglob("*.py"))
+        for name in _names(requirements):
+            module = MODULES.get(name, name)
+            used = re.search(rf"^\s*(?:import|from) {module}\b", source, re.MULTILINE)
+            assert used or name in NOT_IMPORTED, f"{folder} does not import {name}"
+
+
+def test_package_ships_its_types_and_licence() -> None:
+    project = _project()
+    assert "py.typed" in project["tool"]["setuptools"]["package-data"]["blockd"]
+    assert (ROOT / "blockd" / "py.typed").is_file()
+    assert project["project"]["license-files"] == ["LICENSE"]
+    assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+
+
+def test_every_folder_of_the_package_is_a_package() -> None:
+    folders = {path.parent for path in (ROOT / "blockd").rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_top_level_holds_what_it_should() -> None:
+    top = {path.partition("/")[0] for path in _tracked()}
+    assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
+
+
+def test_no_file_names_a_registry_or_the_machine_it_was_written_on() -> None:
+    found = []
+    for path in _tracked():
+        text = (ROOT / path).read_bytes().decode("utf-8", errors="replace")
+        found += [f"{path}: {match[0]}" for match in FORBIDDEN.finditer(text)]
+    assert found == []
+
+
+def test_scripts_are_valid_bash() -> None:
+    bash = shutil.which("bash")
+    assert bash
+    for script in (ROOT / ".ci" / "run", ROOT / "tests" / "install-debian.sh"):
+        subprocess.run([bash, "-n", str(script)], check=True)  # noqa: S603
+        assert "set -eu" in script.read_text(encoding="utf-8")
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == "make test"
+    assert "```shell\nmake test\n```" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_config_for_service_is_valid_and_has_the_real_ports() -> None:
+    settings = load(SERVICE_CONFIG)
+    assert {address.port for address in settings.listen.dns} == {53}
+    assert {address.port for address in settings.listen.block_page.http} == {80}
+    assert {address.port for address in settings.listen.block_page.https} == {443}
+    assert settings.listen.admin.text == "127.0.0.1:9053"
+    assert str(settings.state_dir) == "/var/lib/blockd"
+    assert not settings.sinkhole.ipv4.is_loopback
+
+
+class TestDockerfile:
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+
+    def arguments(self, instruction: str) -> list[str]:
+        return [line.removeprefix(f"{instruction} ") for line in self.lines if line.startswith(f"{instruction} ")]
+
+    def test_paths_that_it_copies_exist_and_are_sent_to_the_builder(self) -> None:
+        sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        copied = [copy.split()[:-1] for copy in self.arguments("COPY") if not copy.startswith("--from=")]
+        assert copied
+        for source in [source for sources in copied for source in sources]:
+            assert (ROOT / source).exists(), source
+            assert f"!{source}" in sent, source
+
+    def test_it_has_two_stages_and_does_not_run_as_root(self) -> None:
+        assert len(self.arguments("FROM")) == 2
+        [user] = self.arguments("USER")
+        assert user == "blockd"
+        assert any(f"useradd --system --uid 953 --home-dir /var/lib/{user}" in run for run in self.arguments("RUN"))
+
+    def test_it_runs_with_the_config_for_service(self) -> None:
+        assert f"config/service.yaml {INSTALLED_CONFIG}" in self.arguments("COPY")
+        [entry], [command] = self.arguments("ENTRYPOINT"), self.arguments("CMD")
+        assert [*json.loads(entry), *json.loads(command)] == ["blockd", "run", "--config", INSTALLED_CONFIG]
+        [volumes] = self.arguments("VOLUME")
+        assert str(load(SERVICE_CONFIG).state_dir) in json.loads(volumes)
+
+    def test_it_exposes_what_the_config_listens_on(self) -> None:
+        listen = load(SERVICE_CONFIG).listen
+        web = [address.port for address in (*listen.block_page.http, *listen.block_page.https, listen.admin)]
+        dns = [f"{address.port}/{transport}" for address in listen.dns for transport in ("udp", "tcp")]
+        [exposed] = self.arguments("EXPOSE")
+        assert set(exposed.split()) == {*dns, *(f"{port}/tcp" for port in web)}
+
+    def test_health_is_asked_where_the_admin_port_is(self) -> None:
+        [check] = self.arguments("HEALTHCHECK")
+        program, option, code = json.loads(check.partition(" CMD ")[2])
+        assert (program, option) == ("python", "-c")
+        compile(code, "HEALTHCHECK", "exec")
+        admin = load(SERVICE_CONFIG).listen.admin
+        assert f"'{admin.host}', {admin.port}," in code
+        assert "'/healthz'" in code
+
+
+class TestUnit:
+    def service(self) -> configparser.SectionProxy:
+        unit = configparser.ConfigParser(interpolation=None, strict=True)
+        unit.optionxform = str  # type: ignore[assignment, method-assign]
+        unit.read_string(UNIT.read_text(encoding="utf-8"))
+        return unit["Service"]
+
+    def test_it_runs_with_the_config_for_service(self) -> None:
+        service = self.service()
+        assert service["ExecStart"] == f"/opt/blockd/bin/blockd run --config {INSTALLED_CONFIG}"
+        assert load(SERVICE_CONFIG).state_dir == Path("/var/lib") / service["StateDirectory"]
+
+    def test_its_limits_leave_the_daemon_its_own(self) -> None:
+        service = self.service()
+        assert int(service["LimitNOFILE"]) >= supervisor.DESCRIPTORS
+        assert float(service["TimeoutStopSec"]) > supervisor.STOP_TIME
+
+    def test_it_gives_no_more_than_it_must(self) -> None:
+        service = self.service()
+        assert service["AmbientCapabilities"] == service["CapabilityBoundingSet"] == "CAP_NET_BIND_SERVICE"
+        assert service["User"] == "blockd"
+        assert service["NoNewPrivileges"] == "yes"
+        assert service["ProtectSystem"] == "strict"
+
+    def test_systemd_understands_it(self, tmp_path: Path) -> None:
+        analyze = shutil.which("systemd-analyze")
+        if analyze is None:
+            pytest.skip("systemd-analyze is not on this machine (Debian: systemd)")
+        unit = tmp_path / UNIT.name
+        text = UNIT.read_text(encoding="utf-8").replace("/opt/blockd/bin/blockd", sys.executable)  # must be there
+        unit.write_text(text, encoding="utf-8")
+        done = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, check=False)  # noqa: S603
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not on this machine (Debian: make)")
+class TestMake:
+    def refusal(self, folder: Path, python: str) -> str:
+        """Give the only line that `make run` says, but for make's own, in a fresh clone with this Python."""
+        for name in ("Makefile", "pyproject.toml"):
+            shutil.copy(ROOT / name, folder)
+        make = ["make", "run", f"PYTHON={python}"]
+        clean = {"PATH": os.environ["PATH"]}  # without what a `make test` hands on to its children
+        done = subprocess.run(make, cwd=folder, env=clean, capture_output=True, text=True, check=False)  # noqa: S603
+        assert done.returncode != 0
+        assert not (folder / ".venv").exists()
+        [line] = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("make: ")]
+        return line
+
+    def fake(self, folder: Path, script: str) -> str:
+        python = folder / "python"
+        python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        python.chmod(0o755)
+        return str(python)
+
+    def test_missing_python_is_named(self, tmp_path: Path) -> None:
+        assert "there is no python9" in self.refusal(tmp_path, "python9")
+
+    def test_old_python_is_named_with_its_version(self, tmp_path: Path) -> None:
+        older = "import sys; sys.version_info = (3, 10, 4); sys.version = '3.10.4 (main)'; exec(sys.argv[1])"
+        line = self.refusal(tmp_path, self.fake(tmp_path, f'exec "{sys.executable}" -c "{older}" "$2"'))
+        assert "needs Python 3.11 or later; this is 3.10.4" in line
+
+    def test_missing_venv_module_is_named_with_its_package(self, tmp_path: Path) -> None:
+        python = self.fake(tmp_path, f'case "$2" in *ensurepip*) exit 1;; esac; exec "{sys.executable}" "$@"')
+        assert "apt-get install python3-venv" in self.refusal(tmp_path, python)
