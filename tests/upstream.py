@@ -29,6 +29,7 @@ from blockd.settings import Upstream
 PATIENCE = 10.0  # seconds after which a condition that a test waits for counts as missed
 SOA = "example. 3600 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60"
 STRAYS = 8  # packets of Fault.STRAYS_FIRST before the right one
+FLOOD = 64  # packets of Fault.STRAYS_ONLY
 _BIND_TRIES = 50
 
 
@@ -42,6 +43,7 @@ class Fault(Enum):
     WRONG_QUESTION = auto()
     NOT_AN_ANSWER = auto()  # QR is 0
     STRAYS_FIRST = auto()  # wrong ones, then the right one
+    STRAYS_ONLY = auto()  # so many wrong ones that somebody must be guessing
     TRUNCATED = auto()  # TC over UDP, whole over TCP
     TRUNCATED_EVERYWHERE = auto()
     MALFORMED = auto()  # cut within its last record
@@ -135,7 +137,8 @@ class UpstreamSimulator:
     def wait_for(self, count: int) -> None:
         """Wait until `count` questions have been seen; raises AssertionError where they do not come."""
         with self._arrival:
-            assert self._arrival.wait_for(lambda: len(self.seen) >= count, PATIENCE), f"{len(self.seen)} of {count} came"
+            came = self._arrival.wait_for(lambda: len(self.seen) >= count, PATIENCE)
+        assert came, f"{len(self.seen)} of {count} came"
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -200,7 +203,12 @@ class UpstreamSimulator:
     async def _let_go(self) -> None:
         if not self._open.is_set():
             freed: asyncio.Future[None] = self._loop.create_future()
-            self._held.append(lambda: freed.cancelled() or freed.set_result(None))
+
+            def go() -> None:
+                if not freed.done():
+                    freed.set_result(None)
+
+            self._held.append(go)
             await freed
 
     def _release(self) -> None:
@@ -289,9 +297,7 @@ def _record(text: str) -> dns.rrset.RRset:
     return dns.rrset.from_text(name, int(ttl), klass, kind, data)
 
 
-def _spoiled(
-    made: dns.message.Message, query: dns.message.Message, faults: set[Fault], transport: str
-) -> list[bytes]:
+def _spoiled(made: dns.message.Message, query: dns.message.Message, faults: set[Fault], transport: str) -> list[bytes]:
     """Give the wire forms of an answer, with the faults asked for."""
     for fault in faults & {Fault.SERVFAIL, Fault.REFUSED, Fault.FORMERR, Fault.BADVERS}:
         made.answer, made.authority, made.additional = [], [], []
@@ -303,7 +309,7 @@ def _spoiled(
     if Fault.WRONG_QUESTION in faults:
         made.question = [dns.rrset.from_text("wrong.example.", 0, "IN", "A")]
     if Fault.EDE in faults:
-        made.use_edns(0, payload=1232, options=[dns.edns.EDEOption(9, "DNSKEY missing")])
+        made.use_edns(0, payload=1232, options=[dns.edns.EDEOption(dns.edns.EDECode.DNSKEY_MISSING, "DNSKEY missing")])
     if Fault.OPT_ABSENT in faults:
         made.use_edns(False)
     truncated = Fault.TRUNCATED_EVERYWHERE in faults or (Fault.TRUNCATED in faults and transport == "udp")
@@ -320,6 +326,8 @@ def _spoiled(
     if Fault.STRAYS_FIRST in faults:
         stray = bytes((wire[0] ^ 0xFF,)) + wire[1:]
         return [stray] * STRAYS + [b"", b"\0", wire[:12], wire]
+    if Fault.STRAYS_ONLY in faults:
+        return [bytes((wire[0] ^ 0xFF,)) + wire[1:]] * FLOOD
     return [wire]
 
 

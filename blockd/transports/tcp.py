@@ -13,6 +13,7 @@ MAX_CONNECTIONS = 500  # per worker; one more is closed at once
 MAX_CONNECTIONS_PER_CLIENT = 50  # so that no single client takes all
 MAX_PIPELINED = 100  # questions of one connection that wait; then it is not read from until one is answered
 IDLE = 10.0  # seconds without a whole message, RFC 7766 section 6.2.3
+BURST = 64  # messages of one connection taken at once, so that others get their turn
 MAX_UNSENT = 1 << 20  # octets of answers that a client may leave unread before it is cut off
 
 
@@ -103,19 +104,32 @@ class _Connection(asyncio.Protocol):
 
     def _take_messages(self) -> None:
         buffer = self._buffer
-        while len(buffer) >= 2 and not self._ended:
-            size = buffer[0] << 8 | buffer[1]
-            if len(buffer) < 2 + size:
-                break
+        for _ in range(BURST):
+            size = buffer[0] << 8 | buffer[1] if len(buffer) >= 2 else 0
+            if len(buffer) < 2 + size or self._ended:
+                return
             if len(self._waiting) >= MAX_PIPELINED:
-                self._paused = True
-                if self._transport:
-                    self._transport.pause_reading()
+                self._pause()
                 return
             message = bytes(buffer[2 : 2 + size])
             del buffer[: 2 + size]
             self._rest()
             self._take(message)
+        self._pause()
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _pause(self) -> None:
+        self._paused = True
+        if self._transport and not self._ended:
+            self._transport.pause_reading()
+
+    def _go_on(self) -> None:
+        """Take what was left lying in the buffer, then read on."""
+        if self._paused and not self._ended:
+            self._paused = False
+            self._take_messages()
+            if not self._paused and self._transport and not self._ended:
+                self._transport.resume_reading()
 
     def _take(self, message: bytes) -> None:
         """Answer at once where nothing must be waited for, so that a burst costs no tasks."""
@@ -136,11 +150,7 @@ class _Connection(asyncio.Protocol):
     def _finished(self, task: asyncio.Task[None]) -> None:
         """Go on with what had to wait for one question less: reading, or the end."""
         self._waiting.discard(task)
-        if self._paused and not self._ended:
-            self._paused = False
-            self._take_messages()
-            if not self._paused and self._transport and not self._ended:
-                self._transport.resume_reading()
+        self._go_on()
         if self._half_closed and not self._waiting and not self._ended:
             self.end()
 

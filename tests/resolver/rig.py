@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import dns.edns
 import dns.message
@@ -25,8 +26,6 @@ SINKHOLE = Sinkhole("192.0.2.80", "2001:db8::80", 60)
 TIMEOUT = 0.2  # seconds that a silent upstream is waited for
 LAST = 4_000_000_000  # seconds since the epoch at which an order ends that a test may lift
 
-Names = Mapping[Order, Sequence[str]]
-
 
 class Clock:
     """A monotonic clock that stands still until a test moves it."""
@@ -38,9 +37,9 @@ class Clock:
         return self.now
 
 
-def order(identifier: str = "order-1", action: Action = Action.SINKHOLE, **fields: object) -> Order:
+def order(identifier: str = "order-1", action: Action = Action.SINKHOLE, **fields: Any) -> Order:
     """Give an order in force since the epoch, until a test lifts it at LAST."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "authority": "ministry",
         "platform": "Telegram",
         "mandate": Mandate.LAW,
@@ -49,11 +48,11 @@ def order(identifier: str = "order-1", action: Action = Action.SINKHOLE, **field
         "expires": LAST,
         **fields,
     }
-    return Order(id=identifier, action=action, **values)  # type: ignore[arg-type]
+    return Order(id=identifier, action=action, **values)
 
 
 class Rig:
-    """`listed` gives orders with their names; `enforce` may be called again with others."""
+    """Resolves without enforcing until `enforce` is called, which may be called again."""
 
     def __init__(
         self,
@@ -119,7 +118,7 @@ class Rig:
         self.pass_time(LAST)
 
     def ask(
-        self, name: str, kind: str = "A", transport: Transport = Transport.UDP, host: str = CLIENT, **edns: object
+        self, name: str, kind: str = "A", transport: Transport = Transport.UDP, host: str = CLIENT, **edns: Any
     ) -> dns.message.Message | None:
         """Ask a question as a client does, and give the answer, or None for silence."""
         query = question(name, kind, **edns)
@@ -130,7 +129,7 @@ class Rig:
         assert answer.id == query.id
         return answer
 
-    def answer(self, name: str, kind: str = "A", transport: Transport = Transport.UDP, **edns: object) -> Answer:
+    def answer(self, name: str, kind: str = "A", transport: Transport = Transport.UDP, **edns: Any) -> Answer:
         """Ask a question whose answer must come; give it with what tests ask of it."""
         answer = self.ask(name, kind, transport, **edns)
         assert answer is not None, "silence"
@@ -172,7 +171,7 @@ class Answer:
         """For how long a cache keeps this negative answer (RFC 2308 section 5); None where it is not negative."""
         for rrset in self.message.authority:
             if rrset.rdtype == dns.rdatatype.SOA:
-                return min(rrset.ttl, rrset[0].minimum)
+                return int(min(rrset.ttl, rrset[0].minimum))
         return None
 
     def has(self, *flags: int) -> bool:
@@ -180,9 +179,9 @@ class Answer:
         return all(self.message.flags & flag for flag in flags)
 
 
-def question(name: str, kind: str = "A", **edns: object) -> dns.message.Message:
+def question(name: str, kind: str = "A", **edns: Any) -> dns.message.Message:
     """Give a question, with EDNS where any of dnspython's EDNS arguments is given."""
-    return dns.message.make_query(dns.name.from_text(name), kind, **edns)  # type: ignore[arg-type]
+    return dns.message.make_query(dns.name.from_text(name), kind, **edns)
 
 
 def _key(name: str) -> bytes:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import dns.flags
 import dns.rdatatype
@@ -22,7 +23,7 @@ def rig(rig: Rig) -> Rig:
     return rig
 
 
-def enforcing(rig: Rig, action: Action, **fields: object) -> Rig:
+def enforcing(rig: Rig, action: Action, **fields: Any) -> Rig:
     rig.enforce([(order(action=action, **fields), ["telegram.org"])])
     return rig
 
@@ -46,9 +47,7 @@ def test_the_soa_is_owned_by_the_name_itself_where_that_is_listed(rig: Rig) -> N
     assert rig.answer("telegram.org", "TXT").message.authority[0].name.to_text() == "telegram.org."
 
 
-@pytest.mark.parametrize(
-    ("mandate", "code"), [(Mandate.OPERATOR, 15), (Mandate.LAW, 16), (Mandate.CLIENT, 17)]
-)
+@pytest.mark.parametrize(("mandate", "code"), [(Mandate.OPERATOR, 15), (Mandate.LAW, 16), (Mandate.CLIENT, 17)])
 def test_the_extended_error_tells_order_and_contact(rig: Rig, mandate: Mandate, code: int) -> None:
     answer = enforcing(rig, Action.SINKHOLE, mandate=mandate).answer(LISTED, use_edns=0)
     assert answer.error == (code, "order order-1, ministry; objections: objections@example.net")
@@ -230,4 +229,3 @@ def test_a_swap_while_the_target_is_asked_does_not_mix_up_orders(rig: Rig, upstr
     error = rig.answer(LISTED, use_edns=0).error
     assert error is not None
     assert error[1].startswith("order order-2,")
-

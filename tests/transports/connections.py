@@ -1,0 +1,95 @@
+"""A TCP server on loopback and the clients that a test connects to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+
+import dns.message
+import dns.rcode
+
+from blockd.transports import TcpServer, tcp
+from tests.resolver.rig import Rig, question
+from tests.transports.loops import until
+
+LISTED = "web.telegram.org"
+NEVER = 3600.0  # seconds: the idle time of tests about something else
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, *queries: dns.message.Message) -> None:
+        """Send questions in one piece."""
+        self.writer.write(b"".join(framed(query.to_wire()) for query in queries))
+
+    async def receive(self) -> dns.message.Message:
+        """Give the next answer; raises EOFError where the connection ends."""
+        size = int.from_bytes(await self.reader.readexactly(2))
+        return dns.message.from_wire(await self.reader.readexactly(size))
+
+    async def ended(self) -> bool:
+        """Wait for the end of the connection, and tell whether it came without another answer."""
+        with contextlib.suppress(ConnectionError):
+            return not await self.reader.read(1)
+        return True
+
+
+class Serving:
+    """A server, and the clients that a test connects to it."""
+
+    def __init__(self, server: TcpServer, address: tuple[str, int]) -> None:
+        self.server = server
+        self.address = address
+        self._clients: list[Client] = []
+
+    async def connect(self) -> Client:
+        """Connect one more client."""
+        client = Client(*await asyncio.open_connection(*self.address))
+        self._clients.append(client)
+        return client
+
+    def leave(self) -> None:
+        """End every client's connection at once."""
+        for client in self._clients:
+            client.writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def serving(rig: Rig, idle: float = NEVER) -> AsyncIterator[Serving]:
+    """Serve on loopback; at the end nothing of any connection may be left."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        server = TcpServer(rig.pipeline, idle=idle)
+        await server.start(sock)
+        made = Serving(server, sock.getsockname())
+        try:
+            yield made
+        finally:
+            made.leave()
+            await server.close()
+            await until(lambda: not server.connections)
+            assert server.per_client == {}
+
+
+def framed(octets: bytes) -> bytes:
+    return len(octets).to_bytes(2) + octets
+
+
+def numbered(names: Sequence[str]) -> list[dns.message.Message]:
+    """Give questions whose identifiers count up."""
+    queries = [question(name) for name in names]
+    for number, query in enumerate(queries):
+        query.id = number
+    return queries
+
+
+async def connections(served: Serving, count: int) -> list[tcp._Connection]:
+    """Wait until the server has so many connections, and give them."""
+    await until(lambda: len(served.server.connections) == count)
+    return list(served.server.connections)
