@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import logging
 import socket
 from collections.abc import Iterator
@@ -104,7 +105,7 @@ def _bind(address: SocketAddress, kind: socket.SocketKind, *, shared: bool) -> s
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
-            _prepare_datagrams(sock, family)
+            _prepare_datagrams(sock, family, wildcard=ipaddress.ip_address(address.host).is_unspecified)
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((address.host, address.port))
@@ -114,11 +115,11 @@ def _bind(address: SocketAddress, kind: socket.SocketKind, *, shared: bool) -> s
     return sock
 
 
-def _prepare_datagrams(sock: socket.socket, family: socket.AddressFamily) -> None:
-    """Ask the kernel to tell the address that was asked, so that a wildcard socket answers from it."""
-    if family == socket.AF_INET6:
+def _prepare_datagrams(sock: socket.socket, family: socket.AddressFamily, *, wildcard: bool) -> None:
+    """Ask the kernel to tell a wildcard socket the address that was asked, so that it answers from there."""
+    if wildcard and family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-    else:
+    elif wildcard:
         sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

@@ -70,6 +70,16 @@ class Engine:
 def send(sock: socket.socket, answer: bytes, address: Address, ancillary: Ancillary) -> None:
     """Send a datagram from the address that was asked; what the kernel cannot send is lost, as UDP may be."""
     try:
-        sock.sendmsg([answer], ancillary, 0, address)
+        sock.sendmsg([answer], [_source(*item) for item in ancillary], 0, address)
     except OSError:
         return
+
+
+def _source(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
+    """Keep the address that was asked and leave the interface to routing, which may lead back by another one.
+
+    IPv6 keeps its interface: a link-local address means nothing without it.
+    """
+    if level == socket.IPPROTO_IP:
+        return level, kind, bytes(4) + data[4:]
+    return level, kind, data

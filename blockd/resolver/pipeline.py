@@ -40,6 +40,7 @@ class Exchange:
         "extended",
         "failure",
         "hits",
+        "moment",
         "packet",
         "query",
         "served",
@@ -55,6 +56,7 @@ class Exchange:
         self.served = served
         self.verdict: Verdict = NOT_LISTED
         self.hits: list[int] = []
+        self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
         self.target: str | None = None  # the name that a CNAME action leads to
         self.errors = b""  # the EDE option that goes with it
         self.cached: Cached | None = None
@@ -218,6 +220,7 @@ class Pipeline:
             if not self._refuse_unready:
                 return Outcome.PASS
             return error(exchange.query, types.SERVFAIL, types.EDE_NOT_READY, "no list is enforced yet")
+        exchange.moment = policy.enforced.moment
         return self._apply(exchange, policy, policy.enforced.verdict(exchange.query.key))
 
     def _check_recursion(self, exchange: Exchange) -> bytes | Outcome:
@@ -240,6 +243,12 @@ class Pipeline:
 
     def _decide_where_it_leads(self, exchange: Exchange) -> bytes | Outcome:
         cached, policy = exchange.cached, self._policy
+        if policy is not None and exchange.moment != policy.enforced.moment and exchange.target is None:
+            exchange.hits.clear()  # what is enforced changed while an upstream was waited for
+            exchange.verdict = NOT_LISTED
+            if (outcome := self._decide(exchange)) is not Outcome.PASS:
+                return outcome
+            cached = exchange.cached
         if cached is None or policy is None or exchange.target or exchange.verdict.reason is Reason.ALLOWED:
             return Outcome.PASS
         moment = policy.enforced.moment
@@ -253,6 +262,7 @@ class Pipeline:
         if cached is None:
             raise BadMessage(types.SERVFAIL, "there is nothing to reply")
         response = cached.response
+        exchange.extended = response.rcode >> 4 if query.edns else 0
         records = aged(cached, self._clock())
         if exchange.target is None:
             return answer(

@@ -14,6 +14,7 @@ from blockd.errors import BadMessage
 from blockd.resolver import types
 
 MAX_POINTERS = 127  # a name has no more labels, so it can need no more jumps
+MAX_NAMES = 128  # names that one answer may lead to: each is looked up, and no honest answer has a tenth of it
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
@@ -182,6 +183,8 @@ class _Walk:
                 self.names.append(self.key_at(data))
             elif kind in (types.SVCB, types.HTTPS):
                 self._read_service(data, end, owner)
+            if len(self.names) > MAX_NAMES:
+                raise BadMessage(types.SERVFAIL, f"it leads to more than {MAX_NAMES} names")
         elif section == 1 and kind == types.SOA and size >= 22:
             minimum = int.from_bytes(self.message[end - 4 : end])
             self._negative = min(ttl, minimum)

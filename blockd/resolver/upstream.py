@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import ssl
 from collections.abc import Callable
@@ -86,8 +87,14 @@ def _bind(sock: socket.socket, randomness: Randomness) -> None:
             return
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Give the TLS settings for upstreams: the system's authorities, and the name checked."""
+    return ssl.create_default_context()
+
+
 async def _over_stream(upstream: Upstream, query: bytes) -> bytes:
-    context = ssl.create_default_context() if upstream.tls_name else None
+    context = _tls() if upstream.tls_name else None
     reader, writer = await asyncio.open_connection(
         upstream.host, upstream.port, ssl=context, server_hostname=upstream.tls_name
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import dns.flags
+import dns.message
 import pytest
 
 from blockd.metrics import Transport
 from blockd.orders import Action
-from tests.resolver.rig import Rig, order
+from tests.resolver.rig import CLIENT, Answer, Rig, order, question
 from tests.upstream import SOA, UpstreamSimulator
 
 FREE = "free.example"
@@ -147,3 +151,27 @@ def test_a_cached_answer_whose_target_gets_listed_is_blocked_in_the_very_next_an
     rig.lift()
     assert rig.answer(FREE).records == free
     assert len(upstream.seen) == 1
+
+
+def test_what_was_waited_for_is_answered_as_it_is_enforced_then(rig: Rig, upstream: UpstreamSimulator) -> None:
+    upstream.plan("late.example", "A", "late.example. 300 IN A 198.51.100.1")
+    rig.enforce([(order(), ["other.example"])])
+
+    async def ask(meanwhile: Callable[[], None]) -> Answer:
+        with upstream.held():
+            query = question("late.example", "A", use_edns=0)
+            waiting = asyncio.create_task(rig.pipeline.resolve(query.to_wire(), CLIENT, Transport.UDP))
+            seen = len(upstream.seen)
+            await asyncio.to_thread(upstream.wait_for, seen + 1)
+            meanwhile()
+        wire = await waiting
+        assert wire is not None
+        return Answer(dns.message.from_wire(wire))
+
+    blocked = asyncio.run(ask(lambda: rig.enforce([(order(), ["late.example"])])))
+    assert blocked.records == ["60 192.0.2.80"]
+    assert rig.counters.hits(1)[0] == 1
+    rig.clock.now += 1000
+    rig.lift()
+    freed = asyncio.run(ask(lambda: rig.enforce([(order(), ["other.example"])])))
+    assert freed.records == ["300 198.51.100.1"]
