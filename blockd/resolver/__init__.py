@@ -4,11 +4,15 @@ from blockd.resolver.answers import Sinkhole
 from blockd.resolver.cache import Cache
 from blockd.resolver.clients import Clients
 from blockd.resolver.engine import Declined, Engine
+from blockd.resolver.engines import AnyEngine, engine_name
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
+from blockd.resolver.resolver import CacheLimits, Resolver
 
 __all__ = [
+    "AnyEngine",
     "Cache",
+    "CacheLimits",
     "Clients",
     "Declined",
     "Engine",
@@ -16,5 +20,7 @@ __all__ = [
     "Forwarder",
     "Outcome",
     "Pipeline",
+    "Resolver",
     "Sinkhole",
+    "engine_name",
 ]

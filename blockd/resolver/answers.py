@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from blockd.names.network import KEY_IPV4
-from blockd.orders import Action, Mandate, Verdict
+from blockd.orders import Action, Mandate, Order, Verdict
 from blockd.resolver import types
 from blockd.resolver.query import Query
 from blockd.resolver.records import address_record, error_option, soa_record
@@ -82,11 +82,10 @@ class BlockAnswers:
     def __init__(self, sinkhole: Sinkhole, serial: int) -> None:
         """Take where to lead, and the ruleset's version as the SOA's serial."""
         self.ttl = sinkhole.ttl
-        self._addresses = {
-            types.A: address_record(socket.inet_pton(socket.AF_INET, sinkhole.ipv4), sinkhole.ttl),
-            types.AAAA: address_record(socket.inet_pton(socket.AF_INET6, sinkhole.ipv6), sinkhole.ttl),
-        }
-        self._soa = soa_record(serial, sinkhole.ttl)
+        self.a = address_record(socket.inet_pton(socket.AF_INET, sinkhole.ipv4), sinkhole.ttl)
+        self.aaaa = address_record(socket.inet_pton(socket.AF_INET6, sinkhole.ipv6), sinkhole.ttl)
+        self.soa = soa_record(serial, sinkhole.ttl)
+        self._addresses = {types.A: self.a, types.AAAA: self.aaaa}
         self._errors: dict[int, bytes] = {}
 
     def give(self, query: Query, verdict: Verdict) -> bytes | None:
@@ -112,11 +111,16 @@ class BlockAnswers:
             return b""
         known = self._errors.get(index)
         if known is None:
-            text = f"order {order.id}, {order.authority}"
-            if order.contact:
-                text += f"; objections: {order.contact}"
-            known = self._errors[index] = error_option(_CODES[order.mandate], text)
+            known = self._errors[index] = self.option(order)
         return known
+
+    @staticmethod
+    def option(order: Order) -> bytes:
+        """Give the EDE option of one order."""
+        text = f"order {order.id}, {order.authority}"
+        if order.contact:
+            text += f"; objections: {order.contact}"
+        return error_option(_CODES[order.mandate], text)
 
     def _negative(self, query: Query, verdict: Verdict, rcode: int, errors: bytes) -> bytes:
         """Answer with an SOA record, owned by the listed name where that is the question's or above it."""
@@ -125,4 +129,4 @@ class BlockAnswers:
         if entry and entry.key and entry.key[0] < KEY_IPV4 and query.key.startswith(entry.key):
             owner = len(query.key) - len(entry.key)
         pointer = 0xC000 | types.HEADER_SIZE + owner
-        return answer(query, rcode, (0, 1, 0), pointer.to_bytes(2) + self._soa, errors=errors)
+        return answer(query, rcode, (0, 1, 0), pointer.to_bytes(2) + self.soa, errors=errors)

@@ -9,7 +9,9 @@ import socket
 from dataclasses import dataclass
 
 from blockd.metrics import Transport
+from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
+from blockd.ruleset import Enforced
 
 NAME = "python"
 BATCH = 64  # messages taken in one call, so that other sockets and timers get their turn
@@ -27,6 +29,7 @@ class Declined:
     exchange: Exchange
     address: Address
     ancillary: Ancillary  # carries the address that was asked, which the answer must come from
+    descriptor: int  # of the socket that it came by
 
 
 class Engine:
@@ -59,12 +62,19 @@ class Engine:
                 send(sock, begun, address, ancillary)
             elif begun is not Outcome.SILENCE:
                 assert isinstance(begun, Exchange)  # noqa: S101 - begin gives nothing else
-                declined.append(Declined(begun, address, ancillary))
+                declined.append(Declined(begun, address, ancillary, descriptor))
         return declined
 
-    def send(self, descriptor: int, answer: bytes, declined: Declined) -> None:
+    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | Exchange:
+        """Answer one message of a stream, as `Pipeline.begin` does."""
+        return self._pipeline.begin(packet, host, transport)
+
+    def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
+        """Know of another ruleset; this engine asks the pipeline each time."""
+
+    def send(self, answer: bytes, declined: Declined) -> None:
         """Send the answer to a message that was given back."""
-        send(self._sockets[descriptor], answer, declined.address, declined.ancillary)
+        send(self._sockets[declined.descriptor], answer, declined.address, declined.ancillary)
 
 
 def send(sock: socket.socket, answer: bytes, address: Address, ancillary: Ancillary) -> None:

@@ -47,6 +47,20 @@ class Forwarder:
         self._in_flight: dict[CacheKey, asyncio.Task[Response]] = {}
         self._failures: dict[CacheKey, tuple[float, Response | UpstreamFailure]] = {}
 
+    @property
+    def preferred(self) -> Upstream | None:
+        """The upstream that a new question would be sent to first."""
+        return self._order()[0] if self._upstreams else None
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for one attempt."""
+        return self._timeout
+
+    def avoid(self, upstream: Upstream) -> None:
+        """Ask an upstream last for a while, since it has just failed."""
+        self._avoided[upstream] = self._clock() + AVOIDED
+
     async def resolve(self, key: CacheKey) -> Response:
         """Give what the upstreams say; raises UpstreamFailure with the reason of the last attempt."""
         task = self._in_flight.get(key)
@@ -80,7 +94,7 @@ class Forwarder:
                     return response
                 last = response
                 continue
-            self._avoided[upstream] = self._clock() + AVOIDED
+            self.avoid(upstream)
         if last is not None:
             return last
         raise failure

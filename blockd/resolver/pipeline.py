@@ -122,10 +122,14 @@ class Pipeline:
             self._reply,  # last: what the upstream said
         )
 
-    def enforce(self, enforced: Enforced) -> None:
+    def answers_for(self, enforced: Enforced) -> BlockAnswers:
+        """Make the answers for a ruleset that is to be enforced."""
+        return BlockAnswers(self._sinkhole, enforced.version)
+
+    def enforce(self, enforced: Enforced, answers: BlockAnswers | None = None) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
         old = self._policy
-        self._policy = Policy(enforced, BlockAnswers(self._sinkhole, enforced.version))
+        self._policy = Policy(enforced, answers or self.answers_for(enforced))
         if old is not None:
             old.enforced.close()
 

@@ -49,7 +49,7 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in upstream.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
-        _bind(sock, randomness)
+        bind_randomly(sock, randomness)
         sock.connect((upstream.host, upstream.port))  # the kernel now drops what comes from anybody else
         sock.send(query)
         arrived: asyncio.Future[bytes] = loop.create_future()
@@ -78,7 +78,7 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
             loop.remove_reader(sock)
 
 
-def _bind(sock: socket.socket, randomness: Randomness) -> None:
+def bind_randomly(sock: socket.socket, randomness: Randomness) -> None:
     """Bind to a random port; the kernel's own choice, random too but from a narrower range, is the last resort."""
     host = "::" if sock.family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - the source address is the kernel's choice
     for _ in range(PORT_TRIES):

@@ -79,6 +79,11 @@ class Ruleset:
         self._octets.close()
 
     @property
+    def octets(self) -> mmap.mmap:
+        """The whole file; what exports it must let go before `close`."""
+        return self._octets
+
+    @property
     def digest(self) -> str:
         """The digest of the file, hexadecimal."""
         return self.header.digest.hex()

@@ -82,6 +82,11 @@ class OrderStates:
         self.hit_slots = tuple(self._view[_HEADER.size + _padded(orders) :].cast("I"))
 
     @property
+    def octets(self) -> memoryview:
+        """The whole file; what exports it must let go before `close`."""
+        return self._view
+
+    @property
     def epoch(self) -> int:
         """How often the states have changed; it also tells one file's writer that readers must look again."""
         return int.from_bytes(self._view[_EPOCH_AT : _EPOCH_AT + 4], "little")

@@ -7,7 +7,7 @@ import socket
 from typing import cast
 
 from blockd.metrics import Transport
-from blockd.resolver import Exchange, Outcome, Pipeline
+from blockd.resolver import Exchange, Outcome, Resolver
 
 MAX_CONNECTIONS = 500  # per worker; one more is closed at once
 MAX_CONNECTIONS_PER_CLIENT = 50  # so that no single client takes all
@@ -20,8 +20,8 @@ MAX_UNSENT = 1 << 20  # octets of answers that a client may leave unread before 
 class TcpServer:
     """Serves one listening socket. Connections of a client are counted while they last, and nothing more."""
 
-    def __init__(self, pipeline: Pipeline, transport: Transport = Transport.TCP, idle: float = IDLE) -> None:
-        self.pipeline = pipeline
+    def __init__(self, resolver: Resolver, transport: Transport = Transport.TCP, idle: float = IDLE) -> None:
+        self.resolver = resolver
         self.transport = transport
         self.idle = idle
         self.connections: set[_Connection] = set()
@@ -133,8 +133,7 @@ class _Connection(asyncio.Protocol):
 
     def _take(self, message: bytes) -> None:
         """Answer at once where nothing must be waited for, so that a burst costs no tasks."""
-        pipeline = self._server.pipeline
-        begun = pipeline.begin(message, self._host, self._server.transport)
+        begun = self._server.resolver.begin(message, self._host, self._server.transport)
         if isinstance(begun, bytes):
             self._write(begun)
         elif not isinstance(begun, Outcome):
@@ -143,7 +142,7 @@ class _Connection(asyncio.Protocol):
             task.add_done_callback(self._finished)
 
     async def _finish(self, exchange: Exchange) -> None:
-        answer = await self._server.pipeline.finish(exchange)
+        answer = await self._server.resolver.finish(exchange)
         if answer is not None and not self._ended:
             self._write(answer)
 

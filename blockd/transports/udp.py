@@ -4,37 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterable
 
-from blockd.resolver import Declined, Engine, Pipeline
+from blockd.resolver import Declined, Resolver
 
-MAX_WAITING = 10_000  # messages of one socket that wait for upstreams; one more is dropped, and its client asks again
+MAX_WAITING = 10_000  # messages of a worker that wait for upstreams; one more is dropped, and its client asks again
 
 
 class UdpServer:
-    """Serves one bound UDP socket in the running event loop."""
+    """Serves a worker's bound UDP sockets in the running event loop."""
 
-    def __init__(self, sock: socket.socket, engine: Engine, pipeline: Pipeline) -> None:
-        self._engine = engine
-        self._pipeline = pipeline
+    def __init__(self, sockets: Iterable[socket.socket], resolver: Resolver) -> None:
+        self._engine = resolver.engine
+        self._resolver = resolver
         self._waiting: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        self._descriptor = engine.attach(sock)
-        self._loop.add_reader(self._descriptor, self._read)
+        self._descriptors = [self._engine.attach(sock) for sock in sockets]
+        for descriptor in self._descriptors:
+            self._loop.add_reader(descriptor, self._read, descriptor)
 
     async def close(self) -> None:
         """Take no more messages, and answer those that wait."""
-        self._loop.remove_reader(self._descriptor)
+        for descriptor in self._descriptors:
+            self._loop.remove_reader(descriptor)
         if self._waiting:
             await asyncio.wait(self._waiting)
 
-    def _read(self) -> None:
-        for declined in self._engine.drain(self._descriptor):
+    def answer_later(self, given_back: Iterable[Declined]) -> None:
+        """Answer what the engine gave back, as its upstreams speak."""
+        for declined in given_back:
             if len(self._waiting) < MAX_WAITING:
                 task = self._loop.create_task(self._answer(declined))
                 self._waiting.add(task)
                 task.add_done_callback(self._waiting.discard)
 
+    def _read(self, descriptor: int) -> None:
+        self.answer_later(self._engine.drain(descriptor))
+
     async def _answer(self, declined: Declined) -> None:
-        answer = await self._pipeline.finish(declined.exchange)
+        answer = await self._resolver.finish(declined.exchange)
         if answer is not None:
-            self._engine.send(self._descriptor, answer, declined)
+            self._engine.send(answer, declined)

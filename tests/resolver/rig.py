@@ -16,7 +16,7 @@ import dns.rdatatype
 from blockd.metrics import Counters, Transport
 from blockd.names import Network, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
-from blockd.resolver import Cache, Clients, Exchange, Forwarder, Outcome, Pipeline, Sinkhole
+from blockd.resolver import CacheLimits, Exchange, Forwarder, Outcome, Resolver, Sinkhole, engine_name
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
 
@@ -70,7 +70,6 @@ class Rig:
         self.row = self.counters.row(0)
         self.version = 0
         self._random = random.Random(1)  # noqa: S311 - a test repeats itself
-        self.cache = Cache(cache_size, max_ttl, 3600)
         self.forwarder = Forwarder(
             upstreams,
             timeout=timeout,
@@ -79,13 +78,15 @@ class Rig:
             clock=self.clock,
             randomness=self._random.randrange,
         )
-        self.pipeline = Pipeline(
-            clients=Clients([Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48")]),
+        self.resolver = Resolver(
+            engine_name(),
+            networks=[Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48")],
             sinkhole=SINKHOLE,
-            cache=self.cache,
+            limits=CacheLimits(cache_size, max_ttl, 3600),
             forwarder=self.forwarder,
             row=self.row,
             clock=self.clock,
+            randomness=self._random.randbytes,
             refuse_unready=refuse_unready,
         )
 
@@ -105,13 +106,18 @@ class Rig:
         self._orders = [record.order for record in ruleset.catalogue.orders]
         self._states_path = self.folder / f"{self.version}.orders"
         write_states(self._states_path, self._orders, range(1, len(orders) + 1), 1)
-        self.pipeline.enforce(Enforced(self.version, ruleset, OrderStates(self._states_path, len(orders))))
+        self.resolver.enforce(Enforced(self.version, ruleset, OrderStates(self._states_path, len(orders))))
 
     def pass_time(self, now: float) -> None:
         """Flip the orders' states to what they are at `now`, as the control process does."""
         states = OrderStates(self._states_path, len(self._orders), writable=True)
         states.update(self._orders, now)
         states.close()
+
+    @property
+    def cache(self) -> Any:
+        """The cache that is asked first."""
+        return self.resolver.cache
 
     def lift(self) -> None:
         """End every order."""
@@ -122,12 +128,19 @@ class Rig:
     ) -> dns.message.Message | None:
         """Ask a question as a client does, and give the answer, or None for silence."""
         query = question(name, kind, **edns)
-        wire = asyncio.run(self.pipeline.resolve(query.to_wire(), host, transport))
+        wire = asyncio.run(self.resolve(query.to_wire(), host, transport))
         if wire is None:
             return None
         answer = dns.message.from_wire(wire)
         assert answer.id == query.id
         return answer
+
+    async def resolve(self, packet: bytes, host: str = CLIENT, transport: Transport = Transport.UDP) -> bytes | None:
+        """Answer one message, waiting for upstreams where that is needed."""
+        begun = self.resolver.begin(packet, host, transport)
+        if isinstance(begun, Exchange):
+            return await self.resolver.finish(begun)
+        return begun if isinstance(begun, bytes) else None
 
     def answer(self, name: str, kind: str = "A", transport: Transport = Transport.UDP, **edns: Any) -> Answer:
         """Ask a question whose answer must come; give it with what tests ask of it."""
@@ -137,7 +150,7 @@ class Rig:
 
     def begin(self, packet: bytes, transport: Transport = Transport.UDP, host: str = CLIENT) -> bytes | None:
         """Give what is answered to bytes without waiting, None for silence; a question for upstreams fails the test."""
-        begun = self.pipeline.begin(packet, host, transport)
+        begun = self.resolver.begin(packet, host, transport)
         assert not isinstance(begun, Exchange), "an upstream would be asked"
         return None if isinstance(begun, Outcome) else begun
 

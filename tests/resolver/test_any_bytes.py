@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from blockd.metrics import Transport
 from blockd.orders import Action
-from blockd.resolver import Exchange, Outcome, Pipeline
+from blockd.resolver import Exchange, Outcome, Resolver
 from tests.resolver.rig import CLIENT, STRANGER, Rig, order, question
 
 ACTIONS = (Action.SINKHOLE, Action.NXDOMAIN, Action.TCP_ONLY, Action.DROP, Action.REFUSED, Action.CNAME)
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+def resolver(tmp_path_factory: pytest.TempPathFactory) -> Resolver:
     """A pipeline whose ruleset has a name for each action: `sinkhole.example` and so on."""
     folder: Path = tmp_path_factory.mktemp("pipeline")
     rig = Rig(folder)
@@ -31,7 +31,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
             for action in ACTIONS
         ]
     )
-    return rig.pipeline
+    return rig.resolver
 
 
 REAL = tuple(
@@ -42,8 +42,8 @@ REAL = tuple(
 )
 
 
-def check(pipeline: Pipeline, packet: bytes, transport: Transport, host: str) -> None:
-    begun = pipeline.begin(packet, host, transport)
+def check(resolver: Resolver, packet: bytes, transport: Transport, host: str) -> None:
+    begun = resolver.begin(packet, host, transport)
     if isinstance(begun, Exchange):
         assert packet[2] & 0xF8 == 0, "only questions are forwarded"
         return
@@ -64,8 +64,8 @@ def check(pipeline: Pipeline, packet: bytes, transport: Transport, host: str) ->
     transport=st.sampled_from((Transport.UDP, Transport.TCP)),
     host=st.sampled_from((CLIENT, STRANGER)),
 )
-def test_any_bytes(pipeline: Pipeline, packet: bytes, transport: Transport, host: str) -> None:
-    check(pipeline, packet, transport, host)
+def test_any_bytes(resolver: Resolver, packet: bytes, transport: Transport, host: str) -> None:
+    check(resolver, packet, transport, host)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -77,15 +77,15 @@ def test_any_bytes(pipeline: Pipeline, packet: bytes, transport: Transport, host
 )
 @example(packet=REAL[0], changes=[], tail=b"", transport=Transport.UDP)
 def test_damaged_questions(
-    pipeline: Pipeline, packet: bytes, changes: list[tuple[int, int]], tail: bytes, transport: Transport
+    resolver: Resolver, packet: bytes, changes: list[tuple[int, int]], tail: bytes, transport: Transport
 ) -> None:
     octets = bytearray(packet)
     for place, octet in changes:
         octets[place % len(octets)] = octet
-    check(pipeline, bytes(octets) + tail, transport, CLIENT)
+    check(resolver, bytes(octets) + tail, transport, CLIENT)
 
 
 @pytest.mark.parametrize("packet", REAL)
-def test_questions_cut_anywhere(pipeline: Pipeline, packet: bytes) -> None:
+def test_questions_cut_anywhere(resolver: Resolver, packet: bytes) -> None:
     for end in range(len(packet)):
-        check(pipeline, packet[:end].ljust(3, b"\0") if end < 3 else packet[:end], Transport.UDP, CLIENT)
+        check(resolver, packet[:end].ljust(3, b"\0") if end < 3 else packet[:end], Transport.UDP, CLIENT)

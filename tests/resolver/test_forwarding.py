@@ -72,7 +72,7 @@ def test_equal_questions_at_once_are_one_question_upstream(rig: Rig, upstream: U
     async def ask_many() -> list[bytes | None]:
         packets = [question(NAME).to_wire() for _ in range(100)]
         with upstream.held():
-            asked = [asyncio.ensure_future(rig.pipeline.resolve(packet, CLIENT, Transport.UDP)) for packet in packets]
+            asked = [asyncio.ensure_future(rig.resolve(packet, CLIENT, Transport.UDP)) for packet in packets]
             await asyncio.to_thread(upstream.wait_for, 1)
         answers = await asyncio.gather(*asked)
         assert [answer[:2] for answer in answers if answer] == [packet[:2] for packet in packets]
@@ -86,8 +86,7 @@ def test_a_client_that_gives_up_leaves_the_others_their_answer(rig: Rig, upstrea
     async def ask_two() -> bytes | None:
         with upstream.held():
             first, second = (
-                asyncio.ensure_future(rig.pipeline.resolve(question(NAME).to_wire(), CLIENT, Transport.TCP))
-                for _ in range(2)
+                asyncio.ensure_future(rig.resolve(question(NAME).to_wire(), CLIENT, Transport.TCP)) for _ in range(2)
             )
             await asyncio.to_thread(upstream.wait_for, 1)
             first.cancel()
@@ -104,9 +103,9 @@ def test_too_many_questions_in_flight_fail_at_once(
 
     async def ask_two() -> tuple[bytes | None, bytes | None]:
         with upstream.held():
-            first = asyncio.ensure_future(rig.pipeline.resolve(question(NAME).to_wire(), CLIENT, Transport.UDP))
+            first = asyncio.ensure_future(rig.resolve(question(NAME).to_wire(), CLIENT, Transport.UDP))
             await asyncio.to_thread(upstream.wait_for, 1)
-            second = await rig.pipeline.resolve(question("two.example").to_wire(), CLIENT, Transport.UDP)
+            second = await rig.resolve(question("two.example").to_wire(), CLIENT, Transport.UDP)
         return await first, second
 
     first, second = asyncio.run(ask_two())

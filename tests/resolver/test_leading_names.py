@@ -160,7 +160,7 @@ def test_what_was_waited_for_is_answered_as_it_is_enforced_then(rig: Rig, upstre
     async def ask(meanwhile: Callable[[], None]) -> Answer:
         with upstream.held():
             query = question("late.example", "A", use_edns=0)
-            waiting = asyncio.create_task(rig.pipeline.resolve(query.to_wire(), CLIENT, Transport.UDP))
+            waiting = asyncio.create_task(rig.resolve(query.to_wire(), CLIENT, Transport.UDP))
             seen = len(upstream.seen)
             await asyncio.to_thread(upstream.wait_for, seen + 1)
             meanwhile()

@@ -220,10 +220,10 @@ def test_a_stranger_is_not_told_of_orders(rig: Rig) -> None:
 def test_a_swap_while_the_target_is_asked_does_not_mix_up_orders(rig: Rig, upstream: UpstreamSimulator) -> None:
     upstream.plan("info.example", "A", "info.example. 300 IN A 198.51.100.7")
     enforcing(rig, Action.CNAME, cname="info.example")
-    begun = rig.pipeline.begin(question(LISTED, use_edns=0).to_wire(), "127.0.0.1", Transport.UDP)
+    begun = rig.resolver.begin(question(LISTED, use_edns=0).to_wire(), "127.0.0.1", Transport.UDP)
     assert isinstance(begun, Exchange)
     rig.enforce([(order("order-2"), ["telegram.org"])])
-    late = asyncio.run(rig.pipeline.finish(begun))
+    late = asyncio.run(rig.resolver.finish(begun))
     assert late is not None
     assert b"order order-1," in late
     error = rig.answer(LISTED, use_edns=0).error

@@ -65,7 +65,7 @@ class Serving:
 async def serving(rig: Rig, idle: float = NEVER) -> AsyncIterator[Serving]:
     """Serve on loopback; at the end nothing of any connection may be left."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        server = TcpServer(rig.pipeline, idle=idle)
+        server = TcpServer(rig.resolver, idle=idle)
         await server.start(sock)
         made = Serving(server, sock.getsockname())
         try:

@@ -111,13 +111,13 @@ def test_a_burst_that_needs_no_upstream_is_answered_in_order(rig: Rig, run: Run)
 def test_a_burst_of_one_client_lets_others_have_their_turn(rig: Rig, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
     turns: list[int] = []
-    begin = rig.pipeline.begin
+    begin = rig.resolver.begin
 
     def counted(packet: bytes, host: str, transport: Transport) -> bytes | Outcome | Exchange:
         taken.append(len(turns))
         return begin(packet, host, transport)
 
-    monkeypatch.setattr(rig.pipeline, "begin", counted)
+    monkeypatch.setattr(rig.resolver, "begin", counted)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()

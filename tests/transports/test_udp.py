@@ -11,7 +11,6 @@ import dns.rcode
 import pytest
 
 from blockd.metrics import Transport
-from blockd.resolver import Engine
 from blockd.resolver.engine import BATCH
 from blockd.transports import UdpServer, udp
 from tests.resolver.rig import Rig, question
@@ -28,7 +27,7 @@ async def serving(rig: Rig, host: str = "127.0.0.1") -> AsyncIterator[tuple[UdpS
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         sock.bind((host, 0))
-        server = UdpServer(sock, Engine(rig.pipeline), rig.pipeline)
+        server = UdpServer([sock], rig.resolver)
         try:
             yield server, sock.getsockname()[1]
         finally:
@@ -177,7 +176,7 @@ def test_ipv6_answers_from_the_address_that_was_asked(rig: Rig, run: Run) -> Non
                 asker.connect(("::1", sock.getsockname()[1]))
             except OSError:
                 pytest.skip("this machine has no IPv6 loopback")
-            server = UdpServer(sock, Engine(rig.pipeline), rig.pipeline)
+            server = UdpServer([sock], rig.resolver)
             with asker:
                 asker.send(question(LISTED).to_wire())
                 answer = await receive(asker)

@@ -1,0 +1,63 @@
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from blockd.ruleset._table cimport Decision
+
+cdef enum LeadKind:
+    LEAD_NAME = 0
+    LEAD_ADDRESS = 1
+
+cdef struct Entry:
+    Entry *chain
+    Entry *newer
+    Entry *older
+    uint64_t hash
+    double stored  # by the monotonic clock, seconds
+    double expires
+    uint32_t ceiling  # seconds, what none of its TTLs may have been above when it was stored
+    uint32_t key_size
+    uint32_t records_size
+    uint32_t ttl_count
+    uint32_t errors_size
+    uint32_t leads_size
+    uint32_t size  # octets of the whole allocation
+    uint16_t qtype
+    uint16_t counts[3]
+    uint8_t do_
+    uint8_t cd
+    uint8_t rcode
+    uint8_t authentic
+    uint64_t judged_by  # the table's number and the epoch that `decision` belongs to, 0 for none
+    Decision decision  # of what the response leads to
+    uint8_t *key
+    uint8_t *records
+    uint32_t *ttls  # pairs: place in the records, seconds
+    uint8_t *errors
+    uint8_t *leads  # kind, size, octets; one after the other
+
+
+cdef Entry *new_entry(
+    uint32_t key_size, uint32_t records_size, uint32_t ttl_count, uint32_t errors_size, uint32_t leads_size
+) noexcept nogil
+
+
+cdef class NativeCache:
+    cdef Entry **buckets
+    cdef uint64_t mask
+    cdef uint64_t k0
+    cdef uint64_t k1
+    cdef uint64_t limit
+    cdef readonly uint64_t size
+    cdef readonly uint64_t count
+    cdef Entry *newest
+    cdef Entry *oldest
+    cdef double max_ttl
+    cdef double max_negative_ttl
+
+    cdef uint64_t hash_of(self, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil
+    cdef Entry *find(
+        self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
+    ) noexcept nogil
+    cdef bint keep(self, Entry *entry, uint32_t lifetime, double now) noexcept nogil
+    cdef void _link(self, Entry *entry) noexcept nogil
+    cdef void _unlink(self, Entry *entry) noexcept nogil
+    cdef void _drop(self, Entry *entry) noexcept nogil

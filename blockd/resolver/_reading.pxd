@@ -1,0 +1,7 @@
+from libc.stdint cimport uint8_t, uint32_t
+
+from blockd.resolver._cache cimport Entry
+
+cdef Entry *read_response(
+    const uint8_t *message, uint32_t size, uint32_t question_size, uint32_t *lifetime
+) noexcept nogil

@@ -1,0 +1,269 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""An upstream's ordinary answer, read in C into a cache entry: `response.py` for what needs no second look.
+
+Whatever is out of the ordinary gives NULL, and the pipeline asks again and says what is wrong.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy
+
+from blockd.resolver._cache cimport Entry, LEAD_ADDRESS, LEAD_NAME, new_entry
+from blockd.resolver._cursor cimport (
+    Cursor, cursor_over, folded, read_u16, skip_name, take, take_u16, take_u32, take_u8,
+)
+
+cdef enum:
+    HEADER_SIZE = 12
+    MAX_RECORDS = 256  # more, and it is not the ordinary kind
+    MAX_LEADS = 16384  # octets
+    MAX_NAMES = 128
+    MAX_ERRORS = 1024  # octets
+    FLAG_TC = 0x0200
+    FLAG_AD = 0x0020
+    A = 1
+    CNAME = 5
+    SOA = 6
+    AAAA = 28
+    DNAME = 39
+    OPT = 41
+    SVCB = 64
+    HTTPS = 65
+    CLASS_IN = 1
+    EDE = 15
+    NO_SOA = 0xFFFFFFFF
+
+
+cdef struct Notes:
+    uint32_t records
+    uint32_t names
+    uint32_t leads_size
+    uint32_t errors_size
+    uint32_t negative
+    bint service
+    uint32_t ttls[MAX_RECORDS * 2]
+    uint8_t leads[MAX_LEADS]
+    uint8_t errors[MAX_ERRORS]
+
+
+cdef Notes notes  # one thread, one message at a time
+
+
+cdef Entry *read_response(
+    const uint8_t *message, uint32_t size, uint32_t question_size, uint32_t *lifetime
+) noexcept nogil:
+    """Give a new entry, without key and times, for a message whose header and question have been matched."""
+    cdef Cursor c = cursor_over(message, size)
+    cdef uint32_t start = HEADER_SIZE + question_size
+    cdef uint32_t end = start
+    cdef uint32_t section, i, flags, rcode, lowest = 0, ttl
+    cdef uint16_t sections[3]
+    cdef uint16_t counts[3]
+    cdef bint opt_behind = False
+    cdef Entry *entry
+    take(&c, 2)
+    flags = take_u16(&c)
+    take(&c, 2)
+    for section in range(3):
+        sections[section] = take_u16(&c)
+        counts[section] = 0
+    take(&c, question_size)
+    rcode = flags & 15
+    if c.failed or flags & FLAG_TC or (rcode != 0 and rcode != 3):
+        return NULL
+    notes.records = notes.names = notes.leads_size = notes.errors_size = 0
+    notes.negative = NO_SOA
+    notes.service = False
+    for section in range(3):
+        for i in range(sections[section]):
+            if not _read_record(&c, message, size, section, start, &opt_behind):
+                return NULL
+            if not opt_behind:
+                counts[section] += 1
+                end = size - c.left
+    if c.left:
+        return NULL
+    entry = new_entry(0, end - start, notes.records, notes.errors_size, notes.leads_size)
+    if entry == NULL:
+        return NULL
+    memcpy(entry.records, message + start, entry.records_size)
+    memcpy(entry.ttls, notes.ttls, notes.records * 8)
+    memcpy(entry.errors, notes.errors, entry.errors_size)
+    memcpy(entry.leads, notes.leads, entry.leads_size)
+    for i in range(3):
+        entry.counts[i] = counts[i]
+    entry.rcode = rcode
+    entry.authentic = (flags & FLAG_AD) != 0
+    for i in range(notes.records):
+        ttl = notes.ttls[i * 2 + 1]
+        if i == 0 or ttl < lowest:
+            lowest = ttl
+    if notes.negative != NO_SOA:
+        lifetime[0] = lowest if lowest < notes.negative else notes.negative
+    else:
+        lifetime[0] = lowest if counts[0] and rcode == 0 else 0
+    return entry
+
+
+cdef bint _read_record(
+    Cursor *c, const uint8_t *message, uint32_t size, uint32_t section, uint32_t start, bint *opt_behind
+) noexcept nogil:
+    """Read one record; False where the message is not ordinary."""
+    cdef uint32_t owner = size - c.left
+    cdef uint16_t kind, klass, length
+    cdef uint32_t ttl, data
+    cdef bint leads
+    skip_name(c)
+    kind = take_u16(c)
+    klass = take_u16(c)
+    ttl = take_u32(c)
+    length = take_u16(c)
+    data = size - c.left
+    if take(c, length) == NULL and length:
+        return False
+    if c.failed:
+        return False
+    if kind == OPT:
+        if section != 2 or message[owner] != 0 or opt_behind[0] or ttl >> 24:
+            return False
+        opt_behind[0] = True
+        return _read_errors(message + data, length)
+    if opt_behind[0]:
+        return True  # behind OPT there is nothing that an answer needs, and it would move
+    if notes.records >= MAX_RECORDS:
+        return False
+    if ttl > 0x7FFFFFFF:
+        ttl = 0
+    notes.ttls[notes.records * 2] = data - 6 - start
+    notes.ttls[notes.records * 2 + 1] = ttl
+    notes.records += 1
+    if klass != CLASS_IN:
+        return True
+    leads = section == 0 or (section == 2 and notes.service)
+    if leads:
+        if (kind == A and length == 4) or (kind == AAAA and length == 16):
+            return _note(LEAD_ADDRESS, message + data, length)
+        if kind == CNAME or kind == DNAME:
+            return _note_name(message, size, data, data + length)
+        if kind == SVCB or kind == HTTPS:
+            return _read_service(message, size, data, length, owner)
+    elif section == 1 and kind == SOA and length >= 22:
+        notes.negative = _u32(message + data + length - 4)
+        if ttl < notes.negative:
+            notes.negative = ttl
+    return True
+
+
+cdef inline uint32_t _u32(const uint8_t *p) noexcept nogil:
+    return <uint32_t>p[0] << 24 | <uint32_t>p[1] << 16 | <uint32_t>p[2] << 8 | p[3]
+
+
+cdef bint _note(int kind, const uint8_t *octets, uint32_t size) noexcept nogil:
+    """Note a name's key or an address that the answer leads to."""
+    if notes.leads_size + 2 + size > MAX_LEADS:
+        return False
+    notes.leads[notes.leads_size] = kind
+    notes.leads[notes.leads_size + 1] = <uint8_t>size
+    memcpy(notes.leads + notes.leads_size + 2, octets, size)
+    notes.leads_size += 2 + size
+    return True
+
+
+cdef bint _note_name(const uint8_t *message, uint32_t size, uint32_t at, uint32_t end) noexcept nogil:
+    """Note the name that starts at `at`, which must end at `end` where that is not 0."""
+    cdef uint8_t key[256]
+    cdef uint32_t key_size
+    cdef Cursor c
+    if end:
+        c = cursor_over(message + at, end - at)
+        skip_name(&c)
+        if c.failed or c.left:
+            return False
+    if not _key_at(message, size, at, key, &key_size):
+        return False
+    notes.names += 1
+    return notes.names <= MAX_NAMES and _note(LEAD_NAME, key, key_size)
+
+
+cdef bint _key_at(const uint8_t *message, uint32_t size, uint32_t at, uint8_t *key, uint32_t *key_size) noexcept nogil:
+    """Write the key of the name at `at`, which has room for 254 octets; pointers only ever point back."""
+    cdef uint16_t places[128]
+    cdef uint32_t labels = 0, total = 0, lowest = at, length, i, j, out = 0
+    while True:
+        if at >= size:
+            return False
+        length = message[at]
+        if length == 0:
+            break
+        if length <= 63:
+            total += 1 + length
+            if at + 1 + length > size or total > 254 or labels >= 127:
+                return False
+            places[labels] = <uint16_t>at
+            labels += 1
+            at += 1 + length
+        elif length >= 0xC0 and at + 1 < size:
+            at = <uint32_t>(length & 0x3F) << 8 | message[at + 1]
+            if at < HEADER_SIZE or at >= lowest:
+                return False
+            lowest = at
+        else:
+            return False
+    for i in range(labels):
+        at = places[labels - 1 - i]
+        length = 1 + message[at]
+        for j in range(length):
+            key[out + j] = folded(message[at + j])
+        out += length
+    key_size[0] = out
+    return True
+
+
+cdef bint _read_service(
+    const uint8_t *message, uint32_t size, uint32_t data, uint32_t length, uint32_t owner
+) noexcept nogil:
+    """Note the target and the address hints of an SVCB or HTTPS record (RFC 9460 section 2.2)."""
+    cdef Cursor c
+    cdef uint16_t code, width
+    cdef uint32_t step, place
+    cdef const uint8_t *value
+    if length < 3:
+        return False
+    notes.service = True
+    if not _note_name(message, size, owner if message[data + 2] == 0 else data + 2, 0):
+        return False
+    c = cursor_over(message + data + 2, length - 2)
+    skip_name(&c)
+    while c.left and not c.failed:
+        code = take_u16(&c)
+        width = take_u16(&c)
+        value = take(&c, width)
+        if c.failed:
+            return False
+        step = 4 if code == 4 else 16 if code == 6 else 0
+        if step:
+            place = 0
+            while place + step <= width:
+                if not _note(LEAD_ADDRESS, value + place, step):
+                    return False
+                place += step
+    return not c.failed
+
+
+cdef bint _read_errors(const uint8_t *data, uint32_t length) noexcept nogil:
+    """Keep the EDE options of an OPT record."""
+    cdef Cursor c = cursor_over(data, length)
+    cdef const uint8_t *option
+    cdef uint16_t code, size
+    while c.left >= 4:
+        option = c.at
+        code = take_u16(&c)
+        size = take_u16(&c)
+        if take(&c, size) == NULL and size:
+            return False
+        if code == EDE and size >= 2:
+            if notes.errors_size + 4 + size > MAX_ERRORS:
+                return False
+            memcpy(notes.errors + notes.errors_size, option, 4 + size)
+            notes.errors_size += 4 + size
+    return True

@@ -1,0 +1,50 @@
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum:
+    MAX_ENDS = 128  # a name has at most 127 labels
+
+cdef enum Ruling:
+    RULED_NONE = 0  # nothing to do or to count
+    RULED_ALLOWED = 1
+    RULED_MONITORED = 2
+    RULED_LISTED = 3
+    RULED_BROKEN = 4  # the file contradicts itself
+
+cdef struct Decision:
+    Ruling ruling
+    uint32_t order
+    uint32_t entry_size  # octets of the entry's key; 0 where a network decided
+    uint8_t action
+    const uint8_t *entry  # the entry's key in the mapped file, NULL where a network decided
+
+
+cdef class Table:
+    cdef object _octets
+    cdef object _states
+    cdef object _actions
+    cdef const uint8_t[::1] _view
+    cdef const uint8_t[::1] _state_view
+    cdef const uint8_t *base
+    cdef const uint8_t *buckets
+    cdef const uint8_t *records
+    cdef const uint8_t *claims
+    cdef const uint8_t *states
+    cdef const uint8_t *epoch_at
+    cdef const uint8_t *actions
+    cdef uint64_t bucket_count
+    cdef uint64_t records_size
+    cdef uint64_t claim_words
+    cdef uint64_t k0
+    cdef uint64_t k1
+    cdef uint32_t orders
+    cdef uint32_t max_labels
+    cdef bint may_allow
+    cdef bytes ipv4_lengths
+    cdef bytes ipv6_lengths
+
+    cdef Decision decide(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels) noexcept nogil
+    cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil
+    cdef bint _weigh(self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found) noexcept nogil
+    cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil
+    cdef uint32_t epoch(self) noexcept nogil
+    cdef int64_t find(self, const uint8_t *key, uint32_t size, uint64_t hashed, const uint8_t **entry) noexcept nogil

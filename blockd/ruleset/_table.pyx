@@ -1,0 +1,250 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The mapped ruleset as the engine reads it: the same file and the same rules as `mapped.py` and `policy.py`.
+
+Every offset is checked against its section before it is followed, every loop has a bound.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word, siphash13
+
+cdef extern from *:
+    """
+    #define blockd_prefetch(address) __builtin_prefetch(address)
+    """
+    void blockd_prefetch(const void *address) noexcept nogil
+
+cdef enum:
+    SLOTS = 10
+    BUCKET_SIZE = 64
+    ENTRY_SIZE = 5
+    MAX_PROBES = 64
+    MAX_CLAIMS = 1024
+    IN_FORCE = 1
+    ACTION_MONITOR = 7
+    ACTION_ALLOW = 8
+    EXACT = 1
+    SUBDOMAINS = 2
+    NOT_FOUND = -1
+    BROKEN = -2
+    KEY_IPV4 = 0xF4
+    KEY_IPV6 = 0xF6
+
+
+cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
+    cdef uint32_t value
+    memcpy(&value, at, 4)
+    return value
+
+
+cdef class Table:
+    """A ruleset and the states of its orders, held mapped until `close`.
+
+    `octets` and `states` are the two files' content, `header` the ruleset's, `actions` one octet for each order: its
+    action's place in `blockd.orders.Action`.
+    """
+
+    def __init__(self, octets, header, states, actions):
+        self._octets, self._states, self._actions = octets, states, actions
+        self._view = octets
+        self._state_view = states
+        self.base = &self._view[0]
+        self.buckets = self.base + <uint64_t>header.table.offset
+        self.records = self.base + <uint64_t>header.records.offset
+        self.claims = self.base + <uint64_t>header.claims.offset
+        self.bucket_count = header.buckets
+        self.records_size = header.records.size
+        self.claim_words = header.claims.size // 4
+        self.orders = len(actions)
+        if self._view.shape[0] < header.records.offset + header.records.size:
+            raise ValueError("the file is shorter than its header says")
+        if self._state_view.shape[0] < 16 + self.orders:
+            raise ValueError("the states are shorter than the orders")
+        self.epoch_at = &self._state_view[8]
+        self.states = &self._state_view[16] if self.orders else NULL
+        self.actions = <const uint8_t *><char *>(<bytes>actions)
+        self.may_allow = ACTION_ALLOW in actions
+        self.k0 = int.from_bytes(header.hash_key[:8], "little")
+        self.k1 = int.from_bytes(header.hash_key[8:], "little")
+        self.max_labels = min(header.max_labels, 127)
+        self.ipv4_lengths = bytes(header_lengths(header.ipv4_prefixes))
+        self.ipv6_lengths = bytes(header_lengths(header.ipv6_prefixes))
+
+    def close(self):
+        """Let go of both files; nothing may be asked afterwards."""
+        self._view = None
+        self._state_view = None
+        self.bucket_count = 0
+
+    def verdict(self, bytes key):
+        """Give (ruling, order index, octets of the entry's key) for a name's key; for tests against the twin."""
+        cdef Decision found = self.decide_key(key, len(key))
+        return int(found.ruling), found.order, found.entry_size
+
+    def address_verdict(self, bytes packed):
+        """The same for an address of 4 or 16 octets."""
+        cdef Decision found = self.decide_address(packed, len(packed))
+        return int(found.ruling), found.order, found.entry_size
+
+    cdef uint32_t epoch(self) noexcept nogil:
+        return _u32(self.epoch_at)
+
+    cdef int64_t find(self, const uint8_t *key, uint32_t size, uint64_t hashed, const uint8_t **entry) noexcept nogil:
+        """Give the place of the claim set of exactly this key, NOT_FOUND or BROKEN; and its key in the file."""
+        cdef uint64_t bucket = ((hashed >> 32) * self.bucket_count) >> 32
+        cdef uint16_t tag = <uint16_t>hashed
+        cdef uint16_t here
+        cdef uint32_t offset
+        cdef const uint8_t *line
+        cdef int probe, slot, used
+        for probe in range(MAX_PROBES):
+            line = self.buckets + bucket * BUCKET_SIZE
+            used = line[60]
+            if used > SLOTS:
+                return BROKEN
+            for slot in range(used):
+                memcpy(&here, line + slot * 2, 2)
+                if here != tag:
+                    continue
+                offset = _u32(line + 20 + slot * 4)
+                if <uint64_t>offset + ENTRY_SIZE > self.records_size:
+                    return BROKEN
+                if self.records[offset + 4] != size:
+                    continue
+                if <uint64_t>offset + ENTRY_SIZE + size > self.records_size:
+                    return BROKEN
+                if memcmp(self.records + offset + ENTRY_SIZE, key, size) == 0:
+                    entry[0] = self.records + offset + ENTRY_SIZE
+                    return _u32(self.records + offset)
+            if not line[61]:
+                return NOT_FOUND
+            bucket += 1
+            if bucket == self.bucket_count:
+                bucket = 0
+        return NOT_FOUND
+
+    cdef Decision decide(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels) noexcept nogil:
+        """Decide about a name; `ends` has where each of its `labels` ends in the key, from the root down.
+
+        The key must be readable 8 octets beyond its end.
+        """
+        cdef uint64_t hashes[MAX_ENDS]
+        cdef SipState state
+        cdef uint64_t word
+        cdef uint32_t at = 0, end
+        cdef int label
+        cdef int looked = labels if labels < <int>self.max_labels else <int>self.max_labels
+        cdef Decision found
+        memset(&found, 0, sizeof(found))
+        sip_start(&state, self.k0, self.k1)
+        for label in range(looked):
+            end = ends[label]
+            while at + 8 <= end:
+                memcpy(&word, key + at, 8)
+                sip_word(&state, word)
+                at += 8
+            hashes[label] = sip_end(state, key + at, end)
+            blockd_prefetch(self.buckets + (((hashes[label] >> 32) * self.bucket_count) >> 32) * BUCKET_SIZE)
+        for label in range(looked - 1, -1, -1):
+            end = ends[label]
+            if self._weigh(key, end, hashes[label], EXACT if end == size else SUBDOMAINS, &found):
+                break
+        return found
+
+    cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil:
+        """Decide about a name given as its key alone."""
+        cdef uint8_t padded[264]
+        cdef uint16_t ends[MAX_ENDS]
+        cdef uint32_t at = 0
+        cdef int labels = 0
+        cdef Decision nothing
+        memset(&nothing, 0, sizeof(nothing))
+        if size > 254:
+            return nothing
+        while at < size and labels < 127:
+            at += 1 + key[at]
+            if at > size:
+                return nothing
+            ends[labels] = at
+            labels += 1
+        memcpy(padded, key, size)
+        return self.decide(padded, size, ends, labels)
+
+    cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil:
+        """Decide about an address, longest network first."""
+        cdef uint8_t key[32]
+        cdef Decision found
+        cdef const uint8_t *lengths
+        cdef uint32_t count, i, bits, octet
+        memset(&found, 0, sizeof(found))
+        with gil:
+            lengths = <const uint8_t *><char *>(<bytes>(self.ipv4_lengths if size == 4 else self.ipv6_lengths))
+            count = len(self.ipv4_lengths if size == 4 else self.ipv6_lengths)
+        for i in range(count):
+            bits = lengths[i]
+            if bits > size * 8:
+                continue
+            memset(key, 0, sizeof(key))
+            key[0] = KEY_IPV4 if size == 4 else KEY_IPV6
+            key[1] = bits
+            memcpy(key + 2, packed, bits // 8)
+            octet = bits // 8
+            if bits % 8:
+                key[2 + octet] = packed[octet] & <uint8_t>(0xFF << (8 - bits % 8))
+            if self._weigh(key, size + 2, siphash13(self.k0, self.k1, key, size + 2), EXACT | SUBDOMAINS, &found):
+                break
+        found.entry = NULL
+        found.entry_size = 0
+        return found
+
+    cdef bint _weigh(
+        self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found
+    ) noexcept nogil:
+        """Take the claims on one entry into account, best first; give whether no further entry can change it."""
+        cdef const uint8_t *entry = NULL
+        cdef int64_t place = self.find(key, size, hashed, &entry)
+        cdef uint32_t count, i, claim, order
+        cdef uint8_t action
+        if place == NOT_FOUND:
+            return False
+        if place < 0 or <uint64_t>place >= self.claim_words:
+            found.ruling = RULED_BROKEN
+            return True
+        count = _u32(self.claims + place * 4)
+        if count == 0 or count > MAX_CLAIMS or <uint64_t>place + count >= self.claim_words:
+            found.ruling = RULED_BROKEN
+            return True
+        for i in range(count):
+            claim = _u32(self.claims + (place + 1 + i) * 4)
+            order = claim >> 2
+            if order >= self.orders:
+                found.ruling = RULED_BROKEN
+                return True
+            if not claim & scope or self.states[order] != IN_FORCE:
+                continue
+            action = self.actions[order]
+            if action == ACTION_ALLOW:
+                _set(found, RULED_ALLOWED, order, entry, size, action)
+                return True
+            if action == ACTION_MONITOR:
+                if found.ruling == RULED_NONE:
+                    _set(found, RULED_MONITORED, order, entry, size, action)
+            elif found.ruling != RULED_LISTED:
+                _set(found, RULED_LISTED, order, entry, size, action)
+                if not self.may_allow:
+                    return True
+        return False
+
+
+cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const uint8_t *entry, uint32_t size, uint8_t action) noexcept nogil:
+    found.ruling = ruling
+    found.order = order
+    found.entry = entry
+    found.entry_size = size
+    found.action = action
+
+
+def header_lengths(bitmap):
+    """Give the prefix lengths set in a header's bitmap, the longest first."""
+    return [length for length in range(128, -1, -1) if bitmap >> length & 1]
