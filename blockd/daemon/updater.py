@@ -71,7 +71,10 @@ class Updater:
             folder = folder_of(feed.name)
             folder.mkdir(parents=True, exist_ok=True)
             state = FeedState.load(folder, now)
-            state.save()
+            try:
+                state.save()
+            except OSError as error:
+                log.error("The state of feed %s cannot be written: %s.", feed.name, error)
             self.feeds[feed.name] = Tracked(Watch(feed, folder, state.validators), state)
         self._gate = gate
         self._in_force = in_force
@@ -108,8 +111,8 @@ class Updater:
         if unknown:
             raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(self.feeds) or 'none'}.")
         chosen = [tracked for name, tracked in self.feeds.items() if names is None or name in names]
+        before = {tracked.watch.feed.name: tracked.state.accepted_digest for tracked in chosen}
         await asyncio.gather(*(self._look(tracked) for tracked in chosen))
-        fresh = [tracked.watch.feed.name for tracked in chosen if tracked.state.incoming]
         await self._compile()
         told: dict[str, object] = {}
         for tracked in chosen:
@@ -117,7 +120,8 @@ class Updater:
             if tracked.refusal:
                 told[name] = {"outcome": "refused", "why": tracked.refusal}
             else:
-                told[name] = {"outcome": "enforced" if name in fresh else "unchanged"}
+                changed = tracked.state.accepted_digest != before[name]
+                told[name] = {"outcome": "enforced" if changed else "unchanged"}
         return told
 
     async def _look_forever(self, tracked: Tracked) -> None:
@@ -144,6 +148,7 @@ class Updater:
     def _looked_at(self, tracked: Tracked, fetched: Fetched | None) -> None:
         """Offer what is new to the compiler; note a look that found what is accepted."""
         state = tracked.state
+        refused = tracked.refusal
         tracked.look_refusal = ""
         if fetched is not None and fetched.digest != state.accepted_digest:
             state.offer(fetched)
@@ -154,6 +159,8 @@ class Updater:
             tracked.content_refusal = ""
         if state.accepted_digest and not tracked.content_refusal and not state.incoming:
             state.checked = time.time()
+            if refused:
+                log.info("Feed %s is good again; what it gives is what is in force.", tracked.watch.feed.name)
 
     async def _compile_news(self) -> None:
         while True:
@@ -174,7 +181,7 @@ class Updater:
             try:
                 built = await compile_in_child(Job(candidates, self._compiled, self._gate, self._in_force()))
                 await self._take(built, fresh)
-            except BlockdError as error:
+            except (BlockdError, OSError) as error:
                 log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
                 for name, fetched in fresh.items():
                     self.feeds[name].refused["fault"] += 1
@@ -191,10 +198,11 @@ class Updater:
             if name in fresh:
                 fresh[name].path.unlink(missing_ok=True)
         catalogue = self._in_force()
-        if built.header is None or (catalogue is not None and catalogue.made_from == built.made_from):
+        if built.header is None:
             return
         taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
-        await self._enforce(self._compiled, taken)
+        if catalogue is None or catalogue.made_from != built.made_from:
+            await self._enforce(self._compiled, taken)
         for name, fetched in taken.items():
             self.feeds[name].state.accept(fetched, time.time())
             self.feeds[name].content_refusal = ""
