@@ -18,7 +18,7 @@ from blockd.daemon.compiling import Job, compile_in_child
 from blockd.daemon.feed_state import FeedState
 from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, Content, fingerprint
-from blockd.feeds.fetched import Fetched
+from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.watch import Watch
 from blockd.ruleset import Catalogue, Gate
 from blockd.settings import AnyFeed
@@ -97,6 +97,8 @@ class Updater:
         ):
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
             self._news.set()
+        if catalogue is not None and not self.feeds:
+            log.warning("No feed is configured: the ruleset of an earlier config stays enforced.")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._compile_news())
             for tracked in self.feeds.values():
@@ -197,6 +199,12 @@ class Updater:
             tracked.content_refusal = self._refused(tracked, refused, tracked.content_refusal)
             if name in fresh:
                 fresh[name].path.unlink(missing_ok=True)
+        for name in built.lost:
+            self._fetch_anew(self.feeds[name])
+        if built.lost:
+            for name, fetched in fresh.items():
+                if name not in built.refused:
+                    self.feeds[name].state.put_back(fetched)
         catalogue = self._in_force()
         if built.header is None:
             return
@@ -206,6 +214,16 @@ class Updater:
         for name, fetched in taken.items():
             self.feeds[name].state.accept(fetched, time.time())
             self.feeds[name].content_refusal = ""
+
+    def _fetch_anew(self, tracked: Tracked) -> None:
+        """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""
+        feed = tracked.watch.feed
+        log.error(
+            "What feed %s gave cannot be read any more. It is fetched anew; the ruleset stays as it is.", feed.name
+        )
+        tracked.state.accepted_digest = ""
+        tracked.state.validators = Validators()
+        tracked.watch = Watch(feed, tracked.state.folder, Validators())
 
     def _refused(self, tracked: Tracked, refused: FeedRefused, before: str) -> str:
         """Count a refusal, log it where it is not the one `before`, and give its sentence."""
