@@ -15,8 +15,8 @@ from blockd.settings import Settings
 UNLISTED = "example.com"  # RFC 2606: a name that anybody may ask
 
 
-def banner(settings: Settings, config: Path, enforced: Enforced | None) -> list[str]:
-    """Give the lines."""
+def banner(settings: Settings, config: Path, enforced: Enforced | None, busy: bool) -> list[str]:
+    """Give the lines; `busy` is whether lists are being compiled at this moment."""
     listen = settings.listen
     return [
         f"blockd {__version__} ({ENGINE} engine, {settings.workers} workers), configured by {config}",
@@ -24,12 +24,14 @@ def banner(settings: Settings, config: Path, enforced: Enforced | None) -> list[
         "  block page  " + ", ".join(f"http://{address.text}" for address in listen.block_page.http),
         "  TLS refused " + ", ".join(address.text for address in listen.block_page.https),
         f"  admin       http://{listen.admin.text}  (/metrics /healthz /readyz /api/status)",
-        *_enforcement(enforced),
+        *_enforcement(enforced, busy),
         *_questions(settings, enforced),
     ]
 
 
-def _enforcement(enforced: Enforced | None) -> list[str]:
+def _enforcement(enforced: Enforced | None, busy: bool) -> list[str]:
+    if enforced is None and busy:
+        return ["Enforced: nothing yet. The first lists are being compiled; a log line says when they are enforced."]
     if enforced is None:
         return ["Enforced: nothing yet. No feed has given a list; the log lines above say why."]
     catalogue = enforced.ruleset.catalogue

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import pickle
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from blockd.feeds.build import Built, Candidate, build
 from blockd.ruleset import Catalogue, Gate
 
 MAX_TIME = 1800.0  # seconds; ten million names take a small part of it
+PR_SET_PDEATHSIG = 1  # prctl(2)
 NICENESS = 10  # so that compiling never takes a core from answering
 
 
@@ -61,6 +64,7 @@ async def compile_in_child(job: Job) -> Built:
 def main() -> int:
     """Compile the job on standard input and write what came of it to standard output."""
     os.nice(NICENESS)
+    _end_with_parent()
     job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     result: Built | BlockdError
     try:
@@ -76,6 +80,12 @@ def main() -> int:
         result = error
     pickle.dump(result, sys.stdout.buffer)
     return 0
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when the control process does: nobody waits for its result then."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from blockd.web import Condition, Protocol, Serving, Site, admin_app, block_page
 
 TICK = 1.0  # seconds at most between two looks at the clock, so that a clock that is set is noticed
 SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version; a swap takes milliseconds
-FIRST_LOOK = 10.0  # seconds to wait for a first ruleset before the start-up is told without one
+FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is told as it is
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Work:
     counters: Counters
     version: int | None
     workers: dict[int, int]  # process ids by index
+    enforcing: dict[int, int]  # the versions that workers have said they enforce, by index
     announce: bool  # whether the start-up is still to be told
 
 
@@ -66,7 +67,7 @@ class ControlProcess:
         self._row = work.counters.row(work.settings.workers)
         self._slots = HitSlots.load(work.state.folder / "hit-slots.json")
         self._enforced: Enforced | None = None
-        self._fleet = Fleet(work.settings.workers, dict(work.workers))
+        self._fleet = Fleet(work.settings.workers, dict(work.workers), dict(work.enforcing))
         self._times = EnforcementTimes()
         self._started = time.time()
         self._stop = asyncio.Event()
@@ -91,6 +92,8 @@ class ControlProcess:
         loop.add_reader(self._channel.fileno(), self._hear)
         if self._work.version is not None:
             self._enforced = self._state.open(self._work.version)
+            if self._state.versions.current() != self._work.version:  # the one before ended between swap and mark
+                self._state.versions.make_current(self._work.version)
         self._registry.register(Collector(self._work.counters, list(REASONS), self._sample))
         serving = await self._serve()
         tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._keep_time())]
@@ -116,7 +119,8 @@ class ControlProcess:
     def readiness(self) -> Condition:
         """Whether every worker enforces the current version."""
         if self._enforced is None:
-            return Condition(False, "no list is enforced yet: names are resolved without a policy")
+            done = "resolved without a policy" if self._settings.at_first_start == "serve" else "answered with SERVFAIL"
+            return Condition(False, f"no list is enforced yet: names are {done}")
         behind = self._fleet.behind(self._enforced.version)
         if behind:
             return Condition(False, f"workers {behind} do not enforce version {self._enforced.version} yet")
@@ -151,18 +155,22 @@ class ControlProcess:
         before = self._enforced
         try:
             enforced = await asyncio.to_thread(self._prepared, version)
-        except RulesetError:
+        except (RulesetError, OSError) as error:
             versions.drop(version)
-            raise
+            raise RulesetError(str(error)) from error
         self._channel.send({"enforce": version})
         failure = await self._fleet.wait_for(version, SWAP_TIME)
+        try:
+            if not failure:
+                versions.make_current(version)
+        except OSError as error:
+            failure = f"version {version} cannot be marked as the current one: {error}"
         if failure:
-            if before is not None:
-                self._channel.send({"enforce": before.version})
             enforced.close()
-            versions.drop(version)
+            if before is not None:  # else some workers enforce it, which is better than nothing, and need its file
+                self._channel.send({"enforce": before.version})
+                versions.drop(version)
             raise RulesetError(failure)
-        versions.make_current(version)
         self._enforced = enforced
         self._flips.set()
         catalogue = enforced.ruleset.catalogue
@@ -262,11 +270,12 @@ class ControlProcess:
         return sample(self._enforced, self._updater.feeds, self._slots, self._times, now=time.time())
 
     async def _announce(self) -> None:
-        """Tell the start-up once a ruleset is enforced, or when every feed has been looked at without one."""
+        """Tell the start-up: at once where a ruleset was there, else when what every feed gives is enforced."""
         deadline = time.monotonic() + FIRST_LOOK
-        while not self.readiness().is_ok and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
             feeds = self._updater.feeds.values()
-            if all(feed.looked and not feed.state.incoming for feed in feeds) and not self._updater.is_busy:
+            looked = all(feed.looked and not feed.state.incoming for feed in feeds) and not self._updater.is_busy
+            if looked or (self._work.version is not None and self.readiness().is_ok):
                 break
             await asyncio.sleep(0.02)
-        print("\n".join(banner(self._settings, self._work.config, self._enforced)), flush=True)
+        print("\n".join(banner(self._settings, self._work.config, self._enforced, self._updater.is_busy)), flush=True)

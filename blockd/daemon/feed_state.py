@@ -84,8 +84,8 @@ class FeedState:
         return Fetched(candidate, fetched.digest, fetched.source_time, fetched.validators)
 
     def put_back(self, candidate: Fetched) -> None:
-        """Offer a candidate again, unless something newer has come."""
-        if self.incoming is None:
+        """Offer a candidate again, unless something newer has come, or it was refused and so is gone."""
+        if self.incoming is None and candidate.path.is_file():
             incoming = candidate.path.replace(self.folder / INCOMING)
             self.incoming = Fetched(incoming, candidate.digest, candidate.source_time, candidate.validators)
 

@@ -12,6 +12,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 from dataclasses import astuple
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from blockd.metrics import HitLabels
 from blockd.metrics.counters import MAX_HIT_SLOTS
 from blockd.ruleset import Catalogue, Enforced, OrderStates, Ruleset, Versions, write_states
 from blockd.ruleset.replace import replace_file
+
+# What `blockd.ruleset.replace` calls a file that is not whole yet.
+_UNFINISHED = re.compile(
+    r"\.(?:compiled|current|incoming|feed\.json|hit-slots\.json|[0-9]+\.orders)\.[a-z0-9_]{8}", re.ASCII
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +40,14 @@ class State:
             for part in ("rulesets", "feeds"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CommandError(f"The state folder {folder} (state_dir) cannot be used: {error.strerror}.") from error
+            raise self._unusable(error) from error
 
     def lock(self) -> int:
         """Hold the folder for this process and its children; raises CommandError where another blockd does."""
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise self._unusable(error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -51,6 +60,26 @@ class State:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         return descriptor
+
+    def check_writable(self) -> None:
+        """Raise CommandError where this process may not write all of the folder."""
+        for path in (self.folder, *(path for path in self.folder.rglob("*") if path.is_dir())):
+            if not os.access(path, os.W_OK | os.X_OK):
+                raise CommandError(
+                    f"The state folder {self.folder} (state_dir) cannot be used: {path} may not be written by this "
+                    f"user ({os.geteuid()}). Give it to the user that blockd runs as."
+                )
+
+    def _unusable(self, error: OSError) -> CommandError:
+        return CommandError(
+            f"The state folder {self.folder} (state_dir) cannot be used: {error.filename}: {error.strerror}."
+        )
+
+    def tidy(self) -> None:
+        """Remove what a blockd that was killed had not finished writing; call it only while the folder is locked."""
+        for path in self.folder.rglob(".*"):
+            if _UNFINISHED.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def own(self, uid: int, gid: int) -> None:
         """Give the folder and all in it to the user that blockd becomes."""
@@ -126,7 +155,7 @@ class HitSlots:
         for record in catalogue.orders:
             labels = HitLabels(record.feed, record.order.platform, record.order.id, record.order.action)
             if labels not in self.slots:
-                free = max(self.slots.values(), default=0) + 1
+                free = len(self.slots) + 1
                 self.slots[labels] = free if free < MAX_HIT_SLOTS else 0
             given.append(self.slots[labels])
         return given

@@ -51,16 +51,22 @@ class Fleet:
         return [index for index in range(self.size) if self.enforcing.get(index) != version]
 
     async def wait_for(self, version: int, seconds: float) -> str:
-        """Wait until every worker enforces a version; give what went wrong, empty where nothing did."""
+        """Wait until every worker that lives enforces a version; give what went wrong, empty where nothing did.
+
+        One that has died enforces the newest version as soon as it is back: no order waits for it.
+        """
         self._failure = ""
         try:
             async with asyncio.timeout(seconds):
-                while self.behind(version) and not self._failure:
+                while self._late(version) and not self._failure:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            return f"workers {self.behind(version)} did not take version {version} in {seconds:.0f} seconds"
+            return f"workers {self._late(version)} did not take version {version} in {seconds:.0f} seconds"
         return self._failure
+
+    def _late(self, version: int) -> list[int]:
+        return [index for index in self.behind(version) if index in self.pids]
 
 
 def status(
@@ -122,7 +128,7 @@ def sample(
             )
             for name, tracked in feeds.items()
         },
-        hit_slots=slots.slots,
+        hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=times,
     )
 

@@ -45,6 +45,7 @@ class Child:
     watch: int  # a pidfd: readable when the process has ended
     channel: Channel
     started: float
+    enforcing: int | None = None  # the version that a worker has said it enforces, 0 for none
 
     @property
     def name(self) -> str:
@@ -62,6 +63,8 @@ class Supervisor:
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         self._become(settings.user)
+        self._state.check_writable()
+        self._state.tidy()
         _raise_descriptors()
         self._upstreams: tuple[Upstream, ...] = upstreams(settings)
         self._counters = Counters(settings.workers)
@@ -108,7 +111,14 @@ class Supervisor:
     def _start(self, index: int | None) -> None:
         ours, theirs = pair()
         job = self._worker_job(index) if index is not None else self._control_job()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            log.error("A process cannot be started (%s); it is tried again.", error.strerror)
+            ours.close()
+            theirs.close()
+            self._due.append((time.monotonic() + QUICK_DEATH, index))
+            return
         if pid == 0:
             self._forget(ours)
             _be_child(job, theirs)
@@ -131,7 +141,7 @@ class Supervisor:
         return lambda channel: worker.run(work, channel)
 
     def _control_job(self) -> Callable[[Channel], None]:
-        workers = {child.index: child.pid for child in self._children.values() if child.index is not None}
+        workers = [child for child in self._children.values() if child.index is not None]
         work = control.Work(
             settings=self._settings,
             config=self._config,
@@ -139,7 +149,8 @@ class Supervisor:
             state=self._state,
             counters=self._counters,
             version=self._version,
-            workers=workers,
+            workers={child.index: child.pid for child in workers if child.index is not None},
+            enforcing={c.index: c.enforcing for c in workers if c.index is not None and c.enforcing is not None},
             announce=not self._announced,
         )
         self._announced = True
@@ -151,6 +162,7 @@ class Supervisor:
                 self._version = int(message["enforce"])
                 self._tell_workers(message)
             else:
+                child.enforcing = message.get("enforcing", child.enforcing)
                 self._tell_control({**message, "worker": child.index, "pid": child.pid})
 
     def _died(self, child: Child) -> None:

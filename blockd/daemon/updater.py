@@ -18,7 +18,7 @@ from blockd.daemon.compiling import Job, compile_in_child
 from blockd.daemon.feed_state import FeedState
 from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, Content, fingerprint
-from blockd.feeds.fetched import Fetched
+from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.watch import Watch
 from blockd.ruleset import Catalogue, Gate
 from blockd.settings import AnyFeed
@@ -71,7 +71,10 @@ class Updater:
             folder = folder_of(feed.name)
             folder.mkdir(parents=True, exist_ok=True)
             state = FeedState.load(folder, now)
-            state.save()
+            try:
+                state.save()
+            except OSError as error:
+                log.error("The state of feed %s cannot be written: %s.", feed.name, error)
             self.feeds[feed.name] = Tracked(Watch(feed, folder, state.validators), state)
         self._gate = gate
         self._in_force = in_force
@@ -94,6 +97,8 @@ class Updater:
         ):
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
             self._news.set()
+        if catalogue is not None and not self.feeds:
+            log.warning("No feed is configured: the ruleset of an earlier config stays enforced.")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._compile_news())
             for tracked in self.feeds.values():
@@ -108,8 +113,8 @@ class Updater:
         if unknown:
             raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(self.feeds) or 'none'}.")
         chosen = [tracked for name, tracked in self.feeds.items() if names is None or name in names]
+        before = {tracked.watch.feed.name: tracked.state.accepted_digest for tracked in chosen}
         await asyncio.gather(*(self._look(tracked) for tracked in chosen))
-        fresh = [tracked.watch.feed.name for tracked in chosen if tracked.state.incoming]
         await self._compile()
         told: dict[str, object] = {}
         for tracked in chosen:
@@ -117,7 +122,8 @@ class Updater:
             if tracked.refusal:
                 told[name] = {"outcome": "refused", "why": tracked.refusal}
             else:
-                told[name] = {"outcome": "enforced" if name in fresh else "unchanged"}
+                changed = tracked.state.accepted_digest != before[name]
+                told[name] = {"outcome": "enforced" if changed else "unchanged"}
         return told
 
     async def _look_forever(self, tracked: Tracked) -> None:
@@ -144,6 +150,7 @@ class Updater:
     def _looked_at(self, tracked: Tracked, fetched: Fetched | None) -> None:
         """Offer what is new to the compiler; note a look that found what is accepted."""
         state = tracked.state
+        refused = tracked.refusal
         tracked.look_refusal = ""
         if fetched is not None and fetched.digest != state.accepted_digest:
             state.offer(fetched)
@@ -154,6 +161,8 @@ class Updater:
             tracked.content_refusal = ""
         if state.accepted_digest and not tracked.content_refusal and not state.incoming:
             state.checked = time.time()
+            if refused:
+                log.info("Feed %s is good again; what it gives is what is in force.", tracked.watch.feed.name)
 
     async def _compile_news(self) -> None:
         while True:
@@ -174,7 +183,7 @@ class Updater:
             try:
                 built = await compile_in_child(Job(candidates, self._compiled, self._gate, self._in_force()))
                 await self._take(built, fresh)
-            except BlockdError as error:
+            except (BlockdError, OSError) as error:
                 log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
                 for name, fetched in fresh.items():
                     self.feeds[name].refused["fault"] += 1
@@ -190,14 +199,31 @@ class Updater:
             tracked.content_refusal = self._refused(tracked, refused, tracked.content_refusal)
             if name in fresh:
                 fresh[name].path.unlink(missing_ok=True)
+        for name in built.lost:
+            self._fetch_anew(self.feeds[name])
+        if built.lost:
+            for name, fetched in fresh.items():
+                if name not in built.refused:
+                    self.feeds[name].state.put_back(fetched)
         catalogue = self._in_force()
-        if built.header is None or (catalogue is not None and catalogue.made_from == built.made_from):
+        if built.header is None:
             return
         taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
-        await self._enforce(self._compiled, taken)
+        if catalogue is None or catalogue.made_from != built.made_from:
+            await self._enforce(self._compiled, taken)
         for name, fetched in taken.items():
             self.feeds[name].state.accept(fetched, time.time())
             self.feeds[name].content_refusal = ""
+
+    def _fetch_anew(self, tracked: Tracked) -> None:
+        """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""
+        feed = tracked.watch.feed
+        log.error(
+            "What feed %s gave cannot be read any more. It is fetched anew; the ruleset stays as it is.", feed.name
+        )
+        tracked.state.accepted_digest = ""
+        tracked.state.validators = Validators()
+        tracked.watch = Watch(feed, tracked.state.folder, Validators())
 
     def _refused(self, tracked: Tracked, refused: FeedRefused, before: str) -> str:
         """Count a refusal, log it where it is not the one `before`, and give its sentence."""

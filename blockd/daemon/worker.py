@@ -43,10 +43,9 @@ def run(work: Work, channel: Channel) -> None:
 
 async def _serve(work: Work, channel: Channel) -> None:
     pipeline = _pipeline(work)
-    if work.version is not None:
-        await _enforce(work, pipeline, channel, work.version)
-    else:
-        channel.send({"enforcing": 0})
+    if work.version is not None:  # where it cannot be opened this raises: no worker serves without what is in force
+        pipeline.enforce(work.state.open(work.version))
+    channel.send({"enforcing": work.version or 0})
     engine = Engine(pipeline)
     udp = [UdpServer(sock, engine, pipeline) for sock in work.sockets.udp[work.index]]
     tcp = []
@@ -65,7 +64,6 @@ async def _until_told(work: Work, pipeline: Pipeline, channel: Channel) -> None:
     """Swap rulesets as the channel says, until it ends or a signal comes."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-
     versions: asyncio.Queue[int] = asyncio.Queue()
 
     def read() -> None:
@@ -81,9 +79,12 @@ async def _until_told(work: Work, pipeline: Pipeline, channel: Channel) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     swapping = asyncio.create_task(_swap_in_turn(work, pipeline, channel, versions))
+    swapping.add_done_callback(lambda _: stop.set())
     await stop.wait()
-    swapping.cancel()
     loop.remove_reader(channel.fileno())
+    if swapping.done():
+        swapping.result()
+    swapping.cancel()
 
 
 async def _swap_in_turn(work: Work, pipeline: Pipeline, channel: Channel, versions: asyncio.Queue[int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,13 +20,21 @@ _Stamp = tuple[int, int, int, int]  # what changes when a file does: time, size,
 
 
 class FileSource:
-    """Watches one file; `clock` gives seconds that never go back."""
+    """Watches one file; `clock` gives seconds that never go back, `now` seconds since the epoch."""
 
-    def __init__(self, path: Path, max_size: int, clock: Callable[[], float], settle: float = SETTLE) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_size: int,
+        clock: Callable[[], float],
+        settle: float = SETTLE,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._path = path
         self._max_size = max_size
         self._clock = clock
         self._settle = settle
+        self._wall_clock = now
         self._seen: _Stamp | None = None
         self._seen_at = 0.0
         self._taken: _Stamp | None = None
@@ -63,7 +72,8 @@ class FileSource:
         if stamp != self._seen:
             self._seen = stamp
             self._seen_at = now
-        if now - self._seen_at < self._settle:
+        rested = self._wall_clock() - stamp[0] / 1e9  # a file that was written long ago need not be watched first
+        if max(now - self._seen_at, rested) < self._settle:
             return None
         return self._copy(incoming, stamp)
 

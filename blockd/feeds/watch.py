@@ -45,10 +45,6 @@ class Watch:
             self.validators = fetched.validators
         return fetched
 
-    def forget(self) -> None:
-        """Fetch whole the next time: what was fetched last is not kept."""
-        self.validators = Validators()
-
     def _file(self, path: Path, feed: ListFeed) -> Callable[[], Awaitable[Fetched | None]]:
         source = FileSource(path, feed.max_size, time.monotonic)
 

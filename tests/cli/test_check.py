@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import main
+from tests.daemon.harness import Daemon, put, write_list
 
 SHIPPED = Path(__file__).parents[2] / "config" / "blockd.yaml"
 
 
-def test_usable_config_is_exit_code_0(capsys: pytest.CaptureFixture[str]) -> None:
+def test_shipped_config_is_good(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--config", str(SHIPPED)]) == 0
-    assert "feed ministry: signed, priority 10" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"{SHIPPED} is good." in told
+    assert "feed ministry is good" in told
 
 
 def test_every_problem_is_told_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,17 +27,50 @@ def test_every_problem_is_told_with_exit_code_2(tmp_path: Path, capsys: pytest.C
     assert "lisen: is not known here" in told
 
 
-def test_problems_are_json_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "blockd.yaml"
-    path.write_text("workers: 0\n", encoding="utf-8")
-    assert main(["check", "--json", "--config", str(path)]) == 2
-    told = json.loads(capsys.readouterr().out)
-    assert told["usable"] is False
-    assert len(told["problems"]) == 1
-
-
-def test_config_without_feeds_is_said_to_enforce_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_config_without_feeds_would_enforce_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "blockd.yaml"
     path.write_text("feeds: []\n", encoding="utf-8")
     assert main(["check", "--config", str(path)]) == 0
-    assert "nothing would be enforced" in capsys.readouterr().out
+    assert "A start would enforce 0 names." in capsys.readouterr().out
+
+
+def test_bad_list_is_exit_code_1_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_list(tmp_path / "good", ["listed.example", "no name here"])
+    put(tmp_path / "bad", b"<html>\n")
+    feeds = [{"name": name, "type": "domains", "path": name} for name in ("good", "bad", "absent")]
+    daemon = Daemon(tmp_path, *feeds, gate={"max_rejects": "50%"})
+    daemon.write_config()
+    assert main(["check", "--config", str(daemon.config)]) == 1
+    told = capsys.readouterr().out
+    assert "feed good is good: 1 names, 1 lines rejected" in told
+    assert "feed bad would be refused (html): " in told
+    assert "feed absent would be refused (missing): " in told
+    assert "A start would enforce 1 names." in told
+    assert not daemon.state_dir.exists()
+
+
+def test_check_is_json_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tmp_path / "bad", b"")
+    daemon = Daemon(tmp_path, {"name": "bad", "type": "domains", "path": "bad"})
+    daemon.write_config()
+    assert main(["check", "--json", "--config", str(daemon.config)]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["names"] == 0
+    assert told["refused"]["bad"]["reason"] == "empty"
+
+
+def test_list_that_shrank_is_compared_with_what_is_in_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_list(tmp_path / "list", [f"name-{number}.example" for number in range(10)])
+    daemon = Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"})
+    with daemon:
+        pass
+    write_list(tmp_path / "list", ["name-1.example"])
+    assert main(["check", "--config", str(daemon.config)]) == 1
+    assert "feed national would be refused (shrunk)" in capsys.readouterr().out
+
+
+def test_check_beside_a_running_daemon_disturbs_nothing(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in daemon.state_dir.glob("rulesets/*.ruleset")}
+    assert main(["check", "--config", str(daemon.config)]) == 0
+    assert "A start would enforce 4 names." in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in daemon.state_dir.glob("rulesets/*.ruleset")} == before

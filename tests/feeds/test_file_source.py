@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_settled_file_is_taken_once(path: Path, folder: Path, clock: Clock) -> None:
-    source = FileSource(path, 1000, clock, settle=2)
+    source = FileSource(path, 1000, clock, settle=2, now=lambda: 0.0)
     assert source.poll(folder) is None
     clock.now += 2
     fetched = source.poll(folder)
@@ -54,7 +54,7 @@ def test_a_settled_file_is_taken_once(path: Path, folder: Path, clock: Clock) ->
 
 
 def test_a_file_that_is_being_written_is_not_taken(path: Path, folder: Path, clock: Clock) -> None:
-    source = FileSource(path, 1000, clock, settle=2)
+    source = FileSource(path, 1000, clock, settle=2, now=lambda: 0.0)
     for part in range(5):
         assert source.poll(folder) is None
         with path.open("ab") as file:
@@ -129,3 +129,9 @@ def test_a_folder_that_cannot_be_written_is_a_fault(path: Path, tmp_path: Path, 
     with pytest.raises(FeedRefused, match="cannot be written") as refused:
         FileSource(path, 1000, clock, settle=0).poll(tmp_path / "nowhere")
     assert refused.value.reason == "fault"
+
+
+def test_a_file_that_was_written_long_ago_is_taken_at_once(path: Path, folder: Path, clock: Clock) -> None:
+    written = path.stat().st_mtime
+    assert FileSource(path, 1000, clock, settle=2, now=lambda: written + 1).poll(folder) is None
+    assert FileSource(path, 1000, clock, settle=2, now=lambda: written + 3).poll(folder) is not None

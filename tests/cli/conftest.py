@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.daemon.harness import Daemon, write_list
+from tests.daemon.publisher import Publisher
+from tests.upstream import UpstreamSimulator
+
+
+@pytest.fixture(scope="package")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One daemon for all verbs: signed orders, one of them lifted, and a list of exceptions on top."""
+    folder = tmp_path_factory.mktemp("verbs")
+    publisher = Publisher(folder / "authority")
+    publisher.order("order-1", ["listed.example"], reference="Letter 12/2026", expires="2099-12-31")
+    publisher.order(
+        "order-2", ["lifted.example"], lifted_on="2026-02-01T00:00:00Z", lifted_reason="The objection was granted."
+    )
+    publisher.order("order-3", ["monitored.example"], action="monitor")
+    publisher.publish()
+    write_list(folder / "exceptions", ["allowed.listed.example"])
+    exceptions = {"name": "exceptions", "type": "domains", "path": "exceptions", "action": "allow", "priority": 1}
+    with UpstreamSimulator() as resolver, Daemon(folder, publisher.feed(), exceptions, upstream=resolver.address) as it:
+        yield it

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from blockd.cli import main
+from tests.daemon.harness import Daemon, write_list
+
+
+def test_status_shows_what_is_enforced(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--config", str(daemon.config)]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"^ruleset: version \d+ of 20\S+, 4 names$", told, re.MULTILINE)
+    assert "orders: 3 in force, 1 lifted" in told
+    assert re.search(r"^feed ministry \(signed\): 3 names, \d+ s old, expires 20\S+$", told, re.MULTILINE)
+    assert re.search(r"^feed exceptions \(domains\): 1 names, \d+ s old$", told, re.MULTILINE)
+    assert len(re.findall(r"^worker \d: process \d+, enforces version \d+$", told, re.MULTILINE)) == 2
+
+
+def test_status_is_json_for_programs(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--json", "--config", str(daemon.config)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [feed["name"] for feed in told["feeds"]] == ["ministry", "exceptions"]
+    assert {worker["pid"] for worker in told["workers"]} <= set(daemon.children())
+
+
+def test_refused_feed_is_exit_code_1_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_list(tmp_path / "good", ["listed.example"])
+    feeds = [{"name": name, "type": "domains", "path": name} for name in ("good", "absent")]
+    with Daemon(tmp_path, *feeds) as daemon:
+        assert main(["status", "--config", str(daemon.config)]) == 1
+    told = capsys.readouterr().out
+    assert "feed absent (domains): 0 names, never fetched" in told
+    assert re.search(r"REFUSED: .*absent is not there", told)
+
+
+@pytest.mark.parametrize("verb", ["status", "refresh"])
+def test_daemon_that_is_down_is_exit_code_2(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon = Daemon(tmp_path)
+    daemon.write_config()
+    assert main([verb, "--config", str(daemon.config)]) == 2
+    told = capsys.readouterr()
+    assert f"no blockd answers at http://127.0.0.1:{daemon.admin_port}" in told.err
+    assert told.out == ""
+
+
+@pytest.mark.parametrize(
+    "answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.0 200 OK\r\n\r\n[]", b"HTTP/1.0 200 OK\r\n\r\nhi", b""]
+)
+def test_another_service_on_the_port_is_no_blockd(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: bytes
+) -> None:
+    daemon = Daemon(tmp_path)
+    daemon.write_config()
+    with socket.create_server(("127.0.0.1", daemon.admin_port)) as server:
+        thread = threading.Thread(target=_answer_once, args=(server, answer))
+        thread.start()
+        assert main(["status", "--config", str(daemon.config)]) == 2
+        thread.join()
+    assert "blockd" in capsys.readouterr().err
+
+
+def test_config_error_is_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon = Daemon(tmp_path)
+    daemon.settings["workers"] = -1
+    daemon.write_config()
+    assert main(["status", "--config", str(daemon.config)]) == 2
+    assert "workers: " in capsys.readouterr().err
+
+
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(answer)

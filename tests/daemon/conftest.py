@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.upstream import UpstreamSimulator
+
+
+@pytest.fixture(scope="session")
+def resolver() -> Iterator[UpstreamSimulator]:
+    """The recursive resolver that all daemons of these tests forward to."""
+    with UpstreamSimulator() as simulator:
+        for number in range(20):
+            simulator.plan(f"open-{number}.example", "A", f"open-{number}.example. 60 IN A 192.0.2.{number}")
+        simulator.plan("example.com", "A", "example.com. 60 IN A 192.0.2.200")
+        yield simulator

@@ -1,0 +1,340 @@
+"""The daemon as its operator runs it: a process with a config file, asked over real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import dns.query
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.daemon.answer import Answer
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data"  # real lists, where this machine has them
+PATIENCE = 20.0  # seconds after which a condition that a test waits for counts as missed
+PORTS = (12_000, 32_000)  # below what the kernel gives to outgoing sockets
+HAS_IPV6 = Path("/proc/net/if_inet6").exists() and "00000000000000000000000000000001" in Path(
+    "/proc/net/if_inet6"
+).read_text(encoding="ascii")
+
+Feed = Mapping[str, object]
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Wait for a condition; an error of the network counts as not yet."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if condition():
+                return
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not in {seconds:.0f} seconds: {what}")
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """Give a port that nobody has on loopback, over UDP and TCP, IPv4 and IPv6."""
+    hosts = ("127.0.0.1", "::1") if HAS_IPV6 else ("127.0.0.1",)
+    for _ in range(200):
+        port = random.randint(*PORTS)  # noqa: S311 - no secret
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for host in hosts:
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    stack.enter_context(socket.socket(family, kind)).bind((host, port))
+            return port
+    raise AssertionError("no port is free")
+
+
+def write_list(path: Path, names: Sequence[str]) -> None:
+    """Put a list in place as a careful publisher does: whole, by rename."""
+    put(path, "".join(f"{name}\n" for name in names).encode())
+
+
+def put(path: Path, content: bytes) -> None:
+    """Put any content in place, whole, by rename."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def blockd(*arguments: str, folder: Path, config: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a verb to its end."""
+    command = [sys.executable, "-m", "blockd", *arguments]
+    if config is not None:
+        command += ["--config", str(config)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(  # noqa: S603 - our own program
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+class Daemon:
+    """One daemon with ports, state and a config of its own in `folder`; used as a context it is started and stopped."""
+
+    def __init__(self, folder: Path, *feeds: Feed, upstream: str = "", **config: object) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config = folder / "blockd.yaml"
+        self.state_dir = folder / "state"
+        self.dns_port, self.http_port, self.tls_port, self.admin_port = (free_port() for _ in range(4))
+        self.listen: dict[str, object] = {
+            "dns": [f"127.0.0.1:{self.dns_port}", *([f"[::1]:{self.dns_port}"] if HAS_IPV6 else [])],
+            "block_page": {"http": [f"127.0.0.1:{self.http_port}"], "https": [f"127.0.0.1:{self.tls_port}"]},
+            "admin": f"127.0.0.1:{self.admin_port}",
+        }
+        self.settings: dict[str, object] = {
+            "state_dir": "state",
+            "workers": 2,
+            "listen": self.listen,
+            "upstreams": [upstream or f"127.0.0.1:{free_port()}"],
+            "feeds": list(feeds),
+            **config,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self._mark = f"blockd-test-{uuid.uuid4().hex}"
+        self._log = folder / "stderr"
+        self._banner = folder / "stdout"
+
+    def __enter__(self) -> Daemon:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.stop()
+        else:
+            self.destroy()
+
+    @property
+    def log(self) -> str:
+        """What it has written to standard error, over all its starts."""
+        return self._log.read_text(encoding="utf-8") if self._log.exists() else ""
+
+    @property
+    def banner(self) -> str:
+        """What it has written to standard output since its last start."""
+        return self._banner.read_text(encoding="utf-8") if self._banner.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process id."""
+        assert self.process is not None, "the daemon is not running"
+        return self.process.pid
+
+    def write_config(self) -> None:
+        """Write the config file."""
+        self.config.write_text(yaml.safe_dump(self.settings), encoding="utf-8")
+
+    def launch(self) -> None:
+        """Start it without waiting for anything."""
+        self.write_config()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "BLOCKD_TEST_MARK": self._mark}
+        with self._log.open("ab") as errors, self._banner.open("wb") as output:
+            self.process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "blockd", "run", "--config", str(self.config)],
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+            )
+
+    def start(self) -> None:
+        """Start it and wait until it has told its start-up."""
+        self.launch()
+        self.wait_for_banner()
+
+    def wait_for_banner(self) -> None:
+        """Wait until the start-up is told."""
+        until(lambda: "Try:" in self.banner or self._has_ended(), f"the start-up is told:\n{self.log}")
+        assert not self._has_ended(), self.log
+
+    def wait_for_version(self, version: int) -> None:
+        """Wait until every worker enforces a version."""
+        until(
+            lambda: all(worker["enforcing"] == version for worker in self.status()["workers"]),
+            f"version {version} is enforced",
+        )
+
+    def stop(self) -> None:
+        """Stop it as a service manager does; it must end well, leave no process behind, and never have failed."""
+        assert self.process is not None
+        try:
+            self.process.send_signal(signal.SIGTERM)
+            assert self.process.wait(PATIENCE) == 0, self.log
+            assert self.processes() == [], "processes are left behind"
+        finally:
+            self.destroy()
+        self.assert_no_fault()
+
+    def assert_no_fault(self) -> None:
+        """Nothing that it has logged is a fault of its own."""
+        assert "Traceback" not in self.log, self.log
+        assert "fault of blockd's own" not in self.log, self.log
+
+    def destroy(self) -> None:
+        """End whatever is left of it."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait(PATIENCE)
+            self.process = None
+
+    def processes(self) -> list[int]:
+        """Give the process ids of all that belongs to it, whoever their parents are."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                with contextlib.suppress(OSError):
+                    if self._mark.encode() in (entry / "environ").read_bytes():
+                        found.append(int(entry.name))
+        return found
+
+    def control_pid(self) -> int:
+        """Give the control process: the supervisor's child that is no worker."""
+        workers = {worker["pid"] for worker in self.status()["workers"]}
+        (control,) = [pid for pid in self.children() if pid not in workers]
+        return control
+
+    def children(self) -> list[int]:
+        """Give the process ids of the supervisor's children."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()]
+
+    def ask(self, name: str, kind: str = "A", **options: Any) -> Answer:
+        """Ask one question; `tcp`, `host`, `source`, `timeout`, `edns`, `do` and `flags` say how."""
+        return Answer(self.exchange(dns.message.make_query(name, kind, **_edns(options)), **options))
+
+    def first_answer(self, name: str) -> Answer:
+        """Ask over TCP from before the start until there is an answer, and give that."""
+        answers: list[Answer] = []
+
+        def ask() -> bool:
+            answers.append(self.ask(name, tcp=True))
+            return True
+
+        until(ask, "the first answer")
+        return answers[0]
+
+    def exchange(
+        self,
+        query: dns.message.Message,
+        *,
+        tcp: bool = False,
+        host: str = "127.0.0.1",
+        source: str | None = None,
+        timeout: float = 5.0,
+    ) -> dns.message.Message:
+        """Send a message and give its answer."""
+        send = dns.query.tcp if tcp else dns.query.udp
+        return send(query, host, timeout=timeout, port=self.dns_port, source=source)
+
+    def dig(self, *arguments: str) -> str:
+        """Ask with dig and give what it prints."""
+        command = ["dig", "@127.0.0.1", "-p", str(self.dns_port), "+tries=1", "+time=5", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout  # noqa: S603
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """GET from the admin port."""
+        with request("GET", self.admin_port, path) as response:
+            return response.status, response.read()
+
+    def post(self, path: str, body: Mapping[str, object]) -> tuple[int, dict[str, Any]]:
+        """POST JSON to the admin port."""
+        headers = {"Content-Type": "application/json"}
+        with request("POST", self.admin_port, path, headers, json.dumps(body)) as response:
+            return response.status, json.loads(response.read())
+
+    def status(self) -> dict[str, Any]:
+        """Give what `blockd status` shows."""
+        told: dict[str, Any] = json.loads(self.get("/api/status")[1])
+        return told
+
+    def feed(self, name: str) -> dict[str, Any]:
+        """Give one feed's part of the status."""
+        feeds: list[dict[str, Any]] = self.status()["feeds"]
+        return next(feed for feed in feeds if feed["name"] == name)
+
+    def lookup(self, name: str) -> dict[str, Any]:
+        """Give what the admin port says about a name."""
+        told: dict[str, Any] = json.loads(self.get(f"/api/lookup?name={name}")[1])
+        return told
+
+    def refresh(self) -> dict[str, Any]:
+        """Have it look at every feed now; give what came of each."""
+        status, told = self.post("/api/refresh", {})
+        assert status == 200, told
+        return told
+
+    def is_ready(self) -> bool:
+        """Whether /readyz says so."""
+        return self.get("/readyz")[0] == 200
+
+    def metrics(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """Give every sample by its name and sorted labels."""
+        text = self.get("/metrics")[1].decode()
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Give the sum of a metric's samples that have these labels."""
+        return sum(
+            value
+            for (found, having), value in self.metrics().items()
+            if found == name and labels.items() <= dict(having).items()
+        )
+
+    def run_verb(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb of blockd with this daemon's config."""
+        return blockd(*arguments, folder=self.folder, config=self.config)
+
+    def _has_ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+
+@contextlib.contextmanager
+def request(
+    method: str, port: int, path: str, headers: Mapping[str, str] | None = None, body: str | None = None
+) -> Iterator[http.client.HTTPResponse]:
+    """Make one HTTP request to loopback."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        yield connection.getresponse()
+    finally:
+        connection.close()
+
+
+def has_dig() -> bool:
+    """Whether dig is installed."""
+    return shutil.which("dig") is not None
+
+
+def _edns(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of a question out of those of its exchange."""
+    found: dict[str, Any] = {"use_edns": 0} if options.pop("edns", False) else {}
+    if options.pop("do", False):
+        found["want_dnssec"] = True
+    if "flags" in options:
+        found["flags"] = options.pop("flags")
+    return found

@@ -1,0 +1,122 @@
+"""Whatever dies, the others go on, and what died is back at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.asking import Asking
+from tests.daemon.harness import Daemon, until, write_list
+from tests.upstream import UpstreamSimulator
+
+SINKHOLE = ["127.0.0.1"]
+QUESTIONS = [("listed.example", SINKHOLE), ("open-1.example", ["192.0.2.1"])]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator) -> Iterator[Daemon]:
+    folder = tmp_path_factory.mktemp("deaths")
+    write_list(folder / "list", ["listed.example", "other.example"])
+    feed = {"name": "national", "type": "domains", "path": "list", "interval": "200ms"}
+    with Daemon(folder, feed, upstream=resolver.address, gate={"max_shrink": "100%"}) as running:
+        yield running
+
+
+def test_killed_worker_is_replaced_and_what_waits_for_it_is_answered(daemon: Daemon) -> None:
+    for _ in range(40):
+        daemon.ask("listed.example")
+    before = daemon.metrics()
+    victim = daemon.status()["workers"][0]["pid"]
+    with Asking(daemon, QUESTIONS) as asking:
+        asking.during(lambda: _kill_worker(daemon, victim))
+    _assert_only_held_ones_lost(asking)
+    assert asking.slowest < 3.0  # questions wait in the socket for the next worker
+    after = daemon.metrics()
+    falling = [key for key, value in before.items() if key[0].endswith("_total") and after[key] < value]
+    assert falling == []
+    assert daemon.status()["workers"][0]["enforcing"] == daemon.status()["ruleset"]["version"]
+    assert f"The worker 0 process {victim} ended (killed by SIGKILL) and is started again." in daemon.log
+
+
+def test_dns_goes_on_without_the_control_process_and_feeds_with_the_next(daemon: Daemon) -> None:
+    victim = daemon.control_pid()
+    with Asking(daemon, QUESTIONS) as asking:
+        os.kill(victim, signal.SIGKILL)
+        asking.wait_for_more(50)
+        until(lambda: daemon.is_ready() and daemon.control_pid() != victim, "the control process is back")
+        asking.wait_for_more(50)
+    asking.assert_nothing_lost_or_wrong()
+    assert asking.slowest < 1.0
+    told = daemon.status()
+    assert [worker["enforcing"] for worker in told["workers"]] == [told["ruleset"]["version"]] * 2
+    assert all(worker["pid"] for worker in told["workers"])
+    write_list(daemon.folder / "list", ["listed.example", "later-1.example"])
+    until(lambda: daemon.ask("later-1.example").addresses == SINKHOLE, "the list is taken")
+    assert daemon.banner.count("Try:") == 1
+
+
+def test_worker_and_control_process_killed_together_come_back(daemon: Daemon) -> None:
+    victims = daemon.children()
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: len(daemon.children()) == 3 and daemon.is_ready(), "all are back")
+    assert not set(victims) & set(daemon.children())
+    assert daemon.ask("listed.example", timeout=10).addresses == SINKHOLE
+    write_list(daemon.folder / "list", ["listed.example", "later-2.example"])
+    until(lambda: daemon.ask("later-2.example").addresses == SINKHOLE, "the list is taken")
+
+
+def test_children_end_by_themselves_when_the_supervisor_is_killed(daemon: Daemon) -> None:
+    assert len(daemon.processes()) == 4
+    os.kill(daemon.pid, signal.SIGKILL)
+    until(lambda: daemon.processes() == [], "no process is left")
+    daemon.destroy()
+    daemon.start()
+    assert daemon.is_ready()
+    assert daemon.ask("listed.example").addresses == SINKHOLE
+
+
+def test_worker_never_serves_without_what_is_in_force(daemon: Daemon, tmp_path: Path) -> None:
+    rulesets = daemon.state_dir / "rulesets"
+    kept = tmp_path / "kept"
+    shutil.copytree(rulesets, kept)
+    shutil.rmtree(rulesets)
+    victim = daemon.status()["workers"][1]["pid"]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: daemon.log.count("cannot be opened as a ruleset") >= 1, "the failure is told")
+    assert daemon.get("/healthz")[0] == 503
+    kept.rename(rulesets)
+    until(lambda: daemon.status()["workers"][1]["pid"] not in (None, victim), "the worker is back")
+    for _ in range(20):
+        assert daemon.ask("listed.example").addresses == SINKHOLE
+    until(daemon.is_ready, "all is well")
+
+
+def test_list_is_enforced_while_a_worker_is_missing(daemon: Daemon) -> None:
+    rulesets = daemon.state_dir / "rulesets"
+    version = daemon.status()["ruleset"]["version"]
+    held = (rulesets / f"{version:06}.orders").rename(daemon.folder / "held")
+    os.kill(daemon.status()["workers"][1]["pid"], signal.SIGKILL)
+    until(lambda: "cannot be opened as order states" in daemon.log, "the worker cannot start")
+    write_list(daemon.folder / "list", ["listed.example", "later-3.example"])
+    until(lambda: daemon.lookup("later-3.example")["verdict"] == "sinkhole", "the list is taken")
+    until(daemon.is_ready, "the worker is back with the new version")
+    assert held.exists()
+    for _ in range(20):
+        assert daemon.ask("later-3.example").addresses == SINKHOLE
+
+
+def _kill_worker(daemon: Daemon, pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: daemon.status()["workers"][0]["pid"] not in (None, pid), "the worker is back")
+
+
+def _assert_only_held_ones_lost(asking: Asking) -> None:
+    """What the killed process had read and not answered yet, at most one of each client, died with it."""
+    assert len(asking.lost) <= len(QUESTIONS)
+    assert asking.wrong == []

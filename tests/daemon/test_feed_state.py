@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blockd.daemon.feed_state import FeedState
+from blockd.feeds.fetched import INCOMING, Fetched
+
+NOW = 1_800_000_000.0
+
+
+def offered(folder: Path, content: bytes) -> FeedState:
+    """Give a state to which new content was offered."""
+    state = FeedState.load(folder, NOW)
+    (folder / INCOMING).write_bytes(content)
+    state.offer(Fetched(folder / INCOMING, content.hex(), None))
+    return state
+
+
+def test_accepted_content_is_remembered_over_a_restart(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"new")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    state.accept(candidate, NOW + 5)
+    again = FeedState.load(tmp_path, NOW + 100)
+    assert again.accepted is not None
+    assert again.accepted.path.read_bytes() == b"new"
+    assert (again.accepted_digest, again.checked, again.first_seen) == (b"new".hex(), NOW + 5, int(NOW))
+
+
+def test_candidate_that_is_put_back_is_offered_again(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"new")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    assert state.take_candidate() is None
+    state.put_back(candidate)
+    again = state.take_candidate()
+    assert again is not None
+    assert again.path.read_bytes() == b"new"
+
+
+def test_candidate_that_was_refused_and_removed_is_not_put_back(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"refused")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    candidate.path.unlink()
+    state.put_back(candidate)
+    assert state.incoming is None
+
+
+def test_candidate_never_replaces_newer_content(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"old")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    (tmp_path / INCOMING).write_bytes(b"newer")
+    state.offer(Fetched(tmp_path / INCOMING, b"newer".hex(), None))
+    state.put_back(candidate)
+    again = state.take_candidate()
+    assert again is not None
+    assert again.path.read_bytes() == b"newer"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"first_seen": "x"}', b'{"first_seen": 1, "validators": 7}'])
+def test_damaged_state_is_a_feed_never_seen(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "feed.json").write_bytes(content)
+    (tmp_path / "accepted").write_bytes(b"of unknown digest")
+    assert FeedState.load(tmp_path, NOW).accepted is None

@@ -1,0 +1,174 @@
+"""A start that cannot be done says all that is wrong, and leaves everything as it was."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.harness import ROOT, Daemon, blockd, write_list
+
+NOBODY = "nobody"
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user of the machine can enter."""
+    with tempfile.TemporaryDirectory(prefix="blockd-test-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def run(daemon: Daemon) -> subprocess.CompletedProcess[str]:
+    """Run the daemon where it must refuse to start."""
+    daemon.write_config()
+    told = blockd("run", folder=daemon.folder, config=daemon.config)
+    assert "Traceback" not in told.stderr
+    assert told.stdout == ""
+    return told
+
+
+def test_every_problem_of_the_config_is_told_at_once(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    daemon.settings |= {"workers": 0, "lisen": {}, "upstreams": ["nowhere"], "sinkhole": {"ttl": "soon"}}
+    told = run(daemon)
+    assert told.returncode == 2
+    for path in ("workers: ", "lisen: ", "upstreams[0]: ", "sinkhole.ttl: "):
+        assert f"\n  {path}" in told.stderr
+    assert told.stderr.count("allowed") >= 2
+    assert "nothing was started" in told.stderr
+    assert not daemon.state_dir.exists()
+    _assert_nobody_listens(daemon)
+
+
+def test_missing_config_is_one_sentence(tmp_path: Path) -> None:
+    told = blockd("run", folder=tmp_path, config=tmp_path / "absent.yaml")
+    assert told.returncode == 2
+    assert "absent.yaml" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind"),
+    [
+        ("listen.dns", socket.SOCK_DGRAM),
+        ("listen.dns", socket.SOCK_STREAM),
+        ("listen.block_page.http", socket.SOCK_STREAM),
+        ("listen.block_page.https", socket.SOCK_STREAM),
+        ("listen.admin", socket.SOCK_STREAM),
+    ],
+)
+def test_port_in_use_is_told_with_its_setting(tmp_path: Path, setting: str, kind: socket.SocketKind) -> None:
+    daemon = Daemon(tmp_path)
+    ports = {"dns": daemon.dns_port, "http": daemon.http_port, "https": daemon.tls_port, "admin": daemon.admin_port}
+    port = ports[setting.rpartition(".")[2]]
+    with socket.socket(socket.AF_INET, kind) as holder:
+        holder.bind(("127.0.0.1", port))
+        if kind == socket.SOCK_STREAM:
+            holder.listen()
+        told = run(daemon)
+    assert told.returncode == 2
+    assert f"  {setting}" in told.stderr
+    assert f"127.0.0.1:{port} cannot be listened on: another program has this port" in told.stderr
+    _assert_nobody_listens(daemon)
+
+
+def test_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    write_list(tmp_path / "list", ["listed.example"])
+    with Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"}) as first:
+        second = Daemon(tmp_path / "second", state_dir=str(first.state_dir))
+        told = run(second)
+        assert told.returncode == 2
+        assert f"Another blockd (process {first.pid}) runs with the state folder {first.state_dir}." in told.stderr
+        assert first.ask("listed.example").addresses == ["127.0.0.1"]
+        assert first.is_ready()
+
+
+def test_second_daemon_on_the_same_ports_is_refused(tmp_path: Path) -> None:
+    with Daemon(tmp_path / "first") as first:
+        second = Daemon(tmp_path / "second")
+        second.settings["listen"] = first.listen
+        told = run(second)
+        assert told.returncode == 2
+        for setting in ("listen.dns", "listen.block_page.http", "listen.block_page.https", "listen.admin"):
+            assert setting in told.stderr
+
+
+def test_unknown_user_is_refused(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    daemon.settings["user"] = "no-such-user"
+    told = run(daemon)
+    assert told.returncode == 2
+    assert "user: there is no user 'no-such-user'" in told.stderr
+
+
+def test_state_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file", encoding="utf-8")
+    told = run(Daemon(tmp_path))
+    assert told.returncode == 2
+    assert "(state_dir) cannot be used" in told.stderr
+    assert str(tmp_path / "state") in told.stderr
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("closed", ["", "rulesets"])
+def test_state_folder_that_may_not_be_written_is_refused(open_folder: Path, closed: str) -> None:
+    daemon = Daemon(open_folder)
+    uid = pwd.getpwnam(NOBODY).pw_uid
+    for part in ("", "rulesets", "feeds"):
+        (daemon.state_dir / part).mkdir(parents=True, exist_ok=True)
+        os.chown(daemon.state_dir / part, *((0, 0) if part == closed else (uid, uid)))
+    daemon.write_config()
+    # As root it could write anything; what Python needs is loaded before it is somebody else.
+    script = (
+        "import os, pathlib, sys\n"
+        "from blockd.daemon.supervisor import Supervisor\n"
+        "from blockd.errors import CommandError\n"
+        "from blockd.settings import load\n"
+        f"settings = load(pathlib.Path({str(daemon.config)!r}))\n"
+        f"os.setgroups([]); os.setresuid({uid}, {uid}, {uid})\n"
+        "try:\n    Supervisor(settings, pathlib.Path('config'))\n"
+        "except CommandError as error:\n    sys.exit(str(error))\n"
+    )
+    told = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", script],
+        cwd=open_folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.returncode == 1, told.stderr
+    assert "(state_dir) cannot be used" in told.stderr
+    assert str(daemon.state_dir / closed) in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+@NEEDS_ROOT
+def test_daemon_becomes_its_user_and_keeps_its_ports(open_folder: Path) -> None:
+    write_list(open_folder / "list", ["listed.example"])
+    daemon = Daemon(open_folder, {"name": "national", "type": "domains", "path": "list"})
+    with daemon:
+        pass
+    daemon.settings["user"] = NOBODY
+    uid = pwd.getpwnam(NOBODY).pw_uid
+    with daemon:
+        assert daemon.ask("listed.example").addresses == ["127.0.0.1"]
+        assert {Path(f"/proc/{pid}").stat().st_uid for pid in daemon.processes()} == {uid}
+        assert all(path.stat().st_uid == uid for path in (daemon.state_dir, *daemon.state_dir.rglob("*")))
+        assert daemon.refresh()["feeds"] == {"national": {"outcome": "unchanged"}}
+
+
+def _assert_nobody_listens(daemon: Daemon) -> None:
+    for port in (daemon.dns_port, daemon.http_port, daemon.tls_port, daemon.admin_port):
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
