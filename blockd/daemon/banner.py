@@ -8,7 +8,7 @@ from blockd import __version__
 from blockd.names import DomainName
 from blockd.names.network import KEY_IPV4
 from blockd.orders import State
-from blockd.resolver.engine import NAME as ENGINE
+from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.settings import Settings
 
@@ -19,7 +19,7 @@ def banner(settings: Settings, config: Path, enforced: Enforced | None, busy: bo
     """Give the lines; `busy` is whether lists are being compiled at this moment."""
     listen = settings.listen
     return [
-        f"blockd {__version__} ({ENGINE} engine, {settings.workers} workers), configured by {config}",
+        f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
         "  DNS         " + ", ".join(address.text for address in listen.dns),
         "  block page  " + ", ".join(f"http://{address.text}" for address in listen.block_page.http),
         "  TLS refused " + ", ".join(address.text for address in listen.block_page.https),

@@ -15,7 +15,7 @@ from blockd.metrics import FeedSample, Sample
 from blockd.metrics.collector import EnforcementTimes
 from blockd.orders import State
 from blockd.orders.document import time_text
-from blockd.resolver.engine import NAME as ENGINE
+from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.settings import Settings
 
@@ -81,7 +81,7 @@ def status(
     """Give the whole status as plain values; `blockd status` prints it."""
     told: dict[str, object] = {
         "version": __version__,
-        "engine": ENGINE,
+        "engine": engine_name(),
         "since": time_text(started),
         "listen": [address.text for address in settings.listen.dns],
         "ruleset": None,
@@ -118,7 +118,7 @@ def sample(
         names=enforced.ruleset.header.names if enforced else 0,
         version=str(enforced.version) if enforced else "",
         digest=enforced.ruleset.digest if enforced else "",
-        engine=ENGINE,
+        engine=engine_name(),
         build=__version__,
         feeds={
             name: FeedSample(

@@ -27,6 +27,8 @@ from blockd.daemon.state import HitSlots, State
 from blockd.daemon.upstreams import upstreams
 from blockd.errors import BlockdError, CommandError
 from blockd.metrics import Counters
+from blockd.resolver import engine_name
+from blockd.resolver.engines import why_not_native
 from blockd.settings import Settings, Upstream
 
 STOP_TIME = 5.0  # seconds that children have to answer what they hold, before they are killed
@@ -59,6 +61,9 @@ class Supervisor:
     def __init__(self, settings: Settings, config: Path) -> None:
         self._settings = settings
         self._config = config
+        self._engine = engine_name()
+        if self._engine != "native":
+            log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
         self._state = State(settings.state_dir)
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
@@ -136,7 +141,14 @@ class Supervisor:
 
     def _worker_job(self, index: int) -> Callable[[Channel], None]:
         work = worker.Work(
-            index, self._settings, self._upstreams, self._sockets, self._state, self._counters, self._version
+            index=index,
+            engine=self._engine,
+            settings=self._settings,
+            upstreams=self._upstreams,
+            sockets=self._sockets,
+            state=self._state,
+            counters=self._counters,
+            version=self._version,
         )
         return lambda channel: worker.run(work, channel)
 

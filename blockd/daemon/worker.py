@@ -16,7 +16,7 @@ from blockd.daemon.sockets import Sockets
 from blockd.daemon.state import State
 from blockd.errors import RulesetError
 from blockd.metrics import Counters
-from blockd.resolver import Cache, Clients, Engine, Forwarder, Pipeline, Sinkhole
+from blockd.resolver import CacheLimits, Forwarder, Resolver, Sinkhole
 from blockd.settings import Settings, Upstream
 from blockd.transports import TcpServer, UdpServer
 
@@ -28,6 +28,7 @@ class Work:
     """What a worker is given when it is forked."""
 
     index: int
+    engine: str  # which one runs, as `blockd.resolver.engine_name` gave it
     settings: Settings
     upstreams: tuple[Upstream, ...]
     sockets: Sockets
@@ -42,25 +43,25 @@ def run(work: Work, channel: Channel) -> None:
 
 
 async def _serve(work: Work, channel: Channel) -> None:
-    pipeline = _pipeline(work)
+    resolver = _resolver(work)
     if work.version is not None:  # where it cannot be opened this raises: no worker serves without what is in force
-        pipeline.enforce(work.state.open(work.version))
+        resolver.enforce(work.state.open(work.version))
     channel.send({"enforcing": work.version or 0})
-    engine = Engine(pipeline)
-    udp = [UdpServer(sock, engine, pipeline) for sock in work.sockets.udp[work.index]]
+    udp = UdpServer(work.sockets.udp[work.index], resolver)
+    resolver.ask_upstreams(udp.answer_later)
     tcp = []
     for sock in work.sockets.tcp[work.index]:
-        server = TcpServer(pipeline)
+        server = TcpServer(resolver)
         await server.start(sock)
         tcp.append(server)
-    await _until_told(work, pipeline, channel)
+    await _until_told(work, resolver, channel)
     for server in tcp:
         await server.close()
-    for listener in udp:
-        await listener.close()
+    resolver.close()
+    await udp.close()
 
 
-async def _until_told(work: Work, pipeline: Pipeline, channel: Channel) -> None:
+async def _until_told(work: Work, resolver: Resolver, channel: Channel) -> None:
     """Swap rulesets as the channel says, until it ends or a signal comes."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -78,7 +79,7 @@ async def _until_told(work: Work, pipeline: Pipeline, channel: Channel) -> None:
     loop.add_reader(channel.fileno(), read)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    swapping = asyncio.create_task(_swap_in_turn(work, pipeline, channel, versions))
+    swapping = asyncio.create_task(_swap_in_turn(work, resolver, channel, versions))
     swapping.add_done_callback(lambda _: stop.set())
     await stop.wait()
     loop.remove_reader(channel.fileno())
@@ -87,20 +88,20 @@ async def _until_told(work: Work, pipeline: Pipeline, channel: Channel) -> None:
     swapping.cancel()
 
 
-async def _swap_in_turn(work: Work, pipeline: Pipeline, channel: Channel, versions: asyncio.Queue[int]) -> None:
+async def _swap_in_turn(work: Work, resolver: Resolver, channel: Channel, versions: asyncio.Queue[int]) -> None:
     """Enforce one version after the other; each is opened in a thread, so that no question waits for it."""
     while True:
-        await _enforce(work, pipeline, channel, await versions.get())
+        await _enforce(work, resolver, channel, await versions.get())
 
 
-def _pipeline(work: Work) -> Pipeline:
+def _resolver(work: Work) -> Resolver:
     settings = work.settings
     row = work.counters.row(work.index)
-    sinkhole = Sinkhole(str(settings.sinkhole.ipv4), str(settings.sinkhole.ipv6), settings.sinkhole.ttl)
-    return Pipeline(
-        clients=Clients(settings.clients.allow),
-        sinkhole=sinkhole,
-        cache=Cache(settings.cache.size, settings.cache.max_ttl, settings.cache.max_negative_ttl),
+    return Resolver(
+        work.engine,
+        networks=settings.clients.allow,
+        sinkhole=Sinkhole(str(settings.sinkhole.ipv4), str(settings.sinkhole.ipv6), settings.sinkhole.ttl),
+        limits=CacheLimits(settings.cache.size, settings.cache.max_ttl, settings.cache.max_negative_ttl),
         forwarder=Forwarder(
             work.upstreams,
             timeout=settings.upstream.timeout,
@@ -111,14 +112,15 @@ def _pipeline(work: Work) -> Pipeline:
         ),
         row=row,
         clock=time.monotonic,
+        randomness=secrets.token_bytes,
         refuse_unready=settings.at_first_start == "refuse",
     )
 
 
-async def _enforce(work: Work, pipeline: Pipeline, channel: Channel, version: int) -> None:
+async def _enforce(work: Work, resolver: Resolver, channel: Channel, version: int) -> None:
     """Verify, swap, notify; a version that cannot be opened leaves the one before in force."""
     try:
-        pipeline.enforce(await asyncio.to_thread(work.state.open, version))
+        resolver.enforce(await asyncio.to_thread(work.state.open, version))
     except RulesetError as error:
         log.error("Worker %d keeps what it enforces: %s", work.index, error)
         channel.send({"failed": version, "why": str(error)})

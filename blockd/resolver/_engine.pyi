@@ -10,8 +10,6 @@ from blockd.resolver.engine import Declined
 from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
 from blockd.ruleset import Enforced
 
-NAME: str
-
 class NativeEngine:
     cache: NativeCache
     flights: Flights

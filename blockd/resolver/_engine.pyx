@@ -35,8 +35,6 @@ from blockd.ruleset._table cimport (
     RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_MONITORED, RULED_NONE, Decision, Table,
 )
 
-NAME = "native"
-
 cdef enum:
     UDP = 0
     TYPE_A = 1

@@ -13,7 +13,6 @@ from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
 from blockd.ruleset import Enforced
 
-NAME = "python"
 BATCH = 64  # messages taken in one call, so that other sockets and timers get their turn
 _BUFFER = 4096  # octets; a longer question is cut and so refused as malformed
 _ANCILLARY = socket.CMSG_SPACE(64)  # room for one IP_PKTINFO or IPV6_PKTINFO

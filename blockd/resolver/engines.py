@@ -36,6 +36,13 @@ def engine_name() -> str:
     return "python"
 
 
+def why_not_native() -> str:
+    """Say why the Python engine runs, and what to do about it."""
+    if _is_built():
+        return f"{VARIABLE} asks for it."
+    return "the native one was not built: install a C compiler and Python's headers, then install blockd again."
+
+
 def _is_built() -> bool:
     try:
         import blockd.resolver._engine  # noqa: F401 - what is asked is whether it is there
