@@ -131,10 +131,6 @@ class DomainName:
         for end in reversed(ends):
             yield DomainName(self.key[:end])
 
-    def is_at_or_under(self, other: DomainName) -> bool:
-        """Whether this name is `other` or a subdomain of it."""
-        return self.key.startswith(other.key)
-
     def __str__(self) -> str:
         return self.text
 

@@ -7,6 +7,7 @@ import struct
 from blockd.errors import BadMessage
 from blockd.metrics import Transport
 from blockd.resolver import types
+from blockd.resolver.wire import skip_name
 
 MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); nothing else belongs into a question
 
@@ -58,7 +59,7 @@ class Query:
         payload = types.MIN_UDP
         for _ in range(count):
             root = position < len(packet) and packet[position] == 0
-            position = _skip_name(packet, position)
+            position = skip_name(packet, position)
             if position + _RECORD.size > len(packet):
                 raise BadMessage(types.FORMERR, "it ends within a record")
             kind, klass, ttl, size = _RECORD.unpack_from(packet, position)
@@ -73,11 +74,6 @@ class Query:
         if position != len(packet):
             raise BadMessage(types.FORMERR, "it is longer or shorter than its records")
         return payload
-
-    @property
-    def name_size(self) -> int:
-        """Octets that the name takes in the question."""
-        return len(self.question) - 4
 
 
 def refusal(packet: bytes, rcode: int) -> bytes:
@@ -104,18 +100,3 @@ def _labels(packet: bytes) -> tuple[int, list[bytes]]:
         labels.append(packet[position:end])
         position = end
     raise BadMessage(types.FORMERR, "it ends within the question's name")
-
-
-def _skip_name(packet: bytes, position: int) -> int:
-    """Give where a name, compressed or not, ends."""
-    size = len(packet)
-    while position < size:
-        length = packet[position]
-        if length == 0:
-            return position + 1
-        if length >= 0xC0:
-            return position + 2
-        if length > 63:
-            break
-        position += 1 + length
-    raise BadMessage(types.FORMERR, "it ends within a name")

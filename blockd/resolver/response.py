@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from blockd.errors import BadMessage
 from blockd.resolver import types
+from blockd.resolver.wire import skip_name
 
 MAX_POINTERS = 127  # a name has no more labels, so it can need no more jumps
 MAX_NAMES = 128  # names that one answer may lead to: each is looked up, and no honest answer has a tenth of it
@@ -73,7 +74,7 @@ def parse(message: bytes, question_size: int) -> Response:
     for section, count in enumerate((answers, authorities, additional)):
         for _ in range(count):
             owner = position
-            position = walk.skip_name(position)
+            position = skip_name(message, position)
             if position + _RECORD.size > len(message):
                 raise BadMessage(types.SERVFAIL, "a record is cut")
             kind, klass, ttl, size = _RECORD.unpack_from(message, position)
@@ -122,21 +123,6 @@ class _Walk:
         self._negative: int | None = None
         self._service = False
 
-    def skip_name(self, position: int) -> int:
-        """Give where the name at `position` ends."""
-        message = self.message
-        size = len(message)
-        while position < size:
-            length = message[position]
-            if length == 0:
-                return position + 1
-            if length >= 0xC0:
-                return position + 2
-            if length > 63:
-                break
-            position += 1 + length
-        raise BadMessage(types.SERVFAIL, "a name is cut or of unknown kind")
-
     def key_at(self, position: int) -> bytes:
         """Give the key of the name at `position`, following pointers, which only ever point back."""
         message = self.message
@@ -178,7 +164,7 @@ class _Walk:
             if (kind == types.A and size == 4) or (kind == types.AAAA and size == 16):
                 self.addresses.append(self.message[data:end])
             elif kind in (types.CNAME, types.DNAME):
-                if self.skip_name(data) != end:
+                if skip_name(self.message, data) != end:
                     raise BadMessage(types.SERVFAIL, "a record is longer or shorter than its name")
                 self.names.append(self.key_at(data))
             elif kind in (types.SVCB, types.HTTPS):
@@ -217,7 +203,7 @@ class _Walk:
         self._service = True
         target = self.key_at(data + 2)
         self.names.append(target or self.key_at(owner))
-        position = self.skip_name(data + 2)
+        position = skip_name(self.message, data + 2)
         while position < end:
             code = int.from_bytes(self.message[position : position + 2])
             size = int.from_bytes(self.message[position + 2 : position + 4])

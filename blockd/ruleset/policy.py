@@ -7,7 +7,7 @@ hides one that blocks.
 
 from __future__ import annotations
 
-from blockd.names import address_key
+from blockd.names import DomainName, address_key
 from blockd.orders import Action, Entry, Reason, Scope, State, Verdict
 from blockd.ruleset.mapped import Claim, Ruleset
 from blockd.ruleset.states import States, StatesAt
@@ -60,10 +60,10 @@ class Enforced:
     def covering(self, key: bytes) -> list[Verdict]:
         """Give a verdict for every claim that covers a name, the longest match first, in force or not."""
         found: list[Verdict] = []
-        for end in _ends(key):
-            scope = Scope.EXACT if end == len(key) else Scope.SUBDOMAINS
-            claims = self.ruleset.claims(key[:end])
-            found += [self._of(Reason.LISTED, (key[:end], claim)) for claim in claims if claim.scope & scope]
+        for name in DomainName(key).ancestors():
+            scope = Scope.EXACT if name.key == key else Scope.SUBDOMAINS
+            claims = self.ruleset.claims(name.key)
+            found += [self._of(Reason.LISTED, (name.key, claim)) for claim in claims if claim.scope & scope]
         return found
 
     def close(self) -> None:
@@ -106,14 +106,3 @@ def at_time(version: int, ruleset: Ruleset, now: float) -> Enforced:
     """Give what a ruleset would enforce at `now`, for who only wants to know."""
     orders = [record.order for record in ruleset.catalogue.orders]
     return Enforced(version, ruleset, StatesAt(orders, now))
-
-
-def _ends(key: bytes) -> list[int]:
-    """Give where each ancestor's key ends within `key`, the longest first, the root left out."""
-    ends = []
-    position = 0
-    while position < len(key):
-        position += 1 + key[position]
-        ends.append(position)
-    ends.reverse()
-    return ends
