@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check # errors only
 
-.PHONY: run test lint format readme clean
+.PHONY: run test lint format readme bench clean
 
 run: $(VENV)/installed
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -25,6 +25,11 @@ format: $(VENV)/tested
 # The tables of README.md that are made from the code.
 readme: $(VENV)/tested
 	$(BIN)/python -m tests.readme_tables
+
+# blockd and the servers that it would replace, compared on this machine; more in tests/bench. With other arguments:
+# make bench BENCH="--names 10000000 --json figures.json"
+bench: $(VENV)/tested
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 # An environment is complete when its mark is there; a change of pyproject.toml makes it anew.
 $(VENV)/installed: pyproject.toml
