@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from blockd.resolver.engine import NAME as ENGINE
+from blockd.resolver import engine_name
 from tests.bench import upstream
 from tests.bench.load import Load, compile_c
 from tests.bench.names import GROWTH, make
@@ -125,7 +125,7 @@ def _machine(args: argparse.Namespace, source: str) -> dict[str, str]:
         "4 MB where a server can set it (floor, blockd, unbound)",
         "list": f"{args.names:,} names of {source}; the change adds {GROWTH:,}",
         "runs": f"{args.runs} of {args.seconds:g} s, the median counts",
-        "blockd": f"{ENGINE} engine, Python {platform.python_version()}",
+        "blockd": f"{engine_name()} engine, Python {platform.python_version()}",
         "load": f"dnsperf {said_version('dnsperf', '-h')}; upstream knotd {upstream.version()}",
     }
 
