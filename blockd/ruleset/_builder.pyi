@@ -4,6 +4,7 @@ from blockd.ruleset.builder import Told
 from blockd.ruleset.claims import Joins
 
 def constants() -> dict[str, int]: ...
+def close_holes(table: bytearray, holes: list[tuple[int, int]]) -> None: ...
 
 class Builder:
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
+from blockd.errors import RulesetError
 from blockd.ruleset.format import MAX_CLAIMS, SCOPE_BITS
 
 
@@ -25,6 +26,28 @@ class ClaimSets:
         self._places: dict[tuple[int, ...], int] = {}
         self._orders: dict[int, frozenset[int]] = {}
 
+    @classmethod
+    def read(cls, words: array[int]) -> ClaimSets:
+        """Take the sets of a file; raises RulesetError where they are none."""
+        claims = cls()
+        place = 0
+        while place < len(words):
+            end = place + 1 + words[place]
+            if not 0 < words[place] <= MAX_CLAIMS or end > len(words):
+                raise RulesetError("its sets of claims cannot be read")
+            claims._sets[place] = tuple(words[place + 1 : end])
+            claims._places[claims._sets[place]] = place
+            place = end
+        claims.words = words
+        return claims
+
+    def set_at(self, place: int) -> tuple[int, ...]:
+        """Give the claims in the set at `place`; raises RulesetError where none begins there."""
+        try:
+            return self._sets[place]
+        except KeyError as error:
+            raise RulesetError("an entry has no set of claims") from error
+
     def place_of(self, claims: tuple[int, ...]) -> int:
         """Give the place of a set, in words from the start of the section."""
         place = self._places.get(claims)
@@ -39,12 +62,12 @@ class ClaimSets:
         """Give the orders in the set at `place`."""
         known = self._orders.get(place)
         if known is None:
-            known = self._orders[place] = frozenset(word >> SCOPE_BITS for word in self._sets[place])
+            known = self._orders[place] = frozenset(word >> SCOPE_BITS for word in self.set_at(place))
         return known
 
     def joined(self, place: int, claim: int) -> int:
         """Give the place of the set at `place` with one claim more."""
-        scopes = {word >> SCOPE_BITS: word for word in self._sets[place]}
+        scopes = {word >> SCOPE_BITS: word for word in self.set_at(place)}
         order = claim >> SCOPE_BITS
         scopes[order] = scopes.get(order, 0) | claim
         return self.place_of(tuple(sorted(scopes.values())[:MAX_CLAIMS]))

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 from blockd.errors import RulesetError
 from blockd.orders import Order, Scope
 from blockd.ruleset.builder import STEP, EntryBuilder, Lines, LineTaker
 from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord, rank
 from blockd.ruleset.claims import ClaimSets, Joins
-from blockd.ruleset.format import BUCKET_SIZE, HEADER_SIZE, MAX_ENTRIES_SIZE, MAX_ORDERS, Header, Section, aligned
+from blockd.ruleset.format import BUCKET_SIZE, MAX_ENTRIES_SIZE, MAX_ORDERS, Header
 from blockd.ruleset.native import new_builder
-from blockd.ruleset.replace import replacing
+from blockd.ruleset.writing import write_ruleset
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much is done and of how much, 0 where that is not known."""
@@ -103,8 +101,19 @@ def compile_ruleset(
         records.append(record)
     orders = tuple(OrderRecord(order, feed.name, order_names[i]) for i, (order, feed) in enumerate(ranked))
     catalogue = Catalogue(tuple(records), orders, made_from)
-    with replacing(path) as file:
-        return _write(file, catalogue, claims, builder, hash_key, created, randomness(16), progress)
+    table, entries = builder.finish(lambda done, total: progress("writing", done, total))
+    header = Header(
+        build_id=randomness(16),
+        hash_key=hash_key,
+        created=created,
+        entries=builder.entries,
+        names=builder.names,
+        buckets=len(table) // BUCKET_SIZE,
+        max_labels=builder.max_labels,
+        ipv4_prefixes=builder.ipv4_prefixes,
+        ipv6_prefixes=builder.ipv6_prefixes,
+    )
+    return write_ruleset(path, header, catalogue, claims.words, table, [entries])
 
 
 def _added(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
@@ -118,49 +127,3 @@ def _added(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
         builder.add_keys(batch)
         done += len(batch)
         yield done
-
-
-def _write(
-    file: BinaryIO,
-    catalogue: Catalogue,
-    claims: ClaimSets,
-    builder: EntryBuilder,
-    hash_key: bytes,
-    created: int,
-    build_id: bytes,
-    progress: Progress,
-) -> Header:
-    table, records = builder.finish(lambda done, total: progress("writing", done, total))
-    octets = catalogue.to_json()
-    claim_octets = claims.words.tobytes()
-    sections = []
-    offset = HEADER_SIZE
-    for part in (octets, claim_octets, table, records):
-        offset = aligned(offset)
-        sections.append(Section(offset, len(part)))
-        offset += len(part)
-    header = Header(
-        build_id=build_id,
-        hash_key=hash_key,
-        created=created,
-        entries=builder.entries,
-        names=builder.names,
-        buckets=len(table) // BUCKET_SIZE,
-        max_labels=builder.max_labels,
-        ipv4_prefixes=builder.ipv4_prefixes,
-        ipv6_prefixes=builder.ipv6_prefixes,
-        catalogue=sections[0],
-        claims=sections[1],
-        table=sections[2],
-        records=sections[3],
-    )
-    parts = (header.pack(), octets, claim_octets, table, records)
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-        digest.update(bytes(aligned(len(part)) - len(part)) if part is not records else b"")
-    header = replace(header, digest=digest.digest())
-    for part in (header.pack(), *parts[1:]):
-        file.write(part)
-        file.write(bytes(aligned(len(part)) - len(part)) if part is not records else b"")
-    return header

@@ -272,3 +272,27 @@ def test_an_error_while_claims_are_joined_comes_out() -> None:
     builder.start(Failing(claims, 1, Scope.BOTH, frozenset({1})))
     with pytest.raises(KeyError):
         builder.add_lines(b"b.example\na.example\n", 0)
+
+
+def one_bucket(*offsets: int) -> bytearray:
+    table = bytearray(ruleset_format.BUCKET_SIZE)
+    ruleset_format.BUCKET.pack_into(table, 0, *bytes(10), *offsets, *bytes(10 - len(offsets)), len(offsets), 0, 0)
+    return table
+
+
+def test_offsets_move_by_what_is_cut_before_them() -> None:
+    table = one_bucket(0, 50, 70, 65_536, 65_600, 0xFFFFFFF0)
+    _builder.close_holes(table, [(20, 10), (60, 7), (65_550, 33)])
+    assert table == one_bucket(0, 40, 53, 65_519, 65_550, 0xFFFFFFF0 - 50)
+    _builder.close_holes(table, [])
+    assert table == one_bucket(0, 40, 53, 65_519, 65_550, 0xFFFFFFF0 - 50)
+
+
+def test_holes_and_buckets_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="order"):
+        _builder.close_holes(one_bucket(0), [(7, 1), (7, 1)])
+    with pytest.raises(OverflowError):
+        _builder.close_holes(one_bucket(0), [(1 << 32, 1)])
+    with pytest.raises(RulesetError, match="more entries"):
+        _builder.close_holes(bytearray(b"\xff" * ruleset_format.BUCKET_SIZE), [(1, 1)])
+    _builder.close_holes(bytearray(b"\xff" * (ruleset_format.BUCKET_SIZE - 1)), [(1, 1)])  # no whole bucket
