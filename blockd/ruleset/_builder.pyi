@@ -4,7 +4,6 @@ from blockd.ruleset.builder import Told
 from blockd.ruleset.claims import Joins
 
 def constants() -> dict[str, int]: ...
-def close_holes(table: bytearray, holes: list[tuple[int, int]]) -> None: ...
 
 class Builder:
     @property

@@ -7,15 +7,16 @@ choose names that crowd one place. Names are taken in batches: while one is pars
 on its way to the cache. Nothing is indexed that was not checked above: raw pointers have no other guard.
 """
 
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memset
 
 from blockd.ruleset._siphash cimport siphash13
 
 from blockd.errors import RulesetError
+from blockd.ruleset._buckets import table_of
 
 cdef extern from *:
     """
@@ -25,10 +26,6 @@ cdef extern from *:
 
 # As `format.py`, `names/domain.py` and `names/network.py` have them; a test compares.
 cdef enum:
-    SLOTS = 10
-    BUCKET_SIZE = 64
-    FILL = 8
-    MAX_PROBES = 64
     ENTRY_SIZE = 5
     MAX_LABEL = 63
     MAX_TEXT = 253  # characters of a name without its trailing dot
@@ -39,8 +36,6 @@ cdef enum:
     BATCH = 32  # names under way at once: enough to hide memory's latency, few enough for the nearest cache
     FIRST_SLOTS = 1024
     KNOWN = 1024  # joins remembered in C; a listing meets few different sets of claims
-    PAGES = 1 << 16  # of 64 KiB each, as many as offsets of 32 bits reach
-    TOLD = 1 << 20  # entries between two calls of the progress callback
     LINE_FEED = 0x0A
     RETURN = 0x0D
     DOT = 0x2E
@@ -86,10 +81,7 @@ _fill_fold()
 
 def constants():
     """Give the numbers that must be those of other modules."""
-    return {
-        "SLOTS": SLOTS, "BUCKET_SIZE": BUCKET_SIZE, "FILL": FILL, "MAX_PROBES": MAX_PROBES, "ENTRY_SIZE": ENTRY_SIZE,
-        "MAX_LABEL": MAX_LABEL, "MAX_TEXT": MAX_TEXT, "KEY_IPV4": KEY_IPV4,
-    }
+    return {"ENTRY_SIZE": ENTRY_SIZE, "MAX_LABEL": MAX_LABEL, "MAX_TEXT": MAX_TEXT, "KEY_IPV4": KEY_IPV4}
 
 
 cdef inline bint _is_number(const uint8_t *label, uint32_t size) noexcept nogil:
@@ -147,6 +139,7 @@ cdef class Builder:
     The records' limit is noticed as soon as it is passed. Not for two threads at once.
     """
 
+    cdef bytes _hash_key
     cdef uint64_t _k0, _k1, _max_size
     cdef bytearray _records
     cdef uint8_t *_base  # of the records
@@ -167,6 +160,7 @@ cdef class Builder:
     def __cinit__(self, bytes hash_key not None, uint64_t max_size):
         if len(hash_key) != 16 or max_size > <uint64_t>1 << 32:
             raise ValueError("a hash key has 16 octets, and records are reached by 32 bits")
+        self._hash_key = hash_key
         self._k0 = int.from_bytes(hash_key[:8], "little")
         self._k1 = int.from_bytes(hash_key[8:], "little")
         self._max_size = max_size
@@ -203,9 +197,7 @@ cdef class Builder:
         cdef const uint8_t *base = <const uint8_t *>PyBytes_AS_STRING(block)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(block), at = start, taken = 0
         cdef const uint8_t *end
-        self._must_be_open()
-        if self._joins is None:
-            raise ValueError("no listing was started")
+        self._must_be_open(listing=True)
         if start < 0 or start > size or (size and base[size - 1] != LINE_FEED):
             raise ValueError("a block holds whole lines")
         while at < size:
@@ -223,9 +215,7 @@ cdef class Builder:
         cdef Staged *staged
         cdef Py_ssize_t size, at
         cdef bytes key
-        self._must_be_open()
-        if self._joins is None:
-            raise ValueError("no listing was started")
+        self._must_be_open(listing=True)
         for key in keys:
             if key is None:
                 raise TypeError("a key is bytes")
@@ -244,27 +234,19 @@ cdef class Builder:
 
     def finish(self, told):
         """Give the buckets and the records; nothing can be added afterwards."""
-        cdef uint64_t buckets = max(1, (self.entries + FILL - 1) // FILL)
-        cdef bytearray table
-        self._must_be_open()
+        self._must_be_open(listing=False)
         PyMem_RawFree(self._slots)
         self._slots = NULL
-        told(0, self.entries)
         PyByteArray_Resize(self._records, self._size)
-        self._base = <uint8_t *>PyByteArray_AS_STRING(self._records)
-        while True:
-            table = bytearray(buckets * BUCKET_SIZE)
-            if self._placed(<uint8_t *>PyByteArray_AS_STRING(table), buckets, told):
-                break
-            buckets += buckets // 4 + 1
-        told(self.entries, self.entries)
         records = self._records
         self._records = None
-        return table, records
+        return table_of(records, self.entries, self._hash_key, told), records
 
-    cdef int _must_be_open(self) except -1:
+    cdef int _must_be_open(self, bint listing) except -1:
         if self._slots == NULL:
             raise ValueError("the builder has finished")
+        if listing and self._joins is None:
+            raise ValueError("no listing was started")
         return 0
 
     cdef inline int _stage(self) except -1:
@@ -365,86 +347,3 @@ cdef class Builder:
         else:
             self.ipv6_prefixes |= 1 << <object>staged.key[1]
         return 0
-
-    cdef bint _placed(self, uint8_t *table, uint64_t buckets, object told) except -1:
-        """Place every record, in the order of the file; false where one would be over MAX_PROBES from its own bucket."""
-        cdef uint64_t hashes[BATCH]
-        cdef uint32_t offsets[BATCH]
-        cdef uint64_t offset = 0, done = 0
-        cdef uint32_t count, at
-        while offset < self._size:
-            count = 0
-            while count < BATCH and offset < self._size:
-                offsets[count] = <uint32_t>offset
-                hashes[count] = siphash13(
-                    self._k0, self._k1, self._base + offset + ENTRY_SIZE, self._base[offset + 4]
-                )
-                blockd_prefetch(table + (((hashes[count] >> 32) * buckets) >> 32) * BUCKET_SIZE)
-                offset += ENTRY_SIZE + self._base[offset + 4]
-                count += 1
-            for at in range(count):
-                if not _place(table, buckets, hashes[at], offsets[at]):
-                    return False
-            done += count
-            if done % TOLD < count:
-                told(done, self.entries)
-        return True
-
-
-cdef inline bint _place(uint8_t *table, uint64_t buckets, uint64_t hashed, uint32_t offset) noexcept nogil:
-    cdef uint64_t bucket = ((hashed >> 32) * buckets) >> 32  # less than `buckets`, which are under 2^32
-    cdef uint16_t tag = <uint16_t>hashed
-    cdef uint8_t *line
-    for _ in range(MAX_PROBES):
-        line = table + bucket * BUCKET_SIZE
-        if line[60] < SLOTS:
-            memcpy(line + line[60] * 2, &tag, 2)
-            memcpy(line + SLOTS * 2 + line[60] * 4, &offset, 4)
-            line[60] += 1
-            return True
-        line[61] = 1
-        bucket += 1
-        if bucket == buckets:
-            bucket = 0
-    return False
-
-
-def close_holes(bytearray table not None, list holes not None):
-    """Move the offsets of all entries in `table` to where they are once `holes` are cut out of the records.
-
-    `holes` has the offset and the size of each record that is no longer there, in their order.
-    """
-    cdef uint64_t size = PyByteArray_GET_SIZE(table), at
-    cdef uint8_t *octets = <uint8_t *>PyByteArray_AS_STRING(table)
-    cdef uint32_t count = len(holes), hole, page, offset
-    cdef uint32_t *offsets = <uint32_t *>PyMem_RawCalloc(count + 1, sizeof(uint32_t))
-    cdef uint32_t *cuts = <uint32_t *>PyMem_RawCalloc(count + 1, sizeof(uint32_t))  # octets cut before each hole
-    cdef uint32_t *firsts = <uint32_t *>PyMem_RawCalloc(PAGES, sizeof(uint32_t))  # the first hole in or behind a page
-    cdef uint8_t slot
-    try:
-        if offsets == NULL or cuts == NULL or firsts == NULL:
-            raise MemoryError
-        for hole in range(count):
-            offsets[hole], cuts[hole + 1] = holes[hole]
-            cuts[hole + 1] += cuts[hole]
-            if hole and offsets[hole] <= offsets[hole - 1]:
-                raise ValueError("holes come in their order")
-        hole = 0
-        for page in range(PAGES):
-            while hole < count and offsets[hole] < <uint64_t>page << 16:
-                hole += 1
-            firsts[page] = hole
-        for at in range(0, size - size % BUCKET_SIZE, BUCKET_SIZE):
-            if octets[at + 60] > SLOTS:
-                raise RulesetError("a bucket claims more entries than it has")
-            for slot in range(octets[at + 60]):
-                memcpy(&offset, octets + at + SLOTS * 2 + slot * 4, 4)
-                hole = firsts[offset >> 16]
-                while hole < count and offsets[hole] < offset:
-                    hole += 1
-                offset -= cuts[hole]
-                memcpy(octets + at + SLOTS * 2 + slot * 4, &offset, 4)
-    finally:
-        PyMem_RawFree(offsets)
-        PyMem_RawFree(cuts)
-        PyMem_RawFree(firsts)

@@ -87,7 +87,7 @@ class Amender:
 
     def finish(self) -> tuple[bytearray, list[bytes | bytearray | memoryview]]:
         """Give the buckets, and the records in pieces."""
-        from blockd.ruleset._builder import close_holes
+        from blockd.ruleset._buckets import close_holes
 
         records: list[bytes | bytearray | memoryview] = []
         start = 0

@@ -14,9 +14,9 @@ from blockd.names.domain import MAX_KEY, MAX_LABEL
 from blockd.names.network import KEY_IPV4
 from blockd.orders import Scope
 from blockd.ruleset import FeedInput, Listing, Ruleset, compile_ruleset
-from blockd.ruleset import format as ruleset_format
 from blockd.ruleset.builder import Builder
 from blockd.ruleset.claims import ClaimSets, Joins
+from blockd.ruleset.format import BUCKET_SIZE, ENTRY
 from blockd.ruleset.native import ENGINE
 from tests.ruleset.lists import NOW, feed, listing, octets, order, some_names
 from tests.ruleset.test_policy import feeds
@@ -65,9 +65,12 @@ def file_of(engine: str, inputs: Iterable[FeedInput]) -> bytes:
 
 
 def test_numbers_of_the_format_are_the_same_in_both_languages() -> None:
-    expected = {name: getattr(ruleset_format, name) for name in ("SLOTS", "BUCKET_SIZE", "FILL", "MAX_PROBES")}
-    names = {"ENTRY_SIZE": ruleset_format.ENTRY.size, "MAX_LABEL": MAX_LABEL, "MAX_TEXT": MAX_KEY - 1}
-    assert _builder.constants() == expected | names | {"KEY_IPV4": KEY_IPV4}
+    assert _builder.constants() == {
+        "ENTRY_SIZE": ENTRY.size,
+        "MAX_LABEL": MAX_LABEL,
+        "MAX_TEXT": MAX_KEY - 1,
+        "KEY_IPV4": KEY_IPV4,
+    }
 
 
 @given(feeds())
@@ -234,7 +237,7 @@ def test_nothing_is_added_before_a_listing_or_after_the_end() -> None:
     with pytest.raises(ValueError, match="no listing"):
         builder.add_keys([b"\x01b\x01a"])
     table, records = builder.finish(unheard)
-    assert (len(table), len(records)) == (ruleset_format.BUCKET_SIZE, 0)
+    assert (len(table), len(records)) == (BUCKET_SIZE, 0)
     builder.start(joins())
     for again in (
         lambda: builder.add_lines(b"a.b\n", 0),
@@ -272,27 +275,3 @@ def test_an_error_while_claims_are_joined_comes_out() -> None:
     builder.start(Failing(claims, 1, Scope.BOTH, frozenset({1})))
     with pytest.raises(KeyError):
         builder.add_lines(b"b.example\na.example\n", 0)
-
-
-def one_bucket(*offsets: int) -> bytearray:
-    table = bytearray(ruleset_format.BUCKET_SIZE)
-    ruleset_format.BUCKET.pack_into(table, 0, *bytes(10), *offsets, *bytes(10 - len(offsets)), len(offsets), 0, 0)
-    return table
-
-
-def test_offsets_move_by_what_is_cut_before_them() -> None:
-    table = one_bucket(0, 50, 70, 65_536, 65_600, 0xFFFFFFF0)
-    _builder.close_holes(table, [(20, 10), (60, 7), (65_550, 33)])
-    assert table == one_bucket(0, 40, 53, 65_519, 65_550, 0xFFFFFFF0 - 50)
-    _builder.close_holes(table, [])
-    assert table == one_bucket(0, 40, 53, 65_519, 65_550, 0xFFFFFFF0 - 50)
-
-
-def test_holes_and_buckets_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValueError, match="order"):
-        _builder.close_holes(one_bucket(0), [(7, 1), (7, 1)])
-    with pytest.raises(OverflowError):
-        _builder.close_holes(one_bucket(0), [(1 << 32, 1)])
-    with pytest.raises(RulesetError, match="more entries"):
-        _builder.close_holes(bytearray(b"\xff" * ruleset_format.BUCKET_SIZE), [(1, 1)])
-    _builder.close_holes(bytearray(b"\xff" * (ruleset_format.BUCKET_SIZE - 1)), [(1, 1)])  # no whole bucket
