@@ -26,6 +26,7 @@ from blockd.ruleset.format import (
     SCOPE_BITS,
     SLOTS,
     Header,
+    Section,
     hash_of,
 )
 
@@ -110,6 +111,10 @@ class Ruleset:
                 return ()
             bucket = (bucket + 1) % header.buckets
         return ()
+
+    def section(self, section: Section) -> memoryview:
+        """Give a section as it is in the file; it must be released before the ruleset is closed."""
+        return memoryview(self._octets)[section.offset : section.end]
 
     def entries(self) -> Iterator[tuple[bytes, tuple[Claim, ...]]]:
         """Give every entry's key and claims, in the order of the file."""
