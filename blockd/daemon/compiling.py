@@ -9,13 +9,15 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.errors import BlockdError, RulesetError
+from blockd.feeds.amend import amend
 from blockd.feeds.build import Built, Candidate, build
-from blockd.ruleset import Catalogue, Gate
+from blockd.feeds.rejects import RejectReport
+from blockd.ruleset import Catalogue, Gate, Ruleset
 
 MAX_TIME = 1800.0  # seconds; ten million names take a small part of it
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -24,12 +26,16 @@ NICENESS = 10  # so that compiling never takes a core from answering
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is compiled, to where, and what it is compared with."""
+    """What is compiled, to where, and what it is compared with.
+
+    `in_force` is the file of the ruleset that is enforced, None where none is; `reports` are of the accepted lists.
+    """
 
     candidates: Sequence[Candidate]
     path: Path
     gate: Gate
-    in_force: Catalogue | None
+    in_force: Path | None
+    reports: Mapping[str, RejectReport]
 
 
 async def compile_in_child(job: Job) -> Built:
@@ -68,18 +74,47 @@ def main() -> int:
     job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     result: Built | BlockdError
     try:
-        result = build(
-            job.candidates,
-            job.path,
-            gate=job.gate,
-            in_force=job.in_force,
-            created=int(time.time()),
-            randomness=os.urandom,
-        )
+        result = _result(job)
     except BlockdError as error:
         result = error
     pickle.dump(result, sys.stdout.buffer)
     return 0
+
+
+def _result(job: Job) -> Built:
+    """Amend the ruleset in force where that is enough, which is quick; else compile."""
+    created = int(time.time())
+    if job.in_force is not None:
+        amended = amend(
+            job.candidates,
+            job.in_force,
+            job.path,
+            reports=job.reports,
+            gate=job.gate,
+            created=created,
+            randomness=os.urandom,
+        )
+        if amended is not None:
+            return amended
+    return build(
+        job.candidates,
+        job.path,
+        gate=job.gate,
+        in_force=_catalogue(job.in_force),
+        created=created,
+        randomness=os.urandom,
+    )
+
+
+def _catalogue(in_force: Path | None) -> Catalogue | None:
+    """Give the catalogue that the gate compares with."""
+    if in_force is None:
+        return None
+    ruleset = Ruleset.open(in_force, verify=False)
+    try:
+        return ruleset.catalogue
+    finally:
+        ruleset.close()
 
 
 def _end_with_parent() -> None:

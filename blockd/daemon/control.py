@@ -63,7 +63,7 @@ class ControlProcess:
             settings.feeds,
             work.state.feed_folder,
             Gate(settings.gate.max_shrink, settings.gate.min_names, settings.gate.max_rejects),
-            in_force=self._catalogue,
+            in_force=lambda: self._enforced.ruleset if self._enforced else None,
             enforce=self._enforce,
             compiled=work.state.folder / "compiled",
         )
@@ -128,9 +128,6 @@ class ControlProcess:
     def lookup(self, name: str, /) -> dict[str, object]:
         """Explain the verdict for a name."""
         return explain(self._enforced, name, time.time())
-
-    def _catalogue(self) -> Catalogue | None:
-        return self._enforced.ruleset.catalogue if self._enforced else None
 
     async def _enforce(self, compiled: Path, taken: Mapping[str, Fetched]) -> int:
         """Verify, swap, notify; the version before stays in force where a worker cannot take the new one."""

@@ -13,7 +13,7 @@ REMEDY = "install a C compiler and Python's headers, then install blockd again"
 
 
 def is_native(module: str = "blockd.ruleset._builder") -> bool:
-    """Tell whether a module's C does the work; raises CommandError where the environment asks for what cannot be had."""
+    """Tell whether the C of a module does the work; raises CommandError where that is asked for and cannot be had."""
     asked = os.environ.get(ENGINE, "")
     if asked not in ("", "native", "python"):
         raise CommandError(f"{ENGINE} is {asked!r}; nothing was started. It may be native, python or empty.")
