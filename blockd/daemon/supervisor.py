@@ -22,7 +22,7 @@ from pathlib import Path
 
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
-from blockd.daemon.sockets import Sockets, bind
+from blockd.daemon.sockets import DESCRIPTORS, Sockets, bind
 from blockd.daemon.state import HitSlots, State
 from blockd.daemon.upstreams import upstreams
 from blockd.daemon.work import ControlWork, WorkerWork
@@ -34,7 +34,6 @@ from blockd.settings import Settings, Upstream
 
 STOP_TIME = 5.0  # seconds that children have to answer what they hold, before they are killed
 QUICK_DEATH = 1.0  # seconds; a child that lived shorter is started again only after as long
-DESCRIPTORS = 65_536  # a socket for each question in flight, and connections
 
 log = logging.getLogger(__name__)
 
