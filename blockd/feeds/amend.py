@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,8 +47,9 @@ def amend(
         return None
     accepted = [Candidate(c.feed, None, c.accepted, c.first_seen) for c in candidates]
     with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:
-        ruleset = Ruleset.open(in_force)
+        ruleset = Ruleset.open(in_force, verify=False)
         stack.callback(ruleset.close)
+        sound = stack.enter_context(ThreadPoolExecutor(1)).submit(ruleset.verify)  # beside the comparing of lists
         if ruleset.catalogue.made_from != fingerprint(accepted):
             return None
         amender = Amender(ruleset)
@@ -60,6 +62,7 @@ def amend(
             if changed is None:
                 return None
             catalogue, built.rejects[candidate.feed.name] = changed
+        sound.result()
         table, records = amender.finish()
         header = replace(
             ruleset.header,
@@ -87,7 +90,7 @@ def _amend_feed(
     names = catalogue.orders[index].names
     if before is None:
         return None
-    with _text(old, feed.max_size) as old_text, _text(new, feed.max_size) as new_text:
+    with _text(old, feed.max_size, checked=True) as old_text, _text(new, feed.max_size, checked=False) as new_text:
         if old_text[-1:] != b"\n" or new_text[-1:] != b"\n":
             return None
         changes = list_changes(old_text, new_text, before, names)
@@ -108,13 +111,17 @@ def _amend_feed(
 
 
 @contextlib.contextmanager
-def _text(content: Content, max_size: int) -> Iterator[Text]:
-    """Give a list's whole text, checked as when it is read by blocks; raises FeedRefused as `open_body` does."""
+def _text(content: Content, max_size: int, *, checked: bool) -> Iterator[Text]:
+    """Give a list's whole text, checked as when it is read by blocks unless that was done before.
+
+    Raises FeedRefused as `open_body` does.
+    """
     with open_body(content.path, max_size) as pieces, open_regular(content.path) as file:
         if file.read(len(MAGIC)) == MAGIC:
             yield b"".join(pieces)
             return
-        for _ in pieces:
-            pass
+        if not checked:
+            for _ in pieces:
+                pass
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             yield text
