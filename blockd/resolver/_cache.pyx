@@ -4,6 +4,9 @@
 It holds what upstreams said, before policy; each entry remembers what the policy of one moment said of where it leads.
 """
 
+import itertools
+import struct
+
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
@@ -13,6 +16,8 @@ from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word
 cdef enum:
     OCTETS_PER_BUCKET = 512  # of the cache's size: about one entry each
     MIN_BUCKETS = 1024
+
+cdef uint64_t MAX_SIZE = <uint64_t>1 << 48  # octets: more than a machine has, and no sum passes 64 bits
 
 
 cdef Entry *new_entry(
@@ -47,6 +52,8 @@ cdef class NativeCache:
 
     def __cinit__(self, uint64_t size, double max_ttl, double max_negative_ttl, bytes seed):
         cdef uint64_t buckets = MIN_BUCKETS
+        if size > MAX_SIZE:
+            raise ValueError("the cache is too large")
         while buckets * OCTETS_PER_BUCKET < size:
             buckets *= 2
         self.buckets = <Entry **>calloc(buckets, sizeof(Entry *))
@@ -77,21 +84,22 @@ cdef class NativeCache:
         leads += b"".join(bytes((LEAD_ADDRESS, len(address))) + address for address in response.addresses)
         cdef bytes records = response.records
         cdef bytes errors = response.errors
-        cdef uint32_t i = 0
+        cdef bytes ttls = struct.pack(f"={len(response.ttls) * 2}I", *itertools.chain.from_iterable(response.ttls))
+        cdef uint16_t answers, authorities, additional
+        answers, authorities, additional = response.counts
+        if any(place + 4 > len(records) for place, _ in response.ttls):
+            raise ValueError("a TTL lies outside of the records")
         if response.rcode not in (0, 3) or response.truncated or not response.lifetime:
             return
         cdef Entry *entry = new_entry(len(key), len(records), len(response.ttls), len(errors), len(leads))
         if entry == NULL:
             return
-        for place, ttl in response.ttls:
-            entry.ttls[i * 2] = place
-            entry.ttls[i * 2 + 1] = ttl
-            i += 1
+        memcpy(entry.ttls, <const char *>ttls, entry.ttl_count * 8)
         memcpy(entry.key, <const char *>key, entry.key_size)
         memcpy(entry.records, <const char *>records, entry.records_size)
         memcpy(entry.errors, <const char *>errors, entry.errors_size)
         memcpy(entry.leads, <const char *>leads, entry.leads_size)
-        entry.counts[0], entry.counts[1], entry.counts[2] = response.counts
+        entry.counts[0], entry.counts[1], entry.counts[2] = answers, authorities, additional
         entry.qtype, entry.do_, entry.cd = qtype, do_, cd
         entry.rcode, entry.authentic = response.rcode, response.authentic
         entry.hash = self.hash_of(entry.key, entry.key_size, qtype, do_, cd)

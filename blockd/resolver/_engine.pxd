@@ -73,7 +73,7 @@ cdef class NativeEngine:
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
     cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, int64_t hit, bint allowed, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
-    cdef Result _late_answer(self, Waiter *waiter, const Question *q, Entry *entry, uint8_t *out, uint32_t *written, double now)
+    cdef Result _late_answer(self, const Question *q, Entry *entry, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef void _judge(self, Entry *entry) noexcept nogil
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil
     cdef void _count_hit(self, uint32_t order) noexcept nogil
@@ -81,4 +81,5 @@ cdef class NativeEngine:
     cdef _land(self, Flight *flight, const uint8_t *message, uint32_t size, double now)
     cdef _give_up(self, Flight *flight)
     cdef _give_up_socket(self, int index)
+    cdef _give_up_refused(self)
     cdef _give_back(self, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size)

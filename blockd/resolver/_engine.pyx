@@ -23,7 +23,7 @@ from libc.errno cimport EAGAIN, errno
 
 from blockd.resolver._cache cimport Entry, LEAD_ADDRESS, LEAD_NAME, NativeCache, new_entry
 from blockd.resolver._cursor cimport read_u16, write_u32
-from blockd.resolver._flights cimport MAX_STRAYS, Flight, Flights, Waiter
+from blockd.resolver._flights cimport MAX_PACKET, MAX_STRAYS, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver._message cimport HEADER_SIZE, MAX_TCP, Question, read_question, write_answer
 from blockd.resolver._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver._reading cimport read_response
@@ -90,6 +90,8 @@ cdef class NativeEngine:
         self.flights = Flights()
         self.outbox = Outbox()
         self.row = row
+        if self.row.shape[0] < layout._ROW:
+            raise ValueError("the row of counters is too short")
         self.refuse_unready = refuse_unready
         self.epoll = -1
         self._take_networks(list(networks))
@@ -115,34 +117,30 @@ cdef class NativeEngine:
         self.count4, self.count6 = len(four), len(six)
 
     def enforce(self, enforced, answers):
-        """Enforce another ruleset from the next message on; its files stay mapped until the next one or `release`."""
+        """Enforce another ruleset from the next message on; its files stay mapped until the next one."""
         ruleset, states = enforced.ruleset, enforced.states
         orders = [record.order for record in ruleset.catalogue.orders]
         options = [answers.option(order) for order in orders]
         places = [0, *itertools.accumulate(len(option) for option in options)]
         actions = bytes([_ACTIONS[order.action] for order in orders])
+        errors, hit_slots = b"".join(options), struct.pack(f"={len(orders)}I", *states.hit_slots)
+        error_places = struct.pack(f"={len(places)}I", *places)
+        if max(len(answers.a), len(answers.aaaa), len(answers.soa)) > MAX_RECORD:
+            raise ValueError("a record is too long")
         table = Table(ruleset.octets, ruleset.header, states.octets, actions)
-        self._errors = b"".join(options)
-        self._error_places = struct.pack(f"={len(places)}I", *places)
-        self._hit_slots = struct.pack(f"={len(orders)}I", *states.hit_slots)
+        # Nothing fails from here on: what is enforced and what is answered change together.
+        self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
         self.errors = <const uint8_t *><const char *>self._errors
         self.error_places = <const uint32_t *><const char *>self._error_places
         self.hit_slots = <const uint32_t *><const char *>self._hit_slots
         self._a, self._aaaa, self._soa = answers.a, answers.aaaa, answers.soa
-        if max(len(self._a), len(self._aaaa), len(self._soa)) > MAX_RECORD:
-            raise ValueError("a record is too long")
         self.a, self.a_size = <const uint8_t *><const char *>self._a, len(self._a)
         self.aaaa, self.aaaa_size = <const uint8_t *><const char *>self._aaaa, len(self._aaaa)
         self.soa, self.soa_size = <const uint8_t *><const char *>self._soa, len(self._soa)
-        self.release()
-        self.table = table
-        self.table_number += 1
-
-    def release(self):
-        """Let go of the files of what is enforced; until the next `enforce` everything is declined."""
         if self.table is not None:
             self.table.close()
-            self.table = None
+        self.table = table
+        self.table_number += 1
 
     def attach(self, sock):
         """Take a bound UDP socket; give the descriptor to call `drain` with."""
@@ -210,6 +208,8 @@ cdef class NativeEngine:
             elif written:
                 self.outbox.put(&self.in_peers[i], written)
         self.outbox.flush()
+        if self.flights.any_refused:
+            self._give_up_refused()
         return self._declined
 
     def drain_upstreams(self):
@@ -281,23 +281,25 @@ cdef class NativeEngine:
         self._took(now - flight.sent)
         kept = self.cache.keep(keyed, lifetime, now)
         waiter = flight.first
-        while waiter != NULL:
-            out = self.outbox.room(waiter.descriptor)
-            written = 0
-            if not read_question(waiter.packet, waiter.size, True, &q) or self._late_answer(
-                waiter, &q, keyed, out, &written, now
-            ) == DECLINED:
-                self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
-            elif written:
-                self.outbox.put(&waiter.peer, written)
-            waiter = waiter.next
-        self.flights.release(flight)
-        if not kept:
-            free(keyed)
+        try:
+            while waiter != NULL:
+                out = self.outbox.room(waiter.descriptor)
+                written = 0
+                if not read_question(waiter.packet, waiter.size, True, &q) or self._late_answer(
+                    &q, keyed, out, &written, now
+                ) == DECLINED:
+                    self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
+                elif written:
+                    self.outbox.put(&waiter.peer, written)
+                waiter = waiter.next
+        finally:
+            self.flights.release(flight)
+            if not kept:
+                free(keyed)
 
     cdef Result _late_answer(
-        self, Waiter *waiter, const Question *q, Entry *entry, uint8_t *out, uint32_t *written, double now
-    ):
+        self, const Question *q, Entry *entry, uint8_t *out, uint32_t *written, double now
+    ) noexcept nogil:
         """Answer one who waited, by what is enforced now."""
         cdef Decision decision
         cdef int64_t hit = -1
@@ -312,15 +314,28 @@ cdef class NativeEngine:
             if decision.ruling != RULED_NONE:
                 hit = decision.order
                 allowed = decision.ruling == RULED_ALLOWED
+        elif self.refuse_unready:
+            return DECLINED
         return self._from_entry(q, entry, UDP, hit, allowed, False, out, written, now)
 
     cdef _give_up(self, Flight *flight):
         """Give back all who wait for a flight, and end it."""
         cdef Waiter *waiter = flight.first
-        while waiter != NULL:
-            self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
-            waiter = waiter.next
-        self.flights.release(flight)
+        try:
+            while waiter != NULL:
+                self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
+                waiter = waiter.next
+        finally:
+            self.flights.release(flight)
+
+    cdef _give_up_refused(self):
+        """Give up the sockets of which the network said, when something was sent, that nobody is there."""
+        cdef int index
+        self.flights.any_refused = False
+        for index in range(self.flights.sockets):
+            if self.flights.refused[index]:
+                self.flights.refused[index] = False
+                self._give_up_socket(index)
 
     cdef _give_up_socket(self, int index):
         """The network says that a socket's upstream cannot be reached."""
@@ -383,14 +398,14 @@ cdef class NativeEngine:
         entry = self.cache.find(hashed, q.key, q.key_size, q.qtype, q.do_, (q.flags & FLAG_CD) != 0, now)
         if entry != NULL:
             return self._from_entry(&q, entry, transport, hit, allowed, True, out, written, now)
-        if descriptor < 0:
-            return DECLINED
+        if descriptor < 0 or size > MAX_PACKET or self.flights.waiting >= MAX_WAITING:
+            return DECLINED  # before anything is launched that nobody could wait for
         flight = self.flights.find(hashed, q.key, q.key_size, q.qtype, q.do_, (q.flags & FLAG_CD) != 0)
         if flight == NULL:
             flight = self.flights.launch(hashed, q.key, q.key_size, q.qtype, q.do_, (q.flags & FLAG_CD) != 0, now)
             if flight == NULL:
                 return DECLINED
-        if not self.flights.join(flight, peer, descriptor, packet, size, hit, allowed):
+        if not self.flights.join(flight, peer, descriptor, packet, size):
             if flight.waiters == 0:
                 self.flights.release(flight)
             return DECLINED
@@ -474,7 +489,7 @@ cdef class NativeEngine:
         )
         if not out[2] & 0x02:  # not cut down to TC: the records stand behind the question
             records = out + size
-            age = <uint32_t>(now - entry.stored)
+            age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
             for i in range(entry.ttl_count):
                 ttl = entry.ttls[i * 2 + 1]
                 if ttl > entry.ceiling:
@@ -556,6 +571,8 @@ cdef class NativeEngine:
     cdef void _took(self, double seconds) noexcept nogil:
         """Count an exchange with an upstream."""
         cdef int place = 0
+        if seconds < 0:
+            seconds = 0
         while place < _BOUND_COUNT and seconds > _BOUNDS[place]:
             place += 1
         self.row[_UPSTREAM_AT + place] += 1

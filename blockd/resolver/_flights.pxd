@@ -1,21 +1,20 @@
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from blockd.resolver._outbox cimport Peer
 
 cdef enum:
-    MAX_FLIGHTS = 8192  # questions at upstreams at once; a sixteenth of the IDs, so that these stay unpredictable
+    MAX_FLIGHTS = 8192  # questions at upstreams at once; an eighth of the IDs, so that these stay unpredictable
     MAX_WAITERS = 1000  # of one question
     MAX_WAITING = 20000  # in all: with their packets a few megabytes
     MAX_SOCKETS = 64
     MAX_STRAYS = 32  # messages for a flight that do not match before it is given up: somebody is guessing
+    RANDOM_WORDS = 64  # 256 octets, which the kernel gives whole or not at all
     MAX_PACKET = 1232  # octets of a question that is kept; a longer one goes to the pipeline
 
 cdef struct Waiter:
     Waiter *next
     Peer peer
     int descriptor
-    int64_t hit  # the order that its question was a hit of, -1 for none
-    bint allowed
     uint32_t size
     uint8_t packet[1]
 
@@ -48,14 +47,18 @@ cdef class Flights:
     cdef readonly int count
     cdef readonly int waiting
     cdef int sockets
+    cdef int resting  # the socket that nothing is sent from, so that it can be replaced; -1 for none
     cdef int descriptors[MAX_SOCKETS]
-    cdef uint32_t random[256]
+    cdef bint refused[MAX_SOCKETS]  # by the network, when something was sent
+    cdef readonly bint any_refused
+    cdef uint32_t random[RANDOM_WORDS]
     cdef int random_left
 
     cdef Flight *find(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil
     cdef Flight *launch(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now) noexcept nogil
-    cdef bint join(self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size, int64_t hit, bint allowed) noexcept nogil
+    cdef bint join(self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size) noexcept nogil
     cdef Flight *landed(self, int socket, const uint8_t *message, uint32_t size) noexcept nogil
     cdef void unlink(self, Flight *flight) noexcept nogil
     cdef void release(self, Flight *flight) noexcept nogil
-    cdef uint32_t _random(self) noexcept nogil
+    cdef int _chosen(self, uint32_t random) noexcept nogil
+    cdef bint _draw(self, uint32_t *random) noexcept nogil

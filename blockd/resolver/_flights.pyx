@@ -4,7 +4,8 @@
 Every message that comes back must fit the socket, the ID, and the question (RFC 5452 section 9.1).
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.errno cimport EAGAIN, ENOBUFS, errno
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
@@ -35,27 +36,49 @@ cdef class Flights:
         if self.count or len(descriptors) > MAX_SOCKETS:
             raise ValueError("flights are in the air, or too many sockets")
         self.sockets = len(descriptors)
+        self.resting = -1
+        self.any_refused = False
         for i in range(self.sockets):
             self.descriptors[i] = descriptors[i]
+            self.refused[i] = False
 
-    def replace(self, int index, int descriptor):
-        """Send from another socket in the place of one; False where that has something in the air."""
+    def rest(self, int index):
+        """Send nothing more from one socket, so that it gets idle under any load; the one that rested serves again."""
+        self.resting = index if self.sockets > 1 and 0 <= index < self.sockets else -1
+
+    def idle(self, int index):
+        """Tell whether a socket has nothing in the air."""
         cdef Flight *flight = self.soonest
         while flight != NULL:
             if flight.socket == index:
                 return False
             flight = flight.later
-        self.descriptors[index] = descriptor
         return True
 
-    cdef uint32_t _random(self) noexcept nogil:
-        """Give 32 unpredictable bits."""
+    def replace(self, int index, int descriptor):
+        """Send from another socket in the place of one, which must be idle."""
+        if not 0 <= index < self.sockets or not self.idle(index):
+            raise ValueError("there is no such socket, or it has something in the air")
+        self.descriptors[index] = descriptor
+        self.refused[index] = False
+
+    cdef int _chosen(self, uint32_t random) noexcept nogil:
+        """Give the socket that a random number chooses among those that do not rest."""
+        cdef uint32_t index
+        if self.resting < 0:
+            return <int>(random % <uint32_t>self.sockets)
+        index = random % <uint32_t>(self.sockets - 1)
+        return <int>index if index < <uint32_t>self.resting else <int>index + 1
+
+    cdef bint _draw(self, uint32_t *random) noexcept nogil:
+        """Give 32 unpredictable bits; False where there are none."""
         if self.random_left == 0:
             if getrandom(self.random, sizeof(self.random), 0) != sizeof(self.random):
-                return 0
-            self.random_left = 256
+                return False
+            self.random_left = RANDOM_WORDS
         self.random_left -= 1
-        return self.random[self.random_left]
+        random[0] = self.random[self.random_left]
+        return True
 
     cdef Flight *find(
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd
@@ -77,7 +100,8 @@ cdef class Flights:
         """Send a question; NULL where it cannot be sent."""
         cdef uint8_t message[HEADER_SIZE + 264 + OPT_SIZE]
         cdef Flight *flight
-        cdef uint32_t random, at, length, out, tries
+        cdef uint32_t random = 0, at, length, out
+        cdef int tries
         cdef uint8_t *p
         if self.sockets == 0 or self.count >= MAX_FLIGHTS:
             return NULL
@@ -85,14 +109,16 @@ cdef class Flights:
         if flight == NULL:
             return NULL
         for tries in range(ID_TRIES):
-            random = self._random()
+            if not self._draw(&random):
+                free(flight)
+                return NULL
             flight.id = <uint16_t>random
             if self.by_id[flight.id] == NULL:
                 break
         else:
             free(flight)
             return NULL
-        flight.socket = <int>((random >> 16) % <uint32_t>self.sockets)
+        flight.socket = self._chosen(random >> 16)
         flight.hash = hashed
         flight.qtype, flight.do_, flight.cd = qtype, do_, cd
         flight.sent = now
@@ -124,6 +150,8 @@ cdef class Flights:
         write_u32(p + 5, 0x8000 if do_ else 0)
         write_u16(p + 9, 0)
         if send(self.descriptors[flight.socket], message, out + OPT_SIZE, MSG_DONTWAIT) < 0:
+            if errno != EAGAIN and errno != ENOBUFS:  # word of an earlier message, which is told only once
+                self.refused[flight.socket] = self.any_refused = True
             free(flight)
             return NULL
         self.by_id[flight.id] = flight
@@ -140,8 +168,7 @@ cdef class Flights:
         return flight
 
     cdef bint join(
-        self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size, int64_t hit,
-        bint allowed
+        self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size
     ) noexcept nogil:
         """Let one more wait for a flight; False where too many do."""
         cdef Waiter *waiter
@@ -153,8 +180,6 @@ cdef class Flights:
         waiter.next = NULL
         memcpy(&waiter.peer, peer, sizeof(Peer))
         waiter.descriptor = descriptor
-        waiter.hit = hit
-        waiter.allowed = allowed
         waiter.size = size
         memcpy(waiter.packet, packet, size)
         if flight.last != NULL:

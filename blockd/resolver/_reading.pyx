@@ -15,9 +15,11 @@ from blockd.resolver._cursor cimport (
 
 cdef enum:
     HEADER_SIZE = 12
+    MAX_MESSAGE = 65535  # octets; places in a message are kept in 16 bits
     MAX_RECORDS = 256  # more, and it is not the ordinary kind
     MAX_LEADS = 16384  # octets
     MAX_NAMES = 128
+    MAX_POINTERS = 127  # in one name, as `response.py` has it
     MAX_ERRORS = 1024  # octets
     FLAG_TC = 0x0200
     FLAG_AD = 0x0020
@@ -61,6 +63,8 @@ cdef Entry *read_response(
     cdef uint16_t counts[3]
     cdef bint opt_behind = False
     cdef Entry *entry
+    if size > MAX_MESSAGE:
+        return NULL
     take(&c, 2)
     flags = take_u16(&c)
     take(&c, 2)
@@ -170,16 +174,19 @@ cdef bint _note(int kind, const uint8_t *octets, uint32_t size) noexcept nogil:
 
 
 cdef bint _note_name(const uint8_t *message, uint32_t size, uint32_t at, uint32_t end) noexcept nogil:
-    """Note the name that starts at `at`, which must end at `end` where that is not 0."""
+    """Note the name that starts at `at` and must end at `end`."""
+    cdef Cursor c = cursor_over(message + at, end - at)
+    skip_name(&c)
+    return not c.failed and c.left == 0 and _note_key(message, size, at, at)
+
+
+cdef bint _note_key(const uint8_t *message, uint32_t size, uint32_t at, uint32_t instead) noexcept nogil:
+    """Note the name at `at`, and where that is the root the one at `instead`."""
     cdef uint8_t key[256]
     cdef uint32_t key_size
-    cdef Cursor c
-    if end:
-        c = cursor_over(message + at, end - at)
-        skip_name(&c)
-        if c.failed or c.left:
-            return False
     if not _key_at(message, size, at, key, &key_size):
+        return False
+    if key_size == 0 and instead != at and not _key_at(message, size, instead, key, &key_size):
         return False
     notes.names += 1
     return notes.names <= MAX_NAMES and _note(LEAD_NAME, key, key_size)
@@ -188,7 +195,7 @@ cdef bint _note_name(const uint8_t *message, uint32_t size, uint32_t at, uint32_
 cdef bint _key_at(const uint8_t *message, uint32_t size, uint32_t at, uint8_t *key, uint32_t *key_size) noexcept nogil:
     """Write the key of the name at `at`, which has room for 254 octets; pointers only ever point back."""
     cdef uint16_t places[128]
-    cdef uint32_t labels = 0, total = 0, lowest = at, length, i, j, out = 0
+    cdef uint32_t labels = 0, total = 0, lowest = at, jumps = 0, length, i, j, out = 0
     while True:
         if at >= size:
             return False
@@ -204,7 +211,8 @@ cdef bint _key_at(const uint8_t *message, uint32_t size, uint32_t at, uint8_t *k
             at += 1 + length
         elif length >= 0xC0 and at + 1 < size:
             at = <uint32_t>(length & 0x3F) << 8 | message[at + 1]
-            if at < HEADER_SIZE or at >= lowest:
+            jumps += 1
+            if at < HEADER_SIZE or at >= lowest or jumps > MAX_POINTERS:
                 return False
             lowest = at
         else:
@@ -230,7 +238,7 @@ cdef bint _read_service(
     if length < 3:
         return False
     notes.service = True
-    if not _note_name(message, size, owner if message[data + 2] == 0 else data + 2, 0):
+    if not _note_key(message, size, data + 2, owner):
         return False
     c = cursor_over(message + data + 2, length - 2)
     skip_name(&c)
@@ -267,3 +275,36 @@ cdef bint _read_errors(const uint8_t *data, uint32_t length) noexcept nogil:
             memcpy(notes.errors + notes.errors_size, option, 4 + size)
             notes.errors_size += 4 + size
     return True
+
+
+def read(bytes message, uint32_t question_size):
+    """Give what `read_response` makes of a message, or None; for tests against the twin.
+
+    As (rcode, authentic, counts, records, ttls, lifetime, names, addresses, errors), in the terms of `Response`.
+    """
+    cdef uint32_t lifetime = 0
+    cdef Entry *entry
+    cdef uint32_t i, at = 0
+    if len(message) > MAX_MESSAGE or HEADER_SIZE + question_size > len(message):
+        return None
+    entry = read_response(<const uint8_t *><const char *>message, len(message), question_size, &lifetime)
+    if entry == NULL:
+        return None
+    leads = ([], [])
+    try:
+        while at < entry.leads_size:
+            leads[entry.leads[at]].append(entry.leads[at + 2 : at + 2 + entry.leads[at + 1]])
+            at += 2 + entry.leads[at + 1]
+        return (
+            entry.rcode,
+            bool(entry.authentic),
+            (entry.counts[0], entry.counts[1], entry.counts[2]),
+            entry.records[: entry.records_size],
+            tuple((entry.ttls[i * 2], entry.ttls[i * 2 + 1]) for i in range(entry.ttl_count)),
+            lifetime,
+            tuple(leads[LEAD_NAME]),
+            tuple(leads[LEAD_ADDRESS]),
+            entry.errors[: entry.errors_size],
+        )
+    finally:
+        free(entry)

@@ -89,7 +89,7 @@ def question_of(key: CacheKey) -> bytes:
 
 def aged(cached: Cached, now: float) -> bytes:
     """Give a response's records with their TTLs counted down to `now` (monotonic seconds)."""
-    age = int(now - cached.stored)
+    age = max(int(now - cached.stored), 0)
     records = bytearray(cached.response.records)
     for place, ttl in cached.response.ttls:
         struct.pack_into(">I", records, place, max(min(ttl, cached.ceiling) - age, 0))

@@ -52,11 +52,11 @@ class Upstreams:
         self._answer_later = answer_later
         self._upstream: Upstream | None = None
         self._sockets: list[socket.socket] = []
+        self._next = 0  # the socket that is replaced next
         self._epoll = select.epoll()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._epoll.fileno(), self._read)
         self._unreachable = 0
-        self._next = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tick()
 
@@ -72,12 +72,16 @@ class Upstreams:
 
     def _read(self) -> None:
         self._answer_later(self._engine.drain_upstreams())
+        self._note_unreachable()
+
+    def _note_unreachable(self) -> None:
         if self._engine.unreachable != self._unreachable:
             self._unreachable = self._engine.unreachable
             self._fail()
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TICK, self._tick)
+        self._note_unreachable()  # the engine also hears of it when it sends
         overdue = self._engine.give_up_before(time.monotonic() - self._forwarder.timeout)
         if overdue:
             self._fail()
@@ -97,6 +101,7 @@ class Upstreams:
         self._answer_later(self._engine.give_up_before(float("inf")))
         self._engine.use_upstream(-1, [])
         self._close_sockets()
+        self._next = 0
         self._upstream = upstream
         if upstream is None or upstream.tls_name is not None:
             return  # over TLS the pipeline asks
@@ -104,18 +109,21 @@ class Upstreams:
             for _ in range(SOCKETS):
                 self._sockets.append(self._connected(upstream))
         self._engine.use_upstream(self._epoll.fileno(), [sock.fileno() for sock in self._sockets])
+        self._engine.flights.rest(self._next)
 
     def _renew(self) -> None:
-        """Replace one socket by one with another port, unless something is in the air there."""
-        self._next = (self._next + 1) % len(self._sockets)
-        if self._upstream is None:
+        """Replace the socket that rests by one with another port when nothing is in the air there; then the next rests."""
+        flights = self._engine.flights
+        if self._upstream is None or not flights.idle(self._next):
             return
         with contextlib.suppress(OSError):
             sock = self._connected(self._upstream)
-            if self._engine.flights.replace(self._next, sock.fileno()):
-                sock, self._sockets[self._next] = self._sockets[self._next], sock
+            flights.replace(self._next, sock.fileno())
+            sock, self._sockets[self._next] = self._sockets[self._next], sock
             self._epoll.unregister(sock.fileno())
             sock.close()
+        self._next = (self._next + 1) % len(self._sockets)
+        flights.rest(self._next)
 
     def _connected(self, upstream: Upstream) -> socket.socket:
         """Give a socket that the kernel lets only this upstream answer to."""

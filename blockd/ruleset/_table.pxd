@@ -39,8 +39,10 @@ cdef class Table:
     cdef uint32_t orders
     cdef uint32_t max_labels
     cdef bint may_allow
-    cdef bytes ipv4_lengths
-    cdef bytes ipv6_lengths
+    cdef uint32_t ipv4_count
+    cdef uint32_t ipv6_count
+    cdef uint8_t ipv4_lengths[33]  # of the networks listed, the longest first
+    cdef uint8_t ipv6_lengths[129]
 
     cdef Decision decide(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels) noexcept nogil
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil

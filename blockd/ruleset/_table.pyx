@@ -39,7 +39,7 @@ cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
 
 
 cdef class Table:
-    """A ruleset and the states of its orders, held mapped until `close`.
+    """A ruleset and the states of its orders, held mapped until `close`; then every decision is RULED_BROKEN.
 
     `octets` and `states` are the two files' content, `header` the ruleset's, `actions` one octet for each order: its
     action's place in `blockd.orders.Action`.
@@ -68,14 +68,21 @@ cdef class Table:
         self.k0 = int.from_bytes(header.hash_key[:8], "little")
         self.k1 = int.from_bytes(header.hash_key[8:], "little")
         self.max_labels = min(header.max_labels, 127)
-        self.ipv4_lengths = bytes(header_lengths(header.ipv4_prefixes))
-        self.ipv6_lengths = bytes(header_lengths(header.ipv6_prefixes))
+        self._take_lengths(header)
+
+    def _take_lengths(self, header):
+        cdef bytes four = bytes(length for length in range(32, -1, -1) if header.ipv4_prefixes >> length & 1)
+        cdef bytes six = bytes(length for length in range(128, -1, -1) if header.ipv6_prefixes >> length & 1)
+        self.ipv4_count, self.ipv6_count = len(four), len(six)
+        memcpy(self.ipv4_lengths, <const char *>four, self.ipv4_count)
+        memcpy(self.ipv6_lengths, <const char *>six, self.ipv6_count)
 
     def close(self):
-        """Let go of both files; nothing may be asked afterwards."""
+        """Let go of both files."""
+        self.bucket_count = 0
+        self.epoch_at = NULL
         self._view = None
         self._state_view = None
-        self.bucket_count = 0
 
     def verdict(self, bytes key):
         """Give (ruling, order index, octets of the entry's key) for a name's key; for tests against the twin."""
@@ -88,16 +95,18 @@ cdef class Table:
         return int(found.ruling), found.order, found.entry_size
 
     cdef uint32_t epoch(self) noexcept nogil:
-        return _u32(self.epoch_at)
+        return _u32(self.epoch_at) if self.epoch_at != NULL else 0
 
     cdef int64_t find(self, const uint8_t *key, uint32_t size, uint64_t hashed, const uint8_t **entry) noexcept nogil:
         """Give the place of the claim set of exactly this key, NOT_FOUND or BROKEN; and its key in the file."""
         cdef uint64_t bucket = ((hashed >> 32) * self.bucket_count) >> 32
         cdef uint16_t tag = <uint16_t>hashed
         cdef uint16_t here
-        cdef uint32_t offset
+        cdef uint32_t offset, length
         cdef const uint8_t *line
         cdef int probe, slot, used
+        if self.bucket_count == 0:
+            return BROKEN
         for probe in range(MAX_PROBES):
             line = self.buckets + bucket * BUCKET_SIZE
             used = line[60]
@@ -110,11 +119,10 @@ cdef class Table:
                 offset = _u32(line + 20 + slot * 4)
                 if <uint64_t>offset + ENTRY_SIZE > self.records_size:
                     return BROKEN
-                if self.records[offset + 4] != size:
-                    continue
-                if <uint64_t>offset + ENTRY_SIZE + size > self.records_size:
+                length = self.records[offset + 4]
+                if length == 0 or <uint64_t>offset + ENTRY_SIZE + length > self.records_size:
                     return BROKEN
-                if memcmp(self.records + offset + ENTRY_SIZE, key, size) == 0:
+                if length == size and memcmp(self.records + offset + ENTRY_SIZE, key, size) == 0:
                     entry[0] = self.records + offset + ENTRY_SIZE
                     return _u32(self.records + offset)
             if not line[61]:
@@ -175,16 +183,17 @@ cdef class Table:
         """Decide about an address, longest network first."""
         cdef uint8_t key[32]
         cdef Decision found
-        cdef const uint8_t *lengths
-        cdef uint32_t count, i, bits, octet
+        cdef const uint8_t *lengths = self.ipv4_lengths
+        cdef uint32_t count = self.ipv4_count
+        cdef uint32_t i, bits, octet
         memset(&found, 0, sizeof(found))
-        with gil:
-            lengths = <const uint8_t *><char *>(<bytes>(self.ipv4_lengths if size == 4 else self.ipv6_lengths))
-            count = len(self.ipv4_lengths if size == 4 else self.ipv6_lengths)
+        if size == 16:
+            lengths = self.ipv6_lengths
+            count = self.ipv6_count
+        elif size != 4:
+            return found
         for i in range(count):
             bits = lengths[i]
-            if bits > size * 8:
-                continue
             memset(key, 0, sizeof(key))
             key[0] = KEY_IPV4 if size == 4 else KEY_IPV6
             key[1] = bits
@@ -218,7 +227,7 @@ cdef class Table:
         for i in range(count):
             claim = _u32(self.claims + (place + 1 + i) * 4)
             order = claim >> 2
-            if order >= self.orders:
+            if order >= self.orders or not claim & (EXACT | SUBDOMAINS):
                 found.ruling = RULED_BROKEN
                 return True
             if not claim & scope or self.states[order] != IN_FORCE:
@@ -243,8 +252,3 @@ cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const uint
     found.entry = entry
     found.entry_size = size
     found.action = action
-
-
-def header_lengths(bitmap):
-    """Give the prefix lengths set in a header's bitmap, the longest first."""
-    return [length for length in range(128, -1, -1) if bitmap >> length & 1]
