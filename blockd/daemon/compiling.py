@@ -38,9 +38,53 @@ class Job:
     reports: Mapping[str, RejectReport]
 
 
-async def compile_in_child(job: Job) -> Built:
-    """Compile in a process of its own; raises RulesetError where that fails. Cancelling ends the process."""
-    process = await asyncio.create_subprocess_exec(
+class Compiler:
+    """The child process that compiles. The next one is started ahead, so that news find it ready."""
+
+    def __init__(self) -> None:
+        self._next: asyncio.Task[asyncio.subprocess.Process] | None = None
+
+    def prepare(self) -> None:
+        """Start the next process."""
+        if self._next is None:
+            self._next = asyncio.create_task(_spawn())
+
+    async def compile(self, job: Job) -> Built:
+        """Compile in a process of its own; raises RulesetError where that fails. Cancelling ends the process."""
+        self.prepare()
+        process = await self._take()
+        if process.returncode is not None:  # somebody ended it while it waited
+            process = await _spawn()
+        try:
+            async with asyncio.timeout(MAX_TIME):
+                output, _ = await process.communicate(pickle.dumps(job))
+        except TimeoutError as error:
+            raise RulesetError(f"compiling took more than {MAX_TIME:.0f} seconds and was ended") from error
+        finally:
+            await _end(process)
+        self.prepare()
+        if process.returncode != 0:
+            raise RulesetError(f"the compiling process ended with {process.returncode}; its log lines stand above")
+        result = pickle.loads(output)  # noqa: S301 - from our own child, through a pipe that nobody else has
+        if isinstance(result, BlockdError):
+            raise result
+        if not isinstance(result, Built):
+            raise RulesetError("the compiling process gave no result")
+        return result
+
+    async def close(self) -> None:
+        """End the process that waits."""
+        if self._next is not None:
+            await _end(await self._take())
+
+    async def _take(self) -> asyncio.subprocess.Process:
+        waiting, self._next = self._next, None
+        assert waiting is not None  # noqa: S101 - the callers have looked
+        return await waiting
+
+
+async def _spawn() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         __name__,
@@ -48,23 +92,12 @@ async def compile_in_child(job: Job) -> Built:
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
-    try:
-        async with asyncio.timeout(MAX_TIME):
-            output, _ = await process.communicate(pickle.dumps(job))
-    except TimeoutError as error:
-        raise RulesetError(f"compiling took more than {MAX_TIME:.0f} seconds and was ended") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise RulesetError(f"the compiling process ended with {process.returncode}; its log lines stand above")
-    result = pickle.loads(output)  # noqa: S301 - from our own child, through a pipe that nobody else has
-    if isinstance(result, BlockdError):
-        raise result
-    if not isinstance(result, Built):
-        raise RulesetError("the compiling process gave no result")
-    return result
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
 
 
 def main() -> int:

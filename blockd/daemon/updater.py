@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blockd.daemon.compiling import Job, compile_in_child
+from blockd.daemon.compiling import Compiler, Job
 from blockd.daemon.feed_state import FeedState
 from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, Content, fingerprint
@@ -81,6 +81,7 @@ class Updater:
         self._enforce = enforce
         self._compiled = compiled
         self._news = asyncio.Event()
+        self._compiler = Compiler()
         self._building = asyncio.Lock()
 
     @property
@@ -99,10 +100,15 @@ class Updater:
             self._news.set()
         if catalogue is not None and not self.feeds:
             log.warning("No feed is configured: the ruleset of an earlier config stays enforced.")
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._compile_news())
-            for tracked in self.feeds.values():
-                group.create_task(self._look_forever(tracked))
+        if self.feeds:
+            self._compiler.prepare()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._compile_news())
+                for tracked in self.feeds.values():
+                    group.create_task(self._look_forever(tracked))
+        finally:
+            await self._compiler.close()
 
     async def refresh(self, names: Sequence[str] | None) -> dict[str, object]:
         """Look at feeds now, all where `names` is None, and enforce what is new; give what came of each.
@@ -181,7 +187,7 @@ class Updater:
             }
             candidates = [self._candidate(tracked, fresh.get(name)) for name, tracked in self.feeds.items()]
             try:
-                built = await compile_in_child(self._job(candidates))
+                built = await self._compiler.compile(self._job(candidates))
                 await self._take(built, fresh)
             except (BlockdError, OSError) as error:
                 log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
