@@ -104,7 +104,10 @@ def main() -> int:
     """Compile the job on standard input and write what came of it to standard output."""
     os.nice(NICENESS)
     _end_with_parent()
-    job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    try:
+        job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    except EOFError:
+        return 0  # which has ended before there was anything to compile
     result: Built | BlockdError
     try:
         result = _result(job)

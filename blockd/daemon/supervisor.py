@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import grp
+import importlib
 import logging
 import os
 import pwd
@@ -224,6 +225,7 @@ class Supervisor:
             entry = pwd.getpwnam(user)
         except KeyError:
             raise CommandError(f"user: there is no user {user!r} on this machine; nothing was started.") from None
+        importlib.import_module("blockd.daemon.control")  # now: that user may not be able to read the code
         try:
             self._state.own(entry.pw_uid, entry.pw_gid)
             os.setgroups([group.gr_gid for group in grp.getgrall() if user in group.gr_mem])

@@ -6,7 +6,7 @@ import pytest
 
 from blockd.daemon.feed_state import FeedState
 from blockd.feeds.fetched import INCOMING, Fetched
-from blockd.feeds.rejects import RejectReport
+from blockd.feeds.rejects import RejectReport, Sample
 
 NOW = 1_800_000_000.0
 
@@ -23,7 +23,7 @@ def test_accepted_content_is_remembered_over_a_restart(tmp_path: Path) -> None:
     state = offered(tmp_path, b"new")
     candidate = state.take_candidate()
     assert candidate is not None
-    rejects = RejectReport(3, 2, {"address": 1})
+    rejects = RejectReport(3, 2, {"address": 1}, {"address": [Sample(3, "192.0.2.1")]})
     state.accept(candidate, rejects, NOW + 5)
     again = FeedState.load(tmp_path, NOW + 100)
     assert again.accepted is not None
