@@ -87,9 +87,9 @@ class Upstreams:
             self._fail()
             self._answer_later(overdue)
         preferred = self._forwarder.preferred
-        if preferred != self._upstream:
+        if preferred != self._upstream or not self._sockets:  # none: there was no network, perhaps there is one now
             self._change(preferred)
-        elif self._sockets:
+        else:
             self._renew()
 
     def _fail(self) -> None:
@@ -112,7 +112,7 @@ class Upstreams:
         self._engine.flights.rest(self._next)
 
     def _renew(self) -> None:
-        """Replace the socket that rests by one with another port when nothing is in the air there; then the next rests."""
+        """Replace the socket that rests by one with another port, once nothing is in the air there."""
         flights = self._engine.flights
         if self._upstream is None or not flights.idle(self._next):
             return
