@@ -24,8 +24,8 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t sendto(int fd, const void *buffer, size_t size, int flags, const sockaddr *address, socklen_t address_size)
 
 cdef enum:
-    MOST = 4096  # octets of a mutated message
-    MAX_SEEDS = 4096
+    MOST = 65535  # octets of a mutated message
+    MAX_SEEDS = 2048
     KINDS = 4  # transports: UDP, TCP, DoT, DoH
     CLOCK_STEPS = 4096  # messages between two moves of the clock
     QUESTION_MOST = 259

@@ -274,6 +274,10 @@ def _odd_responses() -> Iterator[bytes]:
         yield raw_response(odd, "HTTPS", [record(65, b"\0\1\0" + hint), ADDRESS])
     for jumps in (126, 127, 128, 129):
         yield raw_response(odd, "A", _pointers(odd, jumps))
+    place = 12 + len(odd) + 2 + 4 + 12  # where the data of the first record begin
+    for length in (11, 12, 13, 14, 15, 16, 40, 63):  # of a label that a pointer leads to and that runs over the end
+        cut = [record(16, bytes((length,))), record(5, (0xC000 | place).to_bytes(2))]
+        yield raw_response(odd, "A", cut)
     for soa in (bytes(22), bytes(21), b"\0\0" + bytes(16) + b"\0\0\0\x09", b"\0\0" + b"\xff" * 20):
         yield raw_response(odd, "A", [], [record(6, soa)])
         yield raw_response(odd, "A", [], [record(6, soa), record(6, b"\0\0" + bytes(19) + b"\7")], flags=0x8183)

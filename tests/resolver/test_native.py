@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 import dns.message
@@ -22,6 +22,7 @@ if engine_name() != "native":
     pytest.skip("the native engine does not run here", allow_module_level=True)
 
 from blockd.resolver import native
+from blockd.resolver._engine import NativeEngine
 from blockd.resolver._flights import Flights
 
 PATIENCE = 10.0  # seconds after which what a test waits for counts as missed
@@ -284,6 +285,60 @@ def test_without_a_network_at_the_start_the_engine_asks_when_there_is_one(
         assert await client.hear() == "NXDOMAIN"
 
     run(rig, test)
+
+
+class Sink:
+    """The engine alone between a client and an upstream that says nothing."""
+
+    def __init__(self, rig: Rig) -> None:
+        engine = rig.resolver.engine
+        assert isinstance(engine, NativeEngine)
+        self.engine = engine
+        self.served, self.client, self.upstream, self.asking = (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) for _ in range(4)
+        )
+
+    def __enter__(self) -> Sink:
+        for sock in (self.served, self.upstream):
+            sock.bind(("127.0.0.1", 0))
+        self.client.connect(self.served.getsockname())
+        self.asking.connect(self.upstream.getsockname())
+        self.descriptor = self.engine.attach(self.served)
+        self.engine.use_upstream(-1, [self.asking.fileno()])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sock in (self.served, self.client, self.upstream, self.asking):
+            sock.close()
+
+    def ask(self, names: Iterable[str]) -> int:
+        """Give how many of the questions the engine gives back."""
+        given_back = 0
+        for name in names:
+            self.client.send(question(name).to_wire())
+            given_back += len(self.engine.drain(self.descriptor))
+        return given_back
+
+
+def test_ids_stay_unpredictable_however_many_questions_are_in_the_air(make: Make) -> None:
+    with Sink(make(closed_port())) as sink:
+        flights = sink.engine.flights
+        assert sink.ask(f"{number}.example" for number in range(8192)) == 0
+        assert sink.ask(f"{number}.example" for number in range(8192, 8292)) == 100
+        assert sink.ask(f"{number}.example" for number in range(100)) == 0, "these wait with who asked before"
+        assert (flights.count, flights.waiting) == (8192, 8292)
+        assert len(sink.engine.give_up_before(float("inf"))) == 8292
+        assert (flights.count, flights.waiting) == (0, 0)
+
+
+def test_who_waits_is_bounded(make: Make) -> None:
+    with Sink(make(closed_port())) as sink:
+        flights = sink.engine.flights
+        for number in range(20):
+            assert sink.ask([f"{number}.example"] * 1000) == 0
+        assert sink.ask(["19.example", "20.example", "21.example"]) == 3
+        assert (flights.count, flights.waiting) == (20, 20_000)
+        assert len(sink.engine.give_up_before(float("inf"))) == 20_000
 
 
 class Ends:

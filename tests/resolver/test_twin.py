@@ -214,6 +214,15 @@ def test_damaged_answers_of_upstreams_are_read_alike(message: bytes, changes: Ch
     read_alike(changed(message, changes, cut, tail))
 
 
+def test_a_service_parameter_without_its_value_is_refused() -> None:
+    message = corpus.raw_response("raw.example", "HTTPS", [corpus.record(65, b"\0\1\0\0\4\0\4")])
+    size = question_size(message)
+    assert size is not None
+    assert reading.read(message, size) is None
+    with pytest.raises(BadMessage, match="cut"):
+        parse(message, size)
+
+
 def test_upstreams_answers_cut_anywhere_are_read_alike() -> None:
     for message in RESPONSES:
         for end in range(0, min(len(message), 400), 1 + len(message) // 200):
