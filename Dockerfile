@@ -1,6 +1,8 @@
 # blockd with real ports. Mount your config at /etc/blockd and keep /var/lib/blockd; README.md has the commands.
 
 FROM python:3.12-slim AS build
+# What builds the engine; without it blockd would run in plain Python.
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY blockd blockd

@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check # errors only
 
-.PHONY: run test lint format readme fuzz clean
+.PHONY: run test lint format readme bench fuzz clean
 
 run: $(VENV)/installed
 	@$(BIN)/blockd run --config config/blockd.yaml
 
+# Every test with the engine that was built, then what an engine can change with its twin in Python.
 test: lint
 	$(BIN)/pytest
+	@! $(BIN)/python -c 'import blockd.resolver._engine' 2>/dev/null || { echo "Again, with the Python engine:"; \
+		BLOCKD_ENGINE=python $(BIN)/pytest tests/resolver tests/transports tests/ruleset tests/feeds tests/daemon; }
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
@@ -26,13 +29,26 @@ format: $(VENV)/tested
 readme: $(VENV)/tested
 	$(BIN)/python -m tests.readme_tables
 
-# An environment is complete when its mark is there; a change of pyproject.toml or of the engine makes it anew.
-$(VENV)/installed: pyproject.toml $(wildcard blockd/*/*.pyx blockd/*/*.pxd)
+# blockd and the servers that it would replace, compared on this machine; more in tests/bench. With other arguments:
+# make bench BENCH="--names 10000000 --json figures.json"
+bench: $(VENV)/tested
+	@$(BIN)/python -m tests.bench $(BENCH)
+
+# Millions of mutated packets against the native engine, with sanitizers; FUZZ has arguments, such as --seed 2.
+fuzz: $(VENV)/tested
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
+
+# An environment is complete when its mark is there; a change of pyproject.toml makes it anew, one of the engine's
+# sources builds the engine again.
+$(VENV)/made: pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "blockd needs Python 3.11 or later, and there is no $(PYTHON). Say which to use: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("blockd needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say which to use: make PYTHON=python3.12")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "blockd needs Python's venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }
 	@echo "Installing blockd and what it needs into $(VENV) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/made $(wildcard blockd/*/*.pyx blockd/*/*.pxd)
 	@$(INSTALL) --editable .
 	@touch $@
 
@@ -41,9 +57,5 @@ $(VENV)/tested: $(VENV)/installed
 	@$(INSTALL) --editable '.[test]'
 	@touch $@
 
-# Millions of mutated packets against the native engine, with sanitizers; FUZZ has arguments, such as --seed 2.
-fuzz: $(VENV)/tested
-	$(BIN)/python -m tests.fuzz $(FUZZ)
-
 clean:
-	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis blockd/*/*.so blockd/*/*.c

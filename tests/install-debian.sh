@@ -7,6 +7,7 @@ packages=(
     bind9-dnsutils # dig
     curl           # the commands of README.md
     knot           # knotd, a real name server to forward to
+    dnsperf        # questions in the short benchmark
 )
 
 missing=()

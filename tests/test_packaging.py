@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import blockd
-from blockd.daemon import supervisor
+from blockd.daemon import sockets, supervisor
 from blockd.settings import load
 
 ROOT = Path(__file__).parents[1]
@@ -190,7 +190,7 @@ class TestUnit:
 
     def test_its_limits_leave_the_daemon_its_own(self) -> None:
         service = self.service()
-        assert int(service["LimitNOFILE"]) >= supervisor.DESCRIPTORS
+        assert int(service["LimitNOFILE"]) >= sockets.DESCRIPTORS
         assert float(service["TimeoutStopSec"]) > supervisor.STOP_TIME
 
     def test_it_gives_no_more_than_it_must(self) -> None:

@@ -9,13 +9,15 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.errors import BlockdError, RulesetError
+from blockd.feeds.amend import amend
 from blockd.feeds.build import Built, Candidate, build
-from blockd.ruleset import Catalogue, Gate
+from blockd.feeds.rejects import RejectReport
+from blockd.ruleset import Catalogue, Gate, Ruleset
 
 MAX_TIME = 1800.0  # seconds; ten million names take a small part of it
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -24,17 +26,65 @@ NICENESS = 10  # so that compiling never takes a core from answering
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is compiled, to where, and what it is compared with."""
+    """What is compiled, to where, and what it is compared with.
+
+    `in_force` is the file of the ruleset that is enforced, None where none is; `reports` are of the accepted lists.
+    """
 
     candidates: Sequence[Candidate]
     path: Path
     gate: Gate
-    in_force: Catalogue | None
+    in_force: Path | None
+    reports: Mapping[str, RejectReport]
 
 
-async def compile_in_child(job: Job) -> Built:
-    """Compile in a process of its own; raises RulesetError where that fails. Cancelling ends the process."""
-    process = await asyncio.create_subprocess_exec(
+class Compiler:
+    """The child process that compiles. The next one is started ahead, so that news find it ready."""
+
+    def __init__(self) -> None:
+        self._next: asyncio.Task[asyncio.subprocess.Process] | None = None
+
+    def prepare(self) -> None:
+        """Start the next process."""
+        if self._next is None:
+            self._next = asyncio.create_task(_spawn())
+
+    async def compile(self, job: Job) -> Built:
+        """Compile in a process of its own; raises RulesetError where that fails. Cancelling ends the process."""
+        self.prepare()
+        process = await self._take()
+        if process.returncode is not None:  # somebody ended it while it waited
+            process = await _spawn()
+        try:
+            async with asyncio.timeout(MAX_TIME):
+                output, _ = await process.communicate(pickle.dumps(job))
+        except TimeoutError as error:
+            raise RulesetError(f"compiling took more than {MAX_TIME:.0f} seconds and was ended") from error
+        finally:
+            await _end(process)
+        self.prepare()
+        if process.returncode != 0:
+            raise RulesetError(f"the compiling process ended with {process.returncode}; its log lines stand above")
+        result = pickle.loads(output)  # noqa: S301 - from our own child, through a pipe that nobody else has
+        if isinstance(result, BlockdError):
+            raise result
+        if not isinstance(result, Built):
+            raise RulesetError("the compiling process gave no result")
+        return result
+
+    async def close(self) -> None:
+        """End the process that waits."""
+        if self._next is not None:
+            await _end(await self._take())
+
+    async def _take(self) -> asyncio.subprocess.Process:
+        waiting, self._next = self._next, None
+        assert waiting is not None  # noqa: S101 - the callers have looked
+        return await waiting
+
+
+async def _spawn() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         __name__,
@@ -42,23 +92,12 @@ async def compile_in_child(job: Job) -> Built:
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
-    try:
-        async with asyncio.timeout(MAX_TIME):
-            output, _ = await process.communicate(pickle.dumps(job))
-    except TimeoutError as error:
-        raise RulesetError(f"compiling took more than {MAX_TIME:.0f} seconds and was ended") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise RulesetError(f"the compiling process ended with {process.returncode}; its log lines stand above")
-    result = pickle.loads(output)  # noqa: S301 - from our own child, through a pipe that nobody else has
-    if isinstance(result, BlockdError):
-        raise result
-    if not isinstance(result, Built):
-        raise RulesetError("the compiling process gave no result")
-    return result
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
 
 
 def main() -> int:
@@ -68,18 +107,47 @@ def main() -> int:
     job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     result: Built | BlockdError
     try:
-        result = build(
-            job.candidates,
-            job.path,
-            gate=job.gate,
-            in_force=job.in_force,
-            created=int(time.time()),
-            randomness=os.urandom,
-        )
+        result = _result(job)
     except BlockdError as error:
         result = error
     pickle.dump(result, sys.stdout.buffer)
     return 0
+
+
+def _result(job: Job) -> Built:
+    """Amend the ruleset in force where that is enough, which is quick; else compile."""
+    created = int(time.time())
+    if job.in_force is not None:
+        amended = amend(
+            job.candidates,
+            job.in_force,
+            job.path,
+            reports=job.reports,
+            gate=job.gate,
+            created=created,
+            randomness=os.urandom,
+        )
+        if amended is not None:
+            return amended
+    return build(
+        job.candidates,
+        job.path,
+        gate=job.gate,
+        in_force=_catalogue(job.in_force),
+        created=created,
+        randomness=os.urandom,
+    )
+
+
+def _catalogue(in_force: Path | None) -> Catalogue | None:
+    """Give the catalogue that the gate compares with."""
+    if in_force is None:
+        return None
+    ruleset = Ruleset.open(in_force, verify=False)
+    try:
+        return ruleset.catalogue
+    finally:
+        ruleset.close()
 
 
 def _end_with_parent() -> None:

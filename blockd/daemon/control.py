@@ -7,26 +7,25 @@ import logging
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
-from blockd.daemon.sockets import Sockets
-from blockd.daemon.state import HitSlots, State
+from blockd.daemon.state import HitSlots
 from blockd.daemon.status import Fleet, sample, status
 from blockd.daemon.updater import Updater
+from blockd.daemon.work import ControlWork
 from blockd.errors import RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.reasons import REASONS
-from blockd.metrics import Collector, Counters, Sample, Transport
+from blockd.metrics import Collector, Sample, Transport
 from blockd.metrics.collector import EnforcementTimes
 from blockd.orders import Verdict
 from blockd.ruleset import NOT_LISTED, Catalogue, Enforced, Gate, next_flip
 from blockd.ruleset.explain import explain
-from blockd.settings import ListFeed, Settings
+from blockd.settings import ListFeed
 from blockd.web import Condition, Protocol, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
 
 TICK = 1.0  # seconds at most between two looks at the clock, so that a clock that is set is noticed
@@ -36,22 +35,7 @@ FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the s
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What the control process is given when it is forked."""
-
-    settings: Settings
-    config: Path
-    sockets: Sockets
-    state: State
-    counters: Counters
-    version: int | None
-    workers: dict[int, int]  # process ids by index
-    enforcing: dict[int, int]  # the versions that workers have said they enforce, by index
-    announce: bool  # whether the start-up is still to be told
-
-
-def run(work: Work, channel: Channel) -> None:
+def run(work: ControlWork, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     asyncio.run(ControlProcess(work, channel).run())
 
@@ -59,7 +43,7 @@ def run(work: Work, channel: Channel) -> None:
 class ControlProcess:
     """Implements what the admin port asks (`blockd.web.Control`)."""
 
-    def __init__(self, work: Work, channel: Channel) -> None:
+    def __init__(self, work: ControlWork, channel: Channel) -> None:
         self._work = work
         self._settings = work.settings
         self._state = work.state
@@ -79,7 +63,7 @@ class ControlProcess:
             settings.feeds,
             work.state.feed_folder,
             Gate(settings.gate.max_shrink, settings.gate.min_names, settings.gate.max_rejects),
-            in_force=self._catalogue,
+            in_force=lambda: self._enforced.ruleset if self._enforced else None,
             enforce=self._enforce,
             compiled=work.state.folder / "compiled",
         )
@@ -144,9 +128,6 @@ class ControlProcess:
     def lookup(self, name: str, /) -> dict[str, object]:
         """Explain the verdict for a name."""
         return explain(self._enforced, name, time.time())
-
-    def _catalogue(self) -> Catalogue | None:
-        return self._enforced.ruleset.catalogue if self._enforced else None
 
     async def _enforce(self, compiled: Path, taken: Mapping[str, Fetched]) -> int:
         """Verify, swap, notify; the version before stays in force where a worker cannot take the new one."""

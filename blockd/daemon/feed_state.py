@@ -14,8 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blockd.errors import FeedRefused
 from blockd.feeds.build import Content
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
+from blockd.feeds.rejects import RejectReport
 from blockd.ruleset.replace import replace_file
 
 MAX_STATE = 64 * 1024  # octets of feed.json
@@ -32,6 +34,7 @@ class FeedState:
     accepted_digest: str = ""
     checked: float = 0.0  # when its content was last fetched and accepted, or confirmed unchanged
     validators: Validators = field(default_factory=Validators)
+    rejects: RejectReport | None = None  # of the accepted content
     incoming: Fetched | None = None  # fetched, not yet compiled; not kept over a restart
 
     @classmethod
@@ -45,9 +48,11 @@ class FeedState:
             state.checked = float(told["checked"])
             state.validators = Validators.from_json(told["validators"])
             state.accepted_digest = str(told["accepted_digest"])
+            if told.get("rejects") is not None:
+                state.rejects = RejectReport.from_json(told["rejects"])
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, FeedRefused) as error:
             log.warning("The state of a feed in %s cannot be read (%s); it is fetched anew.", folder, error)
         if not (folder / "accepted").is_file():
             state.accepted_digest = ""
@@ -62,6 +67,7 @@ class FeedState:
             "accepted_digest": self.accepted_digest,
             "checked": self.checked,
             "validators": self.validators.to_json(),
+            "rejects": self.rejects.to_json() if self.rejects else None,
         }
         replace_file(self.folder / "feed.json", json.dumps(told).encode())
 
@@ -89,10 +95,11 @@ class FeedState:
             incoming = candidate.path.replace(self.folder / INCOMING)
             self.incoming = Fetched(incoming, candidate.digest, candidate.source_time, candidate.validators)
 
-    def accept(self, candidate: Fetched, now: float) -> None:
-        """Let a candidate take the place of what was accepted before."""
+    def accept(self, candidate: Fetched, rejects: RejectReport | None, now: float) -> None:
+        """Let a candidate, and the report of its lines, take the place of what was accepted before."""
         candidate.path.replace(self.folder / "accepted")
         self.accepted_digest = candidate.digest
         self.validators = candidate.validators
+        self.rejects = rejects
         self.checked = now
         self.save()

@@ -19,6 +19,7 @@ from blockd.settings import Settings, SocketAddress
 
 BACKLOG = 1024  # connections that wait to be accepted
 RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
+DESCRIPTORS = 65_536  # a socket for each question in flight, and connections
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,15 @@ def bind(settings: Settings, source: str) -> Sockets:
     return sockets
 
 
+def attempt(address: SocketAddress, kind: socket.SocketKind) -> OSError | None:
+    """Bind an address as a start does and let it go at once; give what stands in the way, None where nothing does."""
+    try:
+        _bind(address, kind, shared=False).close()
+    except OSError as error:
+        return error
+    return None
+
+
 def _bound(
     addresses: tuple[SocketAddress, ...], setting: str, kind: socket.SocketKind, problems: list[str], *, shared: bool
 ) -> Iterator[socket.socket]:
@@ -80,12 +90,13 @@ def _bound(
         except OSError as error:
             no_ipv6 = ":" in address.host and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
             if not (no_ipv6 and several):
-                problems.append(f"{path}: {address} cannot be listened on: {_why(error, address)}")
+                problems.append(f"{path}: {address} cannot be listened on: {why_not(error, address)}")
             elif not shared:
                 log.warning("%s: %s is left out, since this machine has no such IPv6 address.", path, address)
 
 
-def _why(error: OSError, address: SocketAddress) -> str:
+def why_not(error: OSError, address: SocketAddress) -> str:
+    """Say why an address cannot be listened on."""
     if error.errno == errno.EADDRINUSE:
         return f"another program has this port (`ss -lnp 'sport = :{address.port}'` tells which)"
     if error.errno == errno.EACCES:

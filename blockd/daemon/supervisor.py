@@ -20,11 +20,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from blockd.daemon import control, worker
+from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
-from blockd.daemon.sockets import Sockets, bind
+from blockd.daemon.sockets import DESCRIPTORS, Sockets, bind
 from blockd.daemon.state import HitSlots, State
 from blockd.daemon.upstreams import upstreams
+from blockd.daemon.work import ControlWork, WorkerWork
 from blockd.errors import BlockdError, CommandError
 from blockd.metrics import Counters
 from blockd.resolver import engine_name
@@ -33,7 +34,6 @@ from blockd.settings import Settings, Upstream
 
 STOP_TIME = 5.0  # seconds that children have to answer what they hold, before they are killed
 QUICK_DEATH = 1.0  # seconds; a child that lived shorter is started again only after as long
-DESCRIPTORS = 65_536  # a socket for each question in flight, and connections
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class Supervisor:
         self._signals.close()
 
     def _worker_job(self, index: int) -> Callable[[Channel], None]:
-        work = worker.Work(
+        work = WorkerWork(
             index=index,
             engine=self._engine,
             settings=self._settings,
@@ -154,7 +154,7 @@ class Supervisor:
 
     def _control_job(self) -> Callable[[Channel], None]:
         workers = [child for child in self._children.values() if child.index is not None]
-        work = control.Work(
+        work = ControlWork(
             settings=self._settings,
             config=self._config,
             sockets=self._sockets,
@@ -166,7 +166,7 @@ class Supervisor:
             announce=not self._announced,
         )
         self._announced = True
-        return lambda channel: control.run(work, channel)
+        return lambda channel: _run_control(work, channel)
 
     def _heard(self, child: Child) -> None:
         for message in child.channel.receive() or ():
@@ -233,6 +233,13 @@ class Supervisor:
             raise CommandError(
                 f"user: this process may not become {user!r}: start it as root, or leave the key out."
             ) from error
+
+
+def _run_control(work: ControlWork, channel: Channel) -> None:
+    """Run the control process, whose libraries no worker needs: imported here, they cost a start no time."""
+    from blockd.daemon import control
+
+    control.run(work, channel)
 
 
 def _be_child(job: Callable[[Channel], None], channel: Channel) -> None:

@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blockd.daemon.compiling import Job, compile_in_child
+from blockd.daemon.compiling import Compiler, Job
 from blockd.daemon.feed_state import FeedState
 from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, Content, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.watch import Watch
-from blockd.ruleset import Catalogue, Gate
+from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.settings import AnyFeed
 
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
@@ -53,7 +53,7 @@ class Tracked:
 
 
 class Updater:
-    """Keeps the ruleset as new as its feeds. `in_force` gives the catalogue that is enforced."""
+    """Keeps the ruleset as new as its feeds. `in_force` gives the one that is enforced."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Updater:
         folder_of: Callable[[str], Path],
         gate: Gate,
         *,
-        in_force: Callable[[], Catalogue | None],
+        in_force: Callable[[], Ruleset | None],
         enforce: Enforce,
         compiled: Path,
     ) -> None:
@@ -81,6 +81,7 @@ class Updater:
         self._enforce = enforce
         self._compiled = compiled
         self._news = asyncio.Event()
+        self._compiler = Compiler()
         self._building = asyncio.Lock()
 
     @property
@@ -90,7 +91,7 @@ class Updater:
 
     async def run(self) -> None:
         """Look and compile until cancelled."""
-        catalogue = self._in_force()
+        catalogue = self._catalogue()
         candidates = [self._candidate(tracked, None) for tracked in self.feeds.values()]
         if any(c.accepted for c in candidates) and (
             catalogue is None or catalogue.made_from != fingerprint(candidates)
@@ -99,10 +100,15 @@ class Updater:
             self._news.set()
         if catalogue is not None and not self.feeds:
             log.warning("No feed is configured: the ruleset of an earlier config stays enforced.")
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._compile_news())
-            for tracked in self.feeds.values():
-                group.create_task(self._look_forever(tracked))
+        if self.feeds:
+            self._compiler.prepare()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._compile_news())
+                for tracked in self.feeds.values():
+                    group.create_task(self._look_forever(tracked))
+        finally:
+            await self._compiler.close()
 
     async def refresh(self, names: Sequence[str] | None) -> dict[str, object]:
         """Look at feeds now, all where `names` is None, and enforce what is new; give what came of each.
@@ -181,7 +187,7 @@ class Updater:
             }
             candidates = [self._candidate(tracked, fresh.get(name)) for name, tracked in self.feeds.items()]
             try:
-                built = await compile_in_child(Job(candidates, self._compiled, self._gate, self._in_force()))
+                built = await self._compiler.compile(self._job(candidates))
                 await self._take(built, fresh)
             except (BlockdError, OSError) as error:
                 log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
@@ -192,6 +198,15 @@ class Updater:
                 asyncio.get_running_loop().call_later(RETRY, self._news.set)
             finally:
                 self._compiled.unlink(missing_ok=True)
+
+    def _catalogue(self) -> Catalogue | None:
+        ruleset = self._in_force()
+        return ruleset.catalogue if ruleset else None
+
+    def _job(self, candidates: Sequence[Candidate]) -> Job:
+        reports = {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
+        ruleset = self._in_force()
+        return Job(candidates, self._compiled, self._gate, ruleset.path if ruleset else None, reports)
 
     async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
         for name, refused in built.refused.items():
@@ -205,14 +220,14 @@ class Updater:
             for name, fetched in fresh.items():
                 if name not in built.refused:
                     self.feeds[name].state.put_back(fetched)
-        catalogue = self._in_force()
+        catalogue = self._catalogue()
         if built.header is None:
             return
         taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
         if catalogue is None or catalogue.made_from != built.made_from:
             await self._enforce(self._compiled, taken)
         for name, fetched in taken.items():
-            self.feeds[name].state.accept(fetched, time.time())
+            self.feeds[name].state.accept(fetched, built.rejects.get(name), time.time())
             self.feeds[name].content_refusal = ""
 
     def _fetch_anew(self, tracked: Tracked) -> None:

@@ -32,15 +32,20 @@ def upstreams(settings: Settings, resolv_conf: Path = RESOLV_CONF) -> tuple[Upst
     return tuple(found)
 
 
-def _system(path: Path) -> Iterator[Upstream]:
-    """Give the name servers of a resolv.conf(5), in its order."""
-    try:
-        lines = path.read_bytes()[:MAX_SIZE].decode(errors="replace").splitlines()
-    except OSError as error:
-        log.warning("The system's upstreams are unknown: %s cannot be read: %s.", path, error.strerror)
-        return
+def name_servers(path: Path = RESOLV_CONF) -> Iterator[Upstream]:
+    """Give the name servers of a resolv.conf(5), in its order; raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        lines = file.read(MAX_SIZE).decode(errors="replace").splitlines()
     for line in lines:
         words = line.split()
         if len(words) >= 2 and words[0] == "nameserver":
             with contextlib.suppress(ValueError):
                 yield Upstream(str(ipaddress.ip_address(words[1])), DNS_PORT)
+
+
+def _system(path: Path) -> list[Upstream]:
+    try:
+        return list(name_servers(path))
+    except OSError as error:
+        log.warning("The system's upstreams are unknown: %s cannot be read: %s.", path, error.strerror)
+        return []

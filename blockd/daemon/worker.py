@@ -7,42 +7,24 @@ import logging
 import secrets
 import signal
 import time
-from dataclasses import dataclass
 
 import uvloop
 
 from blockd.daemon.channel import Channel
-from blockd.daemon.sockets import Sockets
-from blockd.daemon.state import State
+from blockd.daemon.work import WorkerWork
 from blockd.errors import RulesetError
-from blockd.metrics import Counters
 from blockd.resolver import CacheLimits, Forwarder, Resolver, Sinkhole
-from blockd.settings import Settings, Upstream
 from blockd.transports import TcpServer, UdpServer
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a worker is given when it is forked."""
-
-    index: int
-    engine: str  # which one runs, as `blockd.resolver.engine_name` gave it
-    settings: Settings
-    upstreams: tuple[Upstream, ...]
-    sockets: Sockets
-    state: State
-    counters: Counters
-    version: int | None  # to enforce from the first answer on
-
-
-def run(work: Work, channel: Channel) -> None:
+def run(work: WorkerWork, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     uvloop.run(_serve(work, channel))
 
 
-async def _serve(work: Work, channel: Channel) -> None:
+async def _serve(work: WorkerWork, channel: Channel) -> None:
     resolver = _resolver(work)
     if work.version is not None:  # where it cannot be opened this raises: no worker serves without what is in force
         resolver.enforce(work.state.open(work.version))
@@ -61,7 +43,7 @@ async def _serve(work: Work, channel: Channel) -> None:
     await udp.close()
 
 
-async def _until_told(work: Work, resolver: Resolver, channel: Channel) -> None:
+async def _until_told(work: WorkerWork, resolver: Resolver, channel: Channel) -> None:
     """Swap rulesets as the channel says, until it ends or a signal comes."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -88,13 +70,13 @@ async def _until_told(work: Work, resolver: Resolver, channel: Channel) -> None:
     swapping.cancel()
 
 
-async def _swap_in_turn(work: Work, resolver: Resolver, channel: Channel, versions: asyncio.Queue[int]) -> None:
+async def _swap_in_turn(work: WorkerWork, resolver: Resolver, channel: Channel, versions: asyncio.Queue[int]) -> None:
     """Enforce one version after the other; each is opened in a thread, so that no question waits for it."""
     while True:
         await _enforce(work, resolver, channel, await versions.get())
 
 
-def _resolver(work: Work) -> Resolver:
+def _resolver(work: WorkerWork) -> Resolver:
     settings = work.settings
     row = work.counters.row(work.index)
     return Resolver(
@@ -117,7 +99,7 @@ def _resolver(work: Work) -> Resolver:
     )
 
 
-async def _enforce(work: Work, resolver: Resolver, channel: Channel, version: int) -> None:
+async def _enforce(work: WorkerWork, resolver: Resolver, channel: Channel, version: int) -> None:
     """Verify, swap, notify; a version that cannot be opened leaves the one before in force."""
     try:
         resolver.enforce(await asyncio.to_thread(work.state.open, version))

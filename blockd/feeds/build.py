@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import read_bundle
-from blockd.feeds.lists import read_list
+from blockd.feeds.lists import DomainLines, read_list
 from blockd.feeds.rejects import RejectReport
 from blockd.orders import OrderDocument
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
+from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.format import Header
 from blockd.settings import AnyFeed, SignedFeed
+
+_Step = TypeVar("_Step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,11 @@ def _input(candidate: Candidate, built: Built) -> FeedInput:
     order = feed.order(candidate.first_seen)
     rejects = RejectReport()
     built.rejects.setdefault(feed.name, rejects)
-    keys = _refusing(feed.name, read_list(feed.type, content.path, rejects, feed.max_size))
+    keys: Iterable[bytes]
+    if feed.type == "domains":
+        keys = _RefusedLines(feed.name, DomainLines(content.path, rejects, feed.max_size))
+    else:
+        keys = _refusing(feed.name, read_list(feed.type, content.path, rejects, feed.max_size))
     return FeedInput(
         name=feed.name,
         type=feed.type,
@@ -190,9 +198,23 @@ def _listings(document: OrderDocument) -> Iterator[Listing]:
         yield Listing(document.order, scope, [entry.key for entry in entries])
 
 
-def _refusing(feed: str, keys: Iterable[bytes]) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class _RefusedLines:
+    """Lines of a feed, whose refusal stops the compiler."""
+
+    feed: str
+    lines: DomainLines
+
+    def __iter__(self) -> Iterator[bytes]:
+        return _refusing(self.feed, self.lines)
+
+    def add_to(self, taker: LineTaker) -> Iterator[int]:
+        return _refusing(self.feed, self.lines.add_to(taker))
+
+
+def _refusing(feed: str, steps: Iterable[_Step]) -> Iterator[_Step]:
     try:
-        yield from keys
+        yield from steps
     except FeedRefused as refused:
         raise _Refusal(feed, refused) from refused
 

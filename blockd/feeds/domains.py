@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from blockd.errors import BadName
 from blockd.feeds.listed import line_content, listed_key
 from blockd.feeds.rejects import RejectReport
+from blockd.ruleset.builder import LineTaker
 
 _LINE_FEED = ord("\n")
 _LENGTH = [bytes((length,)) for length in range(64)]  # a label over 63 octets is an IndexError, and read with care
@@ -35,11 +36,14 @@ def read_domains(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[byt
     for block in blocks:
         number, accepted = rejects.lines, rejects.accepted
         for plain, run in _runs(block):
-            for line in run.split(b"\n"):
+            before = number
+            exact: list[bytes] = []
+            for line in (run.lower() if plain else run).split(b"\n"):
                 number += 1
                 key = _plain_key(line, tops) if plain else None
                 if key is None:
-                    key = line_key(line, number, rejects)
+                    exact = exact or run.split(b"\n")
+                    key = line_key(exact[number - before - 1], number, rejects)
                     if key is None:
                         continue
                     if len(tops) < _MAX_TOPS:
@@ -48,6 +52,28 @@ def read_domains(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[byt
                 accepted += 1
                 yield key
         rejects.lines, rejects.accepted = number, accepted
+
+
+def add_domains(blocks: Iterable[bytes], rejects: RejectReport, taker: LineTaker) -> Iterator[int]:
+    """Add every name to `taker`, which reads the plain lines, and give after each block how many it was so far.
+
+    The names, their order and what is counted in `rejects` are those of `read_domains`.
+    """
+    for block in blocks:
+        at = 0
+        while at < len(block):
+            at, taken = taker.add_lines(block, at)
+            rejects.lines += taken
+            rejects.accepted += taken
+            if at < len(block):
+                end = block.index(b"\n", at)
+                rejects.lines += 1
+                key = line_key(block[at:end].removesuffix(b"\r"), rejects.lines, rejects)
+                if key is not None:
+                    rejects.accepted += 1
+                    taker.add_keys((key,))
+                at = end + 1
+        yield rejects.accepted
 
 
 def _plain_key(line: bytes, tops: dict[bytes, bytes], length: list[bytes] = _LENGTH) -> bytes | None:
@@ -80,19 +106,18 @@ def line_key(line: bytes, number: int, rejects: RejectReport) -> bytes | None:
 
 
 def _runs(block: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Cut a block into runs of plain lines, in lower case, and single lines to be read with care, as they are."""
+    """Cut a block into runs of plain lines, and single lines to be read with care."""
     if b"\r\n" in block:
         block = block.replace(b"\r\n", b"\n")
     text = b"\n" + block  # so that the first line begins as all others do
-    folded = text.lower()
     start = 1
     for odd_start, odd_end in sorted(_odd_lines(text).items()):
         if start < odd_start:
-            yield True, folded[start : odd_start - 1]
+            yield True, text[start : odd_start - 1]
         yield False, text[odd_start:odd_end]
         start = odd_end + 1
     if start < len(text):
-        yield True, folded[start:-1]
+        yield True, text[start:-1]
 
 
 def _odd_lines(text: bytes) -> dict[int, int]:

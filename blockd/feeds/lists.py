@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from blockd.errors import FeedRefused
 from blockd.feeds.blocks import read_blocks
 from blockd.feeds.body import Progress, open_body
-from blockd.feeds.domains import read_domains
+from blockd.feeds.domains import add_domains, read_domains
 from blockd.feeds.hosts import read_hosts
 from blockd.feeds.rejects import RejectReport
+from blockd.ruleset.builder import LineTaker
 
 Kind = Literal["domains", "hosts"]
 _READERS = {"domains": read_domains, "hosts": read_hosts}
@@ -27,6 +29,32 @@ def read_list(
     """
     with open_body(path, max_size, progress) as pieces:
         yield from _READERS[kind](read_blocks(pieces, str(path)), rejects)
+    _refuse_nameless(path, rejects)
+
+
+@dataclass(frozen=True, slots=True)
+class DomainLines:
+    """The names of a list with one on each line, as `Lines`: whole blocks for a builder that can read them.
+
+    Both ways give the same names, fill `rejects` in the same way, and raise as `read_list` does.
+    """
+
+    path: Path
+    rejects: RejectReport
+    max_size: int
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give the names' keys."""
+        return read_list("domains", self.path, self.rejects, self.max_size)
+
+    def add_to(self, taker: LineTaker) -> Iterator[int]:
+        """Add all names to `taker`; give now and then how many it was so far."""
+        with open_body(self.path, self.max_size) as pieces:
+            yield from add_domains(read_blocks(pieces, str(self.path)), self.rejects, taker)
+        _refuse_nameless(self.path, self.rejects)
+
+
+def _refuse_nameless(path: Path, rejects: RejectReport) -> None:
     if not rejects.accepted:
         raise FeedRefused(
             "empty",

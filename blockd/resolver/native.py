@@ -112,7 +112,7 @@ class Upstreams:
         self._engine.flights.rest(self._next)
 
     def _renew(self) -> None:
-        """Replace the socket that rests by one with another port, once nothing is in the air there."""
+        """Replace the resting socket by one with another port once nothing is in the air there; the next rests then."""
         flights = self._engine.flights
         if self._upstream is None or not flights.idle(self._next):
             return

@@ -77,10 +77,10 @@ class Header:
     max_labels: int  # labels of the longest name listed: no longer suffix is worth a lookup
     ipv4_prefixes: int  # bit n is set where a network of n bits is listed
     ipv6_prefixes: int
-    catalogue: Section
-    claims: Section
-    table: Section
-    records: Section
+    catalogue: Section = Section(0, 0)  # what is not written yet has no place
+    claims: Section = Section(0, 0)
+    table: Section = Section(0, 0)
+    records: Section = Section(0, 0)
     digest: bytes = bytes(32)
 
     def pack(self) -> bytes:

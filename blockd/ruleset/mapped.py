@@ -26,6 +26,7 @@ from blockd.ruleset.format import (
     SCOPE_BITS,
     SLOTS,
     Header,
+    Section,
     hash_of,
 )
 
@@ -67,12 +68,18 @@ class Ruleset:
             raise RulesetError(f"{path} cannot be opened as a ruleset: {error}") from error
         try:
             header = Header.unpack(octets[:HEADER_SIZE], len(octets))
-            if verify and _digest(octets) != header.digest:
-                raise RulesetError("its content does not match its digest: it was cut or damaged")
-            return cls(path, octets, header)
+            ruleset = cls(path, octets, header)
+            if verify:
+                ruleset.verify()
         except RulesetError as error:
             octets.close()
             raise RulesetError(f"{path} cannot be used as a ruleset: {error}") from error
+        return ruleset
+
+    def verify(self) -> None:
+        """Read the whole file once; raises RulesetError where it does not match its digest."""
+        if _digest(self._octets) != self.header.digest:
+            raise RulesetError("its content does not match its digest: it was cut or damaged")
 
     def close(self) -> None:
         """Unmap the file."""
@@ -110,6 +117,10 @@ class Ruleset:
                 return ()
             bucket = (bucket + 1) % header.buckets
         return ()
+
+    def section(self, section: Section) -> memoryview:
+        """Give a section as it is in the file; it must be released before the ruleset is closed."""
+        return memoryview(self._octets)[section.offset : section.end]
 
     def entries(self) -> Iterator[tuple[bytes, tuple[Claim, ...]]]:
         """Give every entry's key and claims, in the order of the file."""

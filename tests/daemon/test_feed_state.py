@@ -6,6 +6,7 @@ import pytest
 
 from blockd.daemon.feed_state import FeedState
 from blockd.feeds.fetched import INCOMING, Fetched
+from blockd.feeds.rejects import RejectReport
 
 NOW = 1_800_000_000.0
 
@@ -22,11 +23,13 @@ def test_accepted_content_is_remembered_over_a_restart(tmp_path: Path) -> None:
     state = offered(tmp_path, b"new")
     candidate = state.take_candidate()
     assert candidate is not None
-    state.accept(candidate, NOW + 5)
+    rejects = RejectReport(3, 2, {"address": 1})
+    state.accept(candidate, rejects, NOW + 5)
     again = FeedState.load(tmp_path, NOW + 100)
     assert again.accepted is not None
     assert again.accepted.path.read_bytes() == b"new"
     assert (again.accepted_digest, again.checked, again.first_seen) == (b"new".hex(), NOW + 5, int(NOW))
+    assert again.rejects == rejects
 
 
 def test_candidate_that_is_put_back_is_offered_again(tmp_path: Path) -> None:

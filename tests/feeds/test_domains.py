@@ -105,6 +105,15 @@ def test_line_numbers_run_on_over_blocks_and_carriage_returns() -> None:
     assert [sample.line for samples in rejects.samples.values() for sample in samples] == [5, 6]
 
 
+def test_a_rejected_line_is_shown_as_it_is_written() -> None:
+    _, rejects = read(b"A.example\nNoDot\n10.0.0.A1.2\nBad Name\n")
+    assert [sample.text for samples in rejects.samples.values() for sample in samples] == [
+        "NoDot",
+        "10.0.0.A1.2",
+        "Bad Name",
+    ]
+
+
 def test_more_top_level_domains_than_there_are_cost_nothing_but_time() -> None:
     names = [f"a.t{number}x" for number in range(6000)]
     assert read("".join(f"{name}\n" for name in names * 2).encode())[0] == names * 2

@@ -13,6 +13,7 @@ from blockd.orders import Action, Scope
 from blockd.ruleset import FeedInput, FeedRecord, Listing, Ruleset, compile_ruleset
 from blockd.ruleset import compiler as compiler_module
 from blockd.ruleset.format import BUCKET_SIZE, HEADER_SIZE, MAX_CLAIMS, SLOTS
+from blockd.ruleset.native import ENGINE
 from tests.ruleset.lists import NOW, compiled, feed, key_of, listing, octets, order, some_names
 
 Hash = Callable[[bytes], int]
@@ -183,7 +184,8 @@ def test_networks_are_counted_apart_and_their_lengths_noted(tmp_path: Path) -> N
 def test_names_whose_hashes_collide_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: Hash, count: int
 ) -> None:
-    for module in ("compiler", "mapped"):
+    monkeypatch.setenv(ENGINE, "python")
+    for module in ("builder", "mapped"):
         monkeypatch.setattr(f"blockd.ruleset.{module}.hash_of", lambda _, key: hashed(key))
     names = list(some_names(count))
     even, odd = order("even"), order("odd")

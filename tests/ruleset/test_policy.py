@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from blockd.names import DomainName, Network, address_key, key_from_text
 from blockd.orders import Action, Order, Reason, Scope, State, Verdict, state_at
 from blockd.ruleset import NOT_LISTED, FeedInput, Listing, OrderStates
+from blockd.ruleset.native import ENGINE
 from tests.ruleset.lists import NOW, enforced, feed, listing, order
 
 SCOPES = (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH)
@@ -154,7 +155,8 @@ def test_every_verdict_is_the_models(inputs: list[FeedInput], hashed: Callable[[
     model = Model(inputs, NOW)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         if hashed is not None:
-            for module in ("compiler", "mapped"):
+            patch.setenv(ENGINE, "python")
+            for module in ("builder", "mapped"):
                 patch.setattr(f"blockd.ruleset.{module}.hash_of", lambda _, key: hashed(key))
         subject = enforced(Path(folder), *inputs)
         try:

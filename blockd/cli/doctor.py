@@ -1,0 +1,63 @@
+"""`blockd doctor`: whether this machine is set up well, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from blockd.cli import DONE, NO
+from blockd.cli.admin_client import ask
+from blockd.cli.output import show
+from blockd.daemon.checkup import Case, Finding, Grade, Machine, Running, examine
+from blockd.errors import CommandError
+from blockd.settings import Settings, load
+
+HELP = "is this machine set up well? Checks the machine, the config and the running daemon"
+SECONDS = 1.0  # for the running daemon's answer; it is on this machine, and the whole takes no longer than three
+_TOLD = {"version", "engine", "since", "ruleset", "feeds", "workers"}  # of a status, what the checks read
+_WIDTH = max(map(len, Grade))
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing beyond the common options."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print every finding; 1 where one is bad. A config error ends with 2, as everywhere."""
+    settings = load(args.config)
+    machine = Machine()
+    found = examine(Case(args.config, settings, machine, _running(settings, machine)))
+    well = all(finding.grade != Grade.BAD for finding in found)
+    told = {
+        "config": str(args.config),
+        "well": well,
+        "checks": [
+            {"name": one.name, "state": str(one.grade), "found": one.found, "advice": one.advice or None}
+            for one in found
+        ],
+    }
+    show(args.json, told, _lines(found))
+    return DONE if well else NO
+
+
+def _running(settings: Settings, machine: Machine) -> Running:
+    pid = machine.lock_holder(settings.state_dir)
+    try:
+        status = ask(settings, "/api/status", seconds=SECONDS)
+    except CommandError as error:
+        return Running(pid, silence=str(error))
+    if not status.keys() >= _TOLD:
+        return Running(pid, silence=f"what answers at {settings.listen.admin.text} is no blockd of this version")
+    return Running(pid, status)
+
+
+def _lines(found: Sequence[Finding]) -> Iterator[str]:
+    names = max(len(finding.name) for finding in found)
+    for finding in found:
+        grade = finding.grade if finding.grade == Grade.OK else finding.grade.upper()
+        yield f"{grade:{_WIDTH}}  {finding.name:{names}}  {finding.found}"
+        if finding.advice:
+            yield f"{'':{_WIDTH}}  {'':{names}}  -> {finding.advice}"
+    counts = Counter(finding.grade for finding in found)
+    yield f"{counts[Grade.OK]} ok, {counts[Grade.WARNING]} warnings, {counts[Grade.BAD]} bad"

@@ -1,0 +1,121 @@
+"""Checks of the feeds: that they can be read, and that what is signed lasts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from blockd.daemon.checkup.finding import Case, Finding, bad, ok, warning
+from blockd.orders.document import time_from_text, time_text
+from blockd.settings import ListFeed, SignedFeed
+
+MAX_METADATA = 8 << 20  # octets of one metadata file, as the feed itself takes it at most
+ROOT_IS_NEAR = 30 * 86_400  # seconds: a new root needs people to meet
+LIST_IS_NEAR = 86_400  # seconds: signatures last a week, and an authority that signs on time never lets it come so near
+_TRUSTED = ("timestamp.json", "snapshot.json", "targets.json")
+_ROOT = re.compile(r"([1-9][0-9]{0,8})\.root\.json", re.ASCII)
+
+
+def feeds(case: Case) -> Iterator[Finding]:
+    """Whether what the feeds name on this machine can be read; nothing is fetched from others."""
+    if not case.settings.feeds:
+        yield warning("no feed is configured: nothing is blocked", "Add one to `feeds`.")
+    for feed in case.settings.feeds:
+        place = feed.path if isinstance(feed, ListFeed) else _folder(feed.url)
+        if place is None:
+            url = str(feed.url)
+            if isinstance(feed, ListFeed) and url.startswith("http:"):
+                yield warning(
+                    f"feed {feed.name} comes by plain http: whoever is on the way can change the list",
+                    "Use https, or a signed feed.",
+                )
+            else:
+                yield ok(f"feed {feed.name} is fetched from {urlsplit(url).netloc}; `blockd check` tries it")
+        elif not place.exists():
+            yield bad(f"feed {feed.name}: {place} is not there", "Put the list there, or correct the feed's place.")
+        elif not case.machine.is_readable(place):
+            yield bad(f"feed {feed.name}: this user may not read {place}", "Let the user that blockd runs as read it.")
+        else:
+            yield ok(f"feed {feed.name}: {place} can be read")
+
+
+def roots(case: Case) -> Iterator[Finding]:
+    """Whether the roots of trust can be read, and last."""
+    if not _signed(case):
+        yield ok("no feed is signed")
+    for feed in _signed(case):
+        try:
+            given = _metadata(feed.root)
+            if given.get("_type") != "root":
+                raise ValueError("it is no root of trust")
+            newest = _newest_root(_trusted_folder(case, feed))
+            expires = time_from_text(str((_metadata(newest) if newest else given)["expires"]))
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            yield bad(
+                f"feed {feed.name}: {feed.root} cannot be used: {error}",
+                "Get root.json from the authority, by a way that you trust.",
+            )
+            continue
+        left = expires - case.machine.now()
+        advice = "Ask the authority for a new root."
+        if left <= 0 and newest:
+            yield bad(f"feed {feed.name}: its root has expired on {time_text(expires)}; no update is taken", advice)
+        elif left <= ROOT_IS_NEAR:
+            verb = "has expired" if left <= 0 else "expires"
+            found = f"feed {feed.name}: its root {verb} on {time_text(expires)}"
+            yield warning(f"{found}; without a newer one no update is taken from then on", advice)
+        else:
+            yield ok(f"feed {feed.name}: its root lasts until {time_text(expires)}")
+
+
+def signatures(case: Case) -> Iterator[Finding]:
+    """Whether what signed feeds gave last is signed for long enough."""
+    if not _signed(case):
+        yield ok("no feed is signed")
+    for feed in _signed(case):
+        folder = _trusted_folder(case, feed)
+        try:
+            expires = min(time_from_text(str(_metadata(folder / name)["expires"])) for name in _TRUSTED)
+        except FileNotFoundError:
+            yield ok(f"feed {feed.name} has given nothing yet")
+            continue
+        left = expires - case.machine.now()
+        advice = "Tell the authority to sign and publish; what it gave before stays in force."
+        if left <= 0:
+            yield bad(f"feed {feed.name}: what it gave last has expired on {time_text(expires)}", advice)
+        elif left <= LIST_IS_NEAR:
+            yield warning(f"feed {feed.name}: what it gave last expires on {time_text(expires)}", advice)
+        else:
+            yield ok(f"feed {feed.name}: what it gave last is valid until {time_text(expires)}")
+
+
+def _signed(case: Case) -> list[SignedFeed]:
+    return [feed for feed in case.settings.feeds if isinstance(feed, SignedFeed)]
+
+
+def _folder(url: str) -> Path | None:
+    """Give the folder of a file URL; None where the repository is elsewhere."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def _trusted_folder(case: Case, feed: SignedFeed) -> Path:
+    """Give the folder in which `blockd.feeds.signed` keeps what it trusts."""
+    return case.settings.state_dir / "feeds" / feed.name / "trusted"
+
+
+def _newest_root(trusted: Path) -> Path | None:
+    folder = trusted / "root_history"
+    numbers = [int(match[1]) for path in folder.glob("*.root.json") if (match := _ROOT.fullmatch(path.name))]
+    return folder / f"{max(numbers)}.root.json" if numbers else None
+
+
+def _metadata(path: Path) -> Mapping[str, Any]:
+    """Give the signed part of a metadata file; whether its signature is right is the feed's concern."""
+    with path.open("rb") as file:
+        signed: Mapping[str, Any] = json.loads(file.read(MAX_METADATA))["signed"]
+    return signed

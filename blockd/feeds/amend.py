@@ -1,0 +1,127 @@
+"""A day's change: the ruleset in force with what lists have more or less, without compiling all of it again.
+
+Whatever is out of the ordinary is left to `blockd.feeds.build`, which answers for the refusals as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from blockd.errors import FeedRefused, RulesetError
+from blockd.feeds.body import open_body, open_regular
+from blockd.feeds.build import Built, Candidate, Content, fingerprint
+from blockd.feeds.changes import Text, list_changes
+from blockd.feeds.gunzip import MAGIC
+from blockd.feeds.rejects import RejectReport
+from blockd.ruleset import Catalogue, Gate, Ruleset
+from blockd.ruleset.amender import Amender
+from blockd.ruleset.native import is_native
+from blockd.ruleset.writing import write_ruleset
+from blockd.settings import DomainsFeed
+
+
+def amend(
+    candidates: Sequence[Candidate],
+    in_force: Path,
+    path: Path,
+    *,
+    reports: Mapping[str, RejectReport],
+    gate: Gate,
+    created: int,
+    randomness: Callable[[int], bytes],
+) -> Built | None:
+    """Make the ruleset of the candidates at `path` from the one at `in_force`; None where it must be compiled.
+
+    What is made lists the same names with the same claims as what `build` would make, with the same catalogue and the
+    same reports. `reports` has those of the accepted content, by feed. It is made where the file in force came from the
+    same feeds with the same config and their accepted content, where all news are lists of domains, and where they
+    pass the gate. None is also given where a file cannot be read.
+    """
+    news = [candidate for candidate in candidates if candidate.incoming]
+    if not news or not is_native() or not all(isinstance(c.feed, DomainsFeed) and c.accepted for c in news):
+        return None
+    accepted = [Candidate(c.feed, None, c.accepted, c.first_seen) for c in candidates]
+    with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:
+        ruleset = Ruleset.open(in_force, verify=False)
+        stack.callback(ruleset.close)
+        sound = stack.enter_context(ThreadPoolExecutor(1)).submit(ruleset.verify)  # beside the comparing of lists
+        if ruleset.catalogue.made_from != fingerprint(accepted):
+            return None
+        amender = Amender(ruleset)
+        stack.callback(amender.release)
+        built = Built(made_from=fingerprint(candidates), taken={candidate.feed.name for candidate in news})
+        built.rejects = {c.feed.name: reports[c.feed.name] for c in candidates if c.feed.name in reports}
+        catalogue = replace(ruleset.catalogue, made_from=built.made_from)
+        for candidate in news:
+            changed = _amend_feed(candidate, catalogue, amender, reports.get(candidate.feed.name), gate)
+            if changed is None:
+                return None
+            catalogue, built.rejects[candidate.feed.name] = changed
+        sound.result()
+        table, records = amender.finish()
+        header = replace(
+            ruleset.header,
+            build_id=randomness(16),
+            created=created,
+            entries=amender.entries,
+            names=amender.names,
+            max_labels=amender.max_labels,
+        )
+        built.header = write_ruleset(path, header, catalogue, amender.claims.words, table, records)
+        del records  # which refer to the file that is closed now
+        return built
+    return None
+
+
+def _amend_feed(
+    candidate: Candidate, catalogue: Catalogue, amender: Amender, before: RejectReport | None, gate: Gate
+) -> tuple[Catalogue, RejectReport] | None:
+    """Amend one feed's names; give the catalogue and the feed's report that come of it."""
+    feed, old, new = candidate.feed, candidate.accepted, candidate.incoming
+    assert isinstance(feed, DomainsFeed)  # noqa: S101 - `amend` has looked
+    assert old is not None  # noqa: S101
+    assert new is not None  # noqa: S101
+    [index] = [index for index, order in enumerate(catalogue.orders) if order.feed == feed.name]  # a list is one order
+    names = catalogue.orders[index].names
+    if before is None:
+        return None
+    with _text(old, feed.max_size, checked=True) as old_text, _text(new, feed.max_size, checked=False) as new_text:
+        if old_text[-1:] != b"\n" or new_text[-1:] != b"\n":
+            return None
+        changes = list_changes(old_text, new_text, before, names)
+    if changes is None:
+        return None
+    for key in changes.removed:
+        amender.remove(key, index)
+    joins = amender.joins(index, feed.scope)
+    names += sum(amender.add(key, joins) for key in changes.added) - len(changes.removed)
+    orders = list(catalogue.orders)
+    orders[index] = replace(orders[index], names=names)
+    feeds = list(catalogue.feeds)
+    [at] = [at for at, record in enumerate(feeds) if record.name == feed.name]
+    record = replace(feeds[at], names=names, digest=new.digest, rejected=changes.rejects.rejected)
+    gate.check(record, feeds[at])
+    feeds[at] = record
+    return replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), changes.rejects
+
+
+@contextlib.contextmanager
+def _text(content: Content, max_size: int, *, checked: bool) -> Iterator[Text]:
+    """Give a list's whole text, checked as when it is read by blocks unless that was done before.
+
+    Raises FeedRefused as `open_body` does.
+    """
+    with open_body(content.path, max_size) as pieces, open_regular(content.path) as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            yield b"".join(pieces)
+            return
+        if not checked:
+            for _ in pieces:
+                pass
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            yield text

@@ -1,0 +1,141 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The buckets of a ruleset file, in C: made for records that are complete, and mended where records are cut out.
+
+Nothing is indexed that was not checked above: raw pointers have no other guard.
+"""
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from blockd.ruleset._siphash cimport siphash13
+
+from blockd.errors import RulesetError
+
+cdef extern from *:
+    """
+    #define blockd_prefetch(address) __builtin_prefetch(address)
+    """
+    void blockd_prefetch(const void *address) noexcept nogil
+
+# As `format.py` has them; a test compares.
+cdef enum:
+    SLOTS = 10
+    BUCKET_SIZE = 64
+    FILL = 8
+    MAX_PROBES = 64
+    ENTRY_SIZE = 5
+
+cdef enum:
+    BATCH = 32  # entries under way at once: enough to hide memory's latency
+    TOLD = 1 << 20  # entries between two calls of the progress callback
+    PAGES = 1 << 16  # of 64 KiB each, as many as offsets of 32 bits reach
+
+
+def constants():
+    """Give the numbers that must be those of other modules."""
+    return {"SLOTS": SLOTS, "BUCKET_SIZE": BUCKET_SIZE, "FILL": FILL, "MAX_PROBES": MAX_PROBES, "ENTRY_SIZE": ENTRY_SIZE}
+
+
+def table_of(bytearray records not None, uint64_t entries, bytes hash_key not None, told):
+    """Give the buckets that lead to `records`, of which there are `entries`; tell how many are placed."""
+    cdef uint64_t buckets = max(1, (entries + FILL - 1) // FILL)
+    if len(hash_key) != 16 or <uint64_t>PyByteArray_GET_SIZE(records) > <uint64_t>1 << 32 or buckets >> 32:
+        raise ValueError("a hash key has 16 octets, and records are reached by 32 bits")
+    told(0, entries)
+    while True:
+        table = bytearray(buckets * BUCKET_SIZE)
+        if _placed(records, hash_key, table, buckets, entries, told):
+            told(entries, entries)
+            return table
+        buckets += buckets // 4 + 1
+
+
+cdef bint _placed(
+    bytearray records, bytes hash_key, bytearray table, uint64_t buckets, uint64_t entries, object told
+) except -1:
+    """Place every record, in the order of the file; false where one would be over MAX_PROBES from its own bucket."""
+    cdef uint64_t hashes[BATCH]
+    cdef uint32_t offsets[BATCH]
+    cdef uint64_t k0 = int.from_bytes(hash_key[:8], "little"), k1 = int.from_bytes(hash_key[8:], "little")
+    cdef const uint8_t *base = <const uint8_t *>PyByteArray_AS_STRING(records)
+    cdef uint8_t *lines = <uint8_t *>PyByteArray_AS_STRING(table)
+    cdef uint64_t size = PyByteArray_GET_SIZE(records), offset = 0, done = 0
+    cdef uint32_t count, at
+    while offset < size:
+        count = 0
+        while count < BATCH and offset < size:
+            if offset + ENTRY_SIZE > size or offset + ENTRY_SIZE + base[offset + 4] > size:
+                raise RulesetError("an entry lies outside of its section")
+            offsets[count] = <uint32_t>offset
+            hashes[count] = siphash13(k0, k1, base + offset + ENTRY_SIZE, base[offset + 4])
+            blockd_prefetch(lines + (((hashes[count] >> 32) * buckets) >> 32) * BUCKET_SIZE)
+            offset += ENTRY_SIZE + base[offset + 4]
+            count += 1
+        for at in range(count):
+            if not _place(lines, buckets, hashes[at], offsets[at]):
+                return False
+        done += count
+        if done % TOLD < count:
+            told(done, entries)
+    return True
+
+
+cdef inline bint _place(uint8_t *table, uint64_t buckets, uint64_t hashed, uint32_t offset) noexcept nogil:
+    cdef uint64_t bucket = ((hashed >> 32) * buckets) >> 32  # less than `buckets`, which are under 2^32
+    cdef uint16_t tag = <uint16_t>hashed
+    cdef uint8_t *line
+    for _ in range(MAX_PROBES):
+        line = table + bucket * BUCKET_SIZE
+        if line[60] < SLOTS:
+            memcpy(line + line[60] * 2, &tag, 2)
+            memcpy(line + SLOTS * 2 + line[60] * 4, &offset, 4)
+            line[60] += 1
+            return True
+        line[61] = 1
+        bucket += 1
+        if bucket == buckets:
+            bucket = 0
+    return False
+
+
+def close_holes(bytearray table not None, list holes not None):
+    """Move the offsets of all entries in `table` to where they are once `holes` are cut out of the records.
+
+    `holes` has the offset and the size of each record that is no longer there, in their order.
+    """
+    cdef uint64_t size = PyByteArray_GET_SIZE(table), at
+    cdef uint8_t *octets = <uint8_t *>PyByteArray_AS_STRING(table)
+    cdef uint32_t count = len(holes), hole, page, offset
+    cdef uint32_t *offsets = <uint32_t *>PyMem_RawCalloc(count + 1, sizeof(uint32_t))
+    cdef uint32_t *cuts = <uint32_t *>PyMem_RawCalloc(count + 1, sizeof(uint32_t))  # octets cut before each hole
+    cdef uint32_t *firsts = <uint32_t *>PyMem_RawCalloc(PAGES, sizeof(uint32_t))  # the first hole in or behind a page
+    cdef uint8_t slot
+    try:
+        if offsets == NULL or cuts == NULL or firsts == NULL:
+            raise MemoryError
+        for hole in range(count):
+            offsets[hole], cuts[hole + 1] = holes[hole]
+            cuts[hole + 1] += cuts[hole]
+            if hole and offsets[hole] <= offsets[hole - 1]:
+                raise ValueError("holes come in their order")
+        hole = 0
+        for page in range(PAGES):
+            while hole < count and offsets[hole] < <uint64_t>page << 16:
+                hole += 1
+            firsts[page] = hole
+        for at in range(0, size - size % BUCKET_SIZE, BUCKET_SIZE):
+            if octets[at + 60] > SLOTS:
+                raise RulesetError("a bucket claims more entries than it has")
+            for slot in range(octets[at + 60]):
+                memcpy(&offset, octets + at + SLOTS * 2 + slot * 4, 4)
+                hole = firsts[offset >> 16]
+                while hole < count and offsets[hole] < offset:
+                    hole += 1
+                offset -= cuts[hole]
+                memcpy(octets + at + SLOTS * 2 + slot * 4, &offset, 4)
+    finally:
+        PyMem_RawFree(offsets)
+        PyMem_RawFree(cuts)
+        PyMem_RawFree(firsts)

@@ -1,0 +1,186 @@
+"""The names and networks of a ruleset while it is compiled, and the buckets and records made of them at the end.
+
+This is plain Python, for where no C compiler was at hand. `_builder.pyx` has the same class with the same result, octet
+for octet, and takes whole blocks of a text list as well.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, runtime_checkable
+
+from blockd.errors import RulesetError
+from blockd.names.network import KEY_IPV4
+from blockd.ruleset.claims import Joins
+from blockd.ruleset.format import BUCKET_SIZE, ENTRY, FILL, MAX_PROBES, SLOTS, hash_of
+
+STEP = 20_000  # names between two calls of the progress callback
+
+Told = Callable[[int, int], None]
+"""Called with how many entries are written, and of how many."""
+
+
+class EntryBuilder(Protocol):
+    """What both builders are; the numbers hold once `finish` was called."""
+
+    @property
+    def entries(self) -> int: ...  # noqa: D102 - names and networks
+
+    @property
+    def names(self) -> int: ...  # noqa: D102
+
+    @property
+    def max_labels(self) -> int: ...  # noqa: D102 - of the name that has most of them
+
+    @property
+    def ipv4_prefixes(self) -> int: ...  # noqa: D102 - bit n is set where a network of n bits is listed
+
+    @property
+    def ipv6_prefixes(self) -> int: ...  # noqa: D102
+
+    def start(self, joins: Joins) -> None:
+        """Begin a listing: `joins` says what becomes of an entry that it claims."""
+
+    def add_keys(self, keys: Iterable[bytes]) -> None:
+        """Add entries to the listing, or its claim to those that are there."""
+
+    def new(self) -> tuple[int, int]:
+        """How many entries the listing has added to its order, and how many to its feed."""
+
+    def finish(self, told: Told) -> tuple[bytearray, bytearray]:
+        """Give the buckets and the records; nothing can be added afterwards."""
+
+
+@runtime_checkable
+class LineTaker(Protocol):
+    """A builder that reads plain host names from text by itself."""
+
+    def add_lines(self, block: bytes, start: int) -> tuple[int, int]:
+        """Add the names of a block's lines from `start` on, up to the first line that needs care.
+
+        Gives where that line begins, or the block's length; and how many lines were taken, each of which held a name.
+        """
+
+    def add_keys(self, keys: Iterable[bytes]) -> None:
+        """Add entries whose keys were found elsewhere."""
+
+
+@runtime_checkable
+class Lines(Protocol):
+    """Keys that are still lines of text; iterating gives them one by one."""
+
+    def add_to(self, taker: LineTaker) -> Iterator[int]:
+        """Add all of them to `taker`, giving now and then how many it was so far; raises as iterating does."""
+
+
+class Builder:
+    """Entries in a dictionary, in the order in which they came.
+
+    `finish` raises RulesetError where the records would take more than `max_size` octets.
+    """
+
+    def __init__(self, hash_key: bytes, max_size: int) -> None:
+        self._hash_key, self._max_size = hash_key, max_size
+        self._places: dict[bytes, int] = {}
+        self._joins: Joins | None = None
+        self._before = self._new_to_order = self._new_to_feed = 0
+        self.entries = self.names = self.max_labels = self.ipv4_prefixes = self.ipv6_prefixes = 0
+
+    def start(self, joins: Joins) -> None:
+        """Begin a listing."""
+        self._joins = joins
+        self._before = len(self._places)
+        self._new_to_order = self._new_to_feed = 0
+
+    def add_keys(self, keys: Iterable[bytes]) -> None:
+        """Add entries to the listing, or its claim to those that are there."""
+        places, joins = self._places, self._joins
+        assert joins is not None  # noqa: S101 - `start` comes first
+        alone = joins.alone
+        for key in keys:
+            place = places.setdefault(key, alone)
+            if place != alone:
+                wider, new_to_order, new_to_feed = joins[place]
+                places[key] = wider
+                self._new_to_order += new_to_order
+                self._new_to_feed += new_to_feed
+
+    def new(self) -> tuple[int, int]:
+        """Count what the listing has added to its order, and to its feed."""
+        added = len(self._places) - self._before
+        return added + self._new_to_order, added + self._new_to_feed
+
+    def finish(self, told: Told) -> tuple[bytearray, bytearray]:
+        """Give the buckets and the records."""
+        places = self._places
+        networks = [key for key in places if key[0] >= KEY_IPV4]
+        self.entries = len(places)
+        self.names = len(places) - len(networks)
+        self.max_labels = _max_labels(places)
+        self.ipv4_prefixes = _bitmap(key[1] for key in networks if key[0] == KEY_IPV4)
+        self.ipv6_prefixes = _bitmap(key[1] for key in networks if key[0] != KEY_IPV4)
+        records = bytearray()
+        hashes, offsets = array("Q"), array("Q")
+        pack = ENTRY.pack
+        for done, (key, place) in enumerate(places.items()):
+            offsets.append(len(records))
+            hashes.append(hash_of(self._hash_key, key))
+            records += pack(place, len(key))
+            records += key
+            if done % STEP == 0:
+                told(done, len(places))
+        if len(records) > self._max_size:
+            raise RulesetError(f"the names take more than the format's {self._max_size} octets")
+        buckets = max(1, -(-len(places) // FILL))
+        while (table := _placed(buckets, hashes, offsets)) is None:
+            buckets += buckets // 4 + 1
+        told(len(places), len(places))
+        return table, records
+
+
+def _placed(buckets: int, hashes: array[int], offsets: array[int]) -> bytearray | None:
+    """Place every entry in one of `buckets`; None where one would be more than MAX_PROBES from its own."""
+    table = bytearray(buckets * BUCKET_SIZE)
+    shorts = memoryview(table).cast("H")
+    words = memoryview(table).cast("I")
+    used_at, pushed_at, tags_at, offsets_at = 60, 61, 32, 16
+    for hashed, offset in zip(hashes, offsets, strict=True):
+        bucket = ((hashed >> 32) * buckets) >> 32
+        for _ in range(MAX_PROBES):
+            place = bucket * BUCKET_SIZE + used_at
+            used = table[place]
+            if used < SLOTS:
+                table[place] = used + 1
+                shorts[bucket * tags_at + used] = hashed & 0xFFFF
+                words[bucket * offsets_at + 5 + used] = offset
+                break
+            table[bucket * BUCKET_SIZE + pushed_at] = 1
+            bucket = (bucket + 1) % buckets
+        else:
+            shorts.release()
+            words.release()
+            return None
+    shorts.release()
+    words.release()
+    return table
+
+
+def _max_labels(entries: Iterable[bytes]) -> int:
+    """Count the labels of the name that has most of them; keys that cannot have more are not walked."""
+    most = 0
+    for key in entries:
+        if len(key) > most * 2 and key[0] < KEY_IPV4:
+            labels = position = 0
+            while position < len(key):
+                position += 1 + key[position]
+                labels += 1
+            most = max(most, labels)
+    return most
+
+
+def _bitmap(lengths: Iterable[int]) -> int:
+    found = 0
+    for length in lengths:
+        found |= 1 << length
+    return found

@@ -1,0 +1,94 @@
+"""The sets of claims that a ruleset's entries point to, each kept once, as they grow while lists are read."""
+
+from __future__ import annotations
+
+from array import array
+from typing import NamedTuple
+
+from blockd.errors import RulesetError
+from blockd.ruleset.format import MAX_CLAIMS, SCOPE_BITS
+
+
+class Joined(NamedTuple):
+    """What becomes of an entry that one more order claims."""
+
+    place: int  # of the set with that claim in it
+    new_to_order: int  # 1 where the order did not list the entry yet
+    new_to_feed: int  # 1 where no order of its feed did
+
+
+class ClaimSets:
+    """The sets of claims met so far; `words` is the section of the file."""
+
+    def __init__(self) -> None:
+        self.words = array("I")
+        self._sets: dict[int, tuple[int, ...]] = {}
+        self._places: dict[tuple[int, ...], int] = {}
+        self._orders: dict[int, frozenset[int]] = {}
+
+    @classmethod
+    def read(cls, words: array[int]) -> ClaimSets:
+        """Take the sets of a file; raises RulesetError where they are none."""
+        claims = cls()
+        place = 0
+        while place < len(words):
+            end = place + 1 + words[place]
+            if not 0 < words[place] <= MAX_CLAIMS or end > len(words):
+                raise RulesetError("its sets of claims cannot be read")
+            claims._sets[place] = tuple(words[place + 1 : end])
+            claims._places[claims._sets[place]] = place
+            place = end
+        claims.words = words
+        return claims
+
+    def set_at(self, place: int) -> tuple[int, ...]:
+        """Give the claims in the set at `place`; raises RulesetError where none begins there."""
+        try:
+            return self._sets[place]
+        except KeyError as error:
+            raise RulesetError("an entry has no set of claims") from error
+
+    def place_of(self, claims: tuple[int, ...]) -> int:
+        """Give the place of a set, in words from the start of the section."""
+        place = self._places.get(claims)
+        if place is None:
+            place = self._places[claims] = len(self.words)
+            self._sets[place] = claims
+            self.words.append(len(claims))
+            self.words.extend(claims)
+        return place
+
+    def orders_of(self, place: int) -> frozenset[int]:
+        """Give the orders in the set at `place`."""
+        known = self._orders.get(place)
+        if known is None:
+            known = self._orders[place] = frozenset(word >> SCOPE_BITS for word in self.set_at(place))
+        return known
+
+    def joined(self, place: int, claim: int) -> int:
+        """Give the place of the set at `place` with one claim more."""
+        scopes = {word >> SCOPE_BITS: word for word in self.set_at(place)}
+        order = claim >> SCOPE_BITS
+        scopes[order] = scopes.get(order, 0) | claim
+        return self.place_of(tuple(sorted(scopes.values())[:MAX_CLAIMS]))
+
+
+class Joins(dict[int, Joined]):
+    """For one order and scope: the place of an entry's set -> what becomes of it with that claim; worked out once.
+
+    `alone` is the place of the set for an entry that nobody has claimed yet, `own` has all orders of the order's feed.
+    """
+
+    def __init__(self, claims: ClaimSets, index: int, scope: int, own: frozenset[int]) -> None:
+        super().__init__()
+        self._claims, self._index, self._own = claims, index, own
+        self._claim = index << SCOPE_BITS | scope
+        self.alone = claims.place_of((self._claim,))
+
+    def __missing__(self, place: int) -> Joined:
+        wider = self._claims.joined(place, self._claim)
+        orders = self._claims.orders_of(place)
+        changed = wider != place  # else the set is full, or has the claim
+        found = Joined(wider, changed and self._index not in orders, changed and self._own.isdisjoint(orders))
+        self[place] = found
+        return found

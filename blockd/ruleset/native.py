@@ -1,0 +1,40 @@
+"""Whether C or Python does the work: C where it was built, unless the environment's BLOCKD_ENGINE says otherwise."""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+from blockd.errors import CommandError
+from blockd.ruleset.builder import Builder, EntryBuilder
+
+ENGINE = "BLOCKD_ENGINE"  # `native`: C or nothing; `python`: never C; empty: what is there
+REMEDY = "install a C compiler and Python's headers, then install blockd again"
+
+
+def is_native(module: str = "blockd.ruleset._builder") -> bool:
+    """Tell whether the C of a module does the work; raises CommandError where that is asked for and cannot be had."""
+    asked = os.environ.get(ENGINE, "")
+    if asked not in ("", "native", "python"):
+        raise CommandError(f"{ENGINE} is {asked!r}; nothing was started. It may be native, python or empty.")
+    if asked == "python":
+        return False
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        if asked == "native":
+            raise CommandError(
+                f"{ENGINE} asks for native, and blockd was installed without its C part ({error}); nothing was "
+                f"started. To have it, {REMEDY}; or leave {ENGINE} empty."
+            ) from error
+        return False
+    return True
+
+
+def new_builder(hash_key: bytes, max_size: int) -> EntryBuilder:
+    """Give an empty builder; raises as `is_native` does."""
+    if is_native():
+        from blockd.ruleset import _builder
+
+        return _builder.Builder(hash_key, max_size)
+    return Builder(hash_key, max_size)

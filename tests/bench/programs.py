@@ -1,0 +1,113 @@
+"""Programs of this machine: finding, running and ending them, each on the core that it is given."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # where Debian has servers, and users' PATH may not look
+RUN_TIME = 900.0  # seconds that a command may take: zones of ten million names are read slowly
+STOP_TIME = 20.0  # seconds from SIGTERM to SIGKILL: a large heap is freed slowly
+TAIL = 300  # characters of a log that are shown where a program failed
+_BIND_TRIES = 50
+
+
+class ProgramFailed(Exception):
+    """A program did not do what it was started for; the text says what it said."""
+
+
+def find(name: str) -> str | None:
+    """Give the path of a program, or None where the machine does not have it."""
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), SYSTEM_FOLDERS)))
+
+
+def pinned(core: int, command: Sequence[str]) -> list[str]:
+    """Give a command that runs on one core, as do all its children."""
+    return ["taskset", "-c", str(core), *command]
+
+
+def run(command: Sequence[str], *, text: str = "", stdin: Path | None = None, cwd: Path | None = None) -> str:
+    """Run a command and give its output; `text`, or else the file `stdin`, is its input. Raises ProgramFailed."""
+    given = stdin.read_text(encoding="utf-8") if stdin else text
+    try:
+        done = subprocess.run(  # noqa: S603
+            command,
+            input=given,
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=RUN_TIME,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ProgramFailed(f"{command[0]}: {error}") from error
+    if done.returncode:
+        raise ProgramFailed(f"{' '.join(command)[:TAIL]} ended with {done.returncode}: {done.stdout[-TAIL:].strip()}")
+    return done.stdout
+
+
+class Daemon:
+    """A program that runs until it is stopped; what it says goes to `log`."""
+
+    def __init__(
+        self, command: Sequence[str], log: Path, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._log = log
+        self._command = command
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                cwd=cwd,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C ends the benchmark, which then ends its servers
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id; taskset becomes the program, so that it is the program's."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise ProgramFailed where the program has ended."""
+        if self._process.poll() is not None:
+            raise ProgramFailed(f"{self._command[3]} ended with {self._process.returncode}: {self.tail()}")
+
+    def tail(self) -> str:
+        """Give the end of what it said, in one line."""
+        return " ".join(self._log.read_text(encoding="utf-8", errors="replace")[-TAIL:].split())
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """End it, wait until it is gone, and end what it left behind."""
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_TIME)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def free_port() -> int:
+    """Give a port of 127.0.0.1 that is free for UDP and TCP at this moment."""
+    for _ in range(_BIND_TRIES):
+        with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            port: int = tcp.getsockname()[1]
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise ProgramFailed("no port is free for both UDP and TCP")

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from blockd.errors import RulesetError
+from blockd.ruleset import format as ruleset_format
+from blockd.ruleset.format import BUCKET, BUCKET_SIZE, ENTRY
+
+pytest.importorskip("blockd.ruleset._buckets", reason="blockd was installed without its C part")
+
+from blockd.ruleset import _buckets
+
+
+def unheard(done: int, total: int) -> None:
+    pass
+
+
+def test_numbers_of_the_format_are_the_same_in_both_languages() -> None:
+    expected = {name: getattr(ruleset_format, name) for name in ("SLOTS", "BUCKET_SIZE", "FILL", "MAX_PROBES")}
+    assert _buckets.constants() == expected | {"ENTRY_SIZE": ENTRY.size}
+
+
+@pytest.mark.parametrize("records", [bytes(4), ENTRY.pack(0, 1), ENTRY.pack(0, 255) + bytes(254), bytes(5) + b"x"])
+def test_records_that_are_cut_are_refused(records: bytes) -> None:
+    with pytest.raises(RulesetError, match="outside"):
+        _buckets.table_of(bytearray(records), 1, bytes(16), unheard)
+
+
+def test_more_records_than_were_announced_get_more_buckets() -> None:
+    records = bytearray(b"".join(ENTRY.pack(0, 4) + number.to_bytes(4) for number in range(1000)))
+    table = _buckets.table_of(records, 1, bytes(16), unheard)
+    assert sum(table[60::BUCKET_SIZE]) == 1000
+
+
+def test_hash_keys_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="16 octets"):
+        _buckets.table_of(bytearray(), 0, bytes(15), unheard)
+
+
+def one_bucket(*offsets: int) -> bytearray:
+    table = bytearray(BUCKET_SIZE)
+    BUCKET.pack_into(table, 0, *bytes(10), *offsets, *bytes(10 - len(offsets)), len(offsets), 0, 0)
+    return table
+
+
+def test_offsets_move_by_what_is_cut_before_them() -> None:
+    table = one_bucket(0, 50, 70, 65_536, 65_600, 0xFFFFFFF0)
+    _buckets.close_holes(table, [(20, 10), (60, 7), (65_550, 33)])
+    assert table == one_bucket(0, 40, 53, 65_519, 65_550, 0xFFFFFFF0 - 50)
+    _buckets.close_holes(table, [])
+    assert table == one_bucket(0, 40, 53, 65_519, 65_550, 0xFFFFFFF0 - 50)
+
+
+def test_holes_and_buckets_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="order"):
+        _buckets.close_holes(one_bucket(0), [(7, 1), (7, 1)])
+    with pytest.raises(OverflowError):
+        _buckets.close_holes(one_bucket(0), [(1 << 32, 1)])
+    with pytest.raises(RulesetError, match="more entries"):
+        _buckets.close_holes(bytearray(b"\xff" * BUCKET_SIZE), [(1, 1)])
+    _buckets.close_holes(bytearray(b"\xff" * (BUCKET_SIZE - 1)), [(1, 1)])  # no whole bucket
