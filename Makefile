@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check # errors only
 
-.PHONY: run test lint format readme bench clean
+.PHONY: run test lint format readme bench fuzz clean
 
 run: $(VENV)/installed
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -33,6 +33,10 @@ readme: $(VENV)/tested
 # make bench BENCH="--names 10000000 --json figures.json"
 bench: $(VENV)/tested
 	@$(BIN)/python -m tests.bench $(BENCH)
+
+# Millions of mutated packets against the native engine, with sanitizers; FUZZ has arguments, such as --seed 2.
+fuzz: $(VENV)/tested
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
 
 # An environment is complete when its mark is there; a change of pyproject.toml makes it anew, one of the engine's
 # sources builds the engine again.

@@ -22,7 +22,7 @@ from blockd.resolver.pipeline import Outcome
 from libc.errno cimport EAGAIN, errno
 
 from blockd.resolver._cache cimport Entry, LEAD_ADDRESS, LEAD_NAME, NativeCache, new_entry
-from blockd.resolver._cursor cimport read_u16, write_u32
+from blockd.resolver._cursor cimport write_u32
 from blockd.resolver._flights cimport MAX_PACKET, MAX_STRAYS, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver._message cimport HEADER_SIZE, MAX_TCP, Question, read_question, write_answer
 from blockd.resolver._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
@@ -233,15 +233,14 @@ cdef class NativeEngine:
                 size = recv(self.flights.descriptors[index], message, IN_SIZE * IN_BATCH, MSG_DONTWAIT)
                 if size < 0:
                     if not _would_block():
+                        self.unreachable += 1
                         self._give_up_socket(index)
                     break
                 flight = self.flights.landed(index, message, <uint32_t>size)
                 if flight != NULL:
                     self._land(flight, message, <uint32_t>size, now)
-                elif size >= HEADER_SIZE:
-                    flight = self.flights.by_id[read_u16(message)]
-                    if flight != NULL and flight.socket == index and flight.strays > MAX_STRAYS:
-                        self._give_up(flight)
+                elif self.flights.strays[index] > MAX_STRAYS:
+                    self._give_up_socket(index)
         self.outbox.flush()
         return self._declined
 
@@ -335,11 +334,11 @@ cdef class NativeEngine:
         for index in range(self.flights.sockets):
             if self.flights.refused[index]:
                 self.flights.refused[index] = False
+                self.unreachable += 1
                 self._give_up_socket(index)
 
     cdef _give_up_socket(self, int index):
-        """The network says that a socket's upstream cannot be reached."""
-        self.unreachable += 1
+        """Give back all who wait for what was sent by a socket."""
         cdef Flight *flight = self.flights.soonest
         cdef Flight *after
         while flight != NULL:
@@ -542,7 +541,7 @@ cdef class NativeEngine:
                 if host & four[i].mask == four[i].network:
                     return True
         elif address.sa_family == AF_INET6:
-            octets = (<const sockaddr_in6 *>address).sin6_addr.s6_addr
+            octets = <const uint8_t *>&(<const sockaddr_in6 *>address).sin6_addr
             for i in range(self.count6):
                 six = self.networks6 + i * 32
                 for octet in range(16):

@@ -7,7 +7,7 @@ cdef enum:
     MAX_WAITERS = 1000  # of one question
     MAX_WAITING = 20000  # in all: with their packets a few megabytes
     MAX_SOCKETS = 64
-    MAX_STRAYS = 32  # messages for a flight that do not match before it is given up: somebody is guessing
+    MAX_STRAYS = 32  # messages to a busy socket that answer nothing before it is given up: somebody is guessing
     RANDOM_WORDS = 64  # 256 octets, which the kernel gives whole or not at all
     MAX_PACKET = 1232  # octets of a question that is kept; a longer one goes to the pipeline
 
@@ -27,7 +27,6 @@ cdef struct Flight:
     Waiter *first
     Waiter *last
     int waiters
-    int strays
     int socket
     uint16_t id
     uint16_t qtype
@@ -49,6 +48,8 @@ cdef class Flights:
     cdef int sockets
     cdef int resting  # the socket that nothing is sent from, so that it can be replaced; -1 for none
     cdef int descriptors[MAX_SOCKETS]
+    cdef int flying[MAX_SOCKETS]  # flights from each socket
+    cdef int strays[MAX_SOCKETS]  # messages that answered nothing, while something was in the air
     cdef bint refused[MAX_SOCKETS]  # by the network, when something was sent
     cdef readonly bint any_refused
     cdef uint32_t random[RANDOM_WORDS]
@@ -58,6 +59,7 @@ cdef class Flights:
     cdef Flight *launch(self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now) noexcept nogil
     cdef bint join(self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size) noexcept nogil
     cdef Flight *landed(self, int socket, const uint8_t *message, uint32_t size) noexcept nogil
+    cdef Flight *_answered(self, int socket, const uint8_t *message, uint32_t size) noexcept nogil
     cdef void unlink(self, Flight *flight) noexcept nogil
     cdef void release(self, Flight *flight) noexcept nogil
     cdef int _chosen(self, uint32_t random) noexcept nogil

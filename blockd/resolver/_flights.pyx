@@ -40,6 +40,7 @@ cdef class Flights:
         self.any_refused = False
         for i in range(self.sockets):
             self.descriptors[i] = descriptors[i]
+            self.flying[i] = self.strays[i] = 0
             self.refused[i] = False
 
     def rest(self, int index):
@@ -48,12 +49,7 @@ cdef class Flights:
 
     def idle(self, int index):
         """Tell whether a socket has nothing in the air."""
-        cdef Flight *flight = self.soonest
-        while flight != NULL:
-            if flight.socket == index:
-                return False
-            flight = flight.later
-        return True
+        return not 0 <= index < self.sockets or self.flying[index] == 0
 
     def replace(self, int index, int descriptor):
         """Send from another socket in the place of one, which must be idle."""
@@ -123,7 +119,7 @@ cdef class Flights:
         flight.qtype, flight.do_, flight.cd = qtype, do_, cd
         flight.sent = now
         flight.first = flight.last = NULL
-        flight.waiters = flight.strays = 0
+        flight.waiters = 0
         flight.key_size = size
         memcpy(flight.key, key, size)
         # The name has the labels the other way round: each label's place from the end is its place in the key.
@@ -155,6 +151,7 @@ cdef class Flights:
             free(flight)
             return NULL
         self.by_id[flight.id] = flight
+        self.flying[flight.socket] += 1
         flight.chain = self.by_hash[hashed & HASH_MASK]
         self.by_hash[hashed & HASH_MASK] = flight
         flight.later = NULL
@@ -192,7 +189,15 @@ cdef class Flights:
         return True
 
     cdef Flight *landed(self, int socket, const uint8_t *message, uint32_t size) noexcept nogil:
-        """Give the flight that a message answers, taken out of the air; NULL where it answers none."""
+        """Give the flight that a message answers, taken out of the air; NULL where it answers none, which is counted."""
+        cdef Flight *flight = self._answered(socket, message, size)
+        if flight != NULL:
+            self.unlink(flight)
+        elif self.flying[socket]:
+            self.strays[socket] += 1
+        return flight
+
+    cdef Flight *_answered(self, int socket, const uint8_t *message, uint32_t size) noexcept nogil:
         cdef Flight *flight
         cdef uint32_t i, name
         if size < HEADER_SIZE:
@@ -200,7 +205,6 @@ cdef class Flights:
         flight = self.by_id[read_u16(message)]
         if flight == NULL or flight.socket != socket:
             return NULL
-        flight.strays += 1
         if not message[2] & 0x80 or message[2] & 0x78 or read_u16(message + 4) != 1:
             return NULL
         if size < HEADER_SIZE + flight.question_size:
@@ -211,7 +215,6 @@ cdef class Flights:
                 return NULL
         if memcmp(message + HEADER_SIZE + name, flight.question + name, 4) != 0:
             return NULL
-        self.unlink(flight)
         return flight
 
     cdef void unlink(self, Flight *flight) noexcept nogil:
@@ -221,6 +224,9 @@ cdef class Flights:
             place = &place[0].chain
         place[0] = flight.chain
         self.by_id[flight.id] = NULL
+        self.flying[flight.socket] -= 1
+        if self.flying[flight.socket] == 0:
+            self.strays[flight.socket] = 0
         if flight.sooner != NULL:
             flight.sooner.later = flight.later
         else:

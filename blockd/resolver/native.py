@@ -87,9 +87,9 @@ class Upstreams:
             self._fail()
             self._answer_later(overdue)
         preferred = self._forwarder.preferred
-        if preferred != self._upstream:
+        if preferred != self._upstream or not self._sockets:  # none: there was no network, perhaps there is one now
             self._change(preferred)
-        elif self._sockets:
+        else:
             self._renew()
 
     def _fail(self) -> None:

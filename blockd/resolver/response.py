@@ -209,7 +209,7 @@ class _Walk:
             size = int.from_bytes(self.message[position + 2 : position + 4])
             position += 4
             if position + size > end:
-                break
+                raise BadMessage(types.SERVFAIL, "an SVCB record is cut")
             step = {_SVCB_IPV4HINT: 4, _SVCB_IPV6HINT: 16}.get(code)
             if step:
                 for place in range(position, position + size - step + 1, step):

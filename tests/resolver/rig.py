@@ -95,7 +95,7 @@ class Rig:
         self.version += 1
         path = self.folder / f"{self.version}.ruleset"
         orders = [made for made, _ in listed]
-        listings = [Listing(made, scope, [_key(name) for name in names]) for made, names in listed]
+        listings = [Listing(made, scope, keys_of(names)) for made, names in listed]
         compile_ruleset(
             [FeedInput("feed", "domains", 50, "", orders, listings)],
             path,
@@ -197,5 +197,6 @@ def question(name: str, kind: str = "A", **edns: Any) -> dns.message.Message:
     return dns.message.make_query(dns.name.from_text(name), kind, **edns)
 
 
-def _key(name: str) -> bytes:
-    return Network.from_text(name).key if name[0].isdigit() else key_from_text(name)
+def keys_of(names: Sequence[str]) -> list[bytes]:
+    """Give the keys of names and networks; what starts with a digit is a network."""
+    return [Network.from_text(name).key if name[0].isdigit() else key_from_text(name) for name in names]

@@ -107,14 +107,14 @@ def test_the_cache_is_bounded_and_the_least_recently_used_goes_first(
     tmp_path: Path, upstream: UpstreamSimulator
 ) -> None:
     rig = Rig(tmp_path, upstream.upstream, cache_size=12_000)
-    names = [f"{number}.example" for number in range(30)]
+    names = [f"{number}.example" for number in range(100)]
     for name in names:
         rig.answer(name)
         rig.answer(names[0])
         assert rig.cache.size <= 12_000
-    assert 5 < len(rig.cache) < 20
+    assert 5 < len(rig.cache) < 60, "an entry takes less in the native engine's"
     asked = len(upstream.seen)
-    assert asked == 30, "what is used stays"
+    assert asked == 100, "what is used stays"
     rig.answer(names[-1])
     assert len(upstream.seen) == asked
     rig.answer(names[1])

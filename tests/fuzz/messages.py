@@ -1,0 +1,123 @@
+"""Mutated questions and mutated answers of upstreams, with a look at the twin now and then."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from blockd.errors import BadMessage
+from blockd.metrics import Transport
+from blockd.resolver import Outcome
+from blockd.resolver._cache import NativeCache
+from blockd.resolver._reading import read
+from blockd.resolver.response import parse
+from tests.fuzz.driver import driver
+from tests.resolver import corpus
+from tests.resolver.rig import LAST
+from tests.resolver.twins import Twins, question_size
+
+ROUND = 250_000  # messages between two changes of what is enforced, at most
+ROUNDS = 5  # at least, so that everything was enforced once
+SAMPLES = 1_000  # messages of each round that are shown to the twin
+SMALL_CACHE = 200_000  # octets, so that entries are forgotten all the time
+
+
+def packets(folder: Path, count: int, seed: int, end: float) -> str:
+    """Fuzz with questions."""
+    twins = Twins(folder)
+    seeds = driver.Seeds(list(corpus.questions()))
+    answers = list(corpus.responses())
+    done = answered = silent = declined = compared = 0
+    rounds = 0
+    while done < count and time.monotonic() < end:
+        _change(twins, rounds)
+        for answer in answers:
+            twins.fill(answer)
+        start = twins.clock.now
+        some = _round(count, done)
+        engine = twins.native.resolver.engine
+        tally = driver.packets(engine, seeds, some, seed + rounds, start, some // SAMPLES)
+        for sample in tally.samples:
+            compared += _same(twins, *sample)
+        done += tally.done
+        answered += tally.answered
+        silent += tally.silent
+        declined += tally.declined
+        rounds += 1
+    what = f"{answered:,} answered, {silent:,} silent, {declined:,} declined"
+    return f"{done:,}: {what}, {compared:,} compared with the twin"
+
+
+def _round(count: int, done: int) -> int:
+    """Give how many messages the next round has."""
+    return min(ROUND, -(-count // ROUNDS), count - done)
+
+
+def _change(twins: Twins, number: int) -> None:
+    """Have something else enforced in each round: nothing, all, lifted, some, none."""
+    match number % 5:
+        case 1:
+            twins.enforce(corpus.feeds())
+        case 2:
+            twins.pass_time(LAST)
+        case 3:
+            twins.enforce(corpus.feeds()[1:])
+        case 4:
+            twins.enforce([])
+
+
+def _same(twins: Twins, packet: bytes, host: str, transport: int, now: float, answer: bytes | bool | None) -> bool:
+    """Fail where the twin says something else than the engine did; tell whether there was something to compare."""
+    twins.clock.now = now
+    if answer is False:
+        return False
+    said = twins.python.begin(packet, host, Transport(transport))
+    expected = Outcome.SILENCE if answer is None else answer
+    assert said == expected, f"{packet.hex()} from {host} by {transport}: {said!r}, and not {expected!r}"
+    return True
+
+
+def responses(folder: Path, count: int, seed: int, end: float) -> str:
+    """Fuzz with answers of upstreams."""
+    twins = Twins(folder)
+    seeds = driver.Seeds(list(corpus.responses()))
+    cache = NativeCache(SMALL_CACHE, 86_400, 3600, bytes(16))
+    done = taken = answered = compared = 0
+    rounds = 0
+    while done < count and time.monotonic() < end:
+        _change(twins, rounds)
+        some = _round(count, done)
+        engine = twins.native.resolver.engine
+        tally = driver.responses(engine, cache, seeds, some, seed + rounds, some // SAMPLES)
+        for message in tally.samples:
+            compared += _read_alike(message)
+        done += tally.done
+        taken += tally.done - tally.declined
+        answered += tally.answered
+        rounds += 1
+        assert cache.size <= SMALL_CACHE
+    return f"{done:,}: {taken:,} read, {answered:,} answered from, {compared:,} compared with the twin"
+
+
+def _read_alike(message: bytes) -> bool:
+    size = question_size(message)
+    taken: tuple[Any, ...] | None = read(message, size) if size is not None else None
+    if taken is None or size is None:
+        return False
+    try:
+        response = parse(message, size)
+    except BadMessage as bad:
+        raise AssertionError(f"{message.hex()} is taken, and is bad: {bad}") from bad
+    assert taken == (
+        response.rcode,
+        response.authentic,
+        response.counts,
+        response.records,
+        response.ttls,
+        response.lifetime,
+        response.names,
+        response.addresses,
+        response.errors,
+    ), message.hex()
+    return True

@@ -1,0 +1,32 @@
+"""A short run of the fuzzers, without sanitizers; `make fuzz` runs them for long, and with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.building import build_driver, compiler
+
+PATIENCE = 120.0  # seconds
+SHORT = ("--packets=200000", "--responses=200000", "--files=1000", "--traffic=60000", "--seconds=20")
+
+
+@pytest.mark.skipif(compiler() is None, reason="fuzzing needs a C compiler and Cython")
+def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("blockd.resolver._engine", reason="the native engine was not built")
+    environment = build_driver(tmp_path)
+    done = subprocess.run(  # noqa: S603 - our own run
+        [sys.executable, "-P", "-m", "tests.fuzz.run", *SHORT],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("questions of clients: 200,000: "), done.stdout

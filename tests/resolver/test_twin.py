@@ -1,0 +1,251 @@
+"""The native engine does what the Python one does: the same octets, or the same silence, counted alike."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blockd.errors import BadMessage
+from blockd.metrics import Transport
+from blockd.resolver import Outcome
+from blockd.resolver.query import Query
+from blockd.resolver.response import parse
+from tests.resolver import corpus
+from tests.resolver.rig import LAST
+from tests.resolver.twins import SERVED, STRANGERS, Twins, question_size
+
+reading = pytest.importorskip("blockd.resolver._reading", reason="the native engine was not built")
+
+QUESTIONS = list(corpus.questions())
+RESPONSES = list(corpus.responses())
+HOSTS = (*SERVED, *STRANGERS)
+ANSWERED_FROM_CACHE = [packet for packet in QUESTIONS if b"-" in packet or b"open" in packet or b"svc" in packet]
+
+Changes = list[tuple[int, int]]
+changes = st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=4)
+transports = st.sampled_from((Transport.UDP, Transport.TCP, Transport.DOT, Transport.DOH))
+hosts = st.sampled_from(HOSTS)
+
+
+def changed(message: bytes, changes: Changes, cut: int, tail: bytes) -> bytes:
+    """Give a message with some octets replaced, `cut` octets less and others more."""
+    octets = bytearray(message)
+    for place, octet in changes:
+        if octets:
+            octets[place % len(octets)] = octet
+    return bytes(octets[: max(len(octets) - cut, 0)]) + tail
+
+
+def filled(twins: Twins) -> Twins:
+    for message in RESPONSES:
+        twins.fill(message)
+    return twins
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
+    made = Twins(tmp_path_factory.mktemp("twins"))
+    made.enforce(corpus.feeds())
+    return filled(made)
+
+
+def ask_everything(twins: Twins) -> list[object]:
+    return [
+        twins.ask(packet, host, transport)
+        for packet in QUESTIONS
+        for host, transport in (
+            (SERVED[0], Transport.UDP),
+            (SERVED[2], Transport.TCP),
+            (STRANGERS[0], Transport.UDP),
+        )
+    ]
+
+
+def test_every_question_of_the_corpus(twins: Twins) -> None:
+    said = ask_everything(twins)
+    answers = {answer for answer in said if isinstance(answer, bytes)}
+    assert len(answers) > 600
+    assert {answer[3] & 15 for answer in answers} == {0, 1, 3, 4, 5}
+    assert Outcome.SILENCE in said
+    assert any(not isinstance(one, bytes | Outcome) for one in said), "some wait for an upstream"
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_kind_of_client(twins: Twins, host: str) -> None:
+    for packet in QUESTIONS[::7]:
+        twins.ask(packet, host)
+
+
+def test_each_transport_is_counted(twins: Twins) -> None:
+    for transport in (Transport.UDP, Transport.TCP, Transport.DOT, Transport.DOH):
+        for packet in QUESTIONS[::5]:
+            twins.ask(packet, transport=transport)
+
+
+def test_ttls_age_alike_until_nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> None:
+    twins = Twins(tmp_path_factory.mktemp("ageing"))
+    twins.enforce(corpus.feeds())
+    filled(twins)
+    for step in (0.0, 0.999, 0.002, 7.5, 0.5, 11.0, 30.0, 10.0, 250.0, 2000.0, 80_000.0, 10_000.0):
+        twins.clock.now += step
+        for packet in ANSWERED_FROM_CACHE[::2]:
+            twins.ask(packet)
+    assert len(twins.native.resolver.cache) == len(twins.python.resolver.cache)
+
+
+def test_a_clock_that_goes_back_ages_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
+    twins = Twins(tmp_path_factory.mktemp("back"))
+    filled(twins)
+    for step in (-1.0, -900.0):
+        twins.clock.now += step
+        for packet in ANSWERED_FROM_CACHE:
+            twins.ask(packet)
+
+
+def test_states_are_flipped_and_rulesets_swapped_under_a_full_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    twins = Twins(tmp_path_factory.mktemp("swaps"))
+    filled(twins)
+    packets = QUESTIONS[::2]
+
+    def ask_all() -> list[object]:
+        return [twins.ask(packet) for packet in packets]
+
+    resolved = ask_all()
+    twins.enforce(corpus.feeds())
+    enforced = ask_all()
+    twins.pass_time(LAST)
+    lifted = ask_all()
+    twins.enforce(corpus.feeds()[1:])
+    own = ask_all()
+    twins.enforce([])
+    assert ask_all() == resolved
+    assert len({str(said) for said in (resolved, enforced, lifted, own)}) == 4
+
+
+@pytest.mark.parametrize("refuse_unready", [False, True])
+def test_before_the_first_ruleset(tmp_path_factory: pytest.TempPathFactory, refuse_unready: bool) -> None:
+    twins = Twins(tmp_path_factory.mktemp("unready"), refuse_unready=refuse_unready)
+    filled(twins)
+    ask_everything(twins)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    packet=st.sampled_from(QUESTIONS),
+    changes=changes,
+    cut=st.integers(0, 3),
+    tail=st.binary(max_size=12),
+    host=hosts,
+    transport=transports,
+)
+def test_damaged_questions(
+    twins: Twins, packet: bytes, changes: Changes, cut: int, tail: bytes, host: str, transport: Transport
+) -> None:
+    twins.ask(changed(packet, changes, cut, tail), host, transport)
+
+
+@settings(max_examples=500, deadline=None)
+@given(packet=st.binary(max_size=600), host=hosts, transport=transports)
+def test_any_bytes(twins: Twins, packet: bytes, host: str, transport: Transport) -> None:
+    twins.ask(packet, host, transport)
+
+
+@settings(max_examples=800, deadline=None)
+@given(
+    message=st.sampled_from(RESPONSES),
+    changes=changes,
+    cut=st.integers(0, 3),
+    tail=st.binary(max_size=12),
+    age=st.floats(0, 90),
+    transport=transports,
+)
+def test_damaged_responses_are_answered_from_alike(
+    twins: Twins, message: bytes, changes: Changes, cut: int, tail: bytes, age: float, transport: Transport
+) -> None:
+    message = changed(message, changes, cut, tail)
+    if twins.fill(message) is None:
+        return
+    size = question_size(message)
+    assert size is not None
+    asked = message[12 : 12 + size]
+    start = twins.clock.now
+    twins.clock.now += age
+    for edns, octets in ((0, b""), (1, corpus.OPT), (1, corpus.OPT[:3] + b"\2\0" + b"\0\0\x80\0" + corpus.OPT[9:])):
+        twins.ask(b"\0\7\1\0\0\1\0\0\0\0\0" + bytes((edns,)) + asked + octets, transport=transport)
+    twins.clock.now = start
+
+
+def read_alike(message: bytes) -> bool:
+    """Fail where the native engine reads a message otherwise than the Python one; tell whether it takes it."""
+    size = question_size(message)
+    if size is None:
+        return False
+    read = reading.read(message, size)
+    if read is None:
+        return False
+    try:
+        response = parse(message, size)
+    except BadMessage as bad:
+        raise AssertionError(f"{message.hex()} is taken, and is bad: {bad}") from bad
+    assert not response.truncated
+    assert read == (
+        response.rcode,
+        response.authentic,
+        response.counts,
+        response.records,
+        response.ttls,
+        response.lifetime,
+        response.names,
+        response.addresses,
+        response.errors,
+    ), message.hex()
+    return True
+
+
+def test_upstreams_answers_are_read_alike() -> None:
+    taken = [read_alike(message) for message in RESPONSES]
+    assert 150 < sum(taken) < len(taken), "some are ordinary, some are not"
+
+
+@settings(max_examples=2000, deadline=None)
+@given(message=st.sampled_from(RESPONSES), changes=changes, cut=st.integers(0, 3), tail=st.binary(max_size=12))
+def test_damaged_answers_of_upstreams_are_read_alike(message: bytes, changes: Changes, cut: int, tail: bytes) -> None:
+    read_alike(changed(message, changes, cut, tail))
+
+
+def test_a_service_parameter_without_its_value_is_refused() -> None:
+    message = corpus.raw_response("raw.example", "HTTPS", [corpus.record(65, b"\0\1\0\0\4\0\4")])
+    size = question_size(message)
+    assert size is not None
+    assert reading.read(message, size) is None
+    with pytest.raises(BadMessage, match="cut"):
+        parse(message, size)
+
+
+def test_upstreams_answers_cut_anywhere_are_read_alike() -> None:
+    for message in RESPONSES:
+        for end in range(0, min(len(message), 400), 1 + len(message) // 200):
+            read_alike(message[:end])
+
+
+def allowed(packet: bytes, transport: Transport) -> int:
+    """Give the octets of the longest answer: a header alone to what is no question."""
+    try:
+        return Query(packet, transport).limit
+    except BadMessage:
+        return 12
+
+
+@settings(max_examples=800, deadline=None)
+@given(packet=st.sampled_from(QUESTIONS), changes=changes, transport=transports, host=hosts)
+def test_no_answer_is_longer_than_its_question_allows_and_none_goes_to_an_answer(
+    twins: Twins, packet: bytes, changes: Changes, transport: Transport, host: str
+) -> None:
+    packet = changed(packet, changes, 0, b"")
+    answer = twins.ask(packet, host, transport)
+    if isinstance(answer, bytes):
+        assert not packet[2] & 0x80
+        assert answer[2] & 0x80
+        assert answer[:2] == packet[:2]
+        assert len(answer) <= allowed(packet, transport)

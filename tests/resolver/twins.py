@@ -1,0 +1,145 @@
+"""Both engines side by side, with the same rulesets, clock and cache content: what one says the other must."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from blockd.errors import BadMessage
+from blockd.metrics import Counters, Row, Transport
+from blockd.names import Network
+from blockd.resolver import CacheLimits, Exchange, Forwarder, Resolver
+from blockd.resolver.response import Response, parse
+from blockd.ruleset import Enforced, FeedInput, OrderStates, Ruleset, compile_ruleset, write_states
+from blockd.settings import Upstream
+from tests.resolver.rig import SINKHOLE, TIMEOUT, Clock
+
+NETWORKS = ("127.0.0.0/8", "192.0.2.128/25", "::1/128", "2001:db8:1::/48", "fe80::/10")
+SERVED = ("127.0.0.1", "192.0.2.200", "2001:db8:1::1", "fe80::1%1")
+STRANGERS = ("198.51.100.1", "192.0.2.1", "2001:db8:2::1", "::ffff:127.0.0.1")
+CACHE_SIZE = 32 << 20  # octets; nothing of a corpus is forgotten for want of room
+
+
+def question_size(message: bytes) -> int | None:
+    """Give the octets of a message's one question; None where it has none that can be read."""
+    position = 12
+    while position < len(message) and 0 < message[position] < 64:
+        position += 1 + message[position]
+    size = position + 5 - 12
+    return size if 12 + size <= len(message) and message[position] == 0 and size <= 259 else None
+
+
+class Side:
+    """One engine with the pipeline behind it."""
+
+    def __init__(
+        self,
+        engine: str,
+        clock: Clock,
+        upstreams: Sequence[Upstream],
+        *,
+        refuse_unready: bool = False,
+        timeout: float = TIMEOUT,
+        cache_size: int = CACHE_SIZE,
+    ) -> None:
+        self.row: Row = Counters(1).row(0)
+        chance = random.Random(1)  # noqa: S311 - a test repeats itself
+        self.resolver = Resolver(
+            engine,
+            networks=[Network.from_text(network) for network in NETWORKS],
+            sinkhole=SINKHOLE,
+            limits=CacheLimits(cache_size, 86_400, 3600),
+            forwarder=Forwarder(
+                upstreams, timeout=timeout, attempts=1, row=self.row, clock=clock, randomness=chance.randrange
+            ),
+            row=self.row,
+            clock=clock,
+            randomness=chance.randbytes,
+            refuse_unready=refuse_unready,
+        )
+
+    def begin(self, packet: bytes, host: str, transport: Transport) -> object:
+        """Give what is answered, in a form that can be compared."""
+        begun = self.resolver.begin(packet, host, transport)
+        if isinstance(begun, Exchange):
+            return begun.lookup, begun.target, begun.errors, begun.hits
+        return begun
+
+    @property
+    def counted(self) -> bytes:
+        """All counters."""
+        return self.row.numbers.tobytes()
+
+
+class Twins:
+    """The native engine and the one in Python."""
+
+    def __init__(self, folder: Path, *upstreams: Upstream, **given: Any) -> None:
+        """Take a folder for rulesets, upstreams, and what else a `Side` takes."""
+        self.folder = folder
+        self.clock = Clock()
+        self.native = Side("native", self.clock, upstreams, **given)
+        self.python = Side("python", self.clock, upstreams, **given)
+        self.version = 0
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both."""
+        return self.native, self.python
+
+    def enforce(self, feeds: Sequence[FeedInput]) -> Path:
+        """Compile a ruleset and enforce it on both sides; give its file."""
+        self.version += 1
+        path = self.folder / f"{self.version}.ruleset"
+        chance = random.Random(self.version)  # noqa: S311 - a test repeats itself
+        compile_ruleset(feeds, path, created=1, randomness=chance.randbytes)
+        with_orders = Ruleset.open(path)
+        self.orders = [record.order for record in with_orders.catalogue.orders]
+        with_orders.close()
+        self._states = self.folder / f"{self.version}.orders"
+        write_states(self._states, self.orders, range(1, len(self.orders) + 1), 1)
+        for side in self.sides:
+            states = OrderStates(self._states, len(self.orders))
+            side.resolver.enforce(Enforced(self.version, Ruleset.open(path), states))
+        return path
+
+    def pass_time(self, now: float) -> None:
+        """Flip the orders' states to what they are at `now`, seconds since the epoch."""
+        states = OrderStates(self._states, len(self.orders), writable=True)
+        states.update(self.orders, now)
+        states.close()
+
+    def fill(self, message: bytes) -> Response | None:
+        """Have both sides keep what an upstream answered; None where it cannot be read."""
+        size = question_size(message)
+        try:
+            response = parse(message, size) if size is not None else None
+        except BadMessage:
+            return None
+        if size is None or response is None:
+            return None
+        self.keep(message, size, response)
+        return response
+
+    def keep(self, message: bytes, size: int, response: Response) -> None:
+        """Have both sides keep a response under its question, for each way of asking."""
+        labels: list[bytes] = []
+        position = 12
+        while message[position]:
+            labels.append(message[position : position + 1 + message[position]])
+            position += 1 + message[position]
+        key = b"".join(reversed(labels)).lower()
+        qtype = int.from_bytes(message[8 + size : 10 + size])
+        for side in self.sides:
+            for do in (False, True):
+                for cd in (False, True):
+                    side.resolver.pipeline._cache.put((key, qtype, do, cd), response, self.clock())
+
+    def ask(self, packet: bytes, host: str = SERVED[0], transport: Transport = Transport.UDP) -> object:
+        """Give both engines a message; fail where they do not say and count the same. Gives what they said."""
+        said = [side.begin(packet, host, transport) for side in self.sides]
+        assert said[0] == said[1], (packet.hex(), host, transport)
+        assert self.native.counted == self.python.counted, (packet.hex(), host, transport)
+        return said[0]

@@ -1,0 +1,197 @@
+"""The mapped ruleset as the native engine reads it: what the Python reader says, and never a read out of bounds."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from pathlib import Path
+
+import pytest
+
+from blockd.errors import RulesetError
+from blockd.orders import Action, Order, Reason
+from blockd.ruleset import Enforced, OrderStates, Ruleset, compile_ruleset, write_states
+from blockd.ruleset.format import DIGEST_OFFSET, HEADER_SIZE, Header
+from tests.resolver import corpus
+from tests.resolver.rig import keys_of
+
+table = pytest.importorskip("blockd.ruleset._table", reason="the native engine was not built")
+
+BROKEN = 4
+RULINGS = {Reason.NOT_LISTED: 0, Reason.NOT_IN_FORCE: 0, Reason.ALLOWED: 1, Reason.MONITORED: 2, Reason.LISTED: 3}
+NAMES = [name for name in (*corpus.LISTED, *corpus.OPEN) if name != "."]
+HOSTS = ["203.0.113.7", "203.0.113.9", "203.0.113.200", "198.51.3.9", "203.0.114.1", "192.0.2.1", "2001:db8:3::9", "::"]
+ADDRESSES = [key[2:] for key in keys_of([host for host in HOSTS if host != "::"])] + [bytes(16)]
+SEED = 11
+EDITS = 1500
+
+
+class Opened:
+    """One ruleset file, opened by both readers."""
+
+    def __init__(self, path: Path, states: Path) -> None:
+        self.ruleset = Ruleset.open(path)
+        orders: list[Order] = [record.order for record in self.ruleset.catalogue.orders]
+        if not states.exists():
+            write_states(states, orders, range(1, len(orders) + 1), 1)
+        mapped = OrderStates(states, len(orders))
+        self.enforced = Enforced(1, self.ruleset, mapped)
+        actions = bytes(list(Action).index(order.action) for order in orders)
+        self.table = table.Table(self.ruleset.octets, self.ruleset.header, mapped.octets, actions)
+
+    def close(self) -> None:
+        self.table.close()
+        self.enforced.close()
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def compare(self) -> tuple[int, int]:
+        """Fail where the readers differ; give how often they agreed, and how often the file was found broken."""
+        agreed = broken = 0
+        for lookup, ours, keys in (
+            (self.enforced.verdict, self.table.verdict, [*keys_of(NAMES), b""]),
+            (self.enforced.address_verdict, self.table.address_verdict, ADDRESSES),
+        ):
+            for key in keys:
+                said = ours(key)
+                try:
+                    verdict = lookup(key)
+                except RulesetError:
+                    broken += 1  # the native reader may end before it meets what is broken
+                    continue
+                ruling = RULINGS[verdict.reason]
+                is_name = ruling and lookup == self.enforced.verdict
+                size = len(verdict.entry.key) if verdict.entry and is_name else 0
+                assert said == (ruling, verdict.order_index if ruling else 0, size), (key, verdict)
+                agreed += 1
+        return agreed, broken
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "1.ruleset"
+    compile_ruleset(corpus.feeds(), made, created=1, randomness=random.Random(SEED).randbytes)  # noqa: S311
+    return made
+
+
+def test_both_readers_decide_alike(path: Path, tmp_path: Path) -> None:
+    with Opened(path, tmp_path / "1.orders") as opened:
+        assert opened.compare() == (len(NAMES) + 1 + len(ADDRESSES), 0)
+
+
+def test_a_closed_table_decides_nothing(path: Path, tmp_path: Path) -> None:
+    with Opened(path, tmp_path / "1.orders") as opened:
+        key = keys_of(["sinkhole.example"])[0]
+        assert opened.table.verdict(key)[0] == 3
+        opened.table.close()
+        assert opened.table.verdict(key) == (BROKEN, 0, 0)
+        assert opened.table.address_verdict(ADDRESSES[0]) == (BROKEN, 0, 0)
+        opened.table.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 5, 15, 17, 100, 100_000])
+def test_an_address_of_no_kind_is_not_listed(path: Path, tmp_path: Path, size: int) -> None:
+    with Opened(path, tmp_path / "1.orders") as opened:
+        assert opened.table.address_verdict(b"\xcb" * size) == (0, 0, 0)
+
+
+NO_NAMES = (
+    b"",
+    b"\0",
+    b"\0" * 254,
+    b"\0" * 255,
+    b"\1",
+    b"\xff",
+    b"\1a" * 127,
+    b"\1a" * 128,
+    b"\3abc\4ab",
+    b"x" * 100_000,
+)
+
+
+@pytest.mark.parametrize("key", NO_NAMES)
+def test_a_key_of_no_name_is_not_listed(path: Path, tmp_path: Path, key: bytes) -> None:
+    with Opened(path, tmp_path / "1.orders") as opened:
+        assert opened.table.verdict(key) == (0, 0, 0)
+
+
+def test_a_file_cut_anywhere_is_refused(path: Path) -> None:
+    whole = path.read_bytes()
+    cut = path.with_name("cut.ruleset")
+    for size in range(len(whole)):
+        cut.write_bytes(whole[:size])
+        for verify in (True, False):
+            try:
+                opened = Ruleset.open(cut, verify=verify)
+            except RulesetError:
+                continue
+            opened.close()
+            pytest.fail(f"{size} of {len(whole)} octets were taken")
+
+
+def test_a_file_with_any_bit_flipped_is_refused(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    chance = random.Random(SEED)  # noqa: S311 - a test repeats itself
+    flipped = path.with_name("flipped.ruleset")
+    for _ in range(400):
+        at, bit = chance.randrange(len(whole)), 1 << chance.randrange(8)
+        whole[at] ^= bit
+        flipped.write_bytes(whole)
+        whole[at] ^= bit
+        with pytest.raises(RulesetError):
+            Ruleset.open(flipped)
+
+
+def with_digest(octets: bytearray) -> bytes:
+    """Give a file the digest that belongs to it."""
+    octets[DIGEST_OFFSET : DIGEST_OFFSET + 32] = bytes(32)
+    octets[DIGEST_OFFSET : DIGEST_OFFSET + 32] = hashlib.sha256(octets).digest()
+    return bytes(octets)
+
+
+def edited(whole: bytes, chance: random.Random) -> bytes:
+    """Give a file some of whose fields lie, with the digest that belongs to it."""
+    octets = bytearray(whole)
+    header = Header.unpack(whole[:HEADER_SIZE], len(whole))
+    sections = (header.claims, header.table, header.records)
+    places = [(0, HEADER_SIZE), *((section.offset, section.end) for section in sections)]
+    for _ in range(chance.randrange(1, 4)):
+        start, end = chance.choice(places)
+        width = chance.choice((1, 1, 2, 4, 8))
+        at = chance.randrange(start, end)
+        at -= at % width
+        value = chance.choice((0, 1, 11, 64, 255, len(whole), 0x7FFFFFFF, (1 << 64) - 1, chance.randrange(1 << 64)))
+        octets[at : at + width] = (value & (1 << 8 * width) - 1).to_bytes(width, "little")
+    return with_digest(octets)
+
+
+def test_a_file_whose_fields_lie_is_refused_or_read_within_its_bounds(path: Path, tmp_path: Path) -> None:
+    whole = path.read_bytes()
+    chance = random.Random(SEED)  # noqa: S311 - a test repeats itself
+    lying = tmp_path / "lying.ruleset"
+    refused = agreed = broken = 0
+    for _ in range(EDITS):
+        lying.write_bytes(edited(whole, chance))
+        try:
+            opened = Opened(lying, tmp_path / "1.orders")
+        except RulesetError:
+            refused += 1
+            continue
+        with opened:
+            some_agreed, some_broken = opened.compare()
+            agreed += some_agreed
+            broken += some_broken
+    assert refused > EDITS // 10
+    assert agreed > EDITS * 20
+    assert broken > EDITS // 2
+
+
+def test_states_shorter_than_the_orders_are_refused(path: Path) -> None:
+    ruleset = Ruleset.open(path)
+    with pytest.raises(ValueError, match="shorter than the orders"):
+        table.Table(ruleset.octets, ruleset.header, memoryview(bytes(16)), b"\0")
+    ruleset.close()
