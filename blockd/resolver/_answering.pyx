@@ -1,0 +1,283 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What the engine answers: by policy, or with what an upstream said, counted; the pipeline's stages in C."""
+
+import itertools
+import struct
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+from blockd.metrics import counters as layout
+from blockd.orders import Action
+
+from blockd.resolver._cache cimport Entry, LEAD_NAME
+from blockd.resolver._cursor cimport write_u32
+from blockd.resolver._message cimport HEADER_SIZE, Question, write_answer
+from blockd.resolver._sockets cimport AF_INET, AF_INET6, sockaddr, sockaddr_in, sockaddr_in6
+from blockd.ruleset._table cimport (
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, Table,
+)
+
+cdef enum:
+    TYPE_A = 1
+    TYPE_AAAA = 28
+    NOERROR = 0
+    NXDOMAIN = 3
+    REFUSED = 5
+    SINKHOLE = 0
+    DO_NXDOMAIN = 1
+    DO_NODATA = 2
+    DO_REFUSED = 3
+    DO_DROP = 4
+    DO_CNAME = 5
+    DO_TCP_ONLY = 6
+    MAX_RECORD = 256  # octets of the sinkhole's and the SOA record
+
+_ACTIONS = {action: place for place, action in enumerate(Action)}
+cdef int _ANSWERS_AT = layout._ANSWERS
+cdef int _CACHE_HITS_AT = layout._CACHE_HITS
+cdef int _UPSTREAM_AT = layout._UPSTREAM
+cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
+cdef int _HITS_AT = layout._HITS
+cdef uint32_t _MAX_HIT_SLOTS = layout.MAX_HIT_SLOTS
+cdef int _KINDS = len(layout.HIT_KINDS)
+cdef int _RCODES = layout.RCODES
+cdef double _BOUNDS[32]
+cdef int _BOUND_COUNT = len(layout.UPSTREAM_BUCKETS)
+for _place, _bound in enumerate(layout.UPSTREAM_BUCKETS):
+    _BOUNDS[_place] = _bound
+
+
+cdef class Answering:
+    """What is enforced and how it is answered; `networks` are those served, `row` the counters as 64-bit numbers."""
+
+    def __init__(self, networks, row):
+        self.row = row
+        if self.row.shape[0] < layout._ROW:
+            raise ValueError("the row of counters is too short")
+        self._take_networks(list(networks))
+
+    def _take_networks(self, networks):
+        four, six = [], []
+        for network in networks:
+            bits = len(network.packed) * 8
+            mask = ((1 << bits) - (1 << bits - network.prefix_length)).to_bytes(bits // 8, "big")
+            (four if bits == 32 else six).append(network.packed + mask)
+        self._networks4, self._networks6 = b"".join(four), b"".join(six)
+        self.networks4 = <const uint8_t *><const char *>self._networks4
+        self.networks6 = <const uint8_t *><const char *>self._networks6
+        self.count4, self.count6 = len(four), len(six)
+
+    def enforce(self, enforced, answers):
+        """Enforce another ruleset from the next message on; its files stay mapped until the next one."""
+        ruleset, states = enforced.ruleset, enforced.states
+        orders = [record.order for record in ruleset.catalogue.orders]
+        options = [answers.option(order) for order in orders]
+        places = [0, *itertools.accumulate(len(option) for option in options)]
+        actions = bytes([_ACTIONS[order.action] for order in orders])
+        errors, hit_slots = b"".join(options), struct.pack(f"={len(orders)}I", *states.hit_slots)
+        error_places = struct.pack(f"={len(places)}I", *places)
+        if max(len(answers.a), len(answers.aaaa), len(answers.soa)) > MAX_RECORD:
+            raise ValueError("a record is too long")
+        table = Table(ruleset.octets, ruleset.header, states.octets, actions)
+        # Nothing fails from here on: what is enforced and what is answered change together.
+        self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
+        self.errors = <const uint8_t *><const char *>self._errors
+        self.error_places = <const uint32_t *><const char *>self._error_places
+        self.hit_slots = <const uint32_t *><const char *>self._hit_slots
+        self._a, self._aaaa, self._soa = answers.a, answers.aaaa, answers.soa
+        self.a, self.a_size = <const uint8_t *><const char *>self._a, len(self._a)
+        self.aaaa, self.aaaa_size = <const uint8_t *><const char *>self._aaaa, len(self._aaaa)
+        self.soa, self.soa_size = <const uint8_t *><const char *>self._soa, len(self._soa)
+        if self.table is not None:
+            self.table.close()
+        self.table = table
+        self.table_number += 1
+
+    cdef Result _late_answer(
+        self, const Question *q, Entry *entry, uint8_t *out, uint32_t *written, double now
+    ) noexcept nogil:
+        """Answer one who waited, by what is enforced now."""
+        cdef Decision decision
+        cdef int64_t hit = -1
+        cdef bint allowed = False
+        memset(&decision, 0, sizeof(decision))
+        if self.table is not None:
+            decision = self.table.decide(q.key, q.key_size, q.ends, q.labels)
+            if decision.ruling == RULED_BROKEN:
+                return DECLINED
+            if decision.ruling == RULED_LISTED:
+                return self._block_counted(q, &decision, UDP, -1, out, written)
+            if decision.ruling != RULED_NONE:
+                hit = decision.order
+                allowed = decision.ruling == RULED_ALLOWED
+        elif self.refuse_unready:
+            return DECLINED
+        return self._from_entry(q, entry, UDP, hit, allowed, False, out, written, now)
+
+    cdef Result _block_counted(
+        self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out,
+        uint32_t *written,
+    ) noexcept nogil:
+        """Answer a question for a listed name, and count it; `first` is an order that it was a hit of before."""
+        cdef int rcode = NOERROR
+        cdef uint32_t owner = 0
+        cdef uint32_t place = self.error_places[decision.order]
+        cdef const uint8_t *errors = self.errors + place
+        cdef uint32_t errors_size = self.error_places[decision.order + 1] - place
+        cdef uint8_t records[512]
+        cdef uint32_t size
+        if decision.action == DO_CNAME or (decision.action == DO_TCP_ONLY and transport != UDP):
+            return DECLINED
+        if decision.action == DO_DROP:
+            self._count(transport, first, decision.order, -1)
+            return SILENT
+        if decision.action == DO_REFUSED:
+            rcode = REFUSED
+            written[0] = write_answer(out, q, rcode, 0, 0, 0, records, 0, errors, errors_size, False, False)
+        elif decision.action == DO_TCP_ONLY:
+            written[0] = write_answer(out, q, rcode, 0, 0, 0, records, 0, errors, errors_size, False, True)
+        elif decision.action == SINKHOLE and (q.qtype == TYPE_A or q.qtype == TYPE_AAAA):
+            size = self._address_record(q.qtype, records)
+            written[0] = write_answer(out, q, rcode, 1, 0, 0, records, size, errors, errors_size, False, False)
+        else:
+            if decision.action == DO_NXDOMAIN:
+                rcode = NXDOMAIN
+            if (
+                decision.entry_size and decision.entry_size <= q.key_size
+                and memcmp(q.key, decision.entry, decision.entry_size) == 0
+            ):
+                owner = q.key_size - decision.entry_size
+            owner += 0xC000 | HEADER_SIZE
+            records[0] = <uint8_t>(owner >> 8)
+            records[1] = <uint8_t>owner
+            memcpy(records + 2, self.soa, self.soa_size)
+            written[0] = write_answer(
+                out, q, rcode, 0, 1, 0, records, 2 + self.soa_size, errors, errors_size, False, False
+            )
+        self._count(transport, first, decision.order, rcode)
+        return ANSWERED
+
+    cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil:
+        if qtype == TYPE_A:
+            memcpy(out, self.a, self.a_size)
+            return self.a_size
+        memcpy(out, self.aaaa, self.aaaa_size)
+        return self.aaaa_size
+
+    cdef Result _from_entry(
+        self, const Question *q, Entry *entry, int transport, int64_t hit, bint allowed, bint cached, uint8_t *out,
+        uint32_t *written, double now,
+    ) noexcept nogil:
+        """Answer with what an upstream said, unless it leads to what is listed."""
+        cdef int64_t second = -1
+        cdef uint32_t size, i, ttl, age
+        cdef Result result
+        cdef uint8_t *records
+        if self.table is not None and not allowed and entry.leads_size:
+            self._judge(entry)
+            if entry.decision.ruling == RULED_BROKEN:
+                return DECLINED
+            if entry.decision.ruling == RULED_LISTED:
+                result = self._block_counted(q, &entry.decision, transport, hit, out, written)
+                if result != DECLINED and cached:
+                    self.row[_CACHE_HITS_AT] += 1
+                if result != DECLINED or entry.decision.action != DO_TCP_ONLY:
+                    return result
+            if entry.decision.ruling != RULED_NONE:
+                second = entry.decision.order
+        size = HEADER_SIZE + q.section_size
+        written[0] = write_answer(
+            out, q, entry.rcode, entry.counts[0], entry.counts[1], entry.counts[2], entry.records,
+            entry.records_size, entry.errors, entry.errors_size, entry.authentic, False,
+        )
+        if not out[2] & 0x02:  # not cut down to TC: the records stand behind the question
+            records = out + size
+            age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
+            for i in range(entry.ttl_count):
+                ttl = entry.ttls[i * 2 + 1]
+                if ttl > entry.ceiling:
+                    ttl = entry.ceiling
+                write_u32(records + entry.ttls[i * 2], ttl - age if ttl > age else 0)
+        if cached:
+            self.row[_CACHE_HITS_AT] += 1
+        self._count(transport, hit, second, entry.rcode)
+        return ANSWERED
+
+    cdef void _judge(self, Entry *entry) noexcept nogil:
+        """Decide about what an entry leads to, unless that was done for what is enforced now: names before addresses."""
+        cdef uint64_t moment = self.table_number << 32 | self.table.epoch()
+        cdef Decision found
+        cdef Decision first
+        cdef uint32_t at
+        cdef int kind
+        if entry.judged_by == moment:
+            return
+        memset(&first, 0, sizeof(first))
+        for kind in range(2):
+            at = 0
+            while at + 2 <= entry.leads_size:
+                if entry.leads[at] == kind:
+                    if kind == LEAD_NAME:
+                        found = self.table.decide_key(entry.leads + at + 2, entry.leads[at + 1])
+                    else:
+                        found = self.table.decide_address(entry.leads + at + 2, entry.leads[at + 1])
+                    if found.ruling == RULED_LISTED or found.ruling == RULED_BROKEN:
+                        entry.decision = found
+                        entry.judged_by = moment
+                        return
+                    if first.ruling == RULED_NONE:
+                        first = found
+                at += 2 + entry.leads[at + 1]
+        entry.decision = first
+        entry.judged_by = moment
+
+    cdef bint _serves(self, const sockaddr *address) noexcept nogil:
+        """Tell whether a client is served."""
+        cdef const Mask4 *four
+        cdef const uint8_t *six
+        cdef uint32_t host
+        cdef const uint8_t *octets
+        cdef int i, octet
+        if address.sa_family == AF_INET:
+            host = (<const sockaddr_in *>address).sin_addr.s_addr
+            four = <const Mask4 *>self.networks4
+            for i in range(self.count4):
+                if host & four[i].mask == four[i].network:
+                    return True
+        elif address.sa_family == AF_INET6:
+            octets = <const uint8_t *>&(<const sockaddr_in6 *>address).sin6_addr
+            for i in range(self.count6):
+                six = self.networks6 + i * 32
+                for octet in range(16):
+                    if octets[octet] & six[16 + octet] != six[octet]:
+                        break
+                else:
+                    return True
+        return False
+
+    cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil:
+        """Count a question, the orders that it was a hit of, and its answer; rcode -1 for silence."""
+        self.row[transport] += 1
+        if hit >= 0:
+            self._count_hit(<uint32_t>hit)
+        if second >= 0:
+            self._count_hit(<uint32_t>second)
+        if rcode >= 0:
+            self.row[_ANSWERS_AT + rcode] += 1
+
+    cdef void _count_hit(self, uint32_t order) noexcept nogil:
+        cdef uint32_t slot = self.hit_slots[order]
+        if slot >= _MAX_HIT_SLOTS:
+            slot = 0
+        self.row[_HITS_AT + slot * _KINDS] += 1
+
+    cdef void _took(self, double seconds) noexcept nogil:
+        """Count an exchange with an upstream."""
+        cdef int place = 0
+        if seconds < 0:
+            seconds = 0
+        while place < _BOUND_COUNT and seconds > _BOUNDS[place]:
+            place += 1
+        self.row[_UPSTREAM_AT + place] += 1
+        self.row[_MICROSECONDS_AT] += <uint64_t>(seconds * 1e6)
