@@ -1,4 +1,7 @@
-"""Fuzz the native engine, built with sanitizers; the arguments are those of `tests.fuzz.run`."""
+"""Fuzz the native engine, built with sanitizers; the arguments are those of `tests.fuzz.run`.
+
+Then the tests of all extensions run on the same build, unless `--without-tests` is given.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,21 @@ import sys
 from tests.fuzz.building import ROOT, build_sanitized, compiler
 
 FOLDER = ROOT / "build" / "fuzz"
+WITHOUT_TESTS = "--without-tests"
+TESTS = (
+    "tests/feeds/test_amend.py",
+    "tests/feeds/test_changes.py",
+    "tests/feeds/test_domain_lines.py",
+    "tests/resolver/test_native.py",
+    "tests/resolver/test_twin.py",
+    "tests/resolver/test_twin_sockets.py",
+    "tests/ruleset/test_buckets.py",
+    "tests/ruleset/test_builder.py",
+    "tests/ruleset/test_table.py",
+)
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Give the exit code of the run."""
     if compiler() is None:
         print("Fuzzing needs Cython and a C compiler with sanitizers (gcc and libasan).", file=sys.stderr)
@@ -18,9 +33,15 @@ def main() -> int:
     print(f"Building the engine with sanitizers in {FOLDER.relative_to(ROOT)} ...", flush=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     environment = build_sanitized(FOLDER)
-    command = [sys.executable, "-P", "-m", "tests.fuzz.run", *sys.argv[1:]]
-    return subprocess.run(command, cwd=FOLDER, env=environment, check=False).returncode  # noqa: S603 - our own run
+    python = (sys.executable, "-P", "-m")  # without the checkout's own blockd in the path
+    command = [*python, "tests.fuzz.run", *(given for given in arguments if given != WITHOUT_TESTS)]
+    code = subprocess.run(command, cwd=FOLDER, env=environment, check=False).returncode  # noqa: S603 - our own run
+    if code == 0 and not {WITHOUT_TESTS, "-h", "--help"} & set(arguments):
+        print("The tests of the extensions, with sanitizers:", flush=True)
+        command = [*python, "pytest", "-q", "-o", "pythonpath=", "-p", "no:cacheprovider", *TESTS]
+        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - our own run
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

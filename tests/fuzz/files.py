@@ -13,7 +13,7 @@ from blockd.errors import RulesetError
 from blockd.orders import Reason
 from blockd.ruleset import Enforced, Ruleset
 from blockd.ruleset._table import Table
-from blockd.ruleset.format import HEADER_SIZE, Header
+from blockd.ruleset.format import BUCKET_SIZE, HEADER_SIZE, Header
 from tests.fuzz.driver import driver
 from tests.resolver import corpus
 from tests.resolver.rig import keys_of
@@ -90,6 +90,19 @@ def _compare(table: Table, enforced: Enforced) -> int:
     return compared
 
 
+def _mislead(octets: bytearray, header: Header, chance: random.Random) -> None:
+    """Have an entry lead to the last octets of its section, and these say that a key of its size stands there."""
+    bucket = header.table.offset + chance.randrange(header.buckets) * BUCKET_SIZE
+    used = octets[bucket + 60]
+    if used:
+        slot = bucket + 20 + 4 * chance.randrange(used)
+        size = octets[header.records.offset + int.from_bytes(octets[slot : slot + 4], "little") + 4]
+        offset = header.records.size - chance.randrange(1, size + 6)
+        octets[slot : slot + 4] = offset.to_bytes(4, "little")
+        if offset + 4 < header.records.size:
+            octets[header.records.offset + offset + 4] = size
+
+
 def mutated(sound: bytes, chance: random.Random) -> bytes:
     """Give a ruleset file with some fields changed, or cut, or longer."""
     octets = bytearray(sound)
@@ -97,6 +110,8 @@ def mutated(sound: bytes, chance: random.Random) -> bytes:
     places = [(0, HEADER_SIZE)] + [
         (section.offset, section.end) for section in (header.claims, header.table, header.records, header.table)
     ]
+    if chance.randrange(4) == 0:
+        _mislead(octets, header, chance)
     for _ in range(chance.randrange(1, 5)):
         start, end = chance.choice(places)
         at = chance.randrange(start, end)
