@@ -44,18 +44,18 @@ $(VENV)/made: pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "blockd needs Python 3.11 or later, and there is no $(PYTHON). Say which to use: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("blockd needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say which to use: make PYTHON=python3.12")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "blockd needs Python's venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }
-	@echo "Installing blockd and what it needs into $(VENV) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
 $(VENV)/installed: $(VENV)/made $(wildcard blockd/*/*.pyx blockd/*/*.pxd)
+	@echo "Installing blockd, its engine and what it needs into $(VENV); this takes a minute or two ..."
 	@$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/tested: $(VENV)/installed
-	@echo "Installing what the tests need into $(VENV) ..."
+$(VENV)/tested: $(VENV)/made $(wildcard blockd/*/*.pyx blockd/*/*.pxd)
+	@echo "Installing blockd, its engine and what its tests need into $(VENV); this takes a minute or two ..."
 	@$(INSTALL) --editable '.[test]'
-	@touch $@
+	@touch $(VENV)/installed $@
 
 clean:
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis blockd/*/*.so blockd/*/*.c
