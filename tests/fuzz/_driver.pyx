@@ -7,9 +7,10 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
+from blockd.resolver._answering cimport ANSWERED, DECLINED, SILENT, Result
 from blockd.resolver._cache cimport Entry, NativeCache, new_entry
 from blockd.resolver._cursor cimport Cursor, cursor_over, skip_name, take, take_u16, take_u32
-from blockd.resolver._engine cimport ANSWERED, DECLINED, SILENT, NativeEngine, Result
+from blockd.resolver._engine cimport NativeEngine
 from blockd.resolver._message cimport HEADER_SIZE, MAX_TCP, Question, read_question
 from blockd.resolver._outbox cimport Peer
 from blockd.resolver._reading cimport read_response
