@@ -141,5 +141,8 @@ class Twins:
         """Give both engines a message; fail where they do not say and count the same. Gives what they said."""
         said = [side.begin(packet, host, transport) for side in self.sides]
         assert said[0] == said[1], (packet.hex(), host, transport)
-        assert self.native.counted == self.python.counted, (packet.hex(), host, transport)
+        counted_alike = self.native.counted == self.python.counted
+        if not counted_alike:
+            self.native.row.numbers[:] = self.python.row.numbers  # one failure is not the next one's
+        assert counted_alike, (packet.hex(), host, transport)
         return said[0]
