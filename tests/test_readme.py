@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ import pytest
 
 from blockd.orders import Action
 from blockd.settings import load
+from tests.daemon.harness import free_port
 from tests.readme_tables import with_tables
 from tests.upstream import UpstreamSimulator
 
@@ -90,7 +90,7 @@ class Place:
 
     def __init__(self, folder: Path, upstream: str) -> None:
         self.folder = folder
-        self.ports = {port: _free_port() for port in PORTS}
+        self.ports = {port: free_port() for port in PORTS}
         shutil.copytree(ROOT / "config", folder / "config")
         config = folder / "config" / "blockd.yaml"
         text = self.with_ports(config.read_text(encoding="utf-8"))
@@ -245,17 +245,3 @@ def _steady(line: str) -> str:
 def _replaced(text: str, ports: Mapping[str, str]) -> str:
     """Replace ports, each at once, so that none is replaced twice."""
     return re.sub(rf"\b(?:{'|'.join(ports)})\b", lambda found: ports[found[0]], text)
-
-
-def _free_port() -> int:
-    """Give a port that is free for UDP and TCP on loopback."""
-    for _ in range(50):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port = int(tcp.getsockname()[1])
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no port is free for both UDP and TCP")

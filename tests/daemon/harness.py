@@ -33,6 +33,8 @@ HAS_IPV6 = Path("/proc/net/if_inet6").exists() and "0000000000000000000000000000
     "/proc/net/if_inet6"
 ).read_text(encoding="ascii")
 
+_given: set[int] = set()  # ports handed out in this process: two of one daemon are never the same
+
 Feed = Mapping[str, object]
 
 
@@ -49,15 +51,18 @@ def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE)
 
 
 def free_port() -> int:
-    """Give a port that nobody has on loopback, over UDP and TCP, IPv4 and IPv6."""
+    """Give a port that nobody has on loopback, over UDP and TCP, IPv4 and IPv6, and that was not given before."""
     hosts = ("127.0.0.1", "::1") if HAS_IPV6 else ("127.0.0.1",)
     for _ in range(200):
         port = random.randint(*PORTS)  # noqa: S311 - no secret
+        if port in _given:
+            continue
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for host in hosts:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                     stack.enter_context(socket.socket(family, kind)).bind((host, port))
+            _given.add(port)
             return port
     raise AssertionError("no port is free")
 
