@@ -122,21 +122,12 @@ class Pipeline:
             self._reply,  # last: what the upstream said
         )
 
-    def answers_for(self, enforced: Enforced) -> BlockAnswers:
-        """Make the answers for a ruleset that is to be enforced."""
-        return BlockAnswers(self._sinkhole, enforced.version)
-
-    def enforce(self, enforced: Enforced, answers: BlockAnswers | None = None) -> None:
+    def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
         old = self._policy
-        self._policy = Policy(enforced, answers or self.answers_for(enforced))
+        self._policy = Policy(enforced, answers)
         if old is not None:
             old.enforced.close()
-
-    @property
-    def enforced(self) -> Enforced | None:
-        """What is enforced at this moment."""
-        return self._policy.enforced if self._policy else None
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | Exchange:
         """Answer what can be answered without waiting; give the exchange where an upstream must be asked.
@@ -168,13 +159,6 @@ class Pipeline:
             outcome = self._run(exchange)
         counted = self._counted(exchange, outcome)
         return counted if isinstance(counted, bytes) else None
-
-    async def resolve(self, packet: bytes, host: str, transport: Transport) -> bytes | None:
-        """Answer one message from its first octet; None where no answer is to be sent."""
-        begun = self.begin(packet, host, transport)
-        if isinstance(begun, Exchange):
-            return await self.finish(begun)
-        return begun if isinstance(begun, bytes) else None
 
     def _run(self, exchange: Exchange) -> bytes | Outcome:
         """Run the stages from where the exchange stands; a fault of ours costs this exchange a SERVFAIL, no more."""
