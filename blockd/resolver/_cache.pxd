@@ -54,6 +54,8 @@ cdef class NativeCache:
     cdef double max_negative_ttl
 
     cdef uint64_t hash_of(self, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil
+    cdef void call_bucket(self, uint64_t hashed) noexcept nogil
+    cdef void call_entry(self, uint64_t hashed) noexcept nogil
     cdef Entry *find(
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
     ) noexcept nogil

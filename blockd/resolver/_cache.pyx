@@ -13,6 +13,12 @@ from libc.string cimport memcmp, memcpy, memset
 
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word
 
+cdef extern from *:
+    """
+    #define blockd_prefetch(address) __builtin_prefetch(address)
+    """
+    void blockd_prefetch(const void *address) noexcept nogil
+
 cdef enum:
     OCTETS_PER_BUCKET = 512  # of the cache's size: about one entry each
     MIN_BUCKETS = 1024
@@ -117,6 +123,19 @@ cdef class NativeCache:
             sip_word(&state, word)
             at += 8
         return sip_end(state, key + at, size)
+
+    cdef void call_bucket(self, uint64_t hashed) noexcept nogil:
+        """Call for the memory that `call_entry` will look at."""
+        blockd_prefetch(&self.buckets[hashed & self.mask])
+
+    cdef void call_entry(self, uint64_t hashed) noexcept nogil:
+        """Call for the memory that `find` will look at."""
+        cdef const uint8_t *entry = <const uint8_t *>self.buckets[hashed & self.mask]
+        if entry != NULL:
+            blockd_prefetch(entry)
+            blockd_prefetch(entry + 64)
+            blockd_prefetch(entry + 128)
+            blockd_prefetch(entry + 192)
 
     cdef Entry *find(
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now

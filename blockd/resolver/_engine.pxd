@@ -3,12 +3,24 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from blockd.resolver._answering cimport Answering, Result
 from blockd.resolver._cache cimport NativeCache
 from blockd.resolver._flights cimport Flight, Flights
+from blockd.resolver._message cimport Question
 from blockd.resolver._outbox cimport Outbox, Peer
 from blockd.resolver._sockets cimport iovec, mmsghdr
+from blockd.ruleset._table cimport MAX_ENDS
 
 cdef enum:
-    IN_SIZE = 4096  # octets of a question; a longer one is cut and so refused as malformed
+    IN_SIZE = 1472  # octets of a question, as many as a packet brings; a longer one is cut and so refused as malformed
     IN_BATCH = 64
+    AHEAD = 16  # messages looked at together: enough to hide memory's latency, few enough for the nearest cache
+
+cdef struct Looked:
+    bint ordinary  # else nothing below is set, and the message is declined
+    bint likely_listed  # nothing but a hint
+    bint has_hash
+    int suffixes
+    uint64_t hashed  # the question's in the cache
+    Question question
+    uint64_t hashes[MAX_ENDS]  # of the name's suffixes
 
 
 cdef class NativeEngine(Answering):
@@ -20,14 +32,20 @@ cdef class NativeEngine(Answering):
     cdef readonly Flights flights
     cdef Outbox outbox
     cdef int epoll
+    cdef readonly double heard  # when an upstream last answered, by the monotonic clock
     cdef readonly uint64_t unreachable  # how often the network said that an upstream cannot be reached
     cdef mmsghdr in_headers[IN_BATCH]
     cdef iovec in_vectors[IN_BATCH]
     cdef Peer in_peers[IN_BATCH]
     cdef uint8_t in_buffers[IN_BATCH][IN_SIZE]
+    cdef Looked ahead[AHEAD]
 
     cdef int _place_of(self, int descriptor) noexcept nogil
-    cdef Result _handle(self, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef int _drain_batch(self, int descriptor) except -1
+    cdef void _look_ahead(self, int first, int last) noexcept nogil
+    cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, bint over_udp) noexcept nogil
+    cdef void _hash_question(self, Looked *looked) noexcept nogil
+    cdef Result _handle(self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef _land(self, Flight *flight, const uint8_t *message, uint32_t size, double now)
     cdef _give_up(self, Flight *flight)
     cdef _give_up_socket(self, int index)

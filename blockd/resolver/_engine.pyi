@@ -14,6 +14,7 @@ class NativeEngine:
     cache: NativeCache
     flights: Flights
     unreachable: int
+    heard: float
     def __init__(
         self,
         pipeline: Pipeline,

@@ -8,21 +8,21 @@ policy, cache, forwarding. Everything else it declines, and the pipeline answers
 from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from blockd.metrics.counters import Transport
 from blockd.resolver.engine import Declined, send
 from blockd.resolver.pipeline import Outcome
 
 from blockd.resolver._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, UDP, Answering, Result
-from blockd.resolver._cache cimport Entry, NativeCache, new_entry
+from blockd.resolver._cache cimport Entry, NativeCache
 from blockd.resolver._flights cimport MAX_PACKET, MAX_STRAYS, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver._message cimport HEADER_SIZE, MAX_TCP, Question, read_question
 from blockd.resolver._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver._peers cimport address_into, address_of, ancillary_of
 from blockd.resolver._reading cimport read_response
 from blockd.resolver._sockets cimport (
-    MSG_DONTWAIT, epoll_event, epoll_wait, monotonic, msghdr, recv, recvmmsg, sockaddr,
+    MSG_DONTWAIT, epoll_event, epoll_wait, monotonic, recv, recvmmsg, sockaddr,
 )
 from blockd.ruleset._table cimport RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision
 
@@ -33,6 +33,8 @@ cdef enum:
     CLASS_IN = 1
     FLAG_RD = 0x0100
     FLAG_CD = 0x0010
+    TURNS = 4  # batches taken in one call, so that other sockets and timers get their turn
+    BUSY = 12  # messages in a batch from which on more have probably come meanwhile
     READY = 64  # upstream sockets looked at in one call
     PER_SOCKET = 32  # messages taken from one of them
 
@@ -83,6 +85,7 @@ cdef class NativeEngine(Answering):
     def begin(self, bytes packet, str host, transport):
         """Answer one message as `Pipeline.begin` does; questions for upstreams are left to the pipeline."""
         cdef uint8_t small[OUT_SIZE]
+        cdef Looked looked
         cdef uint32_t written = 0
         cdef Peer peer
         cdef Result result = DECLINED
@@ -91,13 +94,16 @@ cdef class NativeEngine(Answering):
         cdef bytearray out
         if self.table is not None or not self.refuse_unready:
             address_into(&peer, host)
+            self._look(&looked, octets, size, transport == Transport.UDP)
             if transport == Transport.UDP:
-                result = self._handle(octets, size, &peer, -1, small, &written, self._clock())
+                result = self._handle(&looked, octets, size, &peer, -1, small, &written, self._clock())
                 if result == ANSWERED:
                     return small[:written]
             else:
                 out = bytearray(MAX_TCP)
-                result = self._handle(octets, size, &peer, -2 - <int>transport, <uint8_t *><char *>out, &written, self._clock())
+                result = self._handle(
+                    &looked, octets, size, &peer, -2 - <int>transport, <uint8_t *><char *>out, &written, self._clock()
+                )
                 if result == ANSWERED:
                     return bytes(out[:written])
             if result == SILENT:
@@ -105,35 +111,82 @@ cdef class NativeEngine(Answering):
         return self._pipeline.begin(packet, host, transport)
 
     def drain(self, int descriptor):
-        """Answer at most one batch of a socket's messages in place; give back those that are not ordinary."""
-        cdef int i, count
+        """Answer a few batches of a socket's messages in place; give back those that are not ordinary."""
+        cdef int turn
+        self._declined = []
+        for turn in range(TURNS):
+            if self._drain_batch(descriptor) < BUSY:
+                break
+        return self._declined
+
+    cdef int _drain_batch(self, int descriptor) except -1:
+        """Answer at most one batch of a socket's messages, and give how many there were."""
+        cdef int i, count, first, last
         cdef uint32_t written
         cdef double now
         cdef uint8_t *out
-        cdef msghdr *header
-        self._declined = []
         for i in range(IN_BATCH):
             self.in_headers[i].msg_hdr.msg_namelen = sizeof(self.in_peers[i].address)
             self.in_headers[i].msg_hdr.msg_controllen = CONTROL_SIZE
         count = recvmmsg(descriptor, self.in_headers, IN_BATCH, MSG_DONTWAIT, NULL)
         if count <= 0:
-            return self._declined
+            return 0
         now = monotonic()
-        for i in range(count):
-            header = &self.in_headers[i].msg_hdr
-            self.in_peers[i].address_size = header.msg_namelen
-            self.in_peers[i].control_size = <uint32_t>header.msg_controllen
-            out = self.outbox.room(descriptor)
-            if self._handle(
-                self.in_buffers[i], self.in_headers[i].msg_len, &self.in_peers[i], descriptor, out, &written, now
-            ) == DECLINED:
-                self._give_back(&self.in_peers[i], descriptor, self.in_buffers[i], self.in_headers[i].msg_len)
-            elif written:
-                self.outbox.put(&self.in_peers[i], written)
+        for first in range(0, count, AHEAD):
+            last = first + AHEAD if first + AHEAD < count else count
+            self._look_ahead(first, last)
+            for i in range(first, last):
+                self.in_peers[i].address_size = self.in_headers[i].msg_hdr.msg_namelen
+                self.in_peers[i].control_size = <uint32_t>self.in_headers[i].msg_hdr.msg_controllen
+                out = self.outbox.room(descriptor)
+                if self._handle(
+                    &self.ahead[i - first], self.in_buffers[i], self.in_headers[i].msg_len, &self.in_peers[i],
+                    descriptor, out, &written, now,
+                ) == DECLINED:
+                    self._give_back(&self.in_peers[i], descriptor, self.in_buffers[i], self.in_headers[i].msg_len)
+                elif written:
+                    self.outbox.put(&self.in_peers[i], written)
         self.outbox.flush()
         if self.flights.any_refused:
             self._give_up_refused()
-        return self._declined
+        return count
+
+    cdef void _look_ahead(self, int first, int last) noexcept nogil:
+        """Parse some of the messages taken, and call for the memory that their answers need, all at once."""
+        cdef Looked *looked
+        cdef int i
+        for i in range(first, last):
+            self._look(&self.ahead[i - first], self.in_buffers[i], self.in_headers[i].msg_len, True)
+        if self.table is not None:
+            for i in range(first, last):
+                looked = &self.ahead[i - first]
+                if looked.ordinary and self.table.approach(looked.hashes, looked.suffixes):
+                    looked.likely_listed = True
+        for i in range(first, last):
+            looked = &self.ahead[i - first]
+            if looked.ordinary and not looked.likely_listed:
+                self._hash_question(looked)
+                self.cache.call_bucket(looked.hashed)
+        for i in range(first, last):
+            looked = &self.ahead[i - first]
+            if looked.has_hash:
+                self.cache.call_entry(looked.hashed)
+
+    cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, bint over_udp) noexcept nogil:
+        """Parse a message; give whether it is an ordinary question."""
+        cdef Question *q = &looked.question
+        looked.likely_listed = looked.has_hash = False
+        looked.suffixes = 0
+        looked.ordinary = read_question(packet, size, over_udp, q)
+        if looked.ordinary and self.table is not None:
+            looked.suffixes = self.table.hash_suffixes(q.key, q.ends, q.labels, looked.hashes)
+        return looked.ordinary
+
+    cdef void _hash_question(self, Looked *looked) noexcept nogil:
+        cdef Question *q = &looked.question
+        if not looked.has_hash:
+            looked.hashed = self.cache.hash_of(q.key, q.key_size, q.qtype, q.do_, (q.flags & FLAG_CD) != 0)
+            looked.has_hash = True
 
     def drain_upstreams(self):
         """Take what upstreams have sent, and answer all who wait for it; give back those whom it does not answer."""
@@ -185,8 +238,9 @@ cdef class NativeEngine(Answering):
     cdef _land(self, Flight *flight, const uint8_t *message, uint32_t size, double now):
         """Keep what an upstream said and answer those who wait for it."""
         cdef uint32_t lifetime = 0
-        cdef Entry *entry = read_response(message, size, flight.question_size, &lifetime)
-        cdef Entry *keyed
+        cdef Entry *entry = read_response(
+            message, size, flight.question_size, flight.key, flight.key_size, &lifetime
+        )
         cdef Waiter *waiter
         cdef Question q
         cdef uint8_t *out
@@ -195,20 +249,18 @@ cdef class NativeEngine(Answering):
         if entry == NULL:
             self._give_up(flight)
             return
-        keyed = _with_key(entry, flight)
-        free(entry)
-        if keyed == NULL:
-            self._give_up(flight)
-            return
+        entry.hash = flight.hash
+        entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
+        self.heard = now
         self._took(now - flight.sent)
-        kept = self.cache.keep(keyed, lifetime, now)
+        kept = self.cache.keep(entry, lifetime, now)
         waiter = flight.first
         try:
             while waiter != NULL:
                 out = self.outbox.room(waiter.descriptor)
                 written = 0
                 if not read_question(waiter.packet, waiter.size, True, &q) or self._late_answer(
-                    &q, keyed, out, &written, now
+                    &q, entry, out, &written, now
                 ) == DECLINED:
                     self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
                 elif written:
@@ -217,7 +269,7 @@ cdef class NativeEngine(Answering):
         finally:
             self.flights.release(flight)
             if not kept:
-                free(keyed)
+                free(entry)
 
     cdef _give_up(self, Flight *flight):
         """Give back all who wait for a flight, and end it."""
@@ -262,32 +314,32 @@ cdef class NativeEngine(Answering):
             self._declined.append(Declined(begun, address, ancillary, descriptor))
 
     cdef Result _handle(
-        self, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out, uint32_t *written,
-        double now,
+        self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out,
+        uint32_t *written, double now,
     ) noexcept nogil:
-        """Answer one message into `out`; `descriptor` is where it came from, or below 0 where it may not fly.
+        """Answer one message that was looked at into `out`; `descriptor` is where it came from, or below 0 where it may not fly.
 
         -2 - transport stands for a message that came over a stream.
         """
-        cdef Question q
+        cdef Question *q = &looked.question
         cdef Decision decision
         cdef Entry *entry
         cdef Flight *flight
-        cdef uint64_t hashed
+        cdef bint cd
         cdef int64_t hit = -1
         cdef bint allowed = False
         cdef int transport = UDP if descriptor >= -1 else -2 - descriptor
         written[0] = 0
-        if not read_question(packet, size, transport == UDP, &q) or not self._serves(<const sockaddr *>&peer.address):
+        if not looked.ordinary or not self._serves(<const sockaddr *>&peer.address):
             return DECLINED
         if q.qclass != CLASS_IN or q.qtype == TYPE_OPT or q.qtype == TYPE_AXFR or q.qtype == TYPE_IXFR:
             return DECLINED
         if self.table is not None:
-            decision = self.table.decide(q.key, q.key_size, q.ends, q.labels)
+            decision = self.table.decide_hashed(q.key, q.key_size, q.ends, looked.hashes, looked.suffixes)
             if decision.ruling == RULED_BROKEN:
                 return DECLINED
             if decision.ruling == RULED_LISTED:
-                return self._block_counted(&q, &decision, transport, -1, out, written)
+                return self._block_counted(q, &decision, transport, -1, out, written)
             if decision.ruling != RULED_NONE:
                 hit = decision.order
                 allowed = decision.ruling == RULED_ALLOWED
@@ -295,15 +347,16 @@ cdef class NativeEngine(Answering):
             return DECLINED
         if not q.flags & FLAG_RD:
             return DECLINED
-        hashed = self.cache.hash_of(q.key, q.key_size, q.qtype, q.do_, (q.flags & FLAG_CD) != 0)
-        entry = self.cache.find(hashed, q.key, q.key_size, q.qtype, q.do_, (q.flags & FLAG_CD) != 0, now)
+        cd = (q.flags & FLAG_CD) != 0
+        self._hash_question(looked)
+        entry = self.cache.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
         if entry != NULL:
-            return self._from_entry(&q, entry, transport, hit, allowed, True, out, written, now)
+            return self._from_entry(q, entry, transport, hit, allowed, True, out, written, now)
         if descriptor < 0 or size > MAX_PACKET or self.flights.waiting >= MAX_WAITING:
             return DECLINED  # before anything is launched that nobody could wait for
-        flight = self.flights.find(hashed, q.key, q.key_size, q.qtype, q.do_, (q.flags & FLAG_CD) != 0)
+        flight = self.flights.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd)
         if flight == NULL:
-            flight = self.flights.launch(hashed, q.key, q.key_size, q.qtype, q.do_, (q.flags & FLAG_CD) != 0, now)
+            flight = self.flights.launch(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
             if flight == NULL:
                 return DECLINED
         if not self.flights.join(flight, peer, descriptor, packet, size):
@@ -311,25 +364,6 @@ cdef class NativeEngine(Answering):
                 self.flights.release(flight)
             return DECLINED
         return FLOWN
-
-cdef Entry *_with_key(const Entry *entry, const Flight *flight) noexcept nogil:
-    """Give a copy of an entry that has its question."""
-    cdef Entry *keyed = new_entry(
-        flight.key_size, entry.records_size, entry.ttl_count, entry.errors_size, entry.leads_size
-    )
-    if keyed == NULL:
-        return NULL
-    memcpy(keyed.key, flight.key, flight.key_size)
-    memcpy(keyed.records, entry.records, entry.records_size)
-    memcpy(keyed.ttls, entry.ttls, entry.ttl_count * 8)
-    memcpy(keyed.errors, entry.errors, entry.errors_size)
-    memcpy(keyed.leads, entry.leads, entry.leads_size)
-    memcpy(keyed.counts, entry.counts, sizeof(entry.counts))
-    keyed.rcode = entry.rcode
-    keyed.authentic = entry.authentic
-    keyed.hash = flight.hash
-    keyed.qtype, keyed.do_, keyed.cd = flight.qtype, flight.do_, flight.cd
-    return keyed
 
 
 cdef bint _would_block() noexcept nogil:

@@ -52,9 +52,10 @@ cdef Notes notes  # one thread, one message at a time
 
 
 cdef Entry *read_response(
-    const uint8_t *message, uint32_t size, uint32_t question_size, uint32_t *lifetime
+    const uint8_t *message, uint32_t size, uint32_t question_size, const uint8_t *key, uint32_t key_size,
+    uint32_t *lifetime,
 ) noexcept nogil:
-    """Give a new entry, without key and times, for a message whose header and question have been matched."""
+    """Give a new entry under `key`, without hash and times, for a message whose header and question have been matched."""
     cdef Cursor c = cursor_over(message, size)
     cdef uint32_t start = HEADER_SIZE + question_size
     cdef uint32_t end = start
@@ -87,9 +88,10 @@ cdef Entry *read_response(
                 end = size - c.left
     if c.left:
         return NULL
-    entry = new_entry(0, end - start, notes.records, notes.errors_size, notes.leads_size)
+    entry = new_entry(key_size, end - start, notes.records, notes.errors_size, notes.leads_size)
     if entry == NULL:
         return NULL
+    memcpy(entry.key, key, key_size)
     memcpy(entry.records, message + start, entry.records_size)
     memcpy(entry.ttls, notes.ttls, notes.records * 8)
     memcpy(entry.errors, notes.errors, entry.errors_size)
@@ -287,7 +289,7 @@ def read(bytes message, uint32_t question_size):
     cdef uint32_t i, at = 0
     if len(message) > MAX_MESSAGE or HEADER_SIZE + question_size > len(message):
         return None
-    entry = read_response(<const uint8_t *><const char *>message, len(message), question_size, &lifetime)
+    entry = read_response(<const uint8_t *><const char *>message, len(message), question_size, NULL, 0, &lifetime)
     if entry == NULL:
         return None
     leads = ([], [])

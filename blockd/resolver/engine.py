@@ -14,7 +14,7 @@ from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
 from blockd.ruleset import Enforced
 
 BATCH = 64  # messages taken in one call, so that other sockets and timers get their turn
-_BUFFER = 4096  # octets; a longer question is cut and so refused as malformed
+_BUFFER = 1472  # octets; a longer question is cut and so refused as malformed
 _ANCILLARY = socket.CMSG_SPACE(64)  # room for one IP_PKTINFO or IPV6_PKTINFO
 
 Address = tuple[str, int] | tuple[str, int, int, int]

@@ -45,6 +45,9 @@ cdef class Table:
     cdef uint8_t ipv6_lengths[129]
 
     cdef Decision decide(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels) noexcept nogil
+    cdef int hash_suffixes(self, const uint8_t *key, const uint16_t *ends, int labels, uint64_t *hashes) noexcept nogil
+    cdef bint approach(self, const uint64_t *hashes, int count) noexcept nogil
+    cdef Decision decide_hashed(self, const uint8_t *key, uint32_t size, const uint16_t *ends, const uint64_t *hashes, int count) noexcept nogil
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil
     cdef bint _weigh(self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found) noexcept nogil
     cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil

@@ -138,13 +138,21 @@ cdef class Table:
         The key must be readable 8 octets beyond its end.
         """
         cdef uint64_t hashes[MAX_ENDS]
+        return self.decide_hashed(key, size, ends, hashes, self.hash_suffixes(key, ends, labels, hashes))
+
+    cdef int hash_suffixes(
+        self, const uint8_t *key, const uint16_t *ends, int labels, uint64_t *hashes
+    ) noexcept nogil:
+        """Hash every suffix that may be listed, from the root down, call for their buckets, and give how many.
+
+        A decision in steps, for several names at once, so that memory is waited for once and not for each of them:
+        this, `approach`, `decide_hashed`.
+        """
         cdef SipState state
         cdef uint64_t word
         cdef uint32_t at = 0, end
         cdef int label
         cdef int looked = labels if labels < <int>self.max_labels else <int>self.max_labels
-        cdef Decision found
-        memset(&found, 0, sizeof(found))
         sip_start(&state, self.k0, self.k1)
         for label in range(looked):
             end = ends[label]
@@ -154,7 +162,37 @@ cdef class Table:
                 at += 8
             hashes[label] = sip_end(state, key + at, end)
             blockd_prefetch(self.buckets + (((hashes[label] >> 32) * self.bucket_count) >> 32) * BUCKET_SIZE)
-        for label in range(looked - 1, -1, -1):
+        return looked
+
+    cdef bint approach(self, const uint64_t *hashes, int count) noexcept nogil:
+        """Call for the records that `decide_hashed` will compare; give whether there are any. It decides nothing."""
+        cdef const uint8_t *line
+        cdef uint16_t here
+        cdef uint32_t offset
+        cdef int label, slot
+        cdef bint any_found = False
+        if self.bucket_count == 0:
+            return False
+        for label in range(count):
+            line = self.buckets + (((hashes[label] >> 32) * self.bucket_count) >> 32) * BUCKET_SIZE
+            for slot in range(line[60] if line[60] < SLOTS else SLOTS):
+                memcpy(&here, line + slot * 2, 2)
+                if here == <uint16_t>hashes[label]:
+                    offset = _u32(line + 20 + slot * 4)
+                    if offset < self.records_size:
+                        blockd_prefetch(self.records + offset)
+                        any_found = True
+        return any_found
+
+    cdef Decision decide_hashed(
+        self, const uint8_t *key, uint32_t size, const uint16_t *ends, const uint64_t *hashes, int count
+    ) noexcept nogil:
+        """Decide about a name whose suffixes were hashed."""
+        cdef uint32_t end
+        cdef int label
+        cdef Decision found
+        memset(&found, 0, sizeof(found))
+        for label in range(count - 1, -1, -1):
             end = ends[label]
             if self._weigh(key, end, hashes[label], EXACT if end == size else SUBDOMAINS, &found):
                 break

@@ -324,7 +324,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
         if keep_each and i % keep_each == 0:
             tally.samples.append(packet[:size])
         lifetime = 12345
-        entry = read_response(packet, size, section, &lifetime)
+        entry = read_response(packet, size, section, NULL, 0, &lifetime)
         if entry == NULL:
             tally.declined += 1
             free(packet)
