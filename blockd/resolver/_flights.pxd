@@ -44,6 +44,7 @@ cdef class Flights:
     cdef Flight *soonest
     cdef Flight *latest
     cdef readonly int count
+    cdef readonly uint64_t launched  # since the start
     cdef readonly int waiting
     cdef int sockets
     cdef int resting  # the socket that nothing is sent from, so that it can be replaced; -1 for none

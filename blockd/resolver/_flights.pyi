@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 class Flights:
     count: int
+    launched: int
     waiting: int
     def use(self, descriptors: Sequence[int]) -> None: ...
     def rest(self, index: int) -> None: ...

@@ -162,6 +162,7 @@ cdef class Flights:
             self.soonest = flight
         self.latest = flight
         self.count += 1
+        self.launched += 1
         return flight
 
     cdef bint join(

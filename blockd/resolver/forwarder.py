@@ -44,6 +44,7 @@ class Forwarder:
         self._clock = clock
         self._randomness = randomness
         self._avoided = dict.fromkeys(self._upstreams, 0.0)
+        self._heard = dict.fromkeys(self._upstreams, float("-inf"))
         self._in_flight: dict[CacheKey, asyncio.Task[Response]] = {}
         self._failures: dict[CacheKey, tuple[float, Response | UpstreamFailure]] = {}
 
@@ -60,6 +61,10 @@ class Forwarder:
     def avoid(self, upstream: Upstream) -> None:
         """Ask an upstream last for a while, since it has just failed."""
         self._avoided[upstream] = self._clock() + AVOIDED
+
+    def note_heard(self, upstream: Upstream, moment: float) -> None:
+        """Note that an upstream answered somebody at a moment of the clock."""
+        self._heard[upstream] = max(self._heard[upstream], moment)
 
     async def resolve(self, key: CacheKey) -> Response:
         """Give what the upstreams say; raises UpstreamFailure with the reason of the last attempt."""
@@ -86,10 +91,14 @@ class Forwarder:
                 response = parse(message, question_size)
             except UpstreamFailure as error:
                 failure = error
+                if error.code == types.EDE_NO_REACHABLE_AUTHORITY and self._heard[upstream] >= started:
+                    continue  # it is this name that is slow, not the upstream
             except BadMessage as error:
                 failure = UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} sent a bad message: {error}")
             else:
-                self._row.upstream(self._clock() - started)
+                now = self._clock()
+                self.note_heard(upstream, now)
+                self._row.upstream(now - started)
                 if not response.failed:
                     return response
                 last = response

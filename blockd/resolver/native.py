@@ -57,6 +57,7 @@ class Upstreams:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._epoll.fileno(), self._read)
         self._unreachable = 0
+        self._launched = 0  # flights, when a socket was replaced last
         self._timer: asyncio.TimerHandle | None = None
         self._tick()
 
@@ -82,9 +83,13 @@ class Upstreams:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TICK, self._tick)
         self._note_unreachable()  # the engine also hears of it when it sends
-        overdue = self._engine.give_up_before(time.monotonic() - self._forwarder.timeout)
+        since = time.monotonic() - self._forwarder.timeout
+        overdue = self._engine.give_up_before(since)
+        if self._upstream is not None:
+            self._forwarder.note_heard(self._upstream, self._engine.heard)
         if overdue:
-            self._fail()
+            if self._engine.heard < since:  # else it is one name that is slow, not the upstream
+                self._fail()
             self._answer_later(overdue)
         preferred = self._forwarder.preferred
         if preferred != self._upstream or not self._sockets:  # none: there was no network, perhaps there is one now
@@ -114,8 +119,9 @@ class Upstreams:
     def _renew(self) -> None:
         """Replace the resting socket by one with another port once nothing is in the air there; the next rests then."""
         flights = self._engine.flights
-        if self._upstream is None or not flights.idle(self._next):
+        if self._upstream is None or flights.launched == self._launched or not flights.idle(self._next):
             return
+        self._launched = flights.launched
         with contextlib.suppress(OSError):
             sock = self._connected(self._upstream)
             flights.replace(self._next, sock.fileno())

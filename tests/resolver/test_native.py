@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from pathlib import Path
 
 import dns.message
+import dns.rcode
 import pytest
 
 from blockd.resolver import engine_name
@@ -144,6 +145,29 @@ def test_after_a_silent_upstream_the_next_one_is_asked(make: Make, upstream: Ups
             assert len(upstream.seen) == asked, "it is avoided for a while"
 
         run(make(upstream.upstream, second.upstream, timeout=0.1), test)
+
+
+def test_one_slow_name_does_not_make_its_upstream_be_avoided(make: Make, upstream: UpstreamSimulator) -> None:
+    upstream.make = lambda query: None if b"slow" in query else _refusal(query)
+    with UpstreamSimulator() as second:
+        second.plan("slow.example", "A", "slow.example. 300 IN A 198.51.100.1")
+
+        async def test(client: Client) -> None:
+            client.send(question("slow.example"))
+            heard = ""
+            while heard != "198.51.100.1":
+                client.send(question(f"{time.monotonic_ns()}.example"))
+                heard = await client.hear()
+                await asyncio.sleep(0.01)
+            assert {seen.name for seen in second.seen} == {"slow.example"}, "all others went where they always go"
+
+        run(make(upstream.upstream, second.upstream, timeout=0.3), test)
+
+
+def _refusal(query: bytes) -> bytes:
+    answer = dns.message.make_response(dns.message.from_wire(query))
+    answer.set_rcode(dns.rcode.NXDOMAIN)
+    return answer.to_wire()
 
 
 def test_an_upstream_that_is_gone_is_noticed_at_once(make: Make, upstream: UpstreamSimulator) -> None:
