@@ -90,12 +90,13 @@ class State:
         """Give the folder of a feed."""
         return self.folder / "feeds" / name
 
-    def prepare(self, version: int, slots: HitSlots, now: float) -> Ruleset:
-        """Check a version from its first octet to the last and write its orders' states as they are at `now`.
+    def prepare(self, version: int, slots: HitSlots, now: float, *, verify: bool = True) -> Ruleset:
+        """Write a version's order states as they are at `now`; then nothing else is needed to enforce it.
 
-        Raises RulesetError where it cannot be used. Then nothing else is needed to enforce it.
+        The file is read from its first octet to the last, unless `verify` says that it has just been written here.
+        Raises RulesetError where it cannot be used.
         """
-        ruleset = Ruleset.open(self.versions.ruleset(version))
+        ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify)
         orders = [record.order for record in ruleset.catalogue.orders]
         write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now)
         return ruleset
