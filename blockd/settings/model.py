@@ -91,7 +91,7 @@ class Forwarding(Section):
 class Cache(Section):
     """What is kept of upstreams' answers."""
 
-    size: Annotated[int, size_within("1M", "256G")] = setting("64M", "Memory for answers, in each worker.")
+    size: Annotated[int, size_within("1M", "256G")] = setting("32M", "Memory for answers, in all workers together.")
     max_ttl: Annotated[float, time_within("1s", "7d")] = setting("1d", "The longest that an answer is kept.")
     max_negative_ttl: Annotated[float, time_within("0s", "1d")] = setting(
         "1h", "The longest that a missing name is kept as missing."
