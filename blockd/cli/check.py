@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blockd.cli import DONE, NO
-from blockd.cli.fetching import fetched, gate_of
+from blockd.cli.fetching import fetched
 from blockd.cli.output import show
 from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.build import Built, build
 from blockd.ruleset import Catalogue, Ruleset, Versions
+from blockd.ruleset.gate_lists import gate_of
 from blockd.settings import Settings, load
 
 HELP = "check the config and its lists; nothing is started or changed"
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         built = build(
             candidates,
             Path(folder) / "compiled",
-            gate=gate_of(settings),
+            gate=gate_of(settings.gate),
             in_force=in_force,
             created=int(time.time()),
             randomness=os.urandom,
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
         "feeds": [feed.name for feed in settings.feeds],
         "refused": {name: {"reason": error.reason, "why": str(error)} for name, error in refused.items()},
         "rejects": {name: report.to_json() for name, report in built.rejects.items()},
+        "held": {name: report.to_json() for name, report in built.held.items()},
     }
     show(args.json, told, _lines(args.config, settings, names, refused, built))
     return NO if refused else DONE
@@ -64,6 +66,8 @@ def _lines(
             yield f"feed {feed.name} is good: {report.accepted:,} names, {report.rejected:,} lines rejected"
         else:
             yield f"feed {feed.name} is good."
+        if feed.name in built.held and built.held[feed.name].total:
+            yield f"  {built.held[feed.name].sentence()}"
     yield f"A start would enforce {names:,} names."
 
 

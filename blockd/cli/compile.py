@@ -9,13 +9,15 @@ import time
 from pathlib import Path
 
 from blockd.cli import DONE, NO
-from blockd.cli.fetching import fetched, gate_of
+from blockd.cli.fetching import fetched
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, Content, build
 from blockd.ruleset import Gate
+from blockd.ruleset.gate_lists import gate_of
 from blockd.settings import DomainsFeed, HostsFeed, load
+from blockd.settings import Gate as GateSettings
 
 HELP = "compile lists to a ruleset file"
 
@@ -34,12 +36,12 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(f"{args.output} cannot be written: its folder does not exist")
     if args.lists:
         refused: dict[str, FeedRefused] = {}
-        built = _build(_named(args.lists, args.type), Gate(), args.output)
+        built = _build(_named(args.lists, args.type), gate_of(GateSettings()), args.output)
     else:
         settings = load(args.config)
         with tempfile.TemporaryDirectory(prefix="blockd-") as folder:
             candidates, refused = fetched(settings.feeds, Path(folder))
-            built = _build(candidates, gate_of(settings), args.output)
+            built = _build(candidates, gate_of(settings.gate), args.output)
     refused.update(built.refused)
     seconds = time.monotonic() - started
     header = built.header
@@ -49,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
         "digest": header.digest.hex() if header else None,
         "seconds": round(seconds, 2),
         "refused": {name: str(error) for name, error in refused.items()},
+        "held": {name: report.to_json() for name, report in built.held.items()},
     }
     lines = [f"feed {name} is refused ({error.reason}): {error}" for name, error in refused.items()]
+    lines += [f"feed {name}: {report.sentence()}" for name, report in built.held.items() if report.total]
     if header:
         size = args.output.stat().st_size
         lines.append(f"{args.output}: {header.names:,} names, {size:,} octets, compiled in {seconds:.1f} s")

@@ -11,8 +11,7 @@ from blockd.errors import FeedRefused
 from blockd.feeds.build import Candidate, Content
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.watch import Watch
-from blockd.ruleset import Gate
-from blockd.settings import AnyFeed, Settings
+from blockd.settings import AnyFeed
 
 
 def fetched(feeds: Sequence[AnyFeed], folder: Path) -> tuple[list[Candidate], dict[str, FeedRefused]]:
@@ -27,11 +26,6 @@ def fetched(feeds: Sequence[AnyFeed], folder: Path) -> tuple[list[Candidate], di
         elif result is not None:
             candidates.append(Candidate(feed, Content(result.path, result.digest), None, now))
     return candidates, refused
-
-
-def gate_of(settings: Settings) -> Gate:
-    """Give the gate that a config asks for."""
-    return Gate(settings.gate.max_shrink, settings.gate.min_names, settings.gate.max_rejects)
 
 
 async def _all(feeds: Sequence[AnyFeed], folder: Path) -> list[Fetched | FeedRefused | None]:

@@ -42,6 +42,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         age = "never fetched" if feed["age_seconds"] is None else f"{feed['age_seconds']:,.0f} s old"
         until = f", expires {feed['expires']}" if feed["expires"] else ""
         yield f"feed {feed['name']} ({feed['type']}): {feed['names']:,} names, {age}{until}"
+        if feed["held"]["sentence"]:
+            yield f"  {feed['held']['sentence']}"
         if feed["refusal"]:
             yield f"  REFUSED: {feed['refusal']}"
     for worker in told["workers"]:

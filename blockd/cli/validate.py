@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -16,6 +15,11 @@ from blockd.errors import FeedRefused
 from blockd.feeds.body import Progress
 from blockd.feeds.lists import Kind, read_list
 from blockd.feeds.rejects import RejectReport
+from blockd.orders import Action, Scope
+from blockd.ruleset.gate_lists import gate_of
+from blockd.ruleset.held import HeldReport
+from blockd.settings import Gate as GateSettings
+from blockd.settings import load
 
 HELP = "read a list and report what is rejected, grouped by reason"
 MAX_SIZE = 4 * 1024**3  # bytes when unpacked: 16 times the largest national list; a bomb ends here
@@ -30,13 +34,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 where the list could be enforced as it is, 1 where it would be refused."""
-    rejects = RejectReport()
+    rejects, held = RejectReport(), HeldReport()
+    guard = gate_of(load(args.config).gate if args.config.is_file() else GateSettings()).guard
+    scope = Scope.EXACT if args.kind == "hosts" else Scope.BOTH  # what a feed of that type covers where none is given
+    guarded: dict[bytes, str] = {}
     refusal: FeedRefused | None = None
     try:
         with _bar(args.file) as progress:
-            deque(read_list(args.kind, args.file, rejects, MAX_SIZE, progress), maxlen=0)
+            for key in read_list(args.kind, args.file, rejects, MAX_SIZE, progress):
+                if reason := guard.reason(key, scope, Action.SINKHOLE):
+                    guarded[key] = reason
     except FeedRefused as error:
         refusal = error
+    for key, reason in guarded.items():
+        held.add(reason, key)
     verdict = f"refused, {refusal.reason}: {refusal}" if refusal else f"{args.file} is a usable list"
     data = {
         "file": str(args.file),
@@ -44,8 +55,9 @@ def run(args: argparse.Namespace) -> int:
         "usable": refusal is None,
         "refused": {"reason": refusal.reason, "sentence": str(refusal)} if refusal else None,
         **rejects.to_json(),
+        "held": held.to_json(),
     }
-    show(args.json, data, (*rejects.text(), verdict))
+    show(args.json, data, (*rejects.text(), *held.text(), verdict))
     return NO if refusal else DONE
 
 

@@ -18,6 +18,7 @@ from blockd.feeds.amend import amend
 from blockd.feeds.build import Built, Candidate, build
 from blockd.feeds.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate, Ruleset
+from blockd.ruleset.held import HeldReport
 
 MAX_TIME = 1800.0  # seconds; ten million names take a small part of it
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -28,7 +29,8 @@ NICENESS = 10  # so that compiling never takes a core from answering
 class Job:
     """What is compiled, to where, and what it is compared with.
 
-    `in_force` is the file of the ruleset that is enforced, None where none is; `reports` are of the accepted lists.
+    `in_force` is the file of the ruleset that is enforced, None where none is; `reports` and `held` are of the accepted
+    content, by feed.
     """
 
     candidates: Sequence[Candidate]
@@ -36,6 +38,7 @@ class Job:
     gate: Gate
     in_force: Path | None
     reports: Mapping[str, RejectReport]
+    held: Mapping[str, HeldReport]
 
 
 class Compiler:
@@ -126,6 +129,7 @@ def _result(job: Job) -> Built:
             job.in_force,
             job.path,
             reports=job.reports,
+            held=job.held,
             gate=job.gate,
             created=created,
             randomness=os.urandom,

@@ -23,7 +23,7 @@ from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Transport
 from blockd.metrics.collector import EnforcementTimes
 from blockd.orders import Verdict
-from blockd.ruleset import NOT_LISTED, Catalogue, Enforced, Gate, next_flip
+from blockd.ruleset import NOT_LISTED, Catalogue, Enforced, next_flip
 from blockd.ruleset.explain import explain
 from blockd.settings import ListFeed
 from blockd.web import Condition, Protocol, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
@@ -62,7 +62,7 @@ class ControlProcess:
         self._updater = Updater(
             settings.feeds,
             work.state.feed_folder,
-            Gate(settings.gate.max_shrink, settings.gate.min_names, settings.gate.max_rejects),
+            work.gate,
             in_force=lambda: self._enforced.ruleset if self._enforced else None,
             enforce=self._enforce,
             compiled=work.state.folder / "compiled",

@@ -14,11 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blockd.errors import FeedRefused
+from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.build import Content
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.rejects import RejectReport
+from blockd.ruleset.held import HeldReport
 from blockd.ruleset.replace import replace_file
+from blockd.ruleset.sizes import Sizes
 
 MAX_STATE = 64 * 1024  # octets of feed.json
 
@@ -35,6 +37,8 @@ class FeedState:
     checked: float = 0.0  # when its content was last fetched and accepted, or confirmed unchanged
     validators: Validators = field(default_factory=Validators)
     rejects: RejectReport | None = None  # of the accepted content
+    held: HeldReport | None = None  # of what it gave to the ruleset that was made last
+    sizes: Sizes = field(default_factory=Sizes)  # how many of its names were in force, over the last days
     incoming: Fetched | None = None  # fetched, not yet compiled; not kept over a restart
 
     @classmethod
@@ -48,11 +52,14 @@ class FeedState:
             state.checked = float(told["checked"])
             state.validators = Validators.from_json(told["validators"])
             state.accepted_digest = str(told["accepted_digest"])
+            state.sizes = Sizes.from_json(told.get("sizes", {}))
+            if told.get("held") is not None:
+                state.held = HeldReport.from_json(told["held"])
             if told.get("rejects") is not None:
                 state.rejects = RejectReport.from_json(told["rejects"])
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, FeedRefused) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, FeedRefused, RulesetError) as error:
             log.warning("The state of a feed in %s cannot be read (%s); it is fetched anew.", folder, error)
         if not (folder / "accepted").is_file():
             state.accepted_digest = ""
@@ -68,6 +75,8 @@ class FeedState:
             "checked": self.checked,
             "validators": self.validators.to_json(),
             "rejects": self.rejects.to_json() if self.rejects else None,
+            "held": self.held.to_json() if self.held else None,
+            "sizes": self.sizes.to_json(),
         }
         replace_file(self.folder / "feed.json", json.dumps(told).encode())
 
@@ -95,11 +104,24 @@ class FeedState:
             incoming = candidate.path.replace(self.folder / INCOMING)
             self.incoming = Fetched(incoming, candidate.digest, candidate.source_time, candidate.validators)
 
-    def accept(self, candidate: Fetched, rejects: RejectReport | None, now: float) -> None:
-        """Let a candidate, and the report of its lines, take the place of what was accepted before."""
+    def accept(
+        self,
+        candidate: Fetched,
+        rejects: RejectReport | None,
+        now: float,
+        *,
+        held: HeldReport | None = None,
+        names: int | None = None,
+    ) -> None:
+        """Let a candidate take the place of what was accepted before.
+
+        With it come the reports of its lines and of its entries held back, and how many of its names are in force.
+        """
         candidate.path.replace(self.folder / "accepted")
         self.accepted_digest = candidate.digest
         self.validators = candidate.validators
-        self.rejects = rejects
+        self.rejects, self.held = rejects, held
+        if names is not None:
+            self.sizes.note(names, now)
         self.checked = now
         self.save()

@@ -17,6 +17,7 @@ from blockd.orders import State
 from blockd.orders.document import time_text
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
+from blockd.ruleset.held import HeldReport
 from blockd.settings import Settings
 
 
@@ -125,6 +126,8 @@ def sample(
                 age=max(0.0, now - tracked.state.checked) if tracked.state.checked else float("inf"),
                 expires_in=tracked.watch.expires - now if tracked.watch.expires is not None else float("inf"),
                 refused=tracked.refused,
+                rejected=tracked.state.rejects.share if tracked.state.rejects else 0.0,
+                held=tracked.state.held.held if tracked.state.held else 0,
             )
             for name, tracked in feeds.items()
         },
@@ -143,9 +146,15 @@ def _feed(tracked: Tracked, enforced: Enforced | None, now: float) -> dict[str, 
         "priority": feed.priority,
         "names": record.names if record else 0,
         "rejected": record.rejected if record else 0,
+        "held": _held(tracked),
         "digest": record.digest if record else None,
         "age_seconds": round(now - tracked.state.checked, 1) if tracked.state.checked else None,
         "expires": time_text(tracked.watch.expires) if tracked.watch.expires is not None else None,
         "refusal": tracked.refusal or None,
         "refused": dict(tracked.refused),
     }
+
+
+def _held(tracked: Tracked) -> dict[str, object]:
+    report = tracked.state.held or HeldReport()
+    return {**report.to_json(), "sentence": report.sentence()}

@@ -31,6 +31,7 @@ from blockd.errors import BlockdError, CommandError
 from blockd.metrics import Counters
 from blockd.resolver import engine_name
 from blockd.resolver.engines import why_not_native
+from blockd.ruleset.gate_lists import gate_of
 from blockd.settings import Settings, Upstream
 
 STOP_TIME = 5.0  # seconds that children have to answer what they hold, before they are killed
@@ -62,6 +63,7 @@ class Supervisor:
     def __init__(self, settings: Settings, config: Path) -> None:
         self._settings = settings
         self._config = config
+        self._gate = gate_of(settings.gate)
         self._engine = engine_name()
         if self._engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
@@ -158,6 +160,7 @@ class Supervisor:
         work = ControlWork(
             settings=self._settings,
             config=self._config,
+            gate=self._gate,
             sockets=self._sockets,
             state=self._state,
             counters=self._counters,

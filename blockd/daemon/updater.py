@@ -21,6 +21,7 @@ from blockd.feeds.build import Built, Candidate, Content, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.watch import Watch
 from blockd.ruleset import Catalogue, Gate, Ruleset
+from blockd.ruleset.held import HeldReport
 from blockd.settings import AnyFeed
 
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
@@ -51,6 +52,18 @@ class Tracked:
         """Why the feed is refused at this moment; empty where it is not."""
         return self.look_refusal or self.content_refusal
 
+    def keep_held(self, report: HeldReport) -> None:
+        """Take a new report of held entries for the content that was accepted before."""
+        if report != self.state.held:
+            self.tell_held(report)
+            self.state.held = report
+            self.state.save()
+
+    def tell_held(self, report: HeldReport | None) -> None:
+        """Log what is held back, once."""
+        if report is not None and report.total:
+            log.warning("Feed %s: %s.", self.watch.feed.name, report.sentence())
+
 
 class Updater:
     """Keeps the ruleset as new as its feeds. `in_force` gives the one that is enforced."""
@@ -71,6 +84,7 @@ class Updater:
             folder = folder_of(feed.name)
             folder.mkdir(parents=True, exist_ok=True)
             state = FeedState.load(folder, now)
+            state.sizes.start(gate.limits)
             try:
                 state.save()
             except OSError as error:
@@ -92,9 +106,12 @@ class Updater:
     async def run(self) -> None:
         """Look and compile until cancelled."""
         catalogue = self._catalogue()
+        for record in catalogue.feeds if catalogue else ():
+            if record.name in self.feeds and not self.feeds[record.name].state.sizes.known:
+                self.feeds[record.name].state.sizes.note(record.names, time.time())
         candidates = [self._candidate(tracked, None) for tracked in self.feeds.values()]
         if any(c.accepted for c in candidates) and (
-            catalogue is None or catalogue.made_from != fingerprint(candidates)
+            catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate.guard.digest)
         ):
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
             self._news.set()
@@ -206,7 +223,8 @@ class Updater:
     def _job(self, candidates: Sequence[Candidate]) -> Job:
         reports = {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
         ruleset = self._in_force()
-        return Job(candidates, self._compiled, self._gate, ruleset.path if ruleset else None, reports)
+        held = {name: tracked.state.held for name, tracked in self.feeds.items() if tracked.state.held}
+        return Job(candidates, self._compiled, self._gate, ruleset.path if ruleset else None, reports, held)
 
     async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
         for name, refused in built.refused.items():
@@ -224,10 +242,19 @@ class Updater:
         if built.header is None:
             return
         taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
+        for name, report in built.held.items():
+            if name not in taken:  # what it gave is the same: only the guard can have changed
+                self.feeds[name].keep_held(report)
         if catalogue is None or catalogue.made_from != built.made_from:
             await self._enforce(self._compiled, taken)
+        catalogue = self._catalogue()
+        names = {record.name: record.names for record in catalogue.feeds} if catalogue else {}
         for name, fetched in taken.items():
-            self.feeds[name].state.accept(fetched, built.rejects.get(name), time.time())
+            held = built.held.get(name)
+            self.feeds[name].tell_held(held)
+            self.feeds[name].state.accept(
+                fetched, built.rejects.get(name), time.time(), held=held, names=names.get(name)
+            )
             self.feeds[name].content_refusal = ""
 
     def _fetch_anew(self, tracked: Tracked) -> None:
@@ -251,4 +278,6 @@ class Updater:
 
     def _candidate(self, tracked: Tracked, fetched: Fetched | None) -> Candidate:
         incoming = Content(fetched.path, fetched.digest) if fetched else None
-        return Candidate(tracked.watch.feed, incoming, tracked.state.accepted, tracked.state.first_seen)
+        state = tracked.state
+        lasting = state.sizes.lasting(time.time())
+        return Candidate(tracked.watch.feed, incoming, state.accepted, state.first_seen, lasting)

@@ -8,6 +8,7 @@ from pathlib import Path
 from blockd.daemon.sockets import Sockets
 from blockd.daemon.state import State
 from blockd.metrics import Counters
+from blockd.ruleset import Gate
 from blockd.settings import Settings, Upstream
 
 
@@ -31,6 +32,7 @@ class ControlWork:
 
     settings: Settings
     config: Path
+    gate: Gate
     sockets: Sockets
     state: State
     counters: Counters

@@ -20,6 +20,7 @@ from blockd.feeds.gunzip import MAGIC
 from blockd.feeds.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.amender import Amender
+from blockd.ruleset.held import HeldReport
 from blockd.ruleset.native import is_native
 from blockd.ruleset.writing import write_ruleset
 from blockd.settings import DomainsFeed
@@ -31,6 +32,7 @@ def amend(
     path: Path,
     *,
     reports: Mapping[str, RejectReport],
+    held: Mapping[str, HeldReport],
     gate: Gate,
     created: int,
     randomness: Callable[[int], bytes],
@@ -38,27 +40,33 @@ def amend(
     """Make the ruleset of the candidates at `path` from the one at `in_force`; None where it must be compiled.
 
     What is made lists the same names with the same claims as what `build` would make, with the same catalogue and the
-    same reports. `reports` has those of the accepted content, by feed. It is made where the file in force came from the
-    same feeds with the same config and their accepted content, where all news are lists of domains, and where they
-    pass the gate. None is also given where a file cannot be read.
+    same reports. `reports` and `held` have those of the accepted content, by feed. It is made where the file in force
+    came from the same feeds with the same config and their accepted content, where all news are lists of domains, and
+    where they pass the gate. None is also given where a file cannot be read.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
     if not news or not is_native() or not all(isinstance(c.feed, DomainsFeed) and c.accepted for c in news):
         return None
-    accepted = [Candidate(c.feed, None, c.accepted, c.first_seen) for c in candidates]
+    accepted = [replace(candidate, incoming=None) for candidate in candidates]
     with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:
         ruleset = Ruleset.open(in_force, verify=False)
         stack.callback(ruleset.close)
         sound = stack.enter_context(ThreadPoolExecutor(1)).submit(ruleset.verify)  # beside the comparing of lists
-        if ruleset.catalogue.made_from != fingerprint(accepted):
+        if ruleset.catalogue.made_from != fingerprint(accepted, gate.guard.digest):
             return None
         amender = Amender(ruleset)
         stack.callback(amender.release)
-        built = Built(made_from=fingerprint(candidates), taken={candidate.feed.name for candidate in news})
+        built = Built(
+            made_from=fingerprint(candidates, gate.guard.digest), taken={candidate.feed.name for candidate in news}
+        )
         built.rejects = {c.feed.name: reports[c.feed.name] for c in candidates if c.feed.name in reports}
+        built.held = {c.feed.name: held[c.feed.name].copy() for c in candidates if c.feed.name in held}
         catalogue = replace(ruleset.catalogue, made_from=built.made_from)
         for candidate in news:
-            changed = _amend_feed(candidate, catalogue, amender, reports.get(candidate.feed.name), gate)
+            before, holding = reports.get(candidate.feed.name), built.held.get(candidate.feed.name)
+            if before is None or holding is None:
+                return None
+            changed = _amend_feed(candidate, catalogue, amender, before, holding, gate)
             if changed is None:
                 return None
             catalogue, built.rejects[candidate.feed.name] = changed
@@ -79,33 +87,39 @@ def amend(
 
 
 def _amend_feed(
-    candidate: Candidate, catalogue: Catalogue, amender: Amender, before: RejectReport | None, gate: Gate
+    candidate: Candidate, catalogue: Catalogue, amender: Amender, before: RejectReport, held: HeldReport, gate: Gate
 ) -> tuple[Catalogue, RejectReport] | None:
-    """Amend one feed's names; give the catalogue and the feed's report that come of it."""
+    """Amend one feed's names, and `held`; give the catalogue and the feed's report that come of it."""
     feed, old, new = candidate.feed, candidate.accepted, candidate.incoming
     assert isinstance(feed, DomainsFeed)  # noqa: S101 - `amend` has looked
     assert old is not None  # noqa: S101
     assert new is not None  # noqa: S101
     [index] = [index for index, order in enumerate(catalogue.orders) if order.feed == feed.name]  # a list is one order
     names = catalogue.orders[index].names
-    if before is None:
-        return None
     with _text(old, feed.max_size, checked=True) as old_text, _text(new, feed.max_size, checked=False) as new_text:
         if old_text[-1:] != b"\n" or new_text[-1:] != b"\n":
             return None
-        changes = list_changes(old_text, new_text, before, names)
+        changes = list_changes(old_text, new_text, before, names + held.held)
     if changes is None:
         return None
     for key in changes.removed:
-        amender.remove(key, index)
+        if reason := gate.guard.reason(key, feed.scope, feed.action):
+            held.remove(reason, key)
+        else:
+            amender.remove(key, index)
+            names -= 1
     joins = amender.joins(index, feed.scope)
-    names += sum(amender.add(key, joins) for key in changes.added) - len(changes.removed)
+    for key in changes.added:
+        if reason := gate.guard.reason(key, feed.scope, feed.action):
+            held.add_unless_there(reason, key)
+        else:
+            names += amender.add(key, joins)
     orders = list(catalogue.orders)
     orders[index] = replace(orders[index], names=names)
     feeds = list(catalogue.feeds)
     [at] = [at for at, record in enumerate(feeds) if record.name == feed.name]
     record = replace(feeds[at], names=names, digest=new.digest, rejected=changes.rejects.rejected)
-    gate.check(record, feeds[at])
+    gate.check(record, feeds[at], candidate.lasting)
     feeds[at] = record
     return replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), changes.rejects
 

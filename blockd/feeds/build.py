@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +22,7 @@ from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Prog
 from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.format import Header
+from blockd.ruleset.held import HeldReport
 from blockd.settings import AnyFeed, SignedFeed
 
 _Step = TypeVar("_Step")
@@ -43,6 +44,7 @@ class Candidate:
     incoming: Content | None
     accepted: Content | None
     first_seen: int  # seconds since the epoch: the date of an order that names none
+    lasting: int | None = None  # how many names it had for longest in the last days, where that is known
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class Built:
     refused: dict[str, FeedRefused] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)  # feeds in force whose accepted content cannot be read any more
     rejects: dict[str, RejectReport] = field(default_factory=dict)  # of refused content where a feed's was refused
+    held: dict[str, HeldReport] = field(default_factory=dict)  # of what is in the ruleset, for each of its feeds
 
 
 _NOT_CONTENT = ("interval", "max_size", "url", "path", "root")  # keys of a feed that change no ruleset
@@ -69,9 +72,9 @@ class _Refusal(Exception):
         super().__init__(feed)
 
 
-def fingerprint(candidates: Sequence[Candidate]) -> str:
-    """Give a digest of all that a ruleset is made from: contents and the config of their feeds."""
-    parts = []
+def fingerprint(candidates: Sequence[Candidate], guard: str = "") -> str:
+    """Give a digest of all that a ruleset is made from: contents, the config of their feeds, the guard's digest."""
+    parts: list[object] = [guard]
     for candidate in candidates:
         content = candidate.incoming or candidate.accepted
         config = {name: str(value) for name, value in candidate.feed if name not in _NOT_CONTENT}
@@ -104,10 +107,11 @@ def build(
         if built.lost or not usable:
             return built
         built.rejects = {name: report for name, report in built.rejects.items() if name in built.refused}
+        built.held.clear()
         inputs = [_input(candidate, built) for candidate in usable]
-        news = {candidate.feed.name: candidate.feed for candidate in remaining if candidate.incoming}
+        news = {candidate.feed.name: candidate for candidate in remaining if candidate.incoming}
 
-        def judge(record: FeedRecord, news: dict[str, AnyFeed] = news) -> None:
+        def judge(record: FeedRecord, news: dict[str, Candidate] = news) -> None:
             if record.name in news:
                 _judge(gate, record, before.get(record.name), news[record.name])
 
@@ -117,8 +121,10 @@ def build(
                 path,
                 created=created,
                 randomness=randomness,
-                made_from=fingerprint(remaining),
+                made_from=fingerprint(remaining, gate.guard.digest),
                 judge=judge,
+                guard=gate.guard,
+                held=built.held.__setitem__,
                 progress=progress,
             )
         except _Refusal as refusal:
@@ -126,26 +132,27 @@ def build(
             remaining = [_without_news(c) if c.feed.name == refusal.feed else c for c in remaining]
             continue
         built.taken = set(news)
-        built.made_from = fingerprint(remaining)
+        built.made_from = fingerprint(remaining, gate.guard.digest)
         return built
 
 
 def _without_news(candidate: Candidate) -> Candidate:
     """Fall back to what was accepted; where that is what has just failed, to nothing."""
     accepted = candidate.accepted if candidate.incoming else None
-    return Candidate(candidate.feed, None, accepted, candidate.first_seen)
+    return replace(candidate, incoming=None, accepted=accepted)
 
 
-def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, feed: AnyFeed) -> None:
+def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate: Candidate) -> None:
     """Put a feed's news through the gate.
 
-    Signed orders are exempt from the limits on shrinking and rejects: whoever signs answers for each order, and the
-    withdrawal of many must be as quick as their making. None at all is a mistake there too.
+    Signed orders are exempt from the limits on shrinking, growing and rejects: whoever signs answers for each order, and
+    the withdrawal of many must be as quick as their making. None at all is a mistake there too.
     """
-    if isinstance(feed, SignedFeed):
-        before = None
+    lasting = candidate.lasting
+    if isinstance(candidate.feed, SignedFeed):
+        before = lasting = None
     try:
-        gate.check(record, before)
+        gate.check(record, before, lasting)
     except FeedRefused as refused:
         raise _Refusal(record.name, refused) from refused
 
@@ -190,6 +197,7 @@ def _signed_input(feed: SignedFeed, content: Content) -> FeedInput:
         orders=[document.order for document in version.documents],
         listings=[listing for document in version.documents for listing in _listings(document)],
         version=str(version.targets_version),
+        signed=True,
     )
 
 

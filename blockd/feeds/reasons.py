@@ -11,6 +11,7 @@ REASONS = {
     "cut": "it ends in the middle of a line, of its body or of its archive",
     "too large": "it is larger than the feed's limit",
     "shrunk": "it has lost more names than the gate allows",
+    "grown": "it has gained more names than the gate allows",
     "rejects": "too many of its lines are no names",
     "signature": "a signature or digest is wrong, or too few keys have signed",
     "rollback": "it is older than what was seen before",

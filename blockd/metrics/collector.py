@@ -53,6 +53,8 @@ class FeedSample:
     age: float  # seconds since its content was last fetched or confirmed
     expires_in: float  # seconds, negative when past, infinite where the feed names no end
     refused: Mapping[str, int]  # by reason
+    rejected: float = 0.0  # the share of its content's lines that were rejected, 0 to 1
+    held: int = 0  # its entries that the gate holds back
 
 
 @dataclass(slots=True)
@@ -149,12 +151,18 @@ class Collector(PrometheusCollector):
         refused = CounterMetricFamily(
             "blockd_feed_refused", "Times a feed's new content was refused.", labels=["feed", "reason"]
         )
+        rejected = GaugeMetricFamily(
+            "blockd_feed_rejected_ratio", "Share of the lines accepted last that were rejected.", labels=["feed"]
+        )
+        held = GaugeMetricFamily("blockd_feed_held_names", "Entries that the gate holds back.", labels=["feed"])
         for name, feed in sample.feeds.items():
+            rejected.add_metric([name], feed.rejected)
+            held.add_metric([name], feed.held)
             age.add_metric([name], feed.age)
             expires.add_metric([name], feed.expires_in)
             for reason in self._reasons:
                 refused.add_metric([name, reason], feed.refused.get(reason, 0))
-        yield from (age, expires, refused)
+        yield from (age, expires, refused, rejected, held)
 
 
 def _ruleset(sample: Sample) -> Iterator[Metric]:

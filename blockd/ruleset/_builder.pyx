@@ -11,12 +11,13 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memchr, memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from blockd.ruleset._siphash cimport siphash13
 
 from blockd.errors import RulesetError
 from blockd.ruleset._buckets import table_of
+from blockd.ruleset.claims import UNCLAIMED as _UNCLAIMED
 
 cdef extern from *:
     """
@@ -36,6 +37,7 @@ cdef enum:
     BATCH = 32  # names under way at once: enough to hide memory's latency, few enough for the nearest cache
     FIRST_SLOTS = 1024
     KNOWN = 1024  # joins remembered in C; a listing meets few different sets of claims
+    SIEVE = 1 << 13  # octets of the sieve for parents: with a few hundred, one in a hundred names passes by chance
     LINE_FEED = 0x0A
     RETURN = 0x0D
     DOT = 0x2E
@@ -58,6 +60,8 @@ cdef struct Known:
     uint32_t wider
     uint8_t new_to_order
     uint8_t new_to_feed
+
+cdef uint32_t UNCLAIMED = _UNCLAIMED
 
 # An octet of a plain name -> the same in lower case; 0 for every other.
 cdef uint8_t FOLD[256]
@@ -133,6 +137,14 @@ cdef inline bint _parsed(const uint8_t *line, uint64_t length, Staged *staged) n
     return True
 
 
+cdef inline uint32_t _sieved(const uint8_t *name, uint32_t size) noexcept nogil:
+    """Give the place in the sieve of a name: of its last octets and its size, which is enough to tell most apart."""
+    cdef uint32_t mixed = size, at
+    for at in range(size - 8 if size > 8 else 0, size):
+        mixed = (mixed ^ name[at]) * <uint32_t>16777619
+    return (mixed ^ mixed >> 16) & (SIEVE * 8 - 1)
+
+
 cdef class Builder:
     """Entries in their final form; see `builder.py` for the contract.
 
@@ -144,6 +156,8 @@ cdef class Builder:
     cdef bytearray _records
     cdef uint8_t *_base  # of the records
     cdef uint64_t _size, _capacity  # of the records: octets written, octets there
+    cdef uint64_t _walked  # octets of the records that `below` has seen
+    cdef bint _has_unclaimed  # whether an entry may have lost all its claims
     cdef Slot *_slots
     cdef uint64_t _mask  # slots less one; a power of two less one
     cdef readonly uint64_t entries
@@ -232,9 +246,69 @@ cdef class Builder:
             self._stage()
         self._commit()
 
+    def places(self, keys):
+        """Look keys up."""
+        cdef uint8_t *record
+        cdef uint32_t place
+        cdef bytes key
+        self._must_be_open(listing=False)
+        found = []
+        for key in keys:
+            if key is None:
+                raise TypeError("a key is bytes")
+            record = self._record_of(key)
+            if record != NULL:
+                memcpy(&place, record, 4)
+                if place != UNCLAIMED:
+                    found.append((key, place))
+        return found
+
+    def put(self, bytes key not None, uint32_t place):
+        """Let a name have another set of claims."""
+        cdef uint8_t *record
+        cdef uint32_t before = UNCLAIMED
+        self._must_be_open(listing=False)
+        record = self._record_of(key)
+        if record != NULL:
+            memcpy(&before, record, 4)
+        if before == UNCLAIMED or record[ENTRY_SIZE] >= KEY_IPV4:
+            raise ValueError("only a claimed name's claims can be changed")
+        memcpy(record, &place, 4)
+        if place == UNCLAIMED:
+            self._has_unclaimed = True
+
+    def below(self, frozenset parents not None):
+        """Give the new children of `parents`."""
+        cdef uint8_t sieve[SIEVE]
+        cdef uint8_t *key
+        cdef uint32_t size, at, last, place
+        cdef bytes above
+        self._must_be_open(listing=False)
+        memset(sieve, 0, sizeof(sieve))
+        for above in parents:
+            place = _sieved(<const uint8_t *>PyBytes_AS_STRING(above), <uint32_t>PyBytes_GET_SIZE(above))
+            sieve[place >> 3] |= <uint8_t>(1 << (place & 7))
+        found = []
+        while self._walked < self._size:  # whole records stand there: `_put` wrote them
+            key = self._base + self._walked + ENTRY_SIZE
+            size = self._base[self._walked + 4]
+            self._walked += ENTRY_SIZE + size
+            if key[0] >= KEY_IPV4:
+                continue
+            last = at = 0
+            while at < size:
+                last = at
+                at += 1 + key[at]
+            place = _sieved(key, last)
+            if sieve[place >> 3] >> (place & 7) & 1 and key[:last] in parents:
+                found.append(<bytes>key[:size])
+        return found
+
     def finish(self, told):
         """Give the buckets and the records; nothing can be added afterwards."""
         self._must_be_open(listing=False)
+        if self._has_unclaimed:
+            self._drop_unclaimed()
         PyMem_RawFree(self._slots)
         self._slots = NULL
         PyByteArray_Resize(self._records, self._size)
@@ -322,6 +396,51 @@ cdef class Builder:
         self.names += 1
         if staged.labels > self.max_labels:
             self.max_labels = staged.labels
+        return 0
+
+    cdef uint8_t *_record_of(self, bytes key):
+        """Give the record of a key; NULL where it has none."""
+        cdef uint64_t size = PyBytes_GET_SIZE(key), at
+        cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(key)
+        cdef uint32_t mark
+        cdef uint8_t *record
+        if size > MAX_KEY_SIZE:
+            return NULL
+        mark = <uint32_t>(siphash13(self._k0, self._k1, octets, size) >> 32)
+        at = mark & self._mask
+        while self._slots[at].after:
+            if self._slots[at].mark == mark:
+                record = self._base + self._slots[at].after - 1
+                if record[4] == size and memcmp(record + ENTRY_SIZE, octets, size) == 0:
+                    return record
+            at = (at + 1) & self._mask
+        return NULL
+
+    cdef int _drop_unclaimed(self) except -1:
+        """Close the gaps of records that nobody claims; the slots lead nowhere afterwards."""
+        cdef uint64_t start = 0, end = 0, step
+        cdef uint32_t place, labels, at
+        cdef uint8_t *record
+        self.max_labels = 0
+        while start < self._size:
+            record = self._base + start
+            step = ENTRY_SIZE + record[4]
+            start += step
+            memcpy(&place, record, 4)
+            if place == UNCLAIMED:
+                self.entries -= 1
+                self.names -= 1
+                continue
+            labels = at = 0
+            while at < record[4] and record[ENTRY_SIZE] < KEY_IPV4:
+                at += 1 + record[ENTRY_SIZE + at]
+                labels += 1
+            if labels > self.max_labels:
+                self.max_labels = labels
+            if self._base + end != record:
+                memmove(self._base + end, record, step)
+            end += step
+        self._size = end
         return 0
 
     cdef inline int _join(self, uint8_t *record) except -1:

@@ -7,12 +7,14 @@ for octet, and takes whole blocks of a text list as well.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from blockd.errors import RulesetError
 from blockd.names.network import KEY_IPV4
-from blockd.ruleset.claims import Joins
+from blockd.names.suffixes import parent
+from blockd.ruleset.claims import UNCLAIMED, Joins
 from blockd.ruleset.format import BUCKET_SIZE, ENTRY, FILL, MAX_PROBES, SLOTS, hash_of
 
 STEP = 20_000  # names between two calls of the progress callback
@@ -47,6 +49,21 @@ class EntryBuilder(Protocol):
 
     def new(self) -> tuple[int, int]:
         """How many entries the listing has added to its order, and how many to its feed."""
+
+    def places(self, keys: Sequence[bytes]) -> list[tuple[bytes, int]]:
+        """Give those of `keys` that are claimed entries, in their order, each with the place of its set of claims."""
+
+    def put(self, key: bytes, place: int) -> None:
+        """Let a name that `places` gave have another set of claims; with UNCLAIMED it goes, unless it is added again.
+
+        Raises ValueError for what is no such name.
+        """
+
+    def below(self, parents: frozenset[bytes]) -> list[bytes]:
+        """Give the names that are new since the last call and have one label more than one of `parents`.
+
+        An empty parent is the root.
+        """
 
     def finish(self, told: Told) -> tuple[bytearray, bytearray]:
         """Give the buckets and the records; nothing can be added afterwards."""
@@ -85,6 +102,7 @@ class Builder:
         self._places: dict[bytes, int] = {}
         self._joins: Joins | None = None
         self._before = self._new_to_order = self._new_to_feed = 0
+        self._walked = 0  # entries that `below` has seen
         self.entries = self.names = self.max_labels = self.ipv4_prefixes = self.ipv6_prefixes = 0
 
     def start(self, joins: Joins) -> None:
@@ -111,9 +129,33 @@ class Builder:
         added = len(self._places) - self._before
         return added + self._new_to_order, added + self._new_to_feed
 
+    def places(self, keys: Sequence[bytes]) -> list[tuple[bytes, int]]:
+        """Look keys up."""
+        found = [(key, self._places.get(key, UNCLAIMED)) for key in keys]
+        return [(key, place) for key, place in found if place != UNCLAIMED]
+
+    def put(self, key: bytes, place: int) -> None:
+        """Let a name have another set of claims."""
+        if self._places.get(key, UNCLAIMED) == UNCLAIMED or key[0] >= KEY_IPV4:
+            raise ValueError("only a claimed name's claims can be changed")
+        self._places[key] = place
+
+    def below(self, parents: frozenset[bytes]) -> list[bytes]:
+        """Give the new children of `parents`."""
+        tops = {above[: 1 + above[0]] for above in parents if above}
+        fresh = islice(self._places, self._walked, None)
+        self._walked = len(self._places)
+        return [
+            key
+            for key in fresh
+            if (key[: 1 + key[0]] in tops or len(key) == 1 + key[0]) and key[0] < KEY_IPV4 and parent(key) in parents
+        ]
+
     def finish(self, told: Told) -> tuple[bytearray, bytearray]:
         """Give the buckets and the records."""
         places = self._places
+        if UNCLAIMED in places.values():
+            places = self._places = {key: place for key, place in places.items() if place != UNCLAIMED}
         networks = [key for key in places if key[0] >= KEY_IPV4]
         self.entries = len(places)
         self.names = len(places) - len(networks)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from blockd.errors import RulesetError
 from blockd.ruleset.format import MAX_CLAIMS, SCOPE_BITS
 
+UNCLAIMED = 0xFFFFFFFF  # the place of an entry whose claims were all taken; never in a file
+
 
 class Joined(NamedTuple):
     """What becomes of an entry that one more order claims."""
@@ -86,6 +88,8 @@ class Joins(dict[int, Joined]):
         self.alone = claims.place_of((self._claim,))
 
     def __missing__(self, place: int) -> Joined:
+        if place == UNCLAIMED:
+            return Joined(self.alone, 1, 1)
         wider = self._claims.joined(place, self._claim)
         orders = self._claims.orders_of(place)
         changed = wider != place  # else the set is full, or has the claim

@@ -15,6 +15,9 @@ from blockd.ruleset.builder import STEP, EntryBuilder, Lines, LineTaker
 from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord, rank
 from blockd.ruleset.claims import ClaimSets, Joins
 from blockd.ruleset.format import BUCKET_SIZE, MAX_ENTRIES_SIZE, MAX_ORDERS, Header
+from blockd.ruleset.guard import Guard
+from blockd.ruleset.held import HeldReport
+from blockd.ruleset.holding import Holding
 from blockd.ruleset.native import new_builder
 from blockd.ruleset.writing import write_ruleset
 
@@ -28,6 +31,10 @@ def unheard(stage: str, done: int, total: int) -> None:
 
 def unjudged(record: FeedRecord) -> None:
     """Take a feed's record that nobody judges."""
+
+
+def untold(feed: str, report: HeldReport) -> None:
+    """Take a report of held entries that nobody reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class FeedInput:
     listings: Iterable[Listing]
     version: str = ""
     rejected: Callable[[], int] = field(default=lambda: 0)
+    signed: bool = False  # whoever signs answers for each entry: nothing is held back
 
 
 def compile_ruleset(
@@ -64,13 +72,16 @@ def compile_ruleset(
     randomness: Callable[[int], bytes],
     made_from: str = "",
     judge: Callable[[FeedRecord], None] = unjudged,
+    guard: Guard | None = None,
+    held: Callable[[str, HeldReport], None] = untold,
     progress: Progress = unheard,
 ) -> Header:
     """Compile `feeds` into the file at `path`, which is replaced whole, and give the header it got.
 
     `created` is in seconds since the epoch; `randomness(n)` gives n unpredictable octets; `judge` sees each feed's
-    record as soon as it is read, and may raise. Raises RulesetError where the format's limits are passed, and whatever
-    the listings and the judge raise; then nothing has changed at `path`.
+    record as soon as it is read, and may raise. What `guard` holds back is in no entry and in no count; `held` is told
+    of it, by feed. Raises RulesetError where the format's limits are passed, and whatever the listings and the judge
+    raise; then nothing has changed at `path`.
     """
     if sys.byteorder != "little" or array("I").itemsize != 4:
         raise RulesetError("ruleset files are compiled on little-endian machines with a 32-bit unsigned int only")
@@ -84,6 +95,7 @@ def compile_ruleset(
     order_names = [0] * len(ranked)
     hash_key = randomness(16)
     builder = new_builder(hash_key, MAX_ENTRIES_SIZE)
+    holding = Holding(builder, guard or Guard(), claims, [order for order, _ in ranked])
     records = []
     for feed in sorted(feeds, key=lambda feed: (feed.priority, feed.name)):
         names = 0
@@ -96,6 +108,11 @@ def compile_ruleset(
             new_to_order, new_to_feed = builder.new()
             order_names[index] += new_to_order
             names += new_to_feed
+        taken = holding.feed(own, signed=feed.signed)
+        for index, count in taken.by_order.items():
+            order_names[index] -= count
+        names -= taken.names
+        held(feed.name, taken.report)
         record = FeedRecord(feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected())
         judge(record)
         records.append(record)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, PlainValidator
 
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.feeds import AnyFeed
-from blockd.settings.places import ConfigPath, OperatorUrl
+from blockd.settings.places import ConfigPath, OperatorUrl, path_from_text, protected_from_text, suffixes_from_value
 from blockd.settings.section import Section, ShortText, Whole, setting
-from blockd.settings.values import Share, Workers, size_within, time_within
+from blockd.settings.values import Growth, Share, Workers, size_within, time_within
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
 MAX_UPSTREAMS = 16  # more cannot be told apart by measuring them
+MAX_PROTECTED = 64  # files: each is read at a start
 MAX_FEEDS = 1_000  # each has a label in metrics and a folder on disk
 
 LOOPBACK_AND_PRIVATE = (
@@ -112,9 +114,19 @@ class Gate(Section):
     max_shrink: Share = setting("20%", "The share of a feed's names that may go in one update.")
     min_names: Whole = setting(1, "The fewest names that a feed may give.", ge=0, le=1_000_000_000)
     max_rejects: Share = setting("20%", "The share of a list's lines that may be no names.")
-    protected: Annotated[tuple[object, ...], AfterValidator(_not_offered)] = setting(
-        (), "Lists of names never blocked; not offered by this version."
+    max_growth: Growth = setting("100%", "The share by which a feed of over 10,000 names may grow in one update.")
+    public_suffixes: Annotated[Path | bool, PlainValidator(suffixes_from_value)] = setting(
+        True,
+        "The public suffix list whose names are held back: true for the one installed, false for none, or a path.",
+        json_schema_extra={"default": "true"},
     )
+    protected: tuple[Annotated[Path, PlainValidator(protected_from_text)], ...] = setting(
+        ("shipped",), "Lists of names that no list may block; shipped is blockd's own.", max_length=MAX_PROTECTED
+    )
+    popular: Annotated[Path | None, PlainValidator(path_from_text)] = setting(
+        None, "A list of names by popularity, which no list may block either.", validate_default=False
+    )
+    popular_count: Whole = setting(10_000, "How many of the popular names count.", ge=1, le=1_000_000)
 
 
 class Versions(Section):

@@ -12,6 +12,7 @@ from pydantic import PlainValidator, ValidationInfo
 from blockd.settings.values import shown
 
 MAX_PATH = 4096  # characters: PATH_MAX of Linux
+SHIPPED = Path(__file__).parents[1] / "ruleset" / "protected.txt"
 MAX_URL = 2048  # characters: what servers and proxies are known to take
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
@@ -48,6 +49,16 @@ def operator_url_from_text(value: object) -> str:
     """Give an absolute http or https URL, as the Link header of RFC 7725 section 4 needs it."""
     _web_url(value, "https://www.example.net/")
     return str(value)
+
+
+def protected_from_text(value: object, info: ValidationInfo) -> Path:
+    """Give the path of a list of protected names; `shipped` is the one that comes with blockd."""
+    return SHIPPED if value == "shipped" else path_from_text(value, info)
+
+
+def suffixes_from_value(value: object, info: ValidationInfo) -> Path | bool:
+    """Give the path of a public suffix list; `true` is the one that is installed with blockd, `false` is none."""
+    return value if isinstance(value, bool) else path_from_text(value, info)
 
 
 ConfigPath = Annotated[Path, PlainValidator(path_from_text)]

@@ -19,6 +19,7 @@ from blockd.names import DomainName
 from blockd.orders.document import time_from_text
 
 MAX_WORKERS = 256  # processes: more than the cores of any machine that resolves for one provider
+MAX_GROWTH = 10_000  # percent: a hundred times as much and more is another thing, not growth
 MAX_SHOWN = 60  # characters of a wrong value that are repeated in a problem
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -27,7 +28,7 @@ OCTETS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 # At most 9 digits: no number that is meant has more, and int() stays cheap.
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
 _SIZE = re.compile(r"(\d{1,9})([KMGT])", re.ASCII)
-_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%", re.ASCII)
+_SHARE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)%", re.ASCII)
 
 Member = TypeVar("Member", bound=Enum)
 
@@ -58,10 +59,12 @@ def size_from_text(value: object) -> int:
 
 def share_from_text(value: object) -> float:
     """Give `20%` as 0.2; 0% to 100% are allowed."""
-    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
-    if match is None or float(match[1]) > 100:
-        raise ValueError(f"{shown(value)} is no share; allowed is 0% to 100%, such as 20%")
-    return float(match[1]) / 100
+    return _percent(value, 100)
+
+
+def growth_from_text(value: object) -> float:
+    """Give `150%` as 1.5; more than all is allowed, up to MAX_GROWTH."""
+    return _percent(value, MAX_GROWTH)
 
 
 def time_within(lowest: str, highest: str) -> PlainValidator:
@@ -119,10 +122,18 @@ def name_from_value(value: object) -> str:
         raise ValueError(f"{shown(value)} is no domain name ({error.reason}); {allowed}") from None
 
 
+Growth = Annotated[float, PlainValidator(growth_from_text)]
 Share = Annotated[float, PlainValidator(share_from_text)]
 Workers = Annotated[int, PlainValidator(workers_from_text)]
 Moment = Annotated[int | None, PlainValidator(time_from_value)]
 TargetName = Annotated[str, PlainValidator(name_from_value)]
+
+
+def _percent(value: object, most: int) -> float:
+    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or float(match[1]) > most:
+        raise ValueError(f"{shown(value)} is no share; allowed is 0% to {most}%, such as 20%")
+    return float(match[1]) / 100
 
 
 def _within(parse: Callable[[object], float], lowest: str, highest: str) -> PlainValidator:

@@ -15,8 +15,11 @@ from blockd.feeds.amend import amend
 from blockd.feeds.build import Built, Candidate, Content, build
 from blockd.feeds.rejects import SAMPLES, RejectReport
 from blockd.names import DomainName, key_from_text
+from blockd.names.suffixes import parse_suffixes
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.format import FILL
+from blockd.ruleset.guard import Guard
+from blockd.ruleset.held import HeldReport
 from blockd.ruleset.native import ENGINE
 from tests.feeds.builder import NOW, Builder, domains, signed
 
@@ -24,6 +27,13 @@ pytest.importorskip("blockd.ruleset._builder", reason="blockd was installed with
 pytest.importorskip("blockd.feeds._changes", reason="blockd was installed without its C part")
 
 OPEN = Gate(max_shrink=100, min_names=0, max_rejects=100)
+GUARD = Guard.of(
+    parse_suffixes("n1.example\nn2.example\n*.deep.er.example\nx.example\n"),
+    [key_from_text("www.n3.example")],
+    [key_from_text("n4.example")],
+    "d",
+)
+GUARDED = replace(OPEN, guard=GUARD)
 NAMES = [f"n{number}.example" for number in range(12)] + [f"{number}.deep.er.example" for number in range(4)]
 JUNK = ["no name", "# note", "10.0.0.1", ""]
 
@@ -36,20 +46,26 @@ def in_c() -> Iterator[None]:
         yield
 
 
-def made(candidates: list[Candidate], path: Path) -> Built:
-    built = build(candidates, path, gate=OPEN, in_force=None, created=NOW, randomness=lambda count: bytes(range(count)))
+def made(candidates: list[Candidate], path: Path, gate: Gate = OPEN) -> Built:
+    built = build(candidates, path, gate=gate, in_force=None, created=NOW, randomness=lambda count: bytes(range(count)))
     assert built.header is not None
     return built
 
 
 def amended(
-    candidates: list[Candidate], in_force: Path, path: Path, reports: dict[str, RejectReport], gate: Gate = OPEN
+    candidates: list[Candidate],
+    in_force: Path,
+    path: Path,
+    reports: dict[str, RejectReport],
+    gate: Gate = OPEN,
+    held: dict[str, HeldReport] | None = None,
 ) -> Built | None:
     return amend(
         candidates,
         in_force,
         path,
         reports=reports,
+        held={name: HeldReport() for name in reports} if held is None else held,
         gate=gate,
         created=NOW,
         randomness=lambda count: bytes(range(count)),
@@ -106,9 +122,9 @@ def versions(draw: st.DrawFn) -> tuple[list[str], list[str]]:
     return old, new
 
 
-@given(versions(), versions(), LISTS, st.booleans())
+@given(versions(), versions(), LISTS, st.booleans(), st.sampled_from([OPEN, GUARDED]))
 def test_amending_and_compiling_give_the_same(
-    one: tuple[list[str], list[str]], two: tuple[list[str], list[str]], other: list[str], both: bool
+    one: tuple[list[str], list[str]], two: tuple[list[str], list[str]], other: list[str], both: bool, gate: Gate
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         builder = Builder(Path(folder))
@@ -118,10 +134,11 @@ def test_amending_and_compiling_give_the_same(
             Candidate(domains("other", action="allow", priority=3), None, builder.content(*other), 3),
         ]
         in_force, path, whole = builder.folder / "old", builder.folder / "new", builder.folder / "whole"
-        reports = made(before, in_force).rejects
+        first = made(before, in_force, gate)
+        reports = first.rejects
         news = {"one": builder.content(*one[1])} | ({"two": builder.content(*two[1])} if both else {})
         candidates = incoming(before, news)
-        built = amended(candidates, in_force, path, reports)
+        built = amended(candidates, in_force, path, reports, gate, first.held)
         if built is None:
             assert not path.exists()
             repeated = any(
@@ -129,12 +146,13 @@ def test_amending_and_compiling_give_the_same(
             )
             many = any(count > SAMPLES for report in reports.values() for count in report.counts.values())
             full = entries_and_buckets(in_force)[1] * FILL
-            made(candidates, whole)
+            made(candidates, whole, gate)
+            many = many or any(count >= SAMPLES for report in first.held.values() for count in report.counts.values())
             assert repeated or many or entries_and_buckets(whole)[0] > full
             return
-        expected = made(candidates, whole)
+        expected = made(candidates, whole, gate)
         assert content(path) == content(whole)
-        assert built.rejects == expected.rejects
+        assert (built.rejects, built.held) == (expected.rejects, expected.held)
         assert (built.taken, built.made_from) == (set(news), expected.made_from)
         ruleset = Ruleset.open(path)
         assert ruleset.header == built.header
@@ -201,6 +219,29 @@ def test_news_that_the_gate_refuses_are_left_to_the_compiler(tmp_path: Path) -> 
     candidates, in_force, reports = some_change(Builder(tmp_path))
     assert amended(candidates, in_force, tmp_path / "new", reports, Gate(min_names=4)) is None
     assert amended(candidates, in_force, tmp_path / "new", reports, Gate(min_names=3)) is not None
+
+
+def test_held_entries_come_and_go_with_their_lines(tmp_path: Path) -> None:
+    builder = Builder(tmp_path)
+    lists = (["a.example", "n1.example"], ["a.example", "n2.example", "n3.example"], ["b.example"], ["n4.example"])
+    before = [Candidate(domains(), None, builder.content(*lists[0], "end.example"), 0)]
+    built = made(before, tmp_path / "0", GUARDED)
+    for day, names in enumerate(lists[1:], 1):
+        candidates = incoming(before, {"national": builder.content(*names, "end.example")})
+        again = amended(candidates, tmp_path / str(day - 1), tmp_path / str(day), built.rejects, GUARDED, built.held)
+        assert again is not None
+        built = again
+        expected = made(candidates, tmp_path / "whole", GUARDED)
+        assert content(tmp_path / str(day)) == content(tmp_path / "whole")
+        assert built.held == expected.held
+        before = [Candidate(candidates[0].feed, None, candidates[0].incoming, 0)]
+    assert built.held["national"].counts == {"popular": 1}
+
+
+def test_another_guard_or_a_lost_report_is_left_to_the_compiler(tmp_path: Path) -> None:
+    candidates, in_force, reports = some_change(Builder(tmp_path))
+    assert amended(candidates, in_force, tmp_path / "new", reports, GUARDED) is None
+    assert amended(candidates, in_force, tmp_path / "new", reports, held={}) is None
 
 
 def test_without_the_old_report_or_the_c_part_there_is_no_amending(

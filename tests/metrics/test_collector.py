@@ -24,6 +24,8 @@ NAMES = {
     "blockd_feed_age_seconds": {"feed"},
     "blockd_feed_expires_in_seconds": {"feed"},
     "blockd_feed_refused_total": {"feed", "reason"},
+    "blockd_feed_rejected_ratio": {"feed"},
+    "blockd_feed_held_names": {"feed"},
     "blockd_order_to_enforcement_seconds": set(),
     "blockd_build_info": {"version", "engine"},
 }
@@ -34,7 +36,7 @@ SAMPLE = Sample(
     digest="ab" * 32,
     engine="python",
     build="1.0",
-    feeds={"ministry": FeedSample(1.5, math.inf, {"cut": 2}), "national": FeedSample(3.0, -60.0, {})},
+    feeds={"ministry": FeedSample(1.5, math.inf, {"cut": 2}), "national": FeedSample(3.0, -60.0, {}, 0.25, 7)},
     hit_slots={LABELS: 1, HitLabels("national", 'quo"te\\\n', "national", "nxdomain"): 2},
 )
 
@@ -128,6 +130,9 @@ def test_the_sample_is_asked_at_each_scrape() -> None:
     assert value(found, "blockd_feed_age_seconds", feed="ministry") == 1.5
     assert value(found, "blockd_feed_expires_in_seconds", feed="ministry") == math.inf
     assert value(found, "blockd_feed_expires_in_seconds", feed="national") == -60
+    assert value(found, "blockd_feed_rejected_ratio", feed="national") == 0.25
+    assert value(found, "blockd_feed_held_names", feed="national") == 7
+    assert value(found, "blockd_feed_held_names", feed="ministry") == 0
     assert value(found, "blockd_build_info", version="1.0", engine="python") == 1
 
 

@@ -63,7 +63,9 @@ def test_keys_left_out_have_their_defaults(write: Write) -> None:
 
 def test_shipped_config_differs_from_the_defaults_only_in_its_feed(write: Write) -> None:
     shipped, defaults = load(SHIPPED), load(write("{feeds: []}"))
-    same = {"state_dir": defaults.state_dir, "feeds": ()}
+    assert [path.resolve() for path in shipped.gate.protected] == list(defaults.gate.protected)
+    gate = shipped.gate.model_copy(update={"protected": defaults.gate.protected})
+    same = {"state_dir": defaults.state_dir, "feeds": (), "gate": gate}
     assert shipped.model_copy(update=same) == defaults
 
 
@@ -167,7 +169,15 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ("sinkhole: {ttl: true}", "sinkhole.ttl: true cannot be used; allowed is a whole number from 1 to 3600"),
         ("operator: {url: /x}", "operator.url: '/x' is no URL that can be used"),
         (f"operator: {{name: {'x' * 201}}}", "operator.name: has 201 characters; allowed are at most 200"),
-        ("gate: {protected: [a]}", "gate.protected: is not offered by this version; leave it empty"),
+        ("gate: {max_growth: 10001%}", "gate.max_growth: '10001%' is no share; allowed is 0% to 10000%"),
+        ("gate: {public_suffixes: 7}", "gate.public_suffixes: 7 is no path; allowed is"),
+        ("gate: {protected: a}", "gate.protected: 'a' is no list; allowed is a list"),
+        ("gate: {protected: ['']}", "gate.protected[0]: '' is no path; allowed is"),
+        ("gate: {popular: []}", "gate.popular: [] is no path; allowed is"),
+        (
+            "gate: {popular_count: 0}",
+            "gate.popular_count: 0 cannot be used; allowed is a whole number from 1 to 1000000",
+        ),
         ("user: Root", "user: 'Root' cannot be used; allowed is the name of a user"),
         ("state_dir: ''", "state_dir: '' is no path; allowed is"),
         ("[a, b]", "the file: ['a', 'b'] is no section; allowed is a mapping of state_dir,"),
@@ -290,3 +300,15 @@ def test_random_values_raise_nothing_but_config_errors(data: dict[str, object], 
 @settings(max_examples=300, deadline=None)
 def test_random_text_raises_nothing_but_config_errors(text: bytes | str) -> None:
     loads_or_tells(text if isinstance(text, bytes) else text.encode())
+
+
+def test_the_gates_lists_are_paths_or_words(write: Write) -> None:
+    found = load(write("gate: {protected: [shipped, own.txt], public_suffixes: false, popular: top.csv}\n")).gate
+    shipped, own = found.protected
+    assert shipped.name == "protected.txt"
+    assert shipped.is_file()
+    assert own == write("").parent / "own.txt"
+    assert found.public_suffixes is False
+    assert found.popular == own.with_name("top.csv")
+    assert load(write("gate: {public_suffixes: p.dat}\n")).gate.public_suffixes == own.with_name("p.dat")
+    assert load(write("gate: {public_suffixes: true}\n")).gate.public_suffixes is True

@@ -15,6 +15,7 @@ from blockd.settings.addresses import (
 )
 from blockd.settings.values import (
     duration_from_text,
+    growth_from_text,
     name_from_value,
     share_from_text,
     shown,
@@ -51,6 +52,12 @@ def test_text_without_a_unit_is_no_size(value: object) -> None:
 @pytest.mark.parametrize(("text", "share"), [("0%", 0), ("20%", 0.2), ("0.5%", 0.005), ("100%", 1)])
 def test_share_is_a_fraction(text: str, share: float) -> None:
     assert share_from_text(text) == pytest.approx(share)
+
+
+def test_growth_may_be_more_than_all() -> None:
+    assert growth_from_text("250%") == pytest.approx(2.5)
+    with pytest.raises(ValueError, match="is no share; allowed is 0% to 10000%"):
+        growth_from_text("10001%")
 
 
 @pytest.mark.parametrize("value", ["101%", "20", 20, 0.2, "-1%", None])

@@ -1,0 +1,68 @@
+"""The guard: which entries would block what must not be blocked, and so are held back alone.
+
+An entry is held back where it is a top-level name or a public suffix, a protected or popular name, or stands above one
+and covers what is under it. Whoever signs an order answers for its names: those are reported and stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from blockd.names.suffixes import PublicSuffixes, ancestors, parent
+from blockd.orders import Action, Scope
+
+TOP_LEVEL, PUBLIC_SUFFIX, PROTECTED, POPULAR = "top-level name", "public suffix", "protected", "popular"
+
+_ROOT = b""
+# What is known of a name. Names above a suffix are marked as one is: to block them blocks the suffix.
+_SUFFIX, _PROTECTED, _ABOVE_PROTECTED, _POPULAR, _ABOVE_POPULAR = 1, 2, 4, 8, 16
+_HARMLESS = (Action.ALLOW, Action.MONITOR)  # actions that block nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What must not be blocked. `digest` tells two guards apart; without anything to guard it is empty."""
+
+    marks: Mapping[bytes, int] = field(default_factory=dict)  # by key
+    wild: frozenset[bytes] = frozenset()  # keys of names whose every child is a suffix: empty is the root's
+    exceptions: frozenset[bytes] = frozenset()
+    digest: str = ""
+
+    @classmethod
+    def of(
+        cls, suffixes: PublicSuffixes | None, protected: Iterable[bytes], popular: Iterable[bytes], digest: str
+    ) -> Guard:
+        """Make a guard of a public suffix list, or none, and of keys of protected and of popular names."""
+        marks: dict[bytes, int] = {}
+        for keys, own, above in (
+            (suffixes.names | suffixes.wild if suffixes else (), _SUFFIX, _SUFFIX),
+            (protected, _PROTECTED, _ABOVE_PROTECTED),
+            (popular, _POPULAR, _ABOVE_POPULAR),
+        ):
+            for key in keys:
+                marks[key] = marks.get(key, 0) | own
+                for higher in ancestors(key):
+                    marks[higher] = marks.get(higher, 0) | above
+        wild = suffixes.wild | {_ROOT} if suffixes else frozenset[bytes]()
+        return cls(marks, wild, suffixes.exceptions if suffixes else frozenset(), digest)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to guard."""
+        return bool(self.marks or self.wild)
+
+    def reason(self, key: bytes, scope: int, action: Action) -> str:
+        """Give why an entry, a name's, is to be held back; empty where it is not."""
+        if action in _HARMLESS:
+            return ""
+        mark = self.marks.get(key, 0)
+        wide = bool(scope & Scope.SUBDOMAINS)
+        if wide and self.wild:
+            above = parent(key)
+            if not above:
+                return TOP_LEVEL
+            if mark & _SUFFIX or (above in self.wild and key not in self.exceptions):
+                return PUBLIC_SUFFIX
+        if mark & (_PROTECTED | (_ABOVE_PROTECTED if wide else 0)):
+            return PROTECTED
+        return POPULAR if mark & (_POPULAR | (_ABOVE_POPULAR if wide else 0)) else ""
