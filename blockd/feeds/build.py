@@ -145,7 +145,7 @@ def _without_news(candidate: Candidate) -> Candidate:
 def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate: Candidate) -> None:
     """Put a feed's news through the gate.
 
-    Signed orders are exempt from the limits on shrinking, growing and rejects: whoever signs answers for each order, and
+    Signed orders are exempt from the limits on size and rejects: whoever signs answers for each order, and
     the withdrawal of many must be as quick as their making. None at all is a mistake there too.
     """
     lasting = candidate.lasting

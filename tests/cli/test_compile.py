@@ -68,3 +68,14 @@ def test_output_that_is_a_folder_is_one_sentence(tmp_path: Path, capsys: pytest.
     told = capsys.readouterr().err
     assert told.startswith("blockd compile: ")
     assert "Is a directory" in told
+
+
+def test_what_is_held_back_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_list(tmp_path / "list", ["listed.example", "co.id", "bi.go.id"])
+    arguments = ["compile", str(tmp_path / "list"), "--output", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    assert "feed list-1: 2 entries are held back, the rest is enforced: 1 protected (such as bi.go.id)" in told
+    assert "1 names" in told
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["held"]["list-1"]["held"] == 2

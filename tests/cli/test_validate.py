@@ -67,3 +67,34 @@ def test_a_large_file_on_a_terminal_has_a_bar(
     shown = capsys.readouterr()
     assert "500,000 names accepted" in shown.out
     assert "reading" in shown.err
+
+
+def test_what_the_gate_would_hold_back_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"a.example\n*.co.id\nco.id\nbi.go.id\nshop.co.id\n")
+    assert main(["validate", str(path)]) == DONE
+    assert capsys.readouterr().out.splitlines() == [
+        "5 lines, 5 names accepted, 0 rejected (0.00%)",
+        "held back, protected: 1",
+        "  bi.go.id",
+        "held back, public suffix: 1",
+        "  co.id",
+        f"{path} is a usable list",
+    ]
+    assert main(["validate", str(path), "--json"]) == DONE
+    assert json.loads(capsys.readouterr().out)["held"]["held"] == 2
+
+
+def test_the_configs_gate_is_the_one_that_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, config = tmp_path / "list.txt", tmp_path / "blockd.yaml"
+    path.write_bytes(b"co.id\nbi.go.id\n")
+    config.write_text("gate: {public_suffixes: false}\n", "utf-8")
+    assert main(["validate", str(path), "--config", str(config), "--json"]) == DONE
+    assert list(json.loads(capsys.readouterr().out)["held"]["reasons"]) == ["protected"]
+
+
+def test_a_hosts_file_covers_names_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "hosts"
+    path.write_bytes(b"0.0.0.0 github.io bi.go.id\n")
+    assert main(["validate", str(path), "--type", "hosts", "--json"]) == DONE
+    assert list(json.loads(capsys.readouterr().out)["held"]["reasons"]) == ["protected"]

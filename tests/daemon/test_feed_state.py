@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from blockd.daemon.feed_state import FeedState
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.feeds.rejects import RejectReport, Sample
+from blockd.ruleset.held import HeldReport
 
 NOW = 1_800_000_000.0
 
@@ -24,12 +26,14 @@ def test_accepted_content_is_remembered_over_a_restart(tmp_path: Path) -> None:
     candidate = state.take_candidate()
     assert candidate is not None
     rejects = RejectReport(3, 2, {"address": 1}, {"address": [Sample(3, "192.0.2.1")]})
-    state.accept(candidate, rejects, NOW + 5)
+    held = HeldReport({"protected": 1}, {"protected": ["bi.go.id"]})
+    state.accept(candidate, rejects, NOW + 5, held=held, names=2)
     again = FeedState.load(tmp_path, NOW + 100)
     assert again.accepted is not None
     assert again.accepted.path.read_bytes() == b"new"
     assert (again.accepted_digest, again.checked, again.first_seen) == (b"new".hex(), NOW + 5, int(NOW))
-    assert again.rejects == rejects
+    assert (again.rejects, again.held) == (rejects, held)
+    assert again.sizes.lasting(NOW + 100) == 2
 
 
 def test_candidate_that_is_put_back_is_offered_again(tmp_path: Path) -> None:
@@ -69,3 +73,16 @@ def test_damaged_state_is_a_feed_never_seen(tmp_path: Path, content: bytes) -> N
     (tmp_path / "feed.json").write_bytes(content)
     (tmp_path / "accepted").write_bytes(b"of unknown digest")
     assert FeedState.load(tmp_path, NOW).accepted is None
+
+
+@pytest.mark.parametrize("damage", [{"held": 7}, {"held": {"reasons": 7}}, {"sizes": 7}, {"sizes": {"known": [7]}}])
+def test_a_damaged_report_does_not_stop_a_start(tmp_path: Path, damage: dict[str, object]) -> None:
+    state = offered(tmp_path, b"new")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    state.accept(candidate, None, NOW)
+    told = json.loads((tmp_path / "feed.json").read_bytes())
+    (tmp_path / "feed.json").write_text(json.dumps({**told, **damage}), encoding="utf-8")
+    again = FeedState.load(tmp_path, NOW)
+    assert again.held is None
+    assert again.accepted == state.accepted
