@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import publicsuffixlist
@@ -20,6 +19,7 @@ from blockd.settings import Gate as GateSettings
 MAX_LIST = 64 << 20  # octets of one list: a million popular names with their ranks take less than half
 MAX_TOLD = 5  # problems of one file; the first ones show what is wrong with it
 
+_INSTALLED = Path(publicsuffixlist.__file__).with_name("public_suffix_list.dat")
 _RANK = re.compile(r"\d{1,9}[,\t ]\s*")  # some lists of popular names have it before the name
 
 
@@ -47,13 +47,10 @@ def _suffixes(place: Path | bool, digest: hashlib._Hash) -> PublicSuffixes | Non
     """Give the public suffixes of a file, of the list that is installed with blockd, or none."""
     if place is False:
         return None
-    if isinstance(place, bool):
-        text = (files(publicsuffixlist) / "public_suffix_list.dat").read_text("utf-8")
-        digest.update(text.encode())
-        return parse_suffixes(text)
-    suffixes = parse_suffixes(_text(place, "gate.public_suffixes", digest))
+    path = _INSTALLED if isinstance(place, bool) else place
+    suffixes = parse_suffixes(_text(path, "gate.public_suffixes", digest))
     if not suffixes.names or not suffixes.wild:
-        raise ConfigError(str(place), ["it holds no public suffix list; allowed is a file in the list's own form"])
+        raise ConfigError(str(path), ["it holds no public suffix list; allowed is a file in the list's own form"])
     return suffixes
 
 
