@@ -63,13 +63,13 @@ class Supervisor:
     def __init__(self, settings: Settings, config: Path) -> None:
         self._settings = settings
         self._config = config
-        self._gate = gate_of(settings.gate)
         self._engine = engine_name()
         if self._engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
         self._state = State(settings.state_dir)
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
+        self._gate = gate_of(settings.gate)
         self._become(settings.user)
         self._state.check_writable()
         self._state.tidy()

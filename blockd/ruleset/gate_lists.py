@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.punycode  # noqa: F401 - else loaded when it is needed, where the daemon's user may not read it
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
