@@ -24,7 +24,9 @@ def run(args: argparse.Namespace) -> int:
     told = ask(settings, "/api/status")
     unready = "resolved without a policy" if settings.at_first_start == "serve" else "answered with SERVFAIL"
     show(args.json, told, _lines(told, unready))
-    troubled = any(feed["refusal"] for feed in told["feeds"]) or any(w["enforcing"] is None for w in told["workers"])
+    troubled = any(feed["refusal"] or feed["ended"] for feed in told["feeds"]) or any(
+        w["enforcing"] is None for w in told["workers"]
+    )
     return NO if troubled or told["ruleset"] is None else DONE
 
 
@@ -44,6 +46,9 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"feed {feed['name']} ({feed['type']}): {feed['names']:,} names, {age}{until}"
         if feed["held"]["sentence"]:
             yield f"  {feed['held']['sentence']}"
+        if feed["ended"]:
+            done = "are out of force" if feed["at_expiry"] == "stop" else "stay in force"
+            yield f"  ENDED: its orders {done} (at_expiry)"
         if feed["refusal"]:
             yield f"  REFUSED: {feed['refusal']}"
     for worker in told["workers"]:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
+from blockd.daemon.expiry import Expiry, orders_of, stopped
 from blockd.daemon.state import HitSlots
 from blockd.daemon.status import Fleet, sample, status
 from blockd.daemon.updater import Updater
@@ -54,6 +55,7 @@ class ControlProcess:
         self._fleet = Fleet(work.settings.workers, dict(work.workers), dict(work.enforcing))
         self._times = EnforcementTimes()
         self._started = time.time()
+        self._expiry = Expiry()
         self._stop = asyncio.Event()
         self._flips = asyncio.Event()  # set where the dates to wait for have changed
         self._refreshing: set[asyncio.Task[object]] = set()
@@ -169,7 +171,8 @@ class ControlProcess:
 
     def _prepared(self, version: int) -> Enforced:
         """Open a version that was compiled a moment ago; run in a thread, since it waits for the disk."""
-        self._state.prepare(version, self._slots, time.time(), verify=False).close()
+        now = time.time()
+        self._state.prepare(version, self._slots, now, stopped=self._stopped(now), verify=False).close()
         self._slots.save()
         return self._state.open(version)
 
@@ -207,8 +210,10 @@ class ControlProcess:
         """Flip the orders' states on the second, and at once where the clock was set."""
         while True:
             enforced = self._enforced
-            orders = [record.order for record in enforced.ruleset.catalogue.orders] if enforced else []
             now = time.time()
+            ended = self._stopped(now)
+            orders = orders_of(enforced.ruleset.catalogue, ended) if enforced else []
+            self._expiry.look(self._updater.known(), now)
             if enforced is not None:
                 states = self._state.writable_states(enforced)
                 for order, state in states.update(orders, now):
@@ -219,12 +224,18 @@ class ControlProcess:
             last = now
             while not self._flips.is_set() and last <= (now := time.time()) and (at is None or now < at):
                 last = now
+                if self._stopped(now) != ended:
+                    break
+                self._expiry.look(self._updater.known(), now)
                 wait = TICK if at is None else min(TICK, max(at - now, 0.001))
                 try:
                     async with asyncio.timeout(wait):
                         await self._flips.wait()
                 except TimeoutError:
                     continue
+
+    def _stopped(self, now: float) -> frozenset[str]:
+        return stopped(self._updater.known(), now)
 
     async def _serve(self) -> list[Serving]:
         operator, sockets = self._settings.operator, self._work.sockets

@@ -35,6 +35,7 @@ class FeedState:
     first_seen: int
     accepted_digest: str = ""
     checked: float = 0.0  # when its content was last fetched and accepted, or confirmed unchanged
+    expires: float | None = None  # when what was seen last ends by its own word
     validators: Validators = field(default_factory=Validators)
     rejects: RejectReport | None = None  # of the accepted content
     held: HeldReport | None = None  # of what it gave to the ruleset that was made last
@@ -52,6 +53,8 @@ class FeedState:
             state.checked = float(told["checked"])
             state.validators = Validators.from_json(told["validators"])
             state.accepted_digest = str(told["accepted_digest"])
+            if told.get("expires") is not None:
+                state.expires = float(told["expires"])
             state.sizes = Sizes.from_json(told.get("sizes", {}))
             if told.get("held") is not None:
                 state.held = HeldReport.from_json(told["held"])
@@ -73,6 +76,7 @@ class FeedState:
             "first_seen": self.first_seen,
             "accepted_digest": self.accepted_digest,
             "checked": self.checked,
+            "expires": self.expires,
             "validators": self.validators.to_json(),
             "rejects": self.rejects.to_json() if self.rejects else None,
             "held": self.held.to_json() if self.held else None,

@@ -13,9 +13,11 @@ import json
 import logging
 import os
 import re
+from collections.abc import Set
 from dataclasses import astuple
 from pathlib import Path
 
+from blockd.daemon.expiry import orders_of
 from blockd.errors import CommandError, RulesetError
 from blockd.metrics import HitLabels
 from blockd.metrics.counters import MAX_HIT_SLOTS
@@ -90,24 +92,28 @@ class State:
         """Give the folder of a feed."""
         return self.folder / "feeds" / name
 
-    def prepare(self, version: int, slots: HitSlots, now: float, *, verify: bool = True) -> Ruleset:
+    def prepare(
+        self, version: int, slots: HitSlots, now: float, *, stopped: Set[str] = frozenset(), verify: bool = True
+    ) -> Ruleset:
         """Write a version's order states as they are at `now`; then nothing else is needed to enforce it.
+
+        `stopped` has the feeds whose orders are out of force, see `blockd.daemon.expiry`.
 
         The file is read from its first octet to the last, unless `verify` says that it has just been written here.
         Raises RulesetError where it cannot be used.
         """
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify)
-        orders = [record.order for record in ruleset.catalogue.orders]
+        orders = orders_of(ruleset.catalogue, stopped)
         write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now)
         return ruleset
 
-    def last_good(self, slots: HitSlots, now: float) -> int | None:
+    def last_good(self, slots: HitSlots, now: float, stopped: Set[str] = frozenset()) -> int | None:
         """Prepare the version in force, or where it is damaged the newest that is not; None where there is none."""
         current = self.versions.current()
         kept = self.versions.all()
         for version in dict.fromkeys([*([current] if current in kept else []), *reversed(kept)]):
             try:
-                self.prepare(version, slots, now).close()
+                self.prepare(version, slots, now, stopped=stopped).close()
             except RulesetError as error:
                 log.error("Version %d is passed over at start: %s. An older one is tried.", version, error)
                 continue

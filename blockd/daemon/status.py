@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from blockd import __version__
 from blockd.daemon.channel import Message
+from blockd.daemon.expiry import end_of
 from blockd.daemon.state import HitSlots
 from blockd.daemon.updater import Tracked
 from blockd.metrics import FeedSample, Sample
@@ -124,7 +125,7 @@ def sample(
         feeds={
             name: FeedSample(
                 age=max(0.0, now - tracked.state.checked) if tracked.state.checked else float("inf"),
-                expires_in=tracked.watch.expires - now if tracked.watch.expires is not None else float("inf"),
+                expires_in=float("inf") if (end := end_of(tracked.watch.feed, tracked.state)) is None else end - now,
                 refused=tracked.refused,
                 rejected=tracked.state.rejects.share if tracked.state.rejects else 0.0,
                 held=tracked.state.held.held if tracked.state.held else 0,
@@ -140,6 +141,7 @@ def _feed(tracked: Tracked, enforced: Enforced | None, now: float) -> dict[str, 
     feed = tracked.watch.feed
     records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
     record = records.get(feed.name)
+    end = end_of(feed, tracked.state)
     return {
         "name": feed.name,
         "type": feed.type,
@@ -149,7 +151,9 @@ def _feed(tracked: Tracked, enforced: Enforced | None, now: float) -> dict[str, 
         "held": _held(tracked),
         "digest": record.digest if record else None,
         "age_seconds": round(now - tracked.state.checked, 1) if tracked.state.checked else None,
-        "expires": time_text(tracked.watch.expires) if tracked.watch.expires is not None else None,
+        "expires": time_text(end) if end is not None else None,
+        "ended": end is not None and now >= end,
+        "at_expiry": feed.at_expiry,
         "refusal": tracked.refusal or None,
         "refused": dict(tracked.refused),
     }

@@ -22,9 +22,10 @@ from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.watch import Watch
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.held import HeldReport
-from blockd.settings import AnyFeed
+from blockd.settings import AnyFeed, ListFeed
 
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
+SAVED_AGE = 0.05  # share of `max_age` after which a good look is saved, so that a restart knows of it
 RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
 
@@ -44,6 +45,7 @@ class Tracked:
     refused: Counter[str] = field(default_factory=Counter)
     look_refusal: str = ""  # the sentence with which the last look was refused; empty where it went well
     content_refusal: str = ""  # the same for the content that was compiled last
+    saved: float = 0.0  # when the time of the last look was saved, where the feed's end depends on it
     looked: bool = False  # once at least, since the start
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -52,12 +54,27 @@ class Tracked:
         """Why the feed is refused at this moment; empty where it is not."""
         return self.look_refusal or self.content_refusal
 
+    def save(self) -> None:
+        """Write the state; where that fails it is told, and the feed goes on."""
+        try:
+            self.state.save()
+        except OSError as error:
+            log.error("The state of feed %s cannot be written: %s.", self.watch.feed.name, error)
+
+    def confirm(self, now: float) -> None:
+        """Note that what was accepted is still what the feed gives."""
+        self.state.checked = now
+        max_age = self.watch.feed.max_age if isinstance(self.watch.feed, ListFeed) else None
+        if max_age and not self.saved <= now < self.saved + max_age * SAVED_AGE:
+            self.save()
+            self.saved = now
+
     def keep_held(self, report: HeldReport) -> None:
         """Take a new report of held entries for the content that was accepted before."""
         if report != self.state.held:
             self.tell_held(report)
             self.state.held = report
-            self.state.save()
+            self.save()
 
     def tell_held(self, report: HeldReport | None) -> None:
         """Log what is held back, once."""
@@ -85,11 +102,8 @@ class Updater:
             folder.mkdir(parents=True, exist_ok=True)
             state = FeedState.load(folder, now)
             state.sizes.start(gate.limits)
-            try:
-                state.save()
-            except OSError as error:
-                log.error("The state of feed %s cannot be written: %s.", feed.name, error)
-            self.feeds[feed.name] = Tracked(Watch(feed, folder, state.validators), state)
+            self.feeds[feed.name] = tracked = Tracked(Watch(feed, folder, state.validators), state)
+            tracked.save()
         self._gate = gate
         self._in_force = in_force
         self._enforce = enforce
@@ -102,6 +116,10 @@ class Updater:
     def is_busy(self) -> bool:
         """Whether news are waiting or being compiled."""
         return self._news.is_set() or self._building.locked()
+
+    def known(self) -> list[tuple[AnyFeed, FeedState]]:
+        """Give every feed with its state."""
+        return [(tracked.watch.feed, tracked.state) for tracked in self.feeds.values()]
 
     async def run(self) -> None:
         """Look and compile until cancelled."""
@@ -173,6 +191,9 @@ class Updater:
     def _looked_at(self, tracked: Tracked, fetched: Fetched | None) -> None:
         """Offer what is new to the compiler; note a look that found what is accepted."""
         state = tracked.state
+        if tracked.watch.expires is not None and tracked.watch.expires != state.expires:
+            state.expires = tracked.watch.expires
+            tracked.save()
         refused = tracked.refusal
         tracked.look_refusal = ""
         if fetched is not None and fetched.digest != state.accepted_digest:
@@ -183,7 +204,7 @@ class Updater:
             fetched.path.unlink(missing_ok=True)
             tracked.content_refusal = ""
         if state.accepted_digest and not tracked.content_refusal and not state.incoming:
-            state.checked = time.time()
+            tracked.confirm(time.time())
             if refused:
                 log.info("Feed %s is good again; what it gives is what is in force.", tracked.watch.feed.name)
 

@@ -60,7 +60,15 @@ class Built:
     held: dict[str, HeldReport] = field(default_factory=dict)  # of what is in the ruleset, for each of its feeds
 
 
-_NOT_CONTENT = ("interval", "max_size", "url", "path", "root")  # keys of a feed that change no ruleset
+_NOT_CONTENT = (
+    "interval",
+    "max_size",
+    "url",
+    "path",
+    "root",
+    "at_expiry",
+    "max_age",
+)  # keys of a feed that change no ruleset
 
 
 class _Refusal(Exception):

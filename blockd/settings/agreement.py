@@ -65,6 +65,8 @@ def _list_feeds(data: Mapping[str, Any]) -> Iterator[str]:
         if len(given) != 1:
             given_text = "both path and url" if given else "neither path nor url"
             yield f"feeds[{number}]: has {given_text}; allowed is exactly one of them"
+        if feed.get("at_expiry") == "stop" and feed.get("max_age") is None:
+            yield f"feeds[{number}].at_expiry: stop needs an end; allowed is with max_age, such as 7d"
         target = feed.get("cname") not in (None, "")
         if (feed.get("action") == "cname") != target:
             yield f"feeds[{number}].cname: the action cname needs a target, and no other action has one"

@@ -35,6 +35,9 @@ class Feed(Section):
 
     name: FeedName = Field(description="The feed's name, as metrics and commands call it.")
     priority: Whole = setting(50, "Which feed wins where two list a name: the lower one.", ge=0, le=1000)
+    at_expiry: Literal["keep", "stop"] = setting(
+        "keep", "When the feed is at its end: keep enforcing and tell, or stop until it is good again."
+    )
 
 
 class SignedFeed(Feed):
@@ -61,6 +64,9 @@ class ListFeed(Feed):
         json_schema_extra={"default": f"{PATH_INTERVAL} for a path, {URL_INTERVAL} for a url"},
     )
     max_size: Annotated[int, size_within("1K", "64G")] = setting("1G", "The largest size taken, uncompressed.")
+    max_age: Annotated[float | None, time_within("1s", "3650d")] = setting(
+        None, "How long after the last good look the feed is at its end; if none, never.", validate_default=False
+    )
     action: Annotated[Action, one_of(Action)] = setting("sinkhole", "What is done with its names.")
     cname: TargetName = setting("", "The name answered instead, where the action is cname.")
     authority: LongText = setting("", f"Who ordered it; if empty, {UNNAMED_AUTHORITY}.")

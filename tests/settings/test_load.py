@@ -157,6 +157,11 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ("feeds: [{name: a, type: signed, url: 'file://h/x', root: r}]", "feeds[0].url: 'file://h/x' is no file URL"),
         ("feeds: [{name: a, type: hosts, path: x, platform: 7}]", "feeds[0].platform: 7 is no text; allowed is a text"),
         ("feeds: [{name: a, type: hosts, path: x, in_force_from: soon}]", "feeds[0].in_force_from: 'soon' is no date"),
+        (
+            "feeds: [{name: a, type: hosts, path: x, at_expiry: stop}]",
+            "feeds[0].at_expiry: stop needs an end; allowed is with max_age, such as 7d",
+        ),
+        ("feeds: [{name: a, type: hosts, path: x, max_age: 0s}]", "feeds[0].max_age: '0s' is out of range; allowed is"),
         ("listen: {dns: []}", "listen.dns: holds 0; allowed are at least 1"),
         ("listen: {dot: ['[::1]:853']}", "listen.dot: is not offered by this version; leave it empty"),
         ("listen: {dns: '127.0.0.1:53'}", "listen.dns: '127.0.0.1:53' is no list; allowed is a list"),
