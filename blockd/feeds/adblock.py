@@ -84,7 +84,7 @@ def _rules_of(line: bytes, number: int, rejects: RejectReport) -> Iterator[Rule]
             return
         words = without_note(content).split()
         if len(words) < 2 or not is_address(words[0]):
-            yield parse_rule(content if len(words) > 1 else words[0])
+            yield parse_rule(words[0] if len(words) == 1 else content)
             return
     except BadName as error:
         if error.reason in SKIPS:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blockd.errors import FeedRefused
@@ -139,6 +139,7 @@ def test_the_order_of_rules_is_no_matter_and_no_exception_stays_listed(rules: li
 
 
 @given(st.lists(st.binary(max_size=40)))
+@example([b"\x0b", b"\x0c \x0b", b"||\x0b^"])
 def test_no_bytes_break_the_reader(lines: list[bytes]) -> None:
     rejects = RejectReport()
     block = b"".join(line + b"\n" for line in lines)

@@ -116,6 +116,7 @@ def test_blank_lines_and_comments_are_neither_names_nor_rejects(line: bytes) -> 
         (b"0.0.0.0 http://a.example/", "bad character"),
         (b"0.0.0.0 com", "no dot"),
         (b"1 a.example", "bad character"),
+        (b"\x0b \x0c", "bad character"),
         (b"||a.example^$third-party", "adblock rule"),
         (b"||a.example^$important", "adblock rule"),
         (b"||a.example/path", "adblock rule"),
