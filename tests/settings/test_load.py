@@ -55,7 +55,7 @@ def test_keys_left_out_have_their_defaults(write: Write) -> None:
     assert found.sinkhole.ipv4 == IPv4Address("127.0.0.1")
     assert found.upstreams == (SYSTEM_UPSTREAM,)
     assert found.upstream.timeout == pytest.approx(0.8)
-    assert found.cache.size == 64 * 1024**2
+    assert found.cache.size == 32 * 1024**2
     assert found.gate.max_shrink == pytest.approx(0.2)
     assert found.at_first_start == "serve"
     assert found.workers == min(len(os.sched_getaffinity(0)), 256)
