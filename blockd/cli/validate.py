@@ -13,7 +13,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.errors import FeedRefused
 from blockd.feeds.body import Progress
-from blockd.feeds.lists import Kind, read_list
+from blockd.feeds.lists import Kind, read_list, read_scopes
 from blockd.feeds.rejects import RejectReport
 from blockd.orders import Action, Scope
 from blockd.ruleset.gate_lists import gate_of
@@ -36,12 +36,11 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0 where the list could be enforced as it is, 1 where it would be refused."""
     rejects, held = RejectReport(), HeldReport()
     guard = gate_of(load(args.config).gate if args.config.is_file() else GateSettings()).guard
-    scope = Scope.EXACT if args.kind == "hosts" else Scope.BOTH  # what a feed of that type covers where none is given
     guarded: dict[bytes, str] = {}
     refusal: FeedRefused | None = None
     try:
         with _bar(args.file) as progress:
-            for key in read_list(args.kind, args.file, rejects, MAX_SIZE, progress):
+            for key, scope in _entries(args.kind, args.file, rejects, progress):
                 if reason := guard.reason(key, scope, Action.SINKHOLE):
                     guarded[key] = reason
     except FeedRefused as error:
@@ -59,6 +58,16 @@ def run(args: argparse.Namespace) -> int:
     }
     show(args.json, data, (*rejects.text(), *held.text(), verdict))
     return NO if refusal else DONE
+
+
+def _entries(kind: Kind, file: Path, rejects: RejectReport, progress: Progress | None) -> Iterator[tuple[bytes, Scope]]:
+    """Give every name with what a feed of that type covers of it where its config does not say."""
+    if kind == "adblock":
+        yield from read_scopes(file, rejects, MAX_SIZE, progress).items()
+        return
+    scope = Scope.EXACT if kind == "hosts" else Scope.BOTH
+    for key in read_list(kind, file, rejects, MAX_SIZE, progress):
+        yield key, scope
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ REASONS = {
     "grown": "it has gained more names than the gate allows",
     "rejects": "too many of its lines are no names",
     "signature": "a signature or digest is wrong, or too few keys have signed",
+    "unsigned": "its detached signature is not there, or is not that of the list by the feed's key",
     "rollback": "it is older than what was seen before",
     "expired": "its metadata has expired",
     "format": "it is not in the form that the feed's type has",

@@ -11,6 +11,7 @@ from blockd.names import key_from_text
 from blockd.names.suffixes import parse_suffixes
 from blockd.ruleset import Gate
 from blockd.ruleset.guard import Guard
+from blockd.settings import AdblockFeed
 from tests.feeds.builder import Builder, domains, reasons, signed
 
 GUARD = Guard.of(
@@ -80,3 +81,12 @@ def test_other_guards_make_another_ruleset(builder: Builder) -> None:
     candidate = Candidate(domains(), builder.content("a.example"), None, 0)
     other = Gate(guard=Guard.of(None, [], [], "e"))
     assert builder.build(candidate, gate=GATE).made_from != builder.build(candidate, gate=other).made_from
+
+
+def test_an_ad_blockers_rule_for_a_suffix_alone_is_no_rule_for_what_is_under_it(builder: Builder) -> None:
+    feed = AdblockFeed.model_validate({"name": "ads", "type": "adblock", "path": "/srv/ads"})
+    rules = builder.octets(b"||github.io^\n|co.id^\n*.go.id\n||a.example^\n")
+    built = builder.build(Candidate(feed, rules, None, 0), gate=GATE)
+    assert built.held["ads"].samples == {"public suffix": ["github.io", "go.id"]}
+    assert builder.listed("co.id") == builder.listed("a.example") == "ads/ads"
+    assert builder.listed("shop.co.id") == builder.listed("x.go.id") == builder.listed("github.io") == ""
