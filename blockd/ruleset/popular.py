@@ -1,0 +1,41 @@
+"""A list of popular names, the most popular first, as operators get them from whoever measures that."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from blockd.errors import BadName, CommandError
+from blockd.names import key_from_text
+
+MAX_FILE = 64 << 20  # octets: a million names with their ranks are a third of it
+MAX_NAMES = 1_000_000  # the longest lists that are published
+
+_LINE = re.compile(r"(?:\d{1,9}[,;\t ]\s*)?(?P<name>[^\s,;#]+)")
+
+
+def read_popular(path: Path) -> list[bytes]:
+    """Give the keys of the names in a file, by rank: one name a line, with or without a rank and a comma before it.
+
+    Blank lines, comments and what is no name are passed over; what is behind the first MAX_NAMES names too. Raises
+    CommandError where the file cannot be read or holds no name.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise CommandError(f"the popular names in {path} cannot be read: {error.strerror}") from error
+    if len(text) > MAX_FILE:
+        raise CommandError(f"{path} is larger than {MAX_FILE >> 20} MB; a list of popular names is not")
+    keys: dict[bytes, None] = {}
+    for line in text.decode("utf-8", "replace").splitlines():
+        if len(keys) == MAX_NAMES:
+            break
+        if found := _LINE.match(line.strip()):
+            try:
+                keys[key_from_text(found["name"])] = None
+            except BadName:
+                continue
+    if not keys:
+        raise CommandError(f"{path} holds no name; one name a line is what a list of popular names has, by rank")
+    return list(keys)
