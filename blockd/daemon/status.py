@@ -20,6 +20,15 @@ from blockd.ruleset import Enforced
 from blockd.settings import Settings
 
 
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A version that an operator went back to, since when (seconds since the epoch, where that is known), and why."""
+
+    version: int
+    since: int | None = None
+    reason: str = ""
+
+
 @dataclass(slots=True)
 class Fleet:
     """The workers, as their messages tell."""
@@ -50,6 +59,10 @@ class Fleet:
         """Give the indices of workers that do not enforce a version."""
         return [index for index in range(self.size) if self.enforcing.get(index) != version]
 
+    def enforces(self, version: int) -> bool:
+        """Whether any worker enforces a version."""
+        return version in self.enforcing.values()
+
     async def wait_for(self, version: int, seconds: float) -> str:
         """Wait until every worker that lives enforces a version; give what went wrong, empty where nothing did.
 
@@ -75,6 +88,7 @@ def status(
     feeds: Mapping[str, Tracked],
     fleet: Fleet,
     *,
+    pin: Pin | None = None,
     started: float,
     now: float,
 ) -> dict[str, object]:
@@ -85,12 +99,16 @@ def status(
         "since": time_text(started),
         "listen": [address.text for address in settings.listen.dns],
         "ruleset": None,
+        "pinned": None,
         "feeds": [_feed(tracked, enforced, now) for tracked in feeds.values()],
         "workers": [
             {"index": index, "pid": fleet.pids.get(index), "enforcing": fleet.enforcing.get(index) or None}
             for index in range(fleet.size)
         ],
     }
+    if pin is not None:
+        since = time_text(pin.since) if pin.since is not None else None
+        told["pinned"] = {"version": pin.version, "since": since, "reason": pin.reason}
     if enforced is not None:
         header = enforced.ruleset.header
         states = Counter(State(byte).text for byte in enforced.states.states)
@@ -111,6 +129,7 @@ def sample(
     slots: HitSlots,
     times: EnforcementTimes,
     *,
+    is_pinned: bool = False,
     now: float,
 ) -> Sample:
     """Give what a scrape shows beside the counters."""
@@ -118,6 +137,7 @@ def sample(
         names=enforced.ruleset.header.names if enforced else 0,
         version=str(enforced.version) if enforced else "",
         digest=enforced.ruleset.digest if enforced else "",
+        is_pinned=is_pinned,
         engine=engine_name(),
         build=__version__,
         feeds={

@@ -10,15 +10,18 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from blockd.daemon.compiling import Compiler, Job
 from blockd.daemon.feed_state import FeedState
+from blockd.daemon.history import News
 from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, Content, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
+from blockd.feeds.rejects import RejectReport
 from blockd.feeds.watch import Watch
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.settings import AnyFeed
@@ -29,9 +32,23 @@ GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
 
 log = logging.getLogger(__name__)
 
-Enforce = Callable[[Path, Mapping[str, Fetched]], Awaitable[int]]
-"""Takes a compiled file and the contents new in it by feed, enforces it in all workers, and gives its version; raises
-RulesetError."""
+
+class Enforcement(Protocol):
+    """What enforces rulesets in all workers."""
+
+    @property
+    def ruleset(self) -> Ruleset | None:
+        """The one in force."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it stays in force whatever is new, as an operator has asked."""
+
+    async def enforce(self, news: News, /) -> bool:
+        """Enforce what is new; false where the one in force is held. Raises RulesetError."""
+
+    async def recall(self, content: str, /) -> bool:
+        """Enforce a version kept that was made from a content; false where there is none. Raises RulesetError."""
 
 
 @dataclass(slots=True)
@@ -43,6 +60,7 @@ class Tracked:
     refused: Counter[str] = field(default_factory=Counter)
     look_refusal: str = ""  # the sentence with which the last look was refused; empty where it went well
     content_refusal: str = ""  # the same for the content that was compiled last
+    waiting: str = ""  # the digest of what was put off because a version was held
     looked: bool = False  # once at least, since the start
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -53,7 +71,7 @@ class Tracked:
 
 
 class Updater:
-    """Keeps the ruleset as new as its feeds. `in_force` gives the one that is enforced."""
+    """Keeps the ruleset as new as its feeds. What is new while the one in force is held waits in its feed's folder."""
 
     def __init__(
         self,
@@ -61,8 +79,7 @@ class Updater:
         folder_of: Callable[[str], Path],
         gate: Gate,
         *,
-        in_force: Callable[[], Ruleset | None],
-        enforce: Enforce,
+        enforcement: Enforcement,
         compiled: Path,
     ) -> None:
         now = time.time()
@@ -77,8 +94,7 @@ class Updater:
                 log.error("The state of feed %s cannot be written: %s.", feed.name, error)
             self.feeds[feed.name] = Tracked(Watch(feed, folder, state.validators), state)
         self._gate = gate
-        self._in_force = in_force
-        self._enforce = enforce
+        self._enforcement = enforcement
         self._compiled = compiled
         self._news = asyncio.Event()
         self._compiler = Compiler()
@@ -93,9 +109,8 @@ class Updater:
         """Look and compile until cancelled."""
         catalogue = self._catalogue()
         candidates = [self._candidate(tracked, None) for tracked in self.feeds.values()]
-        if any(c.accepted for c in candidates) and (
-            catalogue is None or catalogue.made_from != fingerprint(candidates)
-        ):
+        is_old = catalogue is None or catalogue.made_from != fingerprint(candidates)
+        if is_old and any(c.accepted for c in candidates) and not self._enforcement.is_held:
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
             self._news.set()
         if catalogue is not None and not self.feeds:
@@ -127,10 +142,17 @@ class Updater:
             name = tracked.watch.feed.name
             if tracked.refusal:
                 told[name] = {"outcome": "refused", "why": tracked.refusal}
+            elif tracked.state.incoming and self._enforcement.is_held:
+                told[name] = {"outcome": "waiting", "why": "it is new and good, and another version is pinned"}
             else:
                 changed = tracked.state.accepted_digest != before[name]
                 told[name] = {"outcome": "enforced" if changed else "unchanged"}
         return told
+
+    async def catch_up(self) -> None:
+        """Compile what has waited while a version was held, and have it enforced."""
+        self._news.set()
+        await self._compile()
 
     async def _look_forever(self, tracked: Tracked) -> None:
         while True:
@@ -164,6 +186,7 @@ class Updater:
             return
         if fetched is not None:
             fetched.path.unlink(missing_ok=True)
+            state.incoming = None  # what waited has been taken back by its source
             tracked.content_refusal = ""
         if state.accepted_digest and not tracked.content_refusal and not state.incoming:
             state.checked = time.time()
@@ -187,8 +210,9 @@ class Updater:
             }
             candidates = [self._candidate(tracked, fresh.get(name)) for name, tracked in self.feeds.items()]
             try:
-                built = await self._compiler.compile(self._job(candidates))
-                await self._take(built, fresh)
+                if fresh or not await self._is_kept(candidates):
+                    built = await self._compiler.compile(self._job(candidates))
+                    await self._take(built, fresh)
             except (BlockdError, OSError) as error:
                 log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
                 for name, fetched in fresh.items():
@@ -199,13 +223,19 @@ class Updater:
             finally:
                 self._compiled.unlink(missing_ok=True)
 
+    async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether what was accepted before is enforced, or was until now and is again."""
+        content = fingerprint(candidates)
+        catalogue = self._catalogue()
+        return (catalogue is not None and catalogue.made_from == content) or await self._enforcement.recall(content)
+
     def _catalogue(self) -> Catalogue | None:
-        ruleset = self._in_force()
+        ruleset = self._enforcement.ruleset
         return ruleset.catalogue if ruleset else None
 
     def _job(self, candidates: Sequence[Candidate]) -> Job:
         reports = {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
-        ruleset = self._in_force()
+        ruleset = self._enforcement.ruleset
         return Job(candidates, self._compiled, self._gate, ruleset.path if ruleset else None, reports)
 
     async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
@@ -225,10 +255,28 @@ class Updater:
             return
         taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
         if catalogue is None or catalogue.made_from != built.made_from:
-            await self._enforce(self._compiled, taken)
+            news = News(self._compiled, built.made_from, taken, self._reports(built))
+            if not await self._enforcement.enforce(news):
+                self._hold(taken)
+                return
         for name, fetched in taken.items():
             self.feeds[name].state.accept(fetched, built.rejects.get(name), time.time())
             self.feeds[name].content_refusal = ""
+
+    def _reports(self, built: Built) -> dict[str, RejectReport]:
+        """Give the reports of what was compiled; that of a refused content is not."""
+        kept = {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
+        return kept | {name: report for name, report in built.rejects.items() if name not in built.refused}
+
+    def _hold(self, taken: dict[str, Fetched]) -> None:
+        """Keep what is new and good until it may be enforced."""
+        for name, fetched in taken.items():
+            tracked = self.feeds[name]
+            tracked.content_refusal = ""
+            tracked.state.put_back(fetched)
+            if fetched.digest != tracked.waiting:
+                log.info("Feed %s has something new. It waits: an operator has pinned the version in force.", name)
+            tracked.waiting = fetched.digest
 
     def _fetch_anew(self, tracked: Tracked) -> None:
         """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""
