@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,9 +16,18 @@ LIMIT = 20  # names shown of each kind, unless more are asked for
 MAX_POPULAR = 1_000  # popular names told; where more are touched, the list is no blocklist
 
 
-def changes(comparison: Comparison, popular: Sequence[bytes], limit: int) -> dict[str, Any]:
-    """Give what changes as plain values: counts, at most `limit` names of each kind, orders, popular names."""
-    added = _sample(comparison.added(), limit)
+def unseen(key: bytes) -> None:
+    """Take a key that nobody looks at."""
+
+
+def changes(
+    comparison: Comparison, popular: Sequence[bytes], limit: int, seen: Callable[[bytes], None] = unseen
+) -> dict[str, Any]:
+    """Give what changes as plain values: counts, at most `limit` names of each kind, orders, popular names.
+
+    `seen` is called with the key of each name that was added.
+    """
+    added = _sample(comparison.added(), limit, seen)
     removed = _sample(comparison.removed(), limit)
     return {**summary(comparison, popular), "added_names": added, "removed_names": removed}
 
@@ -80,9 +89,10 @@ def stream(comparison: Comparison, popular: Sequence[bytes], head: dict[str, Any
     out.write(json.dumps({**head, **summary(comparison, popular)}, default=str)[1:] + "\n")
 
 
-def _sample(keys: Iterable[bytes], limit: int) -> list[str]:
+def _sample(keys: Iterable[bytes], limit: int, seen: Callable[[bytes], None] = unseen) -> list[str]:
     found: list[str] = []
     for key in keys:
+        seen(key)
         if len(found) < limit:
             found.append(Entry(key).text)
     return found

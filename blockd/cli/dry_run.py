@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from blockd.cli import DONE, NO
+from blockd.cli import DONE, NO, recent_traffic
 from blockd.cli.changes import LIMIT, changes, lines
 from blockd.cli.fetching import gate_of
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
+from blockd.cli.recent_traffic import RecentTraffic
 from blockd.daemon.rehearsal import Rehearsal, rehearse
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
@@ -35,12 +36,14 @@ def run(args: argparse.Namespace) -> int:
                 settings, args.feeds, Path(folder), gate=gate_of(settings), in_force=catalogue, progress=progress
             )
             told = _feeds(found, args.feeds or [feed.name for feed in settings.feeds])
-            told |= {"version": version, "pinned": versions.pinned(), "changes": None, "names": None}
+            told |= {"version": version, "pinned": versions.pinned(), "names": None, "changes": None, "traffic": None}
             if found.compiled is not None and (catalogue is None or catalogue.made_from != found.made_from):
                 new = Ruleset.open(found.compiled, verify=False)
                 told["names"] = new.header.names
                 if in_force is not None:
-                    told["changes"] = changes(Comparison(in_force, new, progress), popular, LIMIT)
+                    traffic = RecentTraffic.of_daemon(settings)
+                    told["changes"] = changes(Comparison(in_force, new, progress), popular, LIMIT, traffic.see)
+                    told["traffic"] = traffic.told()
         except RulesetError as error:
             raise CommandError(f"{error}; nothing was changed") from error
     show(args.json, told, _lines(told))
@@ -69,6 +72,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"would be enforced: {told['names']:,} names in place of {version}"
         if told["changes"] is not None:
             yield from lines(told["changes"])
+            yield from recent_traffic.lines(told["traffic"])
     if told["pinned"] is not None:
         yield f"version {told['pinned']} is pinned: what is new would wait until `blockd rollback --release`"
     yield "This was a dry run: nothing was changed."

@@ -18,6 +18,7 @@ from blockd.daemon.updater import Updater
 from blockd.daemon.work import ControlWork
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Transport
+from blockd.metrics.traffic import HALF_LIFE
 from blockd.orders import Verdict
 from blockd.ruleset import NOT_LISTED, Enforced, Gate, next_flip
 from blockd.ruleset.explain import explain
@@ -71,6 +72,7 @@ class ControlProcess:
         self._registry.register(Collector(self._work.counters, list(REASONS), self._sample))
         serving = await self._serve()
         tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._keep_time())]
+        tasks.append(asyncio.create_task(self._forget_traffic()))
         if self._work.announce:
             tasks.append(asyncio.create_task(self._announce()))
         stopped = asyncio.create_task(self._stop.wait())
@@ -127,6 +129,10 @@ class ControlProcess:
         told = await self._updater.refresh(names)
         return {"feeds": told, "version": self._enforced.version if self._enforced else None}
 
+    def traffic(self) -> dict[str, object]:
+        """The sketch of recent traffic."""
+        return self._work.traffic.sketch().to_json()
+
     async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
         """Enforce a version kept, and hold it."""
         await self._enforcing.roll_back(version, reason)
@@ -181,6 +187,11 @@ class ControlProcess:
                         await self._enforcing.flips.wait()
                 except TimeoutError:
                     continue
+
+    async def _forget_traffic(self) -> None:
+        while True:
+            await asyncio.sleep(HALF_LIFE)
+            self._work.traffic.halve()
 
     async def _serve(self) -> list[Serving]:
         operator, sockets = self._settings.operator, self._work.sockets

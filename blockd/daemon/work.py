@@ -7,7 +7,7 @@ from pathlib import Path
 
 from blockd.daemon.sockets import Sockets
 from blockd.daemon.state import State
-from blockd.metrics import Counters
+from blockd.metrics import Counters, Traffic
 from blockd.settings import Settings, Upstream
 
 
@@ -22,6 +22,7 @@ class WorkerWork:
     sockets: Sockets
     state: State
     counters: Counters
+    traffic: Traffic
     version: int | None  # to enforce from the first answer on
 
 
@@ -34,6 +35,7 @@ class ControlWork:
     sockets: Sockets
     state: State
     counters: Counters
+    traffic: Traffic
     version: int | None
     workers: dict[int, int]  # process ids by index
     enforcing: dict[int, int]  # the versions that workers have said they enforce, by index

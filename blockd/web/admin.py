@@ -58,6 +58,9 @@ class Control(typing.Protocol):
     async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
         """Fetch the feeds named, or all; raises BlockdError for one that is not configured."""
 
+    def traffic(self) -> dict[str, object]:
+        """The sketch of recent traffic, which holds no client (`blockd.metrics.Sketch`)."""
+
     async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
         """Enforce a version kept, and hold it; raises BlockdError where that cannot be, and nothing has changed."""
 
@@ -89,6 +92,9 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     async def status(_request: web.Request) -> web.Response:
         return _json(control.status())
 
+    async def traffic(_request: web.Request) -> web.Response:
+        return _json(control.traffic())
+
     async def lookup(request: web.Request) -> web.Response:
         names = request.query.getall("name", [])
         if len(names) != 1 or len(names[0]) > MAX_NAME:
@@ -115,6 +121,7 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/api/status", status)
     app.router.add_get("/api/lookup", lookup)
+    app.router.add_get("/api/traffic", traffic)
     app.router.add_post("/api/refresh", refresh)
     app.router.add_post("/api/rollback", rollback)
     return app

@@ -45,6 +45,9 @@ class Daemon:
         self.refreshed.append(names)
         return {"refreshed": names}
 
+    def traffic(self) -> dict[str, object]:
+        return {"key": "00"}
+
     async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
         if version == 7:
             raise CommandError("Version 7 is not kept, and nothing was changed.")
@@ -127,6 +130,10 @@ def test_status_is_json(daemon: Daemon, bound: socket.socket) -> None:
     assert answer.json == {"workers": 2}
     assert answer.headers["Server"] == "blockd"
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_the_sketch_of_traffic_is_json(daemon: Daemon, bound: socket.socket) -> None:
+    assert ask(daemon, bound, "/api/traffic").json == {"key": "00"}
 
 
 def test_a_name_is_looked_up(daemon: Daemon, bound: socket.socket) -> None:
