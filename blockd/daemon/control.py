@@ -68,6 +68,7 @@ class ControlProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
+        self._state.tidy()  # what the one before was writing when it died
         await self._enforcing.begin(self._work.version)
         self._registry.register(Collector(self._work.counters, list(REASONS), self._sample))
         serving = await self._serve()

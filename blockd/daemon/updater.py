@@ -60,7 +60,7 @@ class Tracked:
     refused: Counter[str] = field(default_factory=Counter)
     look_refusal: str = ""  # the sentence with which the last look was refused; empty where it went well
     content_refusal: str = ""  # the same for the content that was compiled last
-    waiting: str = ""  # the digest of what was put off because a version was held
+    held: str = ""  # the digest of what was told last to wait
     looked: bool = False  # once at least, since the start
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -90,6 +90,7 @@ class Updater:
             state = FeedState.load(folder, now)
             try:
                 state.save()
+                state.drop_waiting()  # it is fetched anew
             except OSError as error:
                 log.error("The state of feed %s cannot be written: %s.", feed.name, error)
             self.feeds[feed.name] = Tracked(Watch(feed, folder, state.validators), state)
@@ -142,7 +143,7 @@ class Updater:
             name = tracked.watch.feed.name
             if tracked.refusal:
                 told[name] = {"outcome": "refused", "why": tracked.refusal}
-            elif tracked.state.incoming and self._enforcement.is_held:
+            elif tracked.state.waiting and self._enforcement.is_held:
                 told[name] = {"outcome": "waiting", "why": "it is new and good, and another version is pinned"}
             else:
                 changed = tracked.state.accepted_digest != before[name]
@@ -186,9 +187,11 @@ class Updater:
             return
         if fetched is not None:
             fetched.path.unlink(missing_ok=True)
-            state.incoming = None  # what waited has been taken back by its source
+            state.incoming = None
+            state.drop_waiting()  # its source has taken it back
             tracked.content_refusal = ""
-        if state.accepted_digest and not tracked.content_refusal and not state.incoming:
+        is_newest = not state.incoming and not state.waiting
+        if state.accepted_digest and not tracked.content_refusal and is_newest:
             state.checked = time.time()
             if refused:
                 log.info("Feed %s is good again; what it gives is what is in force.", tracked.watch.feed.name)
@@ -273,10 +276,10 @@ class Updater:
         for name, fetched in taken.items():
             tracked = self.feeds[name]
             tracked.content_refusal = ""
-            tracked.state.put_back(fetched)
-            if fetched.digest != tracked.waiting:
+            tracked.state.hold(fetched)
+            if fetched.digest != tracked.held:
                 log.info("Feed %s has something new. It waits: an operator has pinned the version in force.", name)
-            tracked.waiting = fetched.digest
+            tracked.held = fetched.digest
 
     def _fetch_anew(self, tracked: Tracked) -> None:
         """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""

@@ -112,6 +112,16 @@ def test_bad_news_are_refused_while_a_version_is_pinned(daemon: Daemon) -> None:
     assert enforces(daemon, SECOND)
 
 
+def test_good_news_that_wait_outlive_bad_ones_behind_them(daemon: Daemon) -> None:
+    roll_back(daemon, 1)
+    write_list(daemon.folder / "list", ["listed.example", "good.example"])
+    until(lambda: "Feed national has something new. It waits" in daemon.log, "the good list is known")
+    put(daemon.folder / "list", b"<html>")
+    until(lambda: daemon.feed("national")["refusal"], "the bad list is refused")
+    assert release(daemon)["version"] == 3
+    assert daemon.ask("good.example").addresses == SINKHOLE
+
+
 def test_release_without_news_enforces_the_version_that_was_left(daemon: Daemon) -> None:
     roll_back(daemon, 1)
     assert release(daemon)["version"] == 2
