@@ -14,7 +14,20 @@ from pathlib import Path
 from blockd import __version__
 from blockd.errors import BlockdError, CommandError, ConfigError
 
-VERBS = ("run", "check", "lookup", "status", "refresh", "compile", "validate", "authority", "doctor")
+VERBS = (
+    "run",
+    "check",
+    "lookup",
+    "status",
+    "refresh",
+    "versions",
+    "diff",
+    "rollback",
+    "compile",
+    "validate",
+    "authority",
+    "doctor",
+)
 CONFIGS = (Path("config/blockd.yaml"), Path("/etc/blockd/blockd.yaml"))  # the first that is there is the default
 
 DONE = 0

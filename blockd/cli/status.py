@@ -40,6 +40,10 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"ruleset: version {ruleset['version']} of {ruleset['compiled']}, {ruleset['names']:,} names"
         yield f"  orders: {orders or 'none'}"
         yield f"  digest: {ruleset['digest']}"
+    if pinned := told["pinned"]:
+        since = f" since {pinned['since']}" if pinned["since"] else ""
+        why = f" ({pinned['reason']})" if pinned["reason"] else ""
+        yield f"PINNED: version {pinned['version']}{since}{why}; what is new waits until `blockd rollback --release`"
     for feed in told["feeds"]:
         age = "never fetched" if feed["age_seconds"] is None else f"{feed['age_seconds']:,.0f} s old"
         until = f", expires {feed['expires']}" if feed["expires"] else ""

@@ -106,7 +106,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def main() -> int:
     """Compile the job on standard input and write what came of it to standard output."""
     os.nice(NICENESS)
-    _end_with_parent()
+    end_with_parent()
     try:
         job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     except EOFError:
@@ -157,7 +157,7 @@ def _catalogue(in_force: Path | None) -> Catalogue | None:
         ruleset.close()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel end this process when the control process does: nobody waits for its result then."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -6,31 +6,26 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Mapping
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
+from blockd.daemon.enforcing import Enforcing
 from blockd.daemon.expiry import Expiry, orders_of, stopped
 from blockd.daemon.state import HitSlots
 from blockd.daemon.status import Fleet, sample, status
 from blockd.daemon.updater import Updater
 from blockd.daemon.work import ControlWork
-from blockd.errors import RulesetError
-from blockd.feeds.fetched import Fetched
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Transport
-from blockd.metrics.collector import EnforcementTimes
+from blockd.metrics.traffic import HALF_LIFE
 from blockd.orders import Verdict
-from blockd.ruleset import NOT_LISTED, Catalogue, Enforced, next_flip
+from blockd.ruleset import NOT_LISTED, Enforced, next_flip
 from blockd.ruleset.explain import explain
-from blockd.settings import ListFeed
 from blockd.web import Condition, Protocol, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
 
 TICK = 1.0  # seconds at most between two looks at the clock, so that a clock that is set is noticed
-SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version; a swap takes milliseconds
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is told as it is
 
 log = logging.getLogger(__name__)
@@ -51,22 +46,21 @@ class ControlProcess:
         self._channel = channel
         self._row = work.counters.row(work.settings.workers)
         self._slots = HitSlots.load(work.state.folder / "hit-slots.json")
-        self._enforced: Enforced | None = None
         self._fleet = Fleet(work.settings.workers, dict(work.workers), dict(work.enforcing))
-        self._times = EnforcementTimes()
         self._started = time.time()
         self._expiry = Expiry()
         self._stop = asyncio.Event()
-        self._flips = asyncio.Event()  # set where the dates to wait for have changed
         self._refreshing: set[asyncio.Task[object]] = set()
         self._registry = CollectorRegistry()
         settings = work.settings
+        self._enforcing = Enforcing(
+            work.state, self._slots, channel, self._fleet, settings.feeds, settings.versions.keep, self._stopped
+        )
         self._updater = Updater(
             settings.feeds,
             work.state.feed_folder,
             work.gate,
-            in_force=lambda: self._enforced.ruleset if self._enforced else None,
-            enforce=self._enforce,
+            enforcement=self._enforcing,
             compiled=work.state.folder / "compiled",
         )
 
@@ -77,13 +71,11 @@ class ControlProcess:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
         self._state.tidy()  # what the one before was writing when it died
-        if self._work.version is not None:
-            self._enforced = self._state.open(self._work.version)
-            if self._state.versions.current() != self._work.version:  # the one before ended between swap and mark
-                self._state.versions.make_current(self._work.version)
+        await self._enforcing.begin(self._work.version)
         self._registry.register(Collector(self._work.counters, list(REASONS), self._sample))
         serving = await self._serve()
         tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._keep_time())]
+        tasks.append(asyncio.create_task(self._forget_traffic()))
         if self._work.announce:
             tasks.append(asyncio.create_task(self._announce()))
         stopped = asyncio.create_task(self._stop.wait())
@@ -91,10 +83,16 @@ class ControlProcess:
         for task in (*tasks, stopped):
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
+        await self._enforcing.close()
         for server in serving:
             await server.close()
         for task in done - {stopped}:
             task.result()
+
+    @property
+    def _enforced(self) -> Enforced | None:
+        """What is in force."""
+        return self._enforcing.enforced
 
     def health(self) -> Condition:
         """Whether every worker lives."""
@@ -120,7 +118,13 @@ class ControlProcess:
     def status(self) -> dict[str, object]:
         """Feeds, versions, age, workers, engine."""
         return status(
-            self._settings, self._enforced, self._updater.feeds, self._fleet, started=self._started, now=time.time()
+            self._settings,
+            self._enforced,
+            self._updater.feeds,
+            self._fleet,
+            pin=self._enforcing.pin,
+            started=self._started,
+            now=time.time(),
         )
 
     async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
@@ -128,66 +132,24 @@ class ControlProcess:
         told = await self._updater.refresh(names)
         return {"feeds": told, "version": self._enforced.version if self._enforced else None}
 
+    def traffic(self) -> dict[str, object]:
+        """The sketch of recent traffic."""
+        return self._work.traffic.sketch().to_json()
+
+    async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
+        """Enforce a version kept, and hold it."""
+        await self._enforcing.roll_back(version, reason)
+        return {"version": version, "pinned": version}
+
+    async def release(self) -> dict[str, object]:
+        """Hold no version any more, and enforce what has waited."""
+        await self._enforcing.release()
+        await self._updater.catch_up()
+        return {"version": self._enforced.version if self._enforced else None, "pinned": None}
+
     def lookup(self, name: str, /) -> dict[str, object]:
         """Explain the verdict for a name."""
         return explain(self._enforced, name, time.time())
-
-    async def _enforce(self, compiled: Path, taken: Mapping[str, Fetched]) -> int:
-        """Verify, swap, notify; the version before stays in force where a worker cannot take the new one."""
-        versions = self._state.versions
-        version = versions.add(compiled)
-        before = self._enforced
-        try:
-            enforced = await asyncio.to_thread(self._prepared, version)
-        except (RulesetError, OSError) as error:
-            versions.drop(version)
-            raise RulesetError(str(error)) from error
-        self._channel.send({"enforce": version})
-        failure = await self._fleet.wait_for(version, SWAP_TIME)
-        try:
-            if not failure:
-                versions.make_current(version)
-        except OSError as error:
-            failure = f"version {version} cannot be marked as the current one: {error}"
-        if failure:
-            enforced.close()
-            if before is not None:  # else some workers enforce it, which is better than nothing, and need its file
-                self._channel.send({"enforce": before.version})
-                versions.drop(version)
-            raise RulesetError(failure)
-        self._enforced = enforced
-        self._flips.set()
-        catalogue = enforced.ruleset.catalogue
-        if before is not None:
-            self._observe(before.ruleset.catalogue, catalogue, taken)
-            before.close()
-        versions.prune(self._settings.versions.keep)
-        header = enforced.ruleset.header
-        log.info(
-            "Version %d is enforced by every worker: %d names of %d orders from %d feeds.",
-            version, header.names, len(catalogue.orders), len(catalogue.feeds),
-        )  # fmt: skip
-        return version
-
-    def _prepared(self, version: int) -> Enforced:
-        """Open a version that was compiled a moment ago; run in a thread, since it waits for the disk."""
-        now = time.time()
-        self._state.prepare(version, self._slots, now, stopped=self._stopped(now), verify=False).close()
-        self._slots.save()
-        return self._state.open(version)
-
-    def _observe(self, before: Catalogue, after: Catalogue, taken: Mapping[str, Fetched]) -> None:
-        """Measure how long the orders that are new or changed, or a list without dates, took to be enforced."""
-        now = time.time()
-        known = {(record.feed, record.order.id): record.order for record in before.orders}
-        for record in after.orders:
-            order = record.order
-            if order.published is not None and known.get((record.feed, order.id)) != order:
-                self._times.observe(now - order.published)
-        lists = {feed.name for feed in self._settings.feeds if isinstance(feed, ListFeed)}
-        for name, fetched in taken.items():
-            if name in lists and fetched.source_time is not None:
-                self._times.observe(now - fetched.source_time)
 
     def _hear(self) -> None:
         messages = self._channel.receive()
@@ -220,9 +182,9 @@ class ControlProcess:
                     log.info("Order %s of %s is %s from now on.", order.id, order.authority, state.text)
                 states.close()
             at = next_flip(orders, now)
-            self._flips.clear()
+            self._enforcing.flips.clear()
             last = now
-            while not self._flips.is_set() and last <= (now := time.time()) and (at is None or now < at):
+            while not self._enforcing.flips.is_set() and last <= (now := time.time()) and (at is None or now < at):
                 last = now
                 if self._stopped(now) != ended:
                     break
@@ -230,12 +192,17 @@ class ControlProcess:
                 wait = TICK if at is None else min(TICK, max(at - now, 0.001))
                 try:
                     async with asyncio.timeout(wait):
-                        await self._flips.wait()
+                        await self._enforcing.flips.wait()
                 except TimeoutError:
                     continue
 
     def _stopped(self, now: float) -> frozenset[str]:
         return stopped(self._updater.known(), now)
+
+    async def _forget_traffic(self) -> None:
+        while True:
+            await asyncio.sleep(HALF_LIFE)
+            self._work.traffic.halve()
 
     async def _serve(self) -> list[Serving]:
         operator, sockets = self._settings.operator, self._work.sockets
@@ -260,7 +227,15 @@ class ControlProcess:
             self._row.hit(self._enforced.states.hit_slots[verdict.order_index], kind)
 
     def _sample(self) -> Sample:
-        return sample(self._enforced, self._updater.feeds, self._slots, self._times, now=time.time())
+        enforcing = self._enforcing
+        return sample(
+            self._enforced,
+            self._updater.feeds,
+            self._slots,
+            enforcing.times,
+            is_pinned=enforcing.pin is not None,
+            now=time.time(),
+        )
 
     async def _announce(self) -> None:
         """Tell the start-up: at once where a ruleset was there, else when what every feed gives is enforced."""

@@ -4,6 +4,7 @@ feed.json    this state
 accepted     the content that passed the gate last
 candidate    new content while it is compiled
 incoming     new content as it was fetched
+waiting      new content that passed the gate, while a version is pinned
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class FeedState:
     held: HeldReport | None = None  # of what it gave to the ruleset that was made last
     sizes: Sizes = field(default_factory=Sizes)  # how many of its names were in force, over the last days
     incoming: Fetched | None = None  # fetched, not yet compiled; not kept over a restart
+    waiting: Fetched | None = None  # good, and not enforced since a version is pinned; not kept over a restart
 
     @classmethod
     def load(cls, folder: Path, now: float) -> FeedState:
@@ -95,12 +97,22 @@ class FeedState:
 
     def take_candidate(self) -> Fetched | None:
         """Set new content aside to be compiled, where the next fetch cannot disturb it; None where there is none."""
-        fetched, self.incoming = self.incoming, None
-        if fetched is None:
+        if self.incoming is not None:
+            fetched, place, self.incoming = self.incoming, self.folder / INCOMING, None
+        elif self.waiting is not None:
+            fetched, place, self.waiting = self.waiting, self._waiting_place, None
+        else:
             return None
-        candidate = self.folder / "candidate"
-        (self.folder / INCOMING).replace(candidate)
-        return Fetched(candidate, fetched.digest, fetched.source_time, fetched.validators)
+        return self._moved(fetched, place, self.folder / "candidate")
+
+    def hold(self, candidate: Fetched) -> None:
+        """Keep a candidate that passed the gate until it may be enforced, or a newer one takes its place."""
+        self.waiting = self._moved(candidate, candidate.path, self._waiting_place)
+
+    def drop_waiting(self) -> None:
+        """Forget what waits."""
+        self.waiting = None
+        self._waiting_place.unlink(missing_ok=True)
 
     def put_back(self, candidate: Fetched) -> None:
         """Offer a candidate again, unless something newer has come, or it was refused and so is gone."""
@@ -122,6 +134,7 @@ class FeedState:
         With it come the reports of its lines and of its entries held back, and how many of its names are in force.
         """
         candidate.path.replace(self.folder / "accepted")
+        self.drop_waiting()
         self.accepted_digest = candidate.digest
         self.validators = candidate.validators
         self.rejects, self.held = rejects, held
@@ -129,3 +142,10 @@ class FeedState:
             self.sizes.note(names, now)
         self.checked = now
         self.save()
+
+    @property
+    def _waiting_place(self) -> Path:
+        return self.folder / "waiting"
+
+    def _moved(self, fetched: Fetched, source: Path, target: Path) -> Fetched:
+        return Fetched(source.replace(target), fetched.digest, fetched.source_time, fetched.validators)

@@ -26,7 +26,7 @@ from blockd.ruleset.replace import replace_file
 
 # What `blockd.ruleset.replace` calls a file that is not whole yet.
 _UNFINISHED = re.compile(
-    r"\.(?:compiled|current|incoming|feed\.json|hit-slots\.json|[0-9]+\.orders)\.[a-z0-9_]{8}", re.ASCII
+    r"\.(?:compiled|current|pinned|incoming|feed\.json|hit-slots\.json|[0-9]+\.(?:orders|json))\.[a-z0-9_]{8}", re.ASCII
 )
 
 log = logging.getLogger(__name__)
@@ -108,10 +108,14 @@ class State:
         return ruleset
 
     def last_good(self, slots: HitSlots, now: float, stopped: Set[str] = frozenset()) -> int | None:
-        """Prepare the version in force, or where it is damaged the newest that is not; None where there is none."""
+        """Prepare the version that is pinned, else the one in force, or where that is damaged the newest that is not.
+
+        None where there is none.
+        """
         current = self.versions.current()
         kept = self.versions.all()
-        for version in dict.fromkeys([*([current] if current in kept else []), *reversed(kept)]):
+        wanted = [version for version in (self.versions.pinned(), current) if version in kept]
+        for version in dict.fromkeys([*wanted, *reversed(kept)]):
             try:
                 self.prepare(version, slots, now, stopped=stopped).close()
             except RulesetError as error:

@@ -11,7 +11,7 @@ from blockd import __version__
 from blockd.daemon.channel import Message
 from blockd.daemon.expiry import end_of
 from blockd.daemon.state import HitSlots
-from blockd.daemon.updater import Tracked
+from blockd.daemon.tracked import Tracked
 from blockd.metrics import FeedSample, Sample
 from blockd.metrics.collector import EnforcementTimes
 from blockd.orders import State
@@ -20,6 +20,15 @@ from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.ruleset.held import HeldReport
 from blockd.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A version that an operator went back to, since when (seconds since the epoch, where that is known), and why."""
+
+    version: int
+    since: int | None = None
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -52,6 +61,10 @@ class Fleet:
         """Give the indices of workers that do not enforce a version."""
         return [index for index in range(self.size) if self.enforcing.get(index) != version]
 
+    def enforces(self, version: int) -> bool:
+        """Whether any worker enforces a version."""
+        return version in self.enforcing.values()
+
     async def wait_for(self, version: int, seconds: float) -> str:
         """Wait until every worker that lives enforces a version; give what went wrong, empty where nothing did.
 
@@ -77,6 +90,7 @@ def status(
     feeds: Mapping[str, Tracked],
     fleet: Fleet,
     *,
+    pin: Pin | None = None,
     started: float,
     now: float,
 ) -> dict[str, object]:
@@ -87,12 +101,16 @@ def status(
         "since": time_text(started),
         "listen": [address.text for address in settings.listen.dns],
         "ruleset": None,
+        "pinned": None,
         "feeds": [_feed(tracked, enforced, now) for tracked in feeds.values()],
         "workers": [
             {"index": index, "pid": fleet.pids.get(index), "enforcing": fleet.enforcing.get(index) or None}
             for index in range(fleet.size)
         ],
     }
+    if pin is not None:
+        since = time_text(pin.since) if pin.since is not None else None
+        told["pinned"] = {"version": pin.version, "since": since, "reason": pin.reason}
     if enforced is not None:
         header = enforced.ruleset.header
         states = Counter(State(byte).text for byte in enforced.states.states)
@@ -113,6 +131,7 @@ def sample(
     slots: HitSlots,
     times: EnforcementTimes,
     *,
+    is_pinned: bool = False,
     now: float,
 ) -> Sample:
     """Give what a scrape shows beside the counters."""
@@ -120,6 +139,7 @@ def sample(
         names=enforced.ruleset.header.names if enforced else 0,
         version=str(enforced.version) if enforced else "",
         digest=enforced.ruleset.digest if enforced else "",
+        is_pinned=is_pinned,
         engine=engine_name(),
         build=__version__,
         feeds={

@@ -12,6 +12,7 @@ import logging
 import os
 import pwd
 import resource
+import secrets
 import select
 import signal
 import socket
@@ -30,7 +31,7 @@ from blockd.daemon.state import HitSlots, State
 from blockd.daemon.upstreams import upstreams
 from blockd.daemon.work import ControlWork, WorkerWork
 from blockd.errors import BlockdError, CommandError
-from blockd.metrics import Counters
+from blockd.metrics import Counters, Traffic
 from blockd.resolver import engine_name
 from blockd.resolver.engines import why_not_native
 from blockd.ruleset.gate_lists import gate_of
@@ -78,6 +79,7 @@ class Supervisor:
         _raise_descriptors()
         self._upstreams: tuple[Upstream, ...] = upstreams(settings)
         self._counters = Counters(settings.workers)
+        self._traffic = Traffic(settings.workers, secrets.token_bytes(16))
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
         self._version: int | None = None
         self._children: dict[int, Child] = {}  # by pidfd
@@ -156,6 +158,7 @@ class Supervisor:
             sockets=self._sockets,
             state=self._state,
             counters=self._counters,
+            traffic=self._traffic,
             version=self._version,
         )
         return lambda channel: worker.run(work, channel)
@@ -169,6 +172,7 @@ class Supervisor:
             sockets=self._sockets,
             state=self._state,
             counters=self._counters,
+            traffic=self._traffic,
             version=self._version,
             workers={child.index: child.pid for child in workers if child.index is not None},
             enforcing={c.index: c.enforcing for c in workers if c.index is not None and c.enforcing is not None},

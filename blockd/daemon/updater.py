@@ -9,81 +9,50 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from blockd.daemon.compiling import Compiler, Job
 from blockd.daemon.feed_state import FeedState
+from blockd.daemon.history import News
+from blockd.daemon.tracked import Tracked
 from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, Content, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
+from blockd.feeds.rejects import RejectReport
 from blockd.feeds.watch import Watch
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.held import HeldReport
-from blockd.settings import AnyFeed, ListFeed
+from blockd.settings import AnyFeed
 
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
-SAVED_AGE = 0.05  # share of `max_age` after which a good look is saved, so that a restart knows of it
 RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
 
 log = logging.getLogger(__name__)
 
-Enforce = Callable[[Path, Mapping[str, Fetched]], Awaitable[int]]
-"""Takes a compiled file and the contents new in it by feed, enforces it in all workers, and gives its version; raises
-RulesetError."""
 
-
-@dataclass(slots=True)
-class Tracked:
-    """One feed while the daemon runs."""
-
-    watch: Watch
-    state: FeedState
-    refused: Counter[str] = field(default_factory=Counter)
-    look_refusal: str = ""  # the sentence with which the last look was refused; empty where it went well
-    content_refusal: str = ""  # the same for the content that was compiled last
-    saved: float = 0.0  # when the time of the last look was saved, where the feed's end depends on it
-    looked: bool = False  # once at least, since the start
-    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+class Enforcement(Protocol):
+    """What enforces rulesets in all workers."""
 
     @property
-    def refusal(self) -> str:
-        """Why the feed is refused at this moment; empty where it is not."""
-        return self.look_refusal or self.content_refusal
+    def ruleset(self) -> Ruleset | None:
+        """The one in force."""
 
-    def save(self) -> None:
-        """Write the state; where that fails it is told, and the feed goes on."""
-        try:
-            self.state.save()
-        except OSError as error:
-            log.error("The state of feed %s cannot be written: %s.", self.watch.feed.name, error)
+    @property
+    def is_held(self) -> bool:
+        """Whether it stays in force whatever is new, as an operator has asked."""
 
-    def confirm(self, now: float) -> None:
-        """Note that what was accepted is still what the feed gives."""
-        self.state.checked = now
-        max_age = self.watch.feed.max_age if isinstance(self.watch.feed, ListFeed) else None
-        if max_age and not self.saved <= now < self.saved + max_age * SAVED_AGE:
-            self.save()
-            self.saved = now
+    async def enforce(self, news: News, /) -> bool:
+        """Enforce what is new; false where the one in force is held. Raises RulesetError."""
 
-    def keep_held(self, report: HeldReport) -> None:
-        """Take a new report of held entries for the content that was accepted before."""
-        if report != self.state.held:
-            self.tell_held(report)
-            self.state.held = report
-            self.save()
-
-    def tell_held(self, report: HeldReport | None) -> None:
-        """Log what is held back, once."""
-        if report is not None and report.total:
-            log.warning("Feed %s: %s.", self.watch.feed.name, report.sentence())
+    async def recall(self, content: str, /) -> bool:
+        """Enforce a version kept that was made from a content; false where there is none. Raises RulesetError."""
 
 
 class Updater:
-    """Keeps the ruleset as new as its feeds. `in_force` gives the one that is enforced."""
+    """Keeps the ruleset as new as its feeds. What is new while the one in force is held waits in its feed's folder."""
 
     def __init__(
         self,
@@ -91,8 +60,7 @@ class Updater:
         folder_of: Callable[[str], Path],
         gate: Gate,
         *,
-        in_force: Callable[[], Ruleset | None],
-        enforce: Enforce,
+        enforcement: Enforcement,
         compiled: Path,
     ) -> None:
         now = time.time()
@@ -104,9 +72,12 @@ class Updater:
             state.sizes.start(gate.limits)
             self.feeds[feed.name] = tracked = Tracked(Watch(feed, folder, state.validators), state)
             tracked.save()
+            try:
+                state.drop_waiting()  # it is fetched anew
+            except OSError as error:
+                log.error("What waited of feed %s cannot be removed: %s.", feed.name, error)
         self._gate = gate
-        self._in_force = in_force
-        self._enforce = enforce
+        self._enforcement = enforcement
         self._compiled = compiled
         self._news = asyncio.Event()
         self._compiler = Compiler()
@@ -128,9 +99,8 @@ class Updater:
             if record.name in self.feeds and not self.feeds[record.name].state.sizes.known:
                 self.feeds[record.name].state.sizes.note(record.names, time.time())
         candidates = [self._candidate(tracked, None) for tracked in self.feeds.values()]
-        if any(c.accepted for c in candidates) and (
-            catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate.guard.digest)
-        ):
+        is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate.guard.digest)
+        if is_old and any(c.accepted for c in candidates) and not self._enforcement.is_held:
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
             self._news.set()
         if catalogue is not None and not self.feeds:
@@ -162,10 +132,17 @@ class Updater:
             name = tracked.watch.feed.name
             if tracked.refusal:
                 told[name] = {"outcome": "refused", "why": tracked.refusal}
+            elif tracked.state.waiting and self._enforcement.is_held:
+                told[name] = {"outcome": "waiting", "why": "it is new and good, and another version is pinned"}
             else:
                 changed = tracked.state.accepted_digest != before[name]
                 told[name] = {"outcome": "enforced" if changed else "unchanged"}
         return told
+
+    async def catch_up(self) -> None:
+        """Compile what has waited while a version was held, and have it enforced."""
+        self._news.set()
+        await self._compile()
 
     async def _look_forever(self, tracked: Tracked) -> None:
         while True:
@@ -202,8 +179,11 @@ class Updater:
             return
         if fetched is not None:
             fetched.path.unlink(missing_ok=True)
+            state.incoming = None
+            state.drop_waiting()  # its source has taken it back
             tracked.content_refusal = ""
-        if state.accepted_digest and not tracked.content_refusal and not state.incoming:
+        is_newest = not state.incoming and not state.waiting
+        if state.accepted_digest and not tracked.content_refusal and is_newest:
             tracked.confirm(time.time())
             if refused:
                 log.info("Feed %s is good again; what it gives is what is in force.", tracked.watch.feed.name)
@@ -225,8 +205,9 @@ class Updater:
             }
             candidates = [self._candidate(tracked, fresh.get(name)) for name, tracked in self.feeds.items()]
             try:
-                built = await self._compiler.compile(self._job(candidates))
-                await self._take(built, fresh)
+                if fresh or not await self._is_kept(candidates):
+                    built = await self._compiler.compile(self._job(candidates))
+                    await self._take(built, fresh)
             except (BlockdError, OSError) as error:
                 log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
                 for name, fetched in fresh.items():
@@ -237,13 +218,19 @@ class Updater:
             finally:
                 self._compiled.unlink(missing_ok=True)
 
+    async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether what was accepted before is enforced, or was until now and is again."""
+        content = fingerprint(candidates, self._gate.guard.digest)
+        catalogue = self._catalogue()
+        return (catalogue is not None and catalogue.made_from == content) or await self._enforcement.recall(content)
+
     def _catalogue(self) -> Catalogue | None:
-        ruleset = self._in_force()
+        ruleset = self._enforcement.ruleset
         return ruleset.catalogue if ruleset else None
 
     def _job(self, candidates: Sequence[Candidate]) -> Job:
         reports = {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
-        ruleset = self._in_force()
+        ruleset = self._enforcement.ruleset
         held = {name: tracked.state.held for name, tracked in self.feeds.items() if tracked.state.held}
         return Job(candidates, self._compiled, self._gate, ruleset.path if ruleset else None, reports, held)
 
@@ -267,7 +254,10 @@ class Updater:
             if name not in taken:  # what it gave is the same: only the guard can have changed
                 self.feeds[name].keep_held(report)
         if catalogue is None or catalogue.made_from != built.made_from:
-            await self._enforce(self._compiled, taken)
+            news = News(self._compiled, built.made_from, taken, self._reports(built), self._held_reports(built))
+            if not await self._enforcement.enforce(news):
+                self._hold(taken)
+                return
         catalogue = self._catalogue()
         names = {record.name: record.names for record in catalogue.feeds} if catalogue else {}
         for name, fetched in taken.items():
@@ -277,6 +267,26 @@ class Updater:
                 fetched, built.rejects.get(name), time.time(), held=held, names=names.get(name)
             )
             self.feeds[name].content_refusal = ""
+
+    def _reports(self, built: Built) -> dict[str, RejectReport]:
+        """Give the reports of what was compiled; that of a refused content is not."""
+        kept = {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
+        return kept | {name: report for name, report in built.rejects.items() if name not in built.refused}
+
+    def _held_reports(self, built: Built) -> dict[str, HeldReport]:
+        """Give the reports of what the gate held back of what was compiled."""
+        kept = {name: tracked.state.held for name, tracked in self.feeds.items() if tracked.state.held}
+        return {name: report for name, report in (kept | built.held).items() if report.total}
+
+    def _hold(self, taken: dict[str, Fetched]) -> None:
+        """Keep what is new and good until it may be enforced."""
+        for name, fetched in taken.items():
+            tracked = self.feeds[name]
+            tracked.content_refusal = ""
+            tracked.state.hold(fetched)
+            if fetched.digest != tracked.held:
+                log.info("Feed %s has something new. It waits: an operator has pinned the version in force.", name)
+            tracked.held = fetched.digest
 
     def _fetch_anew(self, tracked: Tracked) -> None:
         """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""

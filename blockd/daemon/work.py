@@ -7,7 +7,7 @@ from pathlib import Path
 
 from blockd.daemon.sockets import Sockets
 from blockd.daemon.state import State
-from blockd.metrics import Counters
+from blockd.metrics import Counters, Traffic
 from blockd.ruleset import Gate
 from blockd.settings import Settings, Upstream
 
@@ -23,6 +23,7 @@ class WorkerWork:
     sockets: Sockets
     state: State
     counters: Counters
+    traffic: Traffic
     version: int | None  # to enforce from the first answer on
 
 
@@ -36,6 +37,7 @@ class ControlWork:
     sockets: Sockets
     state: State
     counters: Counters
+    traffic: Traffic
     version: int | None
     workers: dict[int, int]  # process ids by index
     enforcing: dict[int, int]  # the versions that workers have said they enforce, by index

@@ -96,6 +96,7 @@ def _resolver(work: WorkerWork) -> Resolver:
         clock=time.monotonic,
         randomness=secrets.token_bytes,
         refuse_unready=settings.at_first_start == "refuse",
+        traffic=work.traffic.row(work.index),
     )
 
 

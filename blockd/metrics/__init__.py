@@ -2,5 +2,17 @@
 
 from blockd.metrics.collector import Collector, FeedSample, HitLabels, Sample
 from blockd.metrics.counters import Counters, Row, Transport
+from blockd.metrics.traffic import Sketch, Traffic, TrafficRow
 
-__all__ = ["Collector", "Counters", "FeedSample", "HitLabels", "Row", "Sample", "Transport"]
+__all__ = [
+    "Collector",
+    "Counters",
+    "FeedSample",
+    "HitLabels",
+    "Row",
+    "Sample",
+    "Sketch",
+    "Traffic",
+    "TrafficRow",
+    "Transport",
+]

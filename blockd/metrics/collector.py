@@ -78,6 +78,7 @@ class Sample:
     names: int = 0
     version: str = ""
     digest: str = ""
+    is_pinned: bool = False
     engine: str = "python"
     build: str = ""
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
@@ -170,6 +171,11 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
     info = GaugeMetricFamily("blockd_ruleset_info", "The ruleset enforced.", labels=["version", "digest"])
     info.add_metric([sample.version, sample.digest], 1 if sample.version else 0)
     yield info
+    yield GaugeMetricFamily(
+        "blockd_ruleset_pinned",
+        "1 while the ruleset enforced is one that an operator went back to and has not released.",
+        value=int(sample.is_pinned),
+    )
 
 
 def _enforcement(times: EnforcementTimes) -> Metric:

@@ -32,6 +32,10 @@ cdef class NativeEngine(Answering):
     cdef readonly Flights flights
     cdef Outbox outbox
     cdef int epoll
+    cdef uint32_t[::1] cells  # of the sketch of traffic
+    cdef uint64_t sketch_k0
+    cdef uint64_t sketch_k1
+    cdef int until_noted  # questions until one is noted in the sketch; below 0 where none is
     cdef readonly double heard  # when an upstream last answered, by the monotonic clock
     cdef readonly uint64_t unreachable  # how often the network said that an upstream cannot be reached
     cdef mmsghdr in_headers[IN_BATCH]
@@ -45,6 +49,7 @@ cdef class NativeEngine(Answering):
     cdef void _look_ahead(self, int first, int last) noexcept nogil
     cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, bint over_udp) noexcept nogil
     cdef void _hash_question(self, Looked *looked) noexcept nogil
+    cdef void _note(self, const Question *q) noexcept nogil
     cdef Result _handle(self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef _land(self, Flight *flight, const uint8_t *message, uint32_t size, double now)
     cdef _give_up(self, Flight *flight)

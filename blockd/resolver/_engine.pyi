@@ -1,7 +1,7 @@
 import socket
 from collections.abc import Callable, Iterable, Sequence
 
-from blockd.metrics import Transport
+from blockd.metrics import TrafficRow, Transport
 from blockd.names import Network
 from blockd.resolver._cache import NativeCache
 from blockd.resolver._flights import Flights
@@ -23,6 +23,7 @@ class NativeEngine:
         cache: NativeCache,
         clock: Callable[[], float],
         refuse_unready: bool,
+        traffic: TrafficRow | None = None,
     ) -> None: ...
     def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None: ...
     def attach(self, sock: socket.socket) -> int: ...

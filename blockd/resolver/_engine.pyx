@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
+from blockd.metrics import traffic as sketch
 from blockd.metrics.counters import Transport
 from blockd.resolver.engine import Declined, send
 from blockd.resolver.pipeline import Outcome
@@ -24,6 +25,7 @@ from blockd.resolver._reading cimport read_response
 from blockd.resolver._sockets cimport (
     MSG_DONTWAIT, epoll_event, epoll_wait, monotonic, recv, recvmmsg, sockaddr,
 )
+from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._table cimport RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision
 
 cdef enum:
@@ -38,15 +40,22 @@ cdef enum:
     READY = 64  # upstream sockets looked at in one call
     PER_SOCKET = 32  # messages taken from one of them
 
+# As `metrics/traffic.py` has them; a test compares the cells.
+cdef enum:
+    DEPTH = 4
+    WIDTH = 1 << 16
+    MAX_SUFFIXES = 16
+    GAP_BITS = 7
+
 
 cdef class NativeEngine(Answering):
     """One worker's engine.
 
     `networks` are those served; `row` the worker's counters as 64-bit numbers; `clock` the monotonic clock, which `begin`
-    asks. `pipeline` answers what is declined.
+    asks. `pipeline` answers what is declined. `traffic` is the worker's `TrafficRow`, where questions are to be sampled.
     """
 
-    def __init__(self, pipeline, networks, row, NativeCache cache, clock, bint refuse_unready):
+    def __init__(self, pipeline, networks, row, NativeCache cache, clock, bint refuse_unready, traffic=None):
         Answering.__init__(self, networks, row)
         self._pipeline = pipeline
         self._clock = clock
@@ -57,6 +66,13 @@ cdef class NativeEngine(Answering):
         self.outbox = Outbox()
         self.refuse_unready = refuse_unready
         self.epoll = -1
+        self.until_noted = -1  # never
+        if traffic is not None:
+            if len(traffic.cells) != sketch.ROW or sketch.ROW <= WIDTH * DEPTH or len(traffic.key) != 16:
+                raise ValueError("the cells are not those of a sketch")
+            self.cells, self.until_noted = traffic.cells, 1
+            self.sketch_k0 = int.from_bytes(traffic.key[:8], "little")
+            self.sketch_k1 = int.from_bytes(traffic.key[8:], "little")
         cdef int i
         memset(self.in_headers, 0, sizeof(self.in_headers))
         for i in range(IN_BATCH):
@@ -313,6 +329,17 @@ cdef class NativeEngine(Answering):
         else:
             self._declined.append(Declined(begun, address, ancillary, descriptor))
 
+    cdef void _note(self, const Question *q) noexcept nogil:
+        """Count a question in the sketch as `TrafficRow.pass_by` does, which says when the next one is."""
+        cdef uint64_t hashed = 0
+        cdef int label, row
+        for label in range(q.labels if q.labels < MAX_SUFFIXES else MAX_SUFFIXES):
+            hashed = siphash13(self.sketch_k0, self.sketch_k1, q.key, q.ends[label])
+            for row in range(DEPTH):
+                self.cells[row * WIDTH + ((hashed >> 16 * row) & 0xFFFF)] += 1
+        self.cells[WIDTH * DEPTH] += 1
+        self.until_noted = 1 + <int>(hashed >> 64 - GAP_BITS)
+
     cdef Result _handle(
         self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out,
         uint32_t *written, double now,
@@ -334,6 +361,10 @@ cdef class NativeEngine(Answering):
             return DECLINED
         if q.qclass != CLASS_IN or q.qtype == TYPE_OPT or q.qtype == TYPE_AXFR or q.qtype == TYPE_IXFR:
             return DECLINED
+        if self.until_noted > 0:
+            self.until_noted -= 1
+            if self.until_noted == 0:
+                self._note(q)
         if self.table is not None:
             decision = self.table.decide_hashed(q.key, q.key_size, q.ends, looked.hashes, looked.suffixes)
             if decision.ruling == RULED_BROKEN:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
-from blockd.metrics import Row, Transport
+from blockd.metrics import Row, TrafficRow, Transport
 from blockd.names import key_from_text
 from blockd.orders import Action, Reason, Verdict
 from blockd.resolver import types
@@ -84,7 +84,10 @@ Stage = Callable[[Exchange], bytes | Outcome]
 
 
 class Pipeline:
-    """Answers messages. `refuse_unready` is what happens before the first ruleset: SERVFAIL instead of resolving."""
+    """Answers messages. `refuse_unready` is what happens before the first ruleset: SERVFAIL instead of resolving.
+
+    `traffic` is where questions are sampled, where no engine before it does.
+    """
 
     def __init__(
         self,
@@ -96,7 +99,9 @@ class Pipeline:
         row: Row,
         clock: Callable[[], float],
         refuse_unready: bool,
+        traffic: TrafficRow | None = None,
     ) -> None:
+        self._traffic = traffic
         self.clients = clients
         self._sinkhole = sinkhole
         self._cache = cache
@@ -200,6 +205,8 @@ class Pipeline:
             return error(query, types.FORMERR)
         if query.qclass != types.CLASS_IN or query.qtype in (types.AXFR, types.IXFR):
             return error(query, types.REFUSED)
+        if self._traffic is not None:
+            self._traffic.pass_by(query.key)
         return Outcome.PASS
 
     def _decide(self, exchange: Exchange) -> bytes | Outcome:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blockd.metrics import Row, Transport
+from blockd.metrics import Row, TrafficRow, Transport
 from blockd.names import Network
 from blockd.resolver.answers import BlockAnswers, Sinkhole
 from blockd.resolver.cache import Cache
@@ -46,6 +46,7 @@ class Resolver:
         clock: Callable[[], float],
         randomness: Callable[[int], bytes],
         refuse_unready: bool,
+        traffic: TrafficRow | None = None,
     ) -> None:
         """`engine` is what `engines.engine_name` gave; `randomness(n)` gives n unpredictable octets."""
         networks = list(networks)
@@ -71,12 +72,15 @@ class Resolver:
             row=row,
             clock=clock,
             refuse_unready=refuse_unready,
+            traffic=traffic if native_cache is None else None,
         )
         self.cache: Cache | NativeCache = cache
         self.engine: AnyEngine = Engine(self.pipeline)
         if native_cache is not None:
             self.cache = native_cache
-            self.engine = NativeEngine(self.pipeline, networks, row.numbers, native_cache, clock, refuse_unready)
+            self.engine = NativeEngine(
+                self.pipeline, networks, row.numbers, native_cache, clock, refuse_unready, traffic
+            )
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""

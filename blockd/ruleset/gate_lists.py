@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import encodings.punycode  # noqa: F401 - else loaded when it is needed, where the daemon's user may not read it
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,13 +14,13 @@ from blockd.names import key_from_text
 from blockd.names.suffixes import PublicSuffixes, parse_suffixes
 from blockd.ruleset.gate import Gate
 from blockd.ruleset.guard import Guard
+from blockd.ruleset.popular import parse_popular
 from blockd.settings import Gate as GateSettings
 
 MAX_LIST = 64 << 20  # octets of one list: a million popular names with their ranks take less than half
 MAX_TOLD = 5  # problems of one file; the first ones show what is wrong with it
 
 _INSTALLED = Path(publicsuffixlist.__file__).with_name("public_suffix_list.dat")
-_RANK = re.compile(r"\d{1,9}[,\t ]\s*")  # some lists of popular names have it before the name
 
 
 def gate_of(settings: GateSettings) -> Gate:
@@ -85,15 +84,8 @@ def _protected(text: str, path: Path) -> list[bytes]:
 
 
 def _popular(text: str, path: Path, count: int) -> list[bytes]:
-    """Give the keys of the first `count` names; lines that are none are passed over, since such lists have some."""
-    keys: list[bytes] = []
-    for _, line in _lines(text.splitlines()):
-        if len(keys) == count:
-            break
-        try:
-            keys.append(key_from_text(_RANK.sub("", line, count=1)))
-        except BadName:
-            continue
+    """Give the keys of the first `count` names."""
+    keys = parse_popular(text, count)
     if not keys and count:
         raise ConfigError(str(path), ["gate.popular: it holds no name; allowed is one name a line, by rank"])
     return keys

@@ -1,4 +1,4 @@
-"""The admin port: health, metrics, status, lookup and refresh, for programs and for an operator's browser.
+"""The admin port: health, metrics, status, lookup, refresh and rollback, for programs and for an operator's browser.
 
 A browser on the operator's machine also shows pages that others wrote. So a request must name the port by an
 address, `localhost` or a name from the config (a page that rebinds its own DNS name cannot), and whatever changes
@@ -19,12 +19,15 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from blockd.errors import BadName, BlockdError, CommandError
+from blockd.ruleset.version_record import MAX_REASON
 from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of
 
 MAX_BODY = 64 * 1024  # octets of a request's body: the names of all feeds and room to spare
 MAX_NAME = 1024  # characters of a name to look up
+
+_NOT_JSON = "What changes something is asked for with the header Content-Type: application/json."
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +58,15 @@ class Control(typing.Protocol):
     async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
         """Fetch the feeds named, or all; raises BlockdError for one that is not configured."""
 
+    def traffic(self) -> dict[str, object]:
+        """The sketch of recent traffic, which holds no client (`blockd.metrics.Sketch`)."""
+
+    async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
+        """Enforce a version kept, and hold it; raises BlockdError where that cannot be, and nothing has changed."""
+
+    async def release(self) -> dict[str, object]:
+        """Hold no version any more, and enforce what is new; raises BlockdError where none is held."""
+
     def lookup(self, name: str, /) -> dict[str, object]:
         """The verdict for a name, and why; raises BadName."""
 
@@ -80,6 +92,9 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     async def status(_request: web.Request) -> web.Response:
         return _json(control.status())
 
+    async def traffic(_request: web.Request) -> web.Response:
+        return _json(control.traffic())
+
     async def lookup(request: web.Request) -> web.Response:
         names = request.query.getall("name", [])
         if len(names) != 1 or len(names[0]) > MAX_NAME:
@@ -91,8 +106,14 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
 
     async def refresh(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
-            return _error(415, "A refresh is asked for with the header Content-Type: application/json.")
+            return _error(415, _NOT_JSON)
         return _json(await control.refresh(_feeds(await request.read())))
+
+    async def rollback(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return _error(415, _NOT_JSON)
+        version, reason = _version(await request.read())
+        return _json(await control.release() if version is None else await control.rollback(version, reason))
 
     app.router.add_get("/", index)
     app.router.add_get("/healthz", health)
@@ -100,7 +121,9 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/api/status", status)
     app.router.add_get("/api/lookup", lookup)
+    app.router.add_get("/api/traffic", traffic)
     app.router.add_post("/api/refresh", refresh)
+    app.router.add_post("/api/rollback", rollback)
     return app
 
 
@@ -116,6 +139,23 @@ def _feeds(body: bytes) -> list[str] | None:
     if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         return names
     raise CommandError('The body is {"feeds": ["name", …]}, or empty for all feeds.')
+
+
+def _version(body: bytes) -> tuple[int | None, str]:
+    """Give the version that a body asks for, None for a release, and the reason; raises CommandError."""
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise CommandError("The body is no JSON.") from error
+    if asked == {"release": True}:
+        return None, ""
+    if isinstance(asked, dict) and asked.keys() <= {"version", "reason"}:
+        version, reason = asked.get("version"), asked.get("reason", "")
+        if type(version) is int and isinstance(reason, str):
+            if len(reason) > MAX_REASON or not reason.isprintable():
+                raise CommandError(f"A reason is one line of at most {MAX_REASON} characters; nothing was changed.")
+            return version, reason.strip()
+    raise CommandError('The body is {"version": 3, "reason": "why"} or {"release": true}; nothing was changed.')
 
 
 def _guard(hosts: frozenset[str]) -> Middleware:

@@ -39,6 +39,12 @@ def _index() -> str:
             element("dd", 'Fetch now, with Content-Type: application/json; {"feeds": ["name"]} for some feeds only.'),
         )
     )
+    rows.append(
+        join(
+            element("dt", element("code", "POST /api/rollback")),
+            element("dd", 'Go back to a version: {"version": 3, "reason": "why"}; {"release": true} ends that.'),
+        )
+    )
     form = element(
         "form",
         element("label", "Look a name up: ", Html('<input name="name" required maxlength="1024">')),

@@ -86,3 +86,35 @@ def test_a_damaged_report_does_not_stop_a_start(tmp_path: Path, damage: dict[str
     again = FeedState.load(tmp_path, NOW)
     assert again.held is None
     assert again.accepted == state.accepted
+
+
+def test_what_waits_is_safe_from_the_next_fetch_and_taken_when_nothing_newer_is_there(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"good")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    state.hold(candidate)
+    (tmp_path / INCOMING).write_bytes(b"cut")
+    (tmp_path / INCOMING).unlink()  # as a source does that refuses what it fetched
+    again = state.take_candidate()
+    assert again is not None
+    assert (again.path.read_bytes(), again.digest) == (b"good", b"good".hex())
+    assert state.take_candidate() is None
+
+
+def test_what_is_newer_goes_before_what_waits(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"older")
+    older = state.take_candidate()
+    assert older is not None
+    state.hold(older)
+    (tmp_path / INCOMING).write_bytes(b"newer")
+    state.offer(Fetched(tmp_path / INCOMING, b"newer".hex(), None))
+    newer = state.take_candidate()
+    assert newer is not None
+    assert newer.path.read_bytes() == b"newer"
+    newer.path.unlink()  # it was refused
+    older = state.take_candidate()
+    assert older is not None
+    assert older.path.read_text() == "older"
+    state.accept(older, None, 1)
+    assert state.waiting is None
+    assert (tmp_path / "accepted").read_text() == "older"

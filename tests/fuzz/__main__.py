@@ -20,6 +20,7 @@ TESTS = (
     "tests/resolver/test_twin.py",
     "tests/resolver/test_twin_sockets.py",
     "tests/ruleset/test_buckets.py",
+    "tests/ruleset/test_diff.py",
     "tests/ruleset/test_builder.py",
     "tests/ruleset/test_table.py",
 )

@@ -20,6 +20,7 @@ NAMES = {
     "blockd_cache_hits_total": set(),
     "blockd_upstream_seconds": set(),
     "blockd_ruleset_names": set(),
+    "blockd_ruleset_pinned": set(),
     "blockd_ruleset_info": {"version", "digest"},
     "blockd_feed_age_seconds": {"feed"},
     "blockd_feed_expires_in_seconds": {"feed"},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from blockd.errors import BadMessage
-from blockd.metrics import Counters, Row, Transport
+from blockd.metrics import Counters, Row, Traffic, Transport
 from blockd.names import Network
 from blockd.resolver import CacheLimits, Exchange, Forwarder, Resolver
 from blockd.resolver.response import Response, parse
@@ -45,6 +45,7 @@ class Side:
         cache_size: int = CACHE_SIZE,
     ) -> None:
         self.row: Row = Counters(1).row(0)
+        self.traffic = Traffic(1, bytes(range(16)))
         chance = random.Random(1)  # noqa: S311 - a test repeats itself
         self.resolver = Resolver(
             engine,
@@ -58,6 +59,7 @@ class Side:
             clock=clock,
             randomness=chance.randbytes,
             refuse_unready=refuse_unready,
+            traffic=self.traffic.row(0),
         )
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> object:

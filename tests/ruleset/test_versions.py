@@ -6,6 +6,7 @@ import pytest
 
 from blockd.errors import RulesetError
 from blockd.ruleset import Versions
+from blockd.ruleset.version_record import VersionRecord
 
 
 @pytest.fixture
@@ -128,3 +129,44 @@ def test_a_million_versions_are_not_too_many(versions: Versions) -> None:
     versions.make_current(1_000_000)
     assert versions.all() == [999_999, 1_000_000]
     assert versions.current() == 1_000_000
+
+
+def test_a_pinned_version_is_kept_and_told_until_it_is_released(versions: Versions) -> None:
+    for _ in range(4):
+        add(versions)
+    versions.make_current(4)
+    assert versions.pinned() is None
+    versions.pin(2)
+    assert Versions(versions.folder).pinned() == 2
+    versions.prune(1)
+    assert versions.all() == [2, 4]
+    versions.release()
+    versions.release()
+    assert versions.pinned() is None
+    versions.prune(1)
+    assert versions.all() == [4]
+
+
+def test_a_version_that_is_not_kept_cannot_be_pinned(versions: Versions) -> None:
+    add(versions)
+    with pytest.raises(RulesetError, match="version 7 is not kept"):
+        versions.pin(7)
+    assert versions.pinned() is None
+
+
+def test_a_version_is_found_by_its_content(versions: Versions) -> None:
+    for content in ("a", "b", "a", ""):
+        version = add(versions)
+        VersionRecord(content, "", 0, 0, 0, 0, ()).write(versions.record_path(version))
+    add(versions)  # whose record is missing
+    assert [versions.with_content(content) for content in ("a", "b", "c", "")] == [3, 2, None, None]
+
+
+def test_a_record_goes_with_its_version_and_never_stands_for_another(versions: Versions) -> None:
+    version = add(versions)
+    VersionRecord("a", "", 0, 0, 0, 0, ()).write(versions.record_path(version))
+    versions.drop(version)
+    assert not versions.record_path(version).exists()
+    VersionRecord("old", "", 0, 0, 0, 0, ()).write(versions.record_path(1))
+    assert add(versions) == 1
+    assert versions.record(1) is None

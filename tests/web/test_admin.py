@@ -23,6 +23,7 @@ class Daemon:
 
     condition: Condition = field(default_factory=lambda: Condition(True, "all feeds are fresh"))
     refreshed: list[list[str] | None] = field(default_factory=list)
+    rolled_back: list[tuple[int, str]] = field(default_factory=list)
 
     def health(self) -> Condition:
         return self.condition
@@ -43,6 +44,18 @@ class Daemon:
             raise RuntimeError("of the daemon")
         self.refreshed.append(names)
         return {"refreshed": names}
+
+    def traffic(self) -> dict[str, object]:
+        return {"key": "00"}
+
+    async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
+        if version == 7:
+            raise CommandError("Version 7 is not kept, and nothing was changed.")
+        self.rolled_back.append((version, reason))
+        return {"version": version}
+
+    async def release(self) -> dict[str, object]:
+        return {"version": 9, "pinned": None}
 
     def lookup(self, name: str, /) -> dict[str, object]:
         return {"name": DomainName.from_text(name).text}
@@ -119,6 +132,10 @@ def test_status_is_json(daemon: Daemon, bound: socket.socket) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_the_sketch_of_traffic_is_json(daemon: Daemon, bound: socket.socket) -> None:
+    assert ask(daemon, bound, "/api/traffic").json == {"key": "00"}
+
+
 def test_a_name_is_looked_up(daemon: Daemon, bound: socket.socket) -> None:
     assert ask(daemon, bound, "/api/lookup?name=WEB.telegram.org.").json == {"name": "web.telegram.org"}
 
@@ -162,6 +179,60 @@ def test_a_fault_is_told_without_its_traceback(daemon: Daemon, bound: socket.soc
     answer = refresh(daemon, bound, b'{"feeds": ["broken"]}')
     assert answer.status == 500
     assert "of the daemon" not in answer.body
+
+
+def roll_back(daemon: Daemon, bound: socket.socket, data: bytes, kind: str = "application/json") -> Answer:
+    return ask(daemon, bound, "/api/rollback", method="POST", data=data, Content_Type=kind)
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"), [(b'{"version": 3}', (3, "")), (b'{"version": 3, "reason": " a bad list "}', (3, "a bad list"))]
+)
+def test_a_version_is_gone_back_to(daemon: Daemon, bound: socket.socket, body: bytes, asked: tuple[int, str]) -> None:
+    assert roll_back(daemon, bound, body).json == {"version": 3}
+    assert daemon.rolled_back == [asked]
+
+
+def test_a_version_is_released(daemon: Daemon, bound: socket.socket) -> None:
+    assert roll_back(daemon, bound, b'{"release": true}').json == {"version": 9, "pinned": None}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            b"",
+            b"{",
+            b"3",
+            b"[]",
+            b"{}",
+            b'{"release": false}',
+            b'{"release": true, "version": 3}',
+            b'{"version": "3"}',
+        ),
+        *(b'{"version": true}', b'{"version": 3.0}', b'{"version": 3, "reason": 1}', b'{"version": 3, "more": 1}'),
+        *(
+            b'{"version": 3, "reason": "two\\nlines"}',
+            b'{"version": 3, "reason": "' + b"x" * 501 + b'"}',
+            b"[" * 60_000,
+        ),
+    ],
+)
+def test_a_rollback_of_another_shape_is_refused(daemon: Daemon, bound: socket.socket, body: bytes) -> None:
+    answer = roll_back(daemon, bound, body)
+    assert answer.status == 400
+    assert str(answer.json["error"]).endswith(".")
+    assert not daemon.rolled_back
+
+
+def test_a_rollback_that_cannot_be_is_told_in_a_sentence(daemon: Daemon, bound: socket.socket) -> None:
+    answer = roll_back(daemon, bound, b'{"version": 7}')
+    assert (answer.status, answer.json["error"]) == (400, "Version 7 is not kept, and nothing was changed.")
+
+
+def test_a_form_of_another_site_cannot_roll_back(daemon: Daemon, bound: socket.socket) -> None:
+    assert roll_back(daemon, bound, b'{"version": 3}', "text/plain").status == 415
+    assert not daemon.rolled_back
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])

@@ -1,0 +1,114 @@
+"""How verbs tell what changes from one ruleset to another."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from blockd.orders import Entry
+from blockd.ruleset.catalogue import OrderRecord
+from blockd.ruleset.diff import Comparison, Touched, order_changes
+
+LIMIT = 20  # names shown of each kind, unless more are asked for
+MAX_POPULAR = 1_000  # popular names told; where more are touched, the list is no blocklist
+
+
+def unseen(key: bytes) -> None:
+    """Take a key that nobody looks at."""
+
+
+def changes(
+    comparison: Comparison, popular: Sequence[bytes], limit: int, seen: Callable[[bytes], None] = unseen
+) -> dict[str, Any]:
+    """Give what changes as plain values: counts, at most `limit` names of each kind, orders, popular names.
+
+    `seen` is called with the key of each name that was added.
+    """
+    added = _sample(comparison.added(), limit, seen)
+    removed = _sample(comparison.removed(), limit)
+    return {**summary(comparison, popular), "added_names": added, "removed_names": removed}
+
+
+def summary(comparison: Comparison, popular: Sequence[bytes]) -> dict[str, Any]:
+    """Give the counts, once the names were read, the orders, and the popular names."""
+    orders = order_changes(comparison.old.catalogue, comparison.new.catalogue)
+    return {
+        "added": comparison.changes.added,
+        "removed": comparison.changes.removed,
+        "changed": comparison.changes.changed,
+        "orders": {
+            "came": [_order(record) for record in orders.came],
+            "went": [_order(record) for record in orders.went],
+            "changed": [_order(new) for _, new in orders.changed],
+        },
+        "popular": {
+            "covered": _touched(comparison.newly_covered(popular)),
+            "no_longer_covered": _touched(comparison.no_longer_covered(popular)),
+        },
+    }
+
+
+def lines(told: dict[str, Any], *, is_whole: bool = False) -> Iterator[str]:
+    """Give what `changes` gave for people; the names left out where all of them were printed before."""
+    yield f"added: {told['added']:,}"
+    if not is_whole:
+        yield from _names("+", told["added_names"], told["added"])
+    yield f"removed: {told['removed']:,}"
+    if not is_whole:
+        yield from _names("-", told["removed_names"], told["removed"])
+    if told["changed"]:
+        yield f"under other orders or scopes: {told['changed']:,}"
+    for what, records in told["orders"].items():
+        for record in records:
+            of = f"{record['id']} of feed {record['feed']}"
+            yield f"order {what}: {of} ({record['action']}), {record['names']:,} names"
+    for kind, text in (("covered", "is covered now"), ("no_longer_covered", "is no longer covered")):
+        for found in told["popular"][kind]:
+            yield f"POPULAR: {found['name']} (rank {found['rank']:,}) {text}, by {found['entry']}"
+
+
+def stream(comparison: Comparison, popular: Sequence[bytes], head: dict[str, Any], *, as_json: bool) -> None:
+    """Print every name as it is found, then the counts: one JSON object, or lines."""
+    if not as_json:
+        for sign, keys in (("+", comparison.added()), ("-", comparison.removed())):
+            for key in keys:
+                print(f"{sign} {Entry(key).text}")
+        for line in lines(summary(comparison, popular), is_whole=True):
+            print(line)
+        return
+    out = sys.stdout
+    out.write("{")
+    for name, keys in (("added_names", comparison.added()), ("removed_names", comparison.removed())):
+        out.write(f'"{name}": [')
+        for number, key in enumerate(keys):
+            out.write((", " if number else "") + json.dumps(Entry(key).text))
+        out.write("], ")
+    out.write(json.dumps({**head, **summary(comparison, popular)}, default=str)[1:] + "\n")
+
+
+def _sample(keys: Iterable[bytes], limit: int, seen: Callable[[bytes], None] = unseen) -> list[str]:
+    found: list[str] = []
+    for key in keys:
+        seen(key)
+        if len(found) < limit:
+            found.append(Entry(key).text)
+    return found
+
+
+def _names(sign: str, names: Sequence[str], count: int) -> Iterator[str]:
+    for name in names:
+        yield f"  {sign} {name}"
+    if count > len(names) > 0:
+        yield f"  {sign} and {count - len(names):,} more (--all)"
+
+
+def _touched(found: Sequence[Touched]) -> list[dict[str, Any]]:
+    return [asdict(touched) for touched in found[:MAX_POPULAR]]
+
+
+def _order(record: OrderRecord) -> dict[str, Any]:
+    order = record.order
+    return {"feed": record.feed, "id": order.id, "action": str(order.action), "names": record.names}

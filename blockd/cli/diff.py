@@ -1,0 +1,68 @@
+"""`blockd diff A B`: what changes from one version kept to another."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from blockd.cli import DONE
+from blockd.cli.changes import LIMIT, changes, lines, stream
+from blockd.cli.output import show
+from blockd.cli.progress import progress_bar
+from blockd.errors import CommandError, RulesetError
+from blockd.ruleset import Ruleset, Versions
+from blockd.ruleset.diff import Comparison
+from blockd.ruleset.popular import read_popular
+from blockd.settings import load
+
+HELP = "names and orders that came and went from one version to another"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the versions, and how many names are shown."""
+    parser.add_argument("old", type=int, metavar="A", help="a version, as `blockd versions` shows it")
+    parser.add_argument("new", type=int, metavar="B", help="another one")
+    parser.add_argument("--limit", type=_limit, default=LIMIT, metavar="N", help="names shown of each kind")
+    parser.add_argument("--all", action="store_true", help="every name, as it is found")
+    parser.add_argument(
+        "--popular",
+        type=Path,
+        metavar="FILE",
+        help="popular names by rank, instead of gate.popular: which are touched?",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what changes."""
+    settings = load(args.config)
+    versions = Versions(settings.state_dir / "rulesets")
+    known = args.popular or settings.gate.popular
+    popular = read_popular(known) if known else []
+    try:
+        old, new = _opened(versions, args.old), _opened(versions, args.new)
+        with progress_bar() as progress:
+            comparison = Comparison(old, new, progress)
+            head = {"old": args.old, "new": args.new}
+            if args.all:
+                stream(comparison, popular, head, as_json=args.json)
+                return DONE
+            told: dict[str, Any] = {**head, **changes(comparison, popular, args.limit)}
+    except RulesetError as error:
+        raise CommandError(str(error)) from error
+    show(args.json, told, (f"from version {args.old} to version {args.new}", *lines(told)))
+    return DONE
+
+
+def _opened(versions: Versions, version: int) -> Ruleset:
+    kept = versions.all()
+    if version not in kept:
+        raise CommandError(f"version {version} is not kept; kept are {', '.join(map(str, kept)) or 'none'}")
+    return Ruleset.open(versions.ruleset(version), verify=False)
+
+
+def _limit(text: str) -> int:
+    limit = int(text)
+    if not 0 <= limit <= 1_000_000:
+        raise argparse.ArgumentTypeError("0 to 1,000,000 names are shown; --all shows every one")
+    return limit

@@ -1,0 +1,39 @@
+"""`blockd rollback`: enforce a version kept, until it is released."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from blockd.cli import DONE
+from blockd.cli.admin_client import ask
+from blockd.cli.output import show
+from blockd.errors import CommandError
+from blockd.settings import load
+
+HELP = "have the running daemon go back to a version, and stay there until released"
+SECONDS = 60.0  # for reading the whole file of a large version from a slow disk
+RELEASE_SECONDS = 900.0  # for compiling what has waited
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the version, or the release."""
+    parser.add_argument("version", nargs="?", type=int, metavar="VERSION", help="as `blockd versions` shows it")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the version")
+    parser.add_argument("--release", action="store_true", help="enforce what is new again")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask the daemon, and print what it enforces then."""
+    if (args.version is None) != args.release:
+        raise CommandError("name a version to go back to, or --release; nothing was changed")
+    settings = load(args.config)
+    told: dict[str, Any]
+    if args.release:
+        told = ask(settings, "/api/rollback", {"release": True}, RELEASE_SECONDS)
+        lines = [f"released; enforced: version {told['version'] or 'none'}"]
+    else:
+        told = ask(settings, "/api/rollback", {"version": args.version, "reason": args.reason}, SECONDS)
+        lines = [f"enforced and pinned: version {told['version']}", "It stays until `blockd rollback --release`."]
+    show(args.json, told, lines)
+    return DONE

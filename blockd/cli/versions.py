@@ -1,0 +1,117 @@
+"""`blockd versions`: the rulesets kept, from the state folder, so that no daemon need run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from blockd.cli import DONE, NO
+from blockd.cli.output import show
+from blockd.errors import RulesetError
+from blockd.orders.document import time_text
+from blockd.ruleset import Ruleset, Versions
+from blockd.ruleset.version_record import VersionRecord
+from blockd.settings import load
+
+HELP = "the rulesets kept: since when, from where, and what each changed"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing beyond the common options."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the versions, the oldest first; 1 where none is kept."""
+    versions = Versions(load(args.config).state_dir / "rulesets")
+    current, pinned = versions.current(), versions.pinned()
+    told = [_told(versions, version, current, pinned) for version in versions.all()]
+    show(args.json, {"current": current, "pinned": pinned, "versions": told}, _lines(told))
+    return DONE if told else NO
+
+
+def _told(versions: Versions, version: int, current: int | None, pinned: int | None) -> dict[str, Any]:
+    """Give what is known of a version; what is not is None."""
+    told: dict[str, Any] = {
+        "version": version,
+        "current": version == current,
+        "pinned": version == pinned,
+        "record": "kept",
+        "since": None,
+        "until": None,
+        "names": None,
+        "networks": None,
+        "orders": None,
+        "difference": None,
+        "periods": [],
+        "feeds": [],
+        "rejects": {},
+        "held": {},
+    }
+    record = versions.record(version)
+    if record is None:
+        told["record"] = "missing or damaged"
+        try:
+            ruleset = Ruleset.open(versions.ruleset(version), verify=False)
+        except RulesetError as error:
+            told["damaged"] = str(error)
+            return told
+        record = VersionRecord.of(ruleset.header, ruleset.catalogue, {})
+        ruleset.close()
+    told |= record.to_json()
+    told["since"], told["until"] = _time(record.since), _time(record.until)
+    told["compiled"] = time_text(record.compiled)
+    told["periods"] = [
+        {**period, "since": _time(period["since"]), "until": _time(period["until"])} for period in told["periods"]
+    ]
+    told["feeds"] = [{**feed, "source_time": _time(feed["source_time"])} for feed in told["feeds"]]
+    return told
+
+
+def _time(seconds: int | None) -> str | None:
+    return None if seconds is None else time_text(seconds)
+
+
+def _lines(told: list[dict[str, Any]]) -> Iterator[str]:
+    if not told:
+        yield "No version is kept yet; `blockd run` makes the first one."
+    for version in told:
+        yield from _version(version)
+
+
+def _version(told: dict[str, Any]) -> Iterator[str]:
+    marks = [word for word, is_so in (("in force", told["current"]), ("pinned", told["pinned"])) if is_so]
+    title = f"version {told['version']}" + (f" ({', '.join(marks)})" if marks else "")
+    if "damaged" in told:
+        yield f"{title}: {told['damaged']}"
+        return
+    yield f"{title}: {_counts(told)}, compiled {told['compiled']}"
+    if told["record"] != "kept":
+        yield f"  its record is {told['record']}: when it was enforced and where it came from is not known"
+    if difference := told["difference"]:
+        moved = f" ~{difference['changed']:,}" if difference["changed"] else ""
+        yield f"  against version {difference['against']}: +{difference['added']:,} -{difference['removed']:,}{moved}"
+    for period in told["periods"]:
+        until = f"until {period['until']}" if period["until"] else "until now"
+        back = ", by a rollback" if period["rollback"] else ""
+        why = f": {period['reason']}" if period["reason"] else ""
+        yield f"  enforced from {period['since']} {until}{back}{why}"
+    for feed in told["feeds"]:
+        yield from _feed(feed, told)
+
+
+def _counts(told: dict[str, Any]) -> str:
+    networks = f", {told['networks']:,} networks" if told["networks"] else ""
+    return f"{told['names']:,} names{networks}, {told['orders']:,} orders"
+
+
+def _feed(feed: dict[str, Any], told: dict[str, Any]) -> Iterator[str]:
+    own = f", version {feed['version']}" if feed["version"] else ""
+    came = f", from {feed['source']}" if feed["source"] else ""
+    made = f" of {feed['source_time']}" if feed["source_time"] else ""
+    yield f"  feed {feed['name']} ({feed['type']}{own}): {feed['names']:,} names{came}{made}, {feed['digest'][:12]}"
+    for what, reports in (("rejected", told["rejects"]), ("held back", told["held"])):
+        reasons = reports.get(feed["name"], {}).get("reasons", {})
+        if isinstance(reasons, dict) and reasons:
+            counted = ", ".join(f"{reason} {found['count']:,}" for reason, found in reasons.items())
+            yield f"    {what}: {counted}"

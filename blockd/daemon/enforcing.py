@@ -1,0 +1,250 @@
+"""What is enforced, and how that changes: verify, swap, notify. One change at a time.
+
+A version that an operator went back to is pinned: it stays until it is released, over restarts too. The pin is written
+before the swap, so that whoever is killed in between leaves a good version in force, and the next one goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from blockd.daemon.channel import Channel
+from blockd.daemon.history import History, News
+from blockd.daemon.state import HitSlots, State
+from blockd.daemon.status import Fleet, Pin
+from blockd.errors import CommandError, RulesetError
+from blockd.feeds.fetched import Fetched
+from blockd.metrics.collector import EnforcementTimes
+from blockd.ruleset import Catalogue, Enforced, Ruleset
+from blockd.settings import AnyFeed, ListFeed
+
+SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version; a swap takes milliseconds
+
+log = logging.getLogger(__name__)
+
+
+class Enforcing:
+    """What the workers of `fleet` enforce, told over `channel`. `flips` is set where other dates are to be waited for.
+
+    Implements what the updater asks (`blockd.daemon.updater.Enforcement`).
+    """
+
+    def __init__(
+        self,
+        state: State,
+        slots: HitSlots,
+        channel: Channel,
+        fleet: Fleet,
+        feeds: Sequence[AnyFeed],
+        keep: int,
+        stopped: Callable[[float], frozenset[str]],
+    ) -> None:
+        """Keep so many versions; `stopped` gives the feeds whose orders are out of force at a time."""
+        self.enforced: Enforced | None = None
+        self.times = EnforcementTimes()
+        self.flips = asyncio.Event()
+        self._state = state
+        self._versions = state.versions
+        self._slots = slots
+        self._channel = channel
+        self._fleet = fleet
+        self._keep = keep
+        self._stopped = stopped
+        self._lists = {feed.name for feed in feeds if isinstance(feed, ListFeed)}
+        self._history = History(state.versions, feeds)
+        self._swapping = asyncio.Lock()
+        self._pinned = state.versions.pinned()
+        self._pin = Pin(self._pinned) if self._pinned is not None else None
+
+    @property
+    def ruleset(self) -> Ruleset | None:
+        """The ruleset in force."""
+        return self.enforced.ruleset if self.enforced else None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the version in force stays, whatever is new."""
+        return self._pinned is not None and self.enforced is not None
+
+    @property
+    def pin(self) -> Pin | None:
+        """What an operator has pinned."""
+        return self._pin
+
+    async def begin(self, version: int | None) -> None:
+        """Take over at a start: the workers enforce `version`; finish what a process before this one has begun."""
+        if version is not None:
+            self.enforced = self._state.open(version)
+            if self._versions.current() != version:  # the one before ended between swap and mark
+                self._versions.make_current(version)
+            await self._history.enforced(self.enforced, None)
+        if self._pinned is None:
+            return
+        await self._tell_pin()
+        log.warning("Version %d is pinned: what is new waits until `blockd rollback --release`.", self._pinned)
+        if self._pinned != version and self._pinned in self._versions.all():
+            try:
+                async with self._swapping:
+                    await self._go_back(self._pinned, "")
+            except (RulesetError, OSError) as error:
+                log.error("The pinned version %d cannot be enforced: %s. What is in force stays.", self._pinned, error)
+
+    async def enforce(self, news: News) -> bool:
+        """Enforce a compiled ruleset; false where the one in force is held, which then stays.
+
+        Raises RulesetError where it cannot be enforced; the version before stays in force.
+        """
+        async with self._swapping:
+            if self.is_held:
+                return False
+            if await self._recalled(news.content):
+                return True
+            version = self._versions.add(news.compiled)
+            before = self.enforced.version if self.enforced else None
+            try:
+                await self._swap(await self._prepared(version, verify=False), news)
+            except (RulesetError, OSError) as error:
+                if before is not None or not self._fleet.enforces(version):  # else it is better than nothing
+                    self._versions.drop(version)
+                raise RulesetError(str(error)) from error
+            assert self.enforced is not None  # noqa: S101 - the swap went well
+            await self._history.enforced(self.enforced, before, news)
+            self._versions.prune(self._keep)
+            return True
+
+    async def recall(self, content: str) -> bool:
+        """Enforce a version kept that was made from `content`; false where there is none, or one is held.
+
+        Raises RulesetError as `enforce` does.
+        """
+        async with self._swapping:
+            return not self.is_held and await self._recalled(content)
+
+    async def roll_back(self, version: int, reason: str) -> None:
+        """Enforce a version kept, and hold it until `release`; raises CommandError, and then nothing has changed."""
+        if version not in (kept := self._versions.all()):
+            raise CommandError(f"Version {version} is not kept, and nothing was changed; kept are {_listed(kept)}.")
+        async with self._swapping:
+            try:
+                await self._go_back(version, reason)
+            except (RulesetError, OSError) as error:
+                raise CommandError(f"Version {version} cannot be enforced: {error}. What is in force stays.") from error
+
+    async def release(self) -> None:
+        """Hold no version any more; raises CommandError where none is held."""
+        async with self._swapping:
+            if self._pinned is None:
+                raise CommandError("No version is pinned; nothing was changed.")
+            self._versions.release()
+            log.warning("Version %d is released: what is new is enforced again.", self._pinned)
+            self._pinned = self._pin = None
+
+    async def close(self) -> None:
+        """End what still works beside."""
+        await self._history.close()
+
+    async def _go_back(self, version: int, reason: str) -> None:
+        pinned, before = self._pinned, self.enforced.version if self.enforced else None
+        prepared = await self._prepared(version, verify=True) if version != before else None
+        self._pin_to(version)
+        if prepared is not None:
+            try:
+                await self._swap(prepared)
+            except BaseException:
+                self._pin_to(pinned)
+                raise
+        assert self.enforced is not None  # noqa: S101 - the swap went well
+        await self._history.enforced(self.enforced, before, rollback=True, reason=reason)
+        await self._tell_pin()
+        log.warning(
+            "Version %d is pinned%s. It stays in force until `blockd rollback --release`.",
+            version, f" ({reason})" if reason else "",
+        )  # fmt: skip
+
+    async def _recalled(self, content: str) -> bool:
+        """Enforce a version kept with this content, where there is a good one that is not in force."""
+        before = self.enforced.version if self.enforced else None
+        version = await asyncio.to_thread(self._versions.with_content, content)
+        if version is None or version == before:
+            return False
+        try:
+            prepared = await self._prepared(version, verify=True)
+        except (RulesetError, OSError) as error:
+            log.warning("Version %d has what is to be enforced, and cannot be used: %s.", version, error)
+            return False
+        await self._swap(prepared)
+        await self._history.enforced(prepared, before)
+        return True
+
+    async def _swap(self, enforced: Enforced, news: News | None = None) -> None:
+        """Have every worker enforce a version; raises RulesetError, and then they enforce the one before again."""
+        version, before = enforced.version, self.enforced
+        self._channel.send({"enforce": version})
+        failure = await self._fleet.wait_for(version, SWAP_TIME)
+        try:
+            if not failure:
+                self._versions.make_current(version)
+        except OSError as error:
+            failure = f"version {version} cannot be marked as the current one: {error}"
+        if failure:
+            enforced.close()
+            if before is not None:
+                self._channel.send({"enforce": before.version})
+            raise RulesetError(failure)
+        self.enforced = enforced
+        self.flips.set()
+        catalogue = enforced.ruleset.catalogue
+        if before is not None:
+            if news is not None:
+                self._observe(before.ruleset.catalogue, catalogue, news.taken)
+            before.close()
+        log.info(
+            "Version %d is enforced by every worker: %d names of %d orders from %d feeds.",
+            version, enforced.ruleset.header.names, len(catalogue.orders), len(catalogue.feeds),
+        )  # fmt: skip
+
+    async def _prepared(self, version: int, *, verify: bool) -> Enforced:
+        """Open a version with its orders' states as they are now; in a thread, since that waits for the disk."""
+
+        def prepared() -> Enforced:
+            now = time.time()
+            self._state.prepare(version, self._slots, now, stopped=self._stopped(now), verify=verify).close()
+            self._slots.save()
+            return self._state.open(version)
+
+        return await asyncio.to_thread(prepared)
+
+    def _pin_to(self, version: int | None) -> None:
+        if version is None:
+            self._versions.release()
+        else:
+            self._versions.pin(version)
+        self._pinned = version
+        self._pin = None if version is None else Pin(version)
+
+    async def _tell_pin(self) -> None:
+        """Read since when and why a version is pinned, for the status."""
+        assert self._pinned is not None  # noqa: S101 - the callers have looked
+        record = await asyncio.to_thread(self._versions.record, self._pinned)
+        period = record.periods[-1] if record and record.periods else None
+        if period is not None and period.rollback:
+            self._pin = Pin(self._pinned, period.since, period.reason)
+
+    def _observe(self, before: Catalogue, after: Catalogue, taken: Mapping[str, Fetched]) -> None:
+        """Measure how long the orders that are new or changed, or a list without dates, took to be enforced."""
+        now = time.time()
+        known = {(record.feed, record.order.id): record.order for record in before.orders}
+        for record in after.orders:
+            order = record.order
+            if order.published is not None and known.get((record.feed, order.id)) != order:
+                self.times.observe(now - order.published)
+        for name, fetched in taken.items():
+            if name in self._lists and fetched.source_time is not None:
+                self.times.observe(now - fetched.source_time)
+
+
+def _listed(versions: Sequence[int]) -> str:
+    return ", ".join(map(str, versions)) or "none"

@@ -1,0 +1,124 @@
+"""The records of versions while the daemon runs: what was enforced, from which sources, and what it changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from blockd.daemon.comparing import compared
+from blockd.errors import RulesetError
+from blockd.feeds.fetched import Fetched
+from blockd.ruleset import Enforced, Versions
+from blockd.ruleset.version_record import Difference, Source, VersionRecord
+from blockd.settings import AnyFeed, ListFeed
+
+log = logging.getLogger(__name__)
+
+
+class Telling(Protocol):
+    """A report on a feed's entries."""
+
+    def to_json(self) -> Mapping[str, object]:
+        """Give it as JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A compiled ruleset that nobody enforces yet, and what came of its feeds."""
+
+    compiled: Path
+    content: str  # `Catalogue.made_from`
+    taken: Mapping[str, Fetched] = field(default_factory=dict)  # the contents new in it, by feed
+    rejects: Mapping[str, Telling] = field(default_factory=dict)  # by feed
+    held: Mapping[str, Telling] = field(default_factory=dict)  # entries that the gate held back, by feed
+
+
+class History:
+    """Writes the records of `versions`; a record that cannot be written costs a log line and nothing else."""
+
+    def __init__(self, versions: Versions, feeds: Sequence[AnyFeed]) -> None:
+        self._versions = versions
+        self._places = {feed.name: str(feed.source) if isinstance(feed, ListFeed) else feed.url for feed in feeds}
+        self._comparing: set[asyncio.Task[None]] = set()
+
+    async def enforced(
+        self,
+        enforced: Enforced,
+        before: int | None,
+        news: News | None = None,
+        *,
+        rollback: bool = False,
+        reason: str = "",
+    ) -> None:
+        """Record that a version is enforced from now on, in place of `before`; `news` where it is a new one."""
+        now = time.time()
+        try:
+            await asyncio.to_thread(self._write, enforced, before, news, now, rollback, reason)
+        except OSError as error:
+            log.warning("The record of version %d cannot be written: %s. It is enforced.", enforced.version, error)
+        if news is not None and before is not None:
+            task = asyncio.create_task(self._compare(before, enforced.version))
+            self._comparing.add(task)
+            task.add_done_callback(self._comparing.discard)
+
+    async def close(self) -> None:
+        """End what is still compared."""
+        for task in self._comparing:
+            task.cancel()
+        await asyncio.gather(*self._comparing, return_exceptions=True)
+
+    def _write(
+        self, enforced: Enforced, before: int | None, news: News | None, now: float, rollback: bool, reason: str
+    ) -> None:
+        versions, version = self._versions, enforced.version
+        record = None if news else versions.record(version)
+        if record is None:
+            record = self._new(enforced, versions.record(before) if before is not None else None, news)
+        begun = record.begun(now, rollback=rollback, reason=reason)
+        if begun is not record or news is not None:
+            begun.write(versions.record_path(version))
+        for other in versions.all():
+            known = versions.record(other) if other != version else None
+            if known is not None and (ended := known.ended(now)) is not known:
+                ended.write(versions.record_path(other))
+
+    def _new(self, enforced: Enforced, before: VersionRecord | None, news: News | None) -> VersionRecord:
+        """Record a ruleset; what is known of a source is taken from the record before where the content is the same."""
+        catalogue = enforced.ruleset.catalogue
+        earlier = {(part.name, part.digest): part for part in before.feeds} if before else {}
+        sources = {}
+        for feed in catalogue.feeds:
+            known = earlier.get((feed.name, feed.digest))
+            if news is not None and feed.name in news.taken:
+                sources[feed.name] = Source(self._places.get(feed.name, ""), news.taken[feed.name].source_time)
+            elif known is not None:
+                sources[feed.name] = Source(known.source, known.source_time)
+            elif news is not None:
+                sources[feed.name] = Source(self._places.get(feed.name, ""))
+        record = VersionRecord.of(enforced.ruleset.header, catalogue, sources)
+        if news is None:
+            return record
+        names = {feed.name for feed in catalogue.feeds}
+        return replace(
+            record,
+            rejects={name: report.to_json() for name, report in news.rejects.items() if name in names},
+            held={name: report.to_json() for name, report in news.held.items() if name in names},
+        )
+
+    async def _compare(self, before: int, version: int) -> None:
+        """Add to a version's record what it changed."""
+        versions = self._versions
+        try:
+            changes = await compared(versions.ruleset(before), versions.ruleset(version))
+            record = versions.record(version)
+            if record is not None:
+                difference = Difference(before, changes.added, changes.removed, changes.changed)
+                path = versions.record_path(version)
+                await asyncio.to_thread(replace(record, difference=difference).write, path)
+        except (RulesetError, OSError) as error:
+            log.warning("What version %d changed is not known: %s.", version, error)

@@ -1,0 +1,105 @@
+"""What a refresh would bring: fetched and compiled as the daemon does it, in a folder that is thrown away.
+
+The state folder is read and never written, so that a rehearsal may run beside the daemon, or without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blockd.daemon.feed_state import FeedState
+from blockd.errors import CommandError, FeedRefused
+from blockd.feeds.build import Candidate, Content, build
+from blockd.feeds.fetched import Fetched
+from blockd.feeds.watch import Watch
+from blockd.ruleset import Catalogue, Gate
+from blockd.ruleset.compiler import Progress
+from blockd.settings import AnyFeed, Settings
+
+_TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to know that a list is older
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """What came of it: the compiled file, None where nothing could be compiled."""
+
+    compiled: Path | None = None
+    made_from: str = ""
+    new: set[str] = field(default_factory=set)  # feeds whose new content is in it
+    refused: dict[str, FeedRefused] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)  # feeds whose content can no longer be read
+
+
+def rehearse(
+    settings: Settings,
+    names: Sequence[str],
+    folder: Path,
+    *,
+    gate: Gate,
+    in_force: Catalogue | None,
+    progress: Progress,
+) -> Rehearsal:
+    """Fetch the feeds named, all where none is, and compile the whole in `folder`.
+
+    Raises CommandError for a feed that is not configured.
+    """
+    configured = [feed.name for feed in settings.feeds]
+    unknown = [name for name in names if name not in configured]
+    if unknown:
+        raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(configured) or 'none'}.")
+    now = time.time()
+    states = {feed.name: FeedState.load(settings.state_dir / "feeds" / feed.name, now) for feed in settings.feeds}
+    chosen = [feed for feed in settings.feeds if not names or feed.name in names]
+    rehearsal = Rehearsal()
+    fetched: dict[str, Fetched] = {}
+    for feed, result in zip(chosen, asyncio.run(_looked(chosen, states, folder)), strict=True):
+        if isinstance(result, FeedRefused):
+            rehearsal.refused[feed.name] = result
+        elif result is not None and result.digest != states[feed.name].accepted_digest:
+            fetched[feed.name] = result
+    candidates = []
+    for feed in settings.feeds:
+        state, news = states[feed.name], fetched.get(feed.name)
+        incoming = Content(news.path, news.digest) if news else None
+        lasting = state.sizes.lasting(now)
+        candidates.append(Candidate(feed, incoming, state.accepted, state.first_seen, lasting))
+    compiled = folder / "compiled"
+    built = build(
+        candidates,
+        compiled,
+        gate=gate,
+        in_force=in_force,
+        created=int(now),
+        randomness=os.urandom,
+        progress=progress,
+    )
+    rehearsal.refused |= built.refused
+    rehearsal.lost, rehearsal.new, rehearsal.made_from = built.lost, built.taken, built.made_from
+    rehearsal.compiled = compiled if built.header else None
+    return rehearsal
+
+
+async def _looked(
+    feeds: Sequence[AnyFeed], states: dict[str, FeedState], folder: Path
+) -> list[Fetched | FeedRefused | None]:
+    return list(await asyncio.gather(*(_look(feed, states[feed.name], folder / feed.name) for feed in feeds)))
+
+
+async def _look(feed: AnyFeed, state: FeedState, folder: Path) -> Fetched | FeedRefused | None:
+    """Look at one feed as the daemon would, knowing what it knows."""
+    try:
+        await asyncio.to_thread(folder.mkdir)
+        for part in _TRUSTED:
+            if (state.folder / part).is_dir():
+                await asyncio.to_thread(shutil.copytree, state.folder / part, folder / part)
+        return await Watch(feed, folder, state.validators).look()
+    except FeedRefused as refused:
+        return refused
+    except (OSError, shutil.Error) as error:
+        return FeedRefused("fault", f"What is known of feed {feed.name} in {state.folder} cannot be read: {error}.")

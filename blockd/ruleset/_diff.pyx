@@ -1,0 +1,168 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What one ruleset lists and another does not, in C: the twin of the loops in `diff.py`, with the same results.
+
+Every record is checked against its section before it is read, and every lookup is `_table.pyx`'s, which has its bounds.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from blockd.ruleset._siphash cimport siphash13
+from blockd.ruleset._table cimport Table
+
+from blockd.errors import RulesetError
+
+cdef extern from *:
+    """
+    #define blockd_prefetch(address) __builtin_prefetch(address)
+    """
+    void blockd_prefetch(const void *address) noexcept nogil
+
+cdef enum:
+    ENTRY_SIZE = 5
+    BUCKET_SIZE = 64
+    NOT_FOUND = -1
+    MAX_CLAIMS = 1024
+    EXACT = 1
+    SUBDOMAINS = 2
+    BOTH = 3
+    MAX_LABELS = 127
+    BATCH = 32  # entries under way at once: enough to hide memory's latency
+
+
+cdef class Walk:
+    """Through the entries of one ruleset, each looked up in another; close it before either is closed.
+
+    `octets` and `header` are a file's. `meanings` and `other_meanings` have a number for each word of the files' claim
+    sections: equal numbers where sets of claims begin that mean the same in both, 0 where none begins.
+    """
+
+    cdef Table table, other
+    cdef const uint32_t[::1] meanings
+    cdef const uint32_t[::1] other_meanings
+    cdef uint64_t offset
+    cdef readonly uint64_t changed  # entries that both list, under other claims
+
+    def __init__(self, octets, header, other_octets, other_header, meanings, other_meanings):
+        self.table = Table(octets, header, bytes(16), b"")
+        self.other = Table(other_octets, other_header, bytes(16), b"")
+        self.meanings, self.other_meanings = meanings, other_meanings
+
+    def close(self):
+        """Let go of both files."""
+        self.table.close()
+        self.other.close()
+        self.table.records_size = 0
+
+    def step(self, uint64_t entries):
+        """Look at so many entries more; give the keys that the other does not list, and None behind the last entry."""
+        cdef const uint8_t *records = self.table.records
+        cdef uint64_t size = self.table.records_size, done = 0
+        cdef uint32_t offsets[BATCH]
+        cdef uint64_t hashes[BATCH]
+        cdef int64_t places[BATCH]
+        cdef uint32_t count, at, length, place
+        cdef bint broken = False
+        if self.offset >= size:
+            return None
+        absent = []
+        while done < entries and self.offset < size:
+            with nogil:
+                count = 0
+                while count < BATCH and self.offset < size:
+                    if self.offset + ENTRY_SIZE > size:
+                        broken = True
+                        break
+                    length = records[self.offset + 4]
+                    if length == 0 or self.offset + ENTRY_SIZE + length > size:
+                        broken = True
+                        break
+                    offsets[count] = <uint32_t>self.offset
+                    hashes[count] = siphash13(
+                        self.other.k0, self.other.k1, records + self.offset + ENTRY_SIZE, length
+                    )
+                    blockd_prefetch(
+                        self.other.buckets + (((hashes[count] >> 32) * self.other.bucket_count) >> 32) * BUCKET_SIZE
+                    )
+                    self.offset += ENTRY_SIZE + length
+                    count += 1
+                self.other.approach(hashes, count)
+                for at in range(count):
+                    places[at] = self._found(records + offsets[at], hashes[at])
+                    if places[at] < NOT_FOUND:
+                        broken = True
+                    elif places[at] != NOT_FOUND:
+                        memcpy(&place, records + offsets[at], 4)
+                        if not self._means_the_same(place, places[at], &broken):
+                            self.changed += 1
+            if broken:
+                raise RulesetError("its entries contradict each other: it was damaged")
+            for at in range(count):
+                if places[at] == NOT_FOUND:
+                    absent.append((<const char *>records + offsets[at] + ENTRY_SIZE)[:records[offsets[at] + 4]])
+            done += count
+        return absent
+
+    cdef int64_t _found(self, const uint8_t *record, uint64_t hashed) noexcept nogil:
+        cdef const uint8_t *entry = NULL
+        return self.other.find(record + ENTRY_SIZE, record[4], hashed, &entry)
+
+    cdef bint _means_the_same(self, uint32_t place, int64_t other_place, bint *broken) noexcept nogil:
+        cdef uint32_t meaning
+        if place >= <uint64_t>self.meanings.shape[0] or other_place >= self.other_meanings.shape[0]:
+            broken[0] = True
+            return False
+        meaning = self.meanings[place]
+        if meaning == 0 or self.other_meanings[other_place] == 0:
+            broken[0] = True
+        return meaning == self.other_meanings[other_place]
+
+    def covered(self, list keys not None):
+        """Give (place in `keys`, octets of the longest entry's key) of names that the file covers and the other not."""
+        cdef bytes key
+        cdef uint32_t at, size, end
+        cdef uint32_t ends[MAX_LABELS]
+        cdef int labels
+        found = []
+        for at in range(<uint32_t>len(keys)):
+            key = keys[at]
+            size = <uint32_t>len(key)
+            end = labels = 0
+            while end < size and labels < MAX_LABELS:
+                end += 1 + (<const uint8_t *><const char *>key)[end]
+                ends[labels] = end
+                labels += 1
+            if end != size:
+                continue
+            end = self._covering(self.table, key, size, ends, labels)
+            if end and not self._covering(self.other, key, size, ends, labels):
+                found.append((at, end))
+        return found
+
+    cdef uint32_t _covering(
+        self, Table table, const uint8_t *key, uint32_t size, const uint32_t *ends, int labels
+    ) except? 0:
+        """Give the size of the longest entry's key that covers a name; 0 where none does."""
+        cdef int label
+        for label in range(labels - 1, -1, -1):
+            if self._scope(table, key, ends[label]) & (EXACT if ends[label] == size else SUBDOMAINS):
+                return ends[label]
+        return 0
+
+    cdef int _scope(self, Table table, const uint8_t *key, uint32_t size) except -1:
+        """Give the scopes of all claims on exactly this key together; 0 where it is not listed."""
+        cdef const uint8_t *entry = NULL
+        cdef int64_t place = table.find(key, size, siphash13(table.k0, table.k1, key, size), &entry)
+        cdef uint32_t count, claim, i
+        cdef int scope = 0
+        if place == NOT_FOUND:
+            return 0
+        if place < 0 or <uint64_t>place >= table.claim_words:
+            raise RulesetError("its entries contradict each other: it was damaged")
+        memcpy(&count, table.claims + place * 4, 4)
+        if count == 0 or count > MAX_CLAIMS or <uint64_t>place + count >= table.claim_words:
+            raise RulesetError("its sets of claims contradict each other: it was damaged")
+        for i in range(count):
+            memcpy(&claim, table.claims + (place + 1 + i) * 4, 4)
+            scope |= claim & BOTH
+        return scope

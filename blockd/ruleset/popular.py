@@ -1,0 +1,49 @@
+"""A list of popular names, the most popular first, as operators get them from whoever measures that."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from blockd.errors import BadName, CommandError
+from blockd.names import key_from_text
+
+MAX_FILE = 64 << 20  # octets: a million names with their ranks are a third of it
+MAX_NAMES = 1_000_000  # the longest lists that are published
+
+_LINE = re.compile(r"(?:\d{1,9}[,;\t ]\s*)?(?P<name>[^\s,;#]+)\s*(?:[,;#].*)?")
+
+
+def read_popular(path: Path) -> list[bytes]:
+    """Give the keys of at most MAX_NAMES names in a file, as `parse_popular` does.
+
+    Raises CommandError where the file cannot be read or holds no name.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise CommandError(f"the popular names in {path} cannot be read: {error.strerror}") from error
+    if len(text) > MAX_FILE:
+        raise CommandError(f"{path} is larger than {MAX_FILE >> 20} MB; a list of popular names is not")
+    keys = parse_popular(text.decode("utf-8-sig", "replace"), MAX_NAMES)
+    if not keys:
+        raise CommandError(f"{path} holds no name; one name a line is what a list of popular names has, by rank")
+    return keys
+
+
+def parse_popular(text: str, count: int) -> list[bytes]:
+    """Give the keys of the first `count` names, by rank: one name a line, with or without a rank before it.
+
+    Blank lines, comments and what is no name are passed over.
+    """
+    keys: dict[bytes, None] = {}
+    for line in text.splitlines():
+        if len(keys) == count:
+            break
+        if found := _LINE.fullmatch(line.strip()):
+            try:
+                keys[key_from_text(found["name"])] = None
+            except BadName:
+                continue
+    return list(keys)
