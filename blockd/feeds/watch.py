@@ -12,7 +12,7 @@ from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.file_source import FileSource
 from blockd.feeds.signed import SignedRepository, write_bundle
 from blockd.feeds.web_source import WebSource
-from blockd.settings import AnyFeed, ListFeed, SignedFeed
+from blockd.settings import AnyFeed, SignedFeed, TextFeed
 
 SETTLING = 0.1  # seconds between two looks at a file that is still being written
 MAX_SETTLING = 10.0  # seconds to wait for it; the next look takes it otherwise
@@ -45,7 +45,7 @@ class Watch:
             self.validators = fetched.validators
         return fetched
 
-    def _file(self, path: Path, feed: ListFeed) -> Callable[[], Awaitable[Fetched | None]]:
+    def _file(self, path: Path, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
         source = FileSource(path, feed.max_size, time.monotonic)
 
         async def look() -> Fetched | None:
@@ -58,7 +58,7 @@ class Watch:
 
         return look
 
-    def _web(self, feed: ListFeed) -> Callable[[], Awaitable[Fetched | None]]:
+    def _web(self, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
         source = WebSource(feed.url or "", feed.max_size)
         return lambda: source.fetch(self._folder, self.validators)
 

@@ -1,7 +1,17 @@
 """The config file as frozen, validated values; every error with its path, all at once."""
 
 from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
-from blockd.settings.feeds import AnyFeed, DomainsFeed, HostsFeed, ListFeed, SignedFeed
+from blockd.settings.feeds import (
+    AnyFeed,
+    DomainsFeed,
+    HostsFeed,
+    ListFeed,
+    Override,
+    RpzFeed,
+    SignedFeed,
+    TextFeed,
+    ZoneFeed,
+)
 from blockd.settings.load import load
 from blockd.settings.model import (
     BlockPage,
@@ -30,12 +40,16 @@ __all__ = [
     "ListFeed",
     "Listen",
     "Operator",
+    "Override",
+    "RpzFeed",
     "Settings",
     "SignedFeed",
     "Sinkhole",
     "SocketAddress",
+    "TextFeed",
     "Upstream",
     "Versions",
+    "ZoneFeed",
     "load",
     "reference",
 ]

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from blockd.daemon.checkup.finding import Case, Finding, bad, ok, warning
 from blockd.orders.document import time_from_text, time_text
-from blockd.settings import ListFeed, SignedFeed
+from blockd.settings import SignedFeed, TextFeed
 
 MAX_METADATA = 8 << 20  # octets of one metadata file, as the feed itself takes it at most
 ROOT_IS_NEAR = 30 * 86_400  # seconds: a new root needs people to meet
@@ -25,10 +25,10 @@ def feeds(case: Case) -> Iterator[Finding]:
     if not case.settings.feeds:
         yield warning("no feed is configured: nothing is blocked", "Add one to `feeds`.")
     for feed in case.settings.feeds:
-        place = feed.path if isinstance(feed, ListFeed) else _folder(feed.url)
+        place = feed.path if isinstance(feed, TextFeed) else _folder(feed.url)
         if place is None:
             url = str(feed.url)
-            if isinstance(feed, ListFeed) and url.startswith("http:"):
+            if isinstance(feed, TextFeed) and url.startswith("http:"):
                 yield warning(
                     f"feed {feed.name} comes by plain http: whoever is on the way can change the list",
                     "Use https, or a signed feed.",
