@@ -109,9 +109,9 @@ QUESTIONS = [
     ("ip6-nxdomain.open", "AAAA"),
 ]
 
-# Where Unbound does otherwise than BIND and the draft: a CNAME to itself is no passthru there, and a name that exists only
-# because another is below it does not keep the wildcard above it from matching; nor
-# does the first zone's rule for an address come before a later zone's passthru for the name.
+# Where Unbound does otherwise than BIND and the draft: a CNAME to itself is no passthru there; a name that exists only
+# because another is below it does not keep the wildcard above it from matching; and the first zone's rule for an
+# address does not come before a later zone's passthru for the name.
 OTHERWISE = {"unbound": {"old-pass.test", "deep.wild.test", "only-ip.open"}}
 
 Told = tuple[str, bool, list[str]]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blockd.errors import BadOrder
 from blockd.names import Network, key_from_text
-from blockd.orders import Action, LocalRecord, Entry, Mandate, Notice, Order, Scope, parse_document
+from blockd.orders import Action, Entry, LocalRecord, Mandate, Notice, Order, Scope, parse_document
 from blockd.orders.document import (
     MAX_DEPTH,
     MAX_NOTICES,
