@@ -80,6 +80,8 @@ def rejected(rules: RpzRules) -> dict[str, list[int]]:
         ("24.0.2.0.192.rpz-ip CNAME .", {("192.0.2.0/24", "both"): "nxdomain"}),
         ("32.1.2.0.192.rpz-ip CNAME *.", {("192.0.2.1", "both"): "nodata"}),
         ("48.zz.1.db8.2001.rpz-ip CNAME .", {("2001:db8:1::/48", "both"): "nxdomain"}),
+        ("24.0.2.0.192.rpz-client-ip CNAME .", {("client 192.0.2.0/24", "both"): "nxdomain"}),
+        ("64.zz.1.db8.2001.rpz-client-ip CNAME rpz-drop.", {("client 2001:db8:1::/64", "both"): "drop"}),
         ("128.1.zz.rpz-ip CNAME .", {("::1", "both"): "nxdomain"}),
         ("128.57.zz.101.db8.2001.rpz-ip CNAME .", {("2001:db8:101::57", "both"): "nxdomain"}),
         ("$ORIGIN com\nbad CNAME .", {("bad.com", "exact"): "nxdomain"}),
@@ -104,7 +106,7 @@ def test_a_record_is_the_rule_that_it_says(line: str, entry: Told) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("32.1.2.0.192.rpz-client-ip CNAME .", "client-IP trigger"),
+        ("32.1.2.192.rpz-client-ip CNAME .", "bad address"),
         ("ns.example.rpz-nsdname CNAME .", "NSDNAME trigger"),
         ("32.1.2.0.192.rpz-nsip CNAME .", "NSIP trigger"),
         ("x.rpz-later CNAME .", "unknown trigger"),

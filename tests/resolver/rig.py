@@ -14,7 +14,7 @@ import dns.name
 import dns.rdatatype
 
 from blockd.metrics import Counters, Transport
-from blockd.names import Network, key_from_text
+from blockd.names import Network, client_key, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
 from blockd.resolver import CacheLimits, Exchange, Forwarder, Outcome, Resolver, Sinkhole, engine_name
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
@@ -198,5 +198,12 @@ def question(name: str, kind: str = "A", **edns: Any) -> dns.message.Message:
 
 
 def keys_of(names: Sequence[str]) -> list[bytes]:
-    """Give the keys of names and networks; what starts with a digit is a network."""
-    return [Network.from_text(name).key if name[0].isdigit() else key_from_text(name) for name in names]
+    """Give the keys of names and networks; what starts with a digit is a network, behind `client` one of clients."""
+    return [_key_of(name) for name in names]
+
+
+def _key_of(name: str) -> bytes:
+    if name.startswith("client "):
+        network = Network.from_text(name.removeprefix("client "))
+        return client_key(network.packed, network.prefix_length)
+    return Network.from_text(name).key if name[0].isdigit() else key_from_text(name)
