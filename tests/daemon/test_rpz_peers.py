@@ -118,11 +118,11 @@ QUESTIONS = [
 # not keep the wildcard above it from matching; a passthru for the name or the client does not end at rules of earlier
 # zones, or does not hold for addresses.
 OTHERWISE = {
-    "named": {("only-ip.open", "127.0.0.2"), ("late.test", "A")},
+    "named": {("late.test", "A")},
     "unbound": {
         *(("old-pass.test", kind) for kind in ("A", "AAAA")),
         *(("deep.wild.test", kind) for kind in ("A", "AAAA")),
-        *(("only-ip.open", how) for how in ("A", "127.0.0.4")),
+        ("only-ip.open", "A"),
         ("ip-second.open", "127.0.0.3"),
     },
 }
@@ -242,7 +242,6 @@ def test_answers_are_those_of_a_peer(tmp_path: Path, upstream: UpstreamSimulator
                 "second.test",
                 "pass.test",
                 "ip-second.open",
-                "only-ip.open",
             ):
                 told[name, source] = asked(daemon.dns_port, name, "A", source=source)
                 theirs[name, source] = asked(port, name, "A", source=source)
