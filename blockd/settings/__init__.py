@@ -2,12 +2,15 @@
 
 from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
 from blockd.settings.feeds import (
+    FEED_TYPES,
+    AdblockFeed,
     AnyFeed,
     DomainsFeed,
     HostsFeed,
     ListFeed,
     Override,
     RpzFeed,
+    Signature,
     SignedFeed,
     TextFeed,
     ZoneFeed,
@@ -28,7 +31,9 @@ from blockd.settings.model import (
 from blockd.settings.reference import reference
 
 __all__ = [
+    "FEED_TYPES",
     "SYSTEM_UPSTREAM",
+    "AdblockFeed",
     "AnyFeed",
     "BlockPage",
     "Cache",
@@ -43,6 +48,7 @@ __all__ = [
     "Override",
     "RpzFeed",
     "Settings",
+    "Signature",
     "SignedFeed",
     "Sinkhole",
     "SocketAddress",

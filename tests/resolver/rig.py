@@ -92,21 +92,20 @@ class Rig:
 
     def enforce(self, listed: Sequence[tuple[Order, Sequence[str]]], scope: Scope = Scope.BOTH) -> None:
         """Compile and enforce a ruleset; a name that starts with a digit is a network."""
-        self.version += 1
-        path = self.folder / f"{self.version}.ruleset"
         orders = [made for made, _ in listed]
         listings = [Listing(made, scope, keys_of(names)) for made, names in listed]
-        compile_ruleset(
-            [FeedInput("feed", "domains", 50, "", orders, listings)],
-            path,
-            created=1,
-            randomness=self._random.randbytes,
-        )
+        self.enforce_feeds([FeedInput("feed", "domains", 50, "", orders, listings)])
+
+    def enforce_feeds(self, feeds: Sequence[FeedInput]) -> None:
+        """Compile and enforce the ruleset of some feeds."""
+        self.version += 1
+        path = self.folder / f"{self.version}.ruleset"
+        compile_ruleset(feeds, path, created=1, randomness=self._random.randbytes)
         ruleset = Ruleset.open(path)
         self._orders = [record.order for record in ruleset.catalogue.orders]
         self._states_path = self.folder / f"{self.version}.orders"
-        write_states(self._states_path, self._orders, range(1, len(orders) + 1), 1)
-        self.resolver.enforce(Enforced(self.version, ruleset, OrderStates(self._states_path, len(orders))))
+        write_states(self._states_path, self._orders, range(1, len(self._orders) + 1), 1)
+        self.resolver.enforce(Enforced(self.version, ruleset, OrderStates(self._states_path, len(self._orders))))
 
     def pass_time(self, now: float) -> None:
         """Flip the orders' states to what they are at `now`, as the control process does."""
