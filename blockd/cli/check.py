@@ -64,6 +64,7 @@ def _lines(
         elif feed.name in built.rejects:
             report = built.rejects[feed.name]
             yield f"feed {feed.name} is good: {report.accepted:,} names, {report.rejected:,} lines rejected"
+            yield from (f"feed {feed.name}, a warning: {sentence}" for sentence in report.warnings)
         else:
             yield f"feed {feed.name} is good."
         if feed.name in built.held and built.held[feed.name].total:

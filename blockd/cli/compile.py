@@ -27,7 +27,7 @@ HELP = "compile lists to a ruleset file"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the lists and where the result goes."""
     parser.add_argument("lists", nargs="*", type=Path, metavar="LIST", help="text lists; the config's feeds if none")
-    parser.add_argument("--type", choices=get_args(Kind), default="domains", help="what the lists are")
+    parser.add_argument("--type", choices=(*get_args(Kind), "rpz"), default="domains", help="what the lists are")
     parser.add_argument("--output", type=Path, default=Path("blockd.ruleset"), metavar="FILE", help="the ruleset file")
 
 

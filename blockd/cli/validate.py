@@ -13,7 +13,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.errors import FeedRefused
 from blockd.feeds.body import Progress
-from blockd.feeds.lists import Kind, read_list, read_scopes
+from blockd.feeds.lists import Kind, read_list, read_scopes, read_zone
 from blockd.feeds.rejects import RejectReport
 from blockd.orders import Action, Scope
 from blockd.ruleset.gate_lists import gate_of
@@ -29,7 +29,9 @@ _WORTH_A_BAR = 4 * 1024**2  # bytes: smaller files are read before a bar can be 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the list, plain or gzip")
-    parser.add_argument("--type", choices=get_args(Kind), default="domains", dest="kind", help="the form of its lines")
+    parser.add_argument(
+        "--type", choices=(*get_args(Kind), "rpz"), default="domains", dest="kind", help="the form of its lines"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,9 +42,12 @@ def run(args: argparse.Namespace) -> int:
     refusal: FeedRefused | None = None
     try:
         with _bar(args.file) as progress:
-            for key, scope in _entries(args.kind, args.file, rejects, progress):
-                if reason := guard.reason(key, scope, Action.SINKHOLE):
-                    guarded[key] = reason
+            if args.kind == "rpz":
+                read_zone(args.file, rejects, MAX_SIZE, progress=progress)
+            else:
+                for key, scope in _entries(args.kind, args.file, rejects, progress):
+                    if reason := guard.reason(key, scope, Action.SINKHOLE):
+                        guarded[key] = reason
     except FeedRefused as error:
         refusal = error
     for key, reason in guarded.items():

@@ -19,7 +19,7 @@ from blockd.errors import CommandError, RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.metrics.collector import EnforcementTimes
 from blockd.ruleset import Catalogue, Enforced, Ruleset
-from blockd.settings import AnyFeed, ListFeed
+from blockd.settings import AnyFeed, TextFeed
 
 SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version; a swap takes milliseconds
 
@@ -53,7 +53,7 @@ class Enforcing:
         self._fleet = fleet
         self._keep = keep
         self._stopped = stopped
-        self._lists = {feed.name for feed in feeds if isinstance(feed, ListFeed)}
+        self._lists = {feed.name for feed in feeds if isinstance(feed, TextFeed)}
         self._history = History(state.versions, feeds)
         self._swapping = asyncio.Lock()
         self._pinned = state.versions.pinned()

@@ -15,7 +15,7 @@ from blockd.errors import RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Versions
 from blockd.ruleset.version_record import Difference, Source, VersionRecord
-from blockd.settings import AnyFeed, ListFeed
+from blockd.settings import AnyFeed, TextFeed
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class History:
 
     def __init__(self, versions: Versions, feeds: Sequence[AnyFeed]) -> None:
         self._versions = versions
-        self._places = {feed.name: str(feed.source) if isinstance(feed, ListFeed) else feed.url for feed in feeds}
+        self._places = {feed.name: str(feed.source) if isinstance(feed, TextFeed) else feed.url for feed in feeds}
         self._comparing: set[asyncio.Task[None]] = set()
 
     async def enforced(

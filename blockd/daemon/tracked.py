@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from blockd.daemon.feed_state import FeedState
 from blockd.feeds.watch import Watch
 from blockd.ruleset.held import HeldReport
-from blockd.settings import ListFeed
+from blockd.settings import TextFeed
 
 SAVED_AGE = 0.05  # share of `max_age` after which a good look is saved, so that a restart knows of it
 
@@ -46,7 +46,7 @@ class Tracked:
     def confirm(self, now: float) -> None:
         """Note that what was accepted is still what the feed gives."""
         self.state.checked = now
-        max_age = self.watch.feed.max_age if isinstance(self.watch.feed, ListFeed) else None
+        max_age = self.watch.feed.max_age if isinstance(self.watch.feed, TextFeed) else None
         if max_age and not self.saved <= now < self.saved + max_age * SAVED_AGE:
             self.save()
             self.saved = now

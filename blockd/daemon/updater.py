@@ -267,6 +267,8 @@ class Updater:
                 fetched, built.rejects.get(name), time.time(), held=held, names=names.get(name)
             )
             self.feeds[name].content_refusal = ""
+            for sentence in built.rejects[name].warnings if name in built.rejects else ():
+                log.warning("Feed %s is taken: %s", name, sentence)
 
     def _reports(self, built: Built) -> dict[str, RejectReport]:
         """Give the reports of what was compiled; that of a refused content is not."""

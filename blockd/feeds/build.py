@@ -15,15 +15,17 @@ from typing import TypeVar
 
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import read_bundle
-from blockd.feeds.lists import DomainLines, read_list, read_scopes
+from blockd.feeds.lists import DomainLines, read_list, read_scopes, read_zone
 from blockd.feeds.rejects import RejectReport
+from blockd.feeds.zone_orders import override_of, zone_input
+from blockd.names import key_from_text
 from blockd.orders import Order, OrderDocument, Scope
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
 from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.format import Header
 from blockd.ruleset.held import HeldReport
-from blockd.settings import AdblockFeed, AnyFeed, SignedFeed
+from blockd.settings import AdblockFeed, AnyFeed, RpzFeed, SignedFeed
 
 _Step = TypeVar("_Step")
 
@@ -164,6 +166,8 @@ def _input(candidate: Candidate, built: Built) -> FeedInput:
     assert content is not None  # noqa: S101 - build leaves out those without
     if isinstance(feed, SignedFeed):
         return _signed_input(feed, content)
+    if isinstance(feed, RpzFeed):
+        return _zone_input(feed, content, candidate.first_seen, built)
     order = feed.order(candidate.first_seen)
     rejects = RejectReport()
     built.rejects.setdefault(feed.name, rejects)
@@ -216,6 +220,20 @@ def _signed_input(feed: SignedFeed, content: Content) -> FeedInput:
         version=str(version.targets_version),
         signed=True,
     )
+
+
+def _zone_input(feed: RpzFeed, content: Content, first_seen: int, built: Built) -> FeedInput:
+    """Read a zone, whose orders are known only then; one that is refused is so when its listings are asked for."""
+    rejects = RejectReport()
+    built.rejects.setdefault(feed.name, rejects)
+    zone = key_from_text(feed.zone) if feed.zone else None
+    try:
+        rules = read_zone(content.path, rejects, feed.max_size, zone=zone, override=override_of(feed))
+    except FeedRefused as refused:
+        broken = _Refusal(feed.name, refused)
+        return FeedInput(feed.name, feed.type, feed.priority, content.digest, [], _raising(broken))
+    made = zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
+    return replace(made, listings=_refusing(feed.name, made.listings))
 
 
 def _listings(document: OrderDocument) -> Iterator[Listing]:

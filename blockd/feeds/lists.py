@@ -14,6 +14,8 @@ from blockd.feeds.body import Progress, open_body
 from blockd.feeds.domains import add_domains, read_domains
 from blockd.feeds.hosts import read_hosts
 from blockd.feeds.rejects import RejectReport
+from blockd.feeds.rpz_rules import Answer, RpzRules
+from blockd.feeds.rpz_zone import ZoneText
 from blockd.orders import Scope
 from blockd.ruleset.builder import LineTaker
 
@@ -68,6 +70,27 @@ class DomainLines:
         with open_body(self.path, self.max_size) as pieces:
             yield from add_domains(read_blocks(pieces, str(self.path)), self.rejects, taker)
         _refuse_nameless(self.path, self.rejects)
+
+
+def read_zone(
+    path: Path,
+    rejects: RejectReport,
+    max_size: int,
+    *,
+    zone: bytes | None = None,
+    override: Answer | None = None,
+    progress: Progress | None = None,
+) -> RpzRules:
+    """Give the rules of the policy zone in the file at `path`, and fill `rejects`; see `ZoneText` for `zone`.
+
+    Raises FeedRefused with the reasons of `open_body`, `read_blocks` and `ZoneText`, and `empty` where it has no rule.
+    """
+    rules = RpzRules(rejects, override)
+    with open_body(path, max_size, progress) as pieces:
+        ZoneText(rules, zone).read(read_blocks(pieces, str(path)), str(path))
+    rules.finish()
+    _refuse_nameless(path, rejects)
+    return rules
 
 
 def _refuse_nameless(path: Path, rejects: RejectReport) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from blockd.errors import FeedRefused
 
+MAX_WARNINGS = 20  # sentences kept: more than anybody reads
 SAMPLES = 5  # kept per reason: enough to see the pattern, few enough for a page
 MAX_SAMPLE = 120  # characters of a sample: a line of a terminal
 
@@ -33,6 +34,7 @@ class RejectReport:
     counts: dict[str, int] = field(default_factory=dict)
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     skips: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)  # about what is taken all the same
 
     @property
     def rejected(self) -> int:
@@ -58,6 +60,11 @@ class RejectReport:
         """Count one line that is not about a name; `line` is its number, from 1."""
         self._count(self.skips, reason, line, content)
 
+    def warn(self, sentence: str) -> None:
+        """Note something odd about the whole list."""
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(sentence)
+
     def reasons(self) -> list[tuple[str, int]]:
         """Reasons of rejects with their counts, the most frequent first."""
         return _by_count(self.counts)
@@ -69,6 +76,7 @@ class RejectReport:
         if self.skips:
             yield f"{self.skipped:,} skipped, which are not about names"
             yield from self._grouped(self.skips)
+        yield from (f"warning: {sentence}" for sentence in self.warnings)
 
     def to_json(self) -> dict[str, object]:
         """The report as JSON values; `from_json` reads it back."""
@@ -79,6 +87,7 @@ class RejectReport:
             "reasons": self._to_json(self.counts),
             "skipped": self.skipped,
             "skip_reasons": self._to_json(self.skips),
+            "warnings": self.warnings,
         }
 
     @classmethod
@@ -89,6 +98,10 @@ class RejectReport:
             report.lines, report.accepted = _count(data["lines"]), _count(data["accepted"])
             report._take(report.counts, data["reasons"])
             report._take(report.skips, data.get("skip_reasons", {}))
+            warnings = data.get("warnings", [])
+            if not isinstance(warnings, list):
+                raise TypeError("warnings")
+            report.warnings = [str(sentence) for sentence in warnings[:MAX_WARNINGS]]
         except (KeyError, TypeError) as error:
             raise FeedRefused("fault", "A reject report cannot be read back; nothing of the list is taken.") from error
         return report

@@ -13,7 +13,7 @@ from blockd.feeds.file_source import FileSource
 from blockd.feeds.proved import ProvedFile, ProvedPage
 from blockd.feeds.signed import SignedRepository, write_bundle
 from blockd.feeds.web_source import WebSource
-from blockd.settings import AnyFeed, ListFeed, SignedFeed
+from blockd.settings import AnyFeed, SignedFeed, TextFeed
 
 SETTLING = 0.1  # seconds between two looks at a file that is still being written
 MAX_SETTLING = 10.0  # seconds to wait for it; the next look takes it otherwise
@@ -46,7 +46,7 @@ class Watch:
             self.validators = fetched.validators
         return fetched
 
-    def _file(self, path: Path, feed: ListFeed) -> Callable[[], Awaitable[Fetched | None]]:
+    def _file(self, path: Path, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
         plain = FileSource(path, feed.max_size, time.monotonic)
         source = plain if feed.signature is None else ProvedFile(plain, path, feed.signature)
 
@@ -60,7 +60,7 @@ class Watch:
 
         return look
 
-    def _web(self, feed: ListFeed) -> Callable[[], Awaitable[Fetched | None]]:
+    def _web(self, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
         url = feed.url or ""
         plain = WebSource(url, feed.max_size, as_published=feed.signature is not None)
         source = plain if feed.signature is None else ProvedPage(plain, url, feed.signature)

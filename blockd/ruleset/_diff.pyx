@@ -44,8 +44,8 @@ cdef class Walk:
     cdef readonly uint64_t changed  # entries that both list, under other claims
 
     def __init__(self, octets, header, other_octets, other_header, meanings, other_meanings):
-        self.table = Table(octets, header, bytes(16), b"")
-        self.other = Table(other_octets, other_header, bytes(16), b"")
+        self.table = Table(octets, header, bytes(16), b"", b"", False)
+        self.other = Table(other_octets, other_header, bytes(16), b"", b"", False)
         self.meanings, self.other_meanings = meanings, other_meanings
 
     def close(self):

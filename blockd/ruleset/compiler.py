@@ -62,6 +62,7 @@ class FeedInput:
     version: str = ""
     rejected: Callable[[], int] = field(default=lambda: 0)
     signed: bool = False  # whoever signs answers for each entry: nothing is held back
+    asks_client: bool = False  # whether any of it is a network of clients
 
 
 def compile_ruleset(
@@ -113,7 +114,9 @@ def compile_ruleset(
             order_names[index] -= count
         names -= taken.names
         held(feed.name, taken.report)
-        record = FeedRecord(feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected())
+        record = FeedRecord(
+            feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected(), feed.asks_client
+        )
         judge(record)
         records.append(record)
     orders = tuple(OrderRecord(order, feed.name, order_names[i]) for i, (order, feed) in enumerate(ranked))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from blockd.errors import FeedRefused
 from blockd.ruleset.catalogue import FeedRecord
 from blockd.ruleset.guard import Guard
+from blockd.ruleset.serial import is_older
+from blockd.ruleset.tiers import ZONE_TYPES
 
 GROWTH_FLOOR = 10_000  # names; up to so many a list may come from any size: it has only just begun
 
@@ -44,6 +46,12 @@ class Gate:
                 "rejects",
                 f"{new.rejected} of {lines} lines are no names, more than {self.max_rejects:.0%} (gate.max_rejects)",
             )
+        if old is not None and _went_back(new, old):
+            raise FeedRefused(
+                "rollback",
+                f"its serial is {new.version}, which is older than {old.version}, the one in force (RFC 1982). Where "
+                "the zone really begins anew, give it a serial that is newer, or the feed another name",
+            )
         if old is not None:
             self._compare(new.names, old.names, f"{old.names} are in force")
         if lasting is not None:
@@ -60,3 +68,9 @@ class Gate:
                 "grown",
                 f"it holds {new} names where {what}: more by over {self.max_growth:.0%} (gate.max_growth)",
             )
+
+
+def _went_back(new: FeedRecord, old: FeedRecord) -> bool:
+    """Tell whether a policy zone is an older one than that in force; the same content is not, whatever it is called."""
+    both_zones = new.type in ZONE_TYPES and old.type in ZONE_TYPES
+    return both_zones and new.digest != old.digest and is_older(new.version, old.version)

@@ -17,7 +17,7 @@ TOP_LEVEL, PUBLIC_SUFFIX, PROTECTED, POPULAR = "top-level name", "public suffix"
 _ROOT = b""
 # What is known of a name. Names above a suffix are marked as one is: to block them blocks the suffix.
 _SUFFIX, _PROTECTED, _ABOVE_PROTECTED, _POPULAR, _ABOVE_POPULAR = 1, 2, 4, 8, 16
-_HARMLESS = (Action.ALLOW, Action.MONITOR)  # actions that block nothing
+_HARMLESS = (Action.ALLOW, Action.MONITOR, Action.PASSTHRU)  # actions that block nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,12 @@ from blockd.settings.feeds import (
     DomainsFeed,
     HostsFeed,
     ListFeed,
+    Override,
+    RpzFeed,
     Signature,
     SignedFeed,
+    TextFeed,
+    ZoneFeed,
 )
 from blockd.settings.load import load
 from blockd.settings.model import (
@@ -41,13 +45,17 @@ __all__ = [
     "ListFeed",
     "Listen",
     "Operator",
+    "Override",
+    "RpzFeed",
     "Settings",
     "Signature",
     "SignedFeed",
     "Sinkhole",
     "SocketAddress",
+    "TextFeed",
     "Upstream",
     "Versions",
+    "ZoneFeed",
     "load",
     "reference",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from blockd.settings.section import LongText, Section, Whole, setting
 from blockd.settings.values import Moment, TargetName, one_of, size_within, time_within
 
 # Known to the design, and refused with a sentence of their own until they are built.
-NOT_OFFERED = ("rpz", "rpz-transfer")
+NOT_OFFERED = ("rpz-transfer",)
 
 UNNAMED_AUTHORITY = "the operator of this resolver"
 PATH_INTERVAL = "2s"  # looking at a file's times costs nothing
@@ -22,6 +23,22 @@ URL_INTERVAL = "1h"  # a list's server is somebody else's
 ListPath = Annotated[Path | None, PlainValidator(path_from_text)]
 ListUrl = Annotated[str | None, PlainValidator(list_url_from_text)]
 FeedName = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+
+
+ZONE_ACTIONS = frozenset(action for action in Action if action.is_zones)
+
+
+class Override(StrEnum):
+    """What a policy zone's rules do instead of what each of them says."""
+
+    GIVEN = "given"
+    DISABLED = "disabled"
+    PASSTHRU = "passthru"
+    DROP = "drop"
+    NODATA = "nodata"
+    NXDOMAIN = "nxdomain"
+    TCP_ONLY = "tcp-only"
+    CNAME = "cname"
 
 
 def _list_interval(known: dict[str, Any]) -> Any:
@@ -76,8 +93,39 @@ class Signature(Section):
         return {"rsa-sha256": ".sign", "minisign": ".minisig"}[self.type]
 
 
-class ListFeed(Feed):
-    """A text list of names; one order, made of the texts here, covers all of them."""
+class OrderingFeed(Feed):
+    """What is said of the orders that a feed without orders of its own stands for."""
+
+    authority: LongText = setting("", f"Who ordered it; if empty, {UNNAMED_AUTHORITY}.")
+    platform: LongText = setting("", "The service it is about; if empty, the feed's name.")
+    legal_basis: LongText = setting("", "The law or rule it rests on.")
+    reference: LongText = setting("", "The letter or decision, so that it can be found.")
+    contact: LongText = setting("", "Where to object: a mail address or a URL.")
+    mandate: Annotated[Mandate, one_of(Mandate)] = Field(
+        default_factory=_list_mandate,
+        description="Who wants the block: law, operator or client.",
+        json_schema_extra={"default": "law with a legal_basis, else operator"},
+    )
+    in_force_from: Moment = setting("", "Since when it is in force; if empty, since it was first seen.")
+
+    def order_with(self, default_from: int, identifier: str, action: Action, **what: Any) -> Order:
+        """Give an order with the feed's texts; `default_from` is its date where the config has none."""
+        return Order(
+            id=identifier,
+            authority=self.authority or UNNAMED_AUTHORITY,
+            platform=self.platform or self.name,
+            action=action,
+            mandate=self.mandate,
+            in_force_from=default_from if self.in_force_from is None else self.in_force_from,
+            legal_basis=self.legal_basis,
+            reference=self.reference,
+            contact=self.contact,
+            **what,
+        )
+
+
+class TextFeed(OrderingFeed):
+    """A text, in a file or behind a URL."""
 
     path: ListPath = setting(None, "The list's file; a feed has a path or a url.", validate_default=False)
     url: ListUrl = setting(None, "The list's http or https URL; a feed has a path or a url.", validate_default=False)
@@ -93,39 +141,22 @@ class ListFeed(Feed):
     max_age: Annotated[float | None, time_within("1s", "3650d")] = setting(
         None, "How long after the last good look the feed is at its end; if none, never.", validate_default=False
     )
-    action: Annotated[Action, one_of(Action)] = setting("sinkhole", "What is done with its names.")
-    cname: TargetName = setting("", "The name answered instead, where the action is cname.")
-    authority: LongText = setting("", f"Who ordered it; if empty, {UNNAMED_AUTHORITY}.")
-    platform: LongText = setting("", "The service it is about; if empty, the feed's name.")
-    legal_basis: LongText = setting("", "The law or rule it rests on.")
-    reference: LongText = setting("", "The letter or decision, so that it can be found.")
-    contact: LongText = setting("", "Where to object: a mail address or a URL.")
-    mandate: Annotated[Mandate, one_of(Mandate)] = Field(
-        default_factory=_list_mandate,
-        description="Who wants the block: law, operator or client.",
-        json_schema_extra={"default": "law with a legal_basis, else operator"},
-    )
-    in_force_from: Moment = setting("", "Since when it is in force; if empty, since it was first seen.")
 
     @property
     def source(self) -> Path | str:
         """The path or the URL; a checked feed has exactly one."""
         return self.path or self.url or ""
 
+
+class ListFeed(TextFeed):
+    """A text list of names; one order, made of the texts here, covers all of them."""
+
+    action: Annotated[Action, one_of(Action, ZONE_ACTIONS)] = setting("sinkhole", "What is done with its names.")
+    cname: TargetName = setting("", "The name answered instead, where the action is cname.")
+
     def order(self, default_from: int) -> Order:
         """Give the order that this feed stands for; `default_from` is its date where the config has none."""
-        return Order(
-            id=self.name,
-            authority=self.authority or UNNAMED_AUTHORITY,
-            platform=self.platform or self.name,
-            action=self.action,
-            mandate=self.mandate,
-            in_force_from=default_from if self.in_force_from is None else self.in_force_from,
-            legal_basis=self.legal_basis,
-            reference=self.reference,
-            contact=self.contact,
-            cname=self.cname,
-        )
+        return self.order_with(default_from, self.name, self.action, cname=self.cname)
 
 
 class DomainsFeed(ListFeed):
@@ -148,10 +179,27 @@ class AdblockFeed(ListFeed):
     type: Literal["adblock"] = Field(description="The rules for names in an ad blocker's list.")
 
 
-AnyFeed = Annotated[SignedFeed | DomainsFeed | HostsFeed | AdblockFeed, Field(discriminator="type")]
+class ZoneFeed(OrderingFeed):
+    """A response policy zone, however it comes."""
+
+    zone: TargetName = setting("", "The zone's name; if empty, the owner of its SOA record.")
+    override: Annotated[Override, one_of(Override)] = setting(
+        "given", "The action of all its rules: given is the one each has, disabled only counts."
+    )
+    override_target: TargetName = setting("", "The name answered instead, where the override is cname.")
+
+
+class RpzFeed(ZoneFeed, TextFeed):
+    """A response policy zone as a zone file."""
+
+    type: Literal["rpz"] = Field(description="A response policy zone as a zone file.")
+
+
+AnyFeed = Annotated[SignedFeed | DomainsFeed | HostsFeed | AdblockFeed | RpzFeed, Field(discriminator="type")]
 FEED_TYPES: dict[str, type[Feed]] = {
     "signed": SignedFeed,
     "domains": DomainsFeed,
     "hosts": HostsFeed,
     "adblock": AdblockFeed,
+    "rpz": RpzFeed,
 }

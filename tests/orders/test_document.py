@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blockd.errors import BadOrder
 from blockd.names import Network, key_from_text
-from blockd.orders import Action, Entry, Mandate, Notice, Order, Scope, parse_document
+from blockd.orders import Action, Entry, LocalRecord, Mandate, Notice, Order, Scope, parse_document
 from blockd.orders.document import (
     MAX_DEPTH,
     MAX_NOTICES,
@@ -37,6 +37,11 @@ JSON_VALUES = st.recursive(
 )
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=40).map(str.strip)
 NEEDED = TEXTS.filter(bool)
+RECORDS = st.lists(
+    st.builds(LocalRecord, st.integers(1, 0xFFFF), st.integers(0, 0x7FFFFFFF), st.binary(max_size=64)),
+    min_size=1,
+    max_size=64,
+)
 TIMES = st.integers(time_from_text("0001-01-01"), time_from_text("9999-12-31T23:59:59Z"))
 
 
@@ -65,7 +70,8 @@ def orders(draw: st.DrawFn) -> Order:
         lifted_on=draw(st.none() | TIMES),
         lifted_reason=draw(TEXTS),
         published=draw(st.none() | TIMES),
-        cname="landing.example" if action is Action.CNAME else "",
+        cname=draw(st.sampled_from(["landing.example", "*.landing.example"])) if action is Action.CNAME else "",
+        records=tuple(draw(RECORDS)) if action is Action.LOCAL else (),
         unknown=draw(
             st.dictionaries(st.text(max_size=8).filter(lambda key: key not in known), JSON_VALUES, max_size=3)
         ),
@@ -345,3 +351,24 @@ def test_a_list_that_holds_itself_is_refused() -> None:
     circle: list[object] = []
     circle += [circle, circle]
     assert "within each other" in problem_of(later=circle)
+
+
+@pytest.mark.parametrize("action", ["passthru", "local"])
+def test_what_only_zones_do_is_no_action_that_an_authority_signs(action: str) -> None:
+    assert problem_of(action=action) == f"action: {action} is for the rules of a policy zone only"
+
+
+def test_a_signed_document_with_records_keeps_them_as_a_field_it_does_not_know() -> None:
+    order = order_of(records=[[1, 60, "c0000201"]])
+    assert (order.records, order.unknown) == ((), {"records": [[1, 60, "c0000201"]]})
+    assert parse_order(order_to_json(order), "catalogue") == order
+
+
+@pytest.mark.parametrize(
+    "records",
+    [None, [], [1], [[1, 2]], [[0, 60, ""]], [[1, -1, ""]], [[1, 60, "x"]], [[1, 60, "00" * 4097]], [[1, 60, ""]] * 65],
+)
+def test_records_that_cannot_be_read_are_told(records: object) -> None:
+    with pytest.raises(BadOrder) as refused:
+        parse_order({**GOOD, "action": "local", "records": records}, "catalogue")
+    assert [problem for problem in refused.value.problems if problem.startswith("records: cannot be read")]

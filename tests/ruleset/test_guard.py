@@ -54,12 +54,12 @@ def test_an_entry_for_what_is_under_a_protected_name_is_held_back_too() -> None:
     assert reason("bank.co.id", Scope.SUBDOMAINS) == "protected"
 
 
-@pytest.mark.parametrize("action", [Action.ALLOW, Action.MONITOR])
+@pytest.mark.parametrize("action", [Action.ALLOW, Action.MONITOR, Action.PASSTHRU])
 def test_an_order_that_blocks_nothing_is_never_held_back(action: Action) -> None:
     assert reason("com", action=action) == ""
 
 
-@pytest.mark.parametrize("action", sorted(set(Action) - {Action.ALLOW, Action.MONITOR}))
+@pytest.mark.parametrize("action", sorted(set(Action) - {Action.ALLOW, Action.MONITOR, Action.PASSTHRU}))
 def test_every_order_that_blocks_is(action: Action) -> None:
     assert reason("com", action=action) == "top-level name"
 

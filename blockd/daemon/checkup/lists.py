@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from blockd.daemon.checkup.finding import Case, Finding, bad, ok, warning
 from blockd.orders.document import time_from_text, time_text
-from blockd.settings import ListFeed, SignedFeed
+from blockd.settings import SignedFeed, TextFeed
 
 MAX_METADATA = 8 << 20  # octets of one metadata file, as the feed itself takes it at most
 ROOT_IS_NEAR = 30 * 86_400  # seconds: a new root needs people to meet
@@ -26,7 +26,7 @@ def feeds(case: Case) -> Iterator[Finding]:
         yield warning("no feed is configured: nothing is blocked", "Add one to `feeds`.")
     for feed in case.settings.feeds:
         if (
-            isinstance(feed, ListFeed)
+            isinstance(feed, TextFeed)
             and feed.signature is not None
             and not case.machine.is_readable(feed.signature.key)
         ):
@@ -34,10 +34,10 @@ def feeds(case: Case) -> Iterator[Finding]:
                 f"feed {feed.name}: the key {feed.signature.key} cannot be read; nothing of the list is taken",
                 "Put the public key there, and let the user that blockd runs as read it.",
             )
-        place = feed.path if isinstance(feed, ListFeed) else _folder(feed.url)
+        place = feed.path if isinstance(feed, TextFeed) else _folder(feed.url)
         if place is None:
             url = str(feed.url)
-            if isinstance(feed, ListFeed) and feed.signature is None and url.startswith("http:"):
+            if isinstance(feed, TextFeed) and feed.signature is None and url.startswith("http:"):
                 yield warning(
                     f"feed {feed.name} comes by plain http: whoever is on the way can change the list",
                     "Use https, or a signed feed.",
