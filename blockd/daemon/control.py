@@ -11,18 +11,22 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from blockd.daemon.alarms import alarms
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
+from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state import HitSlots
 from blockd.daemon.status import Fleet, sample, status
 from blockd.daemon.updater import Updater
 from blockd.daemon.work import ControlWork
 from blockd.errors import RulesetError
+from blockd.feeds.build import Built
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Transport
 from blockd.metrics.collector import EnforcementTimes
 from blockd.orders import Verdict
+from blockd.resolver import engine_name
 from blockd.ruleset import NOT_LISTED, Catalogue, Enforced, Gate, next_flip
 from blockd.ruleset.explain import explain
 from blockd.settings import ListFeed
@@ -52,6 +56,7 @@ class ControlProcess:
         self._slots = HitSlots.load(work.state.folder / "hit-slots.json")
         self._enforced: Enforced | None = None
         self._fleet = Fleet(work.settings.workers, dict(work.workers), dict(work.enforcing))
+        self._tests = SelfTests(work.settings, work.probe)
         self._times = EnforcementTimes()
         self._started = time.time()
         self._stop = asyncio.Event()
@@ -116,9 +121,11 @@ class ControlProcess:
 
     def status(self) -> dict[str, object]:
         """Feeds, versions, age, workers, engine."""
-        return status(
-            self._settings, self._enforced, self._updater.feeds, self._fleet, started=self._started, now=time.time()
-        )
+        now = time.time()
+        feeds, fleet = self._updater.feeds, self._fleet
+        told = status(self._settings, self._enforced, feeds, fleet, started=self._started, now=now)
+        up = alarms(self._enforced, feeds, fleet, self._tests, engine_name(), started=self._started, now=now)
+        return {**told, "self_test": self._tests.told(), "alarms": [alarm.to_json() for alarm in up]}
 
     async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
         """Look at feeds now and enforce what is new."""
@@ -129,8 +136,8 @@ class ControlProcess:
         """Explain the verdict for a name."""
         return explain(self._enforced, name, time.time())
 
-    async def _enforce(self, compiled: Path, taken: Mapping[str, Fetched]) -> int:
-        """Verify, swap, notify; the version before stays in force where a worker cannot take the new one."""
+    async def _enforce(self, compiled: Path, taken: Mapping[str, Fetched], built: Built) -> int:
+        """Verify, swap, test, notify; the version before is in force again where a worker cannot take the new one."""
         versions = self._state.versions
         version = versions.add(compiled)
         before = self._enforced
@@ -139,13 +146,19 @@ class ControlProcess:
         except (RulesetError, OSError) as error:
             versions.drop(version)
             raise RulesetError(str(error)) from error
+        self._fleet.trying = version
         self._channel.send({"enforce": version})
         failure = await self._fleet.wait_for(version, SWAP_TIME)
+        swapped = time.time()
+        if not failure:
+            failure = await self._test(enforced, before, taken, built)
         try:
             if not failure:
                 versions.make_current(version)
         except OSError as error:
             failure = f"version {version} cannot be marked as the current one: {error}"
+        finally:
+            self._fleet.trying = None
         if failure:
             enforced.close()
             if before is not None:  # else some workers enforce it, which is better than nothing, and need its file
@@ -156,7 +169,7 @@ class ControlProcess:
         self._flips.set()
         catalogue = enforced.ruleset.catalogue
         if before is not None:
-            self._observe(before.ruleset.catalogue, catalogue, taken)
+            self._observe(before.ruleset.catalogue, catalogue, taken, swapped)
             before.close()
         versions.prune(self._settings.versions.keep)
         header = enforced.ruleset.header
@@ -166,15 +179,35 @@ class ControlProcess:
         )  # fmt: skip
         return version
 
+    async def _test(
+        self, enforced: Enforced, before: Enforced | None, taken: Mapping[str, Fetched], built: Built
+    ) -> str:
+        """Have every worker asked; give what is wrong and there is a version to go back to for, else nothing."""
+        workers = set(self._fleet.pids) - set(self._fleet.behind(enforced.version))
+        try:
+            failure = await self._tests.run(
+                enforced, before, workers, built.news, lambda name: self._updater.examples(name, taken.get(name))
+            )
+        except RulesetError as error:
+            failure = str(error)
+        except Exception:
+            log.exception("The self-test failed for a fault of blockd's own; the version stays. Please report it.")
+            return ""
+        if failure and before is None:
+            log.error("In the first version that is enforced, %s. It stays, as there is none to go back to.", failure)
+            return ""
+        if failure and before is not None:
+            log.error("Version %d is taken back, and %d enforced again: %s.", enforced.version, before.version, failure)
+        return failure
+
     def _prepared(self, version: int) -> Enforced:
         """Open a version that was compiled a moment ago; run in a thread, since it waits for the disk."""
         self._state.prepare(version, self._slots, time.time(), verify=False).close()
         self._slots.save()
         return self._state.open(version)
 
-    def _observe(self, before: Catalogue, after: Catalogue, taken: Mapping[str, Fetched]) -> None:
-        """Measure how long the orders that are new or changed, or a list without dates, took to be enforced."""
-        now = time.time()
+    def _observe(self, before: Catalogue, after: Catalogue, taken: Mapping[str, Fetched], now: float) -> None:
+        """Measure how long orders that are new or changed, or a list without dates, took until `now` to be enforced."""
         known = {(record.feed, record.order.id): record.order for record in before.orders}
         for record in after.orders:
             order = record.order
@@ -248,7 +281,15 @@ class ControlProcess:
             self._row.hit(self._enforced.states.hit_slots[verdict.order_index], kind)
 
     def _sample(self) -> Sample:
-        return sample(self._enforced, self._updater.feeds, self._slots, self._times, now=time.time())
+        return sample(
+            self._enforced,
+            self._updater.feeds,
+            self._slots,
+            self._times,
+            is_ready=self.readiness().is_ok,
+            selftest_failures=self._tests.failures,
+            now=time.time(),
+        )
 
     async def _announce(self) -> None:
         """Tell the start-up: at once where a ruleset was there, else when what every feed gives is enforced."""

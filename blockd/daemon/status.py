@@ -27,6 +27,7 @@ class Fleet:
     size: int
     pids: dict[int, int]  # by index, those that live
     enforcing: dict[int, int] = field(default_factory=dict)  # version by index, 0 for none
+    trying: int | None = None  # a version that is being tested: who enforces it has nothing to catch up with
     _failure: str = ""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -48,7 +49,8 @@ class Fleet:
 
     def behind(self, version: int) -> list[int]:
         """Give the indices of workers that do not enforce a version."""
-        return [index for index in range(self.size) if self.enforcing.get(index) != version]
+        known = (version,) if self.trying is None else (version, self.trying)
+        return [index for index in range(self.size) if self.enforcing.get(index) not in known]
 
     async def wait_for(self, version: int, seconds: float) -> str:
         """Wait until every worker that lives enforces a version; give what went wrong, empty where nothing did.
@@ -111,6 +113,8 @@ def sample(
     slots: HitSlots,
     times: EnforcementTimes,
     *,
+    is_ready: bool,
+    selftest_failures: int,
     now: float,
 ) -> Sample:
     """Give what a scrape shows beside the counters."""
@@ -120,11 +124,14 @@ def sample(
         digest=enforced.ruleset.digest if enforced else "",
         engine=engine_name(),
         build=__version__,
+        is_ready=is_ready,
+        selftest_failures=selftest_failures,
         feeds={
             name: FeedSample(
                 age=max(0.0, now - tracked.state.checked) if tracked.state.checked else float("inf"),
                 expires_in=tracked.watch.expires - now if tracked.watch.expires is not None else float("inf"),
                 refused=tracked.refused,
+                interval=tracked.watch.feed.interval,
             )
             for name, tracked in feeds.items()
         },

@@ -29,7 +29,7 @@ from blockd.daemon.upstreams import upstreams
 from blockd.daemon.work import ControlWork, WorkerWork
 from blockd.errors import BlockdError, CommandError
 from blockd.metrics import Counters
-from blockd.resolver import engine_name
+from blockd.resolver import Probe, engine_name
 from blockd.resolver.engines import why_not_native
 from blockd.settings import Settings, Upstream
 
@@ -75,6 +75,7 @@ class Supervisor:
         self._upstreams: tuple[Upstream, ...] = upstreams(settings)
         self._counters = Counters(settings.workers)
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
+        self._probe = Probe.make(os.urandom)
         self._version: int | None = None
         self._children: dict[int, Child] = {}  # by pidfd
         self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
@@ -150,6 +151,7 @@ class Supervisor:
             state=self._state,
             counters=self._counters,
             version=self._version,
+            probe=self._probe,
         )
         return lambda channel: worker.run(work, channel)
 
@@ -164,6 +166,7 @@ class Supervisor:
             version=self._version,
             workers={child.index: child.pid for child in workers if child.index is not None},
             enforcing={c.index: c.enforcing for c in workers if c.index is not None and c.enforcing is not None},
+            probe=self._probe,
             announce=not self._announced,
         )
         self._announced = True

@@ -17,7 +17,7 @@ from pathlib import Path
 from blockd.daemon.compiling import Compiler, Job
 from blockd.daemon.feed_state import FeedState
 from blockd.errors import BlockdError, CommandError, FeedRefused
-from blockd.feeds.build import Built, Candidate, Content, fingerprint
+from blockd.feeds.build import Built, Candidate, Content, examples, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.watch import Watch
 from blockd.ruleset import Catalogue, Gate, Ruleset
@@ -29,9 +29,11 @@ GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
 
 log = logging.getLogger(__name__)
 
-Enforce = Callable[[Path, Mapping[str, Fetched]], Awaitable[int]]
-"""Takes a compiled file and the contents new in it by feed, enforces it in all workers, and gives its version; raises
-RulesetError."""
+MAX_RETRY = 3600.0  # seconds; each time in a row it takes twice as long
+
+Enforce = Callable[[Path, Mapping[str, Fetched], Built], Awaitable[int]]
+"""Takes a compiled file, the contents new in it by feed, and what is told of its making; enforces it in all workers,
+and gives its version; raises RulesetError."""
 
 
 @dataclass(slots=True)
@@ -83,6 +85,7 @@ class Updater:
         self._news = asyncio.Event()
         self._compiler = Compiler()
         self._building = asyncio.Lock()
+        self._failures = 0  # in a row, of ours
 
     @property
     def is_busy(self) -> bool:
@@ -131,6 +134,10 @@ class Updater:
                 changed = tracked.state.accepted_digest != before[name]
                 told[name] = {"outcome": "enforced" if changed else "unchanged"}
         return told
+
+    def examples(self, name: str, fetched: Fetched | None) -> list[bytes]:
+        """Give a few names of what a feed has given, in `fetched` or accepted before."""
+        return examples(self._candidate(self.feeds[name], fetched)) if name in self.feeds else []
 
     async def _look_forever(self, tracked: Tracked) -> None:
         while True:
@@ -189,13 +196,16 @@ class Updater:
             try:
                 built = await self._compiler.compile(self._job(candidates))
                 await self._take(built, fresh)
+                self._failures = 0
             except (BlockdError, OSError) as error:
                 log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
                 for name, fetched in fresh.items():
                     self.feeds[name].refused["fault"] += 1
                     self.feeds[name].content_refusal = str(error)
                     self.feeds[name].state.put_back(fetched)
-                asyncio.get_running_loop().call_later(RETRY, self._news.set)
+                wait = min(RETRY * 2**self._failures, MAX_RETRY)
+                self._failures = min(self._failures + 1, 16)
+                asyncio.get_running_loop().call_later(wait, self._news.set)
             finally:
                 self._compiled.unlink(missing_ok=True)
 
@@ -225,7 +235,7 @@ class Updater:
             return
         taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
         if catalogue is None or catalogue.made_from != built.made_from:
-            await self._enforce(self._compiled, taken)
+            await self._enforce(self._compiled, taken, built)
         for name, fetched in taken.items():
             self.feeds[name].state.accept(fetched, built.rejects.get(name), time.time())
             self.feeds[name].content_refusal = ""

@@ -13,7 +13,7 @@ import uvloop
 from blockd.daemon.channel import Channel
 from blockd.daemon.work import WorkerWork
 from blockd.errors import RulesetError
-from blockd.resolver import CacheLimits, Forwarder, Resolver, Sinkhole
+from blockd.resolver import CacheLimits, Forwarder, Probed, Resolver, Sinkhole
 from blockd.transports import TcpServer, UdpServer
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,9 @@ def _resolver(work: WorkerWork) -> Resolver:
         work.engine,
         networks=settings.clients.allow,
         sinkhole=Sinkhole(str(settings.sinkhole.ipv4), str(settings.sinkhole.ipv6), settings.sinkhole.ttl),
-        limits=CacheLimits(settings.cache.size // settings.workers, settings.cache.max_ttl, settings.cache.max_negative_ttl),
+        limits=CacheLimits(
+            settings.cache.size // settings.workers, settings.cache.max_ttl, settings.cache.max_negative_ttl
+        ),
         forwarder=Forwarder(
             work.upstreams,
             timeout=settings.upstream.timeout,
@@ -96,6 +98,7 @@ def _resolver(work: WorkerWork) -> Resolver:
         clock=time.monotonic,
         randomness=secrets.token_bytes,
         refuse_unready=settings.at_first_start == "refuse",
+        probed=Probed(work.probe, work.index),
     )
 
 

@@ -24,6 +24,8 @@ from blockd.ruleset.native import is_native
 from blockd.ruleset.writing import write_ruleset
 from blockd.settings import DomainsFeed
 
+NEWS = 16  # keys of a feed that are told as having come, and as having gone
+
 
 def amend(
     candidates: Sequence[Candidate],
@@ -61,7 +63,8 @@ def amend(
             changed = _amend_feed(candidate, catalogue, amender, reports.get(candidate.feed.name), gate)
             if changed is None:
                 return None
-            catalogue, built.rejects[candidate.feed.name] = changed
+            catalogue, built.rejects[candidate.feed.name], some = changed
+            built.news += some
         sound.result()
         table, records = amender.finish()
         header = replace(
@@ -80,8 +83,8 @@ def amend(
 
 def _amend_feed(
     candidate: Candidate, catalogue: Catalogue, amender: Amender, before: RejectReport | None, gate: Gate
-) -> tuple[Catalogue, RejectReport] | None:
-    """Amend one feed's names; give the catalogue and the feed's report that come of it."""
+) -> tuple[Catalogue, RejectReport, tuple[bytes, ...]] | None:
+    """Amend one feed's names; give the catalogue and the feed's report that come of it, and some of what is new."""
     feed, old, new = candidate.feed, candidate.accepted, candidate.incoming
     assert isinstance(feed, DomainsFeed)  # noqa: S101 - `amend` has looked
     assert old is not None  # noqa: S101
@@ -107,7 +110,8 @@ def _amend_feed(
     record = replace(feeds[at], names=names, digest=new.digest, rejected=changes.rejects.rejected)
     gate.check(record, feeds[at])
     feeds[at] = record
-    return replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), changes.rejects
+    news = (*changes.added[:NEWS], *changes.removed[:NEWS])
+    return replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), changes.rejects, news
 
 
 @contextlib.contextmanager

@@ -5,11 +5,12 @@ A feed whose new content is refused costs only its own news: the compile starts 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,8 +56,12 @@ class Built:
     refused: dict[str, FeedRefused] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)  # feeds in force whose accepted content cannot be read any more
     rejects: dict[str, RejectReport] = field(default_factory=dict)  # of refused content where a feed's was refused
+    news: tuple[bytes, ...] = ()  # some keys that are known to have come or gone
 
 
+EXAMPLES = 4  # names given of one order
+MAX_EXAMPLES = 64  # orders of one feed that names are given of
+MAX_QUICK = 4 << 20  # octets of a bundle, which is read whole or not at all
 _NOT_CONTENT = ("interval", "max_size", "url", "path", "root")  # keys of a feed that change no ruleset
 
 
@@ -128,6 +133,17 @@ def build(
         built.taken = set(news)
         built.made_from = fingerprint(remaining)
         return built
+
+
+def examples(candidate: Candidate) -> list[bytes]:
+    """Give the first few names of each order in what a feed has given; none where it cannot be read, or not quickly."""
+    content = candidate.incoming or candidate.accepted
+    with contextlib.suppress(FeedRefused, _Refusal, OSError):
+        if content is None or (isinstance(candidate.feed, SignedFeed) and content.path.stat().st_size > MAX_QUICK):
+            return []
+        listings = islice(_input(candidate, Built()).listings, MAX_EXAMPLES)
+        return [key for listing in listings for key in islice(listing.keys, EXAMPLES)]
+    return []
 
 
 def _without_news(candidate: Candidate) -> Candidate:

@@ -53,6 +53,7 @@ class FeedSample:
     age: float  # seconds since its content was last fetched or confirmed
     expires_in: float  # seconds, negative when past, infinite where the feed names no end
     refused: Mapping[str, int]  # by reason
+    interval: float = 0.0  # seconds between two looks at it
 
 
 @dataclass(slots=True)
@@ -78,6 +79,8 @@ class Sample:
     digest: str = ""
     engine: str = "python"
     build: str = ""
+    is_ready: bool = False
+    selftest_failures: int = 0
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
     hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)
     enforcement: EnforcementTimes | None = None
@@ -149,12 +152,16 @@ class Collector(PrometheusCollector):
         refused = CounterMetricFamily(
             "blockd_feed_refused", "Times a feed's new content was refused.", labels=["feed", "reason"]
         )
+        interval = GaugeMetricFamily(
+            "blockd_feed_interval_seconds", "Between two looks at the feed, as configured.", labels=["feed"]
+        )
         for name, feed in sample.feeds.items():
+            interval.add_metric([name], feed.interval)
             age.add_metric([name], feed.age)
             expires.add_metric([name], feed.expires_in)
             for reason in self._reasons:
                 refused.add_metric([name, reason], feed.refused.get(reason, 0))
-        yield from (age, expires, refused)
+        yield from (age, expires, refused, interval)
 
 
 def _ruleset(sample: Sample) -> Iterator[Metric]:
@@ -162,6 +169,12 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
     info = GaugeMetricFamily("blockd_ruleset_info", "The ruleset enforced.", labels=["version", "digest"])
     info.add_metric([sample.version, sample.digest], 1 if sample.version else 0)
     yield info
+    yield GaugeMetricFamily("blockd_ready", "1 where every worker enforces the ruleset, else 0.", value=sample.is_ready)
+    yield CounterMetricFamily(
+        "blockd_selftest_failures",
+        "Versions taken back since a worker answered the self-test wrongly.",
+        value=sample.selftest_failures,
+    )
 
 
 def _enforcement(times: EnforcementTimes) -> Metric:

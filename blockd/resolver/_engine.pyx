@@ -252,6 +252,7 @@ cdef class NativeEngine(Answering):
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
         self.heard = now
+        self.probing = False  # no self-test waits for an upstream
         self._took(now - flight.sent)
         kept = self.cache.keep(entry, lifetime, now)
         waiter = flight.first
@@ -330,7 +331,8 @@ cdef class NativeEngine(Answering):
         cdef bint allowed = False
         cdef int transport = UDP if descriptor >= -1 else -2 - descriptor
         written[0] = 0
-        if not looked.ordinary or not self._serves(<const sockaddr *>&peer.address):
+        self.probing = self._is_probe(packet, size)
+        if not looked.ordinary or not (self.probing or self._serves(<const sockaddr *>&peer.address)):
             return DECLINED
         if q.qclass != CLASS_IN or q.qtype == TYPE_OPT or q.qtype == TYPE_AXFR or q.qtype == TYPE_IXFR:
             return DECLINED

@@ -16,6 +16,7 @@ from blockd.resolver.answers import BlockAnswers, Sinkhole, answer, error
 from blockd.resolver.cache import Cache, Cached, CacheKey, aged, question_of
 from blockd.resolver.clients import Clients
 from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.probe import Probed, asks_for_identity, identity
 from blockd.resolver.query import Query, refusal
 from blockd.resolver.records import behind_cname
 from blockd.ruleset import NOT_LISTED, Enforced
@@ -42,6 +43,7 @@ class Exchange:
         "hits",
         "moment",
         "packet",
+        "probing",
         "query",
         "served",
         "stage",
@@ -51,9 +53,10 @@ class Exchange:
 
     query: Query
 
-    def __init__(self, packet: bytes, served: bool) -> None:
+    def __init__(self, packet: bytes, served: bool, probing: bool = False) -> None:
         self.packet = packet
         self.served = served
+        self.probing = probing  # a self-test asks, which is not counted
         self.verdict: Verdict = NOT_LISTED
         self.hits: list[int] = []
         self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
@@ -96,8 +99,10 @@ class Pipeline:
         row: Row,
         clock: Callable[[], float],
         refuse_unready: bool,
+        probed: Probed | None = None,
     ) -> None:
         self.clients = clients
+        self._probed = probed
         self._sinkhole = sinkhole
         self._cache = cache
         self._forwarder = forwarder
@@ -134,7 +139,8 @@ class Pipeline:
 
         Nothing is counted for an exchange that is given back: `finish` does that when it has its answer.
         """
-        exchange = Exchange(packet, self.clients.serves(host))
+        probing = self._probed is not None and self._probed.probe.is_shown(packet)
+        exchange = Exchange(packet, probing or self.clients.serves(host), probing)
         try:
             exchange.query = Query(packet, transport)
         except BadMessage as bad:
@@ -175,6 +181,8 @@ class Pipeline:
         return error(exchange.query, types.SERVFAIL)
 
     def _counted(self, exchange: Exchange, outcome: bytes | Outcome) -> bytes | Outcome:
+        if exchange.probing:
+            return outcome
         row = self._row
         row.query(exchange.query.transport)
         for slot in exchange.hits:
@@ -198,6 +206,8 @@ class Pipeline:
         query = exchange.query
         if query.qtype == types.OPT:
             return error(query, types.FORMERR)
+        if exchange.probing and self._probed and asks_for_identity(query):
+            return identity(query, self._probed.worker)
         if query.qclass != types.CLASS_IN or query.qtype in (types.AXFR, types.IXFR):
             return error(query, types.REFUSED)
         return Outcome.PASS

@@ -15,6 +15,7 @@ from blockd.resolver.engine import Declined, Engine
 from blockd.resolver.engines import AnyEngine
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
+from blockd.resolver.probe import Probed
 from blockd.ruleset import Enforced
 
 if TYPE_CHECKING:
@@ -46,8 +47,12 @@ class Resolver:
         clock: Callable[[], float],
         randomness: Callable[[int], bytes],
         refuse_unready: bool,
+        probed: Probed | None = None,
     ) -> None:
-        """`engine` is what `engines.engine_name` gave; `randomness(n)` gives n unpredictable octets."""
+        """`engine` is what `engines.engine_name` gave; `randomness(n)` gives n unpredictable octets.
+
+        A self-test that shows the secret of `probed` is served and not counted.
+        """
         networks = list(networks)
         self._sinkhole = sinkhole
         self._forwarder = forwarder
@@ -71,12 +76,15 @@ class Resolver:
             row=row,
             clock=clock,
             refuse_unready=refuse_unready,
+            probed=probed,
         )
         self.cache: Cache | NativeCache = cache
         self.engine: AnyEngine = Engine(self.pipeline)
         if native_cache is not None:
             self.cache = native_cache
             self.engine = NativeEngine(self.pipeline, networks, row.numbers, native_cache, clock, refuse_unready)
+            if probed is not None:
+                self.engine.know_probe(probed.probe.secret)
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
