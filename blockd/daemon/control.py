@@ -17,6 +17,7 @@ from blockd.daemon.channel import Channel, Message
 from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state import HitSlots
 from blockd.daemon.status import Fleet, sample, status
+from blockd.daemon.tracing import trace
 from blockd.daemon.updater import Updater
 from blockd.daemon.work import ControlWork
 from blockd.errors import RulesetError
@@ -58,6 +59,7 @@ class ControlProcess:
         self._fleet = Fleet(work.settings.workers, dict(work.workers), dict(work.enforcing))
         self._tests = SelfTests(work.settings, work.probe)
         self._times = EnforcementTimes()
+        self._tracing = asyncio.Lock()  # so that nobody has many lists read at once
         self._started = time.time()
         self._stop = asyncio.Event()
         self._flips = asyncio.Event()  # set where the dates to wait for have changed
@@ -135,6 +137,12 @@ class ControlProcess:
     def lookup(self, name: str, /) -> dict[str, object]:
         """Explain the verdict for a name."""
         return explain(self._enforced, name, time.time())
+
+    async def trace(self, name: str, /) -> dict[str, object]:
+        """Explain it, and read the lists and the versions kept, one reader at a time."""
+        told = self.lookup(name)
+        async with self._tracing:
+            return await asyncio.to_thread(trace, told, self._settings.feeds, self._state.folder)
 
     async def _enforce(self, compiled: Path, taken: Mapping[str, Fetched], built: Built) -> int:
         """Verify, swap, test, notify; the version before is in force again where a worker cannot take the new one."""

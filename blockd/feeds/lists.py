@@ -32,6 +32,11 @@ def read_list(
     _refuse_nameless(path, rejects)
 
 
+def keys_of_line(kind: Kind, line: bytes) -> set[bytes]:
+    """Give the keys of the names in one line, which comes without its line feed; none where it is rejected."""
+    return set(_READERS[kind]([line + b"\n"], RejectReport()))
+
+
 @dataclass(frozen=True, slots=True)
 class DomainLines:
     """The names of a list with one on each line, as `Lines`: whole blocks for a builder that can read them.

@@ -44,6 +44,9 @@ class Daemon:
         self.refreshed.append(names)
         return {"refreshed": names}
 
+    async def trace(self, name: str, /) -> dict[str, object]:
+        return {**self.lookup(name), "listed": {}}
+
     def lookup(self, name: str, /) -> dict[str, object]:
         return {"name": DomainName.from_text(name).text}
 
@@ -121,6 +124,11 @@ def test_status_is_json(daemon: Daemon, bound: socket.socket) -> None:
 
 def test_a_name_is_looked_up(daemon: Daemon, bound: socket.socket) -> None:
     assert ask(daemon, bound, "/api/lookup?name=WEB.telegram.org.").json == {"name": "web.telegram.org"}
+
+
+def test_a_name_is_traced_where_that_is_asked_for(daemon: Daemon, bound: socket.socket) -> None:
+    traced = ask(daemon, bound, "/api/lookup?name=web.telegram.org&trace").json
+    assert traced == {"name": "web.telegram.org", "listed": {}}
 
 
 @pytest.mark.parametrize("query", ["", "?name=", "?name=a..b", "?name=a&name=b", "?name=" + "a" * 2000])
