@@ -1,4 +1,4 @@
-"""The alert rules for Prometheus: promtool plays them, they ask for series that are there, and status tells the same."""
+"""The alert rules for Prometheus: promtool plays them, they ask for series that are there; status tells the same."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ _ORDER_FIELDS = (
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the name."""
     parser.add_argument("name", metavar="NAME", help="a domain name, in ASCII or Unicode")
+    parser.add_argument("--quick", action="store_true", help="leave out the lines of lists: milliseconds at any size")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     now = time.time()
     try:
         ruleset = Ruleset.open(versions.ruleset(version), verify=False)
-        told = trace(explain(at_time(version, ruleset, now), args.name, now), settings.feeds, settings.state_dir)
+        told = explain(at_time(version, ruleset, now), args.name, now)
+        told = trace(told, settings.feeds, settings.state_dir, lines=not args.quick)
     except RulesetError as error:
         raise CommandError(str(error)) from error
     except BadName as error:

@@ -86,6 +86,7 @@ def test_lines_of_lists_and_the_first_version_are_told(daemon: Daemon, capsys: p
         "the allow entry allowed.listed.example of feed exceptions beats every block\n"
     ) in told
     assert re.search(r"^listed:       first in version 1 of 20\S+ or earlier, until now$", told, re.MULTILINE)
+    assert "feed:         exceptions\n" in look(daemon, capsys, "www.allowed.listed.example", "--quick")[1]
     _, told = look(daemon, capsys, "unlisted.example")
     assert re.search(r"^listed:       never in the \d+ versions kept$", told, re.MULTILINE)
 

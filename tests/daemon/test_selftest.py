@@ -16,13 +16,13 @@ from blockd.daemon.selftest.asking import Outcome, ask_workers
 from blockd.daemon.selftest.choosing import Chosen, choose
 from blockd.daemon.selftest.questions import questions
 from blockd.metrics import Transport
-from blockd.names import key_from_text
+from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Order
 from blockd.resolver import Probe, Probed
 from blockd.ruleset import Enforced
 from blockd.settings import SocketAddress
 from blockd.transports import TcpServer, UdpServer
-from tests.resolver.rig import SINKHOLE, Rig, order
+from tests.resolver.rig import CLIENT, SINKHOLE, STRANGER, Rig, order
 from tests.ruleset.lists import NOW, compiled, enforce, feed, listing, some_names
 from tests.ruleset.lists import order as listed_order
 from tests.upstream import closed_port
@@ -201,3 +201,19 @@ def test_identity_is_told_to_who_shows_the_secret_alone(tmp_path: Path, worker: 
     assert refused is not None
     assert other.worker(refused) is None
     assert refused[3] & 0xF == 5
+
+
+def test_who_shows_the_secret_is_served_from_anywhere_and_not_counted(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, probed=Probed(PROBE, 0))
+    rig.enforce([(order(), ["listed.example"])])
+    name = DomainName.from_text("www.listed.example")
+    for transport in (Transport.UDP, Transport.TCP):
+        for host in (CLIENT, STRANGER):
+            answer = asyncio.run(rig.resolve(PROBE.question(name, 1), host, transport))
+            assert answer is not None
+            assert (answer[3] & 0xF, answer[7]) == (0, 1)
+    assert not any(rig.row.numbers)
+    refused = asyncio.run(rig.resolve(Probe.make(os.urandom).question(name, 1), STRANGER))
+    assert refused is not None
+    assert refused[3] & 0xF == 5
+    assert any(rig.row.numbers)
