@@ -9,6 +9,7 @@ packages=(
     knot           # knotd, a real name server to forward to
     dnsperf        # questions in the short benchmark
     prometheus     # promtool, which checks the alert rules
+    minisign       # signatures of lists
 )
 
 missing=()

@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import cast, get_args
 
 from blockd.cli import DONE, NO
 from blockd.cli.fetching import fetched, gate_of
@@ -14,8 +15,9 @@ from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, Content, build
+from blockd.feeds.lists import Kind
 from blockd.ruleset import Gate
-from blockd.settings import DomainsFeed, HostsFeed, load
+from blockd.settings import FEED_TYPES, AnyFeed, load
 
 HELP = "compile lists to a ruleset file"
 
@@ -23,7 +25,7 @@ HELP = "compile lists to a ruleset file"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the lists and where the result goes."""
     parser.add_argument("lists", nargs="*", type=Path, metavar="LIST", help="text lists; the config's feeds if none")
-    parser.add_argument("--type", choices=("domains", "hosts"), default="domains", help="what the lists are")
+    parser.add_argument("--type", choices=get_args(Kind), default="domains", help="what the lists are")
     parser.add_argument("--output", type=Path, default=Path("blockd.ruleset"), metavar="FILE", help="the ruleset file")
 
 
@@ -62,9 +64,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _named(lists: list[Path], kind: str) -> list[Candidate]:
     """Give each list named on the command line as a feed of its own."""
-    model = DomainsFeed if kind == "domains" else HostsFeed
     feeds = [
-        model.model_validate({"name": f"list-{number}", "type": kind, "path": str(path.absolute())})
+        cast(
+            AnyFeed,
+            FEED_TYPES[kind].model_validate({"name": f"list-{number}", "type": kind, "path": str(path.absolute())}),
+        )
         for number, path in enumerate(lists, 1)
     ]
     contents = [Content(path, f"list {path}") for path in lists]

@@ -81,6 +81,7 @@ class ControlProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
+        self._state.tidy()  # what the one before was writing when it died
         if self._work.version is not None:
             self._enforced = self._state.open(self._work.version)
             if self._state.versions.current() != self._work.version:  # the one before ended between swap and mark
@@ -154,27 +155,26 @@ class ControlProcess:
         except (RulesetError, OSError) as error:
             versions.drop(version)
             raise RulesetError(str(error)) from error
-        self._fleet.trying = version
         self._channel.send({"enforce": version})
         failure = await self._fleet.wait_for(version, SWAP_TIME)
         swapped = time.time()
         if not failure:
+            self._enforced = enforced  # at once: the block page and the lookup must say what the workers say
+            self._flips.set()
             failure = await self._test(enforced, before, taken, built)
         try:
             if not failure:
                 versions.make_current(version)
         except OSError as error:
             failure = f"version {version} cannot be marked as the current one: {error}"
-        finally:
-            self._fleet.trying = None
         if failure:
+            self._enforced = before
+            self._flips.set()
             enforced.close()
             if before is not None:  # else some workers enforce it, which is better than nothing, and need its file
                 self._channel.send({"enforce": before.version})
                 versions.drop(version)
             raise RulesetError(failure)
-        self._enforced = enforced
-        self._flips.set()
         catalogue = enforced.ruleset.catalogue
         if before is not None:
             self._observe(before.ruleset.catalogue, catalogue, taken, swapped)

@@ -27,7 +27,6 @@ class Fleet:
     size: int
     pids: dict[int, int]  # by index, those that live
     enforcing: dict[int, int] = field(default_factory=dict)  # version by index, 0 for none
-    trying: int | None = None  # a version that is being tested: who enforces it has nothing to catch up with
     _failure: str = ""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -49,8 +48,7 @@ class Fleet:
 
     def behind(self, version: int) -> list[int]:
         """Give the indices of workers that do not enforce a version."""
-        known = (version,) if self.trying is None else (version, self.trying)
-        return [index for index in range(self.size) if self.enforcing.get(index) not in known]
+        return [index for index in range(self.size) if self.enforcing.get(index) != version]
 
     async def wait_for(self, version: int, seconds: float) -> str:
         """Wait until every worker that lives enforces a version; give what went wrong, empty where nothing did.

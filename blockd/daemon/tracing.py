@@ -11,7 +11,9 @@ from blockd.names import key_from_text
 from blockd.orders.document import time_text
 from blockd.ruleset import Versions
 from blockd.ruleset.history import Mention, listed_in
-from blockd.settings import AnyFeed, DomainsFeed, HostsFeed
+from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed
+
+TextFeed = DomainsFeed | HostsFeed | AdblockFeed
 
 
 def trace(
@@ -26,14 +28,12 @@ def trace(
     claims = told.get("claims")
     if not isinstance(claims, list):
         return dict(told)
-    lists = {feed.name: feed for feed in feeds if lines and isinstance(feed, DomainsFeed | HostsFeed)}
+    lists = {feed.name: feed for feed in feeds if lines and isinstance(feed, TextFeed)}
     lined = [{**claim, "line": _line(claim, lists, state_dir)} for claim in claims]
     return {**told, "claims": lined, "listed": _listed(state_dir, str(told["name"]))}
 
 
-def _line(
-    claim: Mapping[str, object], lists: Mapping[str, DomainsFeed | HostsFeed], state_dir: Path
-) -> dict[str, object] | None:
+def _line(claim: Mapping[str, object], lists: Mapping[str, TextFeed], state_dir: Path) -> dict[str, object] | None:
     feed = lists.get(str(claim["feed"]))
     if feed is None:
         return None

@@ -16,14 +16,14 @@ from typing import TypeVar
 
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import read_bundle
-from blockd.feeds.lists import DomainLines, read_list
+from blockd.feeds.lists import DomainLines, read_list, read_scopes
 from blockd.feeds.rejects import RejectReport
-from blockd.orders import OrderDocument
+from blockd.orders import Order, OrderDocument, Scope
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
 from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.format import Header
-from blockd.settings import AnyFeed, SignedFeed
+from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed, SignedFeed
 
 _Step = TypeVar("_Step")
 
@@ -61,8 +61,8 @@ class Built:
 
 EXAMPLES = 4  # names given of one order
 MAX_EXAMPLES = 64  # orders of one feed that names are given of
-MAX_QUICK = 4 << 20  # octets of a bundle, which is read whole or not at all
-_NOT_CONTENT = ("interval", "max_size", "url", "path", "root")  # keys of a feed that change no ruleset
+MAX_QUICK = 4 << 20  # octets of what is not read line by line, but whole or not at all
+_NOT_CONTENT = ("interval", "max_size", "url", "path", "root", "signature")  # keys of a feed that change no ruleset
 
 
 class _Refusal(Exception):
@@ -139,7 +139,8 @@ def examples(candidate: Candidate) -> list[bytes]:
     """Give the first few names of each order in what a feed has given; none where it cannot be read, or not quickly."""
     content = candidate.incoming or candidate.accepted
     with contextlib.suppress(FeedRefused, _Refusal, OSError):
-        if content is None or (isinstance(candidate.feed, SignedFeed) and content.path.stat().st_size > MAX_QUICK):
+        is_lazy = isinstance(candidate.feed, DomainsFeed | HostsFeed)
+        if content is None or (not is_lazy and content.path.stat().st_size > MAX_QUICK):
             return []
         listings = islice(_input(candidate, Built()).listings, MAX_EXAMPLES)
         return [key for listing in listings for key in islice(listing.keys, EXAMPLES)]
@@ -176,19 +177,35 @@ def _input(candidate: Candidate, built: Built) -> FeedInput:
     rejects = RejectReport()
     built.rejects.setdefault(feed.name, rejects)
     keys: Iterable[bytes]
-    if feed.type == "domains":
+    listings: Iterable[Listing]
+    if isinstance(feed, AdblockFeed):
+        listings = _scoped_listings(feed, order, content, rejects)
+    elif feed.type == "domains":
         keys = _RefusedLines(feed.name, DomainLines(content.path, rejects, feed.max_size))
+        listings = [Listing(order, feed.scope, keys)]
     else:
         keys = _refusing(feed.name, read_list(feed.type, content.path, rejects, feed.max_size))
+        listings = [Listing(order, feed.scope, keys)]
     return FeedInput(
         name=feed.name,
         type=feed.type,
         priority=feed.priority,
         digest=content.digest,
         orders=[order],
-        listings=[Listing(order, feed.scope, keys)],
+        listings=listings,
         rejected=lambda: rejects.rejected,
     )
+
+
+def _scoped_listings(feed: AdblockFeed, order: Order, content: Content, rejects: RejectReport) -> Iterator[Listing]:
+    """Read a list whose rules say themselves what they cover."""
+    try:
+        listed = read_scopes(content.path, rejects, feed.max_size)
+    except FeedRefused as refused:
+        raise _Refusal(feed.name, refused) from refused
+    for scope in (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH):
+        if keys := [key for key, own in listed.items() if own == scope]:
+            yield Listing(order, scope, keys)
 
 
 def _signed_input(feed: SignedFeed, content: Content) -> FeedInput:

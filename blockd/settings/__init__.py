@@ -1,7 +1,16 @@
 """The config file as frozen, validated values; every error with its path, all at once."""
 
 from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
-from blockd.settings.feeds import AnyFeed, DomainsFeed, HostsFeed, ListFeed, SignedFeed
+from blockd.settings.feeds import (
+    FEED_TYPES,
+    AdblockFeed,
+    AnyFeed,
+    DomainsFeed,
+    HostsFeed,
+    ListFeed,
+    Signature,
+    SignedFeed,
+)
 from blockd.settings.load import load
 from blockd.settings.model import (
     BlockPage,
@@ -18,7 +27,9 @@ from blockd.settings.model import (
 from blockd.settings.reference import reference
 
 __all__ = [
+    "FEED_TYPES",
     "SYSTEM_UPSTREAM",
+    "AdblockFeed",
     "AnyFeed",
     "BlockPage",
     "Cache",
@@ -31,6 +42,7 @@ __all__ = [
     "Listen",
     "Operator",
     "Settings",
+    "Signature",
     "SignedFeed",
     "Sinkhole",
     "SocketAddress",

@@ -14,7 +14,7 @@ from blockd.settings.addresses import SocketAddress, Upstream, socket_address_fr
 from blockd.settings.model import MAX_LISTENED, BlockPage, Listen
 from blockd.settings.values import shown
 
-LISTS = ("domains", "hosts")
+LISTS = ("domains", "hosts", "adblock")
 
 # What surely leads back to an address that stands for all of this machine's.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
@@ -65,6 +65,10 @@ def _list_feeds(data: Mapping[str, Any]) -> Iterator[str]:
         if len(given) != 1:
             given_text = "both path and url" if given else "neither path nor url"
             yield f"feeds[{number}]: has {given_text}; allowed is exactly one of them"
+        signature = _section(feed, "signature")
+        for key, other in (("path", "url"), ("url", "path")):
+            if signature.get(key) is not None and feed.get(key) is None and feed.get(other) is not None:
+                yield f"feeds[{number}].signature.{key}: the list has a {other}; allowed is the signature's {other}"
         target = feed.get("cname") not in (None, "")
         if (feed.get("action") == "cname") != target:
             yield f"feeds[{number}].cname: the action cname needs a target, and no other action has one"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -22,6 +22,14 @@ class Section(BaseModel):
 ShortText = Annotated[str, Field(strict=True, max_length=MAX_SHORT_TEXT), AfterValidator(fit_text)]
 LongText = Annotated[str, Field(strict=True, max_length=MAX_LONG_TEXT), AfterValidator(fit_text)]
 Whole = Annotated[int, Field(strict=True)]
+
+
+def section_of(annotation: object) -> type[BaseModel] | None:
+    """Give the section that a field holds, or may hold; None where it holds a value."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def setting(default: Any, meaning: str, **limits: Any) -> Any:

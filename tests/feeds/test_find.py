@@ -54,6 +54,11 @@ def test_line_of_a_hosts_file_is_found(tmp_path: Path) -> None:
     assert found(tmp_path, content, "b.example", "hosts") == Line(3, "0.0.0.0 a.example b.example")
 
 
+def test_rule_of_an_ad_blockers_list_is_found(tmp_path: Path) -> None:
+    content = "! b.example\n@@||b.example^\nexample.com##.b.example\n||b.example^$important\n"
+    assert found(tmp_path, content, "b.example", "adblock") == Line(4, "||b.example^$important")
+
+
 def test_line_of_an_archive_is_found(tmp_path: Path) -> None:
     content = gzip.compress(b"".join(b"host-%d.example\n" % number for number in range(50_000)))
     assert found(tmp_path, content, "host-49999.example") == Line(50_000, "host-49999.example")
