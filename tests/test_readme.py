@@ -45,6 +45,7 @@ _VOLATILE = (
     (re.compile(r"\bprocess \d+"), "process N"),
     (re.compile(r"\b\d+ s old"), "N s old"),
     (re.compile(r"\b\d+ workers"), "N workers"),
+    (re.compile(r"\b\d+ answers are right"), "N answers are right"),
     (re.compile(r"\b(?:native|python) engine"), "ENGINE"),
     (re.compile(r"\s+"), " "),
 )

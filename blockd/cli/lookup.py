@@ -9,6 +9,7 @@ from typing import Any
 
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
+from blockd.daemon.tracing import trace
 from blockd.errors import BadName, CommandError, RulesetError
 from blockd.orders import Action
 from blockd.ruleset import Ruleset, Versions
@@ -31,11 +32,13 @@ _ORDER_FIELDS = (
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the name."""
     parser.add_argument("name", metavar="NAME", help="a domain name, in ASCII or Unicode")
+    parser.add_argument("--quick", action="store_true", help="leave out the lines of lists: milliseconds at any size")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the explanation; 0 where the name is touched by an order in force, 1 where it is resolved as it is."""
-    versions = Versions(load(args.config).state_dir / "rulesets")
+    settings = load(args.config)
+    versions = Versions(settings.state_dir / "rulesets")
     version = versions.current()
     if version is None:
         raise CommandError(f"there is no ruleset in {versions.folder} yet; `blockd run` makes the first one")
@@ -43,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         ruleset = Ruleset.open(versions.ruleset(version), verify=False)
         told = explain(at_time(version, ruleset, now), args.name, now)
+        told = trace(told, settings.feeds, settings.state_dir, lines=not args.quick)
     except RulesetError as error:
         raise CommandError(str(error)) from error
     except BadName as error:
@@ -55,9 +59,11 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     yield f"{told['name']}: {told['verdict']} ({told['why']})"
     if "order" in told:
         yield from _claim(told)
-    others = [claim for claim in told["claims"] if claim["order"]["id"] != told.get("order", {}).get("id")]
-    for claim in others:
-        yield f"also {claim['state']}: order {claim['order']['id']}, by {claim['entry']} in feed {claim['feed']}"
+    for claim in told["claims"]:
+        if not claim["decides"]:
+            place = f"order {claim['order']['id']}, by {claim['entry']} in feed {claim['feed']}"
+            yield f"also {claim['state']}: {place}{_line(claim)}; {claim['because']}"
+    yield from _listed(told["listed"])
     yield f"ruleset:      version {told['version']}, compiled {told['compiled']}"
 
 
@@ -66,9 +72,24 @@ def _claim(told: dict[str, Any]) -> Iterator[str]:
     for label, name in _ORDER_FIELDS:
         if order.get(name):
             yield f"{label + ':':13} {order[name]}"
-    yield f"{'feed:':13} {told['feed']}"
+    yield f"{'feed:':13} {told['feed']}{next((_line(claim) for claim in told['claims'] if claim['decides']), '')}"
     yield f"{'entry:':13} {told['entry']} ({told['scope']})"
     yield f"{'since:':13} {told['since']}"
     yield f"{'until:':13} {told['until'] or 'no end named'}"
     if order.get("lifted_on"):
         yield f"{'lifted:':13} {order['lifted_on']} {order.get('lifted_reason', '')}".rstrip()
+
+
+def _line(claim: dict[str, Any]) -> str:
+    return f", line {claim['line']['number']}: {claim['line']['text']}" if claim["line"] else ""
+
+
+def _listed(listed: dict[str, Any]) -> Iterator[str]:
+    """Say since when the name is listed, as far as the versions kept tell."""
+    first, last, kept = listed["first"], listed["last"], listed["versions_kept"]
+    if first is None:
+        yield f"{'listed:':13} never in the {kept} versions kept"
+        return
+    or_earlier = " or earlier" if listed["since_before"] else ""
+    until = "until now" if listed["until_now"] else f"last in version {last['version']} of {last['compiled']}"
+    yield f"{'listed:':13} first in version {first['version']} of {first['compiled']}{or_earlier}, {until}"

@@ -19,15 +19,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the status; 1 where something needs the operator: no ruleset, a worker missing, a feed refused."""
+    """Print the status; 1 where something needs the operator: an alarm that is more than information is in force."""
     settings = load(args.config)
     told = ask(settings, "/api/status")
     unready = "resolved without a policy" if settings.at_first_start == "serve" else "answered with SERVFAIL"
     show(args.json, told, _lines(told, unready))
-    troubled = any(feed["refusal"] or feed["ended"] for feed in told["feeds"]) or any(
-        w["enforcing"] is None for w in told["workers"]
-    )
-    return NO if troubled or told["ruleset"] is None else DONE
+    return NO if any(alarm["severity"] != "info" for alarm in told["alarms"]) else DONE
 
 
 def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
@@ -58,3 +55,18 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     for worker in told["workers"]:
         state = f"process {worker['pid']}" if worker["pid"] else "NOT RUNNING"
         yield f"worker {worker['index']}: {state}, enforces version {worker['enforcing'] or 'none'}"
+    yield from _self_test(told["self_test"])
+    for alarm in told["alarms"]:
+        of = f" of feed {alarm['feed']}" if alarm["feed"] else ""
+        yield f"ALARM {alarm['name']}{of} ({alarm['severity']}): {alarm['what']}"
+        yield f"  in force: {alarm['in_force']}"
+        yield f"  to do: {alarm['todo']}"
+
+
+def _self_test(told: dict[str, Any] | None) -> Iterator[str]:
+    if told is None:
+        return
+    came = f"FAILED: {told['failure']}" if told["failure"] else f"{told['answers']} answers are right"
+    yield f"self-test: version {told['version']} at {told['at']}, {came}"
+    for sentence in told["skipped"]:
+        yield f"  left out: {sentence}"

@@ -9,18 +9,22 @@ import time
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from blockd.daemon.alarms import alarms
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.enforcing import Enforcing
 from blockd.daemon.expiry import Expiry, orders_of, stopped
+from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state import HitSlots
 from blockd.daemon.status import Fleet, sample, status
+from blockd.daemon.tracing import trace
 from blockd.daemon.updater import Updater
 from blockd.daemon.work import ControlWork
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Transport
 from blockd.metrics.traffic import HALF_LIFE
 from blockd.orders import Verdict
+from blockd.resolver import engine_name
 from blockd.ruleset import NOT_LISTED, Enforced, next_flip
 from blockd.ruleset.explain import explain
 from blockd.web import Condition, Protocol, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
@@ -47,6 +51,8 @@ class ControlProcess:
         self._row = work.counters.row(work.settings.workers)
         self._slots = HitSlots.load(work.state.folder / "hit-slots.json")
         self._fleet = Fleet(work.settings.workers, dict(work.workers), dict(work.enforcing))
+        self._tests = SelfTests(work.settings, work.probe)
+        self._tracing = asyncio.Lock()  # so that nobody has many lists read at once
         self._started = time.time()
         self._expiry = Expiry()
         self._stop = asyncio.Event()
@@ -54,7 +60,15 @@ class ControlProcess:
         self._registry = CollectorRegistry()
         settings = work.settings
         self._enforcing = Enforcing(
-            work.state, self._slots, channel, self._fleet, settings.feeds, settings.versions.keep, self._stopped
+            work.state,
+            self._slots,
+            channel,
+            self._fleet,
+            settings.feeds,
+            settings.versions.keep,
+            self._stopped,
+            self._tests,
+            lambda name, fetched: self._updater.examples(name, fetched),
         )
         self._updater = Updater(
             settings.feeds,
@@ -117,15 +131,11 @@ class ControlProcess:
 
     def status(self) -> dict[str, object]:
         """Feeds, versions, age, workers, engine."""
-        return status(
-            self._settings,
-            self._enforced,
-            self._updater.feeds,
-            self._fleet,
-            pin=self._enforcing.pin,
-            started=self._started,
-            now=time.time(),
-        )
+        now, pin = time.time(), self._enforcing.pin
+        feeds, fleet = self._updater.feeds, self._fleet
+        told = status(self._settings, self._enforced, feeds, fleet, pin=pin, started=self._started, now=now)
+        up = alarms(self._enforced, feeds, fleet, self._tests, engine_name(), started=self._started, now=now)
+        return {**told, "self_test": self._tests.told(), "alarms": [alarm.to_json() for alarm in up]}
 
     async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
         """Look at feeds now and enforce what is new."""
@@ -150,6 +160,12 @@ class ControlProcess:
     def lookup(self, name: str, /) -> dict[str, object]:
         """Explain the verdict for a name."""
         return explain(self._enforced, name, time.time())
+
+    async def trace(self, name: str, /) -> dict[str, object]:
+        """Explain it, and read the lists and the versions kept, one reader at a time."""
+        told = self.lookup(name)
+        async with self._tracing:
+            return await asyncio.to_thread(trace, told, self._settings.feeds, self._state.folder)
 
     def _hear(self) -> None:
         messages = self._channel.receive()
@@ -234,6 +250,8 @@ class ControlProcess:
             self._slots,
             enforcing.times,
             is_pinned=enforcing.pin is not None,
+            is_ready=self.readiness().is_ok,
+            selftest_failures=self._tests.failures,
             now=time.time(),
         )
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from blockd.daemon.channel import Channel
 from blockd.daemon.history import History, News
+from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state import HitSlots, State
 from blockd.daemon.status import Fleet, Pin
 from blockd.errors import CommandError, RulesetError
@@ -41,8 +42,13 @@ class Enforcing:
         feeds: Sequence[AnyFeed],
         keep: int,
         stopped: Callable[[float], frozenset[str]],
+        tests: SelfTests,
+        examples: Callable[[str, Fetched | None], list[bytes]],
     ) -> None:
-        """Keep so many versions; `stopped` gives the feeds whose orders are out of force at a time."""
+        """Keep so many versions; `stopped` gives the feeds whose orders are out of force at a time.
+
+        `examples` gives a few names of a feed, of what is new or accepted before.
+        """
         self.enforced: Enforced | None = None
         self.times = EnforcementTimes()
         self.flips = asyncio.Event()
@@ -53,6 +59,8 @@ class Enforcing:
         self._fleet = fleet
         self._keep = keep
         self._stopped = stopped
+        self._tests = tests
+        self._examples = examples
         self._lists = {feed.name for feed in feeds if isinstance(feed, TextFeed)}
         self._history = History(state.versions, feeds)
         self._swapping = asyncio.Lock()
@@ -184,27 +192,56 @@ class Enforcing:
         version, before = enforced.version, self.enforced
         self._channel.send({"enforce": version})
         failure = await self._fleet.wait_for(version, SWAP_TIME)
+        swapped = time.time()
+        if not failure:
+            self.enforced = enforced  # at once: the block page and the lookup must say what the workers say
+            self.flips.set()
+            failure = await self._test(enforced, before, news)
         try:
             if not failure:
                 self._versions.make_current(version)
         except OSError as error:
             failure = f"version {version} cannot be marked as the current one: {error}"
         if failure:
+            self.enforced = before
+            self.flips.set()
             enforced.close()
             if before is not None:
                 self._channel.send({"enforce": before.version})
             raise RulesetError(failure)
-        self.enforced = enforced
-        self.flips.set()
         catalogue = enforced.ruleset.catalogue
         if before is not None:
             if news is not None:
-                self._observe(before.ruleset.catalogue, catalogue, news.taken)
+                self._observe(before.ruleset.catalogue, catalogue, news.taken, swapped)
             before.close()
         log.info(
             "Version %d is enforced by every worker: %d names of %d orders from %d feeds.",
             version, enforced.ruleset.header.names, len(catalogue.orders), len(catalogue.feeds),
         )  # fmt: skip
+
+    async def _test(self, enforced: Enforced, before: Enforced | None, news: News | None) -> str:
+        """Have every worker asked; give what is wrong and there is a version to go back to for, else nothing."""
+        taken = news.taken if news else {}
+        workers = set(self._fleet.pids) - set(self._fleet.behind(enforced.version))
+        try:
+            failure = await self._tests.run(
+                enforced,
+                before,
+                workers,
+                tuple(news.names) if news else (),
+                lambda name: self._examples(name, taken.get(name)),
+            )
+        except RulesetError as error:
+            failure = str(error)
+        except Exception:
+            log.exception("The self-test failed for a fault of blockd's own; the version stays. Please report it.")
+            return ""
+        if failure and before is None:
+            log.error("In the first version that is enforced, %s. It stays, as there is none to go back to.", failure)
+            return ""
+        if failure and before is not None:
+            log.error("Version %d is taken back, and %d enforced again: %s.", enforced.version, before.version, failure)
+        return failure
 
     async def _prepared(self, version: int, *, verify: bool) -> Enforced:
         """Open a version with its orders' states as they are now; in a thread, since that waits for the disk."""
@@ -233,9 +270,8 @@ class Enforcing:
         if period is not None and period.rollback:
             self._pin = Pin(self._pinned, period.since, period.reason)
 
-    def _observe(self, before: Catalogue, after: Catalogue, taken: Mapping[str, Fetched]) -> None:
-        """Measure how long the orders that are new or changed, or a list without dates, took to be enforced."""
-        now = time.time()
+    def _observe(self, before: Catalogue, after: Catalogue, taken: Mapping[str, Fetched], now: float) -> None:
+        """Measure how long orders that are new or changed, or a list without dates, took until `now` to be enforced."""
         known = {(record.feed, record.order.id): record.order for record in before.orders}
         for record in after.orders:
             order = record.order

@@ -36,6 +36,7 @@ class News:
     taken: Mapping[str, Fetched] = field(default_factory=dict)  # the contents new in it, by feed
     rejects: Mapping[str, Telling] = field(default_factory=dict)  # by feed
     held: Mapping[str, Telling] = field(default_factory=dict)  # entries that the gate held back, by feed
+    names: Sequence[bytes] = ()  # some keys that are known to have come or gone
 
 
 class History:

@@ -131,7 +131,9 @@ def sample(
     slots: HitSlots,
     times: EnforcementTimes,
     *,
-    is_pinned: bool = False,
+    is_pinned: bool,
+    is_ready: bool,
+    selftest_failures: int,
     now: float,
 ) -> Sample:
     """Give what a scrape shows beside the counters."""
@@ -142,6 +144,8 @@ def sample(
         is_pinned=is_pinned,
         engine=engine_name(),
         build=__version__,
+        is_ready=is_ready,
+        selftest_failures=selftest_failures,
         feeds={
             name: FeedSample(
                 age=max(0.0, now - tracked.state.checked) if tracked.state.checked else float("inf"),
@@ -149,6 +153,7 @@ def sample(
                 refused=tracked.refused,
                 rejected=tracked.state.rejects.share if tracked.state.rejects else 0.0,
                 held=tracked.state.held.held if tracked.state.held else 0,
+                interval=tracked.watch.feed.interval,
             )
             for name, tracked in feeds.items()
         },

@@ -18,7 +18,7 @@ from blockd.daemon.feed_state import FeedState
 from blockd.daemon.history import News
 from blockd.daemon.tracked import Tracked
 from blockd.errors import BlockdError, CommandError, FeedRefused
-from blockd.feeds.build import Built, Candidate, Content, fingerprint
+from blockd.feeds.build import Built, Candidate, Content, examples, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.watch import Watch
@@ -31,6 +31,8 @@ RETRY = 30.0  # seconds after which news that could not be compiled for a fault 
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
 
 log = logging.getLogger(__name__)
+
+MAX_RETRY = 3600.0  # seconds; each time in a row it takes twice as long
 
 
 class Enforcement(Protocol):
@@ -82,6 +84,7 @@ class Updater:
         self._news = asyncio.Event()
         self._compiler = Compiler()
         self._building = asyncio.Lock()
+        self._failures = 0  # in a row, of ours
 
     @property
     def is_busy(self) -> bool:
@@ -143,6 +146,10 @@ class Updater:
         """Compile what has waited while a version was held, and have it enforced."""
         self._news.set()
         await self._compile()
+
+    def examples(self, name: str, fetched: Fetched | None) -> list[bytes]:
+        """Give a few names of what a feed has given, in `fetched` or accepted before."""
+        return examples(self._candidate(self.feeds[name], fetched)) if name in self.feeds else []
 
     async def _look_forever(self, tracked: Tracked) -> None:
         while True:
@@ -208,13 +215,16 @@ class Updater:
                 if fresh or not await self._is_kept(candidates):
                     built = await self._compiler.compile(self._job(candidates))
                     await self._take(built, fresh)
+                self._failures = 0
             except (BlockdError, OSError) as error:
                 log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
                 for name, fetched in fresh.items():
                     self.feeds[name].refused["fault"] += 1
                     self.feeds[name].content_refusal = str(error)
                     self.feeds[name].state.put_back(fetched)
-                asyncio.get_running_loop().call_later(RETRY, self._news.set)
+                wait = min(RETRY * 2**self._failures, MAX_RETRY)
+                self._failures = min(self._failures + 1, 16)
+                asyncio.get_running_loop().call_later(wait, self._news.set)
             finally:
                 self._compiled.unlink(missing_ok=True)
 
@@ -254,8 +264,10 @@ class Updater:
             if name not in taken:  # what it gave is the same: only the guard can have changed
                 self.feeds[name].keep_held(report)
         if catalogue is None or catalogue.made_from != built.made_from:
-            news = News(self._compiled, built.made_from, taken, self._reports(built), self._held_reports(built))
-            if not await self._enforcement.enforce(news):
+            rejects, waiting = self._reports(built), self._held_reports(built)
+            if not await self._enforcement.enforce(
+                News(self._compiled, built.made_from, taken, rejects, waiting, built.news)
+            ):
                 self._hold(taken)
                 return
         catalogue = self._catalogue()

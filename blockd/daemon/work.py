@@ -8,6 +8,7 @@ from pathlib import Path
 from blockd.daemon.sockets import Sockets
 from blockd.daemon.state import State
 from blockd.metrics import Counters, Traffic
+from blockd.resolver import Probe
 from blockd.ruleset import Gate
 from blockd.settings import Settings, Upstream
 
@@ -25,6 +26,7 @@ class WorkerWork:
     counters: Counters
     traffic: Traffic
     version: int | None  # to enforce from the first answer on
+    probe: Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +43,5 @@ class ControlWork:
     version: int | None
     workers: dict[int, int]  # process ids by index
     enforcing: dict[int, int]  # the versions that workers have said they enforce, by index
+    probe: Probe
     announce: bool  # whether the start-up is still to be told

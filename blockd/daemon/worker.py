@@ -13,7 +13,7 @@ import uvloop
 from blockd.daemon.channel import Channel
 from blockd.daemon.work import WorkerWork
 from blockd.errors import RulesetError
-from blockd.resolver import CacheLimits, Forwarder, Resolver, Sinkhole
+from blockd.resolver import CacheLimits, Forwarder, Probed, Resolver, Sinkhole
 from blockd.transports import TcpServer, UdpServer
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ def _resolver(work: WorkerWork) -> Resolver:
         randomness=secrets.token_bytes,
         refuse_unready=settings.at_first_start == "refuse",
         traffic=work.traffic.row(work.index),
+        probed=Probed(work.probe, work.index),
     )
 
 

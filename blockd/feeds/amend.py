@@ -25,6 +25,8 @@ from blockd.ruleset.native import is_native
 from blockd.ruleset.writing import write_ruleset
 from blockd.settings import DomainsFeed
 
+NEWS = 16  # keys of a feed that are told as having come, and as having gone
+
 
 def amend(
     candidates: Sequence[Candidate],
@@ -69,7 +71,8 @@ def amend(
             changed = _amend_feed(candidate, catalogue, amender, before, holding, gate)
             if changed is None:
                 return None
-            catalogue, built.rejects[candidate.feed.name] = changed
+            catalogue, built.rejects[candidate.feed.name], some = changed
+            built.news += some
         sound.result()
         table, records = amender.finish()
         header = replace(
@@ -88,8 +91,8 @@ def amend(
 
 def _amend_feed(
     candidate: Candidate, catalogue: Catalogue, amender: Amender, before: RejectReport, held: HeldReport, gate: Gate
-) -> tuple[Catalogue, RejectReport] | None:
-    """Amend one feed's names, and `held`; give the catalogue and the feed's report that come of it."""
+) -> tuple[Catalogue, RejectReport, tuple[bytes, ...]] | None:
+    """Amend one feed's names, and `held`; give the catalogue, the feed's report, and some of what is new."""
     feed, old, new = candidate.feed, candidate.accepted, candidate.incoming
     assert isinstance(feed, DomainsFeed)  # noqa: S101 - `amend` has looked
     assert old is not None  # noqa: S101
@@ -121,7 +124,8 @@ def _amend_feed(
     record = replace(feeds[at], names=names, digest=new.digest, rejected=changes.rejects.rejected)
     gate.check(record, feeds[at], candidate.lasting)
     feeds[at] = record
-    return replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), changes.rejects
+    news = (*changes.added[:NEWS], *changes.removed[:NEWS])
+    return replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), changes.rejects, news
 
 
 @contextlib.contextmanager

@@ -5,11 +5,12 @@ A feed whose new content is refused costs only its own news: the compile starts 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,7 +26,7 @@ from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.format import Header
 from blockd.ruleset.held import HeldReport
-from blockd.settings import AdblockFeed, AnyFeed, RpzFeed, SignedFeed
+from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed, RpzFeed, SignedFeed
 
 _Step = TypeVar("_Step")
 
@@ -60,8 +61,12 @@ class Built:
     lost: set[str] = field(default_factory=set)  # feeds in force whose accepted content cannot be read any more
     rejects: dict[str, RejectReport] = field(default_factory=dict)  # of refused content where a feed's was refused
     held: dict[str, HeldReport] = field(default_factory=dict)  # of what is in the ruleset, for each of its feeds
+    news: tuple[bytes, ...] = ()  # some keys that are known to have come or gone
 
 
+EXAMPLES = 4  # names given of one order
+MAX_EXAMPLES = 64  # orders of one feed that names are given of
+MAX_QUICK = 4 << 20  # octets of what is not read line by line, but whole or not at all
 # Keys of a feed that change no ruleset.
 _NOT_CONTENT = ("interval", "max_size", "url", "path", "root", "signature", "at_expiry", "max_age")
 
@@ -137,6 +142,18 @@ def build(
         built.taken = set(news)
         built.made_from = fingerprint(remaining, gate.guard.digest)
         return built
+
+
+def examples(candidate: Candidate) -> list[bytes]:
+    """Give the first few names of each order in what a feed has given; none where it cannot be read, or not quickly."""
+    content = candidate.incoming or candidate.accepted
+    with contextlib.suppress(FeedRefused, _Refusal, OSError):
+        is_lazy = isinstance(candidate.feed, DomainsFeed | HostsFeed)
+        if content is None or (not is_lazy and content.path.stat().st_size > MAX_QUICK):
+            return []
+        listings = islice(_input(candidate, Built()).listings, MAX_EXAMPLES)
+        return [key for listing in listings for key in islice(listing.keys, EXAMPLES)]
+    return []
 
 
 def _without_news(candidate: Candidate) -> Candidate:

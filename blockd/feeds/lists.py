@@ -50,6 +50,13 @@ def read_scopes(
     return listed
 
 
+def keys_of_line(kind: Kind, line: bytes) -> set[bytes]:
+    """Give the keys of the names in one line, which comes without its line feed; none where it is rejected."""
+    if kind == "adblock":
+        return set(read_adblock([line + b"\n"], RejectReport(), ""))
+    return set(_READERS[kind]([line + b"\n"], RejectReport()))
+
+
 @dataclass(frozen=True, slots=True)
 class DomainLines:
     """The names of a list with one on each line, as `Lines`: whole blocks for a builder that can read them.

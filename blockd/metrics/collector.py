@@ -55,6 +55,7 @@ class FeedSample:
     refused: Mapping[str, int]  # by reason
     rejected: float = 0.0  # the share of its content's lines that were rejected, 0 to 1
     held: int = 0  # its entries that the gate holds back
+    interval: float = 0.0  # seconds between two looks at it
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class Sample:
     is_pinned: bool = False
     engine: str = "python"
     build: str = ""
+    is_ready: bool = False
+    selftest_failures: int = 0
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
     hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)
     enforcement: EnforcementTimes | None = None
@@ -156,14 +159,18 @@ class Collector(PrometheusCollector):
             "blockd_feed_rejected_ratio", "Share of the lines accepted last that were rejected.", labels=["feed"]
         )
         held = GaugeMetricFamily("blockd_feed_held_names", "Entries that the gate holds back.", labels=["feed"])
+        interval = GaugeMetricFamily(
+            "blockd_feed_interval_seconds", "Between two looks at the feed, as configured.", labels=["feed"]
+        )
         for name, feed in sample.feeds.items():
             rejected.add_metric([name], feed.rejected)
             held.add_metric([name], feed.held)
+            interval.add_metric([name], feed.interval)
             age.add_metric([name], feed.age)
             expires.add_metric([name], feed.expires_in)
             for reason in self._reasons:
                 refused.add_metric([name, reason], feed.refused.get(reason, 0))
-        yield from (age, expires, refused, rejected, held)
+        yield from (age, expires, refused, rejected, held, interval)
 
 
 def _ruleset(sample: Sample) -> Iterator[Metric]:
@@ -175,6 +182,12 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
         "blockd_ruleset_pinned",
         "1 while the ruleset enforced is one that an operator went back to and has not released.",
         value=int(sample.is_pinned),
+    )
+    yield GaugeMetricFamily("blockd_ready", "1 where every worker enforces the ruleset, else 0.", value=sample.is_ready)
+    yield CounterMetricFamily(
+        "blockd_selftest_failures",
+        "Versions taken back since a worker answered the self-test wrongly.",
+        value=sample.selftest_failures,
     )
 
 

@@ -7,6 +7,7 @@ from blockd.resolver.engine import Declined, Engine
 from blockd.resolver.engines import AnyEngine, engine_name
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
+from blockd.resolver.probe import Probe, Probed
 from blockd.resolver.resolver import CacheLimits, Resolver
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Forwarder",
     "Outcome",
     "Pipeline",
+    "Probe",
+    "Probed",
     "Resolver",
     "Sinkhole",
     "engine_name",

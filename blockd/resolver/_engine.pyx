@@ -268,6 +268,7 @@ cdef class NativeEngine(Answering):
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
         self.heard = now
+        self.probing = False  # no self-test waits for an upstream
         self._took(now - flight.sent)
         kept = self.cache.keep(entry, lifetime, now)
         waiter = flight.first
@@ -357,11 +358,12 @@ cdef class NativeEngine(Answering):
         cdef uint8_t tiers = NO_TIER
         cdef int transport = UDP if descriptor >= -1 else -2 - descriptor
         written[0] = 0
-        if not looked.ordinary or not self._serves(<const sockaddr *>&peer.address):
+        self.probing = self._is_probe(packet, size)
+        if not looked.ordinary or not (self.probing or self._serves(<const sockaddr *>&peer.address)):
             return DECLINED
         if q.qclass != CLASS_IN or q.qtype == TYPE_OPT or q.qtype == TYPE_AXFR or q.qtype == TYPE_IXFR:
             return DECLINED
-        if self.until_noted > 0:
+        if self.until_noted > 0 and not self.probing:
             self.until_noted -= 1
             if self.until_noted == 0:
                 self._note(q)

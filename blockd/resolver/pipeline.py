@@ -16,6 +16,7 @@ from blockd.resolver.answers import BlockAnswers, Sinkhole, answer, error
 from blockd.resolver.cache import Cache, Cached, CacheKey, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.probe import Probed, asks_for_identity, identity
 from blockd.resolver.query import Query, refusal
 from blockd.resolver.records import behind_cname
 from blockd.ruleset import NOT_LISTED, Enforced
@@ -44,6 +45,7 @@ class Exchange:
         "host",
         "moment",
         "packet",
+        "probing",
         "query",
         "served",
         "stage",
@@ -53,10 +55,11 @@ class Exchange:
 
     query: Query
 
-    def __init__(self, packet: bytes, host: str, served: bool) -> None:
+    def __init__(self, packet: bytes, host: str, served: bool, probing: bool = False) -> None:
         self.packet = packet
         self.host = host
         self.served = served
+        self.probing = probing  # a self-test asks, which is not counted
         self.verdict: Verdict = NOT_LISTED
         self.hits: list[int] = []
         self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
@@ -102,9 +105,11 @@ class Pipeline:
         clock: Callable[[], float],
         refuse_unready: bool,
         traffic: TrafficRow | None = None,
+        probed: Probed | None = None,
     ) -> None:
         self._traffic = traffic
         self.clients = clients
+        self._probed = probed
         self._sinkhole = sinkhole
         self._cache = cache
         self._forwarder = forwarder
@@ -141,7 +146,8 @@ class Pipeline:
 
         Nothing is counted for an exchange that is given back: `finish` does that when it has its answer.
         """
-        exchange = Exchange(packet, host, self.clients.serves(host))
+        probing = self._probed is not None and self._probed.probe.is_shown(packet)
+        exchange = Exchange(packet, host, probing or self.clients.serves(host), probing)
         try:
             exchange.query = Query(packet, transport)
         except BadMessage as bad:
@@ -182,6 +188,8 @@ class Pipeline:
         return error(exchange.query, types.SERVFAIL)
 
     def _counted(self, exchange: Exchange, outcome: bytes | Outcome) -> bytes | Outcome:
+        if exchange.probing:
+            return outcome
         row = self._row
         row.query(exchange.query.transport)
         for slot in exchange.hits:
@@ -205,9 +213,11 @@ class Pipeline:
         query = exchange.query
         if query.qtype == types.OPT:
             return error(query, types.FORMERR)
+        if exchange.probing and self._probed and asks_for_identity(query):
+            return identity(query, self._probed.worker)
         if query.qclass != types.CLASS_IN or query.qtype in (types.AXFR, types.IXFR):
             return error(query, types.REFUSED)
-        if self._traffic is not None:
+        if self._traffic is not None and not exchange.probing:
             self._traffic.pass_by(query.key)
         return Outcome.PASS
 
@@ -219,7 +229,7 @@ class Pipeline:
             return error(exchange.query, types.SERVFAIL, types.EDE_NOT_READY, "no list is enforced yet")
         exchange.moment = policy.enforced.moment
         verdict = policy.enforced.verdict(exchange.query.key)
-        if policy.enforced.asks_client:
+        if policy.enforced.asks_client and not exchange.probing:  # a self-test asks what holds for everybody
             verdict = first_of(policy.enforced.client_verdict(packed_host(exchange.host)), verdict)
         return self._apply(exchange, policy, verdict)
 

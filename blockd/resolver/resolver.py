@@ -15,6 +15,7 @@ from blockd.resolver.engine import Declined, Engine
 from blockd.resolver.engines import AnyEngine
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
+from blockd.resolver.probe import Probed
 from blockd.ruleset import Enforced
 
 if TYPE_CHECKING:
@@ -47,8 +48,12 @@ class Resolver:
         randomness: Callable[[int], bytes],
         refuse_unready: bool,
         traffic: TrafficRow | None = None,
+        probed: Probed | None = None,
     ) -> None:
-        """`engine` is what `engines.engine_name` gave; `randomness(n)` gives n unpredictable octets."""
+        """`engine` is what `engines.engine_name` gave; `randomness(n)` gives n unpredictable octets.
+
+        A self-test that shows the secret of `probed` is served and not counted.
+        """
         networks = list(networks)
         self._sinkhole = sinkhole
         self._forwarder = forwarder
@@ -73,6 +78,7 @@ class Resolver:
             clock=clock,
             refuse_unready=refuse_unready,
             traffic=traffic if native_cache is None else None,
+            probed=probed,
         )
         self.cache: Cache | NativeCache = cache
         self.engine: AnyEngine = Engine(self.pipeline)
@@ -81,6 +87,8 @@ class Resolver:
             self.engine = NativeEngine(
                 self.pipeline, networks, row.numbers, native_cache, clock, refuse_unready, traffic
             )
+            if probed is not None:
+                self.engine.know_probe(probed.probe.secret)
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""

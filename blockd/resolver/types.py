@@ -6,6 +6,7 @@ from __future__ import annotations
 A = 1
 CNAME = 5
 SOA = 6
+TXT = 16
 AAAA = 28
 DNAME = 39
 OPT = 41
@@ -16,6 +17,7 @@ AXFR = 252
 ANY = 255
 
 CLASS_IN = 1
+CLASS_CHAOS = 3
 
 # Rcodes
 NOERROR = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from blockd.names import DomainName, key_from_text
-from blockd.orders import Reason, Verdict, state_at
+from blockd.orders import Action, Reason, State, Verdict, state_at
 from blockd.orders.document import order_to_json, time_text
 from blockd.ruleset.policy import Enforced
 
@@ -22,8 +24,47 @@ def explain(enforced: Enforced | None, text: str, now: float) -> dict[str, objec
         header = enforced.ruleset.header
         told["version"] = enforced.version
         told["compiled"] = time_text(header.created)
-        told["claims"] = [_claim(claim, now) for claim in enforced.covering(key)]
+        catalogue = enforced.ruleset.catalogue
+        priorities = {feed.name: feed.priority for feed in catalogue.feeds}
+        told["claims"] = [
+            {
+                **_claim(claim, now),
+                "priority": priorities.get(claim.feed),
+                "decides": _is(claim, verdict),
+                "because": _because(claim, verdict, priorities, now),
+            }
+            for claim in enforced.covering(key)
+        ]
     return told
+
+
+def _is(claim: Verdict, verdict: Verdict) -> bool:
+    """Whether a claim is the one that a verdict with an action rests on."""
+    return verdict.action is not None and (claim.order_index, claim.entry) == (verdict.order_index, verdict.entry)
+
+
+def _because(claim: Verdict, verdict: Verdict, priorities: Mapping[str, int], now: float) -> str:
+    """Say why a claim decides or does not, in the order in which `blockd.ruleset.policy` weighs them."""
+    assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
+    assert claim.entry is not None  # noqa: S101
+    state = state_at(claim.order, now)
+    if state is not State.IN_FORCE:
+        return f"it is {state.text}"
+    if _is(claim, verdict) or verdict.order is None or verdict.entry is None:
+        return "it decides"
+    action, winner = claim.order.action, verdict.order.action
+    if winner is Action.ALLOW and action is not Action.ALLOW:
+        return f"the allow entry {verdict.entry.text} of feed {verdict.feed} beats every block"
+    if action is Action.MONITOR and winner is not Action.MONITOR:
+        return "it only counts questions, and hides no block"
+    if len(claim.entry.key) < len(verdict.entry.key):
+        return f"the longer {verdict.entry.text} decides"
+    mine, first = priorities.get(claim.feed, 0), priorities.get(verdict.feed, 0)
+    if mine > first:
+        return f"feed {verdict.feed} comes before {claim.feed}, by priority {first} and {mine}"
+    if claim.order.in_force_from < verdict.order.in_force_from:
+        return f"order {verdict.order.id} is of a later date"
+    return f"order {verdict.order.id} is of the same rank, and its id comes first"
 
 
 def _word(verdict: Verdict) -> str:

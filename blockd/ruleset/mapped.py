@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from blockd.errors import RulesetError
+from blockd.names import MAX_LABEL
 from blockd.orders import Scope
 from blockd.ruleset.catalogue import Catalogue
 from blockd.ruleset.format import (
@@ -130,6 +131,24 @@ class Ruleset:
             key, place = self._record(position)
             yield key, self._claim_set(place)
             position += ENTRY.size + len(key)
+
+    def drawn(self, draws: int, randomness: Callable[[int], bytes]) -> Iterator[bytes]:
+        """Draw names at random, at most `draws`, without reading the rest of the file; `randomness(n)` gives n octets.
+
+        Some may come more than once. Networks are left out.
+        """
+        header = self.header
+        chances = memoryview(randomness(draws * 12)).cast("I")
+        for draw in range(0, draws * 3, 3):
+            bucket = (chances[draw] << 32 | chances[draw + 1]) % header.buckets
+            fields = BUCKET.unpack_from(self._octets, header.table.offset + bucket * BUCKET_SIZE)
+            used = fields[20]
+            if used > SLOTS:
+                raise RulesetError(f"{self.path}: bucket {bucket} claims {used} entries")
+            if used:
+                key, _ = self._record(fields[SLOTS + chances[draw + 2] % used])
+                if key[0] <= MAX_LABEL:
+                    yield key
 
     def _record(self, offset: int) -> tuple[bytes, int]:
         records = self.header.records

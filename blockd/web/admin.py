@@ -70,6 +70,9 @@ class Control(typing.Protocol):
     def lookup(self, name: str, /) -> dict[str, object]:
         """The verdict for a name, and why; raises BadName."""
 
+    async def trace(self, name: str, /) -> dict[str, object]:
+        """The same with the lines of the lists and the versions that list it, which takes longer; raises BadName."""
+
 
 def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     """Give the application; `hosts` are names, besides addresses and `localhost`, that requests may call it by."""
@@ -100,7 +103,7 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
         if len(names) != 1 or len(names[0]) > MAX_NAME:
             return _error(400, "One name is looked up at a time: /api/lookup?name=example.org.")
         try:
-            return _json(control.lookup(names[0]))
+            return _json(await control.trace(names[0]) if "trace" in request.query else control.lookup(names[0]))
         except BadName as error:
             return _error(400, f"{names[0]!r} is no domain name: {error.reason}.")
 

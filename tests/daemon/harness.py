@@ -93,7 +93,10 @@ def blockd(*arguments: str, folder: Path, config: Path | None = None) -> subproc
 class Daemon:
     """One daemon with ports, state and a config of its own in `folder`; used as a context it is started and stopped."""
 
-    def __init__(self, folder: Path, *feeds: Feed, upstream: str = "", **config: object) -> None:
+    def __init__(
+        self, folder: Path, *feeds: Feed, upstream: str = "", program: str = "blockd", **config: object
+    ) -> None:
+        self.program = program  # the module that is run
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "blockd.yaml"
@@ -153,7 +156,7 @@ class Daemon:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "BLOCKD_TEST_MARK": self._mark}
         with self._log.open("ab") as errors, self._banner.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "blockd", "run", "--config", str(self.config)],
+                [sys.executable, "-m", self.program, "run", "--config", str(self.config)],
                 cwd=self.folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,

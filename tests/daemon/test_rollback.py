@@ -26,7 +26,7 @@ FIRST = ["listed.example", "open-1.example"]
 SECOND = ["listed.example", "open-2.example"]
 
 
-def daemon_with_two(folder: Path, resolver: UpstreamSimulator, **config: object) -> Daemon:
+def daemon_with_two(folder: Path, resolver: UpstreamSimulator, **config: Any) -> Daemon:
     """Give a daemon, not started, whose list is FIRST."""
     folder.mkdir(exist_ok=True)
     write_list(folder / "list", FIRST)

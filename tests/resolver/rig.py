@@ -16,7 +16,7 @@ import dns.rdatatype
 from blockd.metrics import Counters, Transport
 from blockd.names import Network, client_key, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
-from blockd.resolver import CacheLimits, Exchange, Forwarder, Outcome, Resolver, Sinkhole, engine_name
+from blockd.resolver import CacheLimits, Exchange, Forwarder, Outcome, Probed, Resolver, Sinkhole, engine_name
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
 
@@ -63,6 +63,7 @@ class Rig:
         attempts: int = 2,
         refuse_unready: bool = False,
         timeout: float = TIMEOUT,
+        probed: Probed | None = None,
     ) -> None:
         self.folder = folder
         self.clock = Clock()
@@ -88,6 +89,7 @@ class Rig:
             clock=self.clock,
             randomness=self._random.randbytes,
             refuse_unready=refuse_unready,
+            probed=probed,
         )
 
     def enforce(self, listed: Sequence[tuple[Order, Sequence[str]]], scope: Scope = Scope.BOTH) -> None:

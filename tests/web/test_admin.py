@@ -57,6 +57,9 @@ class Daemon:
     async def release(self) -> dict[str, object]:
         return {"version": 9, "pinned": None}
 
+    async def trace(self, name: str, /) -> dict[str, object]:
+        return {**self.lookup(name), "listed": {}}
+
     def lookup(self, name: str, /) -> dict[str, object]:
         return {"name": DomainName.from_text(name).text}
 
@@ -138,6 +141,11 @@ def test_the_sketch_of_traffic_is_json(daemon: Daemon, bound: socket.socket) -> 
 
 def test_a_name_is_looked_up(daemon: Daemon, bound: socket.socket) -> None:
     assert ask(daemon, bound, "/api/lookup?name=WEB.telegram.org.").json == {"name": "web.telegram.org"}
+
+
+def test_a_name_is_traced_where_that_is_asked_for(daemon: Daemon, bound: socket.socket) -> None:
+    traced = ask(daemon, bound, "/api/lookup?name=web.telegram.org&trace").json
+    assert traced == {"name": "web.telegram.org", "listed": {}}
 
 
 @pytest.mark.parametrize("query", ["", "?name=", "?name=a..b", "?name=a&name=b", "?name=" + "a" * 2000])

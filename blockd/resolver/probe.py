@@ -1,0 +1,81 @@
+"""How a worker knows a self-test that asks, and how a self-test knows the worker that it has reached.
+
+Each of its questions ends with an EDNS option that holds a secret, made anew at each start and sent to this machine
+alone. Whoever knows it is served whatever its address, and is not counted. It may ask for `id.server` in class CHAOS
+(RFC 4892), which tells the worker's index: the kernel chooses a worker by the ports of both sides, so what is asked
+next from the same port meets the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from blockd.names import DomainName
+from blockd.resolver import types
+from blockd.resolver.answers import answer
+from blockd.resolver.query import Query
+
+SECRET = 16  # octets: nobody guesses them
+OPTION = 65001  # the first code for local use, RFC 6891 section 9
+
+_NAME = DomainName.from_text("id.server")
+_HEADER = b"\0\0\0\0\0\1\0\0\0\0\0\1"  # the ID 0; no flags, so no recursion is desired; one question, one OPT record
+_OPT = b"\0" + types.OPT.to_bytes(2) + types.MAX_UDP.to_bytes(2) + bytes(4) + (4 + SECRET).to_bytes(2)
+_OPT += OPTION.to_bytes(2) + SECRET.to_bytes(2)
+_IDENTITY = _NAME.wire + types.TXT.to_bytes(2) + types.CLASS_CHAOS.to_bytes(2)
+_RECORD = b"\xc0\x0c" + types.TXT.to_bytes(2) + types.CLASS_CHAOS.to_bytes(2) + bytes(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One daemon's; `secret` is what its self-tests show themselves by."""
+
+    secret: bytes
+
+    @classmethod
+    def make(cls, randomness: Callable[[int], bytes]) -> Probe:
+        """Make a new one; `randomness(n)` gives n unpredictable octets."""
+        return cls(randomness(SECRET))
+
+    def is_shown(self, packet: bytes) -> bool:
+        """Whether a question is a self-test's."""
+        return packet.endswith(self.secret)
+
+    def question(self, name: DomainName, qtype: int) -> bytes:
+        """Give a question with the secret and with the ID 0."""
+        return _HEADER + name.wire + qtype.to_bytes(2) + types.CLASS_IN.to_bytes(2) + _OPT + self.secret
+
+    @property
+    def identity_question(self) -> bytes:
+        """The question for a worker's index, with the ID 0."""
+        return _HEADER + _IDENTITY + _OPT + self.secret
+
+    def worker(self, heard: bytes) -> int | None:
+        """Give the index in the answer to it; None where it is another message."""
+        size = types.HEADER_SIZE + len(_IDENTITY)
+        if heard[6:8] != b"\0\1" or heard[types.HEADER_SIZE : size] != _IDENTITY:
+            return None
+        place = size + len(_RECORD) + 2  # behind the length of the data
+        text = heard[place + 1 : place + 1 + heard[place]]
+        return int(text) if text.isdigit() else None
+
+
+def asks_for_identity(query: Query) -> bool:
+    """Whether a question is the one for a worker's index."""
+    return query.qclass == types.CLASS_CHAOS and query.qtype == types.TXT and query.key == _NAME.key
+
+
+def identity(query: Query, worker: int) -> bytes:
+    """Give a worker's answer to it."""
+    text = str(worker).encode()
+    data = bytes((len(text),)) + text
+    return answer(query, counts=(1, 0, 0), records=_RECORD + len(data).to_bytes(2) + data)
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a worker knows of it."""
+
+    probe: Probe
+    worker: int  # its index

@@ -1,0 +1,32 @@
+"""A blockd with a fault of its own: `python -m tests.daemon.faulty run …`.
+
+While there is a file `fault` in the working folder, the worker whose index stands in it says that it enforces a new
+version, and keeps the one before.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from blockd.cli import main
+from blockd.daemon import worker
+from blockd.daemon.channel import Channel
+from blockd.daemon.work import WorkerWork
+from blockd.resolver import Resolver
+
+_enforce = worker._enforce
+
+
+async def _faulty(work: WorkerWork, resolver: Resolver, channel: Channel, version: int) -> None:
+    fault = Path("fault")
+    if fault.exists() and int(fault.read_text(encoding="ascii")) == work.index:  # noqa: ASYNC240 - a test's
+        channel.send({"enforcing": version})
+    else:
+        await _enforce(work, resolver, channel, version)
+
+
+worker._enforce = _faulty
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""What `blockd status` tells the operator of, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from blockd.daemon.alarms import EXPIRES_SOON, FIRST_LOOK, STALE, UNCHANGED, Alarm, alarms
+from blockd.daemon.selftest import SelfTests
+from blockd.daemon.selftest.asking import Outcome
+from blockd.daemon.selftest.trial import Result
+from blockd.daemon.status import Fleet
+from blockd.daemon.tracked import Tracked
+from blockd.ruleset import Enforced
+from tests.ruleset.lists import NOW, enforced, feed, listing, order
+
+
+@dataclass
+class _Feed:
+    interval: float = 5.0
+
+
+@dataclass
+class _Watch:
+    feed: _Feed = field(default_factory=_Feed)
+    expires: float | None = None
+
+
+@dataclass
+class _State:
+    checked: float = NOW
+    accepted_digest: str = "ab"
+
+
+@dataclass
+class _Tracked:
+    """A feed as far as alarms look at it."""
+
+    watch: _Watch = field(default_factory=_Watch)
+    state: _State = field(default_factory=_State)
+    refusal: str = ""
+
+
+@dataclass
+class _Tests:
+    last: Result | None = None
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Enforced:
+    return enforced(tmp_path, feed("f", listing(order("o"), "a.example")))
+
+
+def told(subject: Enforced | None, feeds: dict[str, _Tracked] | None = None, **given: Any) -> list[Alarm]:
+    return alarms(
+        subject,
+        cast("dict[str, Tracked]", feeds or {}),
+        given.get("fleet", Fleet(2, {0: 10, 1: 11}, {0: 1, 1: 1})),
+        cast("SelfTests", given.get("tests", _Tests())),
+        given.get("engine", "native"),
+        started=given.get("started", NOW - 60),
+        now=given.get("now", NOW),
+    )
+
+
+def names(found: list[Alarm]) -> list[str]:
+    return [alarm.name for alarm in found]
+
+
+def test_where_all_is_well_there_is_none(subject: Enforced) -> None:
+    assert told(subject, {"f": _Tracked()}) == []
+
+
+def test_no_ruleset_and_a_worker_behind_are_not_ready(subject: Enforced) -> None:
+    assert names(told(None)) == ["BlockdNotReady"]
+    [alarm] = told(subject, fleet=Fleet(2, {0: 10, 1: 11}, {0: 1, 1: 0}))
+    assert (alarm.name, alarm.what) == ("BlockdNotReady", "Workers [1] do not enforce version 1.")
+
+
+@pytest.mark.parametrize(
+    ("interval", "age", "expected"),
+    [
+        (5.0, STALE, []),
+        (5.0, STALE + 1, ["BlockdFeedStale"]),
+        (86_400.0, 2 * 86_400.0, []),
+        (86_400.0, 2 * 86_400.0 + 1, ["BlockdFeedStale"]),
+    ],
+)
+def test_feed_is_stale_by_its_interval(subject: Enforced, interval: float, age: float, expected: list[str]) -> None:
+    tracked = _Tracked(_Watch(_Feed(interval)), _State(checked=NOW - age))
+    assert names(told(subject, {"f": tracked})) == expected
+
+
+def test_feed_that_has_never_given_anything_is_given_time(subject: Enforced) -> None:
+    tracked = _Tracked(state=_State(checked=0.0, accepted_digest=""))
+    assert told(subject, {"f": tracked}, started=NOW - FIRST_LOOK) == []
+    [alarm] = told(subject, {"f": tracked}, started=NOW - FIRST_LOOK - 1)
+    assert (alarm.name, alarm.feed, alarm.in_force) == ("BlockdFeedStale", "f", "nothing of it")
+
+
+def test_refused_feed_is_told_with_the_reason(subject: Enforced) -> None:
+    [alarm] = told(subject, {"f": _Tracked(refusal="It was cut.")})
+    assert (alarm.name, alarm.feed, alarm.in_force) == ("BlockdFeedRefused", "f", "what it gave before")
+    assert "It was cut." in alarm.what
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (EXPIRES_SOON, []),
+        (EXPIRES_SOON - 1, ["BlockdFeedExpiresSoon"]),
+        (1, ["BlockdFeedExpiresSoon"]),
+        (0, ["BlockdFeedExpired"]),
+        (-100, ["BlockdFeedExpired"]),
+    ],
+)
+def test_end_of_a_signed_feed_is_told_before_and_after(subject: Enforced, left: float, expected: list[str]) -> None:
+    assert names(told(subject, {"f": _Tracked(_Watch(expires=NOW + left))})) == expected
+
+
+def test_failed_self_test_is_told_until_one_goes_well(subject: Enforced) -> None:
+    failed = Result(2, NOW, 0.01, Outcome("worker 1 …"))
+    [alarm] = told(subject, tests=_Tests(failed))
+    assert alarm.name == "BlockdSelfTestFailed"
+    assert "version 2 failed: worker 1" in alarm.what
+    assert told(subject, tests=_Tests(Result(3, NOW, 0.01, Outcome()))) == []
+
+
+def test_gravest_come_first_and_what_may_be_meant_so_is_information(subject: Enforced) -> None:
+    late = NOW + UNCHANGED + 1
+    tracked = _Tracked(_Watch(expires=NOW), _State(checked=NOW))
+    found = told(subject, {"f": tracked}, engine="python", now=late)
+    assert [(alarm.name, alarm.severity) for alarm in found] == [
+        ("BlockdFeedExpired", "critical"),
+        ("BlockdFeedStale", "warning"),
+        ("BlockdRulesetUnchanged", "info"),
+        ("BlockdPythonEngine", "info"),
+    ]

@@ -1,0 +1,221 @@
+"""What a self-test asks, what it takes for right, and what it makes of what it hears."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from blockd.daemon.selftest.asking import Outcome, ask_workers
+from blockd.daemon.selftest.choosing import Chosen, choose
+from blockd.daemon.selftest.questions import questions
+from blockd.metrics import Transport
+from blockd.names import DomainName, key_from_text
+from blockd.orders import Action, Order
+from blockd.resolver import Probe, Probed
+from blockd.ruleset import Enforced
+from blockd.settings import SocketAddress
+from blockd.transports import TcpServer, UdpServer
+from tests.resolver.rig import CLIENT, SINKHOLE, STRANGER, Rig, order
+from tests.ruleset.lists import NOW, compiled, enforce, feed, listing, some_names
+from tests.ruleset.lists import order as listed_order
+from tests.upstream import closed_port
+
+PROBE = Probe.make(os.urandom)
+Listed = Sequence[tuple[Order, Sequence[str]]]
+
+UNTOUCHED = (Action.MONITOR, Action.ALLOW, Action.PASSTHRU, Action.LOCAL)
+ALL_ACTIONS: Listed = [
+    (order(action.value, action, cname="landing.example" if action is Action.CNAME else ""), [f"{action}.example"])
+    for action in Action
+    if action is not Action.LOCAL
+]
+
+
+def keys(*names: str) -> list[bytes]:
+    return [key_from_text(name) for name in names]
+
+
+def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen) -> tuple[Outcome, Rig]:
+    """Let a worker enforce one ruleset, and test whether it enforces another; give what came of it, and the worker."""
+    (tmp_path / "expected").mkdir()
+    (tmp_path / "worker").mkdir()
+    ours = Rig(tmp_path / "expected")
+    ours.enforce(expected)
+    rig = Rig(tmp_path / "worker", probed=Probed(PROBE, 3))
+    rig.enforce(worker)
+    policy = ours.resolver.pipeline._policy
+    assert policy is not None
+    asked = {
+        transport: questions(chosen, policy.enforced, SINKHOLE, transport, PROBE)
+        for transport in (Transport.UDP, Transport.TCP)
+    }
+
+    async def run() -> Outcome:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listening,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+        ):
+            port = listening.getsockname()[1]
+            datagrams.bind(("127.0.0.1", port))
+            udp, tcp = UdpServer([datagrams], rig.resolver), TcpServer(rig.resolver)
+            await tcp.start(listening)
+            outcome = await asyncio.to_thread(ask_workers, asked, [SocketAddress("127.0.0.1", port)], {3}, PROBE)
+            await tcp.close()
+            await udp.close()
+            return outcome
+
+    return asyncio.run(run()), rig
+
+
+def test_right_answers_to_every_action_pass_and_are_not_counted(tmp_path: Path) -> None:
+    touched = keys(*(f"{action}.example" for action in Action if action not in UNTOUCHED))
+    chosen = Chosen(touched, keys("monitor.example", "allow.example"), keys("open.example"))
+    outcome, rig = outcome_of(tmp_path, ALL_ACTIONS, ALL_ACTIONS, chosen)
+    assert (outcome.failure, outcome.workers, outcome.skipped) == ("", {3}, [])
+    assert outcome.answers > 30
+    assert not any(rig.row.numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "heard"),
+    [
+        ("sinkhole", "sinkhole by order sinkhole of feed feed in version 1", "REFUSED, 0 records"),
+        ("nodata", "nodata by order nodata", "REFUSED, 0 records"),
+        ("drop", "drop by order drop", "REFUSED, 0 records"),
+    ],
+)
+def test_listed_name_that_is_not_blocked_is_a_failure(tmp_path: Path, name: str, expected: str, heard: str) -> None:
+    worker = [(made, names) for made, names in ALL_ACTIONS if made.id != name]
+    outcome, _ = outcome_of(tmp_path, ALL_ACTIONS, worker, Chosen(keys(f"{name}.example")))
+    assert f"was asked for {name}.example (type 1): expected was {expected}" in outcome.failure
+    assert outcome.failure.startswith("worker 3, asked at 127.0.0.1:")
+    assert outcome.failure.endswith(f"heard was {heard}")
+
+
+def test_name_that_is_blocked_and_not_listed_is_a_failure(tmp_path: Path) -> None:
+    expected = [(made, names) for made, names in ALL_ACTIONS if made.id != "sinkhole"]
+    outcome, _ = outcome_of(tmp_path, expected, ALL_ACTIONS, Chosen(spared=keys("sinkhole.example")))
+    assert outcome.failure.endswith(
+        "expected was no block, since no order covers the name, heard was NOERROR, 1 records"
+    )
+
+
+def test_silence_where_an_answer_is_due_is_a_failure(tmp_path: Path) -> None:
+    expected = [(order("drop"), ["drop.example"])]
+    outcome, _ = outcome_of(tmp_path, expected, ALL_ACTIONS, Chosen(keys("drop.example")))
+    assert outcome.failure.endswith("heard was nothing")
+
+
+def test_answer_with_another_orders_text_is_a_failure(tmp_path: Path) -> None:
+    listed = [(order("one"), ["a.example"])]
+    worker = [(replace(order("one"), contact="elsewhere@example.net"), ["a.example"])]
+    outcome, _ = outcome_of(tmp_path, listed, worker, Chosen(keys("a.example")))
+    assert "a.example" in outcome.failure
+
+
+def test_nobody_there_is_no_failure_of_the_ruleset() -> None:
+    address = SocketAddress("127.0.0.1", closed_port().port)
+    outcome = ask_workers({Transport.UDP: [], Transport.TCP: []}, [address], {0}, PROBE)
+    assert outcome.failure == ""
+    assert [sentence.partition(" over ")[2] for sentence in outcome.skipped] == [
+        "UDP: workers [0] were not reached",
+        "TCP: workers [0] were not reached",
+    ]
+
+
+def test_test_ends_when_its_time_is_over() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.1", 0))
+        ticks = iter(range(1_000_000))  # a clock that moves on by itself
+        outcome = ask_workers(
+            {Transport.UDP: []},
+            [SocketAddress(*mute.getsockname())],
+            set(range(100)),
+            PROBE,
+            clock=lambda: next(ticks) / 100,
+        )
+    assert next(ticks) < 200
+    assert (outcome.failure, outcome.workers) == ("", set())
+
+
+def chance(count: int) -> bytes:
+    return random.Random(1).randbytes(count)  # noqa: S311 - a test repeats itself
+
+
+def chosen_of(enforced: Enforced, before: Enforced | None = None, news: Sequence[bytes] = ()) -> Chosen:
+    examples = {"small": keys("small-0.example", "small-1.example")}
+    return choose(enforced, before, news, lambda name: examples.get(name, []), chance)
+
+
+def test_every_feed_is_asked_for_however_small(tmp_path: Path) -> None:
+    large = listing(listed_order("large"), *some_names(20_000))
+    small = listing(listed_order("small"), "small-0.example", "small-1.example")
+    with_both = enforce(compiled(tmp_path / "r.ruleset", feed("large", large), feed("small", small)))
+    chosen = chosen_of(with_both)
+    feeds = [with_both.verdict(key).feed for key in chosen.touched]
+    assert {name: feeds.count(name) for name in set(feeds)} == {"large": 4, "small": 2}
+    assert len(chosen.controls) == 4
+    assert all(with_both.verdict(key).order is None for key in chosen.controls)
+
+
+def test_what_has_come_and_gone_is_asked_for_first(tmp_path: Path) -> None:
+    names = list(some_names(500))
+    before = enforce(compiled(tmp_path / "1.ruleset", feed("f", listing(listed_order("o"), *names[:400]))))
+    after = enforce(compiled(tmp_path / "2.ruleset", feed("f", listing(listed_order("o"), *names[200:]))))
+    chosen = chosen_of(after, before)
+    assert set(chosen.touched) <= set(keys(*names[400:]))
+    assert set(chosen.spared) <= set(keys(*names[:200]))
+    assert len(chosen.touched) == 4
+    assert len(chosen.spared) == 24
+    news = keys(names[300], names[7])
+    chosen = chosen_of(after, before, news)
+    assert chosen.touched[0] == news[0]
+    assert chosen.spared[0] == news[1]
+
+
+def test_lifted_and_allowed_names_are_asked_for_as_spared(tmp_path: Path) -> None:
+    lifted = listing(listed_order("lifted", lifted_on=NOW - 1), "lifted.example")
+    allowed = listing(listed_order("allowed", Action.ALLOW), "allowed.example")
+    listed = listing(listed_order("listed"), "listed.example")
+    subject = enforce(compiled(tmp_path / "r.ruleset", feed("a", lifted), feed("b", allowed), feed("c", listed)))
+    chosen = chosen_of(subject)
+    assert chosen.touched == keys("listed.example")
+    assert set(chosen.spared) == set(keys("lifted.example", "allowed.example"))
+
+
+@pytest.mark.parametrize("worker", [0, 7, 63])
+def test_identity_is_told_to_who_shows_the_secret_alone(tmp_path: Path, worker: int) -> None:
+    rig = Rig(tmp_path, probed=Probed(PROBE, worker))
+    question = PROBE.identity_question
+    answer = asyncio.run(rig.resolve(question, "203.0.113.9"))
+    assert answer is not None
+    assert PROBE.worker(answer) == worker
+    assert not any(rig.row.numbers)
+    other = Probe.make(os.urandom)
+    refused = asyncio.run(rig.resolve(other.identity_question))
+    assert refused is not None
+    assert other.worker(refused) is None
+    assert refused[3] & 0xF == 5
+
+
+def test_who_shows_the_secret_is_served_from_anywhere_and_not_counted(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, probed=Probed(PROBE, 0))
+    rig.enforce([(order(), ["listed.example"])])
+    name = DomainName.from_text("www.listed.example")
+    for transport in (Transport.UDP, Transport.TCP):
+        for host in (CLIENT, STRANGER):
+            answer = asyncio.run(rig.resolve(PROBE.question(name, 1), host, transport))
+            assert answer is not None
+            assert (answer[3] & 0xF, answer[7]) == (0, 1)
+    assert not any(rig.row.numbers)
+    refused = asyncio.run(rig.resolve(Probe.make(os.urandom).question(name, 1), STRANGER))
+    assert refused is not None
+    assert refused[3] & 0xF == 5
+    assert any(rig.row.numbers)

@@ -1,0 +1,76 @@
+"""The alert rules for Prometheus: promtool plays them, they ask for series that are there; status tells the same."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from blockd.daemon import alarms
+from blockd.feeds.reasons import REASONS
+from blockd.metrics import Collector, Counters, FeedSample, Sample
+
+ROOT = Path(__file__).parents[1]
+RULES = ROOT / "config" / "alerts.yml"
+PLAYED = ROOT / "tests" / "config" / "alerts_test.yml"
+ONLY_IN_PROMETHEUS = {"BlockdDown", "BlockdServfail"}  # of a daemon that cannot tell, and of figures over time
+
+
+def rules() -> dict[str, dict[str, Any]]:
+    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("promtool is not on this machine (Debian: prometheus)")
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+
+
+def test_promtool_accepts_the_rules() -> None:
+    done = promtool("check", "rules", str(RULES))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_plays_the_rules_as_expected() -> None:
+    done = promtool("test", "rules", str(PLAYED))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_rule_is_played_up_and_down() -> None:
+    tests = yaml.safe_load(PLAYED.read_text(encoding="utf-8"))["tests"]
+    played = [(step["alertname"], bool(step["exp_alerts"])) for test in tests for step in test["alert_rule_test"]]
+    assert {name for name, up in played if up} == set(rules())
+    assert {name for name, up in played if not up} == set(rules())
+
+
+def test_rules_are_about_series_that_blockd_has() -> None:
+    sample = Sample(feeds={"feed": FeedSample(0.0, 0.0, {})})
+    families = Collector(Counters(1), list(REASONS), lambda: sample).collect()
+    series = {one.name for family in families for one in family.samples}
+    named = {name for rule in rules().values() for name in re.findall(r"blockd_\w+", rule["expr"])}
+    assert named
+    assert named <= series
+
+
+def test_every_rule_says_what_happened_what_is_in_force_and_what_to_do() -> None:
+    for rule in rules().values():
+        assert set(rule["annotations"]) == {"summary", "in_force", "todo"}
+        assert rule["labels"]["severity"] in ("critical", "warning", "info")
+
+
+def test_status_has_the_same_alarms_with_the_same_severity_and_bounds() -> None:
+    source = Path(alarms.__file__).read_text(encoding="utf-8")
+    told = dict(re.findall(r'"(Blockd\w+)",\s*"(\w+)"', source))
+    assert set(told) == set(rules()) - ONLY_IN_PROMETHEUS
+    assert {name: rules()[name]["labels"]["severity"] for name in told} == told
+    assert f"clamp_min(2 * blockd_feed_interval_seconds, {alarms.STALE:.0f})" in rules()["BlockdFeedStale"]["expr"]
+    assert rules()["BlockdFeedStale"]["for"] == f"{alarms.FIRST_LOOK / 60:.0f}m"
+    assert f"< {alarms.EXPIRES_SOON:.0f}" in rules()["BlockdFeedExpiresSoon"]["expr"]
+    assert f"offset {alarms.UNCHANGED / 86400:.0f}d" in rules()["BlockdRulesetUnchanged"]["expr"]
