@@ -6,6 +6,7 @@ A refusal costs one log line and one counter, and changes nothing that is in for
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -27,6 +28,8 @@ JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do
 RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
 
+HINTS = 1.0  # seconds between two looks that hints ask for, so that nobody can make us ask without end
+
 log = logging.getLogger(__name__)
 
 Enforce = Callable[[Path, Mapping[str, Fetched]], Awaitable[int]]
@@ -45,6 +48,7 @@ class Tracked:
     content_refusal: str = ""  # the same for the content that was compiled last
     looked: bool = False  # once at least, since the start
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    news_hinted: asyncio.Event = field(default_factory=asyncio.Event)  # set by a NOTIFY
 
     @property
     def refusal(self) -> str:
@@ -132,12 +136,16 @@ class Updater:
                 told[name] = {"outcome": "enforced" if changed else "unchanged"}
         return told
 
+    def hint(self, name: str) -> None:
+        """Look at a feed soon: somebody says that it has news."""
+        if name in self.feeds:
+            self.feeds[name].news_hinted.set()
+
     async def _look_forever(self, tracked: Tracked) -> None:
         while True:
             await self._look(tracked)
-            interval = tracked.watch.feed.interval
             spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - only spreads load
-            await asyncio.sleep(interval * spread)
+            await _woken(tracked.news_hinted, tracked.watch.interval * spread)
 
     async def _look(self, tracked: Tracked) -> None:
         async with tracked.looking:
@@ -252,3 +260,12 @@ class Updater:
     def _candidate(self, tracked: Tracked, fetched: Fetched | None) -> Candidate:
         incoming = Content(fetched.path, fetched.digest) if fetched else None
         return Candidate(tracked.watch.feed, incoming, tracked.state.accepted, tracked.state.first_seen)
+
+
+async def _woken(hinted: asyncio.Event, seconds: float) -> None:
+    """Wait for some seconds, or less where there is a hint meanwhile."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await asyncio.sleep(min(HINTS, seconds))
+            await hinted.wait()
+    hinted.clear()

@@ -83,7 +83,9 @@ def _resolver(work: WorkerWork) -> Resolver:
         work.engine,
         networks=settings.clients.allow,
         sinkhole=Sinkhole(str(settings.sinkhole.ipv4), str(settings.sinkhole.ipv6), settings.sinkhole.ttl),
-        limits=CacheLimits(settings.cache.size // settings.workers, settings.cache.max_ttl, settings.cache.max_negative_ttl),
+        limits=CacheLimits(
+            settings.cache.size // settings.workers, settings.cache.max_ttl, settings.cache.max_negative_ttl
+        ),
         forwarder=Forwarder(
             work.upstreams,
             timeout=settings.upstream.timeout,

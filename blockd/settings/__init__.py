@@ -1,7 +1,7 @@
 """The config file as frozen, validated values; every error with its path, all at once."""
 
 from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
-from blockd.settings.feeds import AnyFeed, DomainsFeed, HostsFeed, ListFeed, SignedFeed
+from blockd.settings.feeds import AnyFeed, DomainsFeed, HostsFeed, ListFeed, SignedFeed, TransferFeed
 from blockd.settings.load import load
 from blockd.settings.model import (
     BlockPage,
@@ -16,6 +16,7 @@ from blockd.settings.model import (
     Versions,
 )
 from blockd.settings.reference import reference
+from blockd.settings.transfer import Tsig
 
 __all__ = [
     "SYSTEM_UPSTREAM",
@@ -34,6 +35,8 @@ __all__ = [
     "SignedFeed",
     "Sinkhole",
     "SocketAddress",
+    "TransferFeed",
+    "Tsig",
     "Upstream",
     "Versions",
     "load",

@@ -10,10 +10,11 @@ from pydantic import Field, PlainValidator
 from blockd.orders import Action, Mandate, Order, Scope
 from blockd.settings.places import ConfigPath, RepositoryUrl, list_url_from_text, path_from_text
 from blockd.settings.section import LongText, Section, Whole, setting
-from blockd.settings.values import Moment, TargetName, one_of, size_within, time_within
+from blockd.settings.transfer import Primaries, Tsig
+from blockd.settings.values import Moment, TargetName, ZoneName, one_of, size_within, time_within
 
 # Known to the design, and refused with a sentence of their own until they are built.
-NOT_OFFERED = ("adblock", "rpz", "rpz-transfer")
+NOT_OFFERED = ("adblock", "rpz")
 
 UNNAMED_AUTHORITY = "the operator of this resolver"
 PATH_INTERVAL = "2s"  # looking at a file's times costs nothing
@@ -110,5 +111,23 @@ class HostsFeed(ListFeed):
     scope: Annotated[Scope, one_of(Scope)] = setting("exact", "What a name covers: exact, subdomains, both.")
 
 
-AnyFeed = Annotated[SignedFeed | DomainsFeed | HostsFeed, Field(discriminator="type")]
-FEED_TYPES: dict[str, type[Feed]] = {"signed": SignedFeed, "domains": DomainsFeed, "hosts": HostsFeed}
+class TransferFeed(Feed):
+    """A response policy zone by zone transfer."""
+
+    type: Literal["rpz-transfer"] = Field(description="A response policy zone by zone transfer.")
+    primary: Primaries = Field(description="The primary's address, perhaps with a port, or a list of several.")
+    zone: ZoneName = Field(description="The zone's name.")
+    tsig: Tsig | None = setting(None, "The key that transfers are signed with.", validate_default=False)
+    min_refresh: Annotated[float, time_within("100ms", "1d")] = setting(
+        "30s", "Primaries are asked as often as the zone's SOA says, but not more often than this."
+    )
+    max_size: Annotated[int, size_within("1K", "64G")] = setting("8G", "The largest size taken, as zone text.")
+
+
+AnyFeed = Annotated[SignedFeed | DomainsFeed | HostsFeed | TransferFeed, Field(discriminator="type")]
+FEED_TYPES: dict[str, type[Feed]] = {
+    "signed": SignedFeed,
+    "domains": DomainsFeed,
+    "hosts": HostsFeed,
+    "rpz-transfer": TransferFeed,
+}

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from blockd.settings.feeds import FEED_TYPES, NOT_OFFERED
 from blockd.settings.model import Settings
+from blockd.settings.section import section_in
 from blockd.settings.values import shown
 from blockd.settings.yaml_file import Place, path_text
 
@@ -141,9 +142,7 @@ def _section_at(place: Place) -> type[BaseModel]:
     for part in place:
         if isinstance(part, int) or part == "feeds":
             continue
-        inner = FEED_TYPES.get(part) or section.model_fields[part].annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            section = inner
+        section = FEED_TYPES.get(part) or section_in(section.model_fields[part].annotation) or section
     return section
 
 

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from blockd.settings.feeds import FEED_TYPES
 from blockd.settings.model import Settings
+from blockd.settings.section import section_in
 
 REQUIRED = "required"
 
@@ -28,8 +29,8 @@ def reference() -> list[tuple[str, str, str]]:
 
 def _rows(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
     for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
+        inner = section_in(field.annotation)
+        if inner is not None:
             yield from _rows(f"{prefix}{name}.", inner)
         else:
             yield f"{prefix}{name}", _default_text(field), field.description or ""

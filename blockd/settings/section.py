@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -27,3 +27,11 @@ Whole = Annotated[int, Field(strict=True)]
 def setting(default: Any, meaning: str, **limits: Any) -> Any:
     """Give a field whose default is written as the file would write it, and so has another type than its value."""
     return Field(default, description=meaning, **limits)
+
+
+def section_in(annotation: Any) -> type[BaseModel] | None:
+    """Give the section that a field holds, one that may be left out too; None where it holds a value."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
