@@ -74,6 +74,7 @@ class ControlProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
+        self._state.tidy()  # what the one before was writing when it died
         if self._work.version is not None:
             self._enforced = self._state.open(self._work.version)
             if self._state.versions.current() != self._work.version:  # the one before ended between swap and mark

@@ -77,15 +77,13 @@ async def _swap_in_turn(work: WorkerWork, resolver: Resolver, channel: Channel, 
 
 
 def _resolver(work: WorkerWork) -> Resolver:
-    settings = work.settings
+    settings, cache = work.settings, work.settings.cache
     row = work.counters.row(work.index)
     return Resolver(
         work.engine,
         networks=settings.clients.allow,
         sinkhole=Sinkhole(str(settings.sinkhole.ipv4), str(settings.sinkhole.ipv6), settings.sinkhole.ttl),
-        limits=CacheLimits(
-            settings.cache.size // settings.workers, settings.cache.max_ttl, settings.cache.max_negative_ttl
-        ),
+        limits=CacheLimits(cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl),
         forwarder=Forwarder(
             work.upstreams,
             timeout=settings.upstream.timeout,

@@ -287,9 +287,10 @@ def read(bytes message, uint32_t question_size):
     cdef uint32_t lifetime = 0
     cdef Entry *entry
     cdef uint32_t i, at = 0
+    cdef const uint8_t *octets = <const uint8_t *><const char *>message
     if len(message) > MAX_MESSAGE or HEADER_SIZE + question_size > len(message):
         return None
-    entry = read_response(<const uint8_t *><const char *>message, len(message), question_size, NULL, 0, &lifetime)
+    entry = read_response(octets, len(message), question_size, octets, 0, &lifetime)
     if entry == NULL:
         return None
     leads = ([], [])

@@ -14,7 +14,7 @@ from blockd.resolver.response import Response, parse
 from blockd.resolver.upstream import Randomness, ask
 from blockd.settings import Upstream
 
-MAX_IN_FLIGHT = 2_000  # different questions at once per worker: one socket each, and a bound on what a flood can hold
+MAX_IN_FLIGHT = 8_192  # different questions at once per worker, one socket each: what the engine may give back
 AVOIDED = 5.0  # seconds for which an upstream that failed is asked last
 FAILURE_KEPT = 1.0  # seconds, the least that RFC 9520 section 3.2 asks, so that recovery shows at once
 MAX_FAILURES = 10_000  # failures remembered

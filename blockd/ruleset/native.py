@@ -21,11 +21,11 @@ def is_native(module: str = "blockd.ruleset._builder") -> bool:
         return False
     try:
         importlib.import_module(module)
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:  # the latter two where parts are of different versions
         if asked == "native":
             raise CommandError(
-                f"{ENGINE} asks for native, and blockd was installed without its C part ({error}); nothing was "
-                f"started. To have it, {REMEDY}; or leave {ENGINE} empty."
+                f"{ENGINE} asks for native, and blockd was installed without its C part, or not wholly ({error}); "
+                f"nothing was started. To have it, {REMEDY}; or leave {ENGINE} empty."
             ) from error
         return False
     return True

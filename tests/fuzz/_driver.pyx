@@ -10,7 +10,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 from blockd.resolver._answering cimport ANSWERED, DECLINED, SILENT, Result
 from blockd.resolver._cache cimport Entry, NativeCache, new_entry
 from blockd.resolver._cursor cimport Cursor, cursor_over, skip_name, take, take_u16, take_u32
-from blockd.resolver._engine cimport NativeEngine
+from blockd.resolver._engine cimport Looked, NativeEngine
 from blockd.resolver._message cimport HEADER_SIZE, MAX_TCP, Question, read_question
 from blockd.resolver._outbox cimport Peer
 from blockd.resolver._reading cimport read_response
@@ -206,7 +206,8 @@ def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, dou
     cdef uint64_t i
     cdef double now = start
     cdef Peer peer
-    cdef Question q
+    cdef Looked looked
+    cdef Question *q = &looked.question
     cdef bint ordinary
     cdef Result result
     cdef const char *wrong = NULL
@@ -221,14 +222,22 @@ def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, dou
         which = below(&chance, 16)
         which = 0 if which > 3 else which
         peer_of(&peer, which)
-        ordinary = read_question(packet, size, transport == 0, &q)
+        ordinary = engine._look(&looked, packet, size, transport == 0)
+        if ordinary and i % 2:  # as the engine does with a batch
+            if engine.table is not None:
+                engine.table.approach(looked.hashes, looked.suffixes)
+            engine._hash_question(&looked)
+            engine.cache.call_bucket(looked.hashed)
+            engine.cache.call_entry(looked.hashed)
         out = stream if transport else <uint8_t *>malloc(q.limit if ordinary else 1)
         written = 12345
-        result = engine._handle(packet, size, &peer, -1 if transport == 0 else -2 - <int>transport, out, &written, now)
+        result = engine._handle(
+            &looked, packet, size, &peer, -1 if transport == 0 else -2 - <int>transport, out, &written, now
+        )
         if result == ANSWERED:
             tally.answered += 1
             if ordinary:
-                wrong = wrong_answer(&q, packet, out, written)
+                wrong = wrong_answer(q, packet, out, written)
             else:
                 wrong = b"it was no ordinary question"
         elif written != 0:
@@ -324,7 +333,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
         if keep_each and i % keep_each == 0:
             tally.samples.append(packet[:size])
         lifetime = 12345
-        entry = read_response(packet, size, section, NULL, 0, &lifetime)
+        entry = read_response(packet, size, section, packet, 0, &lifetime)
         if entry == NULL:
             tally.declined += 1
             free(packet)

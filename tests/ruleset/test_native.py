@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
@@ -46,3 +47,15 @@ def test_c_does_the_work_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> N
         builder = new_builder(KEY, 100)
         assert isinstance(builder, module.Builder)
         assert isinstance(builder, LineTaker)
+
+
+@pytest.mark.parametrize("error", [ValueError("Table size changed"), TypeError("another signature")])
+def test_python_does_the_work_where_the_parts_of_c_do_not_fit(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(_: str) -> object:
+        raise error
+
+    monkeypatch.delenv(ENGINE, raising=False)
+    monkeypatch.setattr(importlib, "import_module", broken)
+    assert isinstance(new_builder(KEY, 100), Builder)
