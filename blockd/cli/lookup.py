@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     except BadName as error:
         raise CommandError(f"{args.name!r} is no domain name: {error.reason}") from error
     show(args.json, told, _lines(told))
-    return NO if told["verdict"] in ("resolved", Action.ALLOW, Action.MONITOR) else DONE
+    return NO if told["verdict"] in ("resolved", Action.ALLOW, Action.MONITOR, Action.PASSTHRU) else DONE
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.errors import FeedRefused
 from blockd.feeds.body import Progress
-from blockd.feeds.lists import Kind, read_list
+from blockd.feeds.lists import Kind, read_list, read_zone
 from blockd.feeds.rejects import RejectReport
 
 HELP = "read a list and report what is rejected, grouped by reason"
@@ -25,7 +25,9 @@ _WORTH_A_BAR = 4 * 1024**2  # bytes: smaller files are read before a bar can be 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the list, plain or gzip")
-    parser.add_argument("--type", choices=get_args(Kind), default="domains", dest="kind", help="the form of its lines")
+    parser.add_argument(
+        "--type", choices=(*get_args(Kind), "rpz"), default="domains", dest="kind", help="the form of its lines"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +36,10 @@ def run(args: argparse.Namespace) -> int:
     refusal: FeedRefused | None = None
     try:
         with _bar(args.file) as progress:
-            deque(read_list(args.kind, args.file, rejects, MAX_SIZE, progress), maxlen=0)
+            if args.kind == "rpz":
+                read_zone(args.file, rejects, MAX_SIZE, progress=progress)
+            else:
+                deque(read_list(args.kind, args.file, rejects, MAX_SIZE, progress), maxlen=0)
     except FeedRefused as error:
         refusal = error
     verdict = f"refused, {refusal.reason}: {refusal}" if refusal else f"{args.file} is a usable list"

@@ -25,7 +25,7 @@ from blockd.metrics.collector import EnforcementTimes
 from blockd.orders import Verdict
 from blockd.ruleset import NOT_LISTED, Catalogue, Enforced, Gate, next_flip
 from blockd.ruleset.explain import explain
-from blockd.settings import ListFeed
+from blockd.settings import TextFeed
 from blockd.web import Condition, Protocol, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
 
 TICK = 1.0  # seconds at most between two looks at the clock, so that a clock that is set is noticed
@@ -181,7 +181,7 @@ class ControlProcess:
             order = record.order
             if order.published is not None and known.get((record.feed, order.id)) != order:
                 self._times.observe(now - order.published)
-        lists = {feed.name for feed in self._settings.feeds if isinstance(feed, ListFeed)}
+        lists = {feed.name for feed in self._settings.feeds if isinstance(feed, TextFeed)}
         for name, fetched in taken.items():
             if name in lists and fetched.source_time is not None:
                 self._times.observe(now - fetched.source_time)

@@ -8,21 +8,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import read_bundle
-from blockd.feeds.lists import DomainLines, read_list
+from blockd.feeds.lists import DomainLines, read_list, read_transferred, read_zone
 from blockd.feeds.rejects import RejectReport
+from blockd.feeds.zone_orders import override_of, zone_input
+from blockd.names import key_from_text
 from blockd.orders import OrderDocument
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
 from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.format import Header
-from blockd.settings import AnyFeed, SignedFeed
+from blockd.settings import AnyFeed, RpzFeed, SignedFeed, TransferFeed
 
 _Step = TypeVar("_Step")
 
@@ -57,7 +59,16 @@ class Built:
     rejects: dict[str, RejectReport] = field(default_factory=dict)  # of refused content where a feed's was refused
 
 
-_NOT_CONTENT = ("interval", "max_size", "url", "path", "root")  # keys of a feed that change no ruleset
+_NOT_CONTENT = (
+    "interval",
+    "max_size",
+    "url",
+    "path",
+    "root",
+    "primary",
+    "tsig",
+    "min_refresh",
+)  # keys of a feed that change no ruleset
 
 
 class _Refusal(Exception):
@@ -156,6 +167,8 @@ def _input(candidate: Candidate, built: Built) -> FeedInput:
     assert content is not None  # noqa: S101 - build leaves out those without
     if isinstance(feed, SignedFeed):
         return _signed_input(feed, content)
+    if isinstance(feed, RpzFeed | TransferFeed):
+        return _zone_input(feed, content, candidate.first_seen, built)
     order = feed.order(candidate.first_seen)
     rejects = RejectReport()
     built.rejects.setdefault(feed.name, rejects)
@@ -191,6 +204,24 @@ def _signed_input(feed: SignedFeed, content: Content) -> FeedInput:
         listings=[listing for document in version.documents for listing in _listings(document)],
         version=str(version.targets_version),
     )
+
+
+def _zone_input(feed: RpzFeed | TransferFeed, content: Content, first_seen: int, built: Built) -> FeedInput:
+    """Read a zone, whose orders are known only then; one that is refused is so when its listings are asked for."""
+    rejects = RejectReport()
+    built.rejects.setdefault(feed.name, rejects)
+    override = override_of(feed)
+    try:
+        if isinstance(feed, TransferFeed):
+            rules = read_transferred(content.path, rejects, zone=key_from_text(feed.zone), override=override)
+        else:
+            zone = key_from_text(feed.zone) if feed.zone else None
+            rules = read_zone(content.path, rejects, feed.max_size, zone=zone, override=override)
+    except FeedRefused as refused:
+        broken = _Refusal(feed.name, refused)
+        return FeedInput(feed.name, feed.type, feed.priority, content.digest, [], _raising(broken))
+    made = zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
+    return replace(made, listings=_refusing(feed.name, made.listings))
 
 
 def _listings(document: OrderDocument) -> Iterator[Listing]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,9 @@ from blockd.feeds.body import Progress, open_body
 from blockd.feeds.domains import add_domains, read_domains
 from blockd.feeds.hosts import read_hosts
 from blockd.feeds.rejects import RejectReport
+from blockd.feeds.rpz_rules import Answer, RpzRules
+from blockd.feeds.rpz_zone import ZoneText
+from blockd.feeds.transfer.content import open_zone
 from blockd.ruleset.builder import LineTaker
 
 Kind = Literal["domains", "hosts"]
@@ -52,6 +55,36 @@ class DomainLines:
         with open_body(self.path, self.max_size) as pieces:
             yield from add_domains(read_blocks(pieces, str(self.path)), self.rejects, taker)
         _refuse_nameless(self.path, self.rejects)
+
+
+def read_zone(
+    path: Path,
+    rejects: RejectReport,
+    max_size: int,
+    *,
+    zone: bytes | None = None,
+    override: Answer | None = None,
+    progress: Progress | None = None,
+) -> RpzRules:
+    """Give the rules of the policy zone in the file at `path`, and fill `rejects`; see `ZoneText` for `zone`.
+
+    Raises FeedRefused with the reasons of `open_body`, `read_blocks` and `ZoneText`, and `empty` where it has no rule.
+    """
+    with open_body(path, max_size, progress) as pieces:
+        return _zone_rules(read_blocks(pieces, str(path)), path, RpzRules(rejects, override), zone)
+
+
+def read_transferred(journal: Path, rejects: RejectReport, *, zone: bytes, override: Answer | None = None) -> RpzRules:
+    """Give the rules of the zone that was transferred to `journal`; raises FeedRefused as `open_zone`, and `empty`."""
+    with open_zone(journal) as pieces:
+        return _zone_rules(pieces, journal, RpzRules(rejects, override), zone)
+
+
+def _zone_rules(blocks: Iterable[bytes], path: Path, rules: RpzRules, zone: bytes | None) -> RpzRules:
+    ZoneText(rules, zone).read(blocks, str(path))
+    rules.finish()
+    _refuse_nameless(path, rules.rejects)
+    return rules
 
 
 def _refuse_nameless(path: Path, rejects: RejectReport) -> None:

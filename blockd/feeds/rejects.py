@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from blockd.errors import FeedRefused
 
+MAX_WARNINGS = 20  # sentences kept: more than anybody reads
 SAMPLES = 5  # kept per reason: enough to see the pattern, few enough for a page
 MAX_SAMPLE = 120  # characters of a sample: a line of a terminal
 
@@ -30,6 +31,7 @@ class RejectReport:
     accepted: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     samples: dict[str, list[Sample]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)  # about what is taken all the same
 
     @property
     def rejected(self) -> int:
@@ -49,6 +51,11 @@ class RejectReport:
         if count <= SAMPLES:
             self.samples.setdefault(reason, []).append(Sample(line, printable(content)))
 
+    def warn(self, sentence: str) -> None:
+        """Note something odd about the whole list."""
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(sentence)
+
     def reasons(self) -> list[tuple[str, int]]:
         """Reasons with their counts, the most frequent first."""
         return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
@@ -60,6 +67,7 @@ class RejectReport:
             yield f"{reason}: {count:,}"
             for sample in self.samples.get(reason, ()):
                 yield f"  line {sample.line}: {sample.text}"
+        yield from (f"warning: {sentence}" for sentence in self.warnings)
 
     def to_json(self) -> dict[str, object]:
         """The report as JSON values; `from_json` reads it back."""
@@ -74,6 +82,7 @@ class RejectReport:
                 }
                 for reason, count in self.reasons()
             },
+            "warnings": self.warnings,
         }
 
     @classmethod
@@ -91,6 +100,10 @@ class RejectReport:
                     Sample(_count(sample["line"]), str(sample["text"])[:MAX_SAMPLE])
                     for sample in told["samples"][:SAMPLES]
                 ]
+            warnings = data.get("warnings", [])
+            if not isinstance(warnings, list):
+                raise TypeError("warnings")
+            report.warnings = [str(sentence) for sentence in warnings[:MAX_WARNINGS]]
         except (KeyError, TypeError) as error:
             raise FeedRefused("fault", "A reject report cannot be read back; nothing of the list is taken.") from error
         return report

@@ -13,7 +13,7 @@ from blockd.feeds.file_source import FileSource
 from blockd.feeds.signed import SignedRepository, write_bundle
 from blockd.feeds.transfer_source import TransferSource
 from blockd.feeds.web_source import WebSource
-from blockd.settings import AnyFeed, ListFeed, SignedFeed, TransferFeed
+from blockd.settings import AnyFeed, SignedFeed, TextFeed, TransferFeed
 
 SETTLING = 0.1  # seconds between two looks at a file that is still being written
 MAX_SETTLING = 10.0  # seconds to wait for it; the next look takes it otherwise
@@ -62,7 +62,7 @@ class Watch:
             return self._zone.interval if self._zone else self.feed.min_refresh
         return self.feed.interval
 
-    def _file(self, path: Path, feed: ListFeed) -> Callable[[], Awaitable[Fetched | None]]:
+    def _file(self, path: Path, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
         source = FileSource(path, feed.max_size, time.monotonic)
 
         async def look() -> Fetched | None:
@@ -75,7 +75,7 @@ class Watch:
 
         return look
 
-    def _web(self, feed: ListFeed) -> Callable[[], Awaitable[Fetched | None]]:
+    def _web(self, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
         source = WebSource(feed.url or "", feed.max_size)
         return lambda: source.fetch(self._folder, self.validators)
 

@@ -3,13 +3,15 @@
 from blockd.orders.document import SCHEMA_MAJOR, OrderDocument, parse_document
 from blockd.orders.entry import Entry, Scope
 from blockd.orders.lifecycle import State, next_change, state_at
-from blockd.orders.order import Action, Mandate, Notice, Order
-from blockd.orders.verdict import Reason, Verdict
+from blockd.orders.order import Action, LocalRecord, Mandate, Notice, Order
+from blockd.orders.verdict import NO_TIER, Reason, Verdict
 
 __all__ = [
+    "NO_TIER",
     "SCHEMA_MAJOR",
     "Action",
     "Entry",
+    "LocalRecord",
     "Mandate",
     "Notice",
     "Order",

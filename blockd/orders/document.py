@@ -18,7 +18,7 @@ from typing import TypeVar
 from blockd.errors import BadName, BadOrder
 from blockd.names import Network, key_from_text
 from blockd.orders.entry import Entry, Scope
-from blockd.orders.order import Action, Mandate, Notice, Order
+from blockd.orders.order import Action, LocalRecord, Mandate, Notice, Order
 
 SCHEMA_MAJOR = 1
 SCHEMA = "1.0"
@@ -26,6 +26,8 @@ MAX_NAMES = 1_000_000  # entries in one document; a larger list comes as its own
 MAX_TEXT = 4_000  # characters in one text field: a page of law, not a library
 MAX_NOTICES = 1_000
 MAX_PROBLEMS = 50  # problems told at once; a wrong file has more than anybody reads
+MAX_RECORDS = 64  # of one name in a policy zone; an answer that is meant has a few
+MAX_RECORD_DATA = 4_096  # octets of all of them together, so that they fit an answer beside everything else
 MAX_DEPTH = 32  # objects and lists within each other; the document itself has three
 MIN_PREFIX = {4: 16, 6: 32}  # bits; a shorter prefix in an order hits whole providers, most of them bystanders
 
@@ -92,6 +94,11 @@ def fit_text(text: str) -> str:
 
 def parse_document(document: object, source: str) -> OrderDocument:
     """Parse a decoded JSON document; `source` names it in errors. Raises BadOrder with every problem at once."""
+    return _parse(document, source, of_zone=False)
+
+
+def _parse(document: object, source: str, *, of_zone: bool) -> OrderDocument:
+    """Parse a document; `of_zone` tells whether it may be what only a policy zone's rules are."""
     if not isinstance(document, Mapping):
         raise BadOrder(source, ["the document is no JSON object"])
     if _too_deep(document):
@@ -109,10 +116,14 @@ def parse_document(document: object, source: str) -> OrderDocument:
     required = ("authority", "platform", "in_force_from")
     problems.extend(f"{name}: is missing" for name in required if fields[name] in ("", None))
     action = _member(document, "action", Action, Action.SINKHOLE, problems)
+    if action.is_zones and not of_zone:
+        problems.append(f"action: {action} is for the rules of a policy zone only")
     default = Mandate.LAW if fields["legal_basis"] else Mandate.OPERATOR
     mandate = _member(document, "mandate", Mandate, default, problems)
     entries = _entries(document, problems)
-    cname = _target(document, action, problems)
+    cname = _target(document, action, problems, of_zone=of_zone)
+    local = action is Action.LOCAL and of_zone
+    records = _records(document.get("records"), problems) if local else ()
     notices = _notices(document, problems)
     if problems:
         raise BadOrder(source, problems[:MAX_PROBLEMS])
@@ -121,8 +132,13 @@ def parse_document(document: object, source: str) -> OrderDocument:
         action=action,
         mandate=mandate,
         cname=cname,
+        records=records,
         notices=notices,
-        unknown={str(name): value for name, value in document.items() if name not in _KNOWN},
+        unknown={
+            str(name): value
+            for name, value in document.items()
+            if name not in _KNOWN and not (local and name == "records")
+        },
         **fields,  # type: ignore[arg-type]
     )
     return OrderDocument(order, entries)
@@ -135,6 +151,8 @@ def order_to_json(order: Order) -> dict[str, object]:
     written.update({name: time_text(at) for name in _TIMES if (at := getattr(order, name)) is not None})
     if order.cname:
         written["cname"] = order.cname
+    if order.records:
+        written["records"] = [[record.type, record.ttl, record.data.hex()] for record in order.records]
     if order.notices:
         names = ("sent", "channel", "text", "answer")
         written["notices"] = [{n: getattr(notice, n) for n in names if getattr(notice, n)} for notice in order.notices]
@@ -142,10 +160,10 @@ def order_to_json(order: Order) -> dict[str, object]:
 
 
 def parse_order(document: object, source: str) -> Order:
-    """Parse a document that has no names, as `order_to_json` writes it; raises BadOrder."""
+    """Parse a document that has no names, as `order_to_json` writes it, also a policy zone's; raises BadOrder."""
     if isinstance(document, Mapping):
         document = {**document, "names": ["placeholder.invalid"]}
-    return parse_document(document, source).order
+    return _parse(document, source, of_zone=True).order
 
 
 def _text(document: Mapping[str, object], name: str, problems: list[str]) -> str:
@@ -258,17 +276,36 @@ def _scope(value: object, field: str, problems: list[str]) -> Scope:
         return Scope.BOTH
 
 
-def _target(document: Mapping[str, object], action: Action, problems: list[str]) -> str:
+def _target(document: Mapping[str, object], action: Action, problems: list[str], *, of_zone: bool) -> str:
     target = _text(document, "cname", problems)
     if (action is Action.CNAME) != bool(target):
         problems.append("cname: the action cname needs a target, and no other action has one")
         return ""
     if target:
         try:
-            key_from_text(target)
+            key_from_text(target.removeprefix("*.") if of_zone else target)
         except BadName as error:
             problems.append(f"cname: {_shown(target)} is no name: {error.reason}")
     return target
+
+
+def _records(value: object, problems: list[str]) -> tuple[LocalRecord, ...]:
+    """Read the records of a policy zone's rule, each `[type, ttl, data in hexadecimal]`."""
+    found = []
+    try:
+        if not isinstance(value, list) or not 0 < len(value) <= MAX_RECORDS:
+            raise ValueError(f"1 to {MAX_RECORDS} records are needed")
+        for kind, ttl, data in value:
+            record = LocalRecord(int(kind), int(ttl), bytes.fromhex(data))
+            if not 0 < record.type <= 0xFFFF or not 0 <= record.ttl <= 0x7FFFFFFF:
+                raise ValueError("a type or TTL is out of range")
+            found.append(record)
+        if sum(len(record.data) for record in found) > MAX_RECORD_DATA:
+            raise ValueError(f"they hold more than {MAX_RECORD_DATA} octets")
+    except (TypeError, ValueError) as error:
+        problems.append(f"records: cannot be read: {error}")
+        return ()
+    return tuple(found)
 
 
 def _shown(value: object) -> str:

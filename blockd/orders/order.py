@@ -18,6 +18,13 @@ class Action(StrEnum):
     TCP_ONLY = "tcp-only"
     MONITOR = "monitor"  # count, do not touch
     ALLOW = "allow"  # never block
+    PASSTHRU = "passthru"  # of a policy zone: later zones do not act
+    LOCAL = "local"  # of a policy zone: the records that it has for the name
+
+    @property
+    def is_zones(self) -> bool:
+        """Whether only the rules of a policy zone have it."""
+        return self in (Action.PASSTHRU, Action.LOCAL)
 
 
 class Mandate(StrEnum):
@@ -36,6 +43,15 @@ class Notice:
     channel: str = ""
     text: str = ""
     answer: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LocalRecord:
+    """One record that a policy zone has for a name, without its owner."""
+
+    type: int
+    ttl: int  # seconds
+    data: bytes  # wire form, uncompressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +77,6 @@ class Order:
     lifted_on: int | None = None
     lifted_reason: str = ""
     published: int | None = None  # when the authority signed it
-    cname: str = ""  # the target where the action is `cname`
+    cname: str = ""  # the target where the action is `cname`; of a policy zone also `*.x`: the name asked for, below x
+    records: tuple[LocalRecord, ...] = ()  # where the action is `local`
     unknown: dict[str, object] = field(default_factory=dict)  # fields of a later minor schema, kept as they came

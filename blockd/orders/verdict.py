@@ -8,6 +8,8 @@ from enum import StrEnum
 from blockd.orders.entry import Entry
 from blockd.orders.order import Action, Order
 
+NO_TIER = 255  # behind all tiers
+
 
 class Reason(StrEnum):
     """Why a verdict is what it is."""
@@ -16,6 +18,7 @@ class Reason(StrEnum):
     NOT_IN_FORCE = "an order covers the name, and is not in force"
     LISTED = "an order in force covers the name"
     ALLOWED = "an allow entry covers the name"
+    PASSED = "a policy zone lets the name pass"
     MONITORED = "an order in force only counts questions for the name"
     NOT_READY = "no list was enforced yet"
 
@@ -25,7 +28,8 @@ class Verdict:
     """What is to be done with a question, and everything there is to say about why.
 
     `order`, `entry` and `feed` belong to the claim that won; with NOT_IN_FORCE to the best of those that cover the
-    name. `order_index` is the order's place in the ruleset's catalogue, None where there is no order.
+    name. `order_index` is the order's place in the ruleset's catalogue, None where there is no order. `tier` is the
+    place of its feed among those that are asked one after the other, NO_TIER where none decided.
     """
 
     reason: Reason
@@ -33,6 +37,7 @@ class Verdict:
     entry: Entry | None = None
     feed: str = ""
     order_index: int | None = None
+    tier: int = NO_TIER
 
     @property
     def action(self) -> Action | None:
@@ -43,6 +48,14 @@ class Verdict:
     def touches(self) -> bool:
         """Whether the answer differs from what an upstream would have said."""
         return self.reason in (Reason.LISTED, Reason.NOT_READY)
+
+    @property
+    def tiers_left(self) -> int:
+        """Before which tier all may still act on the answer to a question that this is about; 0 where none may."""
+        if self.reason is Reason.ALLOWED:
+            return 0
+        one_rule = self.reason is Reason.PASSED or (self.reason is Reason.LISTED and self.tier & 1)  # a zone's
+        return self.tier if one_rule else NO_TIER
 
 
 _NO_ACTION = (Reason.NOT_LISTED, Reason.NOT_IN_FORCE)

@@ -22,6 +22,8 @@ cdef struct Mask6:
     uint8_t network[16]
     uint8_t mask[16]
 
+cdef uint8_t tiers_left(const Decision *decision) noexcept nogil
+
 
 cdef class Answering:
     cdef bint refuse_unready
@@ -53,9 +55,10 @@ cdef class Answering:
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
-    cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, int64_t hit, bint allowed, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, int64_t hit, uint8_t tiers, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Result _late_answer(self, const Question *q, Entry *entry, uint8_t *out, uint32_t *written, double now) noexcept nogil
-    cdef void _judge(self, Entry *entry) noexcept nogil
+    cdef Decision _judged(self, Entry *entry, uint8_t tiers) noexcept nogil
+    cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil
     cdef void _count_hit(self, uint32_t order) noexcept nogil
     cdef void _took(self, double seconds) noexcept nogil

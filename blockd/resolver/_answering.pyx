@@ -15,7 +15,7 @@ from blockd.resolver._cursor cimport write_u32
 from blockd.resolver._message cimport HEADER_SIZE, Question, write_answer
 from blockd.resolver._sockets cimport AF_INET, AF_INET6, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.ruleset._table cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, Table,
+    NO_TIER, RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
 )
 
 cdef enum:
@@ -31,6 +31,7 @@ cdef enum:
     DO_DROP = 4
     DO_CNAME = 5
     DO_TCP_ONLY = 6
+    DO_LOCAL = 10
     MAX_RECORD = 256  # octets of the sinkhole's and the SOA record
 
 _ACTIONS = {action: place for place, action in enumerate(Action)}
@@ -79,7 +80,7 @@ cdef class Answering:
         error_places = struct.pack(f"={len(places)}I", *places)
         if max(len(answers.a), len(answers.aaaa), len(answers.soa)) > MAX_RECORD:
             raise ValueError("a record is too long")
-        table = Table(ruleset.octets, ruleset.header, states.octets, actions)
+        table = Table(ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers)
         # Nothing fails from here on: what is enforced and what is answered change together.
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
         self.errors = <const uint8_t *><const char *>self._errors
@@ -100,8 +101,7 @@ cdef class Answering:
         """Answer one who waited, by what is enforced now."""
         cdef Decision decision
         cdef int64_t hit = -1
-        cdef bint allowed = False
-        memset(&decision, 0, sizeof(decision))
+        cdef uint8_t tiers = NO_TIER
         if self.table is not None:
             decision = self.table.decide(q.key, q.key_size, q.ends, q.labels)
             if decision.ruling == RULED_BROKEN:
@@ -110,10 +110,10 @@ cdef class Answering:
                 return self._block_counted(q, &decision, UDP, -1, out, written)
             if decision.ruling != RULED_NONE:
                 hit = decision.order
-                allowed = decision.ruling == RULED_ALLOWED
+                tiers = tiers_left(&decision)
         elif self.refuse_unready:
             return DECLINED
-        return self._from_entry(q, entry, UDP, hit, allowed, False, out, written, now)
+        return self._from_entry(q, entry, UDP, hit, tiers, False, out, written, now)
 
     cdef Result _block_counted(
         self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out,
@@ -127,7 +127,9 @@ cdef class Answering:
         cdef uint32_t errors_size = self.error_places[decision.order + 1] - place
         cdef uint8_t records[512]
         cdef uint32_t size
-        if decision.action == DO_CNAME or (decision.action == DO_TCP_ONLY and transport != UDP):
+        if decision.action == DO_CNAME or decision.action == DO_LOCAL or (
+            decision.action == DO_TCP_ONLY and transport != UDP
+        ):
             return DECLINED
         if decision.action == DO_DROP:
             self._count(transport, first, decision.order, -1)
@@ -166,26 +168,27 @@ cdef class Answering:
         return self.aaaa_size
 
     cdef Result _from_entry(
-        self, const Question *q, Entry *entry, int transport, int64_t hit, bint allowed, bint cached, uint8_t *out,
+        self, const Question *q, Entry *entry, int transport, int64_t hit, uint8_t tiers, bint cached, uint8_t *out,
         uint32_t *written, double now,
     ) noexcept nogil:
-        """Answer with what an upstream said, unless it leads to what is listed."""
+        """Answer with what an upstream said, unless it leads to what is listed in a tier before `tiers`."""
         cdef int64_t second = -1
+        cdef Decision decision
         cdef uint32_t size, i, ttl, age
         cdef Result result
         cdef uint8_t *records
-        if self.table is not None and not allowed and entry.leads_size:
-            self._judge(entry)
-            if entry.decision.ruling == RULED_BROKEN:
+        if self.table is not None and tiers and entry.leads_size:
+            decision = self._judged(entry, tiers)
+            if decision.ruling == RULED_BROKEN:
                 return DECLINED
-            if entry.decision.ruling == RULED_LISTED:
-                result = self._block_counted(q, &entry.decision, transport, hit, out, written)
+            if decision.ruling == RULED_LISTED:
+                result = self._block_counted(q, &decision, transport, hit, out, written)
                 if result != DECLINED and cached:
                     self.row[_CACHE_HITS_AT] += 1
-                if result != DECLINED or entry.decision.action != DO_TCP_ONLY:
+                if result != DECLINED or decision.action != DO_TCP_ONLY:
                     return result
-            if entry.decision.ruling != RULED_NONE:
-                second = entry.decision.order
+            if decision.ruling != RULED_NONE:
+                second = decision.order
         size = HEADER_SIZE + q.section_size
         written[0] = write_answer(
             out, q, entry.rcode, entry.counts[0], entry.counts[1], entry.counts[2], entry.records,
@@ -204,16 +207,27 @@ cdef class Answering:
         self._count(transport, hit, second, entry.rcode)
         return ANSWERED
 
-    cdef void _judge(self, Entry *entry) noexcept nogil:
-        """Decide about what an entry leads to, unless that was done for what is enforced now: names before addresses."""
+    cdef Decision _judged(self, Entry *entry, uint8_t tiers) noexcept nogil:
+        """Decide about what an entry leads to; where all tiers act, that is kept for as long as the same is enforced."""
         cdef uint64_t moment = self.table_number << 32 | self.table.epoch()
+        if tiers != NO_TIER:
+            return self._judge(entry, tiers)
+        if entry.judged_by != moment:
+            entry.decision = self._judge(entry, tiers)
+            entry.judged_by = moment
+        return entry.decision
+
+    cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil:
+        """Decide about what an entry leads to, by the tiers before `tiers`: names in their turn, then addresses.
+
+        The first name that is listed decides; of the addresses the one whose tier is the earliest. What a zone lets
+        pass ends the tiers there.
+        """
         cdef Decision found
-        cdef Decision first
-        cdef uint32_t at
+        cdef Decision first = undecided()
+        cdef Decision best = undecided()
+        cdef uint32_t at = 0
         cdef int kind
-        if entry.judged_by == moment:
-            return
-        memset(&first, 0, sizeof(first))
         for kind in range(2):
             at = 0
             while at + 2 <= entry.leads_size:
@@ -222,15 +236,20 @@ cdef class Answering:
                         found = self.table.decide_key(entry.leads + at + 2, entry.leads[at + 1])
                     else:
                         found = self.table.decide_address(entry.leads + at + 2, entry.leads[at + 1])
-                    if found.ruling == RULED_LISTED or found.ruling == RULED_BROKEN:
-                        entry.decision = found
-                        entry.judged_by = moment
-                        return
-                    if first.ruling == RULED_NONE:
+                    if found.ruling == RULED_BROKEN:
+                        return found
+                    if found.ruling == RULED_LISTED or found.ruling == RULED_PASSED:
+                        if found.tier >= tiers:
+                            found.ruling = RULED_NONE
+                        elif found.ruling == RULED_LISTED and kind == LEAD_NAME:
+                            return found
+                        else:
+                            tiers = found.tier
+                            best = found
+                    if first.ruling == RULED_NONE and found.ruling != RULED_LISTED:
                         first = found
                 at += 2 + entry.leads[at + 1]
-        entry.decision = first
-        entry.judged_by = moment
+        return best if best.ruling == RULED_LISTED else first
 
     cdef bint _serves(self, const sockaddr *address) noexcept nogil:
         """Tell whether a client is served."""
@@ -281,3 +300,10 @@ cdef class Answering:
             place += 1
         self.row[_UPSTREAM_AT + place] += 1
         self.row[_MICROSECONDS_AT] += <uint64_t>(seconds * 1e6)
+
+
+cdef uint8_t tiers_left(const Decision *decision) noexcept nogil:
+    """Give before which tier a decision about the question leaves all to act on the answer: 0 where it leaves none."""
+    if decision.ruling == RULED_ALLOWED:
+        return 0
+    return decision.tier if decision.ruling == RULED_PASSED else <uint8_t>NO_TIER

@@ -14,7 +14,7 @@ from blockd.metrics.counters import Transport
 from blockd.resolver.engine import Declined, send
 from blockd.resolver.pipeline import Outcome
 
-from blockd.resolver._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, UDP, Answering, Result
+from blockd.resolver._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, UDP, Answering, Result, tiers_left
 from blockd.resolver._cache cimport Entry, NativeCache
 from blockd.resolver._flights cimport MAX_PACKET, MAX_STRAYS, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver._message cimport HEADER_SIZE, MAX_TCP, Question, read_question
@@ -24,7 +24,7 @@ from blockd.resolver._reading cimport read_response
 from blockd.resolver._sockets cimport (
     MSG_DONTWAIT, epoll_event, epoll_wait, monotonic, recv, recvmmsg, sockaddr,
 )
-from blockd.ruleset._table cimport RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision
+from blockd.ruleset._table cimport NO_TIER, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision
 
 cdef enum:
     TYPE_OPT = 41
@@ -327,7 +327,7 @@ cdef class NativeEngine(Answering):
         cdef Flight *flight
         cdef bint cd
         cdef int64_t hit = -1
-        cdef bint allowed = False
+        cdef uint8_t tiers = NO_TIER
         cdef int transport = UDP if descriptor >= -1 else -2 - descriptor
         written[0] = 0
         if not looked.ordinary or not self._serves(<const sockaddr *>&peer.address):
@@ -342,7 +342,7 @@ cdef class NativeEngine(Answering):
                 return self._block_counted(q, &decision, transport, -1, out, written)
             if decision.ruling != RULED_NONE:
                 hit = decision.order
-                allowed = decision.ruling == RULED_ALLOWED
+                tiers = tiers_left(&decision)
         elif self.refuse_unready:
             return DECLINED
         if not q.flags & FLAG_RD:
@@ -351,7 +351,7 @@ cdef class NativeEngine(Answering):
         self._hash_question(looked)
         entry = self.cache.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
         if entry != NULL:
-            return self._from_entry(q, entry, transport, hit, allowed, True, out, written, now)
+            return self._from_entry(q, entry, transport, hit, tiers, True, out, written, now)
         if descriptor < 0 or size > MAX_PACKET or self.flights.waiting >= MAX_WAITING:
             return DECLINED  # before anything is launched that nobody could wait for
         flight = self.flights.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd)

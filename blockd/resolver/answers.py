@@ -13,7 +13,7 @@ from blockd.names.network import KEY_IPV4
 from blockd.orders import Action, Mandate, Order, Verdict
 from blockd.resolver import types
 from blockd.resolver.query import Query
-from blockd.resolver.records import address_record, error_option, soa_record
+from blockd.resolver.records import address_record, error_option, local_records, soa_record
 
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")
@@ -100,6 +100,10 @@ class BlockAnswers:
                 return self._negative(query, verdict, types.NXDOMAIN, errors)
             case Action.TCP_ONLY:
                 return answer(query, errors=errors, truncated=True)
+            case Action.LOCAL if verdict.order is not None:
+                count, records = local_records(verdict.order.records, query.qtype)
+                if count:
+                    return answer(query, counts=(count, 0, 0), records=records, errors=errors)
             case Action.SINKHOLE if query.qtype in self._addresses:
                 return answer(query, counts=(1, 0, 0), records=self._addresses[query.qtype], errors=errors)
         return self._negative(query, verdict, types.NOERROR, errors)

@@ -9,8 +9,8 @@ from enum import Enum
 
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Row, Transport
-from blockd.names import key_from_text
-from blockd.orders import Action, Reason, Verdict
+from blockd.names import MAX_NAME, key_from_text
+from blockd.orders import NO_TIER, Action, Reason, Verdict
 from blockd.resolver import types
 from blockd.resolver.answers import BlockAnswers, Sinkhole, answer, error
 from blockd.resolver.cache import Cache, Cached, CacheKey, aged, question_of
@@ -57,7 +57,7 @@ class Exchange:
         self.verdict: Verdict = NOT_LISTED
         self.hits: list[int] = []
         self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
-        self.target: str | None = None  # the name that a CNAME action leads to
+        self.target: bytes | None = None  # the key of the name that a CNAME action leads to
         self.errors = b""  # the EDE option that goes with it
         self.cached: Cached | None = None
         self.failure: UpstreamFailure | None = None
@@ -68,8 +68,7 @@ class Exchange:
     def lookup(self) -> CacheKey:
         """What is asked of cache and upstreams."""
         query = self.query
-        key = key_from_text(self.target) if self.target else query.key
-        return key, query.qtype, query.do, bool(query.flags & types.CD)
+        return self.target or query.key, query.qtype, query.do, bool(query.flags & types.CD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +236,18 @@ class Pipeline:
             if (outcome := self._decide(exchange)) is not Outcome.PASS:
                 return outcome
             cached = exchange.cached
-        if cached is None or policy is None or exchange.target or exchange.verdict.reason is Reason.ALLOWED:
+        tiers = exchange.verdict.tiers_left
+        if cached is None or policy is None or exchange.target or not tiers:
             return Outcome.PASS
-        moment = policy.enforced.moment
-        if cached.moment != moment:
-            cached.verdict = _where_it_leads(policy.enforced, cached)
-            cached.moment = moment
-        return self._apply(exchange, policy, cached.verdict) if cached.verdict else Outcome.PASS
+        if tiers != NO_TIER:
+            verdict = _where_it_leads(policy.enforced, cached, tiers)
+        else:
+            moment = policy.enforced.moment
+            if cached.moment != moment:
+                cached.verdict = _where_it_leads(policy.enforced, cached, tiers)
+                cached.moment = moment
+            verdict = cached.verdict
+        return self._apply(exchange, policy, verdict) if verdict else Outcome.PASS
 
     def _reply(self, exchange: Exchange) -> bytes | Outcome:
         query, cached = exchange.query, exchange.cached
@@ -272,7 +276,10 @@ class Pipeline:
         if verdict.action is Action.TCP_ONLY and exchange.query.transport is not Transport.UDP:
             return Outcome.PASS
         if verdict.action is Action.CNAME:
-            exchange.target = verdict.order.cname
+            exchange.target = _target(verdict.order.cname, exchange.query.key)
+            if len(exchange.target) >= MAX_NAME:
+                exchange.target = None
+                return error(exchange.query, types.YXDOMAIN)  # as RFC 6672 section 2.2 has it for a DNAME
             exchange.errors = policy.answers.errors(verdict)  # now: its order is this ruleset's
             if exchange.cached is not None:  # an answer leads here: go back and ask for the target instead
                 exchange.cached = None
@@ -282,9 +289,31 @@ class Pipeline:
         return Outcome.SILENCE if given is None else given
 
 
-def _where_it_leads(enforced: Enforced, cached: Cached) -> Verdict | None:
-    """Give the first verdict that has an action among the names and addresses an answer leads to."""
-    verdicts = [enforced.verdict(name) for name in cached.response.names]
-    verdicts += [enforced.address_verdict(address) for address in cached.response.addresses]
-    acting = [verdict for verdict in verdicts if verdict.action is not None]
-    return next((verdict for verdict in acting if verdict.touches), acting[0] if acting else None)
+def _target(cname: str, key: bytes) -> bytes:
+    """Give the key of the name that a CNAME action leads to; `*.x` puts what was asked for below x."""
+    below = cname.removeprefix("*.")
+    return key_from_text(below) + (key if below != cname else b"")
+
+
+def _where_it_leads(enforced: Enforced, cached: Cached, tiers: int) -> Verdict | None:
+    """Give the verdict on what an answer leads to, by the tiers before `tiers`; None where none has an action.
+
+    The first name that is listed decides; of the addresses the one whose tier is the earliest. What a zone lets pass
+    ends the tiers there.
+    """
+    first: Verdict | None = None
+    best: Verdict | None = None
+    names = [(True, enforced.verdict(name)) for name in cached.response.names]
+    addresses = [(False, enforced.address_verdict(address)) for address in cached.response.addresses]
+    for is_name, verdict in (*names, *addresses):
+        if verdict.action is None:
+            continue
+        if verdict.touches or verdict.reason is Reason.PASSED:
+            if verdict.tier >= tiers:
+                continue
+            if verdict.touches and is_name:
+                return verdict
+            best, tiers = verdict, verdict.tier
+        if not verdict.touches:
+            first = first or verdict
+    return best if best and best.touches else first

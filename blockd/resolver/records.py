@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import dnslib
 from dnslib.buffer import BufferError as DnslibBufferError
@@ -10,9 +11,12 @@ from dnslib.dns import DNSError, DNSRecord
 from dnslib.label import DNSBuffer, DNSLabel
 
 from blockd.errors import BadMessage
+from blockd.names import DomainName
+from blockd.orders import LocalRecord
 from blockd.resolver import types
 
 MAX_ERROR_TEXT = 200  # octets of EDE text: with the longest name the answer still fits where a sentence should
+MAX_LOCAL_TTL = 3600  # seconds: what a zone lists may be lifted, and clients must then hear of it
 MNAME = "blockd.invalid"  # RFC 6761: never a real server; it only tells who made the record
 RNAME = "hostmaster.blockd.invalid"
 _SOA_NUMBERS = struct.Struct(">5I")
@@ -38,16 +42,33 @@ def error_option(code: int, text: str = "") -> bytes:
     return types.EDE_OPTION.to_bytes(2) + (2 + len(octets)).to_bytes(2) + code.to_bytes(2) + octets
 
 
-def behind_cname(question: bytes, target: str, ttl: int, message: bytes) -> tuple[int, bytes]:
+def local_records(records: Sequence[LocalRecord], qtype: int) -> tuple[int, bytes]:
+    """Give those of a policy zone's records that answer a question's type, as many and as octets, for its name."""
+    found = [record for record in records if qtype in (record.type, types.ANY)]
+    octets = b"".join(
+        b"\xc0\x0c"
+        + record.type.to_bytes(2)
+        + b"\0\1"
+        + min(record.ttl, MAX_LOCAL_TTL).to_bytes(4)
+        + len(record.data).to_bytes(2)
+        + record.data
+        for record in found
+    )
+    return len(found), octets
+
+
+def behind_cname(question: bytes, target: bytes, ttl: int, message: bytes) -> tuple[int, bytes]:
     """Give the records that answer `question` with a CNAME to `target` and what `message` says of the target.
 
-    `question` is a question section; `message` a whole answer to the question for the target. Gives the number of
-    answer records and their octets as they follow the question. Raises BadMessage where dnslib cannot read it.
+    `question` is a question section; `target` a name's key; `message` a whole answer to the question for it. Gives
+    the number of answer records and their octets as they follow the question. Raises BadMessage where dnslib cannot
+    read it.
     """
     try:
         found = DNSRecord.parse(message)
         name = DNSLabel(_labels(question))
-        records = [dnslib.RR(name, types.CNAME, ttl=ttl, rdata=dnslib.CNAME(target)), *found.rr]
+        alias = dnslib.CNAME(DNSLabel(DomainName(target).labels))
+        records = [dnslib.RR(name, types.CNAME, ttl=ttl, rdata=alias), *found.rr]
         buffer = DNSBuffer(bytes(types.HEADER_SIZE) + question)
         buffer.offset = len(buffer.data)
         for record in records:

@@ -13,6 +13,7 @@ SVCB = 64
 HTTPS = 65
 IXFR = 251
 AXFR = 252
+ANY = 255
 
 CLASS_IN = 1
 
@@ -23,6 +24,7 @@ SERVFAIL = 2
 NXDOMAIN = 3
 NOTIMP = 4
 REFUSED = 5
+YXDOMAIN = 6
 BADVERS = 16  # RFC 6891 section 9
 
 # Header flags, RFC 1035 section 4.1.1 and RFC 4035 section 3.2

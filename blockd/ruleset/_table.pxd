@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     MAX_ENDS = 128  # a name has at most 127 labels
+    NO_TIER = 255  # behind all tiers
 
 cdef enum Ruling:
     RULED_NONE = 0  # nothing to do or to count
@@ -9,19 +10,24 @@ cdef enum Ruling:
     RULED_MONITORED = 2
     RULED_LISTED = 3
     RULED_BROKEN = 4  # the file contradicts itself
+    RULED_PASSED = 5  # by a policy zone: later zones do not act
 
 cdef struct Decision:
     Ruling ruling
     uint32_t order
     uint32_t entry_size  # octets of the entry's key; 0 where a network decided
     uint8_t action
+    uint8_t tier  # of what decided, NO_TIER where nothing did
     const uint8_t *entry  # the entry's key in the mapped file, NULL where a network decided
+
+cdef Decision undecided() noexcept nogil
 
 
 cdef class Table:
     cdef object _octets
     cdef object _states
     cdef object _actions
+    cdef object _tiers
     cdef const uint8_t[::1] _view
     cdef const uint8_t[::1] _state_view
     cdef const uint8_t *base
@@ -31,6 +37,7 @@ cdef class Table:
     cdef const uint8_t *states
     cdef const uint8_t *epoch_at
     cdef const uint8_t *actions
+    cdef const uint8_t *tiers
     cdef uint64_t bucket_count
     cdef uint64_t records_size
     cdef uint64_t claim_words
@@ -39,6 +46,7 @@ cdef class Table:
     cdef uint32_t orders
     cdef uint32_t max_labels
     cdef bint may_allow
+    cdef uint8_t first_tier
     cdef uint32_t ipv4_count
     cdef uint32_t ipv6_count
     cdef uint8_t ipv4_lengths[33]  # of the networks listed, the longest first
@@ -49,7 +57,7 @@ cdef class Table:
     cdef bint approach(self, const uint64_t *hashes, int count) noexcept nogil
     cdef Decision decide_hashed(self, const uint8_t *key, uint32_t size, const uint16_t *ends, const uint64_t *hashes, int count) noexcept nogil
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil
-    cdef bint _weigh(self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found) noexcept nogil
+    cdef bint _weigh(self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed) noexcept nogil
     cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil
     cdef uint32_t epoch(self) noexcept nogil
     cdef int64_t find(self, const uint8_t *key, uint32_t size, uint64_t hashed, const uint8_t **entry) noexcept nogil

@@ -24,6 +24,7 @@ cdef enum:
     IN_FORCE = 1
     ACTION_MONITOR = 7
     ACTION_ALLOW = 8
+    ACTION_PASSTHRU = 9
     EXACT = 1
     SUBDOMAINS = 2
     NOT_FOUND = -1
@@ -41,12 +42,12 @@ cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
 cdef class Table:
     """A ruleset and the states of its orders, held mapped until `close`; then every decision is RULED_BROKEN.
 
-    `octets` and `states` are the two files' content, `header` the ruleset's, `actions` one octet for each order: its
-    action's place in `blockd.orders.Action`.
+    `octets` and `states` are the two files' content, `header` the ruleset's; `actions` has one octet for each order, its
+    action's place in `blockd.orders.Action`, and `tiers` another, as `blockd.ruleset.tiers` gives it.
     """
 
-    def __init__(self, octets, header, states, actions):
-        self._octets, self._states, self._actions = octets, states, actions
+    def __init__(self, octets, header, states, actions, tiers):
+        self._octets, self._states, self._actions, self._tiers = octets, states, actions, tiers
         self._view = octets
         self._state_view = states
         self.base = &self._view[0]
@@ -57,6 +58,8 @@ cdef class Table:
         self.records_size = header.records.size
         self.claim_words = header.claims.size // 4
         self.orders = len(actions)
+        if len(tiers) != self.orders:
+            raise ValueError("each order has a tier")
         if self._view.shape[0] < header.records.offset + header.records.size:
             raise ValueError("the file is shorter than its header says")
         if self._state_view.shape[0] < 16 + self.orders:
@@ -64,6 +67,8 @@ cdef class Table:
         self.epoch_at = &self._state_view[8]
         self.states = &self._state_view[16] if self.orders else NULL
         self.actions = <const uint8_t *><char *>(<bytes>actions)
+        self.tiers = <const uint8_t *><char *>(<bytes>tiers)
+        self.first_tier = min(tiers, default=NO_TIER)
         self.may_allow = ACTION_ALLOW in actions
         self.k0 = int.from_bytes(header.hash_key[:8], "little")
         self.k1 = int.from_bytes(header.hash_key[8:], "little")
@@ -85,14 +90,14 @@ cdef class Table:
         self._state_view = None
 
     def verdict(self, bytes key):
-        """Give (ruling, order index, octets of the entry's key) for a name's key; for tests against the twin."""
+        """Give (ruling, order index, octets of the entry's key, tier) for a name's key; for tests against the twin."""
         cdef Decision found = self.decide_key(key, len(key))
-        return int(found.ruling), found.order, found.entry_size
+        return int(found.ruling), found.order, found.entry_size, found.tier
 
     def address_verdict(self, bytes packed):
         """The same for an address of 4 or 16 octets."""
         cdef Decision found = self.decide_address(packed, len(packed))
-        return int(found.ruling), found.order, found.entry_size
+        return int(found.ruling), found.order, found.entry_size, found.tier
 
     cdef uint32_t epoch(self) noexcept nogil:
         return _u32(self.epoch_at) if self.epoch_at != NULL else 0
@@ -190,11 +195,12 @@ cdef class Table:
         """Decide about a name whose suffixes were hashed."""
         cdef uint32_t end
         cdef int label
-        cdef Decision found
-        memset(&found, 0, sizeof(found))
+        cdef uint64_t closed[2]
+        cdef Decision found = undecided()
+        closed[0] = closed[1] = 0
         for label in range(count - 1, -1, -1):
             end = ends[label]
-            if self._weigh(key, end, hashes[label], EXACT if end == size else SUBDOMAINS, &found):
+            if self._weigh(key, end, hashes[label], EXACT if end == size else SUBDOMAINS, &found, closed):
                 break
         return found
 
@@ -204,8 +210,7 @@ cdef class Table:
         cdef uint16_t ends[MAX_ENDS]
         cdef uint32_t at = 0
         cdef int labels = 0
-        cdef Decision nothing
-        memset(&nothing, 0, sizeof(nothing))
+        cdef Decision nothing = undecided()
         if size > 254:
             return nothing
         while at < size and labels < 127:
@@ -220,11 +225,12 @@ cdef class Table:
     cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil:
         """Decide about an address, longest network first."""
         cdef uint8_t key[32]
-        cdef Decision found
+        cdef uint64_t closed[2]
+        cdef Decision found = undecided()
         cdef const uint8_t *lengths = self.ipv4_lengths
         cdef uint32_t count = self.ipv4_count
         cdef uint32_t i, bits, octet
-        memset(&found, 0, sizeof(found))
+        closed[0] = closed[1] = 0
         if size == 16:
             lengths = self.ipv6_lengths
             count = self.ipv6_count
@@ -239,20 +245,24 @@ cdef class Table:
             octet = bits // 8
             if bits % 8:
                 key[2 + octet] = packed[octet] & <uint8_t>(0xFF << (8 - bits % 8))
-            if self._weigh(key, size + 2, siphash13(self.k0, self.k1, key, size + 2), EXACT | SUBDOMAINS, &found):
+            if self._weigh(key, size + 2, siphash13(self.k0, self.k1, key, size + 2), EXACT | SUBDOMAINS, &found, closed):
                 break
         found.entry = NULL
         found.entry_size = 0
         return found
 
     cdef bint _weigh(
-        self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found
+        self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed
     ) noexcept nogil:
-        """Take the claims on one entry into account, best first; give whether no further entry can change it."""
+        """Take the claims on one entry into account, best first; give whether no further entry can change it.
+
+        `closed` has a bit for each policy zone that lists a longer name: its wildcards do not match any more.
+        """
         cdef const uint8_t *entry = NULL
         cdef int64_t place = self.find(key, size, hashed, &entry)
         cdef uint32_t count, i, claim, order
-        cdef uint8_t action
+        cdef uint8_t action, tier
+        cdef uint64_t closing[2]
         if place == NOT_FOUND:
             return False
         if place < 0 or <uint64_t>place >= self.claim_words:
@@ -262,13 +272,21 @@ cdef class Table:
         if count == 0 or count > MAX_CLAIMS or <uint64_t>place + count >= self.claim_words:
             found.ruling = RULED_BROKEN
             return True
+        closing[0] = closing[1] = 0
         for i in range(count):
             claim = _u32(self.claims + (place + 1 + i) * 4)
             order = claim >> 2
             if order >= self.orders or not claim & (EXACT | SUBDOMAINS):
                 found.ruling = RULED_BROKEN
                 return True
-            if not claim & scope or self.states[order] != IN_FORCE:
+            if self.states[order] != IN_FORCE:
+                continue
+            tier = self.tiers[order]
+            if tier & 1:
+                if closed[tier >> 7] >> (tier >> 1 & 63) & 1:
+                    continue
+                closing[tier >> 7] |= <uint64_t>1 << (tier >> 1 & 63)
+            if not claim & scope:
                 continue
             action = self.actions[order]
             if action == ACTION_ALLOW:
@@ -277,11 +295,22 @@ cdef class Table:
             if action == ACTION_MONITOR:
                 if found.ruling == RULED_NONE:
                     _set(found, RULED_MONITORED, order, entry, size, action)
-            elif found.ruling != RULED_LISTED:
-                _set(found, RULED_LISTED, order, entry, size, action)
-                if not self.may_allow:
+            elif tier < found.tier:
+                _set(found, RULED_PASSED if action == ACTION_PASSTHRU else RULED_LISTED, order, entry, size, action)
+                found.tier = tier
+                if tier == self.first_tier and not self.may_allow:
                     return True
+        closed[0] |= closing[0]
+        closed[1] |= closing[1]
         return False
+
+
+cdef Decision undecided() noexcept nogil:
+    """Give the decision of before anything was found."""
+    cdef Decision nothing
+    memset(&nothing, 0, sizeof(nothing))
+    nothing.tier = NO_TIER
+    return nothing
 
 
 cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const uint8_t *entry, uint32_t size, uint8_t action) noexcept nogil:
@@ -290,3 +319,4 @@ cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const uint
     found.entry = entry
     found.entry_size = size
     found.action = action
+    found.tier = NO_TIER

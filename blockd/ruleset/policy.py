@@ -1,18 +1,23 @@
 """The policy: which order, if any, decides about a name or an address.
 
-An `allow` in force on the name or any ancestor that covers it beats the rest: it says never. Else the longest match
-wins; among the orders on one entry, the feed's priority, then the later date. An order that only monitors never
-hides one that blocks.
+An `allow` in force on the name or any ancestor that covers it beats the rest: it says never. Else the earliest tier
+that covers it decides (`blockd.ruleset.tiers`); within it the longest match wins; among the orders on one entry, the
+feed's priority, then the later date. An order that only monitors never hides one that blocks. Where a policy zone lists
+a name, its wildcards above that name do not match what is below it (closest encloser, RFC 4592 section 3.3.1).
 """
 
 from __future__ import annotations
 
 from blockd.names import DomainName, address_key
-from blockd.orders import Action, Entry, Reason, Scope, State, Verdict
+from blockd.orders import NO_TIER, Action, Entry, Reason, Scope, State, Verdict
 from blockd.ruleset.mapped import Claim, Ruleset
 from blockd.ruleset.states import States, StatesAt
+from blockd.ruleset.tiers import is_zone, tiers_of
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
+
+Listed = tuple[bytes, Scope, tuple[Claim, ...]]
+"""An entry's key, what of its scope covers the question, and the claims on it."""
 
 
 class Enforced:
@@ -22,6 +27,8 @@ class Enforced:
         self.version = version
         self.ruleset = ruleset
         self.states = states
+        self.tiers = tiers_of(ruleset.catalogue)
+        self._first_tier = min(self.tiers, default=NO_TIER)
         self._actions = tuple(record.order.action for record in ruleset.catalogue.orders)
         self._max_labels = ruleset.header.max_labels
         self._may_allow = Action.ALLOW in self._actions
@@ -40,22 +47,23 @@ class Enforced:
             position += 1 + key[position]
             ends.append(position)
         claims_of = self.ruleset.claims
-        covering = []
-        for end in reversed(ends):
-            if claims := claims_of(key[:end]):
-                scope = Scope.EXACT if end == size else Scope.SUBDOMAINS
-                covering += [(key[:end], claim) for claim in claims if claim.scope & scope]
-        return self._decide(covering) if covering else NOT_LISTED
+        listed = [
+            (key[:end], Scope.EXACT if end == size else Scope.SUBDOMAINS, claims)
+            for end in reversed(ends)
+            if (claims := claims_of(key[:end]))
+        ]
+        return self._decide(listed) if listed else NOT_LISTED
 
     def address_verdict(self, packed: bytes) -> Verdict:
         """Decide about an address of 4 or 16 octets that an answer leads to."""
         ruleset = self.ruleset
         lengths = ruleset.ipv4_lengths if len(packed) == 4 else ruleset.ipv6_lengths
-        covering = []
+        listed = []
         for length in lengths:
             network = address_key(packed, length)
-            covering += [(network, claim) for claim in ruleset.claims(network)]
-        return self._decide(covering) if covering else NOT_LISTED
+            if claims := ruleset.claims(network):
+                listed.append((network, Scope.BOTH, claims))
+        return self._decide(listed) if listed else NOT_LISTED
 
     def covering(self, key: bytes) -> list[Verdict]:
         """Give a verdict for every claim that covers a name, the longest match first, in force or not."""
@@ -71,35 +79,52 @@ class Enforced:
         self.states.close()
         self.ruleset.close()
 
-    def _decide(self, covering: list[tuple[bytes, Claim]]) -> Verdict:
-        """Choose among claims, given the longest match first and in rank within one entry."""
-        states = self.states.states
-        actions = self._actions
-        blocking: tuple[bytes, Claim] | None = None
+    def _decide(self, listed: list[Listed]) -> Verdict:
+        """Choose among the claims on entries, given the longest match first and in rank within one entry."""
+        states, actions, tiers = self.states.states, self._actions, self.tiers
+        deciding: tuple[bytes, Claim] | None = None
+        decided = NO_TIER
         monitoring: tuple[bytes, Claim] | None = None
-        for found in covering:
-            index = found[1].order_index
-            if states[index] != State.IN_FORCE:
-                continue
-            action = actions[index]
-            if action is Action.ALLOW:
-                return self._of(Reason.ALLOWED, found)
-            if action is Action.MONITOR:
-                monitoring = monitoring or found
-            elif blocking is None:
-                blocking = found
-                if not self._may_allow:
-                    break
-        if blocking:
-            return self._of(Reason.LISTED, blocking)
+        idle: tuple[bytes, Claim] | None = None
+        closed: set[int] = set()  # zones that list a name below
+        for key, scope, claims in listed:
+            closing = set()
+            for claim in claims:
+                index = claim.order_index
+                tier = tiers[index]
+                if states[index] != State.IN_FORCE:
+                    if claim.scope & scope:
+                        idle = idle or (key, claim)
+                    continue
+                if is_zone(tier):
+                    if tier in closed:
+                        continue
+                    closing.add(tier)
+                if not claim.scope & scope:
+                    continue
+                action = actions[index]
+                if action is Action.ALLOW:
+                    return self._of(Reason.ALLOWED, (key, claim))
+                if action is Action.MONITOR:
+                    monitoring = monitoring or (key, claim)
+                elif tier < decided:
+                    deciding, decided = (key, claim), tier
+                    if tier == self._first_tier and not self._may_allow:
+                        break
+            if decided == self._first_tier and not self._may_allow:
+                break
+            closed |= closing
+        if deciding:
+            passes = actions[deciding[1].order_index] is Action.PASSTHRU
+            return self._of(Reason.PASSED if passes else Reason.LISTED, deciding, decided)
         if monitoring:
             return self._of(Reason.MONITORED, monitoring)
-        return self._of(Reason.NOT_IN_FORCE, covering[0])
+        return self._of(Reason.NOT_IN_FORCE, idle) if idle else NOT_LISTED
 
-    def _of(self, reason: Reason, found: tuple[bytes, Claim]) -> Verdict:
+    def _of(self, reason: Reason, found: tuple[bytes, Claim], tier: int = NO_TIER) -> Verdict:
         key, claim = found
         record = self.ruleset.catalogue.orders[claim.order_index]
-        return Verdict(reason, record.order, Entry(key, Scope(claim.scope)), record.feed, claim.order_index)
+        return Verdict(reason, record.order, Entry(key, Scope(claim.scope)), record.feed, claim.order_index, tier)
 
 
 def at_time(version: int, ruleset: Ruleset, now: float) -> Enforced:

@@ -1,7 +1,18 @@
 """The config file as frozen, validated values; every error with its path, all at once."""
 
 from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
-from blockd.settings.feeds import AnyFeed, DomainsFeed, HostsFeed, ListFeed, SignedFeed, TransferFeed
+from blockd.settings.feeds import (
+    AnyFeed,
+    DomainsFeed,
+    HostsFeed,
+    ListFeed,
+    Override,
+    RpzFeed,
+    SignedFeed,
+    TextFeed,
+    TransferFeed,
+    ZoneFeed,
+)
 from blockd.settings.load import load
 from blockd.settings.model import (
     BlockPage,
@@ -31,14 +42,18 @@ __all__ = [
     "ListFeed",
     "Listen",
     "Operator",
+    "Override",
+    "RpzFeed",
     "Settings",
     "SignedFeed",
     "Sinkhole",
     "SocketAddress",
+    "TextFeed",
     "TransferFeed",
     "Tsig",
     "Upstream",
     "Versions",
+    "ZoneFeed",
     "load",
     "reference",
 ]

@@ -15,6 +15,8 @@ from blockd.settings.model import MAX_LISTENED, BlockPage, Listen
 from blockd.settings.values import shown
 
 LISTS = ("domains", "hosts")
+ZONES = ("rpz", "rpz-transfer")
+TEXTS = (*LISTS, "rpz")
 
 # What surely leads back to an address that stands for all of this machine's.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
@@ -22,7 +24,8 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 def disagreements(data: Mapping[str, Any]) -> list[str]:
     """Give one sentence for each two values of the file that cannot stand together."""
-    return [*_clashes(data), *_circles(data), *_repeated_upstreams(data), *_repeated_feeds(data), *_list_feeds(data)]
+    checks = (_clashes, _circles, _repeated_upstreams, _repeated_feeds, _list_feeds, _zone_feeds)
+    return [sentence for check in checks for sentence in check(data)]
 
 
 def _clashes(data: Mapping[str, Any]) -> Iterator[str]:
@@ -59,15 +62,24 @@ def _repeated_feeds(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _list_feeds(data: Mapping[str, Any]) -> Iterator[str]:
     for number, feed in _feeds(data):
-        if feed.get("type") not in LISTS:
+        if feed.get("type") not in TEXTS:
             continue
         given = [key for key in ("path", "url") if feed.get(key) is not None]
         if len(given) != 1:
             given_text = "both path and url" if given else "neither path nor url"
             yield f"feeds[{number}]: has {given_text}; allowed is exactly one of them"
+        if feed.get("type") not in LISTS:
+            continue
         target = feed.get("cname") not in (None, "")
         if (feed.get("action") == "cname") != target:
             yield f"feeds[{number}].cname: the action cname needs a target, and no other action has one"
+
+
+def _zone_feeds(data: Mapping[str, Any]) -> Iterator[str]:
+    for number, feed in _feeds(data):
+        target = feed.get("override_target") not in (None, "")
+        if feed.get("type") in ZONES and (feed.get("override") == "cname") != target:
+            yield f"feeds[{number}].override_target: the override cname needs a target, and no other override has one"
 
 
 def _listened(data: Mapping[str, Any]) -> list[tuple[str, SocketAddress]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,13 +15,29 @@ from blockd.settings.transfer import Primaries, Tsig
 from blockd.settings.values import Moment, TargetName, ZoneName, one_of, size_within, time_within
 
 # Known to the design, and refused with a sentence of their own until they are built.
-NOT_OFFERED = ("adblock", "rpz")
+NOT_OFFERED = ("adblock",)
 
 UNNAMED_AUTHORITY = "the operator of this resolver"
 PATH_INTERVAL = "2s"  # looking at a file's times costs nothing
 URL_INTERVAL = "1h"  # a list's server is somebody else's
 
 FeedName = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+
+
+ZONE_ACTIONS = frozenset(action for action in Action if action.is_zones)
+
+
+class Override(StrEnum):
+    """What a policy zone's rules do instead of what each of them says."""
+
+    GIVEN = "given"
+    DISABLED = "disabled"
+    PASSTHRU = "passthru"
+    DROP = "drop"
+    NODATA = "nodata"
+    NXDOMAIN = "nxdomain"
+    TCP_ONLY = "tcp-only"
+    CNAME = "cname"
 
 
 def _list_interval(known: dict[str, Any]) -> Any:
@@ -47,8 +64,39 @@ class SignedFeed(Feed):
     interval: Annotated[float, time_within("100ms", "7d")] = setting("5s", "How often it is looked at.")
 
 
-class ListFeed(Feed):
-    """A text list of names; one order, made of the texts here, covers all of them."""
+class OrderingFeed(Feed):
+    """What is said of the orders that a feed without orders of its own stands for."""
+
+    authority: LongText = setting("", f"Who ordered it; if empty, {UNNAMED_AUTHORITY}.")
+    platform: LongText = setting("", "The service it is about; if empty, the feed's name.")
+    legal_basis: LongText = setting("", "The law or rule it rests on.")
+    reference: LongText = setting("", "The letter or decision, so that it can be found.")
+    contact: LongText = setting("", "Where to object: a mail address or a URL.")
+    mandate: Annotated[Mandate, one_of(Mandate)] = Field(
+        default_factory=_list_mandate,
+        description="Who wants the block: law, operator or client.",
+        json_schema_extra={"default": "law with a legal_basis, else operator"},
+    )
+    in_force_from: Moment = setting("", "Since when it is in force; if empty, since it was first seen.")
+
+    def order_with(self, default_from: int, identifier: str, action: Action, **what: Any) -> Order:
+        """Give an order with the feed's texts; `default_from` is its date where the config has none."""
+        return Order(
+            id=identifier,
+            authority=self.authority or UNNAMED_AUTHORITY,
+            platform=self.platform or self.name,
+            action=action,
+            mandate=self.mandate,
+            in_force_from=default_from if self.in_force_from is None else self.in_force_from,
+            legal_basis=self.legal_basis,
+            reference=self.reference,
+            contact=self.contact,
+            **what,
+        )
+
+
+class TextFeed(OrderingFeed):
+    """A text, in a file or behind a URL."""
 
     path: Annotated[Path | None, PlainValidator(path_from_text)] = setting(
         None, "The list's file; a feed has a path or a url.", validate_default=False
@@ -62,39 +110,22 @@ class ListFeed(Feed):
         json_schema_extra={"default": f"{PATH_INTERVAL} for a path, {URL_INTERVAL} for a url"},
     )
     max_size: Annotated[int, size_within("1K", "64G")] = setting("1G", "The largest size taken, uncompressed.")
-    action: Annotated[Action, one_of(Action)] = setting("sinkhole", "What is done with its names.")
-    cname: TargetName = setting("", "The name answered instead, where the action is cname.")
-    authority: LongText = setting("", f"Who ordered it; if empty, {UNNAMED_AUTHORITY}.")
-    platform: LongText = setting("", "The service it is about; if empty, the feed's name.")
-    legal_basis: LongText = setting("", "The law or rule it rests on.")
-    reference: LongText = setting("", "The letter or decision, so that it can be found.")
-    contact: LongText = setting("", "Where to object: a mail address or a URL.")
-    mandate: Annotated[Mandate, one_of(Mandate)] = Field(
-        default_factory=_list_mandate,
-        description="Who wants the block: law, operator or client.",
-        json_schema_extra={"default": "law with a legal_basis, else operator"},
-    )
-    in_force_from: Moment = setting("", "Since when it is in force; if empty, since it was first seen.")
 
     @property
     def source(self) -> Path | str:
         """The path or the URL; a checked feed has exactly one."""
         return self.path or self.url or ""
 
+
+class ListFeed(TextFeed):
+    """A text list of names; one order, made of the texts here, covers all of them."""
+
+    action: Annotated[Action, one_of(Action, ZONE_ACTIONS)] = setting("sinkhole", "What is done with its names.")
+    cname: TargetName = setting("", "The name answered instead, where the action is cname.")
+
     def order(self, default_from: int) -> Order:
         """Give the order that this feed stands for; `default_from` is its date where the config has none."""
-        return Order(
-            id=self.name,
-            authority=self.authority or UNNAMED_AUTHORITY,
-            platform=self.platform or self.name,
-            action=self.action,
-            mandate=self.mandate,
-            in_force_from=default_from if self.in_force_from is None else self.in_force_from,
-            legal_basis=self.legal_basis,
-            reference=self.reference,
-            contact=self.contact,
-            cname=self.cname,
-        )
+        return self.order_with(default_from, self.name, self.action, cname=self.cname)
 
 
 class DomainsFeed(ListFeed):
@@ -111,7 +142,23 @@ class HostsFeed(ListFeed):
     scope: Annotated[Scope, one_of(Scope)] = setting("exact", "What a name covers: exact, subdomains, both.")
 
 
-class TransferFeed(Feed):
+class ZoneFeed(OrderingFeed):
+    """A response policy zone, however it comes."""
+
+    zone: TargetName = setting("", "The zone's name; if empty, the owner of its SOA record.")
+    override: Annotated[Override, one_of(Override)] = setting(
+        "given", "The action of all its rules: given is the one each has, disabled only counts."
+    )
+    override_target: TargetName = setting("", "The name answered instead, where the override is cname.")
+
+
+class RpzFeed(ZoneFeed, TextFeed):
+    """A response policy zone as a zone file."""
+
+    type: Literal["rpz"] = Field(description="A response policy zone as a zone file.")
+
+
+class TransferFeed(ZoneFeed):
     """A response policy zone by zone transfer."""
 
     type: Literal["rpz-transfer"] = Field(description="A response policy zone by zone transfer.")
@@ -124,10 +171,11 @@ class TransferFeed(Feed):
     max_size: Annotated[int, size_within("1K", "64G")] = setting("8G", "The largest size taken, as zone text.")
 
 
-AnyFeed = Annotated[SignedFeed | DomainsFeed | HostsFeed | TransferFeed, Field(discriminator="type")]
+AnyFeed = Annotated[SignedFeed | DomainsFeed | HostsFeed | RpzFeed | TransferFeed, Field(discriminator="type")]
 FEED_TYPES: dict[str, type[Feed]] = {
     "signed": SignedFeed,
     "domains": DomainsFeed,
     "hosts": HostsFeed,
+    "rpz": RpzFeed,
     "rpz-transfer": TransferFeed,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 from typing import Annotated, TypeVar
 
@@ -74,9 +74,10 @@ def size_within(lowest: str, highest: str) -> PlainValidator:
     return _within(size_from_text, lowest, highest)
 
 
-def one_of(kind: type[Member]) -> PlainValidator:
-    """Parse one member of an enumeration by its value, as the file writes it."""
-    members = tuple(kind.__members__.values())  # iterating leaves out a flag that joins others, as `both` does
+def one_of(kind: type[Member], without: Collection[Member] = ()) -> PlainValidator:
+    """Parse one member of an enumeration by its value, as the file writes it; those in `without` are not known."""
+    # Iterating over the enumeration would leave out a flag that joins others, as `both` does.
+    members = tuple(member for member in kind.__members__.values() if member not in without)
 
     def parse(value: object) -> Member:
         if isinstance(value, str):

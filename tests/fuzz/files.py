@@ -20,7 +20,14 @@ from tests.resolver.rig import keys_of
 from tests.resolver.twins import Twins
 
 COMPARE_EACH = 8  # files; one of so many is shown to the twin
-RULINGS = {Reason.NOT_LISTED: 0, Reason.NOT_IN_FORCE: 0, Reason.ALLOWED: 1, Reason.MONITORED: 2, Reason.LISTED: 3}
+RULINGS = {
+    Reason.NOT_LISTED: 0,
+    Reason.NOT_IN_FORCE: 0,
+    Reason.ALLOWED: 1,
+    Reason.MONITORED: 2,
+    Reason.LISTED: 3,
+    Reason.PASSED: 5,
+}
 BROKEN = 4
 NUMBERS = (0, 1, 2, 64, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 KEYS = [*keys_of([name for name in (*corpus.LISTED, *corpus.OPEN) if name != "."]), b""]
@@ -60,11 +67,12 @@ def files(folder: Path, count: int, seed: int, end: float) -> str:
         head = b"BLOCKDOS" + (1).to_bytes(4, "little") + orders.to_bytes(4, "little")
         fixed = Fixed(memoryview(head + states), states, (0,) * orders)
         actions = bytes(corpus.ACTIONS.index(record.order.action) for record in ruleset.catalogue.orders)
-        table = Table(ruleset.octets, header, fixed.octets, actions)
+        enforced = Enforced(1, ruleset, fixed)
+        table = Table(ruleset.octets, header, fixed.octets, actions, enforced.tiers)
         broken += driver.lookups(table, KEYS, ADDRESSES)[1] > 0
         read += 1
         if done % COMPARE_EACH == 0:
-            compared += _compare(table, Enforced(1, ruleset, fixed))
+            compared += _compare(table, enforced)
         table.close()
         assert not header.max_labels or table.verdict(KEYS[0])[0] == BROKEN, "nothing is read of what was let go"
     return f"{done:,}: {refused:,} refused, {read:,} read, {broken:,} found broken; {compared:,} lookups as the twin's"
@@ -84,7 +92,7 @@ def _compare(table: Table, enforced: Enforced) -> int:
                 continue
             ruling = RULINGS[verdict.reason]
             size = len(verdict.entry.key) if verdict.entry and ruling and keys is KEYS else 0
-            expected = (ruling, verdict.order_index if ruling else 0, size)
+            expected = (ruling, verdict.order_index or 0 if ruling else 0, size, verdict.tier)
             assert ours(key) == expected, (key, expected, ours(key))
             compared += 1
     return compared

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blockd.errors import BadOrder
 from blockd.names import Network, key_from_text
-from blockd.orders import Action, Entry, Mandate, Notice, Order, Scope, parse_document
+from blockd.orders import Action, Entry, LocalRecord, Mandate, Notice, Order, Scope, parse_document
 from blockd.orders.document import (
     MAX_DEPTH,
     MAX_NOTICES,
@@ -37,6 +37,11 @@ JSON_VALUES = st.recursive(
 )
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=40).map(str.strip)
 NEEDED = TEXTS.filter(bool)
+RECORDS = st.lists(
+    st.builds(LocalRecord, st.integers(1, 0xFFFF), st.integers(0, 0x7FFFFFFF), st.binary(max_size=64)),
+    min_size=1,
+    max_size=64,
+)
 TIMES = st.integers(time_from_text("0001-01-01"), time_from_text("9999-12-31T23:59:59Z"))
 
 
@@ -65,7 +70,8 @@ def orders(draw: st.DrawFn) -> Order:
         lifted_on=draw(st.none() | TIMES),
         lifted_reason=draw(TEXTS),
         published=draw(st.none() | TIMES),
-        cname="landing.example" if action is Action.CNAME else "",
+        cname=draw(st.sampled_from(["landing.example", "*.landing.example"])) if action is Action.CNAME else "",
+        records=tuple(draw(RECORDS)) if action is Action.LOCAL else (),
         unknown=draw(
             st.dictionaries(st.text(max_size=8).filter(lambda key: key not in known), JSON_VALUES, max_size=3)
         ),

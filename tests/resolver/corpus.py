@@ -13,7 +13,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from blockd.orders import Action, Mandate, Order, Scope
+from blockd.orders import Action, LocalRecord, Mandate, Order, Scope
 from blockd.ruleset import FeedInput, Listing
 from tests.resolver.rig import LAST, keys_of, order
 
@@ -23,8 +23,19 @@ LONG = ".".join(("x" * 63, "y" * 63, "z" * 63, "w" * 53, "example"))  # 253 octe
 DEEP = "a." * 123 + "example"
 
 
+RECORDS = (
+    LocalRecord(1, 30, b"\xc0\0\2\x63"),
+    LocalRecord(1, 90_000, b"\xc0\0\2\x64"),
+    LocalRecord(16, 0, b"\4text"),
+    LocalRecord(15, 60, b"\0\5\2mx\4test\0"),
+)
+
+
 def feeds() -> list[FeedInput]:
-    """Give two feeds: a name for each action, exceptions inside of what is blocked, networks, orders not in force."""
+    """Give two feeds: a name for each action, exceptions inside of what is blocked, networks, orders not in force.
+
+    And two policy zones, one before both and one between them.
+    """
     mandates = tuple(Mandate)
     law: list[tuple[Order, Scope, Sequence[str]]] = [
         (
@@ -34,6 +45,7 @@ def feeds() -> list[FeedInput]:
                 mandate=mandates[place % 3],
                 contact="ж" * 90 if place % 2 else "",
                 cname="info.example" if action is Action.CNAME else "",
+                records=RECORDS if action is Action.LOCAL else (),
                 expires=LAST if place % 2 else None,
             ),
             Scope.BOTH,
@@ -54,12 +66,31 @@ def feeds() -> list[FeedInput]:
         (order("seen-inside", Action.MONITOR), Scope.BOTH, ["seen.sinkhole.example", "info.example"]),
         (order("twice", Action.REFUSED), Scope.BOTH, ["sinkhole.example", "deep.seen.example"]),
     ]
-    return [_feed("law", 10, law), _feed("own", 20, own)]
+    before = [
+        (order("pass", Action.PASSTHRU), Scope.BOTH, ["refused.example", "pass.zone.test", "198.51.1.0/25"]),
+        (order("stop", Action.NXDOMAIN), Scope.EXACT, ["stop.zone.test", "www.nodata.example", "198.51.1.9"]),
+        (order("local", Action.LOCAL, records=RECORDS), Scope.SUBDOMAINS, ["zone.test", "tcp-only.example"]),
+        (order("off", Action.MONITOR), Scope.BOTH, ["cname.example", "198.51.3.0/24"]),
+    ]
+    between = [
+        (order("over", Action.DROP), Scope.BOTH, ["zone.test", "seen.example", "203.0.113.0/24"]),
+        (order("star", Action.CNAME, cname="*.info.example"), Scope.BOTH, ["star.zone.test", "local.example"]),
+        (order("near", Action.PASSTHRU), Scope.EXACT, ["twice.zone.test", "to-sinkhole.example"]),
+        (order("once", Action.TCP_ONLY), Scope.BOTH, ["deep.seen.example", "192.0.2.0/24"]),
+    ]
+    return [
+        _feed("law", 10, law),
+        _feed("own", 20, own),
+        _feed("before", 5, before, "rpz"),
+        _feed("between", 15, between, "rpz-transfer"),
+    ]
 
 
-def _feed(name: str, priority: int, listed: Sequence[tuple[Order, Scope, Sequence[str]]]) -> FeedInput:
+def _feed(
+    name: str, priority: int, listed: Sequence[tuple[Order, Scope, Sequence[str]]], kind: str = "domains"
+) -> FeedInput:
     listings = [Listing(made, scope, keys_of(names)) for made, scope, names in listed]
-    return FeedInput(name, "domains", priority, "", [made for made, _, _ in listed], listings)
+    return FeedInput(name, kind, priority, "", [made for made, _, _ in listed], listings)
 
 
 LISTED = (
@@ -68,6 +99,8 @@ LISTED = (
     *("exact.example", "www.exact.example", "below.example", "www.below.example", "later.example", LONG),
     *("open.sinkhole.example", "a.open.sinkhole.example", "seen.sinkhole.example", "a.fine.test", "x.test", "test"),
     *("seen.example", "a.deep.seen.example", "info.example"),
+    *("zone.test", "pass.zone.test", "a.pass.zone.test", "stop.zone.test", "a.stop.zone.test", "a.b.zone.test"),
+    *("twice.zone.test", "a.twice.zone.test", "star.zone.test", "a.star.zone.test", f"{'x.' * 114}star.zone.test"),
 )
 OPEN = ("open.example", "www.open.example", "q.org", "nothing.example", DEEP, ".")
 EDGES = (*range(498, 515), *range(1218, 1235))  # octets of answers without OPT, about the limits of 512 and 1232

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import RulesetError
-from blockd.orders import Action, Order, Reason
+from blockd.orders import NO_TIER, Action, Order, Reason
 from blockd.ruleset import Enforced, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.ruleset.format import DIGEST_OFFSET, HEADER_SIZE, Header
 from tests.resolver import corpus
@@ -18,7 +18,14 @@ from tests.resolver.rig import keys_of
 table = pytest.importorskip("blockd.ruleset._table", reason="the native engine was not built")
 
 BROKEN = 4
-RULINGS = {Reason.NOT_LISTED: 0, Reason.NOT_IN_FORCE: 0, Reason.ALLOWED: 1, Reason.MONITORED: 2, Reason.LISTED: 3}
+RULINGS = {
+    Reason.NOT_LISTED: 0,
+    Reason.NOT_IN_FORCE: 0,
+    Reason.ALLOWED: 1,
+    Reason.MONITORED: 2,
+    Reason.LISTED: 3,
+    Reason.PASSED: 5,
+}
 NAMES = [name for name in (*corpus.LISTED, *corpus.OPEN) if name != "."]
 HOSTS = ["203.0.113.7", "203.0.113.9", "203.0.113.200", "198.51.3.9", "203.0.114.1", "192.0.2.1", "2001:db8:3::9", "::"]
 ADDRESSES = [key[2:] for key in keys_of([host for host in HOSTS if host != "::"])] + [bytes(16)]
@@ -37,7 +44,7 @@ class Opened:
         mapped = OrderStates(states, len(orders))
         self.enforced = Enforced(1, self.ruleset, mapped)
         actions = bytes(list(Action).index(order.action) for order in orders)
-        self.table = table.Table(self.ruleset.octets, self.ruleset.header, mapped.octets, actions)
+        self.table = table.Table(self.ruleset.octets, self.ruleset.header, mapped.octets, actions, self.enforced.tiers)
 
     def close(self) -> None:
         self.table.close()
@@ -66,7 +73,7 @@ class Opened:
                 ruling = RULINGS[verdict.reason]
                 is_name = ruling and lookup == self.enforced.verdict
                 size = len(verdict.entry.key) if verdict.entry and is_name else 0
-                assert said == (ruling, verdict.order_index if ruling else 0, size), (key, verdict)
+                assert said == (ruling, verdict.order_index if ruling else 0, size, verdict.tier), (key, verdict)
                 agreed += 1
         return agreed, broken
 
@@ -88,15 +95,15 @@ def test_a_closed_table_decides_nothing(path: Path, tmp_path: Path) -> None:
         key = keys_of(["sinkhole.example"])[0]
         assert opened.table.verdict(key)[0] == 3
         opened.table.close()
-        assert opened.table.verdict(key) == (BROKEN, 0, 0)
-        assert opened.table.address_verdict(ADDRESSES[0]) == (BROKEN, 0, 0)
+        assert opened.table.verdict(key) == (BROKEN, 0, 0, NO_TIER)
+        assert opened.table.address_verdict(ADDRESSES[0]) == (BROKEN, 0, 0, NO_TIER)
         opened.table.close()
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 5, 15, 17, 100, 100_000])
 def test_an_address_of_no_kind_is_not_listed(path: Path, tmp_path: Path, size: int) -> None:
     with Opened(path, tmp_path / "1.orders") as opened:
-        assert opened.table.address_verdict(b"\xcb" * size) == (0, 0, 0)
+        assert opened.table.address_verdict(b"\xcb" * size) == (0, 0, 0, NO_TIER)
 
 
 NO_NAMES = (
@@ -116,7 +123,7 @@ NO_NAMES = (
 @pytest.mark.parametrize("key", NO_NAMES)
 def test_a_key_of_no_name_is_not_listed(path: Path, tmp_path: Path, key: bytes) -> None:
     with Opened(path, tmp_path / "1.orders") as opened:
-        assert opened.table.verdict(key) == (0, 0, 0)
+        assert opened.table.verdict(key) == (0, 0, 0, NO_TIER)
 
 
 def test_a_file_cut_anywhere_is_refused(path: Path) -> None:
@@ -193,5 +200,5 @@ def test_a_file_whose_fields_lie_is_refused_or_read_within_its_bounds(path: Path
 def test_states_shorter_than_the_orders_are_refused(path: Path) -> None:
     ruleset = Ruleset.open(path)
     with pytest.raises(ValueError, match="shorter than the orders"):
-        table.Table(ruleset.octets, ruleset.header, memoryview(bytes(16)), b"\0")
+        table.Table(ruleset.octets, ruleset.header, memoryview(bytes(16)), b"\0", b"\0")
     ruleset.close()

@@ -1,0 +1,71 @@
+"""What the owner name of a policy zone's record stands for (draft-vixie-dnsop-dns-rpz, policy triggers).
+
+Owners come as keys (`blockd.names`) relative to the zone, so that the label that tells the kind of trigger is first.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from blockd.errors import BadName
+from blockd.names import DomainName, address_key
+from blockd.orders import Scope
+
+# What a forwarder cannot know, or what is about who asks: each is refused by its name.
+UNSUPPORTED = {
+    b"rpz-client-ip": "client-IP trigger",
+    b"rpz-nsdname": "NSDNAME trigger",
+    b"rpz-nsip": "NSIP trigger",
+}
+_RESERVED = b"rpz-"  # how the label of every trigger but a name begins
+_STAR = b"\x01*"
+
+
+def trigger_of(owner: bytes) -> tuple[bytes, Scope]:
+    """Give the key of the name or network that an owner stands for, and what of it is covered.
+
+    Raises BadName where it is no trigger that can be enforced: one of the values of UNSUPPORTED, unknown trigger,
+    bad address, bad prefix, host bits set, no dot (a single label would block a whole top-level domain).
+    """
+    if owner[1:5] == _RESERVED:
+        return _network_of(owner), Scope.BOTH
+    if owner.endswith(_STAR) and DomainName(owner).labels[0] == b"*":
+        key, scope = owner[: -len(_STAR)], Scope.SUBDOMAINS
+    else:
+        key, scope = owner, Scope.EXACT
+    if not key or len(key) == 1 + key[0]:
+        raise BadName("no dot")
+    return key, scope
+
+
+def _network_of(owner: bytes) -> bytes:
+    *labels, kind = DomainName(owner).labels
+    if kind != b"rpz-ip":
+        raise BadName(UNSUPPORTED.get(kind, "unknown trigger"))
+    try:
+        prefix_text, *words = [label.decode("ascii") for label in labels]
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BadName("bad address") from error
+    words.reverse()
+    packed = _packed(words)
+    if not prefix_text.isdigit() or prefix_text[0] == "0" or not 1 <= int(prefix_text[:4]) <= len(packed) * 8:
+        raise BadName("bad prefix")
+    prefix = int(prefix_text)
+    key = address_key(packed, prefix)
+    if key[2:] != packed:
+        raise BadName("host bits set")
+    return key
+
+
+def _packed(words: list[str]) -> bytes:
+    """Give the octets of an address whose parts stand in the order of its text; `zz` is the `::` of IPv6."""
+    text = ".".join(words)
+    if len(words) != 4 or "zz" in words:
+        if words.count("zz") > 1 or not all(word.isalnum() for word in words):
+            raise BadName("bad address")
+        before, found, behind = ":".join(words).partition("zz")
+        text = f"{before.rstrip(':')}::{behind.lstrip(':')}" if found else before
+    try:
+        return ipaddress.ip_address(text).packed
+    except ValueError as error:
+        raise BadName("bad address") from error

@@ -1,0 +1,67 @@
+"""The orders that a policy zone stands for: one for each kind of answer that its rules give."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+
+from blockd.feeds.rpz_rules import Answer, RpzRules
+from blockd.orders import Action, Order
+from blockd.ruleset import FeedInput, Listing
+from blockd.settings import Override, ZoneFeed
+
+_ID_TEXT = re.compile(r"[a-z0-9._-]{1,80}", re.ASCII)
+_MAX_ID = 80  # characters, as an order document has it
+_MARK = 12  # hexadecimal digits that tell one answer from another
+
+
+def override_of(feed: ZoneFeed) -> Answer | None:
+    """Give what all rules of a feed do, None where each does what it says."""
+    if feed.override is Override.GIVEN:
+        return None
+    if feed.override is Override.DISABLED:
+        return Answer(Action.MONITOR)
+    return Answer(Action(feed.override.value), feed.override_target)
+
+
+def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str, first_seen: int) -> FeedInput:
+    """Give what the compiler takes of a zone; `first_seen` is the date of its orders where the config has none.
+
+    An order's id is the same for the same answer in every version of the zone: metrics go on counting under it.
+    """
+    orders = [
+        feed.order_with(
+            first_seen, order_id(feed.name, answer), answer.action, cname=answer.target, records=answer.records
+        )
+        for answer in rules.answers
+    ]
+    return FeedInput(
+        name=feed.name,
+        type=feed.type,  # type: ignore[attr-defined]
+        priority=feed.priority,
+        digest=digest,
+        orders=orders,
+        listings=_listings(rules, orders),
+        version="" if rules.serial is None else str(rules.serial),
+        rejected=lambda: rules.junk,
+    )
+
+
+def order_id(feed: str, answer: Answer) -> str:
+    """Give the id of a zone's order: the feed, the action, and where that is not all, the target or a digest."""
+    base = f"{feed}.{answer.action}"
+    target = answer.target.replace("*.", "below.", 1)
+    if not answer.target and not answer.records:
+        return base
+    if not answer.records and _ID_TEXT.fullmatch(target) and len(base) + 1 + len(target) <= _MAX_ID:
+        return f"{base}.{target}"
+    digest = hashlib.sha256(answer.target.encode())
+    for record in answer.records:
+        digest.update(b"%d %d %d " % (record.type, record.ttl, len(record.data)) + record.data)
+    return f"{base}.{digest.hexdigest()[:_MARK]}"
+
+
+def _listings(rules: RpzRules, orders: list[Order]) -> Iterator[Listing]:
+    for answer, scope, keys in rules.rules():
+        yield Listing(orders[answer], scope, keys)

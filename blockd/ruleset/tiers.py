@@ -1,0 +1,33 @@
+"""Which feeds are asked one after the other: the tiers of a ruleset.
+
+A policy zone decides before the zones behind it are asked (draft-vixie-dnsop-dns-rpz, precedence rules), while the
+claims of all other feeds are weighed together. So each zone is a tier of its own, and neighbours of the other kinds
+are one together, in the order of their priorities.
+"""
+
+from __future__ import annotations
+
+from blockd.orders import NO_TIER
+from blockd.ruleset.catalogue import Catalogue
+
+ZONE_TYPES = frozenset(("rpz", "rpz-transfer"))
+MAX_TIERS = NO_TIER // 2  # a tier is one octet, whose lowest bit tells a zone; those behind the last share its place
+
+
+def tiers_of(catalogue: Catalogue) -> bytes:
+    """Give the tier of each order: an octet that is lower the earlier the tier is asked, and odd for a zone's."""
+    by_feed: dict[str, int] = {}
+    place = -1
+    zone_before = True
+    for feed in catalogue.feeds:  # by priority, then by name
+        zone = feed.type in ZONE_TYPES
+        if zone or zone_before:
+            place += 1
+        zone_before = zone
+        by_feed[feed.name] = min(place, MAX_TIERS - 1) * 2 + zone
+    return bytes(by_feed.get(record.feed, NO_TIER - 1) for record in catalogue.orders)
+
+
+def is_zone(tier: int) -> bool:
+    """Tell whether a tier is a policy zone's: then a name that it lists keeps the wildcards above it from matching."""
+    return bool(tier & 1)
