@@ -59,16 +59,8 @@ class Built:
     rejects: dict[str, RejectReport] = field(default_factory=dict)  # of refused content where a feed's was refused
 
 
-_NOT_CONTENT = (
-    "interval",
-    "max_size",
-    "url",
-    "path",
-    "root",
-    "primary",
-    "tsig",
-    "min_refresh",
-)  # keys of a feed that change no ruleset
+# Keys of a feed that change no ruleset.
+_NOT_CONTENT = ("interval", "max_size", "url", "path", "root", "primary", "tsig", "min_refresh")
 
 
 class _Refusal(Exception):

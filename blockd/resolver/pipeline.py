@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
+from blockd.feeds.transfer.notify import Notified, is_notify
 from blockd.metrics import Row, Transport
 from blockd.names import MAX_NAME, key_from_text
 from blockd.orders import NO_TIER, Action, Reason, Verdict
@@ -95,8 +96,10 @@ class Pipeline:
         row: Row,
         clock: Callable[[], float],
         refuse_unready: bool,
+        notified: Notified | None = None,
     ) -> None:
         self.clients = clients
+        self._notified = notified
         self._sinkhole = sinkhole
         self._cache = cache
         self._forwarder = forwarder
@@ -133,6 +136,8 @@ class Pipeline:
 
         Nothing is counted for an exchange that is given back: `finish` does that when it has its answer.
         """
+        if self._notified and is_notify(packet):
+            return self._answer_notify(self._notified, packet, host, transport)
         exchange = Exchange(packet, self.clients.serves(host))
         try:
             exchange.query = Query(packet, transport)
@@ -158,6 +163,15 @@ class Pipeline:
             outcome = self._run(exchange)
         counted = self._counted(exchange, outcome)
         return counted if isinstance(counted, bytes) else None
+
+    def _answer_notify(self, notified: Notified, packet: bytes, host: str, transport: Transport) -> bytes | Outcome:
+        """Answer a NOTIFY, which comes from a primary and not from a client."""
+        self._row.query(transport)
+        answer = notified.answer(packet, host)
+        if answer is None:
+            return Outcome.SILENCE
+        self._row.answer(answer[3] & types.RCODE)
+        return answer
 
     def _run(self, exchange: Exchange) -> bytes | Outcome:
         """Run the stages from where the exchange stands; a fault of ours costs this exchange a SERVFAIL, no more."""

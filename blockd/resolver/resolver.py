@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blockd.feeds.transfer.notify import Notified
 from blockd.metrics import Row, Transport
 from blockd.names import Network
 from blockd.resolver.answers import BlockAnswers, Sinkhole
@@ -46,6 +47,7 @@ class Resolver:
         clock: Callable[[], float],
         randomness: Callable[[int], bytes],
         refuse_unready: bool,
+        notified: Notified | None = None,
     ) -> None:
         """`engine` is what `engines.engine_name` gave; `randomness(n)` gives n unpredictable octets."""
         networks = list(networks)
@@ -71,6 +73,7 @@ class Resolver:
             row=row,
             clock=clock,
             refuse_unready=refuse_unready,
+            notified=notified,
         )
         self.cache: Cache | NativeCache = cache
         self.engine: AnyEngine = Engine(self.pipeline)

@@ -110,7 +110,8 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         "listen.doh: is not offered by this version; leave it empty",
         "sinkhole.ttl: 0 cannot be used; allowed is a whole number from 1 to 3600",
         "at_first_start: 'maybe' is not known; allowed is serve or refuse",
-        "feeds[0].type: 'adblock' is not offered by this version; allowed is one of signed, domains, hosts, rpz, rpz-transfer",
+        "feeds[0].type: 'adblock' is not offered by this version; allowed is one of "
+        "signed, domains, hosts, rpz, rpz-transfer",
         "feeds[1].priority: 'high' cannot be used; allowed is a whole number from 0 to 1000",
         "feeds[1].root: is missing. The file with the first root of trust, handed over out of band.",
         "log_level: 'loud' is not known; allowed is debug, info, warning or error",

@@ -39,6 +39,7 @@ async def ask_once(address: SocketAddress, question: bytes, seconds: float = UDP
                 lambda: _Asking(question[:2]), remote_addr=(address.host, address.port)
             )
             try:
+                transport.sendto(question)
                 async with asyncio.timeout(seconds):
                     answer = await asking.answer
             finally:

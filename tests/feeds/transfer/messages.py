@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import dns.flags
 import dns.message
 import dns.name
+import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import dns.tsig
@@ -29,7 +30,7 @@ def message(question: Question, records: Sequence[str], *, rcode: int = 0, asked
     """Give an answer with records, each written `owner ttl class type data`."""
     made = dns.message.Message(id=question.identifier)
     made.flags = dns.flags.QR | dns.flags.AA
-    made.set_rcode(rcode)
+    made.set_rcode(dns.rcode.Rcode.make(rcode))
     if asked:
         made.question.append(dns.rrset.RRset(dns.name.from_wire(question.zone, 0)[0], 1, question.kind))  # type: ignore[arg-type]
     for record in records:

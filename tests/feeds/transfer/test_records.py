@@ -166,7 +166,7 @@ def test_both_readers_give_the_same_for_any_message(
 ) -> None:
     body = bytearray(message(ASKED, []).to_wire())
     for owner, (kind, data), ttl in made:
-        body += owner.to_wire()[:-1] + b"\xc0\x0c"
+        body += (owner.to_wire() or b"")[:-1] + b"\xc0\x0c"
         body += kind.to_bytes(2) + b"\0\1" + ttl.to_bytes(4) + len(data).to_bytes(2) + data
     for at, octet in changes:
         if START + at < len(body):
