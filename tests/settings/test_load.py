@@ -110,8 +110,10 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         "listen.doh: is not offered by this version; leave it empty",
         "sinkhole.ttl: 0 cannot be used; allowed is a whole number from 1 to 3600",
         "at_first_start: 'maybe' is not known; allowed is serve or refuse",
-        "feeds[0].type: 'adblock' is not offered by this version; allowed is one of "
-        "signed, domains, hosts, rpz, rpz-transfer",
+        (
+            "feeds[0].type: 'adblock' is not offered by this version; allowed is one of "
+            "signed, domains, hosts, rpz, rpz-transfer"
+        ),
         "feeds[1].priority: 'high' cannot be used; allowed is a whole number from 0 to 1000",
         "feeds[1].root: is missing. The file with the first root of trust, handed over out of band.",
         "log_level: 'loud' is not known; allowed is debug, info, warning or error",
@@ -126,7 +128,7 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
     [
         ("feeds: {}", "feeds: {} is no list; allowed is a list"),
         ("feeds: [x]", "feeds[0]: 'x' is no feed; allowed is a mapping with at least name and type"),
-        ("feeds: [{name: a}]", "feeds[0].type: is missing; allowed is one of signed, domains, hosts, rpz-transfer"),
+        ("feeds: [{name: a}]", "feeds[0].type: is missing; allowed is one of signed, domains, hosts, rpz, rpz-transfer"),
         ("feeds: [{name: a, type: [x]}]", "feeds[0].type: ['x'] is no type of feed"),
         ("feeds: [{type: hosts, path: x}]", "feeds[0].name: is missing. The feed's name"),
         ("feeds: [{name: -a, type: hosts, path: x}]", "feeds[0].name: '-a' cannot be used; allowed is small letters"),
