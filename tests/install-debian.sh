@@ -8,6 +8,7 @@ packages=(
     curl           # the commands of README.md
     knot           # knotd, a real name server to forward to
     dnsperf        # questions in the short benchmark
+    minisign       # signatures of lists
 )
 
 missing=()

@@ -7,8 +7,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
-
-from pydantic import TypeAdapter
+from typing import cast, get_args
 
 from blockd.cli import DONE, NO
 from blockd.cli.fetching import fetched, gate_of
@@ -16,9 +15,9 @@ from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, Content, build
+from blockd.feeds.lists import Kind
 from blockd.ruleset import Gate
-from blockd.settings import AnyFeed, load
-from blockd.settings.agreement import TEXTS
+from blockd.settings import FEED_TYPES, AnyFeed, load
 
 HELP = "compile lists to a ruleset file"
 
@@ -26,7 +25,7 @@ HELP = "compile lists to a ruleset file"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the lists and where the result goes."""
     parser.add_argument("lists", nargs="*", type=Path, metavar="LIST", help="text lists; the config's feeds if none")
-    parser.add_argument("--type", choices=TEXTS, default="domains", help="what the lists are")
+    parser.add_argument("--type", choices=(*get_args(Kind), "rpz"), default="domains", help="what the lists are")
     parser.add_argument("--output", type=Path, default=Path("blockd.ruleset"), metavar="FILE", help="the ruleset file")
 
 
@@ -63,13 +62,13 @@ def run(args: argparse.Namespace) -> int:
     return NO if refused or header is None else DONE
 
 
-_FEED: TypeAdapter[AnyFeed] = TypeAdapter(AnyFeed)
-
-
 def _named(lists: list[Path], kind: str) -> list[Candidate]:
     """Give each list named on the command line as a feed of its own."""
     feeds = [
-        _FEED.validate_python({"name": f"list-{number}", "type": kind, "path": str(path.absolute())})
+        cast(
+            AnyFeed,
+            FEED_TYPES[kind].model_validate({"name": f"list-{number}", "type": kind, "path": str(path.absolute())}),
+        )
         for number, path in enumerate(lists, 1)
     ]
     contents = [Content(path, f"list {path}") for path in lists]

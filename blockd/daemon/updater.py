@@ -237,6 +237,8 @@ class Updater:
         for name, fetched in taken.items():
             self.feeds[name].state.accept(fetched, built.rejects.get(name), time.time())
             self.feeds[name].content_refusal = ""
+            for sentence in built.rejects[name].warnings if name in built.rejects else ():
+                log.warning("Feed %s is taken: %s", name, sentence)
 
     def _fetch_anew(self, tracked: Tracked) -> None:
         """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""

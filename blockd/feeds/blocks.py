@@ -8,13 +8,15 @@ from blockd.errors import FeedRefused
 from blockd.feeds.listed import MAX_LINE
 from blockd.feeds.rejects import printable
 
+KEPT = MAX_LINE + 2  # octets of a longer line: one too many, and one that may be a carriage return and is not counted
+
 
 def read_blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
-    """Give blocks of whole lines, line feeds included; a block is at most one piece and MAX_LINE + 1 octets long.
+    """Give blocks of whole lines, line feeds included; a block is at most one piece and KEPT octets long.
 
-    Of a line that runs over the end of a piece, MAX_LINE + 1 octets are kept: enough for its reader to see that it is
-    too long. Raises FeedRefused("cut") at the end of `source` where the last line has no line feed: the names given
-    before are then part of a list nobody has published, and must be thrown away.
+    Of a line that runs over the end of a piece, KEPT octets are kept: enough for its reader to see that it is too long.
+    Raises FeedRefused("cut") at the end of `source` where the last line has no line feed: the names given before are
+    then part of a list nobody has published, and must be thrown away.
     """
     rest = b""
     skipping = False
@@ -31,8 +33,8 @@ def read_blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
             rest = piece[end:]
         else:
             rest += piece
-        if len(rest) > MAX_LINE:
-            rest = rest[: MAX_LINE + 1]
+        if len(rest) > KEPT:
+            rest = rest[:KEPT]
             skipping = True
     if rest:
         raise FeedRefused(

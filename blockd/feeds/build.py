@@ -15,16 +15,16 @@ from typing import TypeVar
 
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import read_bundle
-from blockd.feeds.lists import DomainLines, read_list, read_transferred, read_zone
+from blockd.feeds.lists import DomainLines, read_list, read_scopes, read_transferred, read_zone
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.names import key_from_text
-from blockd.orders import OrderDocument
+from blockd.orders import Order, OrderDocument, Scope
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
 from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.format import Header
-from blockd.settings import AnyFeed, RpzFeed, SignedFeed, TransferFeed
+from blockd.settings import AdblockFeed, AnyFeed, RpzFeed, SignedFeed, TransferFeed
 
 _Step = TypeVar("_Step")
 
@@ -60,7 +60,7 @@ class Built:
 
 
 # Keys of a feed that change no ruleset.
-_NOT_CONTENT = ("interval", "max_size", "url", "path", "root", "primary", "tsig", "min_refresh")
+_NOT_CONTENT = ("interval", "max_size", "url", "path", "root", "signature", "primary", "tsig", "min_refresh")
 
 
 class _Refusal(Exception):
@@ -165,19 +165,35 @@ def _input(candidate: Candidate, built: Built) -> FeedInput:
     rejects = RejectReport()
     built.rejects.setdefault(feed.name, rejects)
     keys: Iterable[bytes]
-    if feed.type == "domains":
+    listings: Iterable[Listing]
+    if isinstance(feed, AdblockFeed):
+        listings = _scoped_listings(feed, order, content, rejects)
+    elif feed.type == "domains":
         keys = _RefusedLines(feed.name, DomainLines(content.path, rejects, feed.max_size))
+        listings = [Listing(order, feed.scope, keys)]
     else:
         keys = _refusing(feed.name, read_list(feed.type, content.path, rejects, feed.max_size))
+        listings = [Listing(order, feed.scope, keys)]
     return FeedInput(
         name=feed.name,
         type=feed.type,
         priority=feed.priority,
         digest=content.digest,
         orders=[order],
-        listings=[Listing(order, feed.scope, keys)],
+        listings=listings,
         rejected=lambda: rejects.rejected,
     )
+
+
+def _scoped_listings(feed: AdblockFeed, order: Order, content: Content, rejects: RejectReport) -> Iterator[Listing]:
+    """Read a list whose rules say themselves what they cover."""
+    try:
+        listed = read_scopes(content.path, rejects, feed.max_size)
+    except FeedRefused as refused:
+        raise _Refusal(feed.name, refused) from refused
+    for scope in (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH):
+        if keys := [key for key, own in listed.items() if own == scope]:
+            yield Listing(order, scope, keys)
 
 
 def _signed_input(feed: SignedFeed, content: Content) -> FeedInput:

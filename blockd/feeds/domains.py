@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from blockd.errors import BadName
 from blockd.feeds.listed import line_content, listed_key
 from blockd.feeds.rejects import RejectReport
+from blockd.feeds.shapes import bare_name
 from blockd.ruleset.builder import LineTaker
 
 _LINE_FEED = ord("\n")
@@ -96,10 +97,14 @@ def _plain_key(line: bytes, tops: dict[bytes, bytes], length: list[bytes] = _LEN
 
 
 def line_key(line: bytes, number: int, rejects: RejectReport) -> bytes | None:
-    """Read one line with care: its key, or None for a line without a name, which is counted unless it holds nothing."""
+    """Read one line with care: its key, or None for a line without a name, which is counted unless it holds nothing.
+
+    A name may stand in any of the shapes that `bare_name` knows.
+    """
     try:
         content = line_content(line, number)
-        return listed_key(content) if content else None
+        name = bare_name(content)
+        return listed_key(name) if name else None
     except BadName as error:
         rejects.add(error.reason, number, line)
         return None

@@ -44,6 +44,10 @@ class FileSource:
         """Whether the last poll saw a change that it did not take yet."""
         return self._seen != self._taken
 
+    def forget(self) -> None:
+        """Take the file again at the next poll, though it has not changed."""
+        self._seen = self._taken = None
+
     def poll(self, folder: Path) -> Fetched | None:
         """Copy the file to `folder`/incoming when it has changed, and has then stayed the same for `settle` seconds.
 
@@ -55,10 +59,10 @@ class FileSource:
             return self._poll(folder / INCOMING)
         except FeedRefused:
             (folder / INCOMING).unlink(missing_ok=True)
-            self._seen = self._taken = None  # so that the same file put back is taken
+            self.forget()  # so that the same file put back is taken
             raise
         except OSError as error:  # reading errors are FeedRefused by now
-            self._seen = self._taken = None
+            self.forget()
             raise FeedRefused("fault", f"{folder / INCOMING} cannot be written ({error}): nothing is taken.") from error
 
     def _poll(self, incoming: Path) -> Fetched | None:
@@ -105,6 +109,14 @@ class FileSource:
             return os.read(descriptor, _PIECE)
         except OSError as error:
             raise cannot_read(self._path, error) from error
+
+
+def stamp_of(path: Path) -> _Stamp | None:
+    """Give what changes when a file does; None where there is none to look at."""
+    try:
+        return _stamp(path.stat())
+    except OSError:
+        return None
 
 
 def _stamp(status: os.stat_result) -> _Stamp:

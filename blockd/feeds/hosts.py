@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable, Iterator
 
@@ -40,30 +41,20 @@ def read_hosts(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes
     Each block holds whole lines with their line feeds. A line without an address or without a name is rejected as
     `no address` or `no name`; a name that is none is rejected alone, for the reasons of `listed_key`.
     """
-    addresses: dict[bytes, bool] = {}
     for block in blocks:
         for number, line in enumerate(block[:-1].split(b"\n"), rejects.lines + 1):
             try:
                 words = line_content(line, number).split()
                 if not words:
                     continue
-                known = addresses.get(words[0])
-                if known is None:
-                    known = _is_address(words[0])
-                    if len(addresses) < _MAX_ADDRESSES:
-                        addresses[words[0]] = known
-                if not known:
+                if not is_address(words[0]):
                     raise BadName("no address")
                 if len(words) == 1:
                     raise BadName("no name")
             except BadName as error:
                 rejects.add(error.reason, number, line)
                 continue
-            if words[0] in _LOCAL_ADDRESSES:
-                continue
-            for word in words[1:]:
-                if word.lower() in _LOCAL_NAMES:
-                    continue
+            for word in names_of(words):
                 try:
                     key = listed_key(word)
                 except BadName as error:
@@ -74,7 +65,16 @@ def read_hosts(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes
         rejects.lines += block.count(b"\n")
 
 
-def _is_address(word: bytes) -> bool:
+def names_of(words: list[bytes]) -> list[bytes]:
+    """Give the names of a line's words, of which the first is an address, without those of the machine itself."""
+    if words[0] in _LOCAL_ADDRESSES:
+        return []
+    return [word for word in words[1:] if word.lower() not in _LOCAL_NAMES]
+
+
+@functools.lru_cache(_MAX_ADDRESSES)
+def is_address(word: bytes) -> bool:
+    """Whether a word is an IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(word.decode("ascii"))
     except ValueError:

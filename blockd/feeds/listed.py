@@ -15,21 +15,37 @@ def line_content(line: bytes, number: int) -> bytes:
     """Give what a line holds without blanks and comments, empty where there is nothing else.
 
     `line` comes without its line feed, `number` counts from 1: the first may begin with a byte order mark. A comment is
-    a line that begins with `#`, `;` or `!`, or what follows a `#` behind a blank. Raises BadName("too long") for a
-    line over MAX_LINE that is no comment.
+    a line that begins with `#`, `;` or `!`, or what follows a `#` behind a blank. Raises BadName as `bounded_content`
+    does, for a line that is no comment.
     """
+    content = bounded_content(line, number, _COMMENT_SIGNS)
+    return without_note(content) if b"#" in content else content
+
+
+def bounded_content(line: bytes, number: int, comment_signs: bytes) -> bytes:
+    """Give a line without the blanks around it, empty where it begins with one of `comment_signs`.
+
+    Raises BadName("too long") for a line over MAX_LINE that does not begin with one. Only its first MAX_LINE octets are
+    looked at: `read_blocks` keeps little more of a line that runs over the end of a piece.
+    """
+    is_long = len(line) > MAX_LINE
+    if is_long:
+        line = line[:MAX_LINE]
     if number == 1:
         line = line.removeprefix(BOM)
     content = line.strip(BLANK)
-    if content[:1] in _COMMENT_SIGNS:
+    if content and content[0] in comment_signs:
         return b""
-    if len(line) > MAX_LINE:
+    if is_long:
         raise BadName("too long")
-    if b"#" in content:
-        for blank in (b" #", b"\t#"):
-            content = content.partition(blank)[0]
-        content = content.rstrip(BLANK)
     return content
+
+
+def without_note(content: bytes) -> bytes:
+    """Leave out what follows a `#` behind a blank."""
+    for blank in (b" #", b"\t#"):
+        content = content.partition(blank)[0]
+    return content.rstrip(BLANK)
 
 
 def listed_key(content: bytes) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from blockd.errors import FeedRefused
+from blockd.feeds.adblock import read_adblock
 from blockd.feeds.blocks import read_blocks
 from blockd.feeds.body import Progress, open_body
 from blockd.feeds.domains import add_domains, read_domains
@@ -16,9 +17,10 @@ from blockd.feeds.rejects import RejectReport
 from blockd.feeds.rpz_rules import Answer, RpzRules
 from blockd.feeds.rpz_zone import ZoneText
 from blockd.feeds.transfer.content import open_zone
+from blockd.orders import Scope
 from blockd.ruleset.builder import LineTaker
 
-Kind = Literal["domains", "hosts"]
+Kind = Literal["domains", "hosts", "adblock"]
 _READERS = {"domains": read_domains, "hosts": read_hosts}
 
 
@@ -31,8 +33,20 @@ def read_list(
     It may raise after the last name was given: nothing of a list counts before its reading has ended without an error.
     """
     with open_body(path, max_size, progress) as pieces:
-        yield from _READERS[kind](read_blocks(pieces, str(path)), rejects)
+        blocks = read_blocks(pieces, str(path))
+        if kind == "adblock":
+            yield from read_adblock(blocks, rejects, str(path))
+        else:
+            yield from _READERS[kind](blocks, rejects)
     _refuse_nameless(path, rejects)
+
+
+def read_scopes(path: Path, rejects: RejectReport, max_size: int) -> dict[bytes, Scope]:
+    """Give the key of every name in the ad blocker's list at `path`, with its scope; raises as `read_list` does."""
+    with open_body(path, max_size) as pieces:
+        listed = read_adblock(read_blocks(pieces, str(path)), rejects, str(path))
+    _refuse_nameless(path, rejects)
+    return listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ REASONS = {
     "shrunk": "it has lost more names than the gate allows",
     "rejects": "too many of its lines are no names",
     "signature": "a signature or digest is wrong, or too few keys have signed",
+    "unsigned": "its detached signature is not there, or is not that of the list by the feed's key",
     "rollback": "it is older than what was seen before",
     "expired": "its metadata has expired",
     "not allowed": "the zone's primary refuses the transfer to this address or key",

@@ -1,4 +1,4 @@
-"""What was wrong with the lines of a list: counts by reason, and samples that are safe to print."""
+"""What was not taken of a list, and why: counts by reason, and samples that are safe to print."""
 
 from __future__ import annotations
 
@@ -24,19 +24,27 @@ class Sample:
 class RejectReport:
     """Filled while a list is read: `lines` read so far, names `accepted`, and what was rejected, by reason.
 
-    Blank lines, comments and a hosts file's local names are neither accepted nor rejected.
+    `skips` counts, by reason, what is right where it stands and is not about names, as most of an ad blocker's list; it
+    is no fault of the list, and counts for no limit. Blank lines, comments and a hosts file's local names are counted
+    nowhere. No reason is one of a reject and of a skip.
     """
 
     lines: int = 0
     accepted: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     samples: dict[str, list[Sample]] = field(default_factory=dict)
+    skips: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)  # about what is taken all the same
 
     @property
     def rejected(self) -> int:
         """How many were rejected, for all reasons."""
         return sum(self.counts.values())
+
+    @property
+    def skipped(self) -> int:
+        """How many were skipped, for all reasons."""
+        return sum(self.skips.values())
 
     @property
     def share(self) -> float:
@@ -46,10 +54,11 @@ class RejectReport:
 
     def add(self, reason: str, line: int, content: bytes) -> None:
         """Count one rejected line, or one rejected name of it; `line` is its number, from 1."""
-        count = self.counts.get(reason, 0) + 1
-        self.counts[reason] = count
-        if count <= SAMPLES:
-            self.samples.setdefault(reason, []).append(Sample(line, printable(content)))
+        self._count(self.counts, reason, line, content)
+
+    def skip(self, reason: str, line: int, content: bytes) -> None:
+        """Count one line that is not about a name; `line` is its number, from 1."""
+        self._count(self.skips, reason, line, content)
 
     def warn(self, sentence: str) -> None:
         """Note something odd about the whole list."""
@@ -57,16 +66,16 @@ class RejectReport:
             self.warnings.append(sentence)
 
     def reasons(self) -> list[tuple[str, int]]:
-        """Reasons with their counts, the most frequent first."""
-        return sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+        """Reasons of rejects with their counts, the most frequent first."""
+        return _by_count(self.counts)
 
     def text(self) -> Iterator[str]:
         """The report for people, line by line, grouped by reason."""
         yield f"{self.lines:,} lines, {self.accepted:,} names accepted, {self.rejected:,} rejected ({self.share:.2%})"
-        for reason, count in self.reasons():
-            yield f"{reason}: {count:,}"
-            for sample in self.samples.get(reason, ()):
-                yield f"  line {sample.line}: {sample.text}"
+        yield from self._grouped(self.counts)
+        if self.skips:
+            yield f"{self.skipped:,} skipped, which are not about names"
+            yield from self._grouped(self.skips)
         yield from (f"warning: {sentence}" for sentence in self.warnings)
 
     def to_json(self) -> dict[str, object]:
@@ -75,13 +84,9 @@ class RejectReport:
             "lines": self.lines,
             "accepted": self.accepted,
             "rejected": self.rejected,
-            "reasons": {
-                reason: {
-                    "count": count,
-                    "samples": [{"line": sample.line, "text": sample.text} for sample in self.samples.get(reason, ())],
-                }
-                for reason, count in self.reasons()
-            },
+            "reasons": self._to_json(self.counts),
+            "skipped": self.skipped,
+            "skip_reasons": self._to_json(self.skips),
             "warnings": self.warnings,
         }
 
@@ -91,15 +96,8 @@ class RejectReport:
         report = cls()
         try:
             report.lines, report.accepted = _count(data["lines"]), _count(data["accepted"])
-            reasons = data["reasons"]
-            if not isinstance(reasons, dict):
-                raise TypeError("reasons")
-            for reason, told in reasons.items():
-                report.counts[str(reason)] = _count(told["count"])
-                report.samples[str(reason)] = [
-                    Sample(_count(sample["line"]), str(sample["text"])[:MAX_SAMPLE])
-                    for sample in told["samples"][:SAMPLES]
-                ]
+            report._take(report.counts, data["reasons"])
+            report._take(report.skips, data.get("skip_reasons", {}))
             warnings = data.get("warnings", [])
             if not isinstance(warnings, list):
                 raise TypeError("warnings")
@@ -107,6 +105,40 @@ class RejectReport:
         except (KeyError, TypeError) as error:
             raise FeedRefused("fault", "A reject report cannot be read back; nothing of the list is taken.") from error
         return report
+
+    def _count(self, counts: dict[str, int], reason: str, line: int, content: bytes) -> None:
+        count = counts.get(reason, 0) + 1
+        counts[reason] = count
+        if count <= SAMPLES:
+            self.samples.setdefault(reason, []).append(Sample(line, printable(content)))
+
+    def _grouped(self, counts: Mapping[str, int]) -> Iterator[str]:
+        for reason, count in _by_count(counts):
+            yield f"{reason}: {count:,}"
+            for sample in self.samples.get(reason, ()):
+                yield f"  line {sample.line}: {sample.text}"
+
+    def _to_json(self, counts: Mapping[str, int]) -> dict[str, object]:
+        return {
+            reason: {
+                "count": count,
+                "samples": [{"line": sample.line, "text": sample.text} for sample in self.samples.get(reason, ())],
+            }
+            for reason, count in _by_count(counts)
+        }
+
+    def _take(self, counts: dict[str, int], reasons: object) -> None:
+        if not isinstance(reasons, dict):
+            raise TypeError("reasons")
+        for reason, told in reasons.items():
+            counts[str(reason)] = _count(told["count"])
+            self.samples[str(reason)] = [
+                Sample(_count(sample["line"]), str(sample["text"])[:MAX_SAMPLE]) for sample in told["samples"][:SAMPLES]
+            ]
+
+
+def _by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def printable(content: bytes) -> str:

@@ -13,7 +13,7 @@ from blockd.errors import BadName
 from blockd.feeds.key_spool import KeySpool
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.rpz_triggers import UNSUPPORTED, trigger_of
-from blockd.names import DomainName, key_from_text, key_from_wire
+from blockd.names import DomainName, is_client_key, key_from_text, key_from_wire
 from blockd.orders import Action, LocalRecord, Scope
 from blockd.orders.document import MAX_RECORD_DATA, MAX_RECORDS
 
@@ -56,6 +56,7 @@ class RpzRules:
     def __init__(self, rejects: RejectReport, override: Answer | None = None) -> None:
         self.rejects = rejects
         self.serial: int | None = None
+        self.asks_client = False  # whether a rule is about who asks
         self._override = override
         self._spool = KeySpool()
         self._answers: dict[Answer, int] = {}
@@ -192,6 +193,7 @@ class RpzRules:
     def _flush(self) -> None:
         waiting = self._waiting
         if waiting.key:
+            self.asks_client = self.asks_client or is_client_key(waiting.key)
             self._spool.put(waiting.answer << 2 | waiting.scope, waiting.key)
         waiting.key = b""
 

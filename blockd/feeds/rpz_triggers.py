@@ -8,15 +8,15 @@ from __future__ import annotations
 import ipaddress
 
 from blockd.errors import BadName
-from blockd.names import DomainName, address_key
+from blockd.names import DomainName, address_key, client_key
 from blockd.orders import Scope
 
-# What a forwarder cannot know, or what is about who asks: each is refused by its name.
+# What a forwarder cannot know: each is refused by its name.
 UNSUPPORTED = {
-    b"rpz-client-ip": "client-IP trigger",
     b"rpz-nsdname": "NSDNAME trigger",
     b"rpz-nsip": "NSIP trigger",
 }
+_NETWORKS = {b"rpz-ip": address_key, b"rpz-client-ip": client_key}
 _RESERVED = b"rpz-"  # how the label of every trigger but a name begins
 _STAR = b"\x01*"
 
@@ -40,7 +40,8 @@ def trigger_of(owner: bytes) -> tuple[bytes, Scope]:
 
 def _network_of(owner: bytes) -> bytes:
     *labels, kind = DomainName(owner).labels
-    if kind != b"rpz-ip":
+    key_of = _NETWORKS.get(kind)
+    if key_of is None:
         raise BadName(UNSUPPORTED.get(kind, "unknown trigger"))
     try:
         prefix_text, *words = [label.decode("ascii") for label in labels]
@@ -51,7 +52,7 @@ def _network_of(owner: bytes) -> bytes:
     if not prefix_text.isdigit() or prefix_text[0] == "0" or not 1 <= int(prefix_text[:4]) <= len(packed) * 8:
         raise BadName("bad prefix")
     prefix = int(prefix_text)
-    key = address_key(packed, prefix)
+    key = key_of(packed, prefix)
     if key[2:] != packed:
         raise BadName("host bits set")
     return key

@@ -29,9 +29,9 @@ from blockd.feeds.transfer.exchange import ask_once, connected
 from blockd.feeds.transfer.keys import read_key
 from blockd.feeds.transfer.question import AXFR, IXFR, SOA, Question
 from blockd.feeds.transfer.records import reader
-from blockd.feeds.transfer.serial import is_newer
 from blockd.feeds.transfer.timers import Timers
 from blockd.feeds.transfer.zone_transfer import Kind, ZoneTransfer
+from blockd.ruleset.serial import is_newer
 from blockd.settings import SocketAddress, TransferFeed
 
 TOTAL = 1800.0  # seconds for one transfer: a national zone over a slow line

@@ -10,6 +10,7 @@ from pathlib import Path
 from blockd.errors import FeedRefused
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.file_source import FileSource
+from blockd.feeds.proved import ProvedFile, ProvedPage
 from blockd.feeds.signed import SignedRepository, write_bundle
 from blockd.feeds.transfer_source import TransferSource
 from blockd.feeds.web_source import WebSource
@@ -63,7 +64,8 @@ class Watch:
         return self.feed.interval
 
     def _file(self, path: Path, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
-        source = FileSource(path, feed.max_size, time.monotonic)
+        plain = FileSource(path, feed.max_size, time.monotonic)
+        source = plain if feed.signature is None else ProvedFile(plain, path, feed.signature)
 
         async def look() -> Fetched | None:
             deadline = time.monotonic() + MAX_SETTLING
@@ -76,7 +78,9 @@ class Watch:
         return look
 
     def _web(self, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
-        source = WebSource(feed.url or "", feed.max_size)
+        url = feed.url or ""
+        plain = WebSource(url, feed.max_size, as_published=feed.signature is not None)
+        source = plain if feed.signature is None else ProvedPage(plain, url, feed.signature)
         return lambda: source.fetch(self._folder, self.validators)
 
     def _signed(self, feed: SignedFeed) -> Callable[[], Awaitable[Fetched | None]]:

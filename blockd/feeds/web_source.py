@@ -30,7 +30,11 @@ SessionFactory = Callable[[], aiohttp.ClientSession]
 
 
 class WebSource:
-    """Fetches one URL; each fetch has its own session, so nothing of one is carried into the next."""
+    """Fetches one URL; each fetch has its own session, so nothing of one is carried into the next.
+
+    With `as_published` the octets are those of the server's file, as a signature over them needs them: it is asked not
+    to pack them, and a file that was packed before stays so, whatever the server calls that.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class WebSource:
         max_size: int,
         session_factory: SessionFactory = aiohttp.ClientSession,
         *,
+        as_published: bool = False,
         total: float = TOTAL,
         stall: float = STALL,
     ) -> None:
@@ -45,6 +50,7 @@ class WebSource:
         self._shown = _shown(URL(url))
         self._max_size = max_size
         self._session_factory = session_factory
+        self._as_published = as_published
         self._total = total
         self._stall = stall
 
@@ -111,6 +117,8 @@ class WebSource:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask, and follow redirects by hand: at most MAX_REDIRECTS, and never from https to anything else."""
         headers = {"User-Agent": f"blockd/{__version__}", "Accept-Encoding": "gzip"}
+        if self._as_published:
+            headers["Accept-Encoding"] = "identity"
         if previous.etag:
             headers["If-None-Match"] = previous.etag
         if previous.last_modified:
@@ -134,14 +142,14 @@ class WebSource:
         """Give the body unpacked; it is unpacked here, in bounded pieces, so that a small body cannot fill memory."""
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         pieces = response.content.iter_chunked(_PIECE)
-        if encoding in ("gzip", "x-gzip"):
+        if encoding in ("gzip", "x-gzip") and not self._as_published:
             gunzip = Gunzip(self._shown)
             async for packed in pieces:
                 for piece in gunzip.feed(packed):
                     yield piece
             if not gunzip.complete:
                 raise FeedRefused("cut", f"{self._shown} ended in the middle of its gzip body: nothing of it is taken.")
-        elif encoding in ("", "identity"):
+        elif encoding in ("", "identity", "gzip", "x-gzip"):
             async for piece in pieces:
                 yield piece
         else:

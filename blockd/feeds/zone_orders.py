@@ -45,6 +45,7 @@ def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str, first_seen: int)
         listings=_listings(rules, orders),
         version="" if rules.serial is None else str(rules.serial),
         rejected=lambda: rules.junk,
+        asks_client=rules.asks_client,
     )
 
 

@@ -1,7 +1,7 @@
 """Domain names and networks as values: on the wire, as text, as table keys. Pure: no clock, no file, no socket."""
 
 from blockd.names.domain import MAX_LABEL, MAX_NAME, DomainName, key_from_text, key_from_wire
-from blockd.names.network import Network, address_key, network_from_key
+from blockd.names.network import Network, address_key, client_key, is_client_key, network_from_key
 
 __all__ = [
     "MAX_LABEL",
@@ -9,6 +9,8 @@ __all__ = [
     "DomainName",
     "Network",
     "address_key",
+    "client_key",
+    "is_client_key",
     "key_from_text",
     "key_from_wire",
     "network_from_key",

@@ -145,9 +145,17 @@ def _to_ascii(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise BadName("too long")
     try:
-        return idna.encode(text, uts46=True, std3_rules=False, transitional=False).decode("ascii")
+        labels = idna.uts46_remap(text, std3_rules=False, transitional=False).split(".")
+        return ".".join(map(_label_to_ascii, labels))
     except (idna.IDNAError, UnicodeError) as error:
         raise BadName("bad IDNA") from error
+
+
+def _label_to_ascii(label: str) -> str:
+    """Give a label's A-label; what is ASCII already stays, since IDNA 2008 has no underscore and names have."""
+    if label.isascii() and not label.startswith("xn--"):
+        return label
+    return idna.alabel(label).decode("ascii")
 
 
 def _why_no_host_name(name: str) -> str:

@@ -1,7 +1,8 @@
 """An IP network as a value, and as a key that shares the ruleset's table with domain names.
 
 No domain name's key begins with an octet over 63, so a network's key begins with 0xF4 for IPv4 or 0xF6 for IPv6,
-then the prefix length, then the address in network order with its host bits clear.
+then the prefix length, then the address in network order with its host bits clear. A network of clients, whose
+questions a policy zone has a rule for, begins with 0xF8 or 0xFA instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from blockd.errors import BadName
 
 KEY_IPV4 = 0xF4
 KEY_IPV6 = 0xF6
+KEY_CLIENT_IPV4 = 0xF8
+KEY_CLIENT_IPV6 = 0xFA
+_SIZES = {KEY_IPV4: 4, KEY_IPV6: 16, KEY_CLIENT_IPV4: 4, KEY_CLIENT_IPV6: 16}
+_CLIENT_KINDS = {KEY_IPV4: KEY_CLIENT_IPV4, KEY_IPV6: KEY_CLIENT_IPV6}
 
 
 def address_key(packed: bytes, prefix_length: int) -> bytes:
@@ -24,9 +29,20 @@ def address_key(packed: bytes, prefix_length: int) -> bytes:
     return bytes((kind, prefix_length)) + network.to_bytes(len(packed))
 
 
+def client_key(packed: bytes, prefix_length: int) -> bytes:
+    """Give the key of the network of clients that holds an address, as `address_key` does."""
+    key = address_key(packed, prefix_length)
+    return bytes((_CLIENT_KINDS[key[0]],)) + key[1:]
+
+
+def is_client_key(key: bytes) -> bool:
+    """Tell whether a key is that of a network of clients."""
+    return key[0] >= KEY_CLIENT_IPV4
+
+
 def network_from_key(key: bytes) -> Network:
-    """Give the network of a key; the reverse of `Network.key`; raises BadName where the key is no network's."""
-    size = {KEY_IPV4: 4, KEY_IPV6: 16}.get(key[0]) if len(key) > 2 else None
+    """Give the network of a key, also of a network of clients; raises BadName where the key is no network's."""
+    size = _SIZES.get(key[0]) if len(key) > 2 else None
     if size is None or len(key) != size + 2 or key[1] > size * 8:
         raise BadName("bad network")
     return Network(key[2:], key[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag
 
-from blockd.names import DomainName, network_from_key
+from blockd.names import DomainName, is_client_key, network_from_key
 from blockd.names.network import KEY_IPV4
 
 
@@ -38,5 +38,6 @@ class Entry:
     def text(self) -> str:
         """The name or network as people write it."""
         if self.key and self.key[0] >= KEY_IPV4:
-            return network_from_key(self.key).text
+            network = network_from_key(self.key).text
+            return f"client {network}" if is_client_key(self.key) else network
         return DomainName(self.key).text

@@ -52,11 +52,12 @@ cdef class Answering:
     cdef int count4
     cdef int count6
 
+    cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
     cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, int64_t hit, uint8_t tiers, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
-    cdef Result _late_answer(self, const Question *q, Entry *entry, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Decision _judged(self, Entry *entry, uint8_t tiers) noexcept nogil
     cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil

@@ -80,7 +80,7 @@ cdef class Answering:
         error_places = struct.pack(f"={len(places)}I", *places)
         if max(len(answers.a), len(answers.aaaa), len(answers.soa)) > MAX_RECORD:
             raise ValueError("a record is too long")
-        table = Table(ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers)
+        table = Table(ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers, enforced.asks_client)
         # Nothing fails from here on: what is enforced and what is answered change together.
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
         self.errors = <const uint8_t *><const char *>self._errors
@@ -96,14 +96,14 @@ cdef class Answering:
         self.table_number += 1
 
     cdef Result _late_answer(
-        self, const Question *q, Entry *entry, uint8_t *out, uint32_t *written, double now
+        self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now
     ) noexcept nogil:
         """Answer one who waited, by what is enforced now."""
         cdef Decision decision
         cdef int64_t hit = -1
         cdef uint8_t tiers = NO_TIER
         if self.table is not None:
-            decision = self.table.decide(q.key, q.key_size, q.ends, q.labels)
+            decision = self._decided_for(client, self.table.decide(q.key, q.key_size, q.ends, q.labels))
             if decision.ruling == RULED_BROKEN:
                 return DECLINED
             if decision.ruling == RULED_LISTED:
@@ -250,6 +250,23 @@ cdef class Answering:
                         first = found
                 at += 2 + entry.leads[at + 1]
         return best if best.ruling == RULED_LISTED else first
+
+    cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil:
+        """Choose between the decisions about who asks and about what is asked, as `policy.first_of` does."""
+        cdef Decision found
+        if not self.table.asks_client or name.ruling == RULED_BROKEN:
+            return name
+        if client.sa_family == AF_INET:
+            found = self.table.decide_client(<const uint8_t *>&(<const sockaddr_in *>client).sin_addr, 4)
+        else:
+            found = self.table.decide_client(<const uint8_t *>&(<const sockaddr_in6 *>client).sin6_addr, 16)
+        if found.ruling == RULED_BROKEN:
+            return found
+        if name.ruling == RULED_ALLOWED:
+            return name
+        if found.tier != NO_TIER and found.tier <= name.tier:
+            return found
+        return found if name.ruling == RULED_NONE else name
 
     cdef bint _serves(self, const sockaddr *address) noexcept nogil:
         """Tell whether a client is served."""

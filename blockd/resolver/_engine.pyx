@@ -260,7 +260,7 @@ cdef class NativeEngine(Answering):
                 out = self.outbox.room(waiter.descriptor)
                 written = 0
                 if not read_question(waiter.packet, waiter.size, True, &q) or self._late_answer(
-                    &q, entry, out, &written, now
+                    &q, entry, <const sockaddr *>&waiter.peer.address, out, &written, now
                 ) == DECLINED:
                     self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
                 elif written:
@@ -335,7 +335,10 @@ cdef class NativeEngine(Answering):
         if q.qclass != CLASS_IN or q.qtype == TYPE_OPT or q.qtype == TYPE_AXFR or q.qtype == TYPE_IXFR:
             return DECLINED
         if self.table is not None:
-            decision = self.table.decide_hashed(q.key, q.key_size, q.ends, looked.hashes, looked.suffixes)
+            decision = self._decided_for(
+                <const sockaddr *>&peer.address,
+                self.table.decide_hashed(q.key, q.key_size, q.ends, looked.hashes, looked.suffixes),
+            )
             if decision.ruling == RULED_BROKEN:
                 return DECLINED
             if decision.ruling == RULED_LISTED:

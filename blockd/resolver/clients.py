@@ -18,11 +18,14 @@ class Clients:
 
     def serves(self, host: str) -> bool:
         """Tell whether the client at an IP address, as a socket writes it, is served."""
-        if ":" in host:
-            number = int.from_bytes(socket.inet_pton(socket.AF_INET6, host.partition("%")[0]))
-            return any(number & mask == network for network, mask in self._ipv6)
-        number = int.from_bytes(socket.inet_aton(host))
-        return any(number & mask == network for network, mask in self._ipv4)
+        packed = packed_host(host)
+        number = int.from_bytes(packed)
+        return any(number & mask == network for network, mask in (self._ipv4 if len(packed) == 4 else self._ipv6))
+
+
+def packed_host(host: str) -> bytes:
+    """Give the 4 or 16 octets of an IP address as a socket writes it."""
+    return socket.inet_pton(socket.AF_INET6, host.partition("%")[0]) if ":" in host else socket.inet_aton(host)
 
 
 def _masked(network: Network) -> tuple[int, int]:

@@ -15,11 +15,12 @@ from blockd.orders import NO_TIER, Action, Reason, Verdict
 from blockd.resolver import types
 from blockd.resolver.answers import BlockAnswers, Sinkhole, answer, error
 from blockd.resolver.cache import Cache, Cached, CacheKey, aged, question_of
-from blockd.resolver.clients import Clients
+from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.query import Query, refusal
 from blockd.resolver.records import behind_cname
 from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.ruleset.policy import first_of
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Outcome(Enum):
 
 
 class Exchange:
-    """One message from its arrival to its answer. It knows no more of the client than whether it is served."""
+    """One message from its arrival to its answer. Of the client it knows its host, for as long as it lasts."""
 
     __slots__ = (
         "cached",
@@ -41,6 +42,7 @@ class Exchange:
         "extended",
         "failure",
         "hits",
+        "host",
         "moment",
         "packet",
         "query",
@@ -52,8 +54,9 @@ class Exchange:
 
     query: Query
 
-    def __init__(self, packet: bytes, served: bool) -> None:
+    def __init__(self, packet: bytes, host: str, served: bool) -> None:
         self.packet = packet
+        self.host = host
         self.served = served
         self.verdict: Verdict = NOT_LISTED
         self.hits: list[int] = []
@@ -138,7 +141,7 @@ class Pipeline:
         """
         if self._notified and is_notify(packet):
             return self._answer_notify(self._notified, packet, host, transport)
-        exchange = Exchange(packet, self.clients.serves(host))
+        exchange = Exchange(packet, host, self.clients.serves(host))
         try:
             exchange.query = Query(packet, transport)
         except BadMessage as bad:
@@ -222,7 +225,10 @@ class Pipeline:
                 return Outcome.PASS
             return error(exchange.query, types.SERVFAIL, types.EDE_NOT_READY, "no list is enforced yet")
         exchange.moment = policy.enforced.moment
-        return self._apply(exchange, policy, policy.enforced.verdict(exchange.query.key))
+        verdict = policy.enforced.verdict(exchange.query.key)
+        if policy.enforced.asks_client:
+            verdict = first_of(policy.enforced.client_verdict(packed_host(exchange.host)), verdict)
+        return self._apply(exchange, policy, verdict)
 
     def _check_recursion(self, exchange: Exchange) -> bytes | Outcome:
         if exchange.query.flags & types.RD:

@@ -46,6 +46,7 @@ cdef class Table:
     cdef uint32_t orders
     cdef uint32_t max_labels
     cdef bint may_allow
+    cdef bint asks_client
     cdef uint8_t first_tier
     cdef uint32_t ipv4_count
     cdef uint32_t ipv6_count
@@ -58,6 +59,8 @@ cdef class Table:
     cdef Decision decide_hashed(self, const uint8_t *key, uint32_t size, const uint16_t *ends, const uint64_t *hashes, int count) noexcept nogil
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil
     cdef bint _weigh(self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed) noexcept nogil
+    cdef Decision decide_client(self, const uint8_t *packed, uint32_t size) noexcept nogil
+    cdef Decision _decide_network(self, const uint8_t *packed, uint32_t size, uint8_t kind, const uint8_t *lengths, uint32_t count) noexcept nogil
     cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil
     cdef uint32_t epoch(self) noexcept nogil
     cdef int64_t find(self, const uint8_t *key, uint32_t size, uint64_t hashed, const uint8_t **entry) noexcept nogil

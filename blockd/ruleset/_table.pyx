@@ -31,6 +31,8 @@ cdef enum:
     BROKEN = -2
     KEY_IPV4 = 0xF4
     KEY_IPV6 = 0xF6
+    KEY_CLIENT_IPV4 = 0xF8
+    KEY_CLIENT_IPV6 = 0xFA
 
 
 cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
@@ -43,10 +45,11 @@ cdef class Table:
     """A ruleset and the states of its orders, held mapped until `close`; then every decision is RULED_BROKEN.
 
     `octets` and `states` are the two files' content, `header` the ruleset's; `actions` has one octet for each order, its
-    action's place in `blockd.orders.Action`, and `tiers` another, as `blockd.ruleset.tiers` gives it.
+    action's place in `blockd.orders.Action`, and `tiers` another, as `blockd.ruleset.tiers` gives it; `asks_client`
+    tells whether networks of clients are listed.
     """
 
-    def __init__(self, octets, header, states, actions, tiers):
+    def __init__(self, octets, header, states, actions, tiers, asks_client=False):
         self._octets, self._states, self._actions, self._tiers = octets, states, actions, tiers
         self._view = octets
         self._state_view = states
@@ -74,6 +77,7 @@ cdef class Table:
         self.k1 = int.from_bytes(header.hash_key[8:], "little")
         self.max_labels = min(header.max_labels, 127)
         self._take_lengths(header)
+        self.asks_client = asks_client
 
     def _take_lengths(self, header):
         cdef bytes four = bytes(length for length in range(32, -1, -1) if header.ipv4_prefixes >> length & 1)
@@ -97,6 +101,11 @@ cdef class Table:
     def address_verdict(self, bytes packed):
         """The same for an address of 4 or 16 octets."""
         cdef Decision found = self.decide_address(packed, len(packed))
+        return int(found.ruling), found.order, found.entry_size, found.tier
+
+    def client_verdict(self, bytes packed):
+        """The same for the address of who asks."""
+        cdef Decision found = self.decide_client(packed, len(packed))
         return int(found.ruling), found.order, found.entry_size, found.tier
 
     cdef uint32_t epoch(self) noexcept nogil:
@@ -223,23 +232,36 @@ cdef class Table:
         return self.decide(padded, size, ends, labels)
 
     cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil:
-        """Decide about an address, longest network first."""
+        """Decide about an address that an answer leads to."""
+        if size == 4:
+            return self._decide_network(packed, size, KEY_IPV4, self.ipv4_lengths, self.ipv4_count)
+        return self._decide_network(packed, size, KEY_IPV6, self.ipv6_lengths, self.ipv6_count)
+
+    cdef Decision decide_client(self, const uint8_t *packed, uint32_t size) noexcept nogil:
+        """Decide about the address of who asks; the lengths of these networks are among those of IPv6."""
+        if not self.asks_client:
+            return undecided()
+        return self._decide_network(
+            packed, size, KEY_CLIENT_IPV4 if size == 4 else KEY_CLIENT_IPV6, self.ipv6_lengths, self.ipv6_count
+        )
+
+    cdef Decision _decide_network(
+        self, const uint8_t *packed, uint32_t size, uint8_t kind, const uint8_t *lengths, uint32_t count
+    ) noexcept nogil:
+        """Decide by the networks of a kind that hold an address, the longest first."""
         cdef uint8_t key[32]
         cdef uint64_t closed[2]
         cdef Decision found = undecided()
-        cdef const uint8_t *lengths = self.ipv4_lengths
-        cdef uint32_t count = self.ipv4_count
         cdef uint32_t i, bits, octet
         closed[0] = closed[1] = 0
-        if size == 16:
-            lengths = self.ipv6_lengths
-            count = self.ipv6_count
-        elif size != 4:
+        if size != 4 and size != 16:
             return found
         for i in range(count):
             bits = lengths[i]
+            if bits > size * 8:
+                continue
             memset(key, 0, sizeof(key))
-            key[0] = KEY_IPV4 if size == 4 else KEY_IPV6
+            key[0] = kind
             key[1] = bits
             memcpy(key + 2, packed, bits // 8)
             octet = bits // 8

@@ -23,6 +23,7 @@ class FeedRecord:
     digest: str  # SHA-256 of what was fetched, hexadecimal
     version: str = ""  # the feed's own word for its version, where it has one
     rejected: int = 0  # lines that were no names
+    asks_client: bool = False  # whether it lists networks of clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def rank(order: Order, priority: int) -> tuple[int, int, int, str]:
 def _feed_record(record: Mapping[str, object]) -> FeedRecord:
     found = FeedRecord(**record)  # type: ignore[arg-type]
     texts = (found.name, found.type, found.digest, found.version)
-    numbers = (found.priority, found.names, found.rejected)
+    numbers = (found.priority, found.names, found.rejected, found.asks_client)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
         raise TypeError("a feed with a wrong value")
     return found

@@ -54,6 +54,7 @@ class FeedInput:
     listings: Iterable[Listing]
     version: str = ""
     rejected: Callable[[], int] = field(default=lambda: 0)
+    asks_client: bool = False  # whether any of it is a network of clients
 
 
 def compile_ruleset(
@@ -96,7 +97,9 @@ def compile_ruleset(
             new_to_order, new_to_feed = builder.new()
             order_names[index] += new_to_order
             names += new_to_feed
-        record = FeedRecord(feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected())
+        record = FeedRecord(
+            feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected(), feed.asks_client
+        )
         judge(record)
         records.append(record)
     orders = tuple(OrderRecord(order, feed.name, order_names[i]) for i, (order, feed) in enumerate(ranked))

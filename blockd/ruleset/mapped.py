@@ -52,7 +52,7 @@ class Ruleset:
         section = header.catalogue
         self.catalogue = Catalogue.from_json(octets[section.offset : section.end])
         self.ipv4_lengths = _lengths(header.ipv4_prefixes)
-        self.ipv6_lengths = _lengths(header.ipv6_prefixes)
+        self.ipv6_lengths = _lengths(header.ipv6_prefixes)  # with those of networks of clients, of both kinds
 
     @classmethod
     def open(cls, path: Path, *, verify: bool = True) -> Ruleset:

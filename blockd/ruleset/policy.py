@@ -8,7 +8,7 @@ a name, its wildcards above that name do not match what is below it (closest enc
 
 from __future__ import annotations
 
-from blockd.names import DomainName, address_key
+from blockd.names import DomainName, address_key, client_key
 from blockd.orders import NO_TIER, Action, Entry, Reason, Scope, State, Verdict
 from blockd.ruleset.mapped import Claim, Ruleset
 from blockd.ruleset.states import States, StatesAt
@@ -28,6 +28,7 @@ class Enforced:
         self.ruleset = ruleset
         self.states = states
         self.tiers = tiers_of(ruleset.catalogue)
+        self.asks_client = any(feed.asks_client for feed in ruleset.catalogue.feeds)
         self._first_tier = min(self.tiers, default=NO_TIER)
         self._actions = tuple(record.order.action for record in ruleset.catalogue.orders)
         self._max_labels = ruleset.header.max_labels
@@ -63,6 +64,15 @@ class Enforced:
             network = address_key(packed, length)
             if claims := ruleset.claims(network):
                 listed.append((network, Scope.BOTH, claims))
+        return self._decide(listed) if listed else NOT_LISTED
+
+    def client_verdict(self, packed: bytes) -> Verdict:
+        """Decide about the questions of a client with an address of 4 or 16 octets."""
+        if not self.asks_client:
+            return NOT_LISTED
+        claims_of = self.ruleset.claims
+        networks = [client_key(packed, length) for length in self.ruleset.ipv6_lengths if length <= len(packed) * 8]
+        listed = [(network, Scope.BOTH, claims) for network in networks if (claims := claims_of(network))]
         return self._decide(listed) if listed else NOT_LISTED
 
     def covering(self, key: bytes) -> list[Verdict]:
@@ -125,6 +135,15 @@ class Enforced:
         key, claim = found
         record = self.ruleset.catalogue.orders[claim.order_index]
         return Verdict(reason, record.order, Entry(key, Scope(claim.scope)), record.feed, claim.order_index, tier)
+
+
+def first_of(client: Verdict, name: Verdict) -> Verdict:
+    """Choose between the verdicts on who asks and on what is asked: within a zone a client's rule comes first."""
+    if name.reason is Reason.ALLOWED:
+        return name
+    if client.tier != NO_TIER and client.tier <= name.tier:
+        return client
+    return name if name.action or not client.action else client
 
 
 def at_time(version: int, ruleset: Ruleset, now: float) -> Enforced:

@@ -2,12 +2,15 @@
 
 from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
 from blockd.settings.feeds import (
+    FEED_TYPES,
+    AdblockFeed,
     AnyFeed,
     DomainsFeed,
     HostsFeed,
     ListFeed,
     Override,
     RpzFeed,
+    Signature,
     SignedFeed,
     TextFeed,
     TransferFeed,
@@ -30,7 +33,9 @@ from blockd.settings.reference import reference
 from blockd.settings.transfer import Tsig
 
 __all__ = [
+    "FEED_TYPES",
     "SYSTEM_UPSTREAM",
+    "AdblockFeed",
     "AnyFeed",
     "BlockPage",
     "Cache",
@@ -45,6 +50,7 @@ __all__ = [
     "Override",
     "RpzFeed",
     "Settings",
+    "Signature",
     "SignedFeed",
     "Sinkhole",
     "SocketAddress",

@@ -14,7 +14,7 @@ from blockd.settings.addresses import SocketAddress, Upstream, socket_address_fr
 from blockd.settings.model import MAX_LISTENED, BlockPage, Listen
 from blockd.settings.values import shown
 
-LISTS = ("domains", "hosts")
+LISTS = ("domains", "hosts", "adblock")
 ZONES = ("rpz", "rpz-transfer")
 TEXTS = (*LISTS, "rpz")
 
@@ -68,6 +68,10 @@ def _list_feeds(data: Mapping[str, Any]) -> Iterator[str]:
         if len(given) != 1:
             given_text = "both path and url" if given else "neither path nor url"
             yield f"feeds[{number}]: has {given_text}; allowed is exactly one of them"
+        signature = _section(feed, "signature")
+        for key, other in (("path", "url"), ("url", "path")):
+            if signature.get(key) is not None and feed.get(key) is None and feed.get(other) is not None:
+                yield f"feeds[{number}].signature.{key}: the list has a {other}; allowed is the signature's {other}"
         if feed.get("type") not in LISTS:
             continue
         target = feed.get("cname") not in (None, "")

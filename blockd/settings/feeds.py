@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator
 
 from blockd.orders import Action, Mandate, Order, Scope
 from blockd.settings.places import ConfigPath, RepositoryUrl, list_url_from_text, path_from_text
@@ -14,13 +14,12 @@ from blockd.settings.section import LongText, Section, Whole, setting
 from blockd.settings.transfer import Primaries, Tsig
 from blockd.settings.values import Moment, TargetName, ZoneName, one_of, size_within, time_within
 
-# Known to the design, and refused with a sentence of their own until they are built.
-NOT_OFFERED = ("adblock",)
-
 UNNAMED_AUTHORITY = "the operator of this resolver"
 PATH_INTERVAL = "2s"  # looking at a file's times costs nothing
 URL_INTERVAL = "1h"  # a list's server is somebody else's
 
+ListPath = Annotated[Path | None, PlainValidator(path_from_text)]
+ListUrl = Annotated[str | None, PlainValidator(list_url_from_text)]
 FeedName = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
 
 
@@ -48,6 +47,13 @@ def _list_mandate(known: dict[str, Any]) -> Any:
     return Mandate.LAW.value if known.get("legal_basis") else Mandate.OPERATOR.value
 
 
+def _given(value: object) -> object:
+    """Refuse a key without a value, which must not leave a list unproved."""
+    if value is None:
+        raise ValueError("an empty value is no signature; allowed is a mapping with at least type and key")
+    return value
+
+
 class Feed(Section):
     """What every feed has."""
 
@@ -62,6 +68,24 @@ class SignedFeed(Feed):
     url: RepositoryUrl = Field(description="Where the repository is: http, https, or file with a folder.")
     root: ConfigPath = Field(description="The file with the first root of trust, handed over out of band.")
     interval: Annotated[float, time_within("100ms", "7d")] = setting("5s", "How often it is looked at.")
+
+
+class Signature(Section):
+    """A signature in a file of its own, by which a list is proved before it is read."""
+
+    type: Literal["rsa-sha256", "minisign"] = Field(description="The form of its signature: rsa-sha256 or minisign.")
+    key: ConfigPath = Field(description="The file with the public key, handed over out of band.")
+    path: ListPath = setting(
+        None, "The signature's file; if none, the list's own path and .sign, or .minisig.", validate_default=False
+    )
+    url: ListUrl = setting(
+        None, "The signature's URL; if none, the list's own URL and .sign, or .minisig.", validate_default=False
+    )
+
+    @property
+    def suffix(self) -> str:
+        """What stands behind the list's place where no other place is given."""
+        return {"rsa-sha256": ".sign", "minisign": ".minisig"}[self.type]
 
 
 class OrderingFeed(Feed):
@@ -98,11 +122,10 @@ class OrderingFeed(Feed):
 class TextFeed(OrderingFeed):
     """A text, in a file or behind a URL."""
 
-    path: Annotated[Path | None, PlainValidator(path_from_text)] = setting(
-        None, "The list's file; a feed has a path or a url.", validate_default=False
-    )
-    url: Annotated[str | None, PlainValidator(list_url_from_text)] = setting(
-        None, "The list's http or https URL; a feed has a path or a url.", validate_default=False
+    path: ListPath = setting(None, "The list's file; a feed has a path or a url.", validate_default=False)
+    url: ListUrl = setting(None, "The list's http or https URL; a feed has a path or a url.", validate_default=False)
+    signature: Annotated[Signature | None, BeforeValidator(_given)] = setting(
+        None, "How the list is signed; if none, it is not.", validate_default=False
     )
     interval: Annotated[float, time_within("100ms", "7d")] = Field(
         default_factory=_list_interval,
@@ -142,6 +165,12 @@ class HostsFeed(ListFeed):
     scope: Annotated[Scope, one_of(Scope)] = setting("exact", "What a name covers: exact, subdomains, both.")
 
 
+class AdblockFeed(ListFeed):
+    """A list in the syntax of ad blockers; each rule says what it covers."""
+
+    type: Literal["adblock"] = Field(description="The rules for names in an ad blocker's list.")
+
+
 class ZoneFeed(OrderingFeed):
     """A response policy zone, however it comes."""
 
@@ -171,11 +200,14 @@ class TransferFeed(ZoneFeed):
     max_size: Annotated[int, size_within("1K", "64G")] = setting("8G", "The largest size taken, as zone text.")
 
 
-AnyFeed = Annotated[SignedFeed | DomainsFeed | HostsFeed | RpzFeed | TransferFeed, Field(discriminator="type")]
+AnyFeed = Annotated[
+    SignedFeed | DomainsFeed | HostsFeed | AdblockFeed | RpzFeed | TransferFeed, Field(discriminator="type")
+]
 FEED_TYPES: dict[str, type[Feed]] = {
     "signed": SignedFeed,
     "domains": DomainsFeed,
     "hosts": HostsFeed,
+    "adblock": AdblockFeed,
     "rpz": RpzFeed,
     "rpz-transfer": TransferFeed,
 }

@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from blockd.settings.feeds import FEED_TYPES, NOT_OFFERED
+from blockd.settings.feeds import FEED_TYPES
 from blockd.settings.model import Settings
-from blockd.settings.section import section_in
+from blockd.settings.section import section_of
 from blockd.settings.values import shown
 from blockd.settings.yaml_file import Place, path_text
 
@@ -102,8 +102,6 @@ def _no_choice(_place: Place, value: object, context: Context) -> str:
 
 def _bad_tag(_place: Place, value: object, _context: Context) -> str:
     tag = value.get("type") if isinstance(value, Mapping) else None
-    if tag in NOT_OFFERED:
-        return f"{shown(tag)} is not offered by this version; allowed is one of {', '.join(FEED_TYPES)}"
     return f"{shown(tag)} is no type of feed; allowed is one of {', '.join(FEED_TYPES)}"
 
 
@@ -142,7 +140,7 @@ def _section_at(place: Place) -> type[BaseModel]:
     for part in place:
         if isinstance(part, int) or part == "feeds":
             continue
-        section = FEED_TYPES.get(part) or section_in(section.model_fields[part].annotation) or section
+        section = FEED_TYPES.get(part) or section_of(section.model_fields[part].annotation) or section
     return section
 
 

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from blockd.settings.feeds import FEED_TYPES
 from blockd.settings.model import Settings
-from blockd.settings.section import section_in
+from blockd.settings.section import section_of
 
 REQUIRED = "required"
 
@@ -29,11 +29,11 @@ def reference() -> list[tuple[str, str, str]]:
 
 def _rows(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
     for name, field in model.model_fields.items():
-        inner = section_in(field.annotation)
+        inner = section_of(field.annotation)
+        if inner is None or inner is not field.annotation:
+            yield f"{prefix}{name}", _default_text(field), field.description or ""
         if inner is not None:
             yield from _rows(f"{prefix}{name}.", inner)
-        else:
-            yield f"{prefix}{name}", _default_text(field), field.description or ""
 
 
 def _default_text(field: FieldInfo) -> str:

@@ -24,14 +24,14 @@ LongText = Annotated[str, Field(strict=True, max_length=MAX_LONG_TEXT), AfterVal
 Whole = Annotated[int, Field(strict=True)]
 
 
-def setting(default: Any, meaning: str, **limits: Any) -> Any:
-    """Give a field whose default is written as the file would write it, and so has another type than its value."""
-    return Field(default, description=meaning, **limits)
-
-
-def section_in(annotation: Any) -> type[BaseModel] | None:
-    """Give the section that a field holds, one that may be left out too; None where it holds a value."""
+def section_of(annotation: object) -> type[BaseModel] | None:
+    """Give the section that a field holds, or may hold; None where it holds a value."""
     for kind in (annotation, *get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
     return None
+
+
+def setting(default: Any, meaning: str, **limits: Any) -> Any:
+    """Give a field whose default is written as the file would write it, and so has another type than its value."""
+    return Field(default, description=meaning, **limits)

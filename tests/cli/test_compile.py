@@ -31,6 +31,13 @@ def test_hosts_file_is_compiled(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (told["names"], told["refused"], told["output"]) == (2, {}, str(output))
 
 
+def test_list_for_ad_blockers_is_compiled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tmp_path / "list", b"||listed.example^\n|other.example^\n@@||gone.example^\n||gone.example^\n##.banner\n")
+    output = tmp_path / "out.ruleset"
+    assert main(["compile", str(tmp_path / "list"), "--type", "adblock", "--output", str(output), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["names"] == 2
+
+
 def test_configs_feeds_are_compiled_where_no_list_is_named(daemon: Daemon, tmp_path: Path) -> None:
     output = tmp_path / "out.ruleset"
     assert main(["compile", "--config", str(daemon.config), "--output", str(output)]) == 0

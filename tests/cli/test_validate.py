@@ -51,6 +51,23 @@ def test_a_list_of_another_type_is_refused_as_what_it_is_not(path: Path, capsys:
     assert "no address: 4" in capsys.readouterr().out
 
 
+def test_a_list_for_ad_blockers_is_reported_with_what_it_skips(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"[Adblock Plus 2.0]\n||a.example^\n##.banner\n||com^\n")
+    assert main(["validate", str(path), "--type", "adblock"]) == DONE
+    assert capsys.readouterr().out.splitlines() == [
+        "4 lines, 1 names accepted, 1 rejected (50.00%)",
+        "no dot: 1",
+        "  line 4: ||com^",
+        "1 skipped, which are not about names",
+        "cosmetic: 1",
+        "  line 3: ##.banner",
+        f"{path} is a usable list",
+    ]
+
+
 def test_a_missing_file_is_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(tmp_path / "none")]) == NO
     assert "is not there" in capsys.readouterr().out

@@ -529,6 +529,15 @@ def test_list_by_plain_http_is_a_warning(examined: Examined, scheme: str, grade:
     assert [finding.grade for finding in examined.find("feeds")] == [grade]
 
 
+def test_signed_list_by_plain_http_is_ok_and_its_key_must_be_there(examined: Examined) -> None:
+    signature = {"type": "minisign", "key": "key"}
+    feed = {"name": "far", "type": "domains", "url": "http://lists.example.net/a", "signature": signature}
+    examined.settings["feeds"] = [feed]
+    assert [finding.grade for finding in examined.find("feeds")] == [Grade.OK]
+    examined.machine.readable = False
+    examined.assert_finds("feeds", Grade.BAD, "key cannot be read")
+
+
 def _signed(examined: Examined, root_days: float, list_days: float | None = None, newest: float | None = None) -> None:
     """Have a signed feed whose root, list and newest root, where they are given, expire after so many days."""
     trusted = examined.folder / "state" / "feeds" / "ministry" / "trusted"

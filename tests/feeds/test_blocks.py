@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.errors import FeedRefused
-from blockd.feeds.blocks import read_blocks
-from blockd.feeds.listed import MAX_LINE
+from blockd.feeds.blocks import KEPT, read_blocks
 
 
 @given(st.lists(st.binary(max_size=30).map(lambda piece: piece.replace(b"a", b"\n"))))
@@ -28,7 +27,7 @@ def test_blocks_hold_whole_lines_and_every_byte(pieces: list[bytes]) -> None:
 def test_a_line_without_end_is_never_held_whole() -> None:
     pieces = itertools.chain([b"a.example\nx"], itertools.repeat(b"x" * 10_000, 1000), [b"x\nb.example\n"])
     blocks = list(read_blocks(pieces, "list"))
-    assert b"".join(blocks) == b"a.example\n" + b"x" * (MAX_LINE + 1) + b"\nb.example\n"
+    assert b"".join(blocks) == b"a.example\n" + b"x" * KEPT + b"\nb.example\n"
 
 
 def test_a_list_that_ends_within_a_line_is_refused_with_what_is_left_of_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,28 @@ def test_line_numbers_run_on_over_blocks_and_odd_lines() -> None:
 def test_lines_that_never_end_are_too_long_in_both() -> None:
     report = same(b"a.example\n" + b"x" * 5000, b"y" * 5000 + b"\r\nb.example\n", b"c." * 2000)
     assert report.counts == {"too long": 2}
+
+
+_LONG_LINES = st.builds(
+    lambda parts: b"".join(octet * count for octet, count in parts),
+    st.lists(
+        st.tuples(
+            st.sampled_from([b" ", b"x", b"\r", b"#", b"\t", b"\xef\xbb\xbf", b"a.example", b"http://a.example/"]),
+            st.one_of(st.integers(0, 3), st.integers(1015, 1030)),
+        ),
+        max_size=5,
+    ),
+)
+
+
+@given(st.lists(_LONG_LINES, min_size=1, max_size=3), st.data())
+def test_what_a_line_holds_does_not_depend_on_where_a_block_ends(lines: list[bytes], data: st.DataObject) -> None:
+    content = b"".join(line + b"\n" for line in lines)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=4)))
+    pieces = [content[start:end] for start, end in pairwise([0, *cuts, len(content)])]
+    whole = by_blocks(read_blocks([content], "list"))
+    assert by_blocks(read_blocks(pieces, "list")) == whole
+    assert by_lines(read_blocks(pieces, "list")) == whole
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,28 @@ def test_plain_names_are_read_in_order_with_repetitions() -> None:
         ("bücher.example".encode(), "xn--bcher-kva.example"),
         ("例え。テスト".encode(), "xn--r8jz45g.xn--zckzah"),
         (b"_dmarc.a-b.xn--p1ai", "_dmarc.a-b.xn--p1ai"),
+        ("_dmarc.bücher.example".encode(), "_dmarc.xn--bcher-kva.example"),
+        ("*.BÜCHER.example.\r".encode(), "xn--bcher-kva.example"),
+        (b"http://a.example", "a.example"),
+        (b"http://a.example/", "a.example"),
+        (b"https://a.example/path?x=1#y", "a.example"),
+        (b"HTTPS://user:word@A.Example.:8443/x?y", "a.example"),
+        (b"https://popular.example@a.example/", "a.example"),
+        (b"http://a.example?q", "a.example"),
+        (b"http://a.example/caf\xe9/\x7f", "a.example"),
+        ("http://*.bücher.example/straße".encode(), "xn--bcher-kva.example"),
+        (b"https://a.example/#top # note", "a.example"),
+        (b"a.example/", "a.example"),
+        (b"a.example/path", "a.example"),
+        (b"a.example:8080", "a.example"),
+        (b"a.example:65535/path", "a.example"),
+        (b"0.0.0.0 a.example", "a.example"),
+        (b"127.0.0.1\tA.example.\t# note", "a.example"),
+        (b"::1   *.a.example", "a.example"),
+        (b"||a.example^", "a.example"),
+        (b"||A.example", "a.example"),
+        (b"||*.a.example^", "a.example"),
+        (b"\xef\xbb\xbf||a.example^\r", "a.example"),
         (b"1.2.3.4.example", "1.2.3.4.example"),
         (b"a" * 63 + b".example", "a" * 63 + ".example"),
         (b".".join([b"a" * 63] * 3 + [b"b" * 61]), ".".join(["a" * 63] * 3 + ["b" * 61])),
@@ -47,7 +69,21 @@ def test_every_usual_way_to_write_a_name_is_read(line: bytes, name: str) -> None
     assert (rejects.lines, rejects.accepted, rejects.rejected) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("line", [b"", b"  \t\r", b"# a.example", b"; a.example", b"!a.example", b" # x", b"#" * 5000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"  \t\r",
+        b"# a.example",
+        b"; a.example",
+        b"!a.example",
+        b" # x",
+        b"#" * 5000,
+        b"127.0.0.1 localhost",
+        b"0.0.0.0 0.0.0.0",
+        b"255.255.255.255 broadcasthost",
+    ],
+)
 def test_blank_lines_and_comments_are_neither_names_nor_rejects(line: bytes) -> None:
     names, rejects = read(line + b"\n")
     assert names == []
@@ -57,10 +93,41 @@ def test_blank_lines_and_comments_are_neither_names_nor_rejects(line: bytes) -> 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"https://a.example/path", "bad character"),
-        (b"0.0.0.0 a.example", "bad character"),
-        (b"a.example:8080", "bad character"),
-        (b"||a.example^", "bad character"),
+        (b"http://", "empty"),
+        (b"https:///path", "empty"),
+        (b"https://user@/path", "empty"),
+        (b"http://a.example/ http://b.example/", "bad character"),
+        (b"http://b%C3%BCcher.example/", "bad character"),
+        (b"http://a.example\\@b.example/", "bad character"),
+        (b"http://10.0.0.1/x", "address"),
+        (b"http://[2001:db8::1]:8080/x", "address"),
+        (b"http://intranet/x", "no dot"),
+        (b"http://a.example/\0", "NUL"),
+        (b"//a.example/", "bad character"),
+        (b"/banner/", "bad character"),
+        (b"someone@a.example", "bad character"),
+        (b"a.example:99999", "bad character"),
+        (b"a.example:", "bad character"),
+        (b"a.example:80:81", "bad character"),
+        (b"10.0.0.0/8", "address"),
+        (b"10.0.0.1:53", "address"),
+        (b"2001:db8::/32", "address"),
+        (b"0.0.0.0 a.example b.example", "several names"),
+        (b"0.0.0.0 http://a.example/", "bad character"),
+        (b"0.0.0.0 com", "no dot"),
+        (b"1 a.example", "bad character"),
+        (b"\x0b \x0c", "bad character"),
+        (b"||a.example^$third-party", "adblock rule"),
+        (b"||a.example^$important", "adblock rule"),
+        (b"||a.example/path", "adblock rule"),
+        (b"||a.", "adblock rule"),
+        (b"@@||a.example^", "adblock rule"),
+        (b"|https://a.example^", "adblock rule"),
+        (b"a.example##.banner", "adblock rule"),
+        (b"a.example#@#.banner", "adblock rule"),
+        (b"a.example#?#.banner", "adblock rule"),
+        (b"a.example^", "adblock rule"),
+        ("_bücher.example".encode(), "bad IDNA"),
         (b"<html>", "bad character"),
         (b"exa mple.a.example", "bad character"),
         (b"a.example#note", "bad character"),
@@ -83,6 +150,10 @@ def test_blank_lines_and_comments_are_neither_names_nor_rejects(line: bytes) -> 
         (b".".join([b"a" * 63] * 3 + [b"b" * 62]), "too long"),
         (b"a." * 600 + b"example", "too long"),
         (b"a.example" + b" " * 2000 + b"b", "too long"),
+        (b" " * 1020 + b"a.example", "too long"),
+        (b" " * 2000 + b"# note", "too long"),
+        (b" " * 2000, "too long"),
+        (b"http://a.example/" + b"x" * 1024, "too long"),
         (b"caf\xe9.example", "not UTF-8"),
     ],
 )
@@ -145,7 +216,18 @@ _NAMES = st.builds(
     st.lists(_LABELS, max_size=6),
     st.sampled_from(["", "", "", " ", "\r", ".", "..", " # note", "-"]),
 )
-_LINES = st.lists(st.one_of(_NAMES, _NAMES, st.binary(max_size=20)), max_size=12).map(
+_HOSTS = st.lists(_LABELS, max_size=4).map(".".join)
+_SHAPED = st.builds(
+    lambda before, host, behind: (before + host + behind).encode(),
+    st.sampled_from(
+        ["http://", "HTTPS://u:p@", "//", "||", "||*.", "|", "@@||", "0.0.0.0 ", "127.0.0.1\t", "::1 ", "x@", "/", "["]
+    ),
+    _HOSTS,
+    st.sampled_from(
+        ["", "/", "/p", ":80", ":80/x", ":", ":99999", "^", "^$all", "##.x", "#x", " # x", " b.example", "."]
+    ),
+)
+_LINES = st.lists(st.one_of(_NAMES, _NAMES, _SHAPED, st.binary(max_size=20)), max_size=12).map(
     lambda lines: [part for line in lines for part in line.replace(b"\r\n", b"\n").split(b"\n")]
 )
 

@@ -42,7 +42,9 @@ def test_hosts_files_are_read_as_such(tmp_path: Path) -> None:
     path = tmp_path / "hosts"
     path.write_bytes(b"127.0.0.1 localhost\n0.0.0.0 a.example\n")
     assert read(path, "hosts")[0] == ["a.example"]
-    assert refusal(path, "domains") == "empty"
+    assert read(path, "domains")[0] == ["a.example"]
+    path.write_bytes(b"a.example\n")
+    assert refusal(path, "hosts") == "empty"
 
 
 def test_a_list_that_is_not_there_is_missing(tmp_path: Path) -> None:

@@ -34,6 +34,24 @@ def test_people_read_the_most_frequent_reason_first() -> None:
     assert lines[-2:] == ["no dot: 1", "  line 3: localname"]
 
 
+def test_what_is_not_about_names_is_told_apart_and_no_fault() -> None:
+    report = _report()
+    for line in range(14, 21):
+        report.skip("cosmetic", line, b"##.banner")
+    assert (report.rejected, report.skipped) == (11, 7)
+    assert report.share == pytest.approx(11 / 19)
+    assert [sample.line for sample in report.samples["cosmetic"]] == list(range(14, 14 + SAMPLES))
+    lines = list(report.text())
+    assert lines[-7:-5] == ["7 skipped, which are not about names", "cosmetic: 7"]
+    assert RejectReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+def test_a_report_of_an_earlier_version_skips_nothing() -> None:
+    told = _report().to_json()
+    del told["skipped"], told["skip_reasons"]
+    assert RejectReport.from_json(told) == _report()
+
+
 def test_a_report_without_any_line_has_no_share() -> None:
     assert RejectReport().share == 0.0
 

@@ -68,7 +68,7 @@ def files(folder: Path, count: int, seed: int, end: float) -> str:
         fixed = Fixed(memoryview(head + states), states, (0,) * orders)
         actions = bytes(corpus.ACTIONS.index(record.order.action) for record in ruleset.catalogue.orders)
         enforced = Enforced(1, ruleset, fixed)
-        table = Table(ruleset.octets, header, fixed.octets, actions, enforced.tiers)
+        table = Table(ruleset.octets, header, fixed.octets, actions, enforced.tiers, enforced.asks_client)
         broken += driver.lookups(table, KEYS, ADDRESSES)[1] > 0
         read += 1
         if done % COMPARE_EACH == 0:

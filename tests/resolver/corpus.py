@@ -34,7 +34,7 @@ RECORDS = (
 def feeds() -> list[FeedInput]:
     """Give two feeds: a name for each action, exceptions inside of what is blocked, networks, orders not in force.
 
-    And two policy zones, one before both and one between them.
+    And two policy zones, one before both and one between them, with rules for clients.
     """
     mandates = tuple(Mandate)
     law: list[tuple[Order, Scope, Sequence[str]]] = [
@@ -70,12 +70,15 @@ def feeds() -> list[FeedInput]:
         (order("pass", Action.PASSTHRU), Scope.BOTH, ["refused.example", "pass.zone.test", "198.51.1.0/25"]),
         (order("stop", Action.NXDOMAIN), Scope.EXACT, ["stop.zone.test", "www.nodata.example", "198.51.1.9"]),
         (order("local", Action.LOCAL, records=RECORDS), Scope.SUBDOMAINS, ["zone.test", "tcp-only.example"]),
+        (order("friend", Action.PASSTHRU), Scope.BOTH, ["client 2001:db8:1::/64"]),
         (order("off", Action.MONITOR), Scope.BOTH, ["cname.example", "198.51.3.0/24"]),
     ]
     between = [
         (order("over", Action.DROP), Scope.BOTH, ["zone.test", "seen.example", "203.0.113.0/24"]),
         (order("star", Action.CNAME, cname="*.info.example"), Scope.BOTH, ["star.zone.test", "local.example"]),
         (order("near", Action.PASSTHRU), Scope.EXACT, ["twice.zone.test", "to-sinkhole.example"]),
+        (order("stranger", Action.NODATA), Scope.BOTH, ["client 192.0.2.192/26"]),
+        (order("known", Action.MONITOR), Scope.BOTH, ["client fe80::/10", "client 192.0.2.200/32"]),
         (order("once", Action.TCP_ONLY), Scope.BOTH, ["deep.seen.example", "192.0.2.0/24"]),
     ]
     return [
@@ -90,7 +93,8 @@ def _feed(
     name: str, priority: int, listed: Sequence[tuple[Order, Scope, Sequence[str]]], kind: str = "domains"
 ) -> FeedInput:
     listings = [Listing(made, scope, keys_of(names)) for made, scope, names in listed]
-    return FeedInput(name, kind, priority, "", [made for made, _, _ in listed], listings)
+    asks_client = any(name.startswith("client ") for _, _, names in listed for name in names)
+    return FeedInput(name, kind, priority, "", [made for made, _, _ in listed], listings, asks_client=asks_client)
 
 
 LISTED = (

@@ -14,7 +14,7 @@ import dns.name
 import dns.rdatatype
 
 from blockd.metrics import Counters, Transport
-from blockd.names import Network, key_from_text
+from blockd.names import Network, client_key, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
 from blockd.resolver import CacheLimits, Exchange, Forwarder, Outcome, Resolver, Sinkhole, engine_name
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
@@ -92,21 +92,20 @@ class Rig:
 
     def enforce(self, listed: Sequence[tuple[Order, Sequence[str]]], scope: Scope = Scope.BOTH) -> None:
         """Compile and enforce a ruleset; a name that starts with a digit is a network."""
-        self.version += 1
-        path = self.folder / f"{self.version}.ruleset"
         orders = [made for made, _ in listed]
         listings = [Listing(made, scope, keys_of(names)) for made, names in listed]
-        compile_ruleset(
-            [FeedInput("feed", "domains", 50, "", orders, listings)],
-            path,
-            created=1,
-            randomness=self._random.randbytes,
-        )
+        self.enforce_feeds([FeedInput("feed", "domains", 50, "", orders, listings)])
+
+    def enforce_feeds(self, feeds: Sequence[FeedInput]) -> None:
+        """Compile and enforce the ruleset of some feeds."""
+        self.version += 1
+        path = self.folder / f"{self.version}.ruleset"
+        compile_ruleset(feeds, path, created=1, randomness=self._random.randbytes)
         ruleset = Ruleset.open(path)
         self._orders = [record.order for record in ruleset.catalogue.orders]
         self._states_path = self.folder / f"{self.version}.orders"
-        write_states(self._states_path, self._orders, range(1, len(orders) + 1), 1)
-        self.resolver.enforce(Enforced(self.version, ruleset, OrderStates(self._states_path, len(orders))))
+        write_states(self._states_path, self._orders, range(1, len(self._orders) + 1), 1)
+        self.resolver.enforce(Enforced(self.version, ruleset, OrderStates(self._states_path, len(self._orders))))
 
     def pass_time(self, now: float) -> None:
         """Flip the orders' states to what they are at `now`, as the control process does."""
@@ -198,5 +197,12 @@ def question(name: str, kind: str = "A", **edns: Any) -> dns.message.Message:
 
 
 def keys_of(names: Sequence[str]) -> list[bytes]:
-    """Give the keys of names and networks; what starts with a digit is a network."""
-    return [Network.from_text(name).key if name[0].isdigit() else key_from_text(name) for name in names]
+    """Give the keys of names and networks; what starts with a digit is a network, behind `client` one of clients."""
+    return [_key_of(name) for name in names]
+
+
+def _key_of(name: str) -> bytes:
+    if name.startswith("client "):
+        network = Network.from_text(name.removeprefix("client "))
+        return client_key(network.packed, network.prefix_length)
+    return Network.from_text(name).key if name[0].isdigit() else key_from_text(name)

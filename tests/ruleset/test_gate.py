@@ -67,3 +67,28 @@ def test_a_refusal_says_what_was_found_and_which_key_allows_it(
         Gate().check(new, old)
     assert error.value.reason in REASONS
     assert all(word in str(error.value) for word in words)
+
+
+def zone(serial: str, digest: str = "", kind: str = "rpz") -> FeedRecord:
+    return FeedRecord("f", kind, 50, 100, digest, serial)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "reason"),
+    [
+        ("2", "1", ""),
+        ("1", "1", ""),
+        ("1", "2", "rollback"),
+        ("0", "4294967295", ""),
+        ("4294967295", "0", "rollback"),
+        ("2147483648", "0", ""),
+        ("0", "2147483648", ""),
+        ("2147483649", "0", "rollback"),
+        ("", "2", ""),
+        ("1", "", ""),
+    ],
+)
+def test_a_zone_whose_serial_goes_backwards_is_refused(new: str, old: str, reason: str) -> None:
+    assert refused(Gate(), zone(new, "a"), zone(old, "b")) == reason
+    assert refused(Gate(), zone(new, "same"), zone(old, "same")) == ""
+    assert refused(Gate(), zone(new, "a", "signed"), zone(old, "b", "signed")) == ""

@@ -10,10 +10,12 @@ import pytest
 
 from blockd.errors import RulesetError
 from blockd.orders import NO_TIER, Action, Order, Reason
+from blockd.resolver.clients import packed_host
 from blockd.ruleset import Enforced, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.ruleset.format import DIGEST_OFFSET, HEADER_SIZE, Header
 from tests.resolver import corpus
 from tests.resolver.rig import keys_of
+from tests.resolver.twins import SERVED, STRANGERS
 
 table = pytest.importorskip("blockd.ruleset._table", reason="the native engine was not built")
 
@@ -29,6 +31,7 @@ RULINGS = {
 NAMES = [name for name in (*corpus.LISTED, *corpus.OPEN) if name != "."]
 HOSTS = ["203.0.113.7", "203.0.113.9", "203.0.113.200", "198.51.3.9", "203.0.114.1", "192.0.2.1", "2001:db8:3::9", "::"]
 ADDRESSES = [key[2:] for key in keys_of([host for host in HOSTS if host != "::"])] + [bytes(16)]
+CLIENTS = [packed_host(host) for host in (*SERVED, *STRANGERS)]
 SEED = 11
 EDITS = 1500
 
@@ -44,7 +47,14 @@ class Opened:
         mapped = OrderStates(states, len(orders))
         self.enforced = Enforced(1, self.ruleset, mapped)
         actions = bytes(list(Action).index(order.action) for order in orders)
-        self.table = table.Table(self.ruleset.octets, self.ruleset.header, mapped.octets, actions, self.enforced.tiers)
+        self.table = table.Table(
+            self.ruleset.octets,
+            self.ruleset.header,
+            mapped.octets,
+            actions,
+            self.enforced.tiers,
+            self.enforced.asks_client,
+        )
 
     def close(self) -> None:
         self.table.close()
@@ -62,6 +72,7 @@ class Opened:
         for lookup, ours, keys in (
             (self.enforced.verdict, self.table.verdict, [*keys_of(NAMES), b""]),
             (self.enforced.address_verdict, self.table.address_verdict, ADDRESSES),
+            (self.enforced.client_verdict, self.table.client_verdict, CLIENTS),
         ):
             for key in keys:
                 said = ours(key)
@@ -87,7 +98,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_both_readers_decide_alike(path: Path, tmp_path: Path) -> None:
     with Opened(path, tmp_path / "1.orders") as opened:
-        assert opened.compare() == (len(NAMES) + 1 + len(ADDRESSES), 0)
+        assert opened.compare() == (len(NAMES) + 1 + len(ADDRESSES) + len(CLIENTS), 0)
 
 
 def test_a_closed_table_decides_nothing(path: Path, tmp_path: Path) -> None:

@@ -62,6 +62,16 @@ def test_scope_is_both_for_domains_and_exact_for_hosts(tmp_path: Path) -> None:
     assert (domains.scope, hosts.scope) == (Scope.BOTH, Scope.EXACT)
 
 
+def test_signature_stands_beside_its_list_unless_it_is_said_where(tmp_path: Path) -> None:
+    assert feed_of(tmp_path, "name: a, type: domains, path: a").signature is None
+    swiss = feed_of(tmp_path, "name: a, type: domains, path: a, signature: {type: rsa-sha256, key: k}").signature
+    mini = feed_of(tmp_path, "name: a, type: adblock, path: a, signature: {type: minisign, key: k, path: s}").signature
+    assert swiss is not None
+    assert mini is not None
+    assert (swiss.key, swiss.path, swiss.suffix) == (tmp_path.resolve() / "k", None, ".sign")
+    assert (mini.path, mini.suffix) == (tmp_path.resolve() / "s", ".minisig")
+
+
 def test_source_is_the_path_or_the_url(tmp_path: Path) -> None:
     assert feed_of(tmp_path, "name: a, type: hosts, path: a").source == tmp_path.resolve() / "a"
     assert feed_of(tmp_path, "name: a, type: hosts, url: 'http://a.example/'").source == "http://a.example/"

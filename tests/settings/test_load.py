@@ -55,7 +55,7 @@ def test_keys_left_out_have_their_defaults(write: Write) -> None:
     assert found.sinkhole.ipv4 == IPv4Address("127.0.0.1")
     assert found.upstreams == (SYSTEM_UPSTREAM,)
     assert found.upstream.timeout == pytest.approx(0.8)
-    assert found.cache.size == 64 * 1024**2
+    assert found.cache.size == 32 * 1024**2
     assert found.gate.max_shrink == pytest.approx(0.2)
     assert found.at_first_start == "serve"
     assert found.workers == min(len(os.sched_getaffinity(0)), 256)
@@ -100,7 +100,7 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
             "workers: 0\nworkers: 2\nlisen: {}\nsinkhole: {ttl: 0}\nat_first_start: maybe\nlog_level: loud\n"
             "listen: {doh: ['127.0.0.1:8443'], admin: '[::1]:8053'}\n"
             "feeds:\n"
-            "  - {name: a, type: adblock}\n"
+            "  - {name: a, type: csv}\n"
             "  - {name: a, type: signed, url: 'https://x.example/', priority: high}\n"
         )
     )
@@ -110,10 +110,7 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         "listen.doh: is not offered by this version; leave it empty",
         "sinkhole.ttl: 0 cannot be used; allowed is a whole number from 1 to 3600",
         "at_first_start: 'maybe' is not known; allowed is serve or refuse",
-        (
-            "feeds[0].type: 'adblock' is not offered by this version; allowed is one of "
-            "signed, domains, hosts, rpz, rpz-transfer"
-        ),
+        "feeds[0].type: 'csv' is no type of feed; allowed is one of signed, domains, hosts, adblock, rpz, rpz-transfer",
         "feeds[1].priority: 'high' cannot be used; allowed is a whole number from 0 to 1000",
         "feeds[1].root: is missing. The file with the first root of trust, handed over out of band.",
         "log_level: 'loud' is not known; allowed is debug, info, warning or error",
@@ -128,8 +125,32 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
     [
         ("feeds: {}", "feeds: {} is no list; allowed is a list"),
         ("feeds: [x]", "feeds[0]: 'x' is no feed; allowed is a mapping with at least name and type"),
-        ("feeds: [{name: a}]", "feeds[0].type: is missing; allowed is one of signed, domains, hosts, rpz, rpz-transfer"),
+        ("feeds: [{name: a}]", "feeds[0].type: is missing; allowed is one of signed, domains, hosts, adblock"),
         ("feeds: [{name: a, type: [x]}]", "feeds[0].type: ['x'] is no type of feed"),
+        ("feeds: [{name: a, type: adblock, path: x, scope: both}]", "feeds[0].scope: is not known here; allowed"),
+        ("feeds: [{name: a, type: adblock}]", "feeds[0]: has neither path nor url; allowed is exactly one"),
+        ("feeds: [{name: a, type: hosts, path: x, signature: }]", "feeds[0].signature: an empty value is no signature"),
+        ("feeds: [{name: a, type: hosts, path: x, signature: k}]", "feeds[0].signature: 'k' is no section; allowed is"),
+        (
+            "feeds: [{name: a, type: hosts, path: x, signature: {type: minisign}}]",
+            "feeds[0].signature.key: is missing. The file with the public key",
+        ),
+        (
+            "feeds: [{name: a, type: hosts, path: x, signature: {type: pgp, key: k}}]",
+            "feeds[0].signature.type: 'pgp' is not known; allowed is rsa-sha256 or minisign",
+        ),
+        (
+            "feeds: [{name: a, type: hosts, path: x, signature: {type: minisign, key: k, kye: k}}]",
+            "feeds[0].signature.kye: is not known here; did you mean key?",
+        ),
+        (
+            "feeds: [{name: a, type: hosts, path: x, signature: {type: minisign, key: k, url: 'http://a/'}}]",
+            "feeds[0].signature.url: the list has a path; allowed is the signature's path",
+        ),
+        (
+            "feeds: [{name: a, type: hosts, url: 'http://a/', signature: {type: minisign, key: k, path: s}}]",
+            "feeds[0].signature.path: the list has a url; allowed is the signature's url",
+        ),
         ("feeds: [{type: hosts, path: x}]", "feeds[0].name: is missing. The feed's name"),
         ("feeds: [{name: -a, type: hosts, path: x}]", "feeds[0].name: '-a' cannot be used; allowed is small letters"),
         ("feeds: [{name: a, type: hosts, path: x, pririty: 1}]", "feeds[0].pririty: is not known here; did you mean"),

@@ -30,10 +30,19 @@ def feeds(case: Case) -> Iterator[Finding]:
         if isinstance(feed, TransferFeed):
             yield _transfer(feed)
             continue
+        if (
+            isinstance(feed, TextFeed)
+            and feed.signature is not None
+            and not case.machine.is_readable(feed.signature.key)
+        ):
+            yield bad(
+                f"feed {feed.name}: the key {feed.signature.key} cannot be read; nothing of the list is taken",
+                "Put the public key there, and let the user that blockd runs as read it.",
+            )
         place = feed.path if isinstance(feed, TextFeed) else _folder(feed.url)
         if place is None:
             url = str(feed.url)
-            if isinstance(feed, TextFeed) and url.startswith("http:"):
+            if isinstance(feed, TextFeed) and feed.signature is None and url.startswith("http:"):
                 yield warning(
                     f"feed {feed.name} comes by plain http: whoever is on the way can change the list",
                     "Use https, or a signed feed.",

@@ -10,7 +10,7 @@ from blockd.errors import FeedRefused
 from blockd.feeds.transfer.envelope import Envelopes
 from blockd.feeds.transfer.question import IXFR, Question
 from blockd.feeds.transfer.records import reader
-from blockd.feeds.transfer.serial import is_newer
+from blockd.ruleset.serial import is_newer
 
 
 class Kind(Enum):

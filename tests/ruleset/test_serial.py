@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from blockd.feeds.transfer.serial import is_newer
+from blockd.ruleset.serial import is_newer
 
 
 @pytest.mark.parametrize(

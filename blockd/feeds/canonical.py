@@ -1,0 +1,17 @@
+"""Base64 (RFC 4648 section 4) in its one right form, so that no octet of a signature can be changed unnoticed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+
+def octets_of(text: bytes, what: str) -> bytes:
+    """Decode `text`; raises ValueError naming `what` where another text would decode to the same."""
+    try:
+        octets = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"{what} is no base64") from error
+    if base64.b64encode(octets) != text:
+        raise ValueError(f"{what} is no base64 as it should be written")
+    return octets

@@ -1,0 +1,250 @@
+"""Policy zones as BIND and Unbound have them: the same zones, the same upstream, the same answers."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+from tests.daemon.harness import Daemon, free_port, until
+from tests.upstream import UpstreamSimulator
+
+SILENCE = 0.8  # seconds after which a question counts as not answered
+
+FIRST = """\
+$TTL 60
+$ORIGIN first.rpz.
+@ SOA localhost. hostmaster.localhost. 7 3600 600 86400 60
+@ NS localhost.
+nxdomain.test       CNAME .
+*.nxdomain.test     CNAME .
+nodata.test         CNAME *.
+pass.test           CNAME rpz-passthru.
+old-pass.test       CNAME old-pass.test.
+drop.test           CNAME rpz-drop.
+tcp.test            CNAME rpz-tcp-only.
+cname.test          CNAME landing.open.
+*.garden.test       CNAME *.garden.open.
+local.test          A 192.0.2.66
+                    A 192.0.2.67
+                    TXT "kept here" "in two"
+                    MX 10 mail.open.
+$ORIGIN test.first.rpz.
+*.wild              CNAME .
+inner.wild          CNAME rpz-passthru.
+*.deep.wild         CNAME *.
+$ORIGIN first.rpz.
+32.1.100.51.198.rpz-ip      CNAME .
+24.0.100.51.198.rpz-ip      CNAME *.
+128.7.zz.db8.2001.rpz-ip    CNAME .
+32.9.100.51.198.rpz-ip      CNAME rpz-passthru.
+32.8.100.51.198.rpz-ip      A 192.0.2.68
+"""
+
+SECOND = """\
+$TTL 60
+second.rpz. IN SOA localhost. hostmaster.localhost. ( 9 3600 600
+        86400 60 ) ; over two lines
+second.rpz. IN NS localhost.
+pass.test.second.rpz.       60 IN CNAME .
+old-pass.test.second.rpz.   CNAME .
+nxdomain.test.second.rpz.   CNAME *.
+inner.wild.test.second.rpz. CNAME .
+second.test.second.rpz.     CNAME .
+late.test.second.rpz.       CNAME *.
+24.0.113.0.203.rpz-ip.second.rpz.   CNAME .
+32.2.0.0.127.rpz-client-ip.second.rpz.   CNAME *.
+32.3.0.0.127.rpz-client-ip.second.rpz.   CNAME rpz-passthru.
+32.9.100.51.198.rpz-ip.second.rpz.  CNAME .
+only-ip.open.second.rpz.    CNAME rpz-passthru.
+"""
+
+# A name that is asked for, and the address that upstream has for it.
+OPEN = {
+    "landing.open": "192.0.2.1",
+    "www.garden.test.garden.open": "192.0.2.2",
+    "a.b.garden.test.garden.open": "192.0.2.3",
+    "untouched.test": "192.0.2.4",
+    "pass.test": "192.0.2.5",
+    "old-pass.test": "192.0.2.6",
+    "tcp.test": "192.0.2.7",
+    "wild.test": "192.0.2.8",
+    "inner.wild.test": "192.0.2.9",
+    "a.inner.wild.test": "192.0.2.10",
+    "deep.wild.test": "192.0.2.11",
+    "garden.test": "192.0.2.12",
+    "a.cname.test": "192.0.2.13",
+    "ip-nxdomain.open": "198.51.100.1",
+    "ip-nodata.open": "198.51.100.2",
+    "ip-pass.open": "198.51.100.9",
+    "ip-local.open": "198.51.100.8",
+    "ip-second.open": "203.0.113.3",
+    "only-ip.open": "198.51.100.1",
+    "second.pass.open": "203.0.113.4",
+    "late.test": "198.51.100.1",
+}
+# Names that lead on, and to where; of these the rcode is compared: blockd answers as if the question had been for the
+# name that is listed, and leaves the way to it out.
+CHAINS = {
+    "to-nxdomain.open": ("nxdomain.test", "192.0.2.20"),
+    "to-pass.open": ("pass.test", "192.0.2.5"),
+    "to-pass-by-bad-address.open": ("inner.wild.test", "203.0.113.9"),
+    "to-nodata.open": ("nodata.test", "192.0.2.21"),
+    "to-second.open": ("second.test", "198.51.100.1"),
+    "to-address.open": ("other.open", "198.51.100.1"),
+}
+QUESTIONS = [
+    *((name, "A") for name in CHAINS),
+    *((name, kind) for name in OPEN for kind in ("A", "AAAA")),
+    *((name, "A") for name in ("nxdomain.test", "a.nxdomain.test", "nodata.test", "drop.test", "cname.test")),
+    *((name, "TXT") for name in ("nxdomain.test", "a.b.nxdomain.test", "nodata.test", "second.test")),
+    *(("local.test", kind) for kind in ("A", "AAAA", "TXT", "MX")),
+    *((name, "A") for name in ("a.wild.test", "a.b.wild.test", "a.deep.wild.test", "b.a.inner.wild.test")),
+    *((name, "A") for name in ("www.garden.test", "a.b.garden.test", "a.local.test", "second.test")),
+    ("ip6-nxdomain.open", "AAAA"),
+]
+
+# Where a peer does otherwise. BIND waits for upstream's answer where an earlier zone may have a rule for it; blockd and
+# Unbound do not. Of Unbound: a CNAME to itself is no passthru; a name that exists only because another is below it does
+# not keep the wildcard above it from matching; a passthru for the name or the client does not end at rules of earlier
+# zones, or does not hold for addresses.
+OTHERWISE = {
+    "named": {("late.test", "A")},
+    "unbound": {
+        *(("old-pass.test", kind) for kind in ("A", "AAAA")),
+        *(("deep.wild.test", kind) for kind in ("A", "AAAA")),
+        ("only-ip.open", "A"),
+        ("ip-second.open", "127.0.0.3"),
+    },
+}
+
+Told = tuple[str, bool, list[str]]
+
+
+@pytest.fixture
+def upstream() -> Iterator[UpstreamSimulator]:
+    with UpstreamSimulator() as simulator:
+        for name, address in OPEN.items():
+            simulator.plan(name, "A", f"{name}. 60 IN A {address}")
+            simulator.plan(name, "AAAA", authority=[f"{name}. 60 IN SOA ns.open. hostmaster.open. 1 3600 600 86400 60"])
+        for name, (target, address) in CHAINS.items():
+            simulator.plan(name, "A", f"{name}. 60 IN CNAME {target}.", f"{target}. 60 IN A {address}")
+        simulator.plan("ip6-nxdomain.open", "AAAA", "ip6-nxdomain.open. 60 IN AAAA 2001:db8::7")
+        yield simulator
+
+
+def asked(port: int, name: str, kind: str, *, tcp: bool = False, source: str | None = None) -> Told:
+    """Give the rcode, whether the answer is truncated, and its records without TTLs; `silence` where none comes."""
+    query = dns.message.make_query(name, kind)
+    ask = dns.query.tcp if tcp else dns.query.udp
+    try:
+        answer = ask(query, "127.0.0.1", port=port, timeout=SILENCE, source=source)
+    except dns.exception.Timeout:
+        return "silence", False, []
+    records = sorted(f"{rrset.name} {rdata.rdtype} {rdata}" for rrset in answer.answer for rdata in rrset)
+    return dns.rcode.to_text(answer.rcode()), bool(answer.flags & dns.flags.TC), [] if name in CHAINS else records
+
+
+@contextlib.contextmanager
+def peer(folder: Path, command: list[str], port: int) -> Iterator[None]:
+    """Run a server until it answers, and end it."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)  # noqa: S603 - a server of the test's own
+    try:
+        until(lambda: asked(port, "untouched.test", "A")[0] == "NOERROR", (folder / "log").read_text(errors="replace"))
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def named(folder: Path, port: int, upstream: int) -> list[str]:
+    (folder / "named.conf").write_text(
+        f"""\
+options {{
+  directory "{folder}"; pid-file none; session-keyfile none; lock-file none;
+  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+  recursion yes; forward only; forwarders port {upstream} {{ 127.0.0.1; }};
+  dnssec-validation no; minimal-responses yes;
+  response-policy {{ zone "first.rpz"; zone "second.rpz"; }} qname-wait-recurse no;
+}};
+controls {{ }};
+zone "first.rpz" {{ type primary; file "first.zone"; notify no; }};
+zone "second.rpz" {{ type primary; file "second.zone"; notify no; }};
+"""
+    )
+    return ["named", "-f", "-n", "1", "-c", "named.conf"]
+
+
+def unbound(folder: Path, port: int, upstream: int) -> list[str]:
+    (folder / "unbound.conf").write_text(
+        f"""\
+server:
+  directory: "{folder}"
+  interface: 127.0.0.1@{port}
+  port: {port}
+  username: ""
+  chroot: ""
+  pidfile: ""
+  use-syslog: no
+  do-daemonize: no
+  num-threads: 1
+  module-config: "respip iterator"
+  do-not-query-localhost: no
+  local-zone: "test." transparent
+forward-zone:
+  name: "."
+  forward-addr: 127.0.0.1@{upstream}
+rpz:
+  name: "first.rpz"
+  zonefile: "first.zone"
+rpz:
+  name: "second.rpz"
+  zonefile: "second.zone"
+"""
+    )
+    return ["unbound", "-d", "-c", "unbound.conf"]
+
+
+@pytest.mark.parametrize(("program", "made"), [("named", named), ("unbound", unbound)])
+def test_answers_are_those_of_a_peer(tmp_path: Path, upstream: UpstreamSimulator, program: str, made: object) -> None:
+    if not shutil.which(program):
+        pytest.skip(f"{program} is not installed")
+    for name, text in (("first", FIRST), ("second", SECOND)):
+        (tmp_path / f"{name}.zone").write_text(text)
+    port = free_port()
+    command = made(tmp_path, port, upstream.port)  # type: ignore[operator]
+    feeds = [
+        {"name": name, "type": "rpz", "path": str(tmp_path / f"{name}.zone"), "priority": priority}
+        for priority, name in enumerate(("first", "second"), 1)
+    ]
+    with peer(tmp_path, command, port), Daemon(tmp_path / "blockd", *feeds, upstream=upstream.address) as daemon:
+        until(daemon.is_ready, "the zones are enforced")
+        told = {question: asked(daemon.dns_port, *question) for question in QUESTIONS}
+        theirs = {question: asked(port, *question) for question in QUESTIONS}
+        for name in ("tcp.test", "pass.test"):
+            told[name, "tcp"] = asked(daemon.dns_port, name, "A", tcp=True)
+            theirs[name, "tcp"] = asked(port, name, "A", tcp=True)
+        for source in ("127.0.0.2", "127.0.0.3", "127.0.0.4"):
+            for name in (
+                "untouched.test",
+                "nxdomain.test",
+                "second.test",
+                "pass.test",
+                "ip-second.open",
+            ):
+                told[name, source] = asked(daemon.dns_port, name, "A", source=source)
+                theirs[name, source] = asked(port, name, "A", source=source)
+    differ = {question: (said, theirs[question]) for question, said in told.items() if said != theirs[question]}
+    assert {question: said for question, said in differ.items() if question not in OTHERWISE[program]} == {}
+    assert set(differ) == OTHERWISE[program], "a difference that is told of is still there"
