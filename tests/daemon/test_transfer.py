@@ -13,6 +13,9 @@ import pytest
 
 from tests.daemon.harness import Daemon, until
 from tests.daemon.primaries import SECRET, ZONE, RealPrimary, running
+from tests.feeds.test_transfer_source import LIES
+from tests.feeds.transfer.messages import soa
+from tests.feeds.transfer.primary import Primary, in_thread
 from tests.upstream import UpstreamSimulator
 
 ADDRESS = "192.0.2.77"  # what the zone answers; all other names are missing
@@ -44,9 +47,7 @@ def transferring(
 
 
 @pytest.mark.parametrize("kind", ["knotd", "named"])
-def test_a_zone_is_transferred_and_follows_each_notify(
-    tmp_path: Path, kind: str, resolver: UpstreamSimulator
-) -> None:
+def test_a_zone_is_transferred_and_follows_each_notify(tmp_path: Path, kind: str, resolver: UpstreamSimulator) -> None:
     with transferring(tmp_path, kind, resolver) as (daemon, primary):
         until(lambda: daemon.ask("bad-1.example").addresses == [ADDRESS], f"the zone is enforced\n{primary.log}")
         bases = sorted((daemon.state_dir / "feeds" / "live").glob("zone.*"))
@@ -88,6 +89,40 @@ def test_a_notify_from_elsewhere_is_refused(tmp_path: Path, tcp: bool, resolver:
         query.set_opcode(dns.opcode.NOTIFY)
         assert daemon.exchange(query, tcp=tcp).rcode() == dns.rcode.REFUSED
         assert daemon.exchange(query, tcp=tcp, source="127.0.0.9").rcode() == dns.rcode.NOERROR
+
+
+def test_a_primary_that_lies_neither_stops_the_daemon_nor_takes_a_rule_away(
+    tmp_path: Path, resolver: UpstreamSimulator
+) -> None:
+    good = [[soa(5), f"bad.example.{ZONE}. 60 IN A {ADDRESS}"], [soa(5)]]
+    with in_thread(Primary(5, axfr=good)) as primary:
+        feed = {
+            "name": "live",
+            "type": "rpz-transfer",
+            "primary": f"127.0.0.1:{primary.port}",
+            "zone": ZONE,
+            "min_refresh": "1d",
+            "max_size": "1M",
+        }
+        with Daemon(tmp_path / "blockd", feed, upstream=resolver.address) as daemon:
+            assert daemon.ask("bad.example").addresses == [ADDRESS]
+            version = daemon.status()["ruleset"]["version"]
+            for number, (name, (answer, reason)) in enumerate(LIES.items()):
+                if reason == "stalled":
+                    continue  # half a minute each
+                primary.axfr = primary.ixfr = answer  # type: ignore[assignment]
+                primary.serial = 6 + number
+                told = daemon.refresh()["feeds"]["live"]
+                assert told["outcome"] == "refused", name
+                assert daemon.metric("blockd_feed_refused_total", feed="live", reason=reason) >= 1, name
+                assert daemon.ask("bad.example").addresses == [ADDRESS]
+            assert daemon.status()["ruleset"]["version"] == version
+            primary.serial, primary.ixfr = (
+                99,
+                [[soa(99), soa(5), soa(98), soa(98), soa(99), soa(99)]],
+            )  # empty, two at once
+            assert daemon.refresh()["feeds"]["live"]["outcome"] == "enforced"
+            assert daemon.ask("bad.example").addresses == [ADDRESS]
 
 
 def test_check_reads_a_zone_by_transfer(tmp_path: Path, resolver: UpstreamSimulator) -> None:

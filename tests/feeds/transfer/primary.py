@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -119,3 +120,23 @@ async def serving(primary: Primary) -> AsyncIterator[Primary]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def in_thread(primary: Primary) -> Iterator[Primary]:
+    """Serve in a thread of its own, for a daemon that is another process."""
+    ready, stop = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with serving(primary):
+            ready.set()
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield primary
+    finally:
+        stop.set()
+        thread.join(10)
