@@ -101,10 +101,11 @@ class TransferSource:
         timers = self._timers(soa)
         self._failures = 0
         self.interval = timers.refresh
-        if fetched is not None or (content is not None and content.soa.encode() == soa):
+        confirmed = fetched is None and content is not None and str(content.serial).encode() == soa.split()[-5]
+        if confirmed:
+            os.utime(self._folder / "accepted", (self._now(), self._now()))  # so that a restart knows as well
+        if confirmed or self.expires is None:  # what is new has yet to be accepted
             self.expires = int(self._now() + timers.expire)
-            if fetched is None:
-                os.utime(self._folder / "accepted", (self._now(), self._now()))  # so that a restart knows as well
         return fetched
 
     async def _look(self, content: ZoneContent | None) -> tuple[Fetched | None, bytes]:
