@@ -62,6 +62,7 @@ def _lines(
         elif feed.name in built.rejects:
             report = built.rejects[feed.name]
             yield f"feed {feed.name} is good: {report.accepted:,} names, {report.rejected:,} lines rejected"
+            yield from (f"feed {feed.name}, a warning: {sentence}" for sentence in report.warnings)
         else:
             yield f"feed {feed.name} is good."
     yield f"A start would enforce {names:,} names."

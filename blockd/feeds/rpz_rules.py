@@ -43,7 +43,7 @@ class _Waiting:
     """A rule that the next record may still widen; none where the key is empty."""
 
     key: bytes = b""
-    scope: Scope = Scope.EXACT
+    scope: int = 0
     answer: int = 0
 
 
@@ -179,7 +179,7 @@ class RpzRules:
             number = self._answers[answer] = len(self._answers)
         return number
 
-    def _put(self, key: bytes, scope: Scope, answer: int) -> None:
+    def _put(self, key: bytes, scope: int, answer: int) -> None:
         waiting = self._waiting
         if key == waiting.key:
             if answer == waiting.answer:

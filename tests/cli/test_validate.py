@@ -84,3 +84,20 @@ def test_a_large_file_on_a_terminal_has_a_bar(
     shown = capsys.readouterr()
     assert "500,000 names accepted" in shown.out
     assert "reading" in shown.err
+
+
+def test_a_policy_zone_is_reported_with_what_is_odd_about_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "zone"
+    path.write_bytes(b"$TTL 60\n@ SOA l. r. 1 1 1 1 1\na.example CNAME .\n32.1.2.0.192.rpz-nsip CNAME .\n")
+    assert main(["validate", str(path), "--type", "rpz"]) == DONE
+    assert capsys.readouterr().out.splitlines() == [
+        "4 lines, 1 names accepted, 1 rejected (50.00%)",
+        "NSIP trigger: 1",
+        "  line 4: 32.1.2.0.192.rpz-nsip CNAME .",
+        "warning: The zone has no NS record; other resolvers would not load it.",
+        f"{path} is a usable list",
+    ]
+    assert main(["validate", str(path), "--type", "rpz", "--json"]) == DONE
+    assert len(json.loads(capsys.readouterr().out)["warnings"]) == 1

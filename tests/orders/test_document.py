@@ -351,3 +351,24 @@ def test_a_list_that_holds_itself_is_refused() -> None:
     circle: list[object] = []
     circle += [circle, circle]
     assert "within each other" in problem_of(later=circle)
+
+
+@pytest.mark.parametrize("action", ["passthru", "local"])
+def test_what_only_zones_do_is_no_action_that_an_authority_signs(action: str) -> None:
+    assert problem_of(action=action) == f"action: {action} is for the rules of a policy zone only"
+
+
+def test_a_signed_document_with_records_keeps_them_as_a_field_it_does_not_know() -> None:
+    order = order_of(records=[[1, 60, "c0000201"]])
+    assert (order.records, order.unknown) == ((), {"records": [[1, 60, "c0000201"]]})
+    assert parse_order(order_to_json(order), "catalogue") == order
+
+
+@pytest.mark.parametrize(
+    "records",
+    [None, [], [1], [[1, 2]], [[0, 60, ""]], [[1, -1, ""]], [[1, 60, "x"]], [[1, 60, "00" * 4097]], [[1, 60, ""]] * 65],
+)
+def test_records_that_cannot_be_read_are_told(records: object) -> None:
+    with pytest.raises(BadOrder) as refused:
+        parse_order({**GOOD, "action": "local", "records": records}, "catalogue")
+    assert [problem for problem in refused.value.problems if problem.startswith("records: cannot be read")]

@@ -32,6 +32,8 @@ class Claimed(NamedTuple):
     order: Order
     feed: str
     priority: int
+    zone: bool
+    tier: int
 
 
 class Model:
@@ -44,8 +46,14 @@ class Model:
                 for key in found.keys:
                     place = (key, source.name, found.order.id)
                     scopes[place] = scopes.get(place, Scope(0)) | found.scope
+        tiers: dict[str, int] = {}
+        before: FeedInput | None = None
+        for tier, source in enumerate(sorted(feeds, key=lambda source: (source.priority, source.name))):
+            joined = before is not None and before.type == source.type == "domains"
+            tiers[source.name] = tiers[before.name] if before and joined else tier
+            before = source
         self._claims = [
-            Claimed(key, scope, subject, source.name, source.priority)
+            Claimed(key, scope, subject, source.name, source.priority, source.type == "rpz", tiers[source.name])
             for source in feeds
             for subject in source.orders
             for (key, name, identifier), scope in scopes.items()
@@ -55,12 +63,18 @@ class Model:
 
     def verdict(self, name: DomainName) -> tuple[object, ...]:
         ancestors = [parent.key for parent in name.ancestors()]
+        above = [claim for claim in self._claims if claim.key in ancestors]
+        closest = {
+            claim.feed: max(len(other.key) for other in above if other.feed == claim.feed and self._in_force(other))
+            for claim in above
+            if claim.zone and self._in_force(claim)
+        }
         return self._decide(
             [
                 claim
-                for claim in self._claims
-                if claim.key in ancestors
-                and (Scope.EXACT if claim.key == name.key else Scope.SUBDOMAINS) in claim.scope
+                for claim in above
+                if (Scope.EXACT if claim.key == name.key else Scope.SUBDOMAINS) in claim.scope
+                and not (self._in_force(claim) and len(claim.key) < closest.get(claim.feed, 0))
             ]
         )
 
@@ -68,8 +82,11 @@ class Model:
         keys = {address_key(packed, length) for length in range(len(packed) * 8 + 1)}
         return self._decide([claim for claim in self._claims if claim.key in keys])
 
+    def _in_force(self, claim: Claimed) -> bool:
+        return state_at(claim.order, self._now) is State.IN_FORCE
+
     def _decide(self, covering: list[Claimed]) -> tuple[object, ...]:
-        in_force = [claim for claim in covering if state_at(claim.order, self._now) is State.IN_FORCE]
+        in_force = [claim for claim in covering if self._in_force(claim)]
         allowing = [claim for claim in in_force if claim.order.action is Action.ALLOW]
         monitoring = [claim for claim in in_force if claim.order.action is Action.MONITOR]
         blocking = [claim for claim in in_force if claim not in allowing and claim not in monitoring]
@@ -80,7 +97,9 @@ class Model:
             (Reason.NOT_IN_FORCE, covering),
         ):
             if claims:
-                best = min(claims, key=_best)
+                best = min(claims, key=lambda claim: (claim.tier if reason is Reason.LISTED else 0, *_best(claim)))
+                if reason is Reason.LISTED and best.order.action is Action.PASSTHRU:
+                    reason = Reason.PASSED
                 return reason, best.order, best.key, best.scope, best.feed
         return Reason.NOT_LISTED, None, None, None, ""
 
@@ -110,10 +129,12 @@ dates = st.integers(NOW - 2, NOW + 2)
 def feeds(draw: st.DrawFn) -> list[FeedInput]:
     found = []
     for name in draw(st.sampled_from(["x", "xy", "yx", "xyz"])):
+        kind = draw(st.sampled_from(["domains", "rpz"]))
+        others = (Action.ALLOW,) if kind == "domains" else (Action.PASSTHRU,)
         orders = [
             order(
                 f"{name}-{number}",
-                draw(st.sampled_from([Action.SINKHOLE, Action.NXDOMAIN, Action.ALLOW, Action.MONITOR])),
+                draw(st.sampled_from([Action.SINKHOLE, Action.NXDOMAIN, Action.MONITOR, *others])),
                 start=draw(st.one_of(st.just(0), dates)),
                 expires=draw(st.none() | dates),
                 lifted_on=draw(st.none() | dates),
@@ -124,7 +145,7 @@ def feeds(draw: st.DrawFn) -> list[FeedInput]:
             Listing(draw(st.sampled_from(orders)), scope, draw(st.lists(names | networks, max_size=5)))
             for scope in draw(st.lists(st.sampled_from(SCOPES), max_size=5))
         ]
-        found.append(FeedInput(name, "domains", draw(st.integers(0, 2)), "", orders, listings))
+        found.append(FeedInput(name, kind, draw(st.integers(0, 2)), "", orders, listings))
     return found
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from blockd.errors import ConfigError
 from blockd.orders import Action, Mandate, Scope, State, state_at
 from blockd.orders.document import order_to_json, parse_order
 from blockd.settings import DomainsFeed, HostsFeed, ListFeed, load
@@ -75,3 +76,29 @@ def test_signature_stands_beside_its_list_unless_it_is_said_where(tmp_path: Path
 def test_source_is_the_path_or_the_url(tmp_path: Path) -> None:
     assert feed_of(tmp_path, "name: a, type: hosts, path: a").source == tmp_path.resolve() / "a"
     assert feed_of(tmp_path, "name: a, type: hosts, url: 'http://a.example/'").source == "http://a.example/"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("override: cname", "feeds[0].override_target: the override cname needs a target"),
+        ("override_target: a.example", "feeds[0].override_target: the override cname needs a target"),
+        ("override: sinkhole", "feeds[0].override: 'sinkhole' is not known; allowed is one of given, disabled"),
+        ("url: 'https://a.example/'", "feeds[0]: has both path and url"),
+        ("action: drop", "feeds[0].action: is not known here"),
+    ],
+)
+def test_a_zone_that_contradicts_itself_is_told(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "blockd.yaml"
+    path.write_text(f"feeds: [{{name: z, type: rpz, path: zone, {text}}}]", encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    assert [found for found in refused.value.problems if found.startswith(problem)]
+
+
+@pytest.mark.parametrize("action", ["passthru", "local"])
+def test_what_only_zones_do_is_no_action_of_a_list(tmp_path: Path, action: str) -> None:
+    path = tmp_path / "blockd.yaml"
+    path.write_text(f"feeds: [{{name: z, type: domains, path: x, action: {action}}}]", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        load(path)
