@@ -6,7 +6,8 @@ set -eu
 packages=(
     bind9-dnsutils # dig
     curl           # the commands of README.md
-    knot           # knotd, a real name server to forward to
+    knot           # knotd, a real name server to forward to, and a primary to transfer from
+    bind9          # named, a primary to transfer from
     dnsperf        # questions in the short benchmark
     prometheus     # promtool, which checks the alert rules
     minisign       # signatures of lists

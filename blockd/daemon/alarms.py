@@ -83,7 +83,7 @@ def _of_feed(name: str, tracked: Tracked, started: float, now: float) -> Iterato
             "BlockdFeedRefused", "warning", name, f"What it gives is refused: {tracked.refusal}", before,
             "`blockd check` shows what is wrong; tell whoever makes the list.",
         )  # fmt: skip
-    if is_stale(tracked.state.checked, tracked.watch.feed.interval, started, now):
+    if is_stale(tracked.state.checked, tracked.watch.interval, started, now):
         yield Alarm(
             "BlockdFeedStale", "warning", name, "No look at it has gone well for long.", before,
             "See whether its source can be reached from here, and who is in charge of it.",

@@ -1,9 +1,9 @@
 """Messages between the supervisor and its children: one JSON object per packet of a local socket pair.
 
-From control: `{"enforce": version}`. From a worker: `{"enforcing": version}` (0 for none) or `{"failed": version,
-"why": sentence}`. From the supervisor: `{"enforce": version}` to workers, and to control what its workers say with
-`"worker": index` and `"pid"` added, `{"died": index}`, and `{"refresh": true}` for SIGHUP. A channel that ends means
-that the other side is gone.
+From control: `{"enforce": version}`. From a worker: `{"enforcing": version}` (0 for none), `{"failed": version,
+"why": sentence}`, or `{"notified": feed}` where a primary says that a zone has changed. From the supervisor:
+`{"enforce": version}` to workers, and to control what its workers say with `"worker": index` and `"pid"` added,
+`{"died": index}`, and `{"refresh": true}` for SIGHUP. A channel that ends means that the other side is gone.
 """
 
 from __future__ import annotations

@@ -181,6 +181,8 @@ class ControlProcess:
             task = asyncio.create_task(self._updater.refresh(None))
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
+        elif "notified" in message:
+            self._updater.hint(str(message["notified"]))
         else:
             self._fleet.heard(message)
 

@@ -15,7 +15,7 @@ from blockd.errors import RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Versions
 from blockd.ruleset.version_record import Difference, Source, VersionRecord
-from blockd.settings import AnyFeed, TextFeed
+from blockd.settings import AnyFeed, TextFeed, TransferFeed
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class History:
 
     def __init__(self, versions: Versions, feeds: Sequence[AnyFeed]) -> None:
         self._versions = versions
-        self._places = {feed.name: str(feed.source) if isinstance(feed, TextFeed) else feed.url for feed in feeds}
+        self._places = {feed.name: _place(feed) for feed in feeds}
         self._comparing: set[asyncio.Task[None]] = set()
 
     async def enforced(
@@ -123,3 +123,12 @@ class History:
                 await asyncio.to_thread(replace(record, difference=difference).write, path)
         except (RulesetError, OSError) as error:
             log.warning("What version %d changed is not known: %s.", version, error)
+
+
+def _place(feed: AnyFeed) -> str:
+    """Give where a feed's content comes from, for who reads a record."""
+    if isinstance(feed, TextFeed):
+        return str(feed.source)
+    if isinstance(feed, TransferFeed):
+        return f"zone {feed.zone} of {', '.join(map(str, feed.primary))}"
+    return feed.url

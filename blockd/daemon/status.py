@@ -153,7 +153,7 @@ def sample(
                 refused=tracked.refused,
                 rejected=tracked.state.rejects.share if tracked.state.rejects else 0.0,
                 held=tracked.state.held.held if tracked.state.held else 0,
-                interval=tracked.watch.feed.interval,
+                interval=tracked.watch.interval,
             )
             for name, tracked in feeds.items()
         },

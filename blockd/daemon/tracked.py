@@ -30,6 +30,7 @@ class Tracked:
     held: str = ""  # the digest of what was told last to wait
     looked: bool = False  # once at least, since the start
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    news_hinted: asyncio.Event = field(default_factory=asyncio.Event)  # set by a NOTIFY
 
     @property
     def refusal(self) -> str:

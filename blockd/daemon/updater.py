@@ -6,6 +6,7 @@ A refusal costs one log line and one counter, and changes nothing that is in for
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -29,6 +30,8 @@ from blockd.settings import AnyFeed
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
 RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
+
+HINTS = 1.0  # seconds between two looks that hints ask for, so that nobody can make us ask without end
 
 log = logging.getLogger(__name__)
 
@@ -151,12 +154,16 @@ class Updater:
         """Give a few names of what a feed has given, in `fetched` or accepted before."""
         return examples(self._candidate(self.feeds[name], fetched)) if name in self.feeds else []
 
+    def hint(self, name: str) -> None:
+        """Look at a feed soon: somebody says that it has news."""
+        if name in self.feeds:
+            self.feeds[name].news_hinted.set()
+
     async def _look_forever(self, tracked: Tracked) -> None:
         while True:
             await self._look(tracked)
-            interval = tracked.watch.feed.interval
             spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - only spreads load
-            await asyncio.sleep(interval * spread)
+            await _woken(tracked.news_hinted, tracked.watch.interval * spread)
 
     async def _look(self, tracked: Tracked) -> None:
         async with tracked.looking:
@@ -326,3 +333,12 @@ class Updater:
         state = tracked.state
         lasting = state.sizes.lasting(time.time())
         return Candidate(tracked.watch.feed, incoming, state.accepted, state.first_seen, lasting)
+
+
+async def _woken(hinted: asyncio.Event, seconds: float) -> None:
+    """Wait for some seconds, or less where there is a hint meanwhile."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await asyncio.sleep(min(HINTS, seconds))
+            await hinted.wait()
+    hinted.clear()

@@ -13,6 +13,7 @@ import uvloop
 from blockd.daemon.channel import Channel
 from blockd.daemon.work import WorkerWork
 from blockd.errors import RulesetError
+from blockd.feeds.transfer.notify import Notified
 from blockd.resolver import CacheLimits, Forwarder, Probed, Resolver, Sinkhole
 from blockd.transports import TcpServer, UdpServer
 
@@ -25,7 +26,7 @@ def run(work: WorkerWork, channel: Channel) -> None:
 
 
 async def _serve(work: WorkerWork, channel: Channel) -> None:
-    resolver = _resolver(work)
+    resolver = _resolver(work, channel)
     if work.version is not None:  # where it cannot be opened this raises: no worker serves without what is in force
         resolver.enforce(work.state.open(work.version))
     channel.send({"enforcing": work.version or 0})
@@ -76,7 +77,7 @@ async def _swap_in_turn(work: WorkerWork, resolver: Resolver, channel: Channel, 
         await _enforce(work, resolver, channel, await versions.get())
 
 
-def _resolver(work: WorkerWork) -> Resolver:
+def _resolver(work: WorkerWork, channel: Channel) -> Resolver:
     settings, cache = work.settings, work.settings.cache
     row = work.counters.row(work.index)
     return Resolver(
@@ -98,6 +99,7 @@ def _resolver(work: WorkerWork) -> Resolver:
         refuse_unready=settings.at_first_start == "refuse",
         traffic=work.traffic.row(work.index),
         probed=Probed(work.probe, work.index),
+        notified=Notified(settings.feeds, lambda feed: channel.send({"notified": feed}), time.monotonic),
     )
 
 

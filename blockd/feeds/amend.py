@@ -1,4 +1,4 @@
-"""A day's change: the ruleset in force with what lists have more or less, without compiling all of it again.
+"""A day's change: the ruleset in force with what lists or zones have more or less, without compiling all of it again.
 
 Whatever is out of the ordinary is left to `blockd.feeds.build`, which answers for the refusals as well.
 """
@@ -18,14 +18,13 @@ from blockd.feeds.build import Built, Candidate, Content, fingerprint
 from blockd.feeds.changes import Text, list_changes
 from blockd.feeds.gunzip import MAGIC
 from blockd.feeds.rejects import RejectReport
+from blockd.feeds.zone_amend import NEWS, Amended, amend_zone
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.amender import Amender
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.native import is_native
 from blockd.ruleset.writing import write_ruleset
-from blockd.settings import DomainsFeed
-
-NEWS = 16  # keys of a feed that are told as having come, and as having gone
+from blockd.settings import DomainsFeed, TransferFeed
 
 
 def amend(
@@ -43,11 +42,15 @@ def amend(
 
     What is made lists the same names with the same claims as what `build` would make, with the same catalogue and the
     same reports. `reports` and `held` have those of the accepted content, by feed. It is made where the file in force
-    came from the same feeds with the same config and their accepted content, where all news are lists of domains, and
-    where they pass the gate. None is also given where a file cannot be read.
+    came from the same feeds with the same config and their accepted content, where all news are lists of domains or
+    differences of transferred zones, and where they pass the gate. None is also given where a file cannot be read.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
-    if not news or not is_native() or not all(isinstance(c.feed, DomainsFeed) and c.accepted for c in news):
+    if (
+        not news
+        or not is_native()
+        or not all(isinstance(c.feed, DomainsFeed | TransferFeed) and c.accepted for c in news)
+    ):
         return None
     accepted = [replace(candidate, incoming=None) for candidate in candidates]
     with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:
@@ -68,7 +71,8 @@ def amend(
             before, holding = reports.get(candidate.feed.name), built.held.get(candidate.feed.name)
             if before is None or holding is None:
                 return None
-            changed = _amend_feed(candidate, catalogue, amender, before, holding, gate)
+            way = amend_zone if isinstance(candidate.feed, TransferFeed) else _amend_list
+            changed = way(candidate, catalogue, amender, before, holding, gate)
             if changed is None:
                 return None
             catalogue, built.rejects[candidate.feed.name], some = changed
@@ -89,10 +93,10 @@ def amend(
     return None
 
 
-def _amend_feed(
+def _amend_list(
     candidate: Candidate, catalogue: Catalogue, amender: Amender, before: RejectReport, held: HeldReport, gate: Gate
-) -> tuple[Catalogue, RejectReport, tuple[bytes, ...]] | None:
-    """Amend one feed's names, and `held`; give the catalogue, the feed's report, and some of what is new."""
+) -> Amended | None:
+    """Amend one list's names, and `held`; give what comes of it."""
     feed, old, new = candidate.feed, candidate.accepted, candidate.incoming
     assert isinstance(feed, DomainsFeed)  # noqa: S101 - `amend` has looked
     assert old is not None  # noqa: S101

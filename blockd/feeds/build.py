@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import read_bundle
-from blockd.feeds.lists import DomainLines, read_list, read_scopes, read_zone
+from blockd.feeds.lists import DomainLines, read_list, read_scopes, read_transferred, read_zone
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.names import key_from_text
@@ -26,7 +26,7 @@ from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.format import Header
 from blockd.ruleset.held import HeldReport
-from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed, RpzFeed, SignedFeed
+from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed, RpzFeed, SignedFeed, TransferFeed
 
 _Step = TypeVar("_Step")
 
@@ -68,7 +68,10 @@ EXAMPLES = 4  # names given of one order
 MAX_EXAMPLES = 64  # orders of one feed that names are given of
 MAX_QUICK = 4 << 20  # octets of what is not read line by line, but whole or not at all
 # Keys of a feed that change no ruleset.
-_NOT_CONTENT = ("interval", "max_size", "url", "path", "root", "signature", "at_expiry", "max_age")
+_NOT_CONTENT = (
+    "interval", "max_size", "url", "path", "root", "signature", "at_expiry", "max_age",
+    "primary", "tsig", "min_refresh",
+)  # fmt: skip
 
 
 class _Refusal(Exception):
@@ -183,7 +186,7 @@ def _input(candidate: Candidate, built: Built) -> FeedInput:
     assert content is not None  # noqa: S101 - build leaves out those without
     if isinstance(feed, SignedFeed):
         return _signed_input(feed, content)
-    if isinstance(feed, RpzFeed):
+    if isinstance(feed, RpzFeed | TransferFeed):
         return _zone_input(feed, content, candidate.first_seen, built)
     order = feed.order(candidate.first_seen)
     rejects = RejectReport()
@@ -239,13 +242,17 @@ def _signed_input(feed: SignedFeed, content: Content) -> FeedInput:
     )
 
 
-def _zone_input(feed: RpzFeed, content: Content, first_seen: int, built: Built) -> FeedInput:
+def _zone_input(feed: RpzFeed | TransferFeed, content: Content, first_seen: int, built: Built) -> FeedInput:
     """Read a zone, whose orders are known only then; one that is refused is so when its listings are asked for."""
     rejects = RejectReport()
     built.rejects.setdefault(feed.name, rejects)
-    zone = key_from_text(feed.zone) if feed.zone else None
+    override = override_of(feed)
     try:
-        rules = read_zone(content.path, rejects, feed.max_size, zone=zone, override=override_of(feed))
+        if isinstance(feed, TransferFeed):
+            rules = read_transferred(content.path, rejects, zone=key_from_text(feed.zone), override=override)
+        else:
+            zone = key_from_text(feed.zone) if feed.zone else None
+            rules = read_zone(content.path, rejects, feed.max_size, zone=zone, override=override)
     except FeedRefused as refused:
         broken = _Refusal(feed.name, refused)
         return FeedInput(feed.name, feed.type, feed.priority, content.digest, [], _raising(broken))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from blockd.feeds.hosts import read_hosts
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.rpz_rules import Answer, RpzRules
 from blockd.feeds.rpz_zone import ZoneText
+from blockd.feeds.transfer.content import open_zone
 from blockd.orders import Scope
 from blockd.ruleset.builder import LineTaker
 
@@ -92,11 +93,20 @@ def read_zone(
 
     Raises FeedRefused with the reasons of `open_body`, `read_blocks` and `ZoneText`, and `empty` where it has no rule.
     """
-    rules = RpzRules(rejects, override)
     with open_body(path, max_size, progress) as pieces:
-        ZoneText(rules, zone).read(read_blocks(pieces, str(path)), str(path))
+        return _zone_rules(read_blocks(pieces, str(path)), path, RpzRules(rejects, override), zone)
+
+
+def read_transferred(journal: Path, rejects: RejectReport, *, zone: bytes, override: Answer | None = None) -> RpzRules:
+    """Give the rules of the zone that was transferred to `journal`; raises FeedRefused as `open_zone`, and `empty`."""
+    with open_zone(journal) as pieces:
+        return _zone_rules(pieces, journal, RpzRules(rejects, override), zone)
+
+
+def _zone_rules(blocks: Iterable[bytes], path: Path, rules: RpzRules, zone: bytes | None) -> RpzRules:
+    ZoneText(rules, zone).read(blocks, str(path))
     rules.finish()
-    _refuse_nameless(path, rejects)
+    _refuse_nameless(path, rules.rejects)
     return rules
 
 

@@ -12,8 +12,9 @@ from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.file_source import FileSource
 from blockd.feeds.proved import ProvedFile, ProvedPage
 from blockd.feeds.signed import SignedRepository, write_bundle
+from blockd.feeds.transfer_source import TransferSource
 from blockd.feeds.web_source import WebSource
-from blockd.settings import AnyFeed, SignedFeed, TextFeed
+from blockd.settings import AnyFeed, SignedFeed, TextFeed, TransferFeed
 
 SETTLING = 0.1  # seconds between two looks at a file that is still being written
 MAX_SETTLING = 10.0  # seconds to wait for it; the next look takes it otherwise
@@ -32,8 +33,13 @@ class Watch:
         self.expires: int | None = None
         self._folder = folder
         self._look: Callable[[], Awaitable[Fetched | None]]
+        self._zone: TransferSource | None = None
         if isinstance(feed, SignedFeed):
             self._look = self._signed(feed)
+        elif isinstance(feed, TransferFeed):
+            self._zone = TransferSource(feed, folder, known=validators != Validators())
+            self.expires = self._zone.expires
+            self._look = self._zone.look
         elif feed.path is not None:
             self._look = self._file(feed.path, feed)
         else:
@@ -41,10 +47,21 @@ class Watch:
 
     async def look(self) -> Fetched | None:
         """Give new content, in the folder as `incoming`, or None where there is none; raises FeedRefused."""
-        fetched = await self._look()
+        try:
+            fetched = await self._look()
+        finally:
+            if self._zone is not None:
+                self.expires = self._zone.expires
         if fetched is not None:
             self.validators = fetched.validators
         return fetched
+
+    @property
+    def interval(self) -> float:
+        """Seconds until the next look: as the config says, or as a zone's timers do."""
+        if isinstance(self.feed, TransferFeed):
+            return self._zone.interval if self._zone else self.feed.min_refresh
+        return self.feed.interval
 
     def _file(self, path: Path, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
         plain = FileSource(path, feed.max_size, time.monotonic)

@@ -5,8 +5,9 @@ from blockd.resolver.cache import Cache
 from blockd.resolver.clients import Clients
 from blockd.resolver.engine import Declined, Engine
 from blockd.resolver.engines import AnyEngine, engine_name
+from blockd.resolver.exchange import Exchange, Outcome
 from blockd.resolver.forwarder import Forwarder
-from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
+from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.probe import Probe, Probed
 from blockd.resolver.resolver import CacheLimits, Resolver
 

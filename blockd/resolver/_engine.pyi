@@ -7,7 +7,8 @@ from blockd.resolver._cache import NativeCache
 from blockd.resolver._flights import Flights
 from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.engine import Declined
-from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
+from blockd.resolver.exchange import Exchange, Outcome
+from blockd.resolver.pipeline import Pipeline
 from blockd.ruleset import Enforced
 
 class NativeEngine:

@@ -13,7 +13,7 @@ from libc.string cimport memset
 from blockd.metrics import traffic as sketch
 from blockd.metrics.counters import Transport
 from blockd.resolver.engine import Declined, send
-from blockd.resolver.pipeline import Outcome
+from blockd.resolver.exchange import Outcome
 
 from blockd.resolver._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, UDP, Answering, Result, tiers_left
 from blockd.resolver._cache cimport Entry, NativeCache

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
-from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
+from blockd.resolver.exchange import Exchange, Outcome
+from blockd.resolver.pipeline import Pipeline
 from blockd.ruleset import Enforced
 
 BATCH = 64  # messages taken in one call, so that other sockets and timers get their turn

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
+from blockd.feeds.transfer.notify import Notified, is_notify
 from blockd.metrics import Row, TrafficRow, Transport
 from blockd.names import MAX_NAME, key_from_text
 from blockd.orders import NO_TIER, Action, Reason, Verdict
 from blockd.resolver import types
 from blockd.resolver.answers import BlockAnswers, Sinkhole, answer, error
-from blockd.resolver.cache import Cache, Cached, CacheKey, aged, question_of
+from blockd.resolver.cache import Cache, Cached, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
+from blockd.resolver.exchange import Exchange, Outcome
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.probe import Probed, asks_for_identity, identity
 from blockd.resolver.query import Query, refusal
@@ -23,58 +24,6 @@ from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.policy import first_of
 
 log = logging.getLogger(__name__)
-
-
-class Outcome(Enum):
-    """What a stage may say instead of giving an answer."""
-
-    PASS = "the next stage decides"  # noqa: S105 - no password
-    WAIT = "an upstream must be asked"
-    SILENCE = "no answer is sent"
-
-
-class Exchange:
-    """One message from its arrival to its answer. Of the client it knows its host, for as long as it lasts."""
-
-    __slots__ = (
-        "cached",
-        "errors",
-        "extended",
-        "failure",
-        "hits",
-        "host",
-        "moment",
-        "packet",
-        "probing",
-        "query",
-        "served",
-        "stage",
-        "target",
-        "verdict",
-    )
-
-    query: Query
-
-    def __init__(self, packet: bytes, host: str, served: bool, probing: bool = False) -> None:
-        self.packet = packet
-        self.host = host
-        self.served = served
-        self.probing = probing  # a self-test asks, which is not counted
-        self.verdict: Verdict = NOT_LISTED
-        self.hits: list[int] = []
-        self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
-        self.target: bytes | None = None  # the key of the name that a CNAME action leads to
-        self.errors = b""  # the EDE option that goes with it
-        self.cached: Cached | None = None
-        self.failure: UpstreamFailure | None = None
-        self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3
-        self.stage = 0
-
-    @property
-    def lookup(self) -> CacheKey:
-        """What is asked of cache and upstreams."""
-        query = self.query
-        return self.target or query.key, query.qtype, query.do, bool(query.flags & types.CD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +55,12 @@ class Pipeline:
         refuse_unready: bool,
         traffic: TrafficRow | None = None,
         probed: Probed | None = None,
+        notified: Notified | None = None,
     ) -> None:
         self._traffic = traffic
         self.clients = clients
         self._probed = probed
+        self._notified = notified
         self._sinkhole = sinkhole
         self._cache = cache
         self._forwarder = forwarder
@@ -146,6 +97,8 @@ class Pipeline:
 
         Nothing is counted for an exchange that is given back: `finish` does that when it has its answer.
         """
+        if self._notified and is_notify(packet):
+            return self._answer_notify(self._notified, packet, host, transport)
         probing = self._probed is not None and self._probed.probe.is_shown(packet)
         exchange = Exchange(packet, host, probing or self.clients.serves(host), probing)
         try:
@@ -172,6 +125,15 @@ class Pipeline:
             outcome = self._run(exchange)
         counted = self._counted(exchange, outcome)
         return counted if isinstance(counted, bytes) else None
+
+    def _answer_notify(self, notified: Notified, packet: bytes, host: str, transport: Transport) -> bytes | Outcome:
+        """Answer a NOTIFY, which comes from a primary and not from a client."""
+        self._row.query(transport)
+        answer = notified.answer(packet, host)
+        if answer is None:
+            return Outcome.SILENCE
+        self._row.answer(answer[3] & types.RCODE)
+        return answer
 
     def _run(self, exchange: Exchange) -> bytes | Outcome:
         """Run the stages from where the exchange stands; a fault of ours costs this exchange a SERVFAIL, no more."""

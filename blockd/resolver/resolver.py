@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blockd.feeds.transfer.notify import Notified
 from blockd.metrics import Row, TrafficRow, Transport
 from blockd.names import Network
 from blockd.resolver.answers import BlockAnswers, Sinkhole
@@ -13,8 +14,9 @@ from blockd.resolver.cache import Cache
 from blockd.resolver.clients import Clients
 from blockd.resolver.engine import Declined, Engine
 from blockd.resolver.engines import AnyEngine
+from blockd.resolver.exchange import Exchange, Outcome
 from blockd.resolver.forwarder import Forwarder
-from blockd.resolver.pipeline import Exchange, Outcome, Pipeline
+from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.probe import Probed
 from blockd.ruleset import Enforced
 
@@ -49,6 +51,7 @@ class Resolver:
         refuse_unready: bool,
         traffic: TrafficRow | None = None,
         probed: Probed | None = None,
+        notified: Notified | None = None,
     ) -> None:
         """`engine` is what `engines.engine_name` gave; `randomness(n)` gives n unpredictable octets.
 
@@ -79,6 +82,7 @@ class Resolver:
             refuse_unready=refuse_unready,
             traffic=traffic if native_cache is None else None,
             probed=probed,
+            notified=notified,
         )
         self.cache: Cache | NativeCache = cache
         self.engine: AnyEngine = Engine(self.pipeline)

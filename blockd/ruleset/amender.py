@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Mapping
 
 from blockd.errors import RulesetError
 from blockd.orders import Scope
@@ -84,6 +85,36 @@ class Amender:
             self._set_place(offset, self.claims.place_of(left))
         else:
             self._cut(bucket, slot, offset, ENTRY.size + len(key))
+
+    def change(
+        self, key: bytes, gone: Mapping[int, int], come: Mapping[int, int], own: frozenset[int]
+    ) -> tuple[frozenset[int], frozenset[int]]:
+        """Take scopes from a name and give it others, both by order; give which of `own` listed it and list it now.
+
+        `own` has all orders of the feed. Raises where the name has not what goes, or has already what comes.
+        """
+        found = self._find(key)
+        claims = self.claims.set_at(self._place(found[2])) if found else ()
+        scopes = {claim >> SCOPE_BITS: claim & int(Scope.BOTH) for claim in claims}
+        listed = own & scopes.keys()
+        for index, scope in gone.items():
+            if scopes.get(index, 0) & scope != scope:
+                raise RulesetError("a name to be removed is not what the file says")
+            scopes[index] -= scope
+        for index, scope in come.items():
+            if any(scopes.get(other, 0) & scope for other in own):
+                raise RulesetError("a name to be added is there already")
+            scopes[index] = scopes.get(index, 0) | scope
+        left = tuple(sorted(index << SCOPE_BITS | scope for index, scope in scopes.items() if scope))
+        if max(len(claims), len(left)) >= MAX_CLAIMS:  # a full set may have left others out
+            raise RulesetError("a name has too many claims to be changed")
+        if found is None:
+            self._append(key, self.claims.place_of(left))
+        elif not left:
+            self._cut(*found, ENTRY.size + len(key))
+        elif left != claims:
+            self._set_place(found[2], self.claims.place_of(left))
+        return listed, own & {index for index, scope in scopes.items() if scope}
 
     def finish(self) -> tuple[bytearray, list[bytes | bytearray | memoryview]]:
         """Give the buckets, and the records in pieces."""

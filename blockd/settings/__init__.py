@@ -13,6 +13,7 @@ from blockd.settings.feeds import (
     Signature,
     SignedFeed,
     TextFeed,
+    TransferFeed,
     ZoneFeed,
 )
 from blockd.settings.load import load
@@ -29,6 +30,7 @@ from blockd.settings.model import (
     Versions,
 )
 from blockd.settings.reference import reference
+from blockd.settings.transfer import Tsig
 
 __all__ = [
     "FEED_TYPES",
@@ -53,6 +55,8 @@ __all__ = [
     "Sinkhole",
     "SocketAddress",
     "TextFeed",
+    "TransferFeed",
+    "Tsig",
     "Upstream",
     "Versions",
     "ZoneFeed",

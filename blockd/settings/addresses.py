@@ -14,6 +14,7 @@ from blockd.names import DomainName, Network
 from blockd.settings.values import shown
 
 MAX_TEXT = 320  # characters: a bracketed address, a port and a name of 255 octets with room
+MAX_PRIMARIES = 8  # of one zone, all asked at each look
 DNS_PORT = 53  # RFC 1035 section 4.2
 DOT_PORT = 853  # RFC 7858 section 3.1
 
@@ -24,7 +25,7 @@ _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*))(?::(?P<port>\
 
 @dataclass(frozen=True, slots=True)
 class SocketAddress:
-    """Where blockd listens: `host` is an IP address in its usual form, `port` 1 to 65535."""
+    """Where blockd listens, or whom a zone comes from: `host` is an IP address in its usual form, `port` 1 to 65535."""
 
     host: str
     port: int
@@ -92,6 +93,21 @@ def upstream_from_text(value: object) -> Upstream:
             return Upstream(*parsed)
     allowed = "allowed is system, 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53 or tls://192.0.2.1#dns.example.net"
     raise ValueError(f"{shown(value)} is no upstream; {allowed}")
+
+
+def primaries_from_value(value: object) -> tuple[SocketAddress, ...]:
+    """Parse `192.0.2.53`, `[2001:db8::53]:5353`, or a list of such; raises ValueError with a problem's sentence."""
+    items = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(items) <= MAX_PRIMARIES:
+        raise ValueError(f"holds {len(items)}; allowed are 1 to {MAX_PRIMARIES} primaries")
+    primaries = []
+    for item in items:
+        parsed = _host_and_port(item, DNS_PORT) if isinstance(item, str) else None
+        if parsed is None:
+            allowed = "allowed is 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
+            raise ValueError(f"{shown(item)} is no primary's address; {allowed}")
+        primaries.append(SocketAddress(*parsed))
+    return tuple(primaries)
 
 
 def network_from_text(value: object) -> Network:

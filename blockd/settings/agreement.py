@@ -15,7 +15,7 @@ from blockd.settings.model import MAX_LISTENED, BlockPage, Listen
 from blockd.settings.values import shown
 
 LISTS = ("domains", "hosts", "adblock")
-ZONES = ("rpz",)
+ZONES = ("rpz", "rpz-transfer")
 TEXTS = (*LISTS, "rpz")
 
 # What surely leads back to an address that stands for all of this machine's.

@@ -11,10 +11,8 @@ from pydantic import BeforeValidator, Field, PlainValidator
 from blockd.orders import Action, Mandate, Order, Scope
 from blockd.settings.places import ConfigPath, RepositoryUrl, list_url_from_text, path_from_text
 from blockd.settings.section import LongText, Section, Whole, setting
-from blockd.settings.values import Moment, TargetName, one_of, size_within, time_within
-
-# Known to the design, and refused with a sentence of their own until they are built.
-NOT_OFFERED = ("rpz-transfer",)
+from blockd.settings.transfer import Primaries, Tsig
+from blockd.settings.values import Moment, TargetName, ZoneName, one_of, size_within, time_within
 
 UNNAMED_AUTHORITY = "the operator of this resolver"
 PATH_INTERVAL = "2s"  # looking at a file's times costs nothing
@@ -195,11 +193,27 @@ class RpzFeed(ZoneFeed, TextFeed):
     type: Literal["rpz"] = Field(description="A response policy zone as a zone file.")
 
 
-AnyFeed = Annotated[SignedFeed | DomainsFeed | HostsFeed | AdblockFeed | RpzFeed, Field(discriminator="type")]
+class TransferFeed(ZoneFeed):
+    """A response policy zone by zone transfer."""
+
+    type: Literal["rpz-transfer"] = Field(description="A response policy zone by zone transfer.")
+    primary: Primaries = Field(description="The primary's address, perhaps with a port, or a list of several.")
+    zone: ZoneName = Field(description="The zone's name.")
+    tsig: Tsig | None = setting(None, "The key that transfers are signed with.", validate_default=False)
+    min_refresh: Annotated[float, time_within("100ms", "1d")] = setting(
+        "30s", "Primaries are asked as often as the zone's SOA says, but not more often than this."
+    )
+    max_size: Annotated[int, size_within("1K", "64G")] = setting("8G", "The largest size taken, as zone text.")
+
+
+AnyFeed = Annotated[
+    SignedFeed | DomainsFeed | HostsFeed | AdblockFeed | RpzFeed | TransferFeed, Field(discriminator="type")
+]
 FEED_TYPES: dict[str, type[Feed]] = {
     "signed": SignedFeed,
     "domains": DomainsFeed,
     "hosts": HostsFeed,
     "adblock": AdblockFeed,
     "rpz": RpzFeed,
+    "rpz-transfer": TransferFeed,
 }

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from blockd.settings.feeds import FEED_TYPES, NOT_OFFERED
+from blockd.settings.feeds import FEED_TYPES
 from blockd.settings.model import Settings
 from blockd.settings.section import section_of
 from blockd.settings.values import shown
@@ -102,8 +102,6 @@ def _no_choice(_place: Place, value: object, context: Context) -> str:
 
 def _bad_tag(_place: Place, value: object, _context: Context) -> str:
     tag = value.get("type") if isinstance(value, Mapping) else None
-    if tag in NOT_OFFERED:
-        return f"{shown(tag)} is not offered by this version; allowed is one of {', '.join(FEED_TYPES)}"
     return f"{shown(tag)} is no type of feed; allowed is one of {', '.join(FEED_TYPES)}"
 
 

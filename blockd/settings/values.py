@@ -123,11 +123,19 @@ def name_from_value(value: object) -> str:
         raise ValueError(f"{shown(value)} is no domain name ({error.reason}); {allowed}") from None
 
 
+def zone_from_value(value: object) -> str:
+    """Give the name of a zone or a key in its text form; an empty text is none."""
+    if value == "":
+        raise ValueError("is empty; allowed is a domain name such as rpz.example")
+    return name_from_value(value)
+
+
 Growth = Annotated[float, PlainValidator(growth_from_text)]
 Share = Annotated[float, PlainValidator(share_from_text)]
 Workers = Annotated[int, PlainValidator(workers_from_text)]
 Moment = Annotated[int | None, PlainValidator(time_from_value)]
 TargetName = Annotated[str, PlainValidator(name_from_value)]
+ZoneName = Annotated[str, PlainValidator(zone_from_value)]
 
 
 def _percent(value: object, most: int) -> float:

@@ -102,7 +102,7 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
             "workers: 0\nworkers: 2\nlisen: {}\nsinkhole: {ttl: 0}\nat_first_start: maybe\nlog_level: loud\n"
             "listen: {doh: ['127.0.0.1:8443'], admin: '[::1]:8053'}\n"
             "feeds:\n"
-            "  - {name: a, type: rpz-transfer}\n"
+            "  - {name: a, type: csv}\n"
             "  - {name: a, type: signed, url: 'https://x.example/', priority: high}\n"
         )
     )
@@ -112,10 +112,7 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         "listen.doh: is not offered by this version; leave it empty",
         "sinkhole.ttl: 0 cannot be used; allowed is a whole number from 1 to 3600",
         "at_first_start: 'maybe' is not known; allowed is serve or refuse",
-        (
-            "feeds[0].type: 'rpz-transfer' is not offered by this version; allowed is one of "
-            "signed, domains, hosts, adblock, rpz"
-        ),
+        "feeds[0].type: 'csv' is no type of feed; allowed is one of signed, domains, hosts, adblock, rpz, rpz-transfer",
         "feeds[1].priority: 'high' cannot be used; allowed is a whole number from 0 to 1000",
         "feeds[1].root: is missing. The file with the first root of trust, handed over out of band.",
         "log_level: 'loud' is not known; allowed is debug, info, warning or error",

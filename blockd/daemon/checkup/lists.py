@@ -10,8 +10,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from blockd.daemon.checkup.finding import Case, Finding, bad, ok, warning
+from blockd.errors import FeedRefused
+from blockd.feeds.transfer.keys import read_key
 from blockd.orders.document import time_from_text, time_text
-from blockd.settings import SignedFeed, TextFeed
+from blockd.settings import SignedFeed, TextFeed, TransferFeed
 
 MAX_METADATA = 8 << 20  # octets of one metadata file, as the feed itself takes it at most
 ROOT_IS_NEAR = 30 * 86_400  # seconds: a new root needs people to meet
@@ -25,6 +27,9 @@ def feeds(case: Case) -> Iterator[Finding]:
     if not case.settings.feeds:
         yield warning("no feed is configured: nothing is blocked", "Add one to `feeds`.")
     for feed in case.settings.feeds:
+        if isinstance(feed, TransferFeed):
+            yield _transfer(feed)
+            continue
         if (
             isinstance(feed, TextFeed)
             and feed.signature is not None
@@ -50,6 +55,21 @@ def feeds(case: Case) -> Iterator[Finding]:
             yield bad(f"feed {feed.name}: this user may not read {place}", "Let the user that blockd runs as read it.")
         else:
             yield ok(f"feed {feed.name}: {place} can be read")
+
+
+def _transfer(feed: TransferFeed) -> Finding:
+    """Whether a zone's transfers are signed, and their secret can be used."""
+    primaries = ", ".join(primary.text for primary in feed.primary)
+    if feed.tsig is None:
+        return warning(
+            f"feed {feed.name} comes from {primaries} unsigned: whoever is on the way can change the zone",
+            "Agree on a TSIG key with the primary's operator, and name it in the feed's `tsig`.",
+        )
+    try:
+        read_key(feed.tsig)
+    except FeedRefused as refused:
+        return bad(f"feed {feed.name}: {refused}", "No transfer is taken until then.")
+    return ok(f"feed {feed.name} is transferred from {primaries}, signed; `blockd check` tries it")
 
 
 def roots(case: Case) -> Iterator[Finding]:

@@ -1,0 +1,3 @@
+def record_lines(
+    message: bytes, position: int, count: int, zone: bytes
+) -> tuple[bytes, list[tuple[int, int, int]], int]: ...

@@ -1,0 +1,63 @@
+"""A base file while it is written: a whole zone as it comes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from blockd.errors import FeedRefused
+from blockd.feeds.transfer.content import BASE, ZoneContent
+from blockd.ruleset.replace import replacing, sync_folder
+
+_NEW = f"{BASE}new"
+
+
+class BaseFile:
+    """Takes a zone's text, which stands under its name only when the block of `base_in` has ended without an error."""
+
+    def __init__(self, file: BinaryIO, max_size: int) -> None:
+        self._file = file
+        self._max_size = max_size
+        self._digest = hashlib.sha256()
+        self._octets = 0
+        self._records = 0
+
+    def write(self, text: bytes) -> None:
+        """Take lines; raises FeedRefused("too large")."""
+        self._octets += len(text)
+        if self._octets > self._max_size:
+            raise too_large(self._max_size)
+        self._records += text.count(b"\n")
+        self._digest.update(text)
+        self._file.write(text)
+
+    def sync(self) -> None:
+        """Have what was written on disk; it may take long, so call it from a thread."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def content(self, soa: str, serial: int) -> ZoneContent:
+        """Describe the zone that was written."""
+        digest = self._digest.hexdigest()
+        return ZoneContent(soa, serial, f"{BASE}{digest[:32]}", self._octets, self._records, soa, digest)
+
+
+@contextlib.contextmanager
+def base_in(folder: Path, max_size: int) -> Iterator[BaseFile]:
+    """Give a base to write in a folder."""
+    with replacing(folder / _NEW) as file:
+        base = BaseFile(file, max_size)
+        yield base
+    (folder / _NEW).replace(folder / base.content("", 0).base)
+    sync_folder(folder)
+
+
+def too_large(max_size: int) -> FeedRefused:
+    """A zone over its limit."""
+    return FeedRefused(
+        "too large", f"it is larger than {max_size:,} bytes, the feed's limit; raise max_size where it is meant to be"
+    )

@@ -1,0 +1,172 @@
+"""What is round the records of an answer: header, question, and the signature that covers a row of messages."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+import dns.exception
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.tsig
+from dns.rdtypes.ANY.TSIG import TSIG
+
+from blockd.errors import FeedRefused
+from blockd.feeds.transfer.question import SOA, Question
+from blockd.feeds.transfer.records import CLASS_IN, read_name, wire_of
+
+MAX_UNSIGNED = 99  # messages between two signed ones, RFC 8945 section 5.3.1
+MAX_ADDITIONAL = 4  # records: a signature, EDNS, and little else
+_TYPE_TSIG = 250
+_HEADER = struct.Struct(">6H")
+_FIXED = struct.Struct(">HHIH")
+_QR, _OPCODE, _TC, _RCODE = 0x8000, 0x7800, 0x0200, 0x000F
+_BADSIG, _BADKEY, _BADTIME = 16, 17, 18  # RFC 8945 section 3
+
+# Reason and likely cause, by rcode; others are told by their name.
+_RCODES = {
+    dns.rcode.FORMERR: ("answer", "it does not understand the question"),
+    dns.rcode.SERVFAIL: ("answer", "it has trouble with the zone: is the zone loaded there, and not expired?"),
+    dns.rcode.NXDOMAIN: ("no zone", "there is no such zone: is the zone's name right?"),
+    dns.rcode.NOTIMP: ("answer", "it does not do such transfers"),
+    dns.rcode.REFUSED: ("not allowed", "this address or key is not registered there: ask its operator to allow it"),
+    dns.rcode.NOTAUTH: ("no zone", "it has no authority for the zone: is it the zone's primary, and is the key right?"),
+}
+
+
+class Envelopes:
+    """The messages that answer one question, in their row; `now` gives seconds since the epoch.
+
+    Every method raises FeedRefused; its sentence is a half one, which goes on behind `… cannot be taken from …:`.
+    """
+
+    def __init__(self, question: Question, now: Callable[[], float]) -> None:
+        self._question = question
+        self._now = now
+        self._context: dns.tsig.HMACTSig | dns.tsig.GSSTSig | None = None
+        self._unsigned = 0  # messages since the last signed one
+        self._first = True
+
+    def open(self, message: bytes) -> tuple[int, int]:
+        """Check a message's header and question; give where its answer section begins, and how many records it has."""
+        question = self._question
+        if len(message) < _HEADER.size:
+            raise FeedRefused("format", "a message is shorter than a header")
+        identifier, flags, questions, answers, authorities, additional = _HEADER.unpack_from(message)
+        if identifier != question.identifier or not flags & _QR or flags & _OPCODE:
+            raise FeedRefused("answer", "a message is no answer to what was asked (its identifier or kind is another)")
+        if questions > 1 or additional > MAX_ADDITIONAL:
+            raise FeedRefused("answer", "a message has more questions or additional records than an answer has")
+        position = _HEADER.size
+        if questions:
+            labels, position = read_name(message, position)
+            if position < 0 or position + 4 > len(message):
+                raise FeedRefused("format", "a message is cut within its question")
+            kind, klass = struct.unpack_from(">HH", message, position)
+            position += 4
+            if wire_of(labels) != question.zone or kind != question.kind or klass != CLASS_IN:
+                raise FeedRefused("answer", "a message answers another question: its zone, type or class is another")
+        if flags & _RCODE:
+            raise self._refused(message, flags & _RCODE, position, answers + authorities, additional)
+        if self._first and not questions:
+            raise FeedRefused("answer", "the first message does not repeat what was asked")
+        if flags & _TC:
+            raise FeedRefused("answer", "a message says of itself that it is truncated")
+        if authorities and self._question.kind != SOA:
+            raise FeedRefused("answer", "a message has records outside of its answer")
+        return position, answers
+
+    def verify(self, message: bytes, behind: int) -> None:
+        """Verify a message's signature; `behind` is where its answer section ends. Call it once for each, in order."""
+        first, self._first = self._first, False
+        key = self._question.key
+        if key is None:
+            return
+        authorities, additional = struct.unpack_from(">HH", message, 8)
+        found = _signature(message, _skipped(message, behind, authorities), additional)
+        if found is None:
+            self._unsigned += 1
+            if first or self._unsigned > MAX_UNSIGNED:
+                raise FeedRefused("key", "it is not signed: does its operator know the TSIG key for this zone?")
+            assert self._context is not None  # noqa: S101 - the first message has made it
+            self._context.update(message)  # type: ignore[no-untyped-call]
+            return
+        start, owner, signature = found
+        now = self._now()
+        try:
+            self._context = dns.tsig.validate(  # type: ignore[no-untyped-call]
+                message, key, owner, signature, int(now), self._question.mac, start, self._context, True
+            )
+        except dns.tsig.BadTime as error:
+            raise _clock(signature.time_signed - now) from error
+        except dns.exception.DNSException as error:
+            raise self._signature_refused(signature, error) from error
+        self._unsigned = 0
+
+    def finish(self) -> None:
+        """Check that the last message was signed."""
+        if self._question.key is not None and self._unsigned:
+            raise FeedRefused("key", "its last message is not signed")
+
+    def _refused(self, message: bytes, rcode: int, position: int, records: int, additional: int) -> FeedRefused:
+        """Say why there is an error instead of an answer; what TSIG says of it is the nearest cause."""
+        if self._question.key is not None:
+            found = _signature(message, _skipped(message, position, records), additional)
+            if found is not None and found[2].error:
+                return self._signature_refused(found[2], None)
+        reason, cause = _RCODES.get(dns.rcode.Rcode.make(rcode), ("answer", "the reason is not known"))
+        return FeedRefused(reason, f"it answers {dns.rcode.to_text(dns.rcode.Rcode.make(rcode))}: {cause}")
+
+    def _signature_refused(self, signature: TSIG, error: Exception | None) -> FeedRefused:
+        if signature.error == _BADTIME:
+            return _clock(int.from_bytes(signature.other[:6]) - self._now() if len(signature.other) >= 6 else None)
+        if signature.error == _BADKEY:
+            return FeedRefused("key", "it answers BADKEY: it does not know a TSIG key of this name and algorithm")
+        if signature.error == _BADSIG:
+            return FeedRefused("key", "it answers BADSIG: its secret of the TSIG key is another than the one here")
+        return FeedRefused("key", f"its signature is wrong ({type(error).__name__}): is the TSIG key the same there?")
+
+
+def _clock(seconds: float | None) -> FeedRefused:
+    if seconds is None:
+        return FeedRefused("clock", "it answers BADTIME: its clock and the one of this machine are too far apart")
+    way = "ahead of" if seconds > 0 else "behind"
+    return FeedRefused(
+        "clock", f"its clock is {abs(seconds):,.0f} seconds {way} this machine's, too far for TSIG: which one is wrong?"
+    )
+
+
+def _skipped(message: bytes, position: int, records: int) -> int:
+    """Step over records."""
+    for _ in range(records):
+        _, position = read_name(message, position)
+        if position < 0 or position + _FIXED.size > len(message):
+            raise FeedRefused("format", "a message is cut within its records")
+        position += _FIXED.size + _FIXED.unpack_from(message, position)[3]
+    return position
+
+
+def _signature(message: bytes, position: int, additional: int) -> tuple[int, dns.name.Name, TSIG] | None:
+    """Give where the signature begins, its key's name and itself; None where the last record is none."""
+    if not additional:
+        return None
+    start = _skipped(message, position, additional - 1)
+    labels, position = read_name(message, start)
+    if position < 0 or position + _FIXED.size > len(message):
+        raise FeedRefused("format", "a message is cut within its records")
+    kind, klass, _, size = _FIXED.unpack_from(message, position)
+    if kind != _TYPE_TSIG:
+        return None
+    try:
+        data = dns.rdata.from_wire(
+            dns.rdataclass.RdataClass.make(klass), dns.rdatatype.TSIG, message, position + _FIXED.size, size
+        )
+    except (dns.exception.DNSException, ValueError) as error:
+        raise FeedRefused("key", "its signature cannot be read") from error
+    if not isinstance(data, TSIG):
+        raise FeedRefused("key", "its signature cannot be read")
+    return start, dns.name.Name([*labels, b""]).canonicalize(), data

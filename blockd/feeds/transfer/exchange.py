@@ -1,0 +1,91 @@
+"""Messages to a primary and back: a datagram, or a connection with two octets of length before each message."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from blockd.errors import FeedRefused, FeedUnreachable
+from blockd.settings import SocketAddress
+
+BUFFER = 1 << 20  # octets that a connection holds for us at most: a few messages
+UDP_TIME = 2.0  # seconds for one datagram's answer
+UDP_TRIES = 2  # then TCP is tried
+
+
+class _Asking(asyncio.DatagramProtocol):
+    """Waits for the answer with the identifier of what was asked; the kernel lets only the primary answer."""
+
+    def __init__(self, identifier: bytes) -> None:
+        self._identifier = identifier
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, _address: object) -> None:
+        if data[:2] == self._identifier and not self.answer.done():
+            self.answer.set_result(data)
+
+    def error_received(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+async def ask_once(address: SocketAddress, question: bytes, seconds: float = UDP_TIME) -> bytes | None:
+    """Ask over UDP; give the answer, or None where there is none, or only a truncated one: TCP has to be tried."""
+    loop = asyncio.get_running_loop()
+    for _ in range(UDP_TRIES):
+        with contextlib.suppress(OSError, TimeoutError):
+            transport, asking = await loop.create_datagram_endpoint(
+                lambda: _Asking(question[:2]), remote_addr=(address.host, address.port)
+            )
+            try:
+                transport.sendto(question)
+                async with asyncio.timeout(seconds):
+                    answer = await asking.answer
+            finally:
+                transport.close()
+            return None if len(answer) > 2 and answer[2] & 2 else answer
+    return None
+
+
+class Connection:
+    """A connection to a primary; no message may take longer than `stall` seconds to come."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stall: float) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._stall = stall
+
+    async def send(self, message: bytes) -> None:
+        """Send a message."""
+        self._writer.write(len(message).to_bytes(2) + message)
+        await self._writer.drain()
+
+    async def receive(self) -> bytes:
+        """Give the next message, whole; raises FeedRefused: stalled, cut."""
+        try:
+            async with asyncio.timeout(self._stall):
+                size = int.from_bytes(await self._reader.readexactly(2))
+                return await self._reader.readexactly(size)
+        except TimeoutError as error:
+            raise FeedRefused("stalled", f"no whole message came in {self._stall:g} seconds") from error
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise FeedRefused("cut", "the connection ended before the transfer did") from error
+
+
+@contextlib.asynccontextmanager
+async def connected(address: SocketAddress, stall: float) -> AsyncIterator[Connection]:
+    """Connect over TCP; raises FeedUnreachable where that is not possible within `stall` seconds."""
+    try:
+        async with asyncio.timeout(stall):
+            reader, writer = await asyncio.open_connection(address.host, address.port, limit=BUFFER)
+    except TimeoutError as error:
+        raise FeedUnreachable(f"there is no answer at {address.text} in {stall:g} seconds") from error
+    except OSError as error:
+        raise FeedUnreachable(f"there is no connection to {address.text} ({error.strerror or error})") from error
+    try:
+        yield Connection(reader, writer, stall)
+    except ConnectionError as error:
+        raise FeedRefused("cut", "the connection ended before the transfer did") from error
+    finally:
+        writer.transport.abort()  # what was not read is not wanted

@@ -1,0 +1,64 @@
+"""One message on its way through the pipeline's stages, and what a stage may say of it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from blockd.errors import UpstreamFailure
+from blockd.orders import Verdict
+from blockd.resolver import types
+from blockd.resolver.cache import Cached, CacheKey
+from blockd.resolver.query import Query
+from blockd.ruleset import NOT_LISTED
+
+
+class Outcome(Enum):
+    """What a stage may say instead of giving an answer."""
+
+    PASS = "the next stage decides"  # noqa: S105 - no password
+    WAIT = "an upstream must be asked"
+    SILENCE = "no answer is sent"
+
+
+class Exchange:
+    """One message from its arrival to its answer. Of the client it knows its host, for as long as it lasts."""
+
+    __slots__ = (
+        "cached",
+        "errors",
+        "extended",
+        "failure",
+        "hits",
+        "host",
+        "moment",
+        "packet",
+        "probing",
+        "query",
+        "served",
+        "stage",
+        "target",
+        "verdict",
+    )
+
+    query: Query
+
+    def __init__(self, packet: bytes, host: str, served: bool, probing: bool = False) -> None:
+        self.packet = packet
+        self.host = host
+        self.served = served
+        self.probing = probing  # a self-test asks, which is not counted
+        self.verdict: Verdict = NOT_LISTED
+        self.hits: list[int] = []
+        self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
+        self.target: bytes | None = None  # the key of the name that a CNAME action leads to
+        self.errors = b""  # the EDE option that goes with it
+        self.cached: Cached | None = None
+        self.failure: UpstreamFailure | None = None
+        self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3
+        self.stage = 0
+
+    @property
+    def lookup(self) -> CacheKey:
+        """What is asked of cache and upstreams."""
+        query = self.query
+        return self.target or query.key, query.qtype, query.do, bool(query.flags & types.CD)

@@ -1,0 +1,142 @@
+"""A primary of the tests' own, over UDP and TCP on loopback: it tells the truth, or lies as a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import dns.message
+import dns.name
+import dns.rdatatype
+import dns.tsig
+
+from blockd.feeds.transfer.question import AXFR, IXFR, Question
+from tests.feeds.transfer.messages import message, soa, wires
+
+Send = Callable[[bytes], Awaitable[None]]
+Answer = Callable[[Question, Send], Awaitable[None]]
+
+
+@dataclass
+class Primary:
+    """Answers an SOA question with `serial`, and AXFR and IXFR as their answers say; counts what it was asked."""
+
+    serial: int = 1
+    key: dns.tsig.Key | None = None
+    axfr: Answer | Sequence[Sequence[str]] = ()
+    ixfr: Answer | Sequence[Sequence[str]] = ()
+    rcode: int = 0
+    silent_on_udp: bool = False
+    asked: list[str] = field(default_factory=list)
+    serials: list[int] = field(default_factory=list)  # that IXFR was asked with
+    port: int = 0
+
+    def question(self, wire: bytes) -> Question:
+        """Read what blockd asks."""
+        keyring = {self.key.name: self.key} if self.key else None
+        query = dns.message.from_wire(wire, keyring=keyring)
+        [asked] = query.question
+        kind = int(asked.rdtype)
+        self.asked.append(dns.rdatatype.to_text(asked.rdtype))
+        if kind == IXFR:
+            self.serials.append(query.authority[0][0].serial)
+        mac = query.mac or b""
+        return Question(asked.name.canonicalize().to_wire() or b"", kind, query.id, wire, self.key, mac)
+
+    async def serve(self, wire: bytes, send: Send) -> None:
+        """Answer one question."""
+        question = self.question(wire)
+        if self.rcode:
+            await send(message(question, [], rcode=self.rcode).to_wire())
+            return
+        if question.kind not in (AXFR, IXFR):
+            await send(wires(question, [soa(self.serial)])[0])
+            return
+        answer = self.axfr if question.kind == AXFR else self.ixfr
+        if callable(answer):
+            await answer(question, send)
+            return
+        for made in wires(question, *answer):
+            await send(made)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, primary: Primary, tasks: set[asyncio.Task[None]]) -> None:
+        self._primary = primary
+        self._tasks = tasks
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own is none by inheritance
+
+    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+        async def send(wire: bytes) -> None:
+            assert self._transport is not None
+            self._transport.sendto(wire, address)
+
+        if not self._primary.silent_on_udp:
+            task = asyncio.get_running_loop().create_task(self._primary.serve(data, send))
+            self._tasks.add(task)
+
+
+@asynccontextmanager
+async def serving(primary: Primary) -> AsyncIterator[Primary]:
+    """Serve on a free port of 127.0.0.1."""
+
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def send(wire: bytes) -> None:
+            if writer.is_closing():
+                raise ConnectionResetError
+            writer.write(len(wire).to_bytes(2) + wire)
+            await writer.drain()
+
+        primary.writer = writer  # type: ignore[attr-defined]
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while True:
+                    size = int.from_bytes(await reader.readexactly(2))
+                    await primary.serve(await reader.readexactly(size), send)
+        except asyncio.CancelledError:
+            pass  # the test is over
+        finally:
+            writer.close()
+
+    tasks: set[asyncio.Task[None]] = set()
+    server = await asyncio.start_server(connection, "127.0.0.1", 0)
+    primary.port = server.sockets[0].getsockname()[1]
+    datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: _Datagrams(primary, tasks), local_addr=("127.0.0.1", primary.port)
+    )
+    try:
+        async with server:
+            yield primary
+    finally:
+        datagrams.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def in_thread(primary: Primary) -> Iterator[Primary]:
+    """Serve in a thread of its own, for a daemon that is another process."""
+    ready, stop = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with serving(primary):
+            ready.set()
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield primary
+    finally:
+        stop.set()
+        thread.join(10)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.opcode
+import dns.rcode
+import dns.rrset
+import dns.tsig
+import pytest
+
+from blockd.feeds.transfer.notify import MAX_RATE, Notified, is_notify
+from blockd.settings import TransferFeed
+from tests.feeds.transfer.messages import KEY, ZONE, soa
+
+PRIMARY, STRANGER = "192.0.2.53", "192.0.2.54"
+
+
+def notify(zone: str = ZONE, kind: str = "SOA", key: dns.tsig.Key | None = None) -> bytes:
+    message = dns.message.make_query(zone, kind)
+    message.set_opcode(dns.opcode.NOTIFY)
+    message.flags = (message.flags | dns.flags.AA) & ~dns.flags.RD
+    if kind == "SOA":
+        owner, ttl, klass, rtype, data = soa(7, zone).split(" ", 4)
+        message.answer.append(dns.rrset.from_text(owner, int(ttl), klass, rtype, data))
+    if key is not None:
+        message.use_tsig(key)
+    return message.to_wire()
+
+
+class Listener:
+    def __init__(self, folder: Path, *, signed: bool) -> None:
+        fields: dict[str, object] = {
+            "name": "live", "type": "rpz-transfer", "primary": [PRIMARY, "[2001:db8::53]:54"], "zone": "rpz.example",
+        }  # fmt: skip
+        if signed:
+            (folder / "secret").write_bytes(base64.b64encode(bytes(KEY.secret)))
+            (folder / "secret").chmod(0o600)
+            fields["tsig"] = {"name": "transfers", "secret_file": str(folder / "secret")}
+        self.told: list[str] = []
+        self.now = 1000.0
+        self.notified = Notified([TransferFeed.model_validate(fields)], self.told.append, lambda: self.now)
+
+    def rcode(self, packet: bytes, host: str = PRIMARY) -> str:
+        answer = self.notified.answer(packet, host)
+        assert answer is not None
+        assert answer[:2] == packet[:2]
+        is_bare = len(answer) == 12
+        told = dns.message.from_wire(answer, keyring={KEY.name: KEY}, request_mac=b"" if is_bare else _mac(packet))
+        assert told.opcode() == dns.opcode.NOTIFY
+        assert told.flags & dns.flags.QR
+        return dns.rcode.to_text(told.rcode())
+
+
+def _mac(packet: bytes) -> bytes:
+    try:
+        return dns.message.from_wire(packet, keyring={KEY.name: KEY}).mac or b""
+    except dns.exception.DNSException:
+        return b""
+
+
+Make = Callable[..., Listener]
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Make:
+    return lambda *, signed=False: Listener(tmp_path, signed=signed)
+
+
+@pytest.mark.parametrize("host", [PRIMARY, "2001:db8::53"])
+def test_a_primary_that_notifies_is_heard(listener: Make, host: str) -> None:
+    made = listener()
+    assert made.rcode(notify(), host) == "NOERROR"
+    assert made.rcode(notify("RPZ.Example."), host) == "NOERROR"
+    assert made.told == ["live", "live"]
+
+
+def test_a_signed_notify_is_heard_and_answered_signed(listener: Make) -> None:
+    made = listener(signed=True)
+    packet = notify(key=KEY)
+    answer = made.notified.answer(packet, PRIMARY)
+    assert answer is not None
+    assert dns.message.from_wire(answer, keyring={KEY.name: KEY}, request_mac=_mac(packet)).had_tsig
+    assert made.told == ["live"]
+
+
+@pytest.mark.parametrize(
+    ("packet", "host", "signed", "rcode"),
+    [
+        (notify(), STRANGER, False, "REFUSED"),
+        (notify("other.example."), PRIMARY, False, "REFUSED"),
+        (notify(kind="A"), PRIMARY, False, "FORMERR"),
+        (notify()[:20], PRIMARY, False, "FORMERR"),
+        (notify(), PRIMARY, True, "REFUSED"),
+        (notify(key=dns.tsig.Key("transfers", b"x" * 32, "hmac-sha256")), PRIMARY, True, "NOTAUTH"),
+        (notify(key=dns.tsig.Key("others", b"x" * 32, "hmac-sha256")), PRIMARY, True, "NOTAUTH"),
+        (notify(key=KEY), PRIMARY, False, "NOTAUTH"),
+    ],
+)
+def test_all_others_are_not_heard(listener: Make, packet: bytes, host: str, signed: bool, rcode: str) -> None:
+    made = listener(signed=signed)
+    assert made.rcode(packet, host) == rcode
+    assert made.told == []
+
+
+def test_a_flood_of_them_is_left_unanswered(listener: Make) -> None:
+    made = listener()
+    packet = notify()
+    answers = [made.notified.answer(packet, PRIMARY) for _ in range(MAX_RATE + 5)]
+    assert answers.count(None) == 5
+    made.now += 1
+    assert made.notified.answer(packet, PRIMARY) is not None
+
+
+def test_only_a_notify_that_is_no_answer_is_one() -> None:
+    packet = bytearray(notify())
+    assert is_notify(bytes(packet))
+    packet[2] |= 0x80
+    assert not is_notify(bytes(packet))
+    assert not is_notify(dns.message.make_query("a.example", "SOA").to_wire())
+    assert not is_notify(b"\0\0\x20")
+
+
+def test_any_octets_from_a_primary_are_answered_with_an_error(listener: Make) -> None:
+    made = listener(signed=True)
+    packet = notify(key=KEY)
+    for at in range(3, len(notify()), 3):  # the signature covers these
+        made.now += 1
+        changed = packet[:at] + bytes([packet[at] ^ 0xFF]) + packet[at + 1 :]
+        assert made.notified.answer(changed, PRIMARY) is not None
+    assert made.told == []
