@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from blockd.daemon.expiry import end_of
 from blockd.daemon.selftest import SelfTests
-from blockd.daemon.status import Fleet
+from blockd.daemon.status import Fleet, Pin
 from blockd.daemon.tracked import Tracked
 from blockd.ruleset import Enforced
+from blockd.settings import SignedFeed
 
 STALE = 3 * 3600.0  # seconds without a look that went well, or two of the feed's intervals where that is more
 FIRST_LOOK = 900.0  # seconds after the start in which a feed that has never given anything is given time
@@ -39,6 +41,7 @@ def alarms(
     tests: SelfTests,
     engine: str,
     *,
+    pin: Pin | None = None,
     started: float,
     now: float,
 ) -> list[Alarm]:
@@ -48,6 +51,7 @@ def alarms(
         *_of_self_test(tests),
         *(alarm for name, tracked in feeds.items() for alarm in _of_feed(name, tracked, started, now)),
         *_of_ruleset(enforced, now),
+        *_of_pin(pin),
         *_of_engine(engine),
     ]
     return sorted(found, key=lambda alarm: ("critical", "warning", "info").index(alarm.severity))
@@ -63,6 +67,14 @@ def _of_workers(enforced: Enforced | None, fleet: Fleet) -> Iterator[Alarm]:
         yield Alarm(
             "BlockdNotReady", "critical", "", f"Workers {behind} do not enforce version {enforced.version}.",
             f"version {enforced.version} by the other workers", "Read the log: it says why they do not start.",
+        )  # fmt: skip
+
+
+def _of_pin(pin: Pin | None) -> Iterator[Alarm]:
+    if pin is not None:
+        yield Alarm(
+            "BlockdPinned", "info", "", f"An operator went back to version {pin.version}; what is new waits.",
+            f"version {pin.version}", "`blockd rollback --release` once the lists are right again.",
         )  # fmt: skip
 
 
@@ -88,13 +100,13 @@ def _of_feed(name: str, tracked: Tracked, started: float, now: float) -> Iterato
             "BlockdFeedStale", "warning", name, "No look at it has gone well for long.", before,
             "See whether its source can be reached from here, and who is in charge of it.",
         )  # fmt: skip
-    expires = tracked.watch.expires
+    expires = end_of(tracked.watch.feed, tracked.state)
     if expires is not None and expires <= now:
         yield Alarm(
-            "BlockdFeedExpired", "critical", name, "Its signatures have expired.", before,
-            "Tell the authority to sign and publish; until then nothing new of it is believed.",
+            "BlockdFeedExpired", "critical", name, "It is at its end: not signed or confirmed anew in time.", before,
+            "Tell whoever makes it; until then nothing new of it is believed.",
         )  # fmt: skip
-    elif expires is not None and expires < now + EXPIRES_SOON:
+    elif isinstance(tracked.watch.feed, SignedFeed) and expires is not None and expires < now + EXPIRES_SOON:
         yield Alarm(
             "BlockdFeedExpiresSoon", "warning", name, "Its signatures expire within a day.", "all of it",
             "Tell the authority to sign and publish.",

@@ -134,7 +134,7 @@ class ControlProcess:
         now, pin = time.time(), self._enforcing.pin
         feeds, fleet = self._updater.feeds, self._fleet
         told = status(self._settings, self._enforced, feeds, fleet, pin=pin, started=self._started, now=now)
-        up = alarms(self._enforced, feeds, fleet, self._tests, engine_name(), started=self._started, now=now)
+        up = alarms(self._enforced, feeds, fleet, self._tests, engine_name(), pin=pin, started=self._started, now=now)
         return {**told, "self_test": self._tests.told(), "alarms": [alarm.to_json() for alarm in up]}
 
     async def refresh(self, names: list[str] | None, /) -> dict[str, object]:

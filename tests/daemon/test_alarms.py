@@ -12,27 +12,24 @@ from blockd.daemon.alarms import EXPIRES_SOON, FIRST_LOOK, STALE, UNCHANGED, Ala
 from blockd.daemon.selftest import SelfTests
 from blockd.daemon.selftest.asking import Outcome
 from blockd.daemon.selftest.trial import Result
-from blockd.daemon.status import Fleet
+from blockd.daemon.status import Fleet, Pin
 from blockd.daemon.tracked import Tracked
 from blockd.ruleset import Enforced
+from blockd.settings import SignedFeed
 from tests.ruleset.lists import NOW, enforced, feed, listing, order
 
 
 @dataclass
-class _Feed:
-    interval: float = 5.0
-
-
-@dataclass
 class _Watch:
-    feed: _Feed = field(default_factory=_Feed)
-    expires: float | None = None
+    feed: SignedFeed = field(default_factory=SignedFeed.model_construct)
+    interval: float = 5.0
 
 
 @dataclass
 class _State:
     checked: float = NOW
     accepted_digest: str = "ab"
+    expires: float | None = None
 
 
 @dataclass
@@ -61,6 +58,7 @@ def told(subject: Enforced | None, feeds: dict[str, _Tracked] | None = None, **g
         given.get("fleet", Fleet(2, {0: 10, 1: 11}, {0: 1, 1: 1})),
         cast("SelfTests", given.get("tests", _Tests())),
         given.get("engine", "native"),
+        pin=given.get("pin"),
         started=given.get("started", NOW - 60),
         now=given.get("now", NOW),
     )
@@ -90,7 +88,7 @@ def test_no_ruleset_and_a_worker_behind_are_not_ready(subject: Enforced) -> None
     ],
 )
 def test_feed_is_stale_by_its_interval(subject: Enforced, interval: float, age: float, expected: list[str]) -> None:
-    tracked = _Tracked(_Watch(_Feed(interval)), _State(checked=NOW - age))
+    tracked = _Tracked(_Watch(interval=interval), _State(checked=NOW - age))
     assert names(told(subject, {"f": tracked})) == expected
 
 
@@ -118,7 +116,7 @@ def test_refused_feed_is_told_with_the_reason(subject: Enforced) -> None:
     ],
 )
 def test_end_of_a_signed_feed_is_told_before_and_after(subject: Enforced, left: float, expected: list[str]) -> None:
-    assert names(told(subject, {"f": _Tracked(_Watch(expires=NOW + left))})) == expected
+    assert names(told(subject, {"f": _Tracked(state=_State(expires=NOW + left))})) == expected
 
 
 def test_failed_self_test_is_told_until_one_goes_well(subject: Enforced) -> None:
@@ -131,7 +129,7 @@ def test_failed_self_test_is_told_until_one_goes_well(subject: Enforced) -> None
 
 def test_gravest_come_first_and_what_may_be_meant_so_is_information(subject: Enforced) -> None:
     late = NOW + UNCHANGED + 1
-    tracked = _Tracked(_Watch(expires=NOW), _State(checked=NOW))
+    tracked = _Tracked(state=_State(expires=NOW))
     found = told(subject, {"f": tracked}, engine="python", now=late)
     assert [(alarm.name, alarm.severity) for alarm in found] == [
         ("BlockdFeedExpired", "critical"),
@@ -139,3 +137,9 @@ def test_gravest_come_first_and_what_may_be_meant_so_is_information(subject: Enf
         ("BlockdRulesetUnchanged", "info"),
         ("BlockdPythonEngine", "info"),
     ]
+
+
+def test_a_version_that_is_pinned_is_information(subject: Enforced) -> None:
+    [alarm] = told(subject, pin=Pin(3))
+    assert (alarm.name, alarm.severity) == ("BlockdPinned", "info")
+    assert "version 3" in alarm.what
