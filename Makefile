@@ -10,11 +10,15 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check # errors
 run: $(VENV)/installed
 	@$(BIN)/blockd run --config config/blockd.yaml
 
+# Of the daemon's tests, those whose outcome an engine can change: what it answers, and how it is swapped.
+TWIN_TESTS := tests/resolver tests/transports tests/ruleset tests/feeds \
+	$(patsubst %,tests/daemon/test_%.py,answers first_start hot_swap hostile_packets privacy rpz_peers selftest start)
+
 # Every test with the engine that was built, then what an engine can change with its twin in Python.
 test: lint
 	$(BIN)/pytest
 	@! $(BIN)/python -c 'import blockd.resolver._engine' 2>/dev/null || { echo "Again, with the Python engine:"; \
-		BLOCKD_ENGINE=python $(BIN)/pytest tests/resolver tests/transports tests/ruleset tests/feeds tests/daemon; }
+		BLOCKD_ENGINE=python $(BIN)/pytest $(TWIN_TESTS); }
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
