@@ -80,7 +80,15 @@ class Model:
 
     def address_verdict(self, packed: bytes) -> tuple[object, ...]:
         keys = {address_key(packed, length) for length in range(len(packed) * 8 + 1)}
-        return self._decide([claim for claim in self._claims if claim.key in keys])
+        covering = [claim for claim in self._claims if claim.key in keys]
+        longest = {  # of a policy zone's networks only the longest prefix counts
+            claim.feed: max(other.key[1] for other in covering if other.feed == claim.feed and self._in_force(other))
+            for claim in covering
+            if claim.zone and self._in_force(claim)
+        }
+        return self._decide(
+            [claim for claim in covering if not (self._in_force(claim) and claim.key[1] < longest.get(claim.feed, 0))]
+        )
 
     def _in_force(self, claim: Claimed) -> bool:
         return state_at(claim.order, self._now) is State.IN_FORCE
