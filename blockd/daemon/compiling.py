@@ -109,8 +109,8 @@ def main() -> int:
     end_with_parent()
     try:
         job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
-    except EOFError:
-        return 0  # which has ended before there was anything to compile
+    except (EOFError, pickle.UnpicklingError):
+        return 0  # which has ended before all of the job was written
     result: Built | BlockdError
     try:
         result = _result(job)
