@@ -11,13 +11,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
+from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word
-
-cdef extern from *:
-    """
-    #define blockd_prefetch(address) __builtin_prefetch(address)
-    """
-    void blockd_prefetch(const void *address) noexcept nogil
 
 cdef enum:
     OCTETS_PER_BUCKET = 512  # of the cache's size: about one entry each

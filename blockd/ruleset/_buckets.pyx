@@ -9,15 +9,10 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport siphash13
 
 from blockd.errors import RulesetError
-
-cdef extern from *:
-    """
-    #define blockd_prefetch(address) __builtin_prefetch(address)
-    """
-    void blockd_prefetch(const void *address) noexcept nogil
 
 # As `format.py` has them; a test compares.
 cdef enum:

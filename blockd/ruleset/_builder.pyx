@@ -13,17 +13,12 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
+from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport siphash13
 
 from blockd.errors import RulesetError
 from blockd.ruleset._buckets import table_of
 from blockd.ruleset.claims import UNCLAIMED as _UNCLAIMED
-
-cdef extern from *:
-    """
-    #define blockd_prefetch(address) __builtin_prefetch(address)
-    """
-    void blockd_prefetch(const void *address) noexcept nogil
 
 # As `format.py`, `names/domain.py` and `names/network.py` have them; a test compares.
 cdef enum:

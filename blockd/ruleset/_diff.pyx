@@ -7,16 +7,11 @@ Every record is checked against its section before it is read, and every lookup 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._table cimport Table
 
 from blockd.errors import RulesetError
-
-cdef extern from *:
-    """
-    #define blockd_prefetch(address) __builtin_prefetch(address)
-    """
-    void blockd_prefetch(const void *address) noexcept nogil
 
 cdef enum:
     ENTRY_SIZE = 5

@@ -7,13 +7,8 @@ Every offset is checked against its section before it is followed, every loop ha
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
+from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word, siphash13
-
-cdef extern from *:
-    """
-    #define blockd_prefetch(address) __builtin_prefetch(address)
-    """
-    void blockd_prefetch(const void *address) noexcept nogil
 
 cdef enum:
     SLOTS = 10
