@@ -15,6 +15,10 @@ cdef enum Result:
     SILENT = 2
     FLOWN = 3
 
+cdef struct Passed:
+    int64_t hit  # the order that the question was a hit of, -1 for none
+    uint8_t tiers  # before which tier all may still act on the answer
+
 cdef struct Mask4:
     uint32_t network
     uint32_t mask
@@ -56,6 +60,7 @@ cdef class Answering:
     cdef int count4
     cdef int count6
 
+    cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
     cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil
     cdef bint _is_probe(self, const uint8_t *packet, uint32_t size) noexcept nogil
     cdef bint _serves(self, const sockaddr *address) noexcept nogil

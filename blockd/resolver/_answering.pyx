@@ -99,21 +99,34 @@ cdef class Answering:
         self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now
     ) noexcept nogil:
         """Answer one who waited, by what is enforced now."""
-        cdef Decision decision
-        cdef int64_t hit = -1
-        cdef uint8_t tiers = NO_TIER
+        cdef Decision name = undecided()
+        cdef Result result
+        cdef Passed passed
         if self.table is not None:
-            decision = self._decided_for(client, self.table.decide(q.key, q.key_size, q.ends, q.labels))
-            if decision.ruling == RULED_BROKEN:
-                return DECLINED
-            if decision.ruling == RULED_LISTED:
-                return self._block_counted(q, &decision, UDP, -1, out, written)
-            if decision.ruling != RULED_NONE:
-                hit = decision.order
-                tiers = tiers_left(&decision)
-        elif self.refuse_unready:
-            return DECLINED
-        return self._from_entry(q, entry, UDP, hit, tiers, False, out, written, now)
+            name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
+        if self._is_decided(q, client, name, UDP, out, written, &result, &passed):
+            return result
+        return self._from_entry(q, entry, UDP, passed.hit, passed.tiers, False, out, written, now)
+
+    cdef bint _is_decided(
+        self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written,
+        Result *result, Passed *passed,
+    ) noexcept nogil:
+        """Answer a question that policy decides, `name` being what it says of the name; else tell how it passes."""
+        cdef Decision decision
+        passed.hit, passed.tiers = -1, NO_TIER
+        result[0] = DECLINED
+        if self.table is None:
+            return self.refuse_unready
+        decision = self._decided_for(client, name)
+        if decision.ruling == RULED_BROKEN:
+            return True
+        if decision.ruling == RULED_LISTED:
+            result[0] = self._block_counted(q, &decision, transport, -1, out, written)
+            return True
+        if decision.ruling != RULED_NONE:
+            passed.hit, passed.tiers = decision.order, tiers_left(&decision)
+        return False
 
     cdef Result _block_counted(
         self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out,

@@ -15,7 +15,7 @@ from blockd.metrics.counters import Transport
 from blockd.resolver.engine import Declined, send
 from blockd.resolver.exchange import Outcome
 
-from blockd.resolver._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, UDP, Answering, Result, tiers_left
+from blockd.resolver._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, UDP, Answering, Passed, Result
 from blockd.resolver._cache cimport Entry, NativeCache
 from blockd.resolver._flights cimport MAX_PACKET, MAX_STRAYS, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver._message cimport HEADER_SIZE, MAX_TCP, Question, read_question
@@ -26,7 +26,7 @@ from blockd.resolver._sockets cimport (
     MSG_DONTWAIT, epoll_event, epoll_wait, monotonic, recv, recvmmsg, sockaddr,
 )
 from blockd.ruleset._siphash cimport siphash13
-from blockd.ruleset._table cimport NO_TIER, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision
+from blockd.ruleset._table cimport Decision, undecided
 
 cdef enum:
     TYPE_OPT = 41
@@ -350,12 +350,12 @@ cdef class NativeEngine(Answering):
         -2 - transport stands for a message that came over a stream.
         """
         cdef Question *q = &looked.question
-        cdef Decision decision
+        cdef Decision name = undecided()
+        cdef Result result
+        cdef Passed passed
         cdef Entry *entry
         cdef Flight *flight
         cdef bint cd
-        cdef int64_t hit = -1
-        cdef uint8_t tiers = NO_TIER
         cdef int transport = UDP if descriptor >= -1 else -2 - descriptor
         written[0] = 0
         self.probing = self._is_probe(packet, size)
@@ -368,26 +368,18 @@ cdef class NativeEngine(Answering):
             if self.until_noted == 0:
                 self._note(q)
         if self.table is not None:
-            decision = self._decided_for(
-                <const sockaddr *>&peer.address,
-                self.table.decide_hashed(q.key, q.key_size, q.ends, looked.hashes, looked.suffixes),
-            )
-            if decision.ruling == RULED_BROKEN:
-                return DECLINED
-            if decision.ruling == RULED_LISTED:
-                return self._block_counted(q, &decision, transport, -1, out, written)
-            if decision.ruling != RULED_NONE:
-                hit = decision.order
-                tiers = tiers_left(&decision)
-        elif self.refuse_unready:
-            return DECLINED
+            name = self.table.decide_hashed(q.key, q.key_size, q.ends, looked.hashes, looked.suffixes)
+        if self._is_decided(
+            q, <const sockaddr *>&peer.address, name, transport, out, written, &result, &passed
+        ):
+            return result
         if not q.flags & FLAG_RD:
             return DECLINED
         cd = (q.flags & FLAG_CD) != 0
         self._hash_question(looked)
         entry = self.cache.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
         if entry != NULL:
-            return self._from_entry(q, entry, transport, hit, tiers, True, out, written, now)
+            return self._from_entry(q, entry, transport, passed.hit, passed.tiers, True, out, written, now)
         if descriptor < 0 or size > MAX_PACKET or self.flights.waiting >= MAX_WAITING:
             return DECLINED  # before anything is launched that nobody could wait for
         flight = self.flights.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd)
