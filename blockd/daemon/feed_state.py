@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blockd.errors import FeedRefused, RulesetError
-from blockd.feeds.build import Content
+from blockd.feeds.build import Candidate, Content
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.rejects import RejectReport
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.replace import replace_file
 from blockd.ruleset.sizes import Sizes
+from blockd.settings import AnyFeed
 
 MAX_STATE = 64 * 1024  # octets of feed.json
 
@@ -43,6 +44,11 @@ class FeedState:
     sizes: Sizes = field(default_factory=Sizes)  # how many of its names were in force, over the last days
     incoming: Fetched | None = None  # fetched, not yet compiled; not kept over a restart
     waiting: Fetched | None = None  # good, and not enforced since a version is pinned; not kept over a restart
+
+    def candidate(self, feed: AnyFeed, fetched: Fetched | None, now: float) -> Candidate:
+        """Give what the feed, which this is the state of, may be compiled from; `fetched` is new."""
+        incoming = Content(fetched.path, fetched.digest) if fetched else None
+        return Candidate(feed, incoming, self.accepted, self.first_seen, self.sizes.lasting(now))
 
     @classmethod
     def load(cls, folder: Path, now: float) -> FeedState:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from blockd.daemon.feed_state import FeedState
 from blockd.errors import CommandError, FeedRefused
-from blockd.feeds.build import Candidate, Content, build
+from blockd.feeds.build import build
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.watch import Watch
 from blockd.ruleset import Catalogue, Gate
@@ -63,12 +63,7 @@ def rehearse(
             rehearsal.refused[feed.name] = result
         elif result is not None and result.digest != states[feed.name].accepted_digest:
             fetched[feed.name] = result
-    candidates = []
-    for feed in settings.feeds:
-        state, news = states[feed.name], fetched.get(feed.name)
-        incoming = Content(news.path, news.digest) if news else None
-        lasting = state.sizes.lasting(now)
-        candidates.append(Candidate(feed, incoming, state.accepted, state.first_seen, lasting))
+    candidates = [states[feed.name].candidate(feed, fetched.get(feed.name), now) for feed in settings.feeds]
     compiled = folder / "compiled"
     built = build(
         candidates,

@@ -19,7 +19,7 @@ from blockd.daemon.feed_state import FeedState
 from blockd.daemon.history import News
 from blockd.daemon.tracked import Tracked
 from blockd.errors import BlockdError, CommandError, FeedRefused
-from blockd.feeds.build import Built, Candidate, Content, examples, fingerprint
+from blockd.feeds.build import Built, Candidate, examples, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.watch import Watch
@@ -29,13 +29,11 @@ from blockd.settings import AnyFeed
 
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
 RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
+MAX_RETRY = 3600.0  # seconds; each time in a row it takes twice as long
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
-
 HINTS = 1.0  # seconds between two looks that hints ask for, so that nobody can make us ask without end
 
 log = logging.getLogger(__name__)
-
-MAX_RETRY = 3600.0  # seconds; each time in a row it takes twice as long
 
 
 class Enforcement(Protocol):
@@ -329,10 +327,7 @@ class Updater:
         return sentence
 
     def _candidate(self, tracked: Tracked, fetched: Fetched | None) -> Candidate:
-        incoming = Content(fetched.path, fetched.digest) if fetched else None
-        state = tracked.state
-        lasting = state.sizes.lasting(time.time())
-        return Candidate(tracked.watch.feed, incoming, state.accepted, state.first_seen, lasting)
+        return tracked.state.candidate(tracked.watch.feed, fetched, time.time())
 
 
 async def _woken(hinted: asyncio.Event, seconds: float) -> None:
