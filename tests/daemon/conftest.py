@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
 
@@ -15,3 +17,12 @@ def resolver() -> Iterator[UpstreamSimulator]:
             simulator.plan(f"open-{number}.example", "A", f"open-{number}.example. 60 IN A 192.0.2.{number}")
         simulator.plan("example.com", "A", "example.com. 60 IN A 192.0.2.200")
         yield simulator
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Publisher:
+    """Publishes a signed list with one order for listed.example."""
+    made = Publisher(tmp_path / "authority")
+    made.order("order-1", ["listed.example"])
+    made.publish()
+    return made

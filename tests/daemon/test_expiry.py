@@ -53,14 +53,6 @@ def test_an_end_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     ]
 
 
-@pytest.fixture
-def publisher(tmp_path: Path) -> Publisher:
-    made = Publisher(tmp_path / "authority")
-    made.order("order-1", ["listed.example"])
-    made.publish()
-    return made
-
-
 def test_orders_of_a_signed_list_stop_at_its_end_and_over_a_restart_until_it_is_signed_anew(
     tmp_path: Path, publisher: Publisher, resolver: UpstreamSimulator
 ) -> None:

@@ -24,14 +24,6 @@ DAMAGES = [
 
 
 @pytest.fixture
-def publisher(tmp_path: Path) -> Publisher:
-    made = Publisher(tmp_path / "authority")
-    made.order("order-1", ["listed.example"])
-    made.publish()
-    return made
-
-
-@pytest.fixture
 def daemon(tmp_path: Path, publisher: Publisher, resolver: UpstreamSimulator) -> Iterator[Daemon]:
     with Daemon(tmp_path / "daemon", publisher.feed(), upstream=resolver.address) as running:
         yield running

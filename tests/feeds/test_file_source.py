@@ -24,13 +24,6 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "feed"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "list"
     path.write_bytes(b"a.example\n")

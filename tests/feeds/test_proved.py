@@ -27,13 +27,6 @@ KEY = Minisign()
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "feed"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def signature(tmp_path: Path) -> Signature:
     (tmp_path / "key").write_bytes(KEY.public)
     return Signature.model_validate({"type": "minisign", "key": str(tmp_path / "key")})

@@ -10,25 +10,15 @@ from pathlib import Path
 from typing import cast
 
 from blockd.errors import RulesetError
-from blockd.orders import Reason
 from blockd.ruleset import Enforced, Ruleset
 from blockd.ruleset._table import Table
 from blockd.ruleset.format import BUCKET_SIZE, HEADER_SIZE, Header
 from tests.fuzz.driver import driver
 from tests.resolver import corpus
 from tests.resolver.rig import keys_of
-from tests.resolver.twins import Twins
+from tests.resolver.twins import BROKEN, RULINGS, Twins
 
 COMPARE_EACH = 8  # files; one of so many is shown to the twin
-RULINGS = {
-    Reason.NOT_LISTED: 0,
-    Reason.NOT_IN_FORCE: 0,
-    Reason.ALLOWED: 1,
-    Reason.MONITORED: 2,
-    Reason.LISTED: 3,
-    Reason.PASSED: 5,
-}
-BROKEN = 4
 NUMBERS = (0, 1, 2, 64, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 KEYS = [*keys_of([name for name in (*corpus.LISTED, *corpus.OPEN) if name != "."]), b""]
 HOSTS = ("203.0.113.7", "198.51.3.9", "203.0.114.1", "2001:db8:3::9", "2001:db8:f000::7")

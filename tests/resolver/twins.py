@@ -10,6 +10,7 @@ from typing import Any
 from blockd.errors import BadMessage
 from blockd.metrics import Counters, Row, Traffic, Transport
 from blockd.names import Network
+from blockd.orders import Reason
 from blockd.resolver import CacheLimits, Exchange, Forwarder, Resolver
 from blockd.resolver.response import Response, parse
 from blockd.ruleset import Enforced, FeedInput, OrderStates, Ruleset, compile_ruleset, write_states
@@ -19,6 +20,15 @@ from tests.resolver.rig import SINKHOLE, TIMEOUT, Clock
 NETWORKS = ("127.0.0.0/8", "192.0.2.128/25", "::1/128", "2001:db8:1::/48", "fe80::/10")
 SERVED = ("127.0.0.1", "192.0.2.200", "2001:db8:1::1", "fe80::1%1")
 STRANGERS = ("198.51.100.1", "192.0.2.1", "2001:db8:2::1", "::ffff:127.0.0.1")
+RULINGS = {  # what the policy says, in the numbers of the table in C
+    Reason.NOT_LISTED: 0,
+    Reason.NOT_IN_FORCE: 0,
+    Reason.ALLOWED: 1,
+    Reason.MONITORED: 2,
+    Reason.LISTED: 3,
+    Reason.PASSED: 5,
+}
+BROKEN = 4  # the ruling of a file that contradicts itself
 CACHE_SIZE = 512 << 20  # octets; nothing of a corpus is forgotten for want of room, even in the pipeline's part
 
 

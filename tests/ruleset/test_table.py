@@ -9,25 +9,16 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import RulesetError
-from blockd.orders import NO_TIER, Action, Order, Reason
+from blockd.orders import NO_TIER, Action, Order
 from blockd.resolver.clients import packed_host
 from blockd.ruleset import Enforced, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.ruleset.format import DIGEST_OFFSET, HEADER_SIZE, Header
 from tests.resolver import corpus
 from tests.resolver.rig import keys_of
-from tests.resolver.twins import SERVED, STRANGERS
+from tests.resolver.twins import BROKEN, RULINGS, SERVED, STRANGERS
 
 table = pytest.importorskip("blockd.ruleset._table", reason="the native engine was not built")
 
-BROKEN = 4
-RULINGS = {
-    Reason.NOT_LISTED: 0,
-    Reason.NOT_IN_FORCE: 0,
-    Reason.ALLOWED: 1,
-    Reason.MONITORED: 2,
-    Reason.LISTED: 3,
-    Reason.PASSED: 5,
-}
 NAMES = [name for name in (*corpus.LISTED, *corpus.OPEN) if name != "."]
 HOSTS = ["203.0.113.7", "203.0.113.9", "203.0.113.200", "198.51.3.9", "203.0.114.1", "192.0.2.1", "2001:db8:3::9", "::"]
 ADDRESSES = [key[2:] for key in keys_of([host for host in HOSTS if host != "::"])] + [bytes(16)]
