@@ -13,7 +13,8 @@ from blockd.ruleset import Versions
 from blockd.ruleset.history import Mention, listed_in
 from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed
 
-TextFeed = DomainsFeed | HostsFeed | AdblockFeed
+LinedFeed = DomainsFeed | HostsFeed | AdblockFeed
+"""Those whose entries each stand on a line of a text."""
 
 
 def trace(
@@ -28,12 +29,12 @@ def trace(
     claims = told.get("claims")
     if not isinstance(claims, list):
         return dict(told)
-    lists = {feed.name: feed for feed in feeds if lines and isinstance(feed, TextFeed)}
+    lists = {feed.name: feed for feed in feeds if lines and isinstance(feed, LinedFeed)}
     lined = [{**claim, "line": _line(claim, lists, state_dir)} for claim in claims]
     return {**told, "claims": lined, "listed": _listed(state_dir, str(told["name"]))}
 
 
-def _line(claim: Mapping[str, object], lists: Mapping[str, TextFeed], state_dir: Path) -> dict[str, object] | None:
+def _line(claim: Mapping[str, object], lists: Mapping[str, LinedFeed], state_dir: Path) -> dict[str, object] | None:
     feed = lists.get(str(claim["feed"]))
     if feed is None:
         return None

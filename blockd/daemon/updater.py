@@ -244,10 +244,9 @@ class Updater:
         return ruleset.catalogue if ruleset else None
 
     def _job(self, candidates: Sequence[Candidate]) -> Job:
-        reports = {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
         ruleset = self._enforcement.ruleset
-        held = {name: tracked.state.held for name, tracked in self.feeds.items() if tracked.state.held}
-        return Job(candidates, self._compiled, self._gate, ruleset.path if ruleset else None, reports, held)
+        in_force = ruleset.path if ruleset else None
+        return Job(candidates, self._compiled, self._gate, in_force, self._rejects(), self._held())
 
     async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
         for name, refused in built.refused.items():
@@ -289,13 +288,19 @@ class Updater:
 
     def _reports(self, built: Built) -> dict[str, RejectReport]:
         """Give the reports of what was compiled; that of a refused content is not."""
-        kept = {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
-        return kept | {name: report for name, report in built.rejects.items() if name not in built.refused}
+        return self._rejects() | {name: report for name, report in built.rejects.items() if name not in built.refused}
 
     def _held_reports(self, built: Built) -> dict[str, HeldReport]:
         """Give the reports of what the gate held back of what was compiled."""
-        kept = {name: tracked.state.held for name, tracked in self.feeds.items() if tracked.state.held}
-        return {name: report for name, report in (kept | built.held).items() if report.total}
+        return {name: report for name, report in (self._held() | built.held).items() if report.total}
+
+    def _rejects(self) -> dict[str, RejectReport]:
+        """Give the reject reports of what was accepted."""
+        return {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
+
+    def _held(self) -> dict[str, HeldReport]:
+        """Give the reports of what the gate held back of it."""
+        return {name: tracked.state.held for name, tracked in self.feeds.items() if tracked.state.held}
 
     def _hold(self, taken: dict[str, Fetched]) -> None:
         """Keep what is new and good until it may be enforced."""

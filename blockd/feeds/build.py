@@ -28,6 +28,15 @@ from blockd.ruleset.format import Header
 from blockd.ruleset.held import HeldReport
 from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed, RpzFeed, SignedFeed, TransferFeed
 
+EXAMPLES = 4  # names given of one order
+MAX_EXAMPLES = 64  # orders of one feed that names are given of
+MAX_QUICK = 4 << 20  # octets of what is not read line by line, but whole or not at all
+# Keys of a feed that change no ruleset.
+_NOT_CONTENT = (
+    "interval", "max_size", "url", "path", "root", "signature", "at_expiry", "max_age",
+    "primary", "tsig", "min_refresh",
+)  # fmt: skip
+
 _Step = TypeVar("_Step")
 
 
@@ -62,16 +71,6 @@ class Built:
     rejects: dict[str, RejectReport] = field(default_factory=dict)  # of refused content where a feed's was refused
     held: dict[str, HeldReport] = field(default_factory=dict)  # of what is in the ruleset, for each of its feeds
     news: tuple[bytes, ...] = ()  # some keys that are known to have come or gone
-
-
-EXAMPLES = 4  # names given of one order
-MAX_EXAMPLES = 64  # orders of one feed that names are given of
-MAX_QUICK = 4 << 20  # octets of what is not read line by line, but whole or not at all
-# Keys of a feed that change no ruleset.
-_NOT_CONTENT = (
-    "interval", "max_size", "url", "path", "root", "signature", "at_expiry", "max_age",
-    "primary", "tsig", "min_refresh",
-)  # fmt: skip
 
 
 class _Refusal(Exception):
