@@ -180,6 +180,7 @@ listen:
 sinkhole: {{ipv4: {SINKHOLE}, ttl: {TTL}}}
 upstreams: ["127.0.0.1:{self.upstream}"]
 cache: {{size: {CACHE_MB}M}}
+gate: {{public_suffixes: false, protected: []}}  # every name of the list is to be blocked, as by all others
 feeds:
   - {{name: national, type: domains, path: {self._list.name}}}
 """,
