@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from blockd.errors import FeedRefused, RulesetError
@@ -124,7 +124,7 @@ class FeedState:
         """Offer a candidate again, unless something newer has come, or it was refused and so is gone."""
         if self.incoming is None and candidate.path.is_file():
             incoming = candidate.path.replace(self.folder / INCOMING)
-            self.incoming = Fetched(incoming, candidate.digest, candidate.source_time, candidate.validators)
+            self.incoming = replace(candidate, path=incoming)
 
     def accept(
         self,
@@ -154,4 +154,4 @@ class FeedState:
         return self.folder / "waiting"
 
     def _moved(self, fetched: Fetched, source: Path, target: Path) -> Fetched:
-        return Fetched(source.replace(target), fetched.digest, fetched.source_time, fetched.validators)
+        return replace(fetched, path=source.replace(target))

@@ -1,32 +1,47 @@
 """One version of a signed list, and the bundle file in which the compiling process receives it.
 
-The bundle's first line is a JSON object with the length and SHA-256 of the rest; the rest is one JSON object.
+The bundle's first line is a JSON object with the length and SHA-256 of the rest; the rest is one JSON object. The text
+of an order's list lies beside the bundle, as lists/SHA256.txt.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from blockd.errors import BadOrder, FeedRefused
-from blockd.orders import Entry, OrderDocument, Scope
+from blockd.orders import Entry, ListStep, NameList, OrderDocument, Scope
 from blockd.orders.document import order_to_json, parse_order
 from blockd.ruleset.replace import replacing
 
-BUNDLE_FORMAT = 1
+BUNDLE_FORMAT = 2
 MAX_BUNDLE = 2 * 1024**3  # bytes; names are written as hex, so a bundle may be twice as large as its orders
 MAX_HEADER = 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityVersion:
+    """What one authority's delegated role has given; `refusal` says why its newest metadata is not taken, if it is not.
+
+    Then `version` and `expires` are of what was taken before, 0 where that is nothing.
+    """
+
+    role: str
+    version: int
+    expires: int  # seconds since the epoch
+    reason: str = ""  # of `blockd.feeds.reasons`
+    refusal: str = ""  # a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class SignedVersion:
     """What a signed repository held at one moment, all of it verified.
 
-    `expires` is the earliest expiry of its root, timestamp, snapshot and targets, in seconds since the epoch.
-    `digest` is a SHA-256 in hex over the orders: the same digest, the same orders.
+    `expires` is the earliest expiry of its root, timestamp, snapshot and targets, in seconds since the epoch; those of
+    `authorities` are their own. `digest` is a SHA-256 in hex over the orders: the same digest, the same orders.
     """
 
     targets_version: int
@@ -34,6 +49,10 @@ class SignedVersion:
     expires: int
     documents: tuple[OrderDocument, ...]
     digest: str
+    authorities: tuple[AuthorityVersion, ...] = ()
+    published: float | None = (
+        None  # seconds since the epoch, when it was signed, where the timestamp's metadata says so
+    )
 
 
 def write_bundle(version: SignedVersion, path: Path) -> None:
@@ -44,10 +63,14 @@ def write_bundle(version: SignedVersion, path: Path) -> None:
             "timestamp_version": version.timestamp_version,
             "expires": version.expires,
             "digest": version.digest,
+            "authorities": [astuple(authority) for authority in version.authorities],
+            "published": version.published,
             "documents": [
                 {
                     "order": order_to_json(document.order),
                     "entries": [[entry.key.hex(), int(entry.scope)] for entry in document.entries],
+                    "steps": [astuple(step) for step in document.names.steps] if document.names else [],
+                    "scope": int(document.scope),
                 }
                 for document in version.documents
             ],
@@ -94,6 +117,8 @@ def _version(content: Any, source: str) -> SignedVersion:
         OrderDocument(
             parse_order(document["order"], source),
             tuple(Entry(bytes.fromhex(key), Scope(scope)) for key, scope in document["entries"]),
+            NameList(tuple(ListStep(*step) for step in document["steps"])) if document["steps"] else None,
+            Scope(document["scope"]),
         )
         for document in content["documents"]
     )
@@ -103,4 +128,6 @@ def _version(content: Any, source: str) -> SignedVersion:
         expires=int(content["expires"]),
         documents=documents,
         digest=str(content["digest"]),
+        authorities=tuple(AuthorityVersion(*authority) for authority in content["authorities"]),
+        published=None if content["published"] is None else float(content["published"]),
     )

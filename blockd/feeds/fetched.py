@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 INCOMING = "incoming"  # the file in a feed's folder that holds what was fetched last, until it is judged
@@ -40,6 +40,8 @@ class Fetched:
     digest: str
     source_time: int | None  # when the source says it was made: seconds since the epoch
     validators: Validators = Validators()  # to hand in at the next fetch
+    published: float | None = None  # the same to the fraction of a second, where a signed list says so
+    evidence: Mapping[str, bytes] = field(default_factory=dict)  # what proves a signed list, by the files' names
 
 
 def _validator(value: object) -> str:

@@ -1,6 +1,7 @@
 """Domain names and networks as values: on the wire, as text, as table keys. Pure: no clock, no file, no socket."""
 
 from blockd.names.domain import MAX_LABEL, MAX_NAME, DomainName, key_from_text, key_from_wire
+from blockd.names.hashed import hashed_key, is_hashed_key, name_digest
 from blockd.names.network import Network, address_key, client_key, is_client_key, network_from_key
 
 __all__ = [
@@ -10,8 +11,11 @@ __all__ = [
     "Network",
     "address_key",
     "client_key",
+    "hashed_key",
     "is_client_key",
+    "is_hashed_key",
     "key_from_text",
     "key_from_wire",
+    "name_digest",
     "network_from_key",
 ]

@@ -3,6 +3,7 @@
 from blockd.orders.document import SCHEMA_MAJOR, OrderDocument, parse_document
 from blockd.orders.entry import Entry, Scope
 from blockd.orders.lifecycle import State, next_change, state_at
+from blockd.orders.name_list import ListStep, NameList
 from blockd.orders.order import Action, LocalRecord, Mandate, Notice, Order
 from blockd.orders.verdict import NO_TIER, Reason, Verdict
 
@@ -11,8 +12,10 @@ __all__ = [
     "SCHEMA_MAJOR",
     "Action",
     "Entry",
+    "ListStep",
     "LocalRecord",
     "Mandate",
+    "NameList",
     "Notice",
     "Order",
     "OrderDocument",

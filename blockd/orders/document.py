@@ -1,14 +1,13 @@
 """The order document: what an authority signs, as JSON. Parsed once into an Order and its entries.
 
-A document has `schema` ("MAJOR.MINOR"), the fields of `blockd.orders.order.Order`, `scope` (default `both`) and
-`names`, a list of domain names, networks, or `{name, scope}`. Dates are RFC 3339: `2017-07-14`, or with a time
-`2017-07-14T04:30:00Z`.
-A later minor schema's unknown fields are kept; an unknown major schema is refused.
+A document has `schema` ("MAJOR.MINOR"), the fields of `blockd.orders.order.Order`, and what it covers
+(`blockd.orders.covered`). Dates are RFC 3339: `2017-07-14`, or with a time `2017-07-14T04:30:00Z`.
+A later minor schema's unknown fields are kept, but for those whose names begin with an underscore; an unknown major
+schema is refused.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,27 +15,24 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from blockd.errors import BadName, BadOrder
-from blockd.names import Network, key_from_text
+from blockd.names import key_from_text
+from blockd.names.hashed import MAX_SALT, MIN_SALT
+from blockd.orders.covered import COVERING, MAX_PROBLEMS, Covered, covered, shown
 from blockd.orders.entry import Entry, Scope
+from blockd.orders.name_list import NameList
 from blockd.orders.order import Action, LocalRecord, Mandate, Notice, Order
 
 SCHEMA_MAJOR = 1
 SCHEMA = "1.0"
-MAX_NAMES = 1_000_000  # entries in one document; a larger list comes as its own feed
 MAX_TEXT = 4_000  # characters in one text field: a page of law, not a library
 MAX_NOTICES = 1_000
-MAX_PROBLEMS = 50  # problems told at once; a wrong file has more than anybody reads
 MAX_RECORDS = 64  # of one name in a policy zone; an answer that is meant has a few
 MAX_RECORD_DATA = 4_096  # octets of all of them together, so that they fit an answer beside everything else
 MAX_DEPTH = 32  # objects and lists within each other; the document itself has three
-MIN_PREFIX = {4: 16, 6: 32}  # bits; a shorter prefix in an order hits whole providers, most of them bystanders
 
 # Control characters other than tab and line breaks, which could steer a terminal, and halves of surrogate pairs, which
 # cannot be written as UTF-8.
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_SHOWN = 80  # characters of a wrong value that a problem repeats
-_NETWORK = re.compile(r"[0-9a-f:.]+(?:/[0-9.]{1,15})?", re.ASCII | re.IGNORECASE)
-_NAT64 = Network.from_text("64:ff9b::/96")
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?", re.ASCII)
 _TEXTS = (
     "authority",
@@ -51,7 +47,8 @@ _TEXTS = (
     "lifted_reason",
 )
 _TIMES = ("in_force_from", "expires", "review_by", "lifted_on", "published")
-_KNOWN = frozenset(("schema", "id", "action", "mandate", "cname", "scope", "names", "notices", *_TEXTS, *_TIMES))
+_KNOWN = frozenset(("schema", "id", "action", "mandate", "cname", "notices", *COVERING, *_TEXTS, *_TIMES))
+_OWN = "_"  # how names of fields begin that only blockd itself writes
 
 
 Member = TypeVar("Member", Action, Mandate)
@@ -59,10 +56,12 @@ Member = TypeVar("Member", Action, Mandate)
 
 @dataclass(frozen=True, slots=True)
 class OrderDocument:
-    """An order with the entries it covers."""
+    """An order with the entries it covers; where `names` is not None they are in files of their own."""
 
     order: Order
     entries: tuple[Entry, ...]
+    names: NameList | None = None
+    scope: Scope = Scope.BOTH  # of what is in those files
 
 
 def time_from_text(text: str) -> int:
@@ -94,11 +93,11 @@ def fit_text(text: str) -> str:
 
 def parse_document(document: object, source: str) -> OrderDocument:
     """Parse a decoded JSON document; `source` names it in errors. Raises BadOrder with every problem at once."""
-    return _parse(document, source, of_zone=False)
+    return _parse(document, source, kept=False)
 
 
-def _parse(document: object, source: str, *, of_zone: bool) -> OrderDocument:
-    """Parse a document; `of_zone` tells whether it may be what only a policy zone's rules are."""
+def _parse(document: object, source: str, *, kept: bool) -> OrderDocument:
+    """Parse a document; `kept` tells whether blockd wrote it itself, so that it may be what only a zone's rules are."""
     if not isinstance(document, Mapping):
         raise BadOrder(source, ["the document is no JSON object"])
     if _too_deep(document):
@@ -106,7 +105,7 @@ def _parse(document: object, source: str, *, of_zone: bool) -> OrderDocument:
     problems: list[str] = []
     major = str(document.get("schema", "")).partition(".")[0]
     if major != str(SCHEMA_MAJOR):
-        raise BadOrder(source, [f"schema: {_shown(document.get('schema'))} is not known here; {SCHEMA} is"])
+        raise BadOrder(source, [f"schema: {shown(document.get('schema'))} is not known here; {SCHEMA} is"])
     fields: dict[str, object] = {name: _text(document, name, problems) for name in _TEXTS}
     for name in _TIMES:
         fields[name] = _time(document, name, problems)
@@ -116,14 +115,15 @@ def _parse(document: object, source: str, *, of_zone: bool) -> OrderDocument:
     required = ("authority", "platform", "in_force_from")
     problems.extend(f"{name}: is missing" for name in required if fields[name] in ("", None))
     action = _member(document, "action", Action, Action.SINKHOLE, problems)
-    if action.is_zones and not of_zone:
+    if action.is_zones and not kept:
         problems.append(f"action: {action} is for the rules of a policy zone only")
     default = Mandate.LAW if fields["legal_basis"] else Mandate.OPERATOR
     mandate = _member(document, "mandate", Mandate, default, problems)
-    entries = _entries(document, problems)
-    cname = _target(document, action, problems, of_zone=of_zone)
-    local = action is Action.LOCAL and of_zone
+    covers = Covered() if kept else covered(document, problems)
+    cname = _target(document, action, problems, of_zone=kept)
+    local = action is Action.LOCAL and kept
     records = _records(document.get("records"), problems) if local else ()
+    salt, role = _added(document, problems) if kept else (covers.salt, "")
     notices = _notices(document, problems)
     if problems:
         raise BadOrder(source, problems[:MAX_PROBLEMS])
@@ -134,23 +134,29 @@ def _parse(document: object, source: str, *, of_zone: bool) -> OrderDocument:
         cname=cname,
         records=records,
         notices=notices,
+        salt=salt,
+        role=role,
         unknown={
             str(name): value
             for name, value in document.items()
-            if name not in _KNOWN and not (local and name == "records")
+            if name not in _KNOWN and not str(name).startswith(_OWN) and not (local and name == "records")
         },
         **fields,  # type: ignore[arg-type]
     )
-    return OrderDocument(order, entries)
+    return OrderDocument(order, covers.entries, covers.names, covers.scope)
 
 
 def order_to_json(order: Order) -> dict[str, object]:
-    """Give the document's fields of an order, without its names; `parse_order` takes them back."""
+    """Give the document's fields of an order, without what it covers; `parse_order` takes them back."""
     written: dict[str, object] = {"schema": SCHEMA, "id": order.id, "action": order.action, "mandate": order.mandate}
     written.update({name: getattr(order, name) for name in _TEXTS if getattr(order, name)})
     written.update({name: time_text(at) for name in _TIMES if (at := getattr(order, name)) is not None})
     if order.cname:
         written["cname"] = order.cname
+    if order.salt:
+        written["_salt"] = order.salt.hex()
+    if order.role:
+        written["_role"] = order.role
     if order.records:
         written["records"] = [[record.type, record.ttl, record.data.hex()] for record in order.records]
     if order.notices:
@@ -160,10 +166,8 @@ def order_to_json(order: Order) -> dict[str, object]:
 
 
 def parse_order(document: object, source: str) -> Order:
-    """Parse a document that has no names, as `order_to_json` writes it, also a policy zone's; raises BadOrder."""
-    if isinstance(document, Mapping):
-        document = {**document, "names": ["placeholder.invalid"]}
-    return _parse(document, source, of_zone=True).order
+    """Parse what `order_to_json` writes, also of a policy zone's order; raises BadOrder."""
+    return _parse(document, source, kept=True).order
 
 
 def _text(document: Mapping[str, object], name: str, problems: list[str]) -> str:
@@ -185,7 +189,7 @@ def _time(document: Mapping[str, object], name: str, problems: list[str]) -> int
     try:
         return time_from_text(value if isinstance(value, str) else str(value))
     except ValueError:
-        problems.append(f"{name}: {_shown(value)} is no RFC 3339 date such as 2017-07-14 or 2017-07-14T04:30:00Z")
+        problems.append(f"{name}: {shown(value)} is no RFC 3339 date such as 2017-07-14 or 2017-07-14T04:30:00Z")
         return None
 
 
@@ -196,7 +200,7 @@ def _member(
     try:
         return kind(str(value))
     except ValueError:
-        problems.append(f"{name}: {_shown(value)} is not one of {', '.join(kind)}")
+        problems.append(f"{name}: {shown(value)} is not one of {', '.join(kind)}")
         return default
 
 
@@ -221,59 +225,16 @@ def _notices(document: Mapping[str, object], problems: list[str]) -> tuple[Notic
     return tuple(found)
 
 
-def _entries(document: Mapping[str, object], problems: list[str]) -> tuple[Entry, ...]:
-    value = document.get("names")
-    if not isinstance(value, list) or not 0 < len(value) <= MAX_NAMES:
-        problems.append(f"names: a list of 1 to {MAX_NAMES} names is needed")
-        return ()
-    default = _scope(document.get("scope", "both"), "scope", problems)
-    found = []
-    for number, item in enumerate(value):
-        if len(problems) >= MAX_PROBLEMS:
-            break
-        text, scope = item, default
-        if isinstance(item, Mapping):
-            text = item.get("name")
-            scope = _scope(item.get("scope", default.text), f"names[{number}].scope", problems)
-        if not isinstance(text, str):
-            problems.append(f"names[{number}]: a name or an object with `name` and `scope` is needed")
-            continue
-        try:
-            found.append(Entry(_entry_key(text), scope))
-        except BadName as error:
-            problems.append(f"names[{number}]: {_shown(text)} cannot be an entry: {error.reason}")
-    return tuple(found)
-
-
-def _entry_key(text: str) -> bytes:
+def _added(document: Mapping[str, object], problems: list[str]) -> tuple[bytes, str]:
+    """Read what was written beside the document's own fields: the salt and the role."""
     try:
-        key = key_from_text(text)
-    except BadName:
-        if not _NETWORK.fullmatch(text):
-            raise
-        network = Network.from_text(text)
-        if network.prefix_length < MIN_PREFIX[network.version] or _maps_ipv4_widely(network):
-            raise BadName("network too wide") from None
-        if not ipaddress.ip_network(network.text).is_global:
-            raise BadName("network is not public") from None
-        return network.key
-    if len(key) == key[0] + 1:
-        raise BadName("a top-level name")
-    return key
-
-
-def _maps_ipv4_widely(network: Network) -> bool:
-    """Tell whether a network stands for more IPv4 addresses behind NAT64 (RFC 6052) than an order may list as IPv4."""
-    wide = network.prefix_length < _NAT64.prefix_length + MIN_PREFIX[4]
-    return wide and (network.packed in _NAT64 or _NAT64.packed in network)
-
-
-def _scope(value: object, field: str, problems: list[str]) -> Scope:
-    try:
-        return Scope.from_text(str(value))
-    except KeyError:
-        problems.append(f"{field}: {_shown(value)} is not one of exact, subdomains, both")
-        return Scope.BOTH
+        salt, role = bytes.fromhex(str(document.get("_salt", ""))), document.get("_role", "")
+        if (salt and not MIN_SALT <= len(salt) <= MAX_SALT) or not isinstance(role, str):
+            raise ValueError
+    except ValueError:
+        problems.append("_salt, _role: are not what blockd writes")
+        return b"", ""
+    return salt, role
 
 
 def _target(document: Mapping[str, object], action: Action, problems: list[str], *, of_zone: bool) -> str:
@@ -285,7 +246,7 @@ def _target(document: Mapping[str, object], action: Action, problems: list[str],
         try:
             key_from_text(target.removeprefix("*.") if of_zone else target)
         except BadName as error:
-            problems.append(f"cname: {_shown(target)} is no name: {error.reason}")
+            problems.append(f"cname: {shown(target)} is no name: {error.reason}")
     return target
 
 
@@ -306,12 +267,6 @@ def _records(value: object, problems: list[str]) -> tuple[LocalRecord, ...]:
         problems.append(f"records: cannot be read: {error}")
         return ()
     return tuple(found)
-
-
-def _shown(value: object) -> str:
-    """Give a wrong value as a problem repeats it: escaped, and no longer than a line."""
-    text = repr(value[: _SHOWN + 1] if isinstance(value, str) else value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def _too_deep(document: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag
 
-from blockd.names import DomainName, is_client_key, network_from_key
+from blockd.names import DomainName, is_client_key, is_hashed_key, network_from_key
 from blockd.names.network import KEY_IPV4
 
 
@@ -29,14 +29,16 @@ class Scope(IntFlag):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """One line of a list: `key` is a domain name's key or a network's (see `blockd.names`)."""
+    """One line of a list: `key` is a domain name's key, a hashed name's or a network's (see `blockd.names`)."""
 
     key: bytes
     scope: Scope = Scope.BOTH
 
     @property
     def text(self) -> str:
-        """The name or network as people write it."""
+        """The name or network as people write it; of a hashed name the hash."""
+        if is_hashed_key(self.key):
+            return f"hash {self.key[1:].hex()}"
         if self.key and self.key[0] >= KEY_IPV4:
             network = network_from_key(self.key).text
             return f"client {network}" if is_client_key(self.key) else network

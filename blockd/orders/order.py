@@ -79,4 +79,11 @@ class Order:
     published: int | None = None  # when the authority signed it
     cname: str = ""  # the target where the action is `cname`; of a policy zone also `*.x`: the name asked for, below x
     records: tuple[LocalRecord, ...] = ()  # where the action is `local`
+    salt: bytes = b""  # of a confidential order: the key of the hashes that stand for its names
+    role: str = ""  # the delegated role that signed it, as its repository calls it; empty where that signed itself
     unknown: dict[str, object] = field(default_factory=dict)  # fields of a later minor schema, kept as they came
+
+    @property
+    def is_confidential(self) -> bool:
+        """Whether its names are known by their hashes only, and nobody is told of them."""
+        return bool(self.salt)

@@ -1,8 +1,9 @@
 """The orders' states in shared memory: which order is in force is one byte, flipped on the second, never compiled.
 
 The file beside a ruleset has a header of 16 octets (magic, epoch, number of orders), a byte for each order's state
-(`blockd.orders.State`), zeros up to a multiple of 4, then 32 bits for each order: where its hits are counted. The
-control process maps it for writing, every worker for reading. The epoch grows with each flip, so that whoever remembers
+(`blockd.orders.State`), zeros up to a multiple of 4, then 32 bits for each order: where its hits are counted; then a
+byte for each order, 1 where whoever signed it has not renewed it in time, so that its answers say so. The control
+process maps it for writing, every worker for reading. The epoch grows with each flip, so that whoever remembers
 something that depends on the states can tell that it is old.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -18,16 +19,19 @@ from blockd.errors import RulesetError
 from blockd.orders import Order, State, next_change, state_at
 from blockd.ruleset.replace import replace_file
 
-MAGIC = b"BLOCKDOS"
+MAGIC = b"BLOCKDO2"
 _HEADER = struct.Struct("<8sII")
 _EPOCH_AT = 8
 
 
-def write_states(path: Path, orders: Sequence[Order], hit_slots: Sequence[int], now: float) -> None:
-    """Write the states of a ruleset's `orders` as they are at `now`, with the counters' places."""
+def write_states(
+    path: Path, orders: Sequence[Order], hit_slots: Sequence[int], now: float, stale: Set[int] = frozenset()
+) -> None:
+    """Write the states of a ruleset's `orders` as they are at `now`, with the counters' places; `stale` has indices."""
     states = bytes(state_at(order, now) for order in orders)
     slots = b"".join(struct.pack("<I", slot) for slot in hit_slots)
-    replace_file(path, _HEADER.pack(MAGIC, 1, len(orders)) + states.ljust(_padded(len(orders)), b"\0") + slots)
+    flags = bytes(index in stale for index in range(len(orders)))
+    replace_file(path, _HEADER.pack(MAGIC, 1, len(orders)) + states.ljust(_padded(len(orders)), b"\0") + slots + flags)
 
 
 class States(Protocol):
@@ -42,8 +46,12 @@ class States(Protocol):
         """Where each order's hits are counted, by the order's index."""
 
     @property
+    def stale(self) -> Sequence[int] | memoryview[int]:
+        """1 for each order that was not renewed in time, by the order's index; else 0."""
+
+    @property
     def epoch(self) -> int:
-        """Grows when a state changes."""
+        """Grows when any of it changes."""
 
     def close(self) -> None:
         """Let go of what holds them."""
@@ -57,6 +65,7 @@ class StatesAt:
     def __init__(self, orders: Sequence[Order], now: float) -> None:
         self.states = bytes(state_at(order, now) for order in orders)
         self.hit_slots = (0,) * len(orders)
+        self.stale = bytes(len(orders))
 
     def close(self) -> None:
         """Hold nothing, so let go of nothing."""
@@ -73,13 +82,16 @@ class OrderStates:
                 self._octets = mmap.mmap(file.fileno(), 0, access=access)
         except (OSError, ValueError) as error:
             raise RulesetError(f"{path} cannot be opened as order states: {error}") from error
-        size = _HEADER.size + _padded(orders) + 4 * orders
+        slots_at = _HEADER.size + _padded(orders)
+        stale_at = slots_at + 4 * orders
+        size = stale_at + orders
         if len(self._octets) != size or _HEADER.unpack_from(self._octets)[::2] != (MAGIC, orders):
             self._octets.close()
             raise RulesetError(f"{path} does not hold the states of {orders} orders")
         self._view = memoryview(self._octets)
         self.states = self._view[_HEADER.size : _HEADER.size + orders]
-        self.hit_slots = tuple(self._view[_HEADER.size + _padded(orders) :].cast("I"))
+        self.hit_slots = tuple(self._view[slots_at:stale_at].cast("I"))
+        self.stale = self._view[stale_at:]
 
     @property
     def octets(self) -> memoryview:
@@ -91,15 +103,22 @@ class OrderStates:
         """How often the states have changed; it also tells one file's writer that readers must look again."""
         return int.from_bytes(self._view[_EPOCH_AT : _EPOCH_AT + 4], "little")
 
-    def update(self, orders: Sequence[Order], now: float) -> list[tuple[Order, State]]:
-        """Flip the states that are no longer true at `now`; give the orders that changed, with their new state."""
+    def update(self, orders: Sequence[Order], now: float, stale: Set[int] = frozenset()) -> list[tuple[Order, State]]:
+        """Flip the states that are no longer true at `now`; give the orders that changed, with their new state.
+
+        `stale` has the indices of orders that were not renewed in time.
+        """
         changed = []
+        marked = False
         for index, order in enumerate(orders):
             state = state_at(order, now)
             if self.states[index] != state:
                 self.states[index] = state
                 changed.append((order, state))
-        if changed:
+            if self.stale[index] != (index in stale):
+                self.stale[index] = index in stale
+                marked = True
+        if changed or marked:
             epoch = (self.epoch + 1) & 0xFFFFFFFF
             self._view[_EPOCH_AT : _EPOCH_AT + 4] = epoch.to_bytes(4, "little")
         return changed
@@ -107,6 +126,7 @@ class OrderStates:
     def close(self) -> None:
         """Unmap the file."""
         self.states.release()
+        self.stale.release()
         self._view.release()
         self._octets.close()
 

@@ -13,6 +13,7 @@ from blockd.errors import RulesetError
 from blockd.ruleset import Enforced, Ruleset
 from blockd.ruleset._table import Table
 from blockd.ruleset.format import BUCKET_SIZE, HEADER_SIZE, Header
+from blockd.ruleset.states import MAGIC
 from tests.fuzz.driver import driver
 from tests.resolver import corpus
 from tests.resolver.rig import keys_of
@@ -32,6 +33,7 @@ class Fixed:
     octets: memoryview
     states: bytes
     hit_slots: tuple[int, ...]
+    stale: bytes
     epoch: int = 1
 
     def close(self) -> None:
@@ -54,8 +56,8 @@ def files(folder: Path, count: int, seed: int, end: float) -> str:
             continue
         orders = len(ruleset.catalogue.orders)
         states = bytes(chance.choices((0, 1, 1, 1, 2), k=orders))
-        head = b"BLOCKDOS" + (1).to_bytes(4, "little") + orders.to_bytes(4, "little")
-        fixed = Fixed(memoryview(head + states), states, (0,) * orders)
+        head = MAGIC + (1).to_bytes(4, "little") + orders.to_bytes(4, "little")
+        fixed = Fixed(memoryview(head + states), states, (0,) * orders, bytes(orders))
         actions = bytes(corpus.ACTIONS.index(record.order.action) for record in ruleset.catalogue.orders)
         enforced = Enforced(1, ruleset, fixed)
         table = Table(ruleset.octets, header, fixed.octets, actions, enforced.tiers, enforced.asks_client)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from blockd.errors import BadOrder
 from blockd.names import Network, key_from_text
 from blockd.orders import Action, Entry, LocalRecord, Mandate, Notice, Order, Scope, parse_document
+from blockd.orders.covered import MAX_PROBLEMS
 from blockd.orders.document import (
     MAX_DEPTH,
     MAX_NOTICES,
-    MAX_PROBLEMS,
     MAX_TEXT,
     order_to_json,
     parse_order,

@@ -52,6 +52,18 @@ def test_a_flip_is_seen_by_every_reader_and_grows_the_epoch(tmp_path: Path) -> N
     assert reader.states[0] == State.PENDING
 
 
+def test_what_was_not_renewed_is_marked_and_the_mark_is_taken_back(tmp_path: Path) -> None:
+    write_states(tmp_path / "s", ORDERS, [0] * 5, NOW, stale={1})
+    writer, reader = OrderStates(tmp_path / "s", 5, writable=True), OrderStates(tmp_path / "s", 5)
+    assert list(reader.stale) == [0, 1, 0, 0, 0]
+    assert writer.update(ORDERS, NOW, stale={1}) == []
+    assert reader.epoch == 1
+    assert writer.update(ORDERS, NOW, stale={2}) == []
+    assert list(reader.stale) == [0, 0, 1, 0, 0]
+    assert reader.epoch == 2
+    assert reader.states[1] == State.IN_FORCE
+
+
 def test_a_reader_cannot_write(tmp_path: Path) -> None:
     write_states(tmp_path / "s", ORDERS, [0] * 5, NOW)
     states = OrderStates(tmp_path / "s", 5)
