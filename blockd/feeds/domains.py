@@ -13,6 +13,7 @@ from blockd.errors import BadName
 from blockd.feeds.listed import line_content, listed_key
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.shapes import bare_name
+from blockd.names import MAX_LABEL, DomainName
 from blockd.ruleset.builder import LineTaker
 
 _LINE_FEED = ord("\n")
@@ -75,6 +76,35 @@ def add_domains(blocks: Iterable[bytes], rejects: RejectReport, taker: LineTaker
                     taker.add_keys((key,))
                 at = end + 1
         yield rejects.accepted
+
+
+def read_names(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[list[bytes]]:
+    """Give the names of each block as text in small A-labels, without trailing dots.
+
+    The names, their order and what is counted in `rejects` are those of `read_domains`.
+    """
+    tops: set[bytes] = set()
+    for block in blocks:
+        number = rejects.lines
+        names: list[bytes] = []
+        for plain, run in _runs(block):
+            before = number
+            exact: list[bytes] = []
+            for line in (run.lower() if plain else run).split(b"\n"):
+                number += 1
+                _, dot, top = line.rpartition(b".")
+                if plain and dot and top in tops and len(line) <= MAX_LABEL:  # so no label can be too long
+                    names.append(line)
+                    continue
+                exact = exact or run.split(b"\n")
+                key = line_key(exact[number - before - 1], number, rejects)
+                if key is not None:
+                    names.append(DomainName(key).text.encode())
+                    if len(tops) < _MAX_TOPS:
+                        tops.add(key[1 : 1 + key[0]])
+        rejects.lines = number
+        rejects.accepted += len(names)
+        yield names
 
 
 def _plain_key(line: bytes, tops: dict[bytes, bytes], length: list[bytes] = _LENGTH) -> bytes | None:
