@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import heapq
 import shutil
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from contextlib import closing
+from functools import partial
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -52,23 +52,39 @@ class NameLists:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         for leftover in self._folder.glob(".*"):  # of a process that was killed
-            leftover.unlink(missing_ok=True)
-        while True:
-            at = self._newest(names.steps)
-            if at == len(names.steps) - 1:
-                return self._path(names.last)
+            _remove(leftover)
+        steps, last = names.steps, names.last
+        from_base = False
+        for _ in range(len(steps) + 2):  # any text may turn out to be damaged, and the base is then made once
+            at = self._newest(steps)
+            if at is None:
+                self._refuse_without_room(last, last.size + steps[0].size)
+                self._write(steps[0], lambda file: _unpack_base(steps[0], download, file))
+                from_base = True
+                continue
+            if at == len(steps) - 1:
+                return self._path(last)
+            self._refuse_without_room(last, last.size)
             try:
-                return self._make(names.steps, at, download)
+                self._write(last, partial(_apply, mapped(self._path(steps[at])), steps, at, download))
             except FeedRefused:
-                if at is None or self._is_sound(names.steps[at], again=True):
-                    raise
+                if from_base or self._is_sound(steps[at], again=True):
+                    raise  # the base stays, so that it need not be fetched again with the next try
+                continue
+            if from_base:
+                self._forget(steps[0].sha256)
+            return self._path(last)
+        raise FeedRefused(
+            "fault",
+            f"The texts of lists in {self._folder} are damaged as soon as they are written: nothing of {last.target} is "
+            "taken, and what the feed gave before stays in force. Is the disk sound, and is nobody else writing there?",
+        )
 
     def prune(self, kept: Set[str]) -> None:
         """Remove the texts whose SHA-256 is not in `kept`, which names those of every version that may yet be read."""
         for path in self._folder.glob(f"*{_ENDING}"):
             if path.stem not in kept:
-                path.unlink(missing_ok=True)
-                self._sound.pop(path.stem, None)
+                self._forget(path.stem)
 
     def _path(self, step: ListStep) -> Path:
         return self._folder / f"{step.sha256}{_ENDING}"
@@ -96,31 +112,23 @@ class NameLists:
         self._sound.pop(step.sha256, None)
         return False
 
-    def _make(self, steps: Sequence[ListStep], at: int | None, download: Callable[[str], Path]) -> Path:
-        """Make the last step's text from that of the step `at`, or from the base."""
-        self._refuse_without_room(steps, at)
-        last = steps[-1]
-        path = self._path(last)
-        with replacing(path) as file:
-            if at is None and len(steps) == 1:
-                _unpack_base(last, download, file)
-            elif at is None:
-                with tempfile.NamedTemporaryFile(prefix=".", dir=self._folder) as base:
-                    _unpack_base(steps[0], download, base.file)  # type: ignore[arg-type] # a file all the same
-                    base.flush()
-                    _apply(mapped(Path(base.name)), steps, 0, download, file)
-            else:
-                _apply(mapped(self._path(steps[at])), steps, at, download, file)
-        self._sound[last.sha256] = _stamp(path)
-        return path
+    def _forget(self, sha256: str) -> None:
+        _remove(self._folder / f"{sha256}{_ENDING}")
+        self._sound.pop(sha256, None)
 
-    def _refuse_without_room(self, steps: Sequence[ListStep], at: int | None) -> None:
-        needed = steps[-1].size + (steps[0].size if at is None and len(steps) > 1 else 0)
+    def _write(self, step: ListStep, fill: Callable[[BinaryIO], None]) -> None:
+        """Write the text of a step, which `fill` has compared with what was signed when it returns."""
+        path = self._path(step)
+        with replacing(path) as file:
+            fill(file)
+        self._sound[step.sha256] = _stamp(path)
+
+    def _refuse_without_room(self, step: ListStep, needed: int) -> None:
         free = shutil.disk_usage(self._folder).free
         if free < needed + SPARE:
             raise FeedRefused(
                 "too large",
-                f"The list of {steps[-1].target} needs {needed:,} octets in {self._folder}, where {free:,} are free: "
+                f"The list of {step.target} needs {needed:,} octets in {self._folder}, where {free:,} are free: "
                 "nothing of it is taken, and what the feed gave before stays in force. Make room there.",
             )
 

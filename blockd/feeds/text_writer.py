@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import BinaryIO
 
-_PIECE = 4 << 20  # octets written and digested at once: so many that two threads do not wait for each other
+_PIECE = 1 << 20  # octets written and digested at once: few enough for a processor's cache, many for two threads
 
 
 class TextWriter:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from operator import eq
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,7 +49,7 @@ def write_names(source: Path, file: BinaryIO, rejects: RejectReport, work: Path)
         for slices in side_by_side(runs, _MERGED):
             names = _lines(b"".join(slices))
             names.sort()
-            names = list(dict.fromkeys(names))
+            names = _once(names)
             count += len(names)
             writer.add(_text(names))
         sha256 = writer.finish()
@@ -80,10 +82,15 @@ def _runs(batches: Iterable[list[bytes]], work: Path) -> Iterator[Text]:
 
 def _run(names: list[bytes], path: Path) -> Text:
     names.sort()
-    path.write_bytes(_text(list(dict.fromkeys(names))))
+    path.write_bytes(_text(_once(names)))
     text = mapped(path)
     path.unlink()  # it lasts for as long as it is mapped
     return text
+
+
+def _once(names: list[bytes]) -> list[bytes]:
+    """Leave out what is there twice in a row; most often nothing is, and telling so is quick."""
+    return list(dict.fromkeys(names)) if any(map(eq, names, islice(names, 1, None))) else names
 
 
 def _lines(text: bytes) -> list[bytes]:

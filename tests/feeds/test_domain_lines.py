@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from blockd.errors import FeedRefused
 from blockd.feeds.blocks import read_blocks
 from blockd.feeds.build import Candidate
-from blockd.feeds.domains import add_domains, read_domains
+from blockd.feeds.domains import add_domains, read_domains, read_names
 from blockd.feeds.lists import DomainLines
 from blockd.feeds.rejects import RejectReport
+from blockd.names import DomainName
 from blockd.orders import Scope
 from blockd.ruleset.builder import Builder
 from blockd.ruleset.claims import ClaimSets, Joins
@@ -170,3 +171,14 @@ def test_lines_without_a_builder_for_them_are_iterated(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["false-positives-120215.txt.gz", "ipaddress_isp.txt.gz", "popular-100000.txt.gz"])
 def test_real_lists(name: str) -> None:
     same(gzip.decompress((DATA / name).read_bytes()))
+
+
+@given(st.lists(_LINES, max_size=3))
+@example([[b"a.example", b"."], [b"-", b"", b"-a.b"]])
+@example([[b"A.com", b"com", b"b.COM", b"*.c.com.", b"x" * 60 + b"." + b"y" * 64 + b".com"], [b"10.0.0.1", b"d.1"]])
+def test_names_as_text_are_those_of_the_keys(pieces: list[list[bytes]]) -> None:
+    whole = [*(b"\n".join(lines) for lines in pieces), b"\n"]
+    one, two = RejectReport(), RejectReport()
+    names = [name for names in read_names(read_blocks(whole, "list"), one) for name in names]
+    assert names == [DomainName(key).text.encode() for key in read_domains(read_blocks(whole, "list"), two)]
+    assert one == two
