@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from blockd.errors import BadName
-from blockd.feeds.find import find_line
+from blockd.errors import BadName, FeedRefused
+from blockd.feeds.bundle import read_bundle
+from blockd.feeds.find import Line, find_in_names, find_line
 from blockd.names import key_from_text
 from blockd.orders.document import time_text
 from blockd.ruleset import Versions
 from blockd.ruleset.history import Mention, listed_in
-from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed
+from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed, SignedFeed
 
-LinedFeed = DomainsFeed | HostsFeed | AdblockFeed
-"""Those whose entries each stand on a line of a text."""
+MAX_BUNDLE = 32 << 20  # octets of a bundle that is read for the line of a name: more takes longer than anybody waits
+
+LinedFeed = DomainsFeed | HostsFeed | AdblockFeed | SignedFeed
+"""Those whose entries each stand on a line of a text, or may do so."""
 
 
 def trace(
@@ -22,9 +25,9 @@ def trace(
 ) -> dict[str, object]:
     """Give what `explain` has told of a name, and more: each claim's `line`, and `listed`, the first and last version.
 
-    A claim of a text list has the first line that names its entry; one of another feed, or of a list that no longer
-    does, has None. Blocks while it reads the lists, tenths of a second for the largest; without `lines` it reads none,
-    and every claim has None.
+    A claim of a text list has the first line that names its entry, and one of a signed order whose names are a list in
+    files has the line of that; any other, also of a list that no longer names it, has None. Blocks while it reads the
+    lists, tenths of a second for the largest; without `lines` it reads none, and every claim has None.
     """
     claims = told.get("claims")
     if not isinstance(claims, list):
@@ -42,8 +45,26 @@ def _line(claim: Mapping[str, object], lists: Mapping[str, LinedFeed], state_dir
         key = key_from_text(str(claim["entry"]))
     except BadName:  # no host name: a text list has none of those
         return None
-    line = find_line(feed.type, state_dir / "feeds" / feed.name / "accepted", key, feed.max_size)
+    folder = state_dir / "feeds" / feed.name
+    if isinstance(feed, SignedFeed):
+        line = _signed_line(claim, folder, key)
+    else:
+        line = find_line(feed.type, folder / "accepted", key, feed.max_size)
     return {"number": line.number, "text": line.text} if line else None
+
+
+def _signed_line(claim: Mapping[str, object], folder: Path, key: bytes) -> Line | None:
+    """Find the line in the list of the claim's order; None where the order has its names in its document."""
+    order, bundle = claim.get("order"), folder / "accepted"
+    texts = folder / "lists"
+    try:
+        if not isinstance(order, Mapping) or not texts.is_dir() or bundle.stat().st_size > MAX_BUNDLE:
+            return None
+        documents = read_bundle(bundle).documents
+    except (FeedRefused, OSError):
+        return None
+    lists = [each.names for each in documents if each.names is not None and each.order.id == order.get("id")]
+    return find_in_names(texts / f"{lists[0].last.sha256}.txt", key) if lists else None
 
 
 def _listed(state_dir: Path, name: str) -> dict[str, object]:

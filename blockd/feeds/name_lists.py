@@ -29,6 +29,7 @@ from blockd.ruleset.replace import replacing
 
 SPARE = 64 << 20  # octets that stay free on the disk: the rest of the state has to be written too
 _PACKED_PIECE = 16 * 1024  # octets of a file unpacked at a time: hundreds are open at once
+_MORE_CHANGES = 1_000_000  # besides one for each name before and after: steps may undo each other, but not for hours
 _ENDING = ".txt"
 _Change = tuple[bytes, bool]  # a name, and whether it came
 
@@ -76,8 +77,8 @@ class NameLists:
             return self._path(last)
         raise FeedRefused(
             "fault",
-            f"The texts of lists in {self._folder} are damaged as soon as they are written: nothing of {last.target} is "
-            "taken, and what the feed gave before stays in force. Is the disk sound, and is nobody else writing there?",
+            f"The texts in {self._folder} are damaged as soon as they are written: nothing of {last.target} is taken, "
+            "and what the feed gave before stays in force. Is the disk sound, and is nobody else writing there?",
         )
 
     def prune(self, kept: Set[str]) -> None:
@@ -170,10 +171,16 @@ def _net_changes(
     steps: Sequence[ListStep], at: int, download: Callable[[str], Path]
 ) -> Iterator[tuple[bytes, list[bool]]]:
     """Give each name that any of the changes behind the step `at` has, ascending, and how it came and went in turn."""
+    left = steps[at].count + steps[-1].count + _MORE_CHANGES
     changes = [_step_changes(steps[number - 1], steps[number], download) for number in range(at + 1, len(steps))]
     try:
         for name, group in groupby(heapq.merge(*changes, key=itemgetter(0)), itemgetter(0)):
             ways = [came for _, came in group]
+            left -= len(ways)
+            if left < 0:
+                raise FeedRefused(
+                    "too large", f"More changes lead to the list of {steps[-1].target} than it has names; {UNTAKEN}"
+                )
             if any(one == two for one, two in pairwise(ways)):
                 raise _differs(steps[-1], f"adds or removes {printable(name)} twice in a row")
             yield name, ways

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blockd.feeds import find
-from blockd.feeds.find import Line, find_line
+from blockd.feeds.find import Line, find_in_names, find_line
 from blockd.feeds.lists import Kind
 from blockd.names import key_from_text
 
@@ -85,3 +85,27 @@ def test_what_is_no_list_names_nothing(tmp_path: Path, content: bytes) -> None:
 
 def test_list_that_is_gone_names_nothing(tmp_path: Path) -> None:
     assert find_line("domains", tmp_path / "absent", key_from_text("b.example"), MAX_SIZE) is None
+
+
+def ordered(tmp_path: Path, content: bytes, name: str) -> Line | None:
+    path = tmp_path / "text"
+    path.write_bytes(content)
+    return find_in_names(path, key_from_text(name))
+
+
+def test_line_of_a_signed_orders_list_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find, "_COUNTED", 1000)
+    content = b"".join(b"host-%05d.example\n" % number for number in range(20_000))
+    for number in (0, 1, 777, 19_999):
+        assert ordered(tmp_path, content, f"host-{number:05}.example") == Line(number + 1, f"host-{number:05}.example")
+    assert ordered(tmp_path, content, "host-00000.example.org") is None
+    assert ordered(tmp_path, content, "ost-00000.example") is None
+    assert ordered(tmp_path, content, "z.example") is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 100, b"a.example", b"b.example\nb.exam", b"\n" * 99, b"z\ny\nx\n" * 9]
+)
+def test_what_is_no_signed_orders_list_names_nothing(tmp_path: Path, content: bytes) -> None:
+    assert ordered(tmp_path, content, "b.example") is None
+    assert find_in_names(tmp_path / "absent", key_from_text("b.example")) is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -226,6 +228,14 @@ def outcome(files: Steps, lists: Path) -> str:
     return ""
 
 
+def test_steps_that_undo_each_other_without_end_are_refused(
+    lists: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(name_lists, "_MORE_CHANGES", 10)
+    files = Steps(tmp_path / "files", *[ONE, TWO] * 20)
+    assert refused(files, lists) == "too large"
+
+
 def test_a_name_that_comes_twice_in_two_steps_is_refused(lists: Path, tmp_path: Path) -> None:
     files = Steps(tmp_path / "files", ONE, ONE | {b"d.example"})
     files.add(gzip.compress(b"+d.example\n"), ONE | {b"d.example"})
@@ -263,3 +273,46 @@ def test_changes_that_undo_each_other_leave_the_text_as_it_was(lists: Path, tmp_
     files = Steps(tmp_path / "files", ONE, TWO, ONE, THREE, ONE)
     assert changes_of(ONE, TWO)
     assert NameLists(lists).bring(files.names, files.download).read_bytes() == text_of(ONE)
+
+
+def test_a_folder_that_keeps_nothing_whole_is_no_endless_loop(
+    files: Steps, lists: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NameLists, "_is_sound", lambda *_, **__: False)
+    with pytest.raises(FeedRefused, match="as soon as they are written") as caught:
+        NameLists(lists).bring(files.names, files.download)
+    assert caught.value.reason == "fault"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from blockd.feeds import text_writer
+from blockd.feeds.name_lists import NameLists
+from tests.feeds.list_steps import Steps
+versions = [{b"host-%05d.example" % n for n in range(day, 20_000 + day)} for day in range(3)]
+files = Steps(Path(sys.argv[1]) / "files", *versions)
+write, left = text_writer.TextWriter._write, [int(sys.argv[2])]
+def dying(self):
+    left[0] -= 1
+    if not left[0]:
+        os._exit(9)
+    write(self)
+text_writer.TextWriter._write, text_writer._PIECE = dying, 100_000
+NameLists(Path(sys.argv[1]) / "lists").bring(files.names, files.download)
+"""
+
+
+@pytest.mark.parametrize("moment", [1, 3, 6, 9, 12])
+def test_a_kill_at_any_moment_leaves_nothing_that_is_taken_for_whole(tmp_path: Path, moment: int) -> None:
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    killed = subprocess.run([*arguments, str(moment)], check=False, cwd=root, timeout=60)  # noqa: S603
+    assert killed.returncode == 9
+    for path in (tmp_path / "lists").glob("*.txt"):
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
+    subprocess.run([*arguments, "1000"], check=True, cwd=root, timeout=60)  # noqa: S603
+    text = text_of({b"host-%05d.example" % number for number in range(2, 20_002)})
+    NameLists(tmp_path / "lists").prune({hashlib.sha256(text).hexdigest()})
+    (path,) = (tmp_path / "lists").iterdir()
+    assert path.read_bytes() == text
