@@ -232,7 +232,7 @@ def test_steps_that_undo_each_other_without_end_are_refused(
     lists: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(name_lists, "_MORE_CHANGES", 10)
-    files = Steps(tmp_path / "files", *[ONE, TWO] * 20)
+    files = Steps(tmp_path / "files", ONE, *[TWO, THREE] * 20)
     assert refused(files, lists) == "too large"
 
 
