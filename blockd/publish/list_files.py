@@ -31,6 +31,7 @@ from blockd.ruleset.replace import replacing, sync_folder
 
 _ROLE = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?)?", re.ASCII)
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _GZIP_FORM = 31  # zlib: the largest window, with gzip's header and trailer, and no time in it
 _PIECE = 1 << 20  # octets packed at once
 _BASE_LEVEL = 6  # of zlib: 9 takes three times as long for two hundredths less
@@ -83,6 +84,12 @@ class ListFiles:
         finally:
             self.report = renewal.report
 
+    def files(self, role: str) -> dict[str, Path]:
+        """Give every file of a role's lists by its target, as documents name it."""
+        folder = self._targets / role
+        named = (path for path in folder.glob("*.gz") if _DIGEST.fullmatch(path.name.partition(".")[0]))
+        return {f"{_prefix(role)}{path.name.partition('.')[2]}": path for path in named if path.is_file()}
+
 
 class _Renewal:
     """One renewal of one list."""
@@ -91,7 +98,7 @@ class _Renewal:
         self.report = ListReport()
         self._lists = lists
         self._targets = targets
-        self._prefix = f"lists/{role}/" if role else "lists/"
+        self._prefix = _prefix(role)
         self._identifier = identifier
         self._text = lists / f"{identifier}.txt"
         self._record_path = lists / f"{identifier}.json"
@@ -123,11 +130,19 @@ class _Renewal:
                 accept(self.report)
             # The text comes last: where it is missing or another, it is made anew from the files.
             for made, path in self._made:
+                self._remove_unsigned(path)
                 made.replace(path)
             sync_folder(self._targets)
             if renewed != record:
                 renewed.write(self._record_path)
         return renewed.value
+
+    def _remove_unsigned(self, path: Path) -> None:
+        """Remove a file of the same name that a killed renewal left: no document has ever named it."""
+        file = path.name.partition(".")[2]
+        for other in self._targets.iterdir():
+            if other.name.partition(".")[2] == file:
+                other.unlink()
 
     def _renewed(self, record: ListRecord, facts: TextFacts, new: Text) -> ListRecord:
         if record.files and record.files[-1].sha256 == facts.sha256:
@@ -200,6 +215,10 @@ class _Renewal:
 
     def _place(self, digest: str, target: str) -> Path:
         return self._targets / f"{digest}.{target.removeprefix(self._prefix)}"
+
+
+def _prefix(role: str) -> str:
+    return f"lists/{role}/" if role else "lists/"
 
 
 class _PackedFile:

@@ -62,9 +62,7 @@ class Story:
 
     def download(self, target: str) -> Path:
         """Give a target's file, which has its digest before its name."""
-        prefix = f"lists/{self.role}/" if self.role else "lists/"
-        assert target.startswith(prefix)
-        (path,) = self.targets.glob(f"*.{target.removeprefix(prefix)}")
+        path = self.files.files(self.role)[target]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name.partition(".")[0]
         self.fetched += path.stat().st_size
         return path
@@ -168,6 +166,34 @@ def test_the_text_before_is_made_anew_of_the_files_where_it_is_lost(story: Story
     assert not list(text.parent.glob(".*"))
 
 
+def test_a_file_that_a_killed_renewal_left_does_not_stand_beside_the_one_of_its_name(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.renew(b"a.example\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(list_record.ListRecord, "write", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            story.renew(b"b.example\n")
+    assert len(list(story.targets.iterdir())) == 2
+    value = story.renew(b"c.example\n")
+    assert sorted(story.files.files("min")) == [step.target for step in value.steps]
+    assert len(list(story.targets.iterdir())) == 2
+    assert story.bring(value) == b"c.example\n"
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_lists_whose_ids_end_alike_do_not_meet(story: Story) -> None:
+    values = {}
+    for identifier in ("nat", "x.nat", "nat-0001"):
+        story.names.write_bytes(f"{identifier}.example\n".encode())
+        values[identifier] = story.read(story.files.renew("min", identifier, story.names))
+    for identifier, value in values.items():
+        assert story.bring(value) == f"{identifier}.example\n".encode()
+
+
 def test_where_the_files_are_lost_as_well_the_list_begins_anew(story: Story) -> None:
     story.renew(b"a.example\nb.example\n")
     (story.workshop / "lists" / "min" / "nat.txt").unlink()
@@ -247,6 +273,9 @@ def real_story(story: Story, source: Path, changes: int) -> None:
     assert (story.files.report.added, story.files.report.removed) == (changes - changes // 2, changes // 2)
     story.fetched = 0
     assert story.bring(second) == text_of(names)
+    rejects = RejectReport()
+    compiled = sum(1 for _ in read_list("domains", story.node / f"{second.last.sha256}.txt", rejects, 1 << 30))
+    assert (compiled, rejects.rejected, rejects.lines) == (second.last.count, 0, second.last.count)
     assert story.fetched == story.files.report.octets < 1_000_000
 
 
