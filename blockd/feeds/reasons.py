@@ -15,7 +15,7 @@ REASONS = {
     "rejects": "too many of its lines are no names",
     "signature": "a signature or digest is wrong",
     "threshold": "fewer of its keys have signed than have to",
-    "mixed": "its metadata are of different versions, which do not belong together",
+    "mixed": "its metadata do not belong together: they are of different versions or roles",
     "outside": "an authority goes beyond the part that was delegated to it",
     "unsigned": "its detached signature is not there, or is not that of the list by the feed's key",
     "rollback": "it is older than what was seen before",

@@ -25,13 +25,13 @@ _GONE = (404, 410)  # RFC 9110 sections 15.5.5 and 15.5.11
 _STAYS = "what it gave before stays in force"
 
 # The client tells these apart by their texts only.
-_MIXED = re.compile(r"Expected (snapshot version|\S+ v[0-9]+, got v)")
+_MIXED = re.compile(r"Expected ((snapshot|root) version|\S+ v[0-9]+, got v|'\w+', got ')")
 _TOO_FEW = re.compile(r"signed by [1-9][0-9]*/[0-9]+ keys")
 _DROPPED = re.compile(r"New snapshot is missing info")
 _UNLISTED = re.compile(r"does not contain information for|is not part of snapshot")
 
 _EXPIRED = ("expired", "has expired", "Whoever signs it has to sign it anew; is this clock right?")
-_MIX = ("mixed", "holds metadata of different versions, which do not belong together", "Tell who hosts it.")
+_MIX = ("mixed", "holds metadata that do not belong together, of different versions or roles", "Tell who hosts it.")
 _OTHER = ("signature", "holds a file that is not the one signed", "Tell the authority.")
 _UNSIGNED = ("signature", "is not signed by the authority's keys", "Tell the authority at once.")
 _FEW = ("threshold", "is signed by fewer keys than have to sign", "Ask the authority who has not signed.")
@@ -79,7 +79,7 @@ def _known(error: Exception, of_target: bool) -> tuple[str, str, str] | None:
             return _FEW if _TOO_FEW.search(text) else _UNSIGNED
         case RepositoryError() if _DROPPED.match(text):
             return _OLDER
-        case RepositoryError() if _UNLISTED.search(text):
+        case RepositoryError() if _MIXED.match(text) or _UNLISTED.search(text):
             return _MIX
         case _:
             return None

@@ -21,15 +21,13 @@ from blockd.feeds.signed_part import Delegation, Part, part_of, refused
 from blockd.feeds.signed_trust import Attempt
 from blockd.orders import OrderDocument
 
-# What no further look at the same metadata can mend; the rest is looked at again each time.
-_LASTING = frozenset(("outside", "format", "too large"))
-
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """What a role gives: `part` and its documents, None where it gives nothing; `refusal` of its newest metadata.
 
-    `wanted` is what those metadata list, where they could be read.
+    `wanted` is what those metadata list, where they could be read. `is_settled` says that looking again at the same
+    metadata could not give anything else, as what is refused is what was signed.
     """
 
     delegation: Delegation
@@ -37,16 +35,12 @@ class Given:
     documents: Mapping[str, OrderDocument]
     refusal: FeedRefused | None = None
     wanted: Part | None = None
+    is_settled: bool = True
 
     @property
     def is_new(self) -> bool:
         """Whether its newest metadata are what is taken."""
         return self.part is not None and self.refusal is None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether looking again at the same metadata could not give anything else."""
-        return self.refusal is None or self.refusal.reason in _LASTING
 
     def version(self, note: FeedRefused | None = None) -> AuthorityVersion:
         """Tell it to the daemon; `note` is told where nothing is refused."""
@@ -86,6 +80,7 @@ class Authorities:
     def give(self, attempt: Attempt, delegation: Delegation, before: Part | None, room: Room) -> Given:
         """Give the newest of a role, or what it gave before."""
         wanted = None
+        failures = attempt.failures
         try:
             if delegation.fault is not None:
                 raise delegation.fault
@@ -94,11 +89,12 @@ class Authorities:
             wanted = newest
             return Given(delegation, newest, self._documents.read(attempt, newest))
         except FeedRefused as refusal:
+            is_settled = attempt.failures == failures
             try:
                 documents = self._documents.read(attempt, before) if before else {}
             except FeedRefused:  # its documents are gone from the disk and from the repository
                 before, documents = None, {}
-            return Given(delegation, before, documents, refusal, wanted)
+            return Given(delegation, before, documents, refusal, wanted, is_settled)
 
     def _before(self, attempt: Attempt, delegation: Delegation) -> Part | None:
         path = self._folder / f"{delegation.role}.json"

@@ -98,13 +98,13 @@ class Documents:
         return document
 
     def _bring_text(self, attempt: Attempt, part: Part, identifier: str, names: NameList) -> None:
-        if self._texts is None:
-            what = f"has the names of {identifier} in files, which cannot be read here"
-            raise refused("format", part.subject, what)
         for step in names.steps:
             if step.target not in part.lists:
                 what = f"names {step.target} for {identifier}, which is no list of the same part"
                 raise refused("outside", part.subject, what)
+        if self._texts is None:
+            what = f"has the names of {identifier} in files, which cannot be read here"
+            raise refused("format", part.subject, what)
         fetched: list[Path] = []
 
         def download(name: str) -> Path:

@@ -40,6 +40,7 @@ class Attempt:
         self._fetcher = fetcher
         self._staging = staging
         self._subject = subject
+        self.failures = 0  # to fetch or to prove a file, which another attempt may mend
         self._set = updater._trusted_set  # the client tells in no other way what it has verified
 
     @property
@@ -90,6 +91,7 @@ class Attempt:
 
     def bring(self, target: TargetFile, path: Path, subject: str) -> None:
         """Have the content of `target` at `path`, fetched only where it is not there or is another one."""
+        _make_way(path)
         with self._told(subject, of_target=True):
             if self._updater.find_cached_target(target, str(path)) is None:
                 self._updater.download_target(target, str(path))
@@ -103,6 +105,7 @@ class Attempt:
         try:
             yield
         except FOREIGN as error:
+            self.failures += 1
             raise refusal(error, subject, self._fetcher, of_target=of_target) from error
 
 
@@ -211,6 +214,13 @@ def _take(source: Path, destination: Path) -> None:
     with contextlib.suppress(OSError):
         if destination.read_bytes() == content:
             return
-    if destination.is_dir():
-        shutil.rmtree(destination)  # nothing of blockd's; a file has to stand there
+    _make_way(destination)
     replace_file(destination, content)
+
+
+def _make_way(path: Path) -> None:
+    """Remove what is no file from where one has to stand: nothing of blockd's."""
+    if path.is_symlink():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
