@@ -9,26 +9,28 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import socket
-import ssl
 import stat
-import threading
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import IO
 from urllib.parse import unquote, urljoin, urlsplit
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, SlowRetrievalError
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError, SlowRetrievalError
 from tuf.ngclient import FetcherInterface
 
 from blockd import __version__
+from blockd.feeds.connections import Connections, NoConnection
 
-SOCKET_SECONDS = 10.0  # for the connection and for each read
-FILE_SECONDS = 120.0  # for one file: 64 MiB at half a megabyte a second
-FETCH_SECONDS = 900.0  # for all files of one fetch
+FILE_SECONDS = 20.0  # for the smallest file
+SLOWEST = 512 * 1024  # bytes a second; a larger file has so much more time
+FETCH_SECONDS = 900.0  # for all files of one fetch, and what the larger ones have more
 CHUNK = 64 * 1024  # bytes read at once
 MAX_REDIRECTS = 3
+MAX_UNREAD = 64 * 1024  # bytes of an error's page, read so that the connection can be used again
 _REDIRECTS = (301, 302, 303, 307, 308)
-_HEADERS = {"User-Agent": f"blockd/{__version__}", "Accept-Encoding": "identity", "Connection": "close"}
+_HEADERS = {"User-Agent": f"blockd/{__version__}", "Accept-Encoding": "identity"}
 _ENDS = 64  # bytes kept of a file's beginning, for telling a web page from metadata
 
 
@@ -37,9 +39,10 @@ class CutShort(DownloadError):
 
 
 class BoundedFetcher(FetcherInterface):
-    """Fetches the files of one fetch; `seconds` bounds all of them together, `file_seconds` each.
+    """Fetches the files of one fetch; `seconds` bounds all of them together, `file_seconds` the smallest.
 
-    `first` and `last` are the ends of the file fetched last, which say what kind of wrong file it was.
+    `first` and `last` are the ends of the file fetched last, which say what kind of wrong file it was. `connections`
+    are those that stay open, `folder` is where files lie until they are verified: who makes the fetcher sets both.
     """
 
     def __init__(
@@ -50,9 +53,12 @@ class BoundedFetcher(FetcherInterface):
     ) -> None:
         self.first = b""
         self.last = b""
+        self.connections = Connections()
+        self.folder: Path | None = None
         self._clock = clock
         self._deadline = clock() + seconds
         self._file_seconds = file_seconds
+        self._more = 0.0  # seconds that the file being fetched has for its size
         self._open: Generator[bytes, None, None] | None = None
 
     def close(self) -> None:
@@ -61,6 +67,21 @@ class BoundedFetcher(FetcherInterface):
             self._open.close()
             self._open = None
 
+    @contextlib.contextmanager
+    def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
+        """Give the file at `url`, of at most `max_length` bytes, on disk until the block ends."""
+        self._more = max_length / SLOWEST
+        self._deadline += self._more
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            length = 0
+            for chunk in self.fetch(url):
+                length += len(chunk)
+                if length > max_length:
+                    raise DownloadLengthMismatchError(f"{url} sends more than {max_length} bytes")
+                file.write(chunk)
+            file.seek(0)
+            yield file
+
     def _fetch(self, url: str) -> Iterator[bytes]:
         self.close()
         self.first = self.last = b""
@@ -68,14 +89,29 @@ class BoundedFetcher(FetcherInterface):
         return self._open
 
     def _chunks(self, url: str) -> Generator[bytes, None, None]:
-        seconds = min(self._file_seconds, self._deadline - self._clock())
+        seconds = min(self._file_seconds + self._more, self._deadline - self._clock())
         if seconds <= 0:
             raise SlowRetrievalError("the time for all files together is over")
-        chunks = _file(url) if url.startswith("file:") else _http(url, self._clock() + seconds, self._clock)
+        chunks = _file(url) if url.startswith("file:") else self._http(url, self._clock() + seconds)
         for chunk in chunks:
             self.first = self.first or chunk[:_ENDS]
             self.last = chunk[-_ENDS:]
             yield chunk
+
+    def _http(self, url: str, deadline: float) -> Generator[bytes, None, None]:
+        for _ in range(MAX_REDIRECTS + 1):
+            location = yield from _one_exchange(url, deadline - self._clock(), self.connections)
+            if location is None:
+                return
+            try:
+                target = urljoin(url, location)
+                followed = urlsplit(target).scheme in (("https",) if url.startswith("https:") else ("http", "https"))
+            except ValueError:
+                followed = False
+            if not followed:
+                raise DownloadError(f"{url} redirects to {location[:200]!r}, which is not followed")
+            url = target
+        raise DownloadError(f"{url} redirects more than {MAX_REDIRECTS} times")
 
 
 def _file(url: str) -> Generator[bytes, None, None]:
@@ -96,81 +132,42 @@ def _file(url: str) -> Generator[bytes, None, None]:
         raise DownloadError(f"{url} cannot be read: {error}") from error
 
 
-def _http(url: str, deadline: float, clock: Callable[[], float]) -> Generator[bytes, None, None]:
-    for _ in range(MAX_REDIRECTS + 1):
-        location = yield from _one_exchange(url, deadline - clock())
-        if location is None:
-            return
-        try:
-            target = urljoin(url, location)
-            followed = urlsplit(target).scheme in (("https",) if url.startswith("https:") else ("http", "https"))
-        except ValueError:
-            followed = False
-        if not followed:
-            raise DownloadError(f"{url} redirects to {location[:200]!r}, which is not followed")
-        url = target
-    raise DownloadError(f"{url} redirects more than {MAX_REDIRECTS} times")
-
-
-def _one_exchange(url: str, seconds: float) -> Generator[bytes, None, str | None]:
+def _one_exchange(url: str, seconds: float, connections: Connections) -> Generator[bytes, None, str | None]:
     """Yield the body; the value returned is the Location of a redirect, None where the body was given."""
     try:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
             raise DownloadError(f"{url} is no file:, http: or https: URL")
-        host, secure = parts.hostname or "", parts.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = kind(host, parts.port)
         if seconds <= 0:
             raise SlowRetrievalError(f"{url} took too long")
-        plain = socket.create_connection((host, connection.port), timeout=min(SOCKET_SECONDS, seconds))
-        with contextlib.closing(connection), _cut_after(plain, seconds) as late:
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        with connections.asked((parts.scheme, parts.hostname or "", parts.port), target, _HEADERS, seconds) as asked:
+            response, late = asked
+            status, location = response.status, response.headers.get("Location", "")
             try:
-                connection.sock = plain
-                if secure:
-                    connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-                connection.request("GET", target, headers=_HEADERS)
-                with connection.getresponse() as response:
-                    if response.status in _REDIRECTS:
-                        return response.headers.get("Location", "")
-                    if response.status != http.client.OK:
-                        raise DownloadHTTPError(f"{url} was answered with {response.status}", response.status)
+                if status != http.client.OK:
+                    response.read(MAX_UNREAD)
+                else:
                     while chunk := response.read(CHUNK):
                         yield chunk
-                    if late.is_set():  # without a Content-Length a body that was cut looks like a whole one
-                        raise SlowRetrievalError("the time for the file is over")
                     if response.length:
                         raise CutShort(f"{url} ended {response.length} bytes early")
-                return None
             except (OSError, http.client.HTTPException, DownloadError) as error:
                 if late.is_set():
                     raise SlowRetrievalError(f"{url} took longer than {seconds:.0f} seconds") from error
                 raise
+            if late.is_set():  # without a Content-Length a body that was cut looks like a whole one
+                raise SlowRetrievalError("the time for the file is over")
     except http.client.IncompleteRead as error:
         raise CutShort(f"{url} ended early") from error
+    except NoConnection as error:
+        raise DownloadError(f"{url}: {error}") from error
     except TimeoutError as error:
         raise SlowRetrievalError(f"{url} did not answer in time") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise DownloadError(f"{url}: {error or type(error).__name__}") from error
-
-
-@contextlib.contextmanager
-def _cut_after(connection: socket.socket, seconds: float) -> Iterator[threading.Event]:
-    """Shut `connection` down after `seconds`, in whatever state it is; the event given says that it was."""
-    late = threading.Event()
-    handle = connection.dup()  # TLS takes the socket's descriptor over
-
-    def cut() -> None:
-        late.set()
-        with contextlib.suppress(OSError):
-            handle.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()
-        handle.close()
+    if status in _REDIRECTS:
+        return location
+    if status != http.client.OK:
+        raise DownloadHTTPError(f"{url} was answered with {status}", status)
+    return None

@@ -1,9 +1,7 @@
 """The signed repository: a feed whose every byte is proved by The Update Framework before it is parsed.
 
-TUF's client decides what is trusted: the root given by hand vouches for keys, the keys for metadata, the metadata for
-the length and hash of every order. A fetch works on a copy of the trusted metadata, which takes the place of the
-trusted one only when every order was fetched and could be read. So a refused fetch leaves no trace, and the good
-repository is accepted as soon as it is back. Verified roots are the exception: a key that was withdrawn stays so.
+Its orders are signed by the repository itself, by authorities that it delegates to, or both (`blockd.feeds.signed_part`
+has the form). `blockd.feeds.signed_trust` has the rules of trust.
 """
 
 from __future__ import annotations
@@ -12,41 +10,35 @@ import contextlib
 import hashlib
 import json
 import re
-import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, T, TargetFile, Targets, Timestamp
-from tuf.ngclient import Updater, UpdaterConfig
+from tuf.api.metadata import Timestamp
 
-from blockd.errors import BadOrder, FeedRefused
-from blockd.feeds.bundle import SignedVersion, read_bundle, write_bundle
+from blockd.errors import FeedRefused
+from blockd.feeds.bundle import AuthorityVersion, SignedVersion, read_bundle, write_bundle
+from blockd.feeds.connections import Connections
 from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.refusals import FOREIGN, refusal
-from blockd.orders import OrderDocument, parse_document
-from blockd.ruleset.replace import replace_file
+from blockd.feeds.signed_authorities import Authorities, Given, Room
+from blockd.feeds.signed_documents import Documents, ListTexts
+from blockd.feeds.signed_part import Delegation, Part, delegations, part_of, refused
+from blockd.feeds.signed_trust import TOP, Attempt, Trust
+from blockd.orders import OrderDocument
 
 __all__ = ["SignedRepository", "SignedVersion", "read_bundle", "write_bundle"]
 
-MAX_ORDERS = 10_000  # orders in one repository
-MAX_ORDER = 64 * 1024 * 1024  # bytes; a million names with their scopes
-MAX_TOTAL = 256 * 1024 * 1024  # bytes of all orders together, in memory and on disk
-MAX_METADATA = {"root": 512 * 1024, "timestamp": 16 * 1024, "snapshot": 64 * 1024, "targets": 8 * 1024 * 1024}  # bytes
-MAX_ROTATIONS = 256  # roots newer than the one given by hand
-_TOP = ("timestamp.json", "snapshot.json", "targets.json")
-_ROOT = re.compile(r"[1-9][0-9]{0,8}\.root\.json", re.ASCII)
-_ORDER = re.compile(r"orders/([a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?)\.json", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+PUBLISHED_FIELD = "x-blockd-published"  # of the timestamp: when it was signed
+_PUBLISHED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", re.ASCII)
 
 
 class SignedRepository:
     """One signed repository at `url` (`file:`, `http:` or `https:`), trusted through `root`, the bytes of a root.json.
 
     `folder` is this feed's own; it keeps what was trusted last, so that an older list is known as such after a
-    restart, and the orders already fetched. `now` gives seconds since the epoch; `fetcher` makes one for each fetch.
+    restart, and the orders already fetched. `now` gives seconds since the epoch; `fetcher` makes one for each fetch;
+    `texts` brings the names that are in files of their own.
     """
 
     def __init__(
@@ -57,181 +49,167 @@ class SignedRepository:
         *,
         now: Callable[[], float] = time.time,
         fetcher: Callable[[], BoundedFetcher] = BoundedFetcher,
+        texts: ListTexts | None = None,
     ) -> None:
-        self._url = url.rstrip("/")
-        self._root = root
+        self._url = url
         self._folder = folder
-        self._trusted = folder / "trusted"
-        self._staging = folder / "staging"
-        self._orders = folder / "orders"
         self._now = now
         self._fetcher = fetcher
+        self._connections = Connections()
+        self._trust = Trust(root, folder / "trusted", folder / "staging", now)
+        self._documents = Documents(folder / "orders", folder / "downloads", texts)
+        self._authorities = Authorities(folder / "trusted", self._documents)
         self._last: SignedVersion | None = None
+        self._timestamp = b""  # of the last version, as it came
+        self._root_version = 0
+        self._until = 0.0  # when one of its roles expires; 0 where the next look has to be a whole one
+        self._proofs: dict[str, Path] = {}
 
-    def fetch(self) -> SignedVersion:
-        """Fetch and verify what is published now; blocks, so a daemon calls it in a thread.
+    def fetch(self, url: str = "") -> SignedVersion:
+        """Fetch and verify what is published now, at `url` where a mirror is asked; blocks, so it is for a thread.
 
-        Where the digest is the one that was given before, nothing has changed and no order was fetched. Raises
-        FeedRefused, or FeedUnreachable where the repository does not answer; what was given before stays trusted.
+        Where the digest is the one that was given before, nothing has changed. Raises FeedRefused, or FeedUnreachable
+        where the repository does not answer; what was given before stays trusted. An authority that is refused is
+        told in the version; only where every part is, the whole is refused.
         """
+        url = (url or self._url).rstrip("/")
+        subject = f"The signed list {url}"
         fetcher = self._fetcher()
+        fetcher.connections = self._connections
         try:
-            self._stage()
-            try:
-                version = self._verified(fetcher)
-            finally:
-                self._keep_roots()
-            self._commit()
-        except FOREIGN as error:
-            raise refusal(error, self._url, fetcher) from error
+            self._folder.mkdir(parents=True, exist_ok=True)
+            fetcher.folder = self._folder
+            with self._trust.attempt(f"{url}/metadata/", fetcher, subject, f"{url}/targets/") as attempt:
+                return self._version(attempt, subject)
+        except FeedRefused:
+            with contextlib.suppress(OSError):
+                self._documents.bound()
+            raise
         except OSError as error:
             raise FeedRefused(
                 "fault",
-                f"The signed list {self._url} could not be stored in {self._folder}: {error}; what it gave before "
+                f"{subject} could not be stored in {self._folder}: {error}; what it gave before "
                 "stays in force. See that the folder can be written and the disk has room; the folder may be removed.",
             ) from error
         finally:
             fetcher.close()
-            shutil.rmtree(self._staging, ignore_errors=True)
-        self._last = version
-        return version
 
-    def _verified(self, fetcher: BoundedFetcher) -> SignedVersion:
-        updater = self._updater(fetcher)
-        updater.refresh()
-        timestamp, targets = self._staged(Timestamp), self._staged(Targets)
-        tops = (timestamp, targets, self._staged(Snapshot), self._staged(Root))
-        listed = self._listed(targets)
-        hashes = [(identifier, target.hashes["sha256"]) for identifier, target in listed.items()]
-        digest = hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
-        if self._last is not None and self._last.digest == digest:
-            documents = self._last.documents
-        else:
-            self._prune(listed.values())
-            documents = tuple(self._document(updater, identifier, target) for identifier, target in listed.items())
-        return SignedVersion(
-            targets_version=targets.version,
-            timestamp_version=timestamp.version,
+    def evidence(self) -> dict[str, bytes]:
+        """Give the files that prove the version given last, as they came, by their names in the repository.
+
+        They are the roots, `timestamp.json`, `snapshot.json`, `targets.json`, `ROLE.json` of each authority, and each
+        order's document by its target path. Raises FeedRefused where the disk no longer has them.
+        """
+        try:
+            return {name: path.read_bytes() for name, path in self._proofs.items()}
+        except OSError as error:
+            self._until = 0.0
+            raise FeedRefused(
+                "fault",
+                f"What proves the signed list {self._url} cannot be read: {error}; what it gave before stays in force. "
+                "It is fetched again.",
+            ) from error
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._connections.close()
+
+    def _version(self, attempt: Attempt, subject: str) -> SignedVersion:
+        attempt.begin()
+        unchanged = attempt.root.version == self._root_version and self._now() < self._until
+        if self._last is not None and unchanged and attempt.octets("timestamp.json") == self._timestamp:
+            return self._last
+        attempt.finish()
+        own, given = self._parts(attempt, subject)
+        documents, digest, left_out = _documents(own, given)
+        if not documents:
+            raise refused("empty", subject, "lists no order")
+        tops = (attempt.root, attempt.timestamp, attempt.snapshot, attempt.targets)
+        version = SignedVersion(
+            targets_version=attempt.targets.version,
+            timestamp_version=attempt.timestamp.version,
             expires=min(int(top.expires.timestamp()) for top in tops),
             documents=documents,
             digest=digest,
+            authorities=tuple(one.version(left_out.get(one.delegation.role)) for one in given),
+            published=_published(attempt.timestamp),
         )
+        timestamp = attempt.octets("timestamp.json")
+        self._trust.keep(one.delegation.role for one in given if one.is_new)
+        self._trust.forget_all_but(one.delegation.role for one in given)
+        self._last, self._timestamp, self._root_version = version, timestamp, attempt.root.version
+        parts = [one.part for one in (own, *given) if one.part]
+        self._documents.keep(parts, [one.wanted for one in given if one.wanted])
+        self._proofs = self._proofs_of(parts, attempt.root.version)
+        settled = all(one.is_settled for one in given)
+        self._until = min([version.expires, *(one.part.expires for one in given if one.is_new and one.part)])
+        self._until *= settled
+        return version
 
-    def _updater(self, fetcher: BoundedFetcher) -> Updater:
-        config = UpdaterConfig(
-            max_root_rotations=MAX_ROTATIONS,
-            root_max_length=MAX_METADATA["root"],
-            timestamp_max_length=MAX_METADATA["timestamp"],
-            snapshot_max_length=MAX_METADATA["snapshot"],
-            targets_max_length=MAX_METADATA["targets"],
-        )
-        try:
-            updater = Updater(
-                metadata_dir=str(self._staging),
-                metadata_base_url=f"{self._url}/metadata/",
-                target_dir=str(self._orders),
-                target_base_url=f"{self._url}/targets/",
-                fetcher=fetcher,
-                config=config,
-                bootstrap=self._root,
-            )
-        except RepositoryError as error:
-            raise FeedRefused(
-                "signature",
-                f"The root that the config gives for {self._url} is no usable root.json, so nothing can be proved; "
-                f"what it gave before stays in force. Get it again from the authority. ({error})",
-            ) from error
-        # The client takes the machine's clock and has no argument for another.
-        updater._trusted_set.reference_time = datetime.fromtimestamp(self._now(), UTC)
-        return updater
+    def _parts(self, attempt: Attempt, subject: str) -> tuple[Given, list[Given]]:
+        """Give what the repository itself lists, and what its authorities give; raises FeedRefused where all fail."""
+        itself = Delegation("", "", subject)
+        own = part_of(attempt.targets, itself)
+        found = delegations(attempt.targets, subject)
+        before = self._authorities.before(attempt, found)
+        room = Room(before)
+        room.take(own)
+        documents = self._documents.read(attempt, own)
+        given = [self._authorities.give(attempt, one, before[one.role], room) for one in found]
+        refusals = [one.refusal for one in given if one.refusal is not None]
+        if not own.orders and refusals and len(refusals) == len(given):
+            raise refusals[0]
+        return Given(itself, own, documents), given
 
-    def _staged(self, kind: type[T]) -> T:
-        """Read the metadata of the role `kind` that the client has verified and stored."""
-        return Metadata[T].from_bytes((self._staging / f"{kind.type}.json").read_bytes()).signed
+    def _proofs_of(self, parts: Sequence[Part], root_version: int) -> dict[str, Path]:
+        names = [*TOP, *(f"{part.role}.json" for part in parts if part.role)]
+        return {
+            **self._trust.roots(root_version),
+            **{name: self._trust.folder / name for name in names},
+            **{target.path: self._documents.path(target) for part in parts for target in part.orders.values()},
+        }
 
-    def _listed(self, targets: Targets) -> dict[str, TargetFile]:
-        """Give the orders by id; targets outside orders/ are for later versions of blockd."""
-        listed = {}
-        for path, target in sorted(targets.targets.items()):
-            if not path.startswith("orders/"):
+
+def _documents(own: Given, given: Sequence[Given]) -> tuple[tuple[OrderDocument, ...], str, dict[str, FeedRefused]]:
+    """Give all documents, their digest, and what is to be told of roles whose orders have the ids of earlier ones."""
+    owners: dict[str, str] = {}
+    found: list[OrderDocument] = []
+    hashes: list[tuple[str, str]] = []
+    left_out: dict[str, FeedRefused] = {}
+    for one in (own, *given):
+        if one.part is None:
+            continue
+        for identifier, document in one.documents.items():
+            owner = owners.setdefault(identifier, one.delegation.role)
+            if owner != one.delegation.role:
+                left_out[one.delegation.role] = _taken(one.delegation, identifier, owner)
                 continue
-            match = _ORDER.fullmatch(path)
-            if not match or not _SHA256.fullmatch(target.hashes.get("sha256", "")):
-                raise self._refused("format", f"lists {path[:100]!r}, which is no order's path with a SHA-256")
-            if target.length > MAX_ORDER:
-                raise self._refused("too large", f"lists {path} with more than {MAX_ORDER} bytes")
-            listed[match[1]] = target
-        if not listed:
-            raise self._refused("empty", "lists no order")
-        if len(listed) > MAX_ORDERS:
-            raise self._refused("too large", f"lists {len(listed)} orders; {MAX_ORDERS} are the limit")
-        if sum(target.length for target in listed.values()) > MAX_TOTAL:
-            raise self._refused("too large", f"lists orders of more than {MAX_TOTAL} bytes together")
-        return listed
-
-    def _document(self, updater: Updater, identifier: str, target: TargetFile) -> OrderDocument:
-        path = self._orders / f"{target.hashes['sha256']}.json"
-        if updater.find_cached_target(target, str(path)) is None:
-            updater.download_target(target, str(path))
-        try:
-            document = parse_document(json.loads(path.read_bytes()), target.path)
-        except BadOrder as error:
-            raise self._refused("format", f"is signed, but {error}") from error
-        except (ValueError, RecursionError) as error:
-            raise self._refused("format", f"is signed, but {target.path} is no JSON: {error}") from error
-        if document.order.id != identifier:
-            raise self._refused("format", f"holds the order {document.order.id} under the name of {identifier}")
-        return document
-
-    def _refused(self, reason: str, what: str) -> FeedRefused:
-        return FeedRefused(
-            reason,
-            f"The signed list {self._url} {what}; what it gave before stays in force. Tell the authority.",
-        )
-
-    def _stage(self) -> None:
-        shutil.rmtree(self._staging, ignore_errors=True)
-        for folder in (self._trusted / "root_history", self._staging / "root_history", self._orders):
-            folder.mkdir(parents=True, exist_ok=True)
-        for name, source in self._files(self._trusted):
-            with contextlib.suppress(OSError):  # what cannot be read is fetched again
-                shutil.copyfile(source, self._staging / name)
-
-    def _keep_roots(self) -> None:
-        for name, source in self._files(self._staging):
-            if name not in _TOP:
-                _take(source, self._trusted / name)
-
-    def _commit(self) -> None:
-        """Trust what is staged. Each file is proved by itself, so a stop half-way costs a fetch and no more."""
-        for name in reversed(_TOP):
-            _take(self._staging / name, self._trusted / name)
-
-    @staticmethod
-    def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-        """Give the metadata files in `folder` by the name that TUF's client knows them under, none too large."""
-        roots = [
-            f"root_history/{path.name}" for path in (folder / "root_history").iterdir() if _ROOT.fullmatch(path.name)
-        ]
-        for name in (*_TOP, *roots):
-            path = folder / name
-            if path.is_file() and path.stat().st_size <= max(MAX_METADATA.values()):
-                yield name, path
-
-    def _prune(self, listed: Iterable[TargetFile]) -> None:
-        """Remove fetched orders that neither `listed` nor the trusted list names."""
-        kept = {target.hashes["sha256"] for target in listed}
-        with contextlib.suppress(OSError, RepositoryError, AttributeError):
-            trusted: Metadata[Targets] = Metadata.from_bytes((self._trusted / "targets.json").read_bytes())
-            kept.update(target.hashes.get("sha256", "") for target in trusted.signed.targets.values())
-        for path in self._orders.iterdir():
-            if path.stem not in kept and path.is_file():
-                path.unlink()
+            found.append(document)
+            target = one.part.orders[identifier]
+            hashes.append((target.path, target.hashes["sha256"]))
+    return tuple(found), hashlib.sha256(json.dumps(hashes).encode()).hexdigest(), left_out
 
 
-def _take(source: Path, destination: Path) -> None:
-    content = source.read_bytes()
-    with contextlib.suppress(OSError):
-        if destination.read_bytes() == content:
-            return
-    replace_file(destination, content)
+def _taken(delegation: Delegation, identifier: str, owner: str) -> FeedRefused:
+    whose = f"of the authority {owner}" if owner else "that the repository itself signs"
+    return FeedRefused(
+        "outside",
+        f"{delegation.subject} has an order {identifier}, which is the id of one {whose}: that one counts, all else of "
+        "this authority is in force. It has to give its order another id.",
+    )
+
+
+def _published(timestamp: Timestamp) -> float | None:
+    """Give when the timestamp was signed, in seconds since the epoch, where it says so as it should."""
+    told = timestamp.unrecognized_fields.get(PUBLISHED_FIELD)
+    if not isinstance(told, str) or not _PUBLISHED.fullmatch(told):
+        return None
+    try:
+        return datetime.fromisoformat(told).astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def refused_authorities(version: SignedVersion) -> list[AuthorityVersion]:
+    """Give the authorities of which not all is taken."""
+    return [authority for authority in version.authorities if authority.refusal]

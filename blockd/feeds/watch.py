@@ -7,11 +7,11 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from blockd.errors import FeedRefused
-from blockd.feeds.fetched import INCOMING, Fetched, Validators
+from blockd.feeds.bundle import AuthorityVersion
+from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.file_source import FileSource
 from blockd.feeds.proved import ProvedFile, ProvedPage
-from blockd.feeds.signed import SignedRepository, write_bundle
+from blockd.feeds.signed_source import SignedSource
 from blockd.feeds.transfer_source import TransferSource
 from blockd.feeds.web_source import WebSource
 from blockd.settings import AnyFeed, SignedFeed, TextFeed, TransferFeed
@@ -34,8 +34,10 @@ class Watch:
         self._folder = folder
         self._look: Callable[[], Awaitable[Fetched | None]]
         self._zone: TransferSource | None = None
+        self._signed: SignedSource | None = None
         if isinstance(feed, SignedFeed):
-            self._look = self._signed(feed)
+            self._signed = SignedSource(feed, folder)
+            self._look = self._signed.look
         elif isinstance(feed, TransferFeed):
             self._zone = TransferSource(feed, folder, known=validators != Validators())
             self.expires = self._zone.expires
@@ -52,9 +54,21 @@ class Watch:
         finally:
             if self._zone is not None:
                 self.expires = self._zone.expires
+            if self._signed is not None:
+                self.expires = self._signed.expires
         if fetched is not None:
             self.validators = fetched.validators
         return fetched
+
+    @property
+    def authorities(self) -> tuple[AuthorityVersion, ...]:
+        """What the authorities of a signed feed have given; empty for other feeds."""
+        return self._signed.authorities if self._signed is not None else ()
+
+    @property
+    def mirrors(self) -> list[dict[str, object]]:
+        """The places of a signed feed that has several, as plain values; empty for other feeds."""
+        return self._signed.mirrors if self._signed is not None else []
 
     @property
     def interval(self) -> float:
@@ -82,27 +96,3 @@ class Watch:
         plain = WebSource(url, feed.max_size, as_published=feed.signature is not None)
         source = plain if feed.signature is None else ProvedPage(plain, url, feed.signature)
         return lambda: source.fetch(self._folder, self.validators)
-
-    def _signed(self, feed: SignedFeed) -> Callable[[], Awaitable[Fetched | None]]:
-        repository: SignedRepository | None = None
-        digest = ""
-
-        def fetch() -> Fetched | None:
-            nonlocal repository, digest
-            if repository is None:
-                try:
-                    root = feed.root.read_bytes()
-                except OSError as error:
-                    raise FeedRefused("missing", f"The root of trust {feed.root} cannot be read: {error}.") from error
-                repository = SignedRepository(feed.url, root, self._folder)
-            version = repository.fetch()
-            self.expires = version.expires
-            if version.digest == digest:
-                return None
-            bundle = self._folder / INCOMING
-            write_bundle(version, bundle)
-            digest = version.digest
-            published = [document.order.published or 0 for document in version.documents]
-            return Fetched(bundle, version.digest, max(published, default=0) or None)
-
-        return lambda: asyncio.to_thread(fetch)

@@ -16,6 +16,7 @@ from blockd.settings.values import Moment, TargetName, ZoneName, one_of, size_wi
 
 UNNAMED_AUTHORITY = "the operator of this resolver"
 PATH_INTERVAL = "2s"  # looking at a file's times costs nothing
+MAX_MIRRORS = 8  # of one repository, beside its own URL; each is asked now and then
 URL_INTERVAL = "1h"  # a list's server is somebody else's
 
 ListPath = Annotated[Path | None, PlainValidator(path_from_text)]
@@ -69,6 +70,9 @@ class SignedFeed(Feed):
 
     type: Literal["signed"] = Field(description="A signed repository of orders.")
     url: RepositoryUrl = Field(description="Where the repository is: http, https, or file with a folder.")
+    mirrors: tuple[RepositoryUrl, ...] = setting(
+        (), "Other places with the same repository; the newest of all is taken.", max_length=MAX_MIRRORS
+    )
     root: ConfigPath = Field(description="The file with the first root of trust, handed over out of band.")
     interval: Annotated[float, time_within("100ms", "7d")] = setting("5s", "How often it is looked at.")
 

@@ -9,7 +9,7 @@ import pytest
 from tuf.api.metadata import Metadata, Root
 
 from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed import MAX_METADATA
+from blockd.feeds.signed_limits import MAX_METADATA
 from blockd.orders import Scope
 from blockd.publish import Workshop
 from blockd.publish.keys import load_signer
@@ -182,8 +182,8 @@ def test_bad_timestamp_is_refused_and_the_good_one_accepted_afterwards(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda content: content[:-40], "signature"),
-        (lambda content: content.replace(b'"version"', b'"versiom"', 1), "signature"),
+        (lambda content: content[:-40], "mixed"),
+        (lambda content: content.replace(b'"version"', b'"versiom"', 1), "mixed"),
         (lambda content: content + b" " * 1_000_000, "too large"),
     ],
 )

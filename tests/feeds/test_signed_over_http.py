@@ -126,7 +126,7 @@ class HurriedFetcher(BoundedFetcher):
         ("redirect", "missing"),
         ("cut", "cut"),
         ("endless", "too large"),
-        ("slow", "unreachable"),
+        ("slow", "stalled"),
     ],
 )
 def test_bad_server_is_refused_and_the_good_one_accepted_afterwards(
@@ -211,4 +211,4 @@ def test_redirect_from_https_to_http_is_not_followed(
 def test_slow_handshake_ends_in_time(authority: Authority) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:  # accepts in the kernel and never says a word
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        assert refused(authority.repository(url, fetcher=HurriedFetcher)).reason == "unreachable"
+        assert refused(authority.repository(url, fetcher=HurriedFetcher)).reason == "stalled"

@@ -1,0 +1,169 @@
+"""Connections to web servers that stay open between the files of a fetch, and from one fetch to the next.
+
+Whoever polls every few seconds would otherwise pay for a handshake each time. A kept connection may be closed by the
+server at any moment, so one that turns out to be so is opened anew, and nobody is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import select
+import socket
+import ssl
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+
+SOCKET_SECONDS = 10.0  # for the connection and for each read
+IDLE_SECONDS = 90.0  # an older connection is not used again: what lies between may have forgotten it
+MAX_KEPT = 16  # one for each server: a repository, its mirrors, and where they redirect to
+_SOME = 0.001  # seconds; a socket takes none for "do not wait"
+
+Origin = tuple[str, str, int | None]  # scheme, host, port (RFC 9110 section 4.3.1)
+
+
+class NoConnection(OSError):
+    """The server cannot be connected to; it may be away, which is no fault of what it serves."""
+
+
+class Connection:
+    """One connection to `origin`; `late` is set once the time that `within` gave was over and it was cut."""
+
+    def __init__(self, origin: Origin, seconds: float) -> None:
+        scheme, host, port = origin
+        self.origin = origin
+        self.late = threading.Event()
+        self.idle_since = 0.0
+        self._context = ssl.create_default_context() if scheme == "https" else None
+        self.http = (
+            http.client.HTTPConnection(host, port)
+            if self._context is None
+            else http.client.HTTPSConnection(host, port, context=self._context)
+        )
+        try:
+            plain = socket.create_connection((host, self.http.port), timeout=min(SOCKET_SECONDS, seconds))
+        except OSError as error:
+            raise NoConnection(str(error) or type(error).__name__) from error
+        self.http.sock = plain
+        self._handle = plain.dup()  # TLS takes the socket's descriptor over
+        self._fresh = True
+
+    def ask(self, target: str, headers: Mapping[str, str], seconds: float) -> http.client.HTTPResponse:
+        """Send a GET for `target` and give the answer's beginning."""
+        if self._fresh and self._context is not None:
+            self.http.sock = self._context.wrap_socket(self.http.sock, server_hostname=self.origin[1])
+        self._fresh = False
+        self.http.sock.settimeout(min(SOCKET_SECONDS, seconds))
+        self.http.request("GET", target, headers=dict(headers))
+        return self.http.getresponse()
+
+    def is_quiet(self) -> bool:
+        """Whether nothing waits to be read: neither the server's farewell, nor an answer that nobody asked for."""
+        poll = select.poll()
+        poll.register(self._handle, select.POLLIN | select.POLLHUP)
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        """Close it; may be called twice."""
+        self.http.close()
+        self._handle.close()
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Shut the connection down after `seconds`, in whatever state it is."""
+        timer = threading.Timer(max(seconds, 0.0), self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        self.late.set()
+        with contextlib.suppress(OSError):
+            self._handle.shutdown(socket.SHUT_RDWR)
+
+
+class Connections:
+    """The connections kept open, one for each server; for one thread at a time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: dict[Origin, Connection] = {}
+        weakref.finalize(self, _close_all, self._kept)
+
+    def close(self) -> None:
+        """Close what is kept open."""
+        _close_all(self._kept)
+
+    @contextlib.contextmanager
+    def asked(
+        self, origin: Origin, target: str, headers: Mapping[str, str], seconds: float
+    ) -> Iterator[tuple[http.client.HTTPResponse, threading.Event]]:
+        """Give the answer to a GET, and the event that says that its time, `seconds` for all of it, is over.
+
+        Raises OSError and HTTPException as they come. Where the block ends without an error and the answer was read
+        to its end, the connection is kept.
+        """
+        deadline = self._clock() + seconds
+        connection = self._take(origin)
+        response = None
+        if connection is not None:
+            try:
+                response = _answer(connection, target, headers, seconds)
+            except TimeoutError:
+                raise
+            except (OSError, http.client.HTTPException):  # the server has closed it meanwhile
+                connection = None
+        if connection is None:
+            connection = Connection(origin, max(deadline - self._clock(), _SOME))
+        if response is None:
+            response = _answer(connection, target, headers, max(deadline - self._clock(), _SOME))
+        with contextlib.ExitStack() as undo:
+            undo.callback(connection.close)
+            with connection.within(deadline - self._clock()):
+                yield response, connection.late
+            if response.isclosed() and not response.will_close and not connection.late.is_set():
+                undo.pop_all()
+                self._keep(connection)
+
+    def _take(self, origin: Origin) -> Connection | None:
+        connection = self._kept.pop(origin, None)
+        if connection is None:
+            return None
+        if self._clock() - connection.idle_since < IDLE_SECONDS and connection.is_quiet():
+            return connection
+        connection.close()
+        return None
+
+    def _keep(self, connection: Connection) -> None:
+        connection.idle_since = self._clock()
+        before = self._kept.pop(connection.origin, None)
+        self._kept[connection.origin] = connection
+        if before is not None:
+            before.close()
+        while len(self._kept) > MAX_KEPT:
+            self._kept.pop(next(iter(self._kept))).close()
+
+
+def _answer(
+    connection: Connection, target: str, headers: Mapping[str, str], seconds: float
+) -> http.client.HTTPResponse:
+    """Ask, and close the connection where that fails; raises TimeoutError where the time was over."""
+    try:
+        with connection.within(seconds):
+            return connection.ask(target, headers, seconds)
+    except (OSError, http.client.HTTPException) as error:
+        late = connection.late.is_set()
+        connection.close()
+        if late:
+            raise TimeoutError(f"no answer within {seconds:.0f} seconds") from error
+        raise
+
+
+def _close_all(kept: dict[Origin, Connection]) -> None:
+    while kept:
+        kept.popitem()[1].close()

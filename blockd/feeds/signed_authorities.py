@@ -1,0 +1,116 @@
+"""What the authorities of a signed repository give: the fault of one costs only its own news.
+
+Where a role's newest metadata or documents are refused, what it gave before stays: its metadata that were trusted last,
+as long as the keys that the repository now delegates to have signed them, and their documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Targets
+
+from blockd.errors import FeedRefused
+from blockd.feeds.bundle import AuthorityVersion
+from blockd.feeds.signed_documents import Documents
+from blockd.feeds.signed_limits import MAX_METADATA, MAX_ORDERS, MAX_TOTAL
+from blockd.feeds.signed_part import Delegation, Part, part_of, refused
+from blockd.feeds.signed_trust import Attempt
+from blockd.orders import OrderDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a role gives: `part` and its documents, None where it gives nothing; `refusal` of its newest metadata.
+
+    `wanted` is what those metadata list, where they could be read. `is_settled` says that looking again at the same
+    metadata could not give anything else, as what is refused is what was signed.
+    """
+
+    delegation: Delegation
+    part: Part | None
+    documents: Mapping[str, OrderDocument]
+    refusal: FeedRefused | None = None
+    wanted: Part | None = None
+    is_settled: bool = True
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its newest metadata are what is taken."""
+        return self.part is not None and self.refusal is None
+
+    def version(self, note: FeedRefused | None = None) -> AuthorityVersion:
+        """Tell it to the daemon; `note` is told where nothing is refused."""
+        told = self.refusal or note
+        version, expires = (self.part.version, self.part.expires) if self.part else (0, 0)
+        reason, sentence = (told.reason, str(told)) if told else ("", "")
+        return AuthorityVersion(self.delegation.role, version, expires, reason, sentence)
+
+
+class Room:
+    """The limits over all parts: what a part gave before has its place; news have what is left."""
+
+    def __init__(self, parts: Mapping[str, Part | None]) -> None:
+        self._used = {role: _size(part) for role, part in parts.items()}
+
+    def take(self, part: Part) -> None:
+        """Let `part` have the place of what its role gave before; raises FeedRefused where that does not suffice."""
+        used = {**self._used, part.role: _size(part)}
+        if sum(orders for orders, _ in used.values()) > MAX_ORDERS:
+            raise refused("too large", part.subject, f"lists more orders than there is room for: {MAX_ORDERS} in all")
+        if sum(octets for _, octets in used.values()) > MAX_TOTAL:
+            raise refused("too large", part.subject, f"lists orders of more than {MAX_TOTAL} bytes together in all")
+        self._used = used
+
+
+class Authorities:
+    """The delegated roles of one repository, whose trusted metadata are in `folder`."""
+
+    def __init__(self, folder: Path, documents: Documents) -> None:
+        self._folder = folder
+        self._documents = documents
+
+    def before(self, attempt: Attempt, delegations: Sequence[Delegation]) -> dict[str, Part | None]:
+        """Give what each role gave before, None where that is nothing which its present keys have signed."""
+        return {delegation.role: self._before(attempt, delegation) for delegation in delegations}
+
+    def give(self, attempt: Attempt, delegation: Delegation, before: Part | None, room: Room) -> Given:
+        """Give the newest of a role, or what it gave before."""
+        wanted = None
+        failures = attempt.failures
+        try:
+            if delegation.fault is not None:
+                raise delegation.fault
+            newest = part_of(attempt.role(delegation.role, delegation.subject), delegation)
+            room.take(newest)
+            wanted = newest
+            return Given(delegation, newest, self._documents.read(attempt, newest))
+        except FeedRefused as refusal:
+            is_settled = attempt.failures == failures
+            try:
+                documents = self._documents.read(attempt, before) if before else {}
+            except FeedRefused:  # its documents are gone from the disk and from the repository
+                before, documents = None, {}
+            return Given(delegation, before, documents, refusal, wanted, is_settled)
+
+    def _before(self, attempt: Attempt, delegation: Delegation) -> Part | None:
+        path = self._folder / f"{delegation.role}.json"
+        if delegation.fault is not None and delegation.fault.reason == "format":
+            return None
+        try:
+            if path.stat().st_size > MAX_METADATA["targets"]:
+                return None
+            metadata: Metadata[Targets] = Metadata.from_bytes(path.read_bytes())
+            attempt.targets.verify_delegate(delegation.role, metadata.signed_bytes, metadata.signatures)
+            if metadata.signed.type != Targets.type:
+                return None
+            return part_of(metadata.signed, delegation)
+        except (OSError, ValueError, RepositoryError, FeedRefused):
+            return None
+
+
+def _size(part: Part | None) -> tuple[int, int]:
+    return (len(part.orders), part.octets) if part else (0, 0)

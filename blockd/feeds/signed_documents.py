@@ -1,0 +1,129 @@
+"""The documents of a signed repository: fetched, proved, parsed once, and kept for the next version."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Set
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from tuf.api.metadata import TargetFile
+
+from blockd.errors import BadOrder, FeedRefused
+from blockd.feeds.signed_limits import MAX_LISTS, MAX_ORDERS, MAX_TOTAL
+from blockd.feeds.signed_part import Part, refused
+from blockd.feeds.signed_trust import Attempt
+from blockd.orders import NameList, OrderDocument, parse_document
+
+
+class ListTexts(Protocol):
+    """The texts of lists whose names are in files beside the order's document (`blockd.feeds.name_lists`)."""
+
+    def bring(self, names: NameList, download: Callable[[str], Path]) -> Path:
+        """Have the text of `names`; `download` gives the verified file of a target. Raises FeedRefused."""
+
+    def prune(self, kept: Set[str]) -> None:
+        """Remove the texts whose SHA-256 is none of `kept`."""
+
+
+class Documents:
+    """The documents of one repository, in `folder`; what is parsed stays parsed as long as a version has it."""
+
+    def __init__(self, folder: Path, downloads: Path, texts: ListTexts | None) -> None:
+        self._folder = folder
+        self._downloads = downloads
+        self._texts = texts
+        self._kept: set[str] = set()  # by SHA-256
+        self._parsed: dict[tuple[str, str, str], OrderDocument] = {}  # by path, SHA-256 and authority
+
+    def path(self, target: TargetFile) -> Path:
+        """Give where the document of `target` lies."""
+        return self._folder / f"{target.hashes['sha256']}.json"
+
+    def read(self, attempt: Attempt, part: Part) -> dict[str, OrderDocument]:
+        """Give the documents of `part` by their ids, with their lists' texts on disk; raises FeedRefused."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        found = {identifier: self._document(attempt, part, identifier) for identifier in part.orders}
+        listed = [(document, document.names) for document in found.values() if document.names is not None]
+        if len(listed) > MAX_LISTS:
+            raise refused("too large", part.subject, f"has {len(listed)} lists in files; {MAX_LISTS} are the limit")
+        for document, names in listed:
+            self._bring_text(attempt, part, document.order.id, names)
+        return found
+
+    def keep(self, parts: Iterable[Part], wanted: Iterable[Part]) -> None:
+        """Forget the documents that no part gives, and remove those that no part wants either."""
+        parts, wanted = tuple(parts), tuple(wanted)
+        known = {_key(part, target) for part in parts for target in part.orders.values()}
+        self._parsed = {key: document for key, document in self._parsed.items() if key in known}
+        self._kept = {target.hashes["sha256"] for part in (*parts, *wanted) for target in part.orders.values()}
+        self._prune()
+        if self._texts is not None:
+            lists = (document.names for document in self._parsed.values())
+            self._texts.prune({names.last.sha256 for names in lists if names is not None})
+
+    def bound(self) -> None:
+        """Bound what refused versions leave on the disk; the next one then fetches all of its documents again."""
+        sizes = [path.stat().st_size for path in self._folder.glob("*") if path.is_file()]
+        if len(sizes) > 2 * MAX_ORDERS or sum(sizes) > 2 * MAX_TOTAL:
+            self._prune()
+
+    def _prune(self) -> None:
+        for path in self._folder.glob("*"):
+            if path.stem not in self._kept and path.is_file():
+                path.unlink()
+
+    def _document(self, attempt: Attempt, part: Part, identifier: str) -> OrderDocument:
+        target = part.orders[identifier]
+        known = self._parsed.get(_key(part, target))
+        if known is not None and self.path(target).is_file():
+            return known
+        attempt.bring(target, self.path(target), part.subject)
+        try:
+            document = parse_document(json.loads(self.path(target).read_bytes()), target.path)
+        except BadOrder as error:
+            raise refused("format", part.subject, f"is signed, but {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise refused("format", part.subject, f"is signed, but {target.path} is no JSON: {error}") from error
+        order = document.order
+        if order.id != identifier:
+            raise refused("format", part.subject, f"holds the order {order.id} under the name of {identifier}")
+        if part.role and order.authority != part.authority:
+            what = f"holds the order {order.id} of another authority: {order.authority[:200]!r}, not {part.authority!r}"
+            raise refused("outside", part.subject, what)
+        document = replace(document, order=replace(order, role=part.role))
+        self._parsed[_key(part, target)] = document
+        return document
+
+    def _bring_text(self, attempt: Attempt, part: Part, identifier: str, names: NameList) -> None:
+        for step in names.steps:
+            if step.target not in part.lists:
+                what = f"names {step.target} for {identifier}, which is no list of the same part"
+                raise refused("outside", part.subject, what)
+        if self._texts is None:
+            what = f"has the names of {identifier} in files, which cannot be read here"
+            raise refused("format", part.subject, what)
+        fetched: list[Path] = []
+
+        def download(name: str) -> Path:
+            target = part.lists.get(name)
+            if target is None:
+                raise FeedRefused("fault", f"The file {name} was asked for, which {part.subject} does not list.")
+            self._downloads.mkdir(parents=True, exist_ok=True)
+            path = self._downloads / target.hashes["sha256"]
+            fetched.append(path)
+            attempt.bring(target, path, part.subject)
+            return path
+
+        try:
+            self._texts.bring(names, download)
+        finally:
+            for path in fetched:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def _key(part: Part, target: TargetFile) -> tuple[str, str, str]:
+    return target.path, target.hashes["sha256"], part.authority

@@ -1,0 +1,12 @@
+"""The bounds of what a signed repository may make a node fetch, keep and read."""
+
+from __future__ import annotations
+
+MAX_AUTHORITIES = 64  # delegated roles of one repository; each is a value of a metric's label
+MAX_ORDERS = 10_000  # orders in one repository, of all its authorities
+MAX_ORDER = 64 * 1024 * 1024  # bytes; a million names with their scopes
+MAX_TOTAL = 256 * 1024 * 1024  # bytes of all orders together, in memory and on disk
+MAX_LISTS = 16  # orders of one authority whose names are in files of their own
+MAX_LIST_FILE = 1024**3  # bytes of one such file; ten million names take some 60 MB
+MAX_METADATA = {"root": 512 * 1024, "timestamp": 16 * 1024, "snapshot": 64 * 1024, "targets": 8 * 1024 * 1024}  # bytes
+MAX_ROTATIONS = 256  # roots newer than the one given by hand

@@ -1,0 +1,434 @@
+"""The attacks on a repository and on one authority of it: each turns a good repository into a hostile one.
+
+`WHOLE` are attacks for which the whole repository is refused, `ONE` those on the authority `court`. Each comes with the
+reason that a refusal has to have. The node has seen the repository before; so has the attacker.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+from tuf.api.metadata import DelegatedRole, Delegations, MetaFile
+
+from tests.feeds.tuf.repository import DAY, Repository, keys
+
+Attack = Callable[[Repository], None]
+WHOLE: dict[str, tuple[Attack, str]] = {}
+ONE: dict[str, tuple[Attack, str]] = {}
+
+
+def whole(reason: str) -> Callable[[Attack], Attack]:
+    def add(attack: Attack) -> Attack:
+        WHOLE[attack.__name__] = (attack, reason)
+        return attack
+
+    return add
+
+
+def one(reason: str) -> Callable[[Attack], Attack]:
+    def add(attack: Attack) -> Attack:
+        ONE[attack.__name__] = (attack, reason)
+        return attack
+
+    return add
+
+
+# Rollback: older than what was seen.
+
+
+@whole("rollback")
+def older_timestamp(repository: Repository) -> None:
+    repository.timestamp.version -= 1
+    repository.write("timestamp")
+
+
+@whole("rollback")
+def older_snapshot_in_a_new_timestamp(repository: Repository) -> None:
+    repository.snapshot.version -= 1
+    repository.stamp()
+
+
+@whole("rollback")
+def older_targets_in_a_new_snapshot(repository: Repository) -> None:
+    repository.targets.version -= 1
+    repository.publish("snapshot")
+
+
+@whole("rollback")
+def older_authority_in_a_new_snapshot(repository: Repository) -> None:
+    repository.role("court").version -= 1
+    repository.publish("snapshot")
+
+
+@whole("rollback")
+def authority_left_out_of_a_new_snapshot(repository: Repository) -> None:
+    repository.publish("timestamp")
+    del repository.snapshot.meta["court.json"]
+    repository.snapshot.version += 1
+    repository.write("snapshot")
+    repository.stamp()
+
+
+# Freeze: nothing new, for longer than it is signed for.
+
+
+@whole("expired")
+def frozen_for_a_month(repository: Repository) -> None:
+    repository.now += 31 * DAY
+
+
+@whole("expired")
+def frozen_snapshot(repository: Repository) -> None:
+    repository.snapshot.expires = repository.now - timedelta(seconds=1)
+    repository.publish("snapshot")
+
+
+@whole("expired")
+def frozen_targets(repository: Repository) -> None:
+    repository.targets.expires = repository.now - timedelta(seconds=1)
+    repository.publish("targets")
+
+
+# Mix-and-match: each of it signed, but not together.
+
+
+@whole("mixed")
+def older_snapshot_under_a_newer_name(repository: Repository) -> None:
+    old = repository.files[f"metadata/{repository.snapshot.version}.snapshot.json"]
+    repository.publish("targets")
+    repository.write("snapshot", content=old)
+
+
+@whole("mixed")
+def older_targets_under_a_newer_name(repository: Repository) -> None:
+    old = repository.files[f"metadata/{repository.targets.version}.targets.json"]
+    repository.publish("targets")
+    repository.write("targets", content=old)
+
+
+@whole("mixed")
+def snapshot_of_another_version_than_stamped(repository: Repository) -> None:
+    repository.hashes = False
+    repository.publish("snapshot")
+    repository.timestamp.snapshot_meta = MetaFile(repository.snapshot.version + 1)
+    repository.timestamp.version += 1
+    repository.write("timestamp")
+    repository.files[f"metadata/{repository.snapshot.version + 1}.snapshot.json"] = repository.octets("snapshot")
+
+
+@whole("mixed")
+def snapshot_in_the_place_of_the_timestamp(repository: Repository) -> None:
+    repository.write("timestamp", content=repository.octets("snapshot"))
+
+
+@whole("mixed")
+def authority_in_the_place_of_targets(repository: Repository) -> None:
+    repository.publish("targets")
+    repository.write("targets", content=repository.octets("court"))
+
+
+# Endless data.
+
+
+@whole("too large")
+def endless_timestamp(repository: Repository) -> None:
+    repository.endless.add("metadata/timestamp.json")
+
+
+@whole("too large")
+def endless_root(repository: Repository) -> None:
+    repository.publish("root")
+    repository.endless.add(f"metadata/{repository.root.version}.root.json")
+
+
+@whole("too large")
+def endless_targets(repository: Repository) -> None:
+    repository.publish("targets")
+    repository.endless.add(f"metadata/{repository.targets.version}.targets.json")
+
+
+@whole("too large")
+def endless_order(repository: Repository) -> None:
+    repository.order("", "own-2", ["endless.example"])
+    repository.publish("targets")
+    repository.endless.add(repository.order_file("", "own-2"))
+
+
+@whole("too large")
+def targets_without_number(repository: Repository) -> None:
+    for number in range(10_001):
+        repository.order("", f"own-{number}", ["many.example"])
+    repository.publish("targets")
+
+
+@whole("too large")
+def authorities_without_number(repository: Repository) -> None:
+    for number in range(64):
+        repository.delegate(f"role-{number}", "Somebody")
+        repository.signed[f"role-{number}"].version = 1
+    repository.publish("targets")
+
+
+# Arbitrary software: nobody who may has signed it.
+
+
+@whole("signature")
+def timestamp_signed_by_a_stranger(repository: Repository) -> None:
+    repository.signers["timestamp"] = keys()
+    repository.stamp()
+
+
+@whole("signature")
+def timestamp_signed_by_nobody(repository: Repository) -> None:
+    repository.timestamp.version += 1
+    repository.write("timestamp", [])
+
+
+@whole("signature")
+def targets_signed_by_the_key_of_an_authority(repository: Repository) -> None:
+    repository.signers["targets"] = repository.signers["court"]
+    repository.publish("targets")
+
+
+@whole("signature")
+def swapped_order(repository: Repository) -> None:
+    repository.order("", "own-2", ["good.example"])
+    repository.publish("targets")
+    path = repository.order_file("", "own-2")
+    repository.files[path] = repository.files[path].replace(b"good", b"evil")
+
+
+@whole("missing")
+def withheld_order(repository: Repository) -> None:
+    repository.order("", "own-2", ["good.example"])
+    repository.publish("targets")
+    del repository.files[repository.order_file("", "own-2")]
+
+
+# Stolen keys of one role: none of them suffices.
+
+
+@whole("missing")
+def stolen_timestamp_key(repository: Repository) -> None:
+    repository.snapshot.version += 98
+    repository.stamp()
+
+
+@whole("signature")
+def stolen_timestamp_and_snapshot_keys(repository: Repository) -> None:
+    repository.order("", "own-2", ["evil.example"])
+    repository.signers["targets"] = keys()
+    repository.publish("targets")
+
+
+@whole("signature")
+def stolen_timestamp_key_with_a_snapshot_of_its_own(repository: Repository) -> None:
+    repository.signers["snapshot"] = keys()
+    repository.publish("targets")
+
+
+# Roots.
+
+
+@whole("signature")
+def root_not_signed_by_the_old_keys(repository: Repository) -> None:
+    repository.rotate("root")
+    repository.publish("root")
+
+
+@whole("signature")
+def root_signed_by_the_old_keys_only(repository: Repository) -> None:
+    old = repository.signers["root"]
+    repository.rotate("root")
+    repository.root.version += 1
+    repository.write("root", old)
+
+
+@whole("signature")
+def gap_in_the_roots(repository: Repository) -> None:
+    old = repository.signers["root"]
+    repository.rotate("timestamp")
+    repository.root.version += 2
+    repository.write("root", old)
+    repository.stamp()
+
+
+@whole("mixed")
+def root_of_the_version_after_next(repository: Repository) -> None:
+    repository.root.version += 2
+    repository.files[f"metadata/{repository.root.version - 1}.root.json"] = repository.octets("root")
+
+
+@whole("mixed")
+def old_root_under_the_next_name(repository: Repository) -> None:
+    repository.files[f"metadata/{repository.root.version + 1}.root.json"] = repository.octets("root")
+
+
+@whole("threshold")
+def root_signed_by_one_of_two(repository: Repository) -> None:
+    repository.signers["root"] += keys()
+    for signer in repository.signers["root"][1:]:
+        repository.root.add_key(signer.public_key, "root")
+    repository.root.roles["root"].threshold = 2
+    repository.root.version += 1
+    repository.write("root", repository.signers["root"][:1])
+
+
+# Hostile JSON.
+
+
+def _timestamp(name: str, content: bytes, reason: str = "format") -> None:
+    def attack(repository: Repository) -> None:
+        repository.write("timestamp", content=content)
+
+    WHOLE[f"timestamp_{name}"] = (attack, reason)
+
+
+_timestamp("deep", b"[" * 16_000)
+_timestamp("of_another_kind", b'"timestamp"')
+_timestamp("without_anything", b"{}")
+_timestamp("not_in_utf_8", b"\xff\xfe{}")
+_timestamp("with_a_huge_number", b'{"signed": {"_type": "timestamp", "version": ' + b"9" * 5_000 + b"}}")
+_timestamp("with_no_number", b'{"signed": {"_type": "timestamp", "version": NaN}, "signatures": []}')
+_timestamp(
+    "with_the_same_signature_twice", b'{"signed": {}, "signatures": [{"keyid": "a", "sig": "b"}, {"keyid": "a"}]}'
+)
+_timestamp("empty", b"", "empty")
+_timestamp("cut", b'{"signed": {', "cut")
+_timestamp("of_a_login_page", b"<html>", "html")
+
+
+# On one authority.
+
+
+@one("signature")
+def authority_signed_by_a_stranger(repository: Repository) -> None:
+    repository.order("court", "court-2", ["evil.example"])
+    repository.signers["court"] = keys()
+    repository.publish("court")
+
+
+@one("signature")
+def authority_signed_by_another_one(repository: Repository) -> None:
+    repository.order("court", "court-2", ["evil.example"])
+    repository.signers["court"] = repository.signers["ministry"]
+    repository.publish("court")
+
+
+@one("threshold")
+def authority_signed_by_one_of_two(repository: Repository) -> None:
+    repository.order("court", "court-2", ["evil.example"])
+    repository.signers["court"] = repository.signers["court"][:1]
+    repository.publish("court")
+
+
+@one("expired")
+def expired_authority(repository: Repository) -> None:
+    repository.role("court").expires = repository.now - timedelta(seconds=1)
+    repository.publish("court")
+
+
+@one("mixed")
+def older_authority_under_a_newer_name(repository: Repository) -> None:
+    old = repository.octets("court")
+    repository.publish("court")
+    repository.write("court", content=old)
+
+
+@one("mixed")
+def older_authority_without_hashes(repository: Repository) -> None:
+    repository.hashes = False
+    older_authority_under_a_newer_name(repository)
+
+
+@one("too large")
+def endless_authority(repository: Repository) -> None:
+    repository.publish("court")
+    repository.endless.add(f"metadata/{repository.role('court').version}.court.json")
+
+
+@one("missing")
+def withheld_authority(repository: Repository) -> None:
+    repository.publish("court")
+    del repository.files[f"metadata/{repository.role('court').version}.court.json"]
+
+
+@one("outside")
+def order_in_the_part_of_another(repository: Repository) -> None:
+    repository.order("court", "court-2", ["evil.example"])
+    repository.target("court", "orders/ministry/ministry-1.json", b"{}")
+    repository.publish("court")
+
+
+@one("outside")
+def order_in_the_part_of_the_repository(repository: Repository) -> None:
+    repository.target("court", "orders/own-1.json", b"{}")
+    repository.publish("court")
+
+
+@one("outside")
+def order_in_the_name_of_another_authority(repository: Repository) -> None:
+    repository.order("court", "court-2", ["evil.example"], authority="Ministry of Samples")
+    repository.publish("court")
+
+
+@one("outside")
+def delegation_of_its_own(repository: Repository) -> None:
+    role = DelegatedRole("court-2", ["abc"], 1, True, ["orders/court/*"])
+    repository.role("court").delegations = Delegations({}, {"court-2": role})
+    repository.publish("court")
+
+
+@one("outside")
+def wider_delegation(repository: Repository) -> None:
+    repository.delegation("court").paths = ["orders/*", "lists/court/*"]
+    repository.publish("targets")
+
+
+@one("outside")
+def delegation_that_does_not_end_the_search(repository: Repository) -> None:
+    repository.delegation("court").terminating = False
+    repository.publish("targets")
+
+
+@one("outside")
+def list_of_another_authority(repository: Repository) -> None:
+    step = {"target": "lists/ministry/x.gz", "sha256": "ab" * 32, "size": 12, "count": 1}
+    repository.order("court", "court-2", [], list={"steps": [step]})
+    _drop_names(repository, "court", "court-2")
+    repository.publish("court")
+
+
+@one("format")
+def order_without_form(repository: Repository) -> None:
+    repository.target("court", "orders/court/court-2.json", b'{"schema": "1.0"}')
+    repository.publish("court")
+
+
+@one("format")
+def order_of_a_path_without_form(repository: Repository) -> None:
+    repository.target("court", "orders/court/Court 2.txt", b"{}")
+    repository.publish("court")
+
+
+@one("signature")
+def swapped_order_of_the_authority(repository: Repository) -> None:
+    repository.order("court", "court-2", ["good.example"])
+    repository.publish("court")
+    path = repository.order_file("court", "court-2")
+    repository.files[path] = repository.files[path].replace(b"good", b"evil")
+
+
+@one("too large")
+def more_orders_than_there_is_room_for(repository: Repository) -> None:
+    for number in range(9_999):
+        repository.order("court", f"court-{number}", ["many.example"])
+    repository.publish("court")
+
+
+def _drop_names(repository: Repository, role: str, identifier: str) -> None:
+    document = json.loads(repository.files[repository.order_file(role, identifier)])
+    del document["names"]
+    repository.target(role, f"orders/{role}/{identifier}.json", json.dumps(document).encode())

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from blockd.errors import FeedRefused
+from blockd.feeds.mirrors import FIRST_PAUSE, OTHERS_SECONDS, Mirrors
+from blockd.feeds.signed import SignedRepository
+from tests.feeds.tuf.attacks import ONE, WHOLE
+from tests.feeds.tuf.repository import DAY, Repository
+from tests.feeds.tuf.serving import Served, looking, serving
+from tests.feeds.tuf.test_attacks import GOOD, names
+
+LIES = {**WHOLE, **ONE}
+del LIES["frozen_for_a_month"]  # a clock that both share; a frozen mirror has its own test
+
+
+class Pair:
+    """A mirror that lies, the first, and an honest one; `clock` is that of the pauses."""
+
+    def __init__(self, liar: Served, honest: Served, node: SignedRepository) -> None:
+        self.liar, self.honest = liar, honest
+        self.clock = 0.0
+        self.mirrors = Mirrors("orders", node, (liar.url, honest.url), lambda: self.clock)
+
+    def publish(self, name: str) -> None:
+        """Let the honest one have news, in versions later than any of the liar's."""
+        repository = self.honest.repository
+        repository.order("court", name.partition(".")[0], [name])
+        for _ in range(4):
+            repository.publish("targets", "ministry", "court")
+
+    def told(self) -> dict[str, object]:
+        """Give the reason for which each mirror is refused."""
+        reasons = {mirror["url"]: mirror["reason"] for mirror in self.mirrors.to_json()}
+        return {"liar": reasons[self.liar.url], "honest": reasons[self.honest.url]}
+
+    @property
+    def leads(self) -> object:
+        return next(mirror["url"] for mirror in self.mirrors.to_json() if mirror["leads"])
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    repository = Repository()
+    repository.publish("targets", "ministry", "court")
+    repository.publish("targets", "ministry", "court")
+    with (
+        serving(repository.fork()) as liar,
+        serving(repository) as honest,
+        looking(repository, tmp_path) as node,
+    ):
+        found = Pair(liar, honest, node)
+        assert names(found.mirrors.fetch()) == GOOD
+        assert found.leads == liar.url
+        found.clock += OTHERS_SECONDS
+        yield found
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_honest_mirror_is_taken_whatever_the_first_one_lies(pair: Pair, lie: str) -> None:
+    mount, reason = LIES[lie]
+    mount(pair.liar.repository)
+    pair.publish("news.example")
+    assert names(pair.mirrors.fetch()) == GOOD | {"news.example"}
+    assert pair.told() == {"liar": reason, "honest": ""}
+    assert pair.leads == pair.honest.url
+    asked = len(pair.liar.requests)
+    pair.publish("more.example")
+    assert "more.example" in names(pair.mirrors.fetch())
+    assert len(pair.liar.requests) == asked
+
+
+def test_slow_mirror_costs_its_time_once_and_is_left_alone_for_a_while(pair: Pair) -> None:
+    pair.liar.slow.add("metadata/timestamp.json")
+    pair.publish("news.example")
+    assert "news.example" in names(pair.mirrors.fetch())
+    assert pair.told() == {"liar": "stalled", "honest": ""}
+    asked = len(pair.liar.requests)
+    pair.mirrors.fetch()
+    assert len(pair.liar.requests) == asked
+    pair.clock += FIRST_PAUSE
+    pair.mirrors.fetch()
+    assert len(pair.liar.requests) > asked
+
+
+def test_frozen_mirror_is_noticed_when_another_has_newer_metadata(pair: Pair) -> None:
+    pair.publish("news.example")
+    assert "news.example" in names(pair.mirrors.fetch())
+    assert pair.leads == pair.honest.url
+    pair.clock += OTHERS_SECONDS
+    pair.mirrors.fetch()
+    assert pair.told() == {"liar": "rollback", "honest": ""}
+
+
+def test_mirror_frozen_until_it_expired_is_told_so(pair: Pair) -> None:
+    repository = pair.honest.repository
+    for signed in repository.signed.values():
+        signed.expires += 30 * DAY
+    repository.publish()
+    repository.now += 31 * DAY
+    assert names(pair.mirrors.fetch()) == GOOD
+    assert pair.told() == {"liar": "expired", "honest": ""}
+
+
+def test_mirror_is_told_once_and_told_good_again(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    good, pair.liar.repository.files = pair.liar.repository.files, {}
+    with caplog.at_level(logging.INFO, "blockd.feeds.mirrors"):
+        for _ in range(4):
+            pair.mirrors.fetch()
+            pair.clock += 1000 * FIRST_PAUSE
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "refused (missing)" in caplog.text
+    pair.liar.repository.files = good
+    with caplog.at_level(logging.INFO, "blockd.feeds.mirrors"):
+        pair.clock += 1000 * FIRST_PAUSE
+        pair.mirrors.fetch()
+    assert "is good again" in caplog.text
+    assert pair.told() == {"liar": "", "honest": ""}
+
+
+def test_feed_is_refused_only_where_all_mirrors_are(pair: Pair) -> None:
+    pair.liar.repository.files = {}
+    pair.honest.repository.files = {}
+    with pytest.raises(FeedRefused, match="All 2 mirrors are refused") as caught:
+        pair.mirrors.fetch()
+    assert caught.value.reason == "missing"
+    assert pair.told() == {"liar": "missing", "honest": "missing"}
+
+
+def test_mirror_in_its_pause_is_asked_where_the_others_fail(pair: Pair) -> None:
+    good, pair.liar.repository.files = pair.liar.repository.files, {}
+    pair.mirrors.fetch()
+    assert pair.told() == {"liar": "missing", "honest": ""}
+    pair.liar.repository.files, pair.honest.repository.files = good, {}
+    assert names(pair.mirrors.fetch()) == GOOD
+    assert pair.leads == pair.liar.url
+
+
+def test_only_one_dead_mirror_is_tried_at_a_look_once_all_are_known_to_be_dead(tmp_path: Path) -> None:
+    repository = Repository()
+    with serving(repository) as server, looking(repository, tmp_path) as node:
+        repository.files = {}
+        mirrors = Mirrors("orders", node, [f"{server.url}/{number}" for number in range(5)], lambda: 0.0)
+        for expected in (5, 2, 2):
+            server.requests.clear()
+            with pytest.raises(FeedRefused):
+                mirrors.fetch()
+            assert len({path.partition("/")[0] for path in server.requests}) == expected

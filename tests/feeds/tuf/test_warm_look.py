@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blockd.errors import FeedRefused
+from tests.feeds.tuf.repository import Repository
+from tests.feeds.tuf.serving import looking, serving
+
+WARM = ["metadata/2.root.json", "metadata/timestamp.json"]
+
+
+def test_warm_look_is_two_requests_over_the_connection_of_the_first(tmp_path: Path) -> None:
+    repository = Repository()
+    with serving(repository) as server, looking(repository, tmp_path, server.url) as node:
+        first = node.fetch()
+        assert server.connections == 1
+        for _ in range(3):
+            server.requests.clear()
+            assert node.fetch() == first
+            assert server.requests == WARM
+        assert server.connections == 1
+
+
+def test_connection_that_the_server_has_closed_is_opened_anew(tmp_path: Path) -> None:
+    repository = Repository()
+    with serving(repository) as server, looking(repository, tmp_path, server.url) as node:
+        server.hangs_up = True
+        first = node.fetch()
+        server.requests.clear()
+        connections = server.connections
+        assert node.fetch() == first
+        assert server.requests == WARM
+        assert server.connections > connections
+
+
+def test_kept_connection_to_a_server_that_was_started_again_does_no_harm(tmp_path: Path) -> None:
+    repository = Repository()
+    with looking(repository, tmp_path) as node:
+        for _ in range(2):
+            with serving(repository) as server:
+                assert len(node.fetch(server.url).documents) == 3
+        with pytest.raises(FeedRefused) as caught:
+            node.fetch(server.url)
+        assert caught.value.reason == "unreachable"
+
+
+def test_news_over_a_kept_connection_are_seen(tmp_path: Path) -> None:
+    repository = Repository()
+    with serving(repository) as server, looking(repository, tmp_path, server.url) as node:
+        node.fetch()
+        repository.order("court", "court-2", ["news.example"])
+        repository.publish("court")
+        assert len(node.fetch().documents) == 4
+        assert server.connections == 1
+
+
+def test_slow_answer_over_a_kept_connection_is_cut_in_time(tmp_path: Path) -> None:
+    repository = Repository()
+    with serving(repository) as server, looking(repository, tmp_path, server.url) as node:
+        node.fetch()
+        server.slow.add("metadata/timestamp.json")
+        with pytest.raises(FeedRefused) as caught:
+            node.fetch()
+        assert caught.value.reason == "stalled"
+        server.slow.clear()
+        assert len(node.fetch().documents) == 3
