@@ -13,11 +13,10 @@ import json
 import logging
 import os
 import re
-from collections.abc import Set
 from dataclasses import astuple
 from pathlib import Path
 
-from blockd.daemon.expiry import orders_of
+from blockd.daemon.expiry import Ends, orders_of
 from blockd.errors import CommandError, RulesetError
 from blockd.metrics import HitLabels
 from blockd.metrics.counters import MAX_HIT_SLOTS
@@ -93,21 +92,21 @@ class State:
         return self.folder / "feeds" / name
 
     def prepare(
-        self, version: int, slots: HitSlots, now: float, *, stopped: Set[str] = frozenset(), verify: bool = True
+        self, version: int, slots: HitSlots, now: float, *, ends: Ends | None = None, verify: bool = True
     ) -> Ruleset:
         """Write a version's order states as they are at `now`; then nothing else is needed to enforce it.
 
-        `stopped` has the feeds whose orders are out of force, see `blockd.daemon.expiry`.
+        `ends` tells what is at its end, see `blockd.daemon.expiry`.
 
         The file is read from its first octet to the last, unless `verify` says that it has just been written here.
         Raises RulesetError where it cannot be used.
         """
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify)
-        orders = orders_of(ruleset.catalogue, stopped)
-        write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now)
+        orders, stale = orders_of(ruleset.catalogue, ends or {})
+        write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now, stale)
         return ruleset
 
-    def last_good(self, slots: HitSlots, now: float, stopped: Set[str] = frozenset()) -> int | None:
+    def last_good(self, slots: HitSlots, now: float, ends: Ends | None = None) -> int | None:
         """Prepare the version that is pinned, else the one in force, or where that is damaged the newest that is not.
 
         None where there is none.
@@ -117,7 +116,7 @@ class State:
         wanted = [version for version in (self.versions.pinned(), current) if version in kept]
         for version in dict.fromkeys([*wanted, *reversed(kept)]):
             try:
-                self.prepare(version, slots, now, stopped=stopped).close()
+                self.prepare(version, slots, now, ends=ends).close()
             except RulesetError as error:
                 log.error("Version %d is passed over at start: %s. An older one is tried.", version, error)
                 continue

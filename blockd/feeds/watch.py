@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from blockd.errors import FeedRefused
+from blockd.feeds.bundle import AuthorityVersion
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.file_source import FileSource
 from blockd.feeds.proved import ProvedFile, ProvedPage
 from blockd.feeds.signed import SignedRepository, write_bundle
 from blockd.feeds.transfer_source import TransferSource
 from blockd.feeds.web_source import WebSource
-from blockd.settings import AnyFeed, SignedFeed, TextFeed, TransferFeed
+from blockd.settings import MAX_AUTHORITIES, AnyFeed, SignedFeed, TextFeed, TransferFeed
 
 SETTLING = 0.1  # seconds between two looks at a file that is still being written
 MAX_SETTLING = 10.0  # seconds to wait for it; the next look takes it otherwise
@@ -23,7 +24,8 @@ MAX_SETTLING = 10.0  # seconds to wait for it; the next look takes it otherwise
 class Watch:
     """One feed's source, with `folder` of its own on disk.
 
-    `expires` is when what was seen last expires, in seconds since the epoch; None where it names no end.
+    `expires` is when what was seen last expires, in seconds since the epoch; None where it names no end. `authorities`
+    is what each authority of a signed feed gave, as it was seen last.
     """
 
     def __init__(self, feed: AnyFeed, folder: Path, validators: Validators) -> None:
@@ -31,6 +33,7 @@ class Watch:
         self.feed = feed
         self.validators = validators
         self.expires: int | None = None
+        self.authorities: tuple[AuthorityVersion, ...] = ()
         self._folder = folder
         self._look: Callable[[], Awaitable[Fetched | None]]
         self._zone: TransferSource | None = None
@@ -55,6 +58,11 @@ class Watch:
         if fetched is not None:
             self.validators = fetched.validators
         return fetched
+
+    @property
+    def mirrors(self) -> Sequence[Mapping[str, object]]:
+        """Give how each place of a signed feed does, as the status shows it."""
+        return ()
 
     @property
     def interval(self) -> float:
@@ -97,6 +105,7 @@ class Watch:
                 repository = SignedRepository(feed.url, root, self._folder)
             version = repository.fetch()
             self.expires = version.expires
+            self.authorities = version.authorities[:MAX_AUTHORITIES]
             if version.digest == digest:
                 return None
             bundle = self._folder / INCOMING
