@@ -249,9 +249,13 @@ class Enforcing:
 
         def prepared() -> Enforced:
             now = time.time()
-            self._state.prepare(version, self._slots, now, ends=self._ends(now), verify=verify).close()
-            self._slots.save()
-            return self._state.open(version)
+            ruleset = self._state.prepare(version, self._slots, now, ends=self._ends(now), verify=verify)
+            try:
+                self._slots.save()
+            except OSError:
+                ruleset.close()
+                raise
+            return self._state.opened(version, ruleset)
 
         return await asyncio.to_thread(prepared)
 

@@ -127,7 +127,10 @@ class State:
 
     def open(self, version: int) -> Enforced:
         """Open a version that was prepared; raises RulesetError."""
-        ruleset = Ruleset.open(self.versions.ruleset(version), verify=False)
+        return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False))
+
+    def opened(self, version: int, ruleset: Ruleset) -> Enforced:
+        """Put a prepared version's ruleset and order states together; raises RulesetError, and closes the ruleset."""
         try:
             states = OrderStates(self.versions.states(version), len(ruleset.catalogue.orders))
         except RulesetError:
@@ -146,6 +149,7 @@ class HitSlots:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._saved = -1  # how many were saved: they only grow
         self.slots: dict[HitLabels, int] = {}
 
     @classmethod
@@ -155,6 +159,7 @@ class HitSlots:
         try:
             listed = json.loads(path.read_bytes())
             slots.slots = {HitLabels(*map(str, labels)): int(slot) for *labels, slot in listed}
+            slots._saved = len(slots.slots)
         except (OSError, ValueError, TypeError) as error:
             log.warning("%s cannot be read (%s); hits of orders may be counted under new series.", path, error)
         return slots
@@ -171,6 +176,10 @@ class HitSlots:
         return given
 
     def save(self) -> None:
-        """Write the slots for the processes that come after."""
+        """Write the slots for the processes that come after, where there are new ones."""
+        if len(self.slots) == self._saved:
+            return
+        saved = len(self.slots)
         listed = [[*astuple(labels), slot] for labels, slot in self.slots.items()]
         replace_file(self._path, json.dumps(listed).encode())
+        self._saved = saved

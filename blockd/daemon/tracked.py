@@ -61,12 +61,14 @@ class Tracked:
             log.error("The state of feed %s cannot be written: %s.", self.watch.feed.name, error)
 
     def renew(self) -> bool:
-        """Take over when the feed and its authorities end, as was seen last; whether that is something else."""
+        """Take over when the feed and its authorities end, as was seen last; whether that is something else.
+
+        The caller saves it.
+        """
         watch, state = self.watch, self.state
         if watch.expires is None or (watch.expires, watch.authorities) == (state.expires, state.authorities):
             return False
         state.expires, state.authorities = watch.expires, watch.authorities
-        self.save()
         return True
 
     def tell_authorities(self) -> None:

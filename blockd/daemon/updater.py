@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from blockd.daemon.compiling import Compiler, Job
@@ -191,8 +191,8 @@ class Updater:
             state.drop_waiting()  # its source has taken it back
             tracked.content_refusal = ""
         is_newest = not state.incoming and not state.waiting
-        if not state.incoming and tracked.watch.feed.name not in self._fresh:
-            self._renew([tracked])
+        if not state.incoming and tracked.watch.feed.name not in self._fresh and self._renew([tracked]):
+            tracked.save()
         if state.accepted_digest and not tracked.content_refusal and is_newest:
             tracked.confirm(time.time())
             if refused:
@@ -231,7 +231,10 @@ class Updater:
                 asyncio.get_running_loop().call_later(wait, self._news.set)
             finally:
                 self._fresh = set()
-                self._renew(self.feeds[name] for name in fresh)
+                self._renew([self.feeds[name] for name in fresh])
+                for name, fetched in fresh.items():
+                    if self.feeds[name].state.accepted_digest != fetched.digest:  # else it is saved
+                        self.feeds[name].save()
                 self._compiled.unlink(missing_ok=True)
 
     async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
@@ -268,7 +271,7 @@ class Updater:
         for name, report in built.held.items():
             if name not in taken:  # what it gave is the same: only the guard can have changed
                 self.feeds[name].keep_held(report)
-        self._renew(self.feeds[name] for name in taken)  # so that what is new is never enforced as expired
+        self._renew([self.feeds[name] for name in taken])  # what is new is never enforced as expired
         if catalogue is None or catalogue.made_from != built.made_from:
             rejects, waiting = self._reports(built), self._held_reports(built)
             if not await self._enforcement.enforce(
@@ -288,11 +291,12 @@ class Updater:
             for sentence in built.rejects[name].warnings if name in built.rejects else ():
                 log.warning("Feed %s is taken: %s", name, sentence)
 
-    def _renew(self, tracked: Iterable[Tracked]) -> None:
-        """Let the ends of feeds be as they were seen last."""
-        changed = [one.renew() for one in tracked]
-        if any(changed):
+    def _renew(self, feeds: Sequence[Tracked]) -> bool:
+        """Let feeds end as was seen last; whether that is another time for any. The caller saves them."""
+        renewed = [tracked for tracked in feeds if tracked.renew()]
+        if renewed:
             self._renewed()
+        return bool(renewed)
 
     def _reports(self, built: Built) -> dict[str, RejectReport]:
         """Give the reports of what was compiled; that of a refused content is not."""

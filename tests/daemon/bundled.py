@@ -77,5 +77,5 @@ class Bundles:
 
 
 if __name__ == "__main__":
-    watch.SignedRepository = BundledRepository  # type: ignore[assignment,misc]
+    setattr(watch, "SignedRepository", BundledRepository)  # noqa: B010 - mypy has the module's own names
     sys.exit(main())

@@ -39,7 +39,7 @@ def test_each_authority_ends_by_itself_as_the_config_says_over_a_restart_until_i
     tmp_path: Path, resolver: UpstreamSimulator
 ) -> None:
     lists = bundles(tmp_path)
-    lists.give(part("telecom", 4), part("courts", 4))
+    lists.give(part("telecom", 3600), part("courts", 3600))
     feed = lists.feed(authorities={"telecom": {"at_expiry": "stop"}})
     with Daemon(tmp_path / "daemon", feed, upstream=resolver.address, program="tests.daemon.bundled") as daemon:
         everything = {"telecom.example", "courts.example", "own.example"}
@@ -47,6 +47,7 @@ def test_each_authority_ends_by_itself_as_the_config_says_over_a_restart_until_i
         assert daemon.metric("blockd_orders_stale", feed="ministry") == 0
         assert alarms(daemon) == {("BlockdAuthorityExpiresSoon", "telecom"), ("BlockdAuthorityExpiresSoon", "courts")}
         version = daemon.status()["ruleset"]["version"]
+        lists.give(part("telecom", 2), part("courts", 2))
         until(lambda: blocked(daemon) == everything - {"telecom.example"}, "the one that stops is out of force")
         until(lambda: daemon.feed("ministry")["stale"] == 1, "the one that goes on is stale")
         assert daemon.metric("blockd_orders_stale", feed="ministry") == 1
@@ -85,9 +86,11 @@ def test_where_the_whole_feed_has_ended_each_authority_has_its_own_word(
     tmp_path: Path, resolver: UpstreamSimulator
 ) -> None:
     lists = bundles(tmp_path)
-    lists.give(part("telecom"), part("courts"), expires=3)
+    lists.give(part("telecom"), part("courts"))
     feed = lists.feed(at_expiry="stop", authorities={"courts": {"at_expiry": "keep"}})
     with Daemon(tmp_path / "daemon", feed, upstream=resolver.address, program="tests.daemon.bundled") as daemon:
+        assert len(blocked(daemon)) == 3
+        lists.give(part("telecom"), part("courts"), expires=5)
         until(lambda: blocked(daemon) == {"courts.example"}, "the others are out of force")
         until(lambda: daemon.metric("blockd_orders_stale", feed="ministry") == 1, "what goes on is stale")
         assert ("BlockdFeedExpired", "") in alarms(daemon)

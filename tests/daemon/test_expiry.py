@@ -175,3 +175,9 @@ def test_by_default_a_feed_goes_on_after_its_end(tmp_path: Path, resolver: Upstr
         until(lambda: "its orders stay in force" in daemon.log, "the end is told")
         assert daemon.ask("listed.example").addresses == SINKHOLE
         assert daemon.feed("national")["ended"] is True
+        until(lambda: daemon.metric("blockd_orders_stale", feed="national") == 1, "its order is stale")
+        daemon.stop()
+        daemon.start()
+        assert daemon.metric("blockd_orders_stale", feed="national") == 1
+        write_list(tmp_path / "list", ["listed.example"])
+        until(lambda: daemon.metric("blockd_orders_stale", feed="national") == 0, "it was looked at again")
