@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blockd.cli import VERBS
 from blockd.feeds.reasons import REASONS
-from blockd.metrics import Collector, Counters, FeedSample, HitLabels, Sample
+from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, HitLabels, Sample
 from blockd.settings import reference
 
 README = Path(__file__).parents[1] / "README.md"
@@ -43,7 +43,7 @@ def metrics() -> str:
     """Every series of a scrape, with its labels and help."""
     sample = Sample(
         version="1",
-        feeds={"feed": FeedSample(0.0, 0.0, {})},
+        feeds={"feed": FeedSample(0.0, 0.0, {}, authorities={"authority": AuthoritySample(0.0)})},
         hit_slots={HitLabels("feed", "platform", "order", "action"): 1},
     )
     rows = []

@@ -13,7 +13,7 @@ import yaml
 
 from blockd.daemon import alarms
 from blockd.feeds.reasons import REASONS
-from blockd.metrics import Collector, Counters, FeedSample, Sample
+from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, Sample
 
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "config" / "alerts.yml"
@@ -51,7 +51,7 @@ def test_every_rule_is_played_up_and_down() -> None:
 
 
 def test_rules_are_about_series_that_blockd_has() -> None:
-    sample = Sample(feeds={"feed": FeedSample(0.0, 0.0, {})})
+    sample = Sample(feeds={"feed": FeedSample(0.0, 0.0, {}, authorities={"authority": AuthoritySample(0.0)})})
     families = Collector(Counters(1), list(REASONS), lambda: sample).collect()
     series = {one.name for family in families for one in family.samples}
     named = {name for rule in rules().values() for name in re.findall(r"blockd_\w+", rule["expr"])}
@@ -73,4 +73,5 @@ def test_status_has_the_same_alarms_with_the_same_severity_and_bounds() -> None:
     assert f"clamp_min(2 * blockd_feed_interval_seconds, {alarms.STALE:.0f})" in rules()["BlockdFeedStale"]["expr"]
     assert rules()["BlockdFeedStale"]["for"] == f"{alarms.FIRST_LOOK / 60:.0f}m"
     assert f"< {alarms.EXPIRES_SOON:.0f}" in rules()["BlockdFeedExpiresSoon"]["expr"]
+    assert f"< {alarms.EXPIRES_SOON:.0f}" in rules()["BlockdAuthorityExpiresSoon"]["expr"]
     assert f"offset {alarms.UNCHANGED / 86400:.0f}d" in rules()["BlockdRulesetUnchanged"]["expr"]

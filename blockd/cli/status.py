@@ -50,6 +50,11 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         if feed["ended"]:
             done = "are out of force" if feed["at_expiry"] == "stop" else "stay in force"
             yield f"  ENDED: its orders {done} (at_expiry)"
+        if feed["stale"]:
+            yield f"  STALE: {feed['stale']:,} of its orders in force were not renewed in time"
+        yield from _authorities(feed)
+        for mirror in feed["mirrors"]:
+            yield "  mirror " + ", ".join(f"{key} {value}" for key, value in mirror.items() if value is not None)
         if feed["refusal"]:
             yield f"  REFUSED: {feed['refusal']}"
     for worker in told["workers"]:
@@ -61,6 +66,17 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"ALARM {alarm['name']}{of} ({alarm['severity']}): {alarm['what']}"
         yield f"  in force: {alarm['in_force']}"
         yield f"  to do: {alarm['todo']}"
+
+
+def _authorities(feed: dict[str, Any]) -> Iterator[str]:
+    for part in feed["authorities"]:
+        version = f"version {part['version']}, expires {part['expires']}" if part["version"] else "nothing given yet"
+        yield f"  authority {part['role']}: {part['orders']:,} orders, {version}"
+        if part["ended"]:
+            done = "are out of force" if part["at_expiry"] == "stop" else "stay in force"
+            yield f"    ENDED: its orders {done} (at_expiry)"
+        if part["refusal"]:
+            yield f"    REFUSED: {part['refusal']}"
 
 
 def _self_test(told: dict[str, Any] | None) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
-from blockd.daemon.expiry import end_of
+from blockd.daemon.expiry import at_expiry_of, end_of, ends_of_roles
 from blockd.daemon.selftest import SelfTests
 from blockd.daemon.status import Fleet, Pin
 from blockd.daemon.tracked import Tracked
@@ -28,6 +28,7 @@ class Alarm:
     what: str  # has happened
     in_force: str  # what is enforced meanwhile
     todo: str
+    authority: str = ""  # the role of the one that it is about, where it is about one
 
     def to_json(self) -> dict[str, str]:
         """Give it as plain values."""
@@ -103,14 +104,44 @@ def _of_feed(name: str, tracked: Tracked, started: float, now: float) -> Iterato
     expires = end_of(tracked.watch.feed, tracked.state)
     if expires is not None and expires <= now:
         yield Alarm(
-            "BlockdFeedExpired", "critical", name, "It is at its end: not signed or confirmed anew in time.", before,
-            "Tell whoever makes it; until then nothing new of it is believed.",
+            "BlockdFeedExpired", "critical", name, "It is at its end: not signed or confirmed anew in time.",
+            _after_end(tracked), "Tell whoever makes it; until then nothing new of it is believed.",
         )  # fmt: skip
     elif isinstance(tracked.watch.feed, SignedFeed) and expires is not None and expires < now + EXPIRES_SOON:
         yield Alarm(
             "BlockdFeedExpiresSoon", "warning", name, "Its signatures expire within a day.", "all of it",
             "Tell the authority to sign and publish.",
         )  # fmt: skip
+    yield from _of_authorities(name, tracked, now)
+
+
+def _of_authorities(name: str, tracked: Tracked, now: float) -> Iterator[Alarm]:
+    state = tracked.state
+    for role, sentence in tracked.authority_refusals.items():
+        yield Alarm(
+            "BlockdAuthorityRefused", "warning", name, f"What authority {role} gives is refused: {sentence}",
+            "what it gave before", "`blockd status` has the sentence; tell the authority. All others go on.", role,
+        )  # fmt: skip
+    for role, end in ends_of_roles(state).items():
+        if end <= now:
+            yield Alarm(
+                "BlockdAuthorityExpired", "critical", name, f"The part of authority {role} was not signed in time.",
+                _after_end(tracked, role), "Tell the authority to sign and publish. All others go on.", role,
+            )  # fmt: skip
+        elif end < now + EXPIRES_SOON:
+            yield Alarm(
+                "BlockdAuthorityExpiresSoon", "warning", name,
+                f"The signatures of authority {role} expire within a day.", "all of it",
+                "Tell the authority to sign and publish.", role,
+            )  # fmt: skip
+
+
+def _after_end(tracked: Tracked, role: str = "") -> str:
+    """Say what is enforced of what has ended."""
+    if not tracked.state.accepted_digest:
+        return "nothing of it"
+    is_stopped = at_expiry_of(tracked.watch.feed, role) == "stop"
+    return "nothing of it until it is good again (at_expiry)" if is_stopped else "what it gave before, marked as stale"
 
 
 def is_stale(checked: float, interval: float, started: float, now: float) -> bool:

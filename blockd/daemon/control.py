@@ -13,7 +13,7 @@ from blockd.daemon.alarms import alarms
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.enforcing import Enforcing
-from blockd.daemon.expiry import Expiry, orders_of, stopped
+from blockd.daemon.expiry import Ends, Expiry, ended, next_end, orders_of
 from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state import HitSlots
 from blockd.daemon.status import Fleet, sample, status
@@ -66,7 +66,7 @@ class ControlProcess:
             self._fleet,
             settings.feeds,
             settings.versions.keep,
-            self._stopped,
+            self._ends,
             self._tests,
             lambda name, fetched: self._updater.examples(name, fetched),
         )
@@ -76,6 +76,7 @@ class ControlProcess:
             work.gate,
             enforcement=self._enforcing,
             compiled=work.state.folder / "compiled",
+            renewed=self._enforcing.flips.set,
         )
 
     async def run(self) -> None:
@@ -142,6 +143,10 @@ class ControlProcess:
         told = await self._updater.refresh(names)
         return {"feeds": told, "version": self._enforced.version if self._enforced else None}
 
+    def hint(self, name: str | None, /) -> dict[str, object]:
+        """Look at a feed soon, or at all signed ones."""
+        return {"feeds": self._updater.hint_signed(name)}
+
     def traffic(self) -> dict[str, object]:
         """The sketch of recent traffic."""
         return self._work.traffic.sketch().to_json()
@@ -191,20 +196,21 @@ class ControlProcess:
         while True:
             enforced = self._enforced
             now = time.time()
-            ended = self._stopped(now)
-            orders = orders_of(enforced.ruleset.catalogue, ended) if enforced else []
+            ends = self._ends(now)
+            orders, stale = orders_of(enforced.ruleset.catalogue, ends) if enforced else ([], frozenset())
             self._expiry.look(self._updater.known(), now)
             if enforced is not None:
                 states = self._state.writable_states(enforced)
-                for order, state in states.update(orders, now):
+                for order, state in states.update(orders, now, stale):
                     log.info("Order %s of %s is %s from now on.", order.id, order.authority, state.text)
                 states.close()
-            at = next_flip(orders, now)
+            changes = (next_flip(orders, now), next_end(self._updater.known(), now))
+            at = min((change for change in changes if change is not None), default=None)
             self._enforcing.flips.clear()
             last = now
             while not self._enforcing.flips.is_set() and last <= (now := time.time()) and (at is None or now < at):
                 last = now
-                if self._stopped(now) != ended:
+                if self._ends(now) != ends:
                     break
                 self._expiry.look(self._updater.known(), now)
                 wait = TICK if at is None else min(TICK, max(at - now, 0.001))
@@ -214,8 +220,8 @@ class ControlProcess:
                 except TimeoutError:
                     continue
 
-    def _stopped(self, now: float) -> frozenset[str]:
-        return stopped(self._updater.known(), now)
+    def _ends(self, now: float) -> Ends:
+        return ended(self._updater.known(), now)
 
     async def _forget_traffic(self) -> None:
         while True:

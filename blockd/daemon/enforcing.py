@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from blockd.daemon.channel import Channel
+from blockd.daemon.expiry import Ends
 from blockd.daemon.history import History, News
 from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state import HitSlots, State
@@ -41,11 +42,11 @@ class Enforcing:
         fleet: Fleet,
         feeds: Sequence[AnyFeed],
         keep: int,
-        stopped: Callable[[float], frozenset[str]],
+        ends: Callable[[float], Ends],
         tests: SelfTests,
         examples: Callable[[str, Fetched | None], list[bytes]],
     ) -> None:
-        """Keep so many versions; `stopped` gives the feeds whose orders are out of force at a time.
+        """Keep so many versions; `ends` gives what is at its end at a time.
 
         `examples` gives a few names of a feed, of what is new or accepted before.
         """
@@ -58,7 +59,7 @@ class Enforcing:
         self._channel = channel
         self._fleet = fleet
         self._keep = keep
-        self._stopped = stopped
+        self._ends = ends
         self._tests = tests
         self._examples = examples
         self._lists = {feed.name for feed in feeds if isinstance(feed, TextFeed)}
@@ -248,9 +249,13 @@ class Enforcing:
 
         def prepared() -> Enforced:
             now = time.time()
-            self._state.prepare(version, self._slots, now, stopped=self._stopped(now), verify=verify).close()
-            self._slots.save()
-            return self._state.open(version)
+            ruleset = self._state.prepare(version, self._slots, now, ends=self._ends(now), verify=verify)
+            try:
+                self._slots.save()
+            except OSError:
+                ruleset.close()
+                raise
+            return self._state.opened(version, ruleset)
 
         return await asyncio.to_thread(prepared)
 

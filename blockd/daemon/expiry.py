@@ -1,13 +1,15 @@
-"""Feeds that have come to their end: a signed list not signed anew in time, a list that nobody could look at for long.
+"""What has come to its end: a signed list, or an authority's part of one, not signed anew in time; a list long unseen.
 
-Their orders go on, which is the default, or go out of force until the feed is good again: no compiling, only states.
+Its orders go on and are stale, which is the default, or go out of force until it is good again: no compiling, only
+states. An order ends with its feed or with its authority, whichever is first.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Set
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from blockd.daemon.feed_state import FeedState
 from blockd.orders import Order
@@ -20,6 +22,29 @@ log = logging.getLogger(__name__)
 Known = Iterable[tuple[AnyFeed, FeedState]]
 
 
+class Fate(Enum):
+    """What becomes of an order whose feed or authority is at its end."""
+
+    STALE = "stale"  # it goes on, and its answers say so
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What of one feed is at its end: `fate` of its orders, None where they go on; `roles` has those of other fate."""
+
+    fate: Fate | None = None
+    roles: Mapping[str, Fate] = field(default_factory=dict)
+
+    def of(self, role: str) -> Fate | None:
+        """Give what becomes of the orders that a role has signed."""
+        return self.roles.get(role, self.fate)
+
+
+Ends = Mapping[str, Ended]
+"""By feed's name; one that is not there goes on."""
+
+
 def end_of(feed: AnyFeed, state: FeedState) -> float | None:
     """Give when a feed ends, in seconds since the epoch, unless it is renewed; None where it has no end."""
     if isinstance(feed, SignedFeed | TransferFeed):
@@ -27,34 +52,76 @@ def end_of(feed: AnyFeed, state: FeedState) -> float | None:
     return state.checked + feed.max_age if feed.max_age and state.checked else None
 
 
-def stopped(feeds: Known, now: float) -> frozenset[str]:
-    """Give the names of feeds that are at their end and whose orders stop then."""
-    return frozenset(feed.name for feed, state in feeds if feed.at_expiry == "stop" and _is_over(feed, state, now))
+def ends_of_roles(state: FeedState) -> dict[str, int]:
+    """Give when each authority's part of a feed ends; those that have given nothing yet are left out."""
+    return {part.role: part.expires for part in state.authorities if part.version}
 
 
-def orders_of(catalogue: Catalogue, stopped: Set[str]) -> list[Order]:
-    """Give the catalogue's orders with those of stopped feeds expired since ever."""
-    return [replace(record.order, expires=0) if record.feed in stopped else record.order for record in catalogue.orders]
+def at_expiry_of(feed: AnyFeed, role: str) -> str:
+    """Give what the config says of the orders of a feed's role: `keep` or `stop`; empty for the feed's own."""
+    return feed.at_expiry_of(role) if isinstance(feed, SignedFeed) else feed.at_expiry
+
+
+def ended(feeds: Known, now: float) -> Ends:
+    """Give what is at its end at `now`."""
+    found = {}
+    for feed, state in feeds:
+        one = _ended(feed, state, now)
+        if one != Ended():
+            found[feed.name] = one
+    return found
+
+
+def next_end(feeds: Known, now: float) -> float | None:
+    """Give the next time after `now` at which a feed or an authority's part of one ends; None where none does."""
+    ends = [end for feed, state in feeds for end in (end_of(feed, state), *ends_of_roles(state).values())]
+    return min((end for end in ends if end is not None and end > now), default=None)
+
+
+def orders_of(catalogue: Catalogue, ends: Ends) -> tuple[list[Order], frozenset[int]]:
+    """Give the catalogue's orders, stopped ones expired since ever, and the indices of stale ones."""
+    orders, stale = [], set()
+    for index, record in enumerate(catalogue.orders):
+        fate = ends[record.feed].of(record.order.role) if record.feed in ends else None
+        orders.append(replace(record.order, expires=0) if fate is Fate.STOPPED else record.order)
+        if fate is Fate.STALE:
+            stale.add(index)
+    return orders, frozenset(stale)
 
 
 class Expiry:
-    """Tells once when a feed comes to its end."""
+    """Tells once when a feed, or an authority's part of it, comes to its end."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
 
     def look(self, feeds: Known, now: float) -> None:
         """Log what has come to its end since the last look."""
         for feed, state in feeds:
-            if not _is_over(feed, state, now):
-                self._told.discard(feed.name)
-            elif feed.name not in self._told:
-                self._told.add(feed.name)
-                done = "go out of force until it is good again" if feed.at_expiry == "stop" else "stay in force"
-                end = end_of(feed, state) or 0.0
-                log.error("Feed %s has ended on %s: its orders %s (at_expiry).", feed.name, time_text(end), done)
+            self._tell(feed, "", f"Feed {feed.name}", end_of(feed, state), now)
+            for role, end in ends_of_roles(state).items():
+                self._tell(feed, role, f"The part of authority {role} in feed {feed.name}", end, now)
+
+    def _tell(self, feed: AnyFeed, role: str, what: str, end: float | None, now: float) -> None:
+        part = (feed.name, role)
+        if end is None or now < end:
+            self._told.discard(part)
+        elif part not in self._told:
+            self._told.add(part)
+            is_stopped = at_expiry_of(feed, role) == "stop"
+            done = "go out of force until it is good again" if is_stopped else "stay in force"
+            log.error("%s has ended on %s: its orders %s (at_expiry).", what, time_text(end), done)
 
 
-def _is_over(feed: AnyFeed, state: FeedState, now: float) -> bool:
+def _ended(feed: AnyFeed, state: FeedState, now: float) -> Ended:
     end = end_of(feed, state)
-    return end is not None and now >= end
+    is_over = end is not None and now >= end
+    over = {role for role, at in ends_of_roles(state).items() if now >= at}
+    named = set(feed.authorities) if isinstance(feed, SignedFeed) and is_over else set()
+    own = _fate(feed, "") if is_over else None
+    fates = {role: _fate(feed, role) for role in over | named}
+    return Ended(own, {role: fate for role, fate in fates.items() if fate is not own})
+
+
+def _fate(feed: AnyFeed, role: str) -> Fate:
+    return Fate.STOPPED if at_expiry_of(feed, role) == "stop" else Fate.STALE

@@ -11,20 +11,29 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.build import Candidate, Content
+from blockd.feeds.bundle import AuthorityVersion, read_bundle
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.rejects import RejectReport
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.replace import replace_file
 from blockd.ruleset.sizes import Sizes
-from blockd.settings import AnyFeed
+from blockd.settings import MAX_AUTHORITIES, AnyFeed
 
-MAX_STATE = 64 * 1024  # octets of feed.json
+MAX_STATE = 256 * 1024  # octets of feed.json: reports of a few KB, and a sentence for each authority
+MAX_SENTENCE = 1000  # characters of an authority's refusal that are kept
+
+MAX_TIME = 253_402_300_799  # seconds since the epoch: the last that a date with four digits has
+
+# What reading JSON of another shape raises.
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, FeedRefused, RulesetError)
+_BUNDLE = b'{"bundle"'  # how one begins
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +47,7 @@ class FeedState:
     accepted_digest: str = ""
     checked: float = 0.0  # when its content was last fetched and accepted, or confirmed unchanged
     expires: float | None = None  # when what was seen last ends by its own word
+    authorities: tuple[AuthorityVersion, ...] = ()  # of a signed feed, as they were seen last
     validators: Validators = field(default_factory=Validators)
     rejects: RejectReport | None = None  # of the accepted content
     held: HeldReport | None = None  # of what it gave to the ruleset that was made last
@@ -52,17 +62,23 @@ class FeedState:
 
     @classmethod
     def load(cls, folder: Path, now: float) -> FeedState:
-        """Read the state; a missing or damaged one is a feed that was never seen, and is fetched anew."""
+        """Read the state; a missing or damaged one is a feed that was never seen, and is fetched anew.
+
+        When its orders end is known all the same, by what it gave last: a damaged file must not keep them in force.
+        """
         state = cls(folder, first_seen=int(now))
+        is_end_known = False
         try:
             with (folder / "feed.json").open("rb") as file:
                 told = json.loads(file.read(MAX_STATE))
-            state.first_seen = int(told["first_seen"])
-            state.checked = float(told["checked"])
+            state.first_seen = int(_time(told["first_seen"]))
+            state.checked = _time(told["checked"])
             state.validators = Validators.from_json(told["validators"])
             state.accepted_digest = str(told["accepted_digest"])
             if told.get("expires") is not None:
-                state.expires = float(told["expires"])
+                state.expires = _time(told["expires"])
+            state.authorities = tuple(_authority(part) for part in told.get("authorities", ())[:MAX_AUTHORITIES])
+            is_end_known = True
             state.sizes = Sizes.from_json(told.get("sizes", {}))
             if told.get("held") is not None:
                 state.held = HeldReport.from_json(told["held"])
@@ -70,8 +86,10 @@ class FeedState:
                 state.rejects = RejectReport.from_json(told["rejects"])
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, FeedRefused, RulesetError) as error:
+        except (OSError, *_DAMAGE) as error:
             log.warning("The state of a feed in %s cannot be read (%s); it is fetched anew.", folder, error)
+        if not is_end_known:
+            state._find_end()
         if not (folder / "accepted").is_file():
             state.accepted_digest = ""
         if not state.accepted_digest:
@@ -85,6 +103,7 @@ class FeedState:
             "accepted_digest": self.accepted_digest,
             "checked": self.checked,
             "expires": self.expires,
+            "authorities": [astuple(replace(part, refusal=part.refusal[:MAX_SENTENCE])) for part in self.authorities],
             "validators": self.validators.to_json(),
             "rejects": self.rejects.to_json() if self.rejects else None,
             "held": self.held.to_json() if self.held else None,
@@ -149,9 +168,41 @@ class FeedState:
         self.checked = now
         self.save()
 
+    def _find_end(self) -> None:
+        """Take from the accepted content what else the state tells of its end: its time, and a bundle's own words."""
+        accepted = self.folder / "accepted"
+        try:
+            with accepted.open("rb") as file:
+                self.checked = os.fstat(file.fileno()).st_mtime
+                is_bundle = file.read(len(_BUNDLE)) == _BUNDLE  # a list may be large, and is no bundle
+            version = read_bundle(accepted) if is_bundle else None
+        except (OSError, FeedRefused):
+            return
+        if version is None:
+            return
+        self.expires, self.authorities = version.expires, version.authorities[:MAX_AUTHORITIES]
+
     @property
     def _waiting_place(self) -> Path:
         return self.folder / "waiting"
 
     def _moved(self, fetched: Fetched, source: Path, target: Path) -> Fetched:
         return replace(fetched, path=source.replace(target))
+
+
+def _time(told: object) -> float:
+    """Read seconds since the epoch; raises ValueError or TypeError where they are none."""
+    seconds = float(told)  # type: ignore[arg-type]
+    if not 0 <= seconds <= MAX_TIME:
+        raise ValueError(f"{seconds} is no time")
+    return seconds
+
+
+def _authority(told: Sequence[object]) -> AuthorityVersion:
+    """Read one authority's part of the state; raises ValueError or TypeError where it is none."""
+    role, version, expires, reason, refusal = told
+    if not all(isinstance(text, str) for text in (role, reason, refusal)):
+        raise TypeError("an authority whose texts are none")
+    if type(version) is not int or type(expires) is not int or not 0 <= expires <= MAX_TIME:
+        raise TypeError("an authority whose numbers are none")
+    return AuthorityVersion(*told)  # type: ignore[arg-type]

@@ -13,11 +13,10 @@ import json
 import logging
 import os
 import re
-from collections.abc import Set
 from dataclasses import astuple
 from pathlib import Path
 
-from blockd.daemon.expiry import orders_of
+from blockd.daemon.expiry import Ends, orders_of
 from blockd.errors import CommandError, RulesetError
 from blockd.metrics import HitLabels
 from blockd.metrics.counters import MAX_HIT_SLOTS
@@ -93,21 +92,21 @@ class State:
         return self.folder / "feeds" / name
 
     def prepare(
-        self, version: int, slots: HitSlots, now: float, *, stopped: Set[str] = frozenset(), verify: bool = True
+        self, version: int, slots: HitSlots, now: float, *, ends: Ends | None = None, verify: bool = True
     ) -> Ruleset:
         """Write a version's order states as they are at `now`; then nothing else is needed to enforce it.
 
-        `stopped` has the feeds whose orders are out of force, see `blockd.daemon.expiry`.
+        `ends` tells what is at its end, see `blockd.daemon.expiry`.
 
         The file is read from its first octet to the last, unless `verify` says that it has just been written here.
         Raises RulesetError where it cannot be used.
         """
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify)
-        orders = orders_of(ruleset.catalogue, stopped)
-        write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now)
+        orders, stale = orders_of(ruleset.catalogue, ends or {})
+        write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now, stale)
         return ruleset
 
-    def last_good(self, slots: HitSlots, now: float, stopped: Set[str] = frozenset()) -> int | None:
+    def last_good(self, slots: HitSlots, now: float, ends: Ends | None = None) -> int | None:
         """Prepare the version that is pinned, else the one in force, or where that is damaged the newest that is not.
 
         None where there is none.
@@ -117,7 +116,7 @@ class State:
         wanted = [version for version in (self.versions.pinned(), current) if version in kept]
         for version in dict.fromkeys([*wanted, *reversed(kept)]):
             try:
-                self.prepare(version, slots, now, stopped=stopped).close()
+                self.prepare(version, slots, now, ends=ends).close()
             except RulesetError as error:
                 log.error("Version %d is passed over at start: %s. An older one is tried.", version, error)
                 continue
@@ -128,7 +127,10 @@ class State:
 
     def open(self, version: int) -> Enforced:
         """Open a version that was prepared; raises RulesetError."""
-        ruleset = Ruleset.open(self.versions.ruleset(version), verify=False)
+        return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False))
+
+    def opened(self, version: int, ruleset: Ruleset) -> Enforced:
+        """Put a prepared version's ruleset and order states together; raises RulesetError, and closes the ruleset."""
         try:
             states = OrderStates(self.versions.states(version), len(ruleset.catalogue.orders))
         except RulesetError:
@@ -147,6 +149,7 @@ class HitSlots:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._saved = -1  # how many were saved: they only grow
         self.slots: dict[HitLabels, int] = {}
 
     @classmethod
@@ -156,6 +159,7 @@ class HitSlots:
         try:
             listed = json.loads(path.read_bytes())
             slots.slots = {HitLabels(*map(str, labels)): int(slot) for *labels, slot in listed}
+            slots._saved = len(slots.slots)
         except (OSError, ValueError, TypeError) as error:
             log.warning("%s cannot be read (%s); hits of orders may be counted under new series.", path, error)
         return slots
@@ -172,6 +176,10 @@ class HitSlots:
         return given
 
     def save(self) -> None:
-        """Write the slots for the processes that come after."""
+        """Write the slots for the processes that come after, where there are new ones."""
+        if len(self.slots) == self._saved:
+            return
+        saved = len(self.slots)
         listed = [[*astuple(labels), slot] for labels, slot in self.slots.items()]
         replace_file(self._path, json.dumps(listed).encode())
+        self._saved = saved

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from blockd import __version__
 from blockd.daemon.channel import Message
-from blockd.daemon.expiry import end_of
+from blockd.daemon.expiry import at_expiry_of, end_of, ends_of_roles
 from blockd.daemon.state import HitSlots
 from blockd.daemon.tracked import Tracked
-from blockd.metrics import FeedSample, Sample
+from blockd.metrics import AuthoritySample, FeedSample, Sample
 from blockd.metrics.collector import EnforcementTimes
 from blockd.orders import State
 from blockd.orders.document import time_text
@@ -20,6 +20,8 @@ from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.ruleset.held import HeldReport
 from blockd.settings import Settings
+
+Part = tuple[str, str]  # a feed's name and a role; the role is empty where the repository itself has signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def status(
     now: float,
 ) -> dict[str, object]:
     """Give the whole status as plain values; `blockd status` prints it."""
+    counted = _counted(enforced)
     told: dict[str, object] = {
         "version": __version__,
         "engine": engine_name(),
@@ -102,7 +105,7 @@ def status(
         "listen": [address.text for address in settings.listen.dns],
         "ruleset": None,
         "pinned": None,
-        "feeds": [_feed(tracked, enforced, now) for tracked in feeds.values()],
+        "feeds": [_feed(tracked, enforced, counted, now) for tracked in feeds.values()],
         "workers": [
             {"index": index, "pid": fleet.pids.get(index), "enforcing": fleet.enforcing.get(index) or None}
             for index in range(fleet.size)
@@ -137,6 +140,7 @@ def sample(
     now: float,
 ) -> Sample:
     """Give what a scrape shows beside the counters."""
+    _, stale = _counted(enforced)
     return Sample(
         names=enforced.ruleset.header.names if enforced else 0,
         version=str(enforced.version) if enforced else "",
@@ -154,6 +158,13 @@ def sample(
                 rejected=tracked.state.rejects.share if tracked.state.rejects else 0.0,
                 held=tracked.state.held.held if tracked.state.held else 0,
                 interval=tracked.watch.interval,
+                stale=sum(count for (feed, _), count in stale.items() if feed == name),
+                authorities={
+                    part.role: AuthoritySample(
+                        part.expires - now if part.version else float("inf"), part.role in tracked.authority_refusals
+                    )
+                    for part in tracked.state.authorities
+                },
             )
             for name, tracked in feeds.items()
         },
@@ -162,7 +173,22 @@ def sample(
     )
 
 
-def _feed(tracked: Tracked, enforced: Enforced | None, now: float) -> dict[str, object]:
+def _counted(enforced: Enforced | None) -> tuple[Counter[Part], Counter[Part]]:
+    """Count the orders of each feed and role, and those of them that are in force and stale."""
+    orders: Counter[Part] = Counter()
+    stale: Counter[Part] = Counter()
+    if enforced is not None:
+        states = enforced.states
+        for record, state, is_stale in zip(enforced.ruleset.catalogue.orders, states.states, states.stale, strict=True):
+            part = (record.feed, record.order.role)
+            orders[part] += 1
+            stale[part] += state == State.IN_FORCE and bool(is_stale)
+    return orders, stale
+
+
+def _feed(
+    tracked: Tracked, enforced: Enforced | None, counted: tuple[Counter[Part], Counter[Part]], now: float
+) -> dict[str, object]:
     feed = tracked.watch.feed
     records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
     record = records.get(feed.name)
@@ -181,7 +207,28 @@ def _feed(tracked: Tracked, enforced: Enforced | None, now: float) -> dict[str, 
         "at_expiry": feed.at_expiry,
         "refusal": tracked.refusal or None,
         "refused": dict(tracked.refused),
+        "stale": sum(count for (name, _), count in counted[1].items() if name == feed.name),
+        "authorities": _authorities(tracked, counted, now),
+        "mirrors": list(tracked.watch.mirrors),
     }
+
+
+def _authorities(tracked: Tracked, counted: tuple[Counter[Part], Counter[Part]], now: float) -> list[dict[str, object]]:
+    name, ends = tracked.watch.feed.name, ends_of_roles(tracked.state)
+    orders, stale = counted
+    return [
+        {
+            "role": part.role,
+            "version": part.version or None,
+            "expires": time_text(part.expires) if part.role in ends else None,
+            "ended": part.role in ends and now >= part.expires,
+            "at_expiry": at_expiry_of(tracked.watch.feed, part.role),
+            "orders": orders[name, part.role],
+            "stale": stale[name, part.role],
+            "refusal": tracked.authority_refusals.get(part.role),
+        }
+        for part in tracked.state.authorities
+    ]
 
 
 def _held(tracked: Tracked) -> dict[str, object]:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
-from blockd.daemon.expiry import stopped
+from blockd.daemon.expiry import ended
 from blockd.daemon.feed_state import FeedState
 from blockd.daemon.sockets import DESCRIPTORS, Sockets, bind
 from blockd.daemon.state import HitSlots, State
@@ -91,9 +91,8 @@ class Supervisor:
     def run(self) -> int:
         """Run until told to stop; give the exit code."""
         now = time.time()
-        stopping = [feed for feed in self._settings.feeds if feed.at_expiry == "stop"]
-        known = [(feed, FeedState.load(self._state.feed_folder(feed.name), now)) for feed in stopping]
-        self._version = self._state.last_good(self._slots, now, stopped(known, now))
+        known = [(feed, FeedState.load(self._state.feed_folder(feed.name), now)) for feed in self._settings.feeds]
+        self._version = self._state.last_good(self._slots, now, ended(known, now))
         self._slots.save()
         self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         for index in range(self._settings.workers):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import random
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -14,6 +16,9 @@ from blockd.settings import TextFeed
 
 SAVED_AGE = 0.05  # share of `max_age` after which a good look is saved, so that a restart knows of it
 
+JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
+HINTS = 1.0  # seconds between two looks that hints ask for, so that nobody can make us ask without end
+
 log = logging.getLogger(__name__)
 
 
@@ -23,6 +28,7 @@ class Tracked:
 
     watch: Watch
     state: FeedState
+    authority_refusals: dict[str, str] = field(default_factory=dict)  # by role, the sentences told
     refused: Counter[str] = field(default_factory=Counter)
     look_refusal: str = ""  # the sentence with which the last look was refused; empty where it went well
     content_refusal: str = ""  # the same for the content that was compiled last
@@ -30,12 +36,22 @@ class Tracked:
     held: str = ""  # the digest of what was told last to wait
     looked: bool = False  # once at least, since the start
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    news_hinted: asyncio.Event = field(default_factory=asyncio.Event)  # set by a NOTIFY
+    news_hinted: asyncio.Event = field(default_factory=asyncio.Event)  # set by a hint
 
     @property
     def refusal(self) -> str:
         """Why the feed is refused at this moment; empty where it is not."""
         return self.look_refusal or self.content_refusal
+
+    async def due(self) -> None:
+        """Wait until the next look: for the feed's interval, or less where there is a hint meanwhile."""
+        spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - only spreads load
+        seconds = self.watch.interval * spread
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.sleep(min(HINTS, seconds))
+                await self.news_hinted.wait()
+        self.news_hinted.clear()
 
     def save(self) -> None:
         """Write the state; where that fails it is told, and the feed goes on."""
@@ -43,6 +59,31 @@ class Tracked:
             self.state.save()
         except OSError as error:
             log.error("The state of feed %s cannot be written: %s.", self.watch.feed.name, error)
+
+    def renew(self) -> bool:
+        """Take over when the feed and its authorities end, as was seen last; whether that is something else.
+
+        The caller saves it.
+        """
+        watch, state = self.watch, self.state
+        if watch.expires is None or (watch.expires, watch.authorities) == (state.expires, state.authorities):
+            return False
+        state.expires, state.authorities = watch.expires, watch.authorities
+        return True
+
+    def tell_authorities(self) -> None:
+        """Count and log each refusal of an authority that is new, and each that is over; the feed goes on."""
+        refused = {part.role: part for part in self.watch.authorities if part.refusal}
+        for role in self.authority_refusals.keys() - refused.keys():
+            log.info("Authority %s of feed %s is good again.", role, self.watch.feed.name)
+        for role, part in refused.items():
+            if self.authority_refusals.get(role) != part.refusal:
+                self.refused[part.reason or "fault"] += 1
+                log.error(
+                    "What authority %s of feed %s gives is refused (%s): %s (what it gave before stays in force)",
+                    role, self.watch.feed.name, part.reason, part.refusal,
+                )  # fmt: skip
+        self.authority_refusals = {role: part.refusal for role, part in refused.items()}
 
     def confirm(self, now: float) -> None:
         """Note that what was accepted is still what the feed gives."""

@@ -6,15 +6,13 @@ A refusal costs one log line and one counter, and changes nothing that is in for
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from blockd.daemon.compiling import Compiler, Job
+from blockd.daemon.enforcement import Enforcement
 from blockd.daemon.feed_state import FeedState
 from blockd.daemon.history import News
 from blockd.daemon.tracked import Tracked
@@ -23,35 +21,15 @@ from blockd.feeds.build import Built, Candidate, examples, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.watch import Watch
-from blockd.ruleset import Catalogue, Gate, Ruleset
+from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.held import HeldReport
-from blockd.settings import AnyFeed
+from blockd.settings import AnyFeed, SignedFeed
 
-JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
 RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
 MAX_RETRY = 3600.0  # seconds; each time in a row it takes twice as long
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
-HINTS = 1.0  # seconds between two looks that hints ask for, so that nobody can make us ask without end
 
 log = logging.getLogger(__name__)
-
-
-class Enforcement(Protocol):
-    """What enforces rulesets in all workers."""
-
-    @property
-    def ruleset(self) -> Ruleset | None:
-        """The one in force."""
-
-    @property
-    def is_held(self) -> bool:
-        """Whether it stays in force whatever is new, as an operator has asked."""
-
-    async def enforce(self, news: News, /) -> bool:
-        """Enforce what is new; false where the one in force is held. Raises RulesetError."""
-
-    async def recall(self, content: str, /) -> bool:
-        """Enforce a version kept that was made from a content; false where there is none. Raises RulesetError."""
 
 
 class Updater:
@@ -65,7 +43,9 @@ class Updater:
         *,
         enforcement: Enforcement,
         compiled: Path,
+        renewed: Callable[[], None],
     ) -> None:
+        """`renewed` is called where the time of some feed's or authority's end has changed."""
         now = time.time()
         self.feeds: dict[str, Tracked] = {}
         for feed in feeds:
@@ -74,6 +54,8 @@ class Updater:
             state = FeedState.load(folder, now)
             state.sizes.start(gate.limits)
             self.feeds[feed.name] = tracked = Tracked(Watch(feed, folder, state.validators), state)
+            if state.expires is None:
+                tracked.renew()  # a zone's source knows it by itself
             tracked.save()
             try:
                 state.drop_waiting()  # it is fetched anew
@@ -82,9 +64,11 @@ class Updater:
         self._gate = gate
         self._enforcement = enforcement
         self._compiled = compiled
+        self._renewed = renewed
         self._news = asyncio.Event()
         self._compiler = Compiler()
         self._building = asyncio.Lock()
+        self._fresh: set[str] = set()  # feeds whose news are being compiled
         self._failures = 0  # in a row, of ours
 
     @property
@@ -124,9 +108,7 @@ class Updater:
 
         Raises CommandError for a feed that is not configured.
         """
-        unknown = [name for name in names or () if name not in self.feeds]
-        if unknown:
-            raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(self.feeds) or 'none'}.")
+        self._must_have(names or ())
         chosen = [tracked for name, tracked in self.feeds.items() if names is None or name in names]
         before = {tracked.watch.feed.name: tracked.state.accepted_digest for tracked in chosen}
         await asyncio.gather(*(self._look(tracked) for tracked in chosen))
@@ -157,11 +139,27 @@ class Updater:
         if name in self.feeds:
             self.feeds[name].news_hinted.set()
 
+    def hint_signed(self, name: str | None) -> list[str]:
+        """Look soon at one feed, all signed ones where `name` is None; give their names.
+
+        Raises CommandError for a feed that is not configured.
+        """
+        self._must_have([name] if name is not None else [])
+        signed = [feed for feed, tracked in self.feeds.items() if isinstance(tracked.watch.feed, SignedFeed)]
+        woken = signed if name is None else [name]
+        for feed in woken:
+            self.hint(feed)
+        return woken
+
+    def _must_have(self, names: Sequence[str]) -> None:
+        unknown = [name for name in names if name not in self.feeds]
+        if unknown:
+            raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(self.feeds) or 'none'}.")
+
     async def _look_forever(self, tracked: Tracked) -> None:
         while True:
             await self._look(tracked)
-            spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - only spreads load
-            await _woken(tracked.news_hinted, tracked.watch.interval * spread)
+            await tracked.due()
 
     async def _look(self, tracked: Tracked) -> None:
         async with tracked.looking:
@@ -180,13 +178,11 @@ class Updater:
     def _looked_at(self, tracked: Tracked, fetched: Fetched | None) -> None:
         """Offer what is new to the compiler; note a look that found what is accepted."""
         state = tracked.state
-        if tracked.watch.expires is not None and tracked.watch.expires != state.expires:
-            state.expires = tracked.watch.expires
-            tracked.save()
+        tracked.tell_authorities()
         refused = tracked.refusal
         tracked.look_refusal = ""
         if fetched is not None and fetched.digest != state.accepted_digest:
-            state.offer(fetched)
+            state.offer(fetched)  # what is in force may be renewed by it: its end changes only with the content
             self._news.set()
             return
         if fetched is not None:
@@ -195,6 +191,8 @@ class Updater:
             state.drop_waiting()  # its source has taken it back
             tracked.content_refusal = ""
         is_newest = not state.incoming and not state.waiting
+        if not state.incoming and tracked.watch.feed.name not in self._fresh and self._renew([tracked]):
+            tracked.save()
         if state.accepted_digest and not tracked.content_refusal and is_newest:
             tracked.confirm(time.time())
             if refused:
@@ -215,6 +213,7 @@ class Updater:
             fresh = {
                 name: fetched for name, tracked in self.feeds.items() if (fetched := tracked.state.take_candidate())
             }
+            self._fresh = set(fresh)
             candidates = [self._candidate(tracked, fresh.get(name)) for name, tracked in self.feeds.items()]
             try:
                 if fresh or not await self._is_kept(candidates):
@@ -231,6 +230,11 @@ class Updater:
                 self._failures = min(self._failures + 1, 16)
                 asyncio.get_running_loop().call_later(wait, self._news.set)
             finally:
+                self._fresh = set()
+                self._renew([self.feeds[name] for name in fresh])
+                for name, fetched in fresh.items():
+                    if self.feeds[name].state.accepted_digest != fetched.digest:  # else it is saved
+                        self.feeds[name].save()
                 self._compiled.unlink(missing_ok=True)
 
     async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
@@ -267,6 +271,7 @@ class Updater:
         for name, report in built.held.items():
             if name not in taken:  # what it gave is the same: only the guard can have changed
                 self.feeds[name].keep_held(report)
+        self._renew([self.feeds[name] for name in taken])  # what is new is never enforced as expired
         if catalogue is None or catalogue.made_from != built.made_from:
             rejects, waiting = self._reports(built), self._held_reports(built)
             if not await self._enforcement.enforce(
@@ -285,6 +290,13 @@ class Updater:
             self.feeds[name].content_refusal = ""
             for sentence in built.rejects[name].warnings if name in built.rejects else ():
                 log.warning("Feed %s is taken: %s", name, sentence)
+
+    def _renew(self, feeds: Sequence[Tracked]) -> bool:
+        """Let feeds end as was seen last; whether that is another time for any. The caller saves them."""
+        renewed = [tracked for tracked in feeds if tracked.renew()]
+        if renewed:
+            self._renewed()
+        return bool(renewed)
 
     def _reports(self, built: Built) -> dict[str, RejectReport]:
         """Give the reports of what was compiled; that of a refused content is not."""
@@ -333,12 +345,3 @@ class Updater:
 
     def _candidate(self, tracked: Tracked, fetched: Fetched | None) -> Candidate:
         return tracked.state.candidate(tracked.watch.feed, fetched, time.time())
-
-
-async def _woken(hinted: asyncio.Event, seconds: float) -> None:
-    """Wait for some seconds, or less where there is a hint meanwhile."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await asyncio.sleep(min(HINTS, seconds))
-            await hinted.wait()
-    hinted.clear()

@@ -34,7 +34,7 @@ MAX_QUICK = 4 << 20  # octets of what is not read line by line, but whole or not
 # Keys of a feed that change no ruleset.
 _NOT_CONTENT = (
     "interval", "max_size", "url", "path", "root", "signature", "at_expiry", "max_age",
-    "primary", "tsig", "min_refresh",
+    "primary", "tsig", "min_refresh", "authorities", "notify",
 )  # fmt: skip
 
 _Step = TypeVar("_Step")

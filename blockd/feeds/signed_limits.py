@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-MAX_AUTHORITIES = 64  # delegated roles of one repository; each is a value of a metric's label
 MAX_ORDERS = 10_000  # orders in one repository, of all its authorities
 MAX_ORDER = 64 * 1024 * 1024  # bytes; a million names with their scopes
 MAX_TOTAL = 256 * 1024 * 1024  # bytes of all orders together, in memory and on disk

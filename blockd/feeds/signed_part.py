@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from tuf.api.metadata import DelegatedRole, TargetFile, Targets
 
 from blockd.errors import FeedRefused
-from blockd.feeds.signed_limits import MAX_AUTHORITIES, MAX_LIST_FILE, MAX_ORDER, MAX_ORDERS
+from blockd.feeds.signed_limits import MAX_LIST_FILE, MAX_ORDER, MAX_ORDERS
 from blockd.feeds.signed_trust import ROLE
+from blockd.settings import MAX_AUTHORITIES
 
 AUTHORITY_FIELD = "x-blockd-authority"  # of a delegation: the authority's full name, as its documents have it
 MAX_AUTHORITY = 4_000  # characters; as long as the field of a document may be

@@ -1,10 +1,11 @@
 """Counters in shared memory that every process writes, and the Prometheus collector that reads them."""
 
-from blockd.metrics.collector import Collector, FeedSample, HitLabels, Sample
+from blockd.metrics.collector import AuthoritySample, Collector, FeedSample, HitLabels, Sample
 from blockd.metrics.counters import Counters, Row, Transport
 from blockd.metrics.traffic import Sketch, Traffic, TrafficRow
 
 __all__ = [
+    "AuthoritySample",
     "Collector",
     "Counters",
     "FeedSample",

@@ -47,6 +47,14 @@ class HitLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthoritySample:
+    """One authority of a signed feed at the moment of a scrape."""
+
+    expires_in: float  # seconds, negative when past, infinite where it has given nothing yet
+    is_refused: bool = False  # whether its newest metadata or orders are
+
+
+@dataclass(frozen=True, slots=True)
 class FeedSample:
     """One feed's state at the moment of a scrape."""
 
@@ -56,6 +64,8 @@ class FeedSample:
     rejected: float = 0.0  # the share of its content's lines that were rejected, 0 to 1
     held: int = 0  # its entries that the gate holds back
     interval: float = 0.0  # seconds between two looks at it
+    stale: int = 0  # its orders in force that were not renewed in time
+    authorities: Mapping[str, AuthoritySample] = field(default_factory=dict)  # by role
 
 
 @dataclass(slots=True)
@@ -162,7 +172,11 @@ class Collector(PrometheusCollector):
         interval = GaugeMetricFamily(
             "blockd_feed_interval_seconds", "Between two looks at the feed, as configured.", labels=["feed"]
         )
+        stale = GaugeMetricFamily(
+            "blockd_orders_stale", "Orders in force whose signatures, or whose list, were not renewed.", labels=["feed"]
+        )
         for name, feed in sample.feeds.items():
+            stale.add_metric([name], feed.stale)
             rejected.add_metric([name], feed.rejected)
             held.add_metric([name], feed.held)
             interval.add_metric([name], feed.interval)
@@ -170,7 +184,26 @@ class Collector(PrometheusCollector):
             expires.add_metric([name], feed.expires_in)
             for reason in self._reasons:
                 refused.add_metric([name, reason], feed.refused.get(reason, 0))
-        yield from (age, expires, refused, rejected, held, interval)
+        yield from (age, expires, refused, rejected, held, interval, stale)
+        yield from _authorities(sample)
+
+
+def _authorities(sample: Sample) -> Iterator[Metric]:
+    expires = GaugeMetricFamily(
+        "blockd_authority_expires_in_seconds",
+        "Until an authority's part of a signed feed expires; +Inf before it has given anything.",
+        labels=["feed", "authority"],
+    )
+    refused = GaugeMetricFamily(
+        "blockd_authority_refused",
+        "1 while what an authority gives is refused, and what it gave before stays in force.",
+        labels=["feed", "authority"],
+    )
+    for name, feed in sample.feeds.items():
+        for role, authority in feed.authorities.items():
+            expires.add_metric([name, role], authority.expires_in)
+            refused.add_metric([name, role], int(authority.is_refused))
+    yield from (expires, refused)
 
 
 def _ruleset(sample: Sample) -> Iterator[Metric]:

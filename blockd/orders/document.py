@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from blockd.errors import BadName, BadOrder
 from blockd.names import key_from_text
@@ -171,7 +171,9 @@ def parse_order(document: object, source: str) -> Order:
 
 
 def _text(document: Mapping[str, object], name: str, problems: list[str]) -> str:
-    value = document.get(name, "")
+    if name not in document:  # as most are: a ruleset's catalogue may hold thousands of orders
+        return ""
+    value = document[name]
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         problems.append(f"{name}: a text of at most {MAX_TEXT} characters is allowed")
         return ""
@@ -271,13 +273,13 @@ def _records(value: object, problems: list[str]) -> tuple[LocalRecord, ...]:
 
 def _too_deep(document: object) -> bool:
     """Tell whether more than MAX_DEPTH objects and lists are within each other: recursive code would fail on them."""
-    level = [document]
+    level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
         inner = {  # by identity: a YAML document may hold the same list many times
             id(value): value
             for outer in level
-            for value in (outer.values() if isinstance(outer, Mapping) else outer)  # type: ignore[attr-defined]
-            if isinstance(value, (Mapping, list))
+            for value in (outer.values() if isinstance(outer, Mapping) else outer)
+            if isinstance(value, (dict, list))
         }
         if not inner:
             return False

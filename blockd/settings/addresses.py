@@ -15,6 +15,7 @@ from blockd.settings.values import shown
 
 MAX_TEXT = 320  # characters: a bracketed address, a port and a name of 255 octets with room
 MAX_PRIMARIES = 8  # of one zone, all asked at each look
+MAX_HOSTS = 8  # addresses that hints for one feed come from
 DNS_PORT = 53  # RFC 1035 section 4.2
 DOT_PORT = 853  # RFC 7858 section 3.1
 
@@ -108,6 +109,21 @@ def primaries_from_value(value: object) -> tuple[SocketAddress, ...]:
             raise ValueError(f"{shown(item)} is no primary's address; {allowed}")
         primaries.append(SocketAddress(*parsed))
     return tuple(primaries)
+
+
+def hosts_from_value(value: object) -> tuple[str, ...]:
+    """Parse an IP address, or a list of such, to their usual form; raises ValueError with a problem's sentence."""
+    items = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(items) <= MAX_HOSTS:
+        raise ValueError(f"holds {len(items)}; allowed are 1 to {MAX_HOSTS} addresses")
+    hosts = []
+    for item in items:
+        try:
+            hosts.append(str(ip_address(item if isinstance(item, str) and "%" not in item else "")))
+        except ValueError:
+            allowed = "allowed is one such as 192.0.2.1 or 2001:db8::1"
+            raise ValueError(f"{shown(item)} is no address; {allowed}") from None
+    return tuple(hosts)
 
 
 def network_from_text(value: object) -> Network:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from blockd.orders import Action, Mandate, Order, Scope
+from blockd.settings.authorities import MAX_AUTHORITIES, Authority, Notify, Role
 from blockd.settings.places import ConfigPath, RepositoryUrl, list_url_from_text, path_from_text
 from blockd.settings.section import LongText, Section, Whole, setting
 from blockd.settings.transfer import Primaries, Tsig
@@ -75,6 +76,14 @@ class SignedFeed(Feed):
     )
     root: ConfigPath = Field(description="The file with the first root of trust, handed over out of band.")
     interval: Annotated[float, time_within("100ms", "7d")] = setting("5s", "How often it is looked at.")
+    authorities: dict[Role, Authority] = setting(
+        {}, "By role, what is done with authorities whose end is not treated as the feed's.", max_length=MAX_AUTHORITIES
+    )
+    notify: Notify | None = setting(None, "Whose NOTIFY wakes the next look.", validate_default=False)
+
+    def at_expiry_of(self, role: str) -> Literal["keep", "stop"]:
+        """What is done with an authority's orders at its end; an empty role stands for the repository itself."""
+        return self.authorities[role].at_expiry if role in self.authorities else self.at_expiry
 
 
 class Signature(Section):

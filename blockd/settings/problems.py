@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from blockd.settings.feeds import FEED_TYPES
 from blockd.settings.model import Settings
-from blockd.settings.section import section_of
+from blockd.settings.section import keys_of, section_of
 from blockd.settings.values import shown
 from blockd.settings.yaml_file import Place, path_text
 
@@ -52,17 +52,21 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 
 
 def _unknown_key(place: Place, _value: object, _context: Context) -> str:
-    return unknown_key(str(place[-1]), list(_section_at(place[:-1]).model_fields))
+    return unknown_key(str(place[-1]), list(keys_of(_section_at(place[:-1]))))
 
 
 def _missing(place: Place, _value: object, _context: Context) -> str:
-    return f"is missing. {_section_at(place[:-1]).model_fields[str(place[-1])].description}"
+    return f"is missing. {keys_of(_section_at(place[:-1]))[str(place[-1])].description}"
 
 
 def _no_section(place: Place, value: object, _context: Context) -> str:
     if place and isinstance(place[-1], int):
         return f"{shown(value)} is no feed; allowed is a mapping with at least name and type"
-    return f"{shown(value)} is no section; allowed is a mapping of {', '.join(_section_at(place).model_fields)}"
+    return f"{shown(value)} is no section; allowed is a mapping of {', '.join(keys_of(_section_at(place)))}"
+
+
+def _no_mapping(_place: Place, value: object, _context: Context) -> str:
+    return f"{shown(value)} is no mapping; allowed is one of names, each with its own keys"
 
 
 def _no_list(_place: Place, value: object, _context: Context) -> str:
@@ -117,6 +121,7 @@ _SENTENCES: dict[str, Callable[[Place, object, Context], str]] = {
     "extra_forbidden": _unknown_key,
     "missing": _missing,
     "model_type": _no_section,
+    "dict_type": _no_mapping,
     "model_attributes_type": _no_section,
     "tuple_type": _no_list,
     "string_type": _no_text,
@@ -140,11 +145,13 @@ def _section_at(place: Place) -> type[BaseModel]:
     for part in place:
         if isinstance(part, int) or part == "feeds":
             continue
-        section = FEED_TYPES.get(part) or section_of(section.model_fields[part].annotation) or section
+        field = keys_of(section).get(part)  # there is none for the name of a mapping's member
+        section = FEED_TYPES.get(part) or (field and section_of(field.annotation)) or section
     return section
 
 
 def _without_tags(place: Place) -> Place:
-    """Leave out the feed's type, which pydantic names behind its number, though it is no key."""
+    """Leave out what pydantic names and is no key: the feed's type behind its number, and the word for a wrong key."""
+    place = place[:-1] if place and place[-1] == "[key]" else place
     tagged = len(place) > 2 and place[0] == "feeds" and place[2] in FEED_TYPES
     return (*place[:2], *place[3:]) if tagged else place

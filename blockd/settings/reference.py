@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from blockd.settings.feeds import FEED_TYPES
 from blockd.settings.model import Settings
-from blockd.settings.section import section_of
+from blockd.settings.section import keys_of, section_of
 
 REQUIRED = "required"
 
@@ -28,12 +28,13 @@ def reference() -> list[tuple[str, str, str]]:
 
 
 def _rows(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
-    for name, field in model.model_fields.items():
+    for name, field in keys_of(model).items():
         inner = section_of(field.annotation)
         if inner is None or inner is not field.annotation:
             yield f"{prefix}{name}", _default_text(field), field.description or ""
         if inner is not None:
-            yield from _rows(f"{prefix}{name}.", inner)
+            part = f"{name}.NAME" if get_origin(field.annotation) is dict else name
+            yield from _rows(f"{prefix}{part}.", inner)
 
 
 def _default_text(field: FieldInfo) -> str:
@@ -45,4 +46,6 @@ def _default_text(field: FieldInfo) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_written, value))}]"
+    if value == {}:
+        return "none"
     return {"": '""', None: "none"}.get(value, str(value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from blockd.orders.document import fit_text
 
@@ -30,6 +31,11 @@ def section_of(annotation: object) -> type[BaseModel] | None:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
     return None
+
+
+def keys_of(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Give a section's fields by the keys that the file has for them."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 def setting(default: Any, meaning: str, **limits: Any) -> Any:

@@ -58,6 +58,9 @@ class Control(typing.Protocol):
     async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
         """Fetch the feeds named, or all; raises BlockdError for one that is not configured."""
 
+    def hint(self, name: str | None, /) -> dict[str, object]:
+        """Look at a feed soon, or at all signed ones; raises BlockdError for one that is not configured."""
+
     def traffic(self) -> dict[str, object]:
         """The sketch of recent traffic, which holds no client (`blockd.metrics.Sketch`)."""
 
@@ -112,6 +115,11 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
             return _error(415, _NOT_JSON)
         return _json(await control.refresh(_feeds(await request.read())))
 
+    async def hint(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return _error(415, _NOT_JSON)
+        return _json(control.hint(_hinted(await request.read())), 202)
+
     async def rollback(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
@@ -126,6 +134,7 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_get("/api/lookup", lookup)
     app.router.add_get("/api/traffic", traffic)
     app.router.add_post("/api/refresh", refresh)
+    app.router.add_post("/api/hint", hint)
     app.router.add_post("/api/rollback", rollback)
     return app
 
@@ -142,6 +151,20 @@ def _feeds(body: bytes) -> list[str] | None:
     if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         return names
     raise CommandError('The body is {"feeds": ["name", …]}, or empty for all feeds.')
+
+
+def _hinted(body: bytes) -> str | None:
+    """Give the feed that a body says has news, None for all signed ones; raises CommandError."""
+    if not body.strip():
+        return None
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise CommandError("The body is no JSON.") from error
+    name = asked.get("feed") if isinstance(asked, dict) and asked.keys() <= {"feed"} else 0
+    if name is None or isinstance(name, str):
+        return name
+    raise CommandError('The body is {"feed": "name"}, or empty for all signed feeds.')
 
 
 def _version(body: bytes) -> tuple[int | None, str]:

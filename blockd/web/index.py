@@ -41,6 +41,12 @@ def _index() -> str:
     )
     rows.append(
         join(
+            element("dt", element("code", "POST /api/hint")),
+            element("dd", 'Say that signed feeds have news, and wait for nothing; {"feed": "name"} for one feed.'),
+        )
+    )
+    rows.append(
+        join(
             element("dt", element("code", "POST /api/rollback")),
             element("dd", 'Go back to a version: {"version": 3, "reason": "why"}; {"release": true} ends that.'),
         )

@@ -14,6 +14,7 @@ from blockd.daemon.selftest.asking import Outcome
 from blockd.daemon.selftest.trial import Result
 from blockd.daemon.status import Fleet, Pin
 from blockd.daemon.tracked import Tracked
+from blockd.feeds.bundle import AuthorityVersion
 from blockd.ruleset import Enforced
 from blockd.settings import SignedFeed
 from tests.ruleset.lists import NOW, enforced, feed, listing, order
@@ -30,6 +31,7 @@ class _State:
     checked: float = NOW
     accepted_digest: str = "ab"
     expires: float | None = None
+    authorities: tuple[AuthorityVersion, ...] = ()
 
 
 @dataclass
@@ -39,6 +41,7 @@ class _Tracked:
     watch: _Watch = field(default_factory=_Watch)
     state: _State = field(default_factory=_State)
     refusal: str = ""
+    authority_refusals: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -117,6 +120,44 @@ def test_refused_feed_is_told_with_the_reason(subject: Enforced) -> None:
 )
 def test_end_of_a_signed_feed_is_told_before_and_after(subject: Enforced, left: float, expected: list[str]) -> None:
     assert names(told(subject, {"f": _Tracked(state=_State(expires=NOW + left))})) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (EXPIRES_SOON, []),
+        (EXPIRES_SOON - 1, ["BlockdAuthorityExpiresSoon"]),
+        (0, ["BlockdAuthorityExpired"]),
+    ],
+)
+def test_end_of_an_authoritys_part_is_told_before_and_after(
+    subject: Enforced, left: float, expected: list[str]
+) -> None:
+    parts = (
+        AuthorityVersion("telecom", 3, int(NOW + left)),
+        AuthorityVersion("courts", 1, int(NOW + 9e6)),
+        AuthorityVersion("never", 0, 0, "format", "It is no metadata."),
+    )
+    found = told(subject, {"f": _Tracked(state=_State(authorities=parts))})
+    assert names(found) == expected
+    assert [(alarm.feed, alarm.authority) for alarm in found] == [("f", "telecom")] * len(expected)
+
+
+def test_what_is_in_force_after_the_end_depends_on_what_the_config_says(subject: Enforced) -> None:
+    given = {"name": "f", "type": "signed", "url": "file:/srv/lists", "root": "/srv/root.json"}
+    stops = SignedFeed.model_validate({**given, "authorities": {"telecom": {"at_expiry": "stop"}}})
+    parts = (AuthorityVersion("telecom", 3, int(NOW)), AuthorityVersion("courts", 1, int(NOW)))
+    found = told(subject, {"f": _Tracked(_Watch(stops), _State(authorities=parts))})
+    assert [alarm.in_force for alarm in found] == [
+        "nothing of it until it is good again (at_expiry)",
+        "what it gave before, marked as stale",
+    ]
+
+
+def test_refused_authority_is_told_with_the_reason(subject: Enforced) -> None:
+    [alarm] = told(subject, {"f": _Tracked(authority_refusals={"telecom": "Too few keys have signed."})})
+    assert (alarm.name, alarm.severity, alarm.authority) == ("BlockdAuthorityRefused", "warning", "telecom")
+    assert "Too few keys have signed." in alarm.what
 
 
 def test_failed_self_test_is_told_until_one_goes_well(subject: Enforced) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from blockd.daemon.expiry import Expiry, end_of, stopped
+from blockd.daemon.expiry import Ended, Expiry, Fate, end_of, ended, next_end, orders_of
 from blockd.daemon.feed_state import FeedState
+from blockd.feeds.bundle import AuthorityVersion
+from blockd.ruleset import Catalogue
+from blockd.ruleset.catalogue import OrderRecord
 from tests.daemon.harness import Daemon, blockd, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.feeds.builder import domains, signed
+from tests.ruleset.lists import order
 from tests.upstream import UpstreamSimulator
 
 SINKHOLE = ["127.0.0.1"]
@@ -27,8 +32,10 @@ def test_a_list_ends_some_time_after_its_last_good_look(tmp_path: Path) -> None:
     feed = domains(max_age="1h", at_expiry="stop")
     state = known(tmp_path, checked=NOW)
     assert end_of(feed, state) == NOW + 3600
-    assert not stopped([(feed, state)], NOW + 3599)
-    assert stopped([(feed, state)], NOW + 3600) == {"national"}
+    assert not ended([(feed, state)], NOW + 3599)
+    assert ended([(feed, state)], NOW + 3600) == {"national": Ended(Fate.STOPPED)}
+    assert next_end([(feed, state)], NOW) == NOW + 3600
+    assert next_end([(feed, state)], NOW + 3600) is None
     assert end_of(feed, known(tmp_path)) is None
     assert end_of(domains(), state) is None
 
@@ -36,10 +43,74 @@ def test_a_list_ends_some_time_after_its_last_good_look(tmp_path: Path) -> None:
 def test_a_signed_list_ends_when_it_says(tmp_path: Path) -> None:
     feed = signed(at_expiry="stop")
     state = known(tmp_path, checked=1.0, expires=NOW)
-    assert not stopped([(feed, state)], NOW - 1)
-    assert stopped([(feed, state)], NOW) == {"ministry"}
-    assert not stopped([(signed(), state)], NOW)
-    assert not stopped([(feed, known(tmp_path))], NOW)
+    assert not ended([(feed, state)], NOW - 1)
+    assert ended([(feed, state)], NOW) == {"ministry": Ended(Fate.STOPPED)}
+    assert ended([(signed(), state)], NOW) == {"ministry": Ended(Fate.STALE)}
+    assert not ended([(feed, known(tmp_path))], NOW)
+
+
+def parts(**ends: float) -> tuple[AuthorityVersion, ...]:
+    return tuple(AuthorityVersion(role, 1, int(end)) for role, end in ends.items())
+
+
+def test_an_order_ends_with_its_feed_or_its_authority_whichever_is_first(tmp_path: Path) -> None:
+    feed = signed(authorities={"telecom": {"at_expiry": "stop"}})
+    state = FeedState(tmp_path, 0, expires=NOW + 10, authorities=parts(telecom=NOW + 5, courts=NOW + 7))
+    assert not ended([(feed, state)], NOW + 4)
+    one = ended([(feed, state)], NOW + 5)["ministry"]
+    assert (one.of("telecom"), one.of("courts"), one.of("")) == (Fate.STOPPED, None, None)
+    one = ended([(feed, state)], NOW + 7)["ministry"]
+    assert (one.of("telecom"), one.of("courts"), one.of("")) == (Fate.STOPPED, Fate.STALE, None)
+    state.authorities = parts(telecom=NOW + 99, courts=NOW + 99)
+    assert not ended([(feed, state)], NOW + 9)
+    one = ended([(feed, state)], NOW + 10)["ministry"]
+    assert (one.of("telecom"), one.of("courts"), one.of("")) == (Fate.STOPPED, Fate.STALE, Fate.STALE)
+
+
+def test_one_authority_may_go_on_where_its_feed_stops(tmp_path: Path) -> None:
+    feed = signed(at_expiry="stop", authorities={"courts": {"at_expiry": "keep"}})
+    state = FeedState(tmp_path, 0, expires=NOW, authorities=parts(telecom=NOW + 5, courts=NOW + 5))
+    one = ended([(feed, state)], NOW)["ministry"]
+    assert (one.of("telecom"), one.of("courts"), one.of("")) == (Fate.STOPPED, Fate.STALE, Fate.STOPPED)
+
+
+def test_the_next_end_is_the_first_of_all_feeds_and_authorities(tmp_path: Path) -> None:
+    state = FeedState(tmp_path, 0, expires=NOW + 10, authorities=parts(telecom=NOW + 5, courts=NOW + 7))
+    ends = [next_end([(signed(), state)], NOW + after) for after in (0, 5, 7, 10)]
+    assert ends == [NOW + 5, NOW + 7, NOW + 10, None]
+
+
+def test_an_authority_that_has_given_nothing_has_no_end(tmp_path: Path) -> None:
+    never = (AuthorityVersion("telecom", 0, 0, "format", "It is no metadata."),)
+    state = FeedState(tmp_path, 0, expires=NOW + 10, authorities=never)
+    assert not ended([(signed(), state)], NOW)
+    assert next_end([(signed(), state)], NOW) == NOW + 10
+
+
+def test_orders_that_stop_have_expired_and_those_that_go_on_are_stale() -> None:
+    records = tuple(
+        OrderRecord(replace(order(f"{feed}-{role or 'own'}"), role=role), feed, 1)
+        for feed in ("ministry", "other")
+        for role in ("telecom", "courts", "")
+    )
+    catalogue = Catalogue((), records)
+    ends = {"ministry": Ended(Fate.STALE, {"telecom": Fate.STOPPED})}
+    orders, stale = orders_of(catalogue, ends)
+    assert [one.id for one in orders if one.expires == 0] == ["ministry-telecom"]
+    assert [orders[index].id for index in stale] == ["ministry-courts", "ministry-own"]
+
+
+def test_the_end_of_an_authoritys_part_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    expiry, feed = Expiry(), signed(authorities={"telecom": {"at_expiry": "stop"}})
+    state = FeedState(tmp_path, 0, expires=NOW + 10, authorities=parts(telecom=NOW + 1, courts=NOW + 99))
+    with caplog.at_level(logging.ERROR):
+        for at in (NOW, NOW + 1, NOW + 2):
+            expiry.look([(feed, state)], at)
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "The part of authority telecom in feed ministry has ended on 2027-01-15T08:00:01Z: "
+        "its orders go out of force until it is good again (at_expiry)."
+    )
 
 
 def test_an_end_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -104,3 +175,9 @@ def test_by_default_a_feed_goes_on_after_its_end(tmp_path: Path, resolver: Upstr
         until(lambda: "its orders stay in force" in daemon.log, "the end is told")
         assert daemon.ask("listed.example").addresses == SINKHOLE
         assert daemon.feed("national")["ended"] is True
+        until(lambda: daemon.metric("blockd_orders_stale", feed="national") == 1, "its order is stale")
+        daemon.stop()
+        daemon.start()
+        assert daemon.metric("blockd_orders_stale", feed="national") == 1
+        write_list(tmp_path / "list", ["listed.example"])
+        until(lambda: daemon.metric("blockd_orders_stale", feed="national") == 0, "it was looked at again")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from blockd.daemon.feed_state import FeedState
+from blockd.feeds.bundle import AuthorityVersion, SignedVersion, write_bundle
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.feeds.rejects import RejectReport, Sample
 from blockd.ruleset.held import HeldReport
@@ -118,3 +120,61 @@ def test_what_is_newer_goes_before_what_waits(tmp_path: Path) -> None:
     state.accept(older, None, 1)
     assert state.waiting is None
     assert (tmp_path / "accepted").read_text() == "older"
+
+
+def signed_state(folder: Path) -> FeedState:
+    """Give a state whose accepted content is a bundle that ends, with two authorities of ends of their own."""
+    parts = (AuthorityVersion("telecom", 3, int(NOW) + 5), AuthorityVersion("courts", 0, 0, "format", "It is cut."))
+    write_bundle(SignedVersion(5, 6, int(NOW) + 60, (), "cd" * 32, parts), folder / INCOMING)
+    state = FeedState.load(folder, NOW)
+    state.offer(Fetched(folder / INCOMING, "cd" * 32, None))
+    candidate = state.take_candidate()
+    assert candidate is not None
+    state.expires, state.authorities = NOW + 90, parts
+    state.accept(candidate, None, NOW)
+    return state
+
+
+def test_ends_of_authorities_are_remembered_over_a_restart(tmp_path: Path) -> None:
+    state = signed_state(tmp_path)
+    again = FeedState.load(tmp_path, NOW)
+    assert (again.expires, again.authorities) == (NOW + 90, state.authorities)
+
+
+def test_a_refusal_is_kept_up_to_a_length(tmp_path: Path) -> None:
+    state = signed_state(tmp_path)
+    state.authorities = tuple(AuthorityVersion(f"role-{n}", 1, 1, "format", "x" * 10_000) for n in range(64))
+    state.save()
+    assert len(FeedState.load(tmp_path, NOW).authorities) == 64
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b'{"first_seen": Infinity}',
+        b'{"first_seen": 1, "checked": NaN}',
+        b'{"first_seen": 1, "checked": 1, "validators": {}, "accepted_digest": "ab", "authorities": [["a"]]}',
+        b'{"first_seen": 1, "checked": 1, "validators": {}, "accepted_digest": "ab", "expires": 1e300}',
+    ],
+)
+def test_the_end_of_a_signed_list_is_known_where_its_state_is_damaged(tmp_path: Path, damage: bytes) -> None:
+    state = signed_state(tmp_path)
+    (tmp_path / "feed.json").write_bytes(damage)
+    again = FeedState.load(tmp_path, NOW)
+    assert (again.expires, again.authorities) == (int(NOW) + 60, state.authorities)
+    (tmp_path / "feed.json").unlink()
+    assert FeedState.load(tmp_path, NOW).expires == int(NOW) + 60
+
+
+def test_the_age_of_a_list_is_known_where_its_state_is_damaged(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"listed.example\n")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    state.accept(candidate, None, NOW)
+    os.utime(tmp_path / "accepted", (NOW - 7, NOW - 7))
+    (tmp_path / "feed.json").write_bytes(b"{")
+    again = FeedState.load(tmp_path, NOW)
+    assert (again.checked, again.expires, again.accepted) == (NOW - 7, None, None)

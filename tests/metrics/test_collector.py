@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from blockd.feeds.reasons import REASONS
-from blockd.metrics import Collector, Counters, FeedSample, HitLabels, Sample, Transport
+from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, HitLabels, Sample, Transport
 from blockd.metrics.collector import ENFORCEMENT_BUCKETS, EnforcementTimes
 from blockd.metrics.counters import UPSTREAM_BUCKETS
 
@@ -30,6 +30,9 @@ NAMES = {
     "blockd_feed_refused_total": {"feed", "reason"},
     "blockd_feed_rejected_ratio": {"feed"},
     "blockd_feed_held_names": {"feed"},
+    "blockd_orders_stale": {"feed"},
+    "blockd_authority_expires_in_seconds": {"feed", "authority"},
+    "blockd_authority_refused": {"feed", "authority"},
     "blockd_order_to_enforcement_seconds": set(),
     "blockd_build_info": {"version", "engine"},
 }
@@ -40,7 +43,16 @@ SAMPLE = Sample(
     digest="ab" * 32,
     engine="python",
     build="1.0",
-    feeds={"ministry": FeedSample(1.5, math.inf, {"cut": 2}), "national": FeedSample(3.0, -60.0, {}, 0.25, 7)},
+    feeds={
+        "ministry": FeedSample(
+            1.5,
+            math.inf,
+            {"cut": 2},
+            stale=3,
+            authorities={"telecom": AuthoritySample(-5.0, True), "courts": AuthoritySample(math.inf)},
+        ),
+        "national": FeedSample(3.0, -60.0, {}, 0.25, 7),
+    },
     hit_slots={LABELS: 1, HitLabels("national", 'quo"te\\\n', "national", "nxdomain"): 2},
 )
 
@@ -91,6 +103,16 @@ def test_every_series_is_there_from_the_start_at_zero() -> None:
     assert value(found, "blockd_upstream_seconds_count") == 0
     assert value(found, "blockd_upstream_seconds_sum") == 0
     assert value(found, "blockd_order_to_enforcement_seconds_count") == 0
+
+
+def test_each_authority_of_a_feed_has_its_own_series() -> None:
+    found = scrape(Counters(1), lambda: SAMPLE)
+    assert value(found, "blockd_authority_expires_in_seconds", feed="ministry", authority="telecom") == -5
+    assert value(found, "blockd_authority_expires_in_seconds", feed="ministry", authority="courts") == math.inf
+    assert value(found, "blockd_authority_refused", feed="ministry", authority="telecom") == 1
+    assert value(found, "blockd_authority_refused", feed="ministry", authority="courts") == 0
+    assert value(found, "blockd_orders_stale", feed="ministry") == 3
+    assert value(found, "blockd_orders_stale", feed="national") == 0
 
 
 def test_before_the_first_ruleset_there_are_series_too() -> None:

@@ -7,7 +7,7 @@ import pytest
 from blockd.errors import ConfigError
 from blockd.orders import Action, Mandate, Scope, State, state_at
 from blockd.orders.document import order_to_json, parse_order
-from blockd.settings import DomainsFeed, HostsFeed, ListFeed, load
+from blockd.settings import MAX_AUTHORITIES, DomainsFeed, HostsFeed, ListFeed, SignedFeed, load
 
 
 def feed_of(tmp_path: Path, text: str) -> ListFeed:
@@ -102,3 +102,50 @@ def test_what_only_zones_do_is_no_action_of_a_list(tmp_path: Path, action: str) 
     path.write_text(f"feeds: [{{name: z, type: domains, path: x, action: {action}}}]", encoding="utf-8")
     with pytest.raises(ConfigError):
         load(path)
+
+
+def signed_of(tmp_path: Path, text: str) -> SignedFeed:
+    path = tmp_path / "blockd.yaml"
+    path.write_text(f"feeds: [{{name: m, type: signed, url: 'file:lists', root: root.json, {text}}}]", encoding="utf-8")
+    (feed,) = load(path).feeds
+    assert isinstance(feed, SignedFeed)
+    return feed
+
+
+def test_an_authority_may_be_treated_otherwise_than_its_feed(tmp_path: Path) -> None:
+    feed = signed_of(tmp_path, "at_expiry: stop, authorities: {telecom: {at_expiry: keep}}")
+    assert [feed.at_expiry_of(role) for role in ("telecom", "courts", "")] == ["keep", "stop", "stop"]
+
+
+def test_a_notify_for_a_signed_list_has_a_zone_and_sources(tmp_path: Path) -> None:
+    feed = signed_of(tmp_path, "notify: {zone: Orders.Example, from: ['192.0.2.1', '2001:DB8::1']}")
+    assert feed.notify is not None
+    assert (feed.notify.zone, feed.notify.sources) == ("orders.example", ("192.0.2.1", "2001:db8::1"))
+    assert signed_of(tmp_path, "notify: {zone: a, from: 192.0.2.1}").notify is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("authorities: {root: {at_expiry: stop}}", "feeds[0].authorities.root: 'root' is no authority's role"),
+        ("authorities: {-a: {at_expiry: stop}}", "feeds[0].authorities.-a: '-a' is no authority's role"),
+        ("authorities: {a: {at_expirx: stop}}", "feeds[0].authorities.a.at_expirx: is not known here; did you mean"),
+        ("authorities: {a: {}}", "feeds[0].authorities.a.at_expiry: is missing"),
+        ("authorities: {a: 7}", "feeds[0].authorities.a: 7 is no section"),
+        ("authorities: 7", "feeds[0].authorities: 7 is no mapping"),
+        ("notify: {zone: a}", "feeds[0].notify.from: is missing"),
+        ("notify: {zone: a, form: x}", "feeds[0].notify.form: is not known here; did you mean from?"),
+        ("notify: {zone: a, from: []}", "feeds[0].notify.from: holds 0"),
+        ("notify: {zone: a, from: [host.example]}", "feeds[0].notify.from: 'host.example' is no address"),
+    ],
+)
+def test_what_cannot_be_of_a_signed_list_is_told_with_its_path(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        signed_of(tmp_path, text)
+    assert sentence in str(caught.value)
+
+
+def test_authorities_are_bounded(tmp_path: Path) -> None:
+    many = ", ".join(f"a{number}: {{at_expiry: stop}}" for number in range(MAX_AUTHORITIES + 1))
+    with pytest.raises(ConfigError, match="at most 64"):
+        signed_of(tmp_path, f"authorities: {{{many}}}")

@@ -23,6 +23,7 @@ class Daemon:
 
     condition: Condition = field(default_factory=lambda: Condition(True, "all feeds are fresh"))
     refreshed: list[list[str] | None] = field(default_factory=list)
+    hinted: list[str | None] = field(default_factory=list)
     rolled_back: list[tuple[int, str]] = field(default_factory=list)
 
     def health(self) -> Condition:
@@ -44,6 +45,12 @@ class Daemon:
             raise RuntimeError("of the daemon")
         self.refreshed.append(names)
         return {"refreshed": names}
+
+    def hint(self, name: str | None, /) -> dict[str, object]:
+        if name == "unknown":
+            raise CommandError("No feed is called unknown; nothing was woken.")
+        self.hinted.append(name)
+        return {"feeds": [name or "all"]}
 
     def traffic(self) -> dict[str, object]:
         return {"key": "00"}
@@ -171,6 +178,42 @@ def test_a_body_of_another_shape_is_refused(daemon: Daemon, bound: socket.socket
     assert answer.status == 400
     assert "error" in answer.json
     assert not daemon.refreshed
+
+
+@pytest.mark.parametrize(
+    ("body", "name"), [(b"", None), (b"{}", None), (b'{"feed": null}', None), (b'{"feed": "a"}', "a")]
+)
+def test_a_hint_is_taken_at_once(daemon: Daemon, bound: socket.socket, body: bytes, name: str | None) -> None:
+    answer = ask(daemon, bound, "/api/hint", method="POST", data=body, Content_Type="application/json")
+    assert (answer.status, answer.json) == (202, {"feeds": [name or "all"]})
+    assert daemon.hinted == [name]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b'{"feed": 1}', "application/json", 400),
+        (b'{"feeds": ["a"]}', "application/json", 400),
+        (b'{"feed": "unknown"}', "application/json", 400),
+        (b"{}", "text/plain", 415),
+        (b" " * (MAX_BODY + 1), "application/json", 413),
+    ],
+)
+def test_a_hint_of_another_shape_wakes_nothing(
+    daemon: Daemon, bound: socket.socket, body: bytes, kind: str, status: int
+) -> None:
+    answer = ask(daemon, bound, "/api/hint", method="POST", data=body, Content_Type=kind)
+    assert answer.status == status
+    assert "error" in answer.json
+    assert not daemon.hinted
+
+
+def test_a_hint_from_another_sites_page_wakes_nothing(daemon: Daemon, bound: socket.socket) -> None:
+    headers = {"Content_Type": "application/json", "Origin": "https://evil.example"}
+    assert ask(daemon, bound, "/api/hint", method="POST", data=b"{}", **headers).status == 403
+    assert not daemon.hinted
 
 
 def test_a_body_that_is_too_large_is_refused(daemon: Daemon, bound: socket.socket) -> None:

@@ -1,9 +1,10 @@
-"""NOTIFY (RFC 1996): a primary says that its zone has changed. It is a hint to ask, and never more than that."""
+"""NOTIFY (RFC 1996): somebody says that a zone, or a signed list, has changed. It is a hint to ask, and never more."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import dns.exception
 import dns.flags
@@ -17,7 +18,7 @@ import dns.tsig
 
 from blockd.errors import FeedRefused
 from blockd.feeds.transfer.keys import read_key
-from blockd.settings import AnyFeed, TransferFeed
+from blockd.settings import AnyFeed, SignedFeed, TransferFeed, Tsig
 
 MAX_RATE = 20  # messages looked at in a second: a source address is easily forged, and a signature costs time
 _NOTIFY = 4 << 11  # the opcode in its place among the flags
@@ -30,15 +31,27 @@ def is_notify(packet: bytes) -> bool:
     return len(packet) >= _HEADER.size and packet[2] & (_QR | _OPCODE) >> 8 == _NOTIFY >> 8
 
 
+@dataclass(frozen=True, slots=True)
+class _Listened:
+    """What a NOTIFY for one feed must be like."""
+
+    feed: str
+    zone: dns.name.Name
+    hosts: frozenset[str]
+    tsig: Tsig | None
+
+
 class Notified:
-    """Answers NOTIFY for the zones that `feeds` transfer, and calls `tell` with a feed's name for each that counts.
+    """Answers NOTIFY for the zones that `feeds` transfer, and for those that the config names for signed lists.
+
+    Calls `tell` with a feed's name for each that counts.
 
     `clock` gives seconds that never go back.
     """
 
     def __init__(self, feeds: Sequence[AnyFeed], tell: Callable[[str], None], clock: Callable[[], float]) -> None:
-        self._feeds = [feed for feed in feeds if isinstance(feed, TransferFeed)]
-        self._hosts = {primary.host for feed in self._feeds for primary in feed.primary}
+        self._feeds = [listened for feed in feeds if (listened := _listened(feed)) is not None]
+        self._hosts = {host for listened in self._feeds for host in listened.hosts}
         self._tell = tell
         self._clock = clock
         self._second = 0
@@ -49,7 +62,7 @@ class Notified:
         return bool(self._feeds)
 
     def answer(self, packet: bytes, host: str) -> bytes | None:
-        """Give the answer to a NOTIFY from `host`, None for silence: REFUSED to all but a zone's own primaries."""
+        """Give the answer to a NOTIFY from `host`, None for silence: REFUSED to all but those who may send it."""
         if host not in self._hosts:
             return _bare(packet, dns.rcode.REFUSED)
         second = int(self._clock())
@@ -69,12 +82,15 @@ class Notified:
             return _bare(packet, dns.rcode.FORMERR)
         if len(message.question) != 1 or message.question[0].rdtype != dns.rdatatype.SOA:
             return _bare(packet, dns.rcode.FORMERR)
-        feed = self._feed(message.question[0], host)
-        if feed is None:
+        heard = [
+            listened
+            for listened in self._feeds
+            if _is_for(listened, message.question[0], host) and _is_signed_for(listened, message)
+        ]
+        if not heard:
             return _bare(packet, dns.rcode.REFUSED)
-        if feed.tsig is not None and (message.keyname != dns.name.from_text(feed.tsig.name) or not message.had_tsig):
-            return _bare(packet, dns.rcode.REFUSED)
-        self._tell(feed.name)
+        for listened in heard:
+            self._tell(listened.feed)
         answer = dns.message.make_response(message)
         answer.set_opcode(dns.opcode.NOTIFY)
         answer.flags |= dns.flags.AA
@@ -84,7 +100,7 @@ class Notified:
         """Give the keys that this host may sign with; one that cannot be read is none."""
         keys = {}
         for feed in self._feeds:
-            if feed.tsig is not None and any(primary.host == host for primary in feed.primary):
+            if feed.tsig is not None and host in feed.hosts:
                 try:
                     key = read_key(feed.tsig)
                 except FeedRefused:
@@ -92,13 +108,27 @@ class Notified:
                 keys[key.name] = key
         return keys
 
-    def _feed(self, question: dns.rrset.RRset, host: str) -> TransferFeed | None:
-        if question.rdclass != dns.rdataclass.IN:
-            return None
-        for feed in self._feeds:
-            if question.name == dns.name.from_text(feed.zone) and any(p.host == host for p in feed.primary):
-                return feed
-        return None
+
+def _listened(feed: AnyFeed) -> _Listened | None:
+    """Give what a NOTIFY for a feed must be like; None where it takes none."""
+    if isinstance(feed, TransferFeed):
+        hosts = frozenset(primary.host for primary in feed.primary)
+        return _Listened(feed.name, dns.name.from_text(feed.zone), hosts, feed.tsig)
+    if isinstance(feed, SignedFeed) and feed.notify is not None:
+        wanted = feed.notify
+        return _Listened(feed.name, dns.name.from_text(wanted.zone), frozenset(wanted.sources), wanted.tsig)
+    return None
+
+
+def _is_for(listened: _Listened, question: dns.rrset.RRset, host: str) -> bool:
+    is_zone = question.rdclass == dns.rdataclass.IN and question.name == listened.zone
+    return is_zone and host in listened.hosts
+
+
+def _is_signed_for(listened: _Listened, message: dns.message.Message) -> bool:
+    if listened.tsig is None:
+        return True
+    return message.had_tsig and message.keyname == dns.name.from_text(listened.tsig.name)
 
 
 def _bare(packet: bytes, rcode: int) -> bytes:

@@ -14,7 +14,7 @@ import dns.tsig
 import pytest
 
 from blockd.feeds.transfer.notify import MAX_RATE, Notified, is_notify
-from blockd.settings import TransferFeed
+from blockd.settings import SignedFeed, TransferFeed
 from tests.feeds.transfer.messages import KEY, ZONE, soa
 
 PRIMARY, STRANGER = "192.0.2.53", "192.0.2.54"
@@ -105,6 +105,47 @@ def test_all_others_are_not_heard(listener: Make, packet: bytes, host: str, sign
     made = listener(signed=signed)
     assert made.rcode(packet, host) == rcode
     assert made.told == []
+
+
+def hinted(name: str, zone: str = "orders.example", **keys: object) -> SignedFeed:
+    return SignedFeed.model_validate(
+        {
+            "name": name,
+            "type": "signed",
+            "url": "https://lists.example.net/",
+            "root": "/srv/root.json",
+            "notify": {"zone": zone, "from": [PRIMARY], **keys},
+        }
+    )
+
+
+def test_a_signed_list_is_woken_by_the_zone_that_the_config_names_for_it() -> None:
+    told: list[str] = []
+    unheard = hinted("c").model_copy(update={"notify": None})
+    notified = Notified([hinted("a"), hinted("b"), unheard, hinted("d", "rpz.example")], told.append, lambda: 1.0)
+    answers = [
+        notified.answer(notify("orders.example."), PRIMARY),
+        notified.answer(notify("orders.example."), STRANGER),
+        notified.answer(notify("other.example."), PRIMARY),
+    ]
+    assert [dns.rcode.to_text(dns.message.from_wire(answer or b"").rcode()) for answer in answers] == [
+        "NOERROR",
+        "REFUSED",
+        "REFUSED",
+    ]
+    assert told == ["a", "b"]
+
+
+def test_a_signed_list_with_a_key_is_woken_by_none_that_is_unsigned(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(base64.b64encode(bytes(KEY.secret)))
+    (tmp_path / "secret").chmod(0o600)
+    tsig = {"name": "transfers", "secret_file": str(tmp_path / "secret")}
+    told: list[str] = []
+    notified = Notified([hinted("a", ZONE, tsig=tsig)], told.append, lambda: 1.0)
+    assert notified.answer(notify(), PRIMARY) is not None
+    assert told == []
+    assert notified.answer(notify(key=KEY), PRIMARY) is not None
+    assert told == ["a"]
 
 
 def test_a_flood_of_them_is_left_unanswered(listener: Make) -> None:
