@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from securesystemslib.signer import SecretsHandler
 from tuf.api.metadata import Metadata, Targets
@@ -16,12 +15,14 @@ from blockd.publish.pending import (
     Pending,
     Standing,
     add_signature,
+    drop_pending,
     is_signed,
     keys_of,
     read_pending,
     write_pending,
 )
 from blockd.publish.preparing import identifier_of, is_due, prepared, shows_what_is_staged
+from blockd.publish.summary import News, news
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
 
 
@@ -37,6 +38,7 @@ class Signing:
     expires: datetime | None  # when the timestamp does: publish before
     standings: tuple[Standing, ...]  # of the roles that were signed now
     waiting: tuple[str, ...]  # the roles that have changes, and no key here
+    news: tuple[News, ...]  # all that was asked to be signed, in words
 
 
 def sign(
@@ -58,19 +60,24 @@ def sign(
     waiting: list[str] = []
     changed: list[str] = []
     removed: list[str] = []
+    seen: list[News] = []
     if root := read_pending(workshop, "root"):
+        seen += news(workshop, "root", root)
         told = _add_local(workshop, "root", root, secrets)
         standings += [told] if told else []
         waiting += [] if told else ["root"]
     _refuse_expired_root(workshop, now)
     for role in (TARGETS, *workshop.roles()):
+        if again and local_signers(workshop, role, keys_of(workshop, role), secrets):
+            drop_pending(workshop, role)
         if not is_wanted(workshop, role, now, expires):
             continue
         if not local_signers(workshop, role, keys_of(workshop, role), secrets):
             waiting.append(role)
             continue
         before = workshop.accepted(role)
-        metadata = to_sign(workshop, role, now, expires, again=again)
+        metadata = to_sign(workshop, role, now, expires)
+        seen += news(workshop, role, metadata)
         told = _add_local(workshop, role, metadata, secrets)
         if told is not None:
             standings.append(told)
@@ -83,7 +90,7 @@ def sign(
             f"No key of {', '.join(waiting)} lies in {workshop.keys}; nothing was signed. Name one with --role ROLE "
             "--key FILE."
         )
-    return _signing(workshop, sealed, standings, waiting, changed, removed)
+    return _signing(workshop, sealed, standings, waiting, changed, removed, seen)
 
 
 def is_wanted(workshop: Workshop, role: str, now: datetime, expires: datetime | None = None) -> bool:
@@ -109,10 +116,12 @@ def to_sign(
     where somebody has. Raises PublishError, also where there is nothing to sign.
     """
     _refuse_expired_root(workshop, now)
+    if again:
+        drop_pending(workshop, role)
     pending = read_pending(workshop, role)
-    if pending is not None and isinstance(pending.signed, Targets) and not again:
+    if pending is not None and isinstance(pending.signed, Targets):
         if shows_what_is_staged(workshop, role, pending.signed) and not pending.signed.is_expired(now):
-            return cast(Metadata[Targets], pending)
+            return pending
         if pending.signatures:
             raise PublishError(
                 f"What is pending of {role} no longer shows what is staged, so its {len(pending.signatures)} "
@@ -158,6 +167,7 @@ def _signing(
     waiting: list[str],
     changed: list[str],
     removed: list[str],
+    seen: list[News],
 ) -> Signing:
     signed = [found.signed for role in (TARGETS, *workshop.roles()) if (found := workshop.accepted(role))]
     targets = workshop.accepted(TARGETS)
@@ -170,4 +180,5 @@ def _signing(
         expires=sealed.expires if sealed else None,
         standings=tuple(standings),
         waiting=tuple(waiting),
+        news=tuple(seen),
     )
