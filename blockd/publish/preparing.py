@@ -111,7 +111,7 @@ def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: da
     changed = []
     for identifier, content in workshop.staged(own).items():
         path = target_of(role, identifier)
-        if path in known and _unstamped(workshop, known[path]) == content:
+        if path in known and _unstamped(workshop, known[path]) == _plain(content):
             targets[path] = known[path]
             targets.update(_list_files(workshop, role, content, known))
             continue
@@ -129,12 +129,12 @@ def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: da
 
 def _stamped(source: Path, content: bytes, authority: str, now: datetime) -> bytes:
     try:
-        found, checked = canonical(json.loads(content), str(source))  # the file lay open since it was staged
+        found, _ = canonical(json.loads(content), str(source))  # the file lay open since it was staged
     except (ValueError, BadOrder) as error:
         raise PublishError(f"{source} was changed and cannot be signed: {error}") from error
     if found != source.stem:
         raise PublishError(f"{source} holds the order {found}; nothing was signed. Stage the order again.")
-    document = json.loads(checked)
+    document = json.loads(content)
     if authority and document.get("authority") != authority:
         raise PublishError(
             f"{source} is of the authority {document.get('authority')!r}, but this part is signed by {authority!r}; "
@@ -146,9 +146,17 @@ def _stamped(source: Path, content: bytes, authority: str, now: datetime) -> byt
 def _unstamped(workshop: Workshop, target: TargetFile) -> bytes | None:
     """The document that a target was made from, without the stamp; None where the file is gone or damaged."""
     content = content_of(workshop, target)
-    if content is None:
+    return None if content is None else _plain(content)
+
+
+def _plain(content: bytes) -> bytes | None:
+    """A document as it is compared; None where it is none."""
+    try:
+        document = json.loads(content)
+    except ValueError:
         return None
-    document = json.loads(content)
+    if not isinstance(document, dict):
+        return None
     document.pop("published", None)
     return to_bytes(document)
 

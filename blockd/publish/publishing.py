@@ -50,7 +50,7 @@ def publish(workshop: Workshop, folder: Path) -> Published:
             f"Nothing is signed in {workshop.folder} yet; sign first: blockd authority sign {workshop.folder}"
         )
     timestamp, snapshot, targets = current
-    _refuse_newer(folder, timestamp.signed.version)
+    _refuse_newer(workshop, folder, timestamp.signed.version)
     roots = [f"{version}.root.json" for version in workshop.root_versions()]
     named = [f"{file.version}.{name}" for name, file in snapshot.signed.meta.items()]
     metadata = {f"metadata/{name}": _read(workshop.metadata / name) for name in (*roots, *named)}
@@ -158,7 +158,8 @@ def _copy(source: Path, destination: Path, target: TargetFile) -> None:
             raise PublishError(f"{source} was changed while it was published; the timestamp was left as it was.")
 
 
-def _refuse_newer(folder: Path, version: int) -> None:
+def _refuse_newer(workshop: Workshop, folder: Path, version: int) -> None:
+    """A timestamp of keys that the root names no more is a thief's, and is replaced however new it says it is."""
     path = folder / TIMESTAMP
     try:
         there: Metadata[Timestamp] = Metadata.from_bytes(path.read_bytes())
@@ -166,7 +167,8 @@ def _refuse_newer(folder: Path, version: int) -> None:
         return
     except RepositoryError as error:
         raise PublishError(f"{path} is damaged; remove it and publish again. Nothing was published.") from error
-    if there.signed.version > version:
+    is_ours = workshop.root().signed.get_verification_result("timestamp", there.signed_bytes, there.signatures)
+    if is_ours and there.signed.version > version:
         raise PublishError(
             f"{folder} holds version {there.signed.version}, which is newer than {version} here; nothing was "
             "published. A daemon would refuse to go back."
