@@ -41,7 +41,7 @@ def read_delegations(path: Path) -> Delegations:
         return Delegations.from_dict(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return Delegations({}, roles={})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PublishError(f"{path} cannot be used: {error}. Bring it back from a backup.") from error
 
 

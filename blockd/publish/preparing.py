@@ -130,7 +130,7 @@ def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: da
 def _stamped(source: Path, content: bytes, authority: str, now: datetime) -> bytes:
     try:
         found, _ = canonical(json.loads(content), str(source))  # the file lay open since it was staged
-    except (ValueError, BadOrder) as error:
+    except (ValueError, RecursionError, BadOrder) as error:
         raise PublishError(f"{source} was changed and cannot be signed: {error}") from error
     if found != source.stem:
         raise PublishError(f"{source} holds the order {found}; nothing was signed. Stage the order again.")
@@ -153,7 +153,7 @@ def _plain(content: bytes) -> bytes | None:
     """A document as it is compared; None where it is none."""
     try:
         document = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
         return None

@@ -14,7 +14,7 @@ from blockd.errors import PublishError
 
 # What a repository consists of. Nothing else is served, so that a workshop's keys are safe even from a mistake.
 _FILE = re.compile(
-    r"(?:root\.json|metadata/[a-z0-9.-]+\.json|targets/(?:orders|lists)/(?:[a-z0-9-]+/)?[a-z0-9][a-z0-9._-]*)"
+    r"(?:root\.json|metadata/[a-z0-9][a-z0-9.-]*\.json|targets/(?:orders|lists)/(?:[a-z0-9-]+/)?[a-z0-9][a-z0-9._-]*)"
 )
 _PATHS = 300  # characters of a path at most
 
@@ -31,7 +31,7 @@ def application(folder: Path) -> web.Application:
     async def answer(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         path = folder / name
-        if len(name) > _PATHS or not _FILE.fullmatch(name) or not path.is_file():
+        if len(name) > _PATHS or not _FILE.fullmatch(name) or path.is_symlink() or not path.is_file():
             raise web.HTTPNotFound
         # The timestamp is replaced; all other files never change.
         lasting = "no-cache" if name == "metadata/timestamp.json" else "public, max-age=31536000, immutable"

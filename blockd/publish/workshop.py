@@ -203,7 +203,7 @@ class Workshop:
         path = self._path(identifier, role)
         try:
             raw = json.loads(path.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PublishError(f"{path} is no JSON: {error}. Stage the order again.") from error
         if not isinstance(raw, dict):
             raise PublishError(f"{path} is no JSON object. Stage the order again.")
