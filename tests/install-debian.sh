@@ -11,6 +11,7 @@ packages=(
     dnsperf        # questions in the short benchmark
     prometheus     # promtool, which checks the alert rules
     minisign       # signatures of lists
+    softhsm2       # a token for keys of authorities
 )
 
 missing=()

@@ -34,7 +34,7 @@ FORBIDDEN = re.compile(
     r"pyp[i]\.org|pythonhosted\.or[g]|registry\.npmj[s]|crate[s]\.io|proxy\.golan[g]|/wor[k]/|/tm[p]/v/"
 )
 # The module of a package, where its name is another.
-MODULES = {"dnspython": "dns", "prometheus-client": "prometheus_client", "pyyaml": "yaml"}
+MODULES = {"dnspython": "dns", "prometheus-client": "prometheus_client", "python-pkcs11": "pkcs11", "pyyaml": "yaml"}
 NOT_IMPORTED = {"Cython", "mypy", "ruff", "types-PyYAML"}  # run by `make test`, but the last, which is for mypy
 
 

@@ -1,28 +1,33 @@
 """Publishing: what is signed is copied to a folder that a web server, or a daemon on the same machine, reads.
 
-    FOLDER/root.json                          the first root: the anchor that a daemon is given by hand
-    FOLDER/metadata/                          N.root.json, N.targets.json, N.snapshot.json, timestamp.json
-    FOLDER/targets/orders/SHA256.ID.json      the orders
+    FOLDER/root.json                               the first root: the anchor that a daemon is given by hand
+    FOLDER/metadata/                               N.root.json, N.targets.json, N.ROLE.json, N.snapshot.json,
+                                                   timestamp.json
+    FOLDER/targets/orders/[ROLE/]SHA256.ID.json    the orders
+    FOLDER/targets/lists/[ROLE/]SHA256.FILE        the files of their lists
 
 Every file but the timestamp has its version or hash in its name and never changes. The timestamp leads to all others
 and comes last, by rename, so a reader at any moment sees the version before or the new one, whole. Old files stay for
-readers who began earlier.
+readers who began earlier, until they are pruned.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, TargetFile, Targets, Timestamp
 
 from blockd.errors import PublishError
 from blockd.publish.workshop import Workshop
-from blockd.ruleset.replace import replace_file
+from blockd.ruleset.replace import replace_file, replacing
 
 TIMESTAMP = "metadata/timestamp.json"
+_BLOCK = 1024 * 1024  # bytes copied at once; a list's file has up to a gigabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Published:
 
 
 def publish(workshop: Workshop, folder: Path) -> Published:
-    """Copy what was signed last to `folder`, which is made where it is missing. Doing it twice changes nothing.
+    """Copy what the newest timestamp leads to to `folder`, which is made if need be. Doing it twice changes nothing.
 
     Raises PublishError where nothing is signed, or `folder` holds another authority's list or a newer one.
     """
@@ -45,35 +50,70 @@ def publish(workshop: Workshop, folder: Path) -> Published:
             f"Nothing is signed in {workshop.folder} yet; sign first: blockd authority sign {workshop.folder}"
         )
     timestamp, snapshot, targets = current
-    files = dict(_files(workshop, snapshot.signed, targets.signed))
-    _refuse_newer(folder, timestamp.signed.version)
-    missing = [name for name, content in files.items() if not _is_there(folder / name, content)]
-    for name in missing:
-        if name != TIMESTAMP and (folder / name).exists():
+    _refuse_newer(workshop, folder, timestamp.signed.version)
+    roots = [f"{version}.root.json" for version in workshop.root_versions()]
+    named = [f"{file.version}.{name}" for name, file in snapshot.signed.meta.items()]
+    metadata = {f"metadata/{name}": _read(workshop.metadata / name) for name in (*roots, *named)}
+    metadata[f"metadata/{snapshot.signed.version}.snapshot.json"] = _read(
+        workshop.metadata / f"{snapshot.signed.version}.snapshot.json"
+    )
+    first = {"root.json": _read(workshop.metadata / roots[0])}
+    last = {TIMESTAMP: _read(workshop.metadata / "timestamp.json")}
+    files = {
+        f"targets/{target.get_prefixed_paths()[0]}": target for target in _targets(workshop, targets.signed, named)
+    }
+
+    missing = {name: content for name, content in {**first, **metadata}.items() if not _holds(folder / name, content)}
+    brought = {name: target for name, target in files.items() if not _is_whole(folder / name, target)}
+    for name in (*missing, *brought):
+        if (folder / name).exists():
             raise PublishError(
                 f"{folder / name} differs from what was signed here; nothing was published. Is it another authority's?"
             )
-    for name in missing:
+    for name, target in brought.items():
+        _check(workshop.folder / name, target)
+    written = []
+    for name, target in brought.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        replace_file(folder / name, files[name])
-    return Published(targets.signed.version, timestamp.signed.version, tuple(missing))
+        _copy(workshop.folder / name, folder / name, target)
+        written.append(name)
+    for name, content in {**missing, **({} if _holds(folder / TIMESTAMP, last[TIMESTAMP]) else last)}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / name, content)
+        written.append(name)
+    return Published(targets.signed.version, timestamp.signed.version, tuple(written))
 
 
-def _files(workshop: Workshop, snapshot: Snapshot, targets: Targets) -> Iterator[tuple[str, bytes]]:
-    """Give every file that the current timestamp leads to, by its place in the folder, the timestamp last."""
-    yield "root.json", _read(workshop.metadata / "1.root.json")
-    for version in workshop.root_versions():
-        yield f"metadata/{version}.root.json", _read(workshop.metadata / f"{version}.root.json")
-    for target in targets.targets.values():
-        path = target.get_prefixed_paths()[0]
-        content = _read(workshop.folder / "targets" / path)
-        try:
-            target.verify_length_and_hashes(content)
-        except RepositoryError as error:
-            raise PublishError(f"{path} was changed after it was signed; nothing was published. Sign again.") from error
-        yield f"targets/{path}", content
-    for name in (f"{targets.version}.targets.json", f"{snapshot.version}.snapshot.json", "timestamp.json"):
-        yield f"metadata/{name}", _read(workshop.metadata / name)
+def prune(workshop: Workshop, folder: Path, older_than: timedelta, now: datetime) -> tuple[str, ...]:
+    """Remove files that the published timestamp does not lead to and that are older; gives them. Roots stay for ever.
+
+    Raises PublishError where what is published is not what is signed here.
+    """
+    current = workshop.current()
+    if current is None or not _holds(folder / TIMESTAMP, _read(workshop.metadata / "timestamp.json")):
+        raise PublishError(f"{folder} does not hold what is signed here; publish first. Nothing was removed.")
+    _, snapshot, targets = current
+    named = [f"{file.version}.{name}" for name, file in snapshot.signed.meta.items()]
+    kept = {f"metadata/{name}" for name in named} | {f"metadata/{snapshot.signed.version}.snapshot.json", TIMESTAMP}
+    kept |= {f"targets/{it.get_prefixed_paths()[0]}" for it in _targets(workshop, targets.signed, named)}
+    removed = []
+    for path in sorted((folder / "metadata").glob("*.json")) + sorted((folder / "targets").rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name in kept or path.name.endswith(".root.json") or not path.is_file():
+            continue
+        if now.timestamp() - path.stat().st_mtime > older_than.total_seconds():
+            path.unlink()
+            removed.append(name)
+    return tuple(removed)
+
+
+def _targets(workshop: Workshop, top: Targets, named: list[str]) -> Iterator[TargetFile]:
+    """Give every target that the snapshot leads to: those of the repository and of its authorities of today."""
+    yield from top.targets.values()
+    roles = (top.delegations.roles or {}) if top.delegations else {}
+    for name in named:
+        if name.partition(".")[2].removesuffix(".json") in roles:
+            yield from workshop.load(name, Targets).signed.targets.values()
 
 
 def _read(path: Path) -> bytes:
@@ -83,14 +123,43 @@ def _read(path: Path) -> bytes:
         raise PublishError(f"{path} cannot be read: {error.strerror}; nothing was published. Sign again.") from error
 
 
-def _is_there(path: Path, content: bytes) -> bool:
+def _holds(path: Path, content: bytes) -> bool:
     try:
         return path.read_bytes() == content
     except FileNotFoundError:
         return False
 
 
-def _refuse_newer(folder: Path, version: int) -> None:
+def _is_whole(path: Path, target: TargetFile) -> bool:
+    """Whether the target is there; its name holds its hash, and it came there by rename, so its length tells."""
+    try:
+        return path.stat().st_size == target.length
+    except FileNotFoundError:
+        return False
+
+
+def _check(path: Path, target: TargetFile) -> None:
+    try:
+        with path.open("rb") as file:
+            target.verify_length_and_hashes(file)
+    except OSError as error:
+        raise PublishError(f"{path} cannot be read: {error.strerror}; nothing was published.") from error
+    except RepositoryError as error:
+        raise PublishError(f"{path} was changed after it was signed; nothing was published. Sign again.") from error
+
+
+def _copy(source: Path, destination: Path, target: TargetFile) -> None:
+    digest = hashlib.sha256()
+    with source.open("rb") as file, replacing(destination) as copy:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            copy.write(block)
+        if digest.hexdigest() != target.hashes["sha256"]:
+            raise PublishError(f"{source} was changed while it was published; the timestamp was left as it was.")
+
+
+def _refuse_newer(workshop: Workshop, folder: Path, version: int) -> None:
+    """A timestamp of keys that the root names no more is a thief's, and is replaced however new it says it is."""
     path = folder / TIMESTAMP
     try:
         there: Metadata[Timestamp] = Metadata.from_bytes(path.read_bytes())
@@ -98,7 +167,8 @@ def _refuse_newer(folder: Path, version: int) -> None:
         return
     except RepositoryError as error:
         raise PublishError(f"{path} is damaged; remove it and publish again. Nothing was published.") from error
-    if there.signed.version > version:
+    is_ours = workshop.root().signed.get_verification_result("timestamp", there.signed_bytes, there.signatures)
+    if is_ours and there.signed.version > version:
         raise PublishError(
             f"{folder} holds version {there.signed.version}, which is newer than {version} here; nothing was "
             "published. A daemon would refuse to go back."

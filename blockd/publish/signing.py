@@ -1,146 +1,184 @@
-"""Signing: the staged orders become targets of a TUF repository, under new versions of its metadata."""
+"""Signing: what is staged becomes metadata of a TUF repository, signed by as many people as its role asks for."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from securesystemslib.signer import CryptoSigner
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
+from securesystemslib.signer import SecretsHandler
+from tuf.api.metadata import Metadata, Targets
 
-from blockd.errors import BadOrder, PublishError
+from blockd.errors import PublishError
 from blockd.orders.document import time_text
-from blockd.publish.documents import canonical, to_bytes
-from blockd.publish.keys import load_signer
-from blockd.publish.workshop import ORDERS, Workshop, in_utc
-from blockd.ruleset.replace import replace_file
-
-LIST_LIFE = timedelta(days=90)  # targets and snapshot: signed when orders change
-TIMESTAMP_LIFE = timedelta(days=7)  # how long a daemon can be held at an old list without noticing
-RENEW_BEFORE = timedelta(days=30)  # an unchanged list is signed anew when less than this is left of it
+from blockd.publish.online import Sealed, local_signers, seal
+from blockd.publish.pending import (
+    Pending,
+    Standing,
+    add_signature,
+    drop_pending,
+    is_signed,
+    keys_of,
+    read_pending,
+    write_pending,
+)
+from blockd.publish.preparing import identifier_of, is_due, prepared, shows_what_is_staged
+from blockd.publish.summary import News, news
+from blockd.publish.workshop import TARGETS, Workshop, in_utc
 
 
 @dataclass(frozen=True, slots=True)
 class Signing:
     """What one signing did: the versions now signed, and the ids that are new, changed or gone since the last one."""
 
-    timestamp_version: int
-    targets_version: int
-    orders: int
+    timestamp_version: int  # 0 where the keys of snapshot and timestamp are not here
+    targets_version: int  # 0 where the repository's own list is not signed yet
+    orders: int  # signed, of the repository and of all authorities
     changed: tuple[str, ...]
     removed: tuple[str, ...]
-    expires: datetime  # when the timestamp does: sign again before
+    expires: datetime | None  # when the timestamp does: publish before
+    standings: tuple[Standing, ...]  # of the roles that were signed now
+    waiting: tuple[str, ...]  # the roles that have changes, and no key here
+    news: tuple[News, ...]  # all that was asked to be signed, in words
 
 
-def sign(workshop: Workshop, now: datetime, expires: datetime | None = None) -> Signing:
-    """Sign the staged orders; `expires` replaces the default life of every role but root.
+def sign(
+    workshop: Workshop,
+    now: datetime,
+    expires: datetime | None = None,
+    *,
+    again: bool = False,
+    secrets: SecretsHandler | None = None,
+) -> Signing:
+    """Sign what is staged with the keys that lie in the workshop; `expires` replaces the lives of all roles but root.
 
-    Where no order has changed and the list is not about to expire, only the timestamp is renewed. The timestamp is
-    written last: until then what was signed before is whole. Raises PublishError.
+    Where no order has changed and no list is about to expire, only the timestamp is renewed. It is written last: until
+    then what it led to before is whole. Raises PublishError.
     """
-    now = in_utc(now)
     if expires is not None and expires <= now:
         raise PublishError(f"The expiry {time_text(expires.timestamp())} has passed already; nothing was signed.")
-    root = workshop.root().signed
-    if root.is_expired(now):
+    standings: list[Standing] = []
+    waiting: list[str] = []
+    changed: list[str] = []
+    removed: list[str] = []
+    seen: list[News] = []
+    if root := read_pending(workshop, "root"):
+        seen += news(workshop, "root", root)
+        told = _add_local(workshop, "root", root, secrets)
+        standings += [told] if told else []
+        waiting += [] if told else ["root"]
+    _refuse_expired_root(workshop, now)
+    for role in (TARGETS, *workshop.roles()):
+        if again and local_signers(workshop, role, keys_of(workshop, role), secrets):
+            drop_pending(workshop, role)
+        if not is_wanted(workshop, role, now, expires):
+            continue
+        if not local_signers(workshop, role, keys_of(workshop, role), secrets):
+            waiting.append(role)
+            continue
+        before = workshop.accepted(role)
+        metadata = to_sign(workshop, role, now, expires)
+        seen += news(workshop, role, metadata)
+        told = _add_local(workshop, role, metadata, secrets)
+        if told is not None:
+            standings.append(told)
+            new, gone = _difference(before, metadata.signed)
+            changed += new
+            removed += gone
+    sealed = seal(workshop, now, expires=expires, secrets=secrets)
+    if not sealed and not standings and waiting:
         raise PublishError(
-            f"The root of {workshop.folder} has expired; no daemon would take a list that it vouches for."
+            f"No key of {', '.join(waiting)} lies in {workshop.keys}; nothing was signed. Name one with --role ROLE "
+            "--key FILE."
         )
-    signers = {role: _signer(workshop, root, role) for role in ("targets", "snapshot", "timestamp")}
-    current = workshop.current()
-    last = current[2].signed.targets if current else {}
-    targets, changed = _targets(workshop, last, now)
-    removed = tuple(sorted(_identifier(path) for path in last.keys() - targets.keys()))
+    return _signing(workshop, sealed, standings, waiting, changed, removed, seen)
 
-    if current and not changed and not removed and not _renew(current[2].signed, now, expires):
-        timestamp, snapshot, listed = current
-        timestamp.signed.version += 1
-    else:
-        versions = [part.signed.version for part in current] if current else [0, 0, 0]
-        timestamp, snapshot = Metadata(Timestamp(versions[0] + 1)), Metadata(Snapshot(versions[1] + 1))
-        listed = Metadata(Targets(versions[2] + 1, targets=targets))
-        until = expires or now + LIST_LIFE
-        content = _write(workshop, listed, signers["targets"], f"{versions[2] + 1}.targets.json", until)
-        snapshot.signed.meta["targets.json"] = MetaFile.from_data(versions[2] + 1, content, ["sha256"])
-        content = _write(workshop, snapshot, signers["snapshot"], f"{versions[1] + 1}.snapshot.json", until)
-        timestamp.signed.snapshot_meta = MetaFile.from_data(versions[1] + 1, content, ["sha256"])
-    _write(workshop, timestamp, signers["timestamp"], "timestamp.json", expires or now + TIMESTAMP_LIFE)
-    return Signing(
-        timestamp_version=timestamp.signed.version,
-        targets_version=listed.signed.version,
-        orders=len(targets),
-        changed=changed,
-        removed=removed,
-        expires=timestamp.signed.expires,
+
+def is_wanted(workshop: Workshop, role: str, now: datetime, expires: datetime | None = None) -> bool:
+    """Whether something of a role is to be signed: it is pending, has changed, expires soon, or has other keys now."""
+    if read_pending(workshop, role):
+        return True
+    last = workshop.accepted(role)
+    if last is None:
+        return role == TARGETS or bool(workshop.staged(role))
+    return (
+        not shows_what_is_staged(workshop, role, last.signed)
+        or is_due(last.signed, now, expires)
+        or not is_signed(workshop, role, last)
     )
 
 
-def _signer(workshop: Workshop, root: Root, role: str) -> CryptoSigner:
-    signer = load_signer(workshop.keys, role)
-    if signer.public_key.keyid not in root.roles[role].keyids:
-        raise PublishError(f"{workshop.keys / role}.pem is not the key that the root names; nothing was signed.")
-    return signer
+def to_sign(
+    workshop: Workshop, role: str, now: datetime, expires: datetime | None = None, *, again: bool = False
+) -> Metadata[Targets]:
+    """Give what a person is to sign of `targets` or an authority: what is pending, else a new version of it.
+
+    What is pending and no longer shows what is staged is made anew: at once where nobody has signed it, and `again`
+    where somebody has. Raises PublishError, also where there is nothing to sign.
+    """
+    _refuse_expired_root(workshop, now)
+    if again:
+        drop_pending(workshop, role)
+    pending = read_pending(workshop, role)
+    if pending is not None and isinstance(pending.signed, Targets):
+        if shows_what_is_staged(workshop, role, pending.signed) and not pending.signed.is_expired(now):
+            return pending
+        if pending.signatures:
+            raise PublishError(
+                f"What is pending of {role} no longer shows what is staged, so its {len(pending.signatures)} "
+                "signatures are for nothing. Make it anew with --again; all have to sign anew then."
+            )
+    elif pending is None and not is_wanted(workshop, role, now, expires):
+        raise PublishError(f"Nothing of {role} has changed; there is nothing to sign.")
+    metadata = prepared(workshop, role, in_utc(now), expires)
+    write_pending(workshop, role, metadata)
+    return metadata
 
 
-def _renew(listed: Targets, now: datetime, expires: datetime | None) -> bool:
-    return listed.expires < now + RENEW_BEFORE or (expires is not None and listed.expires != in_utc(expires))
+def _add_local(workshop: Workshop, role: str, metadata: Pending, secrets: SecretsHandler | None) -> Standing | None:
+    told = None
+    for signer in local_signers(workshop, role, keys_of(workshop, role, metadata), secrets):
+        if signer.public_key.keyid not in metadata.signatures:
+            told = add_signature(workshop, role, metadata, signer)
+            if told.is_complete:
+                break
+    return told
 
 
-def _targets(
-    workshop: Workshop, last: dict[str, TargetFile], now: datetime
-) -> tuple[dict[str, TargetFile], tuple[str, ...]]:
-    staged = workshop.staged()
-    if not staged:
+def _refuse_expired_root(workshop: Workshop, now: datetime) -> None:
+    if workshop.root().signed.is_expired(now):
         raise PublishError(
-            f"No order is staged in {workshop.folder}; an empty list is not signed. Lift orders instead."
+            f"The root of {workshop.folder} has expired; no daemon would take a list that it vouches for. Make a new "
+            f"one: blockd authority rotate {workshop.folder} root --expires DATE"
         )
-    targets: dict[str, TargetFile] = {}
-    changed = []
-    for identifier, content in staged.items():
-        path = f"{ORDERS}/{identifier}.json"
-        if path in last and _signed_content(workshop, last[path]) == content:
-            targets[path] = last[path]
-            continue
-        stamped = _stamped(workshop, identifier, content, now)
-        targets[path] = TargetFile.from_data(path, stamped, ["sha256"])
-        replace_file(workshop.targets / f"{hashlib.sha256(stamped).hexdigest()}.{identifier}.json", stamped)
-        changed.append(identifier)
-    return targets, tuple(changed)
 
 
-def _stamped(workshop: Workshop, identifier: str, content: bytes, now: datetime) -> bytes:
-    source = str(workshop.orders / f"{identifier}.json")
-    try:
-        found, checked = canonical(json.loads(content), source)  # the file lay open since it was staged
-    except (ValueError, BadOrder) as error:
-        raise PublishError(f"{source} was changed and cannot be signed: {error}") from error
-    if found != identifier:
-        raise PublishError(f"{source} holds the order {found}; nothing was signed. Stage the order again.")
-    return to_bytes({**json.loads(checked), "published": time_text(now.timestamp())})
+def _difference(before: Metadata[Targets] | None, signed: Targets) -> tuple[list[str], list[str]]:
+    """Give the ids of orders that are new or changed in `signed`, and of those that are gone."""
+    last = before.signed.targets if before else {}
+    changed = [path for path, target in signed.targets.items() if last.get(path) != target]
+    removed = last.keys() - signed.targets.keys()
+    return [name for it in changed if (name := identifier_of(it))], sorted(filter(None, map(identifier_of, removed)))
 
 
-def _signed_content(workshop: Workshop, target: TargetFile) -> bytes | None:
-    """The document that `target` was made from, without the stamp; None where the file is gone or damaged."""
-    try:
-        content = (workshop.targets / f"{target.hashes['sha256']}.{_identifier(target.path)}.json").read_bytes()
-        target.verify_length_and_hashes(content)
-    except (OSError, RepositoryError):
-        return None
-    document = json.loads(content)
-    document.pop("published", None)
-    return to_bytes(document)
-
-
-def _identifier(path: str) -> str:
-    return path.removeprefix(f"{ORDERS}/").removesuffix(".json")
-
-
-def _write(workshop: Workshop, metadata: Metadata[T], signer: CryptoSigner, name: str, expires: datetime) -> bytes:
-    metadata.signed.expires = in_utc(expires)
-    metadata.sign(signer)
-    content = metadata.to_bytes()
-    replace_file(workshop.metadata / name, content)
-    return content
+def _signing(
+    workshop: Workshop,
+    sealed: Sealed | None,
+    standings: list[Standing],
+    waiting: list[str],
+    changed: list[str],
+    removed: list[str],
+    seen: list[News],
+) -> Signing:
+    signed = [found.signed for role in (TARGETS, *workshop.roles()) if (found := workshop.accepted(role))]
+    targets = workshop.accepted(TARGETS)
+    return Signing(
+        timestamp_version=sealed.timestamp_version if sealed else 0,
+        targets_version=targets.signed.version if targets else 0,
+        orders=sum(1 for part in signed for path in part.targets if identifier_of(path)),
+        changed=tuple(changed),
+        removed=tuple(removed),
+        expires=sealed.expires if sealed else None,
+        standings=tuple(standings),
+        waiting=tuple(waiting),
+        news=tuple(seen),
+    )

@@ -1,9 +1,13 @@
-"""The workshop of an authority: a folder with its keys, its metadata and the orders it has staged.
+"""The workshop: a folder with what a repository of orders is made from, and what was signed of it.
 
-DIR/keys/{root,targets,snapshot,timestamp}.pem    private keys; the only secret
-DIR/orders/ID.json                                staged orders, canonical JSON
-DIR/metadata/                                     what was signed (TUF 1.0, consistent snapshots)
-DIR/targets/orders/SHA256.ID.json                 orders as they were signed
+DIR/keys/NAME.pem                        private keys of those who sign here; the only secret
+DIR/orders/[ROLE/]ID.json                staged orders, canonical JSON; those in ROLE are an authority's
+DIR/delegations.json                     the authorities as they are staged (`blockd.publish.delegations`)
+DIR/signers.json                         names of people by their keys, for this folder's readers; never published
+DIR/pending/ROLE.json                    metadata that still lacks signatures (`blockd.publish.pending`)
+DIR/metadata/                            what was signed (TUF 1.0, consistent snapshots)
+DIR/targets/orders/[ROLE/]SHA256.ID.json orders as they are, or are to be, signed
+DIR/targets/lists/[ROLE/]SHA256.FILE     files of lists that orders name
 """
 
 from __future__ import annotations
@@ -12,52 +16,70 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, T, Targets, Timestamp
+from tuf.api.metadata import Delegations, Metadata, Root, Snapshot, T, Targets, Timestamp
 
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import OrderDocument, parse_document
 from blockd.orders.document import time_from_text
+from blockd.publish.delegations import authority_name, checked_role, read_delegations
 from blockd.publish.documents import canonical
+from blockd.publish.founding import ROOT_LIFE, Founding
 from blockd.publish.keys import make_keys
 from blockd.ruleset.replace import replace_file, sync_folder
 
-ROOT_LIFE = timedelta(days=3652)  # ten years: a new root has to reach every daemon by hand
 ORDERS = "orders"
+TARGETS = "targets"  # the role that signs the repository's own orders, and the authorities
+_ROOT = "root.json"
+_VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 class Workshop:
-    """One authority's folder. Every method raises PublishError with a sentence."""
+    """One repository's folder. Every method raises PublishError with a sentence; `role` "" is the repository itself."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.keys = folder / "keys"
         self.metadata = folder / "metadata"
+        self.pending = folder / "pending"
         self.orders = folder / ORDERS
         self.targets = folder / "targets" / ORDERS
-        if not (self.metadata / "1.root.json").is_file():
+        self.signers = folder / "signers.json"
+        self.delegations = folder / "delegations.json"
+        if not any((part / name).is_file() for part, name in ((self.metadata, "1.root.json"), (self.pending, _ROOT))):
             raise PublishError(f"{folder} is no workshop; make one with: blockd authority init {folder}")
 
     @classmethod
-    def make(cls, folder: Path, now: datetime, expires: datetime | None = None) -> Workshop:
-        """Make a workshop with fresh keys; its root lasts until `expires`, by default ten years from `now`."""
-        keys, metadata, orders = folder / "keys", folder / "metadata", folder / ORDERS
-        if any(part.exists() for part in (keys, metadata, orders)):
+    def make(
+        cls, folder: Path, now: datetime, expires: datetime | None = None, founding: Founding | None = None
+    ) -> Workshop:
+        """Make a workshop; its root lasts until `expires`, by default ten years from `now`.
+
+        Keys that `founding` does not give are made. Where it gives the keys of the root, the root waits for them.
+        """
+        founding = founding or Founding()
+        founding.check()
+        keys, metadata, pending = folder / "keys", folder / "metadata", folder / "pending"
+        if any(part.exists() for part in (keys, metadata, pending, folder / ORDERS)):
             raise PublishError(f"{folder} already is a workshop; its keys and orders were left alone.")
         folder.mkdir(parents=True, exist_ok=True)
-        signers = make_keys(keys)
-        for part in (metadata, orders, folder / "targets", folder / "targets" / ORDERS):
+        made = make_keys(keys, founding.roles_without_keys(), founding.password)
+        for part in (folder / ORDERS, folder / "targets", folder / "targets" / ORDERS, metadata, pending):
             part.mkdir()
-        root = Root(expires=in_utc(expires or now + ROOT_LIFE), consistent_snapshot=True)
-        for role, signer in signers.items():
-            root.add_key(signer.public_key, role)
+        root = founding.root(
+            {role: signer.public_key for role, signer in made.items()}, in_utc(expires or now + ROOT_LIFE)
+        )
         signed = Metadata(root)
-        signed.sign(signers["root"])
-        replace_file(metadata / "1.root.json", signed.to_bytes())
+        if founding.root_keys:
+            replace_file(pending / _ROOT, signed.to_bytes())
+        else:
+            signed.sign(made["root"])
+            replace_file(metadata / "1.root.json", signed.to_bytes())
         sync_folder(folder)
         return cls(folder)
 
@@ -74,20 +96,41 @@ class Workshop:
         finally:
             os.close(descriptor)
 
-    def stage(self, documents: dict[str, bytes]) -> None:
+    def roles(self) -> dict[str, str]:
+        """All authorities, as they are staged: the full name of each by its role, in the order of the delegations."""
+        return {name: authority_name(role) for name, role in (self.staged_delegations().roles or {}).items()}
+
+    def authority_of(self, role: str) -> str:
+        """The full name of the authority whose role it is; empty for the repository's own orders."""
+        if not role:
+            return ""
+        roles = self.roles()
+        if role not in roles:
+            known = ", ".join(roles) or "none"
+            raise PublishError(f"{role} is no authority in {self.folder}; there are: {known}. Add it with delegate.")
+        return roles[role]
+
+    def staged_delegations(self) -> Delegations:
+        """The authorities as they are staged."""
+        return read_delegations(self.delegations)
+
+    def stage(self, documents: dict[str, bytes], role: str = "") -> None:
         """Stage canonical documents by id; an order of the same id is replaced."""
+        self.authority_of(role)
+        folder = self.orders_of(role)
+        folder.mkdir(parents=True, exist_ok=True)
         for identifier, content in documents.items():
-            replace_file(self.orders / f"{identifier}.json", content)
+            replace_file(folder / f"{identifier}.json", content)
 
-    def staged(self) -> dict[str, bytes]:
-        """The canonical documents of all staged orders, by id."""
-        return {path.stem: path.read_bytes() for path in sorted(self.orders.glob("*.json"))}
+    def staged(self, role: str = "") -> dict[str, bytes]:
+        """The canonical documents of all staged orders of a role, by id."""
+        return {path.stem: path.read_bytes() for path in sorted(self.orders_of(role).glob("*.json"))}
 
-    def document(self, identifier: str) -> OrderDocument:
+    def document(self, identifier: str, role: str = "") -> OrderDocument:
         """One staged order, parsed."""
-        return parse_document(self._load(identifier), str(self._path(identifier)))
+        return parse_document(self._load(identifier, role), str(self._path(identifier, role)))
 
-    def lift(self, identifier: str, on: str, reason: str) -> None:
+    def lift(self, identifier: str, on: str, reason: str, role: str = "") -> None:
         """Write into a staged order that it is lifted at `on` (RFC 3339) and why."""
         try:
             time_from_text(on)
@@ -97,28 +140,43 @@ class Workshop:
             ) from error
         if not reason.strip():
             raise PublishError(f"A lifting needs a reason; {identifier} was not lifted.")
-        raw = {**self._load(identifier), "lifted_on": on, "lifted_reason": reason}
+        raw = {**self._load(identifier, role), "lifted_on": on, "lifted_reason": reason}
         try:
-            self.stage(dict([canonical(raw, str(self._path(identifier)))]))
+            self.stage(dict([canonical(raw, str(self._path(identifier, role)))]), role)
         except BadOrder as error:
             raise PublishError(f"{identifier} was not lifted: {error}") from error
 
-    def remove(self, identifier: str) -> None:
+    def remove(self, identifier: str, role: str = "") -> None:
         """Take a staged order out; the next signing leaves it out of the list."""
-        self._path(identifier).unlink()
-        sync_folder(self.orders)
+        self._path(identifier, role).unlink()
+        sync_folder(self.orders_of(role))
 
     def root(self) -> Metadata[Root]:
-        """The newest root."""
-        return self.load(f"{max(self.root_versions())}.root.json", Root)
+        """The newest root that has all its signatures."""
+        versions = self.root_versions()
+        if not versions:
+            raise PublishError(
+                f"The first root of {self.folder} still lacks signatures: blockd authority sign {self.folder} --role "
+                "root --key FILE"
+            )
+        return self.load(f"{versions[-1]}.root.json", Root)
 
     def root_versions(self) -> list[int]:
         """The versions of all roots, from the first on."""
-        names = (path.name.partition(".")[0] for path in self.metadata.glob("*.root.json"))
-        return sorted(int(name) for name in names if name.isdecimal())
+        return self.versions("root")
+
+    def versions(self, role: str) -> list[int]:
+        """The versions of a role's metadata that have all their signatures, ascending."""
+        names = (path.name.partition(".")[0] for path in self.metadata.glob(f"*.{role}.json"))
+        return sorted(int(name) for name in names if _VERSION.fullmatch(name))
+
+    def accepted(self, role: str) -> Metadata[Targets] | None:
+        """The newest metadata of `targets` or of an authority that has all its signatures; None where there is none."""
+        versions = self.versions(role)
+        return self.load(f"{versions[-1]}.{role}.json", Targets) if versions else None
 
     def current(self) -> tuple[Metadata[Timestamp], Metadata[Snapshot], Metadata[Targets]] | None:
-        """What was signed last; None where nothing was."""
+        """What the newest timestamp leads to: what is to be published; None where there is nothing."""
         if not (self.metadata / "timestamp.json").is_file():
             return None
         timestamp = self.load("timestamp.json", Timestamp)
@@ -128,31 +186,39 @@ class Workshop:
 
     def load(self, name: str, kind: type[T]) -> Metadata[T]:
         """Read one metadata file, which has to be of the role `kind`."""
-        path = self.metadata / name
-        try:
-            found: Metadata[T] = Metadata.from_bytes(path.read_bytes())
-        except (OSError, RepositoryError) as error:
-            raise PublishError(f"{path} cannot be used: {error}. Bring it back from a backup.") from error
-        if not isinstance(found.signed, kind):
-            raise PublishError(f"{path} is metadata of another role. Bring it back from a backup.")
-        return found
+        return read_metadata(self.metadata / name, kind)
 
-    def _path(self, identifier: str) -> Path:
-        path = self.orders / f"{identifier}.json"
+    def orders_of(self, role: str) -> Path:
+        """The folder of a role's staged orders."""
+        return self.orders / checked_role(role) if role else self.orders
+
+    def _path(self, identifier: str, role: str) -> Path:
+        path = self.orders_of(role) / f"{identifier}.json"
         if "/" in identifier or not path.is_file():
-            known = ", ".join(sorted(self.staged())) or "none"
+            known = ", ".join(sorted(self.staged(role))) or "none"
             raise PublishError(f"No order {identifier} is staged in {self.folder}; staged: {known}.")
         return path
 
-    def _load(self, identifier: str) -> dict[str, object]:
-        path = self._path(identifier)
+    def _load(self, identifier: str, role: str) -> dict[str, object]:
+        path = self._path(identifier, role)
         try:
             raw = json.loads(path.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PublishError(f"{path} is no JSON: {error}. Stage the order again.") from error
         if not isinstance(raw, dict):
             raise PublishError(f"{path} is no JSON object. Stage the order again.")
         return raw
+
+
+def read_metadata(path: Path, kind: type[T]) -> Metadata[T]:
+    """Read a metadata file, which has to be of the role `kind`; raises PublishError."""
+    try:
+        found: Metadata[T] = Metadata.from_bytes(path.read_bytes())
+    except (OSError, RepositoryError) as error:
+        raise PublishError(f"{path} cannot be used: {error}. Bring it back from a backup.") from error
+    if not isinstance(found.signed, kind):
+        raise PublishError(f"{path} is metadata of another role. Bring it back from a backup.")
+    return found
 
 
 def in_utc(moment: datetime) -> datetime:

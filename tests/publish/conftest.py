@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from blockd.publish import Workshop
+from tests.publish.people import People
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -42,3 +43,15 @@ def order_file(tmp_path: Path, order: dict[str, object]) -> Path:
     path = tmp_path / "order.json"
     path.write_text(json.dumps(order))
     return path
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> People:
+    return People(tmp_path)
+
+
+@pytest.fixture
+def shared(workshop: Workshop, people: People) -> Workshop:
+    """A workshop with keys of its own for its root, and an authority that needs two of three people."""
+    people.delegate(workshop)
+    return workshop

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from blockd.errors import PublishError
+from blockd.feeds.signed import SignedRepository, SignedVersion
 from blockd.publish import Workshop, publish, read_documents, sign
-from blockd.ruleset.replace import replace_file
+from blockd.ruleset.replace import replacing
 
 DAY = timedelta(days=1)
 
@@ -43,7 +47,7 @@ def test_first_signing_makes_version_one_of_every_role(staged: Workshop, now: da
     root.verify_delegate("timestamp", timestamp.signed_bytes, timestamp.signatures)
     root.verify_delegate("snapshot", snapshot.signed_bytes, snapshot.signatures)
     root.verify_delegate("targets", targets.signed_bytes, targets.signatures)
-    assert timestamp.signed.expires == now + 7 * DAY
+    assert timestamp.signed.expires == now + DAY
     assert targets.signed.expires == snapshot.signed.expires == now + 90 * DAY
 
 
@@ -56,7 +60,7 @@ def test_nothing_changed_renews_only_the_timestamp(staged: Workshop, now: dateti
     sign(staged, now)
     done = sign(staged, now + DAY)
     assert (done.targets_version, done.timestamp_version, done.changed) == (1, 2, ())
-    assert done.expires == now + 8 * DAY
+    assert done.expires == now + 2 * DAY
     assert names(staged.metadata) == {"1.root.json", "1.targets.json", "1.snapshot.json", "timestamp.json"}
     assert signed_order(staged)["published"] == "2026-03-01T12:00:00Z"
 
@@ -125,26 +129,55 @@ def test_staged_order_spoilt_by_hand_is_not_signed(staged: Workshop, now: dateti
 def test_key_that_the_root_does_not_name_is_refused(staged: Workshop, now: datetime, tmp_path: Path) -> None:
     other = Workshop.make(tmp_path / "other", now)
     (staged.keys / "targets.pem").write_bytes((other.keys / "targets.pem").read_bytes())
-    with pytest.raises(PublishError, match="is not the key that the root names"):
+    with pytest.raises(PublishError, match="is not the key that targets has"):
         sign(staged, now)
 
 
-@pytest.mark.parametrize("name", ["2.targets.json", "2.snapshot.json", "timestamp.json"])
-def test_signing_stopped_half_way_leaves_the_last_version_whole(
-    staged: Workshop, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+class Killed(Exception):
+    """The process ended here."""
+
+
+def killed_before_file(number: int, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Let writing end before the file of this number; gives the list that all files written are put into."""
+    written: list[Path] = []
+
+    @contextlib.contextmanager
+    def counting(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+        if len(written) == number:
+            raise Killed
+        written.append(path)
+        with replacing(path, mode) as file:
+            yield file
+
+    monkeypatch.setattr("blockd.ruleset.replace.replacing", counting)
+    monkeypatch.setattr("blockd.publish.publishing.replacing", counting)
+    return written
+
+
+def fetched(workshop: Workshop, out: Path, state: Path, now: datetime) -> SignedVersion:
+    root = (workshop.metadata / "1.root.json").read_bytes()
+    return SignedRepository(out.as_uri(), root, state, now=now.timestamp).fetch()
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_kill_between_any_two_files_leaves_a_whole_list(
+    staged: Workshop, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
+    out, state, later = tmp_path / "out", tmp_path / "state", now + timedelta(hours=1)
     sign(staged, now)
+    publish(staged, out)
+    before = fetched(staged, out, state, later)
     staged.lift("order-1", "2026-03-02", "The platform has answered.")
-
-    def fail_at_name(path: Path, content: bytes) -> None:
-        if path.name == name:
-            raise OSError("no space")
-        replace_file(path, content)
-
-    monkeypatch.setattr("blockd.publish.signing.replace_file", fail_at_name)
-    with pytest.raises(OSError, match="no space"):
-        sign(staged, now + DAY)
+    written = killed_before_file(number, monkeypatch)
+    try:
+        sign(staged, later)
+        publish(staged, out)
+        assert len(written) <= number
+    except Killed:
+        assert len(written) == number
     monkeypatch.undo()
-    assert publish(staged, tmp_path / "out").targets_version == 1
-    assert sign(staged, now + DAY).targets_version == 2
-    assert publish(staged, tmp_path / "out").targets_version == 2
+    there = fetched(staged, out, state, later)
+    assert there.targets_version == (before.targets_version if written[-1:] != [out / "metadata/timestamp.json"] else 2)
+    sign(staged, later)
+    assert publish(staged, out).targets_version == 2
+    assert fetched(staged, out, state, later).documents[0].order.lifted_on is not None

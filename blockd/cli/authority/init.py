@@ -5,28 +5,55 @@ from __future__ import annotations
 import argparse
 
 from blockd.cli.authority.dates import date_option, now
+from blockd.cli.authority.passwords import is_password_given, new_password, password_option
+from blockd.cli.authority.public_keys import public_keys
 from blockd.cli.output import show
 from blockd.orders.document import time_text
 from blockd.publish import Workshop
+from blockd.publish.founding import Founding
+from blockd.publish.pending import read_pending
+from blockd.publish.signers import name_signers
 
-HELP = "make a workshop with fresh keys"
+HELP = "make a workshop, with fresh keys for all roles whose keys are not given"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
-    parser.add_argument("--expires", metavar="DATE", help="when it expires, instead of the default")
+    parser.add_argument("--expires", metavar="DATE", help="when its root expires, instead of in ten years")
+    parser.add_argument("--root-key", action="append", default=[], metavar="[NAME=]PUBLIC", help="a key of the root")
+    parser.add_argument("--threshold", type=int, default=1, metavar="N", help="how many of them a root needs")
+    parser.add_argument("--targets-key", action="append", default=[], metavar="[NAME=]PUBLIC", help="a key of targets")
+    parser.add_argument("--targets-threshold", type=int, default=1, metavar="N", help="how many of them a list needs")
+    parser.add_argument("--encrypt", action="store_true", help="encrypt the keys that are made, by one password")
+    password_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it and give the exit code."""
-    workshop = Workshop.make(args.folder, now(), date_option(args.expires, "--expires"))
-    root = workshop.root().signed
+    root_keys, targets_keys = public_keys(args.root_key), public_keys(args.targets_key)
+    founding = Founding(
+        tuple(key for key, _ in root_keys.values()),
+        args.threshold,
+        tuple(key for key, _ in targets_keys.values()),
+        args.targets_threshold,
+        new_password(args) if args.encrypt or is_password_given(args) else None,
+    )
+    workshop = Workshop.make(args.folder, now(), date_option(args.expires, "--expires"), founding)
+    name_signers(workshop, {keyid: name for keyid, (_, name) in {**root_keys, **targets_keys}.items()})
+    pending = read_pending(workshop, "root")
+    root = pending.signed if pending else workshop.root().signed
+    expires = time_text(root.expires.timestamp())
+    lines = [
+        f"{args.folder} is a workshop now; its root lasts until {expires}.",
+        f"The private keys are in {workshop.keys}. Keep a copy where nobody else can read it.",
+    ]
+    if pending:
+        lines.append(
+            f"Its root needs {args.threshold} signatures: blockd authority sign {args.folder} --role root --key FILE"
+        )
     show(
         args.json,
-        {"workshop": str(args.folder), "root_version": root.version, "expires": time_text(root.expires.timestamp())},
-        [
-            f"{args.folder} is a workshop now; its root lasts until {time_text(root.expires.timestamp())}.",
-            f"The private keys are in {workshop.keys}. Keep a copy where nobody else can read it.",
-        ],
+        {"workshop": str(args.folder), "root_version": root.version, "expires": expires, "pending": bool(pending)},
+        lines,
     )
     return 0

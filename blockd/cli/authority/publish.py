@@ -3,32 +3,66 @@
 from __future__ import annotations
 
 import argparse
+from datetime import timedelta
 from pathlib import Path
 
+from blockd.cli.authority.dates import date_option, now
+from blockd.cli.authority.passwords import password_option, secrets
 from blockd.cli.output import show
+from blockd.errors import CommandError
+from blockd.orders.document import time_text
 from blockd.publish import Workshop, publish
+from blockd.publish.online import seal
+from blockd.publish.pending import pending_roles
+from blockd.publish.publishing import prune
 
-HELP = "copy what is signed to the folder that readers fetch from"
+HELP = "copy what has all its signatures to the folder that readers fetch from, and renew the timestamp where it is due"
+MAX_PRUNE = 36_500  # days; a hundred years
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     parser.add_argument("target", type=Path, metavar="FOLDER", help="the folder that readers fetch from")
+    parser.add_argument("--renew", action="store_true", help="renew the timestamp also where half its life is left")
+    parser.add_argument("--expires", metavar="DATE", help="when snapshot and timestamp expire, instead of the default")
+    parser.add_argument("--prune", type=int, metavar="DAYS", help="remove files that are older and no longer listed")
+    password_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it and give the exit code."""
+    if args.prune is not None and not 0 < args.prune <= MAX_PRUNE:
+        raise CommandError(
+            f"--prune {args.prune}: 1 to {MAX_PRUNE} days are allowed; readers need old files for a while"
+        )
     workshop = Workshop(args.folder)
+    expires = date_option(args.expires, "--expires")
     with workshop.locked():
+        sealed = seal(workshop, now(), expires=expires, renew=args.renew or bool(expires), secrets=secrets(args))
         done = publish(workshop, args.target)
+        removed = prune(workshop, args.target, timedelta(days=args.prune), now()) if args.prune else ()
+    held = sealed.held if sealed else {}
+    current = workshop.current()
+    until = time_text(current[0].signed.expires.timestamp()) if current else ""
+    pending = pending_roles(workshop)
     show(
         args.json,
         {
             "folder": str(args.target),
             "targets_version": done.targets_version,
             "timestamp_version": done.timestamp_version,
+            "expires": until,
             "written": done.written,
+            "removed": removed,
+            "held": held,
+            "pending": pending,
         },
-        [f"{args.target} holds list version {done.targets_version}; {len(done.written)} files were new."],
+        [
+            *(f"{role} is not published anew: {why}" for role, why in held.items()),
+            *(f"{role} lacks signatures; what was published of it before stays" for role in pending),
+            *([f"{len(removed)} old files were removed"] if args.prune else []),
+            f"{args.target} holds list version {done.targets_version}; {len(done.written)} files were new.",
+            f"Publish again before {until}.",
+        ],
     )
     return 0

@@ -1,0 +1,83 @@
+"""`blockd authority delegate`: the authorities of a repository, each with its part and its keys."""
+
+from __future__ import annotations
+
+import argparse
+
+from blockd.cli.authority.public_keys import public_keys
+from blockd.cli.output import show
+from blockd.errors import CommandError
+from blockd.publish import Workshop
+from blockd.publish.delegations import authority_name, delegate, undelegate, write_delegations
+from blockd.publish.pending import pending_roles
+from blockd.publish.signers import name_signers, signer_names, told_signer
+
+HELP = "add, change, remove or list authorities that sign their own orders"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its options."""
+    parser.add_argument("role", nargs="?", default="", metavar="ROLE", help="small letters, digits and hyphens")
+    parser.add_argument("--name", default="", metavar="TEXT", help="the authority's full name, as its orders have it")
+    parser.add_argument(
+        "--key",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]PUBLIC",
+        help="its keys; they replace those before",
+    )
+    parser.add_argument("--threshold", type=int, default=0, metavar="N", help="how many of them an order needs")
+    parser.add_argument("--remove", action="store_true", help="remove the authority, and all its orders with it")
+    parser.add_argument("--list", action="store_true", help="print the authorities")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it and give the exit code."""
+    changes = bool(args.name or args.key or args.threshold)
+    if args.list + args.remove + changes != 1 or args.list == bool(args.role) or args.threshold < 0:
+        raise CommandError(
+            "delegate takes one of: ROLE --name TEXT --key PUBLIC... --threshold N, ROLE --remove, --list"
+        )
+    workshop = Workshop(args.folder)
+    if args.list:
+        return _list(workshop, args.json)
+    keys = public_keys(word for words in args.key for word in words)
+    with workshop.locked():
+        delegations = workshop.staged_delegations()
+        if args.remove:
+            undelegate(delegations, args.role)
+        else:
+            delegate(delegations, args.role, args.name, [key for key, _ in keys.values()], args.threshold)
+            name_signers(workshop, {keyid: name for keyid, (_, name) in keys.items()})
+        write_delegations(workshop.delegations, delegations)
+    done = "removed" if args.remove else "staged"
+    told = {"role": args.role, "done": done}
+    if not args.remove:
+        told["authority"] = workshop.authority_of(args.role)
+    show(args.json, told, [f"{done} {args.role}", "Nothing is published yet; next: targets has to sign it."])
+    return 0
+
+
+def _list(workshop: Workshop, as_json: bool) -> int:
+    names, pending = signer_names(workshop), pending_roles(workshop)
+    rows = []
+    for role, told in (workshop.staged_delegations().roles or {}).items():
+        rows.append(
+            {
+                "role": role,
+                "authority": authority_name(told),
+                "threshold": told.threshold,
+                "keys": [{"keyid": keyid, "name": names.get(keyid, "")} for keyid in told.keyids],
+                "orders": len(workshop.staged(role)),
+                "signed_version": max(workshop.versions(role), default=0),
+                "pending": role in pending,
+            }
+        )
+    lines = [
+        f"{row['role']:20} {row['orders']:5} orders, {row['threshold']} of {len(told.keyids)} keys {row['authority']}\n"
+        + "\n".join(f"    {told_signer(names, keyid)}" for keyid in told.keyids)
+        for row, told in zip(rows, (workshop.staged_delegations().roles or {}).values(), strict=True)
+    ]
+    show(as_json, {"authorities": rows}, lines or [f"{workshop.folder} has no authorities; its orders are its own."])
+    return 0

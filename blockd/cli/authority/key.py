@@ -1,0 +1,60 @@
+"""`blockd authority key`: make, show and import keys."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from securesystemslib.signer import Key
+
+from blockd.cli.authority.passwords import new_password, password_option, secrets
+from blockd.cli.output import show
+from blockd.errors import PublishError
+from blockd.publish.keys import new_key, public_file, public_pem, read_public
+from blockd.publish.references import import_key, is_uri, write_reference
+from blockd.ruleset.replace import replace_file
+
+HELP = "make an Ed25519 key in an encrypted file, show a key, or import one from a token or a cloud"
+IN_WORKSHOP = False
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its options."""
+    deeds = parser.add_subparsers(dest="deed", required=True, metavar="new|show|import")
+    new = deeds.add_parser("new", help="make a key; FILE.pub is its public half")
+    new.add_argument("file", type=Path, metavar="FILE", help="where the private key is to lie")
+    shown = deeds.add_parser("show", help="print a public key and its id")
+    shown.add_argument("key", metavar="FILE|URI", help="a key's file, or the URI of one that lies elsewhere")
+    imported = deeds.add_parser("import", help="write a reference to a key in a token or a cloud")
+    imported.add_argument(
+        "uri", metavar="URI", help="hsm:[ID][?label=TOKEN], gcpkms:NAME, awskms:ID, azurekms://VAULT/keys/NAME, hv:NAME"
+    )
+    imported.add_argument("file", type=Path, metavar="FILE", help="where the reference is to lie; it holds no secret")
+    for deed in (new, shown, imported):
+        deed.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")
+        password_option(deed)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it and give the exit code."""
+    if args.deed == "new":
+        key: Key = new_key(args.file, new_password(args)).public_key
+        _show(args, key, f"{args.file} is a new key; {public_file(args.file)} is its public half.", file=args.file)
+    elif args.deed == "show":
+        key = import_key(args.key, secrets(args))[1] if is_uri(args.key) else read_public(Path(args.key))
+        _show(args, key, public_pem(key).decode().rstrip())
+    else:
+        if args.file.exists():
+            raise PublishError(f"{args.file} is there already and was left alone.")
+        uri, key = import_key(args.uri, secrets(args))
+        replace_file(args.file, write_reference(uri, key))
+        _show(args, key, f"{args.file} refers to {uri}; it stands for the private key and for the public one.", uri=uri)
+    return 0
+
+
+def _show(args: argparse.Namespace, key: Key, line: str, **more: object) -> None:
+    show(
+        args.json,
+        {"keyid": key.keyid, "type": key.keytype, "scheme": key.scheme, "public": public_pem(key).decode(), **more},
+        [line, f"key id {key.keyid} ({key.scheme})"],
+    )

@@ -1,0 +1,75 @@
+"""Where passwords and PINs come from: a file, the environment, or the person at the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from blockd.errors import CommandError
+
+VARIABLE = "BLOCKD_KEY_PASSWORD"
+MAX_FILE = 4096  # bytes of a password file; its first line is the password
+
+
+def password_option(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that names a password's file."""
+    parser.add_argument(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help=f"the file with the key's password or PIN; else {VARIABLE} is read, else it is asked for",
+    )
+
+
+def secrets(args: argparse.Namespace) -> Callable[[str], str]:
+    """Give what is asked for a secret by its name, each once; it raises CommandError where none is given."""
+    known: dict[str, str] = {}
+
+    def secret(name: str) -> str:
+        if name not in known:
+            known[name] = _given(args.password_file) or _asked(name)
+        return known[name]
+
+    return secret
+
+
+def new_password(args: argparse.Namespace) -> bytes:
+    """Give the password for a new key, asked for twice at a terminal; raises CommandError where none is given."""
+    given = _given(args.password_file)
+    if given:
+        return given.encode()
+    first = _asked("new password")
+    if first != _asked("new password again"):
+        raise CommandError("the two passwords are not the same; no key was made")
+    return first.encode()
+
+
+def is_password_given(args: argparse.Namespace) -> bool:
+    """Whether a password comes from a file or the environment."""
+    return args.password_file is not None or bool(os.environ.get(VARIABLE))
+
+
+def _given(file: Path | None) -> str:
+    if file is None:
+        return os.environ.get(VARIABLE, "")
+    try:
+        with file.open("rb") as opened:
+            line = opened.read(MAX_FILE).decode().partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"the password file {file} cannot be read: {error}") from error
+    if not line:
+        raise CommandError(f"the first line of the password file {file} is empty")
+    return line
+
+
+def _asked(name: str) -> str:
+    if not sys.stdin.isatty():
+        raise CommandError(f"{name}: is needed; give --password-file or set {VARIABLE}, or run this at a terminal")
+    answer = getpass.getpass(f"{name}: ")
+    if not answer:
+        raise CommandError(f"{name}: nothing was given")
+    return answer

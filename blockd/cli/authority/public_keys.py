@@ -1,0 +1,24 @@
+"""Public keys as the steps take them: files, each perhaps with the name of the person whose key it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from securesystemslib.signer import Key
+
+from blockd.publish.keys import read_public
+
+
+def public_keys(words: Iterable[str]) -> dict[str, tuple[Key, str]]:
+    """Read public keys, given as FILE or NAME=FILE; gives each with its name by its id. The file's name is the default.
+
+    Raises PublishError where one cannot be read.
+    """
+    found = {}
+    for word in words:
+        name, equals, file = word.partition("=")
+        path = Path(file if equals else word)
+        key = read_public(path)
+        found[key.keyid] = (key, name if equals else path.name.removesuffix(".pub").removesuffix(".pem"))
+    return found

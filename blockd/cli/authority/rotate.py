@@ -1,0 +1,58 @@
+"""`blockd authority rotate`: change whose keys the root names."""
+
+from __future__ import annotations
+
+import argparse
+
+from blockd.cli.authority.dates import date_option, now
+from blockd.cli.authority.public_keys import public_keys
+from blockd.cli.output import show
+from blockd.errors import CommandError
+from blockd.publish import Workshop
+from blockd.publish.delegations import TOP_ROLES
+from blockd.publish.pending import standing
+from blockd.publish.rotating import Change, rotate
+from blockd.publish.signers import name_signers
+
+HELP = "prepare a new root: other keys, another threshold or a later end of root, targets, snapshot or timestamp"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its options."""
+    parser.add_argument("role", metavar="ROLE", help=", ".join(TOP_ROLES))
+    parser.add_argument("--add", action="append", default=[], metavar="[NAME=]PUBLIC", help="a key to add")
+    parser.add_argument("--remove", action="append", default=[], metavar="KEYID", help="a key to remove")
+    parser.add_argument("--threshold", type=int, default=0, metavar="N", help="how many of its keys the role needs")
+    parser.add_argument("--expires", metavar="DATE", help="when the new root expires, instead of in ten years")
+    parser.add_argument("--again", action="store_true", help="drop the root that is pending, and what it changes")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it and give the exit code."""
+    if not (args.add or args.remove or args.threshold or args.expires):
+        raise CommandError("rotate takes at least one of --add, --remove, --threshold, --expires")
+    if args.threshold < 0:
+        raise CommandError(f"--threshold {args.threshold}: at least 1 is needed")
+    workshop = Workshop(args.folder)
+    added = public_keys(args.add)
+    change = Change(args.role, [key for key, _ in added.values()], args.remove, args.threshold)
+    with workshop.locked():
+        root = rotate(workshop, change, now(), date_option(args.expires, "--expires"), again=args.again)
+        name_signers(workshop, {keyid: name for keyid, (_, name) in added.items()})
+    told = standing(workshop, "root", root)
+    role = root.signed.roles[args.role]
+    show(
+        args.json,
+        {
+            "root_version": told.version,
+            "role": args.role,
+            "keys": role.keyids,
+            "threshold": role.threshold,
+            "lacking": told.lacking,
+        },
+        [
+            f"Version {told.version} of the root is pending: {args.role} needs {role.threshold} of {len(role.keyids)}.",
+            f"It needs {told.lacking} signatures; next: blockd authority sign {args.folder} --role root --key FILE",
+        ],
+    )
+    return 0

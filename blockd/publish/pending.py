@@ -1,0 +1,208 @@
+"""Metadata on its way to its threshold: DIR/pending/ROLE.json with the signatures that it has so far.
+
+Each person adds a signature, in the same folder or in a copy of it on another machine; what two copies have gathered is
+put together. The signed part never changes on the way: what it holds, down to the octet, is what the first one signed.
+With its last signature the metadata is moved to DIR/metadata/.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import Key, Signer
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root, RootVerificationResult, Targets, VerificationResult
+
+from blockd.errors import PublishError
+from blockd.publish.delegations import TOP_ROLES
+from blockd.publish.workshop import TARGETS, Workshop, read_metadata
+from blockd.ruleset.replace import replace_file, sync_folder
+
+Pending = Metadata[Root] | Metadata[Targets]
+MAX_PENDING = 16 * 1024 * 1024  # bytes; twice what a node takes of one targets file
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far metadata is: who has signed, who of those left may, and how many of them are needed."""
+
+    role: str
+    version: int
+    threshold: int  # of a root that changes its own keys, the larger one
+    signed: tuple[str, ...]  # key ids
+    unsigned: tuple[str, ...]  # key ids
+    lacking: int  # signatures
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it can be published."""
+        return not self.lacking
+
+
+def pending_roles(workshop: Workshop) -> tuple[str, ...]:
+    """The roles that have metadata without all its signatures."""
+    return tuple(sorted(path.stem for path in workshop.pending.glob("*.json")))
+
+
+def read_pending(workshop: Workshop, role: str) -> Pending | None:
+    """Give what is pending of a role, None where nothing is; raises PublishError where the file is not sound."""
+    path = workshop.pending / f"{role}.json"
+    if not path.is_file():
+        return None
+    pending: Pending = read_metadata(path, Root) if role == "root" else read_metadata(path, Targets)
+    newest = max(workshop.versions(role), default=0)
+    if pending.signed.version <= newest:
+        if pending.signed.version == newest:  # stopped between the two files of the last signature
+            path.unlink()
+            return None
+        raise PublishError(f"{path} is version {pending.signed.version}; {newest} is signed already. Remove the file.")
+    verify(workshop, role, pending, str(path))
+    return pending
+
+
+def write_pending(workshop: Workshop, role: str, pending: Pending) -> None:
+    """Keep metadata with the signatures that it has."""
+    workshop.pending.mkdir(exist_ok=True)
+    replace_file(workshop.pending / f"{role}.json", pending.to_bytes())
+
+
+def drop_pending(workshop: Workshop, role: str) -> None:
+    """Forget what was pending."""
+    (workshop.pending / f"{role}.json").unlink(missing_ok=True)
+    if workshop.pending.is_dir():
+        sync_folder(workshop.pending)
+
+
+def keys_of(workshop: Workshop, role: str, pending: Pending | None = None) -> dict[str, Key]:
+    """The keys that may sign for a role, by id; of a changed root the old ones and the new ones."""
+    if role == "root":
+        roots = [workshop.root().signed] if workshop.root_versions() else []
+        roots += [pending.signed] if pending is not None and isinstance(pending.signed, Root) else []
+        return {keyid: root.keys[keyid] for root in roots for keyid in root.roles["root"].keyids}
+    delegator = _delegator(workshop, role)
+    return {keyid: delegator.get_key(keyid) for keyid in delegator.get_delegated_role(role).keyids}
+
+
+def standing(workshop: Workshop, role: str, metadata: Pending) -> Standing:
+    """Tell how far metadata is."""
+    result = _result(workshop, role, metadata)
+    if isinstance(result, RootVerificationResult):
+        lacking = _lacking_root(result)
+        threshold = max(result.first.threshold, result.second.threshold)
+    else:
+        lacking, threshold = max(result.missing, 0), result.threshold
+    return Standing(
+        role=role,
+        version=metadata.signed.version,
+        threshold=threshold,
+        signed=tuple(result.signed),
+        unsigned=tuple(keyid for keyid in result.unsigned if keyid not in result.signed),
+        lacking=lacking,
+    )
+
+
+def is_signed(workshop: Workshop, role: str, metadata: Pending) -> bool:
+    """Whether metadata of an authority or of `targets` has the signatures that its keys of today ask for."""
+    return bool(_result(workshop, role, metadata))
+
+
+def verify(workshop: Workshop, role: str, metadata: Pending, source: str) -> None:
+    """Raise PublishError where a signature is of nobody in the role, or does not fit what it stands under."""
+    allowed = keys_of(workshop, role, metadata)
+    for keyid, signature in metadata.signatures.items():
+        if keyid not in allowed:
+            raise PublishError(
+                f"{source} has a signature by {keyid}, which is no key of {role}; it was not used. Its keys may have "
+                f"changed since: prepare it anew with: blockd authority sign {workshop.folder} --role {role} --again"
+            )
+        try:
+            allowed[keyid].verify_signature(signature, metadata.signed_bytes)
+        except UnverifiedSignatureError as error:
+            raise PublishError(
+                f"{source} was changed after it was signed: the signature by {keyid} does not fit; it was not used."
+            ) from error
+
+
+def add_signature(workshop: Workshop, role: str, metadata: Pending, signer: Signer) -> Standing:
+    """Sign pending metadata with one key, and move it to what is signed where that was the last that lacked.
+
+    Raises PublishError where the key is not in the role.
+    """
+    keyid = signer.public_key.keyid
+    if keyid not in keys_of(workshop, role, metadata):
+        raise PublishError(f"The key {keyid} is no key of {role}; nothing was signed.")
+    try:
+        signature = metadata.sign(signer, append=True)
+        signer.public_key.verify_signature(signature, metadata.signed_bytes)
+    except Exception as error:  # a token's or a cloud's library raises errors of its own
+        cause = error.__cause__ or error
+        raise PublishError(f"The key {keyid} could not sign: {cause}; nothing was signed.") from error
+    return keep(workshop, role, metadata)
+
+
+def keep(workshop: Workshop, role: str, metadata: Pending) -> Standing:
+    """Keep metadata with its new signatures: as signed where none lacks, else as pending."""
+    told = standing(workshop, role, metadata)
+    if told.is_complete:
+        replace_file(workshop.metadata / f"{metadata.signed.version}.{role}.json", metadata.to_bytes())
+        drop_pending(workshop, role)
+    else:
+        write_pending(workshop, role, metadata)
+    return told
+
+
+def merge(workshop: Workshop, file: Path, role: str = "") -> Standing:
+    """Take the signatures of another copy of what is pending here; raises PublishError where it is no copy of it."""
+    role = role or file.stem.rpartition(".")[2]
+    here = read_pending(workshop, role) if role in ("root", TARGETS, *workshop.roles()) else None
+    if here is None:
+        raise PublishError(
+            f"Nothing of {role!r} is pending in {workshop.folder}, so {file} adds nothing; name the role with --role."
+        )
+    there = _copy(file)
+    if there.signed_bytes != here.signed_bytes:
+        raise PublishError(f"{file} is no copy of what is pending of {role} here: it holds something else.")
+    verify(workshop, role, there, str(file))
+    here.signatures.update(there.signatures)
+    return keep(workshop, role, here)
+
+
+def _copy(file: Path) -> Pending:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_PENDING + 1)
+        if len(content) > MAX_PENDING:
+            raise PublishError(f"{file} has more than {MAX_PENDING} bytes; it was not used.")
+        json.loads(content)
+        found: Pending = Metadata.from_bytes(content)
+    except (OSError, ValueError, RecursionError, RepositoryError) as error:
+        raise PublishError(f"{file} cannot be used: {error}.") from error
+    return found
+
+
+def _delegator(workshop: Workshop, role: str) -> Root | Targets:
+    if role in TOP_ROLES:
+        return workshop.root().signed
+    workshop.authority_of(role)
+    return Targets(delegations=workshop.staged_delegations())
+
+
+def _result(workshop: Workshop, role: str, metadata: Pending) -> VerificationResult | RootVerificationResult:
+    if isinstance(metadata.signed, Root):
+        versions = [version for version in workshop.root_versions() if version < metadata.signed.version]
+        previous = workshop.load(f"{versions[-1]}.root.json", Root).signed if versions else None
+        try:
+            return metadata.signed.get_root_verification_result(previous, metadata.signed_bytes, metadata.signatures)
+        except ValueError as error:
+            raise PublishError(f"The root that is pending in {workshop.folder} cannot follow: {error}") from error
+    return _delegator(workshop, role).get_verification_result(role, metadata.signed_bytes, metadata.signatures)
+
+
+def _lacking_root(result: RootVerificationResult) -> int:
+    """How many more people are needed at least: one who is in the old keys and in the new ones counts for both."""
+    first, second = max(result.first.missing, 0), max(result.second.missing, 0)
+    both = len(result.first.unsigned.keys() & result.second.unsigned.keys())
+    return first + second - min(first, second, both)

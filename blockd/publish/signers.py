@@ -1,0 +1,36 @@
+"""The names of people by their keys, kept in the workshop for those who sign, and never published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from blockd.errors import PublishError
+from blockd.publish.workshop import Workshop
+from blockd.ruleset.replace import replace_file
+
+MAX_NAME = 100  # characters; it stands in a line beside a key id
+
+
+def signer_names(workshop: Workshop) -> dict[str, str]:
+    """Give the names that are known, by key id; raises PublishError where the file is damaged."""
+    try:
+        told = json.loads(workshop.signers.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise PublishError(f"{workshop.signers} cannot be used: {error}. It may be removed.") from error
+    if not isinstance(told, dict):
+        raise PublishError(f"{workshop.signers} is no JSON object. It may be removed.")
+    return {str(keyid): str(name)[:MAX_NAME] for keyid, name in told.items() if str(name).isprintable()}
+
+
+def name_signers(workshop: Workshop, names: Mapping[str, str]) -> None:
+    """Remember whose keys these are."""
+    known = {**signer_names(workshop), **{keyid: name[:MAX_NAME] for keyid, name in names.items()}}
+    replace_file(workshop.signers, (json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def told_signer(names: Mapping[str, str], keyid: str) -> str:
+    """Give a key as people read it: the beginning of its id, and whose it is where that is known."""
+    return f"{keyid[:16]} ({names[keyid]})" if names.get(keyid) else keyid[:16]

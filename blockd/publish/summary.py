@@ -1,0 +1,118 @@
+"""What a signature would change, for the person who is asked for it: nobody signs what he has not seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tuf.api.metadata import Metadata, Root, TargetFile, Targets
+
+from blockd.errors import BadOrder, PublishError
+from blockd.orders import OrderDocument, parse_document
+from blockd.orders.document import time_text
+from blockd.publish.delegations import authority_name
+from blockd.publish.pending import Pending
+from blockd.publish.preparing import content_of, identifier_of
+from blockd.publish.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing that is different: `what` is new, changed, lifted or removed; `subject` is an order, a key, a role."""
+
+    what: str
+    subject: str
+    detail: str = ""
+
+    def line(self) -> str:
+        """Give it as a line of text."""
+        return f"{self.what:8} {self.subject}" + (f": {self.detail}" if self.detail else "")
+
+
+def news(workshop: Workshop, role: str, metadata: Pending, name: Callable[[str], str] = str) -> tuple[News, ...]:
+    """Tell what metadata would change against what is signed; `name` gives a key as people read it.
+
+    Raises PublishError where a document is not in the workshop or was changed: it could not be seen.
+    """
+    if isinstance(metadata.signed, Root):
+        last = workshop.root().signed if workshop.root_versions() else None
+        return tuple(_root_news(last, metadata.signed, name))
+    before = workshop.accepted(role)
+    found = list(_order_news(workshop, before, metadata.signed))
+    found += _authority_news(before.signed if before else None, metadata.signed, name)
+    return tuple(found)
+
+
+def _order_news(workshop: Workshop, before: Metadata[Targets] | None, signed: Targets) -> list[News]:
+    last = before.signed.targets if before else {}
+    found = []
+    for path, target in sorted(signed.targets.items()):
+        document = _document(workshop, target) if identifier_of(path) else None
+        if document is None or last.get(path) == target:
+            continue
+        old = content_of(workshop, last[path]) if path in last else None
+        found.append(News(_what(path in last, old, document), document.order.id, _told(document)))
+    found += [
+        News("removed", identifier)
+        for path in sorted(last.keys() - signed.targets)
+        if (identifier := identifier_of(path))
+    ]
+    return found
+
+
+def _document(workshop: Workshop, target: TargetFile) -> OrderDocument:
+    content = content_of(workshop, target)
+    if content is None:
+        raise PublishError(
+            f"{target.path} is not in {workshop.folder} as it is to be signed; nothing was signed. Bring the folder as "
+            "it was when this was prepared."
+        )
+    try:
+        return parse_document(json.loads(content), target.path)
+    except (ValueError, BadOrder) as error:
+        raise PublishError(f"{target.path} cannot be read: {error}; nothing was signed.") from error
+
+
+def _what(was_there: bool, old: bytes | None, document: OrderDocument) -> str:
+    was_lifted = old is not None and bool(json.loads(old).get("lifted_on"))
+    if document.order.lifted_on is not None and not was_lifted:
+        return "lifted"
+    return "changed" if was_there else "new"
+
+
+def _told(document: OrderDocument) -> str:
+    order = document.order
+    count = document.names.last.count if document.names else len(document.entries)
+    end = "without an end" if order.expires is None else f"until {time_text(order.expires)}"
+    lifted = f", lifted on {time_text(order.lifted_on)}" if order.lifted_on is not None else ""
+    return f"{order.platform}, {order.action}, {count} names, from {time_text(order.in_force_from)} {end}{lifted}"
+
+
+def _authority_news(before: Targets | None, signed: Targets, name: Callable[[str], str]) -> list[News]:
+    old = (before.delegations.roles or {}) if before and before.delegations else {}
+    new = (signed.delegations.roles or {}) if signed.delegations else {}
+    found = []
+    for role, delegated in new.items():
+        if old.get(role) != delegated:
+            keys = ", ".join(map(name, delegated.keyids))
+            detail = f"{authority_name(delegated)}, {delegated.threshold} of {keys}"
+            found.append(News("changed" if role in old else "new", f"authority {role}", detail))
+    return found + [News("removed", f"authority {role}") for role in old if role not in new]
+
+
+def _root_news(last: Root | None, root: Root, name: Callable[[str], str]) -> list[News]:
+    found = []
+    for role, told in root.roles.items():
+        old = last.roles[role] if last else None
+        found += [News("new", f"key of {role}", name(it)) for it in told.keyids if not old or it not in old.keyids]
+        found += [
+            News("removed", f"key of {role}", name(it)) for it in (old.keyids if old else ()) if it not in told.keyids
+        ]
+        if not old or old.threshold != told.threshold:
+            found.append(
+                News("changed" if old else "new", f"threshold of {role}", f"{told.threshold} of {len(told.keyids)}")
+            )
+    if last is None or last.expires != root.expires:
+        found.append(News("changed" if last else "new", "end of the root", time_text(root.expires.timestamp())))
+    return found

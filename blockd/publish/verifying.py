@@ -1,0 +1,148 @@
+"""Checking a published repository as a node would, and what a publisher wants to know before a node has to tell him."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import DelegatedRole, Metadata, Role, Root, Snapshot, Targets, Timestamp
+from tuf.ngclient import Updater, UpdaterConfig
+
+from blockd.errors import FeedRefused, PublishError
+from blockd.feeds.fetchers import BoundedFetcher
+from blockd.feeds.signed import MAX_METADATA, MAX_ROTATIONS, SignedRepository, SignedVersion
+from blockd.orders import Order, State, state_at
+from blockd.orders.document import time_text
+
+SOON = {  # how long before its end a role's metadata is told of
+    "root": timedelta(days=180),  # a new root needs people who meet
+    "timestamp": timedelta(hours=6),  # a quarter of its life: the renewing has stopped
+}
+SOON_OTHERS = timedelta(days=21)  # of 90; they are renewed when 30 are left
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found: `faults` keep a node from taking something, `warnings` will or should be looked at."""
+
+    targets_version: int
+    timestamp_version: int
+    orders: int
+    authorities: int
+    published: float | None  # seconds since the epoch
+    expires: int  # seconds since the epoch
+    faults: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def verify_repository(url: str, root: bytes, now: datetime) -> Verification:
+    """Fetch and check the repository at `url` (`file:`, `http:`, `https:`), trusted through `root`.
+
+    Raises PublishError where a node would take nothing of it.
+    """
+    with tempfile.TemporaryDirectory(prefix="blockd-verify-") as scratch:
+        try:
+            version = SignedRepository(url, root, Path(scratch) / "node", now=now.timestamp).fetch()
+        except FeedRefused as error:
+            raise PublishError(f"A node refuses it ({error.reason}): {error}") from error
+        faults = [
+            f"{told.role}: a node refuses it ({told.reason}): {told.refusal}"
+            for told in version.authorities
+            if told.refusal
+        ]
+        warnings = list(_metadata_warnings(url, root, Path(scratch) / "metadata", now))
+    warnings += _order_warnings(version, now)
+    return Verification(
+        targets_version=version.targets_version,
+        timestamp_version=version.timestamp_version,
+        orders=len(version.documents),
+        authorities=len(version.authorities),
+        published=version.published,
+        expires=version.expires,
+        faults=tuple(faults),
+        warnings=tuple(warnings),
+    )
+
+
+def _metadata_warnings(url: str, root: bytes, folder: Path, now: datetime) -> Iterator[str]:
+    folder.mkdir()
+    fetcher = BoundedFetcher()
+    base = url.rstrip("/")
+    try:
+        updater = Updater(
+            str(folder),
+            f"{base}/metadata/",
+            str(folder),
+            f"{base}/targets/",
+            fetcher=fetcher,
+            config=UpdaterConfig(
+                max_root_rotations=MAX_ROTATIONS,
+                root_max_length=MAX_METADATA["root"],
+                timestamp_max_length=MAX_METADATA["timestamp"],
+                snapshot_max_length=MAX_METADATA["snapshot"],
+                targets_max_length=MAX_METADATA["targets"],
+            ),
+            bootstrap=root,
+        )
+        # The client takes the machine's clock and has no argument for another.
+        updater._trusted_set.reference_time = now.astimezone(UTC)
+        updater.refresh()
+        newest = Metadata[Root].from_bytes((folder / "root.json").read_bytes()).signed
+        targets = Metadata[Targets].from_bytes((folder / "targets.json").read_bytes()).signed
+        for kind in (Root, Timestamp, Snapshot, Targets):
+            yield from _expiry(kind.type, _expires(folder, kind.type), now)
+        for role, told in newest.roles.items():
+            yield from _spare(role, told)
+        yield from _delegated_warnings(updater, targets, folder, now)
+    except (RepositoryError, OSError, ValueError) as error:
+        raise PublishError(f"The metadata at {url} cannot be read: {error}") from error
+    finally:
+        fetcher.close()
+
+
+def _delegated_warnings(updater: Updater, targets: Targets, folder: Path, now: datetime) -> Iterator[str]:
+    for role, told in ((targets.delegations.roles or {}) if targets.delegations else {}).items():
+        yield from _spare(role, told)
+        try:
+            updater.get_targetinfo(f"orders/{role}/-")
+            yield from _expiry(role, _expires(folder, role), now)
+        except (RepositoryError, OSError, ValueError) as error:
+            yield f"{role}: its metadata cannot be used: {error}"
+
+
+def _expires(folder: Path, role: str) -> datetime:
+    return Metadata.from_bytes((folder / f"{role}.json").read_bytes()).signed.expires
+
+
+def _expiry(role: str, expires: datetime, now: datetime) -> Iterator[str]:
+    left = expires - now
+    if left < SOON.get(role, SOON_OTHERS):
+        hours = int(left.total_seconds() // 3600)
+        told = f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
+        yield f"{role} expires at {time_text(expires.timestamp())}, in {told}"
+
+
+def _spare(role: str, told: Role | DelegatedRole) -> Iterator[str]:
+    if len(told.keyids) == told.threshold and (told.threshold > 1 or role == "root"):
+        yield (
+            f"{role} needs {told.threshold} signatures and has {len(told.keyids)} keys: one that is lost ends it; "
+            "add a spare one"
+        )
+
+
+def _order_warnings(version: SignedVersion, now: datetime) -> Iterator[str]:
+    for order in (document.order for document in version.documents):
+        state = state_at(order, now.timestamp())
+        name = f"{order.role}/{order.id}" if order.role else order.id
+        if state in (State.EXPIRED, State.LIFTED):
+            yield f"{name} has ended at {time_text(_end(order))}; it can be removed"
+        elif order.review_by is not None and order.review_by <= now.timestamp():
+            yield f"{name} was to be reviewed by {time_text(order.review_by)}"
+
+
+def _end(order: Order) -> int:
+    return min(moment for moment in (order.expires, order.lifted_on) if moment is not None)

@@ -1,0 +1,90 @@
+"""People with keys, and the folders in which they sign, for tests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from securesystemslib.signer import CryptoSigner
+from tuf.ngclient import Updater
+
+from blockd.feeds.fetchers import BoundedFetcher
+from blockd.feeds.signed import SignedRepository, SignedVersion
+from blockd.publish import Workshop, publish, read_documents
+from blockd.publish.delegations import delegate, write_delegations
+from blockd.publish.founding import Founding
+from blockd.publish.keys import new_key
+from blockd.publish.online import seal
+
+MINISTRY = "Ministry of Examples"
+
+
+class People:
+    """Alice, Bob and Carol, each with a key in a file of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.alice, self.bob, self.carol = (new_key(folder / f"{name}.pem") for name in ("alice", "bob", "carol"))
+
+    @property
+    def all(self) -> tuple[CryptoSigner, ...]:
+        return self.alice, self.bob, self.carol
+
+    def founding(self, threshold: int = 2) -> Founding:
+        """A repository whose root and targets are theirs together."""
+        keys = tuple(signer.public_key for signer in self.all)
+        return Founding(keys, threshold, keys, threshold)
+
+    def delegate(self, workshop: Workshop, role: str = "ministry", name: str = MINISTRY, threshold: int = 2) -> None:
+        """Stage an authority whose keys are theirs."""
+        delegations = workshop.staged_delegations()
+        delegate(delegations, role, name, [signer.public_key for signer in self.all], threshold)
+        write_delegations(workshop.delegations, delegations)
+
+
+def stage(workshop: Workshop, order: dict[str, object], role: str = "", **more: object) -> None:
+    """Stage an order like `order`, with more fields."""
+    document = {**order, **({"authority": workshop.authority_of(role)} if role else {}), **more}
+    path = workshop.folder.parent / "staged.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    workshop.stage(read_documents([path]), role)
+
+
+def copied(workshop: Workshop, name: str) -> Workshop:
+    """The same folder on another machine."""
+    return Workshop(Path(shutil.copytree(workshop.folder, workshop.folder.parent / name)))
+
+
+def published(workshop: Workshop, out: Path, now: datetime) -> None:
+    """Seal what has its signatures and publish it."""
+    seal(workshop, now)
+    publish(workshop, out)
+
+
+def fetched(workshop: Workshop, out: Path, state: Path, now: datetime) -> SignedVersion:
+    """What a node that has always known the first root takes."""
+    root = (workshop.metadata / "1.root.json").read_bytes()
+    return SignedRepository(out.as_uri(), root, state, now=now.timestamp).fetch()
+
+
+def target_is_found(workshop: Workshop, out: Path, path: str, now: datetime) -> bool:
+    """Whether TUF's client, going from the first root, finds and verifies a target."""
+    scratch = Path(tempfile.mkdtemp(dir=workshop.folder.parent))
+    fetcher = BoundedFetcher()
+    try:
+        updater = Updater(
+            str(scratch),
+            f"{out.as_uri()}/metadata/",
+            str(scratch),
+            f"{out.as_uri()}/targets/",
+            fetcher=fetcher,
+            bootstrap=(workshop.metadata / "1.root.json").read_bytes(),
+        )
+        updater._trusted_set.reference_time = now
+        found = updater.get_targetinfo(path)
+        return found is not None and bool(updater.download_target(found, str(scratch / "target")))
+    finally:
+        fetcher.close()
