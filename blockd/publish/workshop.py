@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, T, Targets, Timestamp
+from tuf.api.metadata import Delegations, Metadata, Root, Snapshot, T, Targets, Timestamp
 
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import OrderDocument, parse_document
@@ -74,18 +74,39 @@ class Workshop:
         finally:
             os.close(descriptor)
 
-    def stage(self, documents: dict[str, bytes]) -> None:
-        """Stage canonical documents by id; an order of the same id is replaced."""
+    def roles(self) -> dict[str, str]:
+        """The full name of each authority that has a role of its own, by its role."""
+        path = self.folder / "delegations.json"
+        staged = Delegations.from_dict(json.loads(path.read_bytes())) if path.is_file() else Delegations({}, roles={})
+        return {
+            name: str(role.unrecognized_fields.get("x-blockd-authority", ""))
+            for name, role in (staged.roles or {}).items()
+        }
+
+    def authority_of(self, role: str) -> str:
+        """The full name of a role's authority; raises PublishError where there is none."""
+        if not role:
+            return ""
+        try:
+            return self.roles()[role]
+        except KeyError:
+            known = ", ".join(self.roles()) or "none"
+            raise PublishError(f"No authority has the role {role} in {self.folder}; there are: {known}.") from None
+
+    def stage(self, documents: dict[str, bytes], role: str = "") -> None:
+        """Stage canonical documents by id; an order of the same id is replaced. `role` is empty for the own orders."""
+        folder = self._staging(role)
+        folder.mkdir(exist_ok=True)
         for identifier, content in documents.items():
-            replace_file(self.orders / f"{identifier}.json", content)
+            replace_file(folder / f"{identifier}.json", content)
 
-    def staged(self) -> dict[str, bytes]:
+    def staged(self, role: str = "") -> dict[str, bytes]:
         """The canonical documents of all staged orders, by id."""
-        return {path.stem: path.read_bytes() for path in sorted(self.orders.glob("*.json"))}
+        return {path.stem: path.read_bytes() for path in sorted(self._staging(role).glob("*.json"))}
 
-    def document(self, identifier: str) -> OrderDocument:
+    def document(self, identifier: str, role: str = "") -> OrderDocument:
         """One staged order, parsed."""
-        return parse_document(self._load(identifier), str(self._path(identifier)))
+        return parse_document(self._load(identifier, role), str(self._path(identifier, role)))
 
     def lift(self, identifier: str, on: str, reason: str) -> None:
         """Write into a staged order that it is lifted at `on` (RFC 3339) and why."""
@@ -103,10 +124,10 @@ class Workshop:
         except BadOrder as error:
             raise PublishError(f"{identifier} was not lifted: {error}") from error
 
-    def remove(self, identifier: str) -> None:
+    def remove(self, identifier: str, role: str = "") -> None:
         """Take a staged order out; the next signing leaves it out of the list."""
-        self._path(identifier).unlink()
-        sync_folder(self.orders)
+        self._path(identifier, role).unlink()
+        sync_folder(self._staging(role))
 
     def root(self) -> Metadata[Root]:
         """The newest root."""
@@ -116,6 +137,12 @@ class Workshop:
         """The versions of all roots, from the first on."""
         names = (path.name.partition(".")[0] for path in self.metadata.glob("*.root.json"))
         return sorted(int(name) for name in names if name.isdecimal())
+
+    def accepted(self, role: str) -> Metadata[Targets] | None:
+        """The newest metadata of `targets` or of an authority; None where there is none."""
+        names = (path.name.partition(".")[0] for path in self.metadata.glob(f"*.{role}.json"))
+        versions = sorted(int(name) for name in names if name.isdecimal())
+        return self.load(f"{versions[-1]}.{role}.json", Targets) if versions else None
 
     def current(self) -> tuple[Metadata[Timestamp], Metadata[Snapshot], Metadata[Targets]] | None:
         """What was signed last; None where nothing was."""
@@ -137,15 +164,20 @@ class Workshop:
             raise PublishError(f"{path} is metadata of another role. Bring it back from a backup.")
         return found
 
-    def _path(self, identifier: str) -> Path:
-        path = self.orders / f"{identifier}.json"
+    def _staging(self, role: str) -> Path:
+        if role:
+            self.authority_of(role)
+        return self.orders / role
+
+    def _path(self, identifier: str, role: str = "") -> Path:
+        path = self._staging(role) / f"{identifier}.json"
         if "/" in identifier or not path.is_file():
-            known = ", ".join(sorted(self.staged())) or "none"
+            known = ", ".join(sorted(self.staged(role))) or "none"
             raise PublishError(f"No order {identifier} is staged in {self.folder}; staged: {known}.")
         return path
 
-    def _load(self, identifier: str) -> dict[str, object]:
-        path = self._path(identifier)
+    def _load(self, identifier: str, role: str = "") -> dict[str, object]:
+        path = self._path(identifier, role)
         try:
             raw = json.loads(path.read_bytes())
         except ValueError as error:
