@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from blockd.errors import FeedRefused, PublishError
-from blockd.feeds.body import Progress
+from blockd.feeds.blocks import read_blocks
+from blockd.feeds.body import Progress, open_body
+from blockd.feeds.domains import line_key
 from blockd.feeds.lists import read_list
 from blockd.feeds.rejects import RejectReport
 from blockd.names import DomainName
@@ -22,6 +24,7 @@ from blockd.orders.covered import MAX_LIST_SIZE
 from blockd.ruleset.guard import Guard
 from blockd.ruleset.held import HeldReport
 
+_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_-."  # what plain names are written with
 MAX_LEFT_OUT = 100_000  # names that may not be blocked; a list with more of them is no blocklist
 
 
@@ -59,11 +62,18 @@ class Looked:
 def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progress: Progress | None = None) -> Looked:
     """Read a list of names, one on each line, plain or gzip; raises PublishError where it is no list."""
     found = Looked()
-    reason = guard.reason
+    marks = guard.marks
+    wild: dict[bytes, tuple[bytes, ...]] = {}  # by their top labels
+    for key in filter(None, guard.wild):
+        wild[key[: 1 + key[0]]] = (*wild.get(key[: 1 + key[0]], ()), key)
     try:
         for key in read_list("domains", names, found.rejects, MAX_LIST_SIZE, progress):
-            why = reason(key, scope, action)
-            if why and key not in found.unfit:
+            # Only these can be held back: a name of ten million is asked about in full where it may be one.
+            may_be = key in marks or key.startswith(wild.get(key[: 1 + key[0]], ()))
+            if not may_be or key in found.unfit:
+                continue
+            why = guard.reason(key, scope, action)
+            if why:
                 found.unfit.add(key)
                 found.held.add(why, key)
                 if len(found.unfit) > MAX_LEFT_OUT:
@@ -111,11 +121,28 @@ def without(names: Path, unfit: set[bytes]) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="blockd-") as folder:
         path = Path(folder) / "names"
-        with path.open("wb") as file:
-            for key in read_list("domains", names, RejectReport(), MAX_LIST_SIZE):
-                if key not in unfit:
-                    file.write(DomainName(key).text.encode() + b"\n")
+        texts = {DomainName(key).text.encode() for key in unfit}
+        with path.open("wb") as file, open_body(names, MAX_LIST_SIZE) as pieces:
+            for block in read_blocks(pieces, str(names)):
+                file.write(_lines_without(block, unfit, texts))
         yield path
+
+
+def _lines_without(block: bytes, unfit: set[bytes], texts: set[bytes]) -> bytes:
+    """Give a block's lines without those that name one of `unfit`, keys whose names are `texts`.
+
+    Almost every line is a plain name, and quickly told. A line that is no name stays, for the next reader to reject.
+    """
+    kept = []
+    for line in block.split(b"\n"):
+        if line.translate(None, _PLAIN):  # something else is in it
+            key = line_key(line.removesuffix(b"\r"), 1, RejectReport())
+            if key in unfit:
+                continue
+        elif line.removesuffix(b".") in texts:
+            continue
+        kept.append(line)
+    return b"\n".join(kept)
 
 
 def count_of(document: Mapping[str, object]) -> int:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import gzip
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from blockd.errors import PublishError
-from blockd.names import key_from_text
+from blockd.feeds.lists import read_list
+from blockd.feeds.rejects import RejectReport
+from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Scope
 from blockd.publish import list_orders
 from blockd.publish.list_orders import count_of, look_through, refuse_shrunk, refuse_unfit, without
@@ -41,8 +46,39 @@ def test_names_that_cannot_be_blocked_are_refused_or_left_out(names: Path) -> No
         refuse_unfit(names, looked, 0.2, leave_out=False)
     refuse_unfit(names, looked, 0.2, leave_out=True)
     with without(names, looked.unfit) as kept:
-        assert kept.read_text() == "a.example\nb.example\n"
+        assert kept.read_text() == "a.example\nb.example # with a note\nno name here\n"
     assert not kept.exists()
+
+
+SHAPES = ("{}", "{}.", "*.{}", "||{}^", "  {} # note", "{}\r", "http://{}/path", "0.0.0.0 {}", "{}:443", "-{}", "# {}")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(SHAPES), st.sampled_from(["a.example", "CO.id", "a.co.id", "x"])), min_size=1),
+    st.booleans(),
+)
+def test_what_is_left_out_is_left_out_in_whatever_shape(lines: list[tuple[str, str]], packed: bool) -> None:
+    content = "".join(f"{shape.format(name)}\n" for shape, name in [*lines, ("{}", "last.example")]).encode()
+    unfit = {key_from_text("co.id")}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "list"
+        path.write_bytes(gzip.compress(content) if packed else content)
+        whole, left = RejectReport(), RejectReport()
+        names = list(read_list("domains", path, whole, 1 << 20))
+        with without(path, unfit) as kept:
+            assert list(read_list("domains", kept, left, 1 << 20)) == [key for key in names if key not in unfit]
+    assert whole.counts == left.counts
+
+
+def test_a_whole_public_suffix_list_is_looked_through_in_full(tmp_path: Path) -> None:
+    guard = shipped_guard()
+    path = tmp_path / "list"
+    names = {DomainName(key).text for key in guard.marks} | {f"any.{DomainName(key).text}" for key in guard.wild if key}
+    path.write_text("".join(f"{name}\n" for name in sorted(names) if "." in name))
+    looked = look_through(path, guard, Action.SINKHOLE, Scope.BOTH)
+    keys = set(read_list("domains", path, RejectReport(), 1 << 20))
+    assert looked.unfit == {key for key in keys if guard.reason(key, Scope.BOTH, Action.SINKHOLE)}
+    assert len(looked.unfit) > 5_000
 
 
 def test_list_of_an_order_that_allows_may_have_any_name(names: Path) -> None:
