@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     for step in STEPS:
         module = importlib.import_module(f"blockd.cli.authority.{step}")
         child = steps.add_parser(step, help=module.HELP, description=module.HELP)
-        if not getattr(module, "OWN_FOLDER", False):
+        if getattr(module, "IN_WORKSHOP", True):
             child.add_argument("folder", type=Path, metavar="DIR", help="the authority's workshop")
         child.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")
         module.arguments(child)

@@ -7,7 +7,7 @@ import importlib
 from pathlib import Path
 
 HELP = "make, change, lift, extend and list orders"
-OWN_FOLDER = True  # each verb says itself whether it works in a workshop
+IN_WORKSHOP = False  # each verb says itself whether it works in one
 
 VERBS = ("new", "edit", "lift", "extend", "names", "list", "check-name", "remove", "schema")
 
