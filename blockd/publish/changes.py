@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from blockd.errors import BadOrder, PublishError
 from blockd.orders.document import time_from_text, time_text
 from blockd.publish.document_files import from_yaml
-from blockd.publish.strictness import FIELDS
+from blockd.publish.strictness import FIELDS, MAX_FIELD
 
 NEVER = "never"  # how an order without an end is asked for
 _FIXED = {"schema", "id", "published"}  # an order keeps its id; the other two are blockd's
@@ -74,7 +74,9 @@ def with_fields(document: Mapping[str, object], settings: list[str]) -> Document
     for setting in settings:
         name, is_set, text = setting.partition("=")
         if not is_set or name not in FIELDS:
-            raise PublishError(f"{setting!r} is no field=value; fields are: {', '.join(sorted(FIELDS - _FIXED))}.")
+            raise PublishError(
+                f"{name[:MAX_FIELD]!r} is no field=value; fields are: {', '.join(sorted(FIELDS - _FIXED))}."
+            )
         if name in _FIXED:
             raise PublishError(f"{name} cannot be changed; nothing was changed. Make a new order instead.")
         if not text:

@@ -95,6 +95,7 @@ def _checked(raw: object, source: str, rules: Rules) -> tuple[str, bytes, list[s
     if not isinstance(raw, Mapping):
         raise BadOrder(source, problems)
     if document is not None:
+        problems.extend(strictness.outside(document.names, rules))
         entries = [] if document.order.is_confidential else list(enumerate(document.entries))
         if document.order.is_confidential and len(set(document.entries)) < len(document.entries):
             problems.append("hashed.names: a hash is listed twice")

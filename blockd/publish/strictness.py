@@ -17,6 +17,7 @@ from blockd.names.suffixes import ancestors
 from blockd.orders import Action, Entry, Mandate, Order, Scope
 from blockd.orders.covered import COVERING
 from blockd.orders.document import time_from_text
+from blockd.orders.name_list import NameList
 from blockd.publish.confidential import SALT_SIZE
 from blockd.ruleset.gate_lists import gate_of
 from blockd.ruleset.guard import PROTECTED, PUBLIC_SUFFIX, TOP_LEVEL, Guard
@@ -56,6 +57,7 @@ class Rules:
     guard: Guard = field(default_factory=shipped_guard)
     authority: str = ""
     salt: Callable[[str], bytes] = lambda _: token_bytes(SALT_SIZE)  # of a confidential order, by its id
+    role: str | None = None  # the role that signs them; None where that is not known here
 
 
 def forgotten(raw: Mapping[str, object], rules: Rules) -> Iterator[str]:
@@ -82,6 +84,16 @@ def forgotten(raw: Mapping[str, object], rules: Rules) -> Iterator[str]:
         yield "expires: is not later than in_force_from"
     if ends is not None and review is not None and review > ends:
         yield "review_by: is later than expires; a review comes before the end"
+
+
+def outside(names: NameList | None, rules: Rules) -> Iterator[str]:
+    """Give which files of a list lie outside of the role's own part of the repository."""
+    if names is None or rules.role is None:
+        return
+    part = f"lists/{rules.role}/" if rules.role else "lists/"
+    for number, step in enumerate(names.steps):
+        if step.target.rpartition("/")[0] + "/" != part:
+            yield f"list.steps[{number}].target: a file in {part} is needed, which is the role's own part"
 
 
 def mandate_of(raw: Mapping[str, object]) -> object:

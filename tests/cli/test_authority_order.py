@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -207,6 +208,27 @@ def test_confidential_order_keeps_its_salt_when_it_is_staged_again(desk: Desk) -
     desk.told("edit", "telegram-2017", "--set", "names=[other.example]")
     assert desk.told("check-name", "telegram-2017", "other.example")
     assert desk.document()["hashed"]["salt"] == before["hashed"]["salt"]  # type: ignore[index]
+
+
+def test_name_to_check_may_come_from_standard_input(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.told("new", *desk.telegram("--name", "secret.example", "--confidential"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("secret.example\n"))
+    assert "one of its 1 names" in desk.told("check-name", "telegram-2017", "-")
+
+
+def test_damaged_staged_order_is_told_and_can_be_staged_again(desk: Desk) -> None:
+    desk.told("new", *desk.telegram(*named(TELEGRAM)))
+    (desk.shop / "orders" / "ministry" / "telegram-2017.json").write_bytes(b"{")
+    assert "telegram-2017" in desk.told("lift", "telegram-2017", "--reason", "x", code=1)
+    assert "staged telegram-2017" in desk.told("new", *desk.telegram(*named(TELEGRAM)))
+    assert desk.document()["names"] == TELEGRAM
+
+
+def test_name_that_was_meant_for_a_field_is_not_repeated(desk: Desk) -> None:
+    desk.told("new", *desk.telegram("--name", "secret.example", "--confidential"))
+    told = desk.told("edit", "telegram-2017", "--set", "nmaes=[hidden.example]", code=1)
+    assert "'nmaes' is no field=value" in told
+    assert "hidden" not in told
 
 
 def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:

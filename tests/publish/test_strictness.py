@@ -132,3 +132,14 @@ def test_piece_of_a_file_that_cannot_be_read_is_not_repeated(tmp_path: Path) -> 
 
 def test_hostile_field_names_make_short_problems(order: Document) -> None:
     assert len(problems({**order, "x" * 100_000: 1})) < 500
+
+
+@pytest.mark.parametrize(
+    ("role", "target"), [("a", "lists/b/x"), ("a", "lists/x"), ("", "lists/a/x"), ("a", "lists/a/b/x")]
+)
+def test_list_outside_of_the_roles_part_is_refused(order: Document, role: str, target: str) -> None:
+    del order["names"]
+    step = {"target": target, "sha256": "0" * 64, "size": 20, "count": 2}
+    told = problems({**order, "list": {"steps": [step]}}, Rules(role=role))
+    assert f"list.steps[0].target: a file in lists/{role}" in told
+    assert taken({**order, "list": {"steps": [step]}}).documents

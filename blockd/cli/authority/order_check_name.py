@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from blockd.cli import DONE, NO
 from blockd.cli.authority.order_staging import place_arguments, role_of
 from blockd.cli.output import show
 from blockd.errors import BadName, CommandError, PublishError
 from blockd.names import DomainName
+from blockd.names.domain import MAX_TEXT
 from blockd.publish import Workshop
 from blockd.publish.confidential import covering_name
 
@@ -18,13 +20,13 @@ HELP = "tell whether an order covers a name; exit code 1 where it does not"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     place_arguments(parser)
-    parser.add_argument("name", metavar="NAME", help="the name")
+    parser.add_argument("name", metavar="NAME", help="the name; - reads it from standard input")
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 where the order covers the name, 1 where it does not. The name is not repeated."""
     try:
-        name = DomainName.from_text(args.name)
+        name = DomainName.from_text(sys.stdin.readline(MAX_TEXT).strip() if args.name == "-" else args.name)
     except BadName as error:
         raise CommandError(f"what was given is no name: {error.reason}") from error
     workshop = Workshop(args.folder)

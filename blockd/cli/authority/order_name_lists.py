@@ -26,9 +26,6 @@ from blockd.publish.list_orders import (
 )
 from blockd.ruleset.guard import Guard
 
-# Stands for the list while the order is checked, before any file is made.
-_STAND_IN = {"steps": [{"target": "lists/none", "sha256": "0" * 64, "size": 2, "count": 1}]}
-
 
 def list_arguments(parser: argparse.ArgumentParser, option: str = "") -> None:
     """Declare the list, as an option or as what the verb takes, and what is allowed with it."""
@@ -54,7 +51,7 @@ def renew_list(
     rules, gate = rules_of(args, workshop, role), gate_settings(args.config)
     if {"names", "hashed"} & document.keys() or document.get("confidential"):
         raise PublishError(f"{source} has names of its own, or is confidential; a list cannot stand beside that.")
-    document = {**document, "list": document.get("list") or _STAND_IN}
+    document = {**document, "list": document.get("list") or _stand_in(role)}
     checked = check_documents([(source, document)], rules)  # every other problem, before the long work
     identifier = next(iter(checked.documents))
     refuse_taken(workshop, [identifier], role)
@@ -79,6 +76,12 @@ def renew_list(
     rejects = {**looked.rejects.to_json(), "left_out": looked.held.to_json()["reasons"]}
     stage(args, workshop, role, checked, verb, list=told, read=rejects)
     return 0
+
+
+def _stand_in(role: str) -> dict[str, object]:
+    """Give what stands for the list while the order is checked, before any file is made."""
+    target = f"lists/{role}/none" if role else "lists/none"
+    return {"steps": [{"target": target, "sha256": "0" * 64, "size": 2, "count": 1}]}
 
 
 def _looked(args: argparse.Namespace, document: Mapping[str, object], guard: Guard) -> Looked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from blockd.cli.authority.order_staging import place_arguments, role_of
+from blockd.cli.authority.order_staging import next_step, place_arguments, role_of
 from blockd.cli.output import show
 from blockd.publish import Workshop
 
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         {"removed": [args.identifier], "role": role},
         [
             f"removed {args.identifier}",
-            f"Nothing is published yet; next: blockd authority sign {args.folder}",
+            next_step(args.folder, role),
         ],
     )
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from secrets import token_bytes
 
@@ -43,10 +43,11 @@ def rules_of(args: argparse.Namespace, workshop: Workshop, role: str) -> Rules:
     """Give the rules for orders of a role; a confidential order that is staged keeps its salt."""
 
     def salt(identifier: str) -> bytes:
-        there = staged_document(workshop, identifier, role).get("hashed")
-        return bytes.fromhex(str(there["salt"])) if isinstance(there, Mapping) else token_bytes(SALT_SIZE)
+        there = identifier in workshop.staged(role)
+        return (there and workshop.document(identifier, role).order.salt) or token_bytes(SALT_SIZE)
 
-    return Rules(publishers_guard(gate_settings(args.config)), workshop.authority_of(role), salt)
+    guard = publishers_guard(gate_settings(args.config))
+    return Rules(guard, workshop.authority_of(role), salt, role)
 
 
 def role_of(args: argparse.Namespace, workshop: Workshop) -> str:
@@ -63,7 +64,7 @@ def staged_document(workshop: Workshop, identifier: str, role: str) -> Document:
     content = workshop.staged(role).get(identifier)
     try:
         return dict(json.loads(content)) if content else {}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise PublishError(f"The staged order {identifier} is damaged: {error}. Stage it again.") from error
 
 
@@ -89,15 +90,24 @@ def stage(args: argparse.Namespace, workshop: Workshop, role: str, checked: Chec
     """Stage checked documents and tell what was done: `verb` is the word for it; the caller holds the lock."""
     replaced = {}
     for identifier, content in checked.documents.items():
-        before = staged_document(workshop, identifier, role)
+        try:
+            before = staged_document(workshop, identifier, role)
+        except PublishError:
+            continue  # it was damaged, and is whole again now
         if before:
             replaced[identifier] = list(difference(json.loads(content), before)[1])
     workshop.stage(checked.documents, role)
     data = {verb: list(checked.documents), "role": role, "changed": replaced, "warnings": checked.warnings, **more}
-    show(args.json, data, _lines(args, checked, verb, replaced))
+    show(args.json, data, [*_lines(checked, verb, replaced), next_step(args.folder, role)])
 
 
-def _lines(args: argparse.Namespace, checked: Checked, verb: str, replaced: dict[str, list[str]]) -> Iterable[str]:
+def next_step(folder: Path, role: str) -> str:
+    """Say what comes after a change."""
+    by = f" --role {role} --key FILE" if role else ""
+    return f"Nothing is published yet; next: blockd authority sign {folder}{by}"
+
+
+def _lines(checked: Checked, verb: str, replaced: dict[str, list[str]]) -> Iterable[str]:
     for identifier in checked.documents:
         if identifier not in replaced:
             yield f"{verb} {identifier}"
@@ -106,4 +116,3 @@ def _lines(args: argparse.Namespace, checked: Checked, verb: str, replaced: dict
         else:
             yield f"{verb} {identifier}: it was staged just so"
     yield from (f"warning: {warning}" for warning in checked.warnings)
-    yield f"Nothing is published yet; next: blockd authority sign {args.folder}"
