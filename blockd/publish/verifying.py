@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import DelegatedRole, Metadata, Role, Root, Snapshot, Targets, Timestamp
-from tuf.ngclient import Updater, UpdaterConfig
+from tuf.api.metadata import DelegatedRole, Metadata, Role, Root, Targets
 
 from blockd.errors import FeedRefused, PublishError
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed import MAX_METADATA, MAX_ROTATIONS, SignedRepository, SignedVersion
+from blockd.feeds.bundle import SignedVersion
+from blockd.feeds.signed import SignedRepository
 from blockd.orders import Order, State, state_at
 from blockd.orders.document import time_text
 
@@ -46,16 +44,17 @@ def verify_repository(url: str, root: bytes, now: datetime) -> Verification:
     """
     with tempfile.TemporaryDirectory(prefix="blockd-verify-") as scratch:
         try:
-            version = SignedRepository(url, root, Path(scratch) / "node", now=now.timestamp).fetch()
+            repository = SignedRepository(url, root, Path(scratch), now=now.timestamp)
+            version = repository.fetch()
+            evidence = repository.evidence()
         except FeedRefused as error:
             raise PublishError(f"A node refuses it ({error.reason}): {error}") from error
-        faults = [
-            f"{told.role}: a node refuses it ({told.reason}): {told.refusal}"
-            for told in version.authorities
-            if told.refusal
-        ]
-        warnings = list(_metadata_warnings(url, root, Path(scratch) / "metadata", now))
-    warnings += _order_warnings(version, now)
+    faults = [
+        f"{told.role}: a node refuses it ({told.reason}): {told.refusal}"
+        for told in version.authorities
+        if told.refusal
+    ]
+    warnings = [*_metadata_warnings(evidence, now), *_order_warnings(version, now)]
     return Verification(
         targets_version=version.targets_version,
         timestamp_version=version.timestamp_version,
@@ -68,54 +67,20 @@ def verify_repository(url: str, root: bytes, now: datetime) -> Verification:
     )
 
 
-def _metadata_warnings(url: str, root: bytes, folder: Path, now: datetime) -> Iterator[str]:
-    folder.mkdir()
-    fetcher = BoundedFetcher()
-    base = url.rstrip("/")
-    try:
-        updater = Updater(
-            str(folder),
-            f"{base}/metadata/",
-            str(folder),
-            f"{base}/targets/",
-            fetcher=fetcher,
-            config=UpdaterConfig(
-                max_root_rotations=MAX_ROTATIONS,
-                root_max_length=MAX_METADATA["root"],
-                timestamp_max_length=MAX_METADATA["timestamp"],
-                snapshot_max_length=MAX_METADATA["snapshot"],
-                targets_max_length=MAX_METADATA["targets"],
-            ),
-            bootstrap=root,
-        )
-        # The client takes the machine's clock and has no argument for another.
-        updater._trusted_set.reference_time = now.astimezone(UTC)
-        updater.refresh()
-        newest = Metadata[Root].from_bytes((folder / "root.json").read_bytes()).signed
-        targets = Metadata[Targets].from_bytes((folder / "targets.json").read_bytes()).signed
-        for kind in (Root, Timestamp, Snapshot, Targets):
-            yield from _expiry(kind.type, _expires(folder, kind.type), now)
-        for role, told in newest.roles.items():
-            yield from _spare(role, told)
-        yield from _delegated_warnings(updater, targets, folder, now)
-    except (RepositoryError, OSError, ValueError) as error:
-        raise PublishError(f"The metadata at {url} cannot be read: {error}") from error
-    finally:
-        fetcher.close()
-
-
-def _delegated_warnings(updater: Updater, targets: Targets, folder: Path, now: datetime) -> Iterator[str]:
-    for role, told in ((targets.delegations.roles or {}) if targets.delegations else {}).items():
+def _metadata_warnings(evidence: Mapping[str, bytes], now: datetime) -> Iterator[str]:
+    """Look at the metadata that a node has taken, by the files' names."""
+    newest = max((name for name in evidence if name.endswith(".root.json")), key=lambda name: int(name.split(".")[0]))
+    root = Metadata[Root].from_bytes(evidence[newest]).signed
+    targets = Metadata[Targets].from_bytes(evidence["targets.json"]).signed
+    yield from _expiry("root", root.expires, now)
+    for role in ("timestamp", "snapshot", "targets"):
+        yield from _expiry(role, Metadata.from_bytes(evidence[f"{role}.json"]).signed.expires, now)
+    for role, told in root.roles.items():
         yield from _spare(role, told)
-        try:
-            updater.get_targetinfo(f"orders/{role}/-")
-            yield from _expiry(role, _expires(folder, role), now)
-        except (RepositoryError, OSError, ValueError) as error:
-            yield f"{role}: its metadata cannot be used: {error}"
-
-
-def _expires(folder: Path, role: str) -> datetime:
-    return Metadata.from_bytes((folder / f"{role}.json").read_bytes()).signed.expires
+    for role, delegated in ((targets.delegations.roles or {}) if targets.delegations else {}).items():
+        yield from _spare(role, delegated)
+        if f"{role}.json" in evidence:
+            yield from _expiry(role, Metadata.from_bytes(evidence[f"{role}.json"]).signed.expires, now)
 
 
 def _expiry(role: str, expires: datetime, now: datetime) -> Iterator[str]:

@@ -30,7 +30,7 @@ def test_workshop_goes_from_init_to_publish(tmp_path: Path, capsys: pytest.Captu
     shop, out = tmp_path / "shop", tmp_path / "out"
     assert answer(capsys, "init", shop, "--expires", "2100-01-01")["expires"] == "2100-01-01T00:00:00Z"
     files = sorted(ORDERS.glob("*.yaml"))
-    assert answer(capsys, "order", shop, *files)["staged"] == [path.stem for path in files]
+    assert answer(capsys, "order", "new", shop, *files)["staged"] == [path.stem for path in files]
     signed = answer(capsys, "sign", shop, "--expires", "2099-01-01")
     assert (signed["targets_version"], signed["orders"]) == (1, 3)
     assert signed["expires"] == "2099-01-01T00:00:00Z"
@@ -41,48 +41,14 @@ def test_workshop_goes_from_init_to_publish(tmp_path: Path, capsys: pytest.Captu
     assert answer(capsys, "publish", shop, out)["written"] == []
 
 
-def test_staged_orders_are_listed_lifted_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told(capsys, "init", tmp_path)
-    told(capsys, "order", tmp_path, *ORDERS.glob("*.yaml"))
-    lines = told(capsys, "order", tmp_path, "--list").splitlines()
-    assert [line.split()[:2] for line in lines if line.startswith("kominfo")] == [
-        ["kominfo-2017-07-14-telegram", "lifted"]
-    ]
-    lift = ("order", tmp_path, "--lift", "sample-2026-01-telegram", "--on", "2026-01-02", "--reason", "It is over.")
-    assert answer(capsys, *lift) == {"lifted": ["sample-2026-01-telegram"]}
-    rows = answer(capsys, "order", tmp_path, "--list")["orders"]
-    assert isinstance(rows, list)
-    assert {row["id"]: row["lifted_on"] for row in rows}["sample-2026-01-telegram"] == "2026-01-02T00:00:00Z"
-    assert answer(capsys, "order", tmp_path, "--remove", "sample-2026-01-telegram") == {
-        "removed": ["sample-2026-01-telegram"]
-    }
-    rows = answer(capsys, "order", tmp_path, "--list")["orders"]
-    assert isinstance(rows, list)
-    assert len(rows) == 2
-
-
 def test_workshop_is_not_made_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told(capsys, "init", tmp_path)
     assert "already is a workshop" in told(capsys, "init", tmp_path, code=1)
 
 
-def test_bad_order_is_refused_with_every_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told(capsys, "init", tmp_path)
-    path = tmp_path / "bad.yaml"
-    path.write_text('schema: "1.0"\nid: bad\nmandate: law\n')
-    problems = told(capsys, "order", tmp_path, path, code=1)
-    for piece in ("contact: is missing", "legal_basis: is missing", "expires: is missing", "names: a list"):
-        assert piece in problems
-    assert "No order is staged" in told(capsys, "order", tmp_path, "--list")
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["order", "DIR"],
-        ["order", "DIR", "--list", "--remove", "x"],
-        ["order", "DIR", "--lift", "x"],
-        ["order", "DIR", "--list", "--on", "2026-01-01"],
         ["sign", "DIR", "--expires", "soon"],
         ["sign", "DIR", "--expires", "2000-01-01"],
     ],

@@ -18,9 +18,9 @@ HELD = ["github.io", "co.id", "bi.go.id", "own.example"]
 def daemon(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator) -> Iterator[Daemon]:
     folder = tmp_path_factory.mktemp("held-back")
     write_list(folder / "list", [*NAMES, *HELD, "no name"])
-    (folder / "own.txt").write_text("# ours\nwww.own.example\n", encoding="utf-8")
+    (folder / "own.txt").write_text("# ours\nwww.own.example\nordered.example\n", encoding="utf-8")
     publisher = Publisher(folder / "authority")
-    publisher.order("order-1", ["herokuapp.com"])
+    publisher.order("order-1", ["ordered.example"])
     publisher.publish()
     feed = {"name": "national", "type": "domains", "path": "list", "interval": "200ms"}
     gate = {"protected": ["shipped", "own.txt"]}
@@ -36,10 +36,10 @@ def test_the_rest_of_the_list_is_enforced(daemon: Daemon) -> None:
 
 
 def test_a_signed_order_is_enforced_as_it_says_and_reported(daemon: Daemon) -> None:
-    assert daemon.ask("somebody.herokuapp.com").addresses == ["127.0.0.1"]
+    assert daemon.ask("somebody.ordered.example").addresses == ["127.0.0.1"]
     held = daemon.feed("ministry")["held"]
     assert (held["held"], held["enforced"]) == (0, True)
-    assert held["reasons"] == {"public suffix": {"count": 1, "samples": ["herokuapp.com"]}}
+    assert held["reasons"] == {"protected": {"count": 1, "samples": ["ordered.example"]}}
     assert daemon.metric("blockd_feed_held_names", feed="ministry") == 0
 
 

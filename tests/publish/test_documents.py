@@ -4,11 +4,21 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from blockd.errors import PublishError
+from blockd.errors import BadOrder, PublishError
+from blockd.orders import parse_document
 from blockd.publish import read_documents
+from blockd.publish.documents import canonical
+from blockd.publish.strictness import FIELDS, Rules
 
 Document = dict[str, object]
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10) | st.sampled_from(["2026-01-01", "a.example"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(FIELDS)), inner, max_size=3),
+    max_leaves=8,
+)
 
 
 def written(folder: Path, document: object, name: str = "order.json") -> Path:
@@ -131,3 +141,15 @@ def test_hostile_file_is_refused_with_a_sentence(tmp_path: Path, name: str, text
     path = tmp_path / name
     path.write_text(text)
     assert name in refusal(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(sorted(FIELDS)) | st.text(max_size=5), ANYTHING, max_size=6), st.booleans())
+def test_whatever_is_in_a_document_it_is_taken_or_refused(order: Document, change: Document, bare: bool) -> None:
+    rules = Rules(authority="Sample Authority", role="sample")
+    try:
+        identifier, content = canonical(change if bare else {**order, **change}, "order", rules)
+    except BadOrder:
+        return
+    assert parse_document(json.loads(content), "order").order.id == identifier
+    assert canonical(json.loads(content), "order", rules) == (identifier, content)

@@ -1,0 +1,46 @@
+"""`blockd authority order check-name`: whether an order covers a name, also one whose names are hashes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from blockd.cli import DONE, NO
+from blockd.cli.authority.order_staging import place_arguments, role_of
+from blockd.cli.output import show
+from blockd.errors import BadName, CommandError, PublishError
+from blockd.names import DomainName
+from blockd.names.domain import MAX_TEXT
+from blockd.publish import Workshop
+from blockd.publish.confidential import covering_name
+
+HELP = "tell whether an order covers a name; exit code 1 where it does not"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its options."""
+    place_arguments(parser)
+    parser.add_argument("name", metavar="NAME", help="the name; - reads it from standard input")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 where the order covers the name, 1 where it does not. The name is not repeated."""
+    try:
+        name = DomainName.from_text(sys.stdin.readline(MAX_TEXT).strip() if args.name == "-" else args.name)
+    except BadName as error:
+        raise CommandError(f"what was given is no name: {error.reason}") from error
+    workshop = Workshop(args.folder)
+    document = workshop.document(args.identifier, role_of(args, workshop))
+    if document.names is not None:
+        raise PublishError(f"{args.identifier} has its names in files; search in the list that they were made from.")
+    found = covering_name(document, name)
+    listed = found == name
+    if found is None:
+        said = f"{args.identifier} does not cover this name."
+    elif listed:
+        said = f"{args.identifier} covers this name: it is one of its {len(document.entries)} names."
+    else:
+        said = f"{args.identifier} covers this name, by one above it."
+    data = {"id": args.identifier, "covered": found is not None, "listed": listed}
+    show(args.json, data, [said])
+    return NO if found is None else DONE

@@ -1,0 +1,100 @@
+"""The names of a national-size order: from a list in a file to the files that nodes fetch."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from blockd.cli.authority.order_staging import gate_settings, refuse_taken, rules_of, stage, staged_document
+from blockd.cli.output import show
+from blockd.cli.progress import progress_bar
+from blockd.errors import PublishError
+from blockd.orders import Action, Scope
+from blockd.publish import Workshop
+from blockd.publish.documents import check_documents
+from blockd.publish.list_files import ListFiles
+from blockd.publish.list_orders import (
+    ListNews,
+    Looked,
+    NameFiles,
+    count_of,
+    look_through,
+    refuse_shrunk,
+    refuse_unfit,
+    without,
+)
+from blockd.ruleset.guard import Guard
+
+
+def list_arguments(parser: argparse.ArgumentParser, option: str = "") -> None:
+    """Declare the list, as an option or as what the verb takes, and what is allowed with it."""
+    said = "a list of names, one on each line, plain or gzip"
+    if option:
+        parser.add_argument(option, type=Path, metavar="FILE", help=f"{said}, for an order of national size")
+    else:
+        parser.add_argument("list", type=Path, metavar="FILE", help=said)
+    parser.add_argument("--leave-out", action="store_true", help="leave out names that cannot be blocked")
+    parser.add_argument("--shrink", action="store_true", help="let the list lose more names than the gate lets it")
+
+
+def name_files(workshop: Workshop) -> NameFiles:
+    """Give what makes the files of lists in a workshop."""
+    return ListFiles(workshop.folder)
+
+
+def renew_list(
+    args: argparse.Namespace, workshop: Workshop, role: str, document: Mapping[str, object], source: str, verb: str
+) -> int:
+    """Look through the list, make its files, and stage the order with them; the caller holds the lock."""
+    rules, gate = rules_of(args, workshop, role), gate_settings(args.config)
+    if {"names", "hashed"} & document.keys() or document.get("confidential"):
+        raise PublishError(f"{source} has names of its own, or is confidential; a list cannot stand beside that.")
+    document = {**document, "list": document.get("list") or _stand_in(role)}
+    checked = check_documents([(source, document)], rules)  # every other problem, before the long work
+    identifier = next(iter(checked.documents))
+    refuse_taken(workshop, [identifier], role)
+    looked = _looked(args, document, rules.guard)
+    for line in (*looked.rejects.text(), *looked.held.text()) if not args.json else ():
+        print(line)
+    refuse_unfit(args.list, looked, gate.max_rejects, leave_out=args.leave_out)
+    before = count_of(staged_document(workshop, identifier, role))
+
+    def accept(news: ListNews) -> None:
+        if not args.shrink:
+            refuse_shrunk(news.count, before, gate.max_shrink)
+
+    files = name_files(workshop)
+    with without(args.list, looked.unfit) as names:
+        value = files.renew(role, identifier, names, accept)
+    news = files.report
+    checked = check_documents([(source, {**document, "list": value})], rules)
+    told = {"count": news.count, "added": news.added, "removed": news.removed, "download": news.octets}
+    if not args.json:
+        show(False, {}, [_sentence(identifier, news)])
+    rejects = {**looked.rejects.to_json(), "left_out": looked.held.to_json()["reasons"]}
+    stage(args, workshop, role, checked, verb, list=told, read=rejects)
+    return 0
+
+
+def _stand_in(role: str) -> dict[str, object]:
+    """Give what stands for the list while the order is checked, before any file is made."""
+    target = f"lists/{role}/none" if role else "lists/none"
+    return {"steps": [{"target": target, "sha256": "0" * 64, "size": 2, "count": 1}]}
+
+
+def _looked(args: argparse.Namespace, document: Mapping[str, object], guard: Guard) -> Looked:
+    action, scope = Action(str(document.get("action", "sinkhole"))), str(document.get("scope", "both"))
+    with progress_bar() as bar:
+        return look_through(
+            args.list, guard, action, Scope.from_text(scope), lambda done, size: bar("looking through", done, size)
+        )
+
+
+def _sentence(identifier: str, news: ListNews) -> str:
+    if not news.octets:
+        return f"{identifier} has {news.count:,} names, the same as before; there is nothing new to fetch"
+    return (
+        f"{identifier} has {news.count:,} names: {news.added:,} added, {news.removed:,} removed; "
+        f"a node fetches {news.octets:,} octets"
+    )

@@ -1,0 +1,31 @@
+"""`blockd authority order names`: give an order of national size the names of a list."""
+
+from __future__ import annotations
+
+import argparse
+
+from blockd.cli.authority.order_name_lists import list_arguments, renew_list
+from blockd.cli.authority.order_staging import place_arguments, role_of, staged_document
+from blockd.errors import PublishError
+from blockd.publish import Workshop
+
+HELP = "give an order of national size the names of a list"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its options."""
+    place_arguments(parser)
+    list_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it and give the exit code."""
+    workshop = Workshop(args.folder)
+    with workshop.locked():
+        role = role_of(args, workshop)
+        document = staged_document(workshop, args.identifier, role)
+        if "list" not in document:
+            raise PublishError(
+                f"{args.identifier} has its names in its document; nothing was changed. Change those with: order edit"
+            )
+        return renew_list(args, workshop, role, document, args.identifier, verb="renewed")

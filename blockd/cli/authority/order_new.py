@@ -1,0 +1,130 @@
+"""`blockd authority order new`: stage orders from files, or one from options."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from blockd.cli.authority.order_name_lists import list_arguments, renew_list
+from blockd.cli.authority.order_staging import refuse_taken, role_argument, rules_of, stage
+from blockd.errors import BadName, BadOrder, CommandError, PublishError
+from blockd.feeds.listed import line_content
+from blockd.orders import Action, Mandate
+from blockd.orders.document import SCHEMA
+from blockd.publish import Workshop
+from blockd.publish.changes import NEVER, notice
+from blockd.publish.document_files import MAX_DOCUMENT, load_document
+from blockd.publish.documents import check_documents
+from blockd.publish.template import TEMPLATE
+
+HELP = "stage orders from files, or one from options"
+
+_TEXTS = {
+    "id": "the order's id; it never changes",
+    "authority": "who orders; filled in from the role",
+    "platform": "the service that people know",
+    "legal_basis": "the law",
+    "reference": "the instrument itself, such as a letter's number",
+    "summary": "a few sentences for the people who are blocked",
+    "reported_by": "who reported the case",
+    "assessed_by": "who assessed it",
+    "decided_by": "who decided on the order",
+    "contact": "where people can object",
+    "review_by": "when somebody looks at it again",
+    "cname": "the target, where the action is cname",
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its options."""
+    parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="the workshop")
+    parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="order documents, YAML or JSON")
+    role_argument(parser)
+    parser.add_argument("--template", action="store_true", help="print a template with every field, and do nothing")
+    for name, said in _TEXTS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", dest=f"field_{name}", help=said)
+    parser.add_argument("--from", metavar="DATE", dest="field_in_force_from", help="when it takes force")
+    parser.add_argument("--expires", metavar="DATE|never", dest="field_expires", help="when it ends")
+    parser.add_argument("--action", choices=[a for a in Action if not a.is_zones], dest="field_action")
+    parser.add_argument("--mandate", choices=list(Mandate), dest="field_mandate", help="who wants the block")
+    parser.add_argument("--scope", choices=("exact", "subdomains", "both"), dest="field_scope")
+    parser.add_argument("--name", metavar="NAME", action="append", help="a name to cover; may be given many times")
+    parser.add_argument("--names-file", type=Path, metavar="FILE", help="a file with a name on each line")
+    parser.add_argument("--notice", metavar="sent=DATE;…", action="append", help="with channel=, text=, answer=")
+    parser.add_argument(
+        "--confidential", action="store_true", help="write hashes in the place of the names, and the names nowhere"
+    )
+    list_arguments(parser, "--list")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it and give the exit code."""
+    if args.template:
+        print(TEMPLATE, end="")
+        return 0
+    if args.folder is None:
+        raise CommandError("order new takes a workshop, or --template")
+    given = _from_options(args)
+    if bool(args.files) == bool(given):
+        raise CommandError("order new takes either FILE..., or the options that make one order; see --template")
+    if args.list is not None and len(args.files) > 1:
+        raise CommandError("--list is the list of one order; give one FILE")
+    workshop = Workshop(args.folder)
+    role = args.role or ""
+    rules = rules_of(args, workshop, role)
+    with workshop.locked():
+        if args.list is not None:
+            source = str(args.files[0]) if args.files else "the order"
+            document = _decoded(args.files[0]) if args.files else given
+            return renew_list(args, workshop, role, document, source, verb="staged")
+        sources: list[tuple[str, object]] = [(str(path), path) for path in args.files] or [("the order", given)]
+        checked = check_documents(sources, rules)
+        refuse_taken(workshop, checked.documents, role)
+        stage(args, workshop, role, checked, "staged")
+    return 0
+
+
+def _from_options(args: argparse.Namespace) -> dict[str, object]:
+    """Give the document that the options make, empty where there are none."""
+    document: dict[str, object] = {
+        name.removeprefix("field_"): value
+        for name, value in vars(args).items()
+        if name.startswith("field_") and value is not None
+    }
+    if document.get("expires") == NEVER:
+        document["expires"] = None
+    names = [*(args.name or ()), *(_names(args.names_file) if args.names_file else ())]
+    if names:
+        document["names"] = names
+    if args.notice:
+        document["notices"] = [notice(text) for text in args.notice]
+    if args.confidential:
+        document["confidential"] = True
+    return {"schema": SCHEMA, **document} if document else {}
+
+
+def _names(path: Path) -> list[str]:
+    """Give what the lines of a file hold beside comments; whether they are names is seen with the order."""
+    with path.open("rb") as file:
+        content = file.read(MAX_DOCUMENT + 1)
+    if len(content) > MAX_DOCUMENT:
+        raise PublishError(f"{path} is larger than {MAX_DOCUMENT} bytes; nothing was staged. Use --list for it.")
+    found = []
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            text = line_content(line, number).decode()
+        except (BadName, UnicodeDecodeError) as error:
+            raise PublishError(f"{path}: line {number} is no name; nothing was staged.") from error
+        if text:
+            found.append(text)
+    return found
+
+
+def _decoded(path: Path) -> dict[str, object]:
+    try:
+        document = load_document(path)
+    except BadOrder as error:
+        raise PublishError(f"{error} Nothing was staged.") from error
+    if not isinstance(document, dict):
+        raise PublishError(f"{path} holds no order; nothing was staged.")
+    return document

@@ -1,0 +1,33 @@
+"""`blockd authority order remove`: take a staged order out."""
+
+from __future__ import annotations
+
+import argparse
+
+from blockd.cli.authority.order_staging import next_step, place_arguments, role_of
+from blockd.cli.output import show
+from blockd.publish import Workshop
+
+HELP = "take a staged order out; readers of the list see no reason for it, as they do where it is lifted"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare its options."""
+    place_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it and give the exit code."""
+    workshop = Workshop(args.folder)
+    with workshop.locked():
+        role = role_of(args, workshop)
+        workshop.remove(args.identifier, role)
+    show(
+        args.json,
+        {"removed": [args.identifier], "role": role},
+        [
+            f"removed {args.identifier}",
+            next_step(args.folder, role),
+        ],
+    )
+    return 0

@@ -1,0 +1,118 @@
+"""What the verbs about orders have in common: by which rules an order is checked, where it is, and how it is staged."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from secrets import token_bytes
+
+from blockd.cli.output import show
+from blockd.errors import PublishError
+from blockd.orders.document import SCHEMA
+from blockd.publish import Workshop
+from blockd.publish.confidential import SALT_SIZE
+from blockd.publish.documents import Checked, check_documents
+from blockd.publish.signed_orders import difference
+from blockd.publish.strictness import Rules, publishers_guard
+from blockd.settings import Gate as GateSettings
+from blockd.settings import load
+
+Document = dict[str, object]
+
+
+def place_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the workshop and the order that a verb is about."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the workshop")
+    parser.add_argument("identifier", metavar="ID", help="the order's id")
+    role_argument(parser)
+
+
+def role_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare whose orders a verb is about."""
+    parser.add_argument("--role", metavar="ROLE", help="the authority's role; not needed where only one has the order")
+
+
+def gate_settings(config: Path) -> GateSettings:
+    """Give the gate of the config where there is one, else the default's."""
+    return load(config).gate if config.is_file() else GateSettings()
+
+
+def rules_of(args: argparse.Namespace, workshop: Workshop, role: str) -> Rules:
+    """Give the rules for orders of a role; a confidential order that is staged keeps its salt."""
+
+    def salt(identifier: str) -> bytes:
+        there = identifier in workshop.staged(role)
+        return (there and workshop.document(identifier, role).order.salt) or token_bytes(SALT_SIZE)
+
+    guard = publishers_guard(gate_settings(args.config))
+    return Rules(guard, workshop.authority_of(role), salt, role)
+
+
+def role_of(args: argparse.Namespace, workshop: Workshop) -> str:
+    """Give the role that has the order asked for; raises PublishError where none has, or the role named has not."""
+    role: str | None = args.role
+    if role is None:
+        role = next((r for r in ("", *workshop.roles()) if args.identifier in workshop.staged(r)), "")
+    workshop.document(args.identifier, role)  # raises where it is not there, or damaged
+    return role
+
+
+def staged_document(workshop: Workshop, identifier: str, role: str) -> Document:
+    """Give a staged order as it is decoded, empty where none is staged."""
+    content = workshop.staged(role).get(identifier)
+    try:
+        return dict(json.loads(content)) if content else {}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise PublishError(f"The staged order {identifier} is damaged: {error}. Stage it again.") from error
+
+
+def checked_change(identifier: str, changed: Document, rules: Rules) -> Checked:
+    """Check a changed order; raises PublishError with every problem, also where it has become another order."""
+    if changed.get("id") != identifier:
+        raise PublishError(f"The id cannot change from {identifier}; nothing was changed. Make a new order instead.")
+    given = {**changed, "schema": SCHEMA}
+    return check_documents([(identifier, given)], rules)
+
+
+def refuse_taken(workshop: Workshop, identifiers: Iterable[str], role: str) -> None:
+    """Raise PublishError where another authority has an order of the same id: a repository has each id once."""
+    for other in ("", *workshop.roles()):
+        taken = sorted(set(identifiers) & workshop.staged(other).keys()) if other != role else []
+        if taken:
+            raise PublishError(
+                f"{', '.join(taken)}: orders of {other or 'the repository itself'} have these ids; nothing was staged."
+            )
+
+
+def stage(args: argparse.Namespace, workshop: Workshop, role: str, checked: Checked, verb: str, **more: object) -> None:
+    """Stage checked documents and tell what was done: `verb` is the word for it; the caller holds the lock."""
+    replaced = {}
+    for identifier, content in checked.documents.items():
+        try:
+            before = staged_document(workshop, identifier, role)
+        except PublishError:
+            continue  # it was damaged, and is whole again now
+        if before:
+            replaced[identifier] = list(difference(json.loads(content), before)[1])
+    workshop.stage(checked.documents, role)
+    data = {verb: list(checked.documents), "role": role, "changed": replaced, "warnings": checked.warnings, **more}
+    show(args.json, data, [*_lines(checked, verb, replaced), next_step(args.folder, role)])
+
+
+def next_step(folder: Path, role: str) -> str:
+    """Say what comes after a change."""
+    by = f" --role {role} --key FILE" if role else ""
+    return f"Nothing is published yet; next: blockd authority sign {folder}{by}"
+
+
+def _lines(checked: Checked, verb: str, replaced: dict[str, list[str]]) -> Iterable[str]:
+    for identifier in checked.documents:
+        if identifier not in replaced:
+            yield f"{verb} {identifier}"
+        elif replaced[identifier]:
+            yield f"{verb} {identifier}: changed {', '.join(replaced[identifier])}"
+        else:
+            yield f"{verb} {identifier}: it was staged just so"
+    yield from (f"warning: {warning}" for warning in checked.warnings)

@@ -1,0 +1,67 @@
+"""Confidential orders: keyed hashes stand in the place of the names, which are written nowhere.
+
+The hash keeps a name from whoever reads the list, not from whoever guesses it: the salt is in the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from blockd.names import DomainName, hashed_key, name_digest
+from blockd.orders import Entry, OrderDocument, Scope
+from blockd.orders.covered import covered
+
+SALT_SIZE = 16  # octets, drawn at random for each order
+
+
+def has_plain_names(raw: Mapping[str, object]) -> bool:
+    """Tell whether a document is confidential, and still has its names as they are."""
+    return raw.get("confidential") is True and "names" in raw and "hashed" not in raw and "list" not in raw
+
+
+def unfit(entries: list[tuple[int, Entry]], scope: Scope) -> Iterator[str]:
+    """Give what keeps entries, each with its place, out of a confidential order; no name is repeated."""
+    for number, entry in entries:
+        if entry.key[0] >= 0x40:  # no label is so long: a network
+            yield f"names[{number}]: a network cannot be kept confidential; only names can"
+        elif entry.scope is not scope:
+            yield f"names[{number}].scope: in a confidential order all names have the order's own scope"
+
+
+def hashed(entries: list[Entry], salt: bytes) -> dict[str, object]:
+    """Give the value of `hashed` for entries; the hashes are sorted, so their order tells nothing of the names."""
+    return {"salt": salt.hex(), "names": sorted(name_digest(entry.key, salt).hex() for entry in entries)}
+
+
+def problem_without_name(problem: str) -> str:
+    """Give a problem without the text of the name that it is about, where it is about one."""
+    if not problem.startswith("names["):
+        return problem
+    place, _, what = problem.partition(": ")
+    return f"{place}: cannot be an entry: {what.rpartition('cannot be an entry: ')[2]}"
+
+
+def covering_name(document: OrderDocument, name: DomainName) -> DomainName | None:
+    """Give the name by which a document with entries covers `name`: itself, or one above it; None where none does."""
+    salt = document.order.salt
+    scopes: dict[bytes, Scope] = {}
+    for entry in document.entries:
+        scopes[entry.key] = scopes.get(entry.key, Scope(0)) | entry.scope
+    for candidate in name.ancestors():
+        key = hashed_key(name_digest(candidate.key, salt)) if salt else candidate.key
+        wanted = Scope.EXACT if candidate == name else Scope.SUBDOMAINS
+        if scopes.get(key, Scope(0)) & wanted:
+            return candidate
+    return None
+
+
+def plain_entries(raw: Mapping[str, object]) -> list[tuple[int, Entry]]:
+    """Give the entries of `names` that can be read, each with its place in the list."""
+    names = raw.get("names")
+    found: list[tuple[int, Entry]] = []
+    for number, item in enumerate(names if isinstance(names, list) else ()):
+        problems: list[str] = []
+        read = covered({"names": [item], "scope": raw.get("scope", "both")}, problems)
+        if read.entries and not problems:
+            found.append((number, read.entries[0]))
+    return found

@@ -1,0 +1,94 @@
+"""Order documents as people write them, YAML or JSON: read from a file, or written for an editor.
+
+A file may hold the names of a confidential order, so no problem repeats a piece of a file that cannot be read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from blockd.errors import BadOrder
+
+MAX_DOCUMENT = 64 * 1024 * 1024  # bytes; the same bound that a daemon sets (`blockd.feeds.signed`)
+_WIDTH = 100  # characters of a line for an editor
+
+
+def load_document(path: Path) -> object:
+    """Decode the document in a file, JSON where its name ends so and YAML otherwise; raises BadOrder."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_DOCUMENT + 1)
+    except OSError as error:
+        raise BadOrder(str(path), [f"cannot be read: {error.strerror}"]) from error
+    if len(content) > MAX_DOCUMENT:
+        raise BadOrder(str(path), [f"is larger than {MAX_DOCUMENT} bytes"])
+    return from_json(content, str(path)) if path.suffix == ".json" else from_yaml(content, str(path))
+
+
+def from_json(content: bytes, source: str) -> object:
+    """Decode JSON in which no field comes twice; raises BadOrder."""
+    try:
+        return json.loads(content, object_pairs_hook=_pairs)
+    except (ValueError, RecursionError) as error:
+        raise BadOrder(source, [f"cannot be read as JSON: {_said(error)}"]) from error
+
+
+def from_yaml(content: bytes | str, source: str) -> object:
+    """Decode YAML in which no field comes twice, and dates and numbers of versions stay text; raises BadOrder."""
+    try:
+        return yaml.load(content, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        # An alias is a word of the file: `*.example.net` without quotes is one.
+        said = "a word that begins with * needs quotes" if "alias" in str(error) else error.problem
+        raise BadOrder(source, [f"cannot be read as YAML: {where}{said}"]) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadOrder(source, [f"cannot be read as YAML: {_said(error)}"]) from error
+
+
+def to_yaml(document: Mapping[str, object]) -> str:
+    """Write a document for an editor; `from_yaml` takes it back."""
+    return yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, UnicodeError) or (isinstance(error, yaml.YAMLError) and not str(error)):
+        return "it is no text in UTF-8"
+    return " ".join(str(error).split()) if not isinstance(error, RecursionError) else "nested too deeply"
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} is given twice")
+    return fields
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which dates and the schema's number stay the text that the author wrote, and no field comes twice."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - so it is declared by its base class
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":float"))]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value]
+        if len(set(map(str, names))) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise yaml.constructor.ConstructorError(None, None, f"{twice} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML in which a list is set in from its field, as people write it."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - as its base has it
+        super().increase_indent(flow, False)

@@ -1,0 +1,50 @@
+"""The orders as they were signed last, beside those that are staged: what the next signing would change."""
+
+from __future__ import annotations
+
+import json
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import TargetFile
+
+from blockd.publish.workshop import ORDERS, Workshop
+
+NEW, CHANGED, SIGNED, GONE = "new", "changed", "signed", "removed"
+
+Document = dict[str, object]
+
+
+def signed_orders(workshop: Workshop, role: str = "") -> dict[str, Document]:
+    """The documents signed last, by id, without when; one whose file is gone or damaged is empty."""
+    prefix = f"{ORDERS}/{role}/" if role else f"{ORDERS}/"
+    return {
+        path.removeprefix(prefix).removesuffix(".json"): _document(workshop, target)
+        for path, target in _targets(workshop, role).items()
+        if path.startswith(prefix) and "/" not in path.removeprefix(prefix)
+    }
+
+
+def difference(staged: Document | None, signed: Document | None) -> tuple[str, tuple[str, ...]]:
+    """Tell how a staged order stands to the signed one, and the fields in which they differ."""
+    if staged is None:
+        return GONE, ()
+    if signed is None:
+        return NEW, ()
+    fields = tuple(sorted(name for name in staged.keys() | signed.keys() if staged.get(name) != signed.get(name)))
+    return (CHANGED if fields else SIGNED), fields
+
+
+def _targets(workshop: Workshop, role: str) -> dict[str, TargetFile]:
+    accepted = workshop.accepted(role or "targets")
+    return accepted.signed.targets if accepted else {}
+
+
+def _document(workshop: Workshop, target: TargetFile) -> Document:
+    try:
+        content = (workshop.folder / "targets" / target.get_prefixed_paths()[0]).read_bytes()
+        target.verify_length_and_hashes(content)
+        document = json.loads(content)
+    except (OSError, ValueError, RepositoryError):
+        return {}
+    document.pop("published", None)
+    return dict(document)
