@@ -19,7 +19,7 @@ from pathlib import Path
 from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.build import Candidate, Content
 from blockd.feeds.bundle import AuthorityVersion, read_bundle
-from blockd.feeds.fetched import INCOMING, Fetched, Validators
+from blockd.feeds.fetched import ACCEPTED, INCOMING, Fetched, Validators
 from blockd.feeds.rejects import RejectReport
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.replace import replace_file
@@ -90,7 +90,7 @@ class FeedState:
             log.warning("The state of a feed in %s cannot be read (%s); it is fetched anew.", folder, error)
         if not is_end_known:
             state._find_end()
-        if not (folder / "accepted").is_file():
+        if not (folder / ACCEPTED).is_file():
             state.accepted_digest = ""
         if not state.accepted_digest:
             state.validators = Validators()
@@ -114,7 +114,7 @@ class FeedState:
     @property
     def accepted(self) -> Content | None:
         """The content that passed the gate last."""
-        return Content(self.folder / "accepted", self.accepted_digest) if self.accepted_digest else None
+        return Content(self.folder / ACCEPTED, self.accepted_digest) if self.accepted_digest else None
 
     def offer(self, fetched: Fetched) -> None:
         """Note that new content was fetched."""
@@ -158,7 +158,7 @@ class FeedState:
 
         With it come the reports of its lines and of its entries held back, and how many of its names are in force.
         """
-        candidate.path.replace(self.folder / "accepted")
+        candidate.path.replace(self.folder / ACCEPTED)
         self.drop_waiting()
         self.accepted_digest = candidate.digest
         self.validators = candidate.validators

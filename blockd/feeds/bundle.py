@@ -26,7 +26,9 @@ MAX_HEADER = 1024  # bytes
 class AuthorityVersion:
     """What one authority's delegated role has given; `refusal` says why its newest metadata is not taken, if it is not.
 
-    Then `version` and `expires` are of what was taken before, 0 where that is nothing.
+    Then `version` and `expires` are of what was taken before, 0 where that is nothing. `refusal` also tells of an order
+    that was left out because an authority before it has one with the same id. `role` is in quotes where it could not be
+    an authority's.
     """
 
     role: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 INCOMING = "incoming"  # the file in a feed's folder that holds what was fetched last, until it is judged
+ACCEPTED = "accepted"  # the file beside it that holds what passed the gate last
 MAX_VALIDATOR = 1024  # characters; a longer one is not sent back, and costs a fetch instead
 
 

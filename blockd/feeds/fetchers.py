@@ -58,6 +58,7 @@ class BoundedFetcher(FetcherInterface):
         self._clock = clock
         self._deadline = clock() + seconds
         self._file_seconds = file_seconds
+        self._has_stalled = False
         self._more = 0.0  # seconds that the file being fetched has for its size
         self._open: Generator[bytes, None, None] | None = None
 
@@ -71,7 +72,8 @@ class BoundedFetcher(FetcherInterface):
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
         """Give the file at `url`, of at most `max_length` bytes, on disk until the block ends."""
         self._more = max_length / SLOWEST
-        self._deadline += self._more
+        if not self._has_stalled:
+            self._deadline += self._more
         with tempfile.TemporaryFile(dir=self.folder) as file:
             length = 0
             for chunk in self.fetch(url):
@@ -93,10 +95,17 @@ class BoundedFetcher(FetcherInterface):
         if seconds <= 0:
             raise SlowRetrievalError("the time for all files together is over")
         chunks = _file(url) if url.startswith("file:") else self._http(url, self._clock() + seconds)
-        for chunk in chunks:
-            self.first = self.first or chunk[:_ENDS]
-            self.last = chunk[-_ENDS:]
-            yield chunk
+        try:
+            for chunk in chunks:
+                self.first = self.first or chunk[:_ENDS]
+                self.last = chunk[-_ENDS:]
+                yield chunk
+        except (
+            SlowRetrievalError
+        ):  # what is left gets the time of one file, or a slow server could hold up all the rest
+            self._has_stalled = True
+            self._deadline = min(self._deadline, self._clock() + self._file_seconds)
+            raise
 
     def _http(self, url: str, deadline: float) -> Generator[bytes, None, None]:
         for _ in range(MAX_REDIRECTS + 1):

@@ -57,7 +57,7 @@ class SignedRepository:
         self._fetcher = fetcher
         self._connections = Connections()
         self._trust = Trust(root, folder / "trusted", folder / "staging", now)
-        self._documents = Documents(folder / "orders", folder / "downloads", texts)
+        self._documents = Documents(folder, texts)
         self._authorities = Authorities(folder / "trusted", self._documents)
         self._last: SignedVersion | None = None
         self._timestamp = b""  # of the last version, as it came

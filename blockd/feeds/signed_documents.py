@@ -12,6 +12,8 @@ from typing import Protocol
 from tuf.api.metadata import TargetFile
 
 from blockd.errors import BadOrder, FeedRefused
+from blockd.feeds.bundle import read_bundle
+from blockd.feeds.fetched import ACCEPTED
 from blockd.feeds.signed_limits import MAX_LISTS, MAX_ORDERS, MAX_TOTAL
 from blockd.feeds.signed_part import Part, refused
 from blockd.feeds.signed_trust import Attempt
@@ -29,11 +31,12 @@ class ListTexts(Protocol):
 
 
 class Documents:
-    """The documents of one repository, in `folder`; what is parsed stays parsed as long as a version has it."""
+    """The documents of one repository, in the `orders` of `folder`; parsed ones stay so while a version has them."""
 
-    def __init__(self, folder: Path, downloads: Path, texts: ListTexts | None) -> None:
-        self._folder = folder
-        self._downloads = downloads
+    def __init__(self, folder: Path, texts: ListTexts | None) -> None:
+        self._folder = folder / "orders"
+        self._downloads = folder / "downloads"
+        self._accepted = folder / ACCEPTED
         self._texts = texts
         self._kept: set[str] = set()  # by SHA-256
         self._parsed: dict[tuple[str, str, str], OrderDocument] = {}  # by path, SHA-256 and authority
@@ -60,9 +63,7 @@ class Documents:
         self._parsed = {key: document for key, document in self._parsed.items() if key in known}
         self._kept = {target.hashes["sha256"] for part in (*parts, *wanted) for target in part.orders.values()}
         self._prune()
-        if self._texts is not None:
-            lists = (document.names for document in self._parsed.values())
-            self._texts.prune({names.last.sha256 for names in lists if names is not None})
+        self._prune_texts()
 
     def bound(self) -> None:
         """Bound what refused versions leave on the disk; the next one then fetches all of its documents again."""
@@ -74,6 +75,19 @@ class Documents:
         for path in self._folder.glob("*"):
             if path.stem not in self._kept and path.is_file():
                 path.unlink()
+
+    def _prune_texts(self) -> None:
+        """Remove the texts that neither this version needs nor the bundle in force, which the gate may yet prefer."""
+        if self._texts is None:
+            return
+        documents = list(self._parsed.values())
+        if self._accepted.exists():
+            try:
+                documents += read_bundle(self._accepted).documents
+            except FeedRefused:  # whatever it needs is not known
+                return
+        lists = (document.names for document in documents)
+        self._texts.prune({names.last.sha256 for names in lists if names is not None})
 
     def _document(self, attempt: Attempt, part: Part, identifier: str) -> OrderDocument:
         target = part.orders[identifier]

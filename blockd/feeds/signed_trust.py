@@ -143,7 +143,7 @@ class Trust:
         """Remove the metadata of roles that are no longer delegated."""
         kept = {*TOP, *(f"{role}.json" for role in roles)}
         for path in self.folder.glob("*.json"):
-            if path.name not in kept:
+            if path.name not in kept and not path.is_dir():
                 path.unlink()
 
     def roots(self, newest: int) -> dict[str, Path]:

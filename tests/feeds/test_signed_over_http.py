@@ -84,10 +84,12 @@ class QuietServer(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serving(authority: Authority, context: ssl.SSLContext | None = None) -> Iterator[int]:
+def serving(
+    authority: Authority, context: ssl.SSLContext | None = None, handler: type[QuietHandler] | None = None
+) -> Iterator[int]:
     FaultyHandler.fault = ""
     FaultyHandler.released.clear()
-    server = QuietServer(("127.0.0.1", 0), partial(FaultyHandler, directory=str(authority.out)))
+    server = QuietServer(("127.0.0.1", 0), partial(handler or FaultyHandler, directory=str(authority.out)))
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -190,6 +192,36 @@ def test_certificate_that_the_machine_trusts_is_accepted(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     assert authority.repository(served_over_tls).fetch().targets_version == 1
+
+
+class KeepingHandler(QuietHandler):
+    protocol_version = "HTTP/1.1"
+    connections: list[object] = []  # noqa: RUF012 - one list for all, cleared by the test
+
+    def setup(self) -> None:
+        self.connections.append(self.request)
+        super().setup()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Answer without the end of the connection that the base class sends along."""
+        self.send_response(code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def test_connection_over_tls_stays_open_from_look_to_look(
+    authority: Authority, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    KeepingHandler.connections.clear()
+    with serving(authority, context, KeepingHandler) as port:
+        repository = authority.repository(f"https://127.0.0.1:{port}")
+        with contextlib.closing(repository):
+            for _ in range(3):
+                assert repository.fetch().targets_version == 1
+        assert len(KeepingHandler.connections) == 1
 
 
 def test_certificate_that_nobody_vouches_for_is_refused(authority: Authority, served_over_tls: str) -> None:

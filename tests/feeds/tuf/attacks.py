@@ -1,35 +1,25 @@
-"""The attacks on a repository and on one authority of it: each turns a good repository into a hostile one.
+"""The attacks on a repository, for which the whole of it is refused: each turns a good one into a hostile one.
 
-`WHOLE` are attacks for which the whole repository is refused, `ONE` those on the authority `court`. Each comes with the
-reason that a refusal has to have. The node has seen the repository before; so has the attacker.
+`WHOLE` has them by their names, each with the reason that the refusal has to have. The node has seen the repository
+before; so has the attacker.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 
-from tuf.api.metadata import DelegatedRole, Delegations, MetaFile
+from tuf.api.metadata import MetaFile
 
 from tests.feeds.tuf.repository import DAY, Repository, keys
 
 Attack = Callable[[Repository], None]
 WHOLE: dict[str, tuple[Attack, str]] = {}
-ONE: dict[str, tuple[Attack, str]] = {}
 
 
 def whole(reason: str) -> Callable[[Attack], Attack]:
     def add(attack: Attack) -> Attack:
         WHOLE[attack.__name__] = (attack, reason)
-        return attack
-
-    return add
-
-
-def one(reason: str) -> Callable[[Attack], Attack]:
-    def add(attack: Attack) -> Attack:
-        ONE[attack.__name__] = (attack, reason)
         return attack
 
     return add
@@ -298,137 +288,3 @@ _timestamp(
 _timestamp("empty", b"", "empty")
 _timestamp("cut", b'{"signed": {', "cut")
 _timestamp("of_a_login_page", b"<html>", "html")
-
-
-# On one authority.
-
-
-@one("signature")
-def authority_signed_by_a_stranger(repository: Repository) -> None:
-    repository.order("court", "court-2", ["evil.example"])
-    repository.signers["court"] = keys()
-    repository.publish("court")
-
-
-@one("signature")
-def authority_signed_by_another_one(repository: Repository) -> None:
-    repository.order("court", "court-2", ["evil.example"])
-    repository.signers["court"] = repository.signers["ministry"]
-    repository.publish("court")
-
-
-@one("threshold")
-def authority_signed_by_one_of_two(repository: Repository) -> None:
-    repository.order("court", "court-2", ["evil.example"])
-    repository.signers["court"] = repository.signers["court"][:1]
-    repository.publish("court")
-
-
-@one("expired")
-def expired_authority(repository: Repository) -> None:
-    repository.role("court").expires = repository.now - timedelta(seconds=1)
-    repository.publish("court")
-
-
-@one("mixed")
-def older_authority_under_a_newer_name(repository: Repository) -> None:
-    old = repository.octets("court")
-    repository.publish("court")
-    repository.write("court", content=old)
-
-
-@one("mixed")
-def older_authority_without_hashes(repository: Repository) -> None:
-    repository.hashes = False
-    older_authority_under_a_newer_name(repository)
-
-
-@one("too large")
-def endless_authority(repository: Repository) -> None:
-    repository.publish("court")
-    repository.endless.add(f"metadata/{repository.role('court').version}.court.json")
-
-
-@one("missing")
-def withheld_authority(repository: Repository) -> None:
-    repository.publish("court")
-    del repository.files[f"metadata/{repository.role('court').version}.court.json"]
-
-
-@one("outside")
-def order_in_the_part_of_another(repository: Repository) -> None:
-    repository.order("court", "court-2", ["evil.example"])
-    repository.target("court", "orders/ministry/ministry-1.json", b"{}")
-    repository.publish("court")
-
-
-@one("outside")
-def order_in_the_part_of_the_repository(repository: Repository) -> None:
-    repository.target("court", "orders/own-1.json", b"{}")
-    repository.publish("court")
-
-
-@one("outside")
-def order_in_the_name_of_another_authority(repository: Repository) -> None:
-    repository.order("court", "court-2", ["evil.example"], authority="Ministry of Samples")
-    repository.publish("court")
-
-
-@one("outside")
-def delegation_of_its_own(repository: Repository) -> None:
-    role = DelegatedRole("court-2", ["abc"], 1, True, ["orders/court/*"])
-    repository.role("court").delegations = Delegations({}, {"court-2": role})
-    repository.publish("court")
-
-
-@one("outside")
-def wider_delegation(repository: Repository) -> None:
-    repository.delegation("court").paths = ["orders/*", "lists/court/*"]
-    repository.publish("targets")
-
-
-@one("outside")
-def delegation_that_does_not_end_the_search(repository: Repository) -> None:
-    repository.delegation("court").terminating = False
-    repository.publish("targets")
-
-
-@one("outside")
-def list_of_another_authority(repository: Repository) -> None:
-    step = {"target": "lists/ministry/x.gz", "sha256": "ab" * 32, "size": 12, "count": 1}
-    repository.order("court", "court-2", [], list={"steps": [step]})
-    _drop_names(repository, "court", "court-2")
-    repository.publish("court")
-
-
-@one("format")
-def order_without_form(repository: Repository) -> None:
-    repository.target("court", "orders/court/court-2.json", b'{"schema": "1.0"}')
-    repository.publish("court")
-
-
-@one("format")
-def order_of_a_path_without_form(repository: Repository) -> None:
-    repository.target("court", "orders/court/Court 2.txt", b"{}")
-    repository.publish("court")
-
-
-@one("signature")
-def swapped_order_of_the_authority(repository: Repository) -> None:
-    repository.order("court", "court-2", ["good.example"])
-    repository.publish("court")
-    path = repository.order_file("court", "court-2")
-    repository.files[path] = repository.files[path].replace(b"good", b"evil")
-
-
-@one("too large")
-def more_orders_than_there_is_room_for(repository: Repository) -> None:
-    for number in range(9_999):
-        repository.order("court", f"court-{number}", ["many.example"])
-    repository.publish("court")
-
-
-def _drop_names(repository: Repository, role: str, identifier: str) -> None:
-    document = json.loads(repository.files[repository.order_file(role, identifier)])
-    del document["names"]
-    repository.target(role, f"orders/{role}/{identifier}.json", json.dumps(document).encode())

@@ -7,7 +7,8 @@ import pytest
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import SignedVersion
 from blockd.feeds.reasons import REASONS
-from tests.feeds.tuf.attacks import ONE, WHOLE
+from tests.feeds.tuf.attacks import WHOLE
+from tests.feeds.tuf.attacks_on_one import ONE
 from tests.feeds.tuf.repository import DAY, NOW, Repository, keys
 
 

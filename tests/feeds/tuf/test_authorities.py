@@ -233,6 +233,21 @@ def test_names_in_files_are_brought_from_the_same_part_and_their_downloads_remov
     assert not any(path.exists() for path in texts.paths)
 
 
+def test_texts_of_the_version_in_force_stay_until_another_is(tmp_path: Path) -> None:
+    repository, texts = Repository(), Texts()
+    node = repository.node(tmp_path, texts)
+    listing(repository)
+    write_bundle(node.fetch(), tmp_path / "accepted")
+    del repository.role("court").targets["orders/court/national.json"]
+    repository.publish("court")
+    node.fetch()
+    assert texts.kept == {"ab" * 32}
+    write_bundle(node.fetch(), tmp_path / "accepted")
+    repository.publish("court")
+    node.fetch()
+    assert texts.kept == frozenset()
+
+
 def test_swapped_file_of_names_costs_its_authority_its_news(tmp_path: Path) -> None:
     repository = Repository()
     node = repository.node(tmp_path, Texts())

@@ -134,6 +134,21 @@ def test_everything_lost_is_fetched_again(repository: Repository, tmp_path: Path
     assert len(node.evidence()) == 5 + 2 + 4
 
 
+@pytest.mark.parametrize("place", ["trusted", "trusted/root_history", "orders", "staging"])
+def test_file_in_the_place_of_a_folder_is_a_refusal_that_says_what_to_do(
+    repository: Repository, tmp_path: Path, place: str
+) -> None:
+    repository.node(tmp_path).fetch()
+    shutil.rmtree(tmp_path / place, ignore_errors=True)
+    (tmp_path / place).write_bytes(b"a file")
+    assert "the folder may be removed" in refusal(repository, tmp_path)
+
+
+def test_strangers_folder_among_the_metadata_does_no_harm(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "trusted" / "stranger.json").mkdir(parents=True)
+    assert names(repository.node(tmp_path).fetch()) == GOOD
+
+
 def test_evidence_lost_meanwhile_is_told_and_fetched_again(repository: Repository, tmp_path: Path) -> None:
     node = repository.node(tmp_path)
     good = node.fetch()

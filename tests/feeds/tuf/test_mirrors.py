@@ -9,7 +9,8 @@ import pytest
 from blockd.errors import FeedRefused
 from blockd.feeds.mirrors import FIRST_PAUSE, OTHERS_SECONDS, Mirrors
 from blockd.feeds.signed import SignedRepository
-from tests.feeds.tuf.attacks import ONE, WHOLE
+from tests.feeds.tuf.attacks import WHOLE
+from tests.feeds.tuf.attacks_on_one import ONE
 from tests.feeds.tuf.repository import DAY, Repository
 from tests.feeds.tuf.serving import Served, looking, serving
 from tests.feeds.tuf.test_attacks import GOOD, names

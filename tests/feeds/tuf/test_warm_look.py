@@ -66,3 +66,19 @@ def test_slow_answer_over_a_kept_connection_is_cut_in_time(tmp_path: Path) -> No
         assert caught.value.reason == "stalled"
         server.slow.clear()
         assert len(node.fetch().documents) == 3
+
+
+def test_server_that_is_slow_with_every_authority_is_not_waited_for_each_time(tmp_path: Path) -> None:
+    repository = Repository()
+    for number in range(6):
+        repository.delegate(f"role-{number}", "Somebody")
+    repository.publish()
+    slow = {path for path in repository.files if "role-" in path}
+    with serving(repository) as server, looking(repository, tmp_path, server.url) as node:
+        server.slow = slow
+        version = node.fetch()
+        assert len(version.documents) == 3
+        assert [authority.reason for authority in version.authorities] == ["", ""] + 6 * ["stalled"]
+        assert len(slow & set(server.requests)) < 4
+        server.slow = set()
+        assert not any(authority.refusal for authority in node.fetch().authorities)
