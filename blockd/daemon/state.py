@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+import shutil
 from dataclasses import astuple
 from pathlib import Path
 
@@ -26,6 +27,13 @@ from blockd.ruleset.replace import replace_file
 # What `blockd.ruleset.replace` calls a file that is not whole yet.
 _UNFINISHED = re.compile(
     r"\.(?:compiled|current|pinned|incoming|feed\.json|hit-slots\.json|[0-9]+\.(?:orders|json))\.[a-z0-9_]{8}", re.ASCII
+)
+
+# Where those are that are whole. No feed, and no authority's role, has a dot in its name.
+_FILE = re.compile(
+    r"compiled|rulesets/(?:current|pinned)|feeds/[^/]+/(?:accepted|candidate|incoming|waiting)"
+    r"|.+\.(?:json|txt|ruleset|orders)",
+    re.ASCII,
 )
 
 log = logging.getLogger(__name__)
@@ -77,10 +85,22 @@ class State:
         )
 
     def tidy(self) -> None:
-        """Remove what a blockd that was killed had not finished writing; call it only while the folder is locked."""
+        """Remove what a blockd that was killed had not finished writing, and what is no file where one belongs.
+
+        Call it only while the folder is locked.
+        """
         for path in self.folder.rglob(".*"):
             if _UNFINISHED.fullmatch(path.name):
                 path.unlink(missing_ok=True)
+        for path in list(self.folder.rglob("*")):
+            if not _FILE.fullmatch(path.relative_to(self.folder).as_posix()):
+                continue
+            if path.is_symlink() and not path.exists():
+                log.error("%s leads nowhere, where blockd keeps a file. It is removed, and the file made anew.", path)
+                path.unlink(missing_ok=True)
+            elif path.is_dir() and not path.is_symlink():
+                log.error("%s is a folder, where blockd keeps a file. It is removed, and the file made anew.", path)
+                shutil.rmtree(path, ignore_errors=True)
 
     def own(self, uid: int, gid: int) -> None:
         """Give the folder and all in it to the user that blockd becomes."""

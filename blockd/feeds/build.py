@@ -109,7 +109,7 @@ def build(
     RulesetError where the whole passes the limits of the format.
     """
     before = {record.name: record for record in in_force.feeds} if in_force else {}
-    remaining = list(candidates)
+    remaining = [_whole(candidate) for candidate in candidates]
     built = Built()
     while True:
         usable = [candidate for candidate in remaining if candidate.incoming or candidate.accepted]
@@ -161,7 +161,23 @@ def examples(candidate: Candidate) -> list[bytes]:
 def _without_news(candidate: Candidate) -> Candidate:
     """Fall back to what was accepted; where that is what has just failed, to nothing."""
     accepted = candidate.accepted if candidate.incoming else None
-    return replace(candidate, incoming=None, accepted=accepted)
+    return _whole(replace(candidate, incoming=None, accepted=accepted))
+
+
+def _whole(candidate: Candidate) -> Candidate:
+    """Leave out accepted content that would be used and is not what it was: a damaged list may be a list all the same.
+
+    A bundle says so itself when it is read, and its digest is of the orders and not of the file.
+    """
+    accepted = candidate.accepted
+    if candidate.incoming or accepted is None or isinstance(candidate.feed, SignedFeed):
+        return candidate
+    try:
+        with accepted.path.open("rb") as file:
+            is_whole = hashlib.file_digest(file, "sha256").hexdigest() == accepted.digest
+    except OSError:
+        is_whole = False
+    return candidate if is_whole else replace(candidate, accepted=None)
 
 
 def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate: Candidate) -> None:
