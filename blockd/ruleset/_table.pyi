@@ -1,4 +1,5 @@
 import mmap
+from collections.abc import Sequence
 
 from blockd.ruleset.format import Header
 
@@ -11,6 +12,8 @@ class Table:
         actions: bytes,
         tiers: bytes,
         asks_client: bool = False,
+        lives: bytes = b"",
+        salts: Sequence[bytes] = (),
     ) -> None: ...
     def close(self) -> None: ...
     def verdict(self, key: bytes) -> tuple[int, int, int, int]: ...

@@ -45,6 +45,8 @@ class Opened:
             actions,
             self.enforced.tiers,
             self.enforced.asks_client,
+            self.enforced.lives,
+            self.ruleset.salts,
         )
 
     def close(self) -> None:
@@ -202,5 +204,5 @@ def test_a_file_whose_fields_lie_is_refused_or_read_within_its_bounds(path: Path
 def test_states_shorter_than_the_orders_are_refused(path: Path) -> None:
     ruleset = Ruleset.open(path)
     with pytest.raises(ValueError, match="shorter than the orders"):
-        table.Table(ruleset.octets, ruleset.header, memoryview(bytes(16)), b"\0", b"\0")
+        table.Table(ruleset.octets, ruleset.header, memoryview(bytes(20)), b"\0", b"\0")
     ruleset.close()
