@@ -1,3 +1,5 @@
+cimport cython
+
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from blockd.ruleset._blake2s cimport B2State
@@ -43,6 +45,7 @@ cdef struct Claims:
 cdef Decision undecided() noexcept nogil
 
 
+@cython.final
 cdef class Table:
     cdef object _octets
     cdef object _states
@@ -84,10 +87,10 @@ cdef class Table:
     cdef Decision decide_hashed(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const uint64_t *hashes, int count) noexcept nogil
     cdef Decision _decide_salted(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const uint64_t *hashes, int count) noexcept nogil
     cdef void _end(self, Decision *found) noexcept nogil
-    cdef bint _take_claims(self, const uint8_t *key, uint32_t size, uint64_t hashed, Claims *claims, Decision *found) noexcept nogil
-    cdef bint _weigh_claims(self, Claims *sets, int count, int scope, Decision *found, uint64_t *closed) noexcept nogil
+    cdef inline bint _take_claims(self, const uint8_t *key, uint32_t size, uint64_t hashed, Claims *claims, Decision *found) noexcept nogil
+    cdef inline bint _weigh_claims(self, Claims *sets, int count, int scope, Decision *found, uint64_t *closed) noexcept nogil
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil
-    cdef bint _weigh(self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed) noexcept nogil
+    cdef inline bint _weigh(self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed) noexcept nogil
     cdef Decision decide_client(self, const uint8_t *packed, uint32_t size) noexcept nogil
     cdef Decision _decide_network(self, const uint8_t *packed, uint32_t size, uint8_t kind, const uint8_t *lengths, uint32_t count) noexcept nogil
     cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil

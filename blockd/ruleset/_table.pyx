@@ -4,6 +4,8 @@
 Every offset is checked against its section before it is followed, every loop has a bound.
 """
 
+cimport cython
+
 import struct
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -44,6 +46,19 @@ cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
     return value
 
 
+def constants():
+    """Give the numbers that must be those of other modules."""
+    return {
+        "NEVER": NEVER,
+        "KEY_HASHED": KEY_HASHED,
+        "DIGEST_SIZE": B2_DIGEST,
+        "MAX_SALTS": MAX_SALTS,
+        "MIN_HASHED_LABELS": MIN_HASHED_LABELS,
+        "MAX_HASHED_LABELS": MAX_HASHED_LABELS,
+    }
+
+
+@cython.final
 cdef class Table:
     """A ruleset and the states of its orders, held mapped until `close`; then every decision is RULED_BROKEN.
 
@@ -350,7 +365,7 @@ cdef class Table:
         found.entry_size = 0
         return found
 
-    cdef bint _weigh(
+    cdef inline bint _weigh(
         self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed
     ) noexcept nogil:
         """Take the claims on one entry into account, best first; give whether no further entry can change it."""
@@ -359,7 +374,7 @@ cdef class Table:
             return self._weigh_claims(&claims, 1, scope, found, closed)
         return found.ruling == RULED_BROKEN
 
-    cdef bint _take_claims(
+    cdef inline bint _take_claims(
         self, const uint8_t *key, uint32_t size, uint64_t hashed, Claims *claims, Decision *found
     ) noexcept nogil:
         """Give the claims on exactly this key; False where there are none, or where the file is broken, which is told."""
@@ -375,7 +390,7 @@ cdef class Table:
         found.ruling = RULED_BROKEN
         return False
 
-    cdef bint _weigh_claims(
+    cdef inline bint _weigh_claims(
         self, Claims *sets, int count, int scope, Decision *found, uint64_t *closed
     ) noexcept nogil:
         """Take the claims of some entries for one name into account as if they were one entry's.
