@@ -4,6 +4,8 @@ An `allow` in force on the name or any ancestor that covers it beats the rest: i
 that covers it decides (`blockd.ruleset.tiers`); within it the longest match wins; among the orders on one entry, the
 feed's priority, then the later date. An order that only monitors never hides one that blocks. Where a policy zone lists
 a name, its wildcards above that name do not match what is below it (closest encloser, RFC 4592 section 3.3.1).
+
+A name that is known by its hash counts as the name itself.
 """
 
 from __future__ import annotations
