@@ -15,6 +15,7 @@ from blockd.orders import Action
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.explain import explain
 from blockd.ruleset.policy import at_time
+from blockd.ruleset.states import stale_in
 from blockd.settings import load
 
 HELP = "verdict, order, feed, since when and why, for one name"
@@ -45,8 +46,9 @@ def run(args: argparse.Namespace) -> int:
     now = time.time()
     try:
         ruleset = Ruleset.open(versions.ruleset(version), verify=False)
-        told = explain(at_time(version, ruleset, now), args.name, now)
-        told = trace(told, settings.feeds, settings.state_dir, lines=not args.quick)
+        stale = stale_in(versions.states(version), len(ruleset.catalogue.orders))
+        told = explain(at_time(version, ruleset, now, stale), args.name, now)
+        told = trace(told, args.name, settings.feeds, settings.state_dir, lines=not args.quick)
     except RulesetError as error:
         raise CommandError(str(error)) from error
     except BadName as error:
@@ -76,6 +78,8 @@ def _claim(told: dict[str, Any]) -> Iterator[str]:
     yield f"{'entry:':13} {told['entry']} ({told['scope']})"
     yield f"{'since:':13} {told['since']}"
     yield f"{'until:':13} {told['until'] or 'no end named'}"
+    if told["stale"]:
+        yield f"{'stale:':13} the list was not renewed in time; the order stays in force as it was signed last"
     if order.get("lifted_on"):
         yield f"{'lifted:':13} {order['lifted_on']} {order.get('lifted_reason', '')}".rstrip()
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from blockd import __version__
-from blockd.names import DomainName
-from blockd.names.network import KEY_IPV4
+from blockd.names import MAX_LABEL, DomainName
 from blockd.orders import State
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
@@ -56,7 +55,7 @@ def _questions(settings: Settings, enforced: Enforced | None) -> list[str]:
 def _listed(enforced: Enforced) -> str | None:
     """Give a listed name whose order is in force, a short way into the file."""
     for number, (key, _) in enumerate(enforced.ruleset.entries()):
-        if key[0] < KEY_IPV4 and enforced.verdict(key).touches:
+        if key[0] <= MAX_LABEL and enforced.verdict(key).touches:
             return DomainName(key).text
         if number > 1000:
             break

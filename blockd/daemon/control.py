@@ -170,7 +170,7 @@ class ControlProcess:
         """Explain it, and read the lists and the versions kept, one reader at a time."""
         told = self.lookup(name)
         async with self._tracing:
-            return await asyncio.to_thread(trace, told, self._settings.feeds, self._state.folder)
+            return await asyncio.to_thread(trace, told, name, self._settings.feeds, self._state.folder)
 
     def _hear(self) -> None:
         messages = self._channel.receive()

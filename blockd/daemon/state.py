@@ -21,6 +21,7 @@ from blockd.daemon.expiry import Ends, orders_of
 from blockd.errors import CommandError, RulesetError
 from blockd.metrics import HitLabels
 from blockd.metrics.counters import MAX_HIT_SLOTS
+from blockd.orders.told import CONFIDENTIAL
 from blockd.ruleset import Catalogue, Enforced, OrderStates, Ruleset, Versions, write_states
 from blockd.ruleset.replace import replace_file
 
@@ -188,7 +189,9 @@ class HitSlots:
         """Give the slot of each order of a catalogue; new orders get the next free one, and the rest slot 0."""
         given = []
         for record in catalogue.orders:
-            labels = HitLabels(record.feed, record.order.platform, record.order.id, record.order.action)
+            order = record.order
+            platform = CONFIDENTIAL if order.is_confidential else order.platform
+            labels = HitLabels(record.feed, platform, order.id, order.action)
             if labels not in self.slots:
                 free = len(self.slots) + 1
                 self.slots[labels] = free if free < MAX_HIT_SLOTS else 0

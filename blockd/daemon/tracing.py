@@ -21,12 +21,13 @@ LinedFeed = DomainsFeed | HostsFeed | AdblockFeed | SignedFeed
 
 
 def trace(
-    told: Mapping[str, object], feeds: Sequence[AnyFeed], state_dir: Path, *, lines: bool = True
+    told: Mapping[str, object], name: str, feeds: Sequence[AnyFeed], state_dir: Path, *, lines: bool = True
 ) -> dict[str, object]:
-    """Give what `explain` has told of a name, and more: each claim's `line`, and `listed`, the first and last version.
+    """Give what `explain` has told of the name asked for, and more.
 
-    A claim of a text list has the first line that names its entry, and one of a signed order whose names are a list in
-    files has the line of that; any other, also of a list that no longer names it, has None. Blocks while it reads the
+    That is each claim's `line`, and `listed`, the first and last version. A claim of a text list has the first line
+    that names its entry, and one of a signed order whose names are a list in files has the line of that; any other,
+    also of a list that no longer names it, has None. Blocks while it reads the
     lists, tenths of a second for the largest; without `lines` it reads none, and every claim has None.
     """
     claims = told.get("claims")
@@ -34,7 +35,7 @@ def trace(
         return dict(told)
     lists = {feed.name: feed for feed in feeds if lines and isinstance(feed, LinedFeed)}
     lined = [{**claim, "line": _line(claim, lists, state_dir)} for claim in claims]
-    return {**told, "claims": lined, "listed": _listed(state_dir, str(told["name"]))}
+    return {**told, "claims": lined, "listed": _listed(state_dir, name)}
 
 
 def _line(claim: Mapping[str, object], lists: Mapping[str, LinedFeed], state_dir: Path) -> dict[str, object] | None:

@@ -95,6 +95,7 @@ def _resolver(work: WorkerWork, channel: Channel) -> Resolver:
         ),
         row=row,
         clock=time.monotonic,
+        wall_clock=time.time,
         randomness=secrets.token_bytes,
         refuse_unready=settings.at_first_start == "refuse",
         traffic=work.traffic.row(work.index),

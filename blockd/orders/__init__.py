@@ -2,12 +2,13 @@
 
 from blockd.orders.document import SCHEMA_MAJOR, OrderDocument, parse_document
 from blockd.orders.entry import Entry, Scope
-from blockd.orders.lifecycle import State, next_change, state_at
+from blockd.orders.lifecycle import NEVER, State, end_of, next_change, state_at
 from blockd.orders.name_list import ListStep, NameList
 from blockd.orders.order import Action, LocalRecord, Mandate, Notice, Order
 from blockd.orders.verdict import NO_TIER, Reason, Verdict
 
 __all__ = [
+    "NEVER",
     "NO_TIER",
     "SCHEMA_MAJOR",
     "Action",
@@ -23,6 +24,7 @@ __all__ = [
     "Scope",
     "State",
     "Verdict",
+    "end_of",
     "next_change",
     "parse_document",
     "state_at",

@@ -6,6 +6,8 @@ from enum import IntEnum
 
 from blockd.orders.order import Order
 
+NEVER = 1 << 62  # seconds since the epoch: behind every date that can be written
+
 
 class State(IntEnum):
     """Where an order stands; the value is the byte that the engine reads from shared memory."""
@@ -34,3 +36,8 @@ def next_change(order: Order, now: float) -> int | None:
     """Give the next second after `now` at which the state may change, None where it never will again."""
     dates = (order.in_force_from, order.expires, order.lifted_on)
     return min((date for date in dates if date is not None and date > now), default=None)
+
+
+def end_of(order: Order) -> int:
+    """Give the second from which the order is out of force for good: expired or lifted; NEVER where it names none."""
+    return min((date for date in (order.expires, order.lifted_on) if date is not None), default=NEVER)

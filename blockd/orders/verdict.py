@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from blockd.orders.entry import Entry
+from blockd.orders.lifecycle import NEVER
 from blockd.orders.order import Action, Order
 
 NO_TIER = 255  # behind all tiers
@@ -29,7 +30,9 @@ class Verdict:
 
     `order`, `entry` and `feed` belong to the claim that won; with NOT_IN_FORCE to the best of those that cover the
     name. `order_index` is the order's place in the ruleset's catalogue, None where there is no order. `tier` is the
-    place of its feed among those that are asked one after the other, NO_TIER where none decided.
+    place of its feed among those that are asked one after the other, NO_TIER where none decided. `until` is the next
+    second since the epoch at which the verdict may be another one, as far as what decided it knows: the order ends, or
+    another takes force. `stale` tells that whoever signed the order has not renewed it in time.
     """
 
     reason: Reason
@@ -38,6 +41,8 @@ class Verdict:
     feed: str = ""
     order_index: int | None = None
     tier: int = NO_TIER
+    until: int = NEVER
+    stale: bool = False
 
     @property
     def action(self) -> Action | None:

@@ -18,6 +18,7 @@ cdef enum Result:
 cdef struct Passed:
     int64_t hit  # the order that the question was a hit of, -1 for none
     uint8_t tiers  # before which tier all may still act on the answer
+    int64_t until  # `Verdict.until`
 
 cdef struct Mask4:
     uint32_t network
@@ -57,6 +58,8 @@ cdef class Answering:
     cdef uint32_t a_size
     cdef uint32_t aaaa_size
     cdef uint32_t soa_size
+    cdef uint32_t ttl  # of these
+    cdef int64_t second  # since the epoch, of what is answered now; begun ones are counted as over
     cdef int count4
     cdef int count6
 
@@ -66,10 +69,11 @@ cdef class Answering:
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
-    cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, int64_t hit, uint8_t tiers, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Decision _judged(self, Entry *entry, uint8_t tiers) noexcept nogil
     cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil
+    cdef uint32_t _left(self, int64_t until) noexcept nogil
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil
     cdef void _count_hit(self, uint32_t order) noexcept nogil
     cdef void _took(self, double seconds) noexcept nogil

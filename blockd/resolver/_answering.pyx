@@ -15,7 +15,7 @@ from blockd.resolver._cursor cimport write_u32
 from blockd.resolver._message cimport HEADER_SIZE, Question, write_answer
 from blockd.resolver._sockets cimport AF_INET, AF_INET6, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.ruleset._table cimport (
-    NO_TIER, RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
+    NEVER, NO_TIER, RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
 )
 
 cdef enum:
@@ -33,6 +33,8 @@ cdef enum:
     DO_TCP_ONLY = 6
     DO_LOCAL = 10
     MAX_RECORD = 256  # octets of the sinkhole's and the SOA record
+    ADDRESS_TTL_AT = 6  # in an address record
+    SOA_TTL_AT = 4  # in an SOA record without its owner, which ends with the other TTL
 
 _ACTIONS = {action: place for place, action in enumerate(Action)}
 cdef int _ANSWERS_AT = layout._ANSWERS
@@ -73,14 +75,17 @@ cdef class Answering:
         """Enforce another ruleset from the next message on; its files stay mapped until the next one."""
         ruleset, states = enforced.ruleset, enforced.states
         orders = [record.order for record in ruleset.catalogue.orders]
-        options = [answers.option(order) for order in orders]
+        options = [answers.option(order, stale=stale) for order in orders for stale in (False, True)]
         places = [0, *itertools.accumulate(len(option) for option in options)]
         actions = bytes([_ACTIONS[order.action] for order in orders])
         errors, hit_slots = b"".join(options), struct.pack(f"={len(orders)}I", *states.hit_slots)
         error_places = struct.pack(f"={len(places)}I", *places)
         if max(len(answers.a), len(answers.aaaa), len(answers.soa)) > MAX_RECORD:
             raise ValueError("a record is too long")
-        table = Table(ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers, enforced.asks_client)
+        table = Table(
+            ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers, enforced.asks_client,
+            enforced.lives, ruleset.salts,
+        )
         # Nothing fails from here on: what is enforced and what is answered change together.
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
         self.errors = <const uint8_t *><const char *>self._errors
@@ -90,6 +95,7 @@ cdef class Answering:
         self.a, self.a_size = <const uint8_t *><const char *>self._a, len(self._a)
         self.aaaa, self.aaaa_size = <const uint8_t *><const char *>self._aaaa, len(self._aaaa)
         self.soa, self.soa_size = <const uint8_t *><const char *>self._soa, len(self._soa)
+        self.ttl = answers.ttl
         if self.table is not None:
             self.table.close()
         self.table = table
@@ -106,7 +112,7 @@ cdef class Answering:
             name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
         if self._is_decided(q, client, name, UDP, out, written, &result, &passed):
             return result
-        return self._from_entry(q, entry, UDP, passed.hit, passed.tiers, False, out, written, now)
+        return self._from_entry(q, entry, UDP, &passed, False, out, written, now)
 
     cdef bint _is_decided(
         self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written,
@@ -114,7 +120,7 @@ cdef class Answering:
     ) noexcept nogil:
         """Answer a question that policy decides, `name` being what it says of the name; else tell how it passes."""
         cdef Decision decision
-        passed.hit, passed.tiers = -1, NO_TIER
+        passed.hit, passed.tiers, passed.until = -1, NO_TIER, NEVER
         result[0] = DECLINED
         if self.table is None:
             return self.refuse_unready
@@ -126,7 +132,16 @@ cdef class Answering:
             return True
         if decision.ruling != RULED_NONE:
             passed.hit, passed.tiers = decision.order, tiers_left(&decision)
+        passed.until = decision.until
         return False
+
+    cdef uint32_t _left(self, int64_t until) noexcept nogil:
+        """Give the whole seconds up to a moment, no more than any TTL has.
+
+        In the last second that is 0 and not 1: an answer may not be kept until after it has ceased to be true.
+        """
+        cdef int64_t left = until - self.second
+        return 0 if left < 0 else <uint32_t>left if left < 0x7FFFFFFF else <uint32_t>0x7FFFFFFF
 
     cdef Result _block_counted(
         self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out,
@@ -135,11 +150,12 @@ cdef class Answering:
         """Answer a question for a listed name, and count it; `first` is an order that it was a hit of before."""
         cdef int rcode = NOERROR
         cdef uint32_t owner = 0
-        cdef uint32_t place = self.error_places[decision.order]
+        cdef uint32_t option = decision.order * 2 + (self.table.stale[decision.order] & 1)
+        cdef uint32_t place = self.error_places[option]
         cdef const uint8_t *errors = self.errors + place
-        cdef uint32_t errors_size = self.error_places[decision.order + 1] - place
+        cdef uint32_t errors_size = self.error_places[option + 1] - place
         cdef uint8_t records[512]
-        cdef uint32_t size
+        cdef uint32_t size, left = self._left(decision.until)
         if decision.action == DO_CNAME or decision.action == DO_LOCAL or (
             decision.action == DO_TCP_ONLY and transport != UDP
         ):
@@ -154,6 +170,8 @@ cdef class Answering:
             written[0] = write_answer(out, q, rcode, 0, 0, 0, records, 0, errors, errors_size, False, True)
         elif decision.action == SINKHOLE and (q.qtype == TYPE_A or q.qtype == TYPE_AAAA):
             size = self._address_record(q.qtype, records)
+            if left < self.ttl:
+                write_u32(records + ADDRESS_TTL_AT, left)
             written[0] = write_answer(out, q, rcode, 1, 0, 0, records, size, errors, errors_size, False, False)
         else:
             if decision.action == DO_NXDOMAIN:
@@ -167,6 +185,9 @@ cdef class Answering:
             records[0] = <uint8_t>(owner >> 8)
             records[1] = <uint8_t>owner
             memcpy(records + 2, self.soa, self.soa_size)
+            if left < self.ttl:
+                write_u32(records + 2 + SOA_TTL_AT, left)
+                write_u32(records + 2 + self.soa_size - 4, left)
             written[0] = write_answer(
                 out, q, rcode, 0, 1, 0, records, 2 + self.soa_size, errors, errors_size, False, False
             )
@@ -181,21 +202,23 @@ cdef class Answering:
         return self.aaaa_size
 
     cdef Result _from_entry(
-        self, const Question *q, Entry *entry, int transport, int64_t hit, uint8_t tiers, bint cached, uint8_t *out,
+        self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out,
         uint32_t *written, double now,
     ) noexcept nogil:
-        """Answer with what an upstream said, unless it leads to what is listed in a tier before `tiers`."""
+        """Answer with what an upstream said, unless it leads to what is listed in a tier that may still act."""
         cdef int64_t second = -1
         cdef Decision decision
-        cdef uint32_t size, i, ttl, age
+        cdef uint32_t size, i, ttl, age, left
+        cdef int64_t until = passed.until
         cdef Result result
         cdef uint8_t *records
-        if self.table is not None and tiers and entry.leads_size:
-            decision = self._judged(entry, tiers)
+        if self.table is not None and passed.tiers and entry.leads_size:
+            decision = self._judged(entry, passed.tiers)
+            until = decision.until = decision.until if decision.until < until else until
             if decision.ruling == RULED_BROKEN:
                 return DECLINED
             if decision.ruling == RULED_LISTED:
-                result = self._block_counted(q, &decision, transport, hit, out, written)
+                result = self._block_counted(q, &decision, transport, passed.hit, out, written)
                 if result != DECLINED and cached:
                     self.row[_CACHE_HITS_AT] += 1
                 if result != DECLINED or decision.action != DO_TCP_ONLY:
@@ -210,14 +233,16 @@ cdef class Answering:
         if not out[2] & 0x02:  # not cut down to TC: the records stand behind the question
             records = out + size
             age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
+            left = self._left(until)
             for i in range(entry.ttl_count):
                 ttl = entry.ttls[i * 2 + 1]
                 if ttl > entry.ceiling:
                     ttl = entry.ceiling
-                write_u32(records + entry.ttls[i * 2], ttl - age if ttl > age else 0)
+                ttl = ttl - age if ttl > age else 0
+                write_u32(records + entry.ttls[i * 2], ttl if ttl < left else left)
         if cached:
             self.row[_CACHE_HITS_AT] += 1
-        self._count(transport, hit, second, entry.rcode)
+        self._count(transport, passed.hit, second, entry.rcode)
         return ANSWERED
 
     cdef Decision _judged(self, Entry *entry, uint8_t tiers) noexcept nogil:
@@ -240,6 +265,7 @@ cdef class Answering:
         cdef Decision first = undecided()
         cdef Decision best = undecided()
         cdef uint32_t at = 0
+        cdef int64_t until = NEVER
         cdef int kind
         for kind in range(2):
             at = 0
@@ -251,6 +277,8 @@ cdef class Answering:
                         found = self.table.decide_address(entry.leads + at + 2, entry.leads[at + 1])
                     if found.ruling == RULED_BROKEN:
                         return found
+                    if found.until < until:
+                        until = found.until
                     if found.ruling == RULED_LISTED or found.ruling == RULED_PASSED:
                         if found.tier >= tiers:
                             found.ruling = RULED_NONE
@@ -262,7 +290,10 @@ cdef class Answering:
                     if first.ruling == RULED_NONE and found.ruling != RULED_LISTED:
                         first = found
                 at += 2 + entry.leads[at + 1]
-        return best if best.ruling == RULED_LISTED else first
+        if best.ruling == RULED_LISTED:
+            first = best
+        first.until = until
+        return first
 
     cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil:
         """Choose between the decisions about who asks and about what is asked, as `policy.first_of` does."""
@@ -279,7 +310,7 @@ cdef class Answering:
             return name
         if found.tier != NO_TIER and found.tier <= name.tier:
             return found
-        return found if name.ruling == RULED_NONE else name
+        return found if name.ruling == RULED_NONE and found.ruling != RULED_NONE else name
 
     def know_probe(self, bytes secret):
         """Serve and do not count what ends with `secret`: a self-test asks."""

@@ -26,6 +26,7 @@ cdef struct Looked:
 cdef class NativeEngine(Answering):
     cdef object _pipeline
     cdef object _clock
+    cdef object _wall_clock
     cdef object _sockets
     cdef object _declined
     cdef readonly NativeCache cache

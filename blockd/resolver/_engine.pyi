@@ -23,6 +23,7 @@ class NativeEngine:
         row: memoryview,
         cache: NativeCache,
         clock: Callable[[], float],
+        wall_clock: Callable[[], float],
         refuse_unready: bool,
         traffic: TrafficRow | None = None,
     ) -> None: ...

@@ -5,6 +5,8 @@ It does what `pipeline.py` does with an ordinary question, with the same answers
 policy, cache, forwarding. Everything else it declines, and the pipeline answers. One thread uses it, without a lock.
 """
 
+import math
+
 from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
@@ -23,7 +25,7 @@ from blockd.resolver._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver._peers cimport address_into, address_of, ancillary_of
 from blockd.resolver._reading cimport read_response
 from blockd.resolver._sockets cimport (
-    MSG_DONTWAIT, epoll_event, epoll_wait, monotonic, recv, recvmmsg, sockaddr,
+    MSG_DONTWAIT, begun_second, epoll_event, epoll_wait, monotonic, recv, recvmmsg, sockaddr,
 )
 from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._table cimport Decision, undecided
@@ -51,14 +53,15 @@ cdef enum:
 cdef class NativeEngine(Answering):
     """One worker's engine.
 
-    `networks` are those served; `row` the worker's counters as 64-bit numbers; `clock` the monotonic clock, which `begin`
-    asks. `pipeline` answers what is declined. `traffic` is the worker's `TrafficRow`, where questions are to be sampled.
+    `networks` are those served; `row` the worker's counters as 64-bit numbers; `clock` the monotonic clock and `wall_clock`
+    the time since the epoch, both in seconds, which `begin` asks. `pipeline` answers what is declined. `traffic` is the worker's `TrafficRow`, where questions are to be sampled.
     """
 
-    def __init__(self, pipeline, networks, row, NativeCache cache, clock, bint refuse_unready, traffic=None):
+    def __init__(self, pipeline, networks, row, NativeCache cache, clock, wall_clock, bint refuse_unready, traffic=None):
         Answering.__init__(self, networks, row)
         self._pipeline = pipeline
         self._clock = clock
+        self._wall_clock = wall_clock
         self._sockets = {}
         self._declined = []
         self.cache = cache
@@ -110,6 +113,7 @@ cdef class NativeEngine(Answering):
         cdef bytearray out
         if self.table is not None or not self.refuse_unready:
             address_into(&peer, host)
+            self.second = math.ceil(self._wall_clock())
             self._look(&looked, octets, size, transport == Transport.UDP)
             if transport == Transport.UDP:
                 result = self._handle(&looked, octets, size, &peer, -1, small, &written, self._clock())
@@ -148,6 +152,7 @@ cdef class NativeEngine(Answering):
         if count <= 0:
             return 0
         now = monotonic()
+        self.second = begun_second()
         for first in range(0, count, AHEAD):
             last = first + AHEAD if first + AHEAD < count else count
             self._look_ahead(first, last)
@@ -217,6 +222,7 @@ cdef class NativeEngine(Answering):
         if ready <= 0:
             return self._declined
         now = monotonic()
+        self.second = begun_second()
         for i in range(ready):
             index = self._place_of(events[i].data.fd)
             if index < 0:
@@ -368,7 +374,7 @@ cdef class NativeEngine(Answering):
             if self.until_noted == 0:
                 self._note(q)
         if self.table is not None:
-            name = self.table.decide_hashed(q.key, q.key_size, q.ends, looked.hashes, looked.suffixes)
+            name = self.table.decide_hashed(q.key, q.key_size, q.ends, q.labels, looked.hashes, looked.suffixes)
         if self._is_decided(
             q, <const sockaddr *>&peer.address, name, transport, out, written, &result, &passed
         ):
@@ -379,7 +385,7 @@ cdef class NativeEngine(Answering):
         self._hash_question(looked)
         entry = self.cache.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
         if entry != NULL:
-            return self._from_entry(q, entry, transport, passed.hit, passed.tiers, True, out, written, now)
+            return self._from_entry(q, entry, transport, &passed, True, out, written, now)
         if descriptor < 0 or size > MAX_PACKET or self.flights.waiting >= MAX_WAITING:
             return DECLINED  # before anything is launched that nobody could wait for
         flight = self.flights.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd)

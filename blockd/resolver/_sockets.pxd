@@ -1,6 +1,6 @@
 # The system calls that the engine makes, and what they take.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from *:
     """
@@ -102,6 +102,7 @@ cdef extern from "<time.h>" nogil:
         long tv_nsec
 
     int CLOCK_MONOTONIC
+    int CLOCK_REALTIME
     int clock_gettime(int clock, timespec *now)
 
 
@@ -109,3 +110,10 @@ cdef inline double monotonic() noexcept nogil:
     cdef timespec now
     clock_gettime(CLOCK_MONOTONIC, &now)
     return <double>now.tv_sec + <double>now.tv_nsec * 1e-9
+
+
+cdef inline int64_t begun_second() noexcept nogil:
+    """Give the seconds since the epoch, rounded up: a second that has begun is no longer left."""
+    cdef timespec now
+    clock_gettime(CLOCK_REALTIME, &now)
+    return <int64_t>now.tv_sec + (now.tv_nsec > 0)

@@ -5,11 +5,12 @@ No answer is longer than its question allows: EDE text goes first, then everythi
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from dataclasses import dataclass
 
-from blockd.names.network import KEY_IPV4
+from blockd.names import MAX_LABEL
 from blockd.orders import Action, Mandate, Order, Verdict
 from blockd.resolver import types
 from blockd.resolver.query import Query
@@ -17,6 +18,8 @@ from blockd.resolver.records import address_record, error_option, local_records,
 
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")
+MAX_TTL = 0x7FFFFFFF  # seconds, RFC 2181 section 8
+STALE = "list not renewed in time"
 CODE_ONLY = 6  # octets of an EDE option without text
 _CODES = {
     Mandate.LAW: types.EDE_CENSORED,
@@ -85,11 +88,15 @@ class BlockAnswers:
         self.a = address_record(socket.inet_pton(socket.AF_INET, sinkhole.ipv4), sinkhole.ttl)
         self.aaaa = address_record(socket.inet_pton(socket.AF_INET6, sinkhole.ipv6), sinkhole.ttl)
         self.soa = soa_record(serial, sinkhole.ttl)
-        self._addresses = {types.A: self.a, types.AAAA: self.aaaa}
-        self._errors: dict[int, bytes] = {}
+        self._serial = serial
+        self._packed = {
+            types.A: socket.inet_pton(socket.AF_INET, sinkhole.ipv4),
+            types.AAAA: socket.inet_pton(socket.AF_INET6, sinkhole.ipv6),
+        }
+        self._errors: dict[tuple[int, bool], bytes] = {}
 
-    def give(self, query: Query, verdict: Verdict) -> bytes | None:
-        """Give the answer for a verdict that touches; None where the action is silence."""
+    def give(self, query: Query, verdict: Verdict, left: int = MAX_TTL) -> bytes | None:
+        """Give the answer for a verdict that touches, with no TTL over `left`; None where the action is silence."""
         errors = self.errors(verdict)
         match verdict.action:
             case Action.DROP:
@@ -97,40 +104,55 @@ class BlockAnswers:
             case Action.REFUSED:
                 return answer(query, types.REFUSED, errors=errors)
             case Action.NXDOMAIN:
-                return self._negative(query, verdict, types.NXDOMAIN, errors)
+                return self._negative(query, verdict, types.NXDOMAIN, errors, left)
             case Action.TCP_ONLY:
                 return answer(query, errors=errors, truncated=True)
             case Action.LOCAL if verdict.order is not None:
-                count, records = local_records(verdict.order.records, query.qtype)
+                count, records = local_records(verdict.order.records, query.qtype, left)
                 if count:
                     return answer(query, counts=(count, 0, 0), records=records, errors=errors)
-            case Action.SINKHOLE if query.qtype in self._addresses:
-                return answer(query, counts=(1, 0, 0), records=self._addresses[query.qtype], errors=errors)
-        return self._negative(query, verdict, types.NOERROR, errors)
+            case Action.SINKHOLE if query.qtype in self._packed:
+                record = address_record(self._packed[query.qtype], min(self.ttl, left))
+                return answer(query, counts=(1, 0, 0), records=record, errors=errors)
+        return self._negative(query, verdict, types.NOERROR, errors, left)
 
     def errors(self, verdict: Verdict) -> bytes:
         """Give the EDE option that tells which order is behind the answer, and where to object."""
         order, index = verdict.order, verdict.order_index
         if order is None or index is None:
             return b""
-        known = self._errors.get(index)
+        known = self._errors.get((index, verdict.stale))
         if known is None:
-            known = self._errors[index] = self.option(order)
+            known = self._errors[index, verdict.stale] = self.option(order, stale=verdict.stale)
         return known
 
     @staticmethod
-    def option(order: Order) -> bytes:
-        """Give the EDE option of one order."""
+    def option(order: Order, *, stale: bool = False) -> bytes:
+        """Give the EDE option of one order; `stale` tells that whoever signed it has not renewed it in time."""
         text = f"order {order.id}, {order.authority}"
+        if stale:
+            text += f"; {STALE}"
         if order.contact:
             text += f"; objections: {order.contact}"
         return error_option(_CODES[order.mandate], text)
 
-    def _negative(self, query: Query, verdict: Verdict, rcode: int, errors: bytes) -> bytes:
-        """Answer with an SOA record, owned by the listed name where that is the question's or above it."""
+    def _negative(self, query: Query, verdict: Verdict, rcode: int, errors: bytes, left: int) -> bytes:
+        """Answer with an SOA record, owned by the listed name where that is the question's or above it.
+
+        A name that is known by its hash only is not told: then the question's own name is the owner.
+        """
         owner = 0
         entry = verdict.entry
-        if entry and entry.key and entry.key[0] < KEY_IPV4 and query.key.startswith(entry.key):
+        if entry and entry.key and entry.key[0] <= MAX_LABEL and query.key.startswith(entry.key):
             owner = len(query.key) - len(entry.key)
         pointer = 0xC000 | types.HEADER_SIZE + owner
-        return answer(query, rcode, (0, 1, 0), pointer.to_bytes(2) + self.soa, errors=errors)
+        soa = self.soa if left >= self.ttl else soa_record(self._serial, left)
+        return answer(query, rcode, (0, 1, 0), pointer.to_bytes(2) + soa, errors=errors)
+
+
+def time_left(until: int, now: float) -> int:
+    """Give the whole seconds from `now` to `until`, both since the epoch, no more than any TTL has.
+
+    In the last second that is 0 and not 1: an answer may not be kept until after it has ceased to be true.
+    """
+    return min(max(until - math.ceil(now), 0), MAX_TTL)

@@ -87,10 +87,10 @@ def question_of(key: CacheKey) -> bytes:
     return DomainName(name).wire + qtype.to_bytes(2) + types.CLASS_IN.to_bytes(2)
 
 
-def aged(cached: Cached, now: float) -> bytes:
-    """Give a response's records with their TTLs counted down to `now` (monotonic seconds)."""
+def aged(cached: Cached, now: float, most: int) -> bytes:
+    """Give a response's records with their TTLs counted down to `now` (monotonic seconds), and none over `most`."""
     age = max(int(now - cached.stored), 0)
     records = bytearray(cached.response.records)
     for place, ttl in cached.response.ttls:
-        struct.pack_into(">I", records, place, max(min(ttl, cached.ceiling) - age, 0))
+        struct.pack_into(">I", records, place, min(max(min(ttl, cached.ceiling) - age, 0), most))
     return bytes(records)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from blockd.errors import UpstreamFailure
-from blockd.orders import Verdict
+from blockd.orders import NEVER, Verdict
 from blockd.resolver import types
 from blockd.resolver.cache import Cached, CacheKey
 from blockd.resolver.query import Query
@@ -37,6 +37,7 @@ class Exchange:
         "served",
         "stage",
         "target",
+        "until",
         "verdict",
     )
 
@@ -48,6 +49,7 @@ class Exchange:
         self.served = served
         self.probing = probing  # a self-test asks, which is not counted
         self.verdict: Verdict = NOT_LISTED
+        self.until = NEVER  # the second at which what is answered may be another thing
         self.hits: list[int] = []
         self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
         self.target: bytes | None = None  # the key of the name that a CNAME action leads to

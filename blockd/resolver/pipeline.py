@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.feeds.transfer.notify import Notified, is_notify
 from blockd.metrics import Row, TrafficRow, Transport
 from blockd.names import MAX_NAME, key_from_text
-from blockd.orders import NO_TIER, Action, Reason, Verdict
+from blockd.orders import NEVER, NO_TIER, Action, Reason, Verdict
 from blockd.resolver import types
-from blockd.resolver.answers import BlockAnswers, Sinkhole, answer, error
+from blockd.resolver.answers import MAX_TTL, BlockAnswers, Sinkhole, answer, error, time_left
 from blockd.resolver.cache import Cache, Cached, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.exchange import Exchange, Outcome
@@ -52,6 +52,7 @@ class Pipeline:
         forwarder: Forwarder,
         row: Row,
         clock: Callable[[], float],
+        wall_clock: Callable[[], float],
         refuse_unready: bool,
         traffic: TrafficRow | None = None,
         probed: Probed | None = None,
@@ -66,6 +67,7 @@ class Pipeline:
         self._forwarder = forwarder
         self._row = row
         self._clock = clock
+        self._wall_clock = wall_clock
         self._refuse_unready = refuse_unready
         self._policy: Policy | None = None
         self._stages = self.stages()
@@ -190,6 +192,7 @@ class Pipeline:
                 return Outcome.PASS
             return error(exchange.query, types.SERVFAIL, types.EDE_NOT_READY, "no list is enforced yet")
         exchange.moment = policy.enforced.moment
+        exchange.until = NEVER
         verdict = policy.enforced.verdict(exchange.query.key)
         if policy.enforced.asks_client and not exchange.probing:  # a self-test asks what holds for everybody
             verdict = first_of(policy.enforced.client_verdict(packed_host(exchange.host)), verdict)
@@ -231,8 +234,8 @@ class Pipeline:
             if cached.moment != moment:
                 cached.verdict = _where_it_leads(policy.enforced, cached, tiers)
                 cached.moment = moment
-            verdict = cached.verdict
-        return self._apply(exchange, policy, verdict) if verdict else Outcome.PASS
+            verdict = cached.verdict or NOT_LISTED
+        return self._apply(exchange, policy, verdict)
 
     def _reply(self, exchange: Exchange) -> bytes | Outcome:
         query, cached = exchange.query, exchange.cached
@@ -240,18 +243,21 @@ class Pipeline:
             raise BadMessage(types.SERVFAIL, "there is nothing to reply")
         response = cached.response
         exchange.extended = response.rcode >> 4 if query.edns else 0
-        records = aged(cached, self._clock())
+        left = time_left(exchange.until, self._wall_clock())
         if exchange.target is None:
+            records = aged(cached, self._clock(), left)
             return answer(
                 query, response.rcode, response.counts, records, errors=response.errors, authentic=response.authentic
             )
         asked = question_of(exchange.lookup)
+        records = aged(cached, self._clock(), MAX_TTL)  # of a name that the order does not cover
         message = b"\0\0\x80\0\0\1" + b"".join(n.to_bytes(2) for n in response.counts) + asked + records
-        count, records = behind_cname(query.question, exchange.target, self._sinkhole.ttl, message)
+        count, records = behind_cname(query.question, exchange.target, min(self._sinkhole.ttl, left), message)
         return answer(query, response.rcode, (count, 0, 0), records, errors=exchange.errors)
 
     def _apply(self, exchange: Exchange, policy: Policy, verdict: Verdict) -> bytes | Outcome:
-        """Do what a verdict says, and note the hit."""
+        """Do what a verdict says, and note the hit, and when it may be another one."""
+        exchange.until = min(exchange.until, verdict.until)
         if verdict.action is None or verdict.order_index is None:
             return Outcome.PASS
         exchange.verdict = verdict
@@ -270,7 +276,7 @@ class Pipeline:
                 exchange.cached = None
                 exchange.stage = self._stages.index(self._ask_cache) - 1
             return Outcome.PASS
-        given = policy.answers.give(exchange.query, verdict)
+        given = policy.answers.give(exchange.query, verdict, time_left(exchange.until, self._wall_clock()))
         return Outcome.SILENCE if given is None else given
 
 
@@ -280,8 +286,8 @@ def _target(cname: str, key: bytes) -> bytes:
     return key_from_text(below) + (key if below != cname else b"")
 
 
-def _where_it_leads(enforced: Enforced, cached: Cached, tiers: int) -> Verdict | None:
-    """Give the verdict on what an answer leads to, by the tiers before `tiers`; None where none has an action.
+def _where_it_leads(enforced: Enforced, cached: Cached, tiers: int) -> Verdict:
+    """Give the verdict on what an answer leads to, by the tiers before `tiers`; it may have no action.
 
     The first name that is listed decides; of the addresses the one whose tier is the earliest. What a zone lets pass
     ends the tiers there.
@@ -290,7 +296,9 @@ def _where_it_leads(enforced: Enforced, cached: Cached, tiers: int) -> Verdict |
     best: Verdict | None = None
     names = [(True, enforced.verdict(name)) for name in cached.response.names]
     addresses = [(False, enforced.address_verdict(address)) for address in cached.response.addresses]
+    until = NEVER
     for is_name, verdict in (*names, *addresses):
+        until = min(until, verdict.until)
         if verdict.action is None:
             continue
         if verdict.touches or verdict.reason is Reason.PASSED:
@@ -301,4 +309,5 @@ def _where_it_leads(enforced: Enforced, cached: Cached, tiers: int) -> Verdict |
             best, tiers = verdict, verdict.tier
         if not verdict.touches:
             first = first or verdict
-    return best if best and best.touches else first
+    found = (best if best and best.touches else first) or NOT_LISTED
+    return found if found.until == until else replace(found, until=until)

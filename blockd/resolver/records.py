@@ -42,14 +42,17 @@ def error_option(code: int, text: str = "") -> bytes:
     return types.EDE_OPTION.to_bytes(2) + (2 + len(octets)).to_bytes(2) + code.to_bytes(2) + octets
 
 
-def local_records(records: Sequence[LocalRecord], qtype: int) -> tuple[int, bytes]:
-    """Give those of a policy zone's records that answer a question's type, as many and as octets, for its name."""
+def local_records(records: Sequence[LocalRecord], qtype: int, most: int) -> tuple[int, bytes]:
+    """Give those of a policy zone's records that answer a question's type, as many and as octets, for its name.
+
+    No TTL is over `most` seconds.
+    """
     found = [record for record in records if qtype in (record.type, types.ANY)]
     octets = b"".join(
         b"\xc0\x0c"
         + record.type.to_bytes(2)
         + b"\0\1"
-        + min(record.ttl, MAX_LOCAL_TTL).to_bytes(4)
+        + min(record.ttl, MAX_LOCAL_TTL, most).to_bytes(4)
         + len(record.data).to_bytes(2)
         + record.data
         for record in found

@@ -47,6 +47,7 @@ class Resolver:
         forwarder: Forwarder,
         row: Row,
         clock: Callable[[], float],
+        wall_clock: Callable[[], float],
         randomness: Callable[[int], bytes],
         refuse_unready: bool,
         traffic: TrafficRow | None = None,
@@ -54,6 +55,8 @@ class Resolver:
         notified: Notified | None = None,
     ) -> None:
         """`engine` is what `engines.engine_name` gave; `randomness(n)` gives n unpredictable octets.
+
+        `clock` is monotonic, `wall_clock` counts from the epoch, both in seconds: by it orders begin and end.
 
         A self-test that shows the secret of `probed` is served and not counted.
         """
@@ -79,6 +82,7 @@ class Resolver:
             forwarder=forwarder,
             row=row,
             clock=clock,
+            wall_clock=wall_clock,
             refuse_unready=refuse_unready,
             traffic=traffic if native_cache is None else None,
             probed=probed,
@@ -89,7 +93,7 @@ class Resolver:
         if native_cache is not None:
             self.cache = native_cache
             self.engine = NativeEngine(
-                self.pipeline, networks, row.numbers, native_cache, clock, refuse_unready, traffic
+                self.pipeline, networks, row.numbers, native_cache, clock, wall_clock, refuse_unready, traffic
             )
             if probed is not None:
                 self.engine.know_probe(probed.probe.secret)

@@ -46,7 +46,7 @@ cdef struct Slot:
 cdef struct Staged:
     uint64_t hashed
     uint32_t size
-    uint32_t labels  # 0 for a network
+    uint32_t labels  # 0 for what is no name that can be read
     uint8_t key[MAX_KEY_SIZE + 1]
 
 cdef struct Known:
@@ -235,7 +235,7 @@ cdef class Builder:
             staged.size = <uint32_t>size
             memcpy(staged.key, PyBytes_AS_STRING(key), size)
             staged.labels = at = 0
-            while at < size and staged.key[0] < KEY_IPV4:
+            while at < size and staged.key[0] <= MAX_LABEL:
                 at += 1 + staged.key[at]
                 staged.labels += 1
             self._stage()
@@ -266,7 +266,7 @@ cdef class Builder:
         record = self._record_of(key)
         if record != NULL:
             memcpy(&before, record, 4)
-        if before == UNCLAIMED or record[ENTRY_SIZE] >= KEY_IPV4:
+        if before == UNCLAIMED or record[ENTRY_SIZE] > MAX_LABEL:
             raise ValueError("only a claimed name's claims can be changed")
         memcpy(record, &place, 4)
         if place == UNCLAIMED:
@@ -288,7 +288,7 @@ cdef class Builder:
             key = self._base + self._walked + ENTRY_SIZE
             size = self._base[self._walked + 4]
             self._walked += ENTRY_SIZE + size
-            if key[0] >= KEY_IPV4:
+            if key[0] > MAX_LABEL:
                 continue
             last = at = 0
             while at < size:
@@ -385,7 +385,7 @@ cdef class Builder:
         self._slots[at].after = <uint32_t>(self._size + 1)  # a record has octets behind its first: it fits
         self._size += ENTRY_SIZE + staged.size
         self.entries += 1
-        if staged.labels == 0:
+        if staged.key[0] >= KEY_IPV4:
             self._note_network(staged)
             return 0
         self.names += 1
@@ -427,7 +427,7 @@ cdef class Builder:
                 self.names -= 1
                 continue
             labels = at = 0
-            while at < record[4] and record[ENTRY_SIZE] < KEY_IPV4:
+            while at < record[4] and record[ENTRY_SIZE] <= MAX_LABEL:
                 at += 1 + record[ENTRY_SIZE + at]
                 labels += 1
             if labels > self.max_labels:

@@ -1,8 +1,19 @@
+cimport cython
+
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from blockd.ruleset._blake2s cimport B2State
 
 cdef enum:
     MAX_ENDS = 128  # a name has at most 127 labels
     NO_TIER = 255  # behind all tiers
+    MAX_SALTS = 16
+
+cdef extern from *:
+    """
+    #define BLOCKD_NEVER (INT64_C(1) << 62)
+    """
+    const int64_t NEVER "BLOCKD_NEVER"  # seconds since the epoch, as `blockd.orders` has it
 
 cdef enum Ruling:
     RULED_NONE = 0  # nothing to do or to count
@@ -19,15 +30,28 @@ cdef struct Decision:
     uint8_t action
     uint8_t tier  # of what decided, NO_TIER where nothing did
     const uint8_t *entry  # the entry's key in the mapped file, NULL where a network decided
+    int64_t until  # seconds since the epoch: when it may be another one, `Verdict.until`
+
+cdef struct Life:
+    int64_t begin  # seconds since the epoch
+    int64_t end
+
+cdef struct Claims:
+    const uint8_t *entry  # the key that they are on, in the mapped file
+    const uint8_t *next  # 32 bits each
+    uint32_t size  # octets of the key
+    uint32_t left
 
 cdef Decision undecided() noexcept nogil
 
 
+@cython.final
 cdef class Table:
     cdef object _octets
     cdef object _states
     cdef object _actions
     cdef object _tiers
+    cdef bytes _lives
     cdef const uint8_t[::1] _view
     cdef const uint8_t[::1] _state_view
     cdef const uint8_t *base
@@ -35,9 +59,13 @@ cdef class Table:
     cdef const uint8_t *records
     cdef const uint8_t *claims
     cdef const uint8_t *states
+    cdef const uint8_t *stale
     cdef const uint8_t *epoch_at
     cdef const uint8_t *actions
     cdef const uint8_t *tiers
+    cdef const Life *lives
+    cdef int salt_count
+    cdef B2State salts[MAX_SALTS]  # each after its salt
     cdef uint64_t bucket_count
     cdef uint64_t records_size
     cdef uint64_t claim_words
@@ -56,9 +84,13 @@ cdef class Table:
     cdef Decision decide(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels) noexcept nogil
     cdef int hash_suffixes(self, const uint8_t *key, const uint16_t *ends, int labels, uint64_t *hashes) noexcept nogil
     cdef bint approach(self, const uint64_t *hashes, int count) noexcept nogil
-    cdef Decision decide_hashed(self, const uint8_t *key, uint32_t size, const uint16_t *ends, const uint64_t *hashes, int count) noexcept nogil
+    cdef Decision decide_hashed(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const uint64_t *hashes, int count) noexcept nogil
+    cdef Decision _decide_salted(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const uint64_t *hashes, int count) noexcept nogil
+    cdef void _end(self, Decision *found) noexcept nogil
+    cdef inline bint _take_claims(self, const uint8_t *key, uint32_t size, uint64_t hashed, Claims *claims, Decision *found) noexcept nogil
+    cdef inline bint _weigh_claims(self, Claims *sets, int count, int scope, Decision *found, uint64_t *closed) noexcept nogil
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil
-    cdef bint _weigh(self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed) noexcept nogil
+    cdef inline bint _weigh(self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed) noexcept nogil
     cdef Decision decide_client(self, const uint8_t *packed, uint32_t size) noexcept nogil
     cdef Decision _decide_network(self, const uint8_t *packed, uint32_t size, uint8_t kind, const uint8_t *lengths, uint32_t count) noexcept nogil
     cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil

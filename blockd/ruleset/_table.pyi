@@ -1,6 +1,9 @@
 import mmap
+from collections.abc import Sequence
 
 from blockd.ruleset.format import Header
+
+def constants() -> dict[str, int]: ...
 
 class Table:
     def __init__(
@@ -11,6 +14,8 @@ class Table:
         actions: bytes,
         tiers: bytes,
         asks_client: bool = False,
+        lives: bytes = b"",
+        salts: Sequence[bytes] = (),
     ) -> None: ...
     def close(self) -> None: ...
     def verdict(self, key: bytes) -> tuple[int, int, int, int]: ...

@@ -4,9 +4,14 @@
 Every offset is checked against its section before it is followed, every loop has a bound.
 """
 
+cimport cython
+
+import struct
+
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
+from blockd.ruleset._blake2s cimport B2_BLOCK, B2_DIGEST, B2State, b2_block, b2_end, b2_start
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word, siphash13
 
@@ -16,6 +21,7 @@ cdef enum:
     ENTRY_SIZE = 5
     MAX_PROBES = 64
     MAX_CLAIMS = 1024
+    PENDING = 0
     IN_FORCE = 1
     ACTION_MONITOR = 7
     ACTION_ALLOW = 8
@@ -24,6 +30,10 @@ cdef enum:
     SUBDOMAINS = 2
     NOT_FOUND = -1
     BROKEN = -2
+    KEY_HASHED = 0xF2
+    HASHED_SIZE = B2_DIGEST + 1
+    MIN_HASHED_LABELS = 2
+    MAX_HASHED_LABELS = 16
     KEY_IPV4 = 0xF4
     KEY_IPV6 = 0xF6
     KEY_CLIENT_IPV4 = 0xF8
@@ -36,15 +46,29 @@ cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
     return value
 
 
+def constants():
+    """Give the numbers that must be those of other modules."""
+    return {
+        "NEVER": NEVER,
+        "KEY_HASHED": KEY_HASHED,
+        "DIGEST_SIZE": B2_DIGEST,
+        "MAX_SALTS": MAX_SALTS,
+        "MIN_HASHED_LABELS": MIN_HASHED_LABELS,
+        "MAX_HASHED_LABELS": MAX_HASHED_LABELS,
+    }
+
+
+@cython.final
 cdef class Table:
     """A ruleset and the states of its orders, held mapped until `close`; then every decision is RULED_BROKEN.
 
     `octets` and `states` are the two files' content, `header` the ruleset's; `actions` has one octet for each order, its
     action's place in `blockd.orders.Action`, and `tiers` another, as `blockd.ruleset.tiers` gives it; `asks_client`
-    tells whether networks of clients are listed.
+    tells whether networks of clients are listed. `lives` has two 64-bit numbers for each order, the seconds from which
+    and until which it is in force, or nothing where no date matters; `salts` those that names are hashed under.
     """
 
-    def __init__(self, octets, header, states, actions, tiers, asks_client=False):
+    def __init__(self, octets, header, states, actions, tiers, asks_client=False, lives=b"", salts=()):
         self._octets, self._states, self._actions, self._tiers = octets, states, actions, tiers
         self._view = octets
         self._state_view = states
@@ -60,10 +84,16 @@ cdef class Table:
             raise ValueError("each order has a tier")
         if self._view.shape[0] < header.records.offset + header.records.size:
             raise ValueError("the file is shorter than its header says")
-        if self._state_view.shape[0] < 16 + self.orders:
+        cdef uint64_t stale_at = 16 + (<uint64_t>self.orders + 3) // 4 * 4 + 4 * <uint64_t>self.orders
+        if <uint64_t>self._state_view.shape[0] < stale_at + self.orders:
             raise ValueError("the states are shorter than the orders")
+        self._lives = lives or struct.pack("=2q", 0, NEVER) * self.orders
+        if len(self._lives) != self.orders * sizeof(Life):
+            raise ValueError("each order has two dates")
+        self.lives = <const Life *><const char *>self._lives
         self.epoch_at = &self._state_view[8]
         self.states = &self._state_view[16] if self.orders else NULL
+        self.stale = &self._state_view[stale_at] if self.orders else NULL
         self.actions = <const uint8_t *><char *>(<bytes>actions)
         self.tiers = <const uint8_t *><char *>(<bytes>tiers)
         self.first_tier = min(tiers, default=NO_TIER)
@@ -72,6 +102,7 @@ cdef class Table:
         self.k1 = int.from_bytes(header.hash_key[8:], "little")
         self.max_labels = min(header.max_labels, 127)
         self._take_lengths(header)
+        self._take_salts(salts)
         self.asks_client = asks_client
 
     def _take_lengths(self, header):
@@ -80,6 +111,16 @@ cdef class Table:
         self.ipv4_count, self.ipv6_count = len(four), len(six)
         memcpy(self.ipv4_lengths, <const char *>four, self.ipv4_count)
         memcpy(self.ipv6_lengths, <const char *>six, self.ipv6_count)
+
+    def _take_salts(self, salts):
+        cdef bytes salt
+        if len(salts) > MAX_SALTS:
+            raise ValueError("there are too many salts")
+        for number, salt in enumerate(salts):
+            if not 1 <= len(salt) <= 32:
+                raise ValueError("a salt has 1 to 32 octets")
+            b2_start(&self.salts[<int>number], <const uint8_t *><const char *>salt, <uint32_t>len(salt))
+        self.salt_count = len(salts)
 
     def close(self):
         """Let go of both files."""
@@ -147,7 +188,7 @@ cdef class Table:
         The key must be readable 8 octets beyond its end.
         """
         cdef uint64_t hashes[MAX_ENDS]
-        return self.decide_hashed(key, size, ends, hashes, self.hash_suffixes(key, ends, labels, hashes))
+        return self.decide_hashed(key, size, ends, labels, hashes, self.hash_suffixes(key, ends, labels, hashes))
 
     cdef int hash_suffixes(
         self, const uint8_t *key, const uint16_t *ends, int labels, uint64_t *hashes
@@ -194,19 +235,74 @@ cdef class Table:
         return any_found
 
     cdef Decision decide_hashed(
-        self, const uint8_t *key, uint32_t size, const uint16_t *ends, const uint64_t *hashes, int count
+        self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const uint64_t *hashes, int count
     ) noexcept nogil:
-        """Decide about a name whose suffixes were hashed."""
+        """Decide about a name of which the first `count` suffixes were hashed by `hash_suffixes`."""
         cdef uint32_t end
         cdef int label
         cdef uint64_t closed[2]
         cdef Decision found = undecided()
+        if self.salt_count:
+            return self._decide_salted(key, size, ends, labels, hashes, count)
         closed[0] = closed[1] = 0
         for label in range(count - 1, -1, -1):
             end = ends[label]
             if self._weigh(key, end, hashes[label], EXACT if end == size else SUBDOMAINS, &found, closed):
                 break
+        self._end(&found)
         return found
+
+    cdef Decision _decide_salted(
+        self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const uint64_t *hashes, int count
+    ) noexcept nogil:
+        """Decide as `decide_hashed` does, by the names that are known by their hashes as well."""
+        cdef uint8_t keys[MAX_HASHED_LABELS][MAX_SALTS][HASHED_SIZE]
+        cdef uint64_t hashed[MAX_HASHED_LABELS][MAX_SALTS]
+        cdef Claims sets[MAX_SALTS + 1]
+        cdef B2State state
+        cdef uint64_t closed[2]
+        cdef Decision found = undecided()
+        cdef uint8_t *salted
+        cdef uint32_t at, end
+        cdef int salt, label, used, last = labels if labels < MAX_HASHED_LABELS else MAX_HASHED_LABELS
+        for salt in range(self.salt_count):
+            state = self.salts[salt]
+            at = 0
+            for label in range(MIN_HASHED_LABELS - 1, last):
+                end = ends[label]
+                while end - at > B2_BLOCK:
+                    b2_block(&state, key + at)
+                    at += B2_BLOCK
+                salted = keys[label][salt]
+                salted[0] = KEY_HASHED
+                b2_end(state, key + at, end - at, salted + 1)
+                hashed[label][salt] = siphash13(self.k0, self.k1, salted, HASHED_SIZE)
+                blockd_prefetch(
+                    self.buckets + (((hashed[label][salt] >> 32) * self.bucket_count) >> 32) * BUCKET_SIZE
+                )
+        closed[0] = closed[1] = 0
+        for label in range((last if last > count else count) - 1, -1, -1):
+            end = ends[label]
+            used = 0
+            if label < count:
+                used += self._take_claims(key, end, hashes[label], &sets[used], &found)
+            if MIN_HASHED_LABELS <= label + 1 <= last:
+                for salt in range(self.salt_count):
+                    used += self._take_claims(
+                        keys[label][salt], HASHED_SIZE, hashed[label][salt], &sets[used], &found
+                    )
+            if found.ruling == RULED_BROKEN:
+                break
+            if used and self._weigh_claims(sets, used, EXACT if end == size else SUBDOMAINS, &found, closed):
+                break
+        self._end(&found)
+        return found
+
+    cdef void _end(self, Decision *found) noexcept nogil:
+        """Note when the order that decides ends."""
+        if found.ruling == RULED_LISTED or found.ruling == RULED_ALLOWED or found.ruling == RULED_PASSED:
+            if self.lives[found.order].end < found.until:
+                found.until = self.lives[found.order].end
 
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil:
         """Decide about a name given as its key alone."""
@@ -264,39 +360,66 @@ cdef class Table:
                 key[2 + octet] = packed[octet] & <uint8_t>(0xFF << (8 - bits % 8))
             if self._weigh(key, size + 2, siphash13(self.k0, self.k1, key, size + 2), EXACT | SUBDOMAINS, &found, closed):
                 break
+        self._end(&found)
         found.entry = NULL
         found.entry_size = 0
         return found
 
-    cdef bint _weigh(
+    cdef inline bint _weigh(
         self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed
     ) noexcept nogil:
-        """Take the claims on one entry into account, best first; give whether no further entry can change it.
+        """Take the claims on one entry into account, best first; give whether no further entry can change it."""
+        cdef Claims claims
+        if self._take_claims(key, size, hashed, &claims, found):
+            return self._weigh_claims(&claims, 1, scope, found, closed)
+        return found.ruling == RULED_BROKEN
+
+    cdef inline bint _take_claims(
+        self, const uint8_t *key, uint32_t size, uint64_t hashed, Claims *claims, Decision *found
+    ) noexcept nogil:
+        """Give the claims on exactly this key; False where there are none, or where the file is broken, which is told."""
+        cdef int64_t place = self.find(key, size, hashed, &claims.entry)
+        if place == NOT_FOUND:
+            return False
+        if place >= 0 and <uint64_t>place < self.claim_words:
+            claims.size = size
+            claims.left = _u32(self.claims + place * 4)
+            claims.next = self.claims + (place + 1) * 4
+            if 0 < claims.left <= MAX_CLAIMS and <uint64_t>place + claims.left < self.claim_words:
+                return True
+        found.ruling = RULED_BROKEN
+        return False
+
+    cdef inline bint _weigh_claims(
+        self, Claims *sets, int count, int scope, Decision *found, uint64_t *closed
+    ) noexcept nogil:
+        """Take the claims of some entries for one name into account as if they were one entry's.
 
         `closed` has a bit for each policy zone that lists a longer name: its wildcards do not match any more.
         """
-        cdef const uint8_t *entry = NULL
-        cdef int64_t place = self.find(key, size, hashed, &entry)
-        cdef uint32_t count, i, claim, order
+        cdef Claims *first
+        cdef uint32_t claim, order
         cdef uint8_t action, tier
         cdef uint64_t closing[2]
-        if place == NOT_FOUND:
-            return False
-        if place < 0 or <uint64_t>place >= self.claim_words:
-            found.ruling = RULED_BROKEN
-            return True
-        count = _u32(self.claims + place * 4)
-        if count == 0 or count > MAX_CLAIMS or <uint64_t>place + count >= self.claim_words:
-            found.ruling = RULED_BROKEN
-            return True
         closing[0] = closing[1] = 0
-        for i in range(count):
-            claim = _u32(self.claims + (place + 1 + i) * 4)
+        while True:
+            first = sets if count == 1 else _first(sets, count)
+            if first.left == 0:
+                break
+            claim = _u32(first.next)
+            first.next += 4
+            first.left -= 1
             order = claim >> 2
             if order >= self.orders or not claim & (EXACT | SUBDOMAINS):
                 found.ruling = RULED_BROKEN
                 return True
+            action = self.actions[order]
             if self.states[order] != IN_FORCE:
+                if (
+                    self.states[order] == PENDING and claim & scope and action != ACTION_MONITOR
+                    and self.lives[order].begin < found.until
+                ):
+                    found.until = self.lives[order].begin
                 continue
             tier = self.tiers[order]
             if tier & 1:
@@ -305,15 +428,14 @@ cdef class Table:
                 closing[tier >> 7] |= <uint64_t>1 << (tier >> 1 & 63)
             if not claim & scope:
                 continue
-            action = self.actions[order]
             if action == ACTION_ALLOW:
-                _set(found, RULED_ALLOWED, order, entry, size, action)
+                _set(found, RULED_ALLOWED, order, first, action)
                 return True
             if action == ACTION_MONITOR:
                 if found.ruling == RULED_NONE:
-                    _set(found, RULED_MONITORED, order, entry, size, action)
+                    _set(found, RULED_MONITORED, order, first, action)
             elif tier < found.tier:
-                _set(found, RULED_PASSED if action == ACTION_PASSTHRU else RULED_LISTED, order, entry, size, action)
+                _set(found, RULED_PASSED if action == ACTION_PASSTHRU else RULED_LISTED, order, first, action)
                 found.tier = tier
                 if tier == self.first_tier and not self.may_allow:
                     return True
@@ -322,18 +444,29 @@ cdef class Table:
         return False
 
 
+cdef inline Claims *_first(Claims *sets, int count) noexcept nogil:
+    """Give the set whose next claim is the best in rank; one without any where there is none."""
+    cdef Claims *best = sets
+    cdef int i
+    for i in range(1, count):
+        if sets[i].left and (best.left == 0 or _u32(sets[i].next) >> 2 < _u32(best.next) >> 2):
+            best = &sets[i]
+    return best
+
+
 cdef Decision undecided() noexcept nogil:
     """Give the decision of before anything was found."""
     cdef Decision nothing
     memset(&nothing, 0, sizeof(nothing))
     nothing.tier = NO_TIER
+    nothing.until = NEVER
     return nothing
 
 
-cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const uint8_t *entry, uint32_t size, uint8_t action) noexcept nogil:
+cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const Claims *claims, uint8_t action) noexcept nogil:
     found.ruling = ruling
     found.order = order
-    found.entry = entry
-    found.entry_size = size
+    found.entry = claims.entry
+    found.entry_size = claims.size
     found.action = action
     found.tier = NO_TIER

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Mapping
 
 from blockd.errors import RulesetError
+from blockd.names import MAX_LABEL
 from blockd.orders import Scope
 from blockd.ruleset.claims import ClaimSets, Joins
 from blockd.ruleset.format import (
@@ -221,6 +222,8 @@ class Amender:
 
 def _labels(key: bytes) -> int:
     labels = position = 0
+    if key[0] > MAX_LABEL:  # a name that is known by its hash
+        return 0
     while position < len(key):
         position += 1 + key[position]
         labels += 1

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from blockd.errors import RulesetError
+from blockd.names import MAX_LABEL
 from blockd.names.network import KEY_IPV4
 from blockd.names.suffixes import parent
 from blockd.ruleset.claims import UNCLAIMED, Joins
@@ -30,10 +31,10 @@ class EntryBuilder(Protocol):
     def entries(self) -> int: ...  # noqa: D102 - names and networks
 
     @property
-    def names(self) -> int: ...  # noqa: D102
+    def names(self) -> int: ...  # noqa: D102 - those known by their hashes are some of them
 
     @property
-    def max_labels(self) -> int: ...  # noqa: D102 - of the name that has most of them
+    def max_labels(self) -> int: ...  # noqa: D102 - of the name that has most of them; a hash hides its name's
 
     @property
     def ipv4_prefixes(self) -> int: ...  # noqa: D102 - bit n is set where a network of n bits is listed
@@ -136,7 +137,7 @@ class Builder:
 
     def put(self, key: bytes, place: int) -> None:
         """Let a name have another set of claims."""
-        if self._places.get(key, UNCLAIMED) == UNCLAIMED or key[0] >= KEY_IPV4:
+        if self._places.get(key, UNCLAIMED) == UNCLAIMED or key[0] > MAX_LABEL:
             raise ValueError("only a claimed name's claims can be changed")
         self._places[key] = place
 
@@ -148,7 +149,7 @@ class Builder:
         return [
             key
             for key in fresh
-            if (key[: 1 + key[0]] in tops or len(key) == 1 + key[0]) and key[0] < KEY_IPV4 and parent(key) in parents
+            if (key[: 1 + key[0]] in tops or len(key) == 1 + key[0]) and key[0] <= MAX_LABEL and parent(key) in parents
         ]
 
     def finish(self, told: Told) -> tuple[bytearray, bytearray]:
@@ -212,7 +213,7 @@ def _max_labels(entries: Iterable[bytes]) -> int:
     """Count the labels of the name that has most of them; keys that cannot have more are not walked."""
     most = 0
     for key in entries:
-        if len(key) > most * 2 and key[0] < KEY_IPV4:
+        if len(key) > most * 2 and key[0] <= MAX_LABEL:
             labels = position = 0
             while position < len(key):
                 position += 1 + key[position]

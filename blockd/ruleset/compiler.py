@@ -19,6 +19,7 @@ from blockd.ruleset.guard import Guard
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.holding import Holding
 from blockd.ruleset.native import new_builder
+from blockd.ruleset.salts import salts_of
 from blockd.ruleset.writing import write_ruleset
 
 Progress = Callable[[str, int, int], None]
@@ -91,6 +92,7 @@ def compile_ruleset(
     )
     if len(ranked) > MAX_ORDERS:
         raise RulesetError(f"there are more than {MAX_ORDERS} orders")
+    salts_of((order for order, _ in ranked), created)  # too many are told before anything is read
     claims = ClaimSets()
     index_of = {(feed.name, order.id): index for index, (order, feed) in enumerate(ranked)}
     order_names = [0] * len(ranked)

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Reason, State, Verdict, state_at
-from blockd.orders.document import order_to_json, time_text
+from blockd.orders.document import time_text
+from blockd.orders.told import CONFIDENTIAL, entry_told, told_of
 from blockd.ruleset.policy import Enforced
 
 
 def explain(enforced: Enforced | None, text: str, now: float) -> dict[str, object]:
-    """Explain the verdict for a name written as text; raises BadName where it is none."""
+    """Explain the verdict for a name written as text; raises BadName where it is none.
+
+    Where a confidential order covers it, the name is not repeated: what is told may be kept and read by others.
+    """
     key = key_from_text(text)
     verdict = enforced.verdict(key) if enforced else Verdict(Reason.NOT_READY)
     told: dict[str, object] = {
@@ -21,19 +25,25 @@ def explain(enforced: Enforced | None, text: str, now: float) -> dict[str, objec
         **_claim(verdict, now),
     }
     if enforced is not None:
+        covering = enforced.covering(key)
+        orders = [claim.order for _, claim in covering if claim.order is not None]
+        confidential = next((order.id for order in orders if order.is_confidential), None)
+        if confidential is not None:
+            told["name"] = f"{CONFIDENTIAL} order {confidential}"
         header = enforced.ruleset.header
         told["version"] = enforced.version
         told["compiled"] = time_text(header.created)
         catalogue = enforced.ruleset.catalogue
         priorities = {feed.name: feed.priority for feed in catalogue.feeds}
+        longest = next((size for size, claim in covering if _is(claim, verdict)), 0)
         told["claims"] = [
             {
                 **_claim(claim, now),
                 "priority": priorities.get(claim.feed),
                 "decides": _is(claim, verdict),
-                "because": _because(claim, verdict, priorities, now),
+                "because": _because(claim, verdict, priorities, now, is_shorter=size < longest),
             }
-            for claim in enforced.covering(key)
+            for size, claim in covering
         ]
     return told
 
@@ -43,7 +53,7 @@ def _is(claim: Verdict, verdict: Verdict) -> bool:
     return verdict.action is not None and (claim.order_index, claim.entry) == (verdict.order_index, verdict.entry)
 
 
-def _because(claim: Verdict, verdict: Verdict, priorities: Mapping[str, int], now: float) -> str:
+def _because(claim: Verdict, verdict: Verdict, priorities: Mapping[str, int], now: float, *, is_shorter: bool) -> str:
     """Say why a claim decides or does not, in the order in which `blockd.ruleset.policy` weighs them."""
     assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
     assert claim.entry is not None  # noqa: S101
@@ -54,11 +64,11 @@ def _because(claim: Verdict, verdict: Verdict, priorities: Mapping[str, int], no
         return "it decides"
     action, winner = claim.order.action, verdict.order.action
     if winner is Action.ALLOW and action is not Action.ALLOW:
-        return f"the allow entry {verdict.entry.text} of feed {verdict.feed} beats every block"
+        return f"the allow entry {entry_told(verdict.entry)} of feed {verdict.feed} beats every block"
     if action is Action.MONITOR and winner is not Action.MONITOR:
         return "it only counts questions, and hides no block"
-    if len(claim.entry.key) < len(verdict.entry.key):
-        return f"the longer {verdict.entry.text} decides"
+    if is_shorter:
+        return f"the longer {entry_told(verdict.entry)} decides"
     mine, first = priorities.get(claim.feed, 0), priorities.get(verdict.feed, 0)
     if mine > first:
         return f"feed {verdict.feed} comes before {claim.feed}, by priority {first} and {mine}"
@@ -77,11 +87,12 @@ def _claim(verdict: Verdict, now: float) -> dict[str, object]:
     if order is None or entry is None:
         return {}
     return {
-        "entry": entry.text,
+        "entry": entry_told(entry),
         "scope": entry.scope.text,
         "feed": verdict.feed,
         "state": state_at(order, now).text,
         "since": time_text(order.in_force_from),
         "until": time_text(order.expires) if order.expires is not None else None,
-        "order": order_to_json(order),
+        "stale": verdict.stale,
+        "order": told_of(order),
     }

@@ -74,7 +74,7 @@ class Header:
     entries: int  # names and networks
     names: int
     buckets: int
-    max_labels: int  # labels of the longest name listed: no longer suffix is worth a lookup
+    max_labels: int  # of the name listed that has most, hashes left aside: no longer suffix is worth a lookup
     ipv4_prefixes: int  # bit n is set where a network of n bits is listed
     ipv6_prefixes: int
     catalogue: Section = Section(0, 0)  # what is not written yet has no place

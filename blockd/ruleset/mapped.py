@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blockd.errors import RulesetError
-from blockd.names import MAX_LABEL
+from blockd.names import MAX_LABEL, hashed_key, name_digest
 from blockd.orders import Scope
 from blockd.ruleset.catalogue import Catalogue
 from blockd.ruleset.format import (
@@ -30,6 +30,7 @@ from blockd.ruleset.format import (
     Section,
     hash_of,
 )
+from blockd.ruleset.salts import MAX_HASHED_LABELS, MIN_HASHED_LABELS, salts_of
 
 _DIGEST_STEP = 1 << 22  # octets hashed at a time
 _REMEMBERED_SETS = 10_000  # claim sets kept as values; lists have few, and a hostile file cannot fill memory
@@ -42,6 +43,13 @@ class Claim(NamedTuple):
     scope: int
 
 
+class Match(NamedTuple):
+    """An entry that is a name, or a hash of it, and the claims on it."""
+
+    entry: bytes
+    claims: tuple[Claim, ...]
+
+
 class Ruleset:
     """One ruleset file; immutable, safe to share between processes. Close it when nothing refers to it any more."""
 
@@ -52,6 +60,7 @@ class Ruleset:
         self._sets: dict[int, tuple[Claim, ...]] = {}
         section = header.catalogue
         self.catalogue = Catalogue.from_json(octets[section.offset : section.end])
+        self.salts = salts_of((record.order for record in self.catalogue.orders), header.created)
         self.ipv4_lengths = _lengths(header.ipv4_prefixes)
         self.ipv6_lengths = _lengths(header.ipv6_prefixes)  # with those of networks of clients, of both kinds
 
@@ -118,6 +127,22 @@ class Ruleset:
                 return ()
             bucket = (bucket + 1) % header.buckets
         return ()
+
+    def listed(self, key: bytes) -> Iterator[tuple[int, list[Match]]]:
+        """Give the suffixes of a domain name's key that are listed, the longest first: its octets, and what lists it.
+
+        That is the plain entry before those that are hashes of it, each with its key and claims.
+        """
+        ends = suffix_ends(key)
+        plain = self.header.max_labels
+        for labels in range(len(ends) if self.salts else min(plain, len(ends)), 0, -1):
+            name = key[: ends[labels - 1]]
+            entries = [name] if labels <= plain else []
+            if self.salts and MIN_HASHED_LABELS <= labels <= MAX_HASHED_LABELS:
+                entries += [hashed_key(name_digest(name, salt)) for salt in self.salts]
+            found = [Match(entry, claims) for entry in entries if (claims := self.claims(entry))]
+            if found:
+                yield len(name), found
 
     def section(self, section: Section) -> memoryview:
         """Give a section as it is in the file; it must be released before the ruleset is closed."""
@@ -197,3 +222,13 @@ def _digest(octets: mmap.mmap) -> bytes:
 def _lengths(bitmap: int) -> tuple[int, ...]:
     """Give the prefix lengths set in a bitmap, the longest first."""
     return tuple(length for length in range(128, -1, -1) if bitmap >> length & 1)
+
+
+def suffix_ends(key: bytes) -> list[int]:
+    """Give where each label of a domain name's key ends, from the root down."""
+    ends: list[int] = []
+    position = 0
+    while position < len(key):
+        position += 1 + key[position]
+        ends.append(position)
+    return ends

@@ -4,20 +4,29 @@ An `allow` in force on the name or any ancestor that covers it beats the rest: i
 that covers it decides (`blockd.ruleset.tiers`); within it the longest match wins; among the orders on one entry, the
 feed's priority, then the later date. An order that only monitors never hides one that blocks. Where a policy zone lists
 a name, its wildcards above that name do not match what is below it (closest encloser, RFC 4592 section 3.3.1).
+
+A name that is known by its hash counts as the name itself.
 """
 
 from __future__ import annotations
 
-from blockd.names import DomainName, address_key, client_key
-from blockd.orders import NO_TIER, Action, Entry, Reason, Scope, State, Verdict
-from blockd.ruleset.mapped import Claim, Ruleset
+import struct
+from collections.abc import Sequence
+from heapq import merge
+
+from blockd.names import address_key, client_key
+from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, end_of
+from blockd.ruleset.mapped import Claim, Match, Ruleset
 from blockd.ruleset.states import States, StatesAt
 from blockd.ruleset.tiers import is_zone, tiers_of
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
 
-Listed = tuple[bytes, Scope, tuple[Claim, ...]]
-"""An entry's key, what of its scope covers the question, and the claims on it."""
+Claimed = tuple[bytes, Claim]
+"""An entry's key, and a claim on it."""
+
+Listed = tuple[Scope, Sequence[Claimed]]
+"""What of their scope covers the question, and the claims on one name or network in rank."""
 
 
 class Enforced:
@@ -31,7 +40,11 @@ class Enforced:
         self.asks_client = any(feed.asks_client for feed in ruleset.catalogue.feeds)
         self._first_tier = min(self.tiers, default=NO_TIER)
         self._actions = tuple(record.order.action for record in ruleset.catalogue.orders)
-        self._max_labels = ruleset.header.max_labels
+        self.lives = b"".join(
+            struct.pack("=2q", record.order.in_force_from, end_of(record.order)) for record in ruleset.catalogue.orders
+        )  # two 64-bit numbers for each order, the seconds from which and until which it is in force
+        self._begins = tuple(record.order.in_force_from for record in ruleset.catalogue.orders)
+        self._ends = tuple(end_of(record.order) for record in ruleset.catalogue.orders)
         self._may_allow = Action.ALLOW in self._actions
 
     @property
@@ -41,17 +54,9 @@ class Enforced:
 
     def verdict(self, key: bytes) -> Verdict:
         """Decide about a domain name, given as its key; raises RulesetError where the mapped file is damaged."""
-        ends: list[int] = []
-        position = 0
-        size = len(key)
-        while position < size and len(ends) < self._max_labels:
-            position += 1 + key[position]
-            ends.append(position)
-        claims_of = self.ruleset.claims
         listed = [
-            (key[:end], Scope.EXACT if end == size else Scope.SUBDOMAINS, claims)
-            for end in reversed(ends)
-            if (claims := claims_of(key[:end]))
+            (Scope.EXACT if size == len(key) else Scope.SUBDOMAINS, _ranked(found))
+            for size, found in self.ruleset.listed(key)
         ]
         return self._decide(listed) if listed else NOT_LISTED
 
@@ -63,7 +68,7 @@ class Enforced:
         for length in lengths:
             network = address_key(packed, length)
             if claims := ruleset.claims(network):
-                listed.append((network, Scope.BOTH, claims))
+                listed.append((Scope.BOTH, [(network, claim) for claim in claims]))
         return self._decide(listed) if listed else NOT_LISTED
 
     def client_verdict(self, packed: bytes) -> Verdict:
@@ -72,16 +77,19 @@ class Enforced:
             return NOT_LISTED
         claims_of = self.ruleset.claims
         networks = [client_key(packed, length) for length in self.ruleset.ipv6_lengths if length <= len(packed) * 8]
-        listed = [(network, Scope.BOTH, claims) for network in networks if (claims := claims_of(network))]
+        listed = [(Scope.BOTH, [(network, claim) for claim in claims_of(network)]) for network in networks]
         return self._decide(listed) if listed else NOT_LISTED
 
-    def covering(self, key: bytes) -> list[Verdict]:
-        """Give a verdict for every claim that covers a name, the longest match first, in force or not."""
-        found: list[Verdict] = []
-        for name in DomainName(key).ancestors():
-            scope = Scope.EXACT if name.key == key else Scope.SUBDOMAINS
-            claims = self.ruleset.claims(name.key)
-            found += [self._of(Reason.LISTED, (name.key, claim)) for claim in claims if claim.scope & scope]
+    def covering(self, key: bytes) -> list[tuple[int, Verdict]]:
+        """Give a verdict for every claim that covers a name, the longest match first, in force or not.
+
+        Before each stands how many octets of the key match.
+        """
+        found: list[tuple[int, Verdict]] = []
+        for size, matches in self.ruleset.listed(key):
+            scope = Scope.EXACT if size == len(key) else Scope.SUBDOMAINS
+            claims = [claimed for claimed in _ranked(matches) if claimed[1].scope & scope]
+            found += [(size, self._of(Reason.LISTED, claimed)) for claimed in claims]
         return found
 
     def close(self) -> None:
@@ -89,22 +97,26 @@ class Enforced:
         self.states.close()
         self.ruleset.close()
 
-    def _decide(self, listed: list[Listed]) -> Verdict:
-        """Choose among the claims on entries, given the longest match first and in rank within one entry."""
+    def _decide(self, listed: Sequence[Listed]) -> Verdict:
+        """Choose among claims, given those on the longest match first and in rank on one name or network."""
         states, actions, tiers = self.states.states, self._actions, self.tiers
-        deciding: tuple[bytes, Claim] | None = None
+        until = NEVER  # when the first of the orders that cover the question and are pending takes force
+        deciding: Claimed | None = None
         decided = NO_TIER
-        monitoring: tuple[bytes, Claim] | None = None
-        idle: tuple[bytes, Claim] | None = None
+        monitoring: Claimed | None = None
+        idle: Claimed | None = None
         closed: set[int] = set()  # zones that list a name below
-        for key, scope, claims in listed:
+        for scope, claims in listed:
             closing = set()
-            for claim in claims:
+            for claimed in claims:
+                claim = claimed[1]
                 index = claim.order_index
                 tier = tiers[index]
                 if states[index] != State.IN_FORCE:
                     if claim.scope & scope:
-                        idle = idle or (key, claim)
+                        idle = idle or claimed
+                        if states[index] == State.PENDING and actions[index] is not Action.MONITOR:
+                            until = min(until, self._begins[index])
                     continue
                 if is_zone(tier):
                     if tier in closed:
@@ -114,27 +126,38 @@ class Enforced:
                     continue
                 action = actions[index]
                 if action is Action.ALLOW:
-                    return self._of(Reason.ALLOWED, (key, claim))
+                    return self._of(Reason.ALLOWED, claimed, until=min(until, self._ends[index]))
                 if action is Action.MONITOR:
-                    monitoring = monitoring or (key, claim)
+                    monitoring = monitoring or claimed
                 elif tier < decided:
-                    deciding, decided = (key, claim), tier
+                    deciding, decided = claimed, tier
                     if tier == self._first_tier and not self._may_allow:
                         break
             if decided == self._first_tier and not self._may_allow:
                 break
             closed |= closing
         if deciding:
-            passes = actions[deciding[1].order_index] is Action.PASSTHRU
-            return self._of(Reason.PASSED if passes else Reason.LISTED, deciding, decided)
+            index = deciding[1].order_index
+            reason = Reason.PASSED if actions[index] is Action.PASSTHRU else Reason.LISTED
+            return self._of(reason, deciding, decided, min(until, self._ends[index]))
         if monitoring:
-            return self._of(Reason.MONITORED, monitoring)
-        return self._of(Reason.NOT_IN_FORCE, idle) if idle else NOT_LISTED
+            return self._of(Reason.MONITORED, monitoring, until=until)
+        return self._of(Reason.NOT_IN_FORCE, idle, until=until) if idle else NOT_LISTED
 
-    def _of(self, reason: Reason, found: tuple[bytes, Claim], tier: int = NO_TIER) -> Verdict:
-        key, claim = found
-        record = self.ruleset.catalogue.orders[claim.order_index]
-        return Verdict(reason, record.order, Entry(key, Scope(claim.scope)), record.feed, claim.order_index, tier)
+    def _of(self, reason: Reason, found: Claimed, tier: int = NO_TIER, until: int = NEVER) -> Verdict:
+        key, (index, scope) = found
+        record = self.ruleset.catalogue.orders[index]
+        stale = bool(self.states.stale[index])
+        return Verdict(reason, record.order, Entry(key, Scope(scope)), record.feed, index, tier, until, stale)
+
+
+def _ranked(found: Sequence[Match]) -> list[Claimed]:
+    """Give the claims on one name, whether they are on itself or on hashes of it, as if they were on one entry.
+
+    Where an order claims it twice over, as a name and as a hash, that stays two claims.
+    """
+    claimed = [[(entry, claim) for claim in claims] for entry, claims in found]
+    return claimed[0] if len(claimed) == 1 else list(merge(*claimed, key=lambda pair: pair[1].order_index))
 
 
 def first_of(client: Verdict, name: Verdict) -> Verdict:
@@ -146,7 +169,7 @@ def first_of(client: Verdict, name: Verdict) -> Verdict:
     return name if name.action or not client.action else client
 
 
-def at_time(version: int, ruleset: Ruleset, now: float) -> Enforced:
-    """Give what a ruleset would enforce at `now`, for who only wants to know."""
+def at_time(version: int, ruleset: Ruleset, now: float, stale: bytes = b"") -> Enforced:
+    """Give what a ruleset would enforce at `now`, for who only wants to know; `stale` is what `stale_in` gave."""
     orders = [record.order for record in ruleset.catalogue.orders]
-    return Enforced(version, ruleset, StatesAt(orders, now))
+    return Enforced(version, ruleset, StatesAt(orders, now, stale))

@@ -62,10 +62,11 @@ class StatesAt:
 
     epoch = 0
 
-    def __init__(self, orders: Sequence[Order], now: float) -> None:
+    def __init__(self, orders: Sequence[Order], now: float, stale: bytes = b"") -> None:
+        """`stale` is what `stale_in` gave, nothing where that is not known."""
         self.states = bytes(state_at(order, now) for order in orders)
         self.hit_slots = (0,) * len(orders)
-        self.stale = bytes(len(orders))
+        self.stale = stale or bytes(len(orders))
 
     def close(self) -> None:
         """Hold nothing, so let go of nothing."""
@@ -129,6 +130,20 @@ class OrderStates:
         self.stale.release()
         self._view.release()
         self._octets.close()
+
+
+def stale_in(path: Path, orders: int) -> bytes:
+    """Give which of a ruleset's orders the file says were not renewed in time, a byte each; nothing where it has none.
+
+    For who only wants to know and need not be told of a fault.
+    """
+    try:
+        states = OrderStates(path, orders)
+    except RulesetError:
+        return b""
+    stale = bytes(states.stale)
+    states.close()
+    return stale
 
 
 def next_flip(orders: Sequence[Order], now: float) -> int | None:

@@ -78,8 +78,8 @@ def _respond(site: Site, request: web.Request, answer: _Answer) -> web.Response:
         body = _page(site, answer, language).encode()
         content_type = "text/html; charset=utf-8"
     else:
-        name = DomainName(answer.key).text if answer.key else ""
-        title = TEXTS[language][f"{answer.what}_title"].format(name=name)
+        name = DomainName(answer.key).text if answer.key and not _is_confidential(answer) else ""
+        title = TEXTS[language][f"{answer.what}_title"].format(name=name or TEXTS[language]["this_site"])
         body = problem_json(site, answer.status, title, name, answer.verdict)
         content_type = form
     headers = {**_HEADERS, hdrs.CONTENT_TYPE: content_type, hdrs.CONTENT_LANGUAGE: language}
@@ -92,11 +92,17 @@ def _respond(site: Site, request: web.Request, answer: _Answer) -> web.Response:
     return response
 
 
+def _is_confidential(answer: _Answer) -> bool:
+    """Whether a confidential order blocks the name: then an answer does not repeat it."""
+    verdict = answer.verdict
+    return answer.status == 451 and verdict is not None and verdict.order is not None and verdict.order.is_confidential
+
+
 def _page(site: Site, answer: _Answer, language: Language) -> Html:
-    name = name_text(answer.key) if answer.key else ""
+    name = name_text(answer.key) if answer.key and not _is_confidential(answer) else ""
     verdict = answer.verdict
     if answer.status == 451 and verdict and verdict.order:
-        return blocked_page(site, name, verdict.order, verdict.entry, language)
+        return blocked_page(site, name, verdict, language)
     if answer.status == 404 and verdict:
         return absent_page(site, name, verdict, language)
     return plain_page(site, answer.what, answer.status, name, language)

@@ -27,22 +27,31 @@ def name_text(key: bytes) -> str:
     return name.text if name.unicode == name.text else f"{name.unicode} ({name.text})"
 
 
-def blocked_page(site: Site, name: str, order: Order, entry: Entry | None, language: Language) -> Html:
-    """Tell which order blocks `name`, who decided it, and how to object."""
-    texts = TEXTS[language]
-    title = texts["blocked_title"].format(name=name)
+def blocked_page(site: Site, name: str, verdict: Verdict, language: Language) -> Html:
+    """Tell which order blocks `name`, who decided it, and how to object.
+
+    The name is empty where the order is confidential: then the page says neither what is blocked nor why.
+    """
+    texts, order = TEXTS[language], verdict.order
+    assert order is not None  # noqa: S101 - without an order nothing is blocked
+    site_named = name or texts["this_site"]
+    title = texts["blocked_title"].format(name=site_named)
     lead = filled(
         texts[f"lead_{order.mandate}"],
-        name=element("span", name, class_="name"),
-        platform=order.platform,
+        name=element("span", name, class_="name") if name else site_named,
+        platform=texts["this_site"] if order.is_confidential else order.platform,
         authority=order.authority,
         **_operator(site, language),
     )
+    notes = [
+        texts[note] for note, is_so in (("confidential", order.is_confidential), ("stale", verdict.stale)) if is_so
+    ]
+    facts = _open_facts(order, language) if order.is_confidential else _facts(name, order, verdict.entry, language)
     sections = [
-        _section(texts["order"], _facts(name, order, entry, language)),
+        _section(texts["order"], _rows(facts, language), *(element("p", note) for note in notes)),
         _objection(site, name, order, texts["objection"], language),
     ]
-    if order.notices:
+    if order.notices and not order.is_confidential:
         listed = (_notice(notice, language) for notice in order.notices[-MAX_NOTICES:])
         sections.append(_section(texts["notices"], element("ol", *listed)))
     role = "who_blocks_law" if order.mandate is Mandate.LAW else "who_blocks_other"
@@ -56,7 +65,7 @@ def absent_page(site: Site, name: str, verdict: Verdict, language: Language) -> 
     texts = TEXTS[language]
     lead = [text(texts["absent_lead"])]
     order = verdict.order
-    if order and verdict.reason is Reason.NOT_IN_FORCE:
+    if order and verdict.reason is Reason.NOT_IN_FORCE and not order.is_confidential:
         lead.append(filled(texts["absent_order"], id=order.id, authority=order.authority))
         if order.lifted_on is not None:
             date = _time(order.lifted_on, language)
@@ -116,27 +125,37 @@ def _section(heading: str, *content: Html, **attributes: str) -> Html:
     return element("section", element("h2", heading), *content, **attributes)
 
 
-def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> Html:
-    texts = TEXTS[language]
-    listed = filled(texts[f"scope_{entry.scope.text}"], entry=entry.text) if entry else Html()
-    until = text(texts["no_end"]) if order.expires is None else _time(order.expires, language)
-    facts = {
+def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> dict[str, Html]:
+    texts, known = TEXTS[language], _open_facts(order, language)
+    return {
         "name": isolated(name),
         "platform": isolated(order.platform),
-        "id": element("code", order.id),
-        "authority": isolated(order.authority),
-        "legal_basis": linked(order.legal_basis),
-        "reference": linked(order.reference),
+        **{label: known.pop(label) for label in ("id", "authority", "legal_basis", "reference")},
         "summary": linked(order.summary),
         "reported_by": linked(order.reported_by),
         "assessed_by": linked(order.assessed_by),
         "decided_by": linked(order.decided_by),
+        **known,
+        "entry": filled(texts[f"scope_{entry.scope.text}"], entry=entry.text) if entry else Html(),
+    }
+
+
+def _open_facts(order: Order, language: Language) -> dict[str, Html]:
+    """Give what is told of every order, also of a confidential one."""
+    return {
+        "id": element("code", order.id),
+        "authority": isolated(order.authority),
+        "legal_basis": linked(order.legal_basis),
+        "reference": linked(order.reference),
         "in_force_from": _time(order.in_force_from, language),
-        "expires": until,
+        "expires": text(TEXTS[language]["no_end"]) if order.expires is None else _time(order.expires, language),
         "review_by": Html() if order.review_by is None else _time(order.review_by, language),
         "published": Html() if order.published is None else _time(order.published, language),
-        "entry": listed,
     }
+
+
+def _rows(facts: dict[str, Html], language: Language) -> Html:
+    texts = TEXTS[language]
     rows = [join(element("dt", texts[label]), element("dd", fact, dir="auto")) for label, fact in facts.items() if fact]
     return element("dl", *rows)
 
@@ -147,7 +166,7 @@ def _objection(site: Site, name: str, order: Order, heading: str, language: Lang
     if not contact:
         contact, sentence = site.contact, "objection_operator" if site.contact else "objection_nobody"
     told = filled(
-        TEXTS[language][sentence],
+        TEXTS[language][sentence if name else f"{sentence}_unnamed"],
         authority=order.authority,
         **_operator(site, language),
         id=element("code", order.id),

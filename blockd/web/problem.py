@@ -5,23 +5,29 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from blockd.orders import Verdict
-from blockd.orders.document import order_to_json
+from blockd.orders import Reason, Verdict
+from blockd.orders.told import entry_told, told_of
 from blockd.web.site import Site
 
 
 def problem_json(site: Site, status: int, title: str, name: str, verdict: Verdict | None) -> bytes:
-    """Give the problem as JSON; `title` is in the reader's language, the order's texts as its authority wrote them."""
+    """Give the problem as JSON; `title` is in the reader's language, the order's texts as its authority wrote them.
+
+    A confidential order is told of only where it blocks.
+    """
     problem: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     if name:
         problem["name"] = name
     blocked_by = {"name": site.operator, "url": site.url, "contact": site.contact}
     problem["blocked_by" if status == 451 else "operator"] = {key: value for key, value in blocked_by.items() if value}
     if verdict is not None:
-        problem["detail"] = str(verdict.reason)
-        if verdict.order:
+        order = verdict.order if status == 451 or not (verdict.order and verdict.order.is_confidential) else None
+        problem["detail"] = str(verdict.reason if order or verdict.order is None else Reason.NOT_LISTED)
+        if order:
             # A later schema's fields are unknown here and stay out: nobody has looked at what is in them.
-            problem["order"] = order_to_json(replace(verdict.order, unknown={}))
-        if verdict.order and verdict.entry:
-            problem["entry"] = {"name": verdict.entry.text, "scope": verdict.entry.scope.text}
+            problem["order"] = told_of(replace(order, unknown={}))
+        if order and verdict.entry:
+            problem["entry"] = {"name": entry_told(verdict.entry), "scope": verdict.entry.scope.text}
+        if verdict.stale and status == 451:
+            problem["stale"] = True
     return json.dumps(problem, ensure_ascii=True, indent=2).encode("ascii") + b"\n"

@@ -11,6 +11,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
     "en": {
         "blocked_title": "Access to {name} is blocked",
         "operator": "your internet provider",
+        "this_site": "this site",
         "lead_law": "{authority} has ordered that {platform} be blocked. {Operator} is bound by this order and does "
         "not connect you to {name}.",
         "lead_operator": "{Operator} blocks {platform} under its own policy, by a list that {authority} keeps. You "
@@ -39,11 +40,16 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "scope_both": "{entry}, with all names under it",
         "notices": "Notices sent to the platform",
         "notice_answer": "Answer: {answer}",
+        "confidential": "This order is confidential: the sites that it covers are not named in public.",
+        "stale": "The authority has not renewed its list in time. The order stays in force as it was signed last.",
         "objection": "If you think this is wrong",
         "objection_order": "You can object to {authority}. Give the order number {id} and the name {name}.",
         "objection_operator": "You can object to {operator}. Give the order number {id} and the name {name}.",
         "objection_nobody": "The order names no contact. Ask {authority}, and give the order number {id} and the "
         "name {name}.",
+        "objection_order_unnamed": "You can object to {authority}. Give the order number {id}.",
+        "objection_operator_unnamed": "You can object to {operator}. Give the order number {id}.",
+        "objection_nobody_unnamed": "The order names no contact. Ask {authority}, and give the order number {id}.",
         "who_blocks": "Who blocks",
         "who_blocks_law": "{Operator} carries the order out and did not make it. Questions about the connection go "
         "to {operator}.",
@@ -71,6 +77,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
     "id": {
         "blocked_title": "Akses ke {name} diblokir",
         "operator": "penyedia internet Anda",
+        "this_site": "situs ini",
         "lead_law": "{authority} memerintahkan pemblokiran {platform}. {Operator} wajib menjalankan perintah ini dan "
         "tidak menghubungkan Anda ke {name}.",
         "lead_operator": "{Operator} memblokir {platform} berdasarkan kebijakannya sendiri, menurut daftar yang "
@@ -99,6 +106,9 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "scope_both": "{entry}, beserta semua nama di bawahnya",
         "notices": "Pemberitahuan kepada platform",
         "notice_answer": "Jawaban: {answer}",
+        "confidential": "Perintah ini bersifat rahasia: situs yang dicakupnya tidak disebutkan secara terbuka.",
+        "stale": "Otoritas belum memperbarui daftarnya tepat waktu. Perintah ini tetap berlaku seperti terakhir kali "
+        "ditandatangani.",
         "objection": "Jika menurut Anda ini keliru",
         "objection_order": "Anda dapat mengajukan keberatan kepada {authority}. Sebutkan nomor perintah {id} dan "
         "nama {name}.",
@@ -106,6 +116,11 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "nama {name}.",
         "objection_nobody": "Perintah ini tidak mencantumkan kontak. Tanyakan kepada {authority}, dan sebutkan nomor "
         "perintah {id} dan nama {name}.",
+        "objection_order_unnamed": "Anda dapat mengajukan keberatan kepada {authority}. Sebutkan nomor perintah {id}.",
+        "objection_operator_unnamed": "Anda dapat mengajukan keberatan kepada {operator}. Sebutkan nomor perintah "
+        "{id}.",
+        "objection_nobody_unnamed": "Perintah ini tidak mencantumkan kontak. Tanyakan kepada {authority}, dan "
+        "sebutkan nomor perintah {id}.",
         "who_blocks": "Siapa yang memblokir",
         "who_blocks_law": "{Operator} menjalankan perintah ini dan tidak membuatnya. Pertanyaan tentang sambungan "
         "dapat diajukan kepada {operator}.",

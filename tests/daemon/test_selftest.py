@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,10 +51,11 @@ def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen)
     ours.enforce(expected)
     rig = Rig(tmp_path / "worker", probed=Probed(PROBE, 3))
     rig.enforce(worker)
+    rig.wall_clock.now = now = time.time()
     policy = ours.resolver.pipeline._policy
     assert policy is not None
     asked = {
-        transport: questions(chosen, policy.enforced, SINKHOLE, transport, PROBE)
+        transport: questions(chosen, policy.enforced, SINKHOLE, transport, PROBE, now)
         for transport in (Transport.UDP, Transport.TCP)
     }
 
@@ -105,6 +107,14 @@ def test_name_that_is_blocked_and_not_listed_is_a_failure(tmp_path: Path) -> Non
     assert outcome.failure.endswith(
         "expected was no block, since no order covers the name, heard was NOERROR, 1 records"
     )
+
+
+@pytest.mark.parametrize("left", [2, 30])
+def test_ttls_that_run_out_are_right(tmp_path: Path, left: int) -> None:
+    end = int(time.time()) + left
+    listed = [(order("one", expires=end), ["a.example"]), (order("two", Action.NXDOMAIN, expires=end), ["b.example"])]
+    outcome, _ = outcome_of(tmp_path, listed, listed, Chosen(keys("a.example", "b.example")))
+    assert (outcome.failure, outcome.workers) == ("", {3})
 
 
 def test_silence_where_an_answer_is_due_is_a_failure(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 memory of exactly what its question allows, so that a sanitizer sees the first octet read or written beyond.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
-from blockd.resolver._answering cimport ANSWERED, DECLINED, SILENT, Result
+from blockd.resolver._answering cimport ANSWERED, DECLINED, SILENT, Passed, Result
 from blockd.resolver._cache cimport Entry, NativeCache, new_entry
 from blockd.resolver._cursor cimport Cursor, cursor_over, skip_name, take, take_u16, take_u32
 from blockd.resolver._engine cimport Looked, NativeEngine
@@ -191,8 +191,8 @@ cdef class Tally:
         self.samples = []
 
 
-def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, double start, int keep_each):
-    """Have the engine handle `count` questions; the clock goes on from `start`.
+def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, double start, int64_t second, int keep_each):
+    """Have the engine handle `count` questions; the clock goes on from `start`, `second` is that of the epoch.
 
     Every `keep_each`-th is kept as (packet, host, transport, now, answer or None for silence or False where declined).
     """
@@ -211,6 +211,7 @@ def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, dou
     cdef bint ordinary
     cdef Result result
     cdef const char *wrong = NULL
+    engine.second = second
     for i in range(count):
         if i % CLOCK_STEPS == 0:
             now += <double>below(&chance, 1000) / 1000
@@ -314,6 +315,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
     cdef Entry *entry
     cdef Entry *made
     cdef Result result
+    cdef Passed passed
     cdef bint kept
     cdef const char *wrong = NULL
     for i in range(count):
@@ -359,7 +361,8 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
                 wrong = b"what was kept is not found"
             out = <uint8_t *>malloc(q.limit)
             written = 0
-            result = engine._from_entry(&q, made, 0 if q.limit < MAX_TCP else 1, -1, draw(&chance) & 7 == 0, True,
+            passed.hit, passed.tiers, passed.until = -1, draw(&chance) & 7 == 0, engine.second + below(&chance, 400)
+            result = engine._from_entry(&q, made, 0 if q.limit < MAX_TCP else 1, &passed, True,
                                         out, &written, now + below(&chance, 100))
             if result == ANSWERED:
                 tally.answered += 1

@@ -57,10 +57,13 @@ def files(folder: Path, count: int, seed: int, end: float) -> str:
         orders = len(ruleset.catalogue.orders)
         states = bytes(chance.choices((0, 1, 1, 1, 2), k=orders))
         head = MAGIC + (1).to_bytes(4, "little") + orders.to_bytes(4, "little")
-        fixed = Fixed(memoryview(head + states), states, (0,) * orders, bytes(orders))
+        stale = bytes(chance.choices((0, 1), k=orders))
+        whole = head + states.ljust(-(-orders // 4) * 4, b"\0") + bytes(4 * orders) + stale
+        fixed = Fixed(memoryview(whole), states, (0,) * orders, stale)
         actions = bytes(corpus.ACTIONS.index(record.order.action) for record in ruleset.catalogue.orders)
         enforced = Enforced(1, ruleset, fixed)
-        table = Table(ruleset.octets, header, fixed.octets, actions, enforced.tiers, enforced.asks_client)
+        lives, salts = enforced.lives, ruleset.salts
+        table = Table(ruleset.octets, header, fixed.octets, actions, enforced.tiers, enforced.asks_client, lives, salts)
         broken += driver.lookups(table, KEYS, ADDRESSES)[1] > 0
         read += 1
         if done % COMPARE_EACH == 0:

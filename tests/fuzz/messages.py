@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,10 @@ def packets(folder: Path, count: int, seed: int, end: float) -> str:
         _change(twins, rounds)
         for answer in answers:
             twins.fill(answer)
-        start = twins.clock.now
+        start, second = twins.clock.now, math.ceil(twins.wall_clock.now)
         some = _round(count, done)
         engine = twins.native.resolver.engine
-        tally = driver.packets(engine, seeds, some, seed + rounds, start, some // SAMPLES)
+        tally = driver.packets(engine, seeds, some, seed + rounds, start, second, some // SAMPLES)
         for sample in tally.samples:
             compared += _same(twins, *sample)
         done += tally.done
@@ -59,6 +60,7 @@ def _change(twins: Twins, number: int) -> None:
     match number % 5:
         case 1:
             twins.enforce(corpus.feeds())
+            twins.pass_time(corpus.SOON - 20.5, *range(0, len(twins.orders), 3))
         case 2:
             twins.pass_time(LAST)
         case 3:

@@ -13,6 +13,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+from blockd.names import hashed_key, name_digest
 from blockd.orders import Action, LocalRecord, Mandate, Order, Scope
 from blockd.ruleset import FeedInput, Listing
 from tests.resolver.rig import LAST, keys_of, order
@@ -21,6 +22,11 @@ ACTIONS = tuple(Action)
 SOA = "example. 3600 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60"
 LONG = ".".join(("x" * 63, "y" * 63, "z" * 63, "w" * 53, "example"))  # 253 octets as text, the longest there is
 DEEP = "a." * 123 + "example"
+SOON = 40  # seconds since the epoch: a moment nearer to a test's beginning than most TTLs are long
+SALTS = tuple(bytes((salt,)) * size for salt, size in ((1, 16), (2, 32), (3, 20)))
+HIDDEN_DEEP = "b." * 15 + "test"  # as many labels as are looked for
+HIDDEN_TOO_DEEP = "b." * 16 + "secret"
+HIDDEN_LONG = ".".join(("x" * 63, "y" * 63, "z" * 63, "secret"))  # several blocks of the hash
 
 
 RECORDS = (
@@ -34,7 +40,8 @@ RECORDS = (
 def feeds() -> list[FeedInput]:
     """Give two feeds: a name for each action, exceptions inside of what is blocked, networks, orders not in force.
 
-    And two policy zones, one before both and one between them, with rules for clients.
+    And two policy zones, one before both and one between them, with rules for clients; names known by their hashes
+    only, and orders that begin or end soon.
     """
     mandates = tuple(Mandate)
     law: list[tuple[Order, Scope, Sequence[str]]] = [
@@ -60,11 +67,29 @@ def feeds() -> list[FeedInput]:
         (order("wide", Action.SINKHOLE), Scope.BOTH, ["test", "203.0.113.0/24", "2001:db8:f000::/36"]),
         (order("host", Action.DROP), Scope.BOTH, ["203.0.113.7", "2001:db8:f000::7"]),
     ]
+    law += [
+        (order("hidden", salt=SALTS[0]), Scope.BOTH, ["hidden.example", HIDDEN_DEEP, HIDDEN_LONG, HIDDEN_TOO_DEEP]),
+        (order("hidden-nx", Action.NXDOMAIN, salt=SALTS[1]), Scope.SUBDOMAINS, ["hidden.example", "both.example"]),
+        (order("hidden-exact", Action.NODATA, salt=SALTS[0]), Scope.EXACT, ["deep.hidden.example", "seen.example"]),
+        (order("hidden-later", salt=SALTS[1], in_force_from=SOON), Scope.BOTH, ["hidden-later.example"]),
+        (order("hidden-top", salt=SALTS[0]), Scope.BOTH, ["secret"]),
+        (order("plain-too", Action.REFUSED), Scope.BOTH, ["both.example", "a.hidden.example"]),
+        (order("soon", in_force_from=SOON), Scope.BOTH, ["soon.example", "a.ends.example"]),
+        (order("soon-seen", Action.MONITOR, in_force_from=SOON), Scope.BOTH, ["open.example"]),
+        (order("ends", expires=SOON), Scope.BOTH, ["ends.example"]),
+        (order("ends-nx", Action.NXDOMAIN, lifted_on=SOON - 10), Scope.BOTH, ["nx.ends.example"]),
+        (order("ends-cname", Action.CNAME, cname="info.example", expires=SOON), Scope.BOTH, ["cname.ends.example"]),
+        (order("ends-tcp", Action.TCP_ONLY, expires=SOON), Scope.BOTH, ["tcp.ends.example"]),
+    ]
     own = [
         (order("open", Action.ALLOW), Scope.BOTH, ["open.sinkhole.example", "fine.test", "203.0.113.9"]),
         (order("seen", Action.MONITOR), Scope.BOTH, ["nxdomain.example", "seen.example", "203.0.114.0/24"]),
         (order("seen-inside", Action.MONITOR), Scope.BOTH, ["seen.sinkhole.example", "info.example"]),
         (order("twice", Action.REFUSED), Scope.BOTH, ["sinkhole.example", "deep.seen.example"]),
+        (order("hidden-open", Action.ALLOW, salt=SALTS[2]), Scope.BOTH, ["open.hidden.example", "fine.nodata.example"]),
+        (order("hidden-seen", Action.MONITOR, salt=SALTS[2]), Scope.BOTH, ["hidden.example", "seen.hidden.example"]),
+        (order("open-ends", Action.ALLOW, expires=SOON), Scope.BOTH, ["open.ends.example"]),
+        (order("open-soon", Action.ALLOW, in_force_from=SOON), Scope.BOTH, ["open-soon.nxdomain.example"]),
     ]
     before = [
         (order("pass", Action.PASSTHRU), Scope.BOTH, ["refused.example", "pass.zone.test", "198.51.1.0/25"]),
@@ -92,11 +117,25 @@ def feeds() -> list[FeedInput]:
 def _feed(
     name: str, priority: int, listed: Sequence[tuple[Order, Scope, Sequence[str]]], kind: str = "domains"
 ) -> FeedInput:
-    listings = [Listing(made, scope, keys_of(names)) for made, scope, names in listed]
+    listings = [Listing(made, scope, _hidden(made.salt, keys_of(names))) for made, scope, names in listed]
     asks_client = any(name.startswith("client ") for _, _, names in listed for name in names)
     return FeedInput(name, kind, priority, "", [made for made, _, _ in listed], listings, asks_client=asks_client)
 
 
+def _hidden(salt: bytes, keys: list[bytes]) -> list[bytes]:
+    return [hashed_key(name_digest(key, salt)) for key in keys] if salt else keys
+
+
+HIDDEN = (
+    *("hidden.example", "a.hidden.example", "b.hidden.example", "deep.hidden.example", "a.deep.hidden.example"),
+    *("open.hidden.example", "a.open.hidden.example", "seen.hidden.example", "both.example", "a.both.example"),
+    *("fine.nodata.example", "hidden-later.example", HIDDEN_DEEP, f"a.{HIDDEN_DEEP}", HIDDEN_TOO_DEEP, HIDDEN_LONG),
+    *(f"{'c' * 40}.{HIDDEN_LONG}", "secret", "a.secret"),
+)
+TIMED = (
+    *("soon.example", "a.soon.example", "ends.example", "a.ends.example", "nx.ends.example", "cname.ends.example"),
+    *("tcp.ends.example", "open.ends.example", "open-soon.nxdomain.example"),
+)
 LISTED = (
     *(f"{action.value}.example" for action in ACTIONS),
     *(f"www.{action.value}.example" for action in ACTIONS),
@@ -105,6 +144,8 @@ LISTED = (
     *("seen.example", "a.deep.seen.example", "info.example"),
     *("zone.test", "pass.zone.test", "a.pass.zone.test", "stop.zone.test", "a.stop.zone.test", "a.b.zone.test"),
     *("twice.zone.test", "a.twice.zone.test", "star.zone.test", "a.star.zone.test", f"{'x.' * 114}star.zone.test"),
+    *HIDDEN,
+    *TIMED,
 )
 OPEN = ("open.example", "www.open.example", "q.org", "nothing.example", DEEP, ".")
 EDGES = (*range(498, 515), *range(1218, 1235))  # octets of answers without OPT, about the limits of 512 and 1232
@@ -219,7 +260,7 @@ def _planned() -> dict[tuple[str, str], dict[str, object]]:
         ("secure.example", "A"): {"answer": ["@ 60 IN A 192.0.2.1"], "authentic": True},
     }
     for target in LISTED:
-        if target != LONG:
+        if len(target) < 150:
             name = f"to-{target}"
             chain = [f"@ 60 IN CNAME mid-{target}.", f"mid-{target}. 60 IN CNAME {target}."]
             planned[name, "A"] = {"answer": [*chain, f"{target}. 60 IN A 192.0.2.1"]}

@@ -28,10 +28,10 @@ LAST = 4_000_000_000  # seconds since the epoch at which an order ends that a te
 
 
 class Clock:
-    """A monotonic clock that stands still until a test moves it."""
+    """A clock that stands still until a test moves it."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
 
     def __call__(self) -> float:
         return self.now
@@ -67,6 +67,7 @@ class Rig:
     ) -> None:
         self.folder = folder
         self.clock = Clock()
+        self.wall_clock = Clock(1.0)
         self.counters = Counters(1)
         self.row = self.counters.row(0)
         self.version = 0
@@ -87,6 +88,7 @@ class Rig:
             forwarder=self.forwarder,
             row=self.row,
             clock=self.clock,
+            wall_clock=self.wall_clock,
             randomness=self._random.randbytes,
             refuse_unready=refuse_unready,
             probed=probed,
@@ -107,13 +109,15 @@ class Rig:
         self._orders = [record.order for record in ruleset.catalogue.orders]
         self._states_path = self.folder / f"{self.version}.orders"
         write_states(self._states_path, self._orders, range(1, len(self._orders) + 1), 1)
+        self.wall_clock.now = 1.0
         self.resolver.enforce(Enforced(self.version, ruleset, OrderStates(self._states_path, len(self._orders))))
 
-    def pass_time(self, now: float) -> None:
-        """Flip the orders' states to what they are at `now`, as the control process does."""
+    def pass_time(self, now: float, *stale: int) -> None:
+        """Flip the orders' states to what they are at `now`, as the control process does; `stale` ones are marked."""
         states = OrderStates(self._states_path, len(self._orders), writable=True)
-        states.update(self._orders, now)
+        states.update(self._orders, now, frozenset(stale))
         states.close()
+        self.wall_clock.now = now
 
     @property
     def cache(self) -> Any:

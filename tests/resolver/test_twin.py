@@ -123,6 +123,37 @@ def test_states_are_flipped_and_rulesets_swapped_under_a_full_cache(tmp_path_fac
     assert len({str(said) for said in (resolved, enforced, lifted, own)}) == 4
 
 
+def test_no_ttl_outlasts_what_decided_it(tmp_path_factory: pytest.TempPathFactory) -> None:
+    twins = Twins(tmp_path_factory.mktemp("soon"))
+    twins.enforce(corpus.feeds())
+    filled(twins)
+    packets = [packet for packet in QUESTIONS if any(word in packet for word in (b"soon", b"ends", b"later"))]
+    assert len(packets) > 60
+    said = set()
+    for now in (1, 1.001, 29.5, corpus.SOON - 1, corpus.SOON - 0.001, corpus.SOON, corpus.SOON + 5):
+        twins.wall_clock.now = now  # and the control process is late: the states stay
+        said.add(
+            str([twins.ask(packet, transport=kind) for kind in (Transport.UDP, Transport.TCP) for packet in packets])
+        )
+    twins.pass_time(corpus.SOON)
+    said.add(str([twins.ask(packet) for packet in packets]))
+    assert len(said) == 6
+
+
+def test_orders_that_were_not_renewed_in_time(tmp_path_factory: pytest.TempPathFactory) -> None:
+    twins = Twins(tmp_path_factory.mktemp("stale"))
+    twins.enforce(corpus.feeds())
+    filled(twins)
+    before = ask_everything(twins)
+    twins.pass_time(1, *range(0, len(twins.orders), 2))
+    after = ask_everything(twins)
+    told = [answer for answer in after if isinstance(answer, bytes) and b"; list not renewed in time" in answer]
+    assert told
+    assert not any(isinstance(answer, bytes) and b"renewed" in answer for answer in before)
+    twins.pass_time(1)
+    assert ask_everything(twins) == before
+
+
 @pytest.mark.parametrize("refuse_unready", [False, True])
 def test_before_the_first_ruleset(tmp_path_factory: pytest.TempPathFactory, refuse_unready: bool) -> None:
     twins = Twins(tmp_path_factory.mktemp("unready"), refuse_unready=refuse_unready)

@@ -48,6 +48,7 @@ class Side:
         self,
         engine: str,
         clock: Clock,
+        wall_clock: Clock,
         upstreams: Sequence[Upstream],
         *,
         refuse_unready: bool = False,
@@ -67,6 +68,7 @@ class Side:
             ),
             row=self.row,
             clock=clock,
+            wall_clock=wall_clock,
             randomness=chance.randbytes,
             refuse_unready=refuse_unready,
             traffic=self.traffic.row(0),
@@ -92,8 +94,9 @@ class Twins:
         """Take a folder for rulesets, upstreams, and what else a `Side` takes."""
         self.folder = folder
         self.clock = Clock()
-        self.native = Side("native", self.clock, upstreams, **given)
-        self.python = Side("python", self.clock, upstreams, **given)
+        self.wall_clock = Clock(1.0)
+        self.native = Side("native", self.clock, self.wall_clock, upstreams, **given)
+        self.python = Side("python", self.clock, self.wall_clock, upstreams, **given)
         self.version = 0
 
     @property
@@ -112,16 +115,18 @@ class Twins:
         with_orders.close()
         self._states = self.folder / f"{self.version}.orders"
         write_states(self._states, self.orders, range(1, len(self.orders) + 1), 1)
+        self.wall_clock.now = 1.0
         for side in self.sides:
             states = OrderStates(self._states, len(self.orders))
             side.resolver.enforce(Enforced(self.version, Ruleset.open(path), states))
         return path
 
-    def pass_time(self, now: float) -> None:
-        """Flip the orders' states to what they are at `now`, seconds since the epoch."""
+    def pass_time(self, now: float, *stale: int) -> None:
+        """Flip the orders' states to what they are at `now`, seconds since the epoch; `stale` ones are marked."""
         states = OrderStates(self._states, len(self.orders), writable=True)
-        states.update(self.orders, now)
+        states.update(self.orders, now, frozenset(stale))
         states.close()
+        self.wall_clock.now = now
 
     def fill(self, message: bytes) -> Response | None:
         """Have both sides keep what an upstream answered; None where it cannot be read."""

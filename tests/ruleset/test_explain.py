@@ -9,6 +9,7 @@ from blockd.errors import BadName
 from blockd.orders import Action
 from blockd.ruleset.explain import explain
 from blockd.ruleset.policy import at_time
+from blockd.ruleset.states import stale_in, write_states
 from tests.ruleset.lists import NOW, compiled, enforced, feed, listing, order
 
 
@@ -57,3 +58,15 @@ def test_a_ruleset_can_be_asked_about_any_moment(tmp_path: Path) -> None:
     found = [explain(at_time(3, ruleset, now), "a.example", now) for now in (NOW - 1, NOW, NOW + 9, NOW + 10)]
     assert [told["verdict"] for told in found] == ["resolved", "nxdomain", "nxdomain", "resolved"]
     assert {told["version"] for told in found} == {3}
+
+
+def test_an_order_that_was_not_renewed_in_time_is_said_to_be_stale(tmp_path: Path) -> None:
+    subject = enforced(tmp_path, feed("f", listing(order("o"), "a.example"), listing(order("p"), "b.example")))
+    assert explain(subject, "a.example", NOW)["stale"] is False
+    orders = [record.order for record in subject.ruleset.catalogue.orders]
+    path = subject.ruleset.path.with_suffix(".orders")
+    write_states(path, orders, [1, 2], NOW, {0})
+    assert stale_in(path, 2) == b"\1\0"
+    assert stale_in(path, 3) == b""
+    marked = at_time(1, subject.ruleset, NOW, stale_in(path, 2))
+    assert [explain(marked, name, NOW)["stale"] for name in ("a.example", "b.example")] == [True, False]

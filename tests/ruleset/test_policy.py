@@ -326,9 +326,9 @@ def test_every_claim_that_covers_a_name_is_told(tmp_path: Path) -> None:
             listing(order("exact"), "a.example", scope=Scope.EXACT),
         ),
     )
-    covering = subject.covering(key_from_text("x.www.a.example"))
+    covering = [verdict for _, verdict in subject.covering(key_from_text("x.www.a.example"))]
     assert [verdict.order.id for verdict in covering if verdict.order] == ["child", "parent"]
-    assert [verdict.order.id for verdict in subject.covering(key_from_text("a.example")) if verdict.order] == [
+    assert [verdict.order.id for _, verdict in subject.covering(key_from_text("a.example")) if verdict.order] == [
         "exact",
         "parent",
     ]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import RulesetError
-from blockd.orders import NO_TIER, Action, Order
+from blockd.names import hashed
+from blockd.orders import NEVER, NO_TIER, Action, Order
 from blockd.resolver.clients import packed_host
-from blockd.ruleset import Enforced, OrderStates, Ruleset, compile_ruleset, write_states
+from blockd.ruleset import Enforced, OrderStates, Ruleset, compile_ruleset, salts, write_states
 from blockd.ruleset.format import DIGEST_OFFSET, HEADER_SIZE, Header
 from tests.resolver import corpus
 from tests.resolver.rig import keys_of
@@ -45,6 +46,8 @@ class Opened:
             actions,
             self.enforced.tiers,
             self.enforced.asks_client,
+            self.enforced.lives,
+            self.ruleset.salts,
         )
 
     def close(self) -> None:
@@ -90,6 +93,17 @@ def path(tmp_path: Path) -> Path:
 def test_both_readers_decide_alike(path: Path, tmp_path: Path) -> None:
     with Opened(path, tmp_path / "1.orders") as opened:
         assert opened.compare() == (len(NAMES) + 1 + len(ADDRESSES) + len(CLIENTS), 0)
+
+
+def test_its_numbers_are_those_of_other_modules() -> None:
+    assert table.constants() == {
+        "NEVER": NEVER,
+        "KEY_HASHED": hashed.KEY_HASHED,
+        "DIGEST_SIZE": hashed.DIGEST_SIZE,
+        "MAX_SALTS": salts.MAX_SALTS,
+        "MIN_HASHED_LABELS": salts.MIN_HASHED_LABELS,
+        "MAX_HASHED_LABELS": salts.MAX_HASHED_LABELS,
+    }
 
 
 def test_a_closed_table_decides_nothing(path: Path, tmp_path: Path) -> None:
@@ -202,5 +216,5 @@ def test_a_file_whose_fields_lie_is_refused_or_read_within_its_bounds(path: Path
 def test_states_shorter_than_the_orders_are_refused(path: Path) -> None:
     ruleset = Ruleset.open(path)
     with pytest.raises(ValueError, match="shorter than the orders"):
-        table.Table(ruleset.octets, ruleset.header, memoryview(bytes(16)), b"\0", b"\0")
+        table.Table(ruleset.octets, ruleset.header, memoryview(bytes(20)), b"\0", b"\0")
     ruleset.close()

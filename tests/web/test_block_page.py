@@ -7,14 +7,14 @@ import json
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 import pytest
 from multidict import CIMultiDict
 
-from blockd.names import key_from_text
-from blockd.orders import Mandate, Reason, Verdict
+from blockd.names import hashed_key, key_from_text, name_digest
+from blockd.orders import Entry, Mandate, Reason, Verdict
 from blockd.web import block_page_app, serve_http
 from tests.web.sinkhole import LISTED, ORDER, Sinkhole
 
@@ -186,3 +186,50 @@ def test_programs_get_the_order_as_json(sinkhole: Sinkhole, bound: socket.socket
 def test_programs_are_told_that_a_name_is_not_blocked(sinkhole: Sinkhole, bound: socket.socket) -> None:
     answer = ask(sinkhole, bound, "other.example", Accept="application/json")
     assert (answer.status, json.loads(answer.body)["name"]) == (404, "other.example")
+
+
+def ask_anew(sinkhole: Sinkhole, **headers: str) -> Answer:
+    """Ask a server of its own, so that a test may ask more than once."""
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        return ask(sinkhole, bound, **headers)
+
+
+def test_a_confidential_orders_page_names_neither_host_nor_platform(sinkhole: Sinkhole) -> None:
+    secrets = ("summary", "assessed_by", "decided_by", "reported_by")
+    sinkhole.list("blocked.example", salt=b"s" * 16, platform="Secret", **dict.fromkeys(secrets, "Secret"))
+    key = key_from_text("blocked.example")
+    entry = Entry(hashed_key(name_digest(key, b"s" * 16)))
+    sinkhole.verdicts[key] = replace(sinkhole.verdicts[key], entry=entry)
+    for language, words in (("en", "Access to this site is blocked"), ("id", "Akses ke situs ini diblokir")):
+        answer = ask_anew(sinkhole, Accept_Language=language)
+        assert answer.status == 451
+        assert words in answer.body
+        for told in (ORDER.id, ORDER.authority, ORDER.legal_basis, "objections@ministry.example"):
+            assert told in answer.body
+        for hidden in ("blocked.example", "Secret", "remove", entry.text, "confidential<"):
+            assert hidden not in answer.body
+    problem = ask_anew(sinkhole, Accept="application/problem+json").body
+    assert json.loads(problem)["order"]["id"] == ORDER.id
+    assert json.loads(problem)["entry"] == {"name": "confidential", "scope": "both"}
+    for hidden in ("blocked.example", "Secret", "remove", b"s".hex() * 16, entry.text):
+        assert hidden not in problem
+
+
+def test_a_confidential_order_that_is_not_in_force_is_not_told_of(sinkhole: Sinkhole) -> None:
+    sinkhole.list("blocked.example", salt=b"s" * 16, lifted_on=1_500_000_000)
+    key = key_from_text("blocked.example")
+    sinkhole.verdicts[key] = replace(sinkhole.verdicts[key], reason=Reason.NOT_IN_FORCE)
+    for accept in ("text/html", "application/problem+json"):
+        answer = ask_anew(sinkhole, Accept=accept)
+        assert answer.status == 404
+        assert ORDER.id not in answer.body
+        assert "covers" not in answer.body.replace("no order covers", "")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "not renewed its list in time"), ("id", "tepat waktu")])
+def test_the_page_says_that_an_order_was_not_renewed_in_time(sinkhole: Sinkhole, language: str, words: str) -> None:
+    assert words not in ask_anew(sinkhole, Accept_Language=language).body
+    assert "stale" not in json.loads(ask_anew(sinkhole, Accept="application/problem+json").body)
+    sinkhole.verdicts[key_from_text("blocked.example")] = replace(LISTED, stale=True)
+    assert words in ask_anew(sinkhole, Accept_Language=language).body
+    assert json.loads(ask_anew(sinkhole, Accept="application/problem+json").body)["stale"] is True

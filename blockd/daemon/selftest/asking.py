@@ -164,7 +164,7 @@ class _Line:
                 if number in open_ones:
                     asked = open_ones.pop(number)
                     owed.discard(number)
-                    if asked.wanted is None or heard[2:] != asked.wanted[2:]:
+                    if not asked.is_answered_by(heard):
                         return _trouble(asked, heard_in_words(heard))
             if not owed:
                 break

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from blockd.names import DomainName
+from blockd.names import MAX_LABEL, DomainName
 from blockd.ruleset import Enforced
 
 DRAWS = 300  # entries drawn from each of the two files: a few milliseconds at any size
@@ -60,6 +60,8 @@ def _sort(
     keys: Iterable[bytes], enforced: Enforced, before: Enforced | None, chosen: Chosen, by_feed: Counter[str]
 ) -> None:
     for key in keys:
+        if key[0] > MAX_LABEL:
+            continue  # a network, or a name that is known by its hash only: nobody can ask for it
         verdict = enforced.verdict(key)
         if verdict.touches:
             if by_feed[verdict.feed] < PER_FEED and len(chosen.touched) < MAX_TOUCHED:

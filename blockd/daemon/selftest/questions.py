@@ -10,28 +10,37 @@ from blockd.metrics import Transport
 from blockd.names import MAX_NAME, DomainName
 from blockd.orders import Action, Verdict
 from blockd.resolver import Probe, types
-from blockd.resolver.answers import BlockAnswers, Sinkhole, error
+from blockd.resolver.answers import BlockAnswers, Sinkhole, error, time_left
 from blockd.resolver.query import Query
 from blockd.ruleset import Enforced
 
 BELOW = b"\x08selftest"  # the label put before a listed name
+LASTS = 3  # seconds from when the questions are made until the last answer is there, at most
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question; `packet` and `wanted` have the ID 0, and silence is wanted where `wanted` is None."""
+    """One question; `packet` and `wanted` have the ID 0, and silence is wanted where `wanted` is None.
+
+    `later` are the answers that become right while the test lasts, as the order's time runs out.
+    """
 
     name: str
     qtype: int
     packet: bytes
     wanted: bytes | None
     expected: str  # in words
+    later: tuple[bytes, ...] = ()
+
+    def is_answered_by(self, heard: bytes) -> bool:
+        """Tell whether an answer is right, whatever its ID."""
+        return any(right is not None and right[2:] == heard[2:] for right in (self.wanted, *self.later))
 
 
 def questions(
-    chosen: Chosen, enforced: Enforced, sinkhole: Sinkhole, transport: Transport, probe: Probe
+    chosen: Chosen, enforced: Enforced, sinkhole: Sinkhole, transport: Transport, probe: Probe, now: float
 ) -> list[Question]:
-    """Give the questions for the names chosen, as the ruleset enforced has them answered at this moment.
+    """Give the questions for the names chosen, as the ruleset enforced has them answered at `now`, since the epoch.
 
     An alias is left out, since its answer needs an upstream, and so are a policy zone's own records.
     """
@@ -41,8 +50,12 @@ def questions(
         packet = probe.question(DomainName(key), qtype)
         verdict = enforced.verdict(key)
         if verdict.action not in (Action.CNAME, Action.LOCAL):
-            wanted = _wanted(Query(packet, transport), verdict, answers)
-            found.append(Question(DomainName(key).text, qtype, packet, wanted, _in_words(verdict, enforced.version)))
+            left = time_left(verdict.until, now)
+            seconds = range(left, max(left - LASTS, 0) - 1, -1) if left < sinkhole.ttl + LASTS else (left,)
+            right = [_wanted(Query(packet, transport), verdict, answers, second) for second in seconds]
+            later = tuple(answer for answer in right[1:] if answer is not None)
+            words = _in_words(verdict, enforced.version)
+            found.append(Question(DomainName(key).text, qtype, packet, right[0], words, later))
     return found
 
 
@@ -64,11 +77,11 @@ def _asked(chosen: Chosen) -> Iterator[tuple[bytes, int]]:
     yield from ((key, types.A) for key in others[3:])
 
 
-def _wanted(query: Query, verdict: Verdict, answers: BlockAnswers) -> bytes | None:
-    """Give the answer that is right: that of policy, or the refusal of who does not desire recursion."""
+def _wanted(query: Query, verdict: Verdict, answers: BlockAnswers, left: int) -> bytes | None:
+    """Give the answer that is right: that of policy with `left` seconds to go, or the refusal without recursion."""
     over_stream = query.transport is not Transport.UDP
     if verdict.touches and not (verdict.action is Action.TCP_ONLY and over_stream):
-        return answers.give(query, verdict)
+        return answers.give(query, verdict, left)
     return error(query, types.REFUSED)
 
 

@@ -61,7 +61,7 @@ class SelfTests:
         def ask() -> Outcome:
             chosen = choose(enforced, before, news, examples, self._randomness)
             asked = {
-                transport: questions(chosen, enforced, self._sinkhole, transport, self._probe)
+                transport: questions(chosen, enforced, self._sinkhole, transport, self._probe, time.time())
                 for transport in (Transport.UDP, Transport.TCP)
             }
             return ask_workers(asked, self._addresses, workers, self._probe)

@@ -1,0 +1,3 @@
+from collections.abc import Sequence
+
+def digests(key: bytes, message: bytes, ends: Sequence[int]) -> list[bytes]: ...
