@@ -12,18 +12,19 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from blockd.daemon.audit import Accounts
 from blockd.daemon.compiling import Compiler, Job
+from blockd.daemon.enforcement import Enforcement
 from blockd.daemon.feed_state import FeedState
 from blockd.daemon.history import News
-from blockd.daemon.tracked import Tracked
+from blockd.daemon.tracked import Tracked, configured
 from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, examples, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.watch import Watch
-from blockd.ruleset import Catalogue, Gate, Ruleset
+from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.held import HeldReport
 from blockd.settings import AnyFeed
 
@@ -34,24 +35,6 @@ GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
 HINTS = 1.0  # seconds between two looks that hints ask for, so that nobody can make us ask without end
 
 log = logging.getLogger(__name__)
-
-
-class Enforcement(Protocol):
-    """What enforces rulesets in all workers."""
-
-    @property
-    def ruleset(self) -> Ruleset | None:
-        """The one in force."""
-
-    @property
-    def is_held(self) -> bool:
-        """Whether it stays in force whatever is new, as an operator has asked."""
-
-    async def enforce(self, news: News, /) -> bool:
-        """Enforce what is new; false where the one in force is held. Raises RulesetError."""
-
-    async def recall(self, content: str, /) -> bool:
-        """Enforce a version kept that was made from a content; false where there is none. Raises RulesetError."""
 
 
 class Updater:
@@ -65,6 +48,7 @@ class Updater:
         *,
         enforcement: Enforcement,
         compiled: Path,
+        accounts: Accounts,
     ) -> None:
         now = time.time()
         self.feeds: dict[str, Tracked] = {}
@@ -82,6 +66,7 @@ class Updater:
         self._gate = gate
         self._enforcement = enforcement
         self._compiled = compiled
+        self._accounts = accounts
         self._news = asyncio.Event()
         self._compiler = Compiler()
         self._building = asyncio.Lock()
@@ -107,7 +92,7 @@ class Updater:
         if is_old and any(c.accepted for c in candidates) and not self._enforcement.is_held:
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
             self._news.set()
-        if catalogue is not None and not self.feeds:
+        if catalogue is not None and not configured(self.feeds):
             log.warning("No feed is configured: the ruleset of an earlier config stays enforced.")
         if self.feeds:
             self._compiler.prepare()
@@ -124,10 +109,11 @@ class Updater:
 
         Raises CommandError for a feed that is not configured.
         """
+        own = configured(self.feeds)
         unknown = [name for name in names or () if name not in self.feeds]
         if unknown:
-            raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(self.feeds) or 'none'}.")
-        chosen = [tracked for name, tracked in self.feeds.items() if names is None or name in names]
+            raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(own) or 'none'}.")
+        chosen = [tracked for name, tracked in self.feeds.items() if name in (own if names is None else names)]
         before = {tracked.watch.feed.name: tracked.state.accepted_digest for tracked in chosen}
         await asyncio.gather(*(self._look(tracked) for tracked in chosen))
         await self._compile()
@@ -190,6 +176,7 @@ class Updater:
             self._news.set()
             return
         if fetched is not None:
+            self._accounts.confirmed(tracked.watch.feed.name, fetched)
             fetched.path.unlink(missing_ok=True)
             state.incoming = None
             state.drop_waiting()  # its source has taken it back
@@ -199,6 +186,7 @@ class Updater:
             tracked.confirm(time.time())
             if refused:
                 log.info("Feed %s is good again; what it gives is what is in force.", tracked.watch.feed.name)
+                self._accounts.good_again(tracked.watch.feed.name)
 
     async def _compile_news(self) -> None:
         while True:
@@ -329,6 +317,7 @@ class Updater:
         if sentence != before:
             kept = "what it gave before stays in force" if tracked.state.accepted_digest else "it has given nothing yet"
             log.error("Feed %s is refused (%s): %s (%s)", tracked.watch.feed.name, refused.reason, sentence, kept)
+            self._accounts.refused(tracked.watch.feed.name, refused.reason, sentence)
         return sentence
 
     def _candidate(self, tracked: Tracked, fetched: Fetched | None) -> Candidate:

@@ -10,11 +10,12 @@ from pathlib import Path
 from blockd.errors import FeedRefused
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.file_source import FileSource
+from blockd.feeds.overrides import OverridesFile
 from blockd.feeds.proved import ProvedFile, ProvedPage
 from blockd.feeds.signed import SignedRepository, write_bundle
 from blockd.feeds.transfer_source import TransferSource
 from blockd.feeds.web_source import WebSource
-from blockd.settings import AnyFeed, SignedFeed, TextFeed, TransferFeed
+from blockd.settings import AnyFeed, OverridesFeed, SignedFeed, TextFeed, TransferFeed
 
 SETTLING = 0.1  # seconds between two looks at a file that is still being written
 MAX_SETTLING = 10.0  # seconds to wait for it; the next look takes it otherwise
@@ -36,6 +37,9 @@ class Watch:
         self._zone: TransferSource | None = None
         if isinstance(feed, SignedFeed):
             self._look = self._signed(feed)
+        elif isinstance(feed, OverridesFeed):
+            source = OverridesFile(feed.path, folder)
+            self._look = lambda: asyncio.to_thread(source.look)
         elif isinstance(feed, TransferFeed):
             self._zone = TransferSource(feed, folder, known=validators != Validators())
             self.expires = self._zone.expires

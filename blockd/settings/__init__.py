@@ -9,6 +9,7 @@ from blockd.settings.feeds import (
     HostsFeed,
     ListFeed,
     Override,
+    OverridesFeed,
     RpzFeed,
     Signature,
     SignedFeed,
@@ -18,6 +19,7 @@ from blockd.settings.feeds import (
 )
 from blockd.settings.load import load
 from blockd.settings.model import (
+    Audit,
     BlockPage,
     Cache,
     Clients,
@@ -37,6 +39,7 @@ __all__ = [
     "SYSTEM_UPSTREAM",
     "AdblockFeed",
     "AnyFeed",
+    "Audit",
     "BlockPage",
     "Cache",
     "Clients",
@@ -48,6 +51,7 @@ __all__ = [
     "Listen",
     "Operator",
     "Override",
+    "OverridesFeed",
     "RpzFeed",
     "Settings",
     "Signature",

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -24,6 +25,7 @@ class Daemon:
     condition: Condition = field(default_factory=lambda: Condition(True, "all feeds are fresh"))
     refreshed: list[list[str] | None] = field(default_factory=list)
     rolled_back: list[tuple[int, str]] = field(default_factory=list)
+    overridden: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def health(self) -> Condition:
         return self.condition
@@ -54,8 +56,15 @@ class Daemon:
         self.rolled_back.append((version, reason))
         return {"version": version}
 
-    async def release(self) -> dict[str, object]:
-        return {"version": 9, "pinned": None}
+    async def override(self, kind: str, asked: Mapping[str, str], /) -> dict[str, object]:
+        self.overridden.append((kind, dict(asked)))
+        return {"outcome": "enforced"}
+
+    async def statement(self) -> dict[str, object]:
+        return {"file": "20261124T120000Z.json", "statement": "{}"}
+
+    async def release(self, reason: str, /) -> dict[str, object]:
+        return {"version": 9, "pinned": None, "reason": reason}
 
     async def trace(self, name: str, /) -> dict[str, object]:
         return {**self.lookup(name), "listed": {}}

@@ -1,0 +1,26 @@
+"""What the feed updater asks of whoever enforces."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from blockd.daemon.history import News
+from blockd.ruleset import Ruleset
+
+
+class Enforcement(Protocol):
+    """What enforces rulesets in all workers."""
+
+    @property
+    def ruleset(self) -> Ruleset | None:
+        """The one in force."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it stays in force whatever is new, as an operator has asked."""
+
+    async def enforce(self, news: News, /) -> bool:
+        """Enforce what is new; false where the one in force is held. Raises RulesetError."""
+
+    async def recall(self, content: str, /) -> bool:
+        """Enforce a version kept that was made from a content; false where there is none. Raises RulesetError."""
