@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         for record in found:
             count += 1
             print(record.octets.decode("ascii") if args.json else _line(record))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError, KeyError, TypeError) as error:
         raise AuditError(f"the audit log is damaged: {error}; `blockd audit verify` says where.") from error
     finally:
         database.close()

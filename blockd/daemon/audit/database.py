@@ -57,10 +57,14 @@ class Entry:
 
 
 class Database:
-    """One file, open. Methods raise sqlite3.Error where SQLite does, and AuditError where the content is wrong."""
+    """One file, open. Methods raise sqlite3.Error where SQLite does, and AuditError where the content is wrong.
+
+    They raise UnicodeError where SQLite's own message about a damaged file holds what is no text.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        connection.text_factory = _text
         connection.execute(f"PRAGMA busy_timeout = {BUSY}")
 
     @classmethod
@@ -94,7 +98,7 @@ class Database:
             except BaseException:
                 connection.close()
                 raise
-        except (sqlite3.Error, AuditError) as error:
+        except (sqlite3.Error, AuditError, UnicodeError) as error:
             raise AuditError(f"{path} cannot be read as an audit log: {error}.") from error
         return database
 
@@ -114,7 +118,7 @@ class Database:
         ).fetchone()
         if row is None:
             return Head()
-        number, octets, digest = row
+        number, octets, digest = row[0], _octets(row[1]), _octets(row[2])
         before = self.hash_of(number - 1) if number > 1 else Head().hash
         if before is None or parse_record(octets).number != number or chained(before, octets) != digest:
             raise AuditError(f"record {number}, the last one, does not match its hash")
@@ -123,14 +127,14 @@ class Database:
     def hash_of(self, number: int) -> bytes | None:
         """Give the hash of a record; None where there is none."""
         row = self._connection.execute("SELECT hash FROM records WHERE number = ?", (number,)).fetchone()
-        return bytes(row[0]) if row else None
+        return _octets(row[0]) if row else None
 
     def link(self, number: int) -> tuple[bytes, bytes]:
         """Give the octets and the hash of a record; raises AuditError where there is none."""
         row = self._connection.execute("SELECT octets, hash FROM records WHERE number = ?", (number,)).fetchone()
         if row is None:
             raise AuditError(f"record {number} is missing.")
-        return bytes(row[0]), bytes(row[1])
+        return _octets(row[0]), _octets(row[1])
 
     def numbers(self, start: int, until: float, count: int) -> range:
         """Give the numbers from `start` to the last record at or before a time, or the first `count` of them."""
@@ -252,6 +256,8 @@ class Database:
 
 def unpacked(digest: str, size: int, packed: int, octets: bytes) -> bytes:
     """Give a file of evidence as it was, within its bound; raises AuditError where its digest is another one."""
+    if not isinstance(octets, bytes) or type(size) is not int or size < 0:
+        raise AuditError(f"the evidence {digest[:16]}… is damaged: it is of another type")
     whole = octets
     if packed:
         reader = zlib.decompressobj()
@@ -262,3 +268,14 @@ def unpacked(digest: str, size: int, packed: int, octets: bytes) -> bytes:
     if hashlib.sha256(whole).hexdigest() != digest:
         raise AuditError(f"the evidence {digest[:16]}… is damaged: its digest is another one")
     return whole
+
+
+def _text(octets: bytes) -> str:
+    """Read a text of the file, which may be damaged: then it is another one, and no error."""
+    return octets.decode("utf-8", "replace")
+
+
+def _octets(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise AuditError("a record or a hash is no octets")
+    return value

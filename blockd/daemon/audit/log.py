@@ -60,8 +60,8 @@ class AuditLog:
         if remember is not None and self._database is not None:
             try:
                 remember(self._database)
-            except (sqlite3.Error, AuditError) as error:
-                self._failed(str(error))
+            except (sqlite3.Error, AuditError, KeyError, TypeError, AttributeError) as error:
+                self._failed(f"what it tells of before cannot be read ({error})")
         self._thread = threading.Thread(target=self._write_all, name="audit", daemon=True)
         self._thread.start()
 
@@ -119,7 +119,7 @@ class AuditLog:
                 self._append(entries)
             except sqlite3.OperationalError as error:
                 return self._failed(str(error))
-            except (sqlite3.DatabaseError, AuditError) as error:
+            except (sqlite3.DatabaseError, AuditError, UnicodeError) as error:
                 try:
                     self._set_aside(str(error))
                 except OSError as blocked:

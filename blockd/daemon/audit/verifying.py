@@ -56,8 +56,6 @@ def verify_log(
     database = Database.read(path)
     try:
         return _verified(database, path, roots, given, heads or {}, progress)
-    except sqlite3.Error as error:
-        return Verified(problem=f"the file is damaged: {error}")
     finally:
         database.close()
 
@@ -102,6 +100,8 @@ def _verified(
                 raise AuditError(f"the evidence {digest[:16]}… is named by no record.")
     except AuditError as error:
         told.problem = str(error)
+    except (sqlite3.Error, UnicodeError) as error:
+        told.problem = f"the file is damaged: {error}."
     return told
 
 
