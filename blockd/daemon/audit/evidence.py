@@ -24,19 +24,20 @@ def parts_of(record: Record) -> list[Mapping[str, Any]]:
     Raises AuditError where the record has another shape.
     """
     try:
+        parts: list[Mapping[str, Any]] = list(record.body["feeds"]) if record.kind == "enforced" else []
         if record.kind == "evidence":
-            body = record.body
-            return [{"name": body["feed"], "digest": body["digest"], "proof": body["proof"], "type": "signed"}]
-        parts = record.body["feeds"] if record.kind == "enforced" else []
+            parts = [{**record.body, "name": record.body["feed"], "type": "signed"}]
         for part in parts:
             if not all(isinstance(part[name], str) for name in ("name", "type", "digest")):
                 raise TypeError("a feed without name, type and digest")
+            if type(part.get("priority", 0)) is not int:
+                raise TypeError("a priority that is no number")
             proof = part["proof"]
             if proof is not None and not (isinstance(proof["manifest"], str) and moment_from_text(proof["taken"])):
                 raise TypeError("a proof without manifest and time")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AuditError(f"its feeds cannot be read: {error}.") from error
-    return list(parts)
+    return parts
 
 
 def digests_of(manifest: str, fetch: Fetch) -> dict[str, str]:
