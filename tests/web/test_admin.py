@@ -210,20 +210,25 @@ def test_a_version_is_gone_back_to(daemon: Daemon, bound: socket.socket, body: b
     assert daemon.rolled_back == [asked]
 
 
-def test_a_version_is_released(daemon: Daemon, bound: socket.socket) -> None:
-    assert roll_back(daemon, bound, b'{"release": true}').json == {"version": 9, "pinned": None, "reason": ""}
-    told = roll_back(daemon, bound, b'{"release": true, "reason": "all is well"}').json
-    assert told == {"version": 9, "pinned": None, "reason": "all is well"}
+@pytest.mark.parametrize(
+    ("body", "reason"), [(b'{"release": true}', ""), (b'{"release": true, "reason": "all is well"}', "all is well")]
+)
+def test_a_version_is_released(daemon: Daemon, bound: socket.socket, body: bytes, reason: str) -> None:
+    assert roll_back(daemon, bound, body).json == {"version": 9, "pinned": None, "reason": reason}
 
 
-def test_an_override_is_asked_for_as_json_alone(daemon: Daemon, bound: socket.socket) -> None:
+def test_an_override_is_handed_on(daemon: Daemon, bound: socket.socket) -> None:
     body = b'{"end": {"name": "a.example", "reason": "why"}}'
-    assert ask(daemon, bound, "/api/override", method="POST", data=body, Content_Type="text/plain").status == 415
-    assert ask(daemon, bound, "/api/statement", method="POST", data=b"{}", Content_Type="text/plain").status == 415
-    assert daemon.overridden == []
     told = ask(daemon, bound, "/api/override", method="POST", data=body, Content_Type="application/json")
     assert told.json == {"outcome": "enforced"}
     assert daemon.overridden == [("end", {"name": "a.example", "reason": "why"})]
+
+
+@pytest.mark.parametrize("path", ["/api/override", "/api/statement"])
+def test_what_another_site_may_send_changes_nothing(daemon: Daemon, bound: socket.socket, path: str) -> None:
+    body = b'{"end": {"name": "a.example", "reason": "why"}}'
+    assert ask(daemon, bound, path, method="POST", data=body, Content_Type="text/plain").status == 415
+    assert daemon.overridden == []
 
 
 @pytest.mark.parametrize(
