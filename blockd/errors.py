@@ -11,6 +11,7 @@ BlockdError
 ├── UpstreamFailure      no upstream gave a usable answer; carries the Extended DNS Error that says why
 ├── BadClientHello       bytes are no ClientHello whose server name can be read
 ├── PublishError         a repository could not be made, signed or published
+├── AuditError           an audit log, a proof or a statement is wrong or cannot be read
 └── CommandError         a command cannot do what it was asked
 
 Each class says with `effect` what it does to a daemon: fatal at start, refused at reload, or counted at run time.
@@ -130,6 +131,12 @@ class BadClientHello(BlockdError):
 
 class PublishError(BlockdError):
     """A repository could not be made, signed or published."""
+
+
+class AuditError(BlockdError):
+    """An audit log, a proof or a statement is wrong or cannot be read; what is enforced does not depend on any."""
+
+    effect = Effect.COUNTED
 
 
 class CommandError(BlockdError):

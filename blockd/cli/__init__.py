@@ -23,9 +23,11 @@ VERBS = (
     "versions",
     "diff",
     "rollback",
+    "override",
     "compile",
     "validate",
     "authority",
+    "audit",
     "doctor",
 )
 CONFIGS = (Path("config/blockd.yaml"), Path("/etc/blockd/blockd.yaml"))  # the first that is there is the default

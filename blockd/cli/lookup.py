@@ -27,6 +27,8 @@ _ORDER_FIELDS = (
     ("reference", "reference"),
     ("reported by", "reported_by"),
     ("objections", "contact"),
+    ("summary", "summary"),
+    ("decided by", "decided_by"),
 )
 
 

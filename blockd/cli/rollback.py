@@ -19,7 +19,7 @@ RELEASE_SECONDS = 900.0  # for compiling what has waited
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the version, or the release."""
     parser.add_argument("version", nargs="?", type=int, metavar="VERSION", help="as `blockd versions` shows it")
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the version")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the version and in the audit log")
     parser.add_argument("--release", action="store_true", help="enforce what is new again")
 
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
     told: dict[str, Any]
     if args.release:
-        told = ask(settings, "/api/rollback", {"release": True}, RELEASE_SECONDS)
+        told = ask(settings, "/api/rollback", {"release": True, "reason": args.reason}, RELEASE_SECONDS)
         lines = [f"released; enforced: version {told['version'] or 'none'}"]
     else:
         told = ask(settings, "/api/rollback", {"version": args.version, "reason": args.reason}, SECONDS)

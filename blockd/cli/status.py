@@ -57,10 +57,13 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
             yield "  mirror " + ", ".join(f"{key} {value}" for key, value in mirror.items() if value is not None)
         if feed["refusal"]:
             yield f"  REFUSED: {feed['refusal']}"
+    for one in told["overrides"]:
+        yield f"OVERRIDE: {one['name']} ({one['scope']}) is not blocked until {one['until']}: {one['reason']}"
     for worker in told["workers"]:
         state = f"process {worker['pid']}" if worker["pid"] else "NOT RUNNING"
         yield f"worker {worker['index']}: {state}, enforces version {worker['enforcing'] or 'none'}"
     yield from _self_test(told["self_test"])
+    yield f"audit log: {told['audit']['number']:,} records, {told['audit']['trouble'] or 'written'}"
     for alarm in told["alarms"]:
         of = f" of feed {alarm['feed']}" if alarm["feed"] else ""
         yield f"ALARM {alarm['name']}{of} ({alarm['severity']}): {alarm['what']}"

@@ -10,7 +10,7 @@ from blockd.daemon.selftest import SelfTests
 from blockd.daemon.status import Fleet, Pin
 from blockd.daemon.tracked import Tracked
 from blockd.ruleset import Enforced
-from blockd.settings import SignedFeed
+from blockd.settings import OverridesFeed, SignedFeed
 
 STALE = 3 * 3600.0  # seconds without a look that went well, or two of the feed's intervals where that is more
 FIRST_LOOK = 900.0  # seconds after the start in which a feed that has never given anything is given time
@@ -43,6 +43,7 @@ def alarms(
     engine: str,
     *,
     pin: Pin | None = None,
+    audit: str = "",
     started: float,
     now: float,
 ) -> list[Alarm]:
@@ -53,6 +54,7 @@ def alarms(
         *(alarm for name, tracked in feeds.items() for alarm in _of_feed(name, tracked, started, now)),
         *_of_ruleset(enforced, now),
         *_of_pin(pin),
+        *_of_audit(audit),
         *_of_engine(engine),
     ]
     return sorted(found, key=lambda alarm: ("critical", "warning", "info").index(alarm.severity))
@@ -79,6 +81,15 @@ def _of_pin(pin: Pin | None) -> Iterator[Alarm]:
         )  # fmt: skip
 
 
+def _of_audit(trouble: str) -> Iterator[Alarm]:
+    if trouble:
+        yield Alarm(
+            "BlockdAuditFailed", "critical", "", trouble, "all of it: enforcing does not depend on the audit log",
+            "Give the state folder room and its user the right to write; keep what was set aside, and check it with "
+            "`blockd audit verify FILE`.",
+        )  # fmt: skip
+
+
 def _of_self_test(tests: SelfTests) -> Iterator[Alarm]:
     if tests.last is not None and tests.last.outcome.failure:
         yield Alarm(
@@ -96,7 +107,8 @@ def _of_feed(name: str, tracked: Tracked, started: float, now: float) -> Iterato
             "BlockdFeedRefused", "warning", name, f"What it gives is refused: {tracked.refusal}", before,
             "`blockd check` shows what is wrong; tell whoever makes the list.",
         )  # fmt: skip
-    if is_stale(tracked.state.checked, tracked.watch.interval, started, now):
+    is_own = isinstance(tracked.watch.feed, OverridesFeed)
+    if not is_own and is_stale(tracked.state.checked, tracked.watch.interval, started, now):
         yield Alarm(
             "BlockdFeedStale", "warning", name, "No look at it has gone well for long.", before,
             "See whether its source can be reached from here, and who is in charge of it.",

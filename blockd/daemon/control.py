@@ -6,27 +6,35 @@ import asyncio
 import logging
 import signal
 import time
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.daemon.alarms import alarms
+from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.enforcing import Enforcing
 from blockd.daemon.expiry import Ends, Expiry, ended, next_end, orders_of
+from blockd.daemon.overriding import Overriding
 from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state import HitSlots
+from blockd.daemon.stating import Stating, statement_of
 from blockd.daemon.status import Fleet, sample, status
 from blockd.daemon.tracing import trace
+from blockd.daemon.tracked import configured
 from blockd.daemon.updater import Updater
 from blockd.daemon.work import ControlWork
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Transport
+from blockd.metrics.collector import AuditSample
 from blockd.metrics.traffic import HALF_LIFE
 from blockd.orders import Verdict
 from blockd.resolver import engine_name
 from blockd.ruleset import NOT_LISTED, Enforced, next_flip
 from blockd.ruleset.explain import explain
+from blockd.settings import OverridesFeed
+from blockd.settings.feeds import OVERRIDES, UNNAMED_AUTHORITY
 from blockd.web import Condition, Protocol, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
 
 TICK = 1.0  # seconds at most between two looks at the clock, so that a clock that is set is noticed
@@ -59,25 +67,36 @@ class ControlProcess:
         self._refreshing: set[asyncio.Task[object]] = set()
         self._registry = CollectorRegistry()
         settings = work.settings
+        own = OverridesFeed(path=work.state.folder / "overrides.json")
+        feeds = (*settings.feeds, own)
+        self._audit = AuditLog(work.state.folder)
+        self._accounts = Accounts(self._audit, feeds, time.time)
         self._enforcing = Enforcing(
             work.state,
             self._slots,
             channel,
             self._fleet,
-            settings.feeds,
+            feeds,
             settings.versions.keep,
             self._ends,
             self._tests,
             lambda name, fetched: self._updater.examples(name, fetched),
+            self._accounts,
         )
         self._updater = Updater(
-            settings.feeds,
+            feeds,
             work.state.feed_folder,
             work.gate,
             enforcement=self._enforcing,
             compiled=work.state.folder / "compiled",
             renewed=self._enforcing.flips.set,
+            accounts=self._accounts,
         )
+        self._overriding = Overriding(
+            own.path, settings.operator.name or UNNAMED_AUTHORITY, self._accounts, self._look_at_overrides, time.time
+        )
+
+        self._stating = Stating(self._accounts, settings.operator.name, self._stated)
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -85,12 +104,20 @@ class ControlProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
+        self._accounts.begin(
+            engine=engine_name(),
+            config=self._work.config,
+            workers=self._settings.workers,
+            restarted=not self._work.announce,
+        )
+        self._stating.begin()
         self._state.tidy()  # what the one before was writing when it died
         await self._enforcing.begin(self._work.version)
         self._registry.register(Collector(self._work.counters, list(REASONS), self._sample))
         serving = await self._serve()
         tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._keep_time())]
         tasks.append(asyncio.create_task(self._forget_traffic()))
+        tasks.append(asyncio.create_task(self._stating.state_forever(self._settings.audit.statement)))
         if self._work.announce:
             tasks.append(asyncio.create_task(self._announce()))
         stopped = asyncio.create_task(self._stop.wait())
@@ -99,6 +126,7 @@ class ControlProcess:
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
         await self._enforcing.close()
+        await asyncio.to_thread(self._accounts.end)
         for server in serving:
             await server.close()
         for task in done - {stopped}:
@@ -133,10 +161,19 @@ class ControlProcess:
     def status(self) -> dict[str, object]:
         """Feeds, versions, age, workers, engine."""
         now, pin = time.time(), self._enforcing.pin
-        feeds, fleet = self._updater.feeds, self._fleet
-        told = status(self._settings, self._enforced, feeds, fleet, pin=pin, started=self._started, now=now)
-        up = alarms(self._enforced, feeds, fleet, self._tests, engine_name(), pin=pin, started=self._started, now=now)
-        return {**told, "self_test": self._tests.told(), "alarms": [alarm.to_json() for alarm in up]}
+        feeds, fleet, started = configured(self._updater.feeds), self._fleet, self._started
+        told = status(self._settings, self._enforced, feeds, fleet, pin=pin, started=started, now=now)
+        up = alarms(
+            self._enforced, self._updater.feeds, fleet, self._tests, engine_name(),
+            pin=pin, audit=self._audit.trouble, started=started, now=now,
+        )  # fmt: skip
+        more = {
+            "self_test": self._tests.told(),
+            "overrides": self._overriding.told(),
+            "audit": {**self._audit.head.to_json(), "trouble": self._audit.trouble or None},
+            "alarms": [alarm.to_json() for alarm in up],
+        }
+        return {**told, **more}
 
     async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
         """Look at feeds now and enforce what is new."""
@@ -156,11 +193,19 @@ class ControlProcess:
         await self._enforcing.roll_back(version, reason)
         return {"version": version, "pinned": version}
 
-    async def release(self) -> dict[str, object]:
+    async def release(self, reason: str = "", /) -> dict[str, object]:
         """Hold no version any more, and enforce what has waited."""
-        await self._enforcing.release()
+        await self._enforcing.release(reason)
         await self._updater.catch_up()
         return {"version": self._enforced.version if self._enforced else None, "pinned": None}
+
+    async def override(self, kind: str, asked: Mapping[str, str], /) -> dict[str, object]:
+        """Add or end a local override, and enforce that."""
+        return await (self._overriding.add(asked) if kind == "add" else self._overriding.end(asked))
+
+    async def statement(self) -> dict[str, object]:
+        """Sign a statement of what is enforced now."""
+        return await self._stating.state()
 
     def lookup(self, name: str, /) -> dict[str, object]:
         """Explain the verdict for a name."""
@@ -171,6 +216,14 @@ class ControlProcess:
         told = self.lookup(name)
         async with self._tracing:
             return await asyncio.to_thread(trace, told, name, self._settings.feeds, self._state.folder)
+
+    async def _look_at_overrides(self) -> dict[str, object]:
+        told = await self._updater.refresh([OVERRIDES])
+        came = told[OVERRIDES]
+        return {**came, "version": self._enforced.version if self._enforced else None} if isinstance(came, dict) else {}
+
+    def _stated(self) -> dict[str, object]:
+        return statement_of(self._enforced, self._updater.feeds, self._fleet, self._accounts, self._tests.told())
 
     def _hear(self) -> None:
         messages = self._channel.receive()
@@ -201,8 +254,10 @@ class ControlProcess:
             self._expiry.look(self._updater.known(), now)
             if enforced is not None:
                 states = self._state.writable_states(enforced)
+                before = bytes(states.states)
                 for order, state in states.update(orders, now, stale):
                     log.info("Order %s of %s is %s from now on.", order.id, order.authority, state.text)
+                self._accounts.flipped(enforced, before, time.time())
                 states.close()
             changes = (next_flip(orders, now), next_end(self._updater.known(), now))
             at = min((change for change in changes if change is not None), default=None)
@@ -254,9 +309,10 @@ class ControlProcess:
         enforcing = self._enforcing
         return sample(
             self._enforced,
-            self._updater.feeds,
+            configured(self._updater.feeds),
             self._slots,
-            enforcing.times,
+            self._accounts.times,
+            AuditSample(bool(self._audit.trouble), self._audit.failures),
             is_pinned=enforcing.pin is not None,
             is_ready=self.readiness().is_ok,
             selftest_failures=self._tests.failures,
@@ -267,7 +323,7 @@ class ControlProcess:
         """Tell the start-up: at once where a ruleset was there, else when what every feed gives is enforced."""
         deadline = time.monotonic() + FIRST_LOOK
         while time.monotonic() < deadline:
-            feeds = self._updater.feeds.values()
+            feeds = configured(self._updater.feeds).values()
             looked = all(feed.looked and not feed.state.incoming for feed in feeds) and not self._updater.is_busy
             if looked or (self._work.version is not None and self.readiness().is_ok):
                 break

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
+from blockd.daemon.audit import Accounts
 from blockd.daemon.channel import Channel
 from blockd.daemon.expiry import Ends
 from blockd.daemon.history import History, News
@@ -19,9 +20,8 @@ from blockd.daemon.state import HitSlots, State
 from blockd.daemon.status import Fleet, Pin
 from blockd.errors import CommandError, RulesetError
 from blockd.feeds.fetched import Fetched
-from blockd.metrics.collector import EnforcementTimes
-from blockd.ruleset import Catalogue, Enforced, Ruleset
-from blockd.settings import AnyFeed, TextFeed
+from blockd.ruleset import Enforced, Ruleset
+from blockd.settings import AnyFeed
 
 SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version; a swap takes milliseconds
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 class Enforcing:
     """What the workers of `fleet` enforce, told over `channel`. `flips` is set where other dates are to be waited for.
 
-    Implements what the updater asks (`blockd.daemon.updater.Enforcement`).
+    Implements what the updater asks (`blockd.daemon.enforcement.Enforcement`).
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Enforcing:
         ends: Callable[[float], Ends],
         tests: SelfTests,
         examples: Callable[[str, Fetched | None], list[bytes]],
+        accounts: Accounts,
     ) -> None:
         """Keep so many versions; `ends` gives what is at its end at a time.
 
         `examples` gives a few names of a feed, of what is new or accepted before.
         """
         self.enforced: Enforced | None = None
-        self.times = EnforcementTimes()
         self.flips = asyncio.Event()
         self._state = state
         self._versions = state.versions
@@ -62,7 +62,7 @@ class Enforcing:
         self._ends = ends
         self._tests = tests
         self._examples = examples
-        self._lists = {feed.name for feed in feeds if isinstance(feed, TextFeed)}
+        self._accounts = accounts
         self._history = History(state.versions, feeds)
         self._swapping = asyncio.Lock()
         self._pinned = state.versions.pinned()
@@ -90,6 +90,7 @@ class Enforcing:
             if self._versions.current() != version:  # the one before ended between swap and mark
                 self._versions.make_current(version)
             await self._history.enforced(self.enforced, None)
+            self._accounts.enforced(self.enforced, None, None, "start", "", time.time())
         if self._pinned is None:
             return
         await self._tell_pin()
@@ -110,6 +111,8 @@ class Enforcing:
             if self.is_held:
                 return False
             if await self._recalled(news.content):
+                for name, fetched in news.taken.items():
+                    self._accounts.confirmed(name, fetched)
                 return True
             version = self._versions.add(news.compiled)
             before = self.enforced.version if self.enforced else None
@@ -142,13 +145,14 @@ class Enforcing:
             except (RulesetError, OSError) as error:
                 raise CommandError(f"Version {version} cannot be enforced: {error}. What is in force stays.") from error
 
-    async def release(self) -> None:
+    async def release(self, reason: str = "") -> None:
         """Hold no version any more; raises CommandError where none is held."""
         async with self._swapping:
             if self._pinned is None:
                 raise CommandError("No version is pinned; nothing was changed.")
             self._versions.release()
             log.warning("Version %d is released: what is new is enforced again.", self._pinned)
+            self._accounts.released(self._pinned, reason)
             self._pinned = self._pin = None
 
     async def close(self) -> None:
@@ -161,12 +165,13 @@ class Enforcing:
         self._pin_to(version)
         if prepared is not None:
             try:
-                await self._swap(prepared)
+                await self._swap(prepared, how="rollback", reason=reason)
             except BaseException:
                 self._pin_to(pinned)
                 raise
         assert self.enforced is not None  # noqa: S101 - the swap went well
         await self._history.enforced(self.enforced, before, rollback=True, reason=reason)
+        self._accounts.rolled_back(version, reason)
         await self._tell_pin()
         log.warning(
             "Version %d is pinned%s. It stays in force until `blockd rollback --release`.",
@@ -184,11 +189,11 @@ class Enforcing:
         except (RulesetError, OSError) as error:
             log.warning("Version %d has what is to be enforced, and cannot be used: %s.", version, error)
             return False
-        await self._swap(prepared)
+        await self._swap(prepared, how="recall")
         await self._history.enforced(prepared, before)
         return True
 
-    async def _swap(self, enforced: Enforced, news: News | None = None) -> None:
+    async def _swap(self, enforced: Enforced, news: News | None = None, *, how: str = "news", reason: str = "") -> None:
         """Have every worker enforce a version; raises RulesetError, and then they enforce the one before again."""
         version, before = enforced.version, self.enforced
         self._channel.send({"enforce": version})
@@ -204,6 +209,7 @@ class Enforcing:
         except OSError as error:
             failure = f"version {version} cannot be marked as the current one: {error}"
         if failure:
+            self._accounts.taken_back(version, failure)
             self.enforced = before
             self.flips.set()
             enforced.close()
@@ -211,9 +217,8 @@ class Enforcing:
                 self._channel.send({"enforce": before.version})
             raise RulesetError(failure)
         catalogue = enforced.ruleset.catalogue
+        self._accounts.enforced(enforced, before, news, how, reason, swapped)
         if before is not None:
-            if news is not None:
-                self._observe(before.ruleset.catalogue, catalogue, news.taken, swapped)
             before.close()
         log.info(
             "Version %d is enforced by every worker: %d names of %d orders from %d feeds.",
@@ -237,6 +242,7 @@ class Enforcing:
         except Exception:
             log.exception("The self-test failed for a fault of blockd's own; the version stays. Please report it.")
             return ""
+        self._accounts.tested(self._tests.told())
         if failure and before is None:
             log.error("In the first version that is enforced, %s. It stays, as there is none to go back to.", failure)
             return ""
@@ -274,17 +280,6 @@ class Enforcing:
         period = record.periods[-1] if record and record.periods else None
         if period is not None and period.rollback:
             self._pin = Pin(self._pinned, period.since, period.reason)
-
-    def _observe(self, before: Catalogue, after: Catalogue, taken: Mapping[str, Fetched], now: float) -> None:
-        """Measure how long orders that are new or changed, or a list without dates, took until `now` to be enforced."""
-        known = {(record.feed, record.order.id): record.order for record in before.orders}
-        for record in after.orders:
-            order = record.order
-            if order.published is not None and known.get((record.feed, order.id)) != order:
-                self.times.observe(now - order.published)
-        for name, fetched in taken.items():
-            if name in self._lists and fetched.source_time is not None:
-                self.times.observe(now - fetched.source_time)
 
 
 def _listed(versions: Sequence[int]) -> str:

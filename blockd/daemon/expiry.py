@@ -15,7 +15,7 @@ from blockd.daemon.feed_state import FeedState
 from blockd.orders import Order
 from blockd.orders.document import time_text
 from blockd.ruleset import Catalogue
-from blockd.settings import AnyFeed, SignedFeed, TransferFeed
+from blockd.settings import AnyFeed, OverridesFeed, SignedFeed, TransferFeed
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ Ends = Mapping[str, Ended]
 
 def end_of(feed: AnyFeed, state: FeedState) -> float | None:
     """Give when a feed ends, in seconds since the epoch, unless it is renewed; None where it has no end."""
-    if isinstance(feed, SignedFeed | TransferFeed):
+    if isinstance(feed, SignedFeed | TransferFeed | OverridesFeed):
         return state.expires
     return state.checked + feed.max_age if feed.max_age and state.checked else None
 

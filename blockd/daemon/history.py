@@ -15,7 +15,7 @@ from blockd.errors import RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Versions
 from blockd.ruleset.version_record import Difference, Source, VersionRecord
-from blockd.settings import AnyFeed, TextFeed, TransferFeed
+from blockd.settings import AnyFeed, OverridesFeed, TextFeed, TransferFeed
 
 log = logging.getLogger(__name__)
 
@@ -131,4 +131,4 @@ def _place(feed: AnyFeed) -> str:
         return str(feed.source)
     if isinstance(feed, TransferFeed):
         return f"zone {feed.zone} of {', '.join(map(str, feed.primary))}"
-    return feed.url
+    return str(feed.path) if isinstance(feed, OverridesFeed) else feed.url

@@ -3,6 +3,8 @@
 lock                 held while a blockd runs on this folder
 rulesets/            versions (`blockd.ruleset.versions`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.feed_state`)
+overrides.json       local overrides (`blockd.feeds.overrides`)
+audit.db, audit.head the audit log (`blockd.daemon.audit`); node.key and statements/ are its statements'
 hit-slots.json       which counter belongs to which order, for as long as one blockd runs
 """
 
@@ -27,7 +29,9 @@ from blockd.ruleset.replace import replace_file
 
 # What `blockd.ruleset.replace` calls a file that is not whole yet.
 _UNFINISHED = re.compile(
-    r"\.(?:compiled|current|pinned|incoming|feed\.json|hit-slots\.json|[0-9]+\.(?:orders|json))\.[a-z0-9_]{8}", re.ASCII
+    r"\.(?:compiled|current|pinned|incoming|feed\.json|hit-slots\.json|overrides\.json|audit\.head|node\.key|"
+    r"[0-9]+\.(?:orders|json)|[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
+    re.ASCII,
 )
 
 # Where those are that are whole. No feed, and no authority's role, has a dot in its name.

@@ -13,7 +13,7 @@ from blockd.daemon.expiry import at_expiry_of, end_of, ends_of_roles
 from blockd.daemon.state import HitSlots
 from blockd.daemon.tracked import Tracked
 from blockd.metrics import AuthoritySample, FeedSample, Sample
-from blockd.metrics.collector import EnforcementTimes
+from blockd.metrics.collector import AuditSample, Change, EnforcementTimes
 from blockd.orders import State
 from blockd.orders.document import time_text
 from blockd.resolver import engine_name
@@ -132,7 +132,8 @@ def sample(
     enforced: Enforced | None,
     feeds: Mapping[str, Tracked],
     slots: HitSlots,
-    times: EnforcementTimes,
+    times: Mapping[Change, EnforcementTimes],
+    audit: AuditSample,
     *,
     is_pinned: bool,
     is_ready: bool,
@@ -170,6 +171,7 @@ def sample(
         },
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=times,
+        audit=audit,
     )
 
 

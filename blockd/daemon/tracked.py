@@ -7,12 +7,13 @@ import contextlib
 import logging
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from blockd.daemon.feed_state import FeedState
 from blockd.feeds.watch import Watch
 from blockd.ruleset.held import HeldReport
-from blockd.settings import TextFeed
+from blockd.settings import OverridesFeed, TextFeed
 
 SAVED_AGE = 0.05  # share of `max_age` after which a good look is saved, so that a restart knows of it
 
@@ -104,3 +105,8 @@ class Tracked:
         """Log what is held back, once."""
         if report is not None and report.total:
             log.warning("Feed %s: %s.", self.watch.feed.name, report.sentence())
+
+
+def configured(feeds: Mapping[str, Tracked]) -> dict[str, Tracked]:
+    """Give the feeds of the config, without blockd's own."""
+    return {name: tracked for name, tracked in feeds.items() if not isinstance(tracked.watch.feed, OverridesFeed)}

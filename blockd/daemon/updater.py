@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from blockd.daemon.audit import Accounts
 from blockd.daemon.compiling import Compiler, Job
 from blockd.daemon.enforcement import Enforcement
 from blockd.daemon.feed_state import FeedState
 from blockd.daemon.history import News
-from blockd.daemon.tracked import Tracked
+from blockd.daemon.tracked import Tracked, configured
 from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, examples, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
@@ -44,6 +45,7 @@ class Updater:
         enforcement: Enforcement,
         compiled: Path,
         renewed: Callable[[], None],
+        accounts: Accounts,
     ) -> None:
         """`renewed` is called where the time of some feed's or authority's end has changed."""
         now = time.time()
@@ -65,6 +67,7 @@ class Updater:
         self._enforcement = enforcement
         self._compiled = compiled
         self._renewed = renewed
+        self._accounts = accounts
         self._news = asyncio.Event()
         self._compiler = Compiler()
         self._building = asyncio.Lock()
@@ -91,7 +94,7 @@ class Updater:
         if is_old and any(c.accepted for c in candidates) and not self._enforcement.is_held:
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
             self._news.set()
-        if catalogue is not None and not self.feeds:
+        if catalogue is not None and not configured(self.feeds):
             log.warning("No feed is configured: the ruleset of an earlier config stays enforced.")
         if self.feeds:
             self._compiler.prepare()
@@ -109,7 +112,8 @@ class Updater:
         Raises CommandError for a feed that is not configured.
         """
         self._must_have(names or ())
-        chosen = [tracked for name, tracked in self.feeds.items() if names is None or name in names]
+        own = configured(self.feeds)
+        chosen = [tracked for name, tracked in self.feeds.items() if name in (own if names is None else names)]
         before = {tracked.watch.feed.name: tracked.state.accepted_digest for tracked in chosen}
         await asyncio.gather(*(self._look(tracked) for tracked in chosen))
         await self._compile()
@@ -154,7 +158,9 @@ class Updater:
     def _must_have(self, names: Sequence[str]) -> None:
         unknown = [name for name in names if name not in self.feeds]
         if unknown:
-            raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(self.feeds) or 'none'}.")
+            raise CommandError(
+                f"There is no feed {unknown[0]!r}; configured are: {', '.join(configured(self.feeds)) or 'none'}."
+            )
 
     async def _look_forever(self, tracked: Tracked) -> None:
         while True:
@@ -186,6 +192,7 @@ class Updater:
             self._news.set()
             return
         if fetched is not None:
+            self._accounts.confirmed(tracked.watch.feed.name, fetched)
             fetched.path.unlink(missing_ok=True)
             state.incoming = None
             state.drop_waiting()  # its source has taken it back
@@ -197,6 +204,7 @@ class Updater:
             tracked.confirm(time.time())
             if refused:
                 log.info("Feed %s is good again; what it gives is what is in force.", tracked.watch.feed.name)
+                self._accounts.good_again(tracked.watch.feed.name)
 
     async def _compile_news(self) -> None:
         while True:
@@ -341,6 +349,7 @@ class Updater:
         if sentence != before:
             kept = "what it gave before stays in force" if tracked.state.accepted_digest else "it has given nothing yet"
             log.error("Feed %s is refused (%s): %s (%s)", tracked.watch.feed.name, refused.reason, sentence, kept)
+            self._accounts.refused(tracked.watch.feed.name, refused.reason, sentence)
         return sentence
 
     def _candidate(self, tracked: Tracked, fetched: Fetched | None) -> Candidate:

@@ -26,7 +26,16 @@ from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.format import Header
 from blockd.ruleset.held import HeldReport
-from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed, RpzFeed, SignedFeed, TransferFeed
+from blockd.settings import (
+    AdblockFeed,
+    AnyFeed,
+    DomainsFeed,
+    HostsFeed,
+    OverridesFeed,
+    RpzFeed,
+    SignedFeed,
+    TransferFeed,
+)
 
 EXAMPLES = 4  # names given of one order
 MAX_EXAMPLES = 64  # orders of one feed that names are given of
@@ -87,6 +96,8 @@ def fingerprint(candidates: Sequence[Candidate], guard: str = "") -> str:
     parts: list[object] = [guard]
     for candidate in candidates:
         content = candidate.incoming or candidate.accepted
+        if content is None and isinstance(candidate.feed, OverridesFeed):
+            continue  # nobody has ever overridden anything
         config = {name: str(value) for name, value in candidate.feed if name not in _NOT_CONTENT}
         parts.append([config, content.digest if content else "", candidate.first_seen])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -113,8 +124,12 @@ def build(
     built = Built()
     while True:
         usable = [candidate for candidate in remaining if candidate.incoming or candidate.accepted]
-        built.lost = {c.feed.name for c in remaining if c not in usable and c.feed.name in before}
-        if built.lost or not usable:
+        built.lost = {
+            c.feed.name
+            for c in remaining
+            if c not in usable and c.feed.name in before and not isinstance(c.feed, OverridesFeed)
+        }
+        if built.lost or all(isinstance(candidate.feed, OverridesFeed) for candidate in usable):
             return built
         built.rejects = {name: report for name, report in built.rejects.items() if name in built.refused}
         built.held.clear()
@@ -187,6 +202,8 @@ def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate:
     the withdrawal of many must be as quick as their making. None at all is a mistake there too.
     """
     lasting = candidate.lasting
+    if isinstance(candidate.feed, OverridesFeed):  # where the last one has ended there is none, and that is right
+        return
     if isinstance(candidate.feed, SignedFeed):
         before = lasting = None
     try:
@@ -199,7 +216,7 @@ def _input(candidate: Candidate, built: Built) -> FeedInput:
     feed = candidate.feed
     content = candidate.incoming or candidate.accepted
     assert content is not None  # noqa: S101 - build leaves out those without
-    if isinstance(feed, SignedFeed):
+    if isinstance(feed, SignedFeed | OverridesFeed):
         return _signed_input(feed, content)
     if isinstance(feed, RpzFeed | TransferFeed):
         return _zone_input(feed, content, candidate.first_seen, built)
@@ -238,7 +255,7 @@ def _scoped_listings(feed: AdblockFeed, order: Order, content: Content, rejects:
             yield Listing(order, scope, keys)
 
 
-def _signed_input(feed: SignedFeed, content: Content) -> FeedInput:
+def _signed_input(feed: SignedFeed | OverridesFeed, content: Content) -> FeedInput:
     """Read a bundle; one that cannot be read is refused when its listings are asked for, like any other content."""
     try:
         version = read_bundle(content.path)

@@ -10,11 +10,12 @@ from pathlib import Path
 from blockd.feeds.bundle import AuthorityVersion
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.file_source import FileSource
+from blockd.feeds.overrides import OverridesFile
 from blockd.feeds.proved import ProvedFile, ProvedPage
 from blockd.feeds.signed_source import SignedSource
 from blockd.feeds.transfer_source import TransferSource
 from blockd.feeds.web_source import WebSource
-from blockd.settings import AnyFeed, SignedFeed, TextFeed, TransferFeed
+from blockd.settings import AnyFeed, OverridesFeed, SignedFeed, TextFeed, TransferFeed
 
 SETTLING = 0.1  # seconds between two looks at a file that is still being written
 MAX_SETTLING = 10.0  # seconds to wait for it; the next look takes it otherwise
@@ -38,6 +39,9 @@ class Watch:
         if isinstance(feed, SignedFeed):
             self._signed = SignedSource(feed, folder)
             self._look = self._signed.look
+        elif isinstance(feed, OverridesFeed):
+            source = OverridesFile(feed.path, folder)
+            self._look = lambda: asyncio.to_thread(source.look)
         elif isinstance(feed, TransferFeed):
             self._zone = TransferSource(feed, folder, known=validators != Validators())
             self.expires = self._zone.expires

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector as PrometheusCollector
@@ -32,6 +33,7 @@ RCODE_NAMES = {
     23: "BADCOOKIE",
 }
 ENFORCEMENT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)  # seconds
+Change = Literal["imposed", "lifted"]
 # What was done to a hit, where it was not the order's own action in DNS.
 _SINKHOLE_ACTIONS = {"http": "page", "tls": "alert"}
 
@@ -83,6 +85,14 @@ class EnforcementTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSample:
+    """The audit log's state at the moment of a scrape."""
+
+    is_failing: bool = False
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What the control process knows at the moment of a scrape."""
 
@@ -96,7 +106,8 @@ class Sample:
     selftest_failures: int = 0
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
     hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)
-    enforcement: EnforcementTimes | None = None
+    enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
+    audit: AuditSample = AuditSample()
 
 
 class Collector(PrometheusCollector):
@@ -118,7 +129,8 @@ class Collector(PrometheusCollector):
         yield self._hits(sample)
         yield from _ruleset(sample)
         yield from self._feeds(sample)
-        yield _enforcement(sample.enforcement or EnforcementTimes())
+        yield _enforcement(sample.enforcement)
+        yield from _audit(sample.audit)
         build = GaugeMetricFamily("blockd_build_info", "This blockd.", labels=["version", "engine"])
         build.add_metric([sample.build, sample.engine], 1)
         yield build
@@ -224,24 +236,42 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
     )
 
 
-def _enforcement(times: EnforcementTimes) -> Metric:
-    return _histogram(
+def _enforcement(times: Mapping[Change, EnforcementTimes]) -> Metric:
+    family = HistogramMetricFamily(
         "blockd_order_to_enforcement_seconds",
-        "From the signing of an order, or of its lifting, or from a list's own time, to every worker enforcing it.",
-        ENFORCEMENT_BUCKETS,
-        times.by_bucket,
-        times.seconds,
+        "From the signing or the date of an order (imposed) or of its end (lifted), to every worker following it.",
+        labels=["change"],
+    )
+    for change in get_args(Change):
+        observed = times.get(change) or EnforcementTimes()
+        buckets = _buckets(ENFORCEMENT_BUCKETS, observed.by_bucket)
+        family.add_metric([change], buckets=buckets, sum_value=observed.seconds)
+    return family
+
+
+def _audit(audit: AuditSample) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "blockd_audit_failed",
+        "1 while the audit log cannot be written, or was damaged; else 0.",
+        value=audit.is_failing,
+    )
+    yield CounterMetricFamily(
+        "blockd_audit_failures", "Times that the audit log could not be written.", value=audit.failures
     )
 
 
 def _histogram(name: str, text: str, bounds: Sequence[float], by_bucket: Sequence[int], total: float) -> Metric:
-    """Build a histogram from counts per bucket, the last one for everything above the bounds."""
+    family = HistogramMetricFamily(name, text)
+    family.add_metric([], buckets=_buckets(bounds, by_bucket), sum_value=total)
+    return family
+
+
+def _buckets(bounds: Sequence[float], by_bucket: Sequence[int]) -> list[tuple[str, float]]:
+    """Build a histogram's buckets from counts per bucket, the last one for everything above the bounds."""
     labels = [*(str(bound) for bound in bounds), "+Inf"]
     running = 0
     buckets: list[tuple[str, float]] = []
     for label, count in zip(labels, by_bucket, strict=True):
         running += count
         buckets.append((label, running))
-    family = HistogramMetricFamily(name, text)
-    family.add_metric([], buckets=buckets, sum_value=total)
-    return family
+    return buckets

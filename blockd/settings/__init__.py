@@ -10,6 +10,7 @@ from blockd.settings.feeds import (
     HostsFeed,
     ListFeed,
     Override,
+    OverridesFeed,
     RpzFeed,
     Signature,
     SignedFeed,
@@ -19,6 +20,7 @@ from blockd.settings.feeds import (
 )
 from blockd.settings.load import load
 from blockd.settings.model import (
+    Audit,
     BlockPage,
     Cache,
     Clients,
@@ -39,6 +41,7 @@ __all__ = [
     "SYSTEM_UPSTREAM",
     "AdblockFeed",
     "AnyFeed",
+    "Audit",
     "BlockPage",
     "Cache",
     "Clients",
@@ -50,6 +53,7 @@ __all__ = [
     "Listen",
     "Operator",
     "Override",
+    "OverridesFeed",
     "RpzFeed",
     "Settings",
     "Signature",

@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import Any
 
 from blockd.settings.addresses import SocketAddress, Upstream, socket_address_from_text, upstream_from_text
+from blockd.settings.feeds import OVERRIDES
 from blockd.settings.model import MAX_LISTENED, BlockPage, Listen
 from blockd.settings.values import shown
 
@@ -56,6 +57,8 @@ def _repeated_feeds(data: Mapping[str, Any]) -> Iterator[str]:
     first: dict[str, int] = {}
     for number, feed in _feeds(data):
         name = feed.get("name")
+        if name == OVERRIDES:
+            yield f"feeds[{number}].name: {OVERRIDES} is the name of blockd's own feed; allowed is any other"
         if isinstance(name, str) and first.setdefault(name, number) != number:
             yield f"feeds[{number}].name: {shown(name)} is the name of feeds[{first[name]}]; allowed is each name once"
 

@@ -219,9 +219,21 @@ class TransferFeed(ZoneFeed):
     max_size: Annotated[int, size_within("1K", "64G")] = setting("8G", "The largest size taken, as zone text.")
 
 
-AnyFeed = Annotated[
+class OverridesFeed(Feed):
+    """The operator's local overrides, a feed that no config names: blockd always has it."""
+
+    name: Literal["overrides"] = "overrides"
+    type: Literal["overrides"] = "overrides"
+    priority: Whole = 0
+    path: Path  # the file that `blockd override` changes
+    interval: float = 3600.0  # seconds; each change is looked at at once
+
+
+ConfiguredFeed = Annotated[
     SignedFeed | DomainsFeed | HostsFeed | AdblockFeed | RpzFeed | TransferFeed, Field(discriminator="type")
 ]
+AnyFeed = SignedFeed | DomainsFeed | HostsFeed | AdblockFeed | RpzFeed | TransferFeed | OverridesFeed
+OVERRIDES = "overrides"  # the name that is taken
 FEED_TYPES: dict[str, type[Feed]] = {
     "signed": SignedFeed,
     "domains": DomainsFeed,

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, PlainValidator
 
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
-from blockd.settings.feeds import AnyFeed
+from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.places import ConfigPath, OperatorUrl, path_from_text, protected_from_text, suffixes_from_value
 from blockd.settings.section import Section, ShortText, Whole, setting
-from blockd.settings.values import Growth, Share, Workers, size_within, time_within
+from blockd.settings.values import Growth, Share, Workers, size_within, time_or_off, time_within
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
@@ -135,6 +135,14 @@ class Versions(Section):
     keep: Whole = setting(5, "How many rulesets are kept to go back to.", ge=1, le=100)
 
 
+class Audit(Section):
+    """How account is given of what was enforced."""
+
+    statement: Annotated[float | None, PlainValidator(time_or_off)] = setting(
+        "1d", "How often a signed statement of enforcement is made: 1h to 30d, or off."
+    )
+
+
 class Settings(Section):
     """The whole config file."""
 
@@ -158,7 +166,8 @@ class Settings(Section):
     at_first_start: Literal["serve", "refuse"] = setting(
         "serve", "Before the first list: serve without enforcing, or refuse to answer."
     )
-    feeds: tuple[AnyFeed, ...] = setting((), "Where lists come from.", max_length=MAX_FEEDS)
+    feeds: tuple[ConfiguredFeed, ...] = setting((), "Where lists come from.", max_length=MAX_FEEDS)
     gate: Gate = setting({}, "What a new ruleset must pass before it is enforced.")
     versions: Versions = setting({}, "The rulesets kept on disk.")
+    audit: Audit = setting({}, "How account is given of what was enforced.")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "The least that is logged.")

@@ -72,6 +72,16 @@ def time_within(lowest: str, highest: str) -> PlainValidator:
     return _within(duration_from_text, lowest, highest)
 
 
+def time_or_off(value: object) -> float | None:
+    """Parse a time from 1h to 30d, or `off`, which YAML reads as false."""
+    if value is False or value == "off":
+        return None
+    seconds = duration_from_text(value)
+    if not 3600.0 <= seconds <= 30 * 86400.0:
+        raise ValueError(f"{shown(value)} is out of range; allowed is 1h to 30d, or off")
+    return seconds
+
+
 def size_within(lowest: str, highest: str) -> PlainValidator:
     """Parse a size from `lowest` to `highest`."""
     return _within(size_from_text, lowest, highest)

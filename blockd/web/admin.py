@@ -67,8 +67,14 @@ class Control(typing.Protocol):
     async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
         """Enforce a version kept, and hold it; raises BlockdError where that cannot be, and nothing has changed."""
 
-    async def release(self) -> dict[str, object]:
+    async def release(self, reason: str, /) -> dict[str, object]:
         """Hold no version any more, and enforce what is new; raises BlockdError where none is held."""
+
+    async def override(self, kind: str, asked: typing.Mapping[str, str], /) -> dict[str, object]:
+        """Do `add` or `end` for a local override, whose texts are in `asked`; raises BlockdError."""
+
+    async def statement(self) -> dict[str, object]:
+        """Sign a statement of what is enforced now; raises BlockdError where there is no key to sign it."""
 
     def lookup(self, name: str, /) -> dict[str, object]:
         """The verdict for a name, and why; raises BadName."""
@@ -124,7 +130,17 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
         version, reason = _version(await request.read())
-        return _json(await control.release() if version is None else await control.rollback(version, reason))
+        return _json(await control.release(reason) if version is None else await control.rollback(version, reason))
+
+    async def override(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return _error(415, _NOT_JSON)
+        return _json(await control.override(*_override(await request.read())))
+
+    async def statement(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return _error(415, _NOT_JSON)
+        return _json(await control.statement())
 
     app.router.add_get("/", index)
     app.router.add_get("/healthz", health)
@@ -136,6 +152,8 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_post("/api/refresh", refresh)
     app.router.add_post("/api/hint", hint)
     app.router.add_post("/api/rollback", rollback)
+    app.router.add_post("/api/override", override)
+    app.router.add_post("/api/statement", statement)
     return app
 
 
@@ -173,15 +191,37 @@ def _version(body: bytes) -> tuple[int | None, str]:
         asked = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise CommandError("The body is no JSON.") from error
-    if asked == {"release": True}:
-        return None, ""
-    if isinstance(asked, dict) and asked.keys() <= {"version", "reason"}:
+    if isinstance(asked, dict) and (asked.keys() <= {"version", "reason"} or asked.keys() <= {"release", "reason"}):
         version, reason = asked.get("version"), asked.get("reason", "")
-        if type(version) is int and isinstance(reason, str):
+        if (type(version) is int or asked.get("release") is True) and isinstance(reason, str):
             if len(reason) > MAX_REASON or not reason.isprintable():
                 raise CommandError(f"A reason is one line of at most {MAX_REASON} characters; nothing was changed.")
             return version, reason.strip()
     raise CommandError('The body is {"version": 3, "reason": "why"} or {"release": true}; nothing was changed.')
+
+
+def _override(body: bytes) -> tuple[str, dict[str, str]]:
+    """Give what a body asks for, `add` or `end`, with its texts; raises CommandError."""
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise CommandError("The body is no JSON.") from error
+    if isinstance(asked, dict) and len(asked) == 1:
+        (kind, texts), *_ = asked.items()
+        needed, allowed = _OVERRIDES.get(kind, (set(), set()))
+        is_whole = needed and isinstance(texts, dict) and needed <= texts.keys() <= allowed
+        if is_whole and all(isinstance(text, str) and len(text) <= MAX_NAME for text in texts.values()):
+            return kind, texts
+    raise CommandError(
+        'The body is {"add": {"name": "example.org", "reason": "why", "until": "2026-12-31"}}, perhaps with scope and '
+        'as, or {"end": {"name": "example.org", "reason": "why"}}; nothing was changed.'
+    )
+
+
+_OVERRIDES: dict[str, tuple[set[str], set[str]]] = {  # the texts that each needs, and those that it takes
+    "add": ({"name", "reason", "until"}, {"name", "reason", "until", "scope", "as"}),
+    "end": ({"name", "reason"}, {"name", "reason"}),
+}
 
 
 def _guard(hosts: frozenset[str]) -> Middleware:

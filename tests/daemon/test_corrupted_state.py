@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.channel import pair
 from blockd.daemon.compiling import Compiler, Job, _result
 from blockd.daemon.enforcing import Enforcing
@@ -185,14 +186,16 @@ async def begun(settings: Settings) -> AsyncIterator[tuple[Enforcing, Updater]]:
         known = [(feed, FeedState.load(state.feed_folder(feed.name), now)) for feed in settings.feeds]
         version = state.last_good(slots, now, ended(known, now))
         slots.save()
+        accounts = Accounts(AuditLog(state.folder), settings.feeds, time.time)
         enforcing = Enforcing(
             state, HitSlots.load(state.folder / "hit-slots.json"), ours, Fleet(0, {}), settings.feeds, 5,
-            lambda _: {}, SelfTests(settings, Probe.make(os.urandom)), lambda *_: [],
+            lambda _: {}, SelfTests(settings, Probe.make(os.urandom)), lambda *_: [], accounts,
         )  # fmt: skip
         await enforcing.begin(version)
         updater = Updater(
             settings.feeds, state.feed_folder, gate_of(settings.gate),
             enforcement=enforcing, compiled=state.folder / "compiled", renewed=lambda: None,
+            accounts=accounts,
         )  # fmt: skip
         yield enforcing, updater
         await enforcing.close()

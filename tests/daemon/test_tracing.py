@@ -41,7 +41,7 @@ def state(tmp_path: Path) -> Path:
 def line(state: Path, identifier: str, entry: str, *, lines: bool = True) -> object:
     """Give the line that is told of a claim of the order `identifier`."""
     claim = {"feed": "ministry", "entry": entry, "order": order_to_json(order(identifier))}
-    claims = trace({"name": "www.b.example", "claims": [claim]}, [FEED], state, lines=lines)["claims"]
+    claims = trace({"claims": [claim]}, "www.b.example", [FEED], state, lines=lines)["claims"]
     assert isinstance(claims, list)
     return claims[0]["line"]
 

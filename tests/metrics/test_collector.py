@@ -33,7 +33,9 @@ NAMES = {
     "blockd_orders_stale": {"feed"},
     "blockd_authority_expires_in_seconds": {"feed", "authority"},
     "blockd_authority_refused": {"feed", "authority"},
-    "blockd_order_to_enforcement_seconds": set(),
+    "blockd_order_to_enforcement_seconds": {"change"},
+    "blockd_audit_failed": set(),
+    "blockd_audit_failures_total": set(),
     "blockd_build_info": {"version", "engine"},
 }
 LABELS = HitLabels("ministry", "Telegram", "order-1", "sinkhole")
@@ -102,7 +104,8 @@ def test_every_series_is_there_from_the_start_at_zero() -> None:
     assert value(found, "blockd_cache_hits_total") == 0
     assert value(found, "blockd_upstream_seconds_count") == 0
     assert value(found, "blockd_upstream_seconds_sum") == 0
-    assert value(found, "blockd_order_to_enforcement_seconds_count") == 0
+    for change in ("imposed", "lifted"):
+        assert value(found, "blockd_order_to_enforcement_seconds_count", change=change) == 0
 
 
 def test_each_authority_of_a_feed_has_its_own_series() -> None:
@@ -162,10 +165,12 @@ def test_the_sample_is_asked_at_each_scrape() -> None:
     assert value(found, "blockd_build_info", version="1.0", engine="python") == 1
 
 
-def buckets(found: Scraped, name: str) -> list[float]:
+def buckets(found: Scraped, name: str, **having: str) -> list[float]:
     """Give a histogram's cumulative counts, the smallest bound first."""
     bounds = {
-        float(dict(labels)["le"]): count for (sample, labels), count in found.items() if sample == f"{name}_bucket"
+        float(dict(labels)["le"]): count
+        for (sample, labels), count in found.items()
+        if sample == f"{name}_bucket" and having.items() <= dict(labels).items()
     }
     return [bounds[bound] for bound in sorted(bounds)]
 
@@ -188,10 +193,11 @@ def test_times_to_enforcement_are_a_histogram() -> None:
     times = EnforcementTimes()
     for seconds in (0.5, 0.7, 90_000.0, -3.0):
         times.observe(seconds)
-    found = scrape(Counters(1), lambda: Sample(enforcement=times))
-    counts = buckets(found, "blockd_order_to_enforcement_seconds")
+    found = scrape(Counters(1), lambda: Sample(enforcement={"imposed": times}))
+    counts = buckets(found, "blockd_order_to_enforcement_seconds", change="imposed")
+    assert buckets(found, "blockd_order_to_enforcement_seconds", change="lifted") == [0] * len(counts)
     assert counts == [2, *[3] * (len(ENFORCEMENT_BUCKETS) - 1), 4]
-    assert value(found, "blockd_order_to_enforcement_seconds_sum") == pytest.approx(90_001.2)
+    assert value(found, "blockd_order_to_enforcement_seconds_sum", change="imposed") == pytest.approx(90_001.2)
 
 
 def test_registering_does_not_scrape() -> None:

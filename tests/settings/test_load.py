@@ -341,3 +341,19 @@ def test_the_gates_lists_are_paths_or_words(write: Write) -> None:
     assert found.popular == own.with_name("top.csv")
     assert load(write("gate: {public_suffixes: p.dat}\n")).gate.public_suffixes == own.with_name("p.dat")
     assert load(write("gate: {public_suffixes: true}\n")).gate.public_suffixes is True
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1d", 86400.0), ("1h", 3600.0), ("off", None), ('"off"', None)])
+def test_statements_are_made_as_often_as_asked_for(write: Write, text: str, seconds: float | None) -> None:
+    assert load(write(f"audit: {{statement: {text}}}")).audit.statement == seconds
+
+
+@pytest.mark.parametrize("text", ["1m", "31d", "true", "sometimes", "0"])
+def test_other_times_of_statements_are_refused(write: Write, text: str) -> None:
+    (problem,) = problems_in(write(f"audit: {{statement: {text}}}"))
+    assert problem.startswith("audit.statement: ")
+
+
+def test_name_of_blockds_own_feed_is_taken(write: Write) -> None:
+    (problem,) = problems_in(write("feeds: [{name: overrides, type: domains, path: list}]"))
+    assert problem == "feeds[0].name: overrides is the name of blockd's own feed; allowed is any other"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -25,6 +26,7 @@ class Daemon:
     refreshed: list[list[str] | None] = field(default_factory=list)
     hinted: list[str | None] = field(default_factory=list)
     rolled_back: list[tuple[int, str]] = field(default_factory=list)
+    overridden: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def health(self) -> Condition:
         return self.condition
@@ -61,8 +63,15 @@ class Daemon:
         self.rolled_back.append((version, reason))
         return {"version": version}
 
-    async def release(self) -> dict[str, object]:
-        return {"version": 9, "pinned": None}
+    async def override(self, kind: str, asked: Mapping[str, str], /) -> dict[str, object]:
+        self.overridden.append((kind, dict(asked)))
+        return {"outcome": "enforced"}
+
+    async def statement(self) -> dict[str, object]:
+        return {"file": "20261124T120000Z.json", "statement": "{}"}
+
+    async def release(self, reason: str, /) -> dict[str, object]:
+        return {"version": 9, "pinned": None, "reason": reason}
 
     async def trace(self, name: str, /) -> dict[str, object]:
         return {**self.lookup(name), "listed": {}}
@@ -244,8 +253,25 @@ def test_a_version_is_gone_back_to(daemon: Daemon, bound: socket.socket, body: b
     assert daemon.rolled_back == [asked]
 
 
-def test_a_version_is_released(daemon: Daemon, bound: socket.socket) -> None:
-    assert roll_back(daemon, bound, b'{"release": true}').json == {"version": 9, "pinned": None}
+@pytest.mark.parametrize(
+    ("body", "reason"), [(b'{"release": true}', ""), (b'{"release": true, "reason": "all is well"}', "all is well")]
+)
+def test_a_version_is_released(daemon: Daemon, bound: socket.socket, body: bytes, reason: str) -> None:
+    assert roll_back(daemon, bound, body).json == {"version": 9, "pinned": None, "reason": reason}
+
+
+def test_an_override_is_handed_on(daemon: Daemon, bound: socket.socket) -> None:
+    body = b'{"end": {"name": "a.example", "reason": "why"}}'
+    told = ask(daemon, bound, "/api/override", method="POST", data=body, Content_Type="application/json")
+    assert told.json == {"outcome": "enforced"}
+    assert daemon.overridden == [("end", {"name": "a.example", "reason": "why"})]
+
+
+@pytest.mark.parametrize("path", ["/api/override", "/api/statement"])
+def test_what_another_site_may_send_changes_nothing(daemon: Daemon, bound: socket.socket, path: str) -> None:
+    body = b'{"end": {"name": "a.example", "reason": "why"}}'
+    assert ask(daemon, bound, path, method="POST", data=body, Content_Type="text/plain").status == 415
+    assert daemon.overridden == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""`blockd audit key`: the node's public key, to verify its statements with."""
+
+from __future__ import annotations
+
+import argparse
+
+from blockd.cli import DONE
+from blockd.cli.output import show
+from blockd.daemon.audit.statement import KEY, key_id, public_key_text, read_key
+from blockd.errors import CommandError
+from blockd.settings import load
+
+HELP = "print the node's public key"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing beyond the common options."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the key in PEM."""
+    path = load(args.config).state_dir / KEY
+    try:
+        key = read_key(path).public_key()
+    except FileNotFoundError as error:
+        raise CommandError(f"there is no {path} yet; `blockd run` makes it at its first start") from error
+    text = public_key_text(key)
+    show(args.json, {"keyid": key_id(key), "public_key": text}, [text.rstrip()])
+    return DONE

@@ -1,0 +1,82 @@
+"""`blockd audit`: the records of the audit log, one line each."""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from blockd.cli import DONE, NO
+from blockd.daemon.audit.chain import KINDS, Record
+from blockd.daemon.audit.database import Database
+from blockd.daemon.audit.log import DATABASE
+from blockd.errors import AuditError, CommandError
+from blockd.orders.document import time_from_text
+from blockd.settings import load
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the filters."""
+    parser.add_argument("--since", metavar="TIME", help="only records from then on, such as 2026-11-24")
+    parser.add_argument("--until", metavar="TIME", help="only records up to then")
+    parser.add_argument("--kind", action="append", choices=tuple(KINDS), metavar="KIND", help=", ".join(KINDS))
+    parser.add_argument("--order", default="", metavar="ID", help="only records of one order or override")
+    parser.add_argument("--feed", default="", metavar="NAME", help="only records of one feed")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the records that fit, as lines of JSON with --json; 1 where there is none."""
+    database = Database.read(load(args.config).state_dir / DATABASE)
+    count = 0
+    try:
+        found = database.find(
+            kinds=args.kind or (),
+            feed=args.feed,
+            name=args.order,
+            since=0.0 if args.since is None else moment(args.since),
+            until=None if args.until is None else moment(args.until),
+        )
+        for record in found:
+            count += 1
+            print(record.octets.decode("ascii") if args.json else _line(record))
+    except (sqlite3.Error, UnicodeError, KeyError, TypeError) as error:
+        raise AuditError(f"the audit log is damaged: {error}; `blockd audit verify` says where.") from error
+    finally:
+        database.close()
+    return DONE if count else NO
+
+
+def moment(text: str) -> float:
+    """Give the seconds since the epoch of a time in the arguments; raises CommandError."""
+    try:
+        return float(time_from_text(text))
+    except ValueError as error:
+        raise CommandError(f"{text!r} is no time such as 2026-11-24 or 2026-11-24T12:00:00Z") from error
+
+
+def _line(record: Record) -> str:
+    return f"{record.number:>7} {record.time} {record.kind:14} {_words(record.kind, record.body)}".rstrip()
+
+
+def _words(kind: str, body: Mapping[str, Any]) -> str:
+    """Say in short what a record says."""
+    if kind == "start":
+        return f"blockd {body['blockd']}, {body['engine']} engine, {body['workers']} workers ({body['of']})"
+    if kind == "enforced":
+        why = f" ({body['reason']})" if body["reason"] else ""
+        signed = ", ".join(f"{part['name']} {part['digest'][:12]}" for part in body["feeds"])
+        return f"version {body['version']} by {body['how']}{why}: {body['names']:,} names; {signed}"
+    if kind == "order":
+        took = "" if body["seconds"] is None else f", {body['change']} within {body['seconds']:.3f} s"
+        return f"{body['order']} of {body['authority']} ({body['feed']}): {body['state']} since {body['since']}{took}"
+    if kind in ("override", "override-ended"):
+        by = f" by {body['officer']}" if body["officer"] else ""
+        why = body["ended_reason"] or body["reason"]
+        return f"{body['name']} ({body['scope']}) until {body['ended'] or body['until']}{by}: {why}"
+    if kind == "refused":
+        return f"{body['feed']} ({body['reason']}): {body['sentence']}"
+    if kind == "self-test":
+        came = body.get("failure") or f"{body.get('answers', 0)} answers are right"
+        return f"version {body.get('version')}: {came}"
+    return ", ".join(f"{name}: {value}" for name, value in body.items() if not isinstance(value, dict))

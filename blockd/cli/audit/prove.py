@@ -1,0 +1,89 @@
+"""`blockd audit prove NAME TIME`: what was enforced for a name, and which signatures stand behind it."""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from blockd.cli import DONE, NO
+from blockd.cli.audit.printing import moment
+from blockd.cli.audit.trusted import MAX_ROOT, read, roots_of
+from blockd.cli.output import show
+from blockd.daemon.audit.database import Database
+from blockd.daemon.audit.log import DATABASE
+from blockd.daemon.audit.proof_file import export_proof
+from blockd.daemon.audit.proving import prove_name
+from blockd.errors import AuditError, BadName, CommandError, RulesetError
+from blockd.ruleset import Ruleset, Versions
+from blockd.ruleset.replace import replace_file
+from blockd.settings import load
+
+HELP = "what was enforced for a name at a time, and which signatures stand behind it"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add name, time and where the proof goes."""
+    parser.add_argument("name", metavar="NAME", help="a domain name")
+    parser.add_argument("time", metavar="TIME", help="such as 2026-11-24T12:00:00Z, or now")
+    parser.add_argument("--root", action="append", type=Path, default=[], metavar="ROOT", help="a root.json to trust")
+    parser.add_argument("--export", type=Path, metavar="FILE", help="write a proof that others can verify")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the proof; 0 where the name was blocked then, 1 where it was not or nothing is proved."""
+    settings = load(args.config)
+    at = time.time() if args.time == "now" else moment(args.time)
+    given = [read(root, MAX_ROOT) for root in args.root]
+    versions = Versions(settings.state_dir / "rulesets")
+
+    def kept(version: int, digest: str) -> Ruleset | None:
+        try:
+            ruleset = Ruleset.open(versions.ruleset(version))
+        except RulesetError:
+            return None
+        if ruleset.digest == digest:
+            return ruleset
+        ruleset.close()
+        return None
+
+    database = Database.read(settings.state_dir / DATABASE)
+    try:
+        told = prove_name(database, args.name, at, roots_of(settings), given, kept)
+        if args.export is not None:
+            replace_file(args.export, export_proof(database, told))
+    except BadName as error:
+        raise CommandError(f"{args.name!r} is no domain name: {error.reason}") from error
+    except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
+        raise AuditError(f"the audit log is damaged ({error}); `blockd audit verify` says where.") from error
+    finally:
+        database.close()
+    show(args.json, told, lines(told))
+    return DONE if told["covered"] else NO
+
+
+def lines(told: dict[str, Any]) -> Iterator[str]:
+    """Say what was proved."""
+    done = "blocked" if told["covered"] else "not blocked"
+    yield f"{told['name']} was {done} at {told['time']}"
+    if told["version"] is not None:
+        yield f"version {told['version']}, enforced since {told['since']}, digest {told['digest']}"
+        yield f"record {told['record']} of the audit log"
+    for order in told["orders"]:
+        decides = ", decides" if order["order"] == told["decides"] else ""
+        since = f" since {order['since']}" if order["since"] else ""
+        yield f"order {order['order']} of {order['authority']}: {order['state']}{since}{decides}"
+        kind = ", a confidential order" if order["confidential"] else ""
+        yield f"  {order['action']} for {order['entry']}, feed {order['feed']}{kind}"
+        yield f"  proved by {order['proved_by']}"
+        for signature in order["signatures"]:
+            keys = ", ".join(key[:16] for key in signature["keys"])
+            count = f"{len(signature['keys'])} signatures, {signature['threshold']} needed"
+            yield f"    {signature['role']} version {signature['version']}: {count}: {keys}"
+    for feed in told["feeds"]:
+        yield f"feed {feed['name']}: proved by {feed['proved']}"
+    for note in told["notes"]:
+        yield f"note: {note}"

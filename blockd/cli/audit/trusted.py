@@ -1,0 +1,28 @@
+"""What a verification trusts: the roots that the config gives, and those given by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blockd.errors import AuditError
+from blockd.settings import Settings, SignedFeed
+
+MAX_ROOT = 1 << 20  # octets of a root.json
+
+
+def roots_of(settings: Settings) -> dict[str, list[bytes]]:
+    """Give the root of trust of each signed feed of a config, those that can be read."""
+    found: dict[str, list[bytes]] = {}
+    for feed in settings.feeds:
+        if isinstance(feed, SignedFeed) and feed.root.is_file():
+            found[feed.name] = [read(feed.root, MAX_ROOT)]
+    return found
+
+
+def read(path: Path, most: int) -> bytes:
+    """Read a file of at most so many octets; raises OSError, and AuditError where it is larger."""
+    with path.open("rb") as file:
+        octets = file.read(most + 1)
+    if len(octets) > most:
+        raise AuditError(f"{path} is larger than {most} octets, and cannot be what it should be.")
+    return octets

@@ -1,0 +1,98 @@
+"""`blockd audit verify`: the log, a proof, or a statement."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from blockd.cli import DONE, NO
+from blockd.cli.audit.prove import lines as proof_lines
+from blockd.cli.audit.trusted import MAX_ROOT, read, roots_of
+from blockd.cli.output import show
+from blockd.daemon.audit.chain import Head
+from blockd.daemon.audit.log import DATABASE
+from blockd.daemon.audit.proof_file import MAX_PROOF, verify_proof
+from blockd.daemon.audit.statement import MAX_STATEMENT, public_key_from, stated_heads, verify_statement
+from blockd.daemon.audit.verifying import verify_log
+from blockd.errors import CommandError
+from blockd.settings import load
+
+HELP = "verify the chain, the evidence and every signature of the log; or a proof, or a statement"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is verified, and what is trusted."""
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a log; by default that of the config")
+    parser.add_argument(
+        "--root", action="append", type=Path, default=[], metavar="ROOT",
+        help="a root.json to trust, beside those of the config; for a proof the only ones",
+    )  # fmt: skip
+    parser.add_argument("--proof", type=Path, metavar="FILE", help="verify what `audit prove --export` has written")
+    parser.add_argument("--statement", type=Path, metavar="FILE", help="verify a statement of enforcement")
+    parser.add_argument("--key", type=Path, metavar="PUB", help="the node's public key, as `audit key` prints it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify; 1 where anything is wrong, with the first record that is."""
+    if args.proof is not None:
+        return _proof(args)
+    if args.statement is not None:
+        return _statement(args)
+    roots: dict[str, list[bytes]] = {}
+    path: Path | None = args.file
+    heads: dict[str, Head] = {}
+    notes: list[str] = []
+    given = [read(root, MAX_ROOT) for root in args.root]
+    if path is None or not given:
+        settings = load(args.config)
+        roots = roots_of(settings)
+        path = path or settings.state_dir / DATABASE
+    if args.file is None:
+        heads, notes = stated_heads(path.parent)
+    told = verify_log(path, roots, given, heads)
+    told.notes += notes
+    show(args.json, {"file": str(path), **told.to_json()}, _lines(path, told.to_json()))
+    return NO if told.problem else DONE
+
+
+def _lines(path: Path, told: dict[str, Any]) -> Iterator[str]:
+    if told["ok"]:
+        yield f"{path}: {told['records']:,} records are whole, {told['signed_lists_proved']:,} signed lists are proved"
+        yield f"head: number {told['head']['number']}, {told['head']['hash']}"
+    else:
+        at = f"record {told['wrong_record']} is wrong" if told["wrong_record"] else "the log is wrong"
+        yield f"{path}: {at}: {told['problem']}"
+        yield f"{told['records']:,} records before it are whole"
+    for note in told["notes"]:
+        yield f"note: {note}"
+
+
+def _proof(args: argparse.Namespace) -> int:
+    if not args.root:
+        raise CommandError("a proof of signed lists needs the authority's root: --root ROOT, got from the authority")
+    roots: Sequence[bytes] = [read(root, MAX_ROOT) for root in args.root]
+    told = verify_proof(read(args.proof, MAX_PROOF), roots)
+    if told["proved"]:
+        lines = ["The proof is whole.", *proof_lines(told)]
+    else:
+        lines = [
+            "The records are whole, and do not prove what is claimed.",
+            *(f"note: {note}" for note in told["notes"]),
+        ]
+    show(args.json, {"ok": told["proved"], **told}, lines)
+    return DONE if told["proved"] else NO
+
+
+def _statement(args: argparse.Namespace) -> int:
+    if args.key is None:
+        raise CommandError("a statement needs the node's public key: --key PUB, as its `blockd audit key` prints it")
+    told = verify_statement(read(args.statement, MAX_STATEMENT), public_key_from(read(args.key, MAX_ROOT)))
+    lines = [
+        f"The statement of {told['node'] or 'the node'} of {told['time']} is signed with that key.",
+        f"enforced: version {told['version']}, digest {told['digest']}, {len(told['orders']):,} orders in force",
+        f"audit log: number {told['audit']['number']}, {told['audit']['hash']}",
+    ]
+    show(args.json, {"ok": True, **told}, lines)
+    return DONE

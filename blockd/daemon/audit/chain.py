@@ -1,0 +1,128 @@
+r"""One record of the audit log, as octets and as a link of the chain.
+
+A record is a JSON object with exactly the members `number` (1, 2, … without a gap), `time` (UTC, RFC 3339 with
+milliseconds, as `2026-11-24T12:00:00.250Z`), `kind` (a word of KINDS) and `body` (an object, whose members depend on
+the kind). Its octets are that object in canonical form: members sorted by name, no blanks, `,` and `:` between, all
+that is outside of ASCII escaped as \uXXXX in small hexadecimal, no line feed at the end. Its hash is
+
+    SHA-256( hash of the record before, 32 octets || octets of the record )
+
+where the record before number 1 has the hash of 32 zero octets. Numbers follow the writing; a record's time is that of
+the event, which may be a little earlier than that of a record before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from blockd.errors import AuditError
+
+KINDS = {
+    "start": "the control process began: blockd's version, engine, config digest, workers",
+    "stop": "it ended as it was told to",
+    "new-chain": "a damaged log was set aside, and this one began",
+    "lost": "records could not be kept while the disk gave errors",
+    "enforced": "a version was enforced by every worker",
+    "taken-back": "a version was not enforced, or taken back at once, and why",
+    "order": "an order's state, or the order itself, is another one for every worker",
+    "evidence": "what proves content that is enforced already",
+    "refused": "a feed's news were refused, by the feed or by the gate",
+    "good-again": "a refused feed is good again",
+    "rollback": "an operator went back to a version",
+    "release": "an operator released it",
+    "override": "an operator overrides orders for a name",
+    "override-ended": "an operator ended an override before its time",
+    "self-test": "how the workers answered after a swap",
+    "statement": "a statement of enforcement was signed",
+}
+START = bytes(32)  # the hash before the first record
+MAX_RECORD = 4 << 20  # octets; a version with a thousand feeds has a tenth of it
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record."""
+
+    number: int
+    time: str
+    kind: str
+    body: Mapping[str, Any]
+
+    @property
+    def octets(self) -> bytes:
+        """Its canonical form."""
+        return canonical({"number": self.number, "time": self.time, "kind": self.kind, "body": self.body})
+
+    @property
+    def at(self) -> float:
+        """Its time in seconds since the epoch."""
+        return moment_from_text(self.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a chain: the number of its last record, 0 for none, and its hash."""
+
+    number: int = 0
+    hash: bytes = START
+
+    def to_json(self) -> dict[str, object]:
+        """Give it as plain values; `from_json` reads them back."""
+        return {"number": self.number, "hash": self.hash.hex()}
+
+    @classmethod
+    def from_json(cls, told: object) -> Head:
+        """Read what `to_json` gave; raises AuditError."""
+        try:
+            number, digest = told["number"], bytes.fromhex(told["hash"])  # type: ignore[index]
+            if type(number) is not int or number < 0 or len(digest) != len(START):
+                raise ValueError("no number with a hash")
+        except (TypeError, KeyError, ValueError) as error:
+            raise AuditError(f"no head of an audit log is there ({error}).") from error
+        return cls(number, digest)
+
+
+def canonical(value: object) -> bytes:
+    """Give JSON values in canonical form; raises ValueError for what JSON has no word for."""
+    return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def chained(before: bytes, octets: bytes) -> bytes:
+    """Give the hash of a record that follows one with the hash `before`."""
+    return hashlib.sha256(before + octets).digest()
+
+
+def parse_record(octets: bytes) -> Record:
+    """Read a record from its octets; raises AuditError where they are not the canonical form of one."""
+    try:
+        if len(octets) > MAX_RECORD:
+            raise ValueError("it is too large")
+        told = json.loads(octets)
+        if told.keys() != {"number", "time", "kind", "body"}:
+            raise ValueError("it has other members")
+        record = Record(told["number"], told["time"], told["kind"], told["body"])
+        if type(record.number) is not int or record.kind not in KINDS or not isinstance(record.body, dict):
+            raise ValueError("its number, kind or body is none")
+        moment_from_text(record.time)
+        if record.octets != octets:
+            raise ValueError("it is not in canonical form")
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise AuditError(f"a record cannot be read: {error}.") from error
+    return record
+
+
+def moment_text(seconds: float) -> str:
+    """Write seconds since the epoch as UTC with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment_from_text(text: object) -> float:
+    """Read what `moment_text` wrote; raises ValueError."""
+    if not isinstance(text, str) or len(text) != 24 or not text.endswith("Z"):
+        raise ValueError("no time in UTC with milliseconds")
+    return datetime.fromisoformat(text).timestamp()

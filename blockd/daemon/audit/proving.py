@@ -1,0 +1,214 @@
+"""What was enforced for a name at a time, and which signatures stand behind it.
+
+It is worked out from the records, and from the documents that they name, each proved anew. The contents of text lists
+and of national lists are not kept in the log; for those the ruleset answers while its version is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from blockd.daemon.audit.chain import Record, moment_text
+from blockd.daemon.audit.evidence import OVERRIDES_FILE, Fetch, files_of, parts_of, proof_of
+from blockd.daemon.audit.signatures import Signature
+from blockd.errors import AuditError, BadName, BadOrder
+from blockd.feeds.overrides import parse_overrides
+from blockd.names import DomainName, hashed_key, key_from_text, name_digest
+from blockd.orders import Action, Entry, Order, OrderDocument, Scope, state_at
+from blockd.ruleset import Ruleset
+
+
+class Records(Protocol):
+    """The records that tell of a moment."""
+
+    def last(self, kind: str, until: float | None = None) -> Record | None:
+        """Give the newest record of a kind, at or before a time."""
+
+    def state_of(self, feed: str, order: str, until: float) -> Record | None:
+        """Give the newest record of an order's state, at or before a time."""
+
+    def evidence(self, digest: str) -> bytes | None:
+        """Give the octets with a SHA-256."""
+
+
+class Kept(Protocol):
+    """The rulesets that are still kept."""
+
+    def __call__(self, version: int, digest: str, /) -> Ruleset | None:
+        """Open a version that has a digest; None where it is not kept. Raises RulesetError."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """An order that covers the name, as of the time asked for."""
+
+    feed: str
+    priority: int
+    order: Order
+    entry: str
+    length: int  # octets of the entry's key: the longest match decides
+    state: str
+    since: str | None  # when every worker had it in this state
+    proved_by: str  # what stands behind it
+    signatures: list[Signature] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, object]:
+        """Give it as plain values."""
+        order = self.order
+        return {
+            "feed": self.feed,
+            "order": order.id,
+            "authority": order.authority,
+            "role": order.role,
+            "platform": order.platform,
+            "legal_basis": order.legal_basis,
+            "reference": order.reference,
+            "action": str(order.action),
+            "confidential": order.is_confidential,
+            "entry": self.entry,
+            "state": self.state,
+            "since": self.since,
+            "proved_by": self.proved_by,
+            "signatures": [signature.to_json() for signature in self.signatures],
+        }
+
+
+def prove_name(
+    records: Records, name: str, at: float, roots: Mapping[str, Sequence[bytes]], given: Sequence[bytes], kept: Kept
+) -> dict[str, Any]:
+    """Tell what was enforced for `name` at `at`, seconds since the epoch; raises BadName, and AuditError."""
+    key = key_from_text(name)
+    told: dict[str, Any] = {
+        "name": DomainName(key).text, "time": moment_text(at), "version": None, "digest": None, "record": None,
+        "since": None, "covered": False, "decides": None, "action": None, "orders": [], "feeds": [], "notes": [],
+    }  # fmt: skip
+    record = records.last("enforced", at)
+    if record is None:
+        told["notes"].append("The log begins later: what was enforced then is not known.")
+        return told
+    stop, start = records.last("stop", at), records.last("start", at)
+    if stop is not None and start is not None and stop.number > max(start.number, record.number):
+        told["notes"].append(f"blockd had stopped, at {stop.time}: nothing was enforced by this node.")
+        return told
+    version, digest = int(record.body["version"]), str(record.body["digest"])
+    told |= {"version": version, "digest": digest, "record": record.number, "since": record.time}
+    ruleset = kept(version, digest)
+    try:
+        claims: list[Claim] = []
+        for part in parts_of(record):
+            found, words = _of_feed(part, record, records, key, at, [*given, *roots.get(part["name"], ())], ruleset)
+            claims += found
+            told["feeds"].append({"name": part["name"], "digest": part["digest"], "proved": words})
+    finally:
+        if ruleset is not None:
+            ruleset.close()
+    claims.sort(key=_rank)
+    told["orders"] = [claim.to_json() for claim in claims]
+    deciding = next((claim for claim in claims if claim.state == "in force"), None)
+    if deciding is not None:
+        told |= {"decides": deciding.order.id, "action": str(deciding.order.action)}
+        told["covered"] = deciding.order.action not in (Action.ALLOW, Action.MONITOR, Action.PASSTHRU)
+    if any(claim.order.is_confidential for claim in claims):
+        told["notes"].append("A confidential order lists keyed hashes: the name asked for was hashed.")
+    return told
+
+
+def _rank(claim: Claim) -> tuple[int, int, int, int, str]:
+    """Weigh as the ruleset does: `allow`, then the longest match, the feed's priority, the later date, the id."""
+    kind = {Action.ALLOW: 0, Action.MONITOR: 2}.get(claim.order.action, 1)
+    return kind, -claim.length, claim.priority, -claim.order.in_force_from, claim.order.id
+
+
+def _of_feed(
+    part: Mapping[str, Any], record: Record, records: Records, key: bytes, at: float, roots: Sequence[bytes],
+    ruleset: Ruleset | None,
+) -> tuple[list[Claim], str]:  # fmt: skip
+    """Give the claims of one feed, and the words for what proves them."""
+    name, priority = str(part["name"]), int(part.get("priority", 0))
+    unproved = _unproved(part["type"])
+    if part["proof"] is None:
+        found = _in_ruleset(ruleset, name, key, records, at, priority, unproved)
+        return found, unproved if ruleset is not None else f"{unproved}; its content is not kept"
+    fetch: Fetch = records.evidence
+    proof = proof_of(part, record, fetch, roots)
+    if proof is None:
+        words = "the operator's own word, kept in this log"
+        documents = _overrides(part, fetch)
+        return [
+            _claim(name, priority, document.order, covers[0], records, at, words, covers[1])
+            for document in documents if (covers := _covering(document, key)) is not None
+        ], words  # fmt: skip
+    words = "signatures, verified anew"
+    found = []
+    for path, document in proof.documents.items():
+        covering = _covering(document, key)
+        if covering is not None:
+            entry, length = covering
+            claim = _claim(name, priority, document.order, entry, records, at, words, length)
+            claim.signatures = proof.behind(path)
+            found.append(claim)
+        elif document.names is not None:
+            listed = f"signatures: the list of order {document.order.id} has the SHA-256 {document.names.last.sha256}"
+            if ruleset is None:
+                words += f"; {listed}, and its content is not kept"
+                continue
+            for claim in _in_ruleset(ruleset, name, key, records, at, priority, listed):
+                if claim.order.id == document.order.id:
+                    claim.signatures = proof.behind(path)
+                    found.append(claim)
+    return found, words
+
+
+def _unproved(kind: str) -> str:
+    signed = "no evidence of its signatures is kept" if kind == "signed" else "it is not signed"
+    return f"the digest in the record ({signed})"
+
+
+def _overrides(part: Mapping[str, Any], fetch: Fetch) -> list[OrderDocument]:
+    octets = files_of(part["proof"]["manifest"], fetch)[OVERRIDES_FILE]
+    try:
+        return [override.document() for override in parse_overrides(octets)]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, BadOrder, BadName) as error:
+        raise AuditError(f"the overrides that were kept cannot be read: {error}.") from error
+
+
+def _covering(document: OrderDocument, key: bytes) -> tuple[Entry, int] | None:
+    """Give the longest entry of a document that covers a name, and how long the name is; None where none does."""
+    scopes = {entry.key: entry.scope for entry in document.entries}
+    for ancestor in DomainName(key).ancestors():
+        wanted = ancestor.key
+        if document.order.salt:
+            wanted = hashed_key(name_digest(ancestor.key, document.order.salt))
+        scope = scopes.get(wanted)
+        if scope is not None and scope & (Scope.EXACT if ancestor.key == key else Scope.SUBDOMAINS):
+            return Entry(wanted, scope), len(ancestor.key)
+    return None
+
+
+def _in_ruleset(
+    ruleset: Ruleset | None, feed: str, key: bytes, records: Records, at: float, priority: int, words: str
+) -> list[Claim]:
+    """Give a feed's claims as the ruleset that was enforced has them."""
+    if ruleset is None:
+        return []
+    found = []
+    for ancestor in DomainName(key).ancestors():
+        scope = Scope.EXACT if ancestor.key == key else Scope.SUBDOMAINS
+        for claim in ruleset.claims(ancestor.key):
+            record = ruleset.catalogue.orders[claim.order_index]
+            if record.feed == feed and claim.scope & scope:
+                entry = Entry(ancestor.key, Scope(claim.scope))
+                found.append(_claim(feed, priority, record.order, entry, records, at, f"{words}; the ruleset is kept"))
+    return found
+
+
+def _claim(
+    feed: str, priority: int, order: Order, entry: Entry, records: Records, at: float, words: str, length: int = 0
+) -> Claim:
+    length = length or len(entry.key)
+    known = records.state_of(feed, order.id, at)
+    state = str(known.body["state"]) if known is not None else state_at(order, at).text
+    since = str(known.body["since"]) if known is not None else None
+    return Claim(feed, priority, order, f"{entry.text} ({entry.scope.text})", length, state, since, words)

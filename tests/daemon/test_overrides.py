@@ -1,0 +1,98 @@
+"""Local overrides in a running daemon: at once, until their second, over restarts, and never by accident."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.harness import Daemon, until
+from tests.daemon.publisher import Publisher
+from tests.upstream import UpstreamSimulator
+
+SINKHOLE = ["127.0.0.1"]
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
+    """A daemon that blocks open-1.example by an order."""
+    publisher = Publisher(tmp_path / "authority")
+    publisher.order("order-1", ["open-1.example"])
+    publisher.publish()
+    with Daemon(tmp_path / "daemon", publisher.feed(), upstream=resolver.address) as running:
+        yield running
+
+
+def add(daemon: Daemon, end: datetime, **more: str) -> dict[str, object]:
+    asked = {"name": "open-1.example", "reason": "Court order 7", "until": end.strftime("%Y-%m-%dT%H:%M:%SZ"), **more}
+    status, told = daemon.post("/api/override", {"add": asked})
+    assert status == 200, told
+    return told
+
+
+def tomorrow() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)
+
+
+def test_override_is_enforced_at_once_and_ends_on_its_second(daemon: Daemon) -> None:
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
+    assert add(daemon, end)["outcome"] == "enforced"
+    assert daemon.ask("open-1.example").addresses == ["192.0.2.1"]
+    assert daemon.lookup("open-1.example")["verdict"] == "allow"
+    assert daemon.status()["overrides"][0]["name"] == "open-1.example"
+    until(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "it has ended")
+    assert time.time() >= end.timestamp()
+    assert daemon.status()["overrides"] == []
+
+
+def test_override_is_kept_over_a_restart_and_ended_by_hand(daemon: Daemon) -> None:
+    done = daemon.run_verb("override", "add", "open-1.example", "--reason", "why", "--until", f"{tomorrow():%Y-%m-%d}")
+    assert done.returncode == 0, done.stderr
+    daemon.stop()
+    daemon.start()
+    assert daemon.first_answer("open-1.example").addresses == ["192.0.2.1"]
+    listed = daemon.run_verb("override", "list")
+    assert (listed.returncode, "open-1.example (both): in force" in listed.stdout) == (0, True)
+    assert daemon.run_verb("override", "end", "open-1.example", "--reason", "settled").returncode == 0
+    assert daemon.ask("open-1.example").addresses == SINKHOLE
+    assert daemon.run_verb("override", "end", "open-1.example", "--reason", "again").returncode == 2
+    kinds = daemon.run_verb("audit", "--kind", "override", "--kind", "override-ended").stdout
+    assert "why" in kinds
+    assert "settled" in kinds
+
+
+def test_damaged_file_changes_nothing_and_is_told(daemon: Daemon) -> None:
+    add(daemon, tomorrow())
+    path = daemon.state_dir / "overrides.json"
+    good = path.read_bytes()
+    path.write_bytes(b"damaged")
+    daemon.post("/api/refresh", {"feeds": ["overrides"]})
+    assert daemon.ask("open-1.example").addresses == ["192.0.2.1"]
+    alarms = {alarm["name"]: alarm for alarm in daemon.status()["alarms"]}
+    assert "is damaged" in alarms["BlockdFeedRefused"]["what"]
+    status, told = daemon.post("/api/override", {"end": {"name": "open-1.example", "reason": "why"}})
+    assert (status, "Nothing was changed" in told["error"]) == (400, True)
+    path.write_bytes(good)
+    daemon.post("/api/refresh", {"feeds": ["overrides"]})
+    assert daemon.status()["alarms"] == []
+
+
+NO_OVERRIDES: list[dict[str, object]] = [
+    {}, {"add": {}}, {"add": {"name": "a.example", "reason": "why"}}, {"remove": {"name": "a.example"}},
+    {"add": {"name": "a.example", "reason": "why", "until": "2020-01-01"}},
+    {"add": {"name": "a.example", "reason": "why", "until": "never"}},
+    {"add": {"name": "example", "reason": "why", "until": "2099-01-01"}},
+    {"end": {"name": "open-1.example", "reason": ""}}, {"end": {"name": "open-1.example", "reason": "why"}},
+]  # fmt: skip
+
+
+def test_what_is_no_override_is_refused_and_changes_nothing(daemon: Daemon) -> None:
+    for body in NO_OVERRIDES:
+        status, told = daemon.post("/api/override", body)
+        assert status == 400
+        assert told["error"]
+    assert not (daemon.state_dir / "overrides.json").exists()
+    assert daemon.status()["ruleset"]["version"] == 1
