@@ -121,7 +121,17 @@ def test_accepted_content_that_is_gone_leaves_the_feed_out(builder: Builder) -> 
         Candidate(domains("gone"), builder.octets(b""), Content(builder.folder / "none", ""), 0),
         Candidate(domains("here"), None, builder.content("a.example"), 0),
     )
-    assert reasons(built) == {"gone": "missing"}
+    assert reasons(built) == {"gone": "empty"}
+    assert [record.name for record in builder.catalogue().feeds] == ["here"]
+
+
+def test_accepted_content_that_has_changed_on_disk_is_not_used(builder: Builder) -> None:
+    changed = builder.content("listed.example")
+    changed.path.write_bytes(b"innocent.example\n")
+    builder.build(
+        Candidate(domains("changed"), None, changed, 0),
+        Candidate(domains("here"), None, builder.content("a.example"), 0),
+    )
     assert [record.name for record in builder.catalogue().feeds] == ["here"]
 
 
