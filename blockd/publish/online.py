@@ -1,6 +1,6 @@
 """The online roles: snapshot says which metadata belongs together, timestamp that it is what holds now.
 
-Their keys lie where publishing is done, so that a machine can renew the timestamp every day with nobody present.
+Their keys lie where publishing is done, so that a machine can renew the timestamp with nobody present.
 Whoever steals them can hold nodes at what was signed, until it expires, and nothing else.
 """
 
@@ -19,9 +19,10 @@ from blockd.publish.preparing import LIST_LIFE, RENEW_BEFORE
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
 from blockd.ruleset.replace import replace_file
 
-# A node can be held at an old list for so long without noticing: a lifted order would stay in force for a day at most.
-# Shorter would make a night without the publishing machine an alarm at every node.
-TIMESTAMP_LIFE = timedelta(days=1)
+# A node can be held at an old list for so long without noticing. Nodes warn of an end a day ahead
+# (`blockd.daemon.alarms`), so that people have a day to act; as `publish` renews at half of the life, the least that
+# leaves them in peace while all is well is more than two days.
+TIMESTAMP_LIFE = timedelta(days=3)
 PUBLISHED = "x-blockd-published"  # the field that says when the timestamp was signed
 MAX_LOCAL_KEYS = 100  # key files in one workshop
 

@@ -17,7 +17,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, RootVerificationResult, Targets, VerificationResult
 
 from blockd.errors import PublishError
-from blockd.publish.delegations import TOP_ROLES
+from blockd.publish.delegations import TOP_ROLES, checked_role
 from blockd.publish.workshop import TARGETS, Workshop, read_metadata
 from blockd.ruleset.replace import replace_file, sync_folder
 
@@ -49,7 +49,7 @@ def pending_roles(workshop: Workshop) -> tuple[str, ...]:
 
 def read_pending(workshop: Workshop, role: str) -> Pending | None:
     """Give what is pending of a role, None where nothing is; raises PublishError where the file is not sound."""
-    path = workshop.pending / f"{role}.json"
+    path = workshop.pending / f"{role if role in ('root', TARGETS) else checked_role(role)}.json"
     if not path.is_file():
         return None
     pending: Pending = read_metadata(path, Root) if role == "root" else read_metadata(path, Targets)
@@ -147,6 +147,7 @@ def keep(workshop: Workshop, role: str, metadata: Pending) -> Standing:
     """Keep metadata with its new signatures: as signed where none lacks, else as pending."""
     told = standing(workshop, role, metadata)
     if told.is_complete:
+        workshop.metadata.mkdir(exist_ok=True)  # git, by which a copy may have come, keeps no empty folders
         replace_file(workshop.metadata / f"{metadata.signed.version}.{role}.json", metadata.to_bytes())
         drop_pending(workshop, role)
     else:

@@ -14,10 +14,11 @@ readers who began earlier, until they are pruned.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, TargetFile, Targets, Timestamp
@@ -50,6 +51,7 @@ def publish(workshop: Workshop, folder: Path) -> Published:
             f"Nothing is signed in {workshop.folder} yet; sign first: blockd authority sign {workshop.folder}"
         )
     timestamp, snapshot, targets = current
+    _refuse_unfit(workshop, {"timestamp": timestamp, "snapshot": snapshot, "targets": targets})
     _refuse_newer(workshop, folder, timestamp.signed.version)
     roots = [f"{version}.root.json" for version in workshop.root_versions()]
     named = [f"{file.version}.{name}" for name, file in snapshot.signed.meta.items()]
@@ -156,6 +158,17 @@ def _copy(source: Path, destination: Path, target: TargetFile) -> None:
             copy.write(block)
         if digest.hexdigest() != target.hashes["sha256"]:
             raise PublishError(f"{source} was changed while it was published; the timestamp was left as it was.")
+
+
+def _refuse_unfit(workshop: Workshop, parts: Mapping[str, Metadata[Any]]) -> None:
+    """A new root is not published before what it leads to: nodes would follow it, and then refuse all the rest."""
+    root = workshop.root().signed
+    for role, metadata in parts.items():
+        if not root.get_verification_result(role, metadata.signed_bytes, metadata.signatures):
+            raise PublishError(
+                f"Version {root.version} of the root names other keys of {role}, and not enough of them have signed; "
+                f"nothing was published. Next: blockd authority sign {workshop.folder}, with the new keys."
+            )
 
 
 def _refuse_newer(workshop: Workshop, folder: Path, version: int) -> None:

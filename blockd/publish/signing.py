@@ -76,7 +76,8 @@ def sign(
             waiting.append(role)
             continue
         before = workshop.accepted(role)
-        metadata = to_sign(workshop, role, now, expires)
+        is_pending = read_pending(workshop, role) is not None
+        metadata = (to_sign if is_pending else _new)(workshop, role, now, expires)
         seen += news(workshop, role, metadata)
         told = _add_local(workshop, role, metadata, secrets)
         if told is not None:
@@ -115,6 +116,7 @@ def to_sign(
     What is pending and no longer shows what is staged is made anew: at once where nobody has signed it, and `again`
     where somebody has. Raises PublishError, also where there is nothing to sign.
     """
+    workshop.authority_of("" if role == TARGETS else role)
     _refuse_expired_root(workshop, now)
     if again:
         drop_pending(workshop, role)
@@ -127,8 +129,12 @@ def to_sign(
                 f"What is pending of {role} no longer shows what is staged, so its {len(pending.signatures)} "
                 "signatures are for nothing. Make it anew with --again; all have to sign anew then."
             )
-    elif pending is None and not is_wanted(workshop, role, now, expires):
+    elif not is_wanted(workshop, role, now, expires):
         raise PublishError(f"Nothing of {role} has changed; there is nothing to sign.")
+    return _new(workshop, role, now, expires)
+
+
+def _new(workshop: Workshop, role: str, now: datetime, expires: datetime | None) -> Metadata[Targets]:
     metadata = prepared(workshop, role, in_utc(now), expires)
     write_pending(workshop, role, metadata)
     return metadata

@@ -18,7 +18,7 @@ from blockd.orders.document import time_text
 
 SOON = {  # how long before its end a role's metadata is told of
     "root": timedelta(days=180),  # a new root needs people who meet
-    "timestamp": timedelta(hours=6),  # a quarter of its life: the renewing has stopped
+    "timestamp": timedelta(days=1),  # of 3: the renewing has stopped, and nodes begin to warn
 }
 SOON_OTHERS = timedelta(days=21)  # of 90; they are renewed when 30 are left
 

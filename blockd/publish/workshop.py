@@ -69,6 +69,7 @@ class Workshop:
             raise PublishError(f"{folder} already is a workshop; its keys and orders were left alone.")
         folder.mkdir(parents=True, exist_ok=True)
         made = make_keys(keys, founding.roles_without_keys(), founding.password)
+        replace_file(folder / ".gitignore", b"/keys/\n")  # a folder that people share by git shares no key
         for part in (folder / ORDERS, folder / "targets", folder / "targets" / ORDERS, metadata, pending):
             part.mkdir()
         root = founding.root(

@@ -33,7 +33,7 @@ def authority(tmp_path: Path) -> Authority:
 def test_what_was_published_is_fetched(authority: Authority) -> None:
     version = authority.repository().fetch()
     assert (version.targets_version, version.timestamp_version) == (1, 1)
-    assert version.expires == int((NOW + DAY).timestamp())
+    assert version.expires == int((NOW + 3 * DAY).timestamp())
     (document,) = version.documents
     assert document.order.id == "order-1"
     assert document.order.published == int(NOW.timestamp())

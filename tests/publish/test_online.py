@@ -48,7 +48,7 @@ def timestamp(workshop: Workshop) -> dict[str, object]:
 def test_timestamp_says_to_the_millisecond_when_it_was_signed(signed: Workshop, now: datetime) -> None:
     seal(signed, now + timedelta(milliseconds=250))
     assert timestamp(signed)[PUBLISHED] == "2026-03-01T12:00:00.250Z"
-    assert timestamp(signed)["expires"] == "2026-03-02T12:00:00Z"
+    assert timestamp(signed)["expires"] == "2026-03-04T12:00:00Z"
 
 
 def test_timestamp_is_renewed_when_half_its_life_is_over_or_when_asked(signed: Workshop, now: datetime) -> None:
@@ -58,10 +58,10 @@ def test_timestamp_is_renewed_when_half_its_life_is_over_or_when_asked(signed: W
         return sealed.timestamp_version
 
     first = version(now)
-    assert version(now + 11 * HOUR) == first
-    assert version(now + 11 * HOUR, renew=True) == first + 1
-    assert version(now + 24 * HOUR) == first + 2
-    assert version(now + 25 * HOUR) == first + 2
+    assert version(now + 35 * HOUR) == first
+    assert version(now + 35 * HOUR, renew=True) == first + 1
+    assert version(now + 72 * HOUR) == first + 2
+    assert version(now + 73 * HOUR) == first + 2
 
 
 def test_snapshot_names_each_authority_and_the_folder_has_its_orders(

@@ -126,8 +126,10 @@ def test_list_signed_by_a_removed_key_is_signed_anew(
     rotate(common, Change("targets", [dave.public_key], [id_of(people.bob)]), now)
     sign_root(common, people.alice, people.carol)
     before = (tmp_path / "out/metadata/timestamp.json").read_bytes()
-    published(common, tmp_path / "out", now)
+    with pytest.raises(PublishError, match="names other keys of targets, and not enough of them have signed"):
+        published(common, tmp_path / "out", now)
     assert (tmp_path / "out/metadata/timestamp.json").read_bytes() == before
+    assert not (tmp_path / "out/metadata/2.root.json").exists()
     sign_list(common, now, dave, people.carol)
     published(common, tmp_path / "out", now)
     assert fetched(common, tmp_path / "out", tmp_path / "state", now).targets_version == 2

@@ -47,7 +47,7 @@ def test_first_signing_makes_version_one_of_every_role(staged: Workshop, now: da
     root.verify_delegate("timestamp", timestamp.signed_bytes, timestamp.signatures)
     root.verify_delegate("snapshot", snapshot.signed_bytes, snapshot.signatures)
     root.verify_delegate("targets", targets.signed_bytes, targets.signatures)
-    assert timestamp.signed.expires == now + DAY
+    assert timestamp.signed.expires == now + 3 * DAY
     assert targets.signed.expires == snapshot.signed.expires == now + 90 * DAY
 
 
@@ -60,7 +60,7 @@ def test_nothing_changed_renews_only_the_timestamp(staged: Workshop, now: dateti
     sign(staged, now)
     done = sign(staged, now + DAY)
     assert (done.targets_version, done.timestamp_version, done.changed) == (1, 2, ())
-    assert done.expires == now + 2 * DAY
+    assert done.expires == now + 4 * DAY
     assert names(staged.metadata) == {"1.root.json", "1.targets.json", "1.snapshot.json", "timestamp.json"}
     assert signed_order(staged)["published"] == "2026-03-01T12:00:00Z"
 

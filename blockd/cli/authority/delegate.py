@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", metavar="TEXT", help="the authority's full name, as its orders have it")
     parser.add_argument(
         "--key",
-        action="append",
+        action="extend",
         nargs="+",
         default=[],
         metavar="[NAME=]PUBLIC",
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     workshop = Workshop(args.folder)
     if args.list:
         return _list(workshop, args.json)
-    keys = public_keys(word for words in args.key for word in words)
+    keys = public_keys(args.key)
     with workshop.locked():
         delegations = workshop.staged_delegations()
         if args.remove:

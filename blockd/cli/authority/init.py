@@ -20,9 +20,13 @@ HELP = "make a workshop, with fresh keys for all roles whose keys are not given"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     parser.add_argument("--expires", metavar="DATE", help="when its root expires, instead of in ten years")
-    parser.add_argument("--root-key", action="append", default=[], metavar="[NAME=]PUBLIC", help="a key of the root")
+    parser.add_argument(
+        "--root-key", nargs="+", action="extend", default=[], metavar="[NAME=]PUBLIC", help="keys of the root"
+    )
     parser.add_argument("--threshold", type=int, default=1, metavar="N", help="how many of them a root needs")
-    parser.add_argument("--targets-key", action="append", default=[], metavar="[NAME=]PUBLIC", help="a key of targets")
+    parser.add_argument(
+        "--targets-key", nargs="+", action="extend", default=[], metavar="[NAME=]PUBLIC", help="keys of targets"
+    )
     parser.add_argument("--targets-threshold", type=int, default=1, metavar="N", help="how many of them a list needs")
     parser.add_argument("--encrypt", action="store_true", help="encrypt the keys that are made, by one password")
     password_option(parser)

@@ -56,8 +56,14 @@ def run(args: argparse.Namespace) -> int:
             "removed": removed,
             "held": held,
             "pending": pending,
+            "renewable": sealed is not None,
         },
         [
+            *(
+                []
+                if sealed
+                else [f"The keys of snapshot and timestamp are not all in {workshop.keys}; nothing was renewed."]
+            ),
             *(f"{role} is not published anew: {why}" for role, why in held.items()),
             *(f"{role} lacks signatures; what was published of it before stays" for role in pending),
             *([f"{len(removed)} old files were removed"] if args.prune else []),

@@ -20,8 +20,8 @@ HELP = "prepare a new root: other keys, another threshold or a later end of root
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     parser.add_argument("role", metavar="ROLE", help=", ".join(TOP_ROLES))
-    parser.add_argument("--add", action="append", default=[], metavar="[NAME=]PUBLIC", help="a key to add")
-    parser.add_argument("--remove", action="append", default=[], metavar="KEYID", help="a key to remove")
+    parser.add_argument("--add", nargs="+", action="extend", default=[], metavar="[NAME=]PUBLIC", help="keys to add")
+    parser.add_argument("--remove", nargs="+", action="extend", default=[], metavar="KEYID", help="keys to remove")
     parser.add_argument("--threshold", type=int, default=0, metavar="N", help="how many of its keys the role needs")
     parser.add_argument("--expires", metavar="DATE", help="when the new root expires, instead of in ten years")
     parser.add_argument("--again", action="store_true", help="drop the root that is pending, and what it changes")
