@@ -29,7 +29,7 @@ GROUND = {"blockd.errors", "blockd.__version__"}  # what every room may use
 PURE = ("names", "orders")
 PURE_IMPORTS = {
     *("__future__", "collections", "dataclasses", "datetime", "enum", "ipaddress", "itertools", "re", "typing"),
-    "idna",
+    *("hashlib", "idna"),
     "blockd",
 }
 IMPURE_CALLS = {"now", "today", "utcnow", "open", "print", "input", "exec", "eval"}  # a clock, a file, a terminal

@@ -1,0 +1,35 @@
+"""`blockd authority`: the publisher's steps, one a module, each with `HELP`, `arguments(parser)` and `run(args)`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+
+from blockd.errors import PublishError
+
+HELP = "sign and publish a list of orders: init, order, sign, publish"
+
+STEPS = ("init", "order", "sign", "publish")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the steps, each a command of its own."""
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    for step in STEPS:
+        module = importlib.import_module(f"blockd.cli.authority.{step}")
+        child = steps.add_parser(step, help=module.HELP, description=module.HELP)
+        child.add_argument("folder", type=Path, metavar="DIR", help="the authority's workshop")
+        child.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")
+        module.arguments(child)
+        child.set_defaults(take_step=module.run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do one step; errors come as PublishError, or as CommandError where the usage is wrong."""
+    try:
+        return int(args.take_step(args))
+    except OSError as error:
+        raise PublishError(
+            f"{args.step} stopped: {error}. See that the folder can be written and try again."
+        ) from error
