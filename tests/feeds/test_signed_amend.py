@@ -23,7 +23,8 @@ from blockd.ruleset.format import HEADER_SIZE
 from blockd.ruleset.native import ENGINE
 from tests.feeds.builder import NOW, Builder, domains, signed
 from tests.feeds.test_amend import GUARDED, NAMES, OPEN, amended, made
-from tests.feeds.test_zone_amend import FEED, ZONE, Zone
+from tests.feeds.test_zone_amend import FEED, Zone
+from tests.feeds.transfer.messages import ZONE
 
 pytest.importorskip("blockd.ruleset._builder", reason="blockd was installed without its C part")
 pytest.importorskip("blockd.feeds._changes", reason="blockd was installed without its C part")
@@ -79,7 +80,7 @@ ENTRIES = st.lists(
 @st.composite
 def documents(draw: st.DrawFn, prefix: str) -> list[tuple[OrderDocument, list[str]]]:
     """Draw orders, and beside each the names of its list, none where it has entries."""
-    found = []
+    found: list[tuple[OrderDocument, list[str]]] = []
     for number in draw(st.lists(st.integers(0, 5), min_size=1, max_size=5, unique=True)):
         order = replace(
             BASE,
