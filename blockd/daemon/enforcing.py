@@ -205,7 +205,7 @@ class Enforcing:
             failure = await self._test(enforced, before, news)
         try:
             if not failure:
-                self._versions.make_current(version)
+                await asyncio.to_thread(self._versions.make_current, version)  # which waits for the disk
         except OSError as error:
             failure = f"version {version} cannot be marked as the current one: {error}"
         if failure:

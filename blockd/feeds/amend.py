@@ -1,4 +1,4 @@
-"""A day's change: the ruleset in force with what lists or zones have more or less, without compiling all of it again.
+"""A day's change: the ruleset in force with what its feeds have more or less, without compiling all of it again.
 
 Whatever is out of the ordinary is left to `blockd.feeds.build`, which answers for the refusals as well.
 """
@@ -18,13 +18,14 @@ from blockd.feeds.build import Built, Candidate, Content, fingerprint
 from blockd.feeds.changes import Text, list_changes
 from blockd.feeds.gunzip import MAGIC
 from blockd.feeds.rejects import RejectReport
+from blockd.feeds.signed_amend import amend_signed, ranked_anew
 from blockd.feeds.zone_amend import NEWS, Amended, amend_zone
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.amender import Amender
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.native import is_native
-from blockd.ruleset.writing import write_ruleset
-from blockd.settings import DomainsFeed, TransferFeed
+from blockd.ruleset.writing import write_amended
+from blockd.settings import DomainsFeed, SignedFeed, TransferFeed
 
 
 def amend(
@@ -42,14 +43,15 @@ def amend(
 
     What is made lists the same names with the same claims as what `build` would make, with the same catalogue and the
     same reports. `reports` and `held` have those of the accepted content, by feed. It is made where the file in force
-    came from the same feeds with the same config and their accepted content, where all news are lists of domains or
-    differences of transferred zones, and where they pass the gate. None is also given where a file cannot be read.
+    came from the same feeds with the same config and their accepted content, where all news are lists of domains,
+    differences of transferred zones or signed orders, and where they pass the gate. None is also given where a file
+    cannot be read. Nobody has waited for the disk to have what is made.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
     if (
         not news
         or not is_native()
-        or not all(isinstance(c.feed, DomainsFeed | TransferFeed) and c.accepted for c in news)
+        or not all(isinstance(c.feed, DomainsFeed | TransferFeed | SignedFeed) and c.accepted for c in news)
     ):
         return None
     accepted = [replace(candidate, incoming=None) for candidate in candidates]
@@ -67,18 +69,27 @@ def amend(
         built.rejects = {c.feed.name: reports[c.feed.name] for c in candidates if c.feed.name in reports}
         built.held = {c.feed.name: held[c.feed.name].copy() for c in candidates if c.feed.name in held}
         catalogue = replace(ruleset.catalogue, made_from=built.made_from)
+        gone: set[int] = set()
         for candidate in news:
-            before, holding = reports.get(candidate.feed.name), built.held.get(candidate.feed.name)
-            if before is None or holding is None:
+            name = candidate.feed.name
+            before, holding = reports.get(name), built.held.get(name)
+            if holding is None:
                 return None
-            way = amend_zone if isinstance(candidate.feed, TransferFeed) else _amend_list
-            changed = way(candidate, catalogue, amender, before, holding, gate)
-            if changed is None:
-                return None
-            catalogue, built.rejects[candidate.feed.name], some = changed
+            if isinstance(candidate.feed, SignedFeed):
+                orders = amend_signed(candidate, catalogue, amender, holding, gate)
+                if orders is None:
+                    return None
+                catalogue, some = orders.catalogue, orders.news
+                gone |= orders.gone
+            else:
+                way = amend_zone if isinstance(candidate.feed, TransferFeed) else _amend_list
+                changed = way(candidate, catalogue, amender, before, holding, gate) if before else None
+                if changed is None:
+                    return None
+                catalogue, built.rejects[name], some = changed
             built.news += some
-        sound.result()
-        table, records = amender.finish()
+        catalogue = ranked_anew(catalogue, gone, [candidate.feed for candidate in candidates], amender.claims)
+        patches, more = amender.finish()
         header = replace(
             ruleset.header,
             build_id=randomness(16),
@@ -86,9 +97,13 @@ def amend(
             entries=amender.entries,
             names=amender.names,
             max_labels=amender.max_labels,
+            ipv4_prefixes=amender.ipv4_prefixes,
+            ipv6_prefixes=amender.ipv6_prefixes,
+            holes=amender.holes,
         )
-        built.header = write_ruleset(path, header, catalogue, amender.claims.words, table, records)
-        del records  # which refer to the file that is closed now
+        built.header = write_amended(
+            path, ruleset, header, catalogue, amender.claims.words, patches, more, sound.result
+        )
         return built
     return None
 

@@ -17,9 +17,10 @@ from typing import TypeVar
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import read_bundle
 from blockd.feeds.lists import DomainLines, read_list, read_scopes, read_transferred, read_zone
+from blockd.feeds.named import NamedLines, text_path
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.zone_orders import override_of, zone_input
-from blockd.names import key_from_text
+from blockd.names import MAX_LABEL, key_from_text
 from blockd.orders import Order, OrderDocument, Scope
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
 from blockd.ruleset.builder import LineTaker
@@ -162,14 +163,15 @@ def build(
 
 
 def examples(candidate: Candidate) -> list[bytes]:
-    """Give the first few names of each order in what a feed has given; none where it cannot be read, or not quickly."""
+    """Give some of the first names of each of a feed's orders; none where it cannot be read, or not quickly."""
     content = candidate.incoming or candidate.accepted
     with contextlib.suppress(FeedRefused, _Refusal, OSError):
         is_lazy = isinstance(candidate.feed, DomainsFeed | HostsFeed)
         if content is None or (not is_lazy and content.path.stat().st_size > MAX_QUICK):
             return []
         listings = islice(_input(candidate, Built()).listings, MAX_EXAMPLES)
-        return [key for listing in listings for key in islice(listing.keys, EXAMPLES)]
+        found = (key for listing in listings for key in islice(listing.keys, EXAMPLES))
+        return [key for key in found if key[0] <= MAX_LABEL]
     return []
 
 
@@ -268,7 +270,9 @@ def _signed_input(feed: SignedFeed | OverridesFeed, content: Content) -> FeedInp
         priority=feed.priority,
         digest=content.digest,
         orders=[document.order for document in version.documents],
-        listings=[listing for document in version.documents for listing in _listings(document)],
+        listings=[
+            listing for document in version.documents for listing in _listings(document, feed.name, content.path.parent)
+        ],
         version=str(version.targets_version),
         signed=True,
     )
@@ -292,7 +296,11 @@ def _zone_input(feed: RpzFeed | TransferFeed, content: Content, first_seen: int,
     return replace(made, listings=_refusing(feed.name, made.listings))
 
 
-def _listings(document: OrderDocument) -> Iterator[Listing]:
+def _listings(document: OrderDocument, feed: str, folder: Path) -> Iterator[Listing]:
+    if document.names is not None:
+        step = document.names.last
+        yield Listing(document.order, document.scope, _RefusedLines(feed, NamedLines(text_path(folder, step), step)))
+        return
     for scope, entries in groupby(sorted(document.entries, key=lambda entry: entry.scope), lambda entry: entry.scope):
         yield Listing(document.order, scope, [entry.key for entry in entries])
 
@@ -302,7 +310,7 @@ class _RefusedLines:
     """Lines of a feed, whose refusal stops the compiler."""
 
     feed: str
-    lines: DomainLines
+    lines: DomainLines | NamedLines
 
     def __iter__(self) -> Iterator[bytes]:
         return _refusing(self.feed, self.lines)

@@ -87,6 +87,15 @@ def write_bundle(version: SignedVersion, path: Path) -> None:
 
 def read_bundle(path: Path) -> SignedVersion:
     """Read a bundle; raises FeedRefused: `missing`, `cut` where its end is gone, `format` where it is damaged."""
+    content = read_content(path)
+    try:
+        return _version(content, str(path))
+    except (ValueError, TypeError, KeyError, BadOrder) as error:
+        raise FeedRefused("format", f"The bundle {path} cannot be used: {error}. {_REMEDY}") from error
+
+
+def read_content(path: Path) -> Any:
+    """Give the JSON value that a bundle holds, with its documents unread; raises FeedRefused as `read_bundle` does."""
     try:
         with path.open("rb") as file:
             header = file.readline(MAX_HEADER)
@@ -106,8 +115,8 @@ def read_bundle(path: Path) -> SignedVersion:
     if len(content) > length or hashlib.sha256(content).hexdigest() != digest:
         raise FeedRefused("format", f"The bundle {path} is damaged: its digest is another one. {_REMEDY}")
     try:
-        return _version(json.loads(content), str(path))
-    except (ValueError, TypeError, KeyError, BadOrder) as error:
+        return json.loads(content)
+    except ValueError as error:
         raise FeedRefused("format", f"The bundle {path} cannot be used: {error}. {_REMEDY}") from error
 
 
@@ -115,15 +124,7 @@ _REMEDY = "It is fetched anew with the next refresh; what the feed gave before s
 
 
 def _version(content: Any, source: str) -> SignedVersion:
-    documents = tuple(
-        OrderDocument(
-            parse_order(document["order"], source),
-            tuple(Entry(bytes.fromhex(key), Scope(scope)) for key, scope in document["entries"]),
-            NameList(tuple(ListStep(*step) for step in document["steps"])) if document["steps"] else None,
-            Scope(document["scope"]),
-        )
-        for document in content["documents"]
-    )
+    documents = tuple(read_document(document, source) for document in content["documents"])
     return SignedVersion(
         targets_version=int(content["targets_version"]),
         timestamp_version=int(content["timestamp_version"]),
@@ -132,4 +133,14 @@ def _version(content: Any, source: str) -> SignedVersion:
         digest=str(content["digest"]),
         authorities=tuple(AuthorityVersion(*authority) for authority in content["authorities"]),
         published=None if content["published"] is None else float(content["published"]),
+    )
+
+
+def read_document(document: Any, source: str) -> OrderDocument:
+    """Read one of a bundle's documents; raises ValueError, TypeError, KeyError or BadOrder."""
+    return OrderDocument(
+        parse_order(document["order"], source),
+        tuple(Entry(bytes.fromhex(key), Scope(scope)) for key, scope in document["entries"]),
+        NameList(tuple(ListStep(*step) for step in document["steps"])) if document["steps"] else None,
+        Scope(document["scope"]),
     )

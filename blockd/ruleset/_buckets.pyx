@@ -1,11 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The buckets of a ruleset file, in C: made for records that are complete, and mended where records are cut out.
+"""The buckets of a ruleset file, in C, made for records that are complete.
 
 Nothing is indexed that was not checked above: raw pointers have no other guard.
 """
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
-from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -25,7 +24,6 @@ cdef enum:
 cdef enum:
     BATCH = 32  # entries under way at once: enough to hide memory's latency
     TOLD = 1 << 20  # entries between two calls of the progress callback
-    PAGES = 1 << 16  # of 64 KiB each, as many as offsets of 32 bits reach
 
 
 def constants():
@@ -93,44 +91,3 @@ cdef inline bint _place(uint8_t *table, uint64_t buckets, uint64_t hashed, uint3
         if bucket == buckets:
             bucket = 0
     return False
-
-
-def close_holes(bytearray table not None, list holes not None):
-    """Move the offsets of all entries in `table` to where they are once `holes` are cut out of the records.
-
-    `holes` has the offset and the size of each record that is no longer there, in their order.
-    """
-    cdef uint64_t size = PyByteArray_GET_SIZE(table), at
-    cdef uint8_t *octets = <uint8_t *>PyByteArray_AS_STRING(table)
-    cdef uint32_t count = len(holes), hole, page, offset
-    cdef uint32_t *offsets = <uint32_t *>PyMem_RawCalloc(count + 1, sizeof(uint32_t))
-    cdef uint32_t *cuts = <uint32_t *>PyMem_RawCalloc(count + 1, sizeof(uint32_t))  # octets cut before each hole
-    cdef uint32_t *firsts = <uint32_t *>PyMem_RawCalloc(PAGES, sizeof(uint32_t))  # the first hole in or behind a page
-    cdef uint8_t slot
-    try:
-        if offsets == NULL or cuts == NULL or firsts == NULL:
-            raise MemoryError
-        for hole in range(count):
-            offsets[hole], cuts[hole + 1] = holes[hole]
-            cuts[hole + 1] += cuts[hole]
-            if hole and offsets[hole] <= offsets[hole - 1]:
-                raise ValueError("holes come in their order")
-        hole = 0
-        for page in range(PAGES):
-            while hole < count and offsets[hole] < <uint64_t>page << 16:
-                hole += 1
-            firsts[page] = hole
-        for at in range(0, size - size % BUCKET_SIZE, BUCKET_SIZE):
-            if octets[at + 60] > SLOTS:
-                raise RulesetError("a bucket claims more entries than it has")
-            for slot in range(octets[at + 60]):
-                memcpy(&offset, octets + at + SLOTS * 2 + slot * 4, 4)
-                hole = firsts[offset >> 16]
-                while hole < count and offsets[hole] < offset:
-                    hole += 1
-                offset -= cuts[hole]
-                memcpy(octets + at + SLOTS * 2 + slot * 4, &offset, 4)
-    finally:
-        PyMem_RawFree(offsets)
-        PyMem_RawFree(cuts)
-        PyMem_RawFree(firsts)

@@ -16,6 +16,7 @@ from blockd.errors import RulesetError
 cdef enum:
     ENTRY_SIZE = 5
     BUCKET_SIZE = 64
+    HOLE = 0xFFFFFFFF
     NOT_FOUND = -1
     MAX_CLAIMS = 1024
     EXACT = 1
@@ -72,6 +73,10 @@ cdef class Walk:
                     if length == 0 or self.offset + ENTRY_SIZE + length > size:
                         broken = True
                         break
+                    memcpy(&place, records + self.offset, 4)
+                    if place == HOLE:
+                        self.offset += ENTRY_SIZE + length
+                        continue
                     offsets[count] = <uint32_t>self.offset
                     hashes[count] = siphash13(
                         self.other.k0, self.other.k1, records + self.offset + ENTRY_SIZE, length

@@ -1,7 +1,7 @@
 """A ruleset with some entries more or less, made from its file alone: a day's change without reading the lists again.
 
-Only what changes is looked at one by one. New records stand behind the old ones, records that went are cut out, and
-what is in between is copied as it is. The hash key stays: it has never left this machine.
+Only what changes is looked at one by one. New records stand behind the old ones, records that went become holes, and
+all else stays where it is. The hash key stays: it has never left this machine.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from collections.abc import Mapping
 
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL
+from blockd.names.network import KEY_IPV4
 from blockd.orders import Scope
 from blockd.ruleset.claims import ClaimSets, Joins
 from blockd.ruleset.format import (
     BUCKET_SIZE,
     ENTRY,
     FILL,
+    HOLE,
     MAX_CLAIMS,
     MAX_ENTRIES_SIZE,
     MAX_PROBES,
@@ -28,6 +30,9 @@ from blockd.ruleset.format import (
 from blockd.ruleset.mapped import Ruleset
 
 _MAX_FILL = FILL * 1.06  # entries a bucket may have on average before the file is worth compiling anew
+_MAX_HOLES = 1 / 8  # of the records, before the file is worth compiling anew
+_FEW_HOLES = 1 << 20  # octets that are not worth it in any file
+_MAX_CLAIM_WORDS = 1 << 22  # of sets, many of which no entry has any more, before it is worth that too
 _TAG, _OFFSET, _PLACE = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<I")
 _OFFSETS_AT, _USED_AT, _PUSHED_AT = SLOTS * 2, 60, 61
 
@@ -42,18 +47,19 @@ class Amender:
     def __init__(self, ruleset: Ruleset) -> None:
         self._header = header = ruleset.header
         self._old = ruleset.section(header.records)
-        with ruleset.section(header.table) as table:
-            self.table = bytearray(table)
+        self._table = ruleset.section(header.table)
         with ruleset.section(header.claims) as words:
             self.claims = ClaimSets.read(array("I", words.tobytes()))
         self.entries, self.names, self.max_labels = header.entries, header.names, header.max_labels
+        self.holes, self.ipv4_prefixes, self.ipv6_prefixes = header.holes, header.ipv4_prefixes, header.ipv6_prefixes
         self._new = bytearray()
+        self._buckets: dict[int, bytearray] = {}  # those that have changed, by where they begin in the table
         self._places: dict[int, int] = {}  # where an old record's claims have changed
-        self._holes: dict[int, int] = {}  # where an old record is cut out, and its size
 
     def release(self) -> None:
         """Let go of the ruleset."""
         self._old.release()
+        self._table.release()
 
     def joins(self, index: int, scope: Scope) -> Joins:
         """Give what becomes of entries that the only order of a feed, at `index`, claims."""
@@ -106,49 +112,70 @@ class Amender:
             if any(scopes.get(other, 0) & scope for other in own):
                 raise RulesetError("a name to be added is there already")
             scopes[index] = scopes.get(index, 0) | scope
+        self._claim(key, found, claims, scopes)
+        return listed, own & {index for index, scope in scopes.items() if scope}
+
+    def rescope(self, key: bytes, changes: Mapping[int, tuple[int, int]]) -> tuple[dict[int, int], dict[int, int]]:
+        """Give a name or network other scopes: `changes` has by order which it has and which it gets, 0 for none.
+
+        Gives the scopes of all orders before and after. Raises where it has others than it should.
+        """
+        found = self._find(key)
+        claims = self.claims.set_at(self._place(found[2])) if found else ()
+        before = {claim >> SCOPE_BITS: claim & int(Scope.BOTH) for claim in claims}
+        for index, (old, _) in changes.items():
+            if before.get(index, 0) != old:
+                raise RulesetError("an entry to be changed is not what the file says")
+        after = before | {index: new for index, (_, new) in changes.items()}
+        after = {index: scope for index, scope in after.items() if scope}
+        self._claim(key, found, claims, after)
+        return before, after
+
+    def finish(self) -> tuple[dict[int, bytes], bytes]:
+        """Give the octets that change, by their place in the file, and the records to be added at the end.
+
+        Raises where so much of the file is not needed any more that compiling anew is worth it.
+        """
+        header = self._header
+        if self.holes > header.records.size * _MAX_HOLES + _FEW_HOLES:
+            raise RulesetError("much of the file is holes")
+        if len(self.claims.words) > _MAX_CLAIM_WORDS:
+            raise RulesetError("the file has very many sets of claims")
+        patches = {header.table.offset + start: bytes(bucket) for start, bucket in self._buckets.items()}
+        patches |= {header.records.offset + offset: _PLACE.pack(place) for offset, place in self._places.items()}
+        return patches, bytes(self._new)
+
+    def _claim(
+        self, key: bytes, found: tuple[int, int, int] | None, claims: tuple[int, ...], scopes: Mapping[int, int]
+    ) -> None:
+        """Let the orders of `scopes` claim a name that had `claims`, and nobody else."""
         left = tuple(sorted(index << SCOPE_BITS | scope for index, scope in scopes.items() if scope))
         if max(len(claims), len(left)) >= MAX_CLAIMS:  # a full set may have left others out
             raise RulesetError("a name has too many claims to be changed")
         if found is None:
-            self._append(key, self.claims.place_of(left))
+            if left:
+                self._append(key, self.claims.place_of(left))
         elif not left:
             self._cut(*found, ENTRY.size + len(key))
         elif left != claims:
             self._set_place(found[2], self.claims.place_of(left))
-        return listed, own & {index for index, scope in scopes.items() if scope}
-
-    def finish(self) -> tuple[bytearray, list[bytes | bytearray | memoryview]]:
-        """Give the buckets, and the records in pieces."""
-        from blockd.ruleset._buckets import close_holes
-
-        records: list[bytes | bytearray | memoryview] = []
-        start = 0
-        for offset in sorted(self._places.keys() | self._holes.keys()):
-            records.append(self._old[start:offset])
-            start = offset + self._holes.get(offset, 0)
-            if offset not in self._holes:
-                records.append(_PLACE.pack(self._places[offset]))
-                start += _PLACE.size
-        records += [self._old[start:], self._new]
-        if self._holes:
-            close_holes(self.table, sorted(self._holes.items()))
-        return self.table, records
 
     def _find(self, key: bytes) -> tuple[int, int, int] | None:
-        """Give the first octet of the bucket, the slot and the record's offset of a key."""
+        """Give where the bucket begins, the slot and the record's offset of a key."""
         hashed = hash_of(self._header.hash_key, key)
         tag, buckets = hashed & 0xFFFF, self._header.buckets
-        bucket = ((hashed >> 32) * buckets) >> 32
+        number = ((hashed >> 32) * buckets) >> 32
         for _ in range(MAX_PROBES):
-            start = bucket * BUCKET_SIZE
-            for slot in range(self._used(start)):
-                if _TAG.unpack_from(self.table, start + slot * 2)[0] == tag:
-                    offset = _OFFSET.unpack_from(self.table, start + _OFFSETS_AT + slot * 4)[0]
+            start = number * BUCKET_SIZE
+            bucket = self._bucket(start)
+            for slot in range(bucket[_USED_AT]):
+                if _TAG.unpack_from(bucket, slot * 2)[0] == tag:
+                    offset = _OFFSET.unpack_from(bucket, _OFFSETS_AT + slot * 4)[0]
                     if self._key(offset) == key:
                         return start, slot, offset
-            if not self.table[start + _PUSHED_AT]:
+            if not bucket[_PUSHED_AT]:
                 return None
-            bucket = (bucket + 1) % buckets
+            number = (number + 1) % buckets
         return None
 
     def _append(self, key: bytes, place: int) -> None:
@@ -156,45 +183,60 @@ class Amender:
         hashed, buckets = hash_of(self._header.hash_key, key), self._header.buckets
         if offset + ENTRY.size + len(key) > MAX_ENTRIES_SIZE or self.entries >= buckets * _MAX_FILL:
             raise RulesetError("the file is full")
-        bucket = ((hashed >> 32) * buckets) >> 32
+        number = ((hashed >> 32) * buckets) >> 32
         for _ in range(MAX_PROBES):
-            start = bucket * BUCKET_SIZE
-            used = self._used(start)
+            bucket = self._changed_bucket(number * BUCKET_SIZE)
+            used = bucket[_USED_AT]
             if used < SLOTS:
                 break
-            self.table[start + _PUSHED_AT] = 1
-            bucket = (bucket + 1) % buckets
+            bucket[_PUSHED_AT] = 1
+            number = (number + 1) % buckets
         else:
             raise RulesetError("the file is full where a name belongs")
-        _TAG.pack_into(self.table, start + used * 2, hashed & 0xFFFF)
-        _OFFSET.pack_into(self.table, start + _OFFSETS_AT + used * 4, offset)
-        self.table[start + _USED_AT] = used + 1
+        _TAG.pack_into(bucket, used * 2, hashed & 0xFFFF)
+        _OFFSET.pack_into(bucket, _OFFSETS_AT + used * 4, offset)
+        bucket[_USED_AT] = used + 1
         self._new += ENTRY.pack(place, len(key))
         self._new += key
         self.entries += 1
-        self.names += 1
-        self.max_labels = max(self.max_labels, _labels(key))
+        if key[0] < KEY_IPV4:
+            self.names += 1
+            self.max_labels = max(self.max_labels, _labels(key))
+        elif key[0] == KEY_IPV4:
+            self.ipv4_prefixes |= 1 << key[1]
+        else:
+            self.ipv6_prefixes |= 1 << key[1]
 
     def _cut(self, start: int, slot: int, offset: int, size: int) -> None:
-        """Take an entry out of its bucket, whose last one takes its slot, and out of the records."""
-        if offset >= len(self._old):
-            raise RulesetError("a name cannot come and go in one change")
-        last = self._used(start) - 1
-        for at, width in ((start, 2), (start + _OFFSETS_AT, 4)):
-            moved = self.table[at + last * width : at + (last + 1) * width]
-            self.table[at + slot * width : at + (slot + 1) * width] = moved
-            self.table[at + last * width : at + (last + 1) * width] = bytes(width)
-        self.table[start + _USED_AT] = last
-        self._places.pop(offset, None)
-        self._holes[offset] = size
-        self.entries -= 1
-        self.names -= 1  # the longest may have gone: `max_labels` is then more than needed, which costs a lookup
+        """Take an entry out of its bucket, whose last one takes its slot; its record becomes a hole.
 
-    def _used(self, start: int) -> int:
-        used = self.table[start + _USED_AT]
-        if used > SLOTS:
+        What only the last such entry needed may stay in the header, as a prefix length or most labels: that costs a
+        lookup and nothing else.
+        """
+        bucket = self._changed_bucket(start)
+        last = bucket[_USED_AT] - 1
+        for at, width in ((0, 2), (_OFFSETS_AT, 4)):
+            bucket[at + slot * width : at + (slot + 1) * width] = bucket[at + last * width : at + (last + 1) * width]
+            bucket[at + last * width : at + (last + 1) * width] = bytes(width)
+        bucket[_USED_AT] = last
+        is_name = self._key(offset)[0] < KEY_IPV4
+        self._set_place(offset, HOLE)
+        self.holes += size
+        self.entries -= 1
+        self.names -= is_name
+
+    def _bucket(self, start: int) -> bytearray | memoryview:
+        """Give the bucket that begins at `start`; raises where it claims to be fuller than full."""
+        bucket = self._buckets.get(start) or self._table[start : start + BUCKET_SIZE]
+        if bucket[_USED_AT] > SLOTS:
             raise RulesetError("a bucket claims more entries than it has")
-        return used
+        return bucket
+
+    def _changed_bucket(self, start: int) -> bytearray:
+        """Give the same to be changed."""
+        if start not in self._buckets:
+            self._buckets[start] = bytearray(self._bucket(start))
+        return self._buckets[start]
 
     def _key(self, offset: int) -> bytes:
         records, at = self._at(offset)

@@ -86,7 +86,10 @@ class LineTaker(Protocol):
 
 @runtime_checkable
 class Lines(Protocol):
-    """Keys that are still lines of text; iterating gives them one by one."""
+    """Keys that are still lines of text."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give them one by one."""
 
     def add_to(self, taker: LineTaker) -> Iterator[int]:
         """Add all of them to `taker`, giving now and then how many it was so far; raises as iterating does."""

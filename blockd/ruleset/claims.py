@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from blockd.errors import RulesetError
-from blockd.ruleset.format import MAX_CLAIMS, SCOPE_BITS
+from blockd.ruleset.format import HOLE, MAX_CLAIMS, SCOPE_BITS
 
-UNCLAIMED = 0xFFFFFFFF  # the place of an entry whose claims were all taken; never in a file
+UNCLAIMED = HOLE  # the place of an entry whose claims were all taken
+_UNUSED = 1  # a claim of order 0: what stands in sets that no entry has any more, so that they can be read
 
 
 class Joined(NamedTuple):
@@ -42,6 +44,23 @@ class ClaimSets:
             place = end
         claims.words = words
         return claims
+
+    def renumber(self, index_of: Mapping[int, int]) -> None:
+        """Give orders other indices; the sets stay in their places. No entry may have a set with one that is not there.
+
+        Raises RulesetError where a set is full: others may then have been left out, by the order of the indices.
+        """
+        for place, claims in self._sets.items():
+            if len(claims) == MAX_CLAIMS:
+                raise RulesetError("an entry has too many claims for its orders to be ranked anew")
+            if all(claim >> SCOPE_BITS in index_of for claim in claims):
+                mask = (1 << SCOPE_BITS) - 1
+                moved = sorted(index_of[claim >> SCOPE_BITS] << SCOPE_BITS | claim & mask for claim in claims)
+            else:
+                moved = [_UNUSED] * len(claims)
+            self.words[place + 1 : place + 1 + len(claims)] = array("I", moved)
+        known = ClaimSets.read(self.words)
+        self._sets, self._places, self._orders = known._sets, known._places, {}
 
     def set_at(self, place: int) -> tuple[int, ...]:
         """Give the claims in the set at `place`; raises RulesetError where none begins there."""

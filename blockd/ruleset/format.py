@@ -1,17 +1,21 @@
 """The ruleset file, byte for byte. Numbers are little-endian; every section starts at a multiple of 64.
 
     header      256 octets: magic, format version, build id, hash key, times, counts, sections, digest
-    catalogue   JSON: the feeds and the orders, ranked; an order's index is its place in that list
-    claims      32-bit words: sets of claims, each a count followed by that many claims
     buckets     64 octets each, one cache line: ten tags of 16 bits, ten entry offsets of 32 bits,
                 the number used, and whether a key was pushed on to the next bucket
-    entries     one after the other: place of the claim set (32 bits), length of the key (8 bits), key
+    entries     one after the other: place of the claim set (32 bits), length of the key (8 bits), key;
+                where the place is HOLE the entry is none any more, and no bucket leads to it
+    claims      32-bit words: sets of claims, each a count followed by that many claims
+    catalogue   JSON: the feeds and the orders, ranked; an order's index is its place in that list
+    pieces      SHA-256 of each piece of what stands before it (`blockd.ruleset.digest`)
+
+What is large comes first: so a change of some names leaves it where it is.
 
 A claim is `order index * 4 + scope`; a set is sorted, so that its first claim in force wins. A key (`blockd.names`)
 is hashed with SipHash-1-3 (Aumasson and Bernstein, 2012) under the header's key, which is made new for each file, so
 that nobody can choose names that fall into one bucket. The upper 32 bits of the hash choose the bucket (Lemire, 2016:
 multiply and shift), the lowest 16 are the tag. A tag match is always confirmed by comparing the keys.
-The digest is SHA-256 over the whole file with the digest's own octets zero.
+The digest covers the whole file (`blockd.ruleset.digest`).
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from siphash24 import siphash13
 from blockd.errors import RulesetError
 
 MAGIC = b"BLOCKDRS"
-FORMAT = 1
+FORMAT = 2
 HEADER_SIZE = 256
 ALIGNMENT = 64
 SLOTS = 10  # entries in one bucket
@@ -33,6 +37,7 @@ BUCKET_SIZE = 64
 FILL = 8  # keys for each bucket on average: 8 octets of table per key, and few buckets that overflow
 MAX_PROBES = 64  # buckets looked at for one key; a file that would need more is built with more buckets
 ENTRY = struct.Struct("<IB")
+HOLE = 0xFFFFFFFF  # in place of the place of a claim set
 MAX_ENTRIES_SIZE = 1 << 32  # octets, what a 32-bit offset reaches: about 150 million names
 MAX_CATALOGUE = 256 << 20  # octets; ten thousand orders with their texts are under a tenth of it
 MAX_ORDERS = 1 << 20
@@ -41,8 +46,8 @@ MAX_TIME = 253_402_300_799  # seconds since the epoch: the end of the year 9999,
 SCOPE_BITS = 2
 
 # magic, format, header size, flags, build id, hash key, created, entries, names, buckets, most labels, reserved,
-# IPv4 prefix lengths as a bitmap, IPv6 prefix lengths as a bitmap, four sections (offset, size), digest
-HEADER = struct.Struct("<8sHHI16s16sQQQQHHI8s24s8Q32s")
+# octets of holes, IPv4 and IPv6 prefix lengths as bitmaps, five sections (offset, size), digest
+HEADER = struct.Struct("<8sHHI16s16sQQQQHHI8s24s10Q32s")
 DIGEST_OFFSET = HEADER.size - 32
 
 
@@ -77,15 +82,17 @@ class Header:
     max_labels: int  # of the name listed that has most, hashes left aside: no longer suffix is worth a lookup
     ipv4_prefixes: int  # bit n is set where a network of n bits is listed
     ipv6_prefixes: int
-    catalogue: Section = Section(0, 0)  # what is not written yet has no place
-    claims: Section = Section(0, 0)
-    table: Section = Section(0, 0)
+    holes: int = 0  # octets of records that are none any more
+    table: Section = Section(0, 0)  # what is not written yet has no place
     records: Section = Section(0, 0)
+    claims: Section = Section(0, 0)
+    catalogue: Section = Section(0, 0)
+    pieces: Section = Section(0, 0)
     digest: bytes = bytes(32)
 
     def pack(self) -> bytes:
         """Give the header's 256 octets."""
-        sections = (self.catalogue, self.claims, self.table, self.records)
+        sections = (self.table, self.records, self.claims, self.catalogue, self.pieces)
         return HEADER.pack(
             MAGIC,
             FORMAT,
@@ -99,7 +106,7 @@ class Header:
             self.buckets,
             self.max_labels,
             0,
-            0,
+            self.holes,
             self.ipv4_prefixes.to_bytes(8, "little"),
             self.ipv6_prefixes.to_bytes(24, "little"),
             *(number for section in sections for number in (section.offset, section.size)),
@@ -112,18 +119,18 @@ class Header:
         if len(octets) < HEADER_SIZE:
             raise RulesetError("it is shorter than a header")
         magic, version, size, flags, build_id, hash_key, created, *rest = HEADER.unpack_from(octets)
-        entries, names, buckets, max_labels, _, _, ipv4, ipv6, *places, digest = rest
+        entries, names, buckets, max_labels, _, holes, ipv4, ipv6, *places, digest = rest
         if magic != MAGIC:
             raise RulesetError("it is no ruleset file")
         if version != FORMAT or size != HEADER_SIZE or flags:
             raise RulesetError(f"its format is {version}; this blockd reads {FORMAT}")
-        sections = [Section(*places[i : i + 2]) for i in range(0, 8, 2)]
+        sections = [Section(*places[i : i + 2]) for i in range(0, 10, 2)]
         end = HEADER_SIZE
         for section in sections:
             if section.offset < end or section.offset % ALIGNMENT or section.end > file_size:
                 raise RulesetError("its sections do not fit the file: it was cut or damaged")
             end = section.end
-        catalogue, claims, table, records = sections
+        table, records, claims, catalogue, pieces = sections
         if catalogue.size > MAX_CATALOGUE or claims.size % 4 or records.size > MAX_ENTRIES_SIZE:
             raise RulesetError("a section has an impossible size")
         if not 0 < buckets < 1 << 32 or table.size != buckets * BUCKET_SIZE or names > entries:
@@ -144,10 +151,12 @@ class Header:
             max_labels=max_labels,
             ipv4_prefixes=ipv4_prefixes,
             ipv6_prefixes=ipv6_prefixes,
-            catalogue=catalogue,
-            claims=claims,
+            holes=holes,
             table=table,
             records=records,
+            claims=claims,
+            catalogue=catalogue,
+            pieces=pieces,
             digest=digest,
         )
 

@@ -6,7 +6,6 @@ RulesetError. The digest tells damage from age; who answers for the content is s
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +15,14 @@ from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL, hashed_key, name_digest
 from blockd.orders import Scope
 from blockd.ruleset.catalogue import Catalogue
+from blockd.ruleset.digest import SIZE, first_damaged, overall, piece_count
 from blockd.ruleset.format import (
     BUCKET,
     BUCKET_SIZE,
     DIGEST_OFFSET,
     ENTRY,
     HEADER_SIZE,
+    HOLE,
     MAX_CLAIMS,
     MAX_PROBES,
     SCOPE_BITS,
@@ -32,7 +33,6 @@ from blockd.ruleset.format import (
 )
 from blockd.ruleset.salts import MAX_HASHED_LABELS, MIN_HASHED_LABELS, salts_of
 
-_DIGEST_STEP = 1 << 22  # octets hashed at a time
 _REMEMBERED_SETS = 10_000  # claim sets kept as values; lists have few, and a hostile file cannot fill memory
 
 
@@ -88,7 +88,16 @@ class Ruleset:
 
     def verify(self) -> None:
         """Read the whole file once; raises RulesetError where it does not match its digest."""
-        if _digest(self._octets) != self.header.digest:
+        pieces = self.header.pieces
+        blank = self._octets[:DIGEST_OFFSET] + bytes(SIZE) + self._octets[DIGEST_OFFSET + SIZE : HEADER_SIZE]
+        with memoryview(self._octets) as octets, octets[pieces.offset : pieces.end] as digests:
+            is_sound = (
+                pieces.end == len(octets)
+                and pieces.size == piece_count(pieces.offset) * SIZE
+                and overall(blank, digests) == self.header.digest
+                and first_damaged(octets, pieces.offset, digests) is None
+            )
+        if not is_sound:
             raise RulesetError("its content does not match its digest: it was cut or damaged")
 
     def close(self) -> None:
@@ -154,7 +163,8 @@ class Ruleset:
         size = self.header.records.size
         while position < size:
             key, place = self._record(position)
-            yield key, self._claim_set(place)
+            if place != HOLE:
+                yield key, self._claim_set(place)
             position += ENTRY.size + len(key)
 
     def drawn(self, draws: int, randomness: Callable[[int], bytes]) -> Iterator[bytes]:
@@ -208,15 +218,6 @@ class Ruleset:
         if any(claim.order_index >= len(self.catalogue.orders) or not claim.scope for claim in claims):
             raise RulesetError(f"{self.path}: a claim names an order that is not in the catalogue, or has no scope")
         return claims
-
-
-def _digest(octets: mmap.mmap) -> bytes:
-    digest = hashlib.sha256(octets[:DIGEST_OFFSET])
-    digest.update(bytes(32))
-    with memoryview(octets) as view:
-        for start in range(DIGEST_OFFSET + 32, len(view), _DIGEST_STEP):
-            digest.update(view[start : start + _DIGEST_STEP])
-    return digest.digest()
 
 
 def _lengths(bitmap: int) -> tuple[int, ...]:

@@ -11,26 +11,40 @@ from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
-    """Give a file to write; when the block ends without an error it stands at `path`, else nothing has changed."""
+def replacing(path: Path, mode: int = 0o644, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Give a file to write; when the block ends without an error it stands at `path`, else nothing has changed.
+
+    What is not `durable` is not waited for until the disk has it: a loss of power may leave a part of it.
+    """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Make `path` hold `content`, or leave it as it was."""
     with replacing(path, mode) as file:
         file.write(content)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the disk has what `path` holds."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

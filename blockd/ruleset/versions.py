@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from blockd.errors import RulesetError
-from blockd.ruleset.replace import replace_file, sync_folder
+from blockd.ruleset.replace import replace_file, sync_file, sync_folder
 from blockd.ruleset.version_record import VersionRecord
 
 _FILE = re.compile(r"(\d{6,12})\.ruleset", re.ASCII)
@@ -74,7 +74,10 @@ class Versions:
         return version
 
     def make_current(self, version: int) -> None:
-        """Mark a version as the one in force; raises RulesetError where its file is missing."""
+        """Mark a version as the one in force, once the disk has all of it; raises RulesetError where it is missing.
+
+        So after a loss of power the mark is at a whole file, of this version or of one before it.
+        """
         self._mark("current", version)
 
     def pin(self, version: int) -> None:
@@ -111,4 +114,5 @@ class Versions:
     def _mark(self, mark: str, version: int) -> None:
         if not self.ruleset(version).exists():
             raise RulesetError(f"version {version} is not kept in {self.folder}")
+        sync_file(self.ruleset(version))
         replace_file(self.folder / mark, b"%d\n" % version)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from blockd.errors import RulesetError
 from blockd.ruleset.catalogue import Catalogue
+from blockd.ruleset.digest import PIECE, Pieces, overall, piece_count, renewed
 from blockd.ruleset.format import HEADER_SIZE, Header, Section, aligned
+from blockd.ruleset.mapped import Ruleset
 from blockd.ruleset.replace import replacing
 
 Octets = bytes | bytearray | memoryview
@@ -19,42 +22,123 @@ Octets = bytes | bytearray | memoryview
 def write_ruleset(
     path: Path, header: Header, catalogue: Catalogue, words: array[int], table: bytearray, records: Sequence[Octets]
 ) -> Header:
-    """Make `path` hold a ruleset, replaced whole; `words` are the claims, `records` the last section in pieces.
+    """Make `path` hold a ruleset, replaced whole; `words` are the claims, `records` their section in portions.
 
     Gives the header as it was written: with sections and digest, whatever `header` had there.
     """
-    parts: list[Sequence[Octets]] = [[catalogue.to_json()], [words.tobytes()], [table], records]
-    sections = []
-    offset = HEADER_SIZE
-    for part in parts:
-        offset = aligned(offset)
-        sections.append(Section(offset, sum(len(piece) for piece in part)))
-        offset = sections[-1].end
-    catalogue_at, claims_at, table_at, records_at = sections
-    header = replace(
-        header, catalogue=catalogue_at, claims=claims_at, table=table_at, records=records_at, digest=bytes(32)
-    )
+    parts: list[Sequence[Octets]] = [[table], records, [words.tobytes()], [catalogue.to_json()], []]
+    sections = _sections(HEADER_SIZE, [sum(map(len, part)) for part in parts])
     with replacing(path) as file, ThreadPoolExecutor(1) as beside:
-        hashing = beside.submit(_digest, header, parts, sections)  # as long as writing: side by side they take half
+        hashing = beside.submit(_digests, parts, sections)  # as long as writing: side by side they take half
         file.write(bytes(HEADER_SIZE))
-        for piece in _padded(parts, sections):
-            file.write(piece)
-        header = replace(header, digest=hashing.result())
+        for octets in _padded(parts, sections):
+            file.write(octets)
+        digests = hashing.result()
+        file.write(digests)
+        header = _placed(header, sections, digests)
         file.seek(0)
         file.write(header.pack())
     return header
 
 
-def _digest(header: Header, parts: Sequence[Sequence[Octets]], sections: Sequence[Section]) -> bytes:
-    digest = hashlib.sha256(header.pack())
-    for piece in _padded(parts, sections):
-        digest.update(piece)
-    return digest.digest()
+def write_amended(
+    path: Path,
+    old: Ruleset,
+    header: Header,
+    catalogue: Catalogue,
+    words: array[int],
+    patches: Mapping[int, bytes],
+    more: bytes,
+    proved: Callable[[], None],
+) -> Header:
+    """Make `path` hold what `old` does with other claims and catalogue; nobody has waited for the disk then.
+
+    `patches` has octets of the table and the records by their place in the file, `more` stands behind the records.
+    Gives the header as `write_ruleset` does. The old file's digests are taken over: it must be sound, and `proved` is
+    called before `path` is replaced, to raise where it is not. Raises RulesetError where its file is another one now.
+    """
+    begun = old.header.records.end
+    parts: list[Sequence[Octets]] = [[words.tobytes()], [catalogue.to_json()], []]
+    records = Section(old.header.records.offset, old.header.records.size + len(more))
+    sections = [old.header.table, records, *_sections(records.end, [sum(map(len, part)) for part in parts])]
+    end = sections[-1].offset
+    with replacing(path, durable=False) as file:
+        descriptor = file.fileno()
+        _copy(old, descriptor, begun)
+        for at, octets in patches.items():
+            _write(descriptor, octets, at)
+        _write(descriptor, b"".join([more, *_padded(parts, sections[2:], records.end)]), begun)
+        dirty = {place // PIECE for at, octets in patches.items() for place in (at, at + len(octets) - 1)}
+        dirty.update(range(begun // PIECE, piece_count(end)))
+        with old.section(old.header.pieces) as known:
+            digests = renewed(
+                bytes(known), sorted(dirty), end, lambda start, stop: os.pread(descriptor, stop - start, start)
+            )
+        _write(descriptor, digests, end)
+        header = _placed(header, sections, digests)
+        _write(descriptor, header.pack(), 0)
+        proved()
+    return header
 
 
-def _padded(parts: Sequence[Sequence[Octets]], sections: Sequence[Section]) -> Iterator[Octets]:
-    end = HEADER_SIZE
+def _sections(end: int, sizes: Sequence[int]) -> list[Section]:
+    sections = []
+    for size in sizes:
+        sections.append(Section(aligned(end), size))
+        end = sections[-1].end
+    return sections
+
+
+def _placed(header: Header, sections: Sequence[Section], digests: bytes) -> Header:
+    """Give the header with sections and digest; `digests` are those of the file's pieces."""
+    table, records, claims, catalogue, pieces = sections
+    header = replace(
+        header,
+        table=table,
+        records=records,
+        claims=claims,
+        catalogue=catalogue,
+        pieces=Section(pieces.offset, len(digests)),
+        digest=bytes(32),
+    )
+    return replace(header, digest=overall(header.pack(), digests))
+
+
+def _digests(parts: Sequence[Sequence[Octets]], sections: Sequence[Section]) -> bytes:
+    pieces = Pieces()
+    for octets in _padded(parts, sections):
+        pieces.update(octets)
+    return pieces.finish()
+
+
+def _padded(parts: Sequence[Sequence[Octets]], sections: Sequence[Section], end: int = HEADER_SIZE) -> Iterator[Octets]:
     for part, section in zip(parts, sections, strict=True):
         yield bytes(section.offset - end)
         yield from part
         end = section.end
+
+
+def _copy(old: Ruleset, descriptor: int, end: int) -> None:
+    """Copy a file up to `end`, within the kernel; where the file system can, both share the octets on the disk."""
+    with old.path.open("rb") as file:
+        if file.read(HEADER_SIZE) != old.octets[:HEADER_SIZE]:
+            raise RulesetError(f"{old.path} is another file now")
+        done = 0
+        try:
+            while done < end:
+                copied = os.copy_file_range(file.fileno(), descriptor, end - done, done, done)
+                if not copied:
+                    break
+                done += copied
+        except OSError:  # the file system cannot: what is left is written
+            pass
+    with memoryview(old.octets) as octets:
+        _write(descriptor, octets[done:end], done)
+
+
+def _write(descriptor: int, octets: Octets, at: int) -> None:
+    """Write all of `octets` from `at` on, in as many portions as the system takes."""
+    with memoryview(octets) as view:
+        done = 0
+        while done < len(view):
+            done += os.pwrite(descriptor, view[done:], at + done)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from blockd.ruleset.format import FORMAT
 from tests.daemon.harness import Daemon, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
@@ -64,6 +65,23 @@ def test_older_version_is_used_where_the_current_one_is_damaged(tmp_path: Path, 
         assert "Version 2 is passed over at start" in daemon.log
         until(lambda: daemon.ask("second.example").addresses == SINKHOLE, "what was accepted is compiled anew")
         assert daemon.ask("first.example").rcode == "NXDOMAIN"
+
+
+def test_a_ruleset_of_an_older_format_is_compiled_anew_from_what_was_accepted(
+    tmp_path: Path, resolver: UpstreamSimulator
+) -> None:
+    write_list(tmp_path / "list", ["listed.example"])
+    daemon = Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"}, upstream=resolver.address)
+    with daemon:
+        pass
+    (tmp_path / "list").unlink()
+    old = daemon.state_dir / "rulesets" / "000001.ruleset"
+    content = bytearray(old.read_bytes())
+    content[8:10] = (FORMAT - 1).to_bytes(2, "little")
+    old.write_bytes(content)
+    with daemon:
+        assert daemon.ask("listed.example").addresses == SINKHOLE
+        assert f"its format is {FORMAT - 1}" in daemon.log
 
 
 def test_damaged_mark_and_states_are_no_obstacle(tmp_path: Path, resolver: UpstreamSimulator) -> None:

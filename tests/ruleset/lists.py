@@ -8,7 +8,10 @@ from pathlib import Path
 from blockd.names import Network, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
+from blockd.ruleset.digest import SIZE, Pieces, overall
+from blockd.ruleset.format import DIGEST_OFFSET, HEADER, HEADER_SIZE
 
+PIECES_AT = 23  # the header's field that says where the digests of pieces begin
 NOW = 1_000_000  # seconds since the epoch
 
 
@@ -37,6 +40,20 @@ def order(
         lifted_on=lifted_on,
         cname=cname,
     )
+
+
+def sealed(octets: bytes) -> bytes:
+    """Give a changed file the digests that fit it, as somebody who means harm would."""
+    end = HEADER.unpack_from(octets)[PIECES_AT]
+    if HEADER_SIZE <= end <= len(octets):
+        pieces = Pieces()
+        pieces.update(octets[HEADER_SIZE:end])
+        digests = pieces.finish()
+        octets = octets[:end] + digests
+    else:
+        digests = b""
+    blank = octets[:DIGEST_OFFSET] + bytes(SIZE) + octets[DIGEST_OFFSET + SIZE : HEADER_SIZE]
+    return octets[:DIGEST_OFFSET] + overall(blank, digests) + octets[DIGEST_OFFSET + SIZE :]
 
 
 def key_of(text: str) -> bytes:

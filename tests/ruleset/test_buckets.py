@@ -4,7 +4,7 @@ import pytest
 
 from blockd.errors import RulesetError
 from blockd.ruleset import format as ruleset_format
-from blockd.ruleset.format import BUCKET, BUCKET_SIZE, ENTRY
+from blockd.ruleset.format import BUCKET_SIZE, ENTRY
 
 pytest.importorskip("blockd.ruleset._buckets", reason="blockd was installed without its C part")
 
@@ -35,27 +35,3 @@ def test_more_records_than_were_announced_get_more_buckets() -> None:
 def test_hash_keys_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="16 octets"):
         _buckets.table_of(bytearray(), 0, bytes(15), unheard)
-
-
-def one_bucket(*offsets: int) -> bytearray:
-    table = bytearray(BUCKET_SIZE)
-    BUCKET.pack_into(table, 0, *bytes(10), *offsets, *bytes(10 - len(offsets)), len(offsets), 0, 0)
-    return table
-
-
-def test_offsets_move_by_what_is_cut_before_them() -> None:
-    table = one_bucket(0, 50, 70, 65_536, 65_600, 0xFFFFFFF0)
-    _buckets.close_holes(table, [(20, 10), (60, 7), (65_550, 33)])
-    assert table == one_bucket(0, 40, 53, 65_519, 65_550, 0xFFFFFFF0 - 50)
-    _buckets.close_holes(table, [])
-    assert table == one_bucket(0, 40, 53, 65_519, 65_550, 0xFFFFFFF0 - 50)
-
-
-def test_holes_and_buckets_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValueError, match="order"):
-        _buckets.close_holes(one_bucket(0), [(7, 1), (7, 1)])
-    with pytest.raises(OverflowError):
-        _buckets.close_holes(one_bucket(0), [(1 << 32, 1)])
-    with pytest.raises(RulesetError, match="more entries"):
-        _buckets.close_holes(bytearray(b"\xff" * BUCKET_SIZE), [(1, 1)])
-    _buckets.close_holes(bytearray(b"\xff" * (BUCKET_SIZE - 1)), [(1, 1)])  # no whole bucket

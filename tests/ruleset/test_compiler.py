@@ -61,10 +61,10 @@ def test_the_returned_header_is_the_files(tmp_path: Path) -> None:
 
 def test_sections_start_at_cache_lines(tmp_path: Path) -> None:
     header = compiled(tmp_path / "r", feed("f", listing(order("o"), *some_names(100)))).header
-    sections = (header.catalogue, header.claims, header.table, header.records)
+    sections = (header.table, header.records, header.claims, header.catalogue, header.pieces)
     assert all(section.offset % BUCKET_SIZE == 0 for section in sections)
-    assert header.catalogue.offset == HEADER_SIZE
-    assert header.records.end == (tmp_path / "r").stat().st_size
+    assert header.table.offset == HEADER_SIZE
+    assert header.pieces.end == (tmp_path / "r").stat().st_size
 
 
 def test_nothing_at_all_compiles(tmp_path: Path) -> None:

@@ -210,9 +210,9 @@ def test_a_damaged_file_is_told_and_nothing_worse(
     compile_ruleset([feed("list", listing(BLOCKED, *some_names(100)))], good, created=NOW, randomness=octets)
     content = bytearray(good.read_bytes())
     whole = Ruleset.open(good)
-    start = whole.header.claims.offset
+    start, end = whole.header.table.offset, whole.header.catalogue.offset
     for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(start, len(content) - 1))] = data.draw(st.integers(0, 255))
+        content[data.draw(st.integers(start, end - 1))] = data.draw(st.integers(0, 255))
     bad.write_bytes(content)
     broken = Ruleset.open(bad, verify=False)
     popular = [key_of("host-1.example"), key_of("www.host-2.example"), DomainName(b"\x01a").key]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from pathlib import Path
 
@@ -13,10 +12,11 @@ from blockd.names import hashed
 from blockd.orders import NEVER, NO_TIER, Action, Order
 from blockd.resolver.clients import packed_host
 from blockd.ruleset import Enforced, OrderStates, Ruleset, compile_ruleset, salts, write_states
-from blockd.ruleset.format import DIGEST_OFFSET, HEADER_SIZE, Header
+from blockd.ruleset.format import HEADER_SIZE, Header
 from tests.resolver import corpus
 from tests.resolver.rig import keys_of
 from tests.resolver.twins import BROKEN, RULINGS, SERVED, STRANGERS
+from tests.ruleset.lists import sealed
 
 table = pytest.importorskip("blockd.ruleset._table", reason="the native engine was not built")
 
@@ -169,13 +169,6 @@ def test_a_file_with_any_bit_flipped_is_refused(path: Path) -> None:
             Ruleset.open(flipped)
 
 
-def with_digest(octets: bytearray) -> bytes:
-    """Give a file the digest that belongs to it."""
-    octets[DIGEST_OFFSET : DIGEST_OFFSET + 32] = bytes(32)
-    octets[DIGEST_OFFSET : DIGEST_OFFSET + 32] = hashlib.sha256(octets).digest()
-    return bytes(octets)
-
-
 def edited(whole: bytes, chance: random.Random) -> bytes:
     """Give a file some of whose fields lie, with the digest that belongs to it."""
     octets = bytearray(whole)
@@ -189,7 +182,7 @@ def edited(whole: bytes, chance: random.Random) -> bytes:
         at -= at % width
         value = chance.choice((0, 1, 11, 64, 255, len(whole), 0x7FFFFFFF, (1 << 64) - 1, chance.randrange(1 << 64)))
         octets[at : at + width] = (value & (1 << 8 * width) - 1).to_bytes(width, "little")
-    return with_digest(octets)
+    return sealed(bytes(octets))
 
 
 def test_a_file_whose_fields_lie_is_refused_or_read_within_its_bounds(path: Path, tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""The digest of a ruleset file, made of the digests of its pieces, so that what has not changed is not hashed again.
+
+A piece is PIECE octets of the file, counted from its start; the first lacks the header, the last ends where the section
+of the pieces' digests begins. The file's digest is SHA-256 over the header with the digest's own octets zero, followed
+by that section. So it says what the whole file holds, as one over all octets would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from blockd.ruleset.format import HEADER_SIZE
+
+PIECE = 1 << 18  # octets: a change of some names hashes a few of them, and their digests take an eight-thousandth
+SIZE = 32  # octets of a digest
+_THREADS = 2  # that verify: one alone is slower than memory
+_FEW = 16  # pieces that are not worth a second thread
+
+
+def piece_count(end: int) -> int:
+    """Give how many pieces a file has whose section of digests begins at `end`."""
+    return -(-end // PIECE)
+
+
+def piece_range(index: int, end: int) -> tuple[int, int]:
+    """Give where a piece begins and ends."""
+    return max(index * PIECE, HEADER_SIZE), min((index + 1) * PIECE, end)
+
+
+def overall(header: bytes, digests: bytes | bytearray | memoryview) -> bytes:
+    """Give the digest of a file; `header` has zeros for it."""
+    digest = hashlib.sha256(header)
+    digest.update(digests)
+    return digest.digest()
+
+
+class Pieces:
+    """Hashes what stands behind the header, in whatever portions it comes."""
+
+    def __init__(self) -> None:
+        self._at = HEADER_SIZE
+        self._hash = hashlib.sha256()
+        self.digests = bytearray()
+
+    def update(self, octets: bytes | bytearray | memoryview) -> None:
+        """Take the next octets."""
+        with memoryview(octets) as view:
+            done = 0
+            while done < len(view):
+                step = min(PIECE - self._at % PIECE, len(view) - done)
+                self._hash.update(view[done : done + step])
+                done += step
+                self._at += step
+                if self._at % PIECE == 0:
+                    self._cut()
+
+    def finish(self) -> bytes:
+        """Give the digests of all pieces."""
+        if self._at % PIECE:
+            self._cut()
+        return bytes(self.digests)
+
+    def _cut(self) -> None:
+        self.digests += self._hash.digest()
+        self._hash = hashlib.sha256()
+
+
+def first_damaged(octets: memoryview, end: int, digests: memoryview) -> int | None:
+    """Give where the first piece begins that is not what `digests` say; None where all are. Reads the whole file."""
+    count = piece_count(end)
+
+    def damaged(indices: Iterable[int]) -> int | None:
+        for index in indices:
+            start, stop = piece_range(index, end)
+            if hashlib.sha256(octets[start:stop]).digest() != digests[index * SIZE : (index + 1) * SIZE]:
+                return start
+        return None
+
+    if count < _FEW:
+        return damaged(range(count))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = list(pool.map(damaged, (range(part, count, _THREADS) for part in range(_THREADS))))
+    return min((start for start in found if start is not None), default=None)
+
+
+def renewed(digests: bytes, dirty: Iterable[int], end: int, read: Callable[[int, int], bytes]) -> bytes:
+    """Give the digests of a file that holds what another did but for the pieces in `dirty`; `read(start, stop)` reads.
+
+    Pieces that the other did not have must be in `dirty`.
+    """
+    made = bytearray(digests[: piece_count(end) * SIZE].ljust(piece_count(end) * SIZE, b"\0"))
+    for index in dirty:
+        made[index * SIZE : (index + 1) * SIZE] = hashlib.sha256(read(*piece_range(index, end))).digest()
+    return bytes(made)
