@@ -25,7 +25,7 @@ from blockd.ruleset.amender import Amender
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.native import is_native
 from blockd.ruleset.writing import write_amended
-from blockd.settings import DomainsFeed, SignedFeed, TransferFeed
+from blockd.settings import DomainsFeed, OverridesFeed, SignedFeed, TransferFeed
 
 
 def amend(
@@ -44,14 +44,16 @@ def amend(
     What is made lists the same names with the same claims as what `build` would make, with the same catalogue and the
     same reports. `reports` and `held` have those of the accepted content, by feed. It is made where the file in force
     came from the same feeds with the same config and their accepted content, where all news are lists of domains,
-    differences of transferred zones or signed orders, and where they pass the gate. None is also given where a file
+    differences of transferred zones, signed orders or overrides, and where they pass the gate. None is also given where a file
     cannot be read. Nobody has waited for the disk to have what is made.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
     if (
         not news
         or not is_native()
-        or not all(isinstance(c.feed, DomainsFeed | TransferFeed | SignedFeed) and c.accepted for c in news)
+        or not all(
+            isinstance(c.feed, DomainsFeed | TransferFeed | SignedFeed | OverridesFeed) and c.accepted for c in news
+        )
     ):
         return None
     accepted = [replace(candidate, incoming=None) for candidate in candidates]
@@ -75,7 +77,7 @@ def amend(
             before, holding = reports.get(name), built.held.get(name)
             if holding is None:
                 return None
-            if isinstance(candidate.feed, SignedFeed):
+            if isinstance(candidate.feed, SignedFeed | OverridesFeed):
                 orders = amend_signed(candidate, catalogue, amender, holding, gate)
                 if orders is None:
                     return None

@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TypeVar
 
-from blockd.errors import FeedRefused
+from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.bundle import read_bundle
 from blockd.feeds.lists import DomainLines, read_list, read_scopes, read_transferred, read_zone
 from blockd.feeds.named import NamedLines, text_path
@@ -27,6 +27,7 @@ from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.format import Header
 from blockd.ruleset.held import HeldReport
+from blockd.ruleset.salts import salts_of
 from blockd.settings import (
     AdblockFeed,
     AnyFeed,
@@ -142,6 +143,7 @@ def build(
                 _judge(gate, record, before.get(record.name), news[record.name])
 
         try:
+            _refuse_salts(inputs, created)
             built.header = compile_ruleset(
                 inputs,
                 path,
@@ -179,6 +181,18 @@ def _without_news(candidate: Candidate) -> Candidate:
     """Fall back to what was accepted; where that is what has just failed, to nothing."""
     accepted = candidate.accepted if candidate.incoming else None
     return _whole(replace(candidate, incoming=None, accepted=accepted))
+
+
+def _refuse_salts(inputs: Sequence[FeedInput], created: int) -> None:
+    """Refuse the first feed whose confidential orders bring more salts than a ruleset may have."""
+    orders: list[Order] = []
+    for feed in sorted(inputs, key=lambda feed: (feed.priority, feed.name)):
+        orders += feed.orders
+        try:
+            salts_of(orders, created)
+        except RulesetError as error:
+            sentence = f"Feed {feed.name} has more confidential orders than go with those before it: {error}."
+            raise _Refusal(feed.name, FeedRefused("too large", sentence)) from error
 
 
 def _whole(candidate: Candidate) -> Candidate:

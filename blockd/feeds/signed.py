@@ -26,6 +26,7 @@ from blockd.feeds.signed_documents import Documents, ListTexts
 from blockd.feeds.signed_part import Delegation, Part, delegations, part_of, refused
 from blockd.feeds.signed_trust import TOP, Attempt, Trust
 from blockd.orders import OrderDocument
+from blockd.ruleset.salts import MAX_SALTS
 
 __all__ = ["SignedRepository", "SignedVersion", "read_bundle", "write_bundle"]
 
@@ -176,6 +177,7 @@ def _documents(own: Given, given: Sequence[Given]) -> tuple[tuple[OrderDocument,
     found: list[OrderDocument] = []
     hashes: list[tuple[str, str]] = []
     left_out: dict[str, FeedRefused] = {}
+    salts: set[bytes] = set()
     for one in (own, *given):
         if one.part is None:
             continue
@@ -184,10 +186,25 @@ def _documents(own: Given, given: Sequence[Given]) -> tuple[tuple[OrderDocument,
             if owner != one.delegation.role:
                 left_out[one.delegation.role] = _taken(one.delegation, identifier, owner)
                 continue
+            if document.order.is_confidential:
+                salts.add(document.order.salt)
+                if len(salts) > MAX_SALTS:
+                    salts.remove(document.order.salt)
+                    left_out[one.delegation.role] = _salted(one.delegation, identifier)
+                    continue
             found.append(document)
             target = one.part.orders[identifier]
             hashes.append((target.path, target.hashes["sha256"]))
     return tuple(found), hashlib.sha256(json.dumps(hashes).encode()).hexdigest(), left_out
+
+
+def _salted(delegation: Delegation, identifier: str) -> FeedRefused:
+    return FeedRefused(
+        "too large",
+        f"{delegation.subject} has a confidential order {identifier} with one salt more than the {MAX_SALTS} that all "
+        "orders of a repository may have: it is left out, all else of this authority is in force. One salt does for all "
+        "confidential orders of an authority.",
+    )
 
 
 def _taken(delegation: Delegation, identifier: str, owner: str) -> FeedRefused:

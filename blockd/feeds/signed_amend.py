@@ -31,7 +31,7 @@ from blockd.ruleset.claims import ClaimSets
 from blockd.ruleset.format import MAX_ORDERS
 from blockd.ruleset.guard import Guard
 from blockd.ruleset.held import HeldReport
-from blockd.settings import AnyFeed, SignedFeed
+from blockd.settings import AnyFeed, OverridesFeed, SignedFeed
 
 _Scopes = dict[bytes, tuple[int, int]]
 """By key, the scope that an order has for it and the one that it gets; 0 for none."""
@@ -77,7 +77,7 @@ def amend_signed(
     Raises RulesetError where the ruleset does not hold what it should, and FeedRefused as the gate does, or where
     a bundle or a list cannot be used.
     """
-    assert isinstance(candidate.feed, SignedFeed)  # noqa: S101 - `amend` has looked
+    assert isinstance(candidate.feed, SignedFeed | OverridesFeed)  # noqa: S101 - `amend` has looked
     assert candidate.accepted is not None  # noqa: S101
     assert candidate.incoming is not None  # noqa: S101
     try:

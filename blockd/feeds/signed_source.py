@@ -9,6 +9,7 @@ from blockd.errors import FeedRefused
 from blockd.feeds.bundle import AuthorityVersion, write_bundle
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.feeds.mirrors import Mirrors
+from blockd.feeds.name_lists import NameLists
 from blockd.feeds.signed import SignedRepository
 from blockd.settings import SignedFeed
 
@@ -44,7 +45,9 @@ class SignedSource:
                 root = self._feed.root.read_bytes()
             except OSError as error:
                 raise FeedRefused("missing", f"The root of trust {self._feed.root} cannot be read: {error}.") from error
-            self._repository = SignedRepository(self._feed.url, root, self._folder)
+            self._repository = SignedRepository(
+                self._feed.url, root, self._folder, texts=NameLists(self._folder / "lists")
+            )
             self._mirrors = Mirrors(self._feed.name, self._repository, (self._feed.url, *self._feed.mirrors))
         version = self._mirrors.fetch()
         self.expires, self.authorities = version.expires, version.authorities
