@@ -27,6 +27,8 @@ from blockd.ruleset.native import is_native
 from blockd.ruleset.writing import write_amended
 from blockd.settings import DomainsFeed, OverridesFeed, SignedFeed, TransferFeed
 
+_AMENDED = (DomainsFeed, TransferFeed, SignedFeed, OverridesFeed)
+
 
 def amend(
     candidates: Sequence[Candidate],
@@ -44,17 +46,11 @@ def amend(
     What is made lists the same names with the same claims as what `build` would make, with the same catalogue and the
     same reports. `reports` and `held` have those of the accepted content, by feed. It is made where the file in force
     came from the same feeds with the same config and their accepted content, where all news are lists of domains,
-    differences of transferred zones, signed orders or overrides, and where they pass the gate. None is also given where a file
-    cannot be read. Nobody has waited for the disk to have what is made.
+    differences of transferred zones, signed orders or overrides, and where they pass the gate. None is also given where
+    a file cannot be read. Nobody has waited for the disk to have what is made.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
-    if (
-        not news
-        or not is_native()
-        or not all(
-            isinstance(c.feed, DomainsFeed | TransferFeed | SignedFeed | OverridesFeed) and c.accepted for c in news
-        )
-    ):
+    if not news or not is_native() or not all(isinstance(c.feed, _AMENDED) and c.accepted for c in news):
         return None
     accepted = [replace(candidate, incoming=None) for candidate in candidates]
     with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:

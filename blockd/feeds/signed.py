@@ -201,9 +201,9 @@ def _documents(own: Given, given: Sequence[Given]) -> tuple[tuple[OrderDocument,
 def _salted(delegation: Delegation, identifier: str) -> FeedRefused:
     return FeedRefused(
         "too large",
-        f"{delegation.subject} has a confidential order {identifier} with one salt more than the {MAX_SALTS} that all "
-        "orders of a repository may have: it is left out, all else of this authority is in force. One salt does for all "
-        "confidential orders of an authority.",
+        f"{delegation.subject} has a confidential order {identifier} with one salt more than the {MAX_SALTS} that "
+        "all orders of a repository may have: it is left out, all else of this authority is in force. One salt does "
+        "for all confidential orders of an authority.",
     )
 
 

@@ -124,7 +124,7 @@ def test_what_a_line_holds_does_not_depend_on_where_a_block_ends(lines: list[byt
         (b"", "empty"),
         (b"# nothing\n", "empty"),
         (b"a.example\nb.exam", "cut"),
-        (gzip.compress(b"a.example\n" * 1000)[:-3], "cut"),
+        (gzip.compress(b"a.example\n" * 1000, mtime=0)[:-3], "cut"),
         (b"a.example\n" * 7000, "too large"),
         (b"a.example\n" * 5000 + bytes(5000) + b"\n", "binary"),
     ],

@@ -85,7 +85,7 @@ def test_damaged_questions(
     check(resolver, bytes(octets) + tail, transport, CLIENT)
 
 
-@pytest.mark.parametrize("packet", REAL)
+@pytest.mark.parametrize("packet", REAL, ids=range(len(REAL)))
 def test_questions_cut_anywhere(resolver: Resolver, packet: bytes) -> None:
     for end in range(len(packet)):
         check(resolver, packet[:end].ljust(3, b"\0") if end < 3 else packet[:end], Transport.UDP, CLIENT)

@@ -113,10 +113,26 @@ def _tell(workshop: Workshop, args: argparse.Namespace, told: Standing, seen: Se
     names = signer_names(workshop)
     show(
         args.json,
-        {**_standing(told), "done": done, "changes": [[it.what, it.subject, it.detail] for it in seen]},
-        [*(it.line() for it in seen), _line(names, told)],
+        {
+            **_standing(told),
+            "file": str(_place(workshop, told)),
+            "done": done,
+            "changes": [[it.what, it.subject, it.detail] for it in seen],
+        },
+        [
+            *(it.line() for it in seen),
+            _line(names, told),
+            f"The signatures are in {_place(workshop, told)}; another copy of DIR takes them with sign --add FILE.",
+        ],
     )
     return _DONE
+
+
+def _place(workshop: Workshop, told: Standing) -> Path:
+    """Give where the signatures lie: with what is signed, or with what is pending."""
+    if told.is_complete:
+        return workshop.metadata / f"{told.version}.{told.role}.json"
+    return workshop.pending / f"{told.role}.json"
 
 
 def _standing(told: Standing) -> dict[str, object]:

@@ -100,6 +100,7 @@ def test_a_signed_notify_is_heard_and_answered_signed(listener: Make) -> None:
         (notify(key=dns.tsig.Key("others", b"x" * 32, "hmac-sha256")), PRIMARY, True, "NOTAUTH"),
         (notify(key=KEY), PRIMARY, False, "NOTAUTH"),
     ],
+    ids=range(8),
 )
 def test_all_others_are_not_heard(listener: Make, packet: bytes, host: str, signed: bool, rcode: str) -> None:
     made = listener(signed=signed)
