@@ -86,6 +86,13 @@ class Tracked:
                 )  # fmt: skip
         self.authority_refusals = {role: part.refusal for role, part in refused.items()}
 
+    def forget_waiting(self) -> None:
+        """Remove what has waited behind a pin; it is fetched anew."""
+        try:
+            self.state.drop_waiting()
+        except OSError as error:
+            log.error("What waited of feed %s cannot be removed: %s.", self.watch.feed.name, error)
+
     def confirm(self, now: float) -> None:
         """Note that what was accepted is still what the feed gives."""
         self.state.checked = now

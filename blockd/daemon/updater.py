@@ -59,10 +59,7 @@ class Updater:
             if state.expires is None:
                 tracked.renew()  # a zone's source knows it by itself
             tracked.save()
-            try:
-                state.drop_waiting()  # it is fetched anew
-            except OSError as error:
-                log.error("What waited of feed %s cannot be removed: %s.", feed.name, error)
+            tracked.forget_waiting()
         self._gate = gate
         self._enforcement = enforcement
         self._compiled = compiled
@@ -156,11 +153,9 @@ class Updater:
         return woken
 
     def _must_have(self, names: Sequence[str]) -> None:
-        unknown = [name for name in names if name not in self.feeds]
-        if unknown:
-            raise CommandError(
-                f"There is no feed {unknown[0]!r}; configured are: {', '.join(configured(self.feeds)) or 'none'}."
-            )
+        if unknown := [name for name in names if name not in self.feeds]:
+            known = ", ".join(configured(self.feeds)) or "none"
+            raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {known}.")
 
     async def _look_forever(self, tracked: Tracked) -> None:
         while True:

@@ -79,7 +79,7 @@ class Authorities:
 
     def give(self, attempt: Attempt, delegation: Delegation, before: Part | None, room: Room) -> Given:
         """Give the newest of a role, or what it gave before."""
-        if before is None and f"{delegation.role}.json" not in attempt.snapshot.meta:
+        if delegation.fault is None and before is None and f"{delegation.role}.json" not in attempt.snapshot.meta:
             return Given(delegation, None, {})  # it has signed nothing yet
         wanted = None
         failures = attempt.failures

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from blockd.cli import main
 from blockd.errors import FeedRefused
-from blockd.feeds import watch
+from blockd.feeds import signed_source
 from blockd.feeds.bundle import AuthorityVersion, SignedVersion, read_bundle, write_bundle
 from blockd.orders import OrderDocument, parse_document
 
@@ -25,13 +25,16 @@ class BundledRepository:
     def __init__(self, url: str, *_: object, **_more: object) -> None:
         self._folder = Path(urlsplit(url).path)
 
-    def fetch(self) -> SignedVersion:
+    def fetch(self, _url: str = "") -> SignedVersion:
         with (self._folder / "looks").open("a", encoding="ascii") as file:
             file.write(f"{time.monotonic()}\n")
         version = read_bundle(self._folder / "bundle")
         if version.expires <= time.time():
             raise FeedRefused("expired", "The timestamp has expired; what it gave before stays in force.")
         return version
+
+    def evidence(self) -> dict[str, bytes]:
+        return {}
 
 
 class Bundles:
@@ -77,5 +80,5 @@ class Bundles:
 
 
 if __name__ == "__main__":
-    setattr(watch, "SignedRepository", BundledRepository)  # noqa: B010 - mypy has the module's own names
+    setattr(signed_source, "SignedRepository", BundledRepository)  # noqa: B010 - mypy has the module's own names
     sys.exit(main())

@@ -28,7 +28,7 @@ from tests.daemon.answer import Answer
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"  # real lists, where this machine has them
 PATIENCE = 20.0  # seconds after which a condition that a test waits for counts as missed
-PORTS = (12_000, 32_000)  # below what the kernel gives to outgoing sockets
+PORTS = range(12_000, 32_000)  # below what the kernel gives to outgoing sockets
 HAS_IPV6 = Path("/proc/net/if_inet6").exists() and "00000000000000000000000000000001" in Path(
     "/proc/net/if_inet6"
 ).read_text(encoding="ascii")
@@ -54,7 +54,7 @@ def free_port() -> int:
     """Give a port that nobody has on loopback, over UDP and TCP, IPv4 and IPv6, and that was not given before."""
     hosts = ("127.0.0.1", "::1") if HAS_IPV6 else ("127.0.0.1",)
     for _ in range(200):
-        port = random.randint(*PORTS)  # noqa: S311 - no secret
+        port = random.choice(_ours())  # noqa: S311 - no secret
         if port in _given:
             continue
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
@@ -65,6 +65,13 @@ def free_port() -> int:
             _given.add(port)
             return port
     raise AssertionError("no port is free")
+
+
+def _ours() -> range:
+    """Give the ports of this test process: of several side by side none must take what another is about to bind."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    index = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return PORTS[index * len(PORTS) // count : (index + 1) * len(PORTS) // count]
 
 
 def write_list(path: Path, names: Sequence[str]) -> None:

@@ -62,9 +62,9 @@ def test_everything_that_counts_is_recorded_and_nothing_about_clients(daemon: Da
     assert {"enforced", "self-test", "order", "rollback", "release", "refused", "good-again"} <= set(found)
     lines = daemon.run_verb("audit", "--json", "--order", "order-1").stdout.splitlines()
     told = [json.loads(line)["body"] for line in lines]
-    assert [body["state"] for body in told][:2] == ["in force", "lifted"]
-    assert told[1]["change"] == "lifted"
-    assert told[1]["seconds"] >= 0
+    assert [body["state"] for body in told][:3] == ["in force", "in force", "lifted"]  # the second with its end
+    assert told[2]["change"] == "lifted"
+    assert told[2]["seconds"] >= 0
     assert "within" in daemon.run_verb("audit", "--order", "order-2").stdout
     octets = (daemon.state_dir / "audit.db").read_bytes()
     assert b"asked.example" not in octets
@@ -166,5 +166,7 @@ def test_name_is_proved_while_the_daemon_runs_and_when_it_is_down(daemon: Daemon
     done = daemon.run_verb("audit", "prove", "listed.example", moment, "--export", str(tmp_path / "proof"))
     assert done.returncode == 0, done.stderr
     shutil.rmtree(daemon.state_dir / "rulesets")
-    assert "kept" in daemon.run_verb("audit", "prove", "listed.example", moment).stdout
+    proved = daemon.run_verb("audit", "prove", "listed.example", moment).stdout
+    assert "listed.example was blocked" in proved
+    assert "proved by signatures, verified anew" in proved
     assert daemon.run_verb("audit", "prove", "listed.example", "yesterday").returncode == 2
