@@ -104,6 +104,7 @@ class ControlProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
+        self._state.tidy()  # what the one before was writing when it died
         self._accounts.begin(
             engine=engine_name(),
             config=self._work.config,
@@ -111,7 +112,6 @@ class ControlProcess:
             restarted=not self._work.announce,
         )
         self._stating.begin()
-        self._state.tidy()  # what the one before was writing when it died
         await self._enforcing.begin(self._work.version)
         self._registry.register(Collector(self._work.counters, list(REASONS), self._sample))
         serving = await self._serve()
