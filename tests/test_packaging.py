@@ -35,7 +35,13 @@ FORBIDDEN = re.compile(
 )
 # The module of a package, where its name is another.
 MODULES = {"dnspython": "dns", "prometheus-client": "prometheus_client", "python-pkcs11": "pkcs11", "pyyaml": "yaml"}
-NOT_IMPORTED = {"Cython", "mypy", "ruff", "types-PyYAML"}  # run by `make test`, but the last, which is for mypy
+NOT_IMPORTED = {
+    "Cython",
+    "mypy",
+    "pytest-xdist",
+    "ruff",
+    "types-PyYAML",
+}  # run by `make test`, but the last, which is for mypy
 
 
 def _project() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from blockd.daemon.comparing import compared
 from blockd.errors import RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Versions
+from blockd.ruleset.diff import Changes
 from blockd.ruleset.version_record import Difference, Source, VersionRecord
 from blockd.settings import AnyFeed, OverridesFeed, TextFeed, TransferFeed
 
@@ -37,6 +38,7 @@ class News:
     rejects: Mapping[str, Telling] = field(default_factory=dict)  # by feed
     held: Mapping[str, Telling] = field(default_factory=dict)  # entries that the gate held back, by feed
     names: Sequence[bytes] = ()  # some keys that are known to have come or gone
+    changes: Changes | None = None  # from the version before, where that is known
 
 
 class History:
@@ -62,7 +64,7 @@ class History:
             await asyncio.to_thread(self._write, enforced, before, news, now, rollback, reason)
         except OSError as error:
             log.warning("The record of version %d cannot be written: %s. It is enforced.", enforced.version, error)
-        if news is not None and before is not None:
+        if news is not None and before is not None and news.changes is None:
             task = asyncio.create_task(self._compare(before, enforced.version))
             self._comparing.add(task)
             task.add_done_callback(self._comparing.discard)
@@ -80,6 +82,8 @@ class History:
         record = None if news else versions.record(version)
         if record is None:
             record = self._new(enforced, versions.record(before) if before is not None else None, news)
+            if news is not None and news.changes is not None and before is not None:
+                record = replace(record, difference=_difference(before, news.changes))
         begun = record.begun(now, rollback=rollback, reason=reason)
         if begun is not record or news is not None:
             begun.write(versions.record_path(version))
@@ -118,11 +122,14 @@ class History:
             changes = await compared(versions.ruleset(before), versions.ruleset(version))
             record = versions.record(version)
             if record is not None:
-                difference = Difference(before, changes.added, changes.removed, changes.changed)
                 path = versions.record_path(version)
-                await asyncio.to_thread(replace(record, difference=difference).write, path)
+                await asyncio.to_thread(replace(record, difference=_difference(before, changes)).write, path)
         except (RulesetError, OSError) as error:
             log.warning("What version %d changed is not known: %s.", version, error)
+
+
+def _difference(before: int, changes: Changes) -> Difference:
+    return Difference(before, changes.added, changes.removed, changes.changed)
 
 
 def _place(feed: AnyFeed) -> str:

@@ -276,10 +276,9 @@ class Updater:
                 self.feeds[name].keep_held(report)
         self._renew([self.feeds[name] for name in taken])  # what is new is never enforced as expired
         if catalogue is None or catalogue.made_from != built.made_from:
-            rejects, waiting = self._reports(built), self._held_reports(built)
-            if not await self._enforcement.enforce(
-                News(self._compiled, built.made_from, taken, rejects, waiting, built.news)
-            ):
+            reports = (self._reports(built), self._held_reports(built))
+            news = News(self._compiled, built.made_from, taken, *reports, built.news, built.changes)
+            if not await self._enforcement.enforce(news):
                 self._hold(taken)
                 return
         catalogue = self._catalogue()

@@ -27,7 +27,8 @@ from blockd.ruleset.native import is_native
 from blockd.ruleset.writing import write_amended
 from blockd.settings import DomainsFeed, OverridesFeed, SignedFeed, TransferFeed
 
-_AMENDED = (DomainsFeed, TransferFeed, SignedFeed, OverridesFeed)
+_LISTED = (DomainsFeed, TransferFeed)
+_SIGNED = (SignedFeed, OverridesFeed)
 
 
 def amend(
@@ -50,7 +51,8 @@ def amend(
     a file cannot be read. Nobody has waited for the disk to have what is made.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
-    if not news or not is_native() or not all(isinstance(c.feed, _AMENDED) and c.accepted for c in news):
+    can_be = all(isinstance(c.feed, _SIGNED) or (isinstance(c.feed, _LISTED) and c.accepted) for c in news)
+    if not news or not can_be or not is_native():
         return None
     accepted = [replace(candidate, incoming=None) for candidate in candidates]
     with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:
@@ -70,10 +72,12 @@ def amend(
         gone: set[int] = set()
         for candidate in news:
             name = candidate.feed.name
+            if candidate.accepted is None:
+                built.held[name] = HeldReport(enforced=True)  # as compiling says of what is signed
             before, holding = reports.get(name), built.held.get(name)
             if holding is None:
                 return None
-            if isinstance(candidate.feed, SignedFeed | OverridesFeed):
+            if isinstance(candidate.feed, _SIGNED):
                 orders = amend_signed(candidate, catalogue, amender, holding, gate)
                 if orders is None:
                     return None
@@ -88,6 +92,7 @@ def amend(
             built.news += some
         catalogue = ranked_anew(catalogue, gone, [candidate.feed for candidate in candidates], amender.claims)
         patches, more = amender.finish()
+        built.changes = amender.changes()
         header = replace(
             ruleset.header,
             build_id=randomness(16),

@@ -25,6 +25,7 @@ from blockd.orders import Order, OrderDocument, Scope
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
 from blockd.ruleset.builder import LineTaker
 from blockd.ruleset.compiler import unheard
+from blockd.ruleset.diff import Changes
 from blockd.ruleset.format import Header
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.salts import salts_of
@@ -82,6 +83,7 @@ class Built:
     rejects: dict[str, RejectReport] = field(default_factory=dict)  # of refused content where a feed's was refused
     held: dict[str, HeldReport] = field(default_factory=dict)  # of what is in the ruleset, for each of its feeds
     news: tuple[bytes, ...] = ()  # some keys that are known to have come or gone
+    changes: Changes | None = None  # from the ruleset in force, where it was made from that
 
 
 class _Refusal(Exception):

@@ -26,7 +26,7 @@ from blockd.names import MAX_LABEL
 from blockd.orders import ListStep, Order, OrderDocument
 from blockd.ruleset import Catalogue, Gate, OrderRecord
 from blockd.ruleset.amender import Amender
-from blockd.ruleset.catalogue import rank
+from blockd.ruleset.catalogue import FeedRecord, rank
 from blockd.ruleset.claims import ClaimSets
 from blockd.ruleset.format import MAX_ORDERS
 from blockd.ruleset.guard import Guard
@@ -78,13 +78,25 @@ def amend_signed(
     a bundle or a list cannot be used.
     """
     assert isinstance(candidate.feed, SignedFeed | OverridesFeed)  # noqa: S101 - `amend` has looked
-    assert candidate.accepted is not None  # noqa: S101
     assert candidate.incoming is not None  # noqa: S101
     try:
-        old, new = _Version.read(candidate.accepted), _Version.read(candidate.incoming)
+        new = _Version.read(candidate.incoming)
+        if candidate.accepted is None:  # it gives something for the first time
+            old, catalogue = _Version(new.folder, "", {}), _with_feed(catalogue, candidate.feed)
+        else:
+            old = _Version.read(candidate.accepted)
         return _amended(candidate, old, new, catalogue, amender, held, gate)
     except (ValueError, TypeError, KeyError, BadOrder):
         return None
+
+
+def _with_feed(catalogue: Catalogue, feed: AnyFeed) -> Catalogue:
+    """Give the catalogue with a feed that it does not have yet, in the place that compiling would give it."""
+    if any(record.name == feed.name for record in catalogue.feeds):
+        raise RulesetError(f"the ruleset has the feed {feed.name} already")
+    record = FeedRecord(feed.name, feed.type, feed.priority, 0, "")
+    feeds = sorted((*catalogue.feeds, record), key=lambda record: (record.priority, record.name))
+    return replace(catalogue, feeds=tuple(feeds))
 
 
 def ranked_anew(catalogue: Catalogue, gone: Set[int], feeds: Sequence[AnyFeed], claims: ClaimSets) -> Catalogue:

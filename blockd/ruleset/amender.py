@@ -15,6 +15,7 @@ from blockd.names import MAX_LABEL
 from blockd.names.network import KEY_IPV4
 from blockd.orders import Scope
 from blockd.ruleset.claims import ClaimSets, Joins
+from blockd.ruleset.diff import Changes
 from blockd.ruleset.format import (
     BUCKET_SIZE,
     ENTRY,
@@ -55,6 +56,8 @@ class Amender:
         self._new = bytearray()
         self._buckets: dict[int, bytearray] = {}  # those that have changed, by where they begin in the table
         self._places: dict[int, int] = {}  # where an old record's claims have changed
+        self._come: set[bytes] = set()
+        self._gone: set[bytes] = set()
 
     def release(self) -> None:
         """Let go of the ruleset."""
@@ -131,6 +134,12 @@ class Amender:
         self._claim(key, found, claims, after)
         return before, after
 
+    def changes(self) -> Changes:
+        """Count what has changed so far, as a comparison of both files would."""
+        back = len(self._come & self._gone)
+        places = sum(place != HOLE for place in self._places.values())
+        return Changes(len(self._come) - back, len(self._gone) - back, places + back)
+
     def finish(self) -> tuple[dict[int, bytes], bytes]:
         """Give the octets that change, by their place in the file, and the records to be added at the end.
 
@@ -198,6 +207,7 @@ class Amender:
         bucket[_USED_AT] = used + 1
         self._new += ENTRY.pack(place, len(key))
         self._new += key
+        self._come.add(key)
         self.entries += 1
         if key[0] < KEY_IPV4:
             self.names += 1
@@ -219,7 +229,12 @@ class Amender:
             bucket[at + slot * width : at + (slot + 1) * width] = bucket[at + last * width : at + (last + 1) * width]
             bucket[at + last * width : at + (last + 1) * width] = bytes(width)
         bucket[_USED_AT] = last
-        is_name = self._key(offset)[0] < KEY_IPV4
+        key = self._key(offset)
+        is_name = key[0] < KEY_IPV4
+        if key in self._come:
+            self._come.remove(key)
+        else:
+            self._gone.add(key)
         self._set_place(offset, HOLE)
         self.holes += size
         self.entries -= 1

@@ -18,6 +18,7 @@ from blockd.feeds.named import text_path
 from blockd.names import MAX_LABEL, DomainName, Network, hashed_key, is_hashed_key, key_from_text, name_digest
 from blockd.orders import Action, Entry, ListStep, Mandate, NameList, Order, OrderDocument, Scope
 from blockd.ruleset import Gate, Ruleset
+from blockd.ruleset.diff import Changes, Comparison
 from blockd.ruleset.digest import PIECE
 from blockd.ruleset.format import HEADER_SIZE
 from blockd.ruleset.native import ENGINE
@@ -116,6 +117,16 @@ def written(repository: Repository, found: list[tuple[OrderDocument, list[str]]]
     )
 
 
+def counted(old: Path, new: Path) -> Changes:
+    """Count what differs between two rulesets by reading both."""
+    one, two = Ruleset.open(old), Ruleset.open(new)
+    try:
+        return Comparison(one, two).count()
+    finally:
+        one.close()
+        two.close()
+
+
 Found = tuple[Mapping[bytes, object], object]
 
 
@@ -196,6 +207,7 @@ def test_amending_version_after_version_gives_what_compiling_gives(
                 in_force, built = whole.rename(folder / f"{day}-whole"), expected
             else:
                 same(again, expected, path, whole)
+                assert again.changes == counted(in_force, path)
                 in_force, built = path, again
             candidates = [replace(c, accepted=c.incoming or c.accepted, incoming=None) for c in candidates]
 
@@ -219,6 +231,19 @@ def one_change(
     if built is not None:
         same(built, made(new, folder / "whole"), folder / "new", folder / "whole")
     return built
+
+
+def test_feed_that_gives_something_for_the_first_time_is_amended_in(tmp_path: Path) -> None:
+    builder, repository = Builder(tmp_path), Repository(tmp_path)
+    listed = Candidate(domains("national", priority=20), None, builder.content("a.example", "new.example"), 0)
+    for priority in (7, 20, 50):
+        silent = Candidate(signed("ministry", priority=priority), None, None, 0)
+        first = made([listed, silent], tmp_path / "old")
+        news = [listed, replace(silent, incoming=repository.content([document("one", "new.example", "b.example")]))]
+        built = amended(news, tmp_path / "old", tmp_path / "new", first.rejects, OPEN, first.held)
+        assert built is not None
+        same(built, made(news, tmp_path / "whole"), tmp_path / "new", tmp_path / "whole")
+        assert built.changes == counted(tmp_path / "old", tmp_path / "new")
 
 
 def test_other_dates_and_texts_leave_table_and_records_as_they_are(tmp_path: Path) -> None:

@@ -73,7 +73,11 @@ def orders(draw: st.DrawFn) -> Order:
         cname=draw(st.sampled_from(["landing.example", "*.landing.example"])) if action is Action.CNAME else "",
         records=tuple(draw(RECORDS)) if action is Action.LOCAL else (),
         unknown=draw(
-            st.dictionaries(st.text(max_size=8).filter(lambda key: key not in known), JSON_VALUES, max_size=3)
+            st.dictionaries(
+                st.text(max_size=8).filter(lambda key: key not in known and not key.startswith("_")),
+                JSON_VALUES,
+                max_size=3,
+            )
         ),
     )
 
