@@ -14,6 +14,7 @@ from securesystemslib.signer import SecretsHandler, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, Targets, Timestamp
 
 from blockd.errors import PublishError
+from blockd.publish.fitting import lifted_by_accident, newest_fitting
 from blockd.publish.keys import load_key, read_public
 from blockd.publish.preparing import LIST_LIFE, RENEW_BEFORE
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
@@ -50,7 +51,12 @@ def seal(
     None where nothing is signed yet, or the keys are not here. Raises PublishError.
     """
     root = workshop.root().signed
-    targets = workshop.accepted(TARGETS)
+    current = workshop.current()
+    newest = workshop.accepted(TARGETS)
+    early = (
+        lifted_by_accident(workshop, newest.signed, current[1].signed, current[2].signed) if newest and current else {}
+    )
+    targets = current[2] if current and early else newest
     if targets is None or not _verifies(root, TARGETS, targets):
         return None
     signers = {
@@ -58,8 +64,10 @@ def seal(
     }
     if not all(signers.values()):
         return None
-    current = workshop.current()
     meta, held = _meta(workshop, targets, current[1].signed if current else None)
+    if newest is not None and early:
+        waits = f"version {newest.signed.version} waits for {', '.join(early)}, whose orders nodes would lose with it"
+        held |= {TARGETS: waits, **early}
     files = _files(workshop, meta)
     snapshot = current[1] if current else None
     if snapshot is None or not _is_fresh(root, "snapshot", snapshot, now, expires) or snapshot.signed.meta != files:
@@ -122,16 +130,7 @@ def _meta(
     held = {}
     delegations = targets.signed.delegations
     for role in (delegations.roles or {}) if delegations else {}:
-        fitting = next(
-            (
-                version
-                for version in reversed(workshop.versions(role))
-                if targets.signed.get_verification_result(
-                    role, (found := workshop.load(f"{version}.{role}.json", Targets)).signed_bytes, found.signatures
-                )
-            ),
-            0,
-        )
+        fitting = newest_fitting(workshop, targets.signed, role)
         newest = max(workshop.versions(role), default=0)
         if not newest:
             held[role] = "nothing of it is signed yet"
