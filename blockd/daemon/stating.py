@@ -69,16 +69,19 @@ class Stating:
     async def state_forever(self, interval: float | None) -> None:
         """Make one whenever the newest is older than `interval` seconds; never where that is None.
 
-        There is none before the first version: that nothing is enforced is nobody's question.
+        There is none before the first version: that nothing is enforced is nobody's question. A clock that was set
+        back makes the newest one of the future; those made since then are counted by the time that passes.
         """
-        failed = -AGAIN
+        failed, made = -AGAIN, -float("inf")
         while interval is not None:
             kept = await asyncio.to_thread(kept_statements, self._folder)
             newest = kept[-1].stat().st_mtime if kept else 0.0
-            is_due = not newest <= time.time() < newest + interval and time.monotonic() >= failed + AGAIN
-            if is_due and self._tell()["version"] is not None:
+            is_due = not newest <= time.time() < newest + interval
+            has_waited = time.monotonic() >= max(failed + AGAIN, made + interval)
+            if is_due and has_waited and self._tell()["version"] is not None:
                 try:
                     await self.state()
+                    made = time.monotonic()
                 except CommandError as error:
                     log.error("%s", error)
                     failed = time.monotonic()

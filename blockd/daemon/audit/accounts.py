@@ -83,7 +83,7 @@ class Accounts:
         taken = news.taken if news else {}
         evidence: list[bytes] = []
         for name, fetched in taken.items():
-            if fetched.evidence:
+            if fetched.evidence and self.log.has_room([*evidence, *fetched.evidence.values()]):
                 evidence += self._prove(name, fetched, at)
         feeds = [
             {
@@ -131,7 +131,8 @@ class Accounts:
 
     def confirmed(self, feed: str, fetched: Fetched) -> None:
         """Keep what proves content that is enforced already, where that is not kept yet."""
-        if fetched.evidence and (feed, fetched.digest) not in self._proofs:
+        is_kept = (feed, fetched.digest) in self._proofs
+        if fetched.evidence and not is_kept and self.log.has_room(fetched.evidence.values()):
             at = self._clock()
             evidence = self._prove(feed, fetched, at)
             proof = self._proofs[feed, fetched.digest]

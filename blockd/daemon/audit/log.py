@@ -4,7 +4,8 @@ audit.db                   the log (`blockd.daemon.audit.database`)
 audit.head                 number and hash of its last record, so that a log cut at its end is noticed
 audit.db.damaged-TIME      a damaged log, set aside
 
-Where writing fails, enforcing goes on. An alarm is up, and the records wait in memory until they can be written.
+Where writing fails, enforcing goes on. An alarm is up, and the records wait in memory until they can be written, the
+evidence as far as there is room for it. The log leaves some of the disk free: what is enforced is written there too.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from __future__ import annotations
 import json
 import logging
 import queue
+import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from blockd.ruleset.replace import replace_file
 
 DATABASE, HEAD = "audit.db", "audit.head"
 MAX_WAITING = 20_000  # records in memory while they cannot be written: two versions of the largest repository
+MAX_EVIDENCE_WAITING = 320 << 20  # octets of evidence in memory meanwhile: one version of the largest repository
+SPARE = 128 << 20  # octets that stay free on the disk: lists, rulesets and states come before the account of them
 MAX_BATCH = 1_000  # records in one transaction
 MAX_HEAD = 1024  # octets of the head's file
 RETRY = 5.0  # seconds after which writing is tried again
@@ -46,6 +50,8 @@ class AuditLog:
         self._clock = clock
         self._queue: queue.Queue[Entry | None] = queue.Queue(MAX_WAITING)
         self._lost = 0
+        self._evidence_waiting = 0  # octets
+        self._counting = threading.Lock()
         self._database: Database | None = None
         self._thread: threading.Thread | None = None
 
@@ -69,10 +75,17 @@ class AuditLog:
         self, kind: str, body: Mapping[str, Any], evidence: Sequence[bytes] = (), at: float | None = None
     ) -> None:
         """Have something recorded, as of `at` or now; returns at once and never raises."""
+        entry = Entry(self._clock() if at is None else at, kind, body, evidence)
+        self._count(_octets_of(entry))
         try:
-            self._queue.put_nowait(Entry(self._clock() if at is None else at, kind, body, evidence))
+            self._queue.put_nowait(entry)
         except queue.Full:
+            self._count(-_octets_of(entry))
             self._lost += 1
+
+    def has_room(self, evidence: Iterable[bytes]) -> bool:
+        """Whether evidence can wait in memory beside that which waits already; else the record goes without it."""
+        return self._evidence_waiting + sum(map(len, evidence)) <= MAX_EVIDENCE_WAITING and not self._queue.full()
 
     def close(self) -> None:
         """Write what waits, and end; what cannot be written within CLOSING is lost, which is logged."""
@@ -98,6 +111,7 @@ class AuditLog:
             except StopIteration:
                 is_over = True
             if self._commit(waiting):
+                self._count(-sum(map(_octets_of, waiting)))
                 waiting = []
             elif len(waiting) >= MAX_BATCH and not is_over:
                 time.sleep(RETRY)  # the rest waits in the queue
@@ -105,6 +119,10 @@ class AuditLog:
             log.error("The audit log is not whole: %d records could not be written.", len(waiting))
         if self._database is not None:
             self._database.close()
+
+    def _count(self, octets: int) -> None:
+        with self._counting:
+            self._evidence_waiting += octets
 
     def _taken(self, seconds: float | None) -> Entry:
         entry = self._queue.get(block=seconds != 0.0, timeout=seconds or None)
@@ -143,6 +161,9 @@ class AuditLog:
             entries = [*entries, Entry(self._clock(), "lost", {"records": self._lost})]
         if not entries:
             return
+        free = shutil.disk_usage(self.folder).free
+        if free < SPARE:
+            raise OSError(f"{free >> 20} MiB are free in {self.folder}, and {SPARE >> 20} stay so; make room there")
         self.head = self._database.append(entries, self.head)
         self._lost = 0
         replace_file(self.folder / HEAD, json.dumps(self.head.to_json()).encode())
@@ -197,6 +218,10 @@ class AuditLog:
             log.error("%s", sentence)
         self.failure = sentence
         return False
+
+
+def _octets_of(entry: Entry) -> int:
+    return sum(map(len, entry.evidence))
 
 
 def read_head(folder: Path) -> Head | None:

@@ -6,6 +6,7 @@ import pytest
 
 from blockd.daemon.audit.accounts import HOUR, REFUSALS
 from blockd.daemon.audit.database import Database
+from blockd.daemon.audit.verifying import verify_log
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Ruleset
 from blockd.ruleset.policy import at_time
@@ -101,3 +102,17 @@ def test_refusals_without_end_do_not_fill_the_disk(node: Node) -> None:
     refusals = found(node, "refused", feed=FEED)
     assert len(refusals) == REFUSALS + 1
     assert refusals[-1]["passed_over"] == 2 * REFUSALS
+
+
+def test_version_whose_evidence_has_no_room_is_recorded_without_it(
+    node: Node, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blockd.daemon.audit.log.MAX_EVIDENCE_WAITING", 0)
+    node.enforce(repository.publish({"order-1": order("order-1", ["a.example"])}), node.time)
+    monkeypatch.undo()
+    node.enforce(repository.publish({"order-1": order("order-1", ["b.example"])}), node.time)
+    node.stop()
+    signed = [[part["proof"] for part in body["feeds"] if part["name"] == FEED] for body in found(node, "enforced")]
+    assert [bool(proof) for [proof] in signed] == [False, True]
+    told = verify_log(node.state / "audit.db", {FEED: [node.root.read_bytes()]})
+    assert (told.problem, told.proved) == ("", 1)

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +180,31 @@ def test_disk_that_gives_errors_is_told_and_records_wait(log: AuditLog, monkeypa
     assert [kind for _, kind, _ in records(log.folder)][3:] == ["start"]
     assert not again.trouble
     assert again.failures
+
+
+def test_log_leaves_room_on_the_disk_for_what_is_enforced(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blockd.daemon.audit.log.SPARE", 1 << 60)
+    again = AuditLog(log.folder, lambda: NOW)
+    again.begin()
+    again.write("start", {})
+    while not again.failure:
+        time.sleep(0)  # the other thread sets it
+    assert "make room" in again.trouble
+    monkeypatch.setattr("blockd.daemon.audit.log.SPARE", 0)
+    again.close()
+    assert [kind for _, kind, _ in records(log.folder)][3:] == ["start"]
+
+
+def test_evidence_that_waits_is_bounded_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blockd.daemon.audit.log.MAX_EVIDENCE_WAITING", 1000)
+    log = AuditLog(tmp_path, lambda: NOW)
+    assert log.has_room([bytes(600), bytes(400)])
+    log.write("enforced", {"feeds": []}, [bytes(600)])
+    assert not log.has_room([bytes(401)])
+    assert log.has_room([bytes(400)])
+    log.begin()
+    log.close()
+    assert log.has_room([bytes(1000)])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
