@@ -7,8 +7,6 @@ has the form). `blockd.feeds.signed_trust` has the rules of trust.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -24,9 +22,8 @@ from blockd.feeds.fetchers import BoundedFetcher
 from blockd.feeds.signed_authorities import Authorities, Given, Room
 from blockd.feeds.signed_documents import Documents, ListTexts
 from blockd.feeds.signed_part import Delegation, Part, delegations, part_of, refused
+from blockd.feeds.signed_shared import Held, held_by, together
 from blockd.feeds.signed_trust import TOP, Attempt, Trust
-from blockd.orders import OrderDocument
-from blockd.ruleset.salts import MAX_SALTS
 
 __all__ = ["SignedRepository", "SignedVersion", "read_bundle", "write_bundle"]
 
@@ -122,7 +119,7 @@ class SignedRepository:
             return self._last
         attempt.finish()
         own, given = self._parts(attempt, subject)
-        documents, digest, left_out = _documents(own, given)
+        documents, digest, left_out = together(own, given, self._held())
         if not documents:
             raise refused("empty", subject, "lists no order")
         tops = (attempt.root, attempt.timestamp, attempt.snapshot, attempt.targets)
@@ -162,6 +159,10 @@ class SignedRepository:
             raise refusals[0]
         return Given(itself, own, documents), given
 
+    def _held(self) -> Held:
+        """Give what the orders of the version before hold; after a start that is the one that is in force."""
+        return held_by(self._last.documents if self._last is not None else self._documents.accepted())
+
     def _proofs_of(self, parts: Sequence[Part], root_version: int) -> dict[str, Path]:
         names = [*TOP, *(f"{part.role}.json" for part in parts if part.role)]
         return {
@@ -169,51 +170,6 @@ class SignedRepository:
             **{name: self._trust.folder / name for name in names},
             **{target.path: self._documents.path(target) for part in parts for target in part.orders.values()},
         }
-
-
-def _documents(own: Given, given: Sequence[Given]) -> tuple[tuple[OrderDocument, ...], str, dict[str, FeedRefused]]:
-    """Give all documents, their digest, and what is to be told of roles whose orders have the ids of earlier ones."""
-    owners: dict[str, str] = {}
-    found: list[OrderDocument] = []
-    hashes: list[tuple[str, str]] = []
-    left_out: dict[str, FeedRefused] = {}
-    salts: set[bytes] = set()
-    for one in (own, *given):
-        if one.part is None:
-            continue
-        for identifier, document in one.documents.items():
-            owner = owners.setdefault(identifier, one.delegation.role)
-            if owner != one.delegation.role:
-                left_out[one.delegation.role] = _taken(one.delegation, identifier, owner)
-                continue
-            if document.order.is_confidential:
-                salts.add(document.order.salt)
-                if len(salts) > MAX_SALTS:
-                    salts.remove(document.order.salt)
-                    left_out[one.delegation.role] = _salted(one.delegation, identifier)
-                    continue
-            found.append(document)
-            target = one.part.orders[identifier]
-            hashes.append((target.path, target.hashes["sha256"]))
-    return tuple(found), hashlib.sha256(json.dumps(hashes).encode()).hexdigest(), left_out
-
-
-def _salted(delegation: Delegation, identifier: str) -> FeedRefused:
-    return FeedRefused(
-        "too large",
-        f"{delegation.subject} has a confidential order {identifier} with one salt more than the {MAX_SALTS} that "
-        "all orders of a repository may have: it is left out, all else of this authority is in force. One salt does "
-        "for all confidential orders of an authority.",
-    )
-
-
-def _taken(delegation: Delegation, identifier: str, owner: str) -> FeedRefused:
-    whose = f"of the authority {owner}" if owner else "that the repository itself signs"
-    return FeedRefused(
-        "outside",
-        f"{delegation.subject} has an order {identifier}, which is the id of one {whose}: that one counts, all else of "
-        "this authority is in force. It has to give its order another id.",
-    )
 
 
 def _published(timestamp: Timestamp) -> float | None:

@@ -65,11 +65,21 @@ class Documents:
         self._prune()
         self._prune_texts()
 
+    def accepted(self) -> tuple[OrderDocument, ...]:
+        """Give the documents that are in force; none where that is not known."""
+        try:
+            return self._in_force()
+        except FeedRefused:
+            return ()
+
     def bound(self) -> None:
         """Bound what refused versions leave on the disk; the next one then fetches all of its documents again."""
         sizes = [path.stat().st_size for path in self._folder.glob("*") if path.is_file()]
         if len(sizes) > 2 * MAX_ORDERS or sum(sizes) > 2 * MAX_TOTAL:
             self._prune()
+
+    def _in_force(self) -> tuple[OrderDocument, ...]:
+        return read_bundle(self._accepted).documents if self._accepted.exists() else ()
 
     def _prune(self) -> None:
         for path in self._folder.glob("*"):
@@ -80,12 +90,10 @@ class Documents:
         """Remove the texts that neither this version needs nor the bundle in force, which the gate may yet prefer."""
         if self._texts is None:
             return
-        documents = list(self._parsed.values())
-        if self._accepted.exists():
-            try:
-                documents += read_bundle(self._accepted).documents
-            except FeedRefused:  # whatever it needs is not known
-                return
+        try:
+            documents = [*self._parsed.values(), *self._in_force()]
+        except FeedRefused:  # whatever it needs is not known
+            return
         lists = (document.names for document in documents)
         self._texts.prune({names.last.sha256 for names in lists if names is not None})
 

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from blockd.feeds.bundle import SignedVersion, write_bundle
+from blockd.ruleset.salts import MAX_SALTS
+from tests.feeds.tuf.repository import AUTHORITIES, Repository
+from tests.feeds.tuf.test_authorities import ids
+
+HIJACKED = [("", "own-1"), ("ministry", "ministry-1"), ("court", "court-1")]
+
+
+def confidential(repository: Repository, role: str, identifier: str, salt: int) -> None:
+    document = {
+        "schema": "1.0",
+        "id": identifier,
+        "authority": AUTHORITIES[role],
+        "platform": "Example Messenger",
+        "in_force_from": "2026-01-01",
+        "confidential": True,
+        "hashed": {"salt": f"{salt:032x}", "names": [f"{salt:032x}"]},
+    }
+    repository.target(role, f"orders/{role}/{identifier}.json", json.dumps(document).encode())
+
+
+def told(version: SignedVersion) -> list[str]:
+    return [authority.reason for authority in version.authorities]
+
+
+def test_authority_whose_delegation_is_first_does_not_take_the_order_of_another_over(tmp_path: Path) -> None:
+    repository = Repository()
+    node = repository.node(tmp_path)
+    node.fetch()
+    repository.order("ministry", "court-1", ["harmless.example"])
+    repository.publish("ministry")
+    version = node.fetch()
+    assert ids(version) == HIJACKED
+    assert told(version) == ["outside", ""]
+
+
+def test_restart_lets_nobody_take_over_what_is_in_force(tmp_path: Path) -> None:
+    repository = Repository()
+    write_bundle(repository.node(tmp_path).fetch(), tmp_path / "accepted")
+    repository.order("ministry", "court-1", ["harmless.example"])
+    repository.publish("ministry")
+    assert ids(repository.node(tmp_path).fetch()) == HIJACKED
+
+
+def test_id_that_its_owner_gives_up_is_free(tmp_path: Path) -> None:
+    repository = Repository()
+    node = repository.node(tmp_path)
+    node.fetch()
+    repository.order("ministry", "court-1", ["harmless.example"])
+    repository.role("court").targets.clear()
+    repository.publish("ministry", "court")
+    assert ids(node.fetch()) == [("", "own-1"), ("ministry", "court-1"), ("ministry", "ministry-1")]
+
+
+def test_many_salts_of_one_authority_do_not_end_the_confidential_orders_of_another(tmp_path: Path) -> None:
+    repository = Repository()
+    node = repository.node(tmp_path)
+    confidential(repository, "court", "quiet-1", salt=1)
+    repository.publish("court")
+    assert ("court", "quiet-1") in ids(node.fetch())
+    for salt in range(2, MAX_SALTS + 3):
+        confidential(repository, "ministry", f"greedy-{salt:02}", salt)
+    repository.publish("ministry")
+    version = node.fetch()
+    assert ("court", "quiet-1") in ids(version)
+    assert [identifier for _, identifier in ids(version) if "greedy" in identifier] == [
+        f"greedy-{salt:02}" for salt in range(2, MAX_SALTS + 1)
+    ]
+    assert told(version) == ["too large", ""]
