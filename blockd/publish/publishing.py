@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from blockd.errors import PublishError
 from blockd.publish.workshop import Workshop
 from blockd.ruleset.replace import replace_file, replacing
 
 TIMESTAMP = "metadata/timestamp.json"
+MAX_DIGITS = 10  # of a root's number
 _BLOCK = 1024 * 1024  # bytes copied at once; a list's file has up to a gigabyte
 
 
@@ -52,7 +53,7 @@ def publish(workshop: Workshop, folder: Path) -> Published:
         )
     timestamp, snapshot, targets = current
     _refuse_unfit(workshop, {"timestamp": timestamp, "snapshot": snapshot, "targets": targets})
-    _refuse_newer(workshop, folder, timestamp.signed.version)
+    _refuse_newer(workshop, folder, timestamp.signed, snapshot.signed)
     roots = [f"{version}.root.json" for version in workshop.root_versions()]
     named = [f"{file.version}.{name}" for name, file in snapshot.signed.meta.items()]
     metadata = {f"metadata/{name}": _read(workshop.metadata / name) for name in (*roots, *named)}
@@ -171,8 +172,15 @@ def _refuse_unfit(workshop: Workshop, parts: Mapping[str, Metadata[Any]]) -> Non
             )
 
 
-def _refuse_newer(workshop: Workshop, folder: Path, version: int) -> None:
-    """A timestamp of keys that the root names no more is a thief's, and is replaced however new it says it is."""
+def _refuse_newer(workshop: Workshop, folder: Path, timestamp: Timestamp, snapshot: Snapshot) -> None:
+    """Nodes refuse whatever goes back, so nothing does: a workshop from a backup has first to take in what it missed.
+
+    A timestamp of keys that the root names no more is a thief's, and is replaced however new it says it is.
+    """
+    root = workshop.root().signed
+    newest = max(map(_version_of, (folder / "metadata").glob("*.root.json")), default=0)
+    if newest > root.version:
+        raise _is_behind(workshop, folder, "root", newest, root.version)
     path = folder / TIMESTAMP
     try:
         there: Metadata[Timestamp] = Metadata.from_bytes(path.read_bytes())
@@ -180,9 +188,36 @@ def _refuse_newer(workshop: Workshop, folder: Path, version: int) -> None:
         return
     except RepositoryError as error:
         raise PublishError(f"{path} is damaged; remove it and publish again. Nothing was published.") from error
-    is_ours = workshop.root().signed.get_verification_result("timestamp", there.signed_bytes, there.signatures)
-    if is_ours and there.signed.version > version:
-        raise PublishError(
-            f"{folder} holds version {there.signed.version}, which is newer than {version} here; nothing was "
-            "published. A daemon would refuse to go back."
-        )
+    if not root.get_verification_result("timestamp", there.signed_bytes, there.signatures):
+        return
+    if there.signed.version > timestamp.version:
+        raise _is_behind(workshop, folder, "timestamp", there.signed.version, timestamp.version)
+    for name, version in _led_to(folder, root, there.signed).items():
+        ours = snapshot.meta[name].version if name in snapshot.meta else 0
+        if ours < version:
+            raise _is_behind(workshop, folder, name.removesuffix(".json"), version, ours)
+
+
+def _led_to(folder: Path, root: Root, timestamp: Timestamp) -> dict[str, int]:
+    """Give the versions that a published timestamp leads to; none where its snapshot is not there."""
+    path = folder / "metadata" / f"{timestamp.snapshot_meta.version}.snapshot.json"
+    try:
+        there: Metadata[Snapshot] = Metadata.from_bytes(path.read_bytes())
+    except (OSError, RepositoryError):
+        return {}
+    if not root.get_verification_result("snapshot", there.signed_bytes, there.signatures):
+        return {}
+    return {name: file.version for name, file in there.signed.meta.items()}
+
+
+def _version_of(path: Path) -> int:
+    number = path.name.partition(".")[0]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < MAX_DIGITS else 0
+
+
+def _is_behind(workshop: Workshop, folder: Path, role: str, there: int, here: int) -> PublishError:
+    return PublishError(
+        f"{folder} holds version {there} of {role}, which is newer than {here} here; nothing was published, since "
+        f"nodes refuse to go back. If {workshop.folder} came back from a backup, copy metadata and targets of {folder} "
+        "over its own, and stage again what was staged since the backup, before anything is signed."
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from blockd.errors import PublishError
 from blockd.publish import Workshop, publish, read_documents, sign
+from blockd.publish.online import seal
 
 
 @pytest.fixture
@@ -97,3 +99,51 @@ def test_order_changed_after_signing_is_not_published(signed: Workshop, tmp_path
     with pytest.raises(PublishError, match="was changed after it was signed"):
         publish(signed, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def restored(workshop: Workshop, out: Path, now: datetime) -> Workshop:
+    """A workshop as a backup had it, before two more versions were signed and published."""
+    publish(workshop, out)
+    backup = Path(shutil.copytree(workshop.folder, workshop.folder.parent / "backup"))
+    for day in (1, 2):
+        workshop.lift("order-1", f"2026-02-0{day}", "settled")
+        sign(workshop, now)
+        publish(workshop, out)
+    return Workshop(backup)
+
+
+def test_workshop_from_a_backup_publishes_nothing_however_often_it_renews(
+    signed: Workshop, tmp_path: Path, now: datetime
+) -> None:
+    out = tmp_path / "out"
+    backup = restored(signed, out, now)
+    before = content(out)
+    for _ in range(4):
+        seal(backup, now, renew=True)
+        with pytest.raises(PublishError, match="came back from a backup"):
+            publish(backup, out)
+    for path in out.glob("metadata/[0-9]*.[st]*.json"):
+        if path.name.startswith("1."):
+            path.unlink()
+    with pytest.raises(PublishError, match="of targets, which is newer than 1 here"):
+        publish(backup, out)
+    assert content(out)["metadata/timestamp.json"] == before["metadata/timestamp.json"]
+
+
+def test_workshop_from_a_backup_goes_on_once_it_has_what_was_published(
+    signed: Workshop, tmp_path: Path, now: datetime
+) -> None:
+    out = tmp_path / "out"
+    backup = restored(signed, out, now)
+    for name in ("metadata", "targets"):
+        shutil.copytree(out / name, backup.folder / name, dirs_exist_ok=True)
+    seal(backup, now)
+    done = publish(backup, out)
+    assert done.targets_version == 3
+
+
+def test_root_that_is_older_than_the_published_one_is_refused(signed: Workshop, tmp_path: Path) -> None:
+    publish(signed, tmp_path / "out")
+    (tmp_path / "out" / "metadata" / "2.root.json").write_bytes(b"{}")
+    with pytest.raises(PublishError, match="version 2 of root"):
+        publish(signed, tmp_path / "out")
