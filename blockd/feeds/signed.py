@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -138,7 +138,7 @@ class SignedRepository:
         self._last, self._timestamp, self._root_version = version, timestamp, attempt.root.version
         parts = [one.part for one in (own, *given) if one.part]
         self._documents.keep(parts, [one.wanted for one in given if one.wanted])
-        self._proofs = self._proofs_of(parts, attempt.root.version)
+        self._proofs = self._proofs_of(parts, attempt.root.version, held_by(documents))
         settled = all(one.is_settled for one in given)
         self._until = min([version.expires, *(one.part.expires for one in given if one.is_new and one.part)])
         self._until *= settled
@@ -163,12 +163,16 @@ class SignedRepository:
         """Give what the orders of the version before hold; after a start that is the one that is in force."""
         return held_by(self._last.documents if self._last is not None else self._documents.accepted())
 
-    def _proofs_of(self, parts: Sequence[Part], root_version: int) -> dict[str, Path]:
+    def _proofs_of(
+        self, parts: Sequence[Part], root_version: int, taken: Container[tuple[str, str]]
+    ) -> dict[str, Path]:
+        """Give the files of `evidence`; a document that is not `taken`, by role and id, proves nothing."""
         names = [*TOP, *(f"{part.role}.json" for part in parts if part.role)]
+        targets = [(part.role, *order) for part in parts for order in part.orders.items()]
         return {
             **self._trust.roots(root_version),
             **{name: self._trust.folder / name for name in names},
-            **{target.path: self._documents.path(target) for part in parts for target in part.orders.values()},
+            **{it.path: self._documents.path(it) for role, order, it in targets if (role, order) in taken},
         }
 
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from blockd.daemon.audit.signatures import prove
 from blockd.feeds.bundle import SignedVersion, write_bundle
 from blockd.ruleset.salts import MAX_SALTS
-from tests.feeds.tuf.repository import AUTHORITIES, Repository
+from tests.feeds.tuf.repository import AUTHORITIES, NOW, Repository
 from tests.feeds.tuf.test_authorities import ids
 
 HIJACKED = [("", "own-1"), ("ministry", "ministry-1"), ("court", "court-1")]
@@ -37,6 +38,11 @@ def test_authority_whose_delegation_is_first_does_not_take_the_order_of_another_
     version = node.fetch()
     assert ids(version) == HIJACKED
     assert told(version) == ["outside", ""]
+    evidence = node.evidence()
+    assert "orders/court/court-1.json" in evidence
+    assert "orders/ministry/court-1.json" not in evidence  # nobody may take it for enforced
+    proved = prove(repository.first_root, evidence, NOW.timestamp()).documents
+    assert [(order.role, order.id) for order in (document.order for document in proved.values())] == HIJACKED
 
 
 def test_restart_lets_nobody_take_over_what_is_in_force(tmp_path: Path) -> None:
