@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
@@ -145,7 +145,7 @@ def build(
                 _judge(gate, record, before.get(record.name), news[record.name])
 
         try:
-            _refuse_salts(inputs, created)
+            _refuse_salts(inputs, created, news)
             built.header = compile_ruleset(
                 inputs,
                 path,
@@ -185,10 +185,13 @@ def _without_news(candidate: Candidate) -> Candidate:
     return _whole(replace(candidate, incoming=None, accepted=accepted))
 
 
-def _refuse_salts(inputs: Sequence[FeedInput], created: int) -> None:
-    """Refuse the first feed whose confidential orders bring more salts than a ruleset may have."""
+def _refuse_salts(inputs: Sequence[FeedInput], created: int, news: Container[str]) -> None:
+    """Refuse the first feed whose confidential orders bring more salts than a ruleset may have.
+
+    Feeds that have `news` come last, so that their salts cannot displace those that are in force.
+    """
     orders: list[Order] = []
-    for feed in sorted(inputs, key=lambda feed: (feed.priority, feed.name)):
+    for feed in sorted(inputs, key=lambda feed: (feed.name in news, feed.priority, feed.name)):
         orders += feed.orders
         try:
             salts_of(orders, created)

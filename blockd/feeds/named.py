@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from blockd.errors import FeedRefused
+from blockd.feeds.body import open_regular
 from blockd.feeds.lists import DomainLines
 from blockd.feeds.rejects import RejectReport
 from blockd.orders import ListStep
 from blockd.ruleset.builder import LineTaker
 
+_BLOCK = 1 << 20  # octets hashed at a time
 LISTS = "lists"  # the folder of texts in a feed's folder
 
 
@@ -24,8 +27,9 @@ def text_path(folder: Path, step: ListStep) -> Path:
 class NamedLines:
     """The names of a list after one of its steps, as `Lines`; they are read once.
 
-    The text's digest was checked when it was brought; here its size and its count are. Raises FeedRefused `missing`
-    where the text is not there, `cut` or `format` where it is not what the step says.
+    The text's digest was checked when it was brought, which may be long ago, and is checked again behind its last name:
+    until then nothing of it is enforced. Raises FeedRefused `missing` where the text is not there, `cut`, `format` or
+    `signature` where it is not what the step says.
     """
 
     path: Path
@@ -53,6 +57,7 @@ class NamedLines:
                 f"The list {self.path} holds {self._rejects.accepted:,} names and {self._rejects.rejected:,} lines "
                 f"that are none, where its order says {self.step.count:,} names: nothing of it is taken.",
             )
+        check_digest(self.path, self.step)
 
 
 def check_size(path: Path, step: ListStep) -> None:
@@ -65,4 +70,21 @@ def check_size(path: Path, step: ListStep) -> None:
         raise FeedRefused(
             "cut" if size < step.size else "format",
             f"The list {path} has {size:,} octets where its order says {step.size:,}: nothing of it is taken.",
+        )
+
+
+def check_digest(path: Path, step: ListStep) -> None:
+    """Raise FeedRefused where the file at `path` is not the step's text, octet for octet."""
+    try:
+        digest = hashlib.sha256()
+        with open_regular(path) as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise FeedRefused("missing", f"The list {path} of an order cannot be read: {error.strerror}.") from error
+    if digest.hexdigest() != step.sha256:
+        raise FeedRefused(
+            "signature",
+            f"The list {path} is not what was signed: it has changed on the disk since it was brought. Nothing of "
+            "it is taken. Is the disk sound?",
         )

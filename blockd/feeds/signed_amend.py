@@ -19,7 +19,7 @@ from blockd.feeds.body import open_regular
 from blockd.feeds.build import Candidate, Content
 from blockd.feeds.bundle import read_content, read_document
 from blockd.feeds.changes import MAX_CHANGED, list_changes
-from blockd.feeds.named import NamedLines, check_size, text_path
+from blockd.feeds.named import NamedLines, check_digest, check_size, text_path
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.zone_amend import NEWS
 from blockd.names import MAX_LABEL
@@ -225,6 +225,7 @@ def _list_scopes(old: OrderDocument, new: OrderDocument, old_folder: Path, new_f
         changes = list_changes(old_text, new_text, RejectReport(lines=one.count, accepted=one.count), one.count)
     if changes is None or changes.rejects.rejected or changes.rejects.accepted != two.count:
         return None
+    check_digest(text_path(new_folder, two), two)
     scope = int(new.scope)
     return dict.fromkeys(changes.removed, (scope, 0)) | dict.fromkeys(changes.added, (0, scope))
 

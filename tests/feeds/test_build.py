@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,11 @@ from pydantic import ValidationError
 
 from blockd.errors import RulesetError
 from blockd.feeds.build import Candidate, Content, build
-from blockd.orders import Action, Reason
+from blockd.feeds.bundle import SignedVersion, write_bundle
+from blockd.orders import Action, Reason, parse_document
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.policy import at_time
+from blockd.ruleset.salts import MAX_SALTS
 from blockd.settings import HostsFeed
 from tests.feeds.builder import MAX_SIZE, NOW, Builder, domains, reasons, signed
 
@@ -309,3 +312,25 @@ def test_progress_names_the_feeds(builder: Builder) -> None:
         progress=lambda stage, _done, _total: told.add(stage),
     )
     assert told == {"national", "writing"}
+
+
+def test_salts_of_news_do_not_displace_those_that_are_in_force(builder: Builder) -> None:
+    def quiet(name: str, numbers: range) -> Content:
+        documents = []
+        for number in numbers:
+            order = {"schema": "1.0", "id": f"{name}-{number}", "authority": "A", "platform": "P"}
+            hashed = {"salt": f"{number:032x}", "names": [f"{number:032x}"]}
+            more = {"in_force_from": "2026-01-01", "confidential": True, "hashed": hashed}
+            documents.append(parse_document({**order, **more}, name))
+        path = builder.folder / name
+        write_bundle(SignedVersion(5, 6, NOW, tuple(documents), "cd" * 32), path)
+        return Content(path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+    known = Candidate(signed("known", priority=90), None, quiet("known", range(1)), 0)
+    greedy = Candidate(
+        signed("greedy", priority=1), quiet("greedy", range(1, MAX_SALTS + 1)), builder.bundle(o=["x.example"]), 0
+    )
+    built = builder.build(known, greedy)
+    assert reasons(built) == {"greedy": "too large"}
+    assert built.header is not None
+    assert {order.feed for order in builder.catalogue().orders} == {"known", "greedy"}

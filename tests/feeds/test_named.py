@@ -72,6 +72,24 @@ def test_a_text_that_is_not_what_its_order_says_is_refused(
     assert builder.listed("x.example") == "ministry/o"
 
 
+def test_text_that_has_changed_on_the_disk_since_it_was_brought_is_refused(builder: Builder) -> None:
+    content = listing(builder)
+    (text,) = (builder.folder / "lists").iterdir()
+    text.write_bytes(text.read_bytes().replace(b"b.example", b"c.example"))
+    built = builder.build(Candidate(signed(), content, builder.bundle(o=["x.example"]), 0))
+    assert reasons(built) == {"ministry": "signature"}
+    assert builder.listed("x.c.example") == ""
+    assert builder.listed("x.example") == "ministry/o"
+
+
+def test_kept_text_that_has_changed_on_the_disk_is_never_compiled(builder: Builder) -> None:
+    content = listing(builder)
+    (text,) = (builder.folder / "lists").iterdir()
+    text.write_bytes(text.read_bytes().replace(b"b.example", b"c.example"))
+    built = builder.build(Candidate(signed(), None, content, 0))
+    assert (built.header, reasons(built)) == (None, {"ministry": "signature"})
+
+
 @pytest.fixture
 def builder(tmp_path: Path) -> Builder:
     return Builder(tmp_path)

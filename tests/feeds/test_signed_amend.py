@@ -319,3 +319,16 @@ def test_a_bundle_that_is_not_what_was_compiled_is_left_to_the_compiler(tmp_path
             incoming=repository.content([document("p", "c.example")]),
         )
         assert amended([changed], tmp_path / "old", tmp_path / "new", {}, OPEN, first.held) is None
+
+
+def test_list_that_has_changed_on_the_disk_since_it_was_brought_is_left_to_the_compiler(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    lists = [repository.names(names) for names in (["a.example", "z.example"], ["a.example", "b.example", "z.example"])]
+    first, second = (OrderDocument(replace(BASE, id="o"), (), names) for names in lists)
+    old = Candidate(signed(), None, repository.content([first]), 0)
+    built = made([old], tmp_path / "old")
+    news = [replace(old, incoming=repository.content([second]))]
+    assert amended(news, tmp_path / "old", tmp_path / "new", {}, OPEN, built.held) is not None
+    text = text_path(tmp_path, lists[1].last)
+    text.write_bytes(text.read_bytes().replace(b"b.example", b"c.example"))
+    assert amended(news, tmp_path / "old", tmp_path / "new", {}, OPEN, built.held) is None
