@@ -97,10 +97,13 @@ class Expiry:
 
     def look(self, feeds: Known, now: float) -> None:
         """Log what has come to its end since the last look."""
+        parts: set[tuple[str, str]] = set()
         for feed, state in feeds:
+            parts.update((feed.name, role) for role in ("", *ends_of_roles(state)))
             self._tell(feed, "", f"Feed {feed.name}", end_of(feed, state), now)
             for role, end in ends_of_roles(state).items():
                 self._tell(feed, role, f"The part of authority {role} in feed {feed.name}", end, now)
+        self._told &= parts  # a repository may change its authorities without end
 
     def _tell(self, feed: AnyFeed, role: str, what: str, end: float | None, now: float) -> None:
         part = (feed.name, role)

@@ -26,7 +26,7 @@ from blockd.ruleset.replace import replace_file
 from blockd.ruleset.sizes import Sizes
 from blockd.settings import MAX_AUTHORITIES, AnyFeed
 
-MAX_STATE = 256 * 1024  # octets of feed.json: reports of a few KB, and a sentence for each authority
+MAX_STATE = 1 << 20  # octets of feed.json: reports of a few KB, and a sentence for each authority, all of it escaped
 MAX_SENTENCE = 1000  # characters of an authority's refusal that are kept
 
 MAX_TIME = 253_402_300_799  # seconds since the epoch: the last that a date with four digits has

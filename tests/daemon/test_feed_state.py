@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon.feed_state import FeedState
+from blockd.daemon.feed_state import MAX_SENTENCE, FeedState
 from blockd.feeds.bundle import AuthorityVersion, SignedVersion, write_bundle
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.feeds.rejects import RejectReport, Sample
 from blockd.ruleset.held import HeldReport
+from blockd.settings import MAX_AUTHORITIES
 
 NOW = 1_800_000_000.0
 
@@ -178,3 +179,13 @@ def test_the_age_of_a_list_is_known_where_its_state_is_damaged(tmp_path: Path) -
     (tmp_path / "feed.json").write_bytes(b"{")
     again = FeedState.load(tmp_path, NOW)
     assert (again.checked, again.expires, again.accepted) == (NOW - 7, None, None)
+
+
+def test_state_with_the_longest_refusals_of_all_authorities_is_remembered(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"new")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    sentence = "\U0001f512" * MAX_SENTENCE
+    state.authorities = tuple(AuthorityVersion(f"role-{n}", 1, 9, "outside", sentence) for n in range(MAX_AUTHORITIES))
+    state.accept(candidate, None, NOW)
+    assert FeedState.load(tmp_path, NOW).authorities == state.authorities

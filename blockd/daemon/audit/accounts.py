@@ -28,6 +28,7 @@ MAX_TURNS = 20_000  # orders recorded of one version: two of the largest reposit
 REFUSALS = 60  # records of one feed's refusals in an hour: whoever sends others each time cannot fill the disk
 HOUR = 3600.0  # seconds
 REMEMBERED = 250  # records of versions read at a start: more than can be kept to go back to, and their evidence
+MAX_PROOFS = 2_000  # contents whose evidence is known: more than the versions kept and the feeds in force have
 MAX_ROOT = 1 << 20  # octets of a root of trust
 
 
@@ -93,7 +94,7 @@ class Accounts:
                 "digest": feed.digest,
                 "version": feed.version,
                 "names": feed.names,
-                "proof": self._proofs.get((feed.name, feed.digest)),
+                "proof": self._proof_of(feed.name, feed.digest),
             }
             for feed in catalogue.feeds
         ]
@@ -193,6 +194,13 @@ class Accounts:
                 if part["proof"]:
                     self._proofs[part.get("name") or part["feed"], part["digest"]] = part["proof"]
 
+    def _proof_of(self, feed: str, digest: str) -> Mapping[str, Any] | None:
+        """Give what proves a content, and remember it longer than others."""
+        proof = self._proofs.pop((feed, digest), None)
+        if proof is not None:
+            self._proofs[feed, digest] = proof
+        return proof
+
     def _prove(self, feed: str, fetched: Fetched, at: float) -> list[bytes]:
         """Note what proves a content; give its files, and the manifest that names each with its digest."""
         digests = {name: hashlib.sha256(octets).hexdigest() for name, octets in fetched.evidence.items()}
@@ -202,6 +210,8 @@ class Accounts:
             "files": len(digests),
             "taken": moment_text(at),
         }
+        while len(self._proofs) > MAX_PROOFS:
+            del self._proofs[next(iter(self._proofs))]
         return [manifest, *fetched.evidence.values()]
 
     def _turned(self, turns: Iterable[Turn], version: int, at: float) -> None:

@@ -116,3 +116,16 @@ def test_version_whose_evidence_has_no_room_is_recorded_without_it(
     assert [bool(proof) for [proof] in signed] == [False, True]
     told = verify_log(node.state / "audit.db", {FEED: [node.root.read_bytes()]})
     assert (told.problem, told.proved) == ("", 1)
+
+
+def test_evidence_of_what_is_in_force_stays_known_while_another_feed_changes_without_end(
+    node: Node, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blockd.daemon.audit.accounts.MAX_PROOFS", 3)
+    node.enforce(repository.publish({"order-1": order("order-1", ["a.example"])}), node.time)
+    for number in range(9):
+        node.accounts.confirmed("other", Fetched(node.folder, f"{number}", None, evidence={"x": b"x"}))
+        node.accounts.enforced(_again(node, 1), None, None, "start", "", node.time)
+    node.stop()
+    last = found(node, "enforced")[-1]
+    assert [bool(part["proof"]) for part in last["feeds"] if part["name"] == FEED] == [True]
