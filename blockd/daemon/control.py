@@ -93,7 +93,12 @@ class ControlProcess:
             accounts=self._accounts,
         )
         self._overriding = Overriding(
-            own.path, settings.operator.name or UNNAMED_AUTHORITY, self._accounts, self._look_at_overrides, time.time
+            own.path,
+            settings.operator.name or UNNAMED_AUTHORITY,
+            self._accounts,
+            self._look_at_overrides,
+            time.time,
+            work.gate.guard,
         )
 
         self._stating = Stating(self._accounts, settings.operator.name, self._stated)

@@ -13,6 +13,7 @@ from blockd.errors import BadName, CommandError, FeedRefused
 from blockd.feeds.overrides import KEPT, Override, new_override, override_key, read_overrides, write_overrides
 from blockd.names import DomainName
 from blockd.orders.document import time_from_text, time_text
+from blockd.ruleset.guard import Guard
 
 MAX_REASON = 500  # characters, as of an override's own
 
@@ -27,12 +28,14 @@ class Overriding:
         accounts: Accounts,
         enforce: Callable[[], Awaitable[Mapping[str, Any]]],
         clock: Callable[[], float],
+        guard: Guard,
     ) -> None:
         self._path = path
         self._authority = authority
         self._accounts = accounts
         self._enforce = enforce
         self._clock = clock
+        self._guard = guard
         self._changing = asyncio.Lock()
 
     async def add(self, asked: Mapping[str, str]) -> dict[str, object]:
@@ -49,6 +52,7 @@ class Overriding:
             made = new_override(
                 kept, name=asked["name"], scope=asked.get("scope", "both"), reason=asked["reason"], until=until,
                 officer=asked.get("as", ""), authority=self._authority, now=now,
+                guard=self._guard,
             )  # fmt: skip
             return await self._changed("override", [*kept, made], made)
 

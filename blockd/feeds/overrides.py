@@ -18,6 +18,7 @@ from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope
 from blockd.orders.document import fit_text, order_to_json, parse_order, time_text
+from blockd.ruleset.guard import Guard
 from blockd.ruleset.replace import replace_file
 
 FORMAT = 1
@@ -86,15 +87,25 @@ def new_override(
     officer: str,
     authority: str,
     now: float,
+    guard: Guard | None = None,
 ) -> Override:
-    """Make an override that begins now; raises CommandError where it may not be, and then there is none."""
+    """Make an override that begins now; raises CommandError where it may not be, and then there is none.
+
+    Under a public suffix that `guard` knows, orders against many who do not know each other would end at once.
+    """
     try:
-        text = DomainName(override_key(name)).text
-        Scope.from_text(scope)
+        key = override_key(name)
+        text = DomainName(key).text
+        wide = Scope.from_text(scope) & Scope.SUBDOMAINS
     except BadName as error:
         raise CommandError(f"{name!r} cannot be overridden: {error.reason}; nothing was changed.") from error
     except KeyError as error:
         raise CommandError(f"{scope!r} is no scope; allowed is exact, subdomains or both.") from error
+    if wide and guard is not None and guard.shared(key):
+        raise CommandError(
+            f"{text} is a public suffix, and every block of a name under it would end; nothing was changed. Override "
+            "the names that are meant, or the suffix itself with --scope exact."
+        )
     reason, officer = _line(reason, "reason"), _line(officer, "officer's name")
     if not reason:
         raise CommandError("An override needs a reason; nothing was changed.")

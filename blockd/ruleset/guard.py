@@ -57,12 +57,18 @@ class Guard:
             return ""
         mark = self.marks.get(key, 0)
         wide = bool(scope & Scope.SUBDOMAINS)
-        if wide and self.wild:
-            above = parent(key)
-            if not above:
-                return TOP_LEVEL
-            if mark & _SUFFIX or (above in self.wild and key not in self.exceptions):
-                return PUBLIC_SUFFIX
+        if wide and (shared := self.shared(key)):
+            return shared
         if mark & (_PROTECTED | (_ABOVE_PROTECTED if wide else 0)):
             return PROTECTED
         return POPULAR if mark & (_POPULAR | (_ABOVE_POPULAR if wide else 0)) else ""
+
+    def shared(self, key: bytes) -> str:
+        """Give TOP_LEVEL or PUBLIC_SUFFIX where what is under a name is of many who do not know each other."""
+        if not self.wild:
+            return ""
+        above = parent(key)
+        if not above:
+            return TOP_LEVEL
+        is_suffix = self.marks.get(key, 0) & _SUFFIX or (above in self.wild and key not in self.exceptions)
+        return PUBLIC_SUFFIX if is_suffix else ""

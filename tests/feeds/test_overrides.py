@@ -23,8 +23,10 @@ from blockd.feeds.overrides import (
     write_overrides,
 )
 from blockd.names import key_from_text
+from blockd.names.suffixes import parse_suffixes
 from blockd.orders import Action, Mandate
 from blockd.ruleset import Gate, Ruleset
+from blockd.ruleset.guard import Guard
 from blockd.ruleset.policy import at_time
 from blockd.settings import DomainsFeed, OverridesFeed
 
@@ -61,6 +63,15 @@ def test_override_becomes_an_allow_order_with_its_reason_and_end(folder: Path) -
 def test_override_without_reason_end_or_bounds_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(CommandError):
         made(**wrong)  # type: ignore[arg-type]
+
+
+def test_public_suffix_is_not_overridden_with_all_that_is_under_it() -> None:
+    guard = Guard.of(parse_suffixes("example\nco.example\n"), [], [], "d")
+    for scope in ("both", "subdomains"):
+        with pytest.raises(CommandError, match="public suffix"):
+            made("co.example", scope=scope, guard=guard)
+    assert made("co.example", scope="exact", guard=guard).name == "co.example"
+    assert made("shop.co.example", guard=guard).name == "shop.co.example"
 
 
 def test_overrides_of_one_second_have_ids_of_their_own() -> None:
