@@ -1,0 +1,27 @@
+"""The daemon's log: one line for each message, whatever texts of others are in it.
+
+Orders, servers and lists bring texts that are not ours. A line feed in one of them would begin a line that looks like
+the daemon's own, and a control character would speak to the operator's terminal.
+"""
+
+from __future__ import annotations
+
+import logging
+
+FORMAT, DATES = "%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"
+
+
+class LineFormatter(logging.Formatter):
+    """Writes what cannot be printed as escapes; a traceback of blockd's own stays below its message as it is."""
+
+    def __init__(self) -> None:
+        super().__init__(FORMAT, DATES)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        """Give the line of a record."""
+        line = super().formatMessage(record)
+        return line if line.isprintable() else "".join(map(_printable, line))
+
+
+def _printable(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii")
