@@ -27,7 +27,8 @@ from blockd.feeds.text_writer import TextWriter
 from blockd.orders import ListStep, NameList
 from blockd.ruleset.replace import replacing
 
-SPARE = 64 << 20  # octets that stay free on the disk: the rest of the state has to be written too
+SPARE = 256 << 20  # octets that stay free on the disk: the rest of the state and its account have to be written too
+_COMPILED = 40  # octets that a name takes in a ruleset beside its own: the lists of others must still find room there
 _PACKED_PIECE = 16 * 1024  # octets of a file unpacked at a time: hundreds are open at once
 _MORE_CHANGES = 1_000_000  # besides one for each name before and after: steps may undo each other, but not for hours
 _ENDING = ".txt"
@@ -126,6 +127,7 @@ class NameLists:
 
     def _refuse_without_room(self, step: ListStep, needed: int) -> None:
         free = shutil.disk_usage(self._folder).free
+        needed += step.size + step.count * _COMPILED
         if free < needed + SPARE:
             raise FeedRefused(
                 "too large",
