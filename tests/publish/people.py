@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from datetime import datetime
@@ -13,7 +12,7 @@ from tuf.ngclient import Updater
 
 from blockd.feeds.fetchers import BoundedFetcher
 from blockd.feeds.signed import SignedRepository, SignedVersion
-from blockd.publish import Workshop, publish, read_documents
+from blockd.publish import Workshop, publish
 from blockd.publish.delegations import delegate, write_delegations
 from blockd.publish.founding import Founding
 from blockd.publish.keys import new_key
@@ -43,14 +42,6 @@ class People:
         delegations = workshop.staged_delegations()
         delegate(delegations, role, name, [signer.public_key for signer in self.all], threshold)
         write_delegations(workshop.delegations, delegations)
-
-
-def stage(workshop: Workshop, order: dict[str, object], role: str = "", **more: object) -> None:
-    """Stage an order like `order`, with more fields."""
-    document = {**order, **({"authority": workshop.authority_of(role)} if role else {}), **more}
-    path = workshop.folder.parent / "staged.json"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    workshop.stage(read_documents([path]), role)
 
 
 def copied(workshop: Workshop, name: str) -> Workshop:

@@ -16,7 +16,8 @@ from blockd.publish.delegations import (
     undelegate,
     write_delegations,
 )
-from tests.publish.people import MINISTRY, People, stage
+from tests.publish.people import MINISTRY, People
+from tests.publish.staging import stage
 
 
 def keys(count: int) -> list[Key]:

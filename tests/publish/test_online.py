@@ -17,7 +17,8 @@ from blockd.publish.online import PUBLISHED, seal
 from blockd.publish.pending import add_signature
 from blockd.publish.publishing import prune
 from blockd.publish.signing import to_sign
-from tests.publish.people import People, fetched, published, stage, target_is_found
+from tests.publish.people import People, fetched, published, target_is_found
+from tests.publish.staging import lift, stage
 
 Order = dict[str, object]
 HOUR = timedelta(hours=1)
@@ -221,7 +222,7 @@ def test_list_whose_file_is_missing_or_changed_is_not_signed(signed: Workshop, o
 def test_old_files_are_pruned_when_asked_and_roots_stay(signed: Workshop, now: datetime, tmp_path: Path) -> None:
     out = tmp_path / "out"
     published(signed, out, now)
-    signed.lift("order-1", "2026-03-02", "Over.")
+    lift(signed, "order-1", "2026-03-02", "Over.")
     sign(signed, now + HOUR)
     publish(signed, out)
     for path in out.rglob("*.json"):
