@@ -26,11 +26,11 @@ from blockd.feeds.signed_documents import Documents, ListTexts
 from blockd.feeds.signed_part import Delegation, Part, delegations, part_of, refused
 from blockd.feeds.signed_trust import TOP, Attempt, Trust
 from blockd.orders import OrderDocument
+from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.ruleset.salts import MAX_SALTS
 
 __all__ = ["SignedRepository", "SignedVersion", "read_bundle", "write_bundle"]
 
-PUBLISHED_FIELD = "x-blockd-published"  # of the timestamp: when it was signed
 _PUBLISHED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", re.ASCII)
 
 

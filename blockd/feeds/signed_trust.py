@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -24,12 +23,11 @@ from blockd.errors import FeedRefused
 from blockd.feeds.fetchers import BoundedFetcher
 from blockd.feeds.refusals import FOREIGN, refusal
 from blockd.feeds.signed_limits import MAX_METADATA, MAX_ROTATIONS
+from blockd.orders.repository import ROOT_FILE, is_role
 from blockd.ruleset.replace import replace_file
 
 TOP = ("timestamp.json", "snapshot.json", "targets.json")
 HISTORY = "root_history"
-ROLE = re.compile(r"(?!(?:root|targets|snapshot|timestamp)$)[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
-_ROOT = re.compile(r"([1-9][0-9]{0,8})\.root\.json", re.ASCII)
 
 
 class Attempt:
@@ -150,7 +148,7 @@ class Trust:
         """Give the verified roots up to version `newest`, oldest first, by their names in the repository."""
         found = {}
         for path in (self.folder / HISTORY).iterdir():
-            match = _ROOT.fullmatch(path.name)
+            match = ROOT_FILE.fullmatch(path.name)
             if match and int(match[1]) <= newest:
                 found[int(match[1])] = path
         return {found[version].name: found[version] for version in sorted(found)}
@@ -198,8 +196,8 @@ class Trust:
     @staticmethod
     def _files(folder: Path) -> Iterator[tuple[str, Path]]:
         """Give the metadata files in `folder` by the name that TUF's client knows them under, none too large."""
-        roots = [f"{HISTORY}/{path.name}" for path in (folder / HISTORY).glob("*") if _ROOT.fullmatch(path.name)]
-        roles = [path.name for path in folder.glob("*.json") if ROLE.fullmatch(path.stem)]
+        roots = [f"{HISTORY}/{path.name}" for path in (folder / HISTORY).glob("*") if ROOT_FILE.fullmatch(path.name)]
+        roles = [path.name for path in folder.glob("*.json") if is_role(path.stem)]
         for name in (*TOP, *roles, *roots):
             path = folder / name
             if path.is_file() and not path.is_symlink() and path.stat().st_size <= max(MAX_METADATA.values()):

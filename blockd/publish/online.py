@@ -14,6 +14,7 @@ from securesystemslib.signer import SecretsHandler, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, Targets, Timestamp
 
 from blockd.errors import PublishError
+from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.publish.keys import load_key, read_public
 from blockd.publish.preparing import LIST_LIFE, RENEW_BEFORE
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
@@ -23,7 +24,6 @@ from blockd.ruleset.replace import replace_file
 # (`blockd.daemon.alarms`), so that people have a day to act; as `publish` renews at half of the life, the least that
 # leaves them in peace while all is well is more than two days.
 TIMESTAMP_LIFE = timedelta(days=3)
-PUBLISHED = "x-blockd-published"  # the field that says when the timestamp was signed
 MAX_LOCAL_KEYS = 100  # key files in one workshop
 
 
@@ -82,7 +82,7 @@ def seal(
                 timestamp.signed.version + 1 if timestamp else 1,
                 expires=in_utc(expires or now + TIMESTAMP_LIFE),
                 snapshot_meta=MetaFile.from_data(snapshot.signed.version, content, ["sha256"]),
-                unrecognized_fields={PUBLISHED: moment_text(now)},
+                unrecognized_fields={PUBLISHED_FIELD: moment_text(now)},
             )
         )
         replace_file(workshop.metadata / "timestamp.json", _signed(root, "timestamp", timestamp, signers["timestamp"]))
@@ -160,7 +160,7 @@ def _is_fresh(root: Root, role: str, metadata: Metadata[T], now: datetime, expir
 def _is_half_over(timestamp: Timestamp, now: datetime) -> bool:
     """Whether less than half of its life is left; when it began is in the timestamp itself."""
     try:
-        made = datetime.fromisoformat(str(timestamp.unrecognized_fields[PUBLISHED]))
+        made = datetime.fromisoformat(str(timestamp.unrecognized_fields[PUBLISHED_FIELD]))
         return timestamp.expires - now < (timestamp.expires - made) / 2
     except (KeyError, ValueError, TypeError):
         return True

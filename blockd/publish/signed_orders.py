@@ -7,7 +7,8 @@ import json
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import TargetFile
 
-from blockd.publish.workshop import ORDERS, Workshop
+from blockd.orders.repository import ORDERS, place_of
+from blockd.publish.workshop import Workshop
 
 NEW, CHANGED, SIGNED, GONE = "new", "changed", "signed", "removed"
 
@@ -16,7 +17,7 @@ Document = dict[str, object]
 
 def signed_orders(workshop: Workshop, role: str = "") -> dict[str, Document]:
     """The documents signed last, by id, without when; one whose file is gone or damaged is empty."""
-    prefix = f"{ORDERS}/{role}/" if role else f"{ORDERS}/"
+    prefix = place_of(ORDERS, role)
     return {
         path.removeprefix(prefix).removesuffix(".json"): _document(workshop, target)
         for path, target in _targets(workshop, role).items()

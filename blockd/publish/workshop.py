@@ -26,12 +26,12 @@ from tuf.api.metadata import Delegations, Metadata, Root, Snapshot, T, Targets, 
 
 from blockd.errors import PublishError
 from blockd.orders import OrderDocument, parse_document
+from blockd.orders.repository import ORDERS
 from blockd.publish.delegations import authority_name, checked_role, read_delegations
 from blockd.publish.founding import ROOT_LIFE, Founding
 from blockd.publish.keys import make_keys
 from blockd.ruleset.replace import replace_file, sync_folder
 
-ORDERS = "orders"
 TARGETS = "targets"  # the role that signs the repository's own orders, and the authorities
 _ROOT = "root.json"
 _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import PublishError
+from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.publish import Workshop, publish, sign
 from blockd.publish.delegations import undelegate, write_delegations
 from blockd.publish.keys import load_signer
-from blockd.publish.online import PUBLISHED, seal
+from blockd.publish.online import seal
 from blockd.publish.pending import add_signature
 from blockd.publish.publishing import prune
 from blockd.publish.signing import to_sign
@@ -48,7 +49,7 @@ def timestamp(workshop: Workshop) -> dict[str, object]:
 
 def test_timestamp_says_to_the_millisecond_when_it_was_signed(signed: Workshop, now: datetime) -> None:
     seal(signed, now + timedelta(milliseconds=250))
-    assert timestamp(signed)[PUBLISHED] == "2026-03-01T12:00:00.250Z"
+    assert timestamp(signed)[PUBLISHED_FIELD] == "2026-03-01T12:00:00.250Z"
     assert timestamp(signed)["expires"] == "2026-03-04T12:00:00Z"
 
 

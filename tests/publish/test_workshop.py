@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import PublishError
+from blockd.orders.repository import TOP_ROLES
 from blockd.publish import Workshop, read_documents
-from blockd.publish.delegations import TOP_ROLES
 from blockd.publish.keys import load_signer
 
 

@@ -16,6 +16,7 @@ from blockd import __version__
 from blockd.daemon.audit.chain import canonical, moment_text
 from blockd.daemon.audit.database import Database
 from blockd.daemon.audit.log import AuditLog
+from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.daemon.audit.turns import Turn, turns_of_dates, turns_of_version
 from blockd.daemon.history import News
 from blockd.feeds.fetched import Fetched
@@ -28,7 +29,6 @@ MAX_TURNS = 20_000  # orders recorded of one version: two of the largest reposit
 REFUSALS = 60  # records of one feed's refusals in an hour: whoever sends others each time cannot fill the disk
 HOUR = 3600.0  # seconds
 REMEMBERED = 250  # records of versions read at a start: more than can be kept to go back to, and their evidence
-MAX_ROOT = 1 << 20  # octets of a root of trust
 
 
 @dataclass(slots=True)
