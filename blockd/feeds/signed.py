@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tuf.api.metadata import Timestamp
@@ -26,12 +24,11 @@ from blockd.feeds.signed_documents import Documents, ListTexts
 from blockd.feeds.signed_part import Delegation, Part, delegations, part_of, refused
 from blockd.feeds.signed_trust import TOP, Attempt, Trust
 from blockd.orders import OrderDocument
+from blockd.orders.moment import moment_from_text
 from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.ruleset.salts import MAX_SALTS
 
 __all__ = ["SignedRepository", "SignedVersion", "read_bundle", "write_bundle"]
-
-_PUBLISHED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", re.ASCII)
 
 
 class SignedRepository:
@@ -218,11 +215,8 @@ def _taken(delegation: Delegation, identifier: str, owner: str) -> FeedRefused:
 
 def _published(timestamp: Timestamp) -> float | None:
     """Give when the timestamp was signed, in seconds since the epoch, where it says so as it should."""
-    told = timestamp.unrecognized_fields.get(PUBLISHED_FIELD)
-    if not isinstance(told, str) or not _PUBLISHED.fullmatch(told):
-        return None
     try:
-        return datetime.fromisoformat(told).astimezone(UTC).timestamp()
+        return moment_from_text(timestamp.unrecognized_fields.get(PUBLISHED_FIELD))
     except (ValueError, OverflowError):
         return None
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from securesystemslib.signer import SecretsHandler, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, Targets, Timestamp
 
 from blockd.errors import PublishError
+from blockd.orders.moment import moment_text
 from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.publish.keys import load_key, read_public
 from blockd.publish.preparing import LIST_LIFE, RENEW_BEFORE
@@ -82,7 +83,7 @@ def seal(
                 timestamp.signed.version + 1 if timestamp else 1,
                 expires=in_utc(expires or now + TIMESTAMP_LIFE),
                 snapshot_meta=MetaFile.from_data(snapshot.signed.version, content, ["sha256"]),
-                unrecognized_fields={PUBLISHED_FIELD: moment_text(now)},
+                unrecognized_fields={PUBLISHED_FIELD: moment_text(now.timestamp())},
             )
         )
         replace_file(workshop.metadata / "timestamp.json", _signed(root, "timestamp", timestamp, signers["timestamp"]))
@@ -105,11 +106,6 @@ def local_signers(
     return found
 
 
-def moment_text(now: datetime) -> str:
-    """Write a moment in UTC with milliseconds, as RFC 3339 has it."""
-    return f"{now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
-
-
 def _meta(
     workshop: Workshop, targets: Metadata[Targets], last: Snapshot | None
 ) -> tuple[dict[str, int], dict[str, str]]:
@@ -126,9 +122,7 @@ def _meta(
             (
                 version
                 for version in reversed(workshop.versions(role))
-                if targets.signed.get_verification_result(
-                    role, (found := workshop.load(f"{version}.{role}.json", Targets)).signed_bytes, found.signatures
-                )
+                if _verifies(targets.signed, role, workshop.load(f"{version}.{role}.json", Targets))
             ),
             0,
         )
@@ -166,8 +160,8 @@ def _is_half_over(timestamp: Timestamp, now: datetime) -> bool:
         return True
 
 
-def _verifies(root: Root, role: str, metadata: Metadata[T]) -> bool:
-    return bool(root.get_verification_result(role, metadata.signed_bytes, metadata.signatures))
+def _verifies(delegator: Root | Targets, role: str, metadata: Metadata[T]) -> bool:
+    return bool(delegator.get_verification_result(role, metadata.signed_bytes, metadata.signatures))
 
 
 def _signed(root: Root, role: str, metadata: Metadata[T], signers: list[Signer]) -> bytes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import TargetFile
 
 from blockd.orders.repository import ORDERS, place_of
+from blockd.publish.preparing import content_of
 from blockd.publish.workshop import Workshop
 
 NEW, CHANGED, SIGNED, GONE = "new", "changed", "signed", "removed"
@@ -41,11 +41,10 @@ def _targets(workshop: Workshop, role: str) -> dict[str, TargetFile]:
 
 
 def _document(workshop: Workshop, target: TargetFile) -> Document:
+    content = content_of(workshop, target)
     try:
-        content = (workshop.folder / "targets" / target.get_prefixed_paths()[0]).read_bytes()
-        target.verify_length_and_hashes(content)
-        document = json.loads(content)
-    except (OSError, ValueError, RepositoryError):
+        document = {} if content is None else json.loads(content)
+    except ValueError:
         return {}
     document.pop("published", None)
     return dict(document)

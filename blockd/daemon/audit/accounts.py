@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from blockd import __version__
-from blockd.daemon.audit.chain import canonical, moment_text
+from blockd.daemon.audit.chain import canonical
 from blockd.daemon.audit.database import Database
 from blockd.daemon.audit.log import AuditLog
 from blockd.daemon.audit.signatures import MAX_ROOT
@@ -22,6 +22,7 @@ from blockd.daemon.history import News
 from blockd.feeds.fetched import Fetched
 from blockd.metrics.collector import Change, EnforcementTimes
 from blockd.orders.document import time_text
+from blockd.orders.moment import moment_text
 from blockd.ruleset import Enforced
 from blockd.settings import AnyFeed, SignedFeed, TextFeed
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blockd.daemon.audit.chain import Head, Record, chained, moment_text, parse_record
+from blockd.daemon.audit.chain import Head, Record, chained, parse_record
 from blockd.errors import AuditError
+from blockd.orders.moment import moment_text
 from blockd.orders.repository import MAX_DOCUMENT
 
 PACKED = 4 << 10  # octets above which a file is packed
