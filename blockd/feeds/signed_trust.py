@@ -4,6 +4,10 @@ TUF's client decides: the root given by hand vouches for keys, the keys for meta
 hash of every target. An attempt works on a copy, which takes the place of what is trusted only when its caller keeps
 it; so a refused attempt leaves no trace, and the good repository is accepted as soon as it is back. Verified roots are
 the exception: a key that was withdrawn stays so.
+
+Only this module uses private parts of python-tuf (7): its public `refresh` cannot stop after the timestamp, which is
+all that a look needs where nothing is new; nothing public brings the metadata of one delegated role, gives what was
+verified, or takes another clock than the machine's. The conformance cases in tests/feeds/tuf tell when they change.
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ class Attempt:
         self._staging = staging
         self._subject = subject
         self.failures = 0  # to fetch or to prove a file, which another attempt may mend
-        self._set = updater._trusted_set  # the client tells in no other way what it has verified
+        self._set = updater._trusted_set
 
     @property
     def root(self) -> Root:
@@ -176,7 +180,6 @@ class Trust:
                 f"{subject} cannot be proved: the root that the config gives for it is no usable root.json; what it "
                 f"gave before stays in force. Get it again from the authority. ({error})",
             ) from error
-        # The client takes the machine's clock and has no argument for another.
         updater._trusted_set.reference_time = datetime.fromtimestamp(self._now(), UTC)
         return updater
 

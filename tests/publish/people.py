@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
-from tuf.ngclient import Updater
 
 from blockd.feeds.fetchers import BoundedFetcher
 from blockd.feeds.signed import SignedRepository, SignedVersion
+from blockd.feeds.signed_trust import Trust
 from blockd.publish import Workshop, publish
 from blockd.publish.delegations import delegate, write_delegations
 from blockd.publish.founding import Founding
@@ -64,18 +64,15 @@ def fetched(workshop: Workshop, out: Path, state: Path, now: datetime) -> Signed
 def target_is_found(workshop: Workshop, out: Path, path: str, now: datetime) -> bool:
     """Whether TUF's client, going from the first root, finds and verifies a target."""
     scratch = Path(tempfile.mkdtemp(dir=workshop.folder.parent))
-    fetcher = BoundedFetcher()
+    root = (workshop.metadata / "1.root.json").read_bytes()
+    trust = Trust(root, scratch / "trusted", scratch / "staging", now.timestamp)
+    fetcher, url = BoundedFetcher(), out.as_uri()
     try:
-        updater = Updater(
-            str(scratch),
-            f"{out.as_uri()}/metadata/",
-            str(scratch),
-            f"{out.as_uri()}/targets/",
-            fetcher=fetcher,
-            bootstrap=(workshop.metadata / "1.root.json").read_bytes(),
-        )
-        updater._trusted_set.reference_time = now
-        found = updater.get_targetinfo(path)
-        return found is not None and bool(updater.download_target(found, str(scratch / "target")))
+        with trust.attempt(f"{url}/metadata/", fetcher, "The repository", f"{url}/targets/") as attempt:
+            attempt.begin()
+            attempt.finish()
+            if found := attempt.find(path):
+                attempt.bring(found, scratch / "target", "The target")
+            return found is not None
     finally:
         fetcher.close()
