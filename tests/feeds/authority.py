@@ -9,9 +9,9 @@ import pytest
 from tuf.api.metadata import MetaFile, TargetFile
 
 from blockd.errors import FeedRefused
-from blockd.feeds.fetchers import BoundedFetcher
 from blockd.feeds.reasons import REASONS
-from blockd.feeds.signed import SignedRepository
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.repository import SignedRepository
 from blockd.publish import Workshop, publish, sign
 from blockd.publish.keys import load_signer
 from tests.publish.staging import order_document, stage

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
 
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed import SignedRepository, SignedVersion
-from blockd.feeds.signed_trust import Trust
+from blockd.feeds.bundle import SignedVersion
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.repository import SignedRepository
+from blockd.feeds.signed.trust import Trust
 from blockd.publish import Workshop, publish
 from blockd.publish.delegations import delegate, write_delegations
 from blockd.publish.founding import Founding

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from blockd.feeds.signed import SignedRepository, SignedVersion
+from blockd.feeds.bundle import SignedVersion
+from blockd.feeds.signed.repository import SignedRepository
 from blockd.publish import read_documents
 from tests.publish.staging import TELEGRAM
 

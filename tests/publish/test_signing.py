@@ -10,7 +10,8 @@ from typing import BinaryIO
 import pytest
 
 from blockd.errors import PublishError
-from blockd.feeds.signed import SignedRepository, SignedVersion
+from blockd.feeds.bundle import SignedVersion
+from blockd.feeds.signed.repository import SignedRepository
 from blockd.publish import Workshop, publish, read_documents, sign
 from blockd.ruleset.replace import replacing
 from tests.publish.staging import lift

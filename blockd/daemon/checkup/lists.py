@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from blockd.daemon.checkup.finding import Case, Finding, bad, ok, warning
 from blockd.errors import FeedRefused
-from blockd.feeds.signed_limits import MAX_METADATA
+from blockd.feeds.signed.limits import MAX_METADATA
 from blockd.feeds.transfer.keys import read_key
 from blockd.orders.document import time_from_text, time_text
 from blockd.orders.repository import ROOT_FILE
@@ -132,7 +132,7 @@ def _folder(url: str) -> Path | None:
 
 
 def _trusted_folder(case: Case, feed: SignedFeed) -> Path:
-    """Give the folder in which `blockd.feeds.signed` keeps what it trusts."""
+    """Give the folder in which `blockd.feeds.signed.repository` keeps what it trusts."""
     return case.settings.state_dir / "feeds" / feed.name / "trusted"
 
 

@@ -24,9 +24,9 @@ from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
 from blockd.errors import FeedRefused
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.refusals import FOREIGN, refusal
-from blockd.feeds.signed_limits import MAX_METADATA, MAX_ROTATIONS
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.limits import MAX_METADATA, MAX_ROTATIONS
+from blockd.feeds.signed.refusals import FOREIGN, refusal
 from blockd.orders.repository import ROOT_FILE, is_role
 from blockd.ruleset.replace import replace_file
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tuf.api.metadata import DelegatedRole, TargetFile, Targets
 
 from blockd.errors import FeedRefused
-from blockd.feeds.signed_limits import MAX_LIST_FILE, MAX_ORDERS
+from blockd.feeds.signed.limits import MAX_LIST_FILE, MAX_ORDERS
 from blockd.orders.document import MAX_TEXT
 from blockd.orders.repository import (
     AUTHORITY_FIELD,

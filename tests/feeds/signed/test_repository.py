@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import Metadata, Root
 
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed_limits import MAX_METADATA
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.limits import MAX_METADATA
 from blockd.orders import Scope
 from blockd.publish import Workshop
 from blockd.publish.keys import load_signer

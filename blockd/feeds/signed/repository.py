@@ -1,7 +1,7 @@
 """The signed repository: a feed whose every byte is proved by The Update Framework before it is parsed.
 
-Its orders are signed by the repository itself, by authorities that it delegates to, or both (`blockd.feeds.signed_part`
-has the form). `blockd.feeds.signed_trust` has the rules of trust.
+Its orders are signed by the repository itself, by authorities that it delegates to, or both (`blockd.feeds.signed.part`
+has the form). `blockd.feeds.signed.trust` has the rules of trust.
 """
 
 from __future__ import annotations
@@ -16,19 +16,17 @@ from pathlib import Path
 from tuf.api.metadata import Timestamp
 
 from blockd.errors import FeedRefused
-from blockd.feeds.bundle import AuthorityVersion, SignedVersion, read_bundle, write_bundle
-from blockd.feeds.connections import Connections
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed_authorities import Authorities, Given, Room
-from blockd.feeds.signed_documents import Documents, ListTexts
-from blockd.feeds.signed_part import Delegation, Part, delegations, part_of, refused
-from blockd.feeds.signed_trust import TOP, Attempt, Trust
+from blockd.feeds.bundle import AuthorityVersion, SignedVersion
+from blockd.feeds.signed.authorities import Authorities, Given, Room
+from blockd.feeds.signed.connections import Connections
+from blockd.feeds.signed.documents import Documents, ListTexts
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.part import Delegation, Part, delegations, part_of, refused
+from blockd.feeds.signed.trust import TOP, Attempt, Trust
 from blockd.orders import OrderDocument
 from blockd.orders.moment import moment_from_text
 from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.ruleset.salts import MAX_SALTS
-
-__all__ = ["SignedRepository", "SignedVersion", "read_bundle", "write_bundle"]
 
 
 class SignedRepository:
