@@ -13,7 +13,7 @@ from blockd.feeds.reasons import REASONS
 from blockd.feeds.signed.fetchers import BoundedFetcher
 from blockd.feeds.signed.repository import SignedRepository
 from blockd.publish import Workshop, publish, sign
-from blockd.publish.keys import load_signer
+from tests.publish.people import load_signer
 from tests.publish.staging import order_document, stage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

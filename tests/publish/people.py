@@ -7,7 +7,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner, Signer
 
 from blockd.feeds.bundle import SignedVersion
 from blockd.feeds.signed.fetchers import BoundedFetcher
@@ -16,7 +16,7 @@ from blockd.feeds.signed.trust import Trust
 from blockd.publish import Workshop, publish
 from blockd.publish.delegations import delegate, write_delegations
 from blockd.publish.founding import Founding
-from blockd.publish.keys import new_key
+from blockd.publish.keys import load_key, new_key
 from blockd.publish.online import seal
 
 MINISTRY = "Ministry of Examples"
@@ -43,6 +43,11 @@ class People:
         delegations = workshop.staged_delegations()
         delegate(delegations, role, name, [signer.public_key for signer in self.all], threshold)
         write_delegations(workshop.delegations, delegations)
+
+
+def load_signer(folder: Path, role: str) -> Signer:
+    """The key that was made for a role, of those in a workshop's folder of keys."""
+    return load_key(folder / f"{role}.pem")
 
 
 def copied(workshop: Workshop, name: str) -> Workshop:

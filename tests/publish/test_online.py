@@ -13,12 +13,11 @@ from blockd.errors import PublishError
 from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.publish import Workshop, publish, sign
 from blockd.publish.delegations import undelegate, write_delegations
-from blockd.publish.keys import load_signer
 from blockd.publish.online import seal
 from blockd.publish.pending import add_signature
 from blockd.publish.publishing import prune
 from blockd.publish.signing import to_sign
-from tests.publish.people import People, fetched, published, target_is_found
+from tests.publish.people import People, fetched, load_signer, published, target_is_found
 from tests.publish.staging import lift, stage
 
 Order = dict[str, object]

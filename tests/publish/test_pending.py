@@ -8,11 +8,10 @@ import pytest
 
 from blockd.errors import PublishError
 from blockd.publish import Workshop, sign
-from blockd.publish.keys import load_signer
 from blockd.publish.pending import add_signature, merge, pending_roles, read_pending, standing
 from blockd.publish.signing import to_sign
 from blockd.publish.summary import news
-from tests.publish.people import MINISTRY, People, copied, fetched, published, target_is_found
+from tests.publish.people import MINISTRY, People, copied, fetched, load_signer, published, target_is_found
 from tests.publish.staging import lift, stage
 
 Order = dict[str, object]

@@ -11,11 +11,11 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Timestamp
 
 from blockd.errors import FeedRefused, PublishError
 from blockd.publish import Workshop, publish, sign
-from blockd.publish.keys import load_signer, new_key, public_file
+from blockd.publish.keys import new_key, public_file
 from blockd.publish.pending import add_signature, read_pending, standing
 from blockd.publish.rotating import Change, rotate
 from blockd.publish.signing import to_sign
-from tests.publish.people import People, fetched, published
+from tests.publish.people import People, fetched, load_signer, published
 from tests.publish.staging import lift, stage
 
 Order = dict[str, object]

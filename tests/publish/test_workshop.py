@@ -10,7 +10,7 @@ import pytest
 from blockd.errors import PublishError
 from blockd.orders.repository import TOP_ROLES
 from blockd.publish import Workshop, read_documents
-from blockd.publish.keys import load_signer
+from tests.publish.people import load_signer
 
 
 def test_keys_are_for_their_owner_only(workshop: Workshop) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from blockd.errors import FeedRefused
 from blockd.publish import Workshop, publish, sign
-from blockd.publish.keys import load_signer
 from tests.feeds.authority import NOW, Authority, forge, refused
+from tests.publish.people import load_signer
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from blockd.feeds.signed.fetchers import BoundedFetcher
 from blockd.feeds.signed.limits import MAX_METADATA
 from blockd.orders import Scope
 from blockd.publish import Workshop
-from blockd.publish.keys import load_signer
 from tests.feeds.authority import DAY, NOW, Authority, refused, state
+from tests.publish.people import load_signer
 from tests.publish.staging import lift
 
 
