@@ -48,8 +48,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         if feed["held"]["sentence"]:
             yield f"  {feed['held']['sentence']}"
         if feed["ended"]:
-            done = "are out of force" if feed["at_expiry"] == "stop" else "stay in force"
-            yield f"  ENDED: its orders {done} (at_expiry)"
+            yield f"  {_ended(feed)}"
         if feed["stale"]:
             yield f"  STALE: {feed['stale']:,} of its orders in force were not renewed in time"
         yield from _authorities(feed)
@@ -76,10 +75,14 @@ def _authorities(feed: dict[str, Any]) -> Iterator[str]:
         version = f"version {part['version']}, expires {part['expires']}" if part["version"] else "nothing given yet"
         yield f"  authority {part['role']}: {part['orders']:,} orders, {version}"
         if part["ended"]:
-            done = "are out of force" if part["at_expiry"] == "stop" else "stay in force"
-            yield f"    ENDED: its orders {done} (at_expiry)"
+            yield f"    {_ended(part)}"
         if part["refusal"]:
             yield f"    REFUSED: {part['refusal']}"
+
+
+def _ended(part: dict[str, Any]) -> str:
+    done = "are out of force" if part["at_expiry"] == "stop" else "stay in force"
+    return f"ENDED: its orders {done} (at_expiry)"
 
 
 def _self_test(told: dict[str, Any] | None) -> Iterator[str]:

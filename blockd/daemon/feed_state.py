@@ -21,15 +21,15 @@ from blockd.feeds.build import Candidate, Content
 from blockd.feeds.bundle import AuthorityVersion, read_bundle
 from blockd.feeds.fetched import ACCEPTED, INCOMING, Fetched, Validators
 from blockd.feeds.rejects import RejectReport
+from blockd.orders.repository import MAX_AUTHORITIES
+from blockd.ruleset.format import MAX_TIME
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.replace import replace_file
 from blockd.ruleset.sizes import Sizes
-from blockd.settings import MAX_AUTHORITIES, AnyFeed
+from blockd.settings import AnyFeed
 
 MAX_STATE = 1 << 20  # octets of feed.json: reports of a few KB, and a sentence for each authority, all of it escaped
 MAX_SENTENCE = 1000  # characters of an authority's refusal that are kept
-
-MAX_TIME = 253_402_300_799  # seconds since the epoch: the last that a date with four digits has
 
 # What reading JSON of another shape raises.
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, FeedRefused, RulesetError)

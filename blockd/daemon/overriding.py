@@ -10,12 +10,10 @@ from typing import Any
 
 from blockd.daemon.audit import Accounts
 from blockd.errors import BadName, CommandError, FeedRefused
-from blockd.feeds.overrides import KEPT, Override, new_override, override_key, read_overrides, write_overrides
+from blockd.feeds.overrides import KEPT, MAX_TEXT, Override, new_override, override_key, read_overrides, write_overrides
 from blockd.names import DomainName
 from blockd.orders.document import time_from_text, time_text
 from blockd.ruleset.guard import Guard
-
-MAX_REASON = 500  # characters, as of an override's own
 
 
 class Overriding:
@@ -59,8 +57,8 @@ class Overriding:
     async def end(self, asked: Mapping[str, str]) -> dict[str, object]:
         """End the override of a name now: `name` and `reason`. Raises CommandError."""
         now, reason = self._clock(), asked["reason"].strip()
-        if not reason or len(reason) > MAX_REASON or not reason.isprintable():
-            raise CommandError(f"To end an override needs a reason, one line of at most {MAX_REASON} characters.")
+        if not reason or len(reason) > MAX_TEXT or not reason.isprintable():
+            raise CommandError(f"To end an override needs a reason, one line of at most {MAX_TEXT} characters.")
         async with self._changing:
             known = self._read()
             try:

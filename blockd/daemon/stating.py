@@ -10,7 +10,6 @@ from typing import Any
 
 from blockd import __version__
 from blockd.daemon.audit import Accounts
-from blockd.daemon.audit.chain import moment_text
 from blockd.daemon.audit.statement import keep_statement, kept_statements, node_key, sign_statement
 from blockd.daemon.expiry import end_of
 from blockd.daemon.status import Fleet
@@ -18,6 +17,7 @@ from blockd.daemon.tracked import Tracked
 from blockd.errors import AuditError, CommandError
 from blockd.orders import State
 from blockd.orders.document import time_text
+from blockd.orders.moment import moment_text
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 

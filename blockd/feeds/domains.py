@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from blockd.errors import BadName
 from blockd.feeds.listed import line_content, listed_key
+from blockd.feeds.name_text import MAX_NAME_TEXT
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.shapes import bare_name
 from blockd.names import MAX_LABEL, DomainName
@@ -18,7 +19,6 @@ from blockd.ruleset.builder import LineTaker
 
 _LINE_FEED = ord("\n")
 _LENGTH = [bytes((length,)) for length in range(64)]  # a label over 63 octets is an IndexError, and read with care
-_MAX_TEXT = 253  # characters of a name without trailing dot: 255 octets less the first length octet and the root
 _MAX_TOPS = 4096  # top-level domains remembered: there are 1,500; a hostile list makes it slower, not larger
 
 # The shape of a block: a dot for what separates labels, a hyphen for itself, NUL for what no plain name has.
@@ -117,7 +117,7 @@ def _plain_key(line: bytes, tops: dict[bytes, bytes], length: list[bytes] = _LEN
         if len(labels) == 3:
             host, name, top = labels
             return tops[top] + length[len(name)] + name + length[len(host)] + host
-        if len(labels) == 1 or len(line) > _MAX_TEXT:
+        if len(labels) == 1 or len(line) > MAX_NAME_TEXT:
             return None
         key = tops[labels.pop()]
         labels.reverse()

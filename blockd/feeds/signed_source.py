@@ -8,9 +8,9 @@ from pathlib import Path
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import AuthorityVersion, write_bundle
 from blockd.feeds.fetched import INCOMING, Fetched
-from blockd.feeds.mirrors import Mirrors
 from blockd.feeds.name_lists import NameLists
-from blockd.feeds.signed import SignedRepository
+from blockd.feeds.signed.mirrors import Mirrors
+from blockd.feeds.signed.repository import SignedRepository
 from blockd.settings import SignedFeed
 
 

@@ -21,6 +21,7 @@ from blockd.orders.covered import COVERING, MAX_PROBLEMS, Covered, covered, show
 from blockd.orders.entry import Entry, Scope
 from blockd.orders.name_list import NameList
 from blockd.orders.order import Action, LocalRecord, Mandate, Notice, Order
+from blockd.orders.repository import is_order_id
 
 SCHEMA_MAJOR = 1
 SCHEMA = "1.0"
@@ -33,7 +34,6 @@ MAX_DEPTH = 32  # objects and lists within each other; the document itself has t
 # Control characters other than tab and line breaks, which could steer a terminal, and halves of surrogate pairs, which
 # cannot be written as UTF-8.
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?", re.ASCII)
 _TEXTS = (
     "authority",
     "platform",
@@ -110,7 +110,7 @@ def _parse(document: object, source: str, *, kept: bool) -> OrderDocument:
     for name in _TIMES:
         fields[name] = _time(document, name, problems)
     identifier = _text(document, "id", problems)
-    if not _ID.fullmatch(identifier):
+    if not is_order_id(identifier):
         problems.append("id: small letters, digits, dot, hyphen and underscore, 1 to 80 of them, are allowed")
     required = ("authority", "platform", "in_force_from")
     problems.extend(f"{name}: is missing" for name in required if fields[name] in ("", None))

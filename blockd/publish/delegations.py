@@ -7,7 +7,6 @@ them. A role may sign `orders/ROLE/*` and `lists/ROLE/*` and nothing else, and d
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,19 +14,16 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import DelegatedRole, Delegations
 
 from blockd.errors import PublishError
+from blockd.orders.document import MAX_TEXT
+from blockd.orders.repository import AUTHORITY_FIELD, MAX_AUTHORITIES, TOP_ROLES, is_role, paths_of
 from blockd.ruleset.replace import replace_file
 
-TOP_ROLES = ("root", "targets", "snapshot", "timestamp")
-AUTHORITY = "x-blockd-authority"  # the field that carries an authority's full name
-MAX_AUTHORITIES = 64  # in one repository; a node takes no more
 MAX_KEYS = 32  # of one role; more people than ever sign one order
-MAX_NAME = 4_000  # characters; the bound of the order's field `authority`
-_ROLE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
 
 
 def checked_role(role: str) -> str:
     """Give `role` where it can be an authority's; raises PublishError."""
-    if not _ROLE.fullmatch(role) or role in TOP_ROLES:
+    if not is_role(role):
         raise PublishError(
             f"{role!r} cannot be an authority's role: small letters, digits and hyphens, 1 to 32 of them, are allowed, "
             f"and none of {', '.join(TOP_ROLES)}."
@@ -61,14 +57,13 @@ def delegate(delegations: Delegations, role: str, name: str, keys: Sequence[Key]
         raise PublishError(f"{role} is new here: an authority needs its full name and at least one public key.")
     if there is None and len(roles) >= MAX_AUTHORITIES:
         raise PublishError(f"A repository has at most {MAX_AUTHORITIES} authorities; nothing was changed.")
-    if len(name) > MAX_NAME or not name.isprintable():
-        raise PublishError(f"An authority's name has at most {MAX_NAME} characters, all of them printable.")
+    if len(name) > MAX_TEXT or not name.isprintable():
+        raise PublishError(f"An authority's name has at most {MAX_TEXT} characters, all of them printable.")
     keyids = list(dict.fromkeys(key.keyid for key in keys)) or list(there.keyids if there else ())
     needed = threshold or (there.threshold if there else 1)
     check_threshold(role, needed, len(keyids))
-    paths = [f"orders/{role}/*", f"lists/{role}/*"]
     full_name = name.strip() or (authority_name(there) if there else "")
-    changed = DelegatedRole(role, keyids, needed, True, paths, None, {AUTHORITY: full_name})
+    changed = DelegatedRole(role, keyids, needed, True, paths_of(role), None, {AUTHORITY_FIELD: full_name})
     delegations.roles = {**roles, role: changed}
     delegations.keys.update({key.keyid: key for key in keys})
     _drop_unused_keys(delegations)
@@ -85,7 +80,7 @@ def undelegate(delegations: Delegations, role: str) -> None:
 
 def authority_name(role: DelegatedRole) -> str:
     """Give the full name of the authority whose role it is."""
-    return str(role.unrecognized_fields.get(AUTHORITY, ""))
+    return str(role.unrecognized_fields.get(AUTHORITY_FIELD, ""))
 
 
 def check_threshold(role: str, threshold: int, keys: int) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from blockd.errors import BadOrder
+from blockd.orders.repository import MAX_DOCUMENT
 
-MAX_DOCUMENT = 64 * 1024 * 1024  # bytes; the same bound that a daemon sets (`blockd.feeds.signed`)
 _WIDTH = 100  # characters of a line for an editor
 
 

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from securesystemslib.signer import Key
 from tuf.api.metadata import Root
 
-from blockd.publish.delegations import TOP_ROLES, check_threshold
+from blockd.orders.repository import TOP_ROLES
+from blockd.publish.delegations import check_threshold
 
 ROOT_LIFE = timedelta(days=3652)  # ten years: a new root reaches every daemon by itself, but only if it is made
 

@@ -104,11 +104,6 @@ def load_key(path: Path, secrets: SecretsHandler | None = None) -> Signer:
         raise PublishError(f"{path} is no private key in PEM; nothing was signed.") from error
 
 
-def load_signer(folder: Path, role: str, secrets: SecretsHandler | None = None) -> Signer:
-    """Load the key that was made for `role`; raises PublishError as `load_key` does."""
-    return load_key(folder / f"{role}.pem", secrets)
-
-
 def _private(content: bytes, path: Path, secrets: SecretsHandler | None) -> Ed25519PrivateKey:
     if b"ENCRYPTED" not in content:
         return load_pem_private_key(content, None)  # type: ignore[return-value]

@@ -25,12 +25,11 @@ from blockd.feeds.name_lists import NameLists
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.sorted_lines import Text, mapped
 from blockd.orders import NameList
+from blockd.orders.repository import LISTS, is_order_id, is_role, place_of
 from blockd.publish.list_record import ListFile, ListRecord
 from blockd.publish.list_text import TextFacts, changed, write_names
 from blockd.ruleset.replace import replacing, sync_folder
 
-_ROLE = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?)?", re.ASCII)
-_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _GZIP_FORM = 31  # zlib: the largest window, with gzip's header and trailer, and no time in it
 _PIECE = 1 << 20  # octets packed at once
@@ -71,7 +70,7 @@ class ListFiles:
         give the same value. `accept` is told what is new before it is kept, and raises an error to leave all as it was.
         Raises PublishError where the names cannot be read or there are none; then all is as it was.
         """
-        if not _ROLE.fullmatch(role) or not _ID.fullmatch(identifier) or ".." in identifier:
+        if (role and not is_role(role)) or not is_order_id(identifier) or ".." in identifier:
             raise PublishError(f"{role!r} and {identifier!r} cannot be a role and an order's id with a list.")
         for folder in (self._lists / role, self._targets / role):
             folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +87,7 @@ class ListFiles:
         """Give every file of a role's lists by its target, as documents name it."""
         folder = self._targets / role
         named = (path for path in folder.glob("*.gz") if _DIGEST.fullmatch(path.name.partition(".")[0]))
-        return {f"{_prefix(role)}{path.name.partition('.')[2]}": path for path in named if path.is_file()}
+        return {f"{place_of(LISTS, role)}{path.name.partition('.')[2]}": path for path in named if path.is_file()}
 
 
 class _Renewal:
@@ -98,7 +97,7 @@ class _Renewal:
         self.report = ListReport()
         self._lists = lists
         self._targets = targets
-        self._prefix = _prefix(role)
+        self._prefix = place_of(LISTS, role)
         self._identifier = identifier
         self._text = lists / f"{identifier}.txt"
         self._record_path = lists / f"{identifier}.json"
@@ -215,10 +214,6 @@ class _Renewal:
 
     def _place(self, digest: str, target: str) -> Path:
         return self._targets / f"{digest}.{target.removeprefix(self._prefix)}"
-
-
-def _prefix(role: str) -> str:
-    return f"lists/{role}/" if role else "lists/"
 
 
 class _PackedFile:

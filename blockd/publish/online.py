@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from securesystemslib.signer import SecretsHandler, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, Targets, Timestamp
 
 from blockd.errors import PublishError
+from blockd.orders.moment import moment_text
+from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.publish.fitting import lifted_by_accident, newest_fitting
 from blockd.publish.keys import load_key, read_public
 from blockd.publish.preparing import LIST_LIFE, RENEW_BEFORE
@@ -24,7 +26,6 @@ from blockd.ruleset.replace import replace_file
 # (`blockd.daemon.alarms`), so that people have a day to act; as `publish` renews at half of the life, the least that
 # leaves them in peace while all is well is more than two days.
 TIMESTAMP_LIFE = timedelta(days=3)
-PUBLISHED = "x-blockd-published"  # the field that says when the timestamp was signed
 MAX_LOCAL_KEYS = 100  # key files in one workshop
 
 
@@ -90,7 +91,7 @@ def seal(
                 timestamp.signed.version + 1 if timestamp else 1,
                 expires=in_utc(expires or now + TIMESTAMP_LIFE),
                 snapshot_meta=MetaFile.from_data(snapshot.signed.version, content, ["sha256"]),
-                unrecognized_fields={PUBLISHED: moment_text(now)},
+                unrecognized_fields={PUBLISHED_FIELD: moment_text(now.timestamp())},
             )
         )
         replace_file(workshop.metadata / "timestamp.json", _signed(root, "timestamp", timestamp, signers["timestamp"]))
@@ -111,11 +112,6 @@ def local_signers(
     if not found and (own := workshop.keys / f"{role}.pem") in paths:
         raise PublishError(f"{own} is not the key that {role} has; nothing was signed.")
     return found
-
-
-def moment_text(now: datetime) -> str:
-    """Write a moment in UTC with milliseconds, as RFC 3339 has it."""
-    return f"{now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def _meta(
@@ -159,14 +155,14 @@ def _is_fresh(root: Root, role: str, metadata: Metadata[T], now: datetime, expir
 def _is_half_over(timestamp: Timestamp, now: datetime) -> bool:
     """Whether less than half of its life is left; when it began is in the timestamp itself."""
     try:
-        made = datetime.fromisoformat(str(timestamp.unrecognized_fields[PUBLISHED]))
+        made = datetime.fromisoformat(str(timestamp.unrecognized_fields[PUBLISHED_FIELD]))
         return timestamp.expires - now < (timestamp.expires - made) / 2
     except (KeyError, ValueError, TypeError):
         return True
 
 
-def _verifies(root: Root, role: str, metadata: Metadata[T]) -> bool:
-    return bool(root.get_verification_result(role, metadata.signed_bytes, metadata.signatures))
+def _verifies(delegator: Root | Targets, role: str, metadata: Metadata[T]) -> bool:
+    return bool(delegator.get_verification_result(role, metadata.signed_bytes, metadata.signatures))
 
 
 def _signed(root: Root, role: str, metadata: Metadata[T], signers: list[Signer]) -> bytes:

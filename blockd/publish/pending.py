@@ -17,7 +17,8 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, RootVerificationResult, Targets, VerificationResult
 
 from blockd.errors import PublishError
-from blockd.publish.delegations import TOP_ROLES, checked_role
+from blockd.orders.repository import TOP_ROLES
+from blockd.publish.delegations import checked_role
 from blockd.publish.workshop import TARGETS, Workshop, read_metadata
 from blockd.ruleset.replace import replace_file, sync_folder
 

@@ -13,8 +13,9 @@ from tuf.api.metadata import Delegations, Metadata, TargetFile, Targets
 
 from blockd.errors import BadOrder, PublishError
 from blockd.orders.document import time_text
+from blockd.orders.repository import LISTS, ORDERS, place_of
 from blockd.publish.documents import canonical, to_bytes
-from blockd.publish.workshop import ORDERS, TARGETS, Workshop, in_utc
+from blockd.publish.workshop import TARGETS, Workshop, in_utc
 from blockd.ruleset.replace import replace_file
 
 LIST_LIFE = timedelta(days=90)  # targets, authorities and snapshot: signed when orders change
@@ -67,7 +68,7 @@ def is_due(signed: Targets, now: datetime, expires: datetime | None) -> bool:
 
 def target_of(role: str, identifier: str) -> str:
     """Give the target path of a role's order."""
-    return f"{ORDERS}/{_part(role)}{identifier}.json"
+    return f"{place_of(ORDERS, _own(role))}{identifier}.json"
 
 
 def identifier_of(path: str) -> str:
@@ -94,8 +95,8 @@ def _of(role: str) -> str:
     return "" if role == TARGETS else f"of {role} "
 
 
-def _part(role: str) -> str:
-    return "" if role == TARGETS else f"{role}/"
+def _own(role: str) -> str:
+    return "" if role == TARGETS else role
 
 
 def _delegations(workshop: Workshop) -> Delegations | None:
@@ -105,7 +106,7 @@ def _delegations(workshop: Workshop) -> Delegations | None:
 
 def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: datetime | None) -> Listed:
     """Give the targets that are staged; new documents are stamped and written where `now` is given, else only told."""
-    own = "" if role == TARGETS else role
+    own = _own(role)
     authority = workshop.authority_of(own)
     targets: dict[str, TargetFile] = {}
     changed = []
@@ -170,7 +171,7 @@ def _list_files(workshop: Workshop, role: str, content: bytes, known: dict[str, 
     for step in document["list"]["steps"]:
         path = str(step["target"])
         part, _, name = path.rpartition("/")
-        if f"{part}/" != f"lists/{_part(role)}":
+        if f"{part}/" != place_of(LISTS, _own(role)):
             raise PublishError(f"{document['id']} names {path}, which is outside of its part; nothing was signed.")
         if path in known and _is_there(local_file(workshop, known[path]), known[path].length):
             found[path] = known[path]
@@ -196,7 +197,7 @@ def _is_there(path: Path, length: int) -> bool:
 
 def _refuse_ids_of_others(workshop: Workshop, role: str, targets: dict[str, TargetFile]) -> None:
     """An id stands for one order in the whole repository; where two use it a node keeps the first one's."""
-    own = "" if role == TARGETS else role
+    own = _own(role)
     mine = {identifier for path in targets if (identifier := identifier_of(path))}
     for other in ("", *workshop.roles()):
         taken = mine & workshop.staged(other).keys() if other != own else set()

@@ -14,7 +14,8 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import Metadata, Root
 
 from blockd.errors import PublishError
-from blockd.publish.delegations import TOP_ROLES, check_threshold
+from blockd.orders.repository import TOP_ROLES
+from blockd.publish.delegations import check_threshold
 from blockd.publish.founding import ROOT_LIFE
 from blockd.publish.pending import drop_pending, read_pending, write_pending
 from blockd.publish.workshop import Workshop, in_utc

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import TargetFile
 
-from blockd.publish.workshop import ORDERS, Workshop
+from blockd.orders.repository import ORDERS, place_of
+from blockd.publish.preparing import content_of
+from blockd.publish.workshop import Workshop
 
 NEW, CHANGED, SIGNED, GONE = "new", "changed", "signed", "removed"
 
@@ -16,7 +17,7 @@ Document = dict[str, object]
 
 def signed_orders(workshop: Workshop, role: str = "") -> dict[str, Document]:
     """The documents signed last, by id, without when; one whose file is gone or damaged is empty."""
-    prefix = f"{ORDERS}/{role}/" if role else f"{ORDERS}/"
+    prefix = place_of(ORDERS, role)
     return {
         path.removeprefix(prefix).removesuffix(".json"): _document(workshop, target)
         for path, target in _targets(workshop, role).items()
@@ -40,11 +41,10 @@ def _targets(workshop: Workshop, role: str) -> dict[str, TargetFile]:
 
 
 def _document(workshop: Workshop, target: TargetFile) -> Document:
+    content = content_of(workshop, target)
     try:
-        content = (workshop.folder / "targets" / target.get_prefixed_paths()[0]).read_bytes()
-        target.verify_length_and_hashes(content)
-        document = json.loads(content)
-    except (OSError, ValueError, RepositoryError):
+        document = {} if content is None else json.loads(content)
+    except ValueError:
         return {}
     document.pop("published", None)
     return dict(document)

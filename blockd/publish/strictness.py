@@ -18,6 +18,7 @@ from blockd.orders import Action, Entry, Mandate, Order, Scope
 from blockd.orders.covered import COVERING
 from blockd.orders.document import time_from_text
 from blockd.orders.name_list import NameList
+from blockd.orders.repository import LISTS, place_of
 from blockd.publish.confidential import SALT_SIZE
 from blockd.ruleset.gate_lists import gate_of
 from blockd.ruleset.guard import PROTECTED, PUBLIC_SUFFIX, TOP_LEVEL, Guard
@@ -90,7 +91,7 @@ def outside(names: NameList | None, rules: Rules) -> Iterator[str]:
     """Give which files of a list lie outside of the role's own part of the repository."""
     if names is None or rules.role is None:
         return
-    part = f"lists/{rules.role}/" if rules.role else "lists/"
+    part = place_of(LISTS, rules.role)
     for number, step in enumerate(names.steps):
         if step.target.rpartition("/")[0] + "/" != part:
             yield f"list.steps[{number}].target: a file in {part} is needed, which is the role's own part"

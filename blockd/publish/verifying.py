@@ -13,7 +13,7 @@ from tuf.api.metadata import DelegatedRole, Metadata, Role, Root, Targets
 from blockd.errors import FeedRefused, PublishError
 from blockd.feeds.bundle import SignedVersion
 from blockd.feeds.name_lists import NameLists
-from blockd.feeds.signed import SignedRepository
+from blockd.feeds.signed.repository import SignedRepository
 from blockd.orders import Order, State, state_at
 from blockd.orders.document import time_text
 

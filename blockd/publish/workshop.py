@@ -24,16 +24,14 @@ from pathlib import Path
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Delegations, Metadata, Root, Snapshot, T, Targets, Timestamp
 
-from blockd.errors import BadOrder, PublishError
+from blockd.errors import PublishError
 from blockd.orders import OrderDocument, parse_document
-from blockd.orders.document import time_from_text
+from blockd.orders.repository import ORDERS
 from blockd.publish.delegations import authority_name, checked_role, read_delegations
-from blockd.publish.documents import canonical
 from blockd.publish.founding import ROOT_LIFE, Founding
 from blockd.publish.keys import make_keys
 from blockd.ruleset.replace import replace_file, sync_folder
 
-ORDERS = "orders"
 TARGETS = "targets"  # the role that signs the repository's own orders, and the authorities
 _ROOT = "root.json"
 _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
@@ -130,22 +128,6 @@ class Workshop:
     def document(self, identifier: str, role: str = "") -> OrderDocument:
         """One staged order, parsed."""
         return parse_document(self._load(identifier, role), str(self._path(identifier, role)))
-
-    def lift(self, identifier: str, on: str, reason: str, role: str = "") -> None:
-        """Write into a staged order that it is lifted at `on` (RFC 3339) and why."""
-        try:
-            time_from_text(on)
-        except (ValueError, OverflowError) as error:
-            raise PublishError(
-                f"{on!r} is no RFC 3339 date such as 2017-08-10; {identifier} was not lifted."
-            ) from error
-        if not reason.strip():
-            raise PublishError(f"A lifting needs a reason; {identifier} was not lifted.")
-        raw = {**self._load(identifier, role), "lifted_on": on, "lifted_reason": reason}
-        try:
-            self.stage(dict([canonical(raw, str(self._path(identifier, role)))]), role)
-        except BadOrder as error:
-            raise PublishError(f"{identifier} was not lifted: {error}") from error
 
     def remove(self, identifier: str, role: str = "") -> None:
         """Take a staged order out; the next signing leaves it out of the list."""

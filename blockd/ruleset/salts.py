@@ -13,9 +13,8 @@ from blockd.orders import Order, end_of
 
 MAX_SALTS = 16  # each costs a question some hundred nanoseconds for every label of its name
 MIN_HASHED_LABELS = 2
-MAX_HASHED_LABELS = (
-    16  # of a name that is known by its hash; what names longer than that cost is no stranger's to choose
-)
+# Of a name that is known by its hash; what names longer than that cost is no stranger's to choose.
+MAX_HASHED_LABELS = 16
 
 
 def salts_of(orders: Iterable[Order], created: int) -> tuple[bytes, ...]:

@@ -1,7 +1,6 @@
 """The config file as frozen, validated values; every error with its path, all at once."""
 
 from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
-from blockd.settings.authorities import MAX_AUTHORITIES
 from blockd.settings.feeds import (
     FEED_TYPES,
     AdblockFeed,
@@ -37,7 +36,6 @@ from blockd.settings.transfer import Tsig
 
 __all__ = [
     "FEED_TYPES",
-    "MAX_AUTHORITIES",
     "SYSTEM_UPSTREAM",
     "AdblockFeed",
     "AnyFeed",

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
+from blockd.orders.repository import is_role
 from blockd.settings.addresses import hosts_from_value
 from blockd.settings.section import Section, setting
 from blockd.settings.transfer import Tsig
 from blockd.settings.values import ZoneName, shown
 
-MAX_AUTHORITIES = 64  # of one feed: each is a value of a metric's label
-
-_ROLE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
-_TOP_ROLES = ("root", "targets", "snapshot", "timestamp")  # of the repository itself
-
 
 def role_from_text(value: str) -> str:
     """Give a delegated role's name; raises ValueError with a problem's sentence."""
-    if not _ROLE.fullmatch(value) or value in _TOP_ROLES:
+    if not is_role(value):
         allowed = "allowed are small letters, digits and hyphens inside, 1 to 32 of them, and no role of the repository"
         raise ValueError(f"{shown(value)} is no authority's role; {allowed}")
     return value

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from blockd.orders import Action, Mandate, Order, Scope
-from blockd.settings.authorities import MAX_AUTHORITIES, Authority, Notify, Role
+from blockd.orders.repository import MAX_AUTHORITIES
+from blockd.settings.authorities import Authority, Notify, Role
 from blockd.settings.places import ConfigPath, RepositoryUrl, list_url_from_text, path_from_text
 from blockd.settings.section import LongText, Section, Whole, setting
 from blockd.settings.transfer import Primaries, Tsig

@@ -7,10 +7,9 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from blockd.orders.document import fit_text
+from blockd.orders.document import MAX_TEXT, fit_text
 
 MAX_SHORT_TEXT = 200  # characters of a name or a contact: one line of a page
-MAX_LONG_TEXT = 4_000  # characters, as in an order document
 
 
 class Section(BaseModel):
@@ -21,7 +20,7 @@ class Section(BaseModel):
 
 # What an order document would not take may not come in by the config either: a ruleset could not be read back.
 ShortText = Annotated[str, Field(strict=True, max_length=MAX_SHORT_TEXT), AfterValidator(fit_text)]
-LongText = Annotated[str, Field(strict=True, max_length=MAX_LONG_TEXT), AfterValidator(fit_text)]
+LongText = Annotated[str, Field(strict=True, max_length=MAX_TEXT), AfterValidator(fit_text)]
 Whole = Annotated[int, Field(strict=True)]
 
 

@@ -157,14 +157,19 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     return app
 
 
+def _decoded(body: bytes) -> object:
+    try:
+        decoded: object = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise CommandError("The body is no JSON.") from error
+    return decoded
+
+
 def _feeds(body: bytes) -> list[str] | None:
     """Give the feeds that a body asks for, None for all; raises CommandError."""
     if not body.strip():
         return None
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise CommandError("The body is no JSON.") from error
+    asked = _decoded(body)
     names = asked.get("feeds") if isinstance(asked, dict) and asked.keys() <= {"feeds"} else 0
     if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         return names
@@ -175,10 +180,7 @@ def _hinted(body: bytes) -> str | None:
     """Give the feed that a body says has news, None for all signed ones; raises CommandError."""
     if not body.strip():
         return None
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise CommandError("The body is no JSON.") from error
+    asked = _decoded(body)
     name = asked.get("feed") if isinstance(asked, dict) and asked.keys() <= {"feed"} else 0
     if name is None or isinstance(name, str):
         return name
@@ -187,10 +189,7 @@ def _hinted(body: bytes) -> str | None:
 
 def _version(body: bytes) -> tuple[int | None, str]:
     """Give the version that a body asks for, None for a release, and the reason; raises CommandError."""
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise CommandError("The body is no JSON.") from error
+    asked = _decoded(body)
     if isinstance(asked, dict) and (asked.keys() <= {"version", "reason"} or asked.keys() <= {"release", "reason"}):
         version, reason = asked.get("version"), asked.get("reason", "")
         if (type(version) is int or asked.get("release") is True) and isinstance(reason, str):
@@ -202,10 +201,7 @@ def _version(body: bytes) -> tuple[int | None, str]:
 
 def _override(body: bytes) -> tuple[str, dict[str, str]]:
     """Give what a body asks for, `add` or `end`, with its texts; raises CommandError."""
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise CommandError("The body is no JSON.") from error
+    asked = _decoded(body)
     if isinstance(asked, dict) and len(asked) == 1:
         (kind, texts), *_ = asked.items()
         needed, allowed = _OVERRIDES.get(kind, (set(), set()))

@@ -11,22 +11,10 @@ import pytest
 from blockd.cli import main
 from blockd.cli.authority import order_name_lists
 from tests.publish.lists import FakeNameFiles
+from tests.publish.staging import TELEGRAM, order_document
 
 ROOT = Path(__file__).parents[2]
 ORDERS = ROOT / "config" / "lists" / "orders"
-TELEGRAM = [
-    "t.me",
-    "telegram.me",
-    "telegram.org",
-    "core.telegram.org",
-    "desktop.telegram.org",
-    "macos.telegram.org",
-    "web.telegram.org",
-    "venus.web.telegram.org",
-    "pluto.web.telegram.org",
-    "flora.web.telegram.org",
-    "flora-1.web.telegram.org",
-]
 MINISTRY = "Ministry of Communication"
 MINIMUM = {
     "--platform": "Telegram",
@@ -322,7 +310,7 @@ def test_list_of_national_size_is_an_order(desk: Desk, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("lists")
 def test_file_of_an_order_takes_its_names_from_a_list(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "order.json"
-    path.write_text(json.dumps({**json.loads(ORDER), "action": "nxdomain", "scope": "exact"}))
+    path.write_text(json.dumps(order_document("order-1", action="nxdomain", scope="exact")))
     desk.told("new", path, "--list", national(tmp_path, *MANY))
     document = desk.document("order-1", "")
     assert (document["scope"], document["action"]) == ("exact", "nxdomain")
@@ -361,20 +349,6 @@ def test_other_problems_are_told_before_the_long_work(desk: Desk, tmp_path: Path
     assert "has its names in its document" in desk.told("names", "telegram-2017", path, code=1)
 
 
-ORDER = json.dumps(
-    {
-        "schema": "1.0",
-        "id": "order-1",
-        "authority": "Sample Authority",
-        "platform": "Example Messenger",
-        "legal_basis": "Sample regulation",
-        "contact": "objections@example.net",
-        "in_force_from": "2026-01-01",
-        "expires": None,
-    }
-)
-
-
 def test_template_and_schema_are_printed_without_a_workshop(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["authority", "order", "new", "--template"]) == 0
     assert capsys.readouterr().out.startswith("# An order for blockd.")
@@ -401,7 +375,7 @@ def test_wrong_usage_is_told(
     desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int
 ) -> None:
     path = tmp_path / "order.json"
-    path.write_text(json.dumps({**json.loads(ORDER), "names": ["a.example"]}))
+    path.write_text(json.dumps(order_document("order-1", ["a.example"])))
     words = {"DIR": str(desk.shop), "FILE": str(path), "NOWHERE": str(tmp_path / "nowhere")}
     assert main(["authority", "order", *(words.get(word, word) for word in arguments)]) == code
     assert "Traceback" not in capsys.readouterr().err

@@ -20,7 +20,7 @@ from blockd.orders import OrderDocument, parse_document
 
 
 class BundledRepository:
-    """Takes the place of `blockd.feeds.signed.SignedRepository`."""
+    """Takes the place of `blockd.feeds.signed.repository.SignedRepository`."""
 
     def __init__(self, url: str, *_: object, **_more: object) -> None:
         self._folder = Path(urlsplit(url).path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from blockd.publish import Workshop, publish, read_documents, sign
+from blockd.publish import Workshop, publish, sign
+from tests.publish.staging import lift, order_document, stage
 
 
 class Publisher:
@@ -35,26 +35,11 @@ class Publisher:
 
     def order(self, identifier: str, names: Sequence[object], **more: object) -> None:
         """Stage an order by law, in force since January."""
-        document = {
-            "schema": "1.0",
-            "id": identifier,
-            "authority": "Sample Authority",
-            "platform": "Example Messenger",
-            "mandate": "law",
-            "legal_basis": "Sample regulation 1",
-            "contact": "objections@example.net",
-            "in_force_from": "2026-01-01",
-            "expires": None,
-            "names": list(names),
-            **more,
-        }
-        path = self.folder / f"{identifier}.json"
-        path.write_text(json.dumps(document), encoding="utf-8")
-        self.workshop.stage(read_documents([path]))
+        stage(self.workshop, order_document(identifier, names, mandate="law", **more))
 
     def lift(self, identifier: str, on: datetime, reason: str = "The objection was granted.") -> None:
         """Stage the lifting of an order."""
-        self.workshop.lift(identifier, on.strftime("%Y-%m-%dT%H:%M:%SZ"), reason)
+        lift(self.workshop, identifier, on.strftime("%Y-%m-%dT%H:%M:%SZ"), reason)
 
     def publish(self, life: timedelta | None = None, to: Path | None = None) -> None:
         """Sign what is staged and publish it, in the usual place or in another; it expires after `life`."""

@@ -10,8 +10,8 @@ from blockd.daemon.feed_state import MAX_SENTENCE, FeedState
 from blockd.feeds.bundle import AuthorityVersion, SignedVersion, write_bundle
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.feeds.rejects import RejectReport, Sample
+from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.ruleset.held import HeldReport
-from blockd.settings import MAX_AUTHORITIES
 
 NOW = 1_800_000_000.0
 

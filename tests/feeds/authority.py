@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,11 +9,12 @@ import pytest
 from tuf.api.metadata import MetaFile, TargetFile
 
 from blockd.errors import FeedRefused
-from blockd.feeds.fetchers import BoundedFetcher
 from blockd.feeds.reasons import REASONS
-from blockd.feeds.signed import SignedRepository
-from blockd.publish import Workshop, publish, read_documents, sign
-from blockd.publish.keys import load_signer
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.repository import SignedRepository
+from blockd.publish import Workshop, publish, sign
+from tests.publish.people import load_signer
+from tests.publish.staging import order_document, stage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -33,20 +33,7 @@ class Authority:
         self.root = (self.out / "root.json").read_bytes()
 
     def order(self, identifier: str, names: list[object]) -> None:
-        document = {
-            "schema": "1.0",
-            "id": identifier,
-            "authority": "Sample Authority",
-            "platform": "Example Messenger",
-            "legal_basis": "Sample regulation",
-            "contact": "objections@example.net",
-            "in_force_from": "2026-01-01",
-            "expires": None,
-            "names": names,
-        }
-        path = self.folder / f"{identifier}.json"
-        path.write_text(json.dumps(document))
-        self.workshop.stage(read_documents([path]))
+        stage(self.workshop, order_document(identifier, names))
 
     def publish(self) -> None:
         sign(self.workshop, self.now)

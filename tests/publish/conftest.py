@@ -8,6 +8,7 @@ import pytest
 
 from blockd.publish import Workshop
 from tests.publish.people import People
+from tests.publish.staging import order_document
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -25,17 +26,7 @@ def workshop(tmp_path: Path) -> Workshop:
 @pytest.fixture
 def order() -> dict[str, object]:
     """An order document without a fault."""
-    return {
-        "schema": "1.0",
-        "id": "order-1",
-        "authority": "Sample Authority",
-        "platform": "Example Messenger",
-        "legal_basis": "Sample regulation",
-        "contact": "objections@example.net",
-        "in_force_from": "2026-01-01",
-        "expires": None,
-        "names": ["chat.example.net", {"name": "example.org", "scope": "exact"}],
-    }
+    return order_document("order-1", ["chat.example.net", {"name": "example.org", "scope": "exact"}])
 
 
 @pytest.fixture

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from securesystemslib.signer import CryptoSigner
-from tuf.ngclient import Updater
+from securesystemslib.signer import CryptoSigner, Signer
 
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed import SignedRepository, SignedVersion
-from blockd.publish import Workshop, publish, read_documents
+from blockd.feeds.bundle import SignedVersion
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.repository import SignedRepository
+from blockd.feeds.signed.trust import Trust
+from blockd.publish import Workshop, publish
 from blockd.publish.delegations import delegate, write_delegations
 from blockd.publish.founding import Founding
-from blockd.publish.keys import new_key
+from blockd.publish.keys import load_key, new_key
 from blockd.publish.online import seal
 
 MINISTRY = "Ministry of Examples"
@@ -45,12 +45,9 @@ class People:
         write_delegations(workshop.delegations, delegations)
 
 
-def stage(workshop: Workshop, order: dict[str, object], role: str = "", **more: object) -> None:
-    """Stage an order like `order`, with more fields."""
-    document = {**order, **({"authority": workshop.authority_of(role)} if role else {}), **more}
-    path = workshop.folder.parent / "staged.json"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    workshop.stage(read_documents([path]), role)
+def load_signer(folder: Path, role: str) -> Signer:
+    """The key that was made for a role, of those in a workshop's folder of keys."""
+    return load_key(folder / f"{role}.pem")
 
 
 def copied(workshop: Workshop, name: str) -> Workshop:
@@ -73,18 +70,15 @@ def fetched(workshop: Workshop, out: Path, state: Path, now: datetime) -> Signed
 def target_is_found(workshop: Workshop, out: Path, path: str, now: datetime) -> bool:
     """Whether TUF's client, going from the first root, finds and verifies a target."""
     scratch = Path(tempfile.mkdtemp(dir=workshop.folder.parent))
-    fetcher = BoundedFetcher()
+    root = (workshop.metadata / "1.root.json").read_bytes()
+    trust = Trust(root, scratch / "trusted", scratch / "staging", now.timestamp)
+    fetcher, url = BoundedFetcher(), out.as_uri()
     try:
-        updater = Updater(
-            str(scratch),
-            f"{out.as_uri()}/metadata/",
-            str(scratch),
-            f"{out.as_uri()}/targets/",
-            fetcher=fetcher,
-            bootstrap=(workshop.metadata / "1.root.json").read_bytes(),
-        )
-        updater._trusted_set.reference_time = now
-        found = updater.get_targetinfo(path)
-        return found is not None and bool(updater.download_target(found, str(scratch / "target")))
+        with trust.attempt(f"{url}/metadata/", fetcher, "The repository", f"{url}/targets/") as attempt:
+            attempt.begin()
+            attempt.finish()
+            if found := attempt.find(path):
+                attempt.bring(found, scratch / "target", "The target")
+            return found is not None
     finally:
         fetcher.close()

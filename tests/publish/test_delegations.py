@@ -6,17 +6,17 @@ import pytest
 from securesystemslib.signer import CryptoSigner, Key
 
 from blockd.errors import PublishError
+from blockd.orders.repository import AUTHORITY_FIELD, MAX_AUTHORITIES
 from blockd.publish import Workshop
 from blockd.publish.delegations import (
-    AUTHORITY,
-    MAX_AUTHORITIES,
     checked_role,
     delegate,
     read_delegations,
     undelegate,
     write_delegations,
 )
-from tests.publish.people import MINISTRY, People, stage
+from tests.publish.people import MINISTRY, People
+from tests.publish.staging import stage
 
 
 def keys(count: int) -> list[Key]:
@@ -31,7 +31,7 @@ def test_authority_has_its_part_its_name_and_its_keys(shared: Workshop, people: 
     assert role.terminating
     assert role.threshold == 2
     assert role.keyids == [signer.public_key.keyid for signer in people.all]
-    assert role.unrecognized_fields == {AUTHORITY: MINISTRY}
+    assert role.unrecognized_fields == {AUTHORITY_FIELD: MINISTRY}
     assert shared.roles() == {"ministry": MINISTRY}
     assert (shared.authority_of("ministry"), shared.authority_of("")) == (MINISTRY, "")
 
@@ -53,7 +53,7 @@ def test_change_keeps_what_is_not_named(shared: Workshop) -> None:
     delegate(delegations, "ministry", "Another Name", [], 0)
     changed = dict(delegations.roles or {})["ministry"]
     assert (changed.keyids, changed.threshold) == (before.keyids, 2)
-    assert changed.unrecognized_fields == {AUTHORITY: "Another Name"}
+    assert changed.unrecognized_fields == {AUTHORITY_FIELD: "Another Name"}
     (new,) = keys(1)
     delegate(delegations, "ministry", "", [new], 1)
     assert list(delegations.keys) == [new.keyid]

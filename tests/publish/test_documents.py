@@ -49,7 +49,7 @@ schema: 1.0
 id: order-1
 authority: Sample Authority
 platform: Example Messenger
-legal_basis: Sample regulation
+legal_basis: Sample regulation 1
 contact: objections@example.net
 in_force_from: 2026-01-01
 expires: null

@@ -10,7 +10,8 @@ from blockd.publish.delegations import delegate, undelegate, write_delegations
 from blockd.publish.online import seal
 from blockd.publish.pending import add_signature
 from blockd.publish.signing import to_sign
-from tests.publish.people import MINISTRY, People, fetched, stage
+from tests.publish.people import MINISTRY, People, fetched
+from tests.publish.staging import stage
 
 HOUR = timedelta(hours=1)
 Order = dict[str, object]

@@ -21,7 +21,7 @@ from blockd.publish.founding import Founding
 from blockd.publish.keys import load_key, new_key, public_file, public_pem, read_public
 from blockd.publish.pending import add_signature, read_pending
 from blockd.publish.references import import_key, is_uri, read_reference, signer_of, write_reference
-from tests.publish.people import stage
+from tests.publish.staging import stage
 
 SOFTHSM = next(
     (path for path in ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so") if Path(path).exists()),

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import PublishError
+from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.publish import Workshop, publish, sign
 from blockd.publish.delegations import undelegate, write_delegations
-from blockd.publish.keys import load_signer
-from blockd.publish.online import PUBLISHED, seal
+from blockd.publish.online import seal
 from blockd.publish.pending import add_signature
 from blockd.publish.publishing import prune
 from blockd.publish.signing import to_sign
-from tests.publish.people import People, fetched, published, stage, target_is_found
+from tests.publish.people import People, fetched, load_signer, published, target_is_found
+from tests.publish.staging import lift, stage
 
 Order = dict[str, object]
 HOUR = timedelta(hours=1)
@@ -47,7 +48,7 @@ def timestamp(workshop: Workshop) -> dict[str, object]:
 
 def test_timestamp_says_to_the_millisecond_when_it_was_signed(signed: Workshop, now: datetime) -> None:
     seal(signed, now + timedelta(milliseconds=250))
-    assert timestamp(signed)[PUBLISHED] == "2026-03-01T12:00:00.250Z"
+    assert timestamp(signed)[PUBLISHED_FIELD] == "2026-03-01T12:00:00.250Z"
     assert timestamp(signed)["expires"] == "2026-03-04T12:00:00Z"
 
 
@@ -221,7 +222,7 @@ def test_list_whose_file_is_missing_or_changed_is_not_signed(signed: Workshop, o
 def test_old_files_are_pruned_when_asked_and_roots_stay(signed: Workshop, now: datetime, tmp_path: Path) -> None:
     out = tmp_path / "out"
     published(signed, out, now)
-    signed.lift("order-1", "2026-03-02", "Over.")
+    lift(signed, "order-1", "2026-03-02", "Over.")
     sign(signed, now + HOUR)
     publish(signed, out)
     for path in out.rglob("*.json"):

@@ -8,11 +8,11 @@ import pytest
 
 from blockd.errors import PublishError
 from blockd.publish import Workshop, sign
-from blockd.publish.keys import load_signer
 from blockd.publish.pending import add_signature, merge, pending_roles, read_pending, standing
 from blockd.publish.signing import to_sign
 from blockd.publish.summary import news
-from tests.publish.people import MINISTRY, People, copied, fetched, published, stage, target_is_found
+from tests.publish.people import MINISTRY, People, copied, fetched, load_signer, published, target_is_found
+from tests.publish.staging import lift, stage
 
 Order = dict[str, object]
 
@@ -186,7 +186,7 @@ def test_person_sees_what_is_new_changed_lifted_and_removed(
     for person in (people.alice, people.bob):
         add_signature(asked, "ministry", to_sign(asked, "ministry", now), person)
     stage(asked, order, "ministry", id="order-2", names=["example.net"])
-    asked.lift("order-3", "2026-03-02", "Over.", "ministry")
+    lift(asked, "order-3", "2026-03-02", "Over.", "ministry")
     asked.remove("order-4", "ministry")
     stage(asked, order, "ministry", id="order-5")
     found = {it.subject: (it.what, it.detail) for it in news(asked, "ministry", to_sign(asked, "ministry", now))}

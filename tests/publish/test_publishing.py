@@ -9,6 +9,7 @@ import pytest
 from blockd.errors import PublishError
 from blockd.publish import Workshop, publish, read_documents, sign
 from blockd.publish.online import seal
+from tests.publish.staging import lift
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_publishing_twice_changes_nothing(signed: Workshop, tmp_path: Path) -> N
 def test_old_files_stay_and_never_change(signed: Workshop, tmp_path: Path, now: datetime) -> None:
     publish(signed, tmp_path / "out")
     before = content(tmp_path / "out")
-    signed.lift("order-1", "2026-03-02", "The platform has answered.")
+    lift(signed, "order-1", "2026-03-02", "The platform has answered.")
     sign(signed, now + timedelta(days=1))
     publish(signed, tmp_path / "out")
     after = content(tmp_path / "out")
@@ -106,7 +107,7 @@ def restored(workshop: Workshop, out: Path, now: datetime) -> Workshop:
     publish(workshop, out)
     backup = Path(shutil.copytree(workshop.folder, workshop.folder.parent / "backup"))
     for day in (1, 2):
-        workshop.lift("order-1", f"2026-02-0{day}", "settled")
+        lift(workshop, "order-1", f"2026-02-0{day}", "settled")
         sign(workshop, now)
         publish(workshop, out)
     return Workshop(backup)

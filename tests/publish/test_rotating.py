@@ -11,11 +11,12 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Timestamp
 
 from blockd.errors import FeedRefused, PublishError
 from blockd.publish import Workshop, publish, sign
-from blockd.publish.keys import load_signer, new_key, public_file
+from blockd.publish.keys import new_key, public_file
 from blockd.publish.pending import add_signature, read_pending, standing
 from blockd.publish.rotating import Change, rotate
 from blockd.publish.signing import to_sign
-from tests.publish.people import People, fetched, published, stage
+from tests.publish.people import People, fetched, load_signer, published
+from tests.publish.staging import lift, stage
 
 Order = dict[str, object]
 HOUR = timedelta(hours=1)
@@ -69,7 +70,7 @@ def test_lost_key_is_replaced_by_the_two_that_are_left(
     for role in ("root", "targets"):
         rotate(common, Change(role, [dave.public_key], [lost[:12]]), now)
     sign_root(common, people.alice, people.bob)
-    common.lift("order-1", "2026-03-02", "Over.")
+    lift(common, "order-1", "2026-03-02", "Over.")
     sign_list(common, now + HOUR, people.alice, dave)
     published(common, tmp_path / "out", now + HOUR)
     version = fetched(common, tmp_path / "out", tmp_path / "state", now + HOUR)
@@ -112,7 +113,7 @@ def test_stolen_list_key_signs_nothing_any_more(
     dave = new_key(tmp_path / "dave.pem")
     rotate(common, Change("targets", [dave.public_key], [id_of(people.carol)]), now)
     sign_root(common, people.alice, people.bob)
-    common.lift("order-1", "2026-03-02", "Over.")
+    lift(common, "order-1", "2026-03-02", "Over.")
     with pytest.raises(PublishError, match="is no key of targets"):
         add_signature(common, "targets", to_sign(common, "targets", now), people.carol)
     sign_list(common, now, people.alice, dave)

@@ -12,7 +12,7 @@ from blockd.errors import PublishError
 from blockd.publish import Workshop, publish, sign
 from blockd.publish.serving import application, serve
 from blockd.publish.verifying import verify_repository
-from tests.publish.people import stage
+from tests.publish.staging import stage
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ from typing import BinaryIO
 import pytest
 
 from blockd.errors import PublishError
-from blockd.feeds.signed import SignedRepository, SignedVersion
+from blockd.feeds.bundle import SignedVersion
+from blockd.feeds.signed.repository import SignedRepository
 from blockd.publish import Workshop, publish, read_documents, sign
 from blockd.ruleset.replace import replacing
+from tests.publish.staging import lift
 
 DAY = timedelta(days=1)
 
@@ -67,7 +69,7 @@ def test_nothing_changed_renews_only_the_timestamp(staged: Workshop, now: dateti
 
 def test_changed_order_is_signed_under_new_versions(staged: Workshop, now: datetime) -> None:
     sign(staged, now)
-    staged.lift("order-1", "2026-03-02", "The platform has answered.")
+    lift(staged, "order-1", "2026-03-02", "The platform has answered.")
     done = sign(staged, now + DAY)
     assert (done.targets_version, done.timestamp_version, done.changed) == (2, 2, ("order-1",))
     assert signed_order(staged)["published"] == "2026-03-02T12:00:00Z"
@@ -167,7 +169,7 @@ def test_kill_between_any_two_files_leaves_a_whole_list(
     sign(staged, now)
     publish(staged, out)
     before = fetched(staged, out, state, later)
-    staged.lift("order-1", "2026-03-02", "The platform has answered.")
+    lift(staged, "order-1", "2026-03-02", "The platform has answered.")
     written = killed_before_file(number, monkeypatch)
     try:
         sign(staged, later)

@@ -8,7 +8,7 @@ import pytest
 from blockd.errors import PublishError
 from blockd.publish import Workshop, publish, sign
 from blockd.publish.verifying import Verification, verify_repository
-from tests.publish.people import stage
+from tests.publish.staging import stage
 
 Order = dict[str, object]
 DAY = timedelta(days=1)

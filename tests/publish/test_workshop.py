@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import PublishError
-from blockd.orders import State, state_at
+from blockd.orders.repository import TOP_ROLES
 from blockd.publish import Workshop, read_documents
-from blockd.publish.delegations import TOP_ROLES
-from blockd.publish.keys import load_signer
+from tests.publish.people import load_signer
 
 
 def test_keys_are_for_their_owner_only(workshop: Workshop) -> None:
@@ -48,25 +47,6 @@ def test_damaged_key_is_refused(workshop: Workshop) -> None:
     (workshop.keys / "targets.pem").write_bytes(b"garbage")
     with pytest.raises(PublishError, match="is no private key"):
         load_signer(workshop.keys, "targets")
-
-
-def test_lifting_is_written_into_the_staged_order(workshop: Workshop, order_file: Path, now: datetime) -> None:
-    workshop.stage(read_documents([order_file]))
-    assert state_at(workshop.document("order-1").order, now.timestamp()) is State.IN_FORCE
-    workshop.lift("order-1", "2026-02-01T10:00:00Z", "The platform has answered.")
-    order = workshop.document("order-1").order
-    assert order.lifted_reason == "The platform has answered."
-    assert state_at(order, now.timestamp()) is State.LIFTED
-    assert len(workshop.document("order-1").entries) == 2
-
-
-@pytest.mark.parametrize(("on", "reason"), [("soon", "x"), ("2026-02-01", " "), ("2026-02-01", "x" * 5000)])
-def test_bad_lifting_leaves_the_order_as_it_was(workshop: Workshop, order_file: Path, on: str, reason: str) -> None:
-    workshop.stage(read_documents([order_file]))
-    before = workshop.staged()
-    with pytest.raises(PublishError, match="order-1 was not lifted"):
-        workshop.lift("order-1", on, reason)
-    assert workshop.staged() == before
 
 
 def test_order_that_is_not_staged_is_told_with_those_that_are(workshop: Workshop, order_file: Path) -> None:

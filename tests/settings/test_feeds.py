@@ -7,7 +7,8 @@ import pytest
 from blockd.errors import ConfigError
 from blockd.orders import Action, Mandate, Scope, State, state_at
 from blockd.orders.document import order_to_json, parse_order
-from blockd.settings import MAX_AUTHORITIES, DomainsFeed, HostsFeed, ListFeed, SignedFeed, load
+from blockd.orders.repository import MAX_AUTHORITIES
+from blockd.settings import DomainsFeed, HostsFeed, ListFeed, SignedFeed, load
 
 
 def feed_of(tmp_path: Path, text: str) -> ListFeed:

@@ -11,12 +11,13 @@ from typing import Any
 
 from blockd.cli import DONE, NO
 from blockd.cli.audit.printing import moment
-from blockd.cli.audit.trusted import MAX_ROOT, read, roots_of
+from blockd.cli.audit.trusted import read, roots_of
 from blockd.cli.output import show
 from blockd.daemon.audit.database import Database
 from blockd.daemon.audit.log import DATABASE
 from blockd.daemon.audit.proof_file import export_proof
 from blockd.daemon.audit.proving import prove_name
+from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.errors import AuditError, BadName, CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.replace import replace_file

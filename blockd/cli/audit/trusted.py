@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.errors import AuditError
 from blockd.settings import Settings, SignedFeed
-
-MAX_ROOT = 1 << 20  # octets of a root.json
 
 
 def roots_of(settings: Settings) -> dict[str, list[bytes]]:

@@ -5,17 +5,8 @@ from __future__ import annotations
 import argparse
 
 from blockd.cli.authority.dates import now
-from blockd.cli.authority.order_staging import (
-    checked_change,
-    place_arguments,
-    role_of,
-    rules_of,
-    stage,
-    staged_document,
-)
-from blockd.publish import Workshop
+from blockd.cli.authority.order_staging import change_staged, place_arguments
 from blockd.publish.changes import extended
-from blockd.publish.documents import Checked
 
 HELP = "let an order last longer"
 
@@ -29,12 +20,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it and give the exit code."""
-    workshop = Workshop(args.folder)
-    with workshop.locked():
-        role = role_of(args, workshop)
-        document = staged_document(workshop, args.identifier, role)
-        changed = extended(document, args.expires, args.reason, now().timestamp())
-        checked = checked_change(args.identifier, changed, rules_of(args, workshop, role))
-        checked = Checked(checked.documents)  # its warnings were shown when it was made
-        stage(args, workshop, role, checked, "extended", expires=changed["expires"])
+    at = now().timestamp()
+    change_staged(args, lambda document: extended(document, args.expires, args.reason, at), "extended", "expires")
     return 0

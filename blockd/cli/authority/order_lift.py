@@ -5,18 +5,9 @@ from __future__ import annotations
 import argparse
 
 from blockd.cli.authority.dates import now
-from blockd.cli.authority.order_staging import (
-    checked_change,
-    place_arguments,
-    role_of,
-    rules_of,
-    stage,
-    staged_document,
-)
+from blockd.cli.authority.order_staging import change_staged, place_arguments
 from blockd.orders.document import time_text
-from blockd.publish import Workshop
 from blockd.publish.changes import lifted
-from blockd.publish.documents import Checked
 
 HELP = "lift an order"
 
@@ -30,12 +21,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it and give the exit code."""
-    workshop = Workshop(args.folder)
-    with workshop.locked():
-        role = role_of(args, workshop)
-        document = staged_document(workshop, args.identifier, role)
-        changed = lifted(document, args.on or time_text(now().timestamp()), args.reason)
-        checked = checked_change(args.identifier, changed, rules_of(args, workshop, role))
-        checked = Checked(checked.documents)  # its warnings were shown when it was made
-        stage(args, workshop, role, checked, "lifted", lifted_on=changed["lifted_on"])
+    on = args.on or time_text(now().timestamp())
+    change_staged(args, lambda document: lifted(document, on, args.reason), "lifted", "lifted_on")
     return 0

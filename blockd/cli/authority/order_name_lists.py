@@ -11,6 +11,7 @@ from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.errors import PublishError
 from blockd.orders import Action, Scope
+from blockd.orders.repository import LISTS, place_of
 from blockd.publish import Workshop
 from blockd.publish.documents import check_documents
 from blockd.publish.list_files import ListFiles
@@ -79,7 +80,7 @@ def renew_list(
 
 def _stand_in(role: str) -> dict[str, object]:
     """Give what stands for the list while the order is checked, before any file is made."""
-    target = f"lists/{role}/none" if role else "lists/none"
+    target = f"{place_of(LISTS, role)}none"
     return {"steps": [{"target": target, "sha256": "0" * 64, "size": 2, "count": 1}]}
 
 

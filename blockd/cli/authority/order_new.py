@@ -11,9 +11,10 @@ from blockd.errors import BadName, BadOrder, CommandError, PublishError
 from blockd.feeds.listed import line_content
 from blockd.orders import Action, Mandate
 from blockd.orders.document import SCHEMA
+from blockd.orders.repository import MAX_DOCUMENT
 from blockd.publish import Workshop
 from blockd.publish.changes import NEVER, notice
-from blockd.publish.document_files import MAX_DOCUMENT, load_document
+from blockd.publish.document_files import load_document
 from blockd.publish.documents import check_documents
 from blockd.publish.template import TEMPLATE
 

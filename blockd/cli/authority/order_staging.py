@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from secrets import token_bytes
 
@@ -99,6 +99,17 @@ def stage(args: argparse.Namespace, workshop: Workshop, role: str, checked: Chec
     workshop.stage(checked.documents, role)
     data = {verb: list(checked.documents), "role": role, "changed": replaced, "warnings": checked.warnings, **more}
     show(args.json, data, [*_lines(checked, verb, replaced), next_step(args.folder, role)])
+
+
+def change_staged(args: argparse.Namespace, change: Callable[[Document], Document], verb: str, told: str) -> None:
+    """Change the staged order that the arguments name, and tell so with its field `told`; raises PublishError."""
+    workshop = Workshop(args.folder)
+    with workshop.locked():
+        role = role_of(args, workshop)
+        changed = change(staged_document(workshop, args.identifier, role))
+        checked = checked_change(args.identifier, changed, rules_of(args, workshop, role))
+        checked = Checked(checked.documents)  # its warnings were shown when it was made
+        stage(args, workshop, role, checked, verb, **{told: changed[told]})
 
 
 def next_step(folder: Path, role: str) -> str:

@@ -8,8 +8,8 @@ from blockd.cli.authority.dates import date_option, now
 from blockd.cli.authority.public_keys import public_keys
 from blockd.cli.output import show
 from blockd.errors import CommandError
+from blockd.orders.repository import TOP_ROLES
 from blockd.publish import Workshop
-from blockd.publish.delegations import TOP_ROLES
 from blockd.publish.pending import standing
 from blockd.publish.rotating import Change, rotate
 from blockd.publish.signers import name_signers

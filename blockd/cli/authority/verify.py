@@ -8,7 +8,7 @@ from pathlib import Path
 from blockd.cli.authority.dates import now
 from blockd.cli.output import show
 from blockd.errors import CommandError
-from blockd.feeds.signed_limits import MAX_METADATA
+from blockd.feeds.signed.limits import MAX_METADATA
 from blockd.orders.document import time_text
 from blockd.publish.verifying import verify_repository
 

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from blockd import __version__
-from blockd.daemon.audit.chain import canonical, moment_text
+from blockd.daemon.audit.chain import canonical
 from blockd.daemon.audit.database import Database
 from blockd.daemon.audit.log import AuditLog
+from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.daemon.audit.turns import Turn, turns_of_dates, turns_of_version
 from blockd.daemon.history import News
 from blockd.feeds.fetched import Fetched
 from blockd.metrics.collector import Change, EnforcementTimes
 from blockd.orders.document import time_text
+from blockd.orders.moment import moment_text
 from blockd.ruleset import Enforced
 from blockd.settings import AnyFeed, SignedFeed, TextFeed
 
@@ -29,7 +31,6 @@ REFUSALS = 60  # records of one feed's refusals in an hour: whoever sends others
 HOUR = 3600.0  # seconds
 REMEMBERED = 250  # records of versions read at a start: more than can be kept to go back to, and their evidence
 MAX_PROOFS = 2_000  # contents whose evidence is known: more than the versions kept and the feeds in force have
-MAX_ROOT = 1 << 20  # octets of a root of trust
 
 
 @dataclass(slots=True)

@@ -17,10 +17,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from blockd.errors import AuditError
+from blockd.orders.moment import moment_from_text
 
 KINDS = {
     "start": "the control process began: blockd's version, engine, config digest, workers",
@@ -114,15 +114,3 @@ def parse_record(octets: bytes) -> Record:
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise AuditError(f"a record cannot be read: {error}.") from error
     return record
-
-
-def moment_text(seconds: float) -> str:
-    """Write seconds since the epoch as UTC with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def moment_from_text(text: object) -> float:
-    """Read what `moment_text` wrote; raises ValueError."""
-    if not isinstance(text, str) or len(text) != 24 or not text.endswith("Z"):
-        raise ValueError("no time in UTC with milliseconds")
-    return datetime.fromisoformat(text).timestamp()

@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blockd.daemon.audit.chain import Head, Record, chained, moment_text, parse_record
+from blockd.daemon.audit.chain import Head, Record, chained, parse_record
 from blockd.errors import AuditError
+from blockd.orders.moment import moment_text
+from blockd.orders.repository import MAX_DOCUMENT
 
-MAX_EVIDENCE = 64 << 20  # octets of one file: the largest order document that a repository may hold
 PACKED = 4 << 10  # octets above which a file is packed
 BUSY = 5000  # milliseconds to wait for another program that holds the file
 NAMED = {"order": "order", "override": "order", "override-ended": "order"}  # the member of a body to find it by
@@ -242,7 +243,7 @@ class Database:
         self._connection.close()
 
     def _keep(self, octets: bytes) -> None:
-        if len(octets) > MAX_EVIDENCE:
+        if len(octets) > MAX_DOCUMENT:
             raise AuditError(f"a file of {len(octets)} octets is too large to be kept as evidence")
         digest = hashlib.sha256(octets).hexdigest()
         if self._connection.execute("SELECT 1 FROM evidence WHERE digest = ?", (digest,)).fetchone():
@@ -262,7 +263,7 @@ def unpacked(digest: str, size: int, packed: int, octets: bytes) -> bytes:
     if packed:
         reader = zlib.decompressobj()
         try:
-            whole = reader.decompress(octets, min(size, MAX_EVIDENCE) + 1)
+            whole = reader.decompress(octets, min(size, MAX_DOCUMENT) + 1)
         except zlib.error as error:
             raise AuditError(f"the evidence {digest[:16]}… is damaged: {error}") from error
     if hashlib.sha256(whole).hexdigest() != digest:

@@ -12,11 +12,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from blockd.daemon.audit.chain import Record, chained, moment_from_text, moment_text, parse_record
+from blockd.daemon.audit.chain import Record, chained, parse_record
 from blockd.daemon.audit.database import Database
 from blockd.daemon.audit.evidence import digests_of, parts_of
 from blockd.daemon.audit.proving import prove_name
 from blockd.errors import AuditError, BadName
+from blockd.orders.moment import moment_from_text, moment_text
 from blockd.ruleset import Ruleset
 
 FORMAT = "blockd-proof-1"

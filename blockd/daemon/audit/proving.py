@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from blockd.daemon.audit.chain import Record, moment_text
+from blockd.daemon.audit.chain import Record
 from blockd.daemon.audit.evidence import OVERRIDES_FILE, Fetch, files_of, parts_of, proof_of
 from blockd.daemon.audit.signatures import Signature
 from blockd.errors import AuditError, BadName, BadOrder
 from blockd.feeds.overrides import parse_overrides
 from blockd.names import DomainName, hashed_key, key_from_text, name_digest
 from blockd.orders import Action, Entry, Order, OrderDocument, Scope, state_at
+from blockd.orders.moment import moment_text
 from blockd.ruleset import Ruleset
 
 

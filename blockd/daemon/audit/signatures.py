@@ -33,14 +33,14 @@ from tuf.api.serialization import DeserializationError
 from blockd.errors import AuditError, BadOrder
 from blockd.orders import OrderDocument, parse_document
 from blockd.orders.document import time_text
+from blockd.orders.repository import AUTHORITY_FIELD, ROOT_FILE
 
 R = TypeVar("R")
 
+MAX_ROOT = 1 << 20  # octets of a root of trust
 MAX_ROOTS = 1_024  # roots in a history: more than the node's own client goes along
 MAX_DELEGATIONS = 1_024  # authorities of one repository
-AUTHORITY = "x-blockd-authority"  # what a delegation calls its authority
 
-_ROOT = re.compile(r"([1-9][0-9]{0,8})\.root\.json", re.ASCII)
 _ORDER = re.compile(r"orders/(?:([a-z0-9-]{1,32})/)?([a-z0-9._-]{1,80})\.json", re.ASCII)
 # What hostile metadata makes TUF's and our own reading raise.
 _FOREIGN = (RepositoryError, DeserializationError, SigningError, ValueError, TypeError, KeyError, AttributeError,
@@ -82,7 +82,7 @@ class Proof:
         """Give the signatures that a document rests on, from the root of trust down to its own role."""
         match = _ORDER.fullmatch(path)
         role = match[1] if match else None
-        roots = [one for name, one in self.signatures.items() if _ROOT.fullmatch(name)]
+        roots = [one for name, one in self.signatures.items() if ROOT_FILE.fullmatch(name)]
         names = ("timestamp.json", "snapshot.json", "targets.json", *([f"{role}.json"] if role else []))
         return [*roots, *(self.signatures[name] for name in names if name in self.signatures)]
 
@@ -126,7 +126,7 @@ class _Proving:
         result = self._checked("the root of trust", lambda: current.signed.get_root_verification_result(
             None, current.signed_bytes, current.signatures))  # fmt: skip
         self._sign("the root of trust", current, result.first.threshold if result else 0, result)
-        numbers = sorted(int(match[1]) for name in self._evidence if (match := _ROOT.fullmatch(name)))
+        numbers = sorted(int(match[1]) for name in self._evidence if (match := ROOT_FILE.fullmatch(name)))
         if len(numbers) > MAX_ROOTS:
             raise AuditError(f"there are more than {MAX_ROOTS} roots.")
         if numbers and numbers[-1] < current.signed.version:
@@ -215,7 +215,7 @@ class _Proving:
             document = parse_document(json.loads(octets), path)
         except (BadOrder, ValueError, RecursionError) as error:
             raise AuditError(f"{path} is signed, but cannot be read: {error}.") from error
-        authority = role.unrecognized_fields.get(AUTHORITY) if role is not None else None
+        authority = role.unrecognized_fields.get(AUTHORITY_FIELD) if role is not None else None
         if authority is not None and document.order.authority != authority:
             raise AuditError(f"{path} is an order of {document.order.authority!r}, and its role is {authority!r}.")
         return replace(document, order=replace(document.order, role=role.name)) if role is not None else document

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,15 @@ from urllib.parse import unquote, urlsplit
 
 from blockd.daemon.checkup.finding import Case, Finding, bad, ok, warning
 from blockd.errors import FeedRefused
+from blockd.feeds.signed.limits import MAX_METADATA
 from blockd.feeds.transfer.keys import read_key
 from blockd.orders.document import time_from_text, time_text
+from blockd.orders.repository import ROOT_FILE
 from blockd.settings import SignedFeed, TextFeed, TransferFeed
 
-MAX_METADATA = 8 << 20  # octets of one metadata file, as the feed itself takes it at most
 ROOT_IS_NEAR = 30 * 86_400  # seconds: a new root needs people to meet
 LIST_IS_NEAR = 86_400  # seconds: signatures last a week, and an authority that signs on time never lets it come so near
 _TRUSTED = ("timestamp.json", "snapshot.json", "targets.json")
-_ROOT = re.compile(r"([1-9][0-9]{0,8})\.root\.json", re.ASCII)
 
 
 def feeds(case: Case) -> Iterator[Finding]:
@@ -133,18 +132,18 @@ def _folder(url: str) -> Path | None:
 
 
 def _trusted_folder(case: Case, feed: SignedFeed) -> Path:
-    """Give the folder in which `blockd.feeds.signed` keeps what it trusts."""
+    """Give the folder in which `blockd.feeds.signed.repository` keeps what it trusts."""
     return case.settings.state_dir / "feeds" / feed.name / "trusted"
 
 
 def _newest_root(trusted: Path) -> Path | None:
     folder = trusted / "root_history"
-    numbers = [int(match[1]) for path in folder.glob("*.root.json") if (match := _ROOT.fullmatch(path.name))]
+    numbers = [int(match[1]) for path in folder.glob("*.root.json") if (match := ROOT_FILE.fullmatch(path.name))]
     return folder / f"{max(numbers)}.root.json" if numbers else None
 
 
 def _metadata(path: Path) -> Mapping[str, Any]:
     """Give the signed part of a metadata file; whether its signature is right is the feed's concern."""
     with path.open("rb") as file:
-        signed: Mapping[str, Any] = json.loads(file.read(MAX_METADATA))["signed"]
+        signed: Mapping[str, Any] = json.loads(file.read(MAX_METADATA["targets"]))["signed"]
     return signed

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.daemon.audit.chain import START, canonical, chained, parse_record
-from blockd.daemon.audit.database import MAX_EVIDENCE, Database, unpacked
+from blockd.daemon.audit.database import Database, unpacked
 from blockd.daemon.audit.log import AuditLog
 from blockd.errors import AuditError
+from blockd.orders.repository import MAX_DOCUMENT
 
 NOW = 1_795_521_600.25
 
@@ -245,7 +246,7 @@ def test_what_unpacks_to_more_than_it_says_is_damaged() -> None:
     with pytest.raises(AuditError):
         unpacked("00" * 32, 10, 1, bomb)
     with pytest.raises(AuditError):
-        unpacked("00" * 32, MAX_EVIDENCE * 1000, 1, b"no zlib")
+        unpacked("00" * 32, MAX_DOCUMENT * 1000, 1, b"no zlib")
 
 
 VALUES = st.recursive(

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blockd.daemon.audit.chain import moment_from_text
 from blockd.daemon.audit.database import Database
 from blockd.daemon.audit.proof_file import export_proof, verify_proof
 from blockd.daemon.audit.proving import prove_name
 from blockd.errors import AuditError, RulesetError
 from blockd.names import key_from_text, name_digest
+from blockd.orders.moment import moment_from_text
 from blockd.ruleset import Ruleset
 from tests.daemon.audit.conftest import NOON
 from tests.daemon.audit.node import FEED, Node

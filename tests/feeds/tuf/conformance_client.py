@@ -20,8 +20,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from blockd.errors import FeedRefused
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed_trust import Trust
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.trust import Trust
 
 
 def main(words: Sequence[str], now: Callable[[], float] = time.time) -> int:

@@ -25,9 +25,9 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed import SignedRepository
-from blockd.feeds.signed_documents import ListTexts
+from blockd.feeds.signed.documents import ListTexts
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.repository import SignedRepository
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LATE = NOW.replace(year=2200)  # for what runs by the machine's clock

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed import SignedRepository
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.repository import SignedRepository
 from tests.feeds.tuf.repository import Repository
 
 

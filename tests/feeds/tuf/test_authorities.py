@@ -9,8 +9,8 @@ import pytest
 
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import SignedVersion, read_bundle, write_bundle
-from blockd.feeds.signed_part import AUTHORITY_FIELD
 from blockd.orders import NameList
+from blockd.orders.repository import AUTHORITY_FIELD
 from tests.feeds.tuf.repository import AUTHORITIES, NOW, Repository
 
 
@@ -110,7 +110,7 @@ def test_delegation_by_the_hashes_of_paths_is_refused(tmp_path: Path) -> None:
 def test_greedy_authority_does_not_displace_what_another_gave_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("blockd.feeds.signed_authorities.MAX_ORDERS", 4)
+    monkeypatch.setattr("blockd.feeds.signed.authorities.MAX_ORDERS", 4)
     repository = Repository()
     node = repository.node(tmp_path)
     node.fetch()
@@ -262,7 +262,7 @@ def test_swapped_file_of_names_costs_its_authority_its_news(tmp_path: Path) -> N
 
 
 def test_too_many_lists_of_one_authority_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blockd.feeds.signed_documents.MAX_LISTS", 0)
+    monkeypatch.setattr("blockd.feeds.signed.documents.MAX_LISTS", 0)
     repository = Repository()
     listing(repository)
     assert repository.node(tmp_path, Texts()).fetch().authorities[1].reason == "too large"

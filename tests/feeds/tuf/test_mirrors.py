@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import FeedRefused
-from blockd.feeds.mirrors import FIRST_PAUSE, OTHERS_SECONDS, Mirrors
-from blockd.feeds.signed import SignedRepository
+from blockd.feeds.signed.mirrors import FIRST_PAUSE, OTHERS_SECONDS, Mirrors
+from blockd.feeds.signed.repository import SignedRepository
 from tests.feeds.tuf.attacks import WHOLE
 from tests.feeds.tuf.attacks_on_one import ONE
 from tests.feeds.tuf.repository import DAY, Repository
@@ -109,14 +109,14 @@ def test_mirror_frozen_until_it_expired_is_told_so(pair: Pair) -> None:
 
 def test_mirror_is_told_once_and_told_good_again(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     good, pair.liar.repository.files = pair.liar.repository.files, {}
-    with caplog.at_level(logging.INFO, "blockd.feeds.mirrors"):
+    with caplog.at_level(logging.INFO, "blockd.feeds.signed.mirrors"):
         for _ in range(4):
             pair.mirrors.fetch()
             pair.clock += 1000 * FIRST_PAUSE
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "refused (missing)" in caplog.text
     pair.liar.repository.files = good
-    with caplog.at_level(logging.INFO, "blockd.feeds.mirrors"):
+    with caplog.at_level(logging.INFO, "blockd.feeds.signed.mirrors"):
         pair.clock += 1000 * FIRST_PAUSE
         pair.mirrors.fetch()
     assert "is good again" in caplog.text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import SignedVersion
 from blockd.feeds.reasons import REASONS
-from blockd.feeds.signed import SignedRepository
+from blockd.feeds.signed.repository import SignedRepository
 from tests.feeds.tuf.repository import Repository
 
 REPOSITORY = Repository()

@@ -1,34 +1,29 @@
 """The signed repository: a feed whose every byte is proved by The Update Framework before it is parsed.
 
-Its orders are signed by the repository itself, by authorities that it delegates to, or both (`blockd.feeds.signed_part`
-has the form). `blockd.feeds.signed_trust` has the rules of trust.
+Its orders are signed by the repository itself, by authorities that it delegates to, or both (`blockd.feeds.signed.part`
+has the form). `blockd.feeds.signed.trust` has the rules of trust.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Container, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tuf.api.metadata import Timestamp
 
 from blockd.errors import FeedRefused
-from blockd.feeds.bundle import AuthorityVersion, SignedVersion, read_bundle, write_bundle
-from blockd.feeds.connections import Connections
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed_authorities import Authorities, Given, Room
-from blockd.feeds.signed_documents import Documents, ListTexts
-from blockd.feeds.signed_part import Delegation, Part, delegations, part_of, refused
-from blockd.feeds.signed_shared import Held, held_by, together
-from blockd.feeds.signed_trust import TOP, Attempt, Trust
-
-__all__ = ["SignedRepository", "SignedVersion", "read_bundle", "write_bundle"]
-
-PUBLISHED_FIELD = "x-blockd-published"  # of the timestamp: when it was signed
-_PUBLISHED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", re.ASCII)
+from blockd.feeds.bundle import AuthorityVersion, SignedVersion
+from blockd.feeds.signed.authorities import Authorities, Given, Room
+from blockd.feeds.signed.connections import Connections
+from blockd.feeds.signed.documents import Documents, ListTexts
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.part import Delegation, Part, delegations, part_of, refused
+from blockd.feeds.signed.shared import Held, held_by, together
+from blockd.feeds.signed.trust import TOP, Attempt, Trust
+from blockd.orders.moment import moment_from_text
+from blockd.orders.repository import PUBLISHED_FIELD
 
 
 class SignedRepository:
@@ -178,11 +173,8 @@ class SignedRepository:
 
 def _published(timestamp: Timestamp) -> float | None:
     """Give when the timestamp was signed, in seconds since the epoch, where it says so as it should."""
-    told = timestamp.unrecognized_fields.get(PUBLISHED_FIELD)
-    if not isinstance(told, str) or not _PUBLISHED.fullmatch(told):
-        return None
     try:
-        return datetime.fromisoformat(told).astimezone(UTC).timestamp()
+        return moment_from_text(timestamp.unrecognized_fields.get(PUBLISHED_FIELD))
     except (ValueError, OverflowError):
         return None
 

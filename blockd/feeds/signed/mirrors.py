@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.bundle import SignedVersion
-from blockd.feeds.signed import SignedRepository, refused_authorities
+from blockd.feeds.signed.repository import SignedRepository, refused_authorities
 
 log = logging.getLogger(__name__)
 

@@ -1,9 +1,8 @@
-"""The bounds of what a signed repository may make a node fetch, keep and read."""
+"""The bounds of what a signed repository may make a node fetch, keep and read; `blockd.orders.repository` has more."""
 
 from __future__ import annotations
 
 MAX_ORDERS = 10_000  # orders in one repository, of all its authorities
-MAX_ORDER = 64 * 1024 * 1024  # bytes; a million names with their scopes
 MAX_TOTAL = 256 * 1024 * 1024  # bytes of all orders together, in memory and on disk
 MAX_LISTS = 16  # orders of one authority whose names are in files of their own
 MAX_LIST_FILE = 1024**3  # bytes of one such file; ten million names take some 60 MB

@@ -4,13 +4,16 @@ TUF's client decides: the root given by hand vouches for keys, the keys for meta
 hash of every target. An attempt works on a copy, which takes the place of what is trusted only when its caller keeps
 it; so a refused attempt leaves no trace, and the good repository is accepted as soon as it is back. Verified roots are
 the exception: a key that was withdrawn stays so.
+
+Only this module uses private parts of python-tuf (7): its public `refresh` cannot stop after the timestamp, which is
+all that a look needs where nothing is new; nothing public brings the metadata of one delegated role, gives what was
+verified, or takes another clock than the machine's. The conformance cases in tests/feeds/tuf tell when they change.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -21,15 +24,14 @@ from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
 from blockd.errors import FeedRefused
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.refusals import FOREIGN, refusal
-from blockd.feeds.signed_limits import MAX_METADATA, MAX_ROTATIONS
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.limits import MAX_METADATA, MAX_ROTATIONS
+from blockd.feeds.signed.refusals import FOREIGN, refusal
+from blockd.orders.repository import ROOT_FILE, is_role
 from blockd.ruleset.replace import replace_file
 
 TOP = ("timestamp.json", "snapshot.json", "targets.json")
 HISTORY = "root_history"
-ROLE = re.compile(r"(?!(?:root|targets|snapshot|timestamp)$)[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
-_ROOT = re.compile(r"([1-9][0-9]{0,8})\.root\.json", re.ASCII)
 
 
 class Attempt:
@@ -41,7 +43,7 @@ class Attempt:
         self._staging = staging
         self._subject = subject
         self.failures = 0  # to fetch or to prove a file, which another attempt may mend
-        self._set = updater._trusted_set  # the client tells in no other way what it has verified
+        self._set = updater._trusted_set
 
     @property
     def root(self) -> Root:
@@ -150,7 +152,7 @@ class Trust:
         """Give the verified roots up to version `newest`, oldest first, by their names in the repository."""
         found = {}
         for path in (self.folder / HISTORY).iterdir():
-            match = _ROOT.fullmatch(path.name)
+            match = ROOT_FILE.fullmatch(path.name)
             if match and int(match[1]) <= newest:
                 found[int(match[1])] = path
         return {found[version].name: found[version] for version in sorted(found)}
@@ -178,7 +180,6 @@ class Trust:
                 f"{subject} cannot be proved: the root that the config gives for it is no usable root.json; what it "
                 f"gave before stays in force. Get it again from the authority. ({error})",
             ) from error
-        # The client takes the machine's clock and has no argument for another.
         updater._trusted_set.reference_time = datetime.fromtimestamp(self._now(), UTC)
         return updater
 
@@ -198,8 +199,8 @@ class Trust:
     @staticmethod
     def _files(folder: Path) -> Iterator[tuple[str, Path]]:
         """Give the metadata files in `folder` by the name that TUF's client knows them under, none too large."""
-        roots = [f"{HISTORY}/{path.name}" for path in (folder / HISTORY).glob("*") if _ROOT.fullmatch(path.name)]
-        roles = [path.name for path in folder.glob("*.json") if ROLE.fullmatch(path.stem)]
+        roots = [f"{HISTORY}/{path.name}" for path in (folder / HISTORY).glob("*") if ROOT_FILE.fullmatch(path.name)]
+        roles = [path.name for path in folder.glob("*.json") if is_role(path.stem)]
         for name in (*TOP, *roles, *roots):
             path = folder / name
             if path.is_file() and not path.is_symlink() and path.stat().st_size <= max(MAX_METADATA.values()):

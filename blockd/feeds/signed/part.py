@@ -13,13 +13,19 @@ from dataclasses import dataclass
 from tuf.api.metadata import DelegatedRole, TargetFile, Targets
 
 from blockd.errors import FeedRefused
-from blockd.feeds.signed_limits import MAX_LIST_FILE, MAX_ORDER, MAX_ORDERS
-from blockd.feeds.signed_trust import ROLE
-from blockd.settings import MAX_AUTHORITIES
+from blockd.feeds.signed.limits import MAX_LIST_FILE, MAX_ORDERS
+from blockd.orders.document import MAX_TEXT
+from blockd.orders.repository import (
+    AUTHORITY_FIELD,
+    LISTS,
+    MAX_AUTHORITIES,
+    MAX_DOCUMENT,
+    ORDERS,
+    is_order_id,
+    is_role,
+    paths_of,
+)
 
-AUTHORITY_FIELD = "x-blockd-authority"  # of a delegation: the authority's full name, as its documents have it
-MAX_AUTHORITY = 4_000  # characters; as long as the field of a document may be
-_ID = re.compile(r"([a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?)\.json", re.ASCII)
 _FILE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SHOWN = 100  # characters of a wrong path
@@ -74,15 +80,15 @@ def delegations(targets: Targets, subject: str) -> list[Delegation]:
 
 
 def _delegation(role: DelegatedRole, subject: str) -> Delegation:
-    shown = role.name if ROLE.fullmatch(role.name) else repr(role.name[:_SHOWN])
+    shown = role.name if is_role(role.name) else repr(role.name[:_SHOWN])
     its = f"The part of the authority {shown} in {subject[0].lower()}{subject[1:]}"
     authority = role.unrecognized_fields.get(AUTHORITY_FIELD)
-    named = isinstance(authority, str) and 0 < len(authority) <= MAX_AUTHORITY
-    if not ROLE.fullmatch(role.name) or not named:
+    named = isinstance(authority, str) and 0 < len(authority) <= MAX_TEXT
+    if not is_role(role.name) or not named:
         what = f"has a role that cannot be an authority's, or no {AUTHORITY_FIELD}"
         return Delegation(shown, "", its, refused("format", its, what))
-    if role.paths != [f"orders/{role.name}/*", f"lists/{role.name}/*"] or not role.terminating:
-        what = f"is not orders/{role.name}/* and lists/{role.name}/*, terminating"
+    if role.paths != paths_of(role.name) or not role.terminating:
+        what = f"is not {' and '.join(paths_of(role.name))}, terminating"
         return Delegation(role.name, str(authority), its, refused("outside", its, what))
     return Delegation(role.name, str(authority), its)
 
@@ -95,14 +101,15 @@ def part_of(targets: Targets, delegation: Delegation) -> Part:
     orders, lists = {}, {}
     for path, kind, name in _listed(targets, delegation):
         target = targets.targets[path]
-        match = (_ID if kind == "orders" else _FILE).fullmatch(name)
-        if not match or not _SHA256.fullmatch(target.hashes.get("sha256", "")):
+        identifier = name.removesuffix(".json")
+        fits = identifier != name and is_order_id(identifier) if kind == ORDERS else _FILE.fullmatch(name)
+        if not fits or not _SHA256.fullmatch(target.hashes.get("sha256", "")):
             raise refused("format", subject, f"lists {path[:_SHOWN]!r}, which is no path of {kind} with a SHA-256")
-        limit = MAX_ORDER if kind == "orders" else MAX_LIST_FILE
+        limit = MAX_DOCUMENT if kind == ORDERS else MAX_LIST_FILE
         if target.length > limit:
             raise refused("too large", subject, f"lists {path} with more than {limit} bytes")
-        if kind == "orders":
-            orders[match[1]] = target
+        if kind == ORDERS:
+            orders[identifier] = target
         else:
             lists[path] = target
     if len(orders) > MAX_ORDERS:
@@ -117,7 +124,7 @@ def _listed(targets: Targets, delegation: Delegation) -> Iterator[tuple[str, str
     below = f"{role}/" if role else ""
     for path in sorted(targets.targets):
         kind, _, name = path.partition("/")
-        if kind in ("orders", "lists") and name.startswith(below):
+        if kind in (ORDERS, LISTS) and name.startswith(below):
             yield path, kind, name.removeprefix(below)
         elif role:
             raise refused("outside", delegation.subject, f"lists {path[:_SHOWN]!r}, which is outside of its part")

@@ -18,7 +18,7 @@ from tuf.api.exceptions import (
 from tuf.api.serialization import DeserializationError
 
 from blockd.errors import FeedRefused, FeedUnreachable
-from blockd.feeds.fetchers import BoundedFetcher, CutShort
+from blockd.feeds.signed.fetchers import BoundedFetcher, CutShort
 
 FOREIGN = (RepositoryError, DownloadError)
 _GONE = (404, 410)  # RFC 9110 sections 15.5.5 and 15.5.11

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from blockd.errors import FeedUnreachable
-from blockd.feeds.fetchers import BoundedFetcher
+from blockd.feeds.signed.fetchers import BoundedFetcher
 from tests.feeds.authority import DAY, Authority, refused
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from blockd.errors import FeedRefused
 from blockd.publish import Workshop, publish, sign
-from blockd.publish.keys import load_signer
 from tests.feeds.authority import NOW, Authority, forge, refused
+from tests.publish.people import load_signer
 
 
 @pytest.fixture
@@ -70,12 +70,12 @@ def test_list_without_an_order_is_refused(authority: Authority) -> None:
 
 def test_too_many_and_too_large_orders_are_refused(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, limit in (
-        ("signed_part.MAX_ORDER", 10),
-        ("signed_part.MAX_ORDERS", 0),
-        ("signed_authorities.MAX_TOTAL", 10),
-        ("signed_authorities.MAX_ORDERS", 0),
+        ("part.MAX_DOCUMENT", 10),
+        ("part.MAX_ORDERS", 0),
+        ("authorities.MAX_TOTAL", 10),
+        ("authorities.MAX_ORDERS", 0),
     ):
-        monkeypatch.setattr(f"blockd.feeds.{name}", limit)
+        monkeypatch.setattr(f"blockd.feeds.signed.{name}", limit)
         assert refused(authority.repository()).reason == "too large"
         monkeypatch.undo()
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import Metadata, Root
 
-from blockd.feeds.fetchers import BoundedFetcher
-from blockd.feeds.signed_limits import MAX_METADATA
+from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.limits import MAX_METADATA
 from blockd.orders import Scope
 from blockd.publish import Workshop
-from blockd.publish.keys import load_signer
 from tests.feeds.authority import DAY, NOW, Authority, refused, state
+from tests.publish.people import load_signer
+from tests.publish.staging import lift
 
 
 class CountingFetcher(BoundedFetcher):
@@ -47,7 +48,7 @@ def test_new_order_lifting_and_removal_show_in_the_next_fetch(authority: Authori
     repository = authority.repository()
     first = repository.fetch()
     authority.order("order-2", ["example.com"])
-    authority.workshop.lift("order-1", "2026-02-01", "The platform has answered.")
+    lift(authority.workshop, "order-1", "2026-02-01", "The platform has answered.")
     authority.publish()
     second = repository.fetch()
     assert second.digest != first.digest

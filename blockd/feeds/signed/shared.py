@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from blockd.errors import FeedRefused
-from blockd.feeds.signed_authorities import Given
-from blockd.feeds.signed_part import Delegation
+from blockd.feeds.signed.authorities import Given
+from blockd.feeds.signed.part import Delegation
 from blockd.orders import OrderDocument
 from blockd.ruleset.salts import MAX_SALTS
 

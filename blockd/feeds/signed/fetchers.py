@@ -21,7 +21,7 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthM
 from tuf.ngclient import FetcherInterface
 
 from blockd import __version__
-from blockd.feeds.connections import Connections, NoConnection
+from blockd.feeds.signed.connections import Connections, NoConnection
 
 FILE_SECONDS = 20.0  # for the smallest file
 SLOWEST = 512 * 1024  # bytes a second; a larger file has so much more time

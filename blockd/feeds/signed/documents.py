@@ -14,9 +14,9 @@ from tuf.api.metadata import TargetFile
 from blockd.errors import BadOrder, FeedRefused
 from blockd.feeds.bundle import read_bundle
 from blockd.feeds.fetched import ACCEPTED
-from blockd.feeds.signed_limits import MAX_LISTS, MAX_ORDERS, MAX_TOTAL
-from blockd.feeds.signed_part import Part, refused
-from blockd.feeds.signed_trust import Attempt
+from blockd.feeds.signed.limits import MAX_LISTS, MAX_ORDERS, MAX_TOTAL
+from blockd.feeds.signed.part import Part, refused
+from blockd.feeds.signed.trust import Attempt
 from blockd.orders import NameList, OrderDocument, parse_document
 
 

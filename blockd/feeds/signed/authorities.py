@@ -15,10 +15,10 @@ from tuf.api.metadata import Metadata, Targets
 
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import AuthorityVersion
-from blockd.feeds.signed_documents import Documents
-from blockd.feeds.signed_limits import MAX_METADATA, MAX_ORDERS, MAX_TOTAL
-from blockd.feeds.signed_part import Delegation, Part, part_of, refused
-from blockd.feeds.signed_trust import Attempt
+from blockd.feeds.signed.documents import Documents
+from blockd.feeds.signed.limits import MAX_METADATA, MAX_ORDERS, MAX_TOTAL
+from blockd.feeds.signed.part import Delegation, Part, part_of, refused
+from blockd.feeds.signed.trust import Attempt
 from blockd.orders import OrderDocument
 
 

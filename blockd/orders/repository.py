@@ -1,0 +1,46 @@
+"""What things are called in a repository of orders: publisher, node and auditor have to agree on every name here.
+
+    orders/[ROLE/]ID.json    an order as a target; without ROLE it is one of the repository's own
+    lists/[ROLE/]FILE        a file of a national-size list
+    N.root.json              a root of trust, by its version
+
+ROLE is the role that the top-level targets delegate to for one authority. Fields that blockd adds to the metadata of
+The Update Framework (specification 1.0) begin with `x-blockd-`, so that other clients pass over them.
+"""
+
+from __future__ import annotations
+
+import re
+
+TOP_ROLES = ("root", "targets", "snapshot", "timestamp")  # of the repository itself; no authority's
+ORDERS = "orders"
+LISTS = "lists"
+AUTHORITY_FIELD = "x-blockd-authority"  # of a delegation: the authority's full name, as its documents have it
+PUBLISHED_FIELD = "x-blockd-published"  # of the timestamp: when it was signed, RFC 3339 in UTC with milliseconds
+ROOT_FILE = re.compile(r"([1-9][0-9]{0,8})\.root\.json", re.ASCII)
+
+MAX_AUTHORITIES = 64  # in one repository: each is a value of a metric's label
+MAX_DOCUMENT = 64 * 1024 * 1024  # octets of one order: a million names with their scopes
+
+_ROLE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?", re.ASCII)
+
+
+def is_role(text: str) -> bool:
+    """Tell whether a role can be an authority's."""
+    return _ROLE.fullmatch(text) is not None and text not in TOP_ROLES
+
+
+def is_order_id(text: str) -> bool:
+    """Tell whether an order can have this id."""
+    return _ID.fullmatch(text) is not None
+
+
+def place_of(kind: str, role: str) -> str:
+    """Give how the paths of ORDERS or LISTS of a role begin, "" being the repository itself: `orders/ROLE/`."""
+    return f"{kind}/{role}/" if role else f"{kind}/"
+
+
+def paths_of(role: str) -> list[str]:
+    """Give the patterns of what an authority may sign, as its delegation has to have them."""
+    return [f"{place_of(kind, role)}*" for kind in (ORDERS, LISTS)]
