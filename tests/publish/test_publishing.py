@@ -9,7 +9,7 @@ import pytest
 from blockd.errors import PublishError
 from blockd.publish import Workshop, publish, read_documents, sign
 from blockd.publish.online import seal
-from tests.publish.staging import lift
+from tests.publish.staging import lift, order_document, stage
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def restored(workshop: Workshop, out: Path, now: datetime) -> Workshop:
     publish(workshop, out)
     backup = Path(shutil.copytree(workshop.folder, workshop.folder.parent / "backup"))
     for day in (1, 2):
-        lift(workshop, "order-1", f"2026-02-0{day}", "settled")
+        stage(workshop, order_document(f"order-of-day-{day}", ["later.example.net"]))
         sign(workshop, now)
         publish(workshop, out)
     return Workshop(backup)
