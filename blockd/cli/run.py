@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
         datefmt="%Y-%m-%dT%H:%M:%S%z",
         stream=sys.stderr,
     )
+    logging.getLogger("tuf").setLevel(max(logging.WARNING, logging.root.level))  # else it tells of each key unused
     from blockd.daemon.supervisor import Supervisor
 
     return Supervisor(settings, args.config).run()
