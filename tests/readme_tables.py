@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 from blockd.cli import VERBS
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, HitLabels, Sample
+from blockd.orders.document import SCHEMA
+from blockd.publish.schema import schema_text
+from blockd.publish.strictness import Rules, forgotten
+from blockd.ruleset.guard import Guard
 from blockd.settings import reference
 
 README = Path(__file__).parents[1] / "README.md"
@@ -37,6 +42,26 @@ def verbs() -> str:
 def reasons() -> str:
     """Every reason for which a feed's new content is refused."""
     return _table(("reason", "what is wrong"), [(f"`{reason}`", meaning) for reason, meaning in REASONS.items()])
+
+
+def order_fields() -> str:
+    """Every field of an order document, and whether readers, or publishers, do without it."""
+    schema = json.loads(schema_text())
+    covering = {name for one in schema["oneOf"] for name in one["required"]}
+    asked = {line.partition(":")[0] for line in forgotten({"schema": SCHEMA, "mandate": "law"}, Rules(Guard()))}
+    rows = []
+    for name, told in schema["properties"].items():
+        if name in schema["required"]:
+            required = "yes"
+        elif name in covering:
+            required = "one of them"
+        elif name in asked:
+            required = "asked for"
+        else:
+            required = ""
+        meaning = told.get("description") or schema["$defs"][name]["description"]
+        rows.append((f"`{name}`", meaning, required))
+    return _table(("field", "meaning", "required"), rows)
 
 
 def metrics() -> str:
@@ -79,6 +104,7 @@ def feed_settings() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "verbs": verbs,
     "reasons": reasons,
+    "order fields": order_fields,
     "metrics": metrics,
     "settings": settings,
     "feed settings": feed_settings,

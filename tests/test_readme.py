@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from blockd.orders import Action
 from blockd.settings import load
-from tests.daemon.harness import free_port
+from tests.daemon.harness import Daemon, free_port, until
 from tests.readme_tables import with_tables
 from tests.upstream import UpstreamSimulator
 
@@ -25,7 +26,13 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 START_TIME = 30.0  # seconds a daemon may take to say that it has started
 COMMAND_TIME = 60.0  # seconds one block of commands may take
-PORTS = (8053, 8080, 8444, 9053)  # of the shipped config; a test has others, so that two can run on one machine
+PORTS = (
+    8053,
+    8080,
+    8444,
+    9053,
+    8088,
+)  # of the shipped config and of `serve`; a test has others, so that two can run on one machine
 PROGRAMS = {"dig": "bind9-dnsutils", "curl": "curl"}  # and the Debian packages that have them
 
 # Blocks of the kind `shell` do not run here, by their first line.
@@ -33,19 +40,20 @@ NOT_RUN = {
     "git clone REPOSITORY blockd && cd blockd": "installs from the network; the daemon is started as `make run` does",
     "make test": "is what runs this test",
     "blockd refresh --dry-run --popular top-names.csv": "needs a list of popular names and more versions",
-    "blockd authority key new alice.pem": "asks people for passwords, on several machines, and needs a token",
     "sudo useradd --system --home-dir /var/lib/blockd --shell /usr/sbin/nologin blockd": "needs root and systemd",
     "docker build -t blockd .": "needs Docker",
 }
 
 # What is another value each time: (pattern, what stands for it).
 _VOLATILE = (
-    (re.compile(r"\b2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "TIME"),
+    (re.compile(r"\b2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
+    (re.compile(r"\boverride-\d{8}t\d{6}z"), "override-TIME"),
     (re.compile(r"\b[0-9a-f]{12,}\b"), "DIGEST"),
     (re.compile(r"\bid: \d+"), "id: N"),
     (re.compile(r"\bprocess \d+"), "process N"),
     (re.compile(r"\b\d+ s old"), "N s old"),
     (re.compile(r"\b\d+ workers"), "N workers"),
+    (re.compile(r"\b\d+ octets"), "N octets"),
     (re.compile(r"\b\d+ answers are right"), "N answers are right"),
     (re.compile(r"\b(?:native|python) engine"), "ENGINE"),
     (re.compile(r"\s+"), " "),
@@ -84,6 +92,10 @@ def _blocks() -> list[Block]:
     return found
 
 
+def _commands(section: str) -> list[Block]:
+    return [block for block in BLOCKS if block.heading == section and block.kind == "sh"]
+
+
 BLOCKS = _blocks()
 SECTIONS = list(dict.fromkeys(block.heading for block in BLOCKS if block.kind == "sh"))
 
@@ -108,6 +120,7 @@ class Place:
             "PYTHONPATH": str(ROOT),
         }
         self.started = ""
+        self._printed: dict[str, list[str]] = {}
 
     def with_ports(self, text: str) -> str:
         """Put this place's ports where a text has those of the shipped config."""
@@ -117,8 +130,18 @@ class Place:
         """Put the ports of the shipped config where a text has this place's."""
         return _replaced(text, {str(mine): str(port) for port, mine in self.ports.items()})
 
+    def printed(self, section: str) -> list[str]:
+        """Run the commands of a section, once for all tests; give what each of its blocks prints."""
+        if section not in self._printed:
+            self._printed[section] = [self.run(block.text) for block in _commands(section)]
+        return self._printed[section]
+
     def run(self, commands: str) -> str:
-        """Run commands in a shell of their own; give what they print, with the ports of the shipped config."""
+        """Run commands in a shell of their own; give what they print, with the ports of the shipped config.
+
+        What they export for blockd stays exported, as in the shell of whoever types them.
+        """
+        self.environment |= dict(re.findall(r"^export (BLOCKD_\w+)=(\w+)$", commands, re.MULTILINE))
         done = subprocess.run(  # noqa: S603 - the README's own commands
             ["/bin/bash", "-euo", "pipefail", "-c", self.with_ports(commands)],
             cwd=self.folder,
@@ -175,13 +198,32 @@ def test_start_prints_what_the_readme_shows(place: Place) -> None:
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_commands_run_and_print_what_the_readme_shows(place: Place, section: str) -> None:
-    blocks = [block for block in BLOCKS if block.heading == section and block.kind == "sh"]
+    blocks = _commands(section)
     for program, package in PROGRAMS.items():
         if any(re.search(rf"^{program} ", block.text, re.MULTILINE) for block in blocks) and not shutil.which(program):
             pytest.skip(f"{program} is not on this machine (Debian: {package})")
-    for block in blocks:
-        printed = place.run(block.text)
+    for block, printed in zip(blocks, place.printed(section), strict=True):
         assert _missing(block.output, printed) == [], f"of the output of {block.text}"
+
+
+def test_published_orders_are_enforced_with_the_feed_that_the_readme_gives(place: Place, tmp_path: Path) -> None:
+    place.printed("Publishing signed orders")
+    config = next(block.text for block in BLOCKS if block.heading == "Signed orders on the node")
+    (feed,) = yaml.safe_load(config)["feeds"]
+    del feed["mirrors"]  # of names that no test resolves
+    feed |= {"url": (place.folder.parent / "orders").as_uri(), "root": str(place.folder.parent / "national-root.json")}
+    with Daemon(tmp_path / "node", feed) as daemon:
+        until(lambda: daemon.metric("blockd_ruleset_names") == 6, "every order is enforced")
+        for name, order in (
+            ("chat.example", "telecom-1"),
+            ("roulette.example", "gambling"),
+            ("secret.example", "court-1"),
+        ):
+            told = daemon.lookup(name)
+            assert (told["order"]["id"], told["order"]["action"]) == (order, "sinkhole")
+        log = daemon.log
+    assert "No signature for keyid" not in log, "two of three people sign, as they should"
+    assert "secret" not in log
 
 
 def test_commands_that_do_not_run_here_have_a_reason() -> None:

@@ -24,5 +24,6 @@ def run(args: argparse.Namespace) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    logging.getLogger("tuf").setLevel(max(logging.WARNING, logging.root.level))  # else it tells of each key unused
 
     return Supervisor(settings, args.config).run()

@@ -22,6 +22,7 @@ from blockd.publish.pending import (
     write_pending,
 )
 from blockd.publish.preparing import identifier_of, is_due, prepared, shows_what_is_staged
+from blockd.publish.signers import signer_names, told_signer
 from blockd.publish.summary import News, news
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
 
@@ -61,8 +62,13 @@ def sign(
     changed: list[str] = []
     removed: list[str] = []
     seen: list[News] = []
+    names = signer_names(workshop)
+
+    def name(keyid: str) -> str:
+        return told_signer(names, keyid)
+
     if root := read_pending(workshop, "root"):
-        seen += news(workshop, "root", root)
+        seen += news(workshop, "root", root, name)
         told = _add_local(workshop, "root", root, secrets)
         standings += [told] if told else []
         waiting += [] if told else ["root"]
@@ -78,7 +84,7 @@ def sign(
         before = workshop.accepted(role)
         is_pending = read_pending(workshop, role) is not None
         metadata = (to_sign if is_pending else _new)(workshop, role, now, expires)
-        seen += news(workshop, role, metadata)
+        seen += news(workshop, role, metadata, name)
         told = _add_local(workshop, role, metadata, secrets)
         if told is not None:
             standings.append(told)

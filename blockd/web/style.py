@@ -37,6 +37,7 @@ dt,dd{margin:0;padding-block:.625rem;border-block-start:1px solid var(--line)}
 dt{color:var(--soft);padding-inline-end:1rem}
 dt:first-of-type,dd:first-of-type{border-block-start:0;padding-block-start:0}
 dt:last-of-type,dd:last-of-type{padding-block-end:0}
+dl+p{margin-block:1.25rem 0;padding-block-start:1.25rem;border-block-start:1px solid var(--line)}
 dd,li p{white-space:pre-line}
 ol{margin:0;padding-inline-start:1.25rem}li{padding-block:.625rem}li p{margin:0 0 .25rem}
 li:first-child{padding-block-start:0}li:last-child{padding-block-end:0}

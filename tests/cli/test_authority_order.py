@@ -75,6 +75,14 @@ def named(names: list[str]) -> list[str]:
     return [word for name in names for word in ("--name", name)]
 
 
+def test_options_may_stand_between_the_workshop_and_the_files(desk: Desk, tmp_path: Path) -> None:
+    order = tmp_path / "order.yaml"
+    text = (ORDERS / "sample-2026-01-telegram.yaml").read_text(encoding="utf-8")
+    order.write_text(text.replace("authority: Sample Authority\n", ""), encoding="utf-8")
+    assert "staged sample-2026-01-telegram" in desk.told("new", "--role", "ministry", order)
+    assert "staged sample-2026-01-telegram" in desk.told("new", order, "--role", "ministry")
+
+
 def test_eleven_telegram_names_are_ordered_extended_and_lifted(desk: Desk) -> None:
     notices = ("--notice", "sent=2016-03-29;channel=e-mail;answer=none", "--notice", "sent=2017-07-11;channel=e-mail")
     made = desk.answer("new", *desk.telegram(*named(TELEGRAM), *notices))

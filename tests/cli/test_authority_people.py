@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -106,7 +107,9 @@ def test_authority_is_delegated_listed_signed_and_removed(keys: Path, capsys: Ca
     assert delegated == {"role": "ministry", "done": "staged", "authority": "Ministry"}
     (row,) = json.loads(told(capsys, "delegate", shop, "--list", "--json"))["authorities"]
     assert (row["role"], row["threshold"], [key["name"] for key in row["keys"]]) == ("ministry", 2, ["alice", "bob"])
-    assert "new      authority ministry: Ministry, 2 of" in told(capsys, "sign", shop)
+    signed = told(capsys, "sign", shop)
+    assert re.search(r"new      authority ministry: Ministry, 2 of \w{16} \(alice\), \w{16} \(bob\)\n", signed), signed
+    assert f"Next: blockd authority publish {shop} FOLDER\n" in signed
     assert answer(capsys, "publish", shop, out)["held"] == {"ministry": "nothing of it is signed yet"}
     assert answer(capsys, "delegate", shop, "ministry", "--remove")["done"] == "removed"
     assert "has no authorities" in told(capsys, "delegate", shop, "--list")

@@ -69,7 +69,8 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
         return f"version {body['version']} by {body['how']}{why}: {body['names']:,} names; {signed}"
     if kind == "order":
         took = "" if body["seconds"] is None else f", {body['change']} within {body['seconds']:.3f} s"
-        return f"{body['order']} of {body['authority']} ({body['feed']}): {body['state']} since {body['since']}{took}"
+        whose = f"{body['order']} of {body['authority']} ({body['feed']})"
+        return f"{whose}: {body['state']}, here since {body['since']}{took}"
     if kind in ("override", "override-ended"):
         by = f" by {body['officer']}" if body["officer"] else ""
         why = body["ended_reason"] or body["reason"]

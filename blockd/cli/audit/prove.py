@@ -75,7 +75,7 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"record {told['record']} of the audit log"
     for order in told["orders"]:
         decides = ", decides" if order["order"] == told["decides"] else ""
-        since = f" since {order['since']}" if order["since"] else ""
+        since = f", here since {order['since']}" if order["since"] else ""
         yield f"order {order['order']} of {order['authority']}: {order['state']}{since}{decides}"
         kind = ", a confidential order" if order["confidential"] else ""
         yield f"  {order['action']} for {order['entry']}, feed {order['feed']}{kind}"

@@ -6,6 +6,7 @@ import argparse
 import importlib
 from pathlib import Path
 
+from blockd.cli.parts import MixedParser
 from blockd.errors import PublishError
 
 HELP = "sign and publish orders: init, key, delegate, order, sign, publish, rotate, verify, serve"
@@ -15,7 +16,7 @@ STEPS = ("init", "key", "delegate", "order", "sign", "publish", "rotate", "verif
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the steps, each a command of its own."""
-    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP", parser_class=MixedParser)
     for step in STEPS:
         module = importlib.import_module(f"blockd.cli.authority.{step}")
         child = steps.add_parser(step, help=module.HELP, description=module.HELP)

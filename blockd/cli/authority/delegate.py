@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from blockd.cli.authority.order_staging import next_step
 from blockd.cli.authority.public_keys import public_keys
 from blockd.cli.output import show
 from blockd.errors import CommandError
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     told = {"role": args.role, "done": done}
     if not args.remove:
         told["authority"] = workshop.authority_of(args.role)
-    show(args.json, told, [f"{done} {args.role}", "Nothing is published yet; next: targets has to sign it."])
+    show(args.json, told, [f"{done} {args.role}", next_step(args.folder, "")])
     return 0
 
 

@@ -6,6 +6,8 @@ import argparse
 import importlib
 from pathlib import Path
 
+from blockd.cli.parts import MixedParser
+
 HELP = "make, change, lift, extend and list orders"
 IN_WORKSHOP = False  # each verb says itself whether it works in one
 
@@ -14,7 +16,7 @@ VERBS = ("new", "edit", "lift", "extend", "names", "list", "check-name", "remove
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verbs."""
-    verbs = parser.add_subparsers(dest="order_verb", required=True, metavar="VERB")
+    verbs = parser.add_subparsers(dest="order_verb", required=True, metavar="VERB", parser_class=MixedParser)
     for verb in VERBS:
         module = importlib.import_module(f"blockd.cli.authority.order_{verb.replace('-', '_')}")
         child = verbs.add_parser(verb, help=module.HELP, description=module.HELP)

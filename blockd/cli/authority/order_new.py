@@ -40,15 +40,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="the workshop")
     parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="order documents, YAML or JSON")
-    role_argument(parser)
+    role_argument(parser, "the authority whose order it is; without, it is of the repository itself")
     parser.add_argument("--template", action="store_true", help="print a template with every field, and do nothing")
     for name, said in _TEXTS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", dest=f"field_{name}", help=said)
     parser.add_argument("--from", metavar="DATE", dest="field_in_force_from", help="when it takes force")
     parser.add_argument("--expires", metavar="DATE|never", dest="field_expires", help="when it ends")
-    parser.add_argument("--action", choices=[a for a in Action if not a.is_zones], dest="field_action")
+    parser.add_argument(
+        "--action",
+        choices=[a for a in Action if not a.is_zones],
+        dest="field_action",
+        help="what is done with its names; sinkhole where nothing is said",
+    )
     parser.add_argument("--mandate", choices=list(Mandate), dest="field_mandate", help="who wants the block")
-    parser.add_argument("--scope", choices=("exact", "subdomains", "both"), dest="field_scope")
+    parser.add_argument(
+        "--scope",
+        choices=("exact", "subdomains", "both"),
+        dest="field_scope",
+        help="what is covered of each name: it alone, the names under it, or both, as where nothing is said",
+    )
     parser.add_argument("--name", metavar="NAME", action="append", help="a name to cover; may be given many times")
     parser.add_argument("--names-file", type=Path, metavar="FILE", help="a file with a name on each line")
     parser.add_argument("--notice", metavar="sent=DATE;…", action="append", help="with channel=, text=, answer=")

@@ -29,9 +29,11 @@ def place_arguments(parser: argparse.ArgumentParser) -> None:
     role_argument(parser)
 
 
-def role_argument(parser: argparse.ArgumentParser) -> None:
+def role_argument(
+    parser: argparse.ArgumentParser, said: str = "the authority's role; not needed where only one has the order"
+) -> None:
     """Declare whose orders a verb is about."""
-    parser.add_argument("--role", metavar="ROLE", help="the authority's role; not needed where only one has the order")
+    parser.add_argument("--role", metavar="ROLE", help=said)
 
 
 def gate_settings(config: Path) -> GateSettings:

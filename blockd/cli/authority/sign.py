@@ -157,6 +157,10 @@ def _line(names: dict[str, str], told: Standing) -> str:
     return f"{which}: {len(told.signed)} of {needed} signatures; missing: {amount} of {who}"
 
 
+def _next(workshop: Workshop, role: str) -> str:
+    return f"blockd authority sign {workshop.folder} --role {role} --key FILE"
+
+
 def _tell_all(workshop: Workshop, args: argparse.Namespace, done: Signing) -> int:
     names = signer_names(workshop)
     expires = time_text(done.expires.timestamp()) if done.expires else None
@@ -165,9 +169,10 @@ def _tell_all(workshop: Workshop, args: argparse.Namespace, done: Signing) -> in
         *(f"left out {identifier}" for identifier in done.removed),
         *(it.line() for it in done.news if " " in it.subject),  # authorities, and keys and thresholds of the root
         *(_line(names, told) for told in done.standings if not told.is_complete or told.role != "targets"),
-        *(f"{role} has changes and no key here; next: sign --role {role} --key FILE" for role in done.waiting),
+        *(f"{role} has changes and no key here; next: {_next(workshop, role)}" for role in done.waiting),
         f"{done.orders} orders in list version {done.targets_version}"
-        + (f"; publish again before {expires}." if expires else "; the keys to publish it are not here."),
+        + (f"; its timestamp lasts until {expires}." if expires else "; the keys to publish it are not here."),
+        *([f"Next: blockd authority publish {workshop.folder} FOLDER"] if expires else []),
     ]
     show(
         args.json,
