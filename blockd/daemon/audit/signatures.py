@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -218,7 +218,7 @@ class _Proving:
         authority = role.unrecognized_fields.get(AUTHORITY) if role is not None else None
         if authority is not None and document.order.authority != authority:
             raise AuditError(f"{path} is an order of {document.order.authority!r}, and its role is {authority!r}.")
-        return document
+        return replace(document, order=replace(document.order, role=role.name)) if role is not None else document
 
     def _file(self, name: str) -> bytes:
         octets = self._evidence.get(name)
