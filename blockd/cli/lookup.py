@@ -75,7 +75,8 @@ def _claim(told: dict[str, Any]) -> Iterator[str]:
     order = told["order"]
     for label, name in _ORDER_FIELDS:
         if order.get(name):
-            yield f"{label + ':':13} {order[name]}"
+            signed = f" (role {told['role']})" if name == "authority" and told["role"] else ""
+            yield f"{label + ':':13} {order[name]}{signed}"
     yield f"{'feed:':13} {told['feed']}{next((_line(claim) for claim in told['claims'] if claim['decides']), '')}"
     yield f"{'entry:':13} {told['entry']} ({told['scope']})"
     yield f"{'since:':13} {told['since']}"

@@ -53,7 +53,9 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
             yield f"  STALE: {feed['stale']:,} of its orders in force were not renewed in time"
         yield from _authorities(feed)
         for mirror in feed["mirrors"]:
-            yield "  mirror " + ", ".join(f"{key} {value}" for key, value in mirror.items() if value is not None)
+            yield f"  mirror {mirror['url']}{', asked first' if mirror['leads'] else ''}"
+            if mirror["refusal"]:
+                yield f"    REFUSED ({mirror['reason']}): {mirror['refusal']}"
         if feed["refusal"]:
             yield f"  REFUSED: {feed['refusal']}"
     for one in told["overrides"]:

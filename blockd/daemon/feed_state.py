@@ -19,7 +19,7 @@ from pathlib import Path
 from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.build import Candidate, Content
 from blockd.feeds.bundle import AuthorityVersion, read_bundle
-from blockd.feeds.fetched import ACCEPTED, INCOMING, Fetched, Validators
+from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, WAITING, Fetched, Validators
 from blockd.feeds.rejects import RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.ruleset.format import MAX_TIME
@@ -128,7 +128,7 @@ class FeedState:
             fetched, place, self.waiting = self.waiting, self._waiting_place, None
         else:
             return None
-        return self._moved(fetched, place, self.folder / "candidate")
+        return self._moved(fetched, place, self.folder / CANDIDATE)
 
     def hold(self, candidate: Fetched) -> None:
         """Keep a candidate that passed the gate until it may be enforced, or a newer one takes its place."""
@@ -170,7 +170,7 @@ class FeedState:
 
     def _find_end(self) -> None:
         """Take from the accepted content what else the state tells of its end: its time, and a bundle's own words."""
-        accepted = self.folder / "accepted"
+        accepted = self.folder / ACCEPTED
         try:
             with accepted.open("rb") as file:
                 self.checked = os.fstat(file.fileno()).st_mtime
@@ -184,7 +184,7 @@ class FeedState:
 
     @property
     def _waiting_place(self) -> Path:
-        return self.folder / "waiting"
+        return self.folder / WAITING
 
     def _moved(self, fetched: Fetched, source: Path, target: Path) -> Fetched:
         return replace(fetched, path=source.replace(target))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 INCOMING = "incoming"  # the file in a feed's folder that holds what was fetched last, until it is judged
+CANDIDATE = "candidate"  # what holds new content while it is compiled
+WAITING = "waiting"  # what holds new content that passed the gate, while a version is pinned
 ACCEPTED = "accepted"  # the file beside it that holds what passed the gate last
 MAX_VALIDATOR = 1024  # characters; a longer one is not sent back, and costs a fetch instead
 

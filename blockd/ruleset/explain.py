@@ -90,6 +90,7 @@ def _claim(verdict: Verdict, now: float) -> dict[str, object]:
         "entry": entry_told(entry),
         "scope": entry.scope.text,
         "feed": verdict.feed,
+        "role": order.role,
         "state": state_at(order, now).text,
         "since": time_text(order.in_force_from),
         "until": time_text(order.expires) if order.expires is not None else None,

@@ -13,7 +13,7 @@ from tuf.api.metadata import TargetFile
 
 from blockd.errors import BadOrder, FeedRefused
 from blockd.feeds.bundle import read_bundle
-from blockd.feeds.fetched import ACCEPTED
+from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, WAITING
 from blockd.feeds.signed.limits import MAX_LISTS, MAX_ORDERS, MAX_TOTAL
 from blockd.feeds.signed.part import Part, refused
 from blockd.feeds.signed.trust import Attempt
@@ -36,7 +36,7 @@ class Documents:
     def __init__(self, folder: Path, texts: ListTexts | None) -> None:
         self._folder = folder / "orders"
         self._downloads = folder / "downloads"
-        self._accepted = folder / ACCEPTED
+        self._versions = tuple(folder / name for name in (INCOMING, CANDIDATE, WAITING, ACCEPTED))
         self._texts = texts
         self._kept: set[str] = set()  # by SHA-256
         self._parsed: dict[tuple[str, str, str], OrderDocument] = {}  # by path, SHA-256 and authority
@@ -79,7 +79,8 @@ class Documents:
             self._prune()
 
     def _in_force(self) -> tuple[OrderDocument, ...]:
-        return read_bundle(self._accepted).documents if self._accepted.exists() else ()
+        accepted = self._versions[-1]
+        return read_bundle(accepted).documents if accepted.exists() else ()
 
     def _prune(self) -> None:
         for path in self._folder.glob("*"):
@@ -87,12 +88,22 @@ class Documents:
                 path.unlink()
 
     def _prune_texts(self) -> None:
-        """Remove the texts that neither this version needs nor the bundle in force, which the gate may yet prefer."""
+        """Remove the texts that neither this version needs nor any bundle that is in force or on its way there.
+
+        Bundles move on while they are read: then nothing is removed, as one of them may have been missed.
+        """
         if self._texts is None:
             return
-        try:
-            documents = [*self._parsed.values(), *self._in_force()]
-        except FeedRefused:  # whatever it needs is not known
+        documents = list(self._parsed.values())
+        before = [_inode(path) for path in self._versions]
+        for path, inode in zip(self._versions, before, strict=True):
+            if inode is None:
+                continue
+            try:
+                documents += read_bundle(path).documents
+            except FeedRefused:  # whatever it needs is not known
+                return
+        if [_inode(path) for path in self._versions] != before:
             return
         lists = (document.names for document in documents)
         self._texts.prune({names.last.sha256 for names in lists if names is not None})
@@ -145,6 +156,14 @@ class Documents:
             for path in fetched:
                 with contextlib.suppress(OSError):
                     path.unlink()
+
+
+def _inode(path: Path) -> int | None:
+    """Tell one file in a place from another; None where there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _key(part: Part, target: TargetFile) -> tuple[str, str, str]:

@@ -248,6 +248,18 @@ def test_texts_of_the_version_in_force_stay_until_another_is(tmp_path: Path) -> 
     assert texts.kept == frozenset()
 
 
+@pytest.mark.parametrize("place", ["incoming", "candidate", "waiting"])
+def test_texts_of_a_version_on_its_way_into_force_stay(tmp_path: Path, place: str) -> None:
+    repository, texts = Repository(), Texts()
+    node = repository.node(tmp_path, texts)
+    listing(repository)
+    write_bundle(node.fetch(), tmp_path / place)
+    del repository.role("court").targets["orders/court/national.json"]
+    repository.publish("court")
+    node.fetch()
+    assert texts.kept == {"ab" * 32}
+
+
 def test_swapped_file_of_names_costs_its_authority_its_news(tmp_path: Path) -> None:
     repository = Repository()
     node = repository.node(tmp_path, Texts())

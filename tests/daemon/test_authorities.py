@@ -1,0 +1,114 @@
+"""Several authorities at a running daemon, each with two signatures of three: whose fault and whose end costs what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.authorities import Authorities
+from tests.daemon.harness import Daemon, has_dig, put, request, until
+from tests.daemon.mirror import mirrored
+from tests.upstream import UpstreamSimulator
+
+SINKHOLE = ["127.0.0.1"]
+ALL = {"telecom.example", "court.example", "bank.example"}
+ORDERS = {
+    "telecom": ("telecom-1", "telecom.example"),
+    "court": ("court-1", "court.example"),
+    "bank": ("bank-1", "bank.example"),
+}
+
+pytestmark = pytest.mark.skipif(not has_dig(), reason="dig is not installed")
+
+
+@pytest.fixture
+def authorities(tmp_path: Path) -> Authorities:
+    made = Authorities(tmp_path / "authorities")
+    for role, (identifier, name) in ORDERS.items():
+        made.order(role, identifier, [name])
+    made.publish()
+    return made
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, authorities: Authorities, resolver: UpstreamSimulator) -> Iterator[Daemon]:
+    with mirrored(authorities.out) as mirror:
+        feed = authorities.feed(mirror.url, authorities={"telecom": {"at_expiry": "stop"}})
+        with Daemon(tmp_path / "daemon", feed, upstream=resolver.address) as running:
+            until(running.is_ready, "it enforces")
+            yield running
+
+
+def blocked(daemon: Daemon) -> set[str]:
+    return {name for name in ALL if daemon.ask(name).addresses == SINKHOLE}
+
+
+def part(daemon: Daemon, role: str) -> dict[str, object]:
+    (found,) = [each for each in daemon.feed("national")["authorities"] if each["role"] == role]
+    return dict(found)
+
+
+def alarms(daemon: Daemon) -> set[tuple[str, str]]:
+    return {(alarm["name"], alarm["authority"]) for alarm in daemon.status()["alarms"] if alarm["feed"] == "national"}
+
+
+def test_what_is_damaged_of_one_authority_costs_only_its_own_news(authorities: Authorities, daemon: Daemon) -> None:
+    assert blocked(daemon) == ALL
+    assert daemon.metric("blockd_authority_refused", feed="national", authority="court") == 0
+    for role in ORDERS:
+        authorities.order(role, f"{role}-2", [f"open-{list(ORDERS).index(role)}.example"])
+    prepared = authorities.folder / "prepared"
+    authorities.publish(to=prepared)
+    damaged = json.loads((prepared / "metadata" / authorities.metadata("court").name).read_bytes())
+    assert len(damaged["signatures"]) == 2
+    damaged["signatures"].pop()  # what the threshold needs
+    put(authorities.metadata("court"), json.dumps(damaged).encode())
+    for path in sorted(prepared.rglob("*"), key=lambda it: it.name == "timestamp.json"):
+        file = authorities.out / path.relative_to(prepared)
+        if path.is_file() and (not file.exists() or path.name == "timestamp.json"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            put(file, path.read_bytes())
+
+    until(lambda: daemon.ask("open-0.example").addresses == SINKHOLE, "the news of the first are enforced")
+    assert daemon.ask("open-2.example").addresses == SINKHOLE
+    assert daemon.ask("open-1.example").addresses != SINKHOLE
+    assert blocked(daemon) == ALL, "also what the damaged one gave before"
+    assert daemon.feed("national")["refusal"] is None
+    sentence = part(daemon, "court")["refusal"]
+    assert sentence
+    assert alarms(daemon) == {("BlockdAuthorityRefused", "court")}
+    assert daemon.metric("blockd_authority_refused", feed="national", authority="court") == 1
+    assert daemon.metric("blockd_authority_refused", feed="national", authority="bank") == 0
+    assert daemon.log.count("What authority court of feed national gives is refused") == 1
+    shown = daemon.run_verb("status")
+    assert (shown.returncode, f"    REFUSED: {sentence}\n" in shown.stdout) == (1, True)
+
+    put(authorities.metadata("court"), (prepared / "metadata" / authorities.metadata("court").name).read_bytes())
+    until(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "it is whole again")
+    assert alarms(daemon) == set()
+
+
+def test_end_of_an_authority_stops_its_orders_or_marks_them_as_stale(authorities: Authorities, daemon: Daemon) -> None:
+    assert "not renewed in time" not in daemon.dig("court.example")
+    authorities.publish(telecom=timedelta(seconds=6), court=timedelta(seconds=6))
+    until(lambda: blocked(daemon) == ALL - {"telecom.example"}, "the orders of the one that stops are out of force")
+    until(lambda: daemon.metric("blockd_orders_stale", feed="national") == 1, "the other's are stale")
+    assert "Sample Court; list not renewed in time; objections: objections@example.net" in daemon.dig("court.example")
+    assert "not renewed in time" not in daemon.dig("bank.example")
+    for name, is_stale in (("court.example", True), ("bank.example", False)):
+        with request("GET", daemon.http_port, "/", {"Host": name, "Accept": "text/html"}) as response:
+            page = response.read().decode()
+        assert (response.status, "has not renewed its list in time" in page) == (451, is_stale)
+    assert daemon.lookup("court.example")["stale"] is True
+    assert (part(daemon, "telecom")["ended"], part(daemon, "court")["stale"]) == (True, 1)
+    assert daemon.metric("blockd_authority_expires_in_seconds", feed="national", authority="telecom") < 0
+    assert daemon.metric("blockd_authority_expires_in_seconds", feed="national", authority="bank") > 0
+    assert {("BlockdAuthorityExpired", "telecom"), ("BlockdAuthorityExpired", "court")} <= alarms(daemon)
+    authorities.publish()
+    until(lambda: blocked(daemon) == ALL, "it is signed anew")
+    until(lambda: "not renewed in time" not in daemon.dig("court.example"), "nothing is stale")
+    until(lambda: alarms(daemon) == set(), "no alarm is up")
