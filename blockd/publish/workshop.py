@@ -31,7 +31,7 @@ from blockd.publish.delegations import authority_name, checked_role, read_delega
 from blockd.publish.documents import canonical
 from blockd.publish.founding import ROOT_LIFE, Founding
 from blockd.publish.keys import make_keys
-from blockd.ruleset.replace import replace_file, sync_folder
+from blockd.ruleset.replace import replace_file, replace_files, sync_folder
 
 ORDERS = "orders"
 TARGETS = "targets"  # the role that signs the repository's own orders, and the authorities
@@ -120,8 +120,7 @@ class Workshop:
         self.authority_of(role)
         folder = self.orders_of(role)
         folder.mkdir(parents=True, exist_ok=True)
-        for identifier, content in documents.items():
-            replace_file(folder / f"{identifier}.json", content)
+        replace_files((folder / f"{identifier}.json", (content,)) for identifier, content in documents.items())
 
     def staged(self, role: str = "") -> dict[str, bytes]:
         """The canonical documents of all staged orders of a role, by id."""

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
 from blockd.errors import PublishError
 from blockd.feeds.signed import SignedRepository, SignedVersion
 from blockd.publish import Workshop, publish, read_documents, sign
-from blockd.ruleset.replace import replacing
 
 DAY = timedelta(days=1)
 
@@ -138,19 +134,17 @@ class Killed(Exception):
 
 
 def killed_before_file(number: int, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Let writing end before the file of this number; gives the list that all files written are put into."""
+    """Have the writer killed before a file takes its place; give those that have."""
     written: list[Path] = []
+    replace = Path.replace
 
-    @contextlib.contextmanager
-    def counting(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    def counting(path: Path, target: Path) -> Path:
         if len(written) == number:
             raise Killed
-        written.append(path)
-        with replacing(path, mode) as file:
-            yield file
+        written.append(target)
+        return replace(path, target)
 
-    monkeypatch.setattr("blockd.ruleset.replace.replacing", counting)
-    monkeypatch.setattr("blockd.publish.publishing.replacing", counting)
+    monkeypatch.setattr(Path, "replace", counting)
     return written
 
 
