@@ -86,7 +86,7 @@ class ControlProcess:
         self._updater = Updater(
             feeds,
             work.state.feed_folder,
-            work.gate,
+            work.gate.gate(),
             enforcement=self._enforcing,
             compiled=work.state.folder / "compiled",
             renewed=self._enforcing.flips.set,
