@@ -49,6 +49,9 @@ class ConfigError(BlockdError):
         listed = "".join(f"\n  {problem}" for problem in self.problems)
         super().__init__(f"{source} cannot be used; nothing was started or changed.{listed}")
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.source, self.problems)
+
 
 class BadName(BlockdError):
     """Text or wire bytes are no domain name; `reason` is one of a fixed few, fit for counting."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from blockd import __version__
+from blockd.cli.parts import Parser
 from blockd.errors import BlockdError, CommandError, ConfigError
 
 VERBS = (
@@ -57,13 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Build the parser; only the modules that the arguments can need are imported, so that a lookup starts fast."""
-    parser = argparse.ArgumentParser(prog="blockd", description="Enforce signed blocklists in DNS and HTTP.")
+    parser = Parser(prog="blockd", description="Enforce signed blocklists in DNS and HTTP.")
     parser.add_argument("--version", action="version", version=f"blockd {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     named = next((word for word in arguments if word in VERBS), None)
     for verb in VERBS:
         module = importlib.import_module(f"blockd.cli.{verb}") if named in (None, verb) else None
-        child = verbs.add_parser(verb, help=module.HELP if module else None)
+        child = verbs.add_parser(verb, help=module.HELP if module else None, words=arguments)
         if module:
             child.description = module.HELP
             child.add_argument("--config", type=Path, default=_config(), metavar="FILE", help="the config file")

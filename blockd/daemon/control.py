@@ -66,7 +66,7 @@ class ControlProcess:
         self._stop = asyncio.Event()
         self._refreshing: set[asyncio.Task[object]] = set()
         self._registry = CollectorRegistry()
-        settings = work.settings
+        settings, gate = work.settings, work.gate.gate()
         own = OverridesFeed(path=work.state.folder / "overrides.json")
         feeds = (*settings.feeds, own)
         self._audit = AuditLog(work.state.folder)
@@ -86,7 +86,7 @@ class ControlProcess:
         self._updater = Updater(
             feeds,
             work.state.feed_folder,
-            work.gate,
+            gate,
             enforcement=self._enforcing,
             compiled=work.state.folder / "compiled",
             renewed=self._enforcing.flips.set,
@@ -98,7 +98,7 @@ class ControlProcess:
             self._accounts,
             self._look_at_overrides,
             time.time,
-            work.gate.guard,
+            gate.guard,
         )
 
         self._stating = Stating(self._accounts, settings.operator.name, self._stated)

@@ -255,7 +255,8 @@ class Enforcing:
 
         def prepared() -> Enforced:
             now = time.time()
-            ruleset = self._state.prepare(version, self._slots, now, ends=self._ends(now), verify=verify)
+            ends, like = self._ends(now), self.ruleset
+            ruleset = self._state.prepare(version, self._slots, now, ends=ends, verify=verify, like=like)
             try:
                 self._slots.save()
             except OSError:

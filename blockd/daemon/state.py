@@ -117,16 +117,23 @@ class State:
         return self.folder / "feeds" / name
 
     def prepare(
-        self, version: int, slots: HitSlots, now: float, *, ends: Ends | None = None, verify: bool = True
+        self,
+        version: int,
+        slots: HitSlots,
+        now: float,
+        *,
+        ends: Ends | None = None,
+        verify: bool = True,
+        like: Ruleset | None = None,
     ) -> Ruleset:
         """Write a version's order states as they are at `now`; then nothing else is needed to enforce it.
 
-        `ends` tells what is at its end, see `blockd.daemon.expiry`.
+        `ends` tells what is at its end, see `blockd.daemon.expiry`; `like` is a ruleset with nearly the same orders.
 
         The file is read from its first octet to the last, unless `verify` says that it has just been written here.
         Raises RulesetError where it cannot be used.
         """
-        ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify)
+        ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like)
         orders, stale = orders_of(ruleset.catalogue, ends or {})
         write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now, stale)
         return ruleset
@@ -150,9 +157,9 @@ class State:
             return version
         return None
 
-    def open(self, version: int) -> Enforced:
-        """Open a version that was prepared; raises RulesetError."""
-        return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False))
+    def open(self, version: int, like: Ruleset | None = None) -> Enforced:
+        """Open a version that was prepared; raises RulesetError. `like` is a ruleset with nearly the same orders."""
+        return self.opened(version, Ruleset.open(self.versions.ruleset(version), verify=False, like=like))
 
     def opened(self, version: int, ruleset: Ruleset) -> Enforced:
         """Put a prepared version's ruleset and order states together; raises RulesetError, and closes the ruleset."""

@@ -6,6 +6,7 @@ It forks them from a process that has no event loop and no thread, so a new work
 from __future__ import annotations
 
 import contextlib
+import gc
 import grp
 import importlib
 import logging
@@ -26,6 +27,7 @@ from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
 from blockd.daemon.expiry import ended
 from blockd.daemon.feed_state import FeedState
+from blockd.daemon.gate_file import GateFile
 from blockd.daemon.sockets import DESCRIPTORS, Sockets, bind
 from blockd.daemon.state import HitSlots, State
 from blockd.daemon.upstreams import upstreams
@@ -34,7 +36,6 @@ from blockd.errors import BlockdError, CommandError
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import Probe, engine_name
 from blockd.resolver.engines import why_not_native
-from blockd.ruleset.gate_lists import gate_of
 from blockd.settings import Settings, Upstream
 
 STOP_TIME = 5.0  # seconds that children have to answer what they hold, before they are killed
@@ -72,7 +73,7 @@ class Supervisor:
         self._state = State(settings.state_dir)
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
-        self._gate = gate_of(settings.gate)
+        self._gate = GateFile(settings.gate)  # as whoever starts it: only that user may be able to read its lists
         self._become(settings.user)
         self._state.check_writable()
         self._state.tidy()
@@ -94,6 +95,8 @@ class Supervisor:
         known = [(feed, FeedState.load(self._state.feed_folder(feed.name), now)) for feed in self._settings.feeds]
         self._version = self._state.last_good(self._slots, now, ended(known, now))
         self._slots.save()
+        self._gate.check()
+        gc.freeze()  # else collections in the children would copy what they share
         self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         for index in range(self._settings.workers):
             self._start(index)

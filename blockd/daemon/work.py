@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from blockd.daemon.gate_file import GateFile
 from blockd.daemon.sockets import Sockets
 from blockd.daemon.state import State
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import Probe
-from blockd.ruleset import Gate
 from blockd.settings import Settings, Upstream
 
 
@@ -35,7 +35,7 @@ class ControlWork:
 
     settings: Settings
     config: Path
-    gate: Gate
+    gate: GateFile
     sockets: Sockets
     state: State
     counters: Counters

@@ -15,6 +15,7 @@ from blockd.daemon.work import WorkerWork
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.notify import Notified
 from blockd.resolver import CacheLimits, Forwarder, Probed, Resolver, Sinkhole
+from blockd.ruleset import Enforced
 from blockd.transports import TcpServer, UdpServer
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,10 @@ def run(work: WorkerWork, channel: Channel) -> None:
 
 async def _serve(work: WorkerWork, channel: Channel) -> None:
     resolver = _resolver(work, channel)
+    enforced: Enforced | None = None
     if work.version is not None:  # where it cannot be opened this raises: no worker serves without what is in force
-        resolver.enforce(work.state.open(work.version))
+        enforced = work.state.open(work.version)
+        resolver.enforce(enforced)
     channel.send({"enforcing": work.version or 0})
     udp = UdpServer(work.sockets.udp[work.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
@@ -37,14 +40,14 @@ async def _serve(work: WorkerWork, channel: Channel) -> None:
         server = TcpServer(resolver)
         await server.start(sock)
         tcp.append(server)
-    await _until_told(work, resolver, channel)
+    await _until_told(work, resolver, channel, enforced)
     for server in tcp:
         await server.close()
     resolver.close()
     await udp.close()
 
 
-async def _until_told(work: WorkerWork, resolver: Resolver, channel: Channel) -> None:
+async def _until_told(work: WorkerWork, resolver: Resolver, channel: Channel, enforced: Enforced | None) -> None:
     """Swap rulesets as the channel says, until it ends or a signal comes."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -62,7 +65,7 @@ async def _until_told(work: WorkerWork, resolver: Resolver, channel: Channel) ->
     loop.add_reader(channel.fileno(), read)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    swapping = asyncio.create_task(_swap_in_turn(work, resolver, channel, versions))
+    swapping = asyncio.create_task(_swap_in_turn(work, resolver, channel, versions, enforced))
     swapping.add_done_callback(lambda _: stop.set())
     await stop.wait()
     loop.remove_reader(channel.fileno())
@@ -71,10 +74,16 @@ async def _until_told(work: WorkerWork, resolver: Resolver, channel: Channel) ->
     swapping.cancel()
 
 
-async def _swap_in_turn(work: WorkerWork, resolver: Resolver, channel: Channel, versions: asyncio.Queue[int]) -> None:
+async def _swap_in_turn(
+    work: WorkerWork,
+    resolver: Resolver,
+    channel: Channel,
+    versions: asyncio.Queue[int],
+    enforced: Enforced | None,
+) -> None:
     """Enforce one version after the other; each is opened in a thread, so that no question waits for it."""
     while True:
-        await _enforce(work, resolver, channel, await versions.get())
+        enforced = await _enforce(work, resolver, channel, await versions.get(), enforced)
 
 
 def _resolver(work: WorkerWork, channel: Channel) -> Resolver:
@@ -104,12 +113,16 @@ def _resolver(work: WorkerWork, channel: Channel) -> Resolver:
     )
 
 
-async def _enforce(work: WorkerWork, resolver: Resolver, channel: Channel, version: int) -> None:
-    """Verify, swap, notify; a version that cannot be opened leaves the one before in force."""
+async def _enforce(
+    work: WorkerWork, resolver: Resolver, channel: Channel, version: int, before: Enforced | None
+) -> Enforced | None:
+    """Verify, swap, notify; a version that cannot be opened leaves the one `before` in force. Give what is."""
     try:
-        resolver.enforce(await asyncio.to_thread(work.state.open, version))
+        enforced = await asyncio.to_thread(work.state.open, version, before.ruleset if before else None)
+        resolver.enforce(enforced)
     except RulesetError as error:
         log.error("Worker %d keeps what it enforces: %s", work.index, error)
         channel.send({"failed": version, "why": str(error)})
-    else:
-        channel.send({"enforcing": version})
+        return before
+    channel.send({"enforcing": version})
+    return enforced

@@ -16,7 +16,7 @@ from blockd.orders.document import time_text
 from blockd.orders.repository import LISTS, ORDERS, place_of
 from blockd.publish.documents import canonical, to_bytes
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
-from blockd.ruleset.replace import replace_file
+from blockd.ruleset.replace import replace_files
 
 LIST_LIFE = timedelta(days=90)  # targets, authorities and snapshot: signed when orders change
 RENEW_BEFORE = timedelta(days=30)  # an unchanged list is signed anew when less than this is left of it
@@ -110,9 +110,11 @@ def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: da
     authority = workshop.authority_of(own)
     targets: dict[str, TargetFile] = {}
     changed = []
+    folder = workshop.folder / "targets" / ORDERS / own
+    written: list[tuple[Path, tuple[bytes]]] = []
     for identifier, content in workshop.staged(own).items():
         path = target_of(role, identifier)
-        if path in known and _unstamped(workshop, known[path]) == _plain(content):
+        if path in known and _is_made_from(workshop, known[path], content):
             targets[path] = known[path]
             targets.update(_list_files(workshop, role, content, known))
             continue
@@ -122,20 +124,21 @@ def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: da
         stamped = _stamped(workshop.orders_of(own) / f"{identifier}.json", content, authority, now)
         targets[path] = TargetFile.from_data(path, stamped, ["sha256"])
         targets.update(_list_files(workshop, role, content, known))
-        file = workshop.folder / "targets" / ORDERS / own / f"{hashlib.sha256(stamped).hexdigest()}.{identifier}.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, stamped)
+        written.append((folder / f"{hashlib.sha256(stamped).hexdigest()}.{identifier}.json", (stamped,)))
+    if written:
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_files(written)
     return Listed(targets, tuple(changed))
 
 
 def _stamped(source: Path, content: bytes, authority: str, now: datetime) -> bytes:
     try:
-        found, _ = canonical(json.loads(content), str(source))  # the file lay open since it was staged
+        document = json.loads(content)
+        found, _ = canonical(document, str(source))  # the file lay open since it was staged
     except (ValueError, RecursionError, BadOrder) as error:
         raise PublishError(f"{source} was changed and cannot be signed: {error}") from error
     if found != source.stem:
         raise PublishError(f"{source} holds the order {found}; nothing was signed. Stage the order again.")
-    document = json.loads(content)
     if authority and document.get("authority") != authority:
         raise PublishError(
             f"{source} is of the authority {document.get('authority')!r}, but this part is signed by {authority!r}; "
@@ -144,10 +147,12 @@ def _stamped(source: Path, content: bytes, authority: str, now: datetime) -> byt
     return to_bytes({**document, "published": time_text(now.timestamp())})
 
 
-def _unstamped(workshop: Workshop, target: TargetFile) -> bytes | None:
-    """The document that a target was made from, without the stamp; None where the file is gone or damaged."""
+def _is_made_from(workshop: Workshop, target: TargetFile, staged: bytes) -> bool:
+    """Whether a target is what is staged, but for the stamp; not where the file is gone or damaged."""
     content = content_of(workshop, target)
-    return None if content is None else _plain(content)
+    plain = None if content is None else _plain(content)
+    # What is staged is canonical as a rule, so that it need not be read to be compared.
+    return plain is not None and (plain == staged or plain == _plain(staged))
 
 
 def _plain(content: bytes) -> bytes | None:
@@ -164,6 +169,8 @@ def _plain(content: bytes) -> bytes | None:
 
 def _list_files(workshop: Workshop, role: str, content: bytes, known: dict[str, TargetFile]) -> dict[str, TargetFile]:
     """Give the files of the list that a document names, as targets; raises PublishError where one is missing."""
+    if b'"list"' not in content:  # most have none, and need not be read for that
+        return {}
     document = json.loads(content)
     if "list" not in document:
         return {}

@@ -25,7 +25,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Time
 
 from blockd.errors import PublishError
 from blockd.publish.workshop import Workshop
-from blockd.ruleset.replace import replace_file, replacing
+from blockd.ruleset.replace import replace_files
 
 TIMESTAMP = "metadata/timestamp.json"
 MAX_DIGITS = 10  # of a root's number
@@ -75,16 +75,15 @@ def publish(workshop: Workshop, folder: Path) -> Published:
             )
     for name, target in brought.items():
         _check(workshop.folder / name, target)
-    written = []
-    for name, target in brought.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        _copy(workshop.folder / name, folder / name, target)
-        written.append(name)
-    for name, content in {**missing, **({} if _holds(folder / TIMESTAMP, last[TIMESTAMP]) else last)}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        replace_file(folder / name, content)
-        written.append(name)
-    return Published(targets.signed.version, timestamp.signed.version, tuple(written))
+    if _holds(folder / TIMESTAMP, last[TIMESTAMP]):
+        last = {}
+    for parent in {(folder / name).parent for name in (*brought, *missing, *last)}:
+        parent.mkdir(parents=True, exist_ok=True)
+    # The disk has each group before the next one begins: what a file leads to is there before it.
+    replace_files((folder / name, _copied(workshop.folder / name, target)) for name, target in brought.items())
+    replace_files((folder / name, (content,)) for name, content in missing.items())
+    replace_files((folder / name, (content,)) for name, content in last.items())
+    return Published(targets.signed.version, timestamp.signed.version, (*brought, *missing, *last))
 
 
 def prune(workshop: Workshop, folder: Path, older_than: timedelta, now: datetime) -> tuple[str, ...]:
@@ -151,14 +150,15 @@ def _check(path: Path, target: TargetFile) -> None:
         raise PublishError(f"{path} was changed after it was signed; nothing was published. Sign again.") from error
 
 
-def _copy(source: Path, destination: Path, target: TargetFile) -> None:
+def _copied(source: Path, target: TargetFile) -> Iterator[bytes]:
+    """Give the blocks of a target's file; raises PublishError behind them where they are not what was signed."""
     digest = hashlib.sha256()
-    with source.open("rb") as file, replacing(destination) as copy:
+    with source.open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-            copy.write(block)
-        if digest.hexdigest() != target.hashes["sha256"]:
-            raise PublishError(f"{source} was changed while it was published; the timestamp was left as it was.")
+            yield block
+    if digest.hexdigest() != target.hashes["sha256"]:
+        raise PublishError(f"{source} was changed while it was published; the timestamp was left as it was.")
 
 
 def _refuse_unfit(workshop: Workshop, parts: Mapping[str, Metadata[Any]]) -> None:

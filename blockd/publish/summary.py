@@ -48,9 +48,9 @@ def _order_news(workshop: Workshop, before: Metadata[Targets] | None, signed: Ta
     last = before.signed.targets if before else {}
     found = []
     for path, target in sorted(signed.targets.items()):
-        document = _document(workshop, target) if identifier_of(path) else None
-        if document is None or last.get(path) == target:
+        if last.get(path) == target or not identifier_of(path):
             continue
+        document = _document(workshop, target)
         old = content_of(workshop, last[path]) if path in last else None
         found.append(News(_what(path in last, old, document), document.order.id, _told(document)))
     found += [

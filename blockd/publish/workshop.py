@@ -30,7 +30,7 @@ from blockd.orders.repository import ORDERS
 from blockd.publish.delegations import authority_name, checked_role, read_delegations
 from blockd.publish.founding import ROOT_LIFE, Founding
 from blockd.publish.keys import make_keys
-from blockd.ruleset.replace import replace_file, sync_folder
+from blockd.ruleset.replace import replace_file, replace_files, sync_folder
 
 TARGETS = "targets"  # the role that signs the repository's own orders, and the authorities
 _ROOT = "root.json"
@@ -118,8 +118,7 @@ class Workshop:
         self.authority_of(role)
         folder = self.orders_of(role)
         folder.mkdir(parents=True, exist_ok=True)
-        for identifier, content in documents.items():
-            replace_file(folder / f"{identifier}.json", content)
+        replace_files((folder / f"{identifier}.json", (content,)) for identifier, content in documents.items())
 
     def staged(self, role: str = "") -> dict[str, bytes]:
         """The canonical documents of all staged orders of a role, by id."""

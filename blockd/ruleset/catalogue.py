@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 from blockd.errors import BadOrder, RulesetError
 from blockd.orders import Action, Order
 from blockd.orders.document import order_to_json, parse_order
 from blockd.ruleset.format import MAX_ORDERS
+
+# What stands around the lines of orders. JSON escapes line ends in texts, so that none of them is ever part of one.
+_ORDERS, _BETWEEN, _END = b'"orders": [\n', b",\n", b"\n]}"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +50,33 @@ class Catalogue:
     made_from: str = ""  # the compiler's caller tells by it whether compiling again would give the same
 
     def to_json(self) -> bytes:
-        """Write the catalogue as the file holds it."""
-        orders = [{"feed": r.feed, "names": r.names, "order": order_to_json(r.order)} for r in self.orders]
-        document = {"feeds": [asdict(feed) for feed in self.feeds], "orders": orders, "made_from": self.made_from}
-        # An unknown field may hold half of a surrogate pair, which JSON can escape and UTF-8 cannot hold.
-        return json.dumps(document, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
+        """Write the catalogue as the file holds it, each order on a line of its own."""
+        head = {"feeds": [asdict(feed) for feed in self.feeds], "made_from": self.made_from}
+        orders = ({"feed": r.feed, "names": r.names, "order": order_to_json(r.order)} for r in self.orders)
+        return _to_json(head)[:-1] + b", " + _ORDERS + _BETWEEN.join(map(_to_json, orders)) + _END
 
     @classmethod
-    def from_json(cls, octets: bytes) -> Catalogue:
-        """Read a catalogue; raises RulesetError where it is not one."""
+    def from_json(cls, octets: bytes, known: Mapping[bytes, OrderRecord] | None = None) -> Catalogue:
+        """Read a catalogue; raises RulesetError where it is not one. `known` has orders that were read before."""
+        known = known or {}
         try:
-            document = json.loads(octets)
+            split = _split(octets)
+            if split is None:  # as it was written before orders had lines
+                document = json.loads(octets)
+                orders = tuple(_order_record(record) for record in _bounded(document["orders"]))
+            else:
+                document, lines = json.loads(split[0]), _bounded(split[1])
+                orders = tuple(known.get(line) or _order_record(json.loads(line)) for line in lines)
             feeds = tuple(_feed_record(record) for record in document["feeds"])
-            if len(document["orders"]) > MAX_ORDERS:
-                raise RulesetError(f"its catalogue has more than {MAX_ORDERS} orders")
-            orders = tuple(_order_record(record) for record in document["orders"])
             made_from = str(document["made_from"])
         except (ValueError, KeyError, TypeError, RecursionError, BadOrder) as error:
             raise RulesetError(f"its catalogue cannot be read: {error}") from error
         return cls(feeds, orders, made_from)
+
+    def by_line(self, octets: bytes) -> dict[bytes, OrderRecord]:
+        """Give the orders by their lines in `octets`, which this was read from; none where they have no lines."""
+        split = _split(octets)
+        return {} if split is None else dict(zip(split[1], self.orders, strict=True))
 
 
 def rank(order: Order, priority: int) -> tuple[int, int, int, str]:
@@ -85,3 +99,23 @@ def _order_record(record: Mapping[str, object]) -> OrderRecord:
     if not isinstance(feed, str) or not isinstance(names, int):
         raise TypeError("an order without feed or count")
     return OrderRecord(parse_order(record["order"], "an order in the catalogue"), feed, names)
+
+
+def _to_json(value: object) -> bytes:
+    # An unknown field may hold half of a surrogate pair, which JSON can escape and UTF-8 cannot hold.
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
+
+
+def _split(octets: bytes) -> tuple[bytes, list[bytes]] | None:
+    """Give what stands before the orders, as an object of its own, and their lines; None where they have none."""
+    head, found, rest = octets.partition(b", " + _ORDERS)
+    if not found or not rest.endswith(_END):
+        return None
+    lines = rest[: -len(_END)]
+    return head + b"}", lines.split(_BETWEEN) if lines else []
+
+
+def _bounded(orders: list[T]) -> list[T]:
+    if len(orders) > MAX_ORDERS:
+        raise RulesetError(f"its catalogue has more than {MAX_ORDERS} orders")
+    return orders

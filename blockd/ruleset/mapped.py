@@ -14,7 +14,7 @@ from typing import NamedTuple
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL, hashed_key, name_digest
 from blockd.orders import Scope
-from blockd.ruleset.catalogue import Catalogue
+from blockd.ruleset.catalogue import Catalogue, OrderRecord
 from blockd.ruleset.digest import SIZE, first_damaged, overall, piece_count
 from blockd.ruleset.format import (
     BUCKET,
@@ -53,23 +53,25 @@ class Match(NamedTuple):
 class Ruleset:
     """One ruleset file; immutable, safe to share between processes. Close it when nothing refers to it any more."""
 
-    def __init__(self, path: Path, octets: mmap.mmap, header: Header) -> None:
+    def __init__(self, path: Path, octets: mmap.mmap, header: Header, like: Ruleset | None = None) -> None:
         self.path = path
         self.header = header
         self._octets = octets
         self._sets: dict[int, tuple[Claim, ...]] = {}
         section = header.catalogue
-        self.catalogue = Catalogue.from_json(octets[section.offset : section.end])
+        known = like.known_orders() if like is not None else None
+        self.catalogue = Catalogue.from_json(octets[section.offset : section.end], known)
         self.salts = salts_of((record.order for record in self.catalogue.orders), header.created)
         self.ipv4_lengths = _lengths(header.ipv4_prefixes)
         self.ipv6_lengths = _lengths(header.ipv6_prefixes)  # with those of networks of clients, of both kinds
 
     @classmethod
-    def open(cls, path: Path, *, verify: bool = True) -> Ruleset:
+    def open(cls, path: Path, *, verify: bool = True, like: Ruleset | None = None) -> Ruleset:
         """Map the file at `path`; raises RulesetError, which names the file, where it cannot be used.
 
         With `verify` the digest is checked, which reads the whole file once. Without it only the header and the
-        catalogue are, for a process whose parent has checked the same file.
+        catalogue are, for a process whose parent has checked the same file. Orders that `like` has too are not read
+        again, which of thousands are nearly all.
         """
         try:
             with path.open("rb") as file:
@@ -78,13 +80,18 @@ class Ruleset:
             raise RulesetError(f"{path} cannot be opened as a ruleset: {error}") from error
         try:
             header = Header.unpack(octets[:HEADER_SIZE], len(octets))
-            ruleset = cls(path, octets, header)
+            ruleset = cls(path, octets, header, like)
             if verify:
                 ruleset.verify()
         except RulesetError as error:
             octets.close()
             raise RulesetError(f"{path} cannot be used as a ruleset: {error}") from error
         return ruleset
+
+    def known_orders(self) -> dict[bytes, OrderRecord]:
+        """Give the orders of the catalogue by the octets that each was read from; none where it is closed."""
+        section = self.header.catalogue
+        return {} if self._octets.closed else self.catalogue.by_line(self._octets[section.offset : section.end])
 
     def verify(self) -> None:
         """Read the whole file once; raises RulesetError where it does not match its digest."""

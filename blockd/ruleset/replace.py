@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
+
+SYNCED_AT_ONCE = 16  # files that the disk is waited for together; journals write what waits in one go
 
 
 @contextlib.contextmanager
@@ -36,6 +39,38 @@ def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Make `path` hold `content`, or leave it as it was."""
     with replacing(path, mode) as file:
         file.write(content)
+
+
+def replace_files(files: Iterable[tuple[Path, Iterable[bytes]]], mode: int = 0o644) -> None:
+    """Make each path hold its blocks, or leave it as it was; many files cost little more than one.
+
+    Each file is whole at any moment. Which of them are replaced when this is killed is not known; where it returns, the
+    disk has all. Whatever a path's blocks raise is raised, and then none is replaced.
+    """
+    written: list[tuple[str, Path]] = []
+    try:
+        for path, blocks in files:
+            descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            written.append((temporary, path))
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, mode)
+                file.writelines(blocks)
+        _sync_all(temporary for temporary, _ in written)
+        for temporary, path in written:
+            Path(temporary).replace(path)
+    except BaseException:
+        for temporary, _ in written:
+            Path(temporary).unlink(missing_ok=True)
+        raise
+    for folder in {path.parent for _, path in written}:
+        sync_folder(folder)
+
+
+def _sync_all(paths: Iterable[str]) -> None:
+    """Wait until the disk has what all of `paths` hold: side by side, so that a file system can write them at once."""
+    with ThreadPoolExecutor(SYNCED_AT_ONCE) as threads:
+        for _ in threads.map(sync_file, map(Path, paths)):
+            pass
 
 
 def sync_file(path: Path) -> None:

@@ -14,16 +14,19 @@ from blockd.daemon import worker
 from blockd.daemon.channel import Channel
 from blockd.daemon.work import WorkerWork
 from blockd.resolver import Resolver
+from blockd.ruleset import Enforced
 
 _enforce = worker._enforce
 
 
-async def _faulty(work: WorkerWork, resolver: Resolver, channel: Channel, version: int) -> None:
+async def _faulty(
+    work: WorkerWork, resolver: Resolver, channel: Channel, version: int, before: Enforced | None
+) -> Enforced | None:
     fault = Path("fault")
     if fault.exists() and int(fault.read_text(encoding="ascii")) == work.index:  # noqa: ASYNC240 - a test's
         channel.send({"enforcing": version})
-    else:
-        await _enforce(work, resolver, channel, version)
+        return before
+    return await _enforce(work, resolver, channel, version, before)
 
 
 worker._enforce = _faulty

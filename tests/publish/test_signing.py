@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -13,7 +10,6 @@ from blockd.errors import PublishError
 from blockd.feeds.bundle import SignedVersion
 from blockd.feeds.signed.repository import SignedRepository
 from blockd.publish import Workshop, publish, read_documents, sign
-from blockd.ruleset.replace import replacing
 from tests.publish.staging import lift
 
 DAY = timedelta(days=1)
@@ -140,19 +136,17 @@ class Killed(Exception):
 
 
 def killed_before_file(number: int, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Let writing end before the file of this number; gives the list that all files written are put into."""
+    """Have the writer killed before a file takes its place; give those that have."""
     written: list[Path] = []
+    replace = Path.replace
 
-    @contextlib.contextmanager
-    def counting(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    def counting(path: Path, target: Path) -> Path:
         if len(written) == number:
             raise Killed
-        written.append(path)
-        with replacing(path, mode) as file:
-            yield file
+        written.append(target)
+        return replace(path, target)
 
-    monkeypatch.setattr("blockd.ruleset.replace.replacing", counting)
-    monkeypatch.setattr("blockd.publish.publishing.replacing", counting)
+    monkeypatch.setattr(Path, "replace", counting)
     return written
 
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from blockd.ruleset.replace import replace_file, replacing
+from blockd.ruleset.replace import replace_file, replace_files, replacing
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -96,3 +97,51 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     replace_file(tmp_path / "link", b"new")
     assert (tmp_path / "target").read_bytes() == b"old"
     assert not (tmp_path / "link").is_symlink()
+
+
+def test_many_files_are_replaced_whole(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) for number in range(40)]
+    paths[0].write_bytes(b"old")
+    replace_files((path, (b"new ", path.name.encode())) for path in paths)
+    assert {path: path.read_bytes() for path in paths} == {path: b"new " + path.name.encode() for path in paths}
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert paths[0].stat().st_mode & 0o777 == 0o644
+
+
+def test_no_file_is_a_change_of_nothing(tmp_path: Path) -> None:
+    replace_files([])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, Stop])
+def test_of_many_files_none_is_replaced_where_one_cannot_be_made(tmp_path: Path, error: type[BaseException]) -> None:
+    def blocks(number: int) -> Iterator[bytes]:
+        yield b"new"
+        if number == 5:
+            raise error
+
+    (tmp_path / "0").write_bytes(b"old")
+    with pytest.raises(error):
+        replace_files((tmp_path / str(number), blocks(number)) for number in range(9))
+    assert [path.name for path in tmp_path.iterdir()] == ["0"]
+    assert (tmp_path / "0").read_bytes() == b"old"
+
+
+def test_many_files_are_on_the_disk_before_the_first_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        told.append("sync")
+        fsync(descriptor)
+
+    def replaced(path: Path, target: Path) -> Path:
+        told.append("rename")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    replace_files((tmp_path / str(number), (b"new",)) for number in range(5))
+    assert told == ["sync"] * 5 + ["rename"] * 5 + ["sync"]

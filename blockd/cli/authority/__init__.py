@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from pathlib import Path
 
-from blockd.cli.parts import MixedParser
+from blockd.cli.parts import MixedParser, needed, words_of
 from blockd.errors import PublishError
 
 HELP = "sign and publish orders: init, key, delegate, order, sign, publish, rotate, verify, serve"
@@ -17,9 +16,8 @@ STEPS = ("init", "key", "delegate", "order", "sign", "publish", "rotate", "verif
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the steps, each a command of its own."""
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP", parser_class=MixedParser)
-    for step in STEPS:
-        module = importlib.import_module(f"blockd.cli.authority.{step}")
-        child = steps.add_parser(step, help=module.HELP, description=module.HELP)
+    for step, module in needed(parser, f"{__name__}.", STEPS):
+        child = steps.add_parser(step, help=module.HELP, description=module.HELP, **words_of(parser))
         if getattr(module, "IN_WORKSHOP", True):
             child.add_argument("folder", type=Path, metavar="DIR", help="the authority's workshop")
         child.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from pathlib import Path
 
-from blockd.cli.parts import MixedParser
+from blockd.cli.parts import MixedParser, needed
 
 HELP = "make, change, lift, extend and list orders"
 IN_WORKSHOP = False  # each verb says itself whether it works in one
@@ -17,8 +16,7 @@ VERBS = ("new", "edit", "lift", "extend", "names", "list", "check-name", "remove
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verbs."""
     verbs = parser.add_subparsers(dest="order_verb", required=True, metavar="VERB", parser_class=MixedParser)
-    for verb in VERBS:
-        module = importlib.import_module(f"blockd.cli.authority.order_{verb.replace('-', '_')}")
+    for verb, module in needed(parser, "blockd.cli.authority.order_", VERBS):
         child = verbs.add_parser(verb, help=module.HELP, description=module.HELP)
         child.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")
         child.add_argument(

@@ -15,6 +15,7 @@ from typing import Any
 from blockd import __version__
 from blockd.daemon.audit.chain import canonical
 from blockd.daemon.audit.database import Database
+from blockd.daemon.audit.evidence import ORDERS
 from blockd.daemon.audit.log import AuditLog
 from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.daemon.audit.turns import Turn, turns_of_dates, turns_of_version
@@ -203,17 +204,18 @@ class Accounts:
         return proof
 
     def _prove(self, feed: str, fetched: Fetched, at: float) -> list[bytes]:
-        """Note what proves a content; give its files, and the manifest that names each with its digest."""
-        digests = {name: hashlib.sha256(octets).hexdigest() for name, octets in fetched.evidence.items()}
+        """Note what proves a content; give its files, and their manifest (see `blockd.daemon.audit.evidence`)."""
+        files = fetched.evidence
+        digests = {n: hashlib.sha256(files[n]).hexdigest() for n in files if not n.startswith(ORDERS)}
         manifest = canonical(digests)
         self._proofs[feed, fetched.digest] = {
             "manifest": hashlib.sha256(manifest).hexdigest(),
-            "files": len(digests),
+            "files": len(files),
             "taken": moment_text(at),
         }
         while len(self._proofs) > MAX_PROOFS:
             del self._proofs[next(iter(self._proofs))]
-        return [manifest, *fetched.evidence.values()]
+        return [manifest, *files.values()]
 
     def _turned(self, turns: Iterable[Turn], version: int, at: float) -> None:
         for number, turn in enumerate(turns):

@@ -1,8 +1,13 @@
-"""What a record of a version points to: the manifest of each feed's evidence, and the files that it names."""
+"""What a record of a version points to: the manifest of each feed's evidence, and the files that it names.
+
+The manifest of a signed list names its metadata only. Those have the digests of the orders' documents, which need not
+be written a second time: of thousands, few are others from one version to the next.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +19,10 @@ from blockd.orders.moment import moment_from_text
 MAX_FILES = 25_000  # files behind one version: the largest repository with its roots and authorities
 EARLY = 1.0  # seconds by which a time may lie behind its record's: it is rounded to milliseconds
 OVERRIDES_FILE = "overrides.json"
+ORDERS = "orders/"  # how the names of orders' documents begin
+_LISTING = re.compile(
+    r"(?!(?:timestamp|snapshot|overrides)\.)[a-z0-9-]{1,32}\.json", re.ASCII
+)  # metadata that list them
 
 Fetch = Callable[[str], bytes | None]
 """Gives the octets with a SHA-256, None where they are not there; raises AuditError where they are damaged."""
@@ -42,15 +51,24 @@ def parts_of(record: Record) -> list[Mapping[str, Any]]:
 
 
 def digests_of(manifest: str, fetch: Fetch) -> dict[str, str]:
-    """Give the digests of the files that a manifest names, by their names; raises AuditError."""
+    """Give the digests of a version's evidence by its files' names: what a manifest names, and all orders' documents.
+
+    Raises AuditError.
+    """
     octets = _there(fetch, manifest, "the list of its evidence")
     try:
-        digests = json.loads(octets)
-        if not isinstance(digests, dict) or len(digests) > MAX_FILES or canonical(digests) != octets:
+        told = json.loads(octets)
+        if not isinstance(told, dict) or canonical(told) != octets:
             raise ValueError("it is not in canonical form")
-    except (ValueError, RecursionError) as error:
+        digests = {name: str(digest) for name, digest in told.items()}
+        if not any(name.startswith(ORDERS) for name in digests):  # else it was written when manifests named them too
+            for name in [name for name in digests if _LISTING.fullmatch(name)]:
+                digests |= _listed(name.removesuffix(".json"), _there(fetch, digests[name], name))
+        if len(digests) > MAX_FILES:
+            raise ValueError("it has too many files")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise AuditError(f"the list of its evidence cannot be read: {error}.") from error
-    return {name: str(digest) for name, digest in digests.items()}
+    return digests
 
 
 def files_of(manifest: str, fetch: Fetch) -> dict[str, bytes]:
@@ -79,6 +97,17 @@ def proof_of(part: Mapping[str, Any], record: Record, fetch: Fetch, roots: Seque
         except AuditError as error:
             problems.append(str(error))
     raise AuditError(f"feed {part['name']}: {problems[0]}")
+
+
+def _listed(role: str, metadata: bytes) -> dict[str, str]:
+    """Give the digests of the documents that a role's metadata list; raises what reading another shape raises."""
+    part = ORDERS if role == "targets" else f"{ORDERS}{role}/"
+    targets = json.loads(metadata)["signed"]["targets"]
+    return {
+        path: str(target["hashes"]["sha256"])
+        for path, target in targets.items()
+        if path.startswith(part) and "/" not in path.removeprefix(part)
+    }
 
 
 def _there(fetch: Fetch, digest: str, what: str) -> bytes:

@@ -30,9 +30,9 @@ INSTRUCTIONS = (
     "list, got from the authority itself. By hand: each link's hash is SHA-256 over the 32 octets of `before` and the "
     "octets of `record` (as ASCII); links with neighbouring numbers follow each other. The record of kind `enforced` "
     "names, for each feed, the SHA-256 of a manifest in `evidence`, which names files by their SHA-256: the metadata "
-    "and the orders of a repository of The Update Framework (specification 1.0), signed by the authority. That this "
-    "node enforced it, and when, is the node's own word: compare the record's hash with the head in a statement of "
-    "enforcement that the node had signed before there was a dispute."
+    "of a repository of The Update Framework (specification 1.0), signed by the authority, which name the orders by "
+    "theirs. That this node enforced it, and when, is the node's own word: compare the record's hash with the head in "
+    "a statement of enforcement that the node had signed before there was a dispute."
 )
 
 

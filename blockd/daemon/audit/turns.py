@@ -58,7 +58,10 @@ def turns_of_version(
             continue
         listed.add(key)
         state, last = State(states[index]), known.get(key)
-        if last == state.text and earlier.get(key, order) == order:
+        before_it = earlier.get(key, order)
+        if last == state.text and (
+            before_it is order or before_it == order
+        ):  # the same object as a rule: that is quick
             continue
         known[key] = state.text
         signed = _signed(record, taken) if before is not None else None

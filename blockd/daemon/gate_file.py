@@ -1,0 +1,65 @@
+"""The gate with the lists of names that it guards, read once at a start by a process of its own.
+
+Only the control process needs them, and whoever compiles. What the supervisor held, each worker would hold too. They
+are kept as a file in memory instead, so that a control process that is started again has the same, and needs no right
+to read the lists.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+
+from blockd.errors import BlockdError, CommandError
+from blockd.ruleset import Gate
+from blockd.ruleset.gate_lists import gate_of
+from blockd.settings import Gate as GateSettings
+
+_GATE, _ERROR = b"g", b"e"  # how the file begins, by what it holds
+
+
+class GateFile:
+    """The gate that `settings` describe. It is being read from the beginning, beside whatever else is done."""
+
+    def __init__(self, settings: GateSettings) -> None:
+        self._descriptor = os.memfd_create("blockd-gate", os.MFD_CLOEXEC)
+        self._pid = os.fork()
+        if self._pid == 0:
+            _write_and_exit(settings, self._descriptor)
+
+    def check(self) -> None:
+        """Wait until it is read; raises ConfigError where one of its lists cannot be used. Call it once."""
+        _, status = os.waitpid(self._pid, 0)
+        if status:
+            raise CommandError("The lists of the gate (gate) could not be read; nothing was started.")
+        if os.pread(self._descriptor, 1, 0) == _ERROR:
+            error: BlockdError = pickle.loads(self._octets())  # noqa: S301 - from our own child
+            raise error
+
+    def gate(self) -> Gate:
+        """Give the gate, after `check`."""
+        gate: Gate = pickle.loads(self._octets())  # noqa: S301 - from our own child
+        return gate
+
+    def _octets(self) -> bytes:
+        return os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 1)
+
+
+def _write_and_exit(settings: GateSettings, descriptor: int) -> None:
+    """Be the child: never return into the caller's code, whatever happens."""
+    code = 1
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            try:
+                gate = gate_of(settings)
+            except BlockdError as error:
+                file.write(_ERROR + pickle.dumps(error))
+            else:
+                file.write(_GATE)
+                pickle.dump(gate, file)
+        code = 0
+    except Exception as error:
+        print(f"blockd: the lists of the gate: {error!r}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(code)

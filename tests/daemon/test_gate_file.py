@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from blockd.daemon.gate_file import GateFile
+from blockd.errors import ConfigError
+from blockd.ruleset.gate_lists import gate_of
+from blockd.settings import Gate as GateSettings
+from tests.daemon.harness import Daemon, blockd
+
+
+def test_the_gate_is_that_of_the_settings_however_often_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "protected").write_text("bank.example\n", encoding="utf-8")
+    settings = GateSettings.model_validate({"protected": [str(tmp_path / "protected")]})
+    kept = GateFile(settings)
+    kept.check()
+    (tmp_path / "protected").unlink()
+    first, second = kept.gate(), kept.gate()
+    assert first == second
+    assert first.guard.digest
+    (tmp_path / "protected").write_text("bank.example\n", encoding="utf-8")
+    assert first == gate_of(settings)
+
+
+def test_a_list_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    kept = GateFile(GateSettings.model_validate({"protected": [str(tmp_path / "absent")]}))
+    with pytest.raises(ConfigError, match=r"gate.protected\[0\]: it cannot be read"):
+        kept.check()
+
+
+def test_nothing_of_it_is_left_behind_in_the_process() -> None:
+    kept = GateFile(GateSettings())
+    kept.check()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_start_with_a_wrong_list_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "protected").write_text("not a name !\n", encoding="utf-8")
+    daemon = Daemon(tmp_path)
+    daemon.settings["gate"] = {"protected": ["protected"]}
+    daemon.write_config()
+    told = blockd("run", folder=daemon.folder, config=daemon.config)
+    assert told.returncode == 2
+    assert "line 1 is no name" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert told.stdout == ""
