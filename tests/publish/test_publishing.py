@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import PublishError
-from blockd.publish import Workshop, publish, read_documents, sign
-from tests.publish.staging import lift
+from blockd.publish import Workshop, publish, sign
+from tests.publish.staging import lift, read_documents
 
 
 @pytest.fixture
