@@ -1,8 +1,7 @@
 """The other side of a feed: an authority's workshop, where orders are staged, signed and published (TUF)."""
 
-from blockd.publish.documents import read_documents
 from blockd.publish.publishing import Published, publish
 from blockd.publish.signing import Signing, sign
 from blockd.publish.workshop import Workshop
 
-__all__ = ["Published", "Signing", "Workshop", "publish", "read_documents", "sign"]
+__all__ = ["Published", "Signing", "Workshop", "publish", "sign"]

@@ -31,14 +31,6 @@ class Checked:
     warnings: tuple[str, ...] = ()
 
 
-def read_documents(paths: Iterable[Path], rules: Rules | None = None) -> dict[str, bytes]:
-    """Read and check order documents; gives the canonical JSON of each by its order's id.
-
-    Raises PublishError with every problem of every file; then nothing is given.
-    """
-    return check_documents(((str(path), path) for path in paths), rules or Rules()).documents
-
-
 def check_documents(sources: Iterable[tuple[str, object]], rules: Rules) -> Checked:
     """Check documents, each with what it is called: a Path to read, or one that is decoded already.
 

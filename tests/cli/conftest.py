@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.cli.desk import Desk
 from tests.daemon.harness import Daemon, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
@@ -24,3 +26,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     exceptions = {"name": "exceptions", "type": "domains", "path": "exceptions", "action": "allow", "priority": 1}
     with UpstreamSimulator() as resolver, Daemon(folder, publisher.feed(), exceptions, upstream=resolver.address) as it:
         yield it
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return Desk(tmp_path, capsys)

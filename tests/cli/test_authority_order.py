@@ -9,70 +9,11 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import main
-from blockd.cli.authority import order_name_lists
-from tests.publish.lists import FakeNameFiles
+from tests.cli.desk import MINIMUM, MINISTRY, Desk, named
 from tests.publish.staging import TELEGRAM, order_document
 
 ROOT = Path(__file__).parents[2]
 ORDERS = ROOT / "config" / "lists" / "orders"
-MINISTRY = "Ministry of Communication"
-MINIMUM = {
-    "--platform": "Telegram",
-    "--legal-basis": "Permen Kominfo 19/2014",
-    "--contact": "aduankonten@mail.example",
-    "--from": "2017-07-14T04:30:00Z",
-    "--expires": "2027-07-14",
-    "--decided-by": "The Director General",
-}
-
-
-class Desk:
-    """A workshop with one authority's role, and `blockd authority order` at work in it."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.shop = folder / "shop"
-        self._capsys = capsys
-        assert main(["authority", "init", str(self.shop)]) == 0
-        capsys.readouterr()
-        role = {"keyids": [], "threshold": 1, "terminating": True, "paths": ["orders/ministry/*", "lists/ministry/*"]}
-        delegations = {"keys": {}, "roles": [{"name": "ministry", **role, "x-blockd-authority": MINISTRY}]}
-        (self.shop / "delegations.json").write_text(json.dumps(delegations))
-
-    def told(self, verb: str, *arguments: object, code: int = 0) -> str:
-        """Do it in the workshop; gives what was printed, or what was said where it ended with another code."""
-        assert main(["authority", "order", verb, str(self.shop), *map(str, arguments)]) == code
-        captured = self._capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return captured.err or captured.out if code else captured.out
-
-    def answer(self, verb: str, *arguments: object) -> dict[str, object]:
-        found = json.loads(self.told(verb, *arguments, "--json"))
-        assert isinstance(found, dict)
-        return found
-
-    def rows(self, *arguments: object) -> dict[str, dict[str, object]]:
-        rows = self.answer("list", *arguments)["orders"]
-        assert isinstance(rows, list)
-        return {row["id"]: row for row in rows}
-
-    def telegram(self, *arguments: object, identifier: str = "telegram-2017") -> list[object]:
-        """The options of the order of 2017, for the ministry."""
-        basis = [word for pair in MINIMUM.items() for word in pair]
-        return ["--role", "ministry", "--id", identifier, *basis, *arguments]
-
-    def document(self, identifier: str = "telegram-2017", role: str = "ministry") -> dict[str, object]:
-        document = json.loads((self.shop / "orders" / role / f"{identifier}.json").read_bytes())
-        assert isinstance(document, dict)
-        return document
-
-
-@pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
-    return Desk(tmp_path, capsys)
-
-
-def named(names: list[str]) -> list[str]:
-    return [word for name in names for word in ("--name", name)]
 
 
 def test_options_may_stand_between_the_workshop_and_the_files(desk: Desk, tmp_path: Path) -> None:
@@ -278,83 +219,6 @@ def test_editor_that_is_not_there_is_told(desk: Desk, monkeypatch: pytest.Monkey
     desk.told("new", *desk.telegram(*named(TELEGRAM)))
     monkeypatch.setenv("VISUAL", "/nowhere/editor")
     assert "cannot be started" in desk.told("edit", "telegram-2017", code=1)
-
-
-@pytest.fixture
-def lists(monkeypatch: pytest.MonkeyPatch) -> FakeNameFiles:
-    files = FakeNameFiles()
-    monkeypatch.setattr(order_name_lists, "name_files", lambda _: files)
-    return files
-
-
-def national(tmp_path: Path, *names: str) -> Path:
-    path = tmp_path / "national.txt"
-    path.write_text("".join(f"{name}\n" for name in names))
-    return path
-
-
-MANY = [f"name-{number}.example" for number in range(100)]
-
-
-@pytest.mark.usefixtures("lists")
-def test_list_of_national_size_is_an_order(desk: Desk, tmp_path: Path) -> None:
-    made = desk.answer("new", *desk.telegram("--list", national(tmp_path, *MANY)))
-    told = made["list"]
-    assert isinstance(told, dict)
-    assert (told["count"], told["added"], told["removed"]) == (100, 100, 0)
-    assert desk.rows()["telegram-2017"]["names"] == 100
-    renewed = desk.told("names", "telegram-2017", national(tmp_path, *MANY[5:], "new.example"))
-    assert "telegram-2017 has 96 names: 1 added, 5 removed; a node fetches" in renewed
-    assert "96 names accepted, 0 rejected" in renewed
-    assert "there is nothing new to fetch" in desk.told(
-        "names", "telegram-2017", national(tmp_path, *MANY[5:], "new.example")
-    )
-    steps = desk.document()["list"]["steps"]  # type: ignore[index]
-    assert [step["target"] for step in steps] == [f"lists/ministry/telegram-2017-000{n}.gz" for n in (1, 2)]
-    desk.told("lift", "telegram-2017", "--reason", "It is over.")
-    assert desk.document()["list"]["steps"] == steps  # type: ignore[index]
-
-
-@pytest.mark.usefixtures("lists")
-def test_file_of_an_order_takes_its_names_from_a_list(desk: Desk, tmp_path: Path) -> None:
-    path = tmp_path / "order.json"
-    path.write_text(json.dumps(order_document("order-1", action="nxdomain", scope="exact")))
-    desk.told("new", path, "--list", national(tmp_path, *MANY))
-    document = desk.document("order-1", "")
-    assert (document["scope"], document["action"]) == ("exact", "nxdomain")
-
-
-def test_names_that_cannot_be_blocked_are_left_out_where_asked(
-    desk: Desk, tmp_path: Path, lists: FakeNameFiles
-) -> None:
-    path = national(tmp_path, *MANY, "co.id", "icann.org", "no name")
-    options = desk.telegram("--list", path)
-    assert "Nothing was staged" in desk.told("new", *options, code=1)
-    assert not lists.texts
-    told = desk.told("new", *options, "--leave-out")
-    assert "held back, public suffix: 1" in told
-    assert lists.texts["ministry", "telegram-2017"] == sorted(MANY)
-
-
-def test_list_that_shrinks_is_refused_before_anything_is_kept(desk: Desk, tmp_path: Path, lists: FakeNameFiles) -> None:
-    desk.told("new", *desk.telegram("--list", national(tmp_path, *MANY)))
-    before = desk.document()
-    half = national(tmp_path, *MANY[:50])
-    assert "from 100 names to 50" in desk.told("names", "telegram-2017", half, code=1)
-    assert (desk.document(), len(lists.texts["ministry", "telegram-2017"])) == (before, 100)
-    desk.told("names", "telegram-2017", half, "--shrink")
-    assert desk.rows()["telegram-2017"]["names"] == 50
-
-
-@pytest.mark.usefixtures("lists")
-def test_other_problems_are_told_before_the_long_work(desk: Desk, tmp_path: Path, lists: FakeNameFiles) -> None:
-    path = national(tmp_path, *MANY)
-    assert "contact: is missing" in desk.told("new", *desk.telegram("--list", path), "--contact", "", code=1)
-    assert "cannot stand beside" in desk.told("new", *desk.telegram("--list", path, "--confidential"), code=1)
-    assert "cannot stand beside" in desk.told("new", *desk.telegram("--list", path, "--name", "a.example"), code=1)
-    assert not lists.texts
-    desk.told("new", *desk.telegram(*named(TELEGRAM)))
-    assert "has its names in its document" in desk.told("names", "telegram-2017", path, code=1)
 
 
 def test_template_and_schema_are_printed_without_a_workshop(capsys: pytest.CaptureFixture[str]) -> None:

@@ -177,7 +177,7 @@ def test_changes_that_do_not_fit_are_refused(
     files = Steps(tmp_path / "files", ONE)
     if kept:
         NameLists(lists).bring(files.names, files.download)
-    files.add(gzip.compress(changes), ONE | {b"d.example"})
+    files.add(gzip.compress(changes, mtime=0), ONE | {b"d.example"})
     assert refused(files, lists) == reason
 
 
@@ -199,7 +199,7 @@ def test_changes_that_do_not_fit_are_refused(
 @pytest.mark.parametrize("last", [True, False])
 def test_a_base_that_is_another_is_refused(lists: Path, tmp_path: Path, base: bytes, reason: str, last: bool) -> None:
     files = Steps(tmp_path / "files", ONE) if last else Steps(tmp_path / "files", ONE, TWO)
-    files.put(files.steps[0].target, gzip.compress(base))
+    files.put(files.steps[0].target, gzip.compress(base, mtime=0))
     assert refused(files, lists) == reason
 
 

@@ -122,7 +122,7 @@ def test_a_list_that_is_not_there_is_missing_as_ever(file: File) -> None:
 
 
 def test_a_packed_file_is_signed_as_it_is(file: File) -> None:
-    packed = gzip.compress(OLD)
+    packed = gzip.compress(OLD, mtime=0)
     file.put(packed, KEY.sign(OLD))
     assert refused_by(file.poll).reason == "unsigned"
     file.put(packed, KEY.sign(packed))
@@ -225,7 +225,7 @@ def test_a_server_that_has_the_list_and_not_the_signature_is_unreachable(folder:
 
 @pytest.mark.parametrize("headers", [(), ("Content-Encoding: gzip",)])
 def test_a_packed_page_is_signed_as_it_is(folder: Path, signature: Signature, headers: tuple[str, ...]) -> None:
-    packed = gzip.compress(OLD)
+    packed = gzip.compress(OLD, mtime=0)
     site = Site(list_gz=packed, list_gz_minisig=KEY.sign(packed))
     site.headers = headers
     assert fetch(site, folder, signature, path="/list.gz") == [packed]

@@ -37,7 +37,7 @@ class FakeNameFiles:
         old = self.texts.get((role, identifier), [])
         added, removed = set(new) - set(old), set(old) - set(new)
         text = "".join(f"{name}\n" for name in new).encode()
-        octets = len(gzip.compress(text)) if added or removed else 0
+        octets = len(gzip.compress(text, mtime=0)) if added or removed else 0
         self.report = News(len(added), len(removed), len(new), octets)
         if accept:
             accept(self.report)

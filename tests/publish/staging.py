@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from blockd.publish import Workshop
 from blockd.publish.changes import lifted
-from blockd.publish.documents import canonical
+from blockd.publish.documents import canonical, check_documents
+from blockd.publish.strictness import Rules
 
 TELEGRAM = [  # the names of the order of 2017
     "t.me",
@@ -38,6 +40,11 @@ def order_document(identifier: str, names: Sequence[object] | None = None, **mor
         **({} if names is None else {"names": list(names)}),
         **more,
     }
+
+
+def read_documents(paths: Iterable[Path]) -> dict[str, bytes]:
+    """Check the orders in files by the rules that hold everywhere; give what is to be staged."""
+    return check_documents(((str(path), path) for path in paths), Rules()).documents
 
 
 def stage(workshop: Workshop, order: dict[str, object], role: str = "", **more: object) -> None:

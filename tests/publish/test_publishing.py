@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import PublishError
-from blockd.publish import Workshop, publish, read_documents, sign
+from blockd.publish import Workshop, publish, sign
 from blockd.publish.online import seal
-from tests.publish.staging import lift, order_document, stage
+from tests.publish.staging import lift, order_document, read_documents, stage
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ import pytest
 
 from blockd.feeds.bundle import SignedVersion
 from blockd.feeds.signed.repository import SignedRepository
-from blockd.publish import read_documents
-from tests.publish.staging import TELEGRAM
+from tests.publish.staging import TELEGRAM, read_documents
 
 SAMPLE = Path(__file__).parents[2] / "config" / "lists" / "sample"
 

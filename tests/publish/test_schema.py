@@ -15,9 +15,9 @@ from blockd.errors import BadOrder
 from blockd.orders import Action, Mandate, parse_document
 from blockd.orders.covered import MAX_LIST_SIZE, MAX_LISTED, MAX_NAMES, MAX_STEPS
 from blockd.orders.document import MAX_NOTICES, MAX_TEXT
-from blockd.publish.documents import read_documents
 from blockd.publish.schema import schema_text
 from blockd.publish.strictness import FIELDS
+from tests.publish.staging import read_documents
 
 ORDERS = Path(__file__).parents[2] / "config" / "lists" / "orders"
 SCHEMA: dict[str, Any] = json.loads(schema_text())

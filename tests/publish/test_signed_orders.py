@@ -4,10 +4,11 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from blockd.publish import Workshop, read_documents, sign
+from blockd.publish import Workshop, sign
 from blockd.publish.changes import lifted
 from blockd.publish.documents import canonical
 from blockd.publish.signed_orders import CHANGED, GONE, NEW, SIGNED, difference, signed_orders
+from tests.publish.staging import read_documents
 
 
 def test_staged_orders_stand_to_what_is_signed(workshop: Workshop, order_file: Path, now: datetime) -> None:

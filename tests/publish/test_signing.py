@@ -9,8 +9,8 @@ import pytest
 from blockd.errors import PublishError
 from blockd.feeds.bundle import SignedVersion
 from blockd.feeds.signed.repository import SignedRepository
-from blockd.publish import Workshop, publish, read_documents, sign
-from tests.publish.staging import lift
+from blockd.publish import Workshop, publish, sign
+from tests.publish.staging import lift, read_documents
 
 DAY = timedelta(days=1)
 

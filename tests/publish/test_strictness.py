@@ -8,10 +8,11 @@ import pytest
 from blockd.errors import PublishError
 from blockd.names import key_from_text
 from blockd.names.suffixes import parse_suffixes
-from blockd.publish.documents import Checked, check_documents, read_documents
+from blockd.publish.documents import Checked, check_documents
 from blockd.publish.strictness import Rules, publishers_guard
 from blockd.ruleset.guard import Guard
 from blockd.settings import Gate as GateSettings
+from tests.publish.staging import read_documents
 
 Document = dict[str, object]
 

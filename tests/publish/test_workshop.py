@@ -9,8 +9,9 @@ import pytest
 
 from blockd.errors import PublishError
 from blockd.orders.repository import TOP_ROLES
-from blockd.publish import Workshop, read_documents
+from blockd.publish import Workshop
 from tests.publish.people import load_signer
+from tests.publish.staging import read_documents
 
 
 def test_keys_are_for_their_owner_only(workshop: Workshop) -> None:
