@@ -15,7 +15,7 @@ from tests.daemon.harness import Daemon, until, write_list
 from tests.daemon.mirror import mirrored
 from tests.upstream import UpstreamSimulator
 
-MOMENTS = 100 if os.environ.get("BLOCKD_LONG") == "1" else 5
+MOMENTS = 100 if os.environ.get("BLOCKD_LONG") == "1" else 3
 PACE = 0.3  # seconds from one list to the next
 LONGEST = 1.5  # seconds from a start to the kill
 NAMES = 5_000
