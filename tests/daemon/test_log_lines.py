@@ -31,6 +31,7 @@ def written() -> Iterator[io.StringIO]:
         ("half \ud83d", r"half \ud83d"),
         ("Kementerian Komunikasi, 通信部", "Kementerian Komunikasi, 通信部"),
     ],
+    ids=range(5),
 )
 def test_text_of_others_stays_on_the_line_of_its_message(written: io.StringIO, text: str, shown: str) -> None:
     logging.getLogger("tests.lines").warning("Order %s of %s is in force.", "order-1", text)
