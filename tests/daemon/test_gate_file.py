@@ -35,7 +35,7 @@ def test_nothing_of_it_is_left_behind_in_the_process() -> None:
     kept = GateFile(GateSettings())
     kept.check()
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(kept._pid, os.WNOHANG)
 
 
 def test_a_start_with_a_wrong_list_is_refused_with_a_sentence(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_a_zone_is_transferred_and_follows_each_notify(tmp_path: Path, kind: str
         assert daemon.feed("live")["expires"] is not None
         primary.write(2, [*RECORDS[:1], *RECORDS[2:], f"new.example A {ADDRESS}"])
         until(lambda: daemon.ask("new.example").addresses == [ADDRESS], f"what came is enforced\n{primary.log}")
+        until(lambda: daemon.status()["ruleset"]["version"] == 2, "every worker enforces it")
         assert daemon.ask("bad-1.example").addresses == []
         assert daemon.ask("bad-2.example").addresses == [ADDRESS]
         # Its refresh is an hour, so a NOTIFY has told; what came was differences, since the base is the same.
