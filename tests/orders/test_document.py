@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from blockd.errors import BadOrder
 from blockd.names import Network, key_from_text
 from blockd.orders import Action, Entry, LocalRecord, Mandate, Notice, Order, Scope, parse_document
-from blockd.orders.covered import MAX_PROBLEMS
+from blockd.orders.covered import COVERING, MAX_PROBLEMS
 from blockd.orders.document import (
     MAX_DEPTH,
     MAX_NOTICES,
@@ -49,7 +49,7 @@ TIMES = st.integers(time_from_text("0001-01-01"), time_from_text("9999-12-31T23:
 def orders(draw: st.DrawFn) -> Order:
     action = draw(st.sampled_from(Action))
     notices = st.lists(st.builds(Notice, NEEDED, TEXTS, TEXTS, TEXTS), max_size=3)
-    known = {*GOOD, "action", "mandate", "cname", "scope", "notices", *Order.__slots__}
+    known = {*GOOD, *COVERING, "action", "mandate", "cname", "notices", *Order.__slots__}
     return Order(
         id=draw(st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,78}[a-z0-9])?", fullmatch=True)),
         authority=draw(NEEDED),
