@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from blockd.errors import BadName, BadOrder
-from blockd.names import key_from_text
+from blockd.names import DomainName, hashed_key, key_from_text, name_digest
 from blockd.names.hashed import MAX_SALT, MIN_SALT
 from blockd.orders.covered import COVERING, MAX_PROBLEMS, Covered, covered, shown
 from blockd.orders.entry import Entry, Scope
@@ -62,6 +62,22 @@ class OrderDocument:
     entries: tuple[Entry, ...]
     names: NameList | None = None
     scope: Scope = Scope.BOTH  # of what is in those files
+
+    def covering(self, name: DomainName) -> tuple[DomainName, Entry] | None:
+        """Give the longest name by which the entries cover `name`, itself or one above it, with its entry.
+
+        None where they do not. Of a confidential order the entry has the hash of that name.
+        """
+        scopes: dict[bytes, Scope] = {}
+        for entry in self.entries:
+            scopes[entry.key] = scopes.get(entry.key, Scope(0)) | entry.scope
+        for candidate in name.ancestors():
+            salt = self.order.salt
+            key = hashed_key(name_digest(candidate.key, salt)) if salt else candidate.key
+            scope = scopes.get(key, Scope(0))
+            if scope & (Scope.EXACT if candidate == name else Scope.SUBDOMAINS):
+                return candidate, Entry(key, scope)
+        return None
 
 
 def time_from_text(text: str) -> int:

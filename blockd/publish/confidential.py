@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from blockd.names import DomainName, hashed_key, name_digest
-from blockd.orders import Entry, OrderDocument, Scope
+from blockd.names import name_digest
+from blockd.orders import Entry, Scope
 from blockd.orders.covered import covered
 
 SALT_SIZE = 16  # octets, drawn at random for each order
@@ -39,20 +39,6 @@ def problem_without_name(problem: str) -> str:
         return problem
     place, _, what = problem.partition(": ")
     return f"{place}: cannot be an entry: {what.rpartition('cannot be an entry: ')[2]}"
-
-
-def covering_name(document: OrderDocument, name: DomainName) -> DomainName | None:
-    """Give the name by which a document with entries covers `name`: itself, or one above it; None where none does."""
-    salt = document.order.salt
-    scopes: dict[bytes, Scope] = {}
-    for entry in document.entries:
-        scopes[entry.key] = scopes.get(entry.key, Scope(0)) | entry.scope
-    for candidate in name.ancestors():
-        key = hashed_key(name_digest(candidate.key, salt)) if salt else candidate.key
-        wanted = Scope.EXACT if candidate == name else Scope.SUBDOMAINS
-        if scopes.get(key, Scope(0)) & wanted:
-            return candidate
-    return None
 
 
 def plain_entries(raw: Mapping[str, object]) -> list[tuple[int, Entry]]:

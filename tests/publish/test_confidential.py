@@ -7,7 +7,6 @@ import pytest
 from blockd.errors import PublishError
 from blockd.names import DomainName, key_from_text, name_digest
 from blockd.orders import parse_document
-from blockd.publish.confidential import covering_name
 from blockd.publish.documents import canonical, check_documents
 from blockd.publish.strictness import Rules
 
@@ -89,8 +88,8 @@ def test_authority_can_ask_whether_a_name_is_covered(secret: Document) -> None:
         "example.net": None,
         "other.example.net": None,
     }.items():
-        covering = covering_name(document, DomainName.from_text(asked))
-        assert (covering.text if covering else None) == found
+        covering = document.covering(DomainName.from_text(asked))
+        assert (covering[0].text if covering else None) == found
 
 
 def test_hash_that_is_listed_twice_is_refused(secret: Document) -> None:

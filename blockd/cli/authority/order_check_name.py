@@ -12,7 +12,6 @@ from blockd.errors import BadName, CommandError, PublishError
 from blockd.names import DomainName
 from blockd.names.domain import MAX_TEXT
 from blockd.publish import Workshop
-from blockd.publish.confidential import covering_name
 
 HELP = "tell whether an order covers a name; exit code 1 where it does not"
 
@@ -33,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
     document = workshop.document(args.identifier, role_of(args, workshop))
     if document.names is not None:
         raise PublishError(f"{args.identifier} has its names in files; search in the list that they were made from.")
-    found = covering_name(document, name)
-    listed = found == name
+    found = document.covering(name)
+    listed = found is not None and found[0] == name
     if found is None:
         said = f"{args.identifier} does not cover this name."
     elif listed:

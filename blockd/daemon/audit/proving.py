@@ -15,10 +15,15 @@ from blockd.daemon.audit.evidence import OVERRIDES_FILE, Fetch, files_of, parts_
 from blockd.daemon.audit.signatures import Signature
 from blockd.errors import AuditError, BadName, BadOrder
 from blockd.feeds.overrides import parse_overrides
-from blockd.names import DomainName, hashed_key, key_from_text, name_digest
-from blockd.orders import Action, Entry, Order, OrderDocument, Scope, state_at
+from blockd.names import DomainName, key_from_text
+from blockd.orders import Action, Entry, Order, OrderDocument, Verdict, state_at
 from blockd.orders.moment import moment_text
 from blockd.ruleset import Ruleset
+from blockd.ruleset.catalogue import rank
+from blockd.ruleset.policy import at_time
+
+Covering = Sequence[tuple[int, Verdict]]
+"""What a ruleset has for a name (`Enforced.covering`)."""
 
 
 class Records(Protocol):
@@ -97,9 +102,10 @@ def prove_name(
     told |= {"version": version, "digest": digest, "record": record.number, "since": record.time}
     ruleset = kept(version, digest)
     try:
+        covering = None if ruleset is None else at_time(version, ruleset, at).covering(key)
         claims: list[Claim] = []
         for part in parts_of(record):
-            found, words = _of_feed(part, record, records, key, at, [*given, *roots.get(part["name"], ())], ruleset)
+            found, words = _of_feed(part, record, records, key, at, [*given, *roots.get(part["name"], ())], covering)
             claims += found
             told["feeds"].append({"name": part["name"], "digest": part["digest"], "proved": words})
     finally:
@@ -117,45 +123,44 @@ def prove_name(
 
 
 def _rank(claim: Claim) -> tuple[int, int, int, int, str]:
-    """Weigh as the ruleset does: `allow`, then the longest match, the feed's priority, the later date, the id."""
-    kind = {Action.ALLOW: 0, Action.MONITOR: 2}.get(claim.order.action, 1)
-    return kind, -claim.length, claim.priority, -claim.order.in_force_from, claim.order.id
+    """Weigh as the ruleset does, between `allow` and the rest with the longest match."""
+    kind, priority, date, identifier = rank(claim.order, claim.priority)
+    return kind, -claim.length, priority, date, identifier
 
 
 def _of_feed(
     part: Mapping[str, Any], record: Record, records: Records, key: bytes, at: float, roots: Sequence[bytes],
-    ruleset: Ruleset | None,
+    covering: Covering | None,
 ) -> tuple[list[Claim], str]:  # fmt: skip
     """Give the claims of one feed, and the words for what proves them."""
-    name, priority = str(part["name"]), int(part.get("priority", 0))
+    name, priority, asked = str(part["name"]), int(part.get("priority", 0)), DomainName(key)
     unproved = _unproved(part["type"])
     if part["proof"] is None:
-        found = _in_ruleset(ruleset, name, key, records, at, priority, unproved)
-        return found, unproved if ruleset is not None else f"{unproved}; its content is not kept"
+        found = _in_ruleset(covering, name, records, at, priority, unproved)
+        return found, unproved if covering is not None else f"{unproved}; its content is not kept"
     fetch: Fetch = records.evidence
     proof = proof_of(part, record, fetch, roots)
     if proof is None:
         words = "the operator's own word, kept in this log"
         documents = _overrides(part, fetch)
         return [
-            _claim(name, priority, document.order, covers[0], records, at, words, covers[1])
-            for document in documents if (covers := _covering(document, key)) is not None
+            _claim(name, priority, document.order, covers[1], records, at, words, len(covers[0].key))
+            for document in documents if (covers := document.covering(asked)) is not None
         ], words  # fmt: skip
     words = "signatures, verified anew"
     found = []
     for path, document in proof.documents.items():
-        covering = _covering(document, key)
-        if covering is not None:
-            entry, length = covering
-            claim = _claim(name, priority, document.order, entry, records, at, words, length)
+        covers = document.covering(asked)
+        if covers is not None:
+            claim = _claim(name, priority, document.order, covers[1], records, at, words, len(covers[0].key))
             claim.signatures = proof.behind(path)
             found.append(claim)
         elif document.names is not None:
             listed = f"signatures: the list of order {document.order.id} has the SHA-256 {document.names.last.sha256}"
-            if ruleset is None:
+            if covering is None:
                 words += f"; {listed}, and its content is not kept"
                 continue
-            for claim in _in_ruleset(ruleset, name, key, records, at, priority, listed):
+            for claim in _in_ruleset(covering, name, records, at, priority, listed):
                 if claim.order.id == document.order.id:
                     claim.signatures = proof.behind(path)
                     found.append(claim)
@@ -175,40 +180,21 @@ def _overrides(part: Mapping[str, Any], fetch: Fetch) -> list[OrderDocument]:
         raise AuditError(f"the overrides that were kept cannot be read: {error}.") from error
 
 
-def _covering(document: OrderDocument, key: bytes) -> tuple[Entry, int] | None:
-    """Give the longest entry of a document that covers a name, and how long the name is; None where none does."""
-    scopes = {entry.key: entry.scope for entry in document.entries}
-    for ancestor in DomainName(key).ancestors():
-        wanted = ancestor.key
-        if document.order.salt:
-            wanted = hashed_key(name_digest(ancestor.key, document.order.salt))
-        scope = scopes.get(wanted)
-        if scope is not None and scope & (Scope.EXACT if ancestor.key == key else Scope.SUBDOMAINS):
-            return Entry(wanted, scope), len(ancestor.key)
-    return None
-
-
 def _in_ruleset(
-    ruleset: Ruleset | None, feed: str, key: bytes, records: Records, at: float, priority: int, words: str
+    covering: Covering | None, feed: str, records: Records, at: float, priority: int, words: str
 ) -> list[Claim]:
     """Give a feed's claims as the ruleset that was enforced has them."""
-    if ruleset is None:
-        return []
-    found = []
-    for ancestor in DomainName(key).ancestors():
-        scope = Scope.EXACT if ancestor.key == key else Scope.SUBDOMAINS
-        for claim in ruleset.claims(ancestor.key):
-            record = ruleset.catalogue.orders[claim.order_index]
-            if record.feed == feed and claim.scope & scope:
-                entry = Entry(ancestor.key, Scope(claim.scope))
-                found.append(_claim(feed, priority, record.order, entry, records, at, f"{words}; the ruleset is kept"))
-    return found
+    words = f"{words}; the ruleset is kept"
+    return [
+        _claim(feed, priority, verdict.order, verdict.entry, records, at, words, length)
+        for length, verdict in covering or ()
+        if verdict.feed == feed and verdict.order is not None and verdict.entry is not None
+    ]
 
 
 def _claim(
-    feed: str, priority: int, order: Order, entry: Entry, records: Records, at: float, words: str, length: int = 0
+    feed: str, priority: int, order: Order, entry: Entry, records: Records, at: float, words: str, length: int
 ) -> Claim:
-    length = length or len(entry.key)
     known = records.state_of(feed, order.id, at)
     state = str(known.body["state"]) if known is not None else state_at(order, at).text
     since = str(known.body["since"]) if known is not None else None
