@@ -51,6 +51,16 @@ def key_from_text(text: str) -> bytes:
     return b"".join([b"%c%b" % (len(label), label) for label in labels])
 
 
+def label_ends(key: bytes) -> list[int]:
+    """Give where each label of a key ends, from the root down: behind each of them stands a name above, or its own."""
+    ends: list[int] = []
+    position = 0
+    while position < len(key):
+        position += 1 + key[position]
+        ends.append(position)
+    return ends
+
+
 def key_from_wire(wire: bytes) -> bytes:
     """Give the key of an uncompressed wire name, length octets and root label included (RFC 1035 section 3.1).
 
@@ -123,12 +133,7 @@ class DomainName:
 
     def ancestors(self) -> Iterator[DomainName]:
         """The name itself, then each parent, the root left out."""
-        ends = []
-        position = 0
-        while position < len(self.key):
-            position += 1 + self.key[position]
-            ends.append(position)
-        for end in reversed(ends):
+        for end in reversed(label_ends(self.key)):
             yield DomainName(self.key[:end])
 
     def __str__(self) -> str:

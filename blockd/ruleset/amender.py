@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Mapping
 
 from blockd.errors import RulesetError
-from blockd.names import MAX_LABEL
+from blockd.names import MAX_LABEL, label_ends
 from blockd.names.network import KEY_IPV4
 from blockd.orders import Scope
 from blockd.ruleset.claims import ClaimSets, Joins
@@ -211,7 +211,8 @@ class Amender:
         self.entries += 1
         if key[0] < KEY_IPV4:
             self.names += 1
-            self.max_labels = max(self.max_labels, _labels(key))
+            if key[0] <= MAX_LABEL:  # else it is known by its hash, which hides how many it has
+                self.max_labels = max(self.max_labels, len(label_ends(key)))
         elif key[0] == KEY_IPV4:
             self.ipv4_prefixes |= 1 << key[1]
         else:
@@ -275,13 +276,3 @@ class Amender:
         if at + ENTRY.size > len(records) or at + ENTRY.size + records[at + 4] > len(records):
             raise RulesetError("an entry lies outside of its section")
         return records, at
-
-
-def _labels(key: bytes) -> int:
-    labels = position = 0
-    if key[0] > MAX_LABEL:  # a name that is known by its hash
-        return 0
-    while position < len(key):
-        position += 1 + key[position]
-        labels += 1
-    return labels

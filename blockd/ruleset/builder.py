@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from blockd.errors import RulesetError
-from blockd.names import MAX_LABEL
+from blockd.names import MAX_LABEL, label_ends
 from blockd.names.network import KEY_IPV4
 from blockd.names.suffixes import parent
 from blockd.ruleset.claims import UNCLAIMED, Joins
@@ -217,11 +217,7 @@ def _max_labels(entries: Iterable[bytes]) -> int:
     most = 0
     for key in entries:
         if len(key) > most * 2 and key[0] <= MAX_LABEL:
-            labels = position = 0
-            while position < len(key):
-                position += 1 + key[position]
-                labels += 1
-            most = max(most, labels)
+            most = max(most, len(label_ends(key)))
     return most
 
 

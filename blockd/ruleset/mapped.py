@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blockd.errors import RulesetError
-from blockd.names import MAX_LABEL, hashed_key, name_digest
+from blockd.names import MAX_LABEL, hashed_key, label_ends, name_digest
 from blockd.orders import Scope
 from blockd.ruleset.catalogue import Catalogue, OrderRecord
 from blockd.ruleset.digest import SIZE, first_damaged, overall, piece_count
@@ -149,7 +149,7 @@ class Ruleset:
 
         That is the plain entry before those that are hashes of it, each with its key and claims.
         """
-        ends = suffix_ends(key)
+        ends = label_ends(key)
         plain = self.header.max_labels
         for labels in range(len(ends) if self.salts else min(plain, len(ends)), 0, -1):
             name = key[: ends[labels - 1]]
@@ -230,13 +230,3 @@ class Ruleset:
 def _lengths(bitmap: int) -> tuple[int, ...]:
     """Give the prefix lengths set in a bitmap, the longest first."""
     return tuple(length for length in range(128, -1, -1) if bitmap >> length & 1)
-
-
-def suffix_ends(key: bytes) -> list[int]:
-    """Give where each label of a domain name's key ends, from the root down."""
-    ends: list[int] = []
-    position = 0
-    while position < len(key):
-        position += 1 + key[position]
-        ends.append(position)
-    return ends

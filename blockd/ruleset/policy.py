@@ -40,12 +40,14 @@ class Enforced:
         self.asks_client = any(feed.asks_client for feed in ruleset.catalogue.feeds)
         self._first_tier = min(self.tiers, default=NO_TIER)
         self._actions = tuple(record.order.action for record in ruleset.catalogue.orders)
-        self.lives = b"".join(
-            struct.pack("=2q", record.order.in_force_from, end_of(record.order)) for record in ruleset.catalogue.orders
-        )  # two 64-bit numbers for each order, the seconds from which and until which it is in force
         self._begins = tuple(record.order.in_force_from for record in ruleset.catalogue.orders)
         self._ends = tuple(end_of(record.order) for record in ruleset.catalogue.orders)
         self._may_allow = Action.ALLOW in self._actions
+
+    @property
+    def lives(self) -> bytes:
+        """Two 64-bit numbers for each order, the seconds from which and until which it is in force, as C reads them."""
+        return b"".join(struct.pack("=2q", *life) for life in zip(self._begins, self._ends, strict=True))
 
     @property
     def moment(self) -> tuple[bytes, int]:
