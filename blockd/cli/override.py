@@ -13,7 +13,7 @@ from blockd.cli.output import show
 from blockd.cli.parts import add_part
 from blockd.daemon.overriding import told_of
 from blockd.errors import CommandError, FeedRefused
-from blockd.feeds.overrides import read_overrides
+from blockd.feeds.overrides import FILE, read_overrides
 from blockd.settings import load
 
 HELP = "never block a name until a date, for a reason: add, list, end"
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
     if args.part == "list":
         try:
-            told = [told_of(one, time.time()) for one in read_overrides(settings.state_dir / "overrides.json")]
+            told = [told_of(one, time.time()) for one in read_overrides(settings.state_dir / FILE)]
         except FeedRefused as refused:
             raise CommandError(str(refused)) from refused
         show(args.json, {"overrides": told}, (line for one in told for line in _lines(one)))

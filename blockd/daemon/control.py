@@ -25,6 +25,7 @@ from blockd.daemon.tracing import trace
 from blockd.daemon.tracked import configured
 from blockd.daemon.updater import Updater
 from blockd.daemon.work import ControlWork
+from blockd.feeds.overrides import FILE as OVERRIDES_FILE
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Transport
 from blockd.metrics.collector import AuditSample
@@ -67,7 +68,7 @@ class ControlProcess:
         self._refreshing: set[asyncio.Task[object]] = set()
         self._registry = CollectorRegistry()
         settings, gate = work.settings, work.gate.gate()
-        own = OverridesFeed(path=work.state.folder / "overrides.json")
+        own = OverridesFeed(path=work.state.folder / OVERRIDES_FILE)
         feeds = (*settings.feeds, own)
         self._audit = AuditLog(work.state.folder)
         self._accounts = Accounts(self._audit, feeds, time.time)
@@ -100,7 +101,6 @@ class ControlProcess:
             time.time,
             gate.guard,
         )
-
         self._stating = Stating(self._accounts, settings.operator.name, self._stated)
 
     async def run(self) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from blockd.daemon.audit import Accounts
-from blockd.errors import BadName, CommandError, FeedRefused
-from blockd.feeds.overrides import KEPT, MAX_TEXT, Override, new_override, override_key, read_overrides, write_overrides
-from blockd.names import DomainName
+from blockd.errors import CommandError, FeedRefused
+from blockd.feeds.overrides import KEPT, Override, end_override, new_override, read_overrides, write_overrides
 from blockd.orders.document import time_from_text, time_text
 from blockd.ruleset.guard import Guard
 
@@ -56,25 +55,16 @@ class Overriding:
 
     async def end(self, asked: Mapping[str, str]) -> dict[str, object]:
         """End the override of a name now: `name` and `reason`. Raises CommandError."""
-        now, reason = self._clock(), asked["reason"].strip()
-        if not reason or len(reason) > MAX_TEXT or not reason.isprintable():
-            raise CommandError(f"To end an override needs a reason, one line of at most {MAX_TEXT} characters.")
         async with self._changing:
             known = self._read()
-            try:
-                name = DomainName(override_key(asked["name"])).text
-            except BadName as error:
-                raise CommandError(f"{asked['name']!r} is no name: {error.reason}; nothing was changed.") from error
-            found = next((one for one in known if one.name == name and not one.is_over(now)), None)
-            if found is None:
-                raise CommandError(f"{name} is not overridden; nothing was changed.")
-            ended = replace(found, ended=int(now), ended_reason=reason)
-            return await self._changed("override-ended", [ended if one is found else one for one in known], ended)
+            ended = end_override(known, name=asked["name"], reason=asked["reason"], now=self._clock())
+            return await self._changed("override-ended", [ended if one.id == ended.id else one for one in known], ended)
 
     def told(self) -> list[dict[str, object]]:
         """Give the overrides that have not ended, for the status."""
+        now = self._clock()
         try:
-            return [told_of(one, self._clock()) for one in read_overrides(self._path) if not one.is_over(self._clock())]
+            return [told_of(one, now) for one in read_overrides(self._path) if not one.is_over(now)]
         except FeedRefused:
             return []  # the feed's refusal tells it
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from blockd.errors import BadName, FeedRefused
 from blockd.feeds.bundle import read_bundle
+from blockd.feeds.fetched import ACCEPTED
 from blockd.feeds.find import Line, find_in_names, find_line
+from blockd.feeds.name_lists import LISTS, text_path
 from blockd.names import key_from_text
 from blockd.orders.document import time_text
 from blockd.ruleset import Versions
@@ -27,8 +29,8 @@ def trace(
 
     That is each claim's `line`, and `listed`, the first and last version. A claim of a text list has the first line
     that names its entry, and one of a signed order whose names are a list in files has the line of that; any other,
-    also of a list that no longer names it, has None. Blocks while it reads the
-    lists, tenths of a second for the largest; without `lines` it reads none, and every claim has None.
+    also of a list that no longer names it, has None. Blocks while it reads the lists, tenths of a second for the
+    largest; without `lines` it reads none, and every claim has None.
     """
     claims = told.get("claims")
     if not isinstance(claims, list):
@@ -50,22 +52,21 @@ def _line(claim: Mapping[str, object], lists: Mapping[str, LinedFeed], state_dir
     if isinstance(feed, SignedFeed):
         line = _signed_line(claim, folder, key)
     else:
-        line = find_line(feed.type, folder / "accepted", key, feed.max_size)
+        line = find_line(feed.type, folder / ACCEPTED, key, feed.max_size)
     return {"number": line.number, "text": line.text} if line else None
 
 
 def _signed_line(claim: Mapping[str, object], folder: Path, key: bytes) -> Line | None:
     """Find the line in the list of the claim's order; None where the order has its names in its document."""
-    order, bundle = claim.get("order"), folder / "accepted"
-    texts = folder / "lists"
+    order, bundle = claim.get("order"), folder / ACCEPTED
     try:
-        if not isinstance(order, Mapping) or not texts.is_dir() or bundle.stat().st_size > MAX_BUNDLE:
+        if not isinstance(order, Mapping) or not (folder / LISTS).is_dir() or bundle.stat().st_size > MAX_BUNDLE:
             return None
         documents = read_bundle(bundle).documents
     except (FeedRefused, OSError):
         return None
     lists = [each.names for each in documents if each.names is not None and each.order.id == order.get("id")]
-    return find_in_names(texts / f"{lists[0].last.sha256}.txt", key) if lists else None
+    return find_in_names(text_path(folder, lists[0].last), key) if lists else None
 
 
 def _listed(state_dir: Path, name: str) -> dict[str, object]:

@@ -16,7 +16,6 @@ from blockd.ruleset.held import HeldReport
 from blockd.settings import OverridesFeed, TextFeed
 
 SAVED_AGE = 0.05  # share of `max_age` after which a good look is saved, so that a restart knows of it
-
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
 HINTS = 1.0  # seconds between two looks that hints ask for, so that nobody can make us ask without end
 

@@ -7,8 +7,8 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.gunzip import MAGIC, PIECE, Gunzip
@@ -22,7 +22,7 @@ _PAGE_STARTS = (b"<!doctype html", b"<html")
 Progress = Callable[[int, int], None]  # octets of the file read so far, octets in all
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> FileIO:
     """Open a regular file to read, or a link to one, without ever waiting for a pipe or device.
 
     Raises FeedRefused("missing") where there is none and FeedUnreachable where it cannot be read.
@@ -55,7 +55,7 @@ def open_body(path: Path, max_size: int, progress: Progress | None = None) -> It
         yield _checked(_pieces(file, path, progress), path, max_size)
 
 
-def _pieces(file: BinaryIO, path: Path, progress: Progress | None) -> Iterator[bytes]:
+def _pieces(file: FileIO, path: Path, progress: Progress | None) -> Iterator[bytes]:
     size = os.fstat(file.fileno()).st_size
     done = 0
     gunzip: Gunzip | None = None

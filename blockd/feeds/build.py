@@ -17,7 +17,8 @@ from typing import TypeVar
 from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.bundle import read_bundle
 from blockd.feeds.lists import DomainLines, read_list, read_scopes, read_transferred, read_zone
-from blockd.feeds.named import NamedLines, text_path
+from blockd.feeds.name_lists import text_path
+from blockd.feeds.named import NamedLines
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.names import MAX_LABEL, key_from_text
@@ -289,9 +290,7 @@ def _signed_input(feed: SignedFeed | OverridesFeed, content: Content) -> FeedInp
         priority=feed.priority,
         digest=content.digest,
         orders=[document.order for document in version.documents],
-        listings=[
-            listing for document in version.documents for listing in _listings(document, feed.name, content.path.parent)
-        ],
+        listings=[it for document in version.documents for it in _listings(document, feed.name, content.path.parent)],
         version=str(version.targets_version),
         signed=True,
     )

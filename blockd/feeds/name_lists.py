@@ -31,10 +31,16 @@ SPARE = 256 << 20  # octets that stay free on the disk: the rest of the state an
 _COMPILED = 40  # octets that a name takes in a ruleset beside its own: the lists of others must still find room there
 _PACKED_PIECE = 16 * 1024  # octets of a file unpacked at a time: hundreds are open at once
 _MORE_CHANGES = 1_000_000  # besides one for each name before and after: steps may undo each other, but not for hours
+LISTS = "lists"  # the folder of texts in a feed's folder
 _ENDING = ".txt"
 _Change = tuple[bytes, bool]  # a name, and whether it came
 
 Stamp = tuple[int, int, int]  # inode, octets, nanoseconds: what changes with a file's content, but for a failing disk
+
+
+def text_path(feed_folder: Path, step: ListStep) -> Path:
+    """Give where the text of a list lies in a feed's folder, once it was brought."""
+    return feed_folder / LISTS / f"{step.sha256}{_ENDING}"
 
 
 class NameLists:

@@ -14,14 +14,6 @@ from blockd.feeds.rejects import RejectReport
 from blockd.orders import ListStep
 from blockd.ruleset.builder import LineTaker
 
-_BLOCK = 1 << 20  # octets hashed at a time
-LISTS = "lists"  # the folder of texts in a feed's folder
-
-
-def text_path(folder: Path, step: ListStep) -> Path:
-    """Give where the text of a list lies in a feed's folder."""
-    return folder / LISTS / f"{step.sha256}.txt"
-
 
 @dataclass(frozen=True, slots=True)
 class NamedLines:
@@ -76,13 +68,11 @@ def check_size(path: Path, step: ListStep) -> None:
 def check_digest(path: Path, step: ListStep) -> None:
     """Raise FeedRefused where the file at `path` is not the step's text, octet for octet."""
     try:
-        digest = hashlib.sha256()
         with open_regular(path) as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FeedRefused("missing", f"The list {path} of an order cannot be read: {error.strerror}.") from error
-    if digest.hexdigest() != step.sha256:
+    if digest != step.sha256:
         raise FeedRefused(
             "signature",
             f"The list {path} is not what was signed: it has changed on the disk since it was brought. Nothing of "

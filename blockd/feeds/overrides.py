@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from blockd.errors import BadName, BadOrder, CommandError, FeedRefused
 from blockd.feeds.bundle import SignedVersion, write_bundle
-from blockd.feeds.fetched import INCOMING, Fetched
+from blockd.feeds.fetched import ACCEPTED, INCOMING, Fetched
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope
 from blockd.orders.document import fit_text, order_to_json, parse_order, time_text
 from blockd.ruleset.guard import Guard
 from blockd.ruleset.replace import replace_file
 
+FILE = "overrides.json"  # in the state folder, and as evidence
 FORMAT = 1
 MAX_OVERRIDES = 1_000  # kept at a time; whoever needs more has a list to talk about
 MAX_LIFE = 90 * 86400  # seconds; by then whoever ordered the block has answered
@@ -106,9 +107,7 @@ def new_override(
             f"{text} is a public suffix, and every block of a name under it would end; nothing was changed. Override "
             "the names that are meant, or the suffix itself with --scope exact."
         )
-    reason, officer = _line(reason, "reason"), _line(officer, "officer's name")
-    if not reason:
-        raise CommandError("An override needs a reason; nothing was changed.")
+    reason, officer = _reason(reason), _line(officer, "officer's name")
     if not now < until <= now + MAX_LIFE:
         raise CommandError(
             f"An override ends in the future, and at most {MAX_LIFE // 86400} days from now, which {time_text(until)} "
@@ -122,6 +121,26 @@ def new_override(
     stem = f"override-{time_text(now).replace(':', '').replace('-', '').lower()}"
     identifier = next(one for one in (stem, *(f"{stem}-{n}" for n in range(2, MAX_OVERRIDES + 2))) if one not in taken)
     return Override(identifier, text, scope, reason, officer, authority, int(now), until)
+
+
+def end_override(known: Sequence[Override], *, name: str, reason: str, now: float) -> Override:
+    """Give the override of a name as it is once it has ended now; raises CommandError where it cannot be ended."""
+    reason = _reason(reason)
+    try:
+        text = DomainName(override_key(name)).text
+    except BadName as error:
+        raise CommandError(f"{name!r} is no name: {error.reason}; nothing was changed.") from error
+    found = next((one for one in known if one.name == text and not one.is_over(now)), None)
+    if found is None:
+        raise CommandError(f"{text} is not overridden; nothing was changed.")
+    return replace(found, ended=int(now), ended_reason=reason)
+
+
+def _reason(text: str) -> str:
+    reason = _line(text, "reason")
+    if not reason:
+        raise CommandError("An override needs a reason, and so does its end; nothing was changed.")
+    return reason
 
 
 def _line(text: str, what: str) -> str:
@@ -154,7 +173,7 @@ class OverridesFile:
         """Give a new content as a bundle in the folder; None where there is nothing new. Raises FeedRefused."""
         octets = _octets(self._path)
         if octets is None:
-            if (self._folder / "accepted").exists():
+            if (self._folder / ACCEPTED).exists():
                 raise FeedRefused("missing", f"{self._path} is gone. {_STAYS}")
             return None
         digest = hashlib.sha256(octets).hexdigest()
@@ -167,7 +186,7 @@ class OverridesFile:
         self._digest = digest
         changed = max((max(one.created, one.ended or 0) for one in overrides), default=0)
         published = self._path.stat().st_mtime
-        return Fetched(bundle, digest, changed or None, published=published, evidence={"overrides.json": octets})
+        return Fetched(bundle, digest, changed or None, published=published, evidence={FILE: octets})
 
 
 _STAYS = (

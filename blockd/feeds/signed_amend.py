@@ -19,7 +19,8 @@ from blockd.feeds.body import open_regular
 from blockd.feeds.build import Candidate, Content
 from blockd.feeds.bundle import read_content, read_document
 from blockd.feeds.changes import MAX_CHANGED, list_changes
-from blockd.feeds.named import NamedLines, check_digest, check_size, text_path
+from blockd.feeds.name_lists import text_path
+from blockd.feeds.named import NamedLines, check_digest, check_size
 from blockd.feeds.rejects import RejectReport
 from blockd.feeds.zone_amend import NEWS
 from blockd.names import MAX_LABEL

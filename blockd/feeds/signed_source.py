@@ -8,7 +8,7 @@ from pathlib import Path
 from blockd.errors import FeedRefused
 from blockd.feeds.bundle import AuthorityVersion, write_bundle
 from blockd.feeds.fetched import INCOMING, Fetched
-from blockd.feeds.name_lists import NameLists
+from blockd.feeds.name_lists import LISTS, NameLists
 from blockd.feeds.signed.mirrors import Mirrors
 from blockd.feeds.signed.repository import SignedRepository
 from blockd.settings import SignedFeed
@@ -46,7 +46,7 @@ class SignedSource:
             except OSError as error:
                 raise FeedRefused("missing", f"The root of trust {self._feed.root} cannot be read: {error}.") from error
             self._repository = SignedRepository(
-                self._feed.url, root, self._folder, texts=NameLists(self._folder / "lists")
+                self._feed.url, root, self._folder, texts=NameLists(self._folder / LISTS)
             )
             self._mirrors = Mirrors(self._feed.name, self._repository, (self._feed.url, *self._feed.mirrors))
         version = self._mirrors.fetch()

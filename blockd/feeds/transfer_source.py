@@ -21,7 +21,7 @@ from pathlib import Path
 import dns.tsig
 
 from blockd.errors import FeedRefused, FeedUnreachable
-from blockd.feeds.fetched import INCOMING, Fetched, Validators
+from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, Fetched, Validators
 from blockd.feeds.transfer.base import BaseFile, base_in, too_large
 from blockd.feeds.transfer.content import BASE, Differences, ZoneContent, write_journal
 from blockd.feeds.transfer.envelope import Envelopes
@@ -36,7 +36,7 @@ from blockd.settings import SocketAddress, TransferFeed
 
 TOTAL = 1800.0  # seconds for one transfer: a national zone over a slow line
 STALL = 30.0  # seconds for one message of it, or for a connection
-JOURNALS = (INCOMING, "candidate", "accepted")  # the names that a content has, in their order
+JOURNALS = (INCOMING, CANDIDATE, ACCEPTED)  # the names that a content has, in their order
 _IN_VAIN = ("unreachable", "key", "clock", "not allowed")  # refusals of IXFR that AXFR would meet as well
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class TransferSource:
         self._failures = 0
         content = self._accepted()
         if content is not None:
-            confirmed = (folder / "accepted").stat().st_mtime
+            confirmed = (folder / ACCEPTED).stat().st_mtime
             self.expires = int(confirmed + Timers.of(content.soa.encode(), feed.min_refresh).expire)
 
     async def look(self) -> Fetched | None:
@@ -103,7 +103,7 @@ class TransferSource:
         self.interval = timers.refresh
         confirmed = fetched is None and content is not None and str(content.serial).encode() == soa.split()[-5]
         if confirmed:
-            os.utime(self._folder / "accepted", (self._now(), self._now()))  # so that a restart knows as well
+            os.utime(self._folder / ACCEPTED, (self._now(), self._now()))  # so that a restart knows as well
         if confirmed or self.expires is None:  # what is new has yet to be accepted
             self.expires = int(self._now() + timers.expire)
         return fetched
@@ -194,7 +194,7 @@ class TransferSource:
         serial = content.serial if content else None
         question = self._question(IXFR if content else AXFR, key, serial)
         transfer = ZoneTransfer(question, self._now, serial)
-        differences = await asyncio.to_thread(Differences.read, self._folder / "accepted") if content else Differences()
+        differences = await asyncio.to_thread(Differences.read, self._folder / ACCEPTED) if content else Differences()
         base: BaseFile | None = None
         with contextlib.ExitStack() as stack:
             async with connected(primary, self._stall) as connection:
@@ -235,7 +235,7 @@ class TransferSource:
         if not self._known:
             return None
         try:
-            return ZoneContent.read(self._folder / "accepted")
+            return ZoneContent.read(self._folder / ACCEPTED)
         except FeedRefused:
             return None
 

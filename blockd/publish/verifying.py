@@ -12,7 +12,7 @@ from tuf.api.metadata import DelegatedRole, Metadata, Role, Root, Targets
 
 from blockd.errors import FeedRefused, PublishError
 from blockd.feeds.bundle import SignedVersion
-from blockd.feeds.name_lists import NameLists
+from blockd.feeds.name_lists import LISTS, NameLists
 from blockd.feeds.signed.repository import SignedRepository
 from blockd.orders import Order, State, state_at
 from blockd.orders.document import time_text
@@ -46,7 +46,7 @@ def verify_repository(url: str, root: bytes, now: datetime) -> Verification:
     with tempfile.TemporaryDirectory(prefix="blockd-verify-") as scratch:
         try:
             repository = SignedRepository(
-                url, root, Path(scratch), now=now.timestamp, texts=NameLists(Path(scratch) / "lists")
+                url, root, Path(scratch), now=now.timestamp, texts=NameLists(Path(scratch) / LISTS)
             )
             version = repository.fetch()
             evidence = repository.evidence()

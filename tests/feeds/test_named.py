@@ -11,7 +11,7 @@ import pytest
 
 from blockd.feeds.build import Candidate, Content, examples
 from blockd.feeds.bundle import SignedVersion, write_bundle
-from blockd.feeds.named import text_path
+from blockd.feeds.name_lists import text_path
 from blockd.names import key_from_text
 from blockd.orders import ListStep, NameList, OrderDocument, Scope, parse_document
 from blockd.ruleset.native import ENGINE

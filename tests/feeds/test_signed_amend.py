@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from blockd.feeds.build import Built, Candidate, Content
 from blockd.feeds.bundle import SignedVersion, write_bundle
-from blockd.feeds.named import text_path
+from blockd.feeds.name_lists import text_path
 from blockd.names import MAX_LABEL, DomainName, Network, hashed_key, is_hashed_key, key_from_text, name_digest
 from blockd.orders import Action, Entry, ListStep, Mandate, NameList, Order, OrderDocument, Scope
 from blockd.ruleset import Gate, Ruleset

@@ -14,11 +14,11 @@ from typing import Any
 from blockd.daemon.audit.chain import Record, canonical
 from blockd.daemon.audit.signatures import Proof, prove
 from blockd.errors import AuditError
+from blockd.feeds.overrides import FILE as OVERRIDES_FILE
 from blockd.orders.moment import moment_from_text
 
 MAX_FILES = 25_000  # files behind one version: the largest repository with its roots and authorities
 EARLY = 1.0  # seconds by which a time may lie behind its record's: it is rounded to milliseconds
-OVERRIDES_FILE = "overrides.json"
 ORDERS = "orders/"  # how the names of orders' documents begin
 _LISTING = re.compile(
     r"(?!(?:timestamp|snapshot|overrides)\.)[a-z0-9-]{1,32}\.json", re.ASCII

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from blockd.daemon.audit.chain import Record
-from blockd.daemon.audit.evidence import OVERRIDES_FILE, Fetch, files_of, parts_of, proof_of
+from blockd.daemon.audit.evidence import Fetch, files_of, parts_of, proof_of
 from blockd.daemon.audit.signatures import Signature
 from blockd.errors import AuditError, BadName, BadOrder
+from blockd.feeds.overrides import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides import parse_overrides
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Entry, Order, OrderDocument, Verdict, state_at
