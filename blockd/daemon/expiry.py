@@ -47,7 +47,9 @@ Ends = Mapping[str, Ended]
 
 def end_of(feed: AnyFeed, state: FeedState) -> float | None:
     """Give when a feed ends, in seconds since the epoch, unless it is renewed; None where it has no end."""
-    if isinstance(feed, SignedFeed | TransferFeed | OverridesFeed):
+    if isinstance(feed, OverridesFeed):
+        return None  # each override has an end of its own
+    if isinstance(feed, SignedFeed | TransferFeed):
         return state.expires
     return state.checked + feed.max_age if feed.max_age and state.checked else None
 

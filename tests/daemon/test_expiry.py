@@ -11,9 +11,11 @@ import pytest
 
 from blockd.daemon.expiry import Ended, Expiry, Fate, end_of, ended, next_end, orders_of
 from blockd.daemon.feed_state import FeedState
-from blockd.feeds.bundle import AuthorityVersion
+from blockd.feeds.bundle import AuthorityVersion, SignedVersion, write_bundle
+from blockd.feeds.overrides import Override
 from blockd.ruleset import Catalogue
 from blockd.ruleset.catalogue import OrderRecord
+from blockd.settings import OverridesFeed
 from tests.daemon.harness import Daemon, blockd, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.feeds.builder import domains, signed
@@ -26,6 +28,16 @@ NOW = 1_800_000_000.0
 
 def known(folder: Path, *, checked: float = 0.0, expires: float | None = None) -> FeedState:
     return FeedState(folder, 0, checked=checked, expires=expires)
+
+
+def test_overrides_have_no_end_as_a_feed_also_where_only_their_bundle_is_left(tmp_path: Path) -> None:
+    made = Override("override-1", "a.example", "both", "court", "", "Operator", int(NOW), int(NOW) + 60)
+    write_bundle(SignedVersion(0, 0, 0, (made.document(),), "ab"), tmp_path / "accepted")
+    (tmp_path / "feed.json").write_bytes(b"damaged")
+    feed, state = OverridesFeed(path=tmp_path / "overrides.json"), FeedState.load(tmp_path, NOW)
+    assert end_of(feed, state) is None
+    assert not ended([(feed, state)], NOW)
+    assert next_end([(feed, state)], NOW) is None
 
 
 def test_a_list_ends_some_time_after_its_last_good_look(tmp_path: Path) -> None:
