@@ -7,11 +7,11 @@ them. A role may sign `orders/ROLE/*` and `lists/ROLE/*` and nothing else, and d
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from securesystemslib.signer import Key
-from tuf.api.metadata import DelegatedRole, Delegations
+from tuf.api.metadata import DelegatedRole, Delegations, Targets
 
 from blockd.errors import PublishError
 from blockd.orders.document import MAX_TEXT
@@ -44,6 +44,11 @@ def read_delegations(path: Path) -> Delegations:
 def write_delegations(path: Path, delegations: Delegations) -> None:
     """Stage the authorities."""
     replace_file(path, (json.dumps(delegations.to_dict(), sort_keys=True, indent=1) + "\n").encode())
+
+
+def roles_of(targets: Targets) -> Mapping[str, DelegatedRole]:
+    """Give the authorities that signed metadata delegates to, by role; none where it delegates to nobody."""
+    return (targets.delegations.roles or {}) if targets.delegations else {}
 
 
 def delegate(delegations: Delegations, role: str, name: str, keys: Sequence[Key], threshold: int) -> None:

@@ -11,9 +11,9 @@ import json
 from tuf.api.metadata import Metadata, Snapshot, Targets
 
 from blockd.errors import PublishError
-from blockd.publish.delegations import authority_name
+from blockd.publish.delegations import authority_name, roles_of
 from blockd.publish.preparing import content_of, identifier_of
-from blockd.publish.workshop import Workshop
+from blockd.publish.workshop import Workshop, verifies
 
 
 def newest_fitting(workshop: Workshop, targets: Targets, role: str) -> int:
@@ -27,8 +27,7 @@ def lifted_by_accident(workshop: Workshop, newest: Targets, snapshot: Snapshot, 
 
     `snapshot` and `published` are what nodes have. An authority that is removed is none of them: that was asked for.
     """
-    before = (published.delegations.roles or {}) if published.delegations else {}
-    after = (newest.delegations.roles or {}) if newest.delegations else {}
+    before, after = roles_of(published), roles_of(newest)
     lost = {}
     for role in before.keys() & after.keys():
         if before[role] == after[role] or f"{role}.json" not in snapshot.meta:
@@ -47,7 +46,7 @@ def _is_signed(workshop: Workshop, targets: Targets, role: str, version: int) ->
         metadata = _load(workshop, role, version)
     except PublishError:
         return False  # it is not here, and no copy of it can be published
-    return bool(targets.get_verification_result(role, metadata.signed_bytes, metadata.signatures))
+    return verifies(targets, role, metadata)
 
 
 def _is_named(workshop: Workshop, role: str, version: int, name: str) -> bool:

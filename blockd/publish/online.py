@@ -14,12 +14,13 @@ from securesystemslib.signer import SecretsHandler, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, Targets, Timestamp
 
 from blockd.errors import PublishError
-from blockd.orders.moment import moment_text
+from blockd.orders.moment import moment_from_text, moment_text
 from blockd.orders.repository import PUBLISHED_FIELD
+from blockd.publish.delegations import roles_of
 from blockd.publish.fitting import lifted_by_accident, newest_fitting
 from blockd.publish.keys import load_key, read_public
 from blockd.publish.preparing import LIST_LIFE, RENEW_BEFORE
-from blockd.publish.workshop import TARGETS, Workshop, in_utc
+from blockd.publish.workshop import TARGETS, Workshop, in_utc, verifies
 from blockd.ruleset.replace import replace_file
 
 # A node can be held at an old list for so long without noticing. Nodes warn of an end a day ahead
@@ -58,7 +59,7 @@ def seal(
         lifted_by_accident(workshop, newest.signed, current[1].signed, current[2].signed) if newest and current else {}
     )
     targets = current[2] if current and early else newest
-    if targets is None or not _verifies(root, TARGETS, targets):
+    if targets is None or not verifies(root, TARGETS, targets):
         return None
     signers = {
         role: local_signers(workshop, role, root.roles[role].keyids, secrets) for role in ("snapshot", "timestamp")
@@ -80,12 +81,7 @@ def seal(
     else:
         content = (workshop.metadata / f"{snapshot.signed.version}.snapshot.json").read_bytes()
     timestamp = current[0] if current else None
-    if (
-        timestamp is None
-        or renew
-        or _is_half_over(timestamp.signed, now)
-        or not _verifies(root, "timestamp", timestamp)
-    ):
+    if timestamp is None or renew or _is_half_over(timestamp.signed, now) or not verifies(root, "timestamp", timestamp):
         timestamp = Metadata(
             Timestamp(
                 timestamp.signed.version + 1 if timestamp else 1,
@@ -124,8 +120,7 @@ def _meta(
     versions = {name: file.version for name, file in last.meta.items()} if last else {}
     versions[f"{TARGETS}.json"] = targets.signed.version
     held = {}
-    delegations = targets.signed.delegations
-    for role in (delegations.roles or {}) if delegations else {}:
+    for role in roles_of(targets.signed):
         fitting = newest_fitting(workshop, targets.signed, role)
         newest = max(workshop.versions(role), default=0)
         if not newest:
@@ -149,20 +144,17 @@ def _files(workshop: Workshop, versions: dict[str, int]) -> dict[str, MetaFile]:
 def _is_fresh(root: Root, role: str, metadata: Metadata[T], now: datetime, expires: datetime | None) -> bool:
     until = metadata.signed.expires
     asked = expires is None or until == in_utc(expires)
-    return asked and until >= now + RENEW_BEFORE and _verifies(root, role, metadata)
+    return asked and until >= now + RENEW_BEFORE and verifies(root, role, metadata)
 
 
 def _is_half_over(timestamp: Timestamp, now: datetime) -> bool:
     """Whether less than half of its life is left; when it began is in the timestamp itself."""
     try:
-        made = datetime.fromisoformat(str(timestamp.unrecognized_fields[PUBLISHED_FIELD]))
-        return timestamp.expires - now < (timestamp.expires - made) / 2
-    except (KeyError, ValueError, TypeError):
+        made = moment_from_text(timestamp.unrecognized_fields[PUBLISHED_FIELD])
+    except (KeyError, ValueError):
         return True
-
-
-def _verifies(delegator: Root | Targets, role: str, metadata: Metadata[T]) -> bool:
-    return bool(delegator.get_verification_result(role, metadata.signed_bytes, metadata.signatures))
+    expires = timestamp.expires.timestamp()
+    return expires - now.timestamp() < (expires - made) / 2
 
 
 def _signed(root: Root, role: str, metadata: Metadata[T], signers: list[Signer]) -> bytes:

@@ -24,7 +24,8 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from blockd.errors import PublishError
-from blockd.publish.workshop import Workshop
+from blockd.publish.delegations import roles_of
+from blockd.publish.workshop import Workshop, verifies
 from blockd.ruleset.replace import replace_files
 
 TIMESTAMP = "metadata/timestamp.json"
@@ -112,7 +113,7 @@ def prune(workshop: Workshop, folder: Path, older_than: timedelta, now: datetime
 def _targets(workshop: Workshop, top: Targets, named: list[str]) -> Iterator[TargetFile]:
     """Give every target that the snapshot leads to: those of the repository and of its authorities of today."""
     yield from top.targets.values()
-    roles = (top.delegations.roles or {}) if top.delegations else {}
+    roles = roles_of(top)
     for name in named:
         if name.partition(".")[2].removesuffix(".json") in roles:
             yield from workshop.load(name, Targets).signed.targets.values()
@@ -165,7 +166,7 @@ def _refuse_unfit(workshop: Workshop, parts: Mapping[str, Metadata[Any]]) -> Non
     """A new root is not published before what it leads to: nodes would follow it, and then refuse all the rest."""
     root = workshop.root().signed
     for role, metadata in parts.items():
-        if not root.get_verification_result(role, metadata.signed_bytes, metadata.signatures):
+        if not verifies(root, role, metadata):
             raise PublishError(
                 f"Version {root.version} of the root names other keys of {role}, and not enough of them have signed; "
                 f"nothing was published. Next: blockd authority sign {workshop.folder}, with the new keys."
@@ -188,7 +189,7 @@ def _refuse_newer(workshop: Workshop, folder: Path, timestamp: Timestamp, snapsh
         return
     except RepositoryError as error:
         raise PublishError(f"{path} is damaged; remove it and publish again. Nothing was published.") from error
-    if not root.get_verification_result("timestamp", there.signed_bytes, there.signatures):
+    if not verifies(root, "timestamp", there):
         return
     if there.signed.version > timestamp.version:
         raise _is_behind(workshop, folder, "timestamp", there.signed.version, timestamp.version)
@@ -205,7 +206,7 @@ def _led_to(folder: Path, root: Root, timestamp: Timestamp) -> dict[str, int]:
         there: Metadata[Snapshot] = Metadata.from_bytes(path.read_bytes())
     except (OSError, RepositoryError):
         return {}
-    if not root.get_verification_result("snapshot", there.signed_bytes, there.signatures):
+    if not verifies(root, "snapshot", there):
         return {}
     return {name: file.version for name, file in there.signed.meta.items()}
 

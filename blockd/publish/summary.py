@@ -11,7 +11,7 @@ from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import OrderDocument, parse_document
 from blockd.orders.document import time_text
-from blockd.publish.delegations import authority_name
+from blockd.publish.delegations import authority_name, roles_of
 from blockd.publish.pending import Pending
 from blockd.publish.preparing import content_of, identifier_of
 from blockd.publish.workshop import Workshop
@@ -90,8 +90,7 @@ def _told(document: OrderDocument) -> str:
 
 
 def _authority_news(before: Targets | None, signed: Targets, name: Callable[[str], str]) -> list[News]:
-    old = (before.delegations.roles or {}) if before and before.delegations else {}
-    new = (signed.delegations.roles or {}) if signed.delegations else {}
+    old, new = roles_of(before) if before else {}, roles_of(signed)
     found = []
     for role, delegated in new.items():
         if old.get(role) != delegated:

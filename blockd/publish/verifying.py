@@ -16,6 +16,7 @@ from blockd.feeds.name_lists import LISTS, NameLists
 from blockd.feeds.signed.repository import SignedRepository
 from blockd.orders import Order, State, state_at
 from blockd.orders.document import time_text
+from blockd.publish.delegations import roles_of
 
 SOON = {  # how long before its end a role's metadata is told of
     "root": timedelta(days=180),  # a new root needs people who meet
@@ -80,7 +81,7 @@ def _metadata_warnings(evidence: Mapping[str, bytes], now: datetime) -> Iterator
         yield from _expiry(role, Metadata.from_bytes(evidence[f"{role}.json"]).signed.expires, now)
     for role, told in root.roles.items():
         yield from _spare(role, told)
-    for role, delegated in ((targets.delegations.roles or {}) if targets.delegations else {}).items():
+    for role, delegated in roles_of(targets).items():
         yield from _spare(role, delegated)
         if f"{role}.json" in evidence:
             yield from _expiry(role, Metadata.from_bytes(evidence[f"{role}.json"]).signed.expires, now)

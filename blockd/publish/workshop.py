@@ -203,6 +203,11 @@ def read_metadata(path: Path, kind: type[T]) -> Metadata[T]:
     return found
 
 
+def verifies(delegator: Root | Targets, role: str, metadata: Metadata[T]) -> bool:
+    """Whether enough of the keys that `delegator` gives a role have signed its metadata."""
+    return bool(delegator.get_verification_result(role, metadata.signed_bytes, metadata.signatures))
+
+
 def in_utc(moment: datetime) -> datetime:
     """Give `moment` in UTC and in whole seconds, as TUF's metadata wants it."""
     return moment.astimezone(UTC).replace(microsecond=0)
