@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from securesystemslib.signer import SecretsHandler
+from securesystemslib.signer import SecretsHandler, Signer
 from tuf.api.metadata import Metadata, Targets
 
 from blockd.errors import PublishError
@@ -69,23 +70,26 @@ def sign(
 
     if root := read_pending(workshop, "root"):
         seen += news(workshop, "root", root, name)
-        told = _add_local(workshop, "root", root, secrets)
+        told = _add(workshop, "root", root, local_signers(workshop, "root", keys_of(workshop, "root", root), secrets))
         standings += [told] if told else []
         waiting += [] if told else ["root"]
     _refuse_expired_root(workshop, now)
     for role in (TARGETS, *workshop.roles()):
-        if again and local_signers(workshop, role, keys_of(workshop, role), secrets):
-            drop_pending(workshop, role)
         if not is_wanted(workshop, role, now, expires):
             continue
-        if not local_signers(workshop, role, keys_of(workshop, role), secrets):
+        signers = local_signers(workshop, role, keys_of(workshop, role), secrets)
+        if not signers:
             waiting.append(role)
             continue
+        if again:
+            drop_pending(workshop, role)
+            if not is_wanted(workshop, role, now, expires):
+                continue
         before = workshop.accepted(role)
         is_pending = read_pending(workshop, role) is not None
         metadata = (to_sign if is_pending else _new)(workshop, role, now, expires)
         seen += news(workshop, role, metadata, name)
-        told = _add_local(workshop, role, metadata, secrets)
+        told = _add(workshop, role, metadata, signers)
         if told is not None:
             standings.append(told)
             new, gone = _difference(before, metadata.signed)
@@ -146,9 +150,9 @@ def _new(workshop: Workshop, role: str, now: datetime, expires: datetime | None)
     return metadata
 
 
-def _add_local(workshop: Workshop, role: str, metadata: Pending, secrets: SecretsHandler | None) -> Standing | None:
+def _add(workshop: Workshop, role: str, metadata: Pending, signers: Sequence[Signer]) -> Standing | None:
     told = None
-    for signer in local_signers(workshop, role, keys_of(workshop, role, metadata), secrets):
+    for signer in signers:
         if signer.public_key.keyid not in metadata.signatures:
             told = add_signature(workshop, role, metadata, signer)
             if told.is_complete:
