@@ -159,7 +159,7 @@ def sample(
                 rejected=tracked.state.rejects.share if tracked.state.rejects else 0.0,
                 held=tracked.state.held.held if tracked.state.held else 0,
                 interval=tracked.watch.interval,
-                stale=sum(count for (feed, _), count in stale.items() if feed == name),
+                stale=_of_feed(stale, name),
                 authorities={
                     part.role: AuthoritySample(
                         part.expires - now if part.version else float("inf"), part.role in tracked.authority_refusals
@@ -188,6 +188,10 @@ def _counted(enforced: Enforced | None) -> tuple[Counter[Part], Counter[Part]]:
     return orders, stale
 
 
+def _of_feed(counted: Counter[Part], feed: str) -> int:
+    return sum(count for (name, _), count in counted.items() if name == feed)
+
+
 def _feed(
     tracked: Tracked, enforced: Enforced | None, counted: tuple[Counter[Part], Counter[Part]], now: float
 ) -> dict[str, object]:
@@ -209,7 +213,7 @@ def _feed(
         "at_expiry": feed.at_expiry,
         "refusal": tracked.refusal or None,
         "refused": dict(tracked.refused),
-        "stale": sum(count for (name, _), count in counted[1].items() if name == feed.name),
+        "stale": _of_feed(counted[1], feed.name),
         "authorities": _authorities(tracked, counted, now),
         "mirrors": list(tracked.watch.mirrors),
     }
