@@ -18,7 +18,7 @@ from blockd.daemon.audit.database import Database
 from blockd.daemon.audit.evidence import ORDERS
 from blockd.daemon.audit.log import AuditLog
 from blockd.daemon.audit.signatures import MAX_ROOT
-from blockd.daemon.audit.turns import Turn, turns_of_dates, turns_of_version
+from blockd.daemon.audit.turns import GONE, Turn, turns_of_dates, turns_of_version
 from blockd.daemon.history import News
 from blockd.feeds.fetched import Fetched
 from blockd.metrics.collector import Change, EnforcementTimes
@@ -188,7 +188,7 @@ class Accounts:
     def _remember(self, database: Database) -> None:
         for record in database.last_states():
             key = (str(record.body["feed"]), str(record.body["order"]))
-            if record.body["state"] != "gone":
+            if record.body["state"] != GONE:
                 self._known[key] = str(record.body["state"])
                 self._since[key] = str(record.body["since"])
         for record in database.newest(("enforced", "evidence"), REMEMBERED):
@@ -221,12 +221,12 @@ class Accounts:
         for number, turn in enumerate(turns):
             key = (turn.feed, turn.order.id)
             if turn.change and turn.seconds is not None:
-                self.times["imposed" if turn.change == "imposed" else "lifted"].observe(turn.seconds)
+                self.times[turn.change].observe(turn.seconds)
             if turn.state != turn.before or key not in self._since:
                 self._since[key] = moment_text(at)
             if number < MAX_TURNS:
                 self.log.write("order", self._told(turn, version), at=at)
-            if turn.state == "gone":
+            if turn.state == GONE:
                 self._since.pop(key, None)
 
     def _told(self, turn: Turn, version: int) -> dict[str, object]:
@@ -236,7 +236,7 @@ class Accounts:
             "authority": turn.order.authority,
             "role": turn.order.role,
             "state": turn.state,
-            "change": turn.change or None,
+            "change": turn.change,
             "since": self._since[turn.feed, turn.order.id],
             "signed": None if turn.signed is None else moment_text(turn.signed),
             "due": None if turn.due is None else time_text(turn.due),

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 from blockd.feeds.fetched import Fetched
+from blockd.metrics.collector import Change
 from blockd.orders import Order, State
 from blockd.ruleset import Catalogue
 from blockd.ruleset.catalogue import OrderRecord
 from blockd.ruleset.tiers import ZONE_TYPES
 
 GONE = "gone"  # the state of an order that its feed lists no more
-IMPOSED, LIFTED = "imposed", "lifted"
 
 Known = MutableMapping[tuple[str, str], str]
 """The state that was recorded last of each order, by feed and id."""
@@ -31,7 +31,7 @@ class Turn:
     feed: str
     state: str
     before: str | None  # the state that was recorded last
-    change: str  # IMPOSED or LIFTED; empty where the order neither was nor is in force
+    change: Change | None  # None where the order neither was nor is in force
     signed: float | None = None  # seconds since the epoch
     due: int | None = None  # the date of the order that brought the state, seconds since the epoch
     seconds: float | None = None
@@ -73,8 +73,7 @@ def turns_of_version(
         order_before = earlier.get(key)
         if last != GONE and order_before is not None:
             signed = taken[key[0]].published if key[0] in taken else None
-            change = LIFTED if last == State.IN_FORCE.text else ""
-            yield Turn(order_before, key[0], GONE, last, change, signed, None, _since(signed, at))
+            yield Turn(order_before, key[0], GONE, last, _change(last, None), signed, None, _since(signed, at))
 
 
 def turns_of_dates(
@@ -108,10 +107,10 @@ def _due(order: Order, state: State) -> int | None:
     return dates.get(state)
 
 
-def _change(last: str | None, state: State) -> str:
+def _change(last: str | None, state: State | None) -> Change | None:
     if state is State.IN_FORCE:
-        return IMPOSED
-    return LIFTED if last == State.IN_FORCE.text else ""
+        return "imposed"
+    return "lifted" if last == State.IN_FORCE.text else None
 
 
 def _since(begun: float | None, at: float) -> float | None:
