@@ -31,6 +31,13 @@ def change(
     write_delegations(workshop.delegations, delegations)
 
 
+def held_back(workshop: Workshop, now: datetime) -> dict[str, str]:
+    """Seal what is signed; give the roles that wait, each with why."""
+    sealed = seal(workshop, now)
+    assert sealed
+    return sealed.held
+
+
 def orders_at_a_node(workshop: Workshop, folder: Path, now: datetime) -> set[str]:
     publish(workshop, folder / "out")
     version = fetched(workshop, folder / "out", folder / "state", now)
@@ -55,16 +62,13 @@ def test_new_keys_are_not_published_before_they_have_signed(
     change(known, people, threshold=3)
     stage(known, order, id="order-3")
     sign(known, now + HOUR)
-    sealed = seal(known, now + HOUR)
-    assert sealed
-    assert sealed.held.keys() == {"targets", "ministry"}
-    assert "ministry" in sealed.held["targets"]
+    held = held_back(known, now + HOUR)
+    assert held.keys() == {"targets", "ministry"}
+    assert "ministry" in held["targets"]
     assert orders_at_a_node(known, tmp_path, now + HOUR) == {"order-1", "order-2"}
 
     sign_ministry_by_all(known, people, now + HOUR)
-    sealed = seal(known, now + HOUR)
-    assert sealed
-    assert not sealed.held
+    assert not held_back(known, now + HOUR)
     assert orders_at_a_node(known, tmp_path, now + HOUR) == {"order-1", "order-2", "order-3"}
 
 
@@ -79,16 +83,12 @@ def test_new_name_is_not_published_before_the_orders_say_it(
 ) -> None:
     change(known, people, name="Ministry of Samples")
     sign(known, now + HOUR)
-    sealed = seal(known, now + HOUR)
-    assert sealed
-    assert "Ministry of Samples" in sealed.held["ministry"]
+    assert "Ministry of Samples" in held_back(known, now + HOUR)["ministry"]
     assert orders_at_a_node(known, tmp_path, now + HOUR) == {"order-1", "order-2"}
 
     stage(known, order, "ministry", id="order-2")
     sign_ministry(known, people, now + HOUR)
-    sealed = seal(known, now + HOUR)
-    assert sealed
-    assert not sealed.held
+    assert not held_back(known, now + HOUR)
     assert orders_at_a_node(known, tmp_path, now + HOUR) == {"order-1", "order-2"}
 
 
@@ -103,9 +103,7 @@ def test_keys_that_go_back_to_earlier_ones_do_not_end_the_orders(
     sign(known, now + HOUR)
     assert orders_at_a_node(known, tmp_path, now + HOUR) == {"order-1", "order-2"}
     sign_ministry(known, people, now + HOUR)
-    sealed = seal(known, now + HOUR)
-    assert sealed
-    assert not sealed.held
+    assert not held_back(known, now + HOUR)
     assert orders_at_a_node(known, tmp_path, now + HOUR) == {"order-1", "order-2"}
 
 
@@ -126,9 +124,7 @@ def test_delegation_that_comes_before_its_first_signature_is_published(
 ) -> None:
     people.delegate(known, role="office", name=f"Office of the {MINISTRY}")
     sign(known, now)
-    version = seal(known, now)
-    assert version
-    assert version.held == {"office": "nothing of it is signed yet"}
+    assert held_back(known, now) == {"office": "nothing of it is signed yet"}
     assert orders_at_a_node(known, tmp_path, now) == {"order-1", "order-2"}
     told = fetched(known, tmp_path / "out", tmp_path / "state", now).authorities
     assert [(part.role, part.version, part.refusal) for part in told] == [("ministry", 1, ""), ("office", 0, "")]
