@@ -3,11 +3,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from blockd.errors import FeedUnreachable
 from blockd.feeds.signed.fetchers import BoundedFetcher
 from tests.feeds.authority import DAY, Authority, refused
+from tests.webserver import QuietHandler, QuietServer, running
 
 
 @pytest.fixture
@@ -27,16 +27,14 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - so it is declared by its base class
-        pass
+class FolderHandler(QuietHandler, SimpleHTTPRequestHandler):
+    """Serves the folder that it is given."""
 
 
-class FaultyHandler(QuietHandler):
+class FaultyHandler(FolderHandler):
     """Answers for timestamp.json as `fault` says, for everything else as it should."""
 
     fault = ""
-    released = threading.Event()
 
     def do_GET(self) -> None:
         if "timestamp" not in self.path or not self.fault:
@@ -57,19 +55,9 @@ class FaultyHandler(QuietHandler):
             self.answer(200, **{"Content-Length": "1000"})
             self.wfile.write(b'{"signed"')
         elif self.fault == "endless":
-            self.answer(200)
-            while not self.released.is_set():
-                try:
-                    self.wfile.write(b" " * 65536)
-                except OSError:
-                    return
+            self.give_without_end()
         elif self.fault == "slow":
-            self.answer(200)
-            while not self.released.wait(0.01):
-                try:
-                    self.wfile.write(b" ")
-                except OSError:
-                    return
+            self.give_without_end(b" ", pause=0.01)
 
     def answer(self, status: int, **headers: str) -> None:
         self.send_response(status)
@@ -78,29 +66,16 @@ class FaultyHandler(QuietHandler):
         self.end_headers()
 
 
-class QuietServer(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
-        pass  # a client that hangs up is what these tests are about
-
-
 @contextlib.contextmanager
 def serving(
-    authority: Authority, context: ssl.SSLContext | None = None, handler: type[QuietHandler] | None = None
+    authority: Authority, context: ssl.SSLContext | None = None, handler: type[FolderHandler] = FaultyHandler
 ) -> Iterator[int]:
     FaultyHandler.fault = ""
-    FaultyHandler.released.clear()
-    server = QuietServer(("127.0.0.1", 0), partial(handler or FaultyHandler, directory=str(authority.out)))
+    server = QuietServer(partial(handler, directory=str(authority.out)))
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        FaultyHandler.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with running(server):
+        yield server.server_port
 
 
 @pytest.fixture
@@ -142,9 +117,9 @@ def test_bad_server_is_refused_and_the_good_one_accepted_afterwards(
 
 
 def test_nobody_at_the_address_is_unreachable(authority: Authority) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), QuietHandler)
+    server = QuietServer(FolderHandler)
     server.server_close()
-    for url in (f"http://127.0.0.1:{server.server_address[1]}", "https://[::1", "file://elsewhere/list", "ftp://x/"):
+    for url in (f"http://127.0.0.1:{server.server_port}", "https://[::1", "file://elsewhere/list", "ftp://x/"):
         with pytest.raises(FeedUnreachable):
             authority.repository(url).fetch()
 
@@ -194,7 +169,7 @@ def test_certificate_that_the_machine_trusts_is_accepted(
     assert authority.repository(served_over_tls).fetch().targets_version == 1
 
 
-class KeepingHandler(QuietHandler):
+class KeepingHandler(FolderHandler):
     protocol_version = "HTTP/1.1"
     connections: list[object] = []  # noqa: RUF012 - one list for all, cleared by the test
 
