@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.resolver.rig import Rig
+from tests.resolver.rig import HASTY, Rig
 from tests.upstream import UpstreamSimulator
 
 
@@ -12,3 +12,9 @@ from tests.upstream import UpstreamSimulator
 def rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
     """A pipeline that asks `upstream`, and enforces nothing yet."""
     return Rig(tmp_path, upstream.upstream)
+
+
+@pytest.fixture
+def hasty_rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
+    """The same, where `upstream` will be silent."""
+    return Rig(tmp_path, upstream.upstream, timeout=HASTY)

@@ -23,7 +23,8 @@ from blockd.settings import Upstream
 CLIENT = "127.0.0.1"
 STRANGER = "198.51.100.1"
 SINKHOLE = Sinkhole("192.0.2.80", "2001:db8::80", 60)
-TIMEOUT = 0.2  # seconds that a silent upstream is waited for
+PATIENT = 10.0  # seconds that an upstream is waited for which answers: longer than a busy machine holds it up
+HASTY = 0.5  # the same where a test has a silent one
 LAST = 4_000_000_000  # seconds since the epoch at which an order ends that a test may lift
 
 
@@ -62,7 +63,7 @@ class Rig:
         max_ttl: int = 86_400,
         attempts: int = 2,
         refuse_unready: bool = False,
-        timeout: float = TIMEOUT,
+        timeout: float = PATIENT,
         probed: Probed | None = None,
     ) -> None:
         self.folder = folder

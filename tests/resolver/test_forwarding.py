@@ -8,7 +8,7 @@ import pytest
 
 from blockd.metrics import Transport
 from blockd.resolver import forwarder
-from tests.resolver.rig import CLIENT, Rig, question
+from tests.resolver.rig import CLIENT, HASTY, Rig, question
 from tests.upstream import Fault, UpstreamSimulator, closed_port
 
 NAME = "www.example"
@@ -21,7 +21,7 @@ def upstream(upstream: UpstreamSimulator) -> UpstreamSimulator:
 
 
 def pair(folder: Path, first: UpstreamSimulator, second: UpstreamSimulator) -> Rig:
-    return Rig(folder, first.upstream, second.upstream)
+    return Rig(folder, first.upstream, second.upstream, timeout=HASTY)
 
 
 def test_the_question_is_forwarded_with_edns_and_without_the_client(rig: Rig, upstream: UpstreamSimulator) -> None:
@@ -168,9 +168,9 @@ def test_an_upstream_that_fails_is_asked_last_for_a_while(tmp_path: Path, upstre
         assert len(silent.seen) == 2
 
 
-def test_silence_is_told_as_no_reachable_authority(rig: Rig, upstream: UpstreamSimulator) -> None:
+def test_silence_is_told_as_no_reachable_authority(hasty_rig: Rig, upstream: UpstreamSimulator) -> None:
     upstream.faults = {Fault.SILENCE}
-    answer = rig.answer(NAME, use_edns=0)
+    answer = hasty_rig.answer(NAME, use_edns=0)
     assert answer.rcode == "SERVFAIL"
     assert answer.error == (22, f"{upstream.address} did not answer")
     assert len(upstream.seen) == 2
@@ -195,12 +195,14 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp(rig: Rig, upstream: Upst
 
 
 @pytest.mark.parametrize("fault", [Fault.HANG_UP, Fault.SILENCE_OVER_TCP, Fault.TRUNCATED_EVERYWHERE])
-def test_a_truncated_answer_is_never_given_as_a_whole_one(rig: Rig, upstream: UpstreamSimulator, fault: Fault) -> None:
+def test_a_truncated_answer_is_never_given_as_a_whole_one(
+    hasty_rig: Rig, upstream: UpstreamSimulator, fault: Fault
+) -> None:
     upstream.faults = {Fault.TRUNCATED, fault}
-    assert rig.answer(NAME).rcode == "SERVFAIL"
+    assert hasty_rig.answer(NAME).rcode == "SERVFAIL"
     upstream.faults = set()
-    rig.clock.now += forwarder.FAILURE_KEPT
-    assert rig.answer(NAME).records == ["300 198.51.100.1"]
+    hasty_rig.clock.now += forwarder.FAILURE_KEPT
+    assert hasty_rig.answer(NAME).records == ["300 198.51.100.1"]
 
 
 def test_a_big_answer_comes_over_tcp_and_is_truncated_over_udp(rig: Rig, upstream: UpstreamSimulator) -> None:
@@ -212,17 +214,17 @@ def test_a_big_answer_comes_over_tcp_and_is_truncated_over_udp(rig: Rig, upstrea
 
 
 @pytest.mark.parametrize("fault", [Fault.SERVFAIL, Fault.SILENCE, Fault.REFUSED])
-def test_a_failure_is_remembered_for_a_second(rig: Rig, upstream: UpstreamSimulator, fault: Fault) -> None:
+def test_a_failure_is_remembered_for_a_second(hasty_rig: Rig, upstream: UpstreamSimulator, fault: Fault) -> None:
     upstream.faults = {fault}
-    first = rig.answer(NAME, use_edns=0)
+    first = hasty_rig.answer(NAME, use_edns=0)
     asked = len(upstream.seen)
-    rig.clock.now += forwarder.FAILURE_KEPT - 0.01
-    second = rig.answer(NAME, use_edns=0)
+    hasty_rig.clock.now += forwarder.FAILURE_KEPT - 0.01
+    second = hasty_rig.answer(NAME, use_edns=0)
     assert len(upstream.seen) == asked
     assert (first.rcode, first.error) == (second.rcode, second.error)
     upstream.faults = set()
-    rig.clock.now += 0.01
-    assert rig.answer(NAME).records == ["300 198.51.100.1"]
+    hasty_rig.clock.now += 0.01
+    assert hasty_rig.answer(NAME).records == ["300 198.51.100.1"]
 
 
 def test_remembered_failures_are_bounded(
@@ -247,11 +249,11 @@ def test_ad_is_given_to_who_asks_for_it(rig: Rig, upstream: UpstreamSimulator) -
     assert rig.answer(NAME, want_dnssec=True).has(dns.flags.AD)
 
 
-def test_a_name_with_a_zero_octet_is_matched_whole(rig: Rig, upstream: UpstreamSimulator) -> None:
+def test_a_name_with_a_zero_octet_is_matched_whole(hasty_rig: Rig, upstream: UpstreamSimulator) -> None:
     upstream.plan("a\\000b.example", "A", "a\\000b.example. 300 IN A 198.51.100.4")
-    assert rig.answer("a\\000b.example").records == ["300 198.51.100.4"]
+    assert hasty_rig.answer("a\\000b.example").records == ["300 198.51.100.4"]
     upstream.make = lambda query: query[:2] + b"\x81\x80" + query[4:12] + query[12:].replace(b"m", b"n")
-    assert rig.answer("a\\000bcdef.example").rcode == "SERVFAIL"
+    assert hasty_rig.answer("a\\000bcdef.example").rcode == "SERVFAIL"
 
 
 def test_exchanges_are_counted_with_their_duration(rig: Rig) -> None:

@@ -95,7 +95,7 @@ def _until_it_answers(upstream: Upstream, process: subprocess.Popen[bytes], fold
 
 @pytest.fixture
 def knot_rig(tmp_path: Path, knot: Upstream) -> Rig:
-    rig = Rig(tmp_path, knot, timeout=2.0)
+    rig = Rig(tmp_path, knot)
     rig.enforce([(order(), ["telegram.org"])])
     return rig
 

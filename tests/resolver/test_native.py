@@ -16,7 +16,7 @@ import pytest
 from blockd.resolver import engine_name
 from blockd.settings import Upstream
 from blockd.transports import UdpServer
-from tests.resolver.rig import Rig, order, question
+from tests.resolver.rig import HASTY, Rig, order, question
 from tests.upstream import Fault, UpstreamSimulator, closed_port
 
 if engine_name() != "native":
@@ -144,7 +144,7 @@ def test_after_a_silent_upstream_the_next_one_is_asked(make: Make, upstream: Ups
             assert await client.hear() == "NXDOMAIN"
             assert len(upstream.seen) == asked, "it is avoided for a while"
 
-        run(make(upstream.upstream, second.upstream, timeout=0.1), test)
+        run(make(upstream.upstream, second.upstream, timeout=HASTY), test)
 
 
 def test_one_slow_name_does_not_make_its_upstream_be_avoided(make: Make, upstream: UpstreamSimulator) -> None:
@@ -161,7 +161,7 @@ def test_one_slow_name_does_not_make_its_upstream_be_avoided(make: Make, upstrea
                 await asyncio.sleep(0.01)
             assert {seen.name for seen in second.seen} == {"slow.example"}, "all others went where they always go"
 
-        run(make(upstream.upstream, second.upstream, timeout=0.3), test)
+        run(make(upstream.upstream, second.upstream, timeout=2 * HASTY), test)
 
 
 def _refusal(query: bytes) -> bytes:

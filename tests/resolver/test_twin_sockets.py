@@ -143,7 +143,7 @@ def run(twins: Twins, family: socket.AddressFamily, host: str, test: Callable[[P
 def twins(tmp_path: Path, upstream: UpstreamSimulator, monkeypatch: pytest.MonkeyPatch) -> Twins:
     """Both engines on the corpus's ruleset, with the clock that the native one reads itself."""
     upstream.make = answering(PLANNED)
-    made = Twins(tmp_path, upstream.upstream, timeout=5.0)
+    made = Twins(tmp_path, upstream.upstream)
     monkeypatch.setattr(type(made.clock), "__call__", lambda _: time.monotonic())
     made.enforce(corpus.feeds())
     return made

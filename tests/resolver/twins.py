@@ -15,7 +15,7 @@ from blockd.resolver import CacheLimits, Exchange, Forwarder, Resolver
 from blockd.resolver.response import Response, parse
 from blockd.ruleset import Enforced, FeedInput, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
-from tests.resolver.rig import SINKHOLE, TIMEOUT, Clock
+from tests.resolver.rig import PATIENT, SINKHOLE, Clock
 
 NETWORKS = ("127.0.0.0/8", "192.0.2.128/25", "::1/128", "2001:db8:1::/48", "fe80::/10")
 SERVED = ("127.0.0.1", "192.0.2.200", "2001:db8:1::1", "fe80::1%1")
@@ -52,7 +52,7 @@ class Side:
         upstreams: Sequence[Upstream],
         *,
         refuse_unready: bool = False,
-        timeout: float = TIMEOUT,
+        timeout: float = PATIENT,
         cache_size: int = CACHE_SIZE,
     ) -> None:
         self.row: Row = Counters(1).row(0)
