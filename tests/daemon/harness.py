@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -28,6 +29,8 @@ from tests.daemon.answer import Answer
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"  # real lists, where this machine has them
 PATIENCE = 20.0  # seconds after which a condition that a test waits for counts as missed
+SLACK = 2.0  # seconds behind its time within which a busy machine shows what falls due
+EVERY_WORKER = 20  # questions from ports of their own that come to both workers, but for two cases in a million
 PORTS = range(12_000, 32_000)  # below what the kernel gives to outgoing sockets
 HAS_IPV6 = Path("/proc/net/if_inet6").exists() and "00000000000000000000000000000001" in Path(
     "/proc/net/if_inet6"
@@ -48,6 +51,14 @@ def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE)
         if time.monotonic() > deadline:
             raise AssertionError(f"not in {seconds:.0f} seconds: {what}")
         time.sleep(0.01)
+
+
+def everywhere(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until a condition that asks one worker, whichever the kernel takes, holds at all of them.
+
+    Workers change over one after the other, so that what one answers is not yet what the next question is told.
+    """
+    until(lambda: all(condition() for _ in range(EVERY_WORKER)), what, seconds)
 
 
 def free_port() -> int:
@@ -265,6 +276,11 @@ class Daemon:
         """Ask with dig and give what it prints."""
         command = ["dig", "@127.0.0.1", "-p", str(self.dns_port), "+tries=1", "+time=5", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout  # noqa: S603
+
+    def dig_address(self, name: str) -> tuple[str, int]:
+        """Ask with dig; give the address, empty where there is none, and its TTL in seconds."""
+        found = re.search(rf"^{re.escape(name)}\.\s+(\d+)\s+IN\s+A\s+(\S+)$", self.dig(name), re.MULTILINE)
+        return (found[2], int(found[1])) if found else ("", 0)
 
     def get(self, path: str) -> tuple[int, bytes]:
         """GET from the admin port."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from blockd.daemon.audit.verifying import Verified, verify_log
-from tests.daemon.harness import Daemon, until, write_list
+from tests.daemon.harness import Daemon, everywhere, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -46,9 +46,9 @@ def test_everything_that_counts_is_recorded_and_nothing_about_clients(daemon: Da
     publisher.lift("order-1", at)
     publisher.order("order-2", ["open-2.example"])
     publisher.publish()
-    until(lambda: daemon.ask("open-2.example").addresses == ["127.0.0.1"], "the news are enforced")
+    everywhere(lambda: daemon.ask("open-2.example").addresses == ["127.0.0.1"], "the news are enforced")
     daemon.ask("asked.example")
-    until(lambda: daemon.ask("listed.example").addresses != ["127.0.0.1"], "the order is lifted")
+    everywhere(lambda: daemon.ask("listed.example").addresses != ["127.0.0.1"], "the order is lifted")
     assert daemon.run_verb("rollback", "1", "--reason", "to see").returncode == 0
     assert daemon.run_verb("rollback", "--release", "--reason", "seen").returncode == 0
     good = publisher.out.rename(publisher.out.with_name("good"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.authorities import Authorities
-from tests.daemon.harness import Daemon, has_dig, put, request, until
+from tests.daemon.harness import Daemon, everywhere, has_dig, put, request, until
 from tests.daemon.mirror import mirrored
 from tests.upstream import UpstreamSimulator
 
@@ -73,7 +73,7 @@ def test_what_is_damaged_of_one_authority_costs_only_its_own_news(authorities: A
             file.parent.mkdir(parents=True, exist_ok=True)
             put(file, path.read_bytes())
 
-    until(lambda: daemon.ask("open-0.example").addresses == SINKHOLE, "the news of the first are enforced")
+    everywhere(lambda: daemon.ask("open-0.example").addresses == SINKHOLE, "the news of the first are enforced")
     assert daemon.ask("open-2.example").addresses == SINKHOLE
     assert daemon.ask("open-1.example").addresses != SINKHOLE
     assert blocked(daemon) == ALL, "also what the damaged one gave before"
@@ -88,14 +88,16 @@ def test_what_is_damaged_of_one_authority_costs_only_its_own_news(authorities: A
     assert (shown.returncode, f"    REFUSED: {sentence}\n" in shown.stdout) == (1, True)
 
     put(authorities.metadata("court"), (prepared / "metadata" / authorities.metadata("court").name).read_bytes())
-    until(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "it is whole again")
+    everywhere(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "it is whole again")
     assert alarms(daemon) == set()
 
 
 def test_end_of_an_authority_stops_its_orders_or_marks_them_as_stale(authorities: Authorities, daemon: Daemon) -> None:
     assert "not renewed in time" not in daemon.dig("court.example")
     authorities.publish(telecom=timedelta(seconds=6), court=timedelta(seconds=6))
-    until(lambda: blocked(daemon) == ALL - {"telecom.example"}, "the orders of the one that stops are out of force")
+    everywhere(
+        lambda: blocked(daemon) == ALL - {"telecom.example"}, "the orders of the one that stops are out of force"
+    )
     until(lambda: daemon.metric("blockd_orders_stale", feed="national") == 1, "the other's are stale")
     assert "Sample Court; list not renewed in time; objections: objections@example.net" in daemon.dig("court.example")
     assert "not renewed in time" not in daemon.dig("bank.example")
@@ -109,6 +111,6 @@ def test_end_of_an_authority_stops_its_orders_or_marks_them_as_stale(authorities
     assert daemon.metric("blockd_authority_expires_in_seconds", feed="national", authority="bank") > 0
     assert {("BlockdAuthorityExpired", "telecom"), ("BlockdAuthorityExpired", "court")} <= alarms(daemon)
     authorities.publish()
-    until(lambda: blocked(daemon) == ALL, "it is signed anew")
-    until(lambda: "not renewed in time" not in daemon.dig("court.example"), "nothing is stale")
+    everywhere(lambda: blocked(daemon) == ALL, "it is signed anew")
+    everywhere(lambda: "not renewed in time" not in daemon.dig("court.example"), "nothing is stale")
     until(lambda: alarms(daemon) == set(), "no alarm is up")

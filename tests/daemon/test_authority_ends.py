@@ -7,7 +7,7 @@ from pathlib import Path
 
 from blockd.feeds.bundle import AuthorityVersion
 from tests.daemon.bundled import Bundles
-from tests.daemon.harness import Daemon, until
+from tests.daemon.harness import Daemon, everywhere, until
 from tests.upstream import UpstreamSimulator
 
 SINKHOLE = ["127.0.0.1"]
@@ -48,7 +48,7 @@ def test_each_authority_ends_by_itself_as_the_config_says_over_a_restart_until_i
         assert alarms(daemon) == {("BlockdAuthorityExpiresSoon", "telecom"), ("BlockdAuthorityExpiresSoon", "courts")}
         version = daemon.status()["ruleset"]["version"]
         lists.give(part("telecom", 2), part("courts", 2))
-        until(lambda: blocked(daemon) == everything - {"telecom.example"}, "the one that stops is out of force")
+        everywhere(lambda: blocked(daemon) == everything - {"telecom.example"}, "the one that stops is out of force")
         until(lambda: daemon.feed("ministry")["stale"] == 1, "the one that goes on is stale")
         assert daemon.metric("blockd_orders_stale", feed="ministry") == 1
         assert daemon.metric("blockd_authority_expires_in_seconds", feed="ministry", authority="telecom") < 0
@@ -76,7 +76,7 @@ def test_each_authority_ends_by_itself_as_the_config_says_over_a_restart_until_i
         assert blocked(daemon) == everything - {"telecom.example"}
 
         lists.give(part("telecom"), part("courts"))
-        until(lambda: blocked(daemon) == everything, "it is in force again")
+        everywhere(lambda: blocked(daemon) == everything, "it is in force again")
         until(lambda: daemon.metric("blockd_orders_stale", feed="ministry") == 0, "nothing is stale")
         assert daemon.status()["ruleset"]["version"] == version
         assert alarms(daemon) == set()
@@ -91,11 +91,11 @@ def test_where_the_whole_feed_has_ended_each_authority_has_its_own_word(
     with Daemon(tmp_path / "daemon", feed, upstream=resolver.address, program="tests.daemon.bundled") as daemon:
         assert len(blocked(daemon)) == 3
         lists.give(part("telecom"), part("courts"), expires=5)
-        until(lambda: blocked(daemon) == {"courts.example"}, "the others are out of force")
+        everywhere(lambda: blocked(daemon) == {"courts.example"}, "the others are out of force")
         until(lambda: daemon.metric("blockd_orders_stale", feed="ministry") == 1, "what goes on is stale")
         assert ("BlockdFeedExpired", "") in alarms(daemon)
         lists.give(part("telecom"), part("courts"))
-        until(lambda: len(blocked(daemon)) == 3, "all are in force again")
+        everywhere(lambda: len(blocked(daemon)) == 3, "all are in force again")
         assert daemon.metric("blockd_orders_stale", feed="ministry") == 0
 
 
@@ -110,7 +110,7 @@ def test_what_one_authority_gives_is_refused_once_and_the_feed_goes_on(
         wrong = part("telecom", reason="signature", refusal="Too few keys of telecom have signed.")
         lists.order("order-4", "courts", "new.example")
         lists.give(wrong, part("courts"))
-        until(lambda: daemon.ask("new.example").addresses == SINKHOLE, "the others' news are enforced")
+        everywhere(lambda: daemon.ask("new.example").addresses == SINKHOLE, "the others' news are enforced")
         assert len(blocked(daemon)) == 3
         assert alarms(daemon) == {("BlockdAuthorityRefused", "telecom")}
         looks = len(lists.looks())

@@ -8,7 +8,7 @@ import pytest
 
 from blockd.names import key_from_text, name_digest
 from blockd.publish.documents import to_bytes
-from tests.daemon.harness import Daemon, request, until, write_list
+from tests.daemon.harness import Daemon, everywhere, request, write_list
 from tests.daemon.publisher import Publisher
 from tests.feeds.authority import forge
 from tests.upstream import UpstreamSimulator
@@ -56,7 +56,7 @@ def test_no_word_of_the_name(
     other = {"name": "other", "type": "domains", "path": str(tmp_path / "list"), "interval": "200ms"}
     heard: list[bytes] = []
     with Daemon(tmp_path / "daemon", publisher.feed(), other, upstream=resolver.address, log_level="info") as daemon:
-        until(lambda: daemon.ask(NAME).addresses == ["127.0.0.1"], "the order is enforced")
+        everywhere(lambda: daemon.ask(NAME).addresses == ["127.0.0.1"], "the order is enforced")
         for name in (NAME, f"www.{NAME}"):
             for kind, tcp in (("A", False), ("AAAA", True), ("HTTPS", False)):
                 answer = daemon.ask(name, kind, tcp=tcp, edns=True)
@@ -76,7 +76,7 @@ def test_no_word_of_the_name(
         heard += [daemon.get(path)[1] for path in (*paths, "/", "/healthz", "/readyz")]
         assert daemon.metric("blockd_hits_total", order="hidden-1", platform="confidential") > 0
         write_list(tmp_path / "list", ["open-3.example", "open-4.example"])
-        until(lambda: daemon.ask("open-4.example").addresses == ["127.0.0.1"], "other news are enforced")
+        everywhere(lambda: daemon.ask("open-4.example").addresses == ["127.0.0.1"], "other news are enforced")
         verbs = (("status",), ("versions",), ("diff", "1", "2"), ("lookup", NAME), ("lookup", f"www.{NAME}", "--json"))
         for verb in verbs if engine == "native" else verbs[-2:]:
             done = daemon.run_verb(*verb)

@@ -8,7 +8,7 @@ import pytest
 
 from blockd.cli import main
 from tests.daemon.authorities import NAMES, Authorities
-from tests.daemon.harness import Daemon, has_dig, request, until
+from tests.daemon.harness import Daemon, everywhere, has_dig, request, until
 from tests.upstream import UpstreamSimulator
 
 HIDDEN = "kestrel-hideout.example"
@@ -54,7 +54,7 @@ def test_nobody_tells_the_name_from_the_order_to_its_lifting(
             "--legal-basis", "Sample regulation 1", "--contact", "objections@example.net", "--from", "2026-01-01",
             "--expires", "never", "--name", HIDDEN, workshop,
         )  # fmt: skip
-        until(lambda: daemon.ask(HIDDEN).addresses == SINKHOLE, "the order is enforced")
+        everywhere(lambda: daemon.ask(HIDDEN).addresses == SINKHOLE, "the order is enforced")
         ede = f"(Censored): (order {ORDER}, {NAMES['court']}; objections: objections@example.net)"
         assert ede in daemon.dig(f"www.{HIDDEN}")
         for accept in ("text/html", "application/problem+json"):
@@ -68,7 +68,7 @@ def test_nobody_tells_the_name_from_the_order_to_its_lifting(
         hear_verb("lookup", HIDDEN)
         ask_everybody()
         publish("order", "lift", workshop, ORDER, "--reason", "The court has ended it.")
-        until(lambda: daemon.ask(HIDDEN).addresses == OPEN, "the order is lifted")
+        everywhere(lambda: daemon.ask(HIDDEN).addresses == OPEN, "the order is lifted")
         assert daemon.lookup(HIDDEN)["claims"] == [], "of a name that is asked for, nobody tells that it was listed"
         ask_everybody()
         heard += [daemon.log.encode(), daemon.banner.encode()]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.asking import Asking
-from tests.daemon.harness import Daemon, until, write_list
+from tests.daemon.harness import Daemon, everywhere, until, write_list
 from tests.upstream import UpstreamSimulator
 
 SINKHOLE = ["127.0.0.1"]
@@ -56,7 +56,7 @@ def test_dns_goes_on_without_the_control_process_and_feeds_with_the_next(daemon:
     assert [worker["enforcing"] for worker in told["workers"]] == [told["ruleset"]["version"]] * 2
     assert all(worker["pid"] for worker in told["workers"])
     write_list(daemon.folder / "list", ["listed.example", "later-1.example"])
-    until(lambda: daemon.ask("later-1.example").addresses == SINKHOLE, "the list is taken")
+    everywhere(lambda: daemon.ask("later-1.example").addresses == SINKHOLE, "the list is taken")
     assert daemon.banner.count("Try:") == 1
 
 
@@ -68,7 +68,7 @@ def test_worker_and_control_process_killed_together_come_back(daemon: Daemon) ->
     assert not set(victims) & set(daemon.children())
     assert daemon.ask("listed.example", timeout=10).addresses == SINKHOLE
     write_list(daemon.folder / "list", ["listed.example", "later-2.example"])
-    until(lambda: daemon.ask("later-2.example").addresses == SINKHOLE, "the list is taken")
+    everywhere(lambda: daemon.ask("later-2.example").addresses == SINKHOLE, "the list is taken")
 
 
 def test_children_end_by_themselves_when_the_supervisor_is_killed(daemon: Daemon) -> None:

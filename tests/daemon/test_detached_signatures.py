@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.daemon.harness import DATA, Daemon, put, until
+from tests.daemon.harness import DATA, Daemon, everywhere, put, until
 from tests.upstream import UpstreamSimulator
 
 COMLOT = DATA / "comlot"
@@ -43,7 +43,7 @@ def is_blocked(daemon: Daemon, name: str) -> bool:
 
 
 def test_the_signed_list_is_enforced_and_a_changed_one_is_not(daemon: Daemon) -> None:
-    until(lambda: is_blocked(daemon, "www.bet365.com"), "the signed list is enforced")
+    everywhere(lambda: is_blocked(daemon, "www.bet365.com"), "the signed list is enforced")
     changed = (COMLOT / "comlot_blacklist_20191126.txt").read_bytes().replace(b"bet365.com\n", b"")
     put(daemon.folder / LIST, changed)
     until(lambda: "no valid signature" in (daemon.feed("comlot")["refusal"] or ""), "the changed list is refused")
@@ -56,12 +56,12 @@ def test_the_next_version_waits_for_its_signature(daemon: Daemon) -> None:
     until(lambda: "no valid signature" in (daemon.feed("comlot")["refusal"] or ""), "the list alone is refused")
     assert not is_blocked(daemon, "efbet.net")
     publish(daemon, "20200317", (".sign",))
-    until(lambda: is_blocked(daemon, "efbet.net"), "the list is enforced once it is signed")
+    everywhere(lambda: is_blocked(daemon, "efbet.net"), "the list is enforced once it is signed")
     until(lambda: not daemon.feed("comlot")["refusal"], "the feed is good again")
 
 
 def test_the_ad_blockers_list_beside_it_keeps_its_exceptions_to_itself(daemon: Daemon) -> None:
-    until(lambda: is_blocked(daemon, "x.ads.example"), "the ad blocker's list is enforced")
+    everywhere(lambda: is_blocked(daemon, "x.ads.example"), "the ad blocker's list is enforced")
     assert is_blocked(daemon, "one.ads-site.example")
     assert not is_blocked(daemon, "x.one.ads-site.example")
     assert is_blocked(daemon, "bet365.com")

@@ -16,7 +16,7 @@ from blockd.feeds.overrides import Override
 from blockd.ruleset import Catalogue
 from blockd.ruleset.catalogue import OrderRecord
 from blockd.settings import OverridesFeed
-from tests.daemon.harness import Daemon, blockd, until, write_list
+from tests.daemon.harness import Daemon, blockd, everywhere, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.feeds.builder import domains, signed
 from tests.ruleset.lists import order
@@ -145,7 +145,7 @@ def test_orders_of_a_signed_list_stop_at_its_end_and_over_a_restart_until_it_is_
     with Daemon(tmp_path / "daemon", feed, other, upstream=resolver.address) as daemon:
         assert daemon.ask("listed.example").addresses == SINKHOLE
         publisher.publish(life=timedelta(seconds=2))
-        until(lambda: daemon.ask("listed.example").addresses != SINKHOLE, "its orders are out of force")
+        everywhere(lambda: daemon.ask("listed.example").addresses != SINKHOLE, "its orders are out of force")
         assert daemon.ask("other.example").addresses == SINKHOLE
         until(lambda: "Feed ministry has ended" in daemon.log, "the end is told")
         assert daemon.log.count("go out of force until it is good again") == 1
@@ -154,14 +154,14 @@ def test_orders_of_a_signed_list_stop_at_its_end_and_over_a_restart_until_it_is_
         assert told.returncode == 1
         assert "ENDED: its orders are out of force (at_expiry)" in told.stdout
         write_list(tmp_path / "list", ["other.example", "more.example"])
-        until(lambda: daemon.ask("more.example").addresses == SINKHOLE, "another feed's news are enforced")
+        everywhere(lambda: daemon.ask("more.example").addresses == SINKHOLE, "another feed's news are enforced")
         assert daemon.ask("listed.example").addresses != SINKHOLE
         daemon.stop()
         daemon.launch()
         assert daemon.first_answer("listed.example").addresses != SINKHOLE
         daemon.wait_for_banner()
         publisher.publish()
-        until(lambda: daemon.ask("listed.example").addresses == SINKHOLE, "its orders are in force again")
+        everywhere(lambda: daemon.ask("listed.example").addresses == SINKHOLE, "its orders are in force again")
         assert daemon.feed("ministry")["ended"] is False
 
 
@@ -174,9 +174,9 @@ def test_a_list_that_cannot_be_looked_at_for_long_stops(tmp_path: Path, resolver
         assert daemon.ask("listed.example").addresses == SINKHOLE
         assert 0 < daemon.metric("blockd_feed_expires_in_seconds", feed="national") <= 3
         (tmp_path / "list").rename(tmp_path / "away")
-        until(lambda: daemon.ask("listed.example").addresses != SINKHOLE, "it is out of force")
+        everywhere(lambda: daemon.ask("listed.example").addresses != SINKHOLE, "it is out of force")
         (tmp_path / "away").rename(tmp_path / "list")
-        until(lambda: daemon.ask("listed.example").addresses == SINKHOLE, "it is in force again")
+        everywhere(lambda: daemon.ask("listed.example").addresses == SINKHOLE, "it is in force again")
 
 
 def test_by_default_a_feed_goes_on_after_its_end(tmp_path: Path, resolver: UpstreamSimulator) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.daemon.harness import Daemon, blockd, until, write_list
+from tests.daemon.harness import Daemon, blockd, everywhere, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -72,8 +72,8 @@ def test_another_list_of_protected_names_lets_go_of_what_was_held_back(daemon: D
     daemon.stop()
     (daemon.folder / "own.txt").write_text("name-1.example\n", encoding="utf-8")
     daemon.start()
-    until(lambda: daemon.ask("www.own.example").addresses == ["127.0.0.1"], "the list is compiled anew")
-    until(lambda: daemon.ask("name-1.example").addresses != ["127.0.0.1"], "the list is compiled anew")
+    everywhere(lambda: daemon.ask("www.own.example").addresses == ["127.0.0.1"], "the list is compiled anew")
+    everywhere(lambda: daemon.ask("name-1.example").addresses != ["127.0.0.1"], "the list is compiled anew")
     assert daemon.feed("national")["held"]["reasons"]["protected"]["samples"] == ["bi.go.id", "name-1.example"]
 
 

@@ -13,7 +13,7 @@ import dns.opcode
 import dns.rcode
 
 from tests.daemon.bundled import Bundles
-from tests.daemon.harness import Daemon, until
+from tests.daemon.harness import Daemon, everywhere, until
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -43,15 +43,17 @@ def test_news_are_enforced_soon_after_a_hint_by_http_by_notify_and_by_refresh(
         publisher.order("order-2", ["open-1.example"])
         publisher.publish()
         assert daemon.post("/api/hint", {"feed": "ministry"}) == (202, {"feeds": ["ministry"]})
-        until(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "a hint of one feed has woken it")
+        everywhere(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "a hint of one feed has woken it")
         publisher.order("order-3", ["open-2.example"])
         publisher.publish()
         assert daemon.post("/api/hint", {})[0] == 202
-        until(lambda: daemon.ask("open-2.example").addresses == SINKHOLE, "a hint of all signed feeds has woken it")
+        everywhere(
+            lambda: daemon.ask("open-2.example").addresses == SINKHOLE, "a hint of all signed feeds has woken it"
+        )
         publisher.order("order-4", ["open-3.example"])
         publisher.publish()
         assert notify(daemon) == "NOERROR"
-        until(lambda: daemon.ask("open-3.example").addresses == SINKHOLE, "a NOTIFY has woken it")
+        everywhere(lambda: daemon.ask("open-3.example").addresses == SINKHOLE, "a NOTIFY has woken it")
         publisher.order("order-5", ["open-4.example"])
         publisher.publish()
         told = daemon.run_verb("refresh", "ministry")

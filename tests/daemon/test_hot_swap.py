@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.asking import Asking
-from tests.daemon.harness import Daemon, until, write_list
+from tests.daemon.harness import Daemon, everywhere, write_list
 from tests.upstream import UpstreamSimulator
 
 CONTROLS = ["always.example", "always-too.example"]
@@ -52,7 +52,7 @@ def test_updates_under_questions_lose_none_and_show_at_once(daemon: Daemon) -> N
 
 def test_watched_list_is_taken_by_itself(daemon: Daemon) -> None:
     write_list(daemon.folder / "list", [*CONTROLS, "watched.example"])
-    until(lambda: daemon.ask("watched.example").addresses == SINKHOLE, "the list is taken")
+    everywhere(lambda: daemon.ask("watched.example").addresses == SINKHOLE, "the list is taken")
     assert "enforced" in daemon.log
 
 
@@ -61,7 +61,7 @@ def test_rewritten_list_is_taken_when_it_rests(daemon: Daemon) -> None:
         for number in range(50):
             file.write(f"appended-{number}.example\n")
             file.flush()
-    until(lambda: daemon.ask("appended-49.example").addresses == SINKHOLE, "the list is taken")
+    everywhere(lambda: daemon.ask("appended-49.example").addresses == SINKHOLE, "the list is taken")
     assert daemon.metric("blockd_feed_refused_total") == 0
 
 
@@ -72,7 +72,7 @@ def test_hangup_signal_fetches_at_once(tmp_path: Path, resolver: UpstreamSimulat
         write_list(tmp_path / "list", [*CONTROLS, "hung-up.example"])
         assert daemon.process is not None
         daemon.process.send_signal(signal.SIGHUP)
-        until(lambda: daemon.ask("hung-up.example").addresses == SINKHOLE, "the list is taken")
+        everywhere(lambda: daemon.ask("hung-up.example").addresses == SINKHOLE, "the list is taken")
         assert daemon.process.poll() is None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.authorities import Authorities
-from tests.daemon.harness import Daemon, until
+from tests.daemon.harness import Daemon, everywhere, until
 from tests.daemon.mirror import ENDLESS, Lie, Mirror, mirrored
 from tests.upstream import UpstreamSimulator
 
@@ -91,14 +91,16 @@ def test_whatever_one_mirror_says_the_other_ones_orders_are_enforced(
 ) -> None:
     made = lies(authorities, tmp_path)
     assert made.keys() == LIES.keys()
-    until(lambda: daemon.ask("open-8.example").addresses == SINKHOLE, "there is something older than what is enforced")
+    everywhere(
+        lambda: daemon.ask("open-8.example").addresses == SINKHOLE, "there is something older than what is enforced"
+    )
     for number, (lie, reason) in enumerate(LIES.items()):
         liar, honest = mirrors if leader(daemon) == mirrors[0].url else mirrors[::-1]
         liar.lie = made[lie]
         authorities.order("telecom", f"new-{number}", [f"open-{number}.example"])
         authorities.publish()
         published = len(honest.given)
-        until(lambda: daemon.ask(f"open-{number}.example").addresses == SINKHOLE, lie)  # noqa: B023 - used at once
+        everywhere(lambda: daemon.ask(f"open-{number}.example").addresses == SINKHOLE, lie)  # noqa: B023 - used at once
         paths = [path for path, _ in honest.given]
         (fetched,) = [at for at, path in enumerate(paths) if path.endswith(f".new-{number}.json")]
         assert paths[published:fetched].count(TIMESTAMP) <= LOOKS
@@ -132,5 +134,5 @@ def test_where_both_lie_what_was_enforced_before_stays(
         assert f"  mirror {mirror.url}" in shown.stdout
         assert f"    REFUSED ({reason}): {told(daemon, mirror)[1]}\n" in shown.stdout
     mirrors[1].lie = None
-    until(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "one is honest again")
+    everywhere(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "one is honest again")
     assert daemon.feed("national")["refusal"] is None

@@ -15,7 +15,7 @@ import pytest
 from blockd.cli import main
 from blockd.publish.list_record import ListRecord
 from tests.daemon.authorities import NAMES, Authorities, grown
-from tests.daemon.harness import Daemon, until
+from tests.daemon.harness import Daemon, everywhere, until
 from tests.daemon.mirror import Mirror, mirrored
 from tests.upstream import UpstreamSimulator
 
@@ -124,7 +124,9 @@ def test_a_day_of_a_national_repository(
     authorities.orders("bank", {LIST: ()}, list={"steps": false})
     authorities.order("court", "court-new", ["open-1.example"])
     authorities.publish()
-    until(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "another authority's news are enforced", PATIENCE)
+    everywhere(
+        lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "another authority's news are enforced", PATIENCE
+    )
     (refusal,) = filter(None, (part["refusal"] for part in daemon.feed("national")["authorities"]))
     assert f"comes out as {LISTED:,} names" in refusal
     assert f"{LISTED + 1:,} in" in refusal

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import Daemon, until
+from tests.daemon.harness import Daemon, everywhere
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -43,7 +43,7 @@ def test_override_is_enforced_at_once_and_ends_on_its_second(daemon: Daemon) -> 
     assert daemon.ask("open-1.example").addresses == ["192.0.2.1"]
     assert daemon.lookup("open-1.example")["verdict"] == "allow"
     assert daemon.status()["overrides"][0]["name"] == "open-1.example"
-    until(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "it has ended")
+    everywhere(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "it has ended")
     assert time.time() >= end.timestamp()
     assert daemon.status()["overrides"] == []
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.daemon.authorities import NAMES, THRESHOLD, Authorities, grown, text
-from tests.daemon.harness import Daemon, blockd, until
+from tests.daemon.harness import Daemon, blockd, everywhere, until
 from tests.upstream import UpstreamSimulator
 
 SINKHOLE = ["127.0.0.1"]
@@ -78,7 +78,7 @@ def test_signatures_of_several_people_are_proved_here_and_elsewhere_before_and_a
 
     authorities.lift("court", "court-1")
     authorities.publish()
-    until(lambda: daemon.ask(NAME).addresses != SINKHOLE, "the order is lifted")
+    everywhere(lambda: daemon.ask(NAME).addresses != SINKHOLE, "the order is lifted")
     until(lambda: daemon.metric("blockd_order_to_enforcement_seconds_count", change="lifted") == 1, "it is recorded")
     after = _now()
     told = prove(daemon, NAME, after, "--export", str(tmp_path / "after.json"), code=1)
@@ -120,7 +120,7 @@ def test_statement_is_verified_and_the_chain_goes_on_after_a_restart(
     daemon.start()
     authorities.order("telecom", "telecom-1", ["open-1.example"])
     authorities.publish()
-    until(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "the news are enforced")
+    everywhere(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "the news are enforced")
     until(lambda: daemon.metric("blockd_order_to_enforcement_seconds_count", change="imposed") == 1, "it is recorded")
     log = verified(daemon)
     assert log["head"]["number"] > told["audit"]["number"], "it goes on behind what was stated"

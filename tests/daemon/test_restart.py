@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from blockd.ruleset.format import FORMAT
-from tests.daemon.harness import Daemon, until, write_list
+from tests.daemon.harness import Daemon, everywhere, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -63,7 +63,7 @@ def test_older_version_is_used_where_the_current_one_is_damaged(tmp_path: Path, 
     with daemon:
         assert daemon.ask("listed.example").addresses == SINKHOLE
         assert "Version 2 is passed over at start" in daemon.log
-        until(lambda: daemon.ask("second.example").addresses == SINKHOLE, "what was accepted is compiled anew")
+        everywhere(lambda: daemon.ask("second.example").addresses == SINKHOLE, "what was accepted is compiled anew")
         assert daemon.ask("first.example").rcode == "NXDOMAIN"
 
 
@@ -130,7 +130,7 @@ def test_changed_config_of_a_feed_is_enforced_from_what_it_gave(tmp_path: Path, 
     (tmp_path / "list").unlink()
     daemon.settings["feeds"] = [{**feed, "action": "nxdomain"}]
     with daemon:
-        until(lambda: daemon.ask("listed.example").rcode == "NXDOMAIN", "the new action is enforced")
+        everywhere(lambda: daemon.ask("listed.example").rcode == "NXDOMAIN", "the new action is enforced")
 
 
 def _refusal(daemon: Daemon, name: str) -> object:

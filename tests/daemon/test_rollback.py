@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.daemon.asking import Asking
-from tests.daemon.harness import Daemon, put, until, write_list
+from tests.daemon.harness import Daemon, everywhere, put, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -242,7 +242,7 @@ def test_orders_that_have_ended_stay_ended_in_an_older_version(tmp_path: Path, r
         assert daemon.ask("open-2.example").addresses == SINKHOLE
         publisher.order("order-3", ["open-3.example"])
         publisher.publish()
-        until(lambda: daemon.ask("open-3.example").addresses == SINKHOLE, "the new order is enforced")
+        everywhere(lambda: daemon.ask("open-3.example").addresses == SINKHOLE, "the new order is enforced")
         until(lambda: time.time() >= end.timestamp(), "order 2 has expired")
         roll_back(daemon, 1)
         assert daemon.ask("listed.example").addresses == SINKHOLE
@@ -261,7 +261,7 @@ def test_control_process_killed_in_the_middle_of_the_swap_is_followed_by_one_tha
     os.kill(worker, signal.SIGCONT)
     asking.join()
     until(lambda: daemon.control_pid() != control and daemon.is_ready(), "the control process is back")
-    until(lambda: enforces(daemon, FIRST), "the version that was asked for is enforced")
+    everywhere(lambda: enforces(daemon, FIRST), "the version that was asked for is enforced")
     assert daemon.status()["pinned"]["version"] == 1
     assert (daemon.state_dir / "rulesets" / "current").read_text() == "1\n"
     assert release(daemon)["version"] == 2
@@ -277,7 +277,7 @@ def test_worker_that_does_not_answer_in_time_makes_the_rollback_fail_and_nothing
     assert status == 400
     assert "did not take version 1" in told["error"]
     assert daemon.status()["pinned"] is None
-    until(lambda: enforces(daemon, SECOND), "the version before is enforced by all")
+    everywhere(lambda: enforces(daemon, SECOND), "the version before is enforced by all")
     daemon.wait_for_version(2)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import Daemon, put, until
+from tests.daemon.harness import SLACK, Daemon, everywhere, put, until
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -33,10 +33,10 @@ def test_order_is_enforced_when_published_and_ends_when_lifted(publisher: Publis
     assert daemon.ask("open-3.example").addresses == ["192.0.2.3"]
     publisher.order("order-2", ["open-3.example"])
     publisher.publish()
-    until(lambda: daemon.ask("open-3.example").addresses == SINKHOLE, "the order is enforced")
+    everywhere(lambda: daemon.ask("open-3.example").addresses == SINKHOLE, "the order is enforced")
     publisher.lift("order-2", datetime.now(UTC))
     publisher.publish()
-    until(lambda: daemon.ask("open-3.example").addresses == ["192.0.2.3"], "the order is lifted")
+    everywhere(lambda: daemon.ask("open-3.example").addresses == ["192.0.2.3"], "the order is lifted")
     assert daemon.ask("listed.example").addresses == SINKHOLE
     told = daemon.lookup("open-3.example")
     assert (told["verdict"], told["claims"][0]["state"]) == ("resolved", "lifted")
@@ -44,7 +44,7 @@ def test_order_is_enforced_when_published_and_ends_when_lifted(publisher: Publis
 
 
 def test_lifting_at_a_time_to_come_needs_no_download(publisher: Publisher, daemon: Daemon) -> None:
-    at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
     publisher.lift("order-1", at)
     publisher.publish()
     until(lambda: _lifted_on(daemon) is not None, "the news are enforced")
@@ -52,23 +52,23 @@ def test_lifting_at_a_time_to_come_needs_no_download(publisher: Publisher, daemo
     shutil.rmtree(publisher.out)
     assert time.time() < at.timestamp(), "this machine was too slow for the test"
     assert daemon.ask("listed.example").addresses == SINKHOLE
-    until(lambda: daemon.ask("listed.example").rcode == "NXDOMAIN", "the order is lifted")
-    assert 0 <= time.time() - at.timestamp() < 0.5
+    everywhere(lambda: daemon.ask("listed.example").rcode == "NXDOMAIN", "the order is lifted")
+    assert 0 <= time.time() - at.timestamp() < SLACK
     assert daemon.status()["ruleset"]["version"] == version
     until(lambda: "Order order-1 of Sample Authority is lifted from now on." in daemon.log, "it is logged")
 
 
 def test_order_takes_force_and_expires_on_the_second(publisher: Publisher, daemon: Daemon) -> None:
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
-    end = start + timedelta(seconds=1)
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
+    end = start + timedelta(seconds=3)
     publisher.order("order-2", ["open-4.example"], in_force_from=_text(start), expires=_text(end))
     publisher.publish()
     until(lambda: len(daemon.lookup("open-4.example")["claims"]) == 1, "the news are enforced")
     assert daemon.ask("open-4.example").addresses == ["192.0.2.4"]
-    until(lambda: daemon.ask("open-4.example").addresses == SINKHOLE, "the order is in force")
-    assert 0 <= time.time() - start.timestamp() < 0.5
-    until(lambda: daemon.ask("open-4.example").addresses == ["192.0.2.4"], "the order has expired")
-    assert 0 <= time.time() - end.timestamp() < 0.5
+    everywhere(lambda: daemon.ask("open-4.example").addresses == SINKHOLE, "the order is in force")
+    assert 0 <= time.time() - start.timestamp() < SLACK
+    everywhere(lambda: daemon.ask("open-4.example").addresses == ["192.0.2.4"], "the order has expired")
+    assert 0 <= time.time() - end.timestamp() < SLACK
 
 
 def test_repository_signed_by_others_is_refused(tmp_path: Path, publisher: Publisher, daemon: Daemon) -> None:
@@ -89,7 +89,7 @@ def test_older_list_is_refused(tmp_path: Path, publisher: Publisher, daemon: Dae
     shutil.copytree(publisher.out, tmp_path / "older")
     publisher.order("order-2", ["open-6.example"])
     publisher.publish()
-    until(lambda: daemon.ask("open-6.example").addresses == SINKHOLE, "the order is enforced")
+    everywhere(lambda: daemon.ask("open-6.example").addresses == SINKHOLE, "the order is enforced")
     good = publisher.out.rename(tmp_path / "good")
     (tmp_path / "older").rename(publisher.out)
     _assert_refused(daemon, "rollback")
@@ -131,7 +131,7 @@ def test_changed_order_is_refused(tmp_path: Path, publisher: Publisher, daemon: 
     publisher.out.rename(changed)
     good.rename(publisher.out)
     publisher.publish()
-    until(lambda: daemon.ask("open-7.example").addresses == SINKHOLE, "the order is enforced")
+    everywhere(lambda: daemon.ask("open-7.example").addresses == SINKHOLE, "the order is enforced")
 
 
 def _assert_refused(daemon: Daemon, reason: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -79,13 +78,13 @@ def daemon(tmp_path: Path, office: Office, upstream: UpstreamSimulator) -> Itera
 
 
 def test_order_by_two_of_three_people_is_enforced_extended_and_lifted(office: Office, daemon: Daemon) -> None:
-    assert all(answer(daemon, name)[0] == OPEN for name in NAMES)
+    assert all(daemon.dig_address(name)[0] == OPEN for name in NAMES)
 
     signed = office.sign("ani")
     assert (signed["complete"], signed["lacking"]) == (False, 1)
     office.publish()
     assert daemon.refresh()["feeds"]["orders"]["outcome"] != "enforced", "one signature of two"
-    assert all(answer(daemon, name)[0] == OPEN for name in NAMES)
+    assert all(daemon.dig_address(name)[0] == OPEN for name in NAMES)
 
     assert office.sign("budi", elsewhere=True)["complete"] is True
     took = change(office, daemon, "imposed", SINKHOLE)
@@ -121,7 +120,7 @@ def change(office: Office, daemon: Daemon, kind: str, address: str) -> float:
     before = measured(daemon, kind)
     begun = time.time()
     office.publish()
-    until(lambda: all(answer(daemon, name)[0] == address for name in NAMES), f"every name leads to {address}")
+    until(lambda: all(daemon.dig_address(name)[0] == address for name in NAMES), f"every name leads to {address}")
     until(lambda: measured(daemon, kind)[0] > before[0], "it is measured")
     ended = time.time()
     count, seconds = (now - then for now, then in zip(measured(daemon, kind), before, strict=True))
@@ -134,12 +133,6 @@ def measured(daemon: Daemon, kind: str) -> tuple[float, float]:
     """Give how many changes of a kind were measured so far, and how long they took together."""
     name = "blockd_order_to_enforcement_seconds"
     return daemon.metric(f"{name}_count", change=kind), daemon.metric(f"{name}_sum", change=kind)
-
-
-def answer(daemon: Daemon, name: str) -> tuple[str, int]:
-    """Ask with dig; give the address and the TTL."""
-    found = re.search(rf"^{re.escape(name)}\.\s+(\d+)\s+IN\s+A\s+(\S+)$", daemon.dig(name), re.MULTILINE)
-    return (found[2], int(found[1])) if found else ("", 0)
 
 
 def _text(moment: datetime) -> str:
