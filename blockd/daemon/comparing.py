@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from blockd.daemon.compiling import NICENESS, end_with_parent
+from blockd.daemon.compiling import NICENESS, end_with_parent, give
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
 from blockd.ruleset.diff import Changes, Comparison
@@ -55,7 +55,7 @@ def main(parent: int, old: Path, new: Path) -> int:
     except RulesetError as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps({"added": changes.added, "removed": changes.removed, "changed": changes.changed}))
+    give(json.dumps({"added": changes.added, "removed": changes.removed, "changed": changes.changed}).encode())
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import pickle
@@ -116,8 +117,14 @@ def main() -> int:
         result = _result(job)
     except BlockdError as error:
         result = error
-    pickle.dump(result, sys.stdout.buffer)
+    give(pickle.dumps(result))
     return 0
+
+
+def give(result: bytes) -> None:
+    """Write a result to standard output, where nobody reads it once the parent was killed."""
+    with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
+        output.write(result)
 
 
 def _result(job: Job) -> Built:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from blockd.daemon.compiling import Job
+from blockd.ruleset import Gate
 from tests.daemon.harness import ROOT
 
 
@@ -22,3 +26,22 @@ def test_a_job_that_was_not_written_to_its_end_is_none(job: bytes) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_result_that_nobody_waits_for_any_more_is_dropped_in_silence(tmp_path: Path) -> None:
+    job = Job([], tmp_path / "new.ruleset", Gate(), None, {}, {})
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "blockd.daemon.compiling"],
+            cwd=ROOT,
+            input=pickle.dumps(job),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
