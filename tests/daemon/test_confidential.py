@@ -8,7 +8,7 @@ import pytest
 
 from blockd.names import key_from_text, name_digest
 from blockd.publish.documents import to_bytes
-from tests.daemon.harness import Daemon, everywhere, request, write_list
+from tests.daemon.harness import Daemon, content_of, everywhere, request, write_list
 from tests.daemon.publisher import Publisher
 from tests.feeds.authority import forge
 from tests.upstream import UpstreamSimulator
@@ -40,7 +40,7 @@ def _publish(publisher: Publisher) -> None:
 
 def _stored(folder: Path) -> bytes:
     """Give all that lies in a folder."""
-    return b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+    return b"\n".join(content_of(folder).values())
 
 
 @pytest.mark.parametrize("engine", ["native", "python"])

@@ -144,7 +144,7 @@ def test_orders_of_a_signed_list_stop_at_its_end_and_over_a_restart_until_it_is_
     feed = publisher.feed(at_expiry="stop")
     with Daemon(tmp_path / "daemon", feed, other, upstream=resolver.address) as daemon:
         assert daemon.ask("listed.example").addresses == SINKHOLE
-        publisher.publish(life=timedelta(seconds=2))
+        publisher.publish(life=timedelta(seconds=4))
         everywhere(lambda: daemon.ask("listed.example").addresses != SINKHOLE, "its orders are out of force")
         assert daemon.ask("other.example").addresses == SINKHOLE
         until(lambda: "Feed ministry has ended" in daemon.log, "the end is told")

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import Daemon, until, write_list
+from tests.daemon.harness import Daemon, free_port, until, write_list
 from tests.upstream import UpstreamSimulator
 
 MOMENTS = 100 if os.environ.get("BLOCKD_LONG") == "1" else 8
 NAMES = 20_000  # so many that each step of taking them in lasts a while
 LONGEST = 1_500  # questions until the kill: about as long as a list takes
 SINKHOLE = ["127.0.0.1"]
+SOURCES = [free_port() for _ in range(8)]  # all that comes from one of them goes to one worker, while that lives
 
 
 @pytest.fixture
@@ -55,20 +56,21 @@ def _publish(folder: Path, number: int) -> None:
     write_list(folder / "list", ["always.example", f"round-{number}.example", *names])
 
 
-def _round(daemon: Daemon, number: int) -> bool:
-    return daemon.ask(f"round-{number}.example").addresses == SINKHOLE
+def _round(daemon: Daemon, number: int, source: int) -> bool:
+    return daemon.ask(f"round-{number}.example", source_port=source).addresses == SINKHOLE
 
 
 def _is_enforced(daemon: Daemon, number: int) -> bool:
-    """Whether a list is enforced and the one before no longer is, by the workers that happen to be asked."""
-    return _round(daemon, number) and not _round(daemon, number - 1)
+    """Whether a list is enforced and the one before no longer is."""
+    return all(_round(daemon, number, source) and not _round(daemon, number - 1, source) for source in SOURCES)
 
 
 def _assert_good(daemon: Daemon, number: int) -> None:
-    """What is enforced is the list before or this one, whole."""
-    assert daemon.ask("always.example").addresses == SINKHOLE
-    if not _round(daemon, number):
-        assert _round(daemon, number - 1) or _round(daemon, number)
+    """What a worker enforces is the list before or this one, whole."""
+    source = random.choice(SOURCES)  # noqa: S311 - no secret
+    assert daemon.ask("always.example", source_port=source).addresses == SINKHOLE
+    if not _round(daemon, number, source):
+        assert _round(daemon, number - 1, source) or _round(daemon, number, source)
 
 
 def _unfinished(daemon: Daemon) -> set[str]:

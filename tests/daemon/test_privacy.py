@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dns.exception
 
-from tests.daemon.harness import Daemon, until, write_list
+from tests.daemon.harness import Daemon, content_of, until, write_list
 from tests.upstream import Fault, UpstreamSimulator
 
 CLIENT = "127.0.0.77"
@@ -31,7 +31,7 @@ def test_no_client_address_is_stored_or_logged(tmp_path: Path) -> None:
         write_list(tmp_path / "list", ["listed.example", "other.example"])
         daemon.refresh()
         assert daemon.ask("other.example", source=CLIENT).addresses == ["127.0.0.1"]
-        seen = {str(path): path.read_bytes() for path in daemon.state_dir.rglob("*") if path.is_file()}
+        seen = {str(path): content for path, content in content_of(daemon.state_dir).items()}
         seen |= {path: daemon.get(path)[1] for path in ("/metrics", "/api/status", "/api/lookup?name=listed.example")}
         packed = socket.inet_aton(CLIENT)
         assert [name for name, content in seen.items() if CLIENT.encode() in content] == []

@@ -102,7 +102,7 @@ def test_damaged_mark_and_states_are_no_obstacle(tmp_path: Path, resolver: Upstr
 def test_order_that_expired_while_down_is_not_enforced(tmp_path: Path, resolver: UpstreamSimulator) -> None:
     publisher = Publisher(tmp_path / "authority")
     publisher.order("order-1", ["listed.example"])
-    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
     publisher.order("order-2", ["open-2.example"], expires=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
     publisher.publish()
     daemon = Daemon(tmp_path / "daemon", publisher.feed(), upstream=resolver.address)

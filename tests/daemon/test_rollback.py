@@ -235,7 +235,7 @@ def test_lost_or_damaged_record_stops_nothing(daemon: Daemon) -> None:
 def test_orders_that_have_ended_stay_ended_in_an_older_version(tmp_path: Path, resolver: UpstreamSimulator) -> None:
     publisher = Publisher(tmp_path / "authority")
     publisher.order("order-1", ["listed.example"])
-    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
     publisher.order("order-2", ["open-2.example"], expires=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
     publisher.publish()
     with Daemon(tmp_path / "daemon", publisher.feed(), upstream=resolver.address) as daemon:

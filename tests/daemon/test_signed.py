@@ -100,7 +100,7 @@ def test_older_list_is_refused(tmp_path: Path, publisher: Publisher, daemon: Dae
 
 
 def test_expired_list_is_told_and_stays_in_force(publisher: Publisher, daemon: Daemon) -> None:
-    publisher.publish(life=timedelta(seconds=2))
+    publisher.publish(life=timedelta(seconds=4))
     until(lambda: daemon.metric("blockd_feed_expires_in_seconds", feed="ministry") < 5, "the renewal is seen")
     _assert_refused(daemon, "expired")
     assert daemon.metric("blockd_feed_expires_in_seconds", feed="ministry") < 0
