@@ -255,7 +255,7 @@ class Daemon:
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()]
 
     def ask(self, name: str, kind: str = "A", **options: Any) -> Answer:
-        """Ask one question; `tcp`, `host`, `source`, `source_port`, `timeout`, `edns`, `do` and `flags` say how."""
+        """Ask one question; `tcp`, `host`, `source`, `sock`, `timeout`, `edns`, `do` and `flags` say how."""
         return Answer(self.exchange(dns.message.make_query(name, kind, **_edns(options)), **options))
 
     def first_answer(self, name: str) -> Answer:
@@ -276,12 +276,12 @@ class Daemon:
         tcp: bool = False,
         host: str = "127.0.0.1",
         source: str | None = None,
-        source_port: int = 0,
+        sock: socket.socket | None = None,
         timeout: float = 5.0,
     ) -> dns.message.Message:
         """Send a message and give its answer."""
         send = dns.query.tcp if tcp else dns.query.udp
-        return send(query, host, timeout=timeout, port=self.dns_port, source=source, source_port=source_port)
+        return send(query, host, timeout=timeout, port=self.dns_port, source=source, sock=sock)
 
     def dig(self, *arguments: str) -> str:
         """Ask with dig and give what it prints."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,12 @@ def daemon(tmp_path: Path, publisher: Publisher, resolver: UpstreamSimulator) ->
             running.stop()
     finally:
         running.destroy()
+
+
+def starts(daemon: Daemon) -> list[dict[str, Any]]:
+    """Give the bodies of the records of starts."""
+    lines = daemon.run_verb("audit", "--json", "--kind", "start").stdout.splitlines()
+    return [json.loads(line)["body"] for line in lines]
 
 
 def kinds(daemon: Daemon, *more: str) -> list[str]:
@@ -115,12 +122,23 @@ def test_log_is_whole_whenever_the_daemon_is_killed(
         assert daemon.status()["audit"]["trouble"] is None
     assert verify(daemon, publisher).problem == ""
     assert not list(daemon.state_dir.glob("audit.db.damaged*"))
+    first, *later = starts(daemon)
+    assert first["last_alive"] is None
+    assert all(begun["last_alive"] for begun in later)
+    assert "ended without a record, and was last seen alive at" in daemon.run_verb("audit", "--kind", "start").stdout
+    with daemon:
+        pass
+    assert starts(daemon)[-1]["last_alive"] is None, "the one before was stopped"
 
 
 def test_control_process_that_is_killed_goes_on_with_the_chain(daemon: Daemon, publisher: Publisher) -> None:
     control = daemon.control_pid()
     os.kill(control, signal.SIGKILL)
     until(lambda: daemon.control_pid() != control and kinds(daemon).count("start") == 2, "another has begun")
+    assert [(begun["of"], begun["last_alive"]) for begun in starts(daemon)] == [
+        ("daemon", None),
+        ("control process", None),
+    ], "the workers went on"
     assert verify(daemon, publisher).problem == ""
 
 

@@ -6,19 +6,19 @@ import contextlib
 import os
 import random
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import Daemon, free_port, until, write_list
+from tests.daemon.harness import Daemon, until, write_list
 from tests.upstream import UpstreamSimulator
 
 MOMENTS = 100 if os.environ.get("BLOCKD_LONG") == "1" else 8
 NAMES = 20_000  # so many that each step of taking them in lasts a while
 LONGEST = 1_500  # questions until the kill: about as long as a list takes
 SINKHOLE = ["127.0.0.1"]
-SOURCES = [free_port() for _ in range(8)]  # all that comes from one of them goes to one worker, while that lives
 
 
 @pytest.fixture
@@ -29,24 +29,37 @@ def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
         yield running
 
 
-def test_a_good_ruleset_is_enforced_whenever_the_updater_is_killed(daemon: Daemon) -> None:
+@pytest.fixture
+def sockets() -> Iterator[list[socket.socket]]:
+    """Gives sockets to ask from: all that comes from one of them goes to one worker, while that lives."""
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(8)]
+        for each in made:
+            each.bind(("127.0.0.1", 0))
+            each.setblocking(False)
+        yield made
+
+
+def test_a_good_ruleset_is_enforced_whenever_the_updater_is_killed(
+    daemon: Daemon, sockets: list[socket.socket]
+) -> None:
     chance = random.Random(7)  # noqa: S311 - the same moments each time, as far as a machine repeats itself
     for number in range(1, MOMENTS + 1):
         until(daemon.is_ready, "the control process is there")
         victim = daemon.control_pid()
         _publish(daemon.folder, number)
         for _ in range(chance.randrange(LONGEST)):
-            _assert_good(daemon, number)
+            _assert_good(daemon, chance.choice(sockets), number)
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
-        _assert_good(daemon, number)
+        _assert_good(daemon, chance.choice(sockets), number)
         if number % 4 == 0:  # now and then all of it dies
             daemon.destroy()
             daemon.launch()
             assert daemon.first_answer("always.example").addresses == SINKHOLE
             daemon.wait_for_banner()
-        _assert_good(daemon, number)
-        until(lambda: _is_enforced(daemon, number), f"list {number} is enforced")  # noqa: B023 - used at once
+        _assert_good(daemon, chance.choice(sockets), number)
+        until(lambda: _is_enforced(daemon, sockets, number), f"list {number} is enforced")  # noqa: B023 - used at once
     until(daemon.is_ready, "the control process is there")
     until(lambda: not _unfinished(daemon), "what was not finished is tidied up")
 
@@ -56,21 +69,20 @@ def _publish(folder: Path, number: int) -> None:
     write_list(folder / "list", ["always.example", f"round-{number}.example", *names])
 
 
-def _round(daemon: Daemon, number: int, source: int) -> bool:
-    return daemon.ask(f"round-{number}.example", source_port=source).addresses == SINKHOLE
+def _round(daemon: Daemon, sock: socket.socket, number: int) -> bool:
+    return daemon.ask(f"round-{number}.example", sock=sock).addresses == SINKHOLE
 
 
-def _is_enforced(daemon: Daemon, number: int) -> bool:
+def _is_enforced(daemon: Daemon, sockets: list[socket.socket], number: int) -> bool:
     """Whether a list is enforced and the one before no longer is."""
-    return all(_round(daemon, number, source) and not _round(daemon, number - 1, source) for source in SOURCES)
+    return all(_round(daemon, sock, number) and not _round(daemon, sock, number - 1) for sock in sockets)
 
 
-def _assert_good(daemon: Daemon, number: int) -> None:
+def _assert_good(daemon: Daemon, sock: socket.socket, number: int) -> None:
     """What a worker enforces is the list before or this one, whole."""
-    source = random.choice(SOURCES)  # noqa: S311 - no secret
-    assert daemon.ask("always.example", source_port=source).addresses == SINKHOLE
-    if not _round(daemon, number, source):
-        assert _round(daemon, number - 1, source) or _round(daemon, number, source)
+    assert daemon.ask("always.example", sock=sock).addresses == SINKHOLE
+    if not _round(daemon, sock, number):
+        assert _round(daemon, sock, number - 1) or _round(daemon, sock, number)
 
 
 def _unfinished(daemon: Daemon) -> set[str]:

@@ -62,7 +62,9 @@ def _line(record: Record) -> str:
 def _words(kind: str, body: Mapping[str, Any]) -> str:
     """Say in short what a record says."""
     if kind == "start":
-        return f"blockd {body['blockd']}, {body['engine']} engine, {body['workers']} workers ({body['of']})"
+        died = body.get("last_alive")
+        gap = f"; the one before ended without a record, and was last seen alive at {died}" if died else ""
+        return f"blockd {body['blockd']}, {body['engine']} engine, {body['workers']} workers ({body['of']}){gap}"
     if kind == "enforced":
         why = f" ({body['reason']})" if body["reason"] else ""
         signed = ", ".join(f"{part['name']} {part['digest'][:12]}" for part in body["feeds"])

@@ -14,7 +14,7 @@ from blockd.cli.audit.printing import moment
 from blockd.cli.audit.trusted import read, roots_of
 from blockd.cli.output import show
 from blockd.daemon.audit.database import Database
-from blockd.daemon.audit.log import DATABASE
+from blockd.daemon.audit.log import DATABASE, read_alive
 from blockd.daemon.audit.proof_file import export_proof
 from blockd.daemon.audit.proving import prove_name
 from blockd.daemon.audit.signatures import MAX_ROOT
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     database = Database.read(settings.state_dir / DATABASE)
     try:
-        told = prove_name(database, args.name, at, roots_of(settings), given, kept)
+        told = prove_name(database, args.name, at, roots_of(settings), given, kept, read_alive(settings.state_dir))
         if args.export is not None:
             replace_file(args.export, export_proof(database, told))
     except BadName as error:

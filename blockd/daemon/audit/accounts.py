@@ -16,7 +16,7 @@ from blockd import __version__
 from blockd.daemon.audit.chain import canonical
 from blockd.daemon.audit.database import Database
 from blockd.daemon.audit.evidence import ORDERS
-from blockd.daemon.audit.log import AuditLog
+from blockd.daemon.audit.log import AuditLog, read_alive
 from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.daemon.audit.turns import GONE, Turn, turns_of_dates, turns_of_version
 from blockd.daemon.history import News
@@ -55,6 +55,7 @@ class Accounts:
         self._since: dict[tuple[str, str], str] = {}  # since when an order has been in force here
         self._proofs: dict[tuple[str, str], Mapping[str, Any]] = {}  # by feed and digest of its content
         self._refusals: dict[str, _Refusals] = {}
+        self._last_alive: str | None = None  # of a daemon that left no record of its end
 
     def begin(self, *, engine: str, config: Path, workers: int, restarted: bool) -> None:
         """Open the log and record the start; `restarted` where only this process began anew."""
@@ -68,6 +69,7 @@ class Accounts:
                 "config": hashlib.sha256(_read(config)).hexdigest(),
                 "workers": workers,
                 "of": "control process" if restarted else "daemon",
+                "last_alive": None if restarted else self._last_alive,
                 "roots": {name: hashlib.sha256(root).hexdigest() for name, root in roots.items()},
             },
             list(roots.values()),
@@ -186,6 +188,10 @@ class Accounts:
         return self._since.get((feed, order))
 
     def _remember(self, database: Database) -> None:
+        ends = database.newest(("start", "stop"), 1)
+        if ends and ends[0].kind == "start":
+            signs = (database.record(database.head().number).at, read_alive(self.log.folder) or 0.0)
+            self._last_alive = moment_text(max(signs))
         for record in database.last_states():
             key = (str(record.body["feed"]), str(record.body["order"]))
             if record.body["state"] != GONE:

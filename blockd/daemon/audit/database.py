@@ -195,6 +195,17 @@ class Database:
         for (octets,) in self._connection.execute(query, values):
             yield parse_record(octets)
 
+    def record(self, number: int) -> Record:
+        """Give a record; raises AuditError where there is none."""
+        return parse_record(self.link(number)[0])
+
+    def first(self, kind: str, after: float) -> Record | None:
+        """Give the oldest record of a kind behind a time."""
+        row = self._connection.execute(
+            "SELECT octets FROM records WHERE kind = ? AND time > ? ORDER BY number LIMIT 1", (kind, moment_text(after))
+        ).fetchone()
+        return parse_record(row[0]) if row else None
+
     def last(self, kind: str, until: float | None = None) -> Record | None:
         """Give the newest record of a kind, at or before a time."""
         row = self._connection.execute(

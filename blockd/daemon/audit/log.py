@@ -2,6 +2,7 @@
 
 audit.db                   the log (`blockd.daemon.audit.database`)
 audit.head                 number and hash of its last record, so that a log cut at its end is noticed
+audit.alive                when this blockd was last seen alive, so that a log tells of a death that no record tells
 audit.db.damaged-TIME      a damaged log, set aside
 
 Where writing fails, enforcing goes on. An alarm is up, and the records wait in memory until they can be written, the
@@ -10,8 +11,10 @@ evidence as far as there is room for it. The log leaves some of the disk free: w
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import queue
 import shutil
 import sqlite3
@@ -24,14 +27,17 @@ from typing import Any
 from blockd.daemon.audit.chain import Head
 from blockd.daemon.audit.database import Database, Entry
 from blockd.errors import AuditError
+from blockd.orders.moment import moment_from_text, moment_text
 from blockd.ruleset.replace import replace_file
 
-DATABASE, HEAD = "audit.db", "audit.head"
+DATABASE, HEAD, ALIVE = "audit.db", "audit.head", "audit.alive"
 MAX_WAITING = 20_000  # records in memory while they cannot be written: two versions of the largest repository
 MAX_EVIDENCE_WAITING = 320 << 20  # octets of evidence in memory meanwhile: one version of the largest repository
 SPARE = 128 << 20  # octets that stay free on the disk: lists, rulesets and states come before the account of them
 MAX_BATCH = 1_000  # records in one transaction
 MAX_HEAD = 1024  # octets of the head's file
+SIGN_OF_LIFE = 10.0  # seconds from one sign of life to the next
+MAX_ALIVE = 64  # octets of its file
 RETRY = 5.0  # seconds after which writing is tried again
 CLOSING = 3.0  # seconds that the last records get; the supervisor waits a little longer
 
@@ -53,6 +59,7 @@ class AuditLog:
         self._evidence_waiting = 0  # octets
         self._counting = threading.Lock()
         self._database: Database | None = None
+        self._signs = 0.0  # when the next sign of life is due, by the monotonic clock
         self._thread: threading.Thread | None = None
 
     @property
@@ -103,13 +110,14 @@ class AuditLog:
         is_over = False
         while not is_over:
             try:
-                waiting.append(self._taken(RETRY if waiting else None))
+                waiting.append(self._taken(RETRY if waiting else SIGN_OF_LIFE))
                 while len(waiting) < MAX_BATCH:
                     waiting.append(self._taken(0.0))
             except queue.Empty:
                 pass
             except StopIteration:
                 is_over = True
+            self._show_life()
             if self._commit(waiting):
                 self._count(-sum(map(_octets_of, waiting)))
                 waiting = []
@@ -119,6 +127,18 @@ class AuditLog:
             log.error("The audit log is not whole: %d records could not be written.", len(waiting))
         if self._database is not None:
             self._database.close()
+
+    def _show_life(self) -> None:
+        """Write the time over the one that is there, where that is due; no matter whether it goes well."""
+        if time.monotonic() < self._signs:
+            return
+        self._signs = time.monotonic() + SIGN_OF_LIFE
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self.folder / ALIVE, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            try:
+                os.pwrite(descriptor, moment_text(self._clock()).encode(), 0)
+            finally:
+                os.close(descriptor)
 
     def _count(self, octets: int) -> None:
         with self._counting:
@@ -230,4 +250,13 @@ def read_head(folder: Path) -> Head | None:
         with (folder / HEAD).open("rb") as file:
             return Head.from_json(json.loads(file.read(MAX_HEAD)))
     except (OSError, ValueError, RecursionError, AuditError):
+        return None
+
+
+def read_alive(folder: Path) -> float | None:
+    """Give when a blockd was last seen alive, seconds since the epoch; None where nothing that can be read tells."""
+    try:
+        with (folder / ALIVE).open("rb") as file:
+            return moment_from_text(file.read(MAX_ALIVE).decode("ascii"))
+    except (OSError, ValueError):
         return None

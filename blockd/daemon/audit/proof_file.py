@@ -143,6 +143,10 @@ class _Proved:
     def last(self, kind: str, until: float | None = None) -> Record | None:
         return self._newest(until, lambda record: record.kind == kind)
 
+    def first(self, kind: str, after: float) -> Record | None:
+        later = moment_text(after)
+        return next((one for one in self._records if one.time > later and one.kind == kind), None)
+
     def state_of(self, feed: str, order: str, until: float) -> Record | None:
         def is_its(record: Record) -> bool:
             return record.kind == "order" and (record.body.get("feed"), record.body.get("order")) == (feed, order)

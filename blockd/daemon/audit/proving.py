@@ -12,13 +12,14 @@ from typing import Any, Protocol
 
 from blockd.daemon.audit.chain import Record
 from blockd.daemon.audit.evidence import Fetch, files_of, parts_of, proof_of
+from blockd.daemon.audit.log import SIGN_OF_LIFE
 from blockd.daemon.audit.signatures import Signature
 from blockd.errors import AuditError, BadName, BadOrder
 from blockd.feeds.overrides import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides import parse_overrides
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Entry, Order, OrderDocument, Verdict, state_at
-from blockd.orders.moment import moment_text
+from blockd.orders.moment import moment_from_text, moment_text
 from blockd.ruleset import Ruleset
 from blockd.ruleset.catalogue import rank
 from blockd.ruleset.policy import at_time
@@ -32,6 +33,9 @@ class Records(Protocol):
 
     def last(self, kind: str, until: float | None = None) -> Record | None:
         """Give the newest record of a kind, at or before a time."""
+
+    def first(self, kind: str, after: float) -> Record | None:
+        """Give the oldest record of a kind behind a time."""
 
     def state_of(self, feed: str, order: str, until: float) -> Record | None:
         """Give the newest record of an order's state, at or before a time."""
@@ -83,9 +87,13 @@ class Claim:
 
 
 def prove_name(
-    records: Records, name: str, at: float, roots: Mapping[str, Sequence[bytes]], given: Sequence[bytes], kept: Kept
-) -> dict[str, Any]:
-    """Tell what was enforced for `name` at `at`, seconds since the epoch; raises BadName, and AuditError."""
+    records: Records, name: str, at: float, roots: Mapping[str, Sequence[bytes]], given: Sequence[bytes], kept: Kept,
+    alive: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Tell what was enforced for `name` at `at`; raises BadName, and AuditError.
+
+    `at` and `alive`, when the node was last seen alive, are seconds since the epoch.
+    """
     key = key_from_text(name)
     told: dict[str, Any] = {
         "name": DomainName(key).text, "time": moment_text(at), "version": None, "digest": None, "record": None,
@@ -98,6 +106,10 @@ def prove_name(
     stop, start = records.last("stop", at), records.last("start", at)
     if stop is not None and start is not None and stop.number > max(start.number, record.number):
         told["notes"].append(f"blockd had stopped, at {stop.time}: nothing was enforced by this node.")
+        return told
+    silence = _silence(records, record, at, alive)
+    if silence:
+        told["notes"].append(f"{silence}: whether this node enforced anything at that time is not known.")
         return told
     version, digest = int(record.body["version"]), str(record.body["digest"])
     told |= {"version": version, "digest": digest, "record": record.number, "since": record.time}
@@ -121,6 +133,20 @@ def prove_name(
     if any(claim.order.is_confidential for claim in claims):
         told["notes"].append("A confidential order lists keyed hashes: the name asked for was hashed.")
     return told
+
+
+def _silence(records: Records, enforced: Record, at: float, alive: float | None) -> str:
+    """Say that a time lies in a gap between the last sign of life and the next start; empty where it does not."""
+    start = records.first("start", at)
+    if start is not None and start.number > enforced.number:
+        last = start.body.get("last_alive")
+        if last is not None and moment_from_text(last) < at:
+            return (
+                f"blockd ended without a record of it: it was last seen alive at {last} and began anew at {start.time}"
+            )
+    elif alive is not None and at > alive + 3 * SIGN_OF_LIFE:
+        return f"blockd was last seen alive at {moment_text(alive)}"
+    return ""
 
 
 def _rank(claim: Claim) -> tuple[int, int, int, int, str]:

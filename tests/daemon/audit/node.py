@@ -93,6 +93,14 @@ class Node:
     def stop(self) -> Path:
         """End; give the log's path."""
         self.accounts.end()
+        return self._left()
+
+    def die(self) -> Path:
+        """End without a record of it; give the log's path."""
+        self.log.close()
+        return self._left()
+
+    def _left(self) -> Path:
         if self.before is not None:
             self.before.close()
             self.before = None

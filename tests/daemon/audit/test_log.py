@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from blockd.daemon.audit.chain import START, canonical, chained, parse_record
 from blockd.daemon.audit.database import Database, unpacked
-from blockd.daemon.audit.log import AuditLog
+from blockd.daemon.audit.log import ALIVE, AuditLog, read_alive
 from blockd.errors import AuditError
 from blockd.orders.repository import MAX_DOCUMENT
 
@@ -266,3 +266,30 @@ def test_any_octets_are_a_record_or_an_audit_error(octets: bytes) -> None:
     except AuditError:
         return
     assert record.octets == octets
+
+
+def test_log_says_when_it_was_last_alive_by_a_file_of_its_own(log: AuditLog) -> None:
+    assert read_alive(log.folder) == NOW
+    later = AuditLog(log.folder, lambda: NOW + 7)
+    later.begin()
+    later.close()
+    assert read_alive(log.folder) == NOW + 7
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff" * 24, b"\0" * 24, b"2026-11-24T12:00:00.250Z and more"])
+def test_sign_of_life_that_cannot_be_read_is_none(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / ALIVE).write_bytes(content)
+    assert read_alive(tmp_path) is None
+
+
+def test_sign_of_life_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("another's")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / ALIVE).symlink_to(tmp_path / "elsewhere")
+    log = AuditLog(tmp_path / "state", lambda: NOW)
+    log.begin()
+    log.write("rollback", {"version": 1, "reason": "to see"})
+    log.close()
+    assert (tmp_path / "elsewhere").read_text() == "another's"
+    assert not log.trouble

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blockd.daemon.audit.database import Database
+from blockd.daemon.audit.log import ALIVE
 from blockd.daemon.audit.proof_file import export_proof, verify_proof
 from blockd.daemon.audit.proving import prove_name
 from blockd.errors import AuditError, RulesetError
@@ -21,7 +22,7 @@ from tests.daemon.audit.node import FEED, Node
 from tests.daemon.audit.repository import Repository, order
 
 
-def prove(node: Node, name: str, time: str) -> dict[str, Any]:
+def prove(node: Node, name: str, time: str, alive: float | None = None) -> dict[str, Any]:
     def kept(version: int, digest: str) -> Ruleset | None:
         try:
             ruleset = Ruleset.open(node.versions.ruleset(version))
@@ -33,7 +34,7 @@ def prove(node: Node, name: str, time: str) -> dict[str, Any]:
     database = Database.read(node.state / "audit.db")
     try:
         roots = {FEED: [node.root.read_bytes()]}
-        return prove_name(database, name, moment_from_text(f"2026-11-24T{time}Z"), roots, [], kept)
+        return prove_name(database, name, moment_from_text(f"2026-11-24T{time}Z"), roots, [], kept, alive)
     finally:
         database.close()
 
@@ -78,6 +79,43 @@ def test_time_before_the_log_and_after_the_stop_is_told(story: Node) -> None:
     after = prove(story, "video.example", "13:00:01.000")
     assert "had stopped" in after["notes"][0]
     assert not after["covered"]
+
+
+def test_time_between_a_death_and_the_next_start_is_not_known(node: Node, repository: Repository) -> None:
+    for is_sign_lost in (True, False):
+        node.time += 60
+        node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}))
+        node.time += 60
+        if is_sign_lost:
+            (node.state / ALIVE).write_bytes(b"\0" * 24)
+        else:
+            (node.state / ALIVE).write_text("2026-11-24T13:05:00.000Z")
+        node.die()
+        node.time += 3600
+        node.start()
+    node.stop()
+    gaps = (("12:01:10.000", "12:30:00.000", "13:02:10.000"), ("13:05:00.000", "13:30:00.000", "14:04:10.000"))
+    for last, between, again in gaps:
+        told = prove(node, "listed.example", between)
+        assert (told["covered"], told["version"]) == (False, None)
+        (note,) = told["notes"]
+        assert note == (
+            f"blockd ended without a record of it: it was last seen alive at 2026-11-24T{last}Z and began anew at "
+            f"2026-11-24T{again}Z: whether this node enforced anything at that time is not known."
+        )
+        assert prove(node, "listed.example", last)["covered"]
+        with pytest.raises(AuditError, match="nothing can be proved"):
+            export(node, told)
+
+
+def test_time_behind_the_last_sign_of_life_is_not_known(node: Node, repository: Repository) -> None:
+    node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}))
+    node.die()
+    alive = moment_from_text("2026-11-24T12:05:00.000Z")
+    assert prove(node, "listed.example", "12:05:30.000", alive)["covered"], "a sign of life may be late"
+    told = prove(node, "listed.example", "12:05:30.001", alive)
+    assert not told["covered"]
+    assert "last seen alive at 2026-11-24T12:05:00.000Z" in told["notes"][0]
 
 
 def test_list_is_proved_by_the_ruleset_while_that_is_kept(story: Node) -> None:
