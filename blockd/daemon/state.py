@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import shutil
+import time
 from dataclasses import astuple
 from pathlib import Path
 
@@ -36,10 +37,13 @@ _UNFINISHED = re.compile(
 
 # Where those are that are whole. No feed, and no authority's role, has a dot in its name.
 _FILE = re.compile(
-    r"compiled|rulesets/(?:current|pinned)|feeds/[^/]+/(?:accepted|candidate|incoming|waiting)"
+    r"compiled|audit\.alive|rulesets/(?:current|pinned)|feeds/[^/]+/(?:accepted|candidate|incoming|waiting)"
     r"|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
+
+ORPHANS_END = 5.0  # seconds that children of a blockd that was killed have to notice, and to let go of its folder
+LOOKS = 0.05  # seconds from one look at that to the next
 
 log = logging.getLogger(__name__)
 
@@ -57,20 +61,31 @@ class State:
             raise self._unusable(error) from error
 
     def lock(self) -> int:
-        """Hold the folder for this process and its children; raises CommandError where another blockd does."""
+        """Hold the folder for this process and its children; raises CommandError where another blockd does.
+
+        Where that one was killed, its children are given time to end.
+        """
         try:
             descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise self._unusable(error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip()
-            os.close(descriptor)
-            raise CommandError(
-                f"Another blockd (process {holder or 'unknown'}) runs with the state folder {self.folder}. "
-                "It goes on; stop it first, or give this one its own state_dir."
-            ) from error
+        deadline = time.monotonic() + ORPHANS_END
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                is_alive = not holder.isdecimal() or Path(f"/proc/{holder}").exists()
+                if not is_alive and time.monotonic() < deadline:
+                    time.sleep(LOOKS)
+                    continue
+                os.close(descriptor)
+                runs = "runs" if is_alive else "has ended, and its children still run,"
+                raise CommandError(
+                    f"Another blockd (process {holder or 'unknown'}) {runs} with the state folder {self.folder}. "
+                    "It goes on; stop it first, or give this one its own state_dir."
+                ) from error
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         return descriptor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import ROOT, Daemon, blockd, write_list
+from tests.daemon.harness import ROOT, Daemon, blockd, until, write_list
 
 NOBODY = "nobody"
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -90,6 +91,32 @@ def test_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(tmp_pa
         assert f"Another blockd (process {first.pid}) runs with the state folder {first.state_dir}." in told.stderr
         assert first.ask("listed.example").addresses == ["127.0.0.1"]
         assert first.is_ready()
+
+
+def test_start_waits_for_the_children_of_a_daemon_that_was_killed(tmp_path: Path) -> None:
+    write_list(tmp_path / "list", ["listed.example"])
+    first = Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"})
+    first.start()
+    worker = first.status()["workers"][0]["pid"]
+    os.kill(worker, signal.SIGSTOP)  # so that it does not notice
+    os.kill(first.pid, signal.SIGKILL)
+    assert first.process is not None
+    first.process.wait()
+    second = Daemon(tmp_path / "second", state_dir=str(first.state_dir))
+    try:
+        told = run(second)
+        assert told.returncode == 2
+        assert f"Another blockd (process {first.pid}) has ended, and its children still run, with" in told.stderr
+        second.launch()
+        until(lambda: second.processes(), "it has begun")
+        assert second.process is not None
+        assert second.process.poll() is None, "it waits"
+        os.kill(worker, signal.SIGCONT)
+        second.wait_for_banner()
+        second.stop()
+    finally:
+        second.destroy()
+        first.destroy()
 
 
 def test_second_daemon_on_the_same_ports_is_refused(tmp_path: Path) -> None:
