@@ -95,12 +95,16 @@ def test_signatures_of_several_people_are_proved_here_and_elsewhere_before_and_a
     elsewhere.mkdir()
     for path in (tmp_path / "before.json", tmp_path / "after.json", authorities.root):
         shutil.copy(path, elsewhere)
-    for proof, covered in (("before.json", True), ("after.json", False)):
+    for proof, covered, state in (("before.json", True, "in force"), ("after.json", None, "lifted")):
         done = blockd("audit", "verify", "--proof", proof, "--root", "root.json", "--json", folder=elsewhere)
-        assert done.returncode == 0, done.stdout + done.stderr
+        is_proved = covered is not None  # the lifting is; that the national list has not the name is in no proof
+        assert done.returncode == (0 if is_proved else 1), done.stdout + done.stderr
         told = json.loads(done.stdout)
-        assert (told["ok"], told["covered"]) == (True, covered)
+        assert (told["ok"], told["covered"], told["orders"][0]["state"]) == (is_proved, covered, state)
         assert set(signature(told, "court")["keys"]) <= set(authorities.keyids["court"])
+    shown = blockd("audit", "verify", "--proof", "after.json", "--root", "root.json", folder=elsewhere).stdout
+    assert "The records are whole, and do not prove all that is claimed.\nwhether " in shown
+    assert "order court-1 of" in shown
     stranger = Authorities(tmp_path / "stranger")
     done = blockd("audit", "verify", "--proof", "before.json", "--root", str(stranger.root), folder=elsewhere)
     assert done.returncode == 1, "another root proves nothing"

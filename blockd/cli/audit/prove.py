@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the proof; 0 where the name was blocked then, 1 where it was not or nothing is proved."""
+    """Print the proof; 0 where the name was blocked then, 1 where it was not or that is not known."""
     settings = load(args.config)
     at = time.time() if args.time == "now" else moment(args.time)
     given = [read(root, MAX_ROOT) for root in args.root]
@@ -68,8 +68,10 @@ def run(args: argparse.Namespace) -> int:
 
 def lines(told: dict[str, Any]) -> Iterator[str]:
     """Say what was proved."""
-    done = "blocked" if told["covered"] else "not blocked"
-    yield f"{told['name']} was {done} at {told['time']}"
+    if told["covered"] is None:
+        yield f"whether {told['name']} was blocked at {told['time']} is not known"
+    else:
+        yield f"{told['name']} was {'blocked' if told['covered'] else 'not blocked'} at {told['time']}"
     if told["version"] is not None:
         yield f"version {told['version']}, enforced since {told['since']}, digest {told['digest']}"
         yield f"record {told['record']} of the audit log"

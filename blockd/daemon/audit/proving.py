@@ -92,12 +92,13 @@ def prove_name(
 ) -> dict[str, Any]:  # fmt: skip
     """Tell what was enforced for `name` at `at`; raises BadName, and AuditError.
 
-    `at` and `alive`, when the node was last seen alive, are seconds since the epoch.
+    `at` and `alive`, when the node was last seen alive, are seconds since the epoch. In what is told, `covered` is None
+    where nothing that is kept says whether the name was blocked.
     """
     key = key_from_text(name)
     told: dict[str, Any] = {
         "name": DomainName(key).text, "time": moment_text(at), "version": None, "digest": None, "record": None,
-        "since": None, "covered": False, "decides": None, "action": None, "orders": [], "feeds": [], "notes": [],
+        "since": None, "covered": None, "decides": None, "action": None, "orders": [], "feeds": [], "notes": [],
     }  # fmt: skip
     record = records.last("enforced", at)
     if record is None:
@@ -106,6 +107,7 @@ def prove_name(
     stop, start = records.last("stop", at), records.last("start", at)
     if stop is not None and start is not None and stop.number > max(start.number, record.number):
         told["notes"].append(f"blockd had stopped, at {stop.time}: nothing was enforced by this node.")
+        told["covered"] = False
         return told
     silence = _silence(records, record, at, alive)
     if silence:
@@ -118,9 +120,10 @@ def prove_name(
         covering = None if ruleset is None else at_time(version, ruleset, at).covering(key)
         claims: list[Claim] = []
         for part in parts_of(record):
-            found, words = _of_feed(part, record, records, key, at, [*given, *roots.get(part["name"], ())], covering)
+            given_it = [*given, *roots.get(part["name"], ())]
+            found, words, is_whole = _of_feed(part, record, records, key, at, given_it, covering)
             claims += found
-            told["feeds"].append({"name": part["name"], "digest": part["digest"], "proved": words})
+            told["feeds"].append({"name": part["name"], "digest": part["digest"], "proved": words, "whole": is_whole})
     finally:
         if ruleset is not None:
             ruleset.close()
@@ -129,7 +132,9 @@ def prove_name(
     deciding = next((claim for claim in claims if claim.state == "in force"), None)
     if deciding is not None:
         told |= {"decides": deciding.order.id, "action": str(deciding.order.action)}
-        told["covered"] = deciding.order.action not in (Action.ALLOW, Action.MONITOR, Action.PASSTHRU)
+    is_blocked = deciding is not None and deciding.order.action not in (Action.ALLOW, Action.MONITOR, Action.PASSTHRU)
+    if is_blocked or all(feed["whole"] for feed in told["feeds"]):
+        told["covered"] = is_blocked
     if any(claim.order.is_confidential for claim in claims):
         told["notes"].append("A confidential order lists keyed hashes: the name asked for was hashed.")
     return told
@@ -158,13 +163,14 @@ def _rank(claim: Claim) -> tuple[int, int, int, int, str]:
 def _of_feed(
     part: Mapping[str, Any], record: Record, records: Records, key: bytes, at: float, roots: Sequence[bytes],
     covering: Covering | None,
-) -> tuple[list[Claim], str]:  # fmt: skip
-    """Give the claims of one feed, and the words for what proves them."""
+) -> tuple[list[Claim], str, bool]:  # fmt: skip
+    """Give the claims of one feed, the words for what proves them, and whether all of its content is known."""
     name, priority, asked = str(part["name"]), int(part.get("priority", 0)), DomainName(key)
     unproved = _unproved(part["type"])
     if part["proof"] is None:
         found = _in_ruleset(covering, name, records, at, priority, unproved)
-        return found, unproved if covering is not None else f"{unproved}; its content is not kept"
+        is_kept = covering is not None
+        return found, unproved if is_kept else f"{unproved}; its content is not kept", is_kept
     fetch: Fetch = records.evidence
     proof = proof_of(part, record, fetch, roots)
     if proof is None:
@@ -173,8 +179,8 @@ def _of_feed(
         return [
             _claim(name, priority, document.order, covers[1], records, at, words, len(covers[0].key))
             for document in documents if (covers := document.covering(asked)) is not None
-        ], words  # fmt: skip
-    words = "signatures, verified anew"
+        ], words, True  # fmt: skip
+    words, is_whole = "signatures, verified anew", True
     found = []
     for path, document in proof.documents.items():
         covers = document.covering(asked)
@@ -185,13 +191,13 @@ def _of_feed(
         elif document.names is not None:
             listed = f"signatures: the list of order {document.order.id} has the SHA-256 {document.names.last.sha256}"
             if covering is None:
-                words += f"; {listed}, and its content is not kept"
+                words, is_whole = f"{words}; {listed}, and its content is not kept", False
                 continue
             for claim in _in_ruleset(covering, name, records, at, priority, listed):
                 if claim.order.id == document.order.id:
                     claim.signatures = proof.behind(path)
                     found.append(claim)
-    return found, words
+    return found, words, is_whole
 
 
 def _unproved(kind: str) -> str:

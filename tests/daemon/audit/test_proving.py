@@ -97,7 +97,7 @@ def test_time_between_a_death_and_the_next_start_is_not_known(node: Node, reposi
     gaps = (("12:01:10.000", "12:30:00.000", "13:02:10.000"), ("13:05:00.000", "13:30:00.000", "14:04:10.000"))
     for last, between, again in gaps:
         told = prove(node, "listed.example", between)
-        assert (told["covered"], told["version"]) == (False, None)
+        assert (told["covered"], told["version"]) == (None, None)
         (note,) = told["notes"]
         assert note == (
             f"blockd ended without a record of it: it was last seen alive at 2026-11-24T{last}Z and began anew at "
@@ -124,7 +124,7 @@ def test_list_is_proved_by_the_ruleset_while_that_is_kept(story: Node) -> None:
     assert "the ruleset is kept" in told["orders"][0]["proved_by"]
     story.versions.drop(1)
     told = prove(story, "national.example", "12:05:00.000")
-    assert not told["covered"]
+    assert told["covered"] is None
     assert any("its content is not kept" in feed["proved"] for feed in told["feeds"])
 
 
@@ -143,10 +143,12 @@ def test_confidential_order_is_proved_by_hashing_the_name(node: Node, repository
 
 
 def test_exported_proof_is_verified_without_the_node(story: Node) -> None:
-    told = prove(story, "video.example", "12:45:00.000")
-    found = verify_proof(export(story, told), [story.root.read_bytes()])
-    assert found["proved"]
-    assert found["orders"] == told["orders"]
+    for time, covered, proved in (("12:29:00.000", True, True), ("12:45:00.000", False, False)):
+        told = prove(story, "video.example", time)
+        assert told["covered"] is covered
+        found = verify_proof(export(story, told), [story.root.read_bytes()])
+        assert found["orders"] == told["orders"]
+        assert found["proved"] is proved, "that no list has the name is not in the proof"
 
 
 def test_exported_proof_of_a_list_is_not_taken_for_proved(story: Node) -> None:
