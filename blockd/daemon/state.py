@@ -81,10 +81,12 @@ class State:
                     time.sleep(LOOKS)
                     continue
                 os.close(descriptor)
-                runs = "runs" if is_alive else "has ended, and its children still run,"
                 raise CommandError(
-                    f"Another blockd (process {holder or 'unknown'}) {runs} with the state folder {self.folder}. "
+                    f"Another blockd (process {holder or 'unknown'}) runs with the state folder {self.folder}. "
                     "It goes on; stop it first, or give this one its own state_dir."
+                    if is_alive
+                    else f"Children of a blockd that has ended (process {holder}) still hold the state folder "
+                    f"{self.folder}. End them first: `fuser {self.folder / 'lock'}` says which they are."
                 ) from error
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())

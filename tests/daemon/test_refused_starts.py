@@ -106,7 +106,7 @@ def test_start_waits_for_the_children_of_a_daemon_that_was_killed(tmp_path: Path
     try:
         told = run(second)
         assert told.returncode == 2
-        assert f"Another blockd (process {first.pid}) has ended, and its children still run, with" in told.stderr
+        assert f"Children of a blockd that has ended (process {first.pid}) still hold the state folder" in told.stderr
         second.launch()
         until(lambda: second.processes(), "it has begun")
         assert second.process is not None

@@ -23,7 +23,7 @@ from blockd.errors import AuditError
 from blockd.orders.moment import moment_from_text
 
 KINDS = {
-    "start": "the control process began: blockd's version, engine, config digest, workers, what ended without a record",
+    "start": "the control process began: blockd, engine, config, workers; and until when one lived that left no stop",
     "stop": "it ended as it was told to",
     "new-chain": "a damaged log was set aside, and this one began",
     "lost": "records could not be kept while the disk gave errors",
