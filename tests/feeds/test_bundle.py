@@ -39,7 +39,7 @@ def test_bundle_gives_back_what_was_written(version: SignedVersion, tmp_path: Pa
     assert read_bundle(tmp_path / "bundle") == version
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_bundle_is_refused(version: SignedVersion, tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "bundle"
@@ -55,7 +55,7 @@ def test_damaged_bundle_is_refused(version: SignedVersion, tmp_path: Path, data:
     assert found == version
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_cut_bundle_is_refused(version: SignedVersion, tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "bundle"

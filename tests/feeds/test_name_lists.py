@@ -87,7 +87,7 @@ def test_a_new_base_costs_nothing_where_a_later_text_is_there(files: Steps, list
     assert based.fetched == [based.steps[1].target]
 
 
-@settings(deadline=None, max_examples=50)  # files are written to the disk itself
+@settings(max_examples=50)  # files are written to the disk itself
 @given(st.lists(NAMES, min_size=1, max_size=6), st.data())
 def test_any_versions_from_any_of_them_come_out_as_sets_do(versions: list[set[bytes]], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -167,7 +167,7 @@ def same(built: Built, expected: Built, path: Path, whole: Path) -> None:
     st.sampled_from([OPEN, GUARDED]),
     st.booleans(),
 )
-@settings(deadline=None, max_examples=40, phases=(Phase.reuse, Phase.generate))
+@settings(max_examples=40, phases=(Phase.reuse, Phase.generate))
 def test_amending_version_after_version_gives_what_compiling_gives(
     ones: list[list[tuple[OrderDocument, list[str]]]],
     twos: list[list[tuple[OrderDocument, list[str]]]],

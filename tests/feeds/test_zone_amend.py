@@ -102,7 +102,7 @@ def zones(draw: st.DrawFn) -> list[str]:
 
 
 @given(zones(), zones())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_amending_gives_what_compiling_gives(before: list[str], after: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         found, _ = both_ways(Path(folder), before, after)

@@ -96,7 +96,7 @@ def test_an_exchange_falls_into_the_bucket_that_bounds_it(bucket: int, bound: fl
     assert seconds == pytest.approx(bound * 2.01, abs=2e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(

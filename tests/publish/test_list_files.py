@@ -213,7 +213,7 @@ def small_limits(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(list_record, "KEPT_CHANGES", 2)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(NAMES, min_size=1, max_size=9), st.data())
 def test_any_renewals_are_what_nodes_have_whatever_they_have_missed(
     versions: list[set[bytes]], data: st.DataObject

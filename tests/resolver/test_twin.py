@@ -161,7 +161,7 @@ def test_before_the_first_ruleset(tmp_path_factory: pytest.TempPathFactory, refu
     ask_everything(twins)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(
     packet=st.sampled_from(QUESTIONS),
     changes=changes,
@@ -176,13 +176,13 @@ def test_damaged_questions(
     twins.ask(changed(packet, changes, cut, tail), host, transport)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(packet=st.binary(max_size=600), host=hosts, transport=transports)
 def test_any_bytes(twins: Twins, packet: bytes, host: str, transport: Transport) -> None:
     twins.ask(packet, host, transport)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(
     message=st.sampled_from(RESPONSES),
     changes=changes,
@@ -239,7 +239,7 @@ def test_upstreams_answers_are_read_alike() -> None:
     assert 150 < sum(taken) < len(taken), "some are ordinary, some are not"
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(message=st.sampled_from(RESPONSES), changes=changes, cut=st.integers(0, 3), tail=st.binary(max_size=12))
 def test_damaged_answers_of_upstreams_are_read_alike(message: bytes, changes: Changes, cut: int, tail: bytes) -> None:
     read_alike(changed(message, changes, cut, tail))
@@ -268,7 +268,7 @@ def allowed(packet: bytes, transport: Transport) -> int:
         return 12
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(packet=st.sampled_from(QUESTIONS), changes=changes, transport=transports, host=hosts)
 def test_no_answer_is_longer_than_its_question_allows_and_none_goes_to_an_answer(
     twins: Twins, packet: bytes, changes: Changes, transport: Transport, host: str

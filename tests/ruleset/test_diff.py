@@ -184,7 +184,7 @@ def test_orders_that_came_went_and_changed_are_told(compare: Compare) -> None:
     assert [(old.order.expires, new.order.expires) for old, new in found.changed] == [(None, NOW)]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     old=st.sets(st.sampled_from(list(some_names(40)))),
     new=st.sets(st.sampled_from(list(some_names(40)))),
@@ -200,7 +200,7 @@ def test_any_two_lists_differ_as_their_sets_do(compare: Compare, old: set[str], 
     assert comparison.changes.changed == len(old & new & moved)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_told_and_nothing_worse(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

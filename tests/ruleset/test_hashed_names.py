@@ -61,7 +61,7 @@ def told(subject: Enforced, name: DomainName) -> tuple[object, ...]:
     return verdict.reason, verdict.order and verdict.order.id, scope, verdict.feed, verdict.tier, verdict.until
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(feeds(), st.lists(st.sampled_from((b"", *SALTS)), min_size=9, max_size=9))
 def test_a_hashed_name_decides_as_if_it_were_plain(inputs: list[FeedInput], drawn: list[bytes]) -> None:
     orders = [subject.id for source in inputs for subject in source.orders]

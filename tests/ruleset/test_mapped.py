@@ -126,7 +126,7 @@ NUMBER_FIELDS = (*range(6, 9), *range(15, 25))  # created, entries, names, and f
 SMALL_FIELDS = (1, 2, 3, 10)  # format, header size, flags, most labels
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_sealed_file_with_a_hostile_header_is_refused_or_bounded(
     good: bytes, tmp_path: Path, data: st.DataObject
@@ -143,7 +143,7 @@ def test_a_sealed_file_with_a_hostile_header_is_refused_or_bounded(
     reopen(sealed(HEADER.pack(*fields).ljust(HEADER_SIZE, b"\0") + good[HEADER_SIZE:]), tmp_path)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_sealed_file_with_hostile_sections_is_refused_or_bounded(
     good: bytes, tmp_path: Path, data: st.DataObject
@@ -184,7 +184,7 @@ def with_catalogue(octets: bytes, catalogue: bytes) -> bytes:
     return sealed(replace(changed, pieces=pieces).pack() + body[HEADER_SIZE:])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_sealed_file_with_a_hostile_catalogue_is_refused_or_bounded(
     good: bytes, tmp_path: Path, data: st.DataObject

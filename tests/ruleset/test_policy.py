@@ -178,7 +178,7 @@ ADDRESSES = [
 ]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(feeds(), st.sampled_from(HASHES))
 def test_every_verdict_is_the_models(inputs: list[FeedInput], hashed: Callable[[bytes], int] | None) -> None:
     model = Model(inputs, NOW)

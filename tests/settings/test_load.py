@@ -320,13 +320,13 @@ def loads_or_tells(content: bytes) -> None:
 
 
 @given(st.dictionaries(_KEYS, _VALUES, max_size=6), st.lists(st.dictionaries(_KEYS, _VALUES, max_size=8), max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_random_values_raise_nothing_but_config_errors(data: dict[str, object], feeds: list[object]) -> None:
     loads_or_tells(json.dumps({"feeds": feeds, **data}).encode())
 
 
 @given(st.one_of(st.binary(max_size=60), st.text(alphabet=" \n\t-:{}[]&*!|>'\"%@`#,?~ab1\\xuU\ufeff", max_size=60)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_random_text_raises_nothing_but_config_errors(text: bytes | str) -> None:
     loads_or_tells(text if isinstance(text, bytes) else text.encode())
 

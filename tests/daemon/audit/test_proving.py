@@ -202,7 +202,7 @@ def test_changed_proof_is_refused(story: Node, change: Callable[[dict[str, Any]]
         verify_proof(json.dumps(told).encode(), [story.root.read_bytes()])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_mutated_proof_is_refused_or_proves_the_same(story: Node, data: st.DataObject) -> None:
     told = prove(story, "listed.example", "12:05:00.000") if not _KEPT else _KEPT[0][0]

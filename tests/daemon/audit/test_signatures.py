@@ -92,7 +92,7 @@ def test_authoritys_kept_older_version_is_noted(repository: Repository) -> None:
     assert any("version 1 was kept, as version 2 was refused" in note for note in proof.notes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_no_changed_octet_is_proved_and_nothing_but_an_audit_error_is_raised(data: st.DataObject) -> None:
     repository, evidence = _published()
@@ -108,7 +108,7 @@ def test_no_changed_octet_is_proved_and_nothing_but_an_audit_error_is_raised(dat
     assert proof.documents == good.documents  # only what is not signed, as blanks or a needless signature, may differ
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(octets=st.binary(max_size=300), name=st.sampled_from(["1.root.json", "timestamp.json", "media.json"]))
 def test_garbage_is_an_audit_error(octets: bytes, name: str) -> None:
     repository, evidence = _published()

@@ -117,7 +117,7 @@ def test_new_root_signed_by_the_old_one_is_followed(authority: Authority) -> Non
     assert (authority.folder / "state" / "trusted" / "root_history" / "2.root.json").read_bytes() == root.to_bytes()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(["1.root.json", "1.targets.json", "1.snapshot.json", "timestamp.json"]), data=st.data())
 def test_changed_octets_are_refused_or_change_nothing(authority: Authority, name: str, data: st.DataObject) -> None:
     path = authority.out / "metadata" / name

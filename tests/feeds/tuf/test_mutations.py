@@ -79,7 +79,7 @@ def _told(node: SignedRepository) -> SignedVersion | FeedRefused:
 
 @pytest.mark.parametrize("seen", [False, True], ids=["at first", "later"])
 def test_whatever_is_changed_in_one_file_nothing_unsigned_is_taken(seen: bool) -> None:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(files=mutated())
     def run(files: dict[str, bytes]) -> None:
         repository = REPOSITORY.fork()
