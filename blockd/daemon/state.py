@@ -70,16 +70,10 @@ class State:
         except OSError as error:
             raise self._unusable(error) from error
         deadline = time.monotonic() + ORPHANS_END
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-                is_alive = not holder.isdecimal() or Path(f"/proc/{holder}").exists()
-                if not is_alive and time.monotonic() < deadline:
-                    time.sleep(LOOKS)
-                    continue
+        while not _is_locked(descriptor):
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            is_alive = not holder.isdecimal() or Path(f"/proc/{holder}").exists()
+            if is_alive or time.monotonic() >= deadline:
                 os.close(descriptor)
                 raise CommandError(
                     f"Another blockd (process {holder or 'unknown'}) runs with the state folder {self.folder}. "
@@ -87,7 +81,8 @@ class State:
                     if is_alive
                     else f"Children of a blockd that has ended (process {holder}) still hold the state folder "
                     f"{self.folder}. End them first: `fuser {self.folder / 'lock'}` says which they are."
-                ) from error
+                )
+            time.sleep(LOOKS)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         return descriptor
@@ -234,3 +229,12 @@ class HitSlots:
         listed = [[*astuple(labels), slot] for labels, slot in self.slots.items()]
         replace_file(self._path, json.dumps(listed).encode())
         self._saved = saved
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Take the lock, where nobody has it; whether that went well."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -33,15 +33,17 @@ def daemon(tmp_path: Path, publisher: Publisher, resolver: UpstreamSimulator) ->
         running.destroy()
 
 
-def starts(daemon: Daemon) -> list[dict[str, Any]]:
-    """Give the bodies of the records of starts."""
-    lines = daemon.run_verb("audit", "--json", "--kind", "start").stdout.splitlines()
-    return [json.loads(line)["body"] for line in lines]
+def records(daemon: Daemon, *more: str) -> list[dict[str, Any]]:
+    """Give what the log has."""
+    return [json.loads(line) for line in daemon.run_verb("audit", "--json", *more).stdout.splitlines()]
 
 
 def kinds(daemon: Daemon, *more: str) -> list[str]:
-    lines = daemon.run_verb("audit", "--json", *more).stdout.splitlines()
-    return [json.loads(line)["kind"] for line in lines]
+    return [record["kind"] for record in records(daemon, *more)]
+
+
+def bodies(daemon: Daemon, *more: str) -> list[dict[str, Any]]:
+    return [record["body"] for record in records(daemon, *more)]
 
 
 def verify(daemon: Daemon, publisher: Publisher) -> Verified:
@@ -67,8 +69,7 @@ def test_everything_that_counts_is_recorded_and_nothing_about_clients(daemon: Da
     assert found[0] == "start"
     assert found[-1] == "stop"
     assert {"enforced", "self-test", "order", "rollback", "release", "refused", "good-again"} <= set(found)
-    lines = daemon.run_verb("audit", "--json", "--order", "order-1").stdout.splitlines()
-    told = [json.loads(line)["body"] for line in lines]
+    told = bodies(daemon, "--order", "order-1")
     assert [body["state"] for body in told][:3] == ["in force", "in force", "lifted"]  # the second with its end
     assert told[2]["change"] == "lifted"
     assert told[2]["seconds"] >= 0
@@ -122,20 +123,20 @@ def test_log_is_whole_whenever_the_daemon_is_killed(
         assert daemon.status()["audit"]["trouble"] is None
     assert verify(daemon, publisher).problem == ""
     assert not list(daemon.state_dir.glob("audit.db.damaged*"))
-    first, *later = starts(daemon)
+    first, *later = bodies(daemon, "--kind", "start")
     assert first["last_alive"] is None
     assert all(begun["last_alive"] for begun in later)
     assert "ended without a record, and was last seen alive at" in daemon.run_verb("audit", "--kind", "start").stdout
     with daemon:
         pass
-    assert starts(daemon)[-1]["last_alive"] is None, "the one before was stopped"
+    assert bodies(daemon, "--kind", "start")[-1]["last_alive"] is None, "the one before was stopped"
 
 
 def test_control_process_that_is_killed_goes_on_with_the_chain(daemon: Daemon, publisher: Publisher) -> None:
     control = daemon.control_pid()
     os.kill(control, signal.SIGKILL)
     until(lambda: daemon.control_pid() != control and kinds(daemon).count("start") == 2, "another has begun")
-    assert [(begun["of"], begun["last_alive"]) for begun in starts(daemon)] == [
+    assert [(begun["of"], begun["last_alive"]) for begun in bodies(daemon, "--kind", "start")] == [
         ("daemon", None),
         ("control process", None),
     ], "the workers went on"

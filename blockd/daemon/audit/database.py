@@ -201,10 +201,8 @@ class Database:
 
     def first(self, kind: str, after: float) -> Record | None:
         """Give the oldest record of a kind behind a time."""
-        row = self._connection.execute(
-            "SELECT octets FROM records WHERE kind = ? AND time > ? ORDER BY number LIMIT 1", (kind, moment_text(after))
-        ).fetchone()
-        return parse_record(row[0]) if row else None
+        later = moment_text(after)
+        return next((one for one in self.find(kinds=(kind,), since=after) if one.time > later), None)
 
     def last(self, kind: str, until: float | None = None) -> Record | None:
         """Give the newest record of a kind, at or before a time."""
