@@ -124,6 +124,7 @@ class Connections:
             response = _answer(connection, target, headers, max(deadline - self._clock(), _SOME))
         with contextlib.ExitStack() as undo:
             undo.callback(connection.close)
+            undo.callback(response.close)  # one that ends with its connection has taken that over
             with connection.within(deadline - self._clock()):
                 yield response, connection.late
             if response.isclosed() and not response.will_close and not connection.late.is_set():

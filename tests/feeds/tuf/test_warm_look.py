@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from blockd.errors import FeedRefused
+from blockd.feeds.signed.connections import Connections
 from tests.feeds.tuf.repository import Repository
 from tests.feeds.tuf.serving import looking, serving
 
@@ -66,6 +68,17 @@ def test_slow_answer_over_a_kept_connection_is_cut_in_time(tmp_path: Path) -> No
         assert caught.value.reason == "stalled"
         server.slow.clear()
         assert len(node.fetch().documents) == 3
+
+
+def test_answer_whose_end_is_not_waited_for_gives_its_socket_back() -> None:
+    repository = Repository()
+    path = "metadata/timestamp.json"
+    with serving(repository) as server, contextlib.closing(Connections()) as connections:
+        server.slow.add(path)
+        origin = ("http", "127.0.0.1", server.server_port)
+        with connections.asked(origin, f"/{path}", {}, 10.0) as (response, _):
+            assert response.read(1) == b" "
+        assert response.isclosed()
 
 
 def test_server_that_is_slow_with_every_authority_is_not_waited_for_each_time(tmp_path: Path) -> None:
