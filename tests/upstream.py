@@ -168,7 +168,7 @@ class UpstreamSimulator:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        tcp, udp = _bound(self.host)
+        tcp, udp = bound(self.host)
         self.port = udp.getsockname()[1]
         transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
         server = await asyncio.start_server(self._connection, sock=tcp)
@@ -277,7 +277,8 @@ def closed_port() -> Upstream:
         return Upstream("127.0.0.1", sock.getsockname()[1])
 
 
-def _bound(host: str) -> tuple[socket.socket, socket.socket]:
+def bound(host: str) -> tuple[socket.socket, socket.socket]:
+    """Give sockets for TCP and UDP at one port, which nobody else has."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(_BIND_TRIES):
         tcp = socket.create_server((host, 0), family=family)

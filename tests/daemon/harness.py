@@ -363,7 +363,8 @@ def request(
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(method, path, body, dict(headers or {}))
-        yield connection.getresponse()
+        with connection.getresponse() as response:  # which may outlive its connection
+            yield response
     finally:
         connection.close()
 

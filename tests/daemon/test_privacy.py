@@ -64,8 +64,8 @@ def _visit(daemon: Daemon) -> None:
     ):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=(CLIENT, 0))
         connection.request("GET", "/", headers={"Host": host})
-        assert connection.getresponse().status in (451, 404, 403)
-        connection.close()
+        with contextlib.closing(connection), connection.getresponse() as response:
+            assert response.status in (451, 404, 403)
     for name in ("listed.example", "absent.example"):
         with _connected(daemon.tls_port) as sock, contextlib.suppress(ssl.SSLError):
             ssl.create_default_context().wrap_socket(sock, server_hostname=name)

@@ -24,6 +24,7 @@ from blockd.settings import TransferFeed
 from tests.feeds.transfer.messages import KEY, ZONE, blocked, message, soa, text, wires
 from tests.feeds.transfer.primary import Primary, Send, serving
 
+PATIENT = 30.0  # seconds that a primary which answers is waited for: a busy machine may hold it up
 SHORT = 0.3  # seconds that a stalling primary is waited for
 NAMES = [blocked(name) for name in ("a", "b", "c")]
 WHOLE = [[soa(5), *NAMES], [soa(5)]]
@@ -61,8 +62,8 @@ class Secondary:
         self.feed = TransferFeed.model_validate(fields)
         self.restart()
 
-    def restart(self, *, known: bool = True) -> None:
-        self.source = TransferSource(self.feed, self.folder, known=known, now=self.clock, total=5 * SHORT, stall=SHORT)
+    def restart(self, *, known: bool = True, stall: float = PATIENT) -> None:
+        self.source = TransferSource(self.feed, self.folder, known=known, now=self.clock, total=5 * stall, stall=stall)
 
     async def look(self) -> Fetched | None:
         return await self.source.look()
@@ -181,6 +182,7 @@ def test_bad_differences_are_followed_by_the_whole_zone(
     async def cut(question: Question, send: Send) -> None:
         for wire in wires(question, *bad):
             await send(wire)
+        raise ConnectionResetError
 
     async def test() -> None:
         primary = Primary(key=key, ixfr=cut, axfr=[[soa(6), blocked("x"), soa(6)]])
@@ -263,6 +265,7 @@ def test_a_primary_that_lies_is_refused_and_what_is_there_stays(tmp_path: Path, 
     async def test() -> None:
         primary = Primary(axfr=answer, ixfr=answer)  # type: ignore[arg-type]
         async with having(tmp_path, primary) as secondary:
+            secondary.restart(stall=SHORT if reason == "stalled" else PATIENT)
             refused = await secondary.refusal()
             assert refused.reason == reason, refused
             assert "rpz.example cannot be taken from 127.0.0.1:" in str(refused)
@@ -282,6 +285,7 @@ def test_a_byte_now_and_then_ends_the_transfer(tmp_path: Path) -> None:
 
         primary = Primary(axfr=trickle, ixfr=trickle)
         async with having(tmp_path, primary) as secondary:
+            secondary.restart(stall=SHORT)
             assert (await secondary.refusal()).reason == "stalled"
 
     run(test)
@@ -296,6 +300,7 @@ def test_a_length_that_is_a_lie_ends_the_transfer(tmp_path: Path) -> None:
 
         primary = Primary(axfr=lie, ixfr=lie)
         async with having(tmp_path, primary) as secondary:
+            secondary.restart(stall=SHORT)
             assert (await secondary.refusal()).reason == "stalled"
 
     run(test)

@@ -17,6 +17,7 @@ import dns.tsig
 
 from blockd.feeds.transfer.question import AXFR, IXFR, Question
 from tests.feeds.transfer.messages import message, soa, wires
+from tests.upstream import bound
 
 Send = Callable[[bytes], Awaitable[None]]
 Answer = Callable[[Question, Send], Awaitable[None]]
@@ -107,10 +108,11 @@ async def serving(primary: Primary) -> AsyncIterator[Primary]:
             writer.close()
 
     tasks: set[asyncio.Task[None]] = set()
-    server = await asyncio.start_server(connection, "127.0.0.1", 0)
-    primary.port = server.sockets[0].getsockname()[1]
+    tcp, udp = bound("127.0.0.1")
+    primary.port = tcp.getsockname()[1]
+    server = await asyncio.start_server(connection, sock=tcp)
     datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: _Datagrams(primary, tasks), local_addr=("127.0.0.1", primary.port)
+        lambda: _Datagrams(primary, tasks), sock=udp
     )
     try:
         async with server:
