@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from blockd.daemon.compiling import NICENESS, end_with_parent, give
+from blockd.daemon.background import end, end_with_parent, give, start
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
 from blockd.ruleset.diff import Changes, Comparison
@@ -21,17 +21,7 @@ async def compared(old: Path, new: Path) -> Changes:
 
     Cancelling ends the process.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        __name__,
-        str(os.getpid()),
-        str(old),
-        str(new),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
+    process = await start(__name__, str(os.getpid()), str(old), str(new))
     try:
         async with asyncio.timeout(MAX_TIME):
             output, _ = await process.communicate()
@@ -39,14 +29,11 @@ async def compared(old: Path, new: Path) -> Changes:
     except (TimeoutError, ValueError, TypeError) as error:
         raise RulesetError(f"comparing {new} with {old} gave no result") from error
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await end(process)
 
 
 def main(parent: int, old: Path, new: Path) -> int:
     """Compare two files and print the counts as JSON, for the process `parent`."""
-    os.nice(NICENESS)
     end_with_parent()
     if os.getppid() != parent:  # it has ended before: nobody waits
         return 0

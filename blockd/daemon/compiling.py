@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import os
 import pickle
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from blockd.daemon.background import end, end_with_parent, give, start
 from blockd.errors import BlockdError, RulesetError
 from blockd.feeds.amend import amend
 from blockd.feeds.build import Built, Candidate, build
@@ -22,8 +20,6 @@ from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.held import HeldReport
 
 MAX_TIME = 1800.0  # seconds; ten million names take a small part of it
-PR_SET_PDEATHSIG = 1  # prctl(2)
-NICENESS = 10  # so that compiling never takes a core from answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +47,21 @@ class Compiler:
     def prepare(self) -> None:
         """Start the next process."""
         if self._next is None:
-            self._next = asyncio.create_task(_spawn())
+            self._next = asyncio.create_task(start(__name__, reads=True))
 
     async def compile(self, job: Job) -> Built:
         """Compile in a process of its own; raises RulesetError where that fails. Cancelling ends the process."""
         self.prepare()
         process = await self._take()
         if process.returncode is not None:  # somebody ended it while it waited
-            process = await _spawn()
+            process = await start(__name__, reads=True)
         try:
             async with asyncio.timeout(MAX_TIME):
                 output, _ = await process.communicate(pickle.dumps(job))
         except TimeoutError as error:
             raise RulesetError(f"compiling took more than {MAX_TIME:.0f} seconds and was ended") from error
         finally:
-            await _end(process)
+            await end(process)
         self.prepare()
         if process.returncode != 0:
             raise RulesetError(f"the compiling process ended with {process.returncode}; its log lines stand above")
@@ -79,7 +75,7 @@ class Compiler:
     async def close(self) -> None:
         """End the process that waits."""
         if self._next is not None:
-            await _end(await self._take())
+            await end(await self._take())
 
     async def _take(self) -> asyncio.subprocess.Process:
         waiting, self._next = self._next, None
@@ -87,26 +83,8 @@ class Compiler:
         return await waiting
 
 
-async def _spawn() -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        __name__,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
-
-
 def main() -> int:
     """Compile the job on standard input and write what came of it to standard output."""
-    os.nice(NICENESS)
     end_with_parent()
     try:
         job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
@@ -119,12 +97,6 @@ def main() -> int:
         result = error
     give(pickle.dumps(result))
     return 0
-
-
-def give(result: bytes) -> None:
-    """Write a result to standard output, where nobody reads it once the parent was killed."""
-    with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
-        output.write(result)
 
 
 def _result(job: Job) -> Built:
@@ -162,12 +134,6 @@ def _catalogue(in_force: Path | None) -> Catalogue | None:
         return ruleset.catalogue
     finally:
         ruleset.close()
-
-
-def end_with_parent() -> None:
-    """Have the kernel end this process when the control process does: nobody waits for its result then."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.daemon.alarms import alarms
 from blockd.daemon.audit import Accounts, AuditLog
+from blockd.daemon.background import yield_to_workers
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.enforcing import Enforcing
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 
 def run(work: ControlWork, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
+    yield_to_workers()
     asyncio.run(ControlProcess(work, channel).run())
 
 
