@@ -20,6 +20,7 @@ from blockd.settings import SocketAddress
 SECONDS = 0.9  # for all of it; usually it takes some milliseconds
 PATIENCE = 0.1  # seconds for an answer, before it is asked again
 TRIES = 3  # of one question over UDP, which may lose it
+HEARINGS = 2  # of a silence until it is believed: over UDP an answer may overtake those before it
 PORTS_PER_WORKER = 16  # asked from at most: with so many a worker is missed once in ten million times
 BATCH = 32  # questions sent at once: their answers fit every receive buffer
 FEW = 6  # questions at a worker's further sockets, behind which the same engine answers
@@ -154,31 +155,28 @@ class _Line:
 
     def _put_batch(self, questions: Sequence[Question]) -> str:
         open_ones = dict(enumerate(questions, 1))
-        for _ in range(self._tries):
-            for number, question in open_ones.items():
-                self._send(number.to_bytes(2) + question.packet[2:])
-            owed = {number for number, question in open_ones.items() if question.wanted is not None}
-            until = self._clock() + PATIENCE
-            while owed and (heard := self._hear(until)) is not None:
-                number = int.from_bytes(heard[:2])
-                if number in open_ones:
-                    asked = open_ones.pop(number)
-                    owed.discard(number)
-                    if not asked.is_answered_by(heard):
-                        return _trouble(asked, heard_in_words(heard))
-            if not owed:
-                break
-        self._send(self._probe.identity_question)  # behind all others: whoever has answered this has seen them
-        heard = self._hear(self._clock() + PATIENCE)
-        while heard is not None and self._probe.worker(heard) is None:
-            late = open_ones.get(int.from_bytes(heard[:2]))
-            if late is not None and late.wanted is None:
-                return _trouble(late, heard_in_words(heard))
-            heard = self._hear(self._clock() + PATIENCE)
-        if heard is None:
-            raise _Mute
-        silent = next((question for question in open_ones.values() if question.wanted is not None), None)
-        return _trouble(silent, "nothing") if silent else ""
+        silent = None
+        for _ in range(HEARINGS):
+            for _ in range(self._tries):
+                for number, question in open_ones.items():
+                    self._send(number.to_bytes(2) + question.packet[2:])
+                until = self._clock() + PATIENCE
+                while _owed(open_ones) and (heard := self._hear(until)) is not None:
+                    if trouble := _taken(heard, open_ones):
+                        return trouble
+                if not _owed(open_ones):
+                    break
+            self._send(self._probe.identity_question)  # behind all others: whoever has answered this has seen them
+            while (heard := self._hear(self._clock() + PATIENCE)) is not None and self._probe.worker(heard) is None:
+                if trouble := _taken(heard, open_ones):
+                    return trouble
+            if heard is None:
+                raise _Mute
+            silent = _owed(open_ones)
+            if silent is None:
+                return ""
+        assert silent is not None  # noqa: S101 - else it has returned
+        return _trouble(silent, "nothing")
 
     def _send(self, packet: bytes) -> None:
         self._socket.sendall(len(packet).to_bytes(2) + packet if self._is_stream else packet)
@@ -191,19 +189,27 @@ class _Line:
                 if len(self._buffer) >= size:
                     message, self._buffer = self._buffer[2:size], self._buffer[size:]
                     return message
-            left = min(until, self._deadline) - self._clock()
-            if left <= 0:
-                return None
-            self._socket.settimeout(left)
+            self._socket.settimeout(max(min(until, self._deadline) - self._clock(), 0.0))  # 0: what is there already
             try:
                 heard = self._socket.recv(types.MAX_TCP)
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 return None
             if not self._is_stream and len(heard) >= types.HEADER_SIZE:
                 return heard
             if self._is_stream and not heard:
                 raise _Mute
             self._buffer += heard
+
+
+def _owed(open_ones: Mapping[int, Question]) -> Question | None:
+    """Give a question that an answer is still due to."""
+    return next((question for question in open_ones.values() if question.wanted is not None), None)
+
+
+def _taken(heard: bytes, open_ones: dict[int, Question]) -> str:
+    """Take an answer, which closes its question; give what is wrong with it."""
+    asked = open_ones.pop(int.from_bytes(heard[:2]), None)
+    return "" if asked is None or asked.is_answered_by(heard) else _trouble(asked, heard_in_words(heard))
 
 
 def _trouble(question: Question, heard: str) -> str:
