@@ -103,6 +103,10 @@ class Database:
             raise AuditError(f"{path} cannot be read as an audit log: {error}.") from error
         return database
 
+    def hold(self) -> None:
+        """Have all that is read from now on be of one moment, whatever is added meanwhile."""
+        self._connection.execute("BEGIN")
+
     def check_schema(self) -> None:
         """Raise AuditError where the tables or the triggers are not those of an audit log."""
         found = dict(self._connection.execute("SELECT name, sql FROM sqlite_master").fetchall())

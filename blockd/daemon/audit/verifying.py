@@ -79,6 +79,7 @@ def _verified(
     named: set[str] = set()
     proved: set[tuple[str, str]] = set()
     try:
+        database.hold()
         for row in database.rows():
             told.wrong = told.records + 1
             record = _linked(row, told.head)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import random
 import sqlite3
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from blockd.daemon.audit.chain import Head
+from blockd.daemon.audit.database import Database, Entry
 from blockd.daemon.audit.verifying import Verified, verify_log
 from blockd.errors import AuditError
 from tests.daemon.audit.node import FEED, Node
@@ -87,6 +90,21 @@ def test_evidence_that_nobody_names_is_told(story: Node) -> None:
     connection.commit()
     connection.close()
     assert "named by no record" in verify(story).problem
+
+
+def test_what_a_daemon_adds_meanwhile_is_not_missed(story: Node) -> None:
+    path = story.state / "audit.db"
+    content = b"what another record proves"
+    added = Entry(story.time, "refused", {"evidence": [hashlib.sha256(content).hexdigest()]}, [content])
+
+    def add(records: int) -> None:
+        if records == 1:
+            database.append([added], database.head())
+
+    with contextlib.closing(Database.open(path)) as database:
+        told = verify_log(path, {FEED: [story.root.read_bytes()]}, progress=add)
+        assert database.head().number == story.log.head.number + 1
+    assert (told.problem, told.records) == ("", story.log.head.number)
 
 
 def test_missing_or_foreign_files_are_a_sentence(tmp_path: Path) -> None:
