@@ -30,7 +30,8 @@ def ask(
         with _DIRECT.open(request, timeout=seconds) as response:
             told = json.loads(response.read(MAX_ANSWER))
     except urllib.error.HTTPError as error:
-        raise CommandError(_sentence(error)) from error
+        with error:
+            raise CommandError(_sentence(error)) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise CommandError(
             f"no blockd answers at {url} ({error}). Is it running, and with this config's listen.admin?"

@@ -43,11 +43,11 @@ class Connection:
             else http.client.HTTPSConnection(host, port, context=self._context)
         )
         try:
-            plain = socket.create_connection((host, self.http.port), timeout=min(SOCKET_SECONDS, seconds))
+            self.http.sock = socket.create_connection((host, self.http.port), timeout=min(SOCKET_SECONDS, seconds))
+            self._handle = self.http.sock.dup()  # TLS takes the socket's descriptor over
         except OSError as error:
+            self.http.close()
             raise NoConnection(str(error) or type(error).__name__) from error
-        self.http.sock = plain
-        self._handle = plain.dup()  # TLS takes the socket's descriptor over
         self._fresh = True
 
     def ask(self, target: str, headers: Mapping[str, str], seconds: float) -> http.client.HTTPResponse:
