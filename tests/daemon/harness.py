@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import dns.exception
 import dns.message
 import dns.query
 import yaml
@@ -32,6 +33,7 @@ PATIENCE = 20.0  # seconds after which a condition that a test waits for counts 
 SLACK = 2.0  # seconds behind its time within which a busy machine shows what falls due
 EVERY_WORKER = 20  # questions from ports of their own that come to both workers, but for two cases in a million
 PORTS = range(12_000, 32_000)  # below what the kernel gives to outgoing sockets
+TAKEN = "another program has this port"  # as blockd says it
 HAS_IPV6 = Path("/proc/net/if_inet6").exists() and "00000000000000000000000000000001" in Path(
     "/proc/net/if_inet6"
 ).read_text(encoding="ascii")
@@ -45,7 +47,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE)
     """Wait for a condition; an error of the network counts as not yet."""
     deadline = time.monotonic() + seconds
     while True:
-        with contextlib.suppress(OSError, http.client.HTTPException):
+        with contextlib.suppress(OSError, EOFError, http.client.HTTPException, dns.exception.Timeout):
             if condition():
                 return
         if time.monotonic() > deadline:
@@ -147,6 +149,7 @@ class Daemon:
         self._mark = f"blockd-test-{uuid.uuid4().hex}"
         self._log = folder / "stderr"
         self._banner = folder / "stdout"
+        self._logged = 0  # characters of the log that are of the starts before
 
     def __enter__(self) -> Daemon:
         self.start()
@@ -181,6 +184,7 @@ class Daemon:
     def launch(self) -> None:
         """Start it without waiting for anything."""
         self.write_config()
+        self._logged = len(self.log)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "BLOCKD_TEST_MARK": self._mark}
         with self._log.open("ab") as errors, self._banner.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603 - our own program
@@ -199,8 +203,12 @@ class Daemon:
 
     def wait_for_banner(self) -> None:
         """Wait until the start-up is told."""
+        assert self.has_begun(), self.log
+
+    def has_begun(self) -> bool:
+        """Wait until the start-up is told, or it has ended instead; tell which, true for the former."""
         until(lambda: "Try:" in self.banner or self._has_ended(), f"the start-up is told:\n{self.log}")
-        assert not self._has_ended(), self.log
+        return not self._has_ended()
 
     def wait_for_version(self, version: int) -> None:
         """Wait until every worker enforces a version."""
@@ -264,6 +272,7 @@ class Daemon:
         answers: list[Answer] = []
 
         def ask() -> bool:
+            assert not self._has_ended(), self.log
             answers.append(self.ask(name, tcp=True))
             return True
 
@@ -286,7 +295,7 @@ class Daemon:
 
     def dig(self, *arguments: str) -> str:
         """Ask with dig and give what it prints."""
-        command = ["dig", "@127.0.0.1", "-p", str(self.dns_port), "+tries=1", "+time=5", *arguments]
+        command = ["dig", "@127.0.0.1", "-p", str(self.dns_port), "+tries=1", f"+time={PATIENCE:.0f}", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout  # noqa: S603
 
     def dig_address(self, name: str) -> tuple[str, int]:
@@ -352,7 +361,16 @@ class Daemon:
         return blockd(*arguments, folder=self.folder, config=self.config)
 
     def _has_ended(self) -> bool:
-        return self.process is None or self.process.poll() is not None
+        """Whether it has; but where a port was another's for a moment, it is started again.
+
+        The other daemons that are tested at this time bind ports at random, to ask their upstreams.
+        """
+        if self.process is None or self.process.poll() is None:
+            return self.process is None
+        if TAKEN not in self.log[self._logged :]:
+            return True
+        self.launch()
+        return False
 
 
 @contextlib.contextmanager

@@ -107,11 +107,8 @@ class RealPrimary:
         (self.folder / "db").mkdir(exist_ok=True)
         config = self.folder / "config"
         config.write_text((_KNOT if self.kind == "knotd" else _NAMED).format(**words), encoding="ascii")
-        program = program_of(self.kind)
-        command = [program, "-c", str(config)] if self.kind == "knotd" else [program, "-g", "-c", str(config)]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)  # noqa: S603
-        until(self._answers, f"{self.kind} answers")
+        self._run()
+        until(self._answers, f"{self.kind} answers; it says in {self.folder / 'log'} why not")
 
     def stop(self) -> None:
         """End it."""
@@ -120,9 +117,15 @@ class RealPrimary:
             self._process.wait(20)
             self._process = None
 
+    def _run(self) -> None:
+        command = [program_of(self.kind), *([] if self.kind == "knotd" else ["-g"]), "-c", str(self.folder / "config")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)  # noqa: S603
+
     def _answers(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, self.log
+        if self._process.poll() is not None:  # its port was another's for a moment, see `Daemon`
+            self._run()
         query = dns.message.make_query(ZONE, "SOA")
         return dns.query.tcp(query, "127.0.0.1", 1.0, self.port).rcode() == dns.rcode.NOERROR
 

@@ -33,7 +33,7 @@ from blockd.names import key_from_text
 from blockd.resolver import Probe
 from blockd.ruleset.gate_lists import gate_of
 from blockd.settings import Settings, load
-from tests.daemon.harness import PATIENCE, Daemon, everywhere, until, write_list
+from tests.daemon.harness import PATIENCE, Daemon, everywhere, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -243,8 +243,7 @@ def _assert_recovers_or_says_why(node: Node, what: str) -> None:
     daemon.launch()
     assert daemon.process is not None
     try:
-        until(lambda: "Try:" in daemon.banner or daemon.process is None or daemon.process.poll() is not None, what)
-        if daemon.process.poll() is None:
+        if daemon.has_begun():
             daemon.post("/api/rollback", {"release": True})  # refused where the pin itself was corrupted
             everywhere(
                 lambda: all(daemon.ask(name).addresses == SINKHOLE for name in LISTED), f"{what}: all is enforced"
