@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ PATIENCE = 10.0  # seconds after which a condition that a test waits for counts 
 SOA = "example. 3600 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60"
 STRAYS = 8  # packets of Fault.STRAYS_FIRST before the right one
 FLOOD = 64  # packets of Fault.STRAYS_ONLY
+_RECEIVE_BUFFER = 1 << 20  # octets: bursts of some hundred questions, before a busy machine takes the first
 _BIND_TRIES = 50
 
 
@@ -169,23 +171,32 @@ class UpstreamSimulator:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         tcp, udp = bound(self.host)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.port = udp.getsockname()[1]
         transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
-        server = await asyncio.start_server(self._connection, sock=tcp)
+        server = await asyncio.start_server(self._accept, sock=tcp)
         self._started.set()
         await self._stop.wait()
+        while accepting := asyncio.all_tasks() - self._tasks - {asyncio.current_task()}:
+            await asyncio.wait(accepting)  # a server that is closed meanwhile forgets their sockets
         transport.close()
         server.close()
-        for task in list(self._tasks):
+        for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0)  # transports close in the loop's next round
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(self._connection(reader, writer))
+
+        def end(_: object) -> None:
+            self._tasks.discard(task)
+            writer.close()
+
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(end)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
             while True:
                 query = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
@@ -198,7 +209,6 @@ class UpstreamSimulator:
                         writer.write(framed[:-1])
                         raise EOFError
                     writer.write(framed)
-        writer.close()
 
     async def _let_go(self) -> None:
         if not self._open.is_set():
@@ -247,7 +257,7 @@ class UpstreamSimulator:
         made = dns.message.make_response(query, recursion_available=True, our_payload=1232)
         planned = self._planned.get((asked.name, asked.rdtype))
         if planned is None:
-            known = any(name == asked.name for name, _ in self._planned)
+            known = any(name == asked.name for name, _ in list(self._planned))
             planned = _Planned((), (SOA,), (), dns.rcode.NOERROR if known else dns.rcode.NXDOMAIN)
         made.set_rcode(planned.rcode)
         made.answer.extend(map(_record, planned.answer))
@@ -271,24 +281,32 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 def closed_port() -> Upstream:
-    """Give an upstream at a loopback port where nobody listens."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return Upstream("127.0.0.1", sock.getsockname()[1])
+    """Give an upstream at a loopback port where nobody listens, nor can while the tests run."""
+    return Upstream(*_kept()[0].getsockname())
 
 
-def bound(host: str) -> tuple[socket.socket, socket.socket]:
+@functools.cache
+def _kept() -> tuple[socket.socket, socket.socket]:
+    """Give sockets that keep a port, for which the kernel refuses: one hears only itself, the other does not listen."""
+    tcp, udp = bound("127.0.0.1", listening=False)
+    udp.connect(udp.getsockname())
+    return udp, tcp
+
+
+def bound(host: str, *, listening: bool = True) -> tuple[socket.socket, socket.socket]:
     """Give sockets for TCP and UDP at one port, which nobody else has."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(_BIND_TRIES):
-        tcp = socket.create_server((host, 0), family=family)
-        udp = socket.socket(family, socket.SOCK_DGRAM)
+        tcp, udp = socket.socket(family, socket.SOCK_STREAM), socket.socket(family, socket.SOCK_DGRAM)
         try:
+            tcp.bind((host, 0))
             udp.bind((host, tcp.getsockname()[1]))
         except OSError:
             tcp.close()
             udp.close()
         else:
+            if listening:
+                tcp.listen()
             return tcp, udp
     raise AssertionError("no port is free for both UDP and TCP")
 

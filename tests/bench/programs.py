@@ -102,12 +102,19 @@ class Daemon:
 
 def free_port() -> int:
     """Give a port of 127.0.0.1 that is free for UDP and TCP at this moment."""
-    for _ in range(_BIND_TRIES):
-        with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            port: int = tcp.getsockname()[1]
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Give so many of them, no two of which are the same."""
+    ports: list[int] = []
+    with contextlib.ExitStack() as stack:  # keeps all of them until the last is found
+        for _ in range(_BIND_TRIES):
+            tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            with contextlib.suppress(OSError):
+                udp.bind(tcp.getsockname())
+                ports.append(tcp.getsockname()[1])
+            if len(ports) == count:
+                return ports
     raise ProgramFailed("no port is free for both UDP and TCP")

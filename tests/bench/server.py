@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from blockd import __version__
 from tests.bench.names import SINKHOLE, Names
-from tests.bench.programs import Daemon, find, free_port, pinned, run
+from tests.bench.programs import Daemon, find, free_ports, pinned, run
 
 CACHE_MB = 64  # memory that every server may use for answers, where it has such a setting
 UNDER_WAY = 10_000  # questions that a server may have with its upstream at once, where it has such a setting
@@ -41,13 +41,14 @@ class Server(ABC):
     builds: ClassVar[bool] = False  # whether it compiles the list to a file that outlives it
     resolves: ClassVar[bool] = True  # whether it answers for names that are not listed
     how: ClassVar[str] = ""  # how it has the list, and how it is told that the list has changed
+    more_ports: ClassVar[int] = 0  # that it needs beside the one for questions
 
     def __init__(self, place: Place) -> None:
         self.folder = place.folder
         self.core = place.core
         self.upstream = place.upstream
         self.names = place.names
-        self.port = free_port()
+        self.port, *self.others = free_ports(1 + self.more_ports)
         self._daemon: Daemon | None = None
 
     @classmethod
@@ -159,6 +160,7 @@ class Blockd(Server):
     name = "blockd"
     builds = True
     how = "a list of names; SIGHUP (systemctl reload)"
+    more_ports = 3
 
     @classmethod
     def version(cls) -> str:
@@ -167,7 +169,7 @@ class Blockd(Server):
     def prepare(self) -> None:
         self._list = self.folder / "list.txt"
         shutil.copyfile(self.names.listed, self._list)
-        web, tls, admin = free_port(), free_port(), free_port()
+        web, tls, admin = self.others
         self._config = self.write(
             "blockd.yaml",
             f"""\

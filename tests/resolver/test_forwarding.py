@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import dns.flags
@@ -8,10 +9,13 @@ import pytest
 
 from blockd.metrics import Transport
 from blockd.resolver import forwarder
-from tests.resolver.rig import CLIENT, HASTY, Rig, question
+from blockd.resolver.upstream import Randomness, ask
+from blockd.settings import Upstream
+from tests.resolver.rig import CLIENT, HASTY, PATIENT, Rig, question
 from tests.upstream import Fault, UpstreamSimulator, closed_port
 
 NAME = "www.example"
+SILENT = {Fault.SILENCE, Fault.WRONG_ID, Fault.WRONG_QUESTION, Fault.NOT_AN_ANSWER}  # only the time ends an exchange
 
 
 @pytest.fixture
@@ -20,8 +24,19 @@ def upstream(upstream: UpstreamSimulator) -> UpstreamSimulator:
     return upstream
 
 
-def pair(folder: Path, first: UpstreamSimulator, second: UpstreamSimulator) -> Rig:
-    return Rig(folder, first.upstream, second.upstream, timeout=HASTY)
+@pytest.fixture
+def bad(monkeypatch: pytest.MonkeyPatch) -> Iterator[UpstreamSimulator]:
+    """An upstream which alone is waited for hastily, where it is silent."""
+    with UpstreamSimulator() as simulator:
+
+        def ask_in_time(
+            asked: Upstream, query: bytes, size: int, seconds: float, randomness: Randomness
+        ) -> Awaitable[bytes]:
+            is_silent = asked == simulator.upstream and simulator.faults & SILENT
+            return ask(asked, query, size, HASTY if is_silent else seconds, randomness)
+
+        monkeypatch.setattr(forwarder, "ask", ask_in_time)
+        yield simulator
 
 
 def test_the_question_is_forwarded_with_edns_and_without_the_client(rig: Rig, upstream: UpstreamSimulator) -> None:
@@ -131,12 +146,13 @@ def test_too_many_questions_in_flight_fail_at_once(
         Fault.TRUNCATED_EVERYWHERE,
     ],
 )
-def test_the_next_upstream_is_asked(tmp_path: Path, upstream: UpstreamSimulator, fault: Fault) -> None:
-    with UpstreamSimulator() as bad:
-        bad.plan(NAME, "A", f"{NAME}. 300 IN A 192.0.2.66")
-        bad.faults = {fault}
-        answer = pair(tmp_path, bad, upstream).answer(NAME)
-        assert bad.seen
+def test_the_next_upstream_is_asked(
+    tmp_path: Path, bad: UpstreamSimulator, upstream: UpstreamSimulator, fault: Fault
+) -> None:
+    bad.plan(NAME, "A", f"{NAME}. 300 IN A 192.0.2.66")
+    bad.faults = {fault}
+    answer = Rig(tmp_path, bad.upstream, upstream.upstream).answer(NAME)
+    bad.wait_for(1)
     assert answer.records == ["300 198.51.100.1"]
 
 
@@ -156,16 +172,19 @@ def test_a_flood_of_strays_ends_the_exchange(rig: Rig, upstream: UpstreamSimulat
     assert answer.error == (23, f"{upstream.address}: too many packets that are no answer")
 
 
-def test_an_upstream_that_fails_is_asked_last_for_a_while(tmp_path: Path, upstream: UpstreamSimulator) -> None:
-    with UpstreamSimulator() as silent:
-        silent.faults = {Fault.SILENCE}
-        rig = pair(tmp_path, silent, upstream)
-        for number in range(3):
-            rig.answer(f"{number}.example")
-        assert len(silent.seen) == 1
-        rig.clock.now += forwarder.AVOIDED
-        rig.answer("again.example")
-        assert len(silent.seen) == 2
+def test_an_upstream_that_fails_is_asked_last_for_a_while(
+    tmp_path: Path, bad: UpstreamSimulator, upstream: UpstreamSimulator
+) -> None:
+    bad.faults = {Fault.SILENCE}
+    rig = Rig(tmp_path, bad.upstream, upstream.upstream)
+    for number in range(3):
+        rig.answer(f"{number}.example")
+    bad.wait_for(1)
+    assert len(bad.seen) == 1
+    rig.clock.now += forwarder.AVOIDED
+    rig.answer("again.example")
+    bad.wait_for(2)
+    assert len(bad.seen) == 2
 
 
 def test_silence_is_told_as_no_reachable_authority(hasty_rig: Rig, upstream: UpstreamSimulator) -> None:
@@ -173,6 +192,7 @@ def test_silence_is_told_as_no_reachable_authority(hasty_rig: Rig, upstream: Ups
     answer = hasty_rig.answer(NAME, use_edns=0)
     assert answer.rcode == "SERVFAIL"
     assert answer.error == (22, f"{upstream.address} did not answer")
+    upstream.wait_for(2)
     assert len(upstream.seen) == 2
 
 
@@ -201,6 +221,7 @@ def test_a_truncated_answer_is_never_given_as_a_whole_one(
     upstream.faults = {Fault.TRUNCATED, fault}
     assert hasty_rig.answer(NAME).rcode == "SERVFAIL"
     upstream.faults = set()
+    hasty_rig.forwarder._timeout = PATIENT
     hasty_rig.clock.now += forwarder.FAILURE_KEPT
     assert hasty_rig.answer(NAME).records == ["300 198.51.100.1"]
 
@@ -217,12 +238,13 @@ def test_a_big_answer_comes_over_tcp_and_is_truncated_over_udp(rig: Rig, upstrea
 def test_a_failure_is_remembered_for_a_second(hasty_rig: Rig, upstream: UpstreamSimulator, fault: Fault) -> None:
     upstream.faults = {fault}
     first = hasty_rig.answer(NAME, use_edns=0)
-    asked = len(upstream.seen)
+    upstream.wait_for(2)
     hasty_rig.clock.now += forwarder.FAILURE_KEPT - 0.01
     second = hasty_rig.answer(NAME, use_edns=0)
-    assert len(upstream.seen) == asked
+    assert len(upstream.seen) == 2
     assert (first.rcode, first.error) == (second.rcode, second.error)
     upstream.faults = set()
+    hasty_rig.forwarder._timeout = PATIENT
     hasty_rig.clock.now += 0.01
     assert hasty_rig.answer(NAME).records == ["300 198.51.100.1"]
 
@@ -249,11 +271,12 @@ def test_ad_is_given_to_who_asks_for_it(rig: Rig, upstream: UpstreamSimulator) -
     assert rig.answer(NAME, want_dnssec=True).has(dns.flags.AD)
 
 
-def test_a_name_with_a_zero_octet_is_matched_whole(hasty_rig: Rig, upstream: UpstreamSimulator) -> None:
+def test_a_name_with_a_zero_octet_is_matched_whole(rig: Rig, upstream: UpstreamSimulator) -> None:
     upstream.plan("a\\000b.example", "A", "a\\000b.example. 300 IN A 198.51.100.4")
-    assert hasty_rig.answer("a\\000b.example").records == ["300 198.51.100.4"]
+    assert rig.answer("a\\000b.example").records == ["300 198.51.100.4"]
+    rig.forwarder._timeout = HASTY
     upstream.make = lambda query: query[:2] + b"\x81\x80" + query[4:12] + query[12:].replace(b"m", b"n")
-    assert hasty_rig.answer("a\\000bcdef.example").rcode == "SERVFAIL"
+    assert rig.answer("a\\000bcdef.example").rcode == "SERVFAIL"
 
 
 def test_exchanges_are_counted_with_their_duration(rig: Rig) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 
@@ -47,14 +48,18 @@ def test_a_trickle_of_octets_does_not_keep_a_connection(rig: Rig, run: Run) -> N
 
 def test_a_connection_that_waits_for_an_upstream_is_not_idle(rig: Rig, upstream: UpstreamSimulator, run: Run) -> None:
     async def main() -> None:
-        async with serving(rig, idle=0.02) as served:
+        async with serving(rig) as served:
             client = await served.connect()
-            idler = await served.connect()
             with upstream.held():
                 client.send(question("slow.example"))
                 await asyncio.to_thread(upstream.wait_for, 1)
+                served.server.idle = 0.02  # counts from the next message, or from the beginning
+                client.send(question("slower.example"))
+                await asyncio.to_thread(upstream.wait_for, 2)
+                idler = await served.connect()
                 assert await idler.ended()
-            assert (await client.receive()).rcode() == dns.rcode.NXDOMAIN
+            for _ in range(2):
+                assert (await client.receive()).rcode() == dns.rcode.NXDOMAIN
             assert await client.ended()
 
     run(main())
@@ -86,8 +91,11 @@ def test_one_connection_too_many_is_ended_at_once(
 
 @contextlib.contextmanager
 def deaf_client(served: Serving) -> Iterator[socket.socket]:
-    """Connect a client that reads nothing, and whose kernel takes little for it."""
-    with socket.socket() as sock:
+    """Connect a client that reads nothing, for which both kernels take little: they would swallow 2.8 MB otherwise."""
+    assert served.server._server is not None
+    (listening,) = served.server._server.sockets
+    with socket.socket(fileno=os.dup(listening.fileno())) as listener, socket.socket() as sock:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # what it accepts has it from there
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.connect(served.address)
         sock.setblocking(False)
@@ -106,6 +114,7 @@ def test_a_client_that_never_reads_is_cut_off(rig: Rig, run: Run, monkeypatch: p
                 with contextlib.suppress(ConnectionError):
                     while served.server.connections:
                         await loop.sock_sendall(sock, octets)
+                        await asyncio.sleep(0)
                 await connections(served, 0)
 
     run(main())
@@ -113,16 +122,18 @@ def test_a_client_that_never_reads_is_cut_off(rig: Rig, run: Run, monkeypatch: p
 
 def test_a_client_that_never_reads_does_not_keep_an_ended_connection(rig: Rig, run: Run) -> None:
     async def main() -> None:
-        async with serving(rig, idle=0.05) as served:
+        async with serving(rig) as served:
             with deaf_client(served) as sock:
                 loop = asyncio.get_running_loop()
                 (connection,) = await connections(served, 1)
                 octets = framed(question(LISTED).to_wire()) * 10
                 transport = connection._transport
                 assert transport is not None
-                while not transport.get_write_buffer_size() and served.server.connections:
+                while not transport.get_write_buffer_size():
                     await loop.sock_sendall(sock, octets)
                     await asyncio.sleep(0)
+                served.server.idle = 0.05  # counts from the next question
+                await loop.sock_sendall(sock, octets)
                 await connections(served, 0)
 
     run(main())

@@ -11,6 +11,7 @@ a later one fails. So everything proved is kept here, by the same means.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -43,7 +44,11 @@ def _look(arguments: argparse.Namespace, folder: Path, staging: Path, now: Calla
     trust = Trust((folder / "root.json").read_bytes(), folder, staging, now)
     subject = f"The repository {arguments.metadata_url}"
     targets = f"{arguments.target_base_url or ''}"
-    with trust.attempt(arguments.metadata_url, BoundedFetcher(), subject, targets) as attempt:
+    with (
+        contextlib.closing(BoundedFetcher()) as fetcher,
+        contextlib.closing(fetcher.connections),
+        trust.attempt(arguments.metadata_url, fetcher, subject, targets) as attempt,
+    ):
         try:
             attempt.begin()
             attempt.finish()

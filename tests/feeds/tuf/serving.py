@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.fetchers import FILE_SECONDS, BoundedFetcher
 from blockd.feeds.signed.repository import SignedRepository
 from tests.feeds.tuf.repository import Repository
 from tests.webserver import BLOCK, QuietHandler, QuietServer, running
@@ -63,15 +63,27 @@ def serving(repository: Repository) -> Iterator[Served]:
 
 
 class HurriedFetcher(BoundedFetcher):
-    def __init__(self) -> None:
-        super().__init__(file_seconds=0.5)
+    """Has little time for a file that one of `servers` is slow with, and for others what a busy machine may need."""
+
+    def __init__(self, servers: Sequence[Served]) -> None:
+        super().__init__()
+        self._servers = servers
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        is_slow = any(url == f"{server.url}/{path}" for server in self._servers for path in server.slow)
+        self._file_seconds = 0.5 if is_slow else FILE_SECONDS
+        return super()._fetch(url)
 
 
 @contextlib.contextmanager
-def looking(repository: Repository, folder: Path, url: str = "") -> Iterator[SignedRepository]:
-    """Give a node that trusts what `repository` has begun with, looks at `url`, and has little time."""
+def looking(repository: Repository, folder: Path, *servers: Served) -> Iterator[SignedRepository]:
+    """Give a node that trusts what `repository` has begun with, and looks at the first of `servers` by itself."""
     node = SignedRepository(
-        url, repository.first_root, folder, now=lambda: repository.now.timestamp(), fetcher=HurriedFetcher
+        servers[0].url if servers else "",
+        repository.first_root,
+        folder,
+        now=lambda: repository.now.timestamp(),
+        fetcher=lambda: HurriedFetcher(servers),
     )
     with contextlib.closing(node):
         yield node

@@ -52,7 +52,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     with (
         serving(repository.fork()) as liar,
         serving(repository) as honest,
-        looking(repository, tmp_path) as node,
+        looking(repository, tmp_path, liar, honest) as node,
     ):
         found = Pair(liar, honest, node)
         assert names(found.mirrors.fetch()) == GOOD

@@ -15,7 +15,7 @@ WARM = ["metadata/2.root.json", "metadata/timestamp.json"]
 
 def test_warm_look_is_two_requests_over_the_connection_of_the_first(tmp_path: Path) -> None:
     repository = Repository()
-    with serving(repository) as server, looking(repository, tmp_path, server.url) as node:
+    with serving(repository) as server, looking(repository, tmp_path, server) as node:
         first = node.fetch()
         assert server.connections == 1
         for _ in range(3):
@@ -27,7 +27,7 @@ def test_warm_look_is_two_requests_over_the_connection_of_the_first(tmp_path: Pa
 
 def test_connection_that_the_server_has_closed_is_opened_anew(tmp_path: Path) -> None:
     repository = Repository()
-    with serving(repository) as server, looking(repository, tmp_path, server.url) as node:
+    with serving(repository) as server, looking(repository, tmp_path, server) as node:
         server.hangs_up = True
         first = node.fetch()
         server.requests.clear()
@@ -50,7 +50,7 @@ def test_kept_connection_to_a_server_that_was_started_again_does_no_harm(tmp_pat
 
 def test_news_over_a_kept_connection_are_seen(tmp_path: Path) -> None:
     repository = Repository()
-    with serving(repository) as server, looking(repository, tmp_path, server.url) as node:
+    with serving(repository) as server, looking(repository, tmp_path, server) as node:
         node.fetch()
         repository.order("court", "court-2", ["news.example"])
         repository.publish("court")
@@ -60,7 +60,7 @@ def test_news_over_a_kept_connection_are_seen(tmp_path: Path) -> None:
 
 def test_slow_answer_over_a_kept_connection_is_cut_in_time(tmp_path: Path) -> None:
     repository = Repository()
-    with serving(repository) as server, looking(repository, tmp_path, server.url) as node:
+    with serving(repository) as server, looking(repository, tmp_path, server) as node:
         node.fetch()
         server.slow.add("metadata/timestamp.json")
         with pytest.raises(FeedRefused) as caught:
@@ -87,7 +87,7 @@ def test_server_that_is_slow_with_every_authority_is_not_waited_for_each_time(tm
         repository.delegate(f"role-{number}", "Somebody")
     repository.publish()
     slow = {path for path in repository.files if "role-" in path}
-    with serving(repository) as server, looking(repository, tmp_path, server.url) as node:
+    with serving(repository) as server, looking(repository, tmp_path, server) as node:
         server.slow = slow
         version = node.fetch()
         assert len(version.documents) == 3
