@@ -14,14 +14,15 @@ run: $(VENV)/installed
 TWIN_TESTS := tests/resolver tests/transports tests/ruleset tests/feeds \
 	$(patsubst %,tests/daemon/test_%.py,answers first_start hot_swap hostile_packets privacy rpz_peers selftest start)
 
-# A file's tests stay together, since they share servers.
-SIDE_BY_SIDE := -n 3 --dist loadfile
+# A file's tests stay together, since they share servers. They are as nice as can be, so that what blockd does behind its
+# workers is not behind the tests as well.
+SIDE_BY_SIDE := nice -n 19 $(BIN)/pytest -n 3 --dist loadfile
 
 # Every test with the engine that was built, then what an engine can change with its twin in Python.
 test: lint
-	$(BIN)/pytest $(SIDE_BY_SIDE)
+	$(SIDE_BY_SIDE)
 	@! $(BIN)/python -c 'import blockd.resolver._engine' 2>/dev/null || { echo "Again, with the Python engine:"; \
-		BLOCKD_ENGINE=python $(BIN)/pytest $(SIDE_BY_SIDE) $(TWIN_TESTS); }
+		BLOCKD_ENGINE=python $(SIDE_BY_SIDE) $(TWIN_TESTS); }
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
@@ -25,7 +24,6 @@ class Asking:
         self.answered = 0
         self.lost: list[str] = []
         self.wrong: list[str] = []
-        self.slowest = 0.0  # seconds
         self._daemon = daemon
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -76,7 +74,6 @@ class Asking:
 
     def _ask_once(self, sock: socket.socket, name: str, right: list[str]) -> None:
         query = dns.message.make_query(name, "A")
-        begun = time.monotonic()
         sock.send(query.to_wire())
         try:
             answer = Answer(dns.message.from_wire(sock.recv(4096)))
@@ -86,7 +83,6 @@ class Asking:
         wrong = not query.is_response(answer.message) or answer.rcode != "NOERROR" or answer.addresses != right
         with self._lock:
             self.answered += 1
-            self.slowest = max(self.slowest, time.monotonic() - begun)
             if wrong:
                 self.wrong.append(answer.message.to_text())
 

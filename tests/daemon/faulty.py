@@ -1,7 +1,7 @@
 """A blockd with a fault of its own: `python -m tests.daemon.faulty run …`.
 
 While there is a file `fault` in the working folder, the worker whose index stands in it says that it enforces a new
-version, and keeps the one before.
+version, and keeps the one before. Its self-tests have time enough for a busy machine.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from blockd.cli import main
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel
+from blockd.daemon.selftest import asking
 from blockd.daemon.work import WorkerWork
 from blockd.resolver import Resolver
 from blockd.ruleset import Enforced
@@ -30,6 +31,8 @@ async def _faulty(
 
 
 worker._enforce = _faulty
+asking.SECONDS = 20.0
+asking.PATIENCE = 0.5
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -30,7 +30,7 @@ from tests.daemon.answer import Answer
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"  # real lists, where this machine has them
 PATIENCE = 20.0  # seconds after which a condition that a test waits for counts as missed
-SLACK = 2.0  # seconds behind its time within which a busy machine shows what falls due
+SLACK = 10.0  # seconds behind its time within which a busy machine shows what falls due
 EVERY_WORKER = 20  # questions from ports of their own that come to both workers, but for two cases in a million
 PORTS = range(12_000, 32_000)  # below what the kernel gives to outgoing sockets
 TAKEN = "another program has this port"  # as blockd says it
@@ -223,7 +223,7 @@ class Daemon:
         try:
             self.process.send_signal(signal.SIGTERM)
             assert self.process.wait(PATIENCE) == 0, self.log
-            assert self.processes() == [], "processes are left behind"
+            until(lambda: not self.processes(), "no process is left behind")
         finally:
             self.destroy()
         self.assert_no_fault()

@@ -94,7 +94,8 @@ def test_what_is_damaged_of_one_authority_costs_only_its_own_news(authorities: A
 
 def test_end_of_an_authority_stops_its_orders_or_marks_them_as_stale(authorities: Authorities, daemon: Daemon) -> None:
     assert "not renewed in time" not in daemon.dig("court.example")
-    authorities.publish(telecom=timedelta(seconds=6), court=timedelta(seconds=6))
+    authorities.publish(telecom=timedelta(seconds=8), court=timedelta(seconds=8))
+    daemon.refresh()
     everywhere(
         lambda: blocked(daemon) == ALL - {"telecom.example"}, "the orders of the one that stops are out of force"
     )

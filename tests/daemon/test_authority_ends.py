@@ -90,7 +90,8 @@ def test_where_the_whole_feed_has_ended_each_authority_has_its_own_word(
     feed = lists.feed(at_expiry="stop", authorities={"courts": {"at_expiry": "keep"}})
     with Daemon(tmp_path / "daemon", feed, upstream=resolver.address, program="tests.daemon.bundled") as daemon:
         assert len(blocked(daemon)) == 3
-        lists.give(part("telecom"), part("courts"), expires=5)
+        lists.give(part("telecom"), part("courts"), expires=6)
+        daemon.refresh()
         everywhere(lambda: blocked(daemon) == {"courts.example"}, "the others are out of force")
         until(lambda: daemon.metric("blockd_orders_stale", feed="ministry") == 1, "what goes on is stale")
         assert ("BlockdFeedExpired", "") in alarms(daemon)

@@ -665,7 +665,8 @@ class TestThisMachine:
         assert machine.clock_is_synchronised() in (True, False, None)
         assert not machine.has_address("192.0.2.1") or _binds_anything()
 
-    def test_bound_port_and_its_holder_are_found(self) -> None:
+    def test_bound_port_and_its_holder_are_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("blockd.daemon.checkup.kernel_sockets.SEARCH_TIME", 30.0)
         with socket.create_server(("127.0.0.1", 0)) as server:
             address = SocketAddress("127.0.0.1", server.getsockname()[1])
             machine = Machine()
@@ -685,14 +686,16 @@ class TestThisMachine:
         assert Machine().lock_holder(tmp_path) is None
         assert Machine().lock_holder(tmp_path / "absent") is None
 
-    def test_upstreams_are_asked_at_once(self, upstream: UpstreamSimulator) -> None:
+    def test_upstreams_are_asked_at_once(self, upstream: UpstreamSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("blockd.daemon.checkup.machine.UPSTREAM_TIME", 30.0)
         upstream.plan(".", "NS", ". 60 IN NS a.root-servers.net.")
         good, closed = Machine().ask([upstream.upstream, closed_port()])
         assert (good.rcode, good.recurses, good.failure) == (types.NOERROR, True, "")
         assert good.seconds > 0
         assert closed.failure
 
-    def test_refusing_upstream_is_told(self, upstream: UpstreamSimulator) -> None:
+    def test_refusing_upstream_is_told(self, upstream: UpstreamSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("blockd.daemon.checkup.machine.UPSTREAM_TIME", 30.0)
         upstream.faults.add(Fault.REFUSED)
         (asked,) = Machine().ask([upstream.upstream])
         assert asked.rcode == types.REFUSED

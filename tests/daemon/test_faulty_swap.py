@@ -94,7 +94,7 @@ def test_every_worker_is_asked_wherever_it_listens_and_whomever_it_serves(
     tmp_path: Path, listen: list[str], allow: list[str]
 ) -> None:
     write_list(tmp_path / "list", ["listed.example"])
-    daemon = Daemon(tmp_path, FEED, clients={"allow": allow})
+    daemon = Daemon(tmp_path, FEED, program="tests.daemon.faulty", clients={"allow": allow})
     daemon.listen["dns"] = [address.format(port=daemon.dns_port) for address in listen]
     with daemon:
         told = daemon.status()["self_test"]

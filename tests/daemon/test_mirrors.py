@@ -118,6 +118,8 @@ def test_where_both_lie_what_was_enforced_before_stays(
     tmp_path: Path, authorities: Authorities, mirrors: tuple[Mirror, Mirror], daemon: Daemon
 ) -> None:
     made = lies(authorities, tmp_path)
+    everywhere(lambda: daemon.ask("open-8.example").addresses == SINKHOLE, "what is true is enforced")
+    daemon.wait_for_version(2)
     version = daemon.status()["ruleset"]["version"]
     mirrors[0].lie, mirrors[1].lie = made["html"], made["another's"]
     authorities.order("telecom", "new", ["open-1.example"])

@@ -106,6 +106,7 @@ def test_a_day_of_a_national_repository(
     text = daemon.state_dir / "feeds" / "national" / "lists" / f"{hashlib.sha256(expected).hexdigest()}.txt"
     assert text.read_bytes() == expected
 
+    daemon.refresh()
     found = json.loads(daemon.run_verb("lookup", "www.new1.listed-1.example", "--json").stdout)
     assert (found["order"]["id"], found["order"]["authority"], found["role"]) == (LIST, NAMES["bank"], "bank")
     number = expected.split(b"\n").index(b"new1.listed-1.example") + 1

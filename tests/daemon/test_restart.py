@@ -24,6 +24,7 @@ def test_last_good_ruleset_is_enforced_when_every_feed_is_gone(tmp_path: Path, r
     national = {"name": "national", "type": "domains", "path": str(tmp_path / "list"), "interval": "200ms"}
     daemon = Daemon(tmp_path / "daemon", publisher.feed(), national, upstream=resolver.address)
     with daemon:
+        daemon.refresh()
         assert daemon.ask("listed.example").addresses == SINKHOLE
     (tmp_path / "list").unlink()
     shutil.rmtree(publisher.out)
@@ -102,11 +103,13 @@ def test_damaged_mark_and_states_are_no_obstacle(tmp_path: Path, resolver: Upstr
 def test_order_that_expired_while_down_is_not_enforced(tmp_path: Path, resolver: UpstreamSimulator) -> None:
     publisher = Publisher(tmp_path / "authority")
     publisher.order("order-1", ["listed.example"])
-    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
-    publisher.order("order-2", ["open-2.example"], expires=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
     publisher.publish()
     daemon = Daemon(tmp_path / "daemon", publisher.feed(), upstream=resolver.address)
     with daemon:
+        end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
+        publisher.order("order-2", ["open-2.example"], expires=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        publisher.publish()
+        daemon.refresh()
         assert daemon.ask("open-2.example").addresses == SINKHOLE
     shutil.rmtree(publisher.out)
     until(lambda: time.time() >= end.timestamp(), "the order has expired")

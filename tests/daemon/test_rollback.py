@@ -235,16 +235,18 @@ def test_lost_or_damaged_record_stops_nothing(daemon: Daemon) -> None:
 def test_orders_that_have_ended_stay_ended_in_an_older_version(tmp_path: Path, resolver: UpstreamSimulator) -> None:
     publisher = Publisher(tmp_path / "authority")
     publisher.order("order-1", ["listed.example"])
-    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
-    publisher.order("order-2", ["open-2.example"], expires=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
     publisher.publish()
     with Daemon(tmp_path / "daemon", publisher.feed(), upstream=resolver.address) as daemon:
+        end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
+        publisher.order("order-2", ["open-2.example"], expires=end.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        publisher.publish()
+        daemon.refresh()
         assert daemon.ask("open-2.example").addresses == SINKHOLE
         publisher.order("order-3", ["open-3.example"])
         publisher.publish()
         everywhere(lambda: daemon.ask("open-3.example").addresses == SINKHOLE, "the new order is enforced")
         until(lambda: time.time() >= end.timestamp(), "order 2 has expired")
-        roll_back(daemon, 1)
+        roll_back(daemon, 2)
         assert daemon.ask("listed.example").addresses == SINKHOLE
         assert daemon.ask("open-2.example").addresses == ["192.0.2.2"]
         assert daemon.ask("open-3.example").addresses == ["192.0.2.3"]
@@ -292,6 +294,7 @@ def test_control_process_killed_at_any_moment_leaves_a_good_version_in_force(dae
         asking.join()
         killer.join()
         until(lambda control=control: daemon.control_pid() != control and daemon.is_ready(), "control is back")  # type: ignore[misc]
+        daemon.refresh()
         told = daemon.status()
         pinned = told["pinned"]["version"] if told["pinned"] else None
         assert pinned in (None, told["ruleset"]["version"])

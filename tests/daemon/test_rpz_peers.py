@@ -15,10 +15,11 @@ import dns.query
 import dns.rcode
 import pytest
 
-from tests.daemon.harness import Daemon, free_port, until
+from tests.daemon.harness import PATIENCE, Daemon, free_port, until
 from tests.upstream import UpstreamSimulator
 
-SILENCE = 0.8  # seconds after which a question counts as not answered
+SILENT = "drop.test"
+SILENCE = 0.8  # seconds after which a question for that name counts as not answered
 
 FIRST = """\
 $TTL 60
@@ -142,12 +143,15 @@ def upstream() -> Iterator[UpstreamSimulator]:
         yield simulator
 
 
-def asked(port: int, name: str, kind: str, *, tcp: bool = False, source: str | None = None) -> Told:
+def asked(
+    port: int, name: str, kind: str, *, tcp: bool = False, source: str | None = None, patience: float = PATIENCE
+) -> Told:
     """Give the rcode, whether the answer is truncated, and its records without TTLs; `silence` where none comes."""
+    timeout = SILENCE if name == SILENT else patience
     query = dns.message.make_query(name, kind)
     ask = dns.query.tcp if tcp else dns.query.udp
     try:
-        answer = ask(query, "127.0.0.1", port=port, timeout=SILENCE, source=source)
+        answer = ask(query, "127.0.0.1", port=port, timeout=timeout, source=source)
     except dns.exception.Timeout:
         return "silence", False, []
     records = sorted(f"{rrset.name} {rdata.rdtype} {rdata}" for rrset in answer.answer for rdata in rrset)
@@ -161,7 +165,10 @@ def peer(folder: Path, command: list[str], port: int) -> Iterator[None]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)  # noqa: S603 - a server of the test's own
     try:
-        until(lambda: asked(port, "untouched.test", "A")[0] == "NOERROR", (folder / "log").read_text(errors="replace"))
+        until(
+            lambda: asked(port, "untouched.test", "A", patience=SILENCE)[0] == "NOERROR",
+            (folder / "log").read_text(errors="replace"),
+        )
         yield
     finally:
         process.kill()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from blockd.daemon.selftest import asking
 from blockd.daemon.selftest.asking import Outcome, ask_workers
 from blockd.daemon.selftest.choosing import Chosen, choose
 from blockd.daemon.selftest.questions import questions
@@ -26,7 +27,7 @@ from blockd.transports import TcpServer, UdpServer
 from tests.resolver.rig import CLIENT, SINKHOLE, STRANGER, Rig, order
 from tests.ruleset.lists import NOW, compiled, enforce, feed, listing, some_names
 from tests.ruleset.lists import order as listed_order
-from tests.upstream import closed_port
+from tests.upstream import bound, closed_port
 
 PROBE = Probe.make(os.urandom)
 Listed = Sequence[tuple[Order, Sequence[str]]]
@@ -60,12 +61,9 @@ def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen)
     }
 
     async def run() -> Outcome:
-        with (
-            socket.create_server(("127.0.0.1", 0)) as listening,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
-        ):
+        listening, datagrams = bound("127.0.0.1")
+        with listening, datagrams:
             port = listening.getsockname()[1]
-            datagrams.bind(("127.0.0.1", port))
             udp, tcp = UdpServer([datagrams], rig.resolver), TcpServer(rig.resolver)
             await tcp.start(listening)
             outcome = await asyncio.to_thread(ask_workers, asked, [SocketAddress("127.0.0.1", port)], {3}, PROBE)
@@ -73,7 +71,10 @@ def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen)
             await udp.close()
             return outcome
 
-    return asyncio.run(run()), rig
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(asking, "SECONDS", 20.0)
+        patched.setattr(asking, "PATIENCE", 0.3)
+        return asyncio.run(run()), rig
 
 
 def test_right_answers_to_every_action_pass_and_are_not_counted(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_no_answer_lives_longer_than_until_the_next_beginning_or_end(
     authorities.publish()
     with Daemon(tmp_path / "daemon", authorities.feed(), upstream=resolver.address) as daemon:
         until(daemon.is_ready, "it enforces")
-        at = soon(8)
+        at = soon(10)
         authorities.order("telecom", "begins", [BEGINS], in_force_from=text(at))
         authorities.order("court", "ends", [ENDS], expires=text(at))
         authorities.publish()
@@ -53,7 +53,7 @@ def test_no_answer_lives_longer_than_until_the_next_beginning_or_end(
         assert len(seen) > 4, "it counts down"
         everywhere(lambda: daemon.ask(BEGINS).addresses == [SINKHOLE], "the one has begun")
         assert daemon.dig_address(ENDS)[0] == OPEN
-        assert time.time() - at.timestamp() < SLACK
+        assert 0 <= time.time() - at.timestamp() < SLACK
 
 
 def remaining(at: datetime) -> int:

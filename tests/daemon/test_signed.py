@@ -37,6 +37,7 @@ def test_order_is_enforced_when_published_and_ends_when_lifted(publisher: Publis
     publisher.lift("order-2", datetime.now(UTC))
     publisher.publish()
     everywhere(lambda: daemon.ask("open-3.example").addresses == ["192.0.2.3"], "the order is lifted")
+    daemon.refresh()
     assert daemon.ask("listed.example").addresses == SINKHOLE
     told = daemon.lookup("open-3.example")
     assert (told["verdict"], told["claims"][0]["state"]) == ("resolved", "lifted")
@@ -44,10 +45,10 @@ def test_order_is_enforced_when_published_and_ends_when_lifted(publisher: Publis
 
 
 def test_lifting_at_a_time_to_come_needs_no_download(publisher: Publisher, daemon: Daemon) -> None:
-    at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
     publisher.lift("order-1", at)
     publisher.publish()
-    until(lambda: _lifted_on(daemon) is not None, "the news are enforced")
+    daemon.refresh()
     version = daemon.status()["ruleset"]["version"]
     shutil.rmtree(publisher.out)
     assert time.time() < at.timestamp(), "this machine was too slow for the test"
@@ -59,11 +60,11 @@ def test_lifting_at_a_time_to_come_needs_no_download(publisher: Publisher, daemo
 
 
 def test_order_takes_force_and_expires_on_the_second(publisher: Publisher, daemon: Daemon) -> None:
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
-    end = start + timedelta(seconds=3)
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
+    end = start + timedelta(seconds=5)
     publisher.order("order-2", ["open-4.example"], in_force_from=_text(start), expires=_text(end))
     publisher.publish()
-    until(lambda: len(daemon.lookup("open-4.example")["claims"]) == 1, "the news are enforced")
+    daemon.refresh()
     assert daemon.ask("open-4.example").addresses == ["192.0.2.4"]
     everywhere(lambda: daemon.ask("open-4.example").addresses == SINKHOLE, "the order is in force")
     assert 0 <= time.time() - start.timestamp() < SLACK
@@ -100,8 +101,9 @@ def test_older_list_is_refused(tmp_path: Path, publisher: Publisher, daemon: Dae
 
 
 def test_expired_list_is_told_and_stays_in_force(publisher: Publisher, daemon: Daemon) -> None:
-    publisher.publish(life=timedelta(seconds=4))
-    until(lambda: daemon.metric("blockd_feed_expires_in_seconds", feed="ministry") < 5, "the renewal is seen")
+    publisher.publish(life=timedelta(seconds=6))
+    daemon.refresh()
+    assert daemon.metric("blockd_feed_expires_in_seconds", feed="ministry") < 60
     _assert_refused(daemon, "expired")
     assert daemon.metric("blockd_feed_expires_in_seconds", feed="ministry") < 0
     publisher.publish()
@@ -146,10 +148,6 @@ def _assert_good_again(daemon: Daemon) -> None:
     until(lambda: daemon.feed("ministry")["refusal"] is None, "the repository is good again")
     assert daemon.ask("listed.example").addresses == SINKHOLE
     assert "Feed ministry is good again" in daemon.log
-
-
-def _lifted_on(daemon: Daemon) -> object:
-    return daemon.lookup("listed.example")["claims"][0]["order"].get("lifted_on")
 
 
 def _text(moment: datetime) -> str:

@@ -23,6 +23,11 @@ from blockd.orders.repository import MAX_DOCUMENT
 NOW = 1_795_521_600.25
 
 
+@pytest.fixture(autouse=True)
+def time_to_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blockd.daemon.audit.log.CLOSING", 60.0)
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> AuditLog:
     """A log with three records, closed."""
