@@ -6,16 +6,17 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
+
+from tests.upstream import bound
 
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # where Debian has servers, and users' PATH may not look
 RUN_TIME = 900.0  # seconds that a command may take: zones of ten million names are read slowly
 STOP_TIME = 20.0  # seconds from SIGTERM to SIGKILL: a large heap is freed slowly
 TAIL = 300  # characters of a log that are shown where a program failed
-_BIND_TRIES = 50
 
 
 class ProgramFailed(Exception):
@@ -107,14 +108,8 @@ def free_port() -> int:
 
 def free_ports(count: int) -> list[int]:
     """Give so many of them, no two of which are the same."""
-    ports: list[int] = []
-    with contextlib.ExitStack() as stack:  # keeps all of them until the last is found
-        for _ in range(_BIND_TRIES):
-            tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            with contextlib.suppress(OSError):
-                udp.bind(tcp.getsockname())
-                ports.append(tcp.getsockname()[1])
-            if len(ports) == count:
-                return ports
-    raise ProgramFailed("no port is free for both UDP and TCP")
+    pairs = [bound("127.0.0.1", listening=False) for _ in range(count)]  # all kept until the last is found
+    ports = [tcp.getsockname()[1] for tcp, _ in pairs]
+    for sock in chain.from_iterable(pairs):
+        sock.close()
+    return ports

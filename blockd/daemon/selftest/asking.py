@@ -155,28 +155,33 @@ class _Line:
 
     def _put_batch(self, questions: Sequence[Question]) -> str:
         open_ones = dict(enumerate(questions, 1))
-        silent = None
+        silent: Question | None = None
         for _ in range(HEARINGS):
-            for _ in range(self._tries):
-                for number, question in open_ones.items():
-                    self._send(number.to_bytes(2) + question.packet[2:])
-                until = self._clock() + PATIENCE
-                while _owed(open_ones) and (heard := self._hear(until)) is not None:
-                    if trouble := _taken(heard, open_ones):
-                        return trouble
-                if not _owed(open_ones):
-                    break
-            self._send(self._probe.identity_question)  # behind all others: whoever has answered this has seen them
-            while (heard := self._hear(self._clock() + PATIENCE)) is not None and self._probe.worker(heard) is None:
-                if trouble := _taken(heard, open_ones):
-                    return trouble
-            if heard is None:
-                raise _Mute
+            if trouble := self._hear_out(open_ones):
+                return trouble
             silent = _owed(open_ones)
             if silent is None:
-                return ""
-        assert silent is not None  # noqa: S101 - else it has returned
-        return _trouble(silent, "nothing")
+                break
+        return _trouble(silent, "nothing") if silent else ""
+
+    def _hear_out(self, open_ones: dict[int, Question]) -> str:
+        """Ask what is open until the worker has said all that it will, and give what is wrong with that."""
+        for _ in range(self._tries):
+            for number, question in open_ones.items():
+                self._send(number.to_bytes(2) + question.packet[2:])
+            until = self._clock() + PATIENCE
+            while _owed(open_ones) and (heard := self._hear(until)) is not None:
+                if trouble := _taken(heard, open_ones):
+                    return trouble
+            if not _owed(open_ones):
+                break
+        self._send(self._probe.identity_question)  # behind all others: whoever has answered this has seen them
+        while (heard := self._hear(self._clock() + PATIENCE)) is not None and self._probe.worker(heard) is None:
+            if trouble := _taken(heard, open_ones):
+                return trouble
+        if heard is None:
+            raise _Mute
+        return ""
 
     def _send(self, packet: bytes) -> None:
         self._socket.sendall(len(packet).to_bytes(2) + packet if self._is_stream else packet)

@@ -89,15 +89,15 @@ def test_what_was_published_is_fetched_over_http(authority: Authority, served: s
 
 
 class HurriedFetcher(BoundedFetcher):
-    def __init__(self, file_seconds: float = 0.3) -> None:
-        super().__init__(file_seconds=file_seconds)
+    def __init__(self) -> None:
+        super().__init__(file_seconds=0.3)
 
 
-class FittingFetcher(HurriedFetcher):
+class FittingFetcher(BoundedFetcher):
     """Hurried where the server is slow at the time; with any other, a busy machine has what it needs."""
 
     def __init__(self) -> None:
-        super().__init__(0.3 if FaultyHandler.fault == "slow" else FILE_SECONDS)
+        super().__init__(file_seconds=0.3 if FaultyHandler.fault == "slow" else FILE_SECONDS)
 
 
 @pytest.mark.parametrize(
