@@ -12,8 +12,8 @@ from pathlib import Path
 from blockd.cli import DONE, NO
 from blockd.cli.fetching import fetched
 from blockd.cli.output import show
+from blockd.compile.build import Built, build
 from blockd.errors import FeedRefused, RulesetError
-from blockd.feeds.build import Built, build
 from blockd.ruleset import Catalogue, Ruleset, Versions
 from blockd.ruleset.gate_lists import gate_of
 from blockd.settings import Settings, load

@@ -13,9 +13,9 @@ from blockd.cli import DONE, NO
 from blockd.cli.fetching import fetched
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
+from blockd.compile.build import Built, Candidate, Content, build
 from blockd.errors import CommandError, FeedRefused
-from blockd.feeds.build import Built, Candidate, Content, build
-from blockd.feeds.lists import Kind
+from blockd.formats.reading import Kind
 from blockd.ruleset import Gate
 from blockd.ruleset.gate_lists import gate_of
 from blockd.settings import FEED_TYPES, AnyFeed, load

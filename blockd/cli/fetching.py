@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from blockd.compile.build import Candidate, Content
 from blockd.errors import FeedRefused
-from blockd.feeds.build import Candidate, Content
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.watch import Watch
 from blockd.settings import AnyFeed

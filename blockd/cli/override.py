@@ -13,7 +13,7 @@ from blockd.cli.output import show
 from blockd.cli.parts import add_part
 from blockd.daemon.overriding import told_of
 from blockd.errors import CommandError, FeedRefused
-from blockd.feeds.overrides import FILE, read_overrides
+from blockd.feeds.overrides.file import FILE, read_overrides
 from blockd.settings import load
 
 HELP = "never block a name until a date, for a reason: add, list, end"

@@ -12,9 +12,9 @@ from typing import get_args
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.errors import FeedRefused
-from blockd.feeds.body import Progress
-from blockd.feeds.lists import Kind, read_list, read_scopes, read_zone
-from blockd.feeds.rejects import RejectReport
+from blockd.formats.body import Progress
+from blockd.formats.reading import Kind, read_list, read_scopes, read_zone
+from blockd.formats.rejects import RejectReport
 from blockd.orders import Action, Scope
 from blockd.ruleset.gate_lists import gate_of
 from blockd.ruleset.held import HeldReport

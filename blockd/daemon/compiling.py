@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from blockd.compile.amend import amend
+from blockd.compile.build import Built, Candidate, build
 from blockd.daemon.background import end, end_with_parent, give, start
 from blockd.errors import BlockdError, RulesetError
-from blockd.feeds.amend import amend
-from blockd.feeds.build import Built, Candidate, build
-from blockd.feeds.rejects import RejectReport
+from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.held import HeldReport
 

@@ -26,7 +26,7 @@ from blockd.daemon.tracing import trace
 from blockd.daemon.tracked import configured
 from blockd.daemon.updater import Updater
 from blockd.daemon.work import ControlWork
-from blockd.feeds.overrides import FILE as OVERRIDES_FILE
+from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Transport
 from blockd.metrics.collector import AuditSample

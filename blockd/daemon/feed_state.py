@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
+from blockd.compile.build import Candidate, Content
 from blockd.errors import FeedRefused, RulesetError
-from blockd.feeds.build import Candidate, Content
-from blockd.feeds.bundle import AuthorityVersion, read_bundle
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, WAITING, Fetched, Validators
-from blockd.feeds.rejects import RejectReport
+from blockd.feeds.signed.bundle import AuthorityVersion, read_bundle
+from blockd.formats.rejects import RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.ruleset.format import MAX_TIME
 from blockd.ruleset.held import HeldReport

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blockd.compile.build import build
 from blockd.daemon.feed_state import FeedState
 from blockd.errors import CommandError, FeedRefused
-from blockd.feeds.build import build
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.watch import Watch
 from blockd.ruleset import Catalogue, Gate

@@ -3,7 +3,7 @@
 lock                 held while a blockd runs on this folder
 rulesets/            versions (`blockd.ruleset.versions`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.feed_state`)
-overrides.json       local overrides (`blockd.feeds.overrides`)
+overrides.json       local overrides (`blockd.feeds.overrides.file`)
 audit.*              the audit log (`blockd.daemon.audit`); node.key and statements/ are its statements'
 hit-slots.json       which counter belongs to which order, for as long as one blockd runs
 """

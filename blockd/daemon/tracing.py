@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from blockd.errors import BadName, FeedRefused
-from blockd.feeds.bundle import read_bundle
 from blockd.feeds.fetched import ACCEPTED
-from blockd.feeds.find import Line, find_in_names, find_line
-from blockd.feeds.name_lists import LISTS, text_path
+from blockd.feeds.signed.bundle import read_bundle
+from blockd.feeds.signed.list_texts import LISTS, text_path
+from blockd.formats.find_line import Line, find_in_names, find_line
 from blockd.names import key_from_text
 from blockd.orders.document import time_text
 from blockd.ruleset import Versions

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from blockd.compile.build import Built, Candidate, examples, fingerprint
 from blockd.daemon.audit import Accounts
 from blockd.daemon.compiling import Compiler, Job
 from blockd.daemon.enforcement import Enforcement
@@ -18,10 +19,9 @@ from blockd.daemon.feed_state import FeedState
 from blockd.daemon.history import News
 from blockd.daemon.tracked import Tracked, configured
 from blockd.errors import BlockdError, CommandError, FeedRefused
-from blockd.feeds.build import Built, Candidate, examples, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
-from blockd.feeds.rejects import RejectReport
 from blockd.feeds.watch import Watch
+from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.held import HeldReport
 from blockd.settings import AnyFeed, SignedFeed

@@ -16,8 +16,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from blockd.feeds.body import open_regular
-from blockd.feeds.canonical import octets_of
+from blockd.feeds.base64 import octets_of
+from blockd.formats.body import open_regular
 
 _KEY_ID = 8  # octets
 _KEY = 32  # octets

@@ -7,14 +7,14 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from blockd.feeds.bundle import AuthorityVersion
+from blockd.feeds.detached import ProvedFile, ProvedPage
 from blockd.feeds.fetched import Fetched, Validators
-from blockd.feeds.file_source import FileSource
-from blockd.feeds.overrides import OverridesFile
-from blockd.feeds.proved import ProvedFile, ProvedPage
-from blockd.feeds.signed_source import SignedSource
-from blockd.feeds.transfer_source import TransferSource
-from blockd.feeds.web_source import WebSource
+from blockd.feeds.file import FileSource
+from blockd.feeds.overrides.file import OverridesFile
+from blockd.feeds.signed.bundle import AuthorityVersion
+from blockd.feeds.signed.source import SignedSource
+from blockd.feeds.transfer.source import TransferSource
+from blockd.feeds.web import WebSource
 from blockd.settings import AnyFeed, OverridesFeed, SignedFeed, TextFeed, TransferFeed
 
 SETTLING = 0.1  # seconds between two looks at a file that is still being written

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from blockd.feeds.rpz_rules import Answer, RpzRules
+from blockd.formats.rpz.rules import Answer, RpzRules
 from blockd.orders import Action, Order
 from blockd.ruleset import FeedInput, Listing
 from blockd.settings import Override, ZoneFeed

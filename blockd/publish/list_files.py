@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from blockd.errors import FeedRefused, PublishError
-from blockd.feeds.name_lists import NameLists
-from blockd.feeds.rejects import RejectReport
-from blockd.feeds.sorted_lines import Text, mapped
+from blockd.feeds.signed.list_texts import NameLists
+from blockd.formats.rejects import RejectReport
+from blockd.formats.sorted import Text, mapped
 from blockd.orders import NameList
 from blockd.orders.repository import LISTS, is_order_id, is_role, place_of
 from blockd.publish.list_record import ListFile, ListRecord

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Protocol
 
 from blockd.errors import FeedRefused, PublishError
-from blockd.feeds.blocks import read_blocks
-from blockd.feeds.body import Progress, open_body
-from blockd.feeds.domains import line_key
-from blockd.feeds.lists import read_list
-from blockd.feeds.rejects import RejectReport
+from blockd.formats.blocks import read_blocks
+from blockd.formats.body import Progress, open_body
+from blockd.formats.domains import line_key
+from blockd.formats.reading import read_list
+from blockd.formats.rejects import RejectReport
 from blockd.names import DomainName
 from blockd.orders import Action, Scope
 from blockd.orders.covered import MAX_LIST_SIZE

@@ -14,12 +14,12 @@ from operator import eq
 from pathlib import Path
 from typing import BinaryIO
 
-from blockd.feeds.blocks import read_blocks
-from blockd.feeds.body import open_body
-from blockd.feeds.domains import read_names
-from blockd.feeds.rejects import RejectReport
-from blockd.feeds.sorted_lines import Text, mapped, side_by_side
-from blockd.feeds.text_writer import TextWriter
+from blockd.formats.blocks import read_blocks
+from blockd.formats.body import open_body
+from blockd.formats.domains import read_names
+from blockd.formats.rejects import RejectReport
+from blockd.formats.sorted import Text, mapped, side_by_side
+from blockd.formats.writer import TextWriter
 from blockd.orders.covered import MAX_LIST_SIZE
 
 _RUN = 16 << 20  # octets of names sorted at once, some 700,000; as Python's values they take five times as much

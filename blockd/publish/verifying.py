@@ -11,8 +11,8 @@ from pathlib import Path
 from tuf.api.metadata import DelegatedRole, Metadata, Role, Root, Targets
 
 from blockd.errors import FeedRefused, PublishError
-from blockd.feeds.bundle import SignedVersion
-from blockd.feeds.name_lists import LISTS, NameLists
+from blockd.feeds.signed.bundle import SignedVersion
+from blockd.feeds.signed.list_texts import LISTS, NameLists
 from blockd.feeds.signed.repository import SignedRepository
 from blockd.orders import Order, State, state_at
 from blockd.orders.document import time_text

@@ -94,7 +94,7 @@ cdef inline bint _is_number(const uint8_t *label, uint32_t size) noexcept nogil:
 cdef inline bint _parsed(const uint8_t *line, uint64_t length, Staged *staged) noexcept nogil:
     """Stage the key of a line that holds a plain host name and nothing else; false where only care can tell.
 
-    Plain is what `blockd.feeds.domains.line_key` takes, too, without blanks, comments and Unicode. The line comes
+    Plain is what `blockd.formats.domains.line_key` takes, too, without blanks, comments and Unicode. The line comes
     without its line feed.
     """
     cdef uint8_t text[MAX_TEXT + 1]

@@ -7,9 +7,9 @@ for octet, and takes whole blocks of a text list as well.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL, label_ends
@@ -68,31 +68,6 @@ class EntryBuilder(Protocol):
 
     def finish(self, told: Told) -> tuple[bytearray, bytearray]:
         """Give the buckets and the records; nothing can be added afterwards."""
-
-
-@runtime_checkable
-class LineTaker(Protocol):
-    """A builder that reads plain host names from text by itself."""
-
-    def add_lines(self, block: bytes, start: int) -> tuple[int, int]:
-        """Add the names of a block's lines from `start` on, up to the first line that needs care.
-
-        Gives where that line begins, or the block's length; and how many lines were taken, each of which held a name.
-        """
-
-    def add_keys(self, keys: Iterable[bytes]) -> None:
-        """Add entries whose keys were found elsewhere."""
-
-
-@runtime_checkable
-class Lines(Protocol):
-    """Keys that are still lines of text."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Give them one by one."""
-
-    def add_to(self, taker: LineTaker) -> Iterator[int]:
-        """Add all of them to `taker`, giving now and then how many it was so far; raises as iterating does."""
 
 
 class Builder:

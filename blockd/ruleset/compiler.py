@@ -10,8 +10,9 @@ from itertools import islice
 from pathlib import Path
 
 from blockd.errors import RulesetError
+from blockd.formats.taking import Lines, LineTaker
 from blockd.orders import Order, Scope
-from blockd.ruleset.builder import STEP, EntryBuilder, Lines, LineTaker
+from blockd.ruleset.builder import STEP, EntryBuilder
 from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord, rank
 from blockd.ruleset.claims import ClaimSets, Joins
 from blockd.ruleset.format import BUCKET_SIZE, MAX_ENTRIES_SIZE, MAX_ORDERS, Header

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from blockd.cli import main
 from blockd.errors import FeedRefused
-from blockd.feeds import signed_source
-from blockd.feeds.bundle import AuthorityVersion, SignedVersion, read_bundle, write_bundle
+from blockd.feeds.signed import source as signed_source
+from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion, read_bundle, write_bundle
 from blockd.orders import OrderDocument, parse_document
 
 

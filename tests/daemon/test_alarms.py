@@ -14,7 +14,7 @@ from blockd.daemon.selftest.asking import Outcome
 from blockd.daemon.selftest.trial import Result
 from blockd.daemon.status import Fleet, Pin
 from blockd.daemon.tracked import Tracked
-from blockd.feeds.bundle import AuthorityVersion
+from blockd.feeds.signed.bundle import AuthorityVersion
 from blockd.ruleset import Enforced
 from blockd.settings import SignedFeed
 from tests.ruleset.lists import NOW, enforced, feed, listing, order

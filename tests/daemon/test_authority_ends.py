@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from blockd.feeds.bundle import AuthorityVersion
+from blockd.feeds.signed.bundle import AuthorityVersion
 from tests.daemon.bundled import Bundles
 from tests.daemon.harness import Daemon, everywhere, until
 from tests.upstream import UpstreamSimulator

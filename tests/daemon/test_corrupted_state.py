@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from blockd.compile.build import Built
 from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.channel import pair
 from blockd.daemon.compiling import Compiler, Job, _result
@@ -28,7 +29,6 @@ from blockd.daemon.state import HitSlots, State
 from blockd.daemon.status import Fleet
 from blockd.daemon.updater import Updater
 from blockd.errors import CommandError
-from blockd.feeds.build import Built
 from blockd.names import key_from_text
 from blockd.resolver import Probe
 from blockd.ruleset.gate_lists import gate_of

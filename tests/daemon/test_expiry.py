@@ -11,14 +11,14 @@ import pytest
 
 from blockd.daemon.expiry import Ended, Expiry, Fate, end_of, ended, next_end, orders_of
 from blockd.daemon.feed_state import FeedState
-from blockd.feeds.bundle import AuthorityVersion, SignedVersion, write_bundle
-from blockd.feeds.overrides import Override
+from blockd.feeds.overrides.file import Override
+from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion, write_bundle
 from blockd.ruleset import Catalogue
 from blockd.ruleset.catalogue import OrderRecord
 from blockd.settings import OverridesFeed
+from tests.compile.builder import domains, signed
 from tests.daemon.harness import Daemon, blockd, everywhere, until, write_list
 from tests.daemon.publisher import Publisher
-from tests.feeds.builder import domains, signed
 from tests.ruleset.lists import order
 from tests.upstream import UpstreamSimulator
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from blockd.daemon.feed_state import MAX_SENTENCE, FeedState
-from blockd.feeds.bundle import AuthorityVersion, SignedVersion, write_bundle
 from blockd.feeds.fetched import INCOMING, Fetched
-from blockd.feeds.rejects import RejectReport, Sample
+from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion, write_bundle
+from blockd.formats.rejects import RejectReport, Sample
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.ruleset.held import HeldReport
 

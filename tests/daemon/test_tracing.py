@@ -9,7 +9,7 @@ import pytest
 
 from blockd.daemon import tracing
 from blockd.daemon.tracing import trace
-from blockd.feeds.bundle import SignedVersion, write_bundle
+from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.orders import ListStep, NameList, Order, OrderDocument
 from blockd.orders.document import order_to_json
 from blockd.settings import SignedFeed

@@ -13,9 +13,9 @@ import pytest
 
 from tests.daemon.harness import Daemon, everywhere, until
 from tests.daemon.primaries import SECRET, ZONE, RealPrimary, running
-from tests.feeds.test_transfer_source import LIES
 from tests.feeds.transfer.messages import soa
 from tests.feeds.transfer.primary import Primary, in_thread
+from tests.feeds.transfer.test_source import LIES
 from tests.upstream import UpstreamSimulator
 
 ADDRESS = "192.0.2.77"  # what the zone answers; all other names are missing

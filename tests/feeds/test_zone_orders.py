@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from blockd.feeds.build import Candidate
+from blockd.compile.build import Candidate
 from blockd.names import key_from_text
 from blockd.orders import Action, Verdict
 from blockd.ruleset import Ruleset
 from blockd.ruleset.policy import at_time
 from blockd.settings import RpzFeed
-from tests.feeds.builder import NOW, Builder, domains, reasons
+from tests.compile.builder import NOW, Builder, domains, reasons
 
 HEAD = "$TTL 60\n@ SOA l. r. {serial} 1 1 1 1\n@ NS l.\n"
 

@@ -13,9 +13,9 @@ from tests.fuzz.building import ROOT, build_sanitized, compiler
 FOLDER = ROOT / "build" / "fuzz"
 WITHOUT_TESTS = "--without-tests"
 TESTS = (
-    "tests/feeds/test_amend.py",
-    "tests/feeds/test_changes.py",
-    "tests/feeds/test_domain_lines.py",
+    "tests/compile/test_amend.py",
+    "tests/formats/test_changes.py",
+    "tests/formats/test_domain_lines.py",
     "tests/resolver/test_native.py",
     "tests/resolver/test_twin.py",
     "tests/resolver/test_twin_sockets.py",

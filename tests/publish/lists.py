@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from blockd.feeds.lists import read_list
-from blockd.feeds.rejects import RejectReport
+from blockd.formats.reading import read_list
+from blockd.formats.rejects import RejectReport
 from blockd.names import DomainName
 from blockd.publish.list_orders import ListNews
 

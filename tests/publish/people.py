@@ -9,7 +9,7 @@ from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner, Signer
 
-from blockd.feeds.bundle import SignedVersion
+from blockd.feeds.signed.bundle import SignedVersion
 from blockd.feeds.signed.fetchers import BoundedFetcher
 from blockd.feeds.signed.repository import SignedRepository
 from blockd.feeds.signed.trust import Trust

@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blockd.errors import PublishError
-from blockd.feeds.lists import read_list
-from blockd.feeds.name_lists import NameLists
-from blockd.feeds.rejects import RejectReport
+from blockd.feeds.signed.list_texts import NameLists
+from blockd.formats.reading import read_list
+from blockd.formats.rejects import RejectReport
 from blockd.names import DomainName
 from blockd.orders import NameList
 from blockd.orders.covered import covered
 from blockd.publish import list_record, list_text
 from blockd.publish.list_files import ListFiles, ListReport
-from tests.feeds.list_steps import text_of
+from tests.feeds.signed.list_steps import text_of
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 UNION = DATA / "union-2905413.txt.gz"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.errors import PublishError
-from blockd.feeds.lists import read_list
-from blockd.feeds.rejects import RejectReport
+from blockd.formats.reading import read_list
+from blockd.formats.rejects import RejectReport
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Scope
 from blockd.publish import list_orders

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blockd.feeds.bundle import SignedVersion
+from blockd.feeds.signed.bundle import SignedVersion
 from blockd.feeds.signed.repository import SignedRepository
 from tests.publish.staging import TELEGRAM, read_documents
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import PublishError
-from blockd.feeds.bundle import SignedVersion
+from blockd.feeds.signed.bundle import SignedVersion
 from blockd.feeds.signed.repository import SignedRepository
 from blockd.publish import Workshop, publish, sign
 from tests.publish.staging import lift, read_documents

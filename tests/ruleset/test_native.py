@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from blockd.errors import CommandError
-from blockd.ruleset.builder import Builder, LineTaker
+from blockd.formats.taking import LineTaker
+from blockd.ruleset.builder import Builder
 from blockd.ruleset.native import ENGINE, new_builder
 
 KEY = bytes(16)

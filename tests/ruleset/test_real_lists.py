@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from blockd.feeds.lists import read_list
-from blockd.feeds.rejects import RejectReport
+from blockd.formats.reading import read_list
+from blockd.formats.rejects import RejectReport
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Reason, Scope
 from blockd.ruleset import FeedInput, Listing, Ruleset, compile_ruleset

@@ -8,7 +8,7 @@ from pathlib import Path
 from blockd.cli.authority.order_name_lists import list_arguments, renew_list
 from blockd.cli.authority.order_staging import refuse_taken, role_argument, rules_of, stage
 from blockd.errors import BadName, BadOrder, CommandError, PublishError
-from blockd.feeds.listed import line_content
+from blockd.formats.line import line_content
 from blockd.orders import Action, Mandate
 from blockd.orders.document import SCHEMA
 from blockd.orders.repository import MAX_DOCUMENT

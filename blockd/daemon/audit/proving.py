@@ -15,8 +15,8 @@ from blockd.daemon.audit.evidence import Fetch, files_of, parts_of, proof_of
 from blockd.daemon.audit.log import SIGN_OF_LIFE
 from blockd.daemon.audit.signatures import Signature
 from blockd.errors import AuditError, BadName, BadOrder
-from blockd.feeds.overrides import FILE as OVERRIDES_FILE
-from blockd.feeds.overrides import parse_overrides
+from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
+from blockd.feeds.overrides.file import parse_overrides
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Entry, Order, OrderDocument, Verdict, state_at
 from blockd.orders.moment import moment_from_text, moment_text

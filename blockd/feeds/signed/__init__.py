@@ -2,5 +2,5 @@
 
 From the ground up: `limits`; `connections` and `fetchers` bring files; `refusals` says what was wrong; `trust` has what
 was proved; `part`, `documents` and `authorities` are what a role gives; `repository` puts them together, and `mirrors`
-several of its places. `blockd.feeds.signed_source` is the feed, `blockd.feeds.signed_amend` compiles its news.
+several of its places. `blockd.feeds.signed.source` is the feed, `blockd.feeds.signed.amend` compiles its news.
 """

@@ -14,7 +14,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Targets
 
 from blockd.errors import FeedRefused
-from blockd.feeds.bundle import AuthorityVersion
+from blockd.feeds.signed.bundle import AuthorityVersion
 from blockd.feeds.signed.documents import Documents
 from blockd.feeds.signed.limits import MAX_METADATA, MAX_ORDERS, MAX_TOTAL
 from blockd.feeds.signed.part import Delegation, Part, part_of, refused

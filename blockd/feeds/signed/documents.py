@@ -12,8 +12,8 @@ from typing import Protocol
 from tuf.api.metadata import TargetFile
 
 from blockd.errors import BadOrder, FeedRefused
-from blockd.feeds.bundle import read_bundle
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, WAITING
+from blockd.feeds.signed.bundle import read_bundle
 from blockd.feeds.signed.limits import MAX_LISTS, MAX_ORDERS, MAX_TOTAL
 from blockd.feeds.signed.part import Part, refused
 from blockd.feeds.signed.trust import Attempt
@@ -21,7 +21,7 @@ from blockd.orders import NameList, OrderDocument, parse_document
 
 
 class ListTexts(Protocol):
-    """The texts of lists whose names are in files beside the order's document (`blockd.feeds.name_lists`)."""
+    """The texts of lists whose names are in files beside the order's document (`blockd.feeds.signed.list_texts`)."""
 
     def bring(self, names: NameList, download: Callable[[str], Path]) -> Path:
         """Have the text of `names`; `download` gives the verified file of a target. Raises FeedRefused."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from blockd.errors import FeedRefused, FeedUnreachable
-from blockd.feeds.bundle import SignedVersion
+from blockd.feeds.signed.bundle import SignedVersion
 from blockd.feeds.signed.repository import SignedRepository, refused_authorities
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from pathlib import Path
 from tuf.api.metadata import Timestamp
 
 from blockd.errors import FeedRefused
-from blockd.feeds.bundle import AuthorityVersion, SignedVersion
 from blockd.feeds.signed.authorities import Authorities, Given, Room
+from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion
 from blockd.feeds.signed.connections import Connections
 from blockd.feeds.signed.documents import Documents, ListTexts
 from blockd.feeds.signed.fetchers import BoundedFetcher

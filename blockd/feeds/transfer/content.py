@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from blockd.errors import FeedRefused
-from blockd.feeds.body import cannot_read, open_regular
+from blockd.formats.body import cannot_read, open_regular
 from blockd.ruleset.replace import replacing
 
 MAX_CHANGED = 400_000  # lines of a journal: a month of a national zone's days; then the zone is fetched whole

@@ -46,8 +46,8 @@ Reader = Callable[[bytes, int, int, bytes], Lines]
 
 def reader() -> Reader:
     """Give `record_lines` in C where that was built, else in Python."""
-    if is_native("blockd.feeds._transfer"):
-        from blockd.feeds import _transfer
+    if is_native("blockd.feeds.transfer._transfer"):
+        from blockd.feeds.transfer import _transfer
 
         return _transfer.record_lines
     return record_lines

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from blockd.errors import FeedRefused
-from blockd.feeds.transfer.envelope import Envelopes
+from blockd.feeds.transfer.message_reader import Envelopes
 from blockd.feeds.transfer.question import IXFR, Question
 from blockd.feeds.transfer.records import reader
 from blockd.ruleset.serial import is_newer

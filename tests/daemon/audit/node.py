@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from blockd.compile.build import Candidate, Content, build
 from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.history import News
-from blockd.feeds.build import Candidate, Content, build
-from blockd.feeds.bundle import SignedVersion, write_bundle
 from blockd.feeds.fetched import Fetched
+from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.orders import OrderDocument, parse_document
 from blockd.ruleset import Enforced, Gate, Ruleset, Versions
 from blockd.ruleset.policy import at_time

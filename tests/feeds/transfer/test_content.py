@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blockd.errors import FeedRefused
 from blockd.feeds.transfer import content as module
-from blockd.feeds.transfer.base import base_in
+from blockd.feeds.transfer.base_file import base_in
 from blockd.feeds.transfer.content import Differences, ZoneContent, open_zone, write_journal
 from tests.feeds.transfer.messages import blocked, soa, text
 

@@ -28,7 +28,7 @@ START = 12 + len(WIRE_ZONE) + 4
 def readers() -> Iterator[Reader]:
     yield record_lines
     try:
-        from blockd.feeds import _transfer
+        from blockd.feeds.transfer import _transfer
     except ImportError:
         return
     yield _transfer.record_lines

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import FeedRefused
-from blockd.feeds.bundle import SignedVersion
 from blockd.feeds.reasons import REASONS
+from blockd.feeds.signed.bundle import SignedVersion
 from tests.feeds.tuf.attacks import WHOLE
 from tests.feeds.tuf.attacks_on_one import ONE
 from tests.feeds.tuf.repository import DAY, NOW, Repository, keys

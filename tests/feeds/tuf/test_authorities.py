@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import FeedRefused
-from blockd.feeds.bundle import SignedVersion, read_bundle, write_bundle
+from blockd.feeds.signed.bundle import SignedVersion, read_bundle, write_bundle
 from blockd.orders import NameList
 from blockd.orders.repository import AUTHORITY_FIELD
 from tests.feeds.tuf.repository import AUTHORITIES, NOW, Repository

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import FeedRefused
-from blockd.feeds.bundle import SignedVersion, read_bundle, write_bundle
+from blockd.feeds.signed.bundle import SignedVersion, read_bundle, write_bundle
 from tests.feeds.tuf.repository import Repository, keys
 from tests.feeds.tuf.test_attacks import GOOD, names
 

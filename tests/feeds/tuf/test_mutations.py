@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blockd.errors import FeedRefused
-from blockd.feeds.bundle import SignedVersion
 from blockd.feeds.reasons import REASONS
+from blockd.feeds.signed.bundle import SignedVersion
 from blockd.feeds.signed.repository import SignedRepository
 from tests.feeds.tuf.repository import Repository
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from blockd.daemon.audit.signatures import prove
-from blockd.feeds.bundle import SignedVersion, write_bundle
+from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.ruleset.salts import MAX_SALTS
 from tests.feeds.tuf.repository import AUTHORITIES, NOW, Repository
 from tests.feeds.tuf.test_authorities import ids

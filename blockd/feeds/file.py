@@ -1,0 +1,123 @@
+"""A list in a local file that somebody else replaces or rewrites at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from blockd.errors import FeedRefused
+from blockd.feeds.fetched import INCOMING, Fetched
+from blockd.formats.body import cannot_read, open_regular
+from blockd.ruleset.replace import replacing
+
+SETTLE = 1.0  # seconds without a change before a file counts as written; what is still cut then, its reader refuses
+_PIECE = 1024 * 1024  # octets copied at a time
+
+_Stamp = tuple[int, int, int, int]  # what changes when a file does: time, size, file, file system
+
+
+class FileSource:
+    """Watches one file; `clock` gives seconds that never go back, `now` seconds since the epoch."""
+
+    def __init__(
+        self,
+        path: Path,
+        max_size: int,
+        clock: Callable[[], float],
+        settle: float = SETTLE,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path
+        self._max_size = max_size
+        self._clock = clock
+        self._settle = settle
+        self._wall_clock = now
+        self._seen: _Stamp | None = None
+        self._seen_at = 0.0
+        self._taken: _Stamp | None = None
+
+    @property
+    def settling(self) -> bool:
+        """Whether the last poll saw a change that it did not take yet."""
+        return self._seen != self._taken
+
+    def forget(self) -> None:
+        """Take the file again at the next poll, though it has not changed."""
+        self._seen = self._taken = None
+
+    def poll(self, folder: Path) -> Fetched | None:
+        """Copy the file to `folder`/incoming when it has changed, and has then stayed the same for `settle` seconds.
+
+        None says that there is nothing to take, yet or since the last time. The first poll of a source's life sees a
+        change. Raises FeedRefused at every poll while the file is missing, unreadable or over `max_size` octets;
+        there is no `incoming` then. Blocks while it copies: call it from a thread.
+        """
+        try:
+            return self._poll(folder / INCOMING)
+        except FeedRefused:
+            (folder / INCOMING).unlink(missing_ok=True)
+            self.forget()  # so that the same file put back is taken
+            raise
+        except OSError as error:  # reading errors are FeedRefused by now
+            self.forget()
+            raise FeedRefused("fault", f"{folder / INCOMING} cannot be written ({error}): nothing is taken.") from error
+
+    def _poll(self, incoming: Path) -> Fetched | None:
+        try:
+            stamp = _stamp(self._path.stat())
+        except OSError as error:
+            raise cannot_read(self._path, error) from error
+        if stamp == self._taken:
+            return None
+        now = self._clock()
+        if stamp != self._seen:
+            self._seen = stamp
+            self._seen_at = now
+        rested = self._wall_clock() - stamp[0] / 1e9  # a file that was written long ago need not be watched first
+        if max(now - self._seen_at, rested) < self._settle:
+            return None
+        return self._copy(incoming, stamp)
+
+    def _copy(self, incoming: Path, stamp: _Stamp) -> Fetched | None:
+        digest = hashlib.sha256()
+        size = 0
+        with open_regular(self._path) as source, replacing(incoming) as target:
+            while piece := self._read(source.fileno()):
+                size += len(piece)
+                if size > self._max_size:
+                    raise FeedRefused(
+                        "too large",
+                        f"{self._path} is larger than {self._max_size:,} bytes, the feed's limit: nothing of it is "
+                        "taken. Raise the feed's max_size where the list is really that large.",
+                    )
+                digest.update(piece)
+                target.write(piece)
+            after = _stamp(os.fstat(source.fileno()))
+        if after != stamp:
+            incoming.unlink()
+            self._seen = after
+            self._seen_at = self._clock()
+            return None
+        self._taken = stamp
+        return Fetched(incoming, digest.hexdigest(), stamp[0] // 1_000_000_000)
+
+    def _read(self, descriptor: int) -> bytes:
+        try:
+            return os.read(descriptor, _PIECE)
+        except OSError as error:
+            raise cannot_read(self._path, error) from error
+
+
+def stamp_of(path: Path) -> _Stamp | None:
+    """Give what changes when a file does; None where there is none to look at."""
+    try:
+        return _stamp(path.stat())
+    except OSError:
+        return None
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev

@@ -1,0 +1,1 @@
+"""Local overrides, the feed that blockd always has."""

@@ -1,0 +1,244 @@
+"""Local overrides: names that the operator has never blocked for a while, with a reason and an end; and their file.
+
+The file is one JSON object: `format`, and `overrides`, each with the fields of `Override`. As a feed it gives a bundle
+of `allow` orders, so that an override is compiled, shown and ended on the second as any order is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from blockd.errors import BadName, BadOrder, CommandError, FeedRefused
+from blockd.feeds.fetched import ACCEPTED, INCOMING, Fetched
+from blockd.feeds.signed.bundle import SignedVersion, write_bundle
+from blockd.names import DomainName, key_from_text
+from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope
+from blockd.orders.document import fit_text, order_to_json, parse_order, time_text
+from blockd.ruleset.guard import Guard
+from blockd.ruleset.replace import replace_file
+
+FILE = "overrides.json"  # in the state folder, and as evidence
+FORMAT = 1
+MAX_OVERRIDES = 1_000  # kept at a time; whoever needs more has a list to talk about
+MAX_LIFE = 90 * 86400  # seconds; by then whoever ordered the block has answered
+MAX_TEXT = 500  # characters of a reason or an officer's name
+MAX_FILE = 8 << 20  # octets: all of them, with the longest texts escaped
+KEPT = 30 * 86400  # seconds that an override is shown after its end
+PLATFORM = "local override"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One override. Times are whole seconds since the epoch; `ended` is None while nobody has ended it early."""
+
+    id: str
+    name: str  # in small A-labels
+    scope: str  # exact, subdomains or both
+    reason: str
+    officer: str  # who answers for it, empty where nobody was named
+    authority: str  # the operator
+    created: int
+    until: int
+    ended: int | None = None
+    ended_reason: str = ""
+
+    def is_over(self, now: float) -> bool:
+        """Whether it has ended, by its date or by hand."""
+        return now >= (self.until if self.ended is None else min(self.ended, self.until))
+
+    def document(self) -> OrderDocument:
+        """Give it as an order; raises BadOrder or BadName where it holds what no order may."""
+        order = Order(
+            id=self.id,
+            authority=self.authority,
+            platform=PLATFORM,
+            action=Action.ALLOW,
+            mandate=Mandate.OPERATOR,
+            in_force_from=self.created,
+            summary=self.reason,
+            decided_by=self.officer,
+            expires=self.until,
+            lifted_on=self.ended,
+            lifted_reason=self.ended_reason,
+            published=self.created,
+        )
+        entry = Entry(override_key(self.name), Scope.from_text(self.scope))
+        return OrderDocument(parse_order(order_to_json(order), self.id), (entry,))
+
+
+def override_key(name: str) -> bytes:
+    """Give the key of a name that may be overridden; raises BadName, also for a top-level name."""
+    key = key_from_text(name)
+    if len(key) == key[0] + 1:
+        raise BadName("a top-level name")
+    return key
+
+
+def new_override(
+    known: Sequence[Override],
+    *,
+    name: str,
+    scope: str,
+    reason: str,
+    until: int,
+    officer: str,
+    authority: str,
+    now: float,
+    guard: Guard | None = None,
+) -> Override:
+    """Make an override that begins now; raises CommandError where it may not be, and then there is none.
+
+    Under a public suffix that `guard` knows, orders against many who do not know each other would end at once.
+    """
+    try:
+        key = override_key(name)
+        text = DomainName(key).text
+        wide = Scope.from_text(scope) & Scope.SUBDOMAINS
+    except BadName as error:
+        raise CommandError(f"{name!r} cannot be overridden: {error.reason}; nothing was changed.") from error
+    except KeyError as error:
+        raise CommandError(f"{scope!r} is no scope; allowed is exact, subdomains or both.") from error
+    if wide and guard is not None and guard.shared(key):
+        raise CommandError(
+            f"{text} is a public suffix, and every block of a name under it would end; nothing was changed. Override "
+            "the names that are meant, or the suffix itself with --scope exact."
+        )
+    reason, officer = _reason(reason), _line(officer, "officer's name")
+    if not now < until <= now + MAX_LIFE:
+        raise CommandError(
+            f"An override ends in the future, and at most {MAX_LIFE // 86400} days from now, which {time_text(until)} "
+            "is not; nothing was changed."
+        )
+    if any(one.name == text and not one.is_over(now) for one in known):
+        raise CommandError(f"{text} is overridden already; end that first: blockd override end {text} --reason TEXT")
+    if len(known) >= MAX_OVERRIDES:
+        raise CommandError(f"There are {MAX_OVERRIDES} overrides, and no more are kept; nothing was changed.")
+    taken = {one.id for one in known}
+    stem = f"override-{time_text(now).replace(':', '').replace('-', '').lower()}"
+    identifier = next(one for one in (stem, *(f"{stem}-{n}" for n in range(2, MAX_OVERRIDES + 2))) if one not in taken)
+    return Override(identifier, text, scope, reason, officer, authority, int(now), until)
+
+
+def end_override(known: Sequence[Override], *, name: str, reason: str, now: float) -> Override:
+    """Give the override of a name as it is once it has ended now; raises CommandError where it cannot be ended."""
+    reason = _reason(reason)
+    try:
+        text = DomainName(override_key(name)).text
+    except BadName as error:
+        raise CommandError(f"{name!r} is no name: {error.reason}; nothing was changed.") from error
+    found = next((one for one in known if one.name == text and not one.is_over(now)), None)
+    if found is None:
+        raise CommandError(f"{text} is not overridden; nothing was changed.")
+    return replace(found, ended=int(now), ended_reason=reason)
+
+
+def _reason(text: str) -> str:
+    reason = _line(text, "reason")
+    if not reason:
+        raise CommandError("An override needs a reason, and so does its end; nothing was changed.")
+    return reason
+
+
+def _line(text: str, what: str) -> str:
+    if len(text) > MAX_TEXT or not text.isprintable():
+        raise CommandError(f"A {what} is one line of at most {MAX_TEXT} characters; nothing was changed.")
+    return text.strip()
+
+
+def read_overrides(path: Path) -> tuple[Override, ...]:
+    """Read the file; a missing one has none. Raises FeedRefused where it is damaged."""
+    octets = _octets(path)
+    return () if octets is None else _parsed(octets, path)
+
+
+def write_overrides(path: Path, overrides: Sequence[Override]) -> None:
+    """Make the file hold the overrides; raises OSError."""
+    told = {"format": FORMAT, "overrides": [asdict(override) for override in overrides]}
+    replace_file(path, json.dumps(told, indent=1).encode() + b"\n")
+
+
+class OverridesFile:
+    """The feed's source: the file at `path`, looked at for what is new in it. `folder` is the feed's own."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self._path = path
+        self._folder = folder
+        self._digest = ""
+
+    def look(self) -> Fetched | None:
+        """Give a new content as a bundle in the folder; None where there is nothing new. Raises FeedRefused."""
+        octets = _octets(self._path)
+        if octets is None:
+            if (self._folder / ACCEPTED).exists():
+                raise FeedRefused("missing", f"{self._path} is gone. {_STAYS}")
+            return None
+        digest = hashlib.sha256(octets).hexdigest()
+        if digest == self._digest:
+            return None
+        overrides = _parsed(octets, self._path)
+        documents = tuple(override.document() for override in overrides)
+        bundle = self._folder / INCOMING
+        write_bundle(SignedVersion(0, 0, 0, documents, digest), bundle)
+        self._digest = digest
+        changed = max((max(one.created, one.ended or 0) for one in overrides), default=0)
+        published = self._path.stat().st_mtime
+        return Fetched(bundle, digest, changed or None, published=published, evidence={FILE: octets})
+
+
+_STAYS = (
+    "What was accepted of it stays in force. Put the file back from a backup, or begin anew without any override: "
+    "remove the file, and add again what is still needed."
+)
+
+
+def _octets(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            octets = file.read(MAX_FILE + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FeedRefused("missing", f"The overrides in {path} cannot be read: {error.strerror}. {_STAYS}") from error
+    if len(octets) > MAX_FILE:
+        raise FeedRefused("too large", f"The file of overrides {path} is larger than {MAX_FILE >> 20} MiB. {_STAYS}")
+    return octets
+
+
+def _parsed(octets: bytes, path: Path) -> tuple[Override, ...]:
+    try:
+        return parse_overrides(octets)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, BadOrder, BadName) as error:
+        raise FeedRefused("format", f"The file of overrides {path} is damaged: {error}. {_STAYS}") from error
+
+
+def parse_overrides(octets: bytes) -> tuple[Override, ...]:
+    """Read the content of the file; raises ValueError, TypeError, KeyError, BadOrder or BadName."""
+    told = json.loads(octets)
+    if not isinstance(told, dict) or told.get("format") != FORMAT or not isinstance(told.get("overrides"), list):
+        raise ValueError("it is no file of overrides that this blockd knows")
+    if len(told["overrides"]) > MAX_OVERRIDES:
+        raise ValueError(f"it holds more than {MAX_OVERRIDES} overrides")
+    overrides = tuple(_override(one) for one in told["overrides"])
+    if len({override.id for override in overrides}) != len(overrides):
+        raise ValueError("two overrides have the same id")
+    return overrides
+
+
+def _override(told: object) -> Override:
+    if not isinstance(told, dict) or told.keys() != {field.name for field in fields(Override)}:
+        raise ValueError("an override has other fields")
+    times = [told["created"], told["until"], *([] if told["ended"] is None else [told["ended"]])]
+    texts = [told[name] for name in ("id", "name", "scope", "reason", "officer", "authority", "ended_reason")]
+    if not all(type(time) is int for time in times) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("an override has a wrong value")
+    for text in texts:
+        fit_text(text)
+    override = Override(**told)
+    if not override.reason or not override.created < override.until <= override.created + MAX_LIFE:
+        raise ValueError(f"{override.id} has no reason, or ends before it began or too late")
+    override.document()
+    return override

@@ -1,0 +1,280 @@
+"""What a signed repository has more or less than the version before, for a ruleset in force.
+
+Orders are compared by their ids. One that is the same but for its texts and dates costs no look at its names. While
+entries are changed an order that comes has an index behind all others, and one that goes keeps its own; at the end
+`ranked_anew` gives all of them the indices that compiling would.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from blockd.compile.build import Candidate, Content
+from blockd.errors import BadOrder, FeedRefused, RulesetError
+from blockd.feeds.signed.bundle import read_content, read_document
+from blockd.feeds.signed.list_lines import NamedLines, check_digest, check_size
+from blockd.feeds.signed.list_texts import text_path
+from blockd.feeds.transfer.amend import NEWS
+from blockd.formats.body import open_regular
+from blockd.formats.changes import MAX_CHANGED, list_changes
+from blockd.formats.rejects import RejectReport
+from blockd.names import MAX_LABEL
+from blockd.orders import ListStep, Order, OrderDocument
+from blockd.ruleset import Catalogue, Gate, OrderRecord
+from blockd.ruleset.amender import Amender
+from blockd.ruleset.catalogue import FeedRecord, rank
+from blockd.ruleset.claims import ClaimSets
+from blockd.ruleset.format import MAX_ORDERS
+from blockd.ruleset.guard import Guard
+from blockd.ruleset.held import HeldReport
+from blockd.settings import AnyFeed, OverridesFeed, SignedFeed
+
+_Scopes = dict[bytes, tuple[int, int]]
+"""By key, the scope that an order has for it and the one that it gets; 0 for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmendedOrders:
+    """What becomes of the catalogue: orders that are `gone` keep their places in it, new ones stand behind all."""
+
+    catalogue: Catalogue
+    gone: frozenset[int]
+    news: tuple[bytes, ...]  # some keys of names that came or went
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """One version of a feed's documents, by order id, as the bundle has them."""
+
+    folder: Path
+    number: str
+    documents: dict[str, Any]
+
+    @classmethod
+    def read(cls, content: Content) -> _Version:
+        """Read a bundle; raises FeedRefused as `read_bundle` does, ValueError where two orders have one id."""
+        bundle = read_content(content.path)
+        documents = {str(document["order"]["id"]): document for document in bundle["documents"]}
+        if len(documents) != len(bundle["documents"]):
+            raise ValueError("two orders have one id")
+        return cls(content.path.parent, str(int(bundle["targets_version"])), documents)
+
+    def document(self, identifier: str) -> OrderDocument | None:
+        """Give a document; None where there is none with this id."""
+        known = self.documents.get(identifier)
+        return None if known is None else read_document(known, identifier)
+
+
+def amend_signed(
+    candidate: Candidate, catalogue: Catalogue, amender: Amender, held: HeldReport, gate: Gate
+) -> AmendedOrders | None:
+    """Amend the entries of a feed's orders, and `held`; give what comes of it, None where it must be compiled.
+
+    Raises RulesetError where the ruleset does not hold what it should, and FeedRefused as the gate does, or where
+    a bundle or a list cannot be used.
+    """
+    assert isinstance(candidate.feed, SignedFeed | OverridesFeed)  # noqa: S101 - `amend` has looked
+    assert candidate.incoming is not None  # noqa: S101
+    try:
+        new = _Version.read(candidate.incoming)
+        if candidate.accepted is None:  # it gives something for the first time
+            old, catalogue = _Version(new.folder, "", {}), _with_feed(catalogue, candidate.feed)
+        else:
+            old = _Version.read(candidate.accepted)
+        return _amended(candidate, old, new, catalogue, amender, held, gate)
+    except (ValueError, TypeError, KeyError, BadOrder):
+        return None
+
+
+def _with_feed(catalogue: Catalogue, feed: AnyFeed) -> Catalogue:
+    """Give the catalogue with a feed that it does not have yet, in the place that compiling would give it."""
+    if any(record.name == feed.name for record in catalogue.feeds):
+        raise RulesetError(f"the ruleset has the feed {feed.name} already")
+    record = FeedRecord(feed.name, feed.type, feed.priority, 0, "")
+    feeds = sorted((*catalogue.feeds, record), key=lambda record: (record.priority, record.name))
+    return replace(catalogue, feeds=tuple(feeds))
+
+
+def ranked_anew(catalogue: Catalogue, gone: Set[int], feeds: Sequence[AnyFeed], claims: ClaimSets) -> Catalogue:
+    """Take the orders that are `gone` out, and give the others the places that compiling `feeds` would give them.
+
+    `claims` are changed accordingly. Raises RulesetError where that cannot be.
+    """
+    places = {feed.name: (place, feed.priority) for place, feed in enumerate(feeds)}
+
+    def key(index: int) -> tuple[tuple[int, int, int, str], int]:
+        place, priority = places[catalogue.orders[index].feed]
+        return rank(catalogue.orders[index].order, priority), place
+
+    order = sorted((index for index in range(len(catalogue.orders)) if index not in gone), key=key)
+    if not 0 < len(order) <= MAX_ORDERS:
+        raise RulesetError(f"there are none or more than {MAX_ORDERS} orders")
+    if order == list(range(len(catalogue.orders))):
+        return catalogue
+    claims.renumber({index: place for place, index in enumerate(order)})
+    return replace(catalogue, orders=tuple(catalogue.orders[index] for index in order))
+
+
+def _amended(
+    candidate: Candidate,
+    old: _Version,
+    new: _Version,
+    catalogue: Catalogue,
+    amender: Amender,
+    held: HeldReport,
+    gate: Gate,
+) -> AmendedOrders | None:
+    feed, content = candidate.feed, candidate.incoming
+    assert content is not None  # noqa: S101 - `amend_signed` has looked
+    index_of = {record.order.id: index for index, record in enumerate(catalogue.orders) if record.feed == feed.name}
+    if index_of.keys() != old.documents.keys():
+        return None
+    before = {index: catalogue.orders[index].order for index in index_of.values()}
+    orders = list(catalogue.orders)
+    touched: dict[bytes, dict[int, tuple[int, int]]] = {}
+    for identifier in old.documents | new.documents:
+        if old.documents.get(identifier) == new.documents.get(identifier):
+            continue
+        one, two = old.document(identifier), new.document(identifier)
+        if one is None:
+            assert two is not None  # noqa: S101 - it is in one of them
+            index_of[identifier] = len(orders)
+            orders.append(OrderRecord(two.order, feed.name, 0))
+        elif two is not None:
+            orders[index_of[identifier]] = replace(orders[index_of[identifier]], order=two.order)
+        scopes = _scopes(one, two, old.folder, new.folder, bool(gate.guard))
+        if scopes is None or len(touched) + len(scopes) > MAX_CHANGED:
+            return None
+        for key, change in scopes.items():
+            touched.setdefault(key, {})[index_of[identifier]] = change
+    gone = frozenset(index for identifier, index in index_of.items() if identifier not in new.documents)
+    after = {index: orders[index].order for index in index_of.values() if index not in gone}
+    reasons = _Reasons(gate.guard, held, before, after)
+    if not reasons.can_tell():
+        return None
+    names = {index: orders[index].names for index in index_of.values()}
+    [at] = [at for at, record in enumerate(catalogue.feeds) if record.name == feed.name]
+    feed_names = catalogue.feeds[at].names
+    for key, changes in touched.items():
+        had, has = amender.rescope(key, changes)
+        reasons.moved(key, had, has)
+        for index, (one_scope, two_scope) in changes.items():
+            names[index] += bool(two_scope) - bool(one_scope)
+        feed_names += (not after.keys().isdisjoint(has)) - (not before.keys().isdisjoint(had))
+    if any(names[index] for index in gone):
+        raise RulesetError("an order that is gone listed more than its document says")
+    for index, count in names.items():
+        orders[index] = replace(orders[index], names=count)
+    feeds = list(catalogue.feeds)
+    feeds[at] = replace(feeds[at], names=feed_names, digest=content.digest, version=new.number)
+    gate.check(feeds[at], None)  # as `build` judges what is signed
+    news = tuple(islice((key for key in touched if key[0] <= MAX_LABEL), 2 * NEWS))
+    return AmendedOrders(replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), gone, news)
+
+
+def _scopes(
+    old: OrderDocument | None, new: OrderDocument | None, old_folder: Path, new_folder: Path, guarded: bool
+) -> _Scopes | None:
+    """Compare what two versions of an order cover; None where it is too much.
+
+    Where something is `guarded` and the order's action has changed, all that it covers is given: another reason may
+    hold an entry back.
+    """
+    is_other = guarded and old is not None and new is not None and old.order.action != new.order.action
+    if old is not None and new is not None and not is_other:
+        if old.entries == new.entries and old.names is None and new.names is None:
+            return {}
+        if old.names is not None and new.names is not None and old.scope == new.scope:
+            return _list_scopes(old, new, old_folder, new_folder)
+    one, two = _covered(old, old_folder), _covered(new, new_folder)
+    if one is None or two is None:
+        return None
+    pairs = {key: (one.get(key, 0), two.get(key, 0)) for key in one | two}
+    return {key: pair for key, pair in pairs.items() if is_other or pair[0] != pair[1]}
+
+
+def _covered(document: OrderDocument | None, folder: Path) -> dict[bytes, int] | None:
+    """Give all that an order covers with its scope; None where it is too much."""
+    if document is None:
+        return {}
+    if document.names is not None:
+        step = document.names.last
+        if step.count > MAX_CHANGED:
+            return None
+        return dict.fromkeys(NamedLines(text_path(folder, step), step), int(document.scope))
+    found: dict[bytes, int] = {}
+    for entry in document.entries:
+        found[entry.key] = found.get(entry.key, 0) | entry.scope
+    return found
+
+
+def _list_scopes(old: OrderDocument, new: OrderDocument, old_folder: Path, new_folder: Path) -> _Scopes | None:
+    """Compare two texts of one order's list."""
+    assert old.names is not None  # noqa: S101 - `_scopes` has looked
+    assert new.names is not None  # noqa: S101
+    one, two = old.names.last, new.names.last
+    if one.sha256 == two.sha256:
+        return {}
+    with _mapped(old_folder, one) as old_text, _mapped(new_folder, two) as new_text:
+        if old_text[-1:] != b"\n" or new_text[-1:] != b"\n":
+            return None
+        changes = list_changes(old_text, new_text, RejectReport(lines=one.count, accepted=one.count), one.count)
+    if changes is None or changes.rejects.rejected or changes.rejects.accepted != two.count:
+        return None
+    check_digest(text_path(new_folder, two), two)
+    scope = int(new.scope)
+    return dict.fromkeys(changes.removed, (scope, 0)) | dict.fromkeys(changes.added, (0, scope))
+
+
+def _mapped(folder: Path, step: ListStep) -> mmap.mmap:
+    """Map the text of a list after one of its steps; raises FeedRefused where it is not there or of another size."""
+    path = text_path(folder, step)
+    check_size(path, step)
+    with open_regular(path) as file:
+        try:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise FeedRefused("missing", f"The list {path} cannot be read: {error}.") from error
+
+
+class _Reasons:
+    """Keeps the report of entries that would be held back were they not signed, as `Holding` makes it."""
+
+    def __init__(self, guard: Guard, held: HeldReport, before: Mapping[int, Order], after: Mapping[int, Order]) -> None:
+        """Take the feed's orders by index, before and after."""
+        self._guard, self._held, self._before, self._after = guard, held, before, after
+
+    def can_tell(self) -> bool:
+        """Whether entries that are not changed have the reasons that they had: the first order's in rank counts."""
+        if not self._held.total:
+            return True
+        stayed = [index for index in self._before if index in self._after]
+        return sorted(stayed, key=lambda index: _rank(self._before[index])) == sorted(
+            stayed, key=lambda index: _rank(self._after[index])
+        )
+
+    def moved(self, key: bytes, had: Mapping[int, int], has: Mapping[int, int]) -> None:
+        """Note that a name has other scopes, by order; raises RulesetError where the report alone cannot tell."""
+        if key[0] > MAX_LABEL or not self._guard:
+            return
+        old, new = self._reason(key, had, self._before), self._reason(key, has, self._after)
+        if old == new:
+            return
+        if old:
+            self._held.remove(old, key)
+        if new:
+            self._held.add(new, key)
+
+    def _reason(self, key: bytes, scopes: Mapping[int, int], orders: Mapping[int, Order]) -> str:
+        own = sorted((index for index in scopes if index in orders), key=lambda index: _rank(orders[index]))
+        reasons = (self._guard.reason(key, scopes[index], orders[index].action) for index in own)
+        return next((reason for reason in reasons if reason), "")
+
+
+def _rank(order: Order) -> tuple[int, int, int, str]:
+    return rank(order, 0)  # of one feed, so that its priority makes no difference

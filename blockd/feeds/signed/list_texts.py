@@ -1,0 +1,246 @@
+"""The texts of national-size lists, brought from what lies on disk to what was signed, by their steps.
+
+FOLDER/SHA256.txt is the text of a list, canonical as `blockd.orders.name_list` tells. It is made of the newest text
+that is there already, or of the list's base, and of the changes since: in one pass, on disk, whatever its size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import shutil
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
+from contextlib import closing
+from functools import partial
+from itertools import groupby, pairwise
+from operator import itemgetter
+from pathlib import Path
+from typing import BinaryIO
+
+from blockd.errors import FeedRefused
+from blockd.formats.body import open_regular
+from blockd.formats.canonical import UNTAKEN, CanonicalNames, read_changes
+from blockd.formats.gunzip import Gunzip
+from blockd.formats.rejects import printable
+from blockd.formats.sorted import Text, mapped, seek
+from blockd.formats.writer import TextWriter
+from blockd.orders import ListStep, NameList
+from blockd.ruleset.replace import replacing
+
+SPARE = 256 << 20  # octets that stay free on the disk: the rest of the state and its account have to be written too
+_COMPILED = 40  # octets that a name takes in a ruleset beside its own: the lists of others must still find room there
+_PACKED_PIECE = 16 * 1024  # octets of a file unpacked at a time: hundreds are open at once
+_MORE_CHANGES = 1_000_000  # besides one for each name before and after: steps may undo each other, but not for hours
+LISTS = "lists"  # the folder of texts in a feed's folder
+_ENDING = ".txt"
+_Change = tuple[bytes, bool]  # a name, and whether it came
+
+Stamp = tuple[int, int, int]  # inode, octets, nanoseconds: what changes with a file's content, but for a failing disk
+
+
+def text_path(feed_folder: Path, step: ListStep) -> Path:
+    """Give where the text of a list lies in a feed's folder, once it was brought."""
+    return feed_folder / LISTS / f"{step.sha256}{_ENDING}"
+
+
+class NameLists:
+    """The texts in one feed's folder, which is made where it is missing. One process writes there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sound: dict[str, Stamp] = {}  # texts whose digest this process has seen to be right
+
+    def bring(self, names: NameList, download: Callable[[str], Path]) -> Path:
+        """Give the file with the text of a list's last step; its size, count and digest are what was signed.
+
+        `download` gives a file of the repository, already verified; it is called for the steps that are missing only.
+        Raises FeedRefused, also what `download` raises: `missing`, `cut`, `format`, `too large` for a file that unpacks
+        to more than its step may have, `differences` where changes do not fit, `signature` where the outcome is
+        another than was signed. The texts that were there stay, also the one that this one was made of.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self._folder.glob(".*"):  # of a process that was killed
+            _remove(leftover)
+        steps, last = names.steps, names.last
+        from_base = False
+        for _ in range(len(steps) + 2):  # any text may turn out to be damaged, and the base is then made once
+            at = self._newest(steps)
+            if at is None:
+                self._refuse_without_room(last, last.size + steps[0].size)
+                self._write(steps[0], lambda file: _unpack_base(steps[0], download, file))
+                from_base = True
+                continue
+            if at == len(steps) - 1:
+                return self._path(last)
+            self._refuse_without_room(last, last.size)
+            try:
+                self._write(last, partial(_apply, mapped(self._path(steps[at])), steps, at, download))
+            except FeedRefused:
+                if from_base or self._is_sound(steps[at], again=True):
+                    raise  # the base stays, so that it need not be fetched again with the next try
+                continue
+            if from_base:
+                self._forget(steps[0].sha256)
+            return self._path(last)
+        raise FeedRefused(
+            "fault",
+            f"The texts in {self._folder} are damaged as soon as they are written: nothing of {last.target} is taken, "
+            "and what the feed gave before stays in force. Is the disk sound, and is nobody else writing there?",
+        )
+
+    def prune(self, kept: Set[str]) -> None:
+        """Remove the texts whose SHA-256 is not in `kept`, which names those of every version that may yet be read."""
+        for path in self._folder.glob(f"*{_ENDING}"):
+            if path.stem not in kept:
+                self._forget(path.stem)
+
+    def _path(self, step: ListStep) -> Path:
+        return self._folder / f"{step.sha256}{_ENDING}"
+
+    def _newest(self, steps: Sequence[ListStep]) -> int | None:
+        """Give the last step whose text is there."""
+        return next((at for at in reversed(range(len(steps))) if self._is_sound(steps[at])), None)
+
+    def _is_sound(self, step: ListStep, *, again: bool = False) -> bool:
+        """Whether a step's text is there as it was signed; one that is damaged is removed."""
+        path = self._path(step)
+        try:
+            stamp = _stamp(path)
+            if not again and self._sound.get(step.sha256) == stamp:
+                return True
+            with path.open("rb") as file:
+                if stamp[1] == step.size and hashlib.file_digest(file, "sha256").hexdigest() == step.sha256:
+                    self._sound[step.sha256] = stamp
+                    return True
+            path.unlink()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            _remove(path)
+        self._sound.pop(step.sha256, None)
+        return False
+
+    def _forget(self, sha256: str) -> None:
+        _remove(self._folder / f"{sha256}{_ENDING}")
+        self._sound.pop(sha256, None)
+
+    def _write(self, step: ListStep, fill: Callable[[BinaryIO], None]) -> None:
+        """Write the text of a step, which `fill` has compared with what was signed when it returns."""
+        path = self._path(step)
+        with replacing(path) as file:
+            fill(file)
+        self._sound[step.sha256] = _stamp(path)
+
+    def _refuse_without_room(self, step: ListStep, needed: int) -> None:
+        free = shutil.disk_usage(self._folder).free
+        needed += step.size + step.count * _COMPILED
+        if free < needed + SPARE:
+            raise FeedRefused(
+                "too large",
+                f"The list of {step.target} needs {needed:,} octets in {self._folder}, where {free:,} are free: "
+                "nothing of it is taken, and what the feed gave before stays in force. Make room there.",
+            )
+
+
+def _unpack_base(step: ListStep, download: Callable[[str], Path], file: BinaryIO) -> None:
+    names = CanonicalNames(step.target)
+    with TextWriter(file) as writer, closing(_unpacked(step.target, download(step.target), step.size)) as pieces:
+        for block in names.checked(pieces):
+            writer.add(block)
+        _compare(step, writer.size, names.count, writer.finish())
+
+
+def _apply(old: Text, steps: Sequence[ListStep], at: int, download: Callable[[str], Path], file: BinaryIO) -> None:
+    """Write the last step's text, made of that of the step `at` and of all changes behind it."""
+    last, count, done, place = steps[-1], steps[at].count, 0, 0
+    with memoryview(old) as view, TextWriter(file) as writer:
+        for name, ways in _net_changes(steps, at, download):
+            place = seek(old, name, place, len(old))
+            line = name + b"\n"
+            is_there = old[place : place + len(line)] == line
+            if is_there == ways[0]:
+                what = "adds {}, which is there" if is_there else "removes {}, which is not there"
+                raise _differs(last, what.format(printable(name)))
+            if is_there == ways[-1]:
+                continue
+            writer.add(view[done:place])
+            done = place
+            if is_there:
+                done += len(line)
+                count -= 1
+            else:
+                writer.add(line)
+                count += 1
+        writer.add(view[done:])
+        _compare(last, writer.size, count, writer.finish())
+
+
+def _net_changes(
+    steps: Sequence[ListStep], at: int, download: Callable[[str], Path]
+) -> Iterator[tuple[bytes, list[bool]]]:
+    """Give each name that any of the changes behind the step `at` has, ascending, and how it came and went in turn."""
+    left = steps[at].count + steps[-1].count + _MORE_CHANGES
+    changes = [_step_changes(steps[number - 1], steps[number], download) for number in range(at + 1, len(steps))]
+    try:
+        for name, group in groupby(heapq.merge(*changes, key=itemgetter(0)), itemgetter(0)):
+            ways = [came for _, came in group]
+            left -= len(ways)
+            if left < 0:
+                raise FeedRefused(
+                    "too large", f"More changes lead to the list of {steps[-1].target} than it has names; {UNTAKEN}"
+                )
+            if any(one == two for one, two in pairwise(ways)):
+                raise _differs(steps[-1], f"adds or removes {printable(name)} twice in a row")
+            yield name, ways
+    finally:
+        for each in changes:
+            each.close()
+
+
+def _step_changes(before: ListStep, step: ListStep, download: Callable[[str], Path]) -> Generator[_Change, None, None]:
+    """Read one file of changes: at most every name of the step before goes and every name of this one comes."""
+    most = before.size + before.count + step.size + step.count
+    with closing(_unpacked(step.target, download(step.target), most)) as pieces:
+        yield from read_changes(pieces, step.target)
+
+
+def _unpacked(target: str, path: Path, most: int) -> Generator[bytes, None, None]:
+    """Unpack a gzip file to `most` octets at most."""
+    gunzip, size = Gunzip(target), 0
+    with open_regular(path) as file:
+        while data := file.read(_PACKED_PIECE):
+            for piece in gunzip.feed(data):
+                size += len(piece)
+                if size > most:
+                    raise FeedRefused(
+                        "too large", f"{target} unpacks to more than the {most:,} octets that it may have; {UNTAKEN}"
+                    )
+                yield piece
+    if not gunzip.complete:
+        raise FeedRefused("cut", f"{target} ends in the middle of its archive; {UNTAKEN}")
+
+
+def _compare(step: ListStep, size: int, count: int, sha256: str) -> None:
+    if (size, count, sha256) != (step.size, step.count, step.sha256):
+        raise FeedRefused(
+            "signature",
+            f"{step.target} comes out as {count:,} names in {size:,} octets with the digest {sha256[:16]}…, "
+            f"but {step.count:,} in {step.size:,} with {step.sha256[:16]}… were signed: {UNTAKEN}",
+        )
+
+
+def _differs(step: ListStep, what: str) -> FeedRefused:
+    return FeedRefused("differences", f"What leads to the list of {step.target} {what}; {UNTAKEN}")
+
+
+def _stamp(path: Path) -> Stamp:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever stands in a text's place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,129 @@
+"""A day's change of a transferred zone: what its journal has more or less than the one before, for a ruleset in force.
+
+Whatever is not plainly a rule for a name that came or went is left to compiling the zone anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from blockd.compile.build import Candidate, Content
+from blockd.feeds.transfer.content import Differences, ZoneContent
+from blockd.feeds.zone_orders import order_id
+from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.rules import RpzRules
+from blockd.formats.rpz.zone import ZoneText
+from blockd.names import MAX_LABEL, key_from_text
+from blockd.orders import Action, Scope
+from blockd.ruleset import Catalogue, Gate
+from blockd.ruleset.amender import Amender
+from blockd.ruleset.held import HeldReport
+from blockd.settings import Override, TransferFeed
+
+NEWS = 16  # keys of a feed that are told as having come, and as having gone
+
+Amended = tuple[Catalogue, RejectReport, tuple[bytes, ...]]
+"""The catalogue and the feed's report after a change, and some of the keys that came or went."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneChanges:
+    """Lines that went and came between two journals of one base, and the new serial."""
+
+    gone: set[bytes]
+    come: set[bytes]
+    serial: int
+
+    @classmethod
+    def between(cls, old: Content, new: Content) -> ZoneChanges | None:
+        """Compare two journals; None where they have not the same base. Raises FeedRefused where one cannot be used."""
+        before, after = ZoneContent.read(old.path), ZoneContent.read(new.path)
+        if before.base != after.base:
+            return None
+        one, two = Differences.read(old.path), Differences.read(new.path)
+        return cls(
+            gone=(one.added.keys() - two.added.keys()) | (two.removed - one.removed),
+            come=(two.added.keys() - one.added.keys()) | (one.removed - two.removed),
+            serial=after.serial,
+        )
+
+
+def amend_zone(
+    candidate: Candidate, catalogue: Catalogue, amender: Amender, before: RejectReport, _: HeldReport, gate: Gate
+) -> Amended | None:
+    """Amend a zone's rules; give what comes of it, None where it must be compiled, as where something is held back.
+
+    Samples of the report keep the line numbers that they had. Raises RulesetError where the ruleset does not hold what
+    went, and FeedRefused as the gate does, or where a journal cannot be used.
+    """
+    feed, old, new = candidate.feed, candidate.accepted, candidate.incoming
+    assert isinstance(feed, TransferFeed)  # noqa: S101 - `amend` has looked
+    assert old is not None  # noqa: S101
+    assert new is not None  # noqa: S101
+    changes = ZoneChanges.between(old, new)
+    if changes is None or feed.override is not Override.GIVEN:  # else many records give one rule
+        return None
+    index_of = {record.order.id: index for index, record in enumerate(catalogue.orders) if record.feed == feed.name}
+    gone, come = (_rules(feed, lines, index_of) for lines in (changes.gone, changes.come))
+    if gone is None or come is None or _is_guarded(gone, catalogue, gate) or _is_guarded(come, catalogue, gate):
+        return None
+    own = frozenset(index_of.values())
+    names = {index: catalogue.orders[index].names for index in own}
+    [at] = [at for at, record in enumerate(catalogue.feeds) if record.name == feed.name]
+    feed_names = catalogue.feeds[at].names
+    for key in gone.keys() | come.keys():
+        listed, lists = amender.change(key, gone.get(key, {}), come.get(key, {}), own)
+        for index in listed ^ lists:
+            names[index] += 1 if index in lists else -1
+        feed_names += bool(lists) - bool(listed)
+    if not all(names.values()):
+        return None  # an order that lists nothing any more is none
+    orders = list(catalogue.orders)
+    for index, count in names.items():
+        orders[index] = replace(orders[index], names=count)
+    feeds = list(catalogue.feeds)
+    feeds[at] = replace(feeds[at], names=feed_names, digest=new.digest, version=str(changes.serial))
+    gate.check(feeds[at], catalogue.feeds[at], candidate.lasting)
+    more = len(changes.come) - len(changes.gone)
+    rejects = replace(before, lines=before.lines + more, accepted=before.accepted + more)
+    news = (*islice(come, NEWS), *islice(gone, NEWS))
+    return replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), rejects, news
+
+
+def _is_guarded(rules: dict[bytes, dict[int, int]], catalogue: Catalogue, gate: Gate) -> bool:
+    """Tell whether the gate holds back one of the rules."""
+    return any(
+        gate.guard.reason(key, scope, catalogue.orders[index].order.action)
+        for key, scopes in rules.items()
+        for index, scope in scopes.items()
+    )
+
+
+def _rules(feed: TransferFeed, lines: Iterable[bytes], index_of: dict[str, int]) -> dict[bytes, dict[int, int]] | None:
+    """Give the scopes of each name by the order that lists it; None where a line is no plain rule of a known order."""
+    report = RejectReport()
+    rules = RpzRules(report)
+    ZoneText(rules, key_from_text(feed.zone)).read(_block(lines), feed.zone)
+    rules.finish()
+    if report.accepted != report.lines:
+        return None  # something was rejected, or is no rule
+    found: dict[bytes, dict[int, int]] = {}
+    answers = rules.answers
+    for number, scope, keys in rules.rules():
+        index = index_of.get(order_id(feed.name, answers[number]))
+        if index is None or answers[number].action is Action.LOCAL:
+            return None
+        for key in keys:
+            if key[0] > MAX_LABEL:
+                return None  # a network, whose prefix length is noted elsewhere too
+            scopes = found.setdefault(key, {})
+            scopes[index] = scopes.get(index, Scope(0)) | scope
+    return found
+
+
+def _block(lines: Iterable[bytes]) -> Iterator[bytes]:
+    block = b"".join([line + b"\n" for line in sorted(lines)])
+    if block:
+        yield block

@@ -1,0 +1,272 @@
+"""A zone from its primaries: asked for its serial, transferred where that is newer, and taken whole or not at all.
+
+A feed's content is a journal (`blockd.feeds.transfer.content`). What is accepted is what an IXFR question starts from;
+where that fails, or gives what is then refused, the zone is fetched whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+import logging
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import dns.tsig
+
+from blockd.errors import FeedRefused, FeedUnreachable
+from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, Fetched, Validators
+from blockd.feeds.transfer.base_file import BaseFile, base_in, too_large
+from blockd.feeds.transfer.connection import ask_once, connected
+from blockd.feeds.transfer.content import BASE, Differences, ZoneContent, write_journal
+from blockd.feeds.transfer.keys import read_key
+from blockd.feeds.transfer.message_reader import Envelopes
+from blockd.feeds.transfer.question import AXFR, IXFR, SOA, Question
+from blockd.feeds.transfer.records import reader
+from blockd.feeds.transfer.timers import Timers
+from blockd.feeds.transfer.zone_transfer import Kind, ZoneTransfer
+from blockd.ruleset.serial import is_newer
+from blockd.settings import SocketAddress, TransferFeed
+
+TOTAL = 1800.0  # seconds for one transfer: a national zone over a slow line
+STALL = 30.0  # seconds for one message of it, or for a connection
+JOURNALS = (INCOMING, CANDIDATE, ACCEPTED)  # the names that a content has, in their order
+_IN_VAIN = ("unreachable", "key", "clock", "not allowed")  # refusals of IXFR that AXFR would meet as well
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """What was given last: its serial, and whether it was made from differences."""
+
+    serial: int
+    differences: bool
+
+
+class TransferSource:
+    """One zone; `folder` is the feed's, where the updater keeps its content as `accepted`.
+
+    `interval` is how many seconds to wait until the next look, `expires` when what is there has expired, in seconds
+    since the epoch. `now` gives these; `known` says whether what lies in the folder may be built upon.
+    """
+
+    def __init__(
+        self,
+        feed: TransferFeed,
+        folder: Path,
+        *,
+        known: bool,
+        now: Callable[[], float] = time.time,
+        total: float = TOTAL,
+        stall: float = STALL,
+    ) -> None:
+        self.interval: float = feed.min_refresh
+        self.expires: int | None = None
+        self._feed = feed
+        self._folder = folder
+        self._known = known
+        self._now = now
+        self._total = total
+        self._stall = stall
+        self._offer: _Offer | None = None
+        self._failures = 0
+        content = self._accepted()
+        if content is not None:
+            confirmed = (folder / ACCEPTED).stat().st_mtime
+            self.expires = int(confirmed + Timers.of(content.soa.encode(), feed.min_refresh).expire)
+
+    async def look(self) -> Fetched | None:
+        """Give a newer zone as `incoming`, or None where there is none; raises FeedRefused.
+
+        Where nothing is newer and what is accepted is the newest, its expiry starts anew.
+        """
+        content = self._accepted()
+        try:
+            fetched, soa = await self._look(content)
+        except FeedRefused as refused:
+            self._failures += 1
+            soa = content.soa.encode() if content else b""
+            if soa:
+                self.interval = self._timers(soa).after_failures(self._failures)
+            raise self._or_expired(refused) from refused
+        except OSError as error:
+            raise FeedRefused("fault", f"The zone cannot be written ({error}): nothing is taken.") from error
+        timers = self._timers(soa)
+        self._failures = 0
+        self.interval = timers.refresh
+        confirmed = fetched is None and content is not None and str(content.serial).encode() == soa.split()[-5]
+        if confirmed:
+            os.utime(self._folder / ACCEPTED, (self._now(), self._now()))  # so that a restart knows as well
+        if confirmed or self.expires is None:  # what is new has yet to be accepted
+            self.expires = int(self._now() + timers.expire)
+        return fetched
+
+    async def _look(self, content: ZoneContent | None) -> tuple[Fetched | None, bytes]:
+        """Give what is new and the primaries' newest SOA."""
+        key = None if self._feed.tsig is None else await asyncio.to_thread(read_key, self._feed.tsig)
+        told = await asyncio.gather(*(self._ask_soa(primary, key) for primary in self._feed.primary))
+        answers = [answer for answer in told if not isinstance(answer, FeedRefused)]
+        refusals = [answer for answer in told if isinstance(answer, FeedRefused)]
+        if not answers:
+            raise next((refused for refused in refusals if refused.reason != "unreachable"), refusals[0])
+        newest = functools.reduce(lambda one, other: other if is_newer(other[1], one[1]) else one, answers)
+        soa, serial, _ = newest
+        whole = content is None
+        if content is not None and serial == content.serial:
+            return None, soa
+        if content is not None and not is_newer(serial, content.serial):
+            raise FeedRefused(
+                "rollback",
+                f"The zone {self._feed.zone} has serial {serial} at its primary, which is not newer than "
+                f"{content.serial} here: nothing is taken. Raise the primary's serial beyond the one here.",
+            )
+        if self._offer is not None and serial == self._offer.serial:
+            if self._is_waiting() or not self._offer.differences:
+                return None, soa
+            whole = True  # what was made from differences has been refused
+        refused: FeedRefused | None = None
+        for _, _, primary in (answer for answer in answers if answer[1] == serial):
+            try:
+                return await self._transfer(primary, None if whole else content, key), soa
+            except FeedRefused as error:
+                refused = refused or error
+        assert refused is not None  # noqa: S101 - one has the newest serial
+        raise refused
+
+    async def _ask_soa(
+        self, primary: SocketAddress, key: dns.tsig.Key | None
+    ) -> tuple[bytes, int, SocketAddress] | FeedRefused:
+        """Give a primary's SOA line and its serial, asked over UDP, or over TCP where that gives nothing."""
+        question = self._question(SOA, key)
+        try:
+            message = await ask_once(primary, question.wire)
+            if message is None:
+                async with connected(primary, self._stall) as connection:
+                    await connection.send(question.wire)
+                    message = await connection.receive()
+            envelopes = Envelopes(question, self._now)
+            position, count = envelopes.open(message)
+            text, soas, behind = reader()(message, position, count, question.zone)
+            envelopes.verify(message, behind)
+            if not soas:
+                raise FeedRefused("no zone", "it has no SOA for the zone: is it the zone's primary?")
+        except FeedRefused as refused:
+            return self._told(refused, primary)
+        start, end, serial = soas[0]
+        return text[start : end - 1], serial, primary
+
+    async def _transfer(
+        self, primary: SocketAddress, content: ZoneContent | None, key: dns.tsig.Key | None
+    ) -> Fetched | None:
+        """Transfer what is new since `content`, or the whole zone where that is None or fails."""
+        self._tidy()
+        if content is not None:
+            try:
+                return await self._bounded(self._run(primary, content, key))
+            except FeedRefused as refused:
+                told = self._told(refused, primary)
+                if refused.reason in _IN_VAIN:
+                    raise told from refused
+                log.warning("%s The whole zone is asked for instead.", told)
+        try:
+            return await self._bounded(self._run(primary, None, key))
+        except FeedRefused as refused:
+            raise self._told(refused, primary) from refused
+
+    async def _bounded(self, run: Awaitable[Fetched | None]) -> Fetched | None:
+        try:
+            async with asyncio.timeout(self._total):
+                return await run
+        except TimeoutError as error:
+            raise FeedRefused("stalled", f"it was not complete in {self._total:g} seconds") from error
+
+    async def _run(
+        self, primary: SocketAddress, content: ZoneContent | None, key: dns.tsig.Key | None
+    ) -> Fetched | None:
+        """Run one transfer to its end."""
+        serial = content.serial if content else None
+        question = self._question(IXFR if content else AXFR, key, serial)
+        transfer = ZoneTransfer(question, self._now, serial)
+        differences = await asyncio.to_thread(Differences.read, self._folder / ACCEPTED) if content else Differences()
+        base: BaseFile | None = None
+        with contextlib.ExitStack() as stack:
+            async with connected(primary, self._stall) as connection:
+                await connection.send(question.wire)
+                while not transfer.complete:
+                    changes = transfer.feed(await connection.receive())
+                    if base is None and transfer.kind is Kind.WHOLE:
+                        base = stack.enter_context(base_in(self._folder, self._feed.max_size))
+                    for change in changes:
+                        if base is not None:
+                            base.write(change.text)
+                        else:
+                            differences.take(change.removed, change.text)
+                    if transfer.received > self._feed.max_size:
+                        raise too_large(self._feed.max_size)
+            if transfer.kind is Kind.UP_TO_DATE:
+                return None
+            if base is not None:
+                await asyncio.to_thread(base.sync)
+        soa = transfer.soa[:-1].decode()
+        if base is not None:
+            content = base.content(soa, transfer.new_serial)
+            differences = Differences()
+        assert content is not None  # noqa: S101 - differences are asked for from it
+        content = replace(content, soa=soa, serial=transfer.new_serial)
+        incoming = self._folder / INCOMING
+        await asyncio.to_thread(write_journal, incoming, content, differences)
+        self._offer = _Offer(transfer.new_serial, differences=base is None)
+        self._known = True
+        digest = hashlib.sha256(await asyncio.to_thread(incoming.read_bytes)).hexdigest()
+        return Fetched(incoming, digest, None, Validators(etag=str(transfer.new_serial)))
+
+    def _question(self, kind: int, key: dns.tsig.Key | None, serial: int | None = None) -> Question:
+        return Question.make(self._feed.zone, kind, secrets.randbelow(1 << 16), key, serial)
+
+    def _accepted(self) -> ZoneContent | None:
+        """Give what passed the gate last; None where there is nothing that differences can be asked for from."""
+        if not self._known:
+            return None
+        try:
+            return ZoneContent.read(self._folder / ACCEPTED)
+        except FeedRefused:
+            return None
+
+    def _is_waiting(self) -> bool:
+        """Whether what was given last has not been judged yet."""
+        return any((self._folder / name).exists() for name in JOURNALS[:2])
+
+    def _timers(self, soa: bytes) -> Timers:
+        return Timers.of(soa, self._feed.min_refresh)
+
+    def _tidy(self) -> None:
+        """Remove bases that no content names any more. No await: nothing is renamed meanwhile."""
+        named = set()
+        for name in JOURNALS:
+            with contextlib.suppress(FeedRefused):
+                named.add(ZoneContent.read(self._folder / name).base)
+        for path in self._folder.glob(f"{BASE}*"):
+            if path.name not in named:
+                path.unlink(missing_ok=True)
+
+    def _told(self, refused: FeedRefused, primary: SocketAddress) -> FeedRefused:
+        """Make a whole sentence of a half one."""
+        sentence = f"The zone {self._feed.zone} cannot be taken from {primary.text}: {refused}."
+        return FeedUnreachable(sentence) if refused.reason == "unreachable" else FeedRefused(refused.reason, sentence)
+
+    def _or_expired(self, refused: FeedRefused) -> FeedRefused:
+        """Say that what is there has expired, where it has."""
+        if self.expires is None or self._now() < self.expires:
+            return refused
+        return FeedRefused(
+            "expired",
+            f"The zone {self._feed.zone} has expired: no primary has confirmed it for as long as it lasts. It stays "
+            f"enforced. {refused}",
+        )

@@ -1,0 +1,171 @@
+"""A list behind an http or https URL, fetched only when it has changed, and within bounds of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import aiohttp
+from yarl import URL
+
+from blockd import __version__
+from blockd.errors import FeedRefused, FeedUnreachable
+from blockd.feeds.fetched import INCOMING, Fetched, Validators
+from blockd.formats.gunzip import Gunzip
+from blockd.ruleset.replace import replacing
+
+TOTAL = 600.0  # seconds for one fetch with its redirects: a gigabyte at the speed of a slow line
+STALL = 30.0  # seconds without a byte, or without a connection
+MAX_REDIRECTS = 5
+_PIECE = 64 * 1024  # octets taken from the connection at a time
+_REDIRECTS = (301, 302, 303, 307, 308)
+_GONE = (404, 410)
+
+SessionFactory = Callable[[], aiohttp.ClientSession]
+
+
+class WebSource:
+    """Fetches one URL; each fetch has its own session, so nothing of one is carried into the next.
+
+    With `as_published` the octets are those of the server's file, as a signature over them needs them: it is asked not
+    to pack them, and a file that was packed before stays so, whatever the server calls that.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        max_size: int,
+        session_factory: SessionFactory = aiohttp.ClientSession,
+        *,
+        as_published: bool = False,
+        total: float = TOTAL,
+        stall: float = STALL,
+    ) -> None:
+        self._url = url
+        self._shown = _shown(URL(url))
+        self._max_size = max_size
+        self._session_factory = session_factory
+        self._as_published = as_published
+        self._total = total
+        self._stall = stall
+
+    async def fetch(self, folder: Path, previous: Validators) -> Fetched | None:
+        """Fetch to `folder`/incoming, unpacked where the server sent it with Content-Encoding gzip.
+
+        None where the server says that it still has what `previous` came with. Raises FeedRefused: missing (404, 410),
+        cut (less came than was announced), too large (over `max_size` octets when unpacked), format (another encoding,
+        or a damaged one); and FeedUnreachable for everything else. There is no `incoming` after an error.
+        """
+        incoming = folder / INCOMING
+        incoming.unlink(missing_ok=True)
+        try:
+            async with asyncio.timeout(self._total):
+                return await self._fetch(incoming, previous)
+        except aiohttp.ClientPayloadError as error:
+            raise FeedRefused(
+                "cut", f"{self._shown} ended before all of it had come: nothing of it is taken. It is fetched again."
+            ) from error
+        except aiohttp.ServerTimeoutError as error:
+            raise self._unreachable(f"sent nothing for {self._stall:g} seconds") from error
+        except TimeoutError as error:
+            raise self._unreachable(f"took longer than {self._total:g} seconds") from error
+        except (aiohttp.ClientError, ConnectionError, ValueError) as error:
+            raise self._unreachable(f"cannot be fetched: {str(error) or type(error).__name__}") from error
+        except OSError as error:
+            raise FeedRefused("fault", f"{incoming} cannot be written ({error}): nothing is taken.") from error
+
+    async def _fetch(self, incoming: Path, previous: Validators) -> Fetched | None:
+        async with self._session_factory() as session, self._response(session, previous) as response:
+            if response.status == 304 and previous != Validators():
+                return None
+            if response.status in _GONE:
+                raise FeedRefused(
+                    "missing", f"{self._shown} is not there ({response.status}): nothing is taken. Has the list moved?"
+                )
+            if response.status != 200:
+                raise self._unreachable(f"answered {response.status}")
+            digest = hashlib.sha256()
+            size = 0
+            with replacing(incoming) as file:
+                async for piece in self._content(response):
+                    size += len(piece)
+                    if size > self._max_size:
+                        raise FeedRefused(
+                            "too large",
+                            f"{self._shown} is larger than {self._max_size:,} bytes, the feed's limit: nothing of it "
+                            "is taken. Raise the feed's max_size where the list is really that large.",
+                        )
+                    digest.update(piece)
+                    file.write(piece)
+                file.flush()
+                await asyncio.to_thread(os.fsync, file.fileno())  # the slow part, which must not hold up the loop
+            return Fetched(
+                incoming,
+                digest.hexdigest(),
+                _time(response.headers.get("Last-Modified", "")),
+                Validators.from_headers(response.headers),
+            )
+
+    @asynccontextmanager
+    async def _response(
+        self, session: aiohttp.ClientSession, previous: Validators
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask, and follow redirects by hand: at most MAX_REDIRECTS, and never from https to anything else."""
+        headers = {"User-Agent": f"blockd/{__version__}", "Accept-Encoding": "gzip"}
+        if self._as_published:
+            headers["Accept-Encoding"] = "identity"
+        if previous.etag:
+            headers["If-None-Match"] = previous.etag
+        if previous.last_modified:
+            headers["If-Modified-Since"] = previous.last_modified
+        limits = aiohttp.ClientTimeout(total=None, connect=self._stall, sock_read=self._stall)
+        url = URL(self._url)
+        for _ in range(MAX_REDIRECTS + 1):
+            async with session.get(
+                url, headers=headers, timeout=limits, allow_redirects=False, auto_decompress=False
+            ) as response:
+                if response.status not in _REDIRECTS:
+                    yield response
+                    return
+                target = url.join(URL(response.headers.get("Location", "")))
+            if target.scheme not in ("http", "https") or (url.scheme == "https" and target.scheme != "https"):
+                raise self._unreachable(f"leads to {_shown(target)}, which is not followed")
+            url = target
+        raise self._unreachable(f"leads on and on, over {MAX_REDIRECTS} redirects")
+
+    async def _content(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        """Give the body unpacked; it is unpacked here, in bounded pieces, so that a small body cannot fill memory."""
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        pieces = response.content.iter_chunked(_PIECE)
+        if encoding in ("gzip", "x-gzip") and not self._as_published:
+            gunzip = Gunzip(self._shown)
+            async for packed in pieces:
+                for piece in gunzip.feed(packed):
+                    yield piece
+            if not gunzip.complete:
+                raise FeedRefused("cut", f"{self._shown} ended in the middle of its gzip body: nothing of it is taken.")
+        elif encoding in ("", "identity", "gzip", "x-gzip"):
+            async for piece in pieces:
+                yield piece
+        else:
+            raise FeedRefused("format", f"{self._shown} is encoded in a way that was not asked for: nothing is taken.")
+
+    def _unreachable(self, cause: str) -> FeedUnreachable:
+        return FeedUnreachable(f"{self._shown} {cause}: nothing is taken, and it is tried again.")
+
+
+def _shown(url: URL) -> str:
+    """Give a URL as it may stand in a log: without name and password, and of bounded length."""
+    return str(url.with_user(None) if url.user is not None else url)[:200]
+
+
+def _time(header: str) -> int | None:
+    try:
+        return int(parsedate_to_datetime(header).timestamp())
+    except (ValueError, OverflowError, OSError):
+        return None

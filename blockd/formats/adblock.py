@@ -1,0 +1,136 @@
+"""A list in the syntax of ad blockers, of which what is about names is taken.
+
+Hosts lines may stand among the rules. An exception takes away what the list itself says, and is no `allow` for other
+feeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from blockd.errors import BadName, FeedRefused
+from blockd.formats.adblock_rule import SKIPS, Rule, parse_rule
+from blockd.formats.hosts import is_address, names_of
+from blockd.formats.line import bounded_content, listed_key, without_note
+from blockd.formats.rejects import RejectReport
+from blockd.orders import Scope
+
+MAX_RULES = 5_000_000  # for names, in one list: under a gigabyte of memory; the largest public list has a fifth of it
+UNKEPT = "exception under a listed name"
+
+_COSMETIC_STARTS = (b"##", b"#@", b"#$", b"#%", b"#?")
+
+
+@dataclass(slots=True)
+class _Rules:
+    """Rules for names, by key: those for a name with their scopes, exceptions with the line they stand on, too."""
+
+    blocks: dict[bytes, Scope] = field(default_factory=dict)
+    important: dict[bytes, Scope] = field(default_factory=dict)
+    exceptions: dict[bytes, Scope] = field(default_factory=dict)
+    important_exceptions: dict[bytes, Scope] = field(default_factory=dict)
+    lines: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
+
+    def add(self, rule: Rule, number: int, line: bytes) -> None:
+        """Add what the line of that number holds."""
+        if rule.is_exception:
+            self.lines.setdefault(rule.key, (number, line))
+            rules = self.important_exceptions if rule.is_important else self.exceptions
+        else:
+            rules = self.important if rule.is_important else self.blocks
+        rules[rule.key] = rules.get(rule.key, Scope(0)) | rule.scope
+
+    def listed(self) -> dict[bytes, Scope]:
+        """Give what the exceptions leave of the rules for names, in their order."""
+        every = _joined(self.exceptions, self.important_exceptions)
+        return _joined(_without(self.blocks, every), _without(self.important, self.important_exceptions))
+
+
+def read_adblock(blocks: Iterable[bytes], rejects: RejectReport, source: str) -> dict[bytes, Scope]:
+    """Give the key of every name that the list at `source` covers, with the scope in which it does.
+
+    Each block holds whole lines with their line feeds. Lines that are not about names are skipped for the reasons of
+    `adblock_rule.SKIPS`; lines that are and cannot be used are rejected. An exception under a name that stays listed is
+    rejected as such, because nothing can be taken away for it. Raises FeedRefused("too large") for over MAX_RULES.
+    """
+    rules = _Rules()
+    taken = 0
+    for block in blocks:
+        for number, line in enumerate(block[:-1].split(b"\n"), rejects.lines + 1):
+            for rule in _rules_of(line, number, rejects):
+                rules.add(rule, number, line)
+                taken += 1
+        rejects.lines += block.count(b"\n")
+        if taken > MAX_RULES:
+            raise FeedRefused(
+                "too large",
+                f"{source} has more than {MAX_RULES:,} rules for names: nothing of it is taken. "
+                "Get it as a list of domains, which may have more.",
+            )
+    listed = rules.listed()
+    for key, (number, line) in rules.lines.items():
+        if any(listed.get(above, 0) & Scope.SUBDOMAINS for above in _ancestors(key)):
+            rejects.add(UNKEPT, number, line)
+    rejects.accepted = len(listed)
+    return listed
+
+
+def _rules_of(line: bytes, number: int, rejects: RejectReport) -> Iterator[Rule]:
+    """Give the rules of one line: one, or one for each name of a hosts line."""
+    try:
+        content = bounded_content(line, number, b"!")
+        if not content or _is_comment(content):
+            return
+        words = without_note(content).split()
+        if len(words) < 2 or not is_address(words[0]):
+            yield parse_rule(words[0] if len(words) == 1 else content)
+            return
+    except BadName as error:
+        if error.reason in SKIPS:
+            rejects.skip(error.reason, number, line)
+        else:
+            rejects.add(error.reason, number, line)
+        return
+    for word in names_of(words):
+        try:
+            key = listed_key(word)
+        except BadName as error:
+            rejects.add(error.reason, number, line)
+        else:
+            yield Rule(key, Scope.EXACT)
+
+
+def _is_comment(content: bytes) -> bool:
+    """Whether a line is a note, or the list's head: `[Adblock Plus 2.0]`."""
+    if content.startswith(b"#"):
+        return not content.startswith(_COSMETIC_STARTS) or not content.strip(b"#")
+    return content.startswith(b"[") and content.endswith(b"]") and not content.startswith(b"[$")
+
+
+def _without(rules: Mapping[bytes, Scope], exceptions: Mapping[bytes, Scope]) -> dict[bytes, Scope]:
+    """Give what exceptions leave of rules: nothing of what is under one, and less of a name that has one itself."""
+    if not exceptions:
+        return dict(rules)
+    left = {}
+    for key, scope in rules.items():
+        if any(exceptions.get(above, 0) & Scope.SUBDOMAINS for above in _ancestors(key)):
+            continue
+        if rest := scope & ~exceptions.get(key, Scope(0)):
+            left[key] = rest
+    return left
+
+
+def _joined(one: Mapping[bytes, Scope], other: Mapping[bytes, Scope]) -> dict[bytes, Scope]:
+    joined = dict(one)
+    for key, scope in other.items():
+        joined[key] = joined.get(key, Scope(0)) | scope
+    return joined
+
+
+def _ancestors(key: bytes) -> Iterator[bytes]:
+    """Give the keys of all names above a name, from the top down."""
+    end = 1 + key[0]
+    while end < len(key):
+        yield key[:end]
+        end += 1 + key[end]

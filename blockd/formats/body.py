@@ -1,0 +1,123 @@
+"""The bytes of a list in a file: plain or gzip, bounded, and refused where they are no text list at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from io import FileIO
+from pathlib import Path
+
+from blockd.errors import FeedRefused, FeedUnreachable
+from blockd.formats.gunzip import MAGIC, PIECE, Gunzip
+from blockd.formats.line import BOM
+
+MAX_NUL_SHARE = 0.01  # a text has none; a list with a few damaged lines is still a list
+_HEAD = 64 * 1024  # octets looked at before the first is given: what comes before a page's first tag, and more
+_PACKED_PIECE = 64 * 1024  # octets of an archive unpacked at a time
+_PAGE_STARTS = (b"<!doctype html", b"<html")
+
+Progress = Callable[[int, int], None]  # octets of the file read so far, octets in all
+
+
+def open_regular(path: Path) -> FileIO:
+    """Open a regular file to read, or a link to one, without ever waiting for a pipe or device.
+
+    Raises FeedRefused("missing") where there is none and FeedUnreachable where it cannot be read.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise FeedRefused("missing", f"{path} is no file: nothing is taken. Put the list itself there.")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def cannot_read(path: Path, error: OSError) -> FeedRefused:
+    """Say in a sentence why a list's file cannot be read."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return FeedRefused("missing", f"{path} is not there: nothing is taken. Put it back, or take the feed out.")
+    return FeedUnreachable(f"{path} cannot be read ({error.strerror}): nothing is taken. Let blockd's user read it.")
+
+
+@contextlib.contextmanager
+def open_body(path: Path, max_size: int, progress: Progress | None = None) -> Iterator[Iterator[bytes]]:
+    """Give the content of a list's file in pieces of bounded size, unpacked where it is gzip.
+
+    Opening raises as `open_regular` does. Reading raises FeedRefused: empty (no byte), html, binary, cut (the archive
+    ends early), format (the archive is damaged), too large (over `max_size` octets when unpacked); binary and cut are
+    known for sure only at the end, so what was given before must then be thrown away.
+    """
+    with open_regular(path) as file:
+        yield _checked(_pieces(file, path, progress), path, max_size)
+
+
+def _pieces(file: FileIO, path: Path, progress: Progress | None) -> Iterator[bytes]:
+    size = os.fstat(file.fileno()).st_size
+    done = 0
+    gunzip: Gunzip | None = None
+    try:
+        while data := file.read(PIECE if gunzip is None else _PACKED_PIECE):
+            if done == 0 and data.startswith(MAGIC):
+                gunzip = Gunzip(str(path))
+            done += len(data)
+            if gunzip is None:
+                yield data
+            else:
+                yield from gunzip.feed(data)
+            if progress is not None:
+                progress(done, size)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    if gunzip is not None and not gunzip.complete:
+        raise FeedRefused("cut", f"{path} ends in the middle of its archive: nothing of it is taken. Get it again.")
+
+
+def _checked(pieces: Iterator[bytes], path: Path, max_size: int) -> Iterator[bytes]:
+    size = nuls = 0
+    for piece in _with_head(pieces):
+        nuls += piece.count(b"\0")
+        if size == 0:
+            _refuse_page(piece, path)
+            _refuse_binary(nuls, len(piece), path)
+        size += len(piece)
+        if size > max_size:
+            raise FeedRefused(
+                "too large",
+                f"{path} holds more than {max_size:,} bytes, the feed's limit: nothing of it is taken. "
+                "Raise the feed's max_size where the list is really that large.",
+            )
+        yield piece
+    if size == 0:
+        raise FeedRefused("empty", f"{path} is empty: nothing is taken. An empty list never lifts a block.")
+    _refuse_binary(nuls, size, path)
+
+
+def _with_head(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Join the first pieces until they are worth looking at."""
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= _HEAD:
+            yield head
+            break
+    else:
+        if head:
+            yield head
+    yield from pieces
+
+
+def _refuse_page(head: bytes, path: Path) -> None:
+    start = head.removeprefix(BOM).lstrip()[: len(_PAGE_STARTS[0])].lower()
+    if start.startswith(_PAGE_STARTS):
+        raise FeedRefused(
+            "html", f"{path} is a web page, no list: nothing of it is taken. See what its source shows in a browser."
+        )
+
+
+def _refuse_binary(nuls: int, size: int, path: Path) -> None:
+    if nuls > size * MAX_NUL_SHARE:
+        raise FeedRefused("binary", f"{path} is no text, {nuls / size:.1%} of it are NULs: nothing of it is taken.")

@@ -1,0 +1,170 @@
+r"""A list with one domain name per line, read at the speed that ten million lines need.
+
+Almost every line of a real list is a plain lower-case name, and almost every other line shows itself by an octet that
+no name has, or by two octets that never meet in one. So a whole block of lines is searched for those at once; the
+lines found are read with care, one by one, and the lines between them need no more than to be split and joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from blockd.errors import BadName
+from blockd.formats.canonical import MAX_NAME_TEXT
+from blockd.formats.decoration import bare_name
+from blockd.formats.line import line_content, listed_key
+from blockd.formats.rejects import RejectReport
+from blockd.formats.taking import LineTaker
+from blockd.names import MAX_LABEL, DomainName
+
+_LINE_FEED = ord("\n")
+_LENGTH = [bytes((length,)) for length in range(64)]  # a label over 63 octets is an IndexError, and read with care
+_MAX_TOPS = 4096  # top-level domains remembered: there are 1,500; a hostile list makes it slower, not larger
+
+# The shape of a block: a dot for what separates labels, a hyphen for itself, NUL for what no plain name has.
+_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SHAPES = {**dict.fromkeys(_PLAIN, ord("a")), ord("\n"): ord("."), ord("."): ord("."), ord("-"): ord("-")}
+_SHAPE = bytes(_SHAPES.get(octet, 0) for octet in range(256))
+_ODD_SHAPES = (b"\0", b"..", b".-", b"-.")  # also blank lines, and a dot or hyphen that begins or ends a line
+
+
+def read_domains(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes]:
+    """Give the key of every name, in order, with repetitions; a line that is no name is counted in `rejects` alone.
+
+    Each block holds whole lines with their line feeds, as `read_blocks` gives them. The lines and names counted in
+    `rejects` are right whenever a block is done.
+    """
+    tops: dict[bytes, bytes] = {}  # a top label -> the beginning of a key that has it
+    for block in blocks:
+        number, accepted = rejects.lines, rejects.accepted
+        for plain, run in _runs(block):
+            before = number
+            exact: list[bytes] = []
+            for line in (run.lower() if plain else run).split(b"\n"):
+                number += 1
+                key = _plain_key(line, tops) if plain else None
+                if key is None:
+                    exact = exact or run.split(b"\n")
+                    key = line_key(exact[number - before - 1], number, rejects)
+                    if key is None:
+                        continue
+                    if len(tops) < _MAX_TOPS:
+                        top = key[: 1 + key[0]]
+                        tops[top[1:]] = top
+                accepted += 1
+                yield key
+        rejects.lines, rejects.accepted = number, accepted
+
+
+def add_domains(blocks: Iterable[bytes], rejects: RejectReport, taker: LineTaker) -> Iterator[int]:
+    """Add every name to `taker`, which reads the plain lines, and give after each block how many it was so far.
+
+    The names, their order and what is counted in `rejects` are those of `read_domains`.
+    """
+    for block in blocks:
+        at = 0
+        while at < len(block):
+            at, taken = taker.add_lines(block, at)
+            rejects.lines += taken
+            rejects.accepted += taken
+            if at < len(block):
+                end = block.index(b"\n", at)
+                rejects.lines += 1
+                key = line_key(block[at:end].removesuffix(b"\r"), rejects.lines, rejects)
+                if key is not None:
+                    rejects.accepted += 1
+                    taker.add_keys((key,))
+                at = end + 1
+        yield rejects.accepted
+
+
+def read_names(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[list[bytes]]:
+    """Give the names of each block as text in small A-labels, without trailing dots.
+
+    The names, their order and what is counted in `rejects` are those of `read_domains`.
+    """
+    tops: set[bytes] = set()
+    for block in blocks:
+        number = rejects.lines
+        names: list[bytes] = []
+        for plain, run in _runs(block):
+            before = number
+            exact: list[bytes] = []
+            for line in (run.lower() if plain else run).split(b"\n"):
+                number += 1
+                _, dot, top = line.rpartition(b".")
+                if plain and dot and top in tops and len(line) <= MAX_LABEL:  # so no label can be too long
+                    names.append(line)
+                    continue
+                exact = exact or run.split(b"\n")
+                key = line_key(exact[number - before - 1], number, rejects)
+                if key is not None:
+                    names.append(DomainName(key).text.encode())
+                    if len(tops) < _MAX_TOPS:
+                        tops.add(key[1 : 1 + key[0]])
+        rejects.lines = number
+        rejects.accepted += len(names)
+        yield names
+
+
+def _plain_key(line: bytes, tops: dict[bytes, bytes], length: list[bytes] = _LENGTH) -> bytes | None:
+    """Give the key of a line that looks like a plain name, or None where only care can tell."""
+    labels = line.split(b".")
+    try:
+        if len(labels) == 2:  # the two most frequent forms, without a loop
+            name, top = labels
+            return tops[top] + length[len(name)] + name
+        if len(labels) == 3:
+            host, name, top = labels
+            return tops[top] + length[len(name)] + name + length[len(host)] + host
+        if len(labels) == 1 or len(line) > MAX_NAME_TEXT:
+            return None
+        key = tops[labels.pop()]
+        labels.reverse()
+        return key + b"".join([length[len(label)] + label for label in labels])
+    except (IndexError, KeyError):
+        return None
+
+
+def line_key(line: bytes, number: int, rejects: RejectReport) -> bytes | None:
+    """Read one line with care: its key, or None for a line without a name, which is counted unless it holds nothing.
+
+    A name may stand in any of the shapes that `bare_name` knows.
+    """
+    try:
+        content = line_content(line, number)
+        name = bare_name(content)
+        return listed_key(name) if name else None
+    except BadName as error:
+        rejects.add(error.reason, number, line)
+        return None
+
+
+def _runs(block: bytes) -> Iterator[tuple[bool, bytes]]:
+    """Cut a block into runs of plain lines, and single lines to be read with care."""
+    if b"\r\n" in block:
+        block = block.replace(b"\r\n", b"\n")
+    text = b"\n" + block  # so that the first line begins as all others do
+    start = 1
+    for odd_start, odd_end in sorted(_odd_lines(text).items()):
+        if start < odd_start:
+            yield True, text[start : odd_start - 1]
+        yield False, text[odd_start:odd_end]
+        start = odd_end + 1
+    if start < len(text):
+        yield True, text[start:-1]
+
+
+def _odd_lines(text: bytes) -> dict[int, int]:
+    """Find the lines that cannot be plain names: where each begins -> where its line feed is."""
+    shape = text.translate(_SHAPE)
+    found = {}
+    for odd in _ODD_SHAPES:
+        at = shape.find(odd, 0)
+        while 0 <= at < len(text) - 1:
+            if text[at] == _LINE_FEED:  # the line behind it is the odd one
+                at += 1
+            end = text.find(b"\n", at)
+            found[text.rfind(b"\n", 0, at) + 1] = end
+            at = shape.find(odd, end)
+    return found

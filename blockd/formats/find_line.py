@@ -1,0 +1,86 @@
+"""Finding the line of a list that names an entry: a search for its text at the speed of memory, then a careful look.
+
+The text of a signed order's list is in order, and there a line is found at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockd.errors import FeedRefused
+from blockd.formats.blocks import read_blocks
+from blockd.formats.body import open_body
+from blockd.formats.reading import Kind, keys_of_line
+from blockd.formats.rejects import printable
+from blockd.formats.sorted import mapped, seek
+from blockd.names import DomainName
+
+MAX_READ = 10_000  # lines read with care; a list of nothing but longer names with this one inside would take too long
+_COUNTED = 1 << 20  # octets whose line feeds are counted at once
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a list: its number from 1, and its text, made printable."""
+
+    number: int
+    text: str
+
+
+def find_line(kind: Kind, path: Path, key: bytes, max_size: int) -> Line | None:
+    """Give the first line of the list at `path` that names `key`; None where none does, or the list cannot be read.
+
+    The text is looked for in any case, in ASCII and in Unicode. That it is there does not count yet: the line is read
+    as the feed reads it, and must give the very name.
+    """
+    name = DomainName(key)
+    spellings = {name.text.encode(), name.unicode.lower().encode()}
+    before = read = 0
+    try:
+        with open_body(path, max_size) as pieces:
+            for block in read_blocks(pieces, str(path)):
+                for start, end in _with_text(block, spellings):
+                    line = block[start:end]
+                    if key in keys_of_line(kind, line):
+                        return Line(before + block.count(b"\n", 0, start) + 1, printable(line.strip()))
+                    read += 1
+                    if read == MAX_READ:
+                        return None
+                before += block.count(b"\n")
+    except FeedRefused:
+        return None
+    return None
+
+
+def find_in_names(path: Path, key: bytes) -> Line | None:
+    """Give the line of `key` in the text of a national-size order's list; None where it has none, or is not there.
+
+    The text's names ascend, so that no more of it is read than its lines are counted from.
+    """
+    name = DomainName(key).text.encode()
+    try:
+        text = mapped(path)
+    except OSError:
+        return None
+    if text[-1:] != b"\n":
+        return None
+    place = seek(text, name, 0, len(text))
+    if text[place : place + len(name) + 1] != name + b"\n":
+        return None
+    before = sum(text[at : min(at + _COUNTED, place)].count(b"\n") for at in range(0, place, _COUNTED))
+    return Line(before + 1, name.decode())
+
+
+def _with_text(block: bytes, spellings: set[bytes]) -> Iterator[tuple[int, int]]:
+    """Give where the lines that hold one of the texts, which are in lower case, begin and end, in their order."""
+    folded = block.lower()  # ASCII alone, so every octet stays in its place
+    at = 0
+    while True:
+        found = [place for text in spellings if (place := folded.find(text, at)) >= 0]
+        if not found:
+            return
+        start = folded.rfind(b"\n", 0, min(found)) + 1
+        at = folded.find(b"\n", start) + 1
+        yield start, at - 1

@@ -1,0 +1,82 @@
+"""A list in the form of a hosts file (hosts(5)): an address, then the names that it stands for."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+from collections.abc import Iterable, Iterator
+
+from blockd.errors import BadName
+from blockd.formats.line import line_content, listed_key
+from blockd.formats.rejects import RejectReport
+
+_MAX_ADDRESSES = 1024  # told apart once and remembered; a blocklist uses one or two
+_LOCAL_ADDRESSES = frozenset((b"255.255.255.255",))  # whatever it names is no host
+_LOCAL_NAMES = frozenset(
+    (
+        b"localhost",
+        b"localhost.localdomain",
+        b"localhost4",
+        b"localhost4.localdomain4",
+        b"localhost6",
+        b"localhost6.localdomain6",
+        b"local",
+        b"localdomain",
+        b"broadcasthost",
+        b"ip6-localhost",
+        b"ip6-loopback",
+        b"ip6-localnet",
+        b"ip6-mcastprefix",
+        b"ip6-allnodes",
+        b"ip6-allrouters",
+        b"ip6-allhosts",
+        b"0.0.0.0",  # some lists name the address itself
+    )
+)
+
+
+def read_hosts(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes]:
+    """Give the key of every name of every line, in order, with repetitions, without the names of the machine itself.
+
+    Each block holds whole lines with their line feeds. A line without an address or without a name is rejected as
+    `no address` or `no name`; a name that is none is rejected alone, for the reasons of `listed_key`.
+    """
+    for block in blocks:
+        for number, line in enumerate(block[:-1].split(b"\n"), rejects.lines + 1):
+            try:
+                words = line_content(line, number).split()
+                if not words:
+                    continue
+                if not is_address(words[0]):
+                    raise BadName("no address")
+                if len(words) == 1:
+                    raise BadName("no name")
+            except BadName as error:
+                rejects.add(error.reason, number, line)
+                continue
+            for word in names_of(words):
+                try:
+                    key = listed_key(word)
+                except BadName as error:
+                    rejects.add(error.reason, number, line)
+                    continue
+                rejects.accepted += 1
+                yield key
+        rejects.lines += block.count(b"\n")
+
+
+def names_of(words: list[bytes]) -> list[bytes]:
+    """Give the names of a line's words, of which the first is an address, without those of the machine itself."""
+    if words[0] in _LOCAL_ADDRESSES:
+        return []
+    return [word for word in words[1:] if word.lower() not in _LOCAL_NAMES]
+
+
+@functools.lru_cache(_MAX_ADDRESSES)
+def is_address(word: bytes) -> bool:
+    """Whether a word is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(word.decode("ascii"))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Response policy zones as text (draft-vixie-dnsop-dns-rpz): tokens, triggers, rules."""

@@ -1,0 +1,221 @@
+"""What the records of a response policy zone mean (draft-vixie-dnsop-dns-rpz), whichever way they came.
+
+Records are added one by one. Each becomes a rule: a name or network with a scope, and what is done; or it is rejected
+alone. Rules that do the same are kept together, since each kind of answer becomes one order of the ruleset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blockd.errors import BadName
+from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.key_spool import KeySpool
+from blockd.formats.rpz.triggers import UNSUPPORTED, trigger_of
+from blockd.names import DomainName, is_client_key, key_from_text, key_from_wire
+from blockd.orders import Action, LocalRecord, Scope
+from blockd.orders.document import MAX_RECORD_DATA, MAX_RECORDS
+
+MAX_ANSWERS = 1_000  # different answers of one zone: each is an order, with a row in metrics and a place in every file
+MAX_LOCAL = 1_000_000  # records of local data, which wait in memory for the others of their name: some 250 megabytes
+
+A, NS, CNAME, SOA, AAAA, DNAME, OPT = 1, 2, 5, 6, 28, 39, 41
+_SIZES = {A: 4, AAAA: 16}  # octets of data
+_SIGNING = frozenset((46, 47, 48, 50, 51))  # RRSIG, NSEC, DNSKEY, NSEC3, NSEC3PARAM: how a zone is signed is no rule
+_META = range(128, 256)  # types that no zone holds (RFC 6895 section 3.1)
+_ACTIONS = {b"rpz-passthru": Action.PASSTHRU, b"rpz-drop": Action.DROP, b"rpz-tcp-only": Action.TCP_ONLY}
+_SECOND = "second CNAME"
+NOT_JUNK = frozenset((*UNSUPPORTED.values(), _SECOND))  # reasons that say nothing against the zone's integrity
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a rule does: `target` with the action cname, `records` with local."""
+
+    action: Action
+    target: str = ""
+    records: tuple[LocalRecord, ...] = ()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A rule that the next record may still widen; none where the key is empty."""
+
+    key: bytes = b""
+    scope: int = 0
+    answer: int = 0
+
+
+class RpzRules:
+    """The rules of one zone. `override` is what all of them do instead of what each says.
+
+    `rejects` counts the rules taken as accepted, and what was rejected with its line. `serial` is the SOA record's.
+    """
+
+    def __init__(self, rejects: RejectReport, override: Answer | None = None) -> None:
+        self.rejects = rejects
+        self.serial: int | None = None
+        self.asks_client = False  # whether a rule is about who asks
+        self._override = override
+        self._spool = KeySpool()
+        self._answers: dict[Answer, int] = {}
+        self._by_target: dict[bytes, int] = {}  # CNAME data met before
+        self._waiting = _Waiting()
+        self._record_ids: dict[LocalRecord, int] = {}
+        self._local: dict[bytes, list[int]] = {}  # owner: line of its first record, then its records' ids
+        self._local_count = 0
+        self._has_ns = False
+
+    def add(self, owner: bytes, rtype: int, ttl: int, rdata: bytes, line: int, shown: bytes = b"") -> None:
+        """Take one record of class IN.
+
+        `owner` is a key relative to the zone, empty at its apex; `rdata` its data in wire form, uncompressed. `line`
+        and `shown` are the record's place and text for the report. Raises FeedRefused("fault") where the disk is full.
+        """
+        try:
+            if not owner:
+                self._add_apex(rtype, rdata)
+            elif rtype == CNAME:
+                self._add_cname(owner, rdata)
+                self.rejects.accepted += 1
+            elif rtype not in _SIGNING:
+                self._add_local(owner, LocalRecord(rtype, ttl, rdata), line)
+                self.rejects.accepted += 1
+        except BadName as error:
+            self.rejects.add(error.reason, line, shown or DomainName(owner).text.encode())
+
+    def finish(self) -> None:
+        """Sort what has waited for more records, and warn of what the zone lacks; nothing is added afterwards."""
+        texts = {number: record for record, number in self._record_ids.items()}
+        for owner, (line, *ids) in self._local.items():
+            try:
+                records = tuple(texts[number] for number in ids)
+                if sum(len(record.data) for record in records) > MAX_RECORD_DATA:
+                    raise BadName("too much data at one name")
+                self._put(*trigger_of(owner), self._place(Answer(Action.LOCAL, records=records)))
+            except BadName as error:
+                self.rejects.accepted -= len(ids)
+                self.rejects.add(error.reason, line, DomainName(owner).text.encode())
+        self._local.clear()
+        self._flush()
+        if self.serial is None:
+            self.rejects.warn("The zone has no SOA record: its version is not known, and an older one is not noticed.")
+        if not self._has_ns:
+            self.rejects.warn("The zone has no NS record; other resolvers would not load it.")
+        if seconds := self.rejects.counts.get(_SECOND, 0):
+            self.rejects.warn(f"{seconds:,} names have two CNAME records; the first counts.")
+
+    @property
+    def answers(self) -> list[Answer]:
+        """The different answers, by their number."""
+        return list(self._answers)
+
+    @property
+    def junk(self) -> int:
+        """How many records were rejected as wrong; not those that are right and cannot be enforced here."""
+        return sum(count for reason, count in self.rejects.counts.items() if reason not in NOT_JUNK)
+
+    def rules(self) -> Iterator[tuple[int, Scope, Iterator[bytes]]]:
+        """Give the rules once `finish` was called: the number of the answer, the scope, and the keys."""
+        for group in self._spool.groups:
+            yield group >> 2, Scope(group & Scope.BOTH), self._spool.keys(group)
+
+    def _add_apex(self, rtype: int, rdata: bytes) -> None:
+        if rtype == SOA:
+            if len(rdata) < 22:  # two names and five numbers, RFC 1035 section 3.3.13
+                raise BadName("bad data")
+            if self.serial is None:
+                self.serial = int.from_bytes(rdata[-20:-16])
+        elif rtype == NS:
+            self._has_ns = True
+        elif rtype == CNAME:
+            raise BadName("CNAME at the apex")
+
+    def _add_cname(self, owner: bytes, rdata: bytes) -> None:
+        key, scope = trigger_of(owner)
+        if len(rdata) == len(owner) + 1 and key_from_wire(rdata) == owner:
+            answer = self._place(Answer(Action.PASSTHRU))  # how zones said it before there was a name for it
+        else:
+            known = self._by_target.get(rdata)
+            if known is None:
+                known = self._place(_answer_of(rdata))
+                if len(self._by_target) < MAX_ANSWERS:
+                    self._by_target[rdata] = known
+            answer = known
+        self._put(key, scope, answer)
+
+    def _add_local(self, owner: bytes, record: LocalRecord, line: int) -> None:
+        if record.type in (NS, SOA, DNAME, OPT, 0) or record.type in _META:
+            raise BadName("type is no local data")
+        if len(record.data) > MAX_RECORD_DATA:
+            raise BadName("too much data at one name")
+        if len(record.data) != _SIZES.get(record.type, len(record.data)):
+            raise BadName("bad data")
+        key, scope = trigger_of(owner)
+        if self._override is not None:
+            self._put(key, scope, self._place(self._override))
+            return
+        known = self._local.get(owner)
+        if self._local_count >= MAX_LOCAL:
+            raise BadName("too much local data")
+        if known is not None and len(known) > MAX_RECORDS:
+            raise BadName("too many records at one name")
+        number = self._record_ids.setdefault(record, len(self._record_ids))
+        if known is None:
+            self._local[owner] = [line, number]
+        elif number not in known[1:]:
+            known.append(number)
+        self._local_count += 1
+
+    def _place(self, answer: Answer) -> int:
+        """Give the number of an answer; raises BadName where there are too many of them."""
+        if self._override is not None:
+            answer = self._override
+        number = self._answers.get(answer)
+        if number is None:
+            if len(self._answers) >= MAX_ANSWERS:
+                raise BadName("too many different answers")
+            number = self._answers[answer] = len(self._answers)
+        return number
+
+    def _put(self, key: bytes, scope: int, answer: int) -> None:
+        waiting = self._waiting
+        if key == waiting.key:
+            if answer == waiting.answer:
+                waiting.scope |= scope  # x and *.x stand together in most zones, and are one entry then
+                return
+            if scope & waiting.scope:
+                raise BadName(_SECOND)
+        self._flush()
+        waiting.key, waiting.scope, waiting.answer = key, scope, answer
+
+    def _flush(self) -> None:
+        waiting = self._waiting
+        if waiting.key:
+            self.asks_client = self.asks_client or is_client_key(waiting.key)
+            self._spool.put(waiting.answer << 2 | waiting.scope, waiting.key)
+        waiting.key = b""
+
+
+def _answer_of(rdata: bytes) -> Answer:
+    """Give what the data of a CNAME record asks for; raises BadName where it is no name, or an action not known."""
+    key = key_from_wire(rdata)
+    if not key:
+        return Answer(Action.NXDOMAIN)
+    if key == b"\x01*":
+        return Answer(Action.NODATA)
+    labels = DomainName(key).labels
+    if labels[-1].startswith(b"rpz-"):
+        if len(labels) > 1 or labels[0] not in _ACTIONS:
+            raise BadName("unknown action")
+        return Answer(_ACTIONS[labels[0]])
+    text = DomainName(key).text
+    below = labels[0] == b"*"
+    if below:
+        text = DomainName(key[:-2]).text
+    try:
+        key_from_text(text)
+    except BadName as error:
+        raise BadName("target is no host name") from error
+    return Answer(Action.CNAME, f"*.{text}" if below else text)

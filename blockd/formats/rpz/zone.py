@@ -1,0 +1,227 @@
+"""A response policy zone as a zone file (RFC 1035 section 5.1): from its text to the records of its rules.
+
+Almost every line of a real one is a CNAME alone, which one expression takes apart. All others are read word by word.
+What is wrong costs one record; what stands in several lines has the number of the first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+
+from blockd.errors import BadName, FeedRefused
+from blockd.formats.line import BOM, MAX_LINE
+from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.rules import CNAME, SOA, RpzRules
+from blockd.formats.rpz.tokens import name_key, ttl_of, words_of
+from blockd.names import MAX_LABEL, DomainName
+
+MAX_RECORD = 64 * 1024  # octets of a record's text over all its lines: more than its data can have
+MAX_TARGETS = 4_096  # CNAME targets whose data are remembered; a zone uses a few
+
+_PLAIN = re.compile(
+    rb"([A-Za-z0-9_.*-]{1,253})[ \t]+(?:[0-9]{1,9}[ \t]+)?(?:IN[ \t]+)?CNAME[ \t]+([A-Za-z0-9_.*-]{1,254})[ \t\r]*",
+    re.IGNORECASE,
+)
+_LENGTH = {length: bytes((length,)) for length in range(1, MAX_LABEL + 1)}
+_DIRECTIVES = {b"$INCLUDE": "$INCLUDE is not followed", b"$GENERATE": "$GENERATE is not expanded"}
+
+
+class ZoneText:
+    """Reads one zone's text into `rules`, and counts lines and what is rejected in their report.
+
+    `zone` is the zone's name as a key; None where the owner of its first record tells, which is the SOA.
+    """
+
+    def __init__(self, rules: RpzRules, zone: bytes | None = None) -> None:
+        self._rules = rules
+        self._rejects: RejectReport = rules.rejects
+        self._zone = zone
+        self._origin: bytes | None = zone or b""
+        self._below: bytes | None = None  # the origin relative to the zone, where it lies in it
+        self._ttl = 0
+        self._last_ttl = 0
+        self._owner: bytes | None = None  # relative to the zone
+        self._targets: dict[bytes, bytes] = {}
+        self._told = zone is not None  # whether the origin is more than what may be guessed
+        if zone is not None:
+            self._settle()
+        self._depth = 0
+        self._broken = False  # whether a part of the record was rejected already
+        self._words: list[bytes] = []  # of the record that is not complete yet
+        self._blank = False  # whether it began with a blank, and so has the owner of the one before
+        self._start = 0  # the number of its first line
+        self._shown = b""
+        self._size = 0
+
+    def read(self, blocks: Iterable[bytes], source: str) -> None:
+        """Read blocks of whole lines; raises FeedRefused("cut") where a record is not complete at the end."""
+        rejects = self._rejects
+        for block in blocks:
+            number = rejects.lines
+            for line in block[:-1].split(b"\n"):
+                number += 1
+                if self._depth or not self._read_plain(line, number):
+                    self._read_line(line.removeprefix(BOM) if number == 1 else line, number)
+            rejects.lines = number
+        if self._depth:
+            raise FeedRefused(
+                "cut",
+                f"{source} ends within the parentheses that line {self._start:,} opens: it was cut off, and nothing of "
+                "it is taken. Get it again.",
+            )
+
+    def _read_plain(self, line: bytes, number: int) -> bool:
+        """Take a line that is an owner and a CNAME; give whether it was one that needs no care."""
+        match = _PLAIN.fullmatch(line)
+        if match is None or self._below is None:
+            return False
+        owner, target = match.groups()
+        try:
+            data = self._targets.get(target) or self._target(target)
+            if owner[-1:] == b".":
+                key = _plain_key(owner[:-1])
+                zone = self._zone or b""
+                if not key.startswith(zone):
+                    return False
+                key = key[len(zone) :]
+            else:
+                key = self._below + _plain_key(owner)
+        except (KeyError, BadName):
+            return False
+        if len(key) > 250:
+            return False
+        self._owner = key
+        self._rules.add(key, CNAME, 0, data, number, line)
+        return True
+
+    def _target(self, text: bytes) -> bytes:
+        """Give the wire form of a target's name; raises BadName."""
+        data = DomainName(name_key(text, self._origin)).wire
+        if len(self._targets) < MAX_TARGETS:
+            self._targets[text] = data
+        return data
+
+    def _read_line(self, line: bytes, number: int) -> None:
+        """Take a line with care: a part of a record, or all of it."""
+        if not self._depth:
+            self._words = []
+            self._blank = line[:1] in (b" ", b"\t")
+            self._start, self._shown, self._size, self._broken = number, line, 0, False
+        try:
+            if len(line) > MAX_LINE and not line.lstrip().startswith(b";"):
+                raise BadName("too long")
+            words, self._depth = words_of(line, self._depth)
+            self._size += len(line)
+            if self._size > MAX_RECORD:
+                raise BadName("too long")
+            if not self._broken:
+                self._words += words
+            if self._words and not self._depth:
+                self._read_record(self._words)
+        except BadName as error:
+            if not self._broken:
+                self._rejects.add(error.reason, self._start, self._shown)
+            self._broken = True
+            self._words = []
+
+    def _read_record(self, words: list[bytes]) -> None:
+        """Take a whole record or directive; raises BadName where it is rejected."""
+        if not self._blank and words[0][:1] == b"$":
+            self._direct(words)
+            return
+        owner: bytes | None = self._owner
+        if not self._blank:
+            self._owner = None  # what follows without an owner belongs to this one, or to nothing
+            owner = name_key(words[0], self._origin)
+            words = words[1:]
+        ttl: int | None = None
+        while words:
+            found = ttl_of(words[0])
+            if found is not None and ttl is None:
+                ttl = found
+            elif words[0].upper() in (b"CH", b"CS", b"HS", b"ANY", b"NONE") or words[0].upper().startswith(b"CLASS"):
+                raise BadName("class is not IN")
+            elif words[0].upper() != b"IN":
+                break
+            words = words[1:]
+        if not words:
+            raise BadName("no type")
+        rtype = _type_of(words[0])
+        data = self._data(rtype, words[1:])
+        if self._zone is None:
+            self._settle(owner if rtype == SOA else None)
+        if not self._blank and owner is not None:
+            owner = self._relative(owner)
+        if owner is None:
+            raise BadName("no owner")
+        self._owner = owner
+        self._last_ttl = ttl if ttl is not None else self._ttl or self._last_ttl
+        self._rules.add(owner, rtype, self._last_ttl, data, self._start, self._shown)
+
+    def _direct(self, words: list[bytes]) -> None:
+        """Follow a directive; raises BadName where it is none that is known."""
+        name = words[0].upper()
+        if name in _DIRECTIVES:
+            raise BadName(_DIRECTIVES[name])
+        if name == b"$TTL" and len(words) == 2 and (ttl := ttl_of(words[1])) is not None:
+            self._ttl = ttl
+        elif name == b"$ORIGIN" and len(words) == 2:
+            origin, self._origin, self._below = self._origin, None, None  # should it be wrong, no name is relative
+            self._targets.clear()
+            self._origin = name_key(words[1], origin)
+            self._told = True
+            if self._zone is not None:
+                self._settle()
+        else:
+            raise BadName("unknown directive")
+
+    def _settle(self, owner: bytes | None = None) -> None:
+        """Know the zone's name, from its SOA record's owner where nobody told it, and where the origin is in it."""
+        if self._zone is None:
+            self._zone = owner if owner is not None else self._origin
+            if not self._told:
+                self._origin = self._zone
+                self._targets.clear()
+        if self._zone is not None and self._origin is not None and self._origin.startswith(self._zone):
+            self._below = self._origin[len(self._zone) :]
+
+    def _relative(self, owner: bytes) -> bytes:
+        zone = self._zone or b""
+        if not owner.startswith(zone):
+            raise BadName("outside of the zone")
+        return owner[len(zone) :]
+
+    def _data(self, rtype: int, words: list[bytes]) -> bytes:
+        """Give a record's data in wire form; raises BadName."""
+        if rtype == CNAME:
+            if len(words) != 1:
+                raise BadName("bad data")
+            return self._target(words[0])
+        try:
+            origin = dns.name.root if self._origin is None else dns.name.Name([*DomainName(self._origin).labels, b""])
+            text = b" ".join(words).decode("utf-8")
+            kind = dns.rdatatype.RdataType.make(rtype)
+            return dns.rdata.from_text(dns.rdataclass.IN, kind, text, origin, relativize=False).to_wire() or b""
+        except (dns.exception.DNSException, ValueError, LookupError, OverflowError) as error:
+            raise BadName("bad data") from error
+
+
+def _type_of(word: bytes) -> int:
+    try:
+        return int(dns.rdatatype.from_text(word.decode("ascii")))
+    except (dns.exception.DNSException, ValueError) as error:
+        raise BadName("unknown type") from error
+
+
+def _plain_key(text: bytes, length: dict[int, bytes] = _LENGTH) -> bytes:
+    """Give the key of a name that needs no care; raises KeyError where it does."""
+    labels = text.lower().split(b".")
+    labels.reverse()
+    return b"".join([length[len(label)] + label for label in labels])

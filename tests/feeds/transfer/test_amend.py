@@ -1,0 +1,158 @@
+"""A ruleset amended with a zone's differences, and one compiled from the same zone: the same in all."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blockd.compile.build import Built, Candidate, Content
+from blockd.feeds.transfer.base_file import base_in
+from blockd.feeds.transfer.content import Differences, ZoneContent, write_journal
+from blockd.ruleset import Gate, Ruleset
+from blockd.ruleset.native import ENGINE
+from blockd.settings import TransferFeed
+from tests.compile.builder import NOW, Builder, domains
+from tests.compile.test_amend import OPEN, amended, made
+from tests.feeds.transfer.messages import ZONE, soa, text
+
+pytest.importorskip("blockd.ruleset._builder", reason="blockd was installed without its C part")
+
+FEED = TransferFeed.model_validate(
+    {"name": "live", "type": "rpz-transfer", "primary": "192.0.2.53", "zone": "rpz.example"}
+)
+NS = f"{ZONE} 60 IN NS ns.example."
+STAY = [f"stays.example.{ZONE} 60 IN CNAME .", f"stays-too.example.{ZONE} 60 IN CNAME rpz-drop."]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_c() -> Iterator[None]:
+    """There is no amending in Python, whatever the environment of the tests asks for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ENGINE, "native")
+        yield
+
+
+class Zone:
+    """A zone in a folder, in versions that share a base."""
+
+    def __init__(self, folder: Path, records: Sequence[str]) -> None:
+        self.folder = folder
+        self.records = [NS, *STAY, *records]
+        with base_in(folder, 1 << 20) as base:
+            base.write(text(soa(1), *self.records, soa(1)))
+        self.base = base.content(soa(1), 1)
+        self.first = self._written(self.base, Differences())
+
+    def version(self, serial: int, records: Sequence[str]) -> Content:
+        """Give the content of a version by its differences from the first one."""
+        now = [NS, *STAY, *records]
+        differences = Differences()
+        differences.take(True, text(*sorted(set(self.records) - set(now))))
+        differences.take(False, text(*[record for record in dict.fromkeys(now) if record not in self.records]))
+        return self._written(replace(self.base, soa=soa(serial), serial=serial), differences)
+
+    def _written(self, content: ZoneContent, differences: Differences) -> Content:
+        path = self.folder / f"journal-{content.serial}"
+        write_journal(path, content, differences)
+        return Content(path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def compared(path: Path) -> tuple[object, ...]:
+    ruleset = Ruleset.open(path)
+    found = dict(ruleset.entries())
+    catalogue = ruleset.catalogue
+    assert all(ruleset.claims(key) == claims for key, claims in found.items())
+    ruleset.close()
+    return found, catalogue
+
+
+def both_ways(
+    folder: Path, before: Sequence[str], after: Sequence[str], more: Sequence[Candidate] = (), gate: Gate = OPEN
+) -> tuple[Built | None, Built]:
+    """Amend and compile; where it was amended both must be the same."""
+    zone = Zone(folder, before)
+    old = Candidate(FEED, None, zone.first, NOW)
+    first = made([old, *more], folder / "first")
+    new = [replace(old, incoming=zone.version(2, after)), *more]
+    compiled = made(new, folder / "compiled")
+    found = amended(new, folder / "first", folder / "amended", first.rejects, gate)
+    if found is not None:
+        assert compared(folder / "amended") == compared(folder / "compiled")
+        mine, theirs = found.rejects["live"], compiled.rejects["live"]
+        assert (mine.lines, mine.accepted, mine.counts) == (theirs.lines, theirs.accepted, theirs.counts)
+        assert found.taken == {"live"}
+    return found, compiled
+
+
+OWNERS = [f"{star}{name}.example.{ZONE}" for name in ("a", "b", "c", "d.c") for star in ("", "*.")]
+
+
+@st.composite
+def zones(draw: st.DrawFn) -> list[str]:
+    """One CNAME at most for each owner, as a zone has them."""
+    chosen = draw(st.dictionaries(st.sampled_from(OWNERS), st.sampled_from([".", "rpz-drop."]), max_size=8))
+    return [f"{owner} 60 IN CNAME {target}" for owner, target in sorted(chosen.items())]
+
+
+@given(zones(), zones())
+@settings(max_examples=60)
+def test_amending_gives_what_compiling_gives(before: list[str], after: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found, _ = both_ways(Path(folder), before, after)
+        assert found is not None
+
+
+def test_names_that_other_feeds_list_too_keep_their_claims(tmp_path: Path) -> None:
+    listed = Builder(tmp_path).content("a.example", "b.example")
+    other = Candidate(domains("national"), None, listed, NOW)
+    both = [f"{star}a.example.{ZONE} 60 IN CNAME ." for star in ("", "*.")]
+    new = [f"{star}b.example.{ZONE} 60 IN CNAME ." for star in ("", "*.")]
+    found, _ = both_ways(tmp_path, both, new, [other])
+    assert found is not None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        f"x.example.{ZONE} 60 IN A 192.0.2.1",  # local data depends on what else is at the name
+        f"x.example.{ZONE} 60 IN CNAME another.example.",  # an order that nobody has yet
+        f"32.1.2.0.192.rpz-ip.{ZONE} 60 IN CNAME .",
+        f"32.1.2.0.192.rpz-nsip.{ZONE} 60 IN CNAME .",
+        f"x.{ZONE} 60 IN CNAME .",
+        f"stays.example.{ZONE} 60 IN CNAME rpz-drop.",  # a second one there
+    ],
+)
+def test_what_is_out_of_the_ordinary_is_compiled(tmp_path: Path, record: str) -> None:
+    found, _ = both_ways(tmp_path, [], [record])
+    assert found is None
+
+
+def test_a_zone_that_comes_whole_is_compiled(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    old = Candidate(FEED, None, Zone(tmp_path / "one", []).first, NOW)
+    first = made([old], tmp_path / "first")
+    new = replace(old, incoming=Zone(tmp_path / "two", [f"x.example.{ZONE} 60 IN CNAME ."]).first)
+    assert amended([new], tmp_path / "first", tmp_path / "amended", first.rejects) is None
+
+
+def test_a_record_that_went_without_having_been_there_is_left_to_the_compiler(tmp_path: Path) -> None:
+    zone = Zone(tmp_path, [])
+    old = Candidate(FEED, None, zone.first, NOW)
+    first = made([old], tmp_path / "first")
+    zone.records.append(f"never.example.{ZONE} 60 IN CNAME .")
+    new = replace(old, incoming=zone.version(2, []))
+    assert amended([new], tmp_path / "first", tmp_path / "amended", first.rejects) is None
+
+
+def test_what_the_gate_refuses_is_left_to_the_compiler(tmp_path: Path) -> None:
+    names = [f"n{number}.example.{ZONE} 60 IN CNAME ." for number in range(20)]
+    found, _ = both_ways(tmp_path, names, names[:2], gate=Gate())
+    assert found is None

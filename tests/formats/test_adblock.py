@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from blockd.compile.build import Candidate
+from blockd.errors import FeedRefused
+from blockd.formats import adblock
+from blockd.formats.adblock import UNKEPT, read_adblock
+from blockd.formats.rejects import RejectReport
+from blockd.names import DomainName, key_from_text
+from blockd.orders import Scope
+from blockd.ruleset import Gate, Ruleset
+from blockd.ruleset.policy import at_time
+from blockd.settings import AdblockFeed
+from tests.compile.builder import NOW, Builder, domains, reasons
+
+BOTH, EXACT, SUBDOMAINS = Scope.BOTH, Scope.EXACT, Scope.SUBDOMAINS
+
+
+def read(*lines: str) -> tuple[dict[str, Scope], RejectReport]:
+    rejects = RejectReport()
+    block = "".join(f"{line}\n" for line in lines).encode()
+    listed = read_adblock([block] if block else [], rejects, "list")
+    return {DomainName(key).text: scope for key, scope in listed.items()}, rejects
+
+
+def feed(name: str = "ads", **keys: object) -> AdblockFeed:
+    return AdblockFeed.model_validate({"name": name, "type": "adblock", "path": "/srv/list", "max_size": "64K", **keys})
+
+
+def test_rules_and_hosts_lines_are_read_with_what_they_cover() -> None:
+    listed, rejects = read(
+        "[Adblock Plus 2.0]",
+        "! Title: sample",
+        "# also a note",
+        "",
+        "||both.example^",
+        "|exact.example^",
+        "*.under.example",
+        "plain.example # note",
+        "0.0.0.0 hosts.example other.example # note",
+        "127.0.0.1 localhost",
+        "||both.example^\r",
+        "  ||blank.example^\t",
+    )
+    assert listed == {
+        "both.example": BOTH,
+        "exact.example": EXACT,
+        "under.example": SUBDOMAINS,
+        "plain.example": EXACT,
+        "hosts.example": EXACT,
+        "other.example": EXACT,
+        "blank.example": BOTH,
+    }
+    assert (rejects.lines, rejects.accepted, rejects.rejected, rejects.skipped) == (12, 7, 0, 0)
+
+
+def test_scopes_of_rules_for_one_name_are_joined() -> None:
+    assert read("|a.example^", "*.a.example")[0] == {"a.example": BOTH}
+
+
+def test_what_is_not_about_names_is_skipped_and_no_reject() -> None:
+    listed, rejects = read("||a.example^", "##.banner", "b.example##.x", "/ads/x", "||c.example^$script", "||com^")
+    assert listed == {"a.example": BOTH}
+    assert rejects.skips == {"cosmetic": 2, "path rule": 1, "modifier": 1}
+    assert rejects.counts == {"no dot": 1}
+    assert [sample.line for sample in rejects.samples["cosmetic"]] == [2, 3]
+    assert rejects.share == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("lines", "left"),
+    [
+        (["||a.example^", "@@||a.example^"], {}),
+        (["@@||a.example^", "||a.example^"], {}),
+        (["||x.a.example^", "|a.example^", "@@||a.example^"], {}),
+        (["||a.example^", "@@|a.example^"], {"a.example": SUBDOMAINS}),
+        (["||a.example^", "@@||*.a.example^"], {"a.example": EXACT}),
+        (["||x.a.example^", "||a.example^", "@@*.a.example"], {"a.example": EXACT}),
+        (["0.0.0.0 a.example", "@@|a.example|"], {}),
+        (["||a.example^", "@@||b.example^", "@@||example^"], {"a.example": BOTH}),
+        (["||a.example^$important", "@@||a.example^"], {"a.example": BOTH}),
+        (["||a.example^$important", "@@||a.example^$important"], {}),
+        (["||a.example^", "@@||a.example^$important"], {}),
+        (["|a.example^$important", "||a.example^", "@@||a.example^"], {"a.example": EXACT}),
+        (["||xa.example^", "@@||a.example^"], {"xa.example": BOTH}),
+        (["||a.example^", "@@||a.example^$script"], {"a.example": BOTH}),
+    ],
+)
+def test_exceptions_take_away_what_the_list_itself_says(lines: list[str], left: Mapping[str, Scope]) -> None:
+    listed, rejects = read(*lines)
+    assert listed == left
+    assert rejects.accepted == len(left)
+    assert UNKEPT not in rejects.counts
+
+
+def test_an_exception_that_cannot_be_kept_is_told() -> None:
+    listed, rejects = read("||a.example^", "@@||x.a.example^", "||b.example^", "@@||x.b.example^", "@@||b.example^")
+    assert listed == {"a.example": BOTH}
+    assert rejects.counts == {UNKEPT: 1}
+    assert [(sample.line, sample.text) for sample in rejects.samples[UNKEPT]] == [(2, "@@||x.a.example^")]
+
+
+def test_lines_are_bounded_and_comments_may_be_long() -> None:
+    listed, rejects = read("!" + "x" * 5000, "||a.example^$domain=" + "x" * 2000, "||a.example^")
+    assert listed == {"a.example": BOTH}
+    assert rejects.counts == {"too long": 1}
+
+
+def test_more_rules_than_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adblock, "MAX_RULES", 2)
+    assert len(read("||a.example^", "||b.example^")[0]) == 2
+    with pytest.raises(FeedRefused) as refused:
+        read("||a.example^", "||b.example^", "@@||c.example^")
+    assert refused.value.reason == "too large"
+
+
+_RULES = st.builds(
+    lambda before, name, behind: before + name + behind,
+    st.sampled_from(["", "@@", "@@||", "||", "|", "*.", "@@*.", "0.0.0.0 "]),
+    st.sampled_from(["example", "a.example", "b.a.example", "c.b.a.example", "d.example"]),
+    st.sampled_from(["", "^", "^$important", "/x"]),
+)
+
+
+@given(st.lists(_RULES, max_size=8))
+def test_the_order_of_rules_is_no_matter_and_no_exception_stays_listed(rules: list[str]) -> None:
+    listed, rejects = read(*rules)
+    again, _ = read(*reversed(rules))
+    assert listed == again
+    assert rejects.lines == len(rules)
+    for name in listed:
+        assert f"@@||{name}^$important" not in rules
+
+
+@given(st.lists(st.binary(max_size=40)))
+@example([b"\x0b", b"\x0c \x0b", b"||\x0b^"])
+def test_no_bytes_break_the_reader(lines: list[bytes]) -> None:
+    rejects = RejectReport()
+    block = b"".join(line + b"\n" for line in lines)
+    read_adblock([block] if block else [], rejects, "list")
+    assert rejects.lines == block.count(b"\n")
+
+
+def blocked(builds: Builder, name: str) -> bool:
+    enforced = at_time(1, Ruleset.open(builds.path), NOW)
+    touched = enforced.verdict(key_from_text(name)).touches
+    enforced.close()
+    return touched
+
+
+def test_each_rule_is_enforced_in_its_scope(tmp_path: Path) -> None:
+    builds = Builder(tmp_path)
+    content = builds.content(
+        "||both.example^", "|exact.example^", "*.under.example", "@@||gone.example^", "gone.example"
+    )
+    built = builds.build(Candidate(feed(), content, None, 0))
+    assert built.taken == {"ads"}
+    assert built.header is not None
+    assert built.header.names == 3
+    assert {
+        name: blocked(builds, name)
+        for name in ("both.example", "x.both.example", "exact.example", "x.exact.example", "under.example")
+    } == {
+        "both.example": True,
+        "x.both.example": True,
+        "exact.example": True,
+        "x.exact.example": False,
+        "under.example": False,
+    }
+    assert blocked(builds, "x.under.example")
+    assert not blocked(builds, "gone.example")
+
+
+def test_an_exception_is_no_allow_for_other_feeds(tmp_path: Path) -> None:
+    builds = Builder(tmp_path)
+    ads = builds.content("||a.example^", "||b.example^", "@@||a.example^")
+    built = builds.build(Candidate(feed(), ads, None, 0), Candidate(domains(), builds.content("a.example"), None, 0))
+    assert built.taken == {"ads", "national"}
+    assert builds.listed("a.example") == "national/national"
+    assert builds.listed("b.example") == "ads/ads"
+
+
+def test_an_honest_browser_list_is_not_refused_for_what_is_not_about_names(tmp_path: Path) -> None:
+    builds = Builder(tmp_path)
+    lines = [f"site{number}.example##.banner" for number in range(500)] + ["||ads.example^"]
+    built = builds.build(Candidate(feed(), builds.content(*lines), None, 0), gate=Gate(max_rejects=0.0))
+    assert built.taken == {"ads"}
+    assert built.rejects["ads"].skips == {"cosmetic": 500}
+
+
+def test_junk_is_refused_all_the_same(tmp_path: Path) -> None:
+    builds = Builder(tmp_path)
+    lines = ["||ads.example^", "||com^", "||net^"]
+    assert reasons(builds.build(Candidate(feed(), builds.content(*lines), None, 0))) == {"ads": "rejects"}
+    nothing = builds.content("##.banner", "/ads/x")
+    assert reasons(builds.build(Candidate(feed(), nothing, None, 0))) == {"ads": "empty"}
+    cut = builds.octets(b"||ads.example^\n||ban")
+    assert reasons(builds.build(Candidate(feed(), cut, None, 0))) == {"ads": "cut"}
