@@ -157,7 +157,7 @@ def test_what_the_rules_allow_is_let_through(module: str, source: str) -> None:
 
 
 def test_relative_imports_of_a_package_start_at_itself() -> None:
-    assert list(imported("blockd.feeds", "from .build import x\nfrom ..web import y", is_package=True)) == [
-        "blockd.compile.build.x",
+    assert list(imported("blockd.feeds", "from .source import x\nfrom ..web import y", is_package=True)) == [
+        "blockd.feeds.source.x",
         "blockd.web.y",
     ]

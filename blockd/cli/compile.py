@@ -7,18 +7,17 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import cast, get_args
 
 from blockd.cli import DONE, NO
 from blockd.cli.fetching import fetched
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
-from blockd.compile.build import Built, Candidate, Content, build
+from blockd.compile.build import Built, build
 from blockd.errors import CommandError, FeedRefused
-from blockd.formats.reading import Kind
+from blockd.feeds.candidate import Candidate, Content
 from blockd.ruleset import Gate
 from blockd.ruleset.gate_lists import gate_of
-from blockd.settings import FEED_TYPES, AnyFeed, load
+from blockd.settings import FEED_TYPES, TEXT_TYPES, load
 from blockd.settings import Gate as GateSettings
 
 HELP = "compile lists to a ruleset file"
@@ -27,7 +26,7 @@ HELP = "compile lists to a ruleset file"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the lists and where the result goes."""
     parser.add_argument("lists", nargs="*", type=Path, metavar="LIST", help="text lists; the config's feeds if none")
-    parser.add_argument("--type", choices=(*get_args(Kind), "rpz"), default="domains", help="what the lists are")
+    parser.add_argument("--type", choices=TEXT_TYPES, default="domains", help="what the lists are")
     parser.add_argument("--output", type=Path, default=Path("blockd.ruleset"), metavar="FILE", help="the ruleset file")
 
 
@@ -69,10 +68,7 @@ def run(args: argparse.Namespace) -> int:
 def _named(lists: list[Path], kind: str) -> list[Candidate]:
     """Give each list named on the command line as a feed of its own."""
     feeds = [
-        cast(
-            AnyFeed,
-            FEED_TYPES[kind].model_validate({"name": f"list-{number}", "type": kind, "path": str(path.absolute())}),
-        )
+        FEED_TYPES[kind].model_validate({"name": f"list-{number}", "type": kind, "path": str(path.absolute())})
         for number, path in enumerate(lists, 1)
     ]
     contents = [Content(path, f"list {path}") for path in lists]

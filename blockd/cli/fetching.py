@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from blockd.compile.build import Candidate, Content
 from blockd.errors import FeedRefused
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import Fetched, Validators
-from blockd.feeds.watch import Watch
-from blockd.settings import AnyFeed
+from blockd.feeds.kinds import kind_of
+from blockd.settings import Feed
 
 
-def fetched(feeds: Sequence[AnyFeed], folder: Path) -> tuple[list[Candidate], dict[str, FeedRefused]]:
+def fetched(feeds: Sequence[Feed], folder: Path) -> tuple[list[Candidate], dict[str, FeedRefused]]:
     """Fetch the feeds into `folder`; give those that gave something, and why the others did not."""
     results = asyncio.run(_all(feeds, folder))
     now = int(time.time())
@@ -28,12 +28,12 @@ def fetched(feeds: Sequence[AnyFeed], folder: Path) -> tuple[list[Candidate], di
     return candidates, refused
 
 
-async def _all(feeds: Sequence[AnyFeed], folder: Path) -> list[Fetched | FeedRefused | None]:
+async def _all(feeds: Sequence[Feed], folder: Path) -> list[Fetched | FeedRefused | None]:
     return list(await asyncio.gather(*(_one(feed, folder / feed.name) for feed in feeds)))
 
 
-async def _one(feed: AnyFeed, folder: Path) -> Fetched | FeedRefused | None:
+async def _one(feed: Feed, folder: Path) -> Fetched | FeedRefused | None:
     try:
-        return await Watch(feed, folder, Validators()).look()
+        return await kind_of(feed).source(feed, folder, Validators()).poll()
     except FeedRefused as refused:
         return refused

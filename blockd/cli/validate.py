@@ -5,33 +5,31 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import get_args
 
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.errors import FeedRefused
+from blockd.feeds.candidate import Content
+from blockd.feeds.kinds import kind_of
 from blockd.formats.body import Progress
-from blockd.formats.reading import Kind, read_list, read_scopes, read_zone
 from blockd.formats.rejects import RejectReport
-from blockd.orders import Action, Scope
+from blockd.ruleset import Listing
 from blockd.ruleset.gate_lists import gate_of
 from blockd.ruleset.held import HeldReport
+from blockd.settings import FEED_TYPES, TEXT_TYPES, load
 from blockd.settings import Gate as GateSettings
-from blockd.settings import load
 
 HELP = "read a list and report what is rejected, grouped by reason"
-MAX_SIZE = 4 * 1024**3  # bytes when unpacked: 16 times the largest national list; a bomb ends here
+MAX_SIZE = "4G"  # when unpacked: 16 times the largest national list; a bomb ends here
 _WORTH_A_BAR = 4 * 1024**2  # bytes: smaller files are read before a bar can be seen
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the list, plain or gzip")
-    parser.add_argument(
-        "--type", choices=(*get_args(Kind), "rpz"), default="domains", dest="kind", help="the form of its lines"
-    )
+    parser.add_argument("--type", choices=TEXT_TYPES, default="domains", dest="kind", help="the form of its lines")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,11 +40,9 @@ def run(args: argparse.Namespace) -> int:
     refusal: FeedRefused | None = None
     try:
         with _bar(args.file) as progress:
-            if args.kind == "rpz":
-                read_zone(args.file, rejects, MAX_SIZE, progress=progress)
-            else:
-                for key, scope in _entries(args.kind, args.file, rejects, progress):
-                    if reason := guard.reason(key, scope, Action.SINKHOLE):
+            for listing in _listings(args.kind, args.file, rejects, progress):
+                for key in listing.keys:
+                    if reason := guard.reason(key, listing.scope, listing.order.action):
                         guarded[key] = reason
     except FeedRefused as error:
         refusal = error
@@ -65,14 +61,11 @@ def run(args: argparse.Namespace) -> int:
     return NO if refusal else DONE
 
 
-def _entries(kind: Kind, file: Path, rejects: RejectReport, progress: Progress | None) -> Iterator[tuple[bytes, Scope]]:
-    """Give every name with what a feed of that type covers of it where its config does not say."""
-    if kind == "adblock":
-        yield from read_scopes(file, rejects, MAX_SIZE, progress).items()
-        return
-    scope = Scope.EXACT if kind == "hosts" else Scope.BOTH
-    for key in read_list(kind, file, rejects, MAX_SIZE, progress):
-        yield key, scope
+def _listings(kind: str, file: Path, rejects: RejectReport, progress: Progress | None) -> Iterable[Listing]:
+    """Return what a feed of that type would list of the file, if its config has no more than its place."""
+    keys = {"name": "list", "type": kind, "path": str(file.absolute()), "max_size": MAX_SIZE}
+    feed = FEED_TYPES[kind].model_validate(keys)
+    return kind_of(feed).read(feed, Content(file, ""), 0, rejects, progress).listings
 
 
 @contextlib.contextmanager

@@ -6,29 +6,26 @@ Whatever is out of the ordinary is left to `blockd.compile.build`, which answers
 from __future__ import annotations
 
 import contextlib
-import mmap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from blockd.compile.build import Built, Candidate, Content, fingerprint
+from blockd.compile.build import Built, fingerprint
 from blockd.errors import FeedRefused, RulesetError
-from blockd.feeds.signed.amend import amend_signed, ranked_anew
-from blockd.feeds.transfer.amend import NEWS, Amended, amend_zone
-from blockd.formats.body import open_body, open_regular
-from blockd.formats.changes import Text, list_changes
-from blockd.formats.gunzip import MAGIC
+from blockd.feeds.amendment import Amending
+from blockd.feeds.candidate import Candidate
+from blockd.feeds.kinds import kind_of
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.amender import Amender
+from blockd.ruleset.catalogue import rank
+from blockd.ruleset.claims import ClaimSets
+from blockd.ruleset.format import MAX_ORDERS
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.native import is_native
 from blockd.ruleset.writing import write_amended
-from blockd.settings import DomainsFeed, OverridesFeed, SignedFeed, TransferFeed
-
-_LISTED = (DomainsFeed, TransferFeed)
-_SIGNED = (SignedFeed, OverridesFeed)
+from blockd.settings import Feed
 
 
 def amend(
@@ -46,13 +43,12 @@ def amend(
 
     What is made lists the same names with the same claims as what `build` would make, with the same catalogue and the
     same reports. `reports` and `held` have those of the accepted content, by feed. It is made where the file in force
-    came from the same feeds with the same config and their accepted content, where all news are lists of domains,
-    differences of transferred zones, signed orders or overrides, and where they pass the gate. None is also given where
-    a file cannot be read. Nobody has waited for the disk to have what is made.
+    came from the same feeds with the same config and their accepted content, if the kinds of all feeds with news can
+    amend, and if the news pass the gate. None is also returned if a file cannot be read. The result is not synced to
+    the disk.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
-    can_be = all(isinstance(c.feed, _SIGNED) or (isinstance(c.feed, _LISTED) and c.accepted) for c in news)
-    if not news or not can_be or not is_native():
+    if not news or not all(kind_of(c.feed).can_amend(c) for c in news) or not is_native():
         return None
     accepted = [replace(candidate, incoming=None) for candidate in candidates]
     with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:
@@ -74,23 +70,19 @@ def amend(
             name = candidate.feed.name
             if candidate.accepted is None:
                 built.held[name] = HeldReport(enforced=True)  # as compiling says of what is signed
-            before, holding = reports.get(name), built.held.get(name)
+            holding = built.held.get(name)
             if holding is None:
                 return None
-            if isinstance(candidate.feed, _SIGNED):
-                orders = amend_signed(candidate, catalogue, amender, holding, gate)
-                if orders is None:
-                    return None
-                catalogue, some = orders.catalogue, orders.news
-                gone |= orders.gone
-            else:
-                way = amend_zone if isinstance(candidate.feed, TransferFeed) else _amend_list
-                changed = way(candidate, catalogue, amender, before, holding, gate) if before else None
-                if changed is None:
-                    return None
-                catalogue, built.rejects[name], some = changed
-            built.news += some
-        catalogue = ranked_anew(catalogue, gone, [candidate.feed for candidate in candidates], amender.claims)
+            amending = Amending(catalogue, amender, reports.get(name), holding, gate)
+            amendment = kind_of(candidate.feed).amend(candidate.feed, candidate, amending)
+            if amendment is None:
+                return None
+            catalogue = amendment.catalogue
+            gone |= amendment.gone
+            if amendment.rejects is not None:
+                built.rejects[name] = amendment.rejects
+            built.news += amendment.news
+        catalogue = _ranked_anew(catalogue, gone, [candidate.feed for candidate in candidates], amender.claims)
         patches, more = amender.finish()
         built.changes = amender.changes()
         header = replace(
@@ -111,57 +103,21 @@ def amend(
     return None
 
 
-def _amend_list(
-    candidate: Candidate, catalogue: Catalogue, amender: Amender, before: RejectReport, held: HeldReport, gate: Gate
-) -> Amended | None:
-    """Amend one list's names, and `held`; give what comes of it."""
-    feed, old, new = candidate.feed, candidate.accepted, candidate.incoming
-    assert isinstance(feed, DomainsFeed)  # noqa: S101 - `amend` has looked
-    assert old is not None  # noqa: S101
-    assert new is not None  # noqa: S101
-    [index] = [index for index, order in enumerate(catalogue.orders) if order.feed == feed.name]  # a list is one order
-    names = catalogue.orders[index].names
-    with _text(old, feed.max_size, checked=True) as old_text, _text(new, feed.max_size, checked=False) as new_text:
-        if old_text[-1:] != b"\n" or new_text[-1:] != b"\n":
-            return None
-        changes = list_changes(old_text, new_text, before, names + held.held)
-    if changes is None:
-        return None
-    for key in changes.removed:
-        if reason := gate.guard.reason(key, feed.scope, feed.action):
-            held.remove(reason, key)
-        else:
-            amender.remove(key, index)
-            names -= 1
-    joins = amender.joins(index, feed.scope)
-    for key in changes.added:
-        if reason := gate.guard.reason(key, feed.scope, feed.action):
-            held.add_unless_there(reason, key)
-        else:
-            names += amender.add(key, joins)
-    orders = list(catalogue.orders)
-    orders[index] = replace(orders[index], names=names)
-    feeds = list(catalogue.feeds)
-    [at] = [at for at, record in enumerate(feeds) if record.name == feed.name]
-    record = replace(feeds[at], names=names, digest=new.digest, rejected=changes.rejects.rejected)
-    gate.check(record, feeds[at], candidate.lasting)
-    feeds[at] = record
-    news = (*changes.added[:NEWS], *changes.removed[:NEWS])
-    return replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), changes.rejects, news
+def _ranked_anew(catalogue: Catalogue, gone: Set[int], feeds: Sequence[Feed], claims: ClaimSets) -> Catalogue:
+    """Take the orders that are `gone` out, and give the others the places that compiling `feeds` would give them.
 
-
-@contextlib.contextmanager
-def _text(content: Content, max_size: int, *, checked: bool) -> Iterator[Text]:
-    """Give a list's whole text, checked as when it is read by blocks unless that was done before.
-
-    Raises FeedRefused as `open_body` does.
+    `claims` are changed accordingly. Raises RulesetError where that cannot be.
     """
-    with open_body(content.path, max_size) as pieces, open_regular(content.path) as file:
-        if file.read(len(MAGIC)) == MAGIC:
-            yield b"".join(pieces)
-            return
-        if not checked:
-            for _ in pieces:
-                pass
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            yield text
+    places = {feed.name: (place, feed.priority) for place, feed in enumerate(feeds)}
+
+    def key(index: int) -> tuple[tuple[int, int, int, str], int]:
+        place, priority = places[catalogue.orders[index].feed]
+        return rank(catalogue.orders[index].order, priority), place
+
+    order = sorted((index for index in range(len(catalogue.orders)) if index not in gone), key=key)
+    if not 0 < len(order) <= MAX_ORDERS:
+        raise RulesetError(f"there are none or more than {MAX_ORDERS} orders")
+    if order == list(range(len(catalogue.orders))):
+        return catalogue
+    claims.renumber({index: place for place, index in enumerate(order)})
+    return replace(catalogue, orders=tuple(catalogue.orders[index] for index in order))

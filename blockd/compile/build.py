@@ -10,66 +10,28 @@ import hashlib
 import json
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from blockd.errors import FeedRefused, RulesetError
-from blockd.feeds.signed.bundle import read_bundle
-from blockd.feeds.signed.list_lines import NamedLines
-from blockd.feeds.signed.list_texts import text_path
-from blockd.feeds.zone_orders import override_of, zone_input
-from blockd.formats.reading import DomainLines, read_list, read_scopes, read_transferred, read_zone
+from blockd.feeds.candidate import Candidate
+from blockd.feeds.kinds import kind_of
 from blockd.formats.rejects import RejectReport
-from blockd.formats.taking import LineTaker
-from blockd.names import MAX_LABEL, key_from_text
-from blockd.orders import Order, OrderDocument, Scope
+from blockd.formats.taking import Lines, LineTaker
+from blockd.names import MAX_LABEL
+from blockd.orders import Order
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
 from blockd.ruleset.compiler import unheard
 from blockd.ruleset.diff import Changes
 from blockd.ruleset.format import Header
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.salts import salts_of
-from blockd.settings import (
-    AdblockFeed,
-    AnyFeed,
-    DomainsFeed,
-    HostsFeed,
-    OverridesFeed,
-    RpzFeed,
-    SignedFeed,
-    TransferFeed,
-)
 
 EXAMPLES = 4  # names given of one order
 MAX_EXAMPLES = 64  # orders of one feed that names are given of
 MAX_QUICK = 4 << 20  # octets of what is not read line by line, but whole or not at all
-# Keys of a feed that change no ruleset.
-_NOT_CONTENT = (
-    "interval", "max_size", "url", "path", "root", "signature", "at_expiry", "max_age",
-    "primary", "tsig", "min_refresh", "authorities", "notify",
-)  # fmt: skip
-
 _Step = TypeVar("_Step")
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a feed fetched: a list as it came, or a bundle of signed orders."""
-
-    path: Path
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One feed with what it may be compiled from: `incoming` is new and must pass the gate, `accepted` has passed."""
-
-    feed: AnyFeed
-    incoming: Content | None
-    accepted: Content | None
-    first_seen: int  # seconds since the epoch: the date of an order that names none
-    lasting: int | None = None  # how many names it had for longest in the last days, where that is known
 
 
 @dataclass(slots=True)
@@ -100,10 +62,11 @@ def fingerprint(candidates: Sequence[Candidate], guard: str = "") -> str:
     """Give a digest of all that a ruleset is made from: contents, the config of their feeds, the guard's digest."""
     parts: list[object] = [guard]
     for candidate in candidates:
+        feed = candidate.feed
         content = candidate.incoming or candidate.accepted
-        if content is None and isinstance(candidate.feed, OverridesFeed):
+        if content is None and feed.is_own:
             continue  # nobody has ever overridden anything
-        config = {name: str(value) for name, value in candidate.feed if name not in _NOT_CONTENT}
+        config = {name: str(value) for name, value in feed if name not in feed.source_keys}
         parts.append([config, content.digest if content else "", candidate.first_seen])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -129,12 +92,8 @@ def build(
     built = Built()
     while True:
         usable = [candidate for candidate in remaining if candidate.incoming or candidate.accepted]
-        built.lost = {
-            c.feed.name
-            for c in remaining
-            if c not in usable and c.feed.name in before and not isinstance(c.feed, OverridesFeed)
-        }
-        if built.lost or all(isinstance(candidate.feed, OverridesFeed) for candidate in usable):
+        built.lost = {c.feed.name for c in remaining if c not in usable and c.feed.name in before and not c.feed.is_own}
+        if built.lost or all(candidate.feed.is_own for candidate in usable):
             return built
         built.rejects = {name: report for name, report in built.rejects.items() if name in built.refused}
         built.held.clear()
@@ -171,7 +130,7 @@ def examples(candidate: Candidate) -> list[bytes]:
     """Give some of the first names of each of a feed's orders; none where it cannot be read, or not quickly."""
     content = candidate.incoming or candidate.accepted
     with contextlib.suppress(FeedRefused, _Refusal, OSError):
-        is_lazy = isinstance(candidate.feed, DomainsFeed | HostsFeed)
+        is_lazy = kind_of(candidate.feed).is_streamed(candidate.feed)
         if content is None or (not is_lazy and content.path.stat().st_size > MAX_QUICK):
             return []
         listings = islice(_input(candidate, Built()).listings, MAX_EXAMPLES)
@@ -207,7 +166,7 @@ def _whole(candidate: Candidate) -> Candidate:
     A bundle says so itself when it is read, and its digest is of the orders and not of the file.
     """
     accepted = candidate.accepted
-    if candidate.incoming or accepted is None or isinstance(candidate.feed, SignedFeed):
+    if candidate.incoming or accepted is None or kind_of(candidate.feed).proves_itself:
         return candidate
     try:
         with accepted.path.open("rb") as file:
@@ -224,9 +183,9 @@ def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate:
     the withdrawal of many must be as quick as their making. None at all is a mistake there too.
     """
     lasting = candidate.lasting
-    if isinstance(candidate.feed, OverridesFeed):  # where the last one has ended there is none, and that is right
+    if candidate.feed.is_own:  # it may hold nothing
         return
-    if isinstance(candidate.feed, SignedFeed):
+    if candidate.feed.is_signed:
         before = lasting = None
     try:
         gate.check(record, before, lasting)
@@ -235,92 +194,28 @@ def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate:
 
 
 def _input(candidate: Candidate, built: Built) -> FeedInput:
+    """Read a candidate; one that is refused is so when its listings are asked for, like any other content."""
     feed = candidate.feed
     content = candidate.incoming or candidate.accepted
     assert content is not None  # noqa: S101 - build leaves out those without
-    if isinstance(feed, SignedFeed | OverridesFeed):
-        return _signed_input(feed, content)
-    if isinstance(feed, RpzFeed | TransferFeed):
-        return _zone_input(feed, content, candidate.first_seen, built)
-    order = feed.order(candidate.first_seen)
     rejects = RejectReport()
-    built.rejects.setdefault(feed.name, rejects)
-    keys: Iterable[bytes]
-    listings: Iterable[Listing]
-    if isinstance(feed, AdblockFeed):
-        listings = _scoped_listings(feed, order, content, rejects)
-    elif feed.type == "domains":
-        keys = _RefusedLines(feed.name, DomainLines(content.path, rejects, feed.max_size))
-        listings = [Listing(order, feed.scope, keys)]
-    else:
-        keys = _refusing(feed.name, read_list(feed.type, content.path, rejects, feed.max_size))
-        listings = [Listing(order, feed.scope, keys)]
-    return FeedInput(
-        name=feed.name,
-        type=feed.type,
-        priority=feed.priority,
-        digest=content.digest,
-        orders=[order],
-        listings=listings,
-        rejected=lambda: rejects.rejected,
-    )
-
-
-def _scoped_listings(feed: AdblockFeed, order: Order, content: Content, rejects: RejectReport) -> Iterator[Listing]:
-    """Read a list whose rules say themselves what they cover."""
+    if not feed.is_signed:
+        built.rejects.setdefault(feed.name, rejects)
     try:
-        listed = read_scopes(content.path, rejects, feed.max_size)
-    except FeedRefused as refused:
-        raise _Refusal(feed.name, refused) from refused
-    for scope in (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH):
-        if keys := [key for key, own in listed.items() if own == scope]:
-            yield Listing(order, scope, keys)
-
-
-def _signed_input(feed: SignedFeed | OverridesFeed, content: Content) -> FeedInput:
-    """Read a bundle; one that cannot be read is refused when its listings are asked for, like any other content."""
-    try:
-        version = read_bundle(content.path)
+        made = kind_of(feed).read(feed, content, candidate.first_seen, rejects)
     except FeedRefused as refused:
         broken = _Refusal(feed.name, refused)
         return FeedInput(feed.name, feed.type, feed.priority, content.digest, [], _raising(broken))
-    return FeedInput(
-        name=feed.name,
-        type=feed.type,
-        priority=feed.priority,
-        digest=content.digest,
-        orders=[document.order for document in version.documents],
-        listings=[it for document in version.documents for it in _listings(document, feed.name, content.path.parent)],
-        version=str(version.targets_version),
-        signed=True,
-    )
+    return replace(made, listings=_refusing_listings(feed.name, made.listings))
 
 
-def _zone_input(feed: RpzFeed | TransferFeed, content: Content, first_seen: int, built: Built) -> FeedInput:
-    """Read a zone, whose orders are known only then; one that is refused is so when its listings are asked for."""
-    rejects = RejectReport()
-    built.rejects.setdefault(feed.name, rejects)
-    override = override_of(feed)
-    try:
-        if isinstance(feed, TransferFeed):
-            rules = read_transferred(content.path, rejects, zone=key_from_text(feed.zone), override=override)
+def _refusing_listings(feed: str, listings: Iterable[Listing]) -> Iterator[Listing]:
+    for listing in _refusing(feed, listings):
+        keys = listing.keys
+        if isinstance(keys, Lines):
+            yield replace(listing, keys=_RefusedLines(feed, keys))
         else:
-            zone = key_from_text(feed.zone) if feed.zone else None
-            rules = read_zone(content.path, rejects, feed.max_size, zone=zone, override=override)
-    except FeedRefused as refused:
-        broken = _Refusal(feed.name, refused)
-        return FeedInput(feed.name, feed.type, feed.priority, content.digest, [], _raising(broken))
-    made = zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
-    return replace(made, listings=_refusing(feed.name, made.listings))
-
-
-def _listings(document: OrderDocument, feed: str, folder: Path) -> Iterator[Listing]:
-    if document.names is not None:
-        step = document.names.last
-        yield Listing(document.order, document.scope, _RefusedLines(feed, NamedLines(text_path(folder, step), step)))
-        return
-    for scope, entries in groupby(sorted(document.entries, key=lambda entry: entry.scope), lambda entry: entry.scope):
-        yield Listing(document.order, scope, [entry.key for entry in entries])
+            yield replace(listing, keys=_refusing(feed, keys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +223,7 @@ class _RefusedLines:
     """Lines of a feed, whose refusal stops the compiler."""
 
     feed: str
-    lines: DomainLines | NamedLines
+    lines: Lines
 
     def __iter__(self) -> Iterator[bytes]:
         return _refusing(self.feed, self.lines)

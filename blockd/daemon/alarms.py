@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
-from blockd.daemon.expiry import at_expiry_of, end_of, ends_of_roles
+from blockd.daemon.expiry import end_of, ends_of_roles
 from blockd.daemon.selftest import SelfTests
 from blockd.daemon.status import Fleet, Pin
 from blockd.daemon.tracked import Tracked
 from blockd.ruleset import Enforced
-from blockd.settings import OverridesFeed, SignedFeed
 
 STALE = 3 * 3600.0  # seconds without a look that went well, or two of the feed's intervals where that is more
 FIRST_LOOK = 900.0  # seconds after the start in which a feed that has never given anything is given time
@@ -107,19 +106,18 @@ def _of_feed(name: str, tracked: Tracked, started: float, now: float) -> Iterato
             "BlockdFeedRefused", "warning", name, f"What it gives is refused: {tracked.refusal}", before,
             "`blockd check` shows what is wrong; tell whoever makes the list.",
         )  # fmt: skip
-    is_own = isinstance(tracked.watch.feed, OverridesFeed)
-    if not is_own and is_stale(tracked.state.checked, tracked.watch.interval, started, now):
+    if not tracked.source.feed.is_own and is_stale(tracked.state.checked, tracked.source.interval, started, now):
         yield Alarm(
             "BlockdFeedStale", "warning", name, "No look at it has gone well for long.", before,
             "See whether its source can be reached from here, and who is in charge of it.",
         )  # fmt: skip
-    expires = end_of(tracked.watch.feed, tracked.state)
+    expires = end_of(tracked.source.feed, tracked.state)
     if expires is not None and expires <= now:
         yield Alarm(
             "BlockdFeedExpired", "critical", name, "It is at its end: not signed or confirmed anew in time.",
             _after_end(tracked), "Tell whoever makes it; until then nothing new of it is believed.",
         )  # fmt: skip
-    elif isinstance(tracked.watch.feed, SignedFeed) and expires is not None and expires < now + EXPIRES_SOON:
+    elif tracked.source.feed.is_signed and expires is not None and expires < now + EXPIRES_SOON:
         yield Alarm(
             "BlockdFeedExpiresSoon", "warning", name, "Its signatures expire within a day.", "all of it",
             "Tell the authority to sign and publish.",
@@ -152,7 +150,7 @@ def _after_end(tracked: Tracked, role: str = "") -> str:
     """Say what is enforced of what has ended."""
     if not tracked.state.accepted_digest:
         return "nothing of it"
-    is_stopped = at_expiry_of(tracked.watch.feed, role) == "stop"
+    is_stopped = tracked.source.feed.at_expiry_of(role) == "stop"
     return "nothing of it until it is good again (at_expiry)" if is_stopped else "what it gave before, marked as stale"
 
 

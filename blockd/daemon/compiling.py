@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.compile.amend import amend
-from blockd.compile.build import Built, Candidate, build
+from blockd.compile.build import Built, build
 from blockd.daemon.background import end, end_with_parent, give, start
 from blockd.errors import BlockdError, RulesetError
+from blockd.feeds.candidate import Candidate
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.held import HeldReport

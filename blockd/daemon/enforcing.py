@@ -21,7 +21,7 @@ from blockd.daemon.status import Fleet, Pin
 from blockd.errors import CommandError, RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Ruleset
-from blockd.settings import AnyFeed
+from blockd.settings import Feed
 
 SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version; a swap takes milliseconds
 
@@ -40,7 +40,7 @@ class Enforcing:
         slots: HitSlots,
         channel: Channel,
         fleet: Fleet,
-        feeds: Sequence[AnyFeed],
+        feeds: Sequence[Feed],
         keep: int,
         ends: Callable[[float], Ends],
         tests: SelfTests,

@@ -15,11 +15,11 @@ from blockd.daemon.feed_state import FeedState
 from blockd.orders import Order
 from blockd.orders.document import time_text
 from blockd.ruleset import Catalogue
-from blockd.settings import AnyFeed, OverridesFeed, SignedFeed, TransferFeed
+from blockd.settings import Feed
 
 log = logging.getLogger(__name__)
 
-Known = Iterable[tuple[AnyFeed, FeedState]]
+Known = Iterable[tuple[Feed, FeedState]]
 
 
 class Fate(Enum):
@@ -45,23 +45,14 @@ Ends = Mapping[str, Ended]
 """By feed's name; one that is not there goes on."""
 
 
-def end_of(feed: AnyFeed, state: FeedState) -> float | None:
+def end_of(feed: Feed, state: FeedState) -> float | None:
     """Give when a feed ends, in seconds since the epoch, unless it is renewed; None where it has no end."""
-    if isinstance(feed, OverridesFeed):
-        return None  # each override has an end of its own
-    if isinstance(feed, SignedFeed | TransferFeed):
-        return state.expires
-    return state.checked + feed.max_age if feed.max_age and state.checked else None
+    return feed.end(checked=state.checked, expires=state.expires)
 
 
 def ends_of_roles(state: FeedState) -> dict[str, int]:
     """Give when each authority's part of a feed ends; those that have given nothing yet are left out."""
     return {part.role: part.expires for part in state.authorities if part.version}
-
-
-def at_expiry_of(feed: AnyFeed, role: str) -> str:
-    """Give what the config says of the orders of a feed's role: `keep` or `stop`; empty for the feed's own."""
-    return feed.at_expiry_of(role) if isinstance(feed, SignedFeed) else feed.at_expiry
 
 
 def ended(feeds: Known, now: float) -> Ends:
@@ -107,26 +98,26 @@ class Expiry:
                 self._tell(feed, role, f"The part of authority {role} in feed {feed.name}", end, now)
         self._told &= parts  # a repository may change its authorities without end
 
-    def _tell(self, feed: AnyFeed, role: str, what: str, end: float | None, now: float) -> None:
+    def _tell(self, feed: Feed, role: str, what: str, end: float | None, now: float) -> None:
         part = (feed.name, role)
         if end is None or now < end:
             self._told.discard(part)
         elif part not in self._told:
             self._told.add(part)
-            is_stopped = at_expiry_of(feed, role) == "stop"
+            is_stopped = feed.at_expiry_of(role) == "stop"
             done = "go out of force until it is good again" if is_stopped else "stay in force"
             log.error("%s has ended on %s: its orders %s (at_expiry).", what, time_text(end), done)
 
 
-def _ended(feed: AnyFeed, state: FeedState, now: float) -> Ended:
+def _ended(feed: Feed, state: FeedState, now: float) -> Ended:
     end = end_of(feed, state)
     is_over = end is not None and now >= end
     over = {role for role, at in ends_of_roles(state).items() if now >= at}
-    named = set(feed.authorities) if isinstance(feed, SignedFeed) and is_over else set()
+    named = feed.roles if is_over else frozenset()
     own = _fate(feed, "") if is_over else None
     fates = {role: _fate(feed, role) for role in over | named}
     return Ended(own, {role: fate for role, fate in fates.items() if fate is not own})
 
 
-def _fate(feed: AnyFeed, role: str) -> Fate:
-    return Fate.STOPPED if at_expiry_of(feed, role) == "stop" else Fate.STALE
+def _fate(feed: Feed, role: str) -> Fate:
+    return Fate.STOPPED if feed.at_expiry_of(role) == "stop" else Fate.STALE

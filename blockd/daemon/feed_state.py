@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
-from blockd.compile.build import Candidate, Content
 from blockd.errors import FeedRefused, RulesetError
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, WAITING, Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion, read_bundle
 from blockd.formats.rejects import RejectReport
@@ -26,7 +26,7 @@ from blockd.ruleset.format import MAX_TIME
 from blockd.ruleset.held import HeldReport
 from blockd.ruleset.replace import replace_file
 from blockd.ruleset.sizes import Sizes
-from blockd.settings import AnyFeed
+from blockd.settings import Feed
 
 MAX_STATE = 1 << 20  # octets of feed.json: reports of a few KB, and a sentence for each authority, all of it escaped
 MAX_SENTENCE = 1000  # characters of an authority's refusal that are kept
@@ -55,7 +55,7 @@ class FeedState:
     incoming: Fetched | None = None  # fetched, not yet compiled; not kept over a restart
     waiting: Fetched | None = None  # good, and not enforced since a version is pinned; not kept over a restart
 
-    def candidate(self, feed: AnyFeed, fetched: Fetched | None, now: float) -> Candidate:
+    def candidate(self, feed: Feed, fetched: Fetched | None, now: float) -> Candidate:
         """Give what the feed, which this is the state of, may be compiled from; `fetched` is new."""
         incoming = Content(fetched.path, fetched.digest) if fetched else None
         return Candidate(feed, incoming, self.accepted, self.first_seen, self.sizes.lasting(now))

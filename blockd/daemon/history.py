@@ -16,7 +16,7 @@ from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Versions
 from blockd.ruleset.diff import Changes
 from blockd.ruleset.version_record import Difference, Source, VersionRecord
-from blockd.settings import AnyFeed, OverridesFeed, TextFeed, TransferFeed
+from blockd.settings import Feed
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,9 @@ class News:
 class History:
     """Writes the records of `versions`; a record that cannot be written costs a log line and nothing else."""
 
-    def __init__(self, versions: Versions, feeds: Sequence[AnyFeed]) -> None:
+    def __init__(self, versions: Versions, feeds: Sequence[Feed]) -> None:
         self._versions = versions
-        self._places = {feed.name: _place(feed) for feed in feeds}
+        self._places = {feed.name: feed.place for feed in feeds}
         self._comparing: set[asyncio.Task[None]] = set()
 
     async def enforced(
@@ -130,12 +130,3 @@ class History:
 
 def _difference(before: int, changes: Changes) -> Difference:
     return Difference(before, changes.added, changes.removed, changes.changed)
-
-
-def _place(feed: AnyFeed) -> str:
-    """Give where a feed's content comes from, for who reads a record."""
-    if isinstance(feed, TextFeed):
-        return str(feed.source)
-    if isinstance(feed, TransferFeed):
-        return f"zone {feed.zone} of {', '.join(map(str, feed.primary))}"
-    return str(feed.path) if isinstance(feed, OverridesFeed) else feed.url

@@ -17,10 +17,10 @@ from blockd.compile.build import build
 from blockd.daemon.feed_state import FeedState
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.fetched import Fetched
-from blockd.feeds.watch import Watch
+from blockd.feeds.kinds import kind_of
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.compiler import Progress
-from blockd.settings import AnyFeed, Settings
+from blockd.settings import Feed, Settings
 
 _TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to know that a list is older
 
@@ -81,19 +81,19 @@ def rehearse(
 
 
 async def _looked(
-    feeds: Sequence[AnyFeed], states: dict[str, FeedState], folder: Path
+    feeds: Sequence[Feed], states: dict[str, FeedState], folder: Path
 ) -> list[Fetched | FeedRefused | None]:
     return list(await asyncio.gather(*(_look(feed, states[feed.name], folder / feed.name) for feed in feeds)))
 
 
-async def _look(feed: AnyFeed, state: FeedState, folder: Path) -> Fetched | FeedRefused | None:
+async def _look(feed: Feed, state: FeedState, folder: Path) -> Fetched | FeedRefused | None:
     """Look at one feed as the daemon would, knowing what it knows."""
     try:
         await asyncio.to_thread(folder.mkdir)
         for part in _TRUSTED:
             if (state.folder / part).is_dir():
                 await asyncio.to_thread(shutil.copytree, state.folder / part, folder / part)
-        return await Watch(feed, folder, state.validators).look()
+        return await kind_of(feed).source(feed, folder, state.validators).poll()
     except FeedRefused as refused:
         return refused
     except (OSError, shutil.Error) as error:

@@ -98,7 +98,7 @@ def statement_of(
     """Give what is enforced, as plain values."""
     catalogue = enforced.ruleset.catalogue if enforced else None
     states = enforced.states.states if enforced else ()
-    ends = {name: end_of(tracked.watch.feed, tracked.state) for name, tracked in feeds.items()}
+    ends = {name: end_of(tracked.source.feed, tracked.state) for name, tracked in feeds.items()}
     return {
         "version": enforced.version if enforced else None,
         "digest": enforced.ruleset.digest if enforced else None,

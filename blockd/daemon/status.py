@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from blockd import __version__
 from blockd.daemon.channel import Message
-from blockd.daemon.expiry import at_expiry_of, end_of, ends_of_roles
+from blockd.daemon.expiry import end_of, ends_of_roles
 from blockd.daemon.state import HitSlots
 from blockd.daemon.tracked import Tracked
 from blockd.metrics import AuthoritySample, FeedSample, Sample
@@ -154,11 +154,11 @@ def sample(
         feeds={
             name: FeedSample(
                 age=max(0.0, now - tracked.state.checked) if tracked.state.checked else float("inf"),
-                expires_in=float("inf") if (end := end_of(tracked.watch.feed, tracked.state)) is None else end - now,
+                expires_in=float("inf") if (end := end_of(tracked.source.feed, tracked.state)) is None else end - now,
                 refused=tracked.refused,
                 rejected=tracked.state.rejects.share if tracked.state.rejects else 0.0,
                 held=tracked.state.held.held if tracked.state.held else 0,
-                interval=tracked.watch.interval,
+                interval=tracked.source.interval,
                 stale=_of_feed(stale, name),
                 authorities={
                     part.role: AuthoritySample(
@@ -195,7 +195,7 @@ def _of_feed(counted: Counter[Part], feed: str) -> int:
 def _feed(
     tracked: Tracked, enforced: Enforced | None, counted: tuple[Counter[Part], Counter[Part]], now: float
 ) -> dict[str, object]:
-    feed = tracked.watch.feed
+    feed = tracked.source.feed
     records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
     record = records.get(feed.name)
     end = end_of(feed, tracked.state)
@@ -215,12 +215,12 @@ def _feed(
         "refused": dict(tracked.refused),
         "stale": _of_feed(counted[1], feed.name),
         "authorities": _authorities(tracked, counted, now),
-        "mirrors": list(tracked.watch.mirrors),
+        "mirrors": list(tracked.source.mirrors),
     }
 
 
 def _authorities(tracked: Tracked, counted: tuple[Counter[Part], Counter[Part]], now: float) -> list[dict[str, object]]:
-    name, ends = tracked.watch.feed.name, ends_of_roles(tracked.state)
+    name, ends = tracked.source.feed.name, ends_of_roles(tracked.state)
     orders, stale = counted
     return [
         {
@@ -228,7 +228,7 @@ def _authorities(tracked: Tracked, counted: tuple[Counter[Part], Counter[Part]],
             "version": part.version or None,
             "expires": time_text(part.expires) if part.role in ends else None,
             "ended": part.role in ends and now >= part.expires,
-            "at_expiry": at_expiry_of(tracked.watch.feed, part.role),
+            "at_expiry": tracked.source.feed.at_expiry_of(part.role),
             "orders": orders[name, part.role],
             "stale": stale[name, part.role],
             "refusal": tracked.authority_refusals.get(part.role),

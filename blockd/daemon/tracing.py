@@ -5,25 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from blockd.errors import BadName, FeedRefused
-from blockd.feeds.fetched import ACCEPTED
-from blockd.feeds.signed.bundle import read_bundle
-from blockd.feeds.signed.list_texts import LISTS, text_path
-from blockd.formats.find_line import Line, find_in_names, find_line
+from blockd.errors import BadName
+from blockd.feeds.kinds import kind_of
 from blockd.names import key_from_text
 from blockd.orders.document import time_text
 from blockd.ruleset import Versions
 from blockd.ruleset.history import Mention, listed_in
-from blockd.settings import AdblockFeed, AnyFeed, DomainsFeed, HostsFeed, SignedFeed
-
-MAX_BUNDLE = 32 << 20  # octets of a bundle that is read for the line of a name: more takes longer than anybody waits
-
-LinedFeed = DomainsFeed | HostsFeed | AdblockFeed | SignedFeed
-"""Those whose entries each stand on a line of a text, or may do so."""
+from blockd.settings import Feed
 
 
 def trace(
-    told: Mapping[str, object], name: str, feeds: Sequence[AnyFeed], state_dir: Path, *, lines: bool = True
+    told: Mapping[str, object], name: str, feeds: Sequence[Feed], state_dir: Path, *, lines: bool = True
 ) -> dict[str, object]:
     """Give what `explain` has told of the name asked for, and more.
 
@@ -35,12 +27,12 @@ def trace(
     claims = told.get("claims")
     if not isinstance(claims, list):
         return dict(told)
-    lists = {feed.name: feed for feed in feeds if lines and isinstance(feed, LinedFeed)}
+    lists = {feed.name: feed for feed in feeds if lines}
     lined = [{**claim, "line": _line(claim, lists, state_dir)} for claim in claims]
     return {**told, "claims": lined, "listed": _listed(state_dir, name)}
 
 
-def _line(claim: Mapping[str, object], lists: Mapping[str, LinedFeed], state_dir: Path) -> dict[str, object] | None:
+def _line(claim: Mapping[str, object], lists: Mapping[str, Feed], state_dir: Path) -> dict[str, object] | None:
     feed = lists.get(str(claim["feed"]))
     if feed is None:
         return None
@@ -48,25 +40,8 @@ def _line(claim: Mapping[str, object], lists: Mapping[str, LinedFeed], state_dir
         key = key_from_text(str(claim["entry"]))
     except BadName:  # no host name: a text list has none of those
         return None
-    folder = state_dir / "feeds" / feed.name
-    if isinstance(feed, SignedFeed):
-        line = _signed_line(claim, folder, key)
-    else:
-        line = find_line(feed.type, folder / ACCEPTED, key, feed.max_size)
+    line = kind_of(feed).line_of(feed, claim, state_dir / "feeds" / feed.name, key)
     return {"number": line.number, "text": line.text} if line else None
-
-
-def _signed_line(claim: Mapping[str, object], folder: Path, key: bytes) -> Line | None:
-    """Find the line in the list of the claim's order; None where the order has its names in its document."""
-    order, bundle = claim.get("order"), folder / ACCEPTED
-    try:
-        if not isinstance(order, Mapping) or not (folder / LISTS).is_dir() or bundle.stat().st_size > MAX_BUNDLE:
-            return None
-        documents = read_bundle(bundle).documents
-    except (FeedRefused, OSError):
-        return None
-    lists = [each.names for each in documents if each.names is not None and each.order.id == order.get("id")]
-    return find_in_names(text_path(folder, lists[0].last), key) if lists else None
 
 
 def _listed(state_dir: Path, name: str) -> dict[str, object]:

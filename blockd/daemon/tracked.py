@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from blockd.daemon.feed_state import FeedState
-from blockd.feeds.watch import Watch
+from blockd.feeds.source import FeedSource
 from blockd.ruleset.held import HeldReport
-from blockd.settings import OverridesFeed, TextFeed
 
 SAVED_AGE = 0.05  # share of `max_age` after which a good look is saved, so that a restart knows of it
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
@@ -26,7 +25,7 @@ log = logging.getLogger(__name__)
 class Tracked:
     """One feed while the daemon runs."""
 
-    watch: Watch
+    source: FeedSource
     state: FeedState
     authority_refusals: dict[str, str] = field(default_factory=dict)  # by role, the sentences told
     refused: Counter[str] = field(default_factory=Counter)
@@ -46,7 +45,7 @@ class Tracked:
     async def due(self) -> None:
         """Wait until the next look: for the feed's interval, or less where there is a hint meanwhile."""
         spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - only spreads load
-        seconds = self.watch.interval * spread
+        seconds = self.source.interval * spread
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await asyncio.sleep(min(HINTS, seconds))
@@ -58,30 +57,30 @@ class Tracked:
         try:
             self.state.save()
         except OSError as error:
-            log.error("The state of feed %s cannot be written: %s.", self.watch.feed.name, error)
+            log.error("The state of feed %s cannot be written: %s.", self.source.feed.name, error)
 
     def renew(self) -> bool:
         """Take over when the feed and its authorities end, as was seen last; whether that is something else.
 
         The caller saves it.
         """
-        watch, state = self.watch, self.state
-        if watch.expires is None or (watch.expires, watch.authorities) == (state.expires, state.authorities):
+        source, state = self.source, self.state
+        if source.expires is None or (source.expires, source.authorities) == (state.expires, state.authorities):
             return False
-        state.expires, state.authorities = watch.expires, watch.authorities
+        state.expires, state.authorities = source.expires, source.authorities
         return True
 
     def tell_authorities(self) -> None:
         """Count and log each refusal of an authority that is new, and each that is over; the feed goes on."""
-        refused = {part.role: part for part in self.watch.authorities if part.refusal}
+        refused = {part.role: part for part in self.source.authorities if part.refusal}
         for role in self.authority_refusals.keys() - refused.keys():
-            log.info("Authority %s of feed %s is good again.", role, self.watch.feed.name)
+            log.info("Authority %s of feed %s is good again.", role, self.source.feed.name)
         for role, part in refused.items():
             if self.authority_refusals.get(role) != part.refusal:
                 self.refused[part.reason or "fault"] += 1
                 log.error(
                     "What authority %s of feed %s gives is refused (%s): %s (what it gave before stays in force)",
-                    role, self.watch.feed.name, part.reason, part.refusal,
+                    role, self.source.feed.name, part.reason, part.refusal,
                 )  # fmt: skip
         self.authority_refusals = {role: part.refusal for role, part in refused.items()}
 
@@ -90,12 +89,12 @@ class Tracked:
         try:
             self.state.drop_waiting()
         except OSError as error:
-            log.error("What waited of feed %s cannot be removed: %s.", self.watch.feed.name, error)
+            log.error("What waited of feed %s cannot be removed: %s.", self.source.feed.name, error)
 
     def confirm(self, now: float) -> None:
         """Note that what was accepted is still what the feed gives."""
         self.state.checked = now
-        max_age = self.watch.feed.max_age if isinstance(self.watch.feed, TextFeed) else None
+        max_age = self.source.feed.max_silence
         if max_age and not self.saved <= now < self.saved + max_age * SAVED_AGE:
             self.save()
             self.saved = now
@@ -110,9 +109,9 @@ class Tracked:
     def tell_held(self, report: HeldReport | None) -> None:
         """Log what is held back, once."""
         if report is not None and report.total:
-            log.warning("Feed %s: %s.", self.watch.feed.name, report.sentence())
+            log.warning("Feed %s: %s.", self.source.feed.name, report.sentence())
 
 
 def configured(feeds: Mapping[str, Tracked]) -> dict[str, Tracked]:
     """Give the feeds of the config, without blockd's own."""
-    return {name: tracked for name, tracked in feeds.items() if not isinstance(tracked.watch.feed, OverridesFeed)}
+    return {name: tracked for name, tracked in feeds.items() if not tracked.source.feed.is_own}

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from blockd.compile.build import Built, Candidate, examples, fingerprint
+from blockd.compile.build import Built, examples, fingerprint
 from blockd.daemon.audit import Accounts
 from blockd.daemon.compiling import Compiler, Job
 from blockd.daemon.enforcement import Enforcement
@@ -19,12 +19,13 @@ from blockd.daemon.feed_state import FeedState
 from blockd.daemon.history import News
 from blockd.daemon.tracked import Tracked, configured
 from blockd.errors import BlockdError, CommandError, FeedRefused
+from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched, Validators
-from blockd.feeds.watch import Watch
+from blockd.feeds.kinds import kind_of
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.held import HeldReport
-from blockd.settings import AnyFeed, SignedFeed
+from blockd.settings import Feed
 
 RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
 MAX_RETRY = 3600.0  # seconds; each time in a row it takes twice as long
@@ -38,7 +39,7 @@ class Updater:
 
     def __init__(
         self,
-        feeds: Sequence[AnyFeed],
+        feeds: Sequence[Feed],
         folder_of: Callable[[str], Path],
         gate: Gate,
         *,
@@ -55,7 +56,7 @@ class Updater:
             folder.mkdir(parents=True, exist_ok=True)
             state = FeedState.load(folder, now)
             state.sizes.start(gate.limits)
-            self.feeds[feed.name] = tracked = Tracked(Watch(feed, folder, state.validators), state)
+            self.feeds[feed.name] = tracked = Tracked(kind_of(feed).source(feed, folder, state.validators), state)
             if state.expires is None:
                 tracked.renew()  # a zone's source knows it by itself
             tracked.save()
@@ -76,9 +77,9 @@ class Updater:
         """Whether news are waiting or being compiled."""
         return self._news.is_set() or self._building.locked()
 
-    def known(self) -> list[tuple[AnyFeed, FeedState]]:
+    def known(self) -> list[tuple[Feed, FeedState]]:
         """Give every feed with its state."""
-        return [(tracked.watch.feed, tracked.state) for tracked in self.feeds.values()]
+        return [(tracked.source.feed, tracked.state) for tracked in self.feeds.values()]
 
     async def run(self) -> None:
         """Look and compile until cancelled."""
@@ -111,12 +112,12 @@ class Updater:
         self._must_have(names or ())
         own = configured(self.feeds)
         chosen = [tracked for name, tracked in self.feeds.items() if name in (own if names is None else names)]
-        before = {tracked.watch.feed.name: tracked.state.accepted_digest for tracked in chosen}
+        before = {tracked.source.feed.name: tracked.state.accepted_digest for tracked in chosen}
         await asyncio.gather(*(self._look(tracked) for tracked in chosen))
         await self._compile()
         told: dict[str, object] = {}
         for tracked in chosen:
-            name = tracked.watch.feed.name
+            name = tracked.source.feed.name
             if tracked.refusal:
                 told[name] = {"outcome": "refused", "why": tracked.refusal}
             elif tracked.state.waiting and self._enforcement.is_held:
@@ -146,7 +147,7 @@ class Updater:
         Raises CommandError for a feed that is not configured.
         """
         self._must_have([name] if name is not None else [])
-        signed = [feed for feed, tracked in self.feeds.items() if isinstance(tracked.watch.feed, SignedFeed)]
+        signed = [feed for feed, tracked in configured(self.feeds).items() if tracked.source.feed.is_signed]
         woken = signed if name is None else [name]
         for feed in woken:
             self.hint(feed)
@@ -165,11 +166,11 @@ class Updater:
     async def _look(self, tracked: Tracked) -> None:
         async with tracked.looking:
             try:
-                fetched = await tracked.watch.look()
+                fetched = await tracked.source.poll()
             except FeedRefused as refused:
                 tracked.look_refusal = self._refused(tracked, refused, tracked.look_refusal)
             except Exception:
-                log.exception("Looking at the feed %s failed for a fault of blockd's own.", tracked.watch.feed.name)
+                log.exception("Looking at the feed %s failed for a fault of blockd's own.", tracked.source.feed.name)
                 tracked.look_refusal = "blockd itself failed on it; its log has the details"
                 tracked.refused["fault"] += 1
             else:
@@ -187,19 +188,19 @@ class Updater:
             self._news.set()
             return
         if fetched is not None:
-            self._accounts.confirmed(tracked.watch.feed.name, fetched)
+            self._accounts.confirmed(tracked.source.feed.name, fetched)
             fetched.path.unlink(missing_ok=True)
             state.incoming = None
             state.drop_waiting()  # its source has taken it back
             tracked.content_refusal = ""
         is_newest = not state.incoming and not state.waiting
-        if not state.incoming and tracked.watch.feed.name not in self._fresh and self._renew([tracked]):
+        if not state.incoming and tracked.source.feed.name not in self._fresh and self._renew([tracked]):
             tracked.save()
         if state.accepted_digest and not tracked.content_refusal and is_newest:
             tracked.confirm(time.time())
             if refused:
-                log.info("Feed %s is good again; what it gives is what is in force.", tracked.watch.feed.name)
-                self._accounts.good_again(tracked.watch.feed.name)
+                log.info("Feed %s is good again; what it gives is what is in force.", tracked.source.feed.name)
+                self._accounts.good_again(tracked.source.feed.name)
 
     async def _compile_news(self) -> None:
         while True:
@@ -284,11 +285,9 @@ class Updater:
         catalogue = self._catalogue()
         names = {record.name: record.names for record in catalogue.feeds} if catalogue else {}
         for name, fetched in taken.items():
-            held = built.held.get(name)
+            rejects, held = built.rejects.get(name), built.held.get(name)
             self.feeds[name].tell_held(held)
-            self.feeds[name].state.accept(
-                fetched, built.rejects.get(name), time.time(), held=held, names=names.get(name)
-            )
+            self.feeds[name].state.accept(fetched, rejects, time.time(), held=held, names=names.get(name))
             self.feeds[name].content_refusal = ""
             for sentence in built.rejects[name].warnings if name in built.rejects else ():
                 log.warning("Feed %s is taken: %s", name, sentence)
@@ -328,13 +327,13 @@ class Updater:
 
     def _fetch_anew(self, tracked: Tracked) -> None:
         """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""
-        feed = tracked.watch.feed
+        feed = tracked.source.feed
         log.error(
             "What feed %s gave cannot be read any more. It is fetched anew; the ruleset stays as it is.", feed.name
         )
         tracked.state.accepted_digest = ""
         tracked.state.validators = Validators()
-        tracked.watch = Watch(feed, tracked.state.folder, Validators())
+        tracked.source = kind_of(feed).source(feed, tracked.state.folder, Validators())
 
     def _refused(self, tracked: Tracked, refused: FeedRefused, before: str) -> str:
         """Count a refusal, log it where it is not the one `before`, and give its sentence."""
@@ -342,9 +341,9 @@ class Updater:
         sentence = str(refused)
         if sentence != before:
             kept = "what it gave before stays in force" if tracked.state.accepted_digest else "it has given nothing yet"
-            log.error("Feed %s is refused (%s): %s (%s)", tracked.watch.feed.name, refused.reason, sentence, kept)
-            self._accounts.refused(tracked.watch.feed.name, refused.reason, sentence)
+            log.error("Feed %s is refused (%s): %s (%s)", tracked.source.feed.name, refused.reason, sentence, kept)
+            self._accounts.refused(tracked.source.feed.name, refused.reason, sentence)
         return sentence
 
     def _candidate(self, tracked: Tracked, fetched: Fetched | None) -> Candidate:
-        return tracked.state.candidate(tracked.watch.feed, fetched, time.time())
+        return tracked.state.candidate(tracked.source.feed, fetched, time.time())

@@ -38,7 +38,7 @@ def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str, first_seen: int)
     ]
     return FeedInput(
         name=feed.name,
-        type=feed.type,  # type: ignore[attr-defined]
+        type=feed.type,
         priority=feed.priority,
         digest=digest,
         orders=orders,

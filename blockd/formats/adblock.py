@@ -8,18 +8,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from blockd.errors import BadName, FeedRefused
 from blockd.formats.adblock_rule import SKIPS, Rule, parse_rule
+from blockd.formats.blocks import read_blocks
+from blockd.formats.body import Progress, open_body
 from blockd.formats.hosts import is_address, names_of
 from blockd.formats.line import bounded_content, listed_key, without_note
 from blockd.formats.rejects import RejectReport
+from blockd.formats.text_format import TextFormat, refuse_nameless
 from blockd.orders import Scope
 
 MAX_RULES = 5_000_000  # for names, in one list: under a gigabyte of memory; the largest public list has a fifth of it
 UNKEPT = "exception under a listed name"
 
 _COSMETIC_STARTS = (b"##", b"#@", b"#$", b"#%", b"#?")
+
+
+class Adblock(TextFormat):
+    """An ad blocker's list, whose rules say themselves what they cover."""
+
+    name = "adblock"
+    description = "The rules for names in an ad blocker's list."
+    scope = None
+    is_streamed = False  # an exception may stand behind the rule that it takes away
+
+    def keys(self, blocks: Iterable[bytes], rejects: RejectReport, source: str) -> dict[bytes, Scope]:
+        """Return what `read_adblock` does."""
+        return read_adblock(blocks, rejects, source)
+
+    def listings(
+        self, path: Path, rejects: RejectReport, max_size: int, scope: Scope, progress: Progress | None = None
+    ) -> Iterator[tuple[Scope, Iterable[bytes]]]:
+        """Yield the names of each scope that the rules have."""
+        listed = read_scopes(path, rejects, max_size, progress)
+        for one in (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH):
+            if keys := [key for key, own in listed.items() if own == one]:
+                yield one, keys
+
+
+def read_scopes(
+    path: Path, rejects: RejectReport, max_size: int, progress: Progress | None = None
+) -> dict[bytes, Scope]:
+    """Return the key of every name in the list at `path`, with its scope; raises as `read_list` does."""
+    with open_body(path, max_size, progress) as pieces:
+        listed = read_adblock(read_blocks(pieces, str(path)), rejects, str(path))
+    refuse_nameless(path, rejects)
+    return listed
 
 
 @dataclass(slots=True)

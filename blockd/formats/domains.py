@@ -8,14 +8,20 @@ lines found are read with care, one by one, and the lines between them need no m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from blockd.errors import BadName
+from blockd.formats.blocks import read_blocks
+from blockd.formats.body import Progress, open_body
 from blockd.formats.canonical import MAX_NAME_TEXT
 from blockd.formats.decoration import bare_name
 from blockd.formats.line import line_content, listed_key
 from blockd.formats.rejects import RejectReport
 from blockd.formats.taking import LineTaker
+from blockd.formats.text_format import TextFormat, read_list, refuse_nameless
 from blockd.names import MAX_LABEL, DomainName
+from blockd.orders import Scope
 
 _LINE_FEED = ord("\n")
 _LENGTH = [bytes((length,)) for length in range(64)]  # a label over 63 octets is an IndexError, and read with care
@@ -26,6 +32,48 @@ _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHAPES = {**dict.fromkeys(_PLAIN, ord("a")), ord("\n"): ord("."), ord("."): ord("."), ord("-"): ord("-")}
 _SHAPE = bytes(_SHAPES.get(octet, 0) for octet in range(256))
 _ODD_SHAPES = (b"\0", b"..", b".-", b"-.")  # also blank lines, and a dot or hyphen that begins or ends a line
+
+
+class Domains(TextFormat):
+    """One name a line, however it is decorated."""
+
+    name = "domains"
+    description = "A text list, one name a line."
+    scope = Scope.BOTH
+    has_line_changes = True
+
+    def keys(self, blocks: Iterable[bytes], rejects: RejectReport, source: str) -> Iterator[bytes]:
+        """Return what `read_domains` yields."""
+        return read_domains(blocks, rejects)
+
+    def listings(
+        self, path: Path, rejects: RejectReport, max_size: int, scope: Scope, progress: Progress | None = None
+    ) -> Iterator[tuple[Scope, Iterable[bytes]]]:
+        """Yield all names, as `DomainLines`."""
+        yield scope, DomainLines(path, rejects, max_size, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class DomainLines:
+    """The names of a list with one on each line, as `Lines`: whole blocks for a builder that can read them.
+
+    Both ways give the same names, fill `rejects` in the same way, and raise as `read_list` does.
+    """
+
+    path: Path
+    rejects: RejectReport
+    max_size: int
+    progress: Progress | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the names' keys."""
+        return read_list(Domains(), self.path, self.rejects, self.max_size, self.progress)
+
+    def add_to(self, taker: LineTaker) -> Iterator[int]:
+        """Add all names to `taker`; yield now and then how many it was so far."""
+        with open_body(self.path, self.max_size, self.progress) as pieces:
+            yield from add_domains(read_blocks(pieces, str(self.path)), self.rejects, taker)
+        refuse_nameless(self.path, self.rejects)
 
 
 def read_domains(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from blockd.errors import FeedRefused
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import open_body
-from blockd.formats.reading import Kind, keys_of_line
 from blockd.formats.rejects import printable
 from blockd.formats.sorted import mapped, seek
+from blockd.formats.text_format import TextFormat
 from blockd.names import DomainName
 
 MAX_READ = 10_000  # lines read with care; a list of nothing but longer names with this one inside would take too long
@@ -29,7 +29,7 @@ class Line:
     text: str
 
 
-def find_line(kind: Kind, path: Path, key: bytes, max_size: int) -> Line | None:
+def find_line(form: TextFormat, path: Path, key: bytes, max_size: int) -> Line | None:
     """Give the first line of the list at `path` that names `key`; None where none does, or the list cannot be read.
 
     The text is looked for in any case, in ASCII and in Unicode. That it is there does not count yet: the line is read
@@ -43,7 +43,7 @@ def find_line(kind: Kind, path: Path, key: bytes, max_size: int) -> Line | None:
             for block in read_blocks(pieces, str(path)):
                 for start, end in _with_text(block, spellings):
                     line = block[start:end]
-                    if key in keys_of_line(kind, line):
+                    if key in form.keys_of_line(line):
                         return Line(before + block.count(b"\n", 0, start) + 1, printable(line.strip()))
                     read += 1
                     if read == MAX_READ:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from blockd.errors import BadName
 from blockd.formats.line import line_content, listed_key
 from blockd.formats.rejects import RejectReport
+from blockd.formats.text_format import TextFormat
+from blockd.orders import Scope
 
 _MAX_ADDRESSES = 1024  # told apart once and remembered; a blocklist uses one or two
 _LOCAL_ADDRESSES = frozenset((b"255.255.255.255",))  # whatever it names is no host
@@ -33,6 +35,18 @@ _LOCAL_NAMES = frozenset(
         b"0.0.0.0",  # some lists name the address itself
     )
 )
+
+
+class Hosts(TextFormat):
+    """A hosts file, which names each host by itself."""
+
+    name = "hosts"
+    description = "A hosts file: an address, then names."
+    scope = Scope.EXACT
+
+    def keys(self, blocks: Iterable[bytes], rejects: RejectReport, source: str) -> Iterator[bytes]:
+        """Return what `read_hosts` yields."""
+        return read_hosts(blocks, rejects)
 
 
 def read_hosts(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes]:

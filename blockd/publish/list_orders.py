@@ -15,9 +15,9 @@ from typing import Protocol
 from blockd.errors import FeedRefused, PublishError
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import Progress, open_body
-from blockd.formats.domains import line_key
-from blockd.formats.reading import read_list
+from blockd.formats.domains import Domains, line_key
 from blockd.formats.rejects import RejectReport
+from blockd.formats.text_format import read_list
 from blockd.names import DomainName
 from blockd.orders import Action, Scope
 from blockd.orders.covered import MAX_LIST_SIZE
@@ -67,7 +67,7 @@ def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progre
     for key in filter(None, guard.wild):
         wild[key[: 1 + key[0]]] = (*wild.get(key[: 1 + key[0]], ()), key)
     try:
-        for key in read_list("domains", names, found.rejects, MAX_LIST_SIZE, progress):
+        for key in read_list(Domains(), names, found.rejects, MAX_LIST_SIZE, progress):
             # Only these can be held back: a name of ten million is asked about in full where it may be one.
             may_be = key in marks or key.startswith(wild.get(key[: 1 + key[0]], ()))
             if not may_be or key in found.unfit:

@@ -8,7 +8,7 @@ from blockd.errors import FeedRefused
 from blockd.ruleset.catalogue import FeedRecord
 from blockd.ruleset.guard import Guard
 from blockd.ruleset.serial import is_older
-from blockd.ruleset.tiers import ZONE_TYPES
+from blockd.settings import ZONE_TYPES
 
 GROWTH_FLOOR = 10_000  # names; up to so many a list may come from any size: it has only just begun
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from blockd.orders import NO_TIER
 from blockd.ruleset.catalogue import Catalogue
+from blockd.settings import ZONE_TYPES
 
-ZONE_TYPES = frozenset(("rpz", "rpz-transfer"))
 MAX_TIERS = NO_TIER // 2  # a tier is one octet, whose lowest bit tells a zone; those behind the last share its place
 
 

@@ -2,11 +2,11 @@
 
 from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
 from blockd.settings.feeds import (
+    FEED_CLASSES,
     FEED_TYPES,
-    AdblockFeed,
-    AnyFeed,
-    DomainsFeed,
-    HostsFeed,
+    TEXT_TYPES,
+    ZONE_TYPES,
+    Feed,
     ListFeed,
     Override,
     OverridesFeed,
@@ -35,18 +35,18 @@ from blockd.settings.reference import reference
 from blockd.settings.transfer import Tsig
 
 __all__ = [
+    "FEED_CLASSES",
     "FEED_TYPES",
     "SYSTEM_UPSTREAM",
-    "AdblockFeed",
-    "AnyFeed",
+    "TEXT_TYPES",
+    "ZONE_TYPES",
     "Audit",
     "BlockPage",
     "Cache",
     "Clients",
-    "DomainsFeed",
+    "Feed",
     "Forwarding",
     "Gate",
-    "HostsFeed",
     "ListFeed",
     "Listen",
     "Operator",

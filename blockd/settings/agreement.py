@@ -11,13 +11,9 @@ from itertools import combinations
 from typing import Any
 
 from blockd.settings.addresses import SocketAddress, Upstream, socket_address_from_text, upstream_from_text
-from blockd.settings.feeds import OVERRIDES
+from blockd.settings.feeds import FEED_TYPES, OVERRIDES
 from blockd.settings.model import MAX_LISTENED, BlockPage, Listen
 from blockd.settings.values import shown
-
-LISTS = ("domains", "hosts", "adblock")
-ZONES = ("rpz", "rpz-transfer")
-TEXTS = (*LISTS, "rpz")
 
 # What surely leads back to an address that stands for all of this machine's.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
@@ -25,7 +21,7 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 def disagreements(data: Mapping[str, Any]) -> list[str]:
     """Give one sentence for each two values of the file that cannot stand together."""
-    checks = (_clashes, _circles, _repeated_upstreams, _repeated_feeds, _list_feeds, _zone_feeds)
+    checks = (_clashes, _circles, _repeated_upstreams, _repeated_feeds, _kinds)
     return [sentence for check in checks for sentence in check(data)]
 
 
@@ -63,32 +59,13 @@ def _repeated_feeds(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"feeds[{number}].name: {shown(name)} is the name of feeds[{first[name]}]; allowed is each name once"
 
 
-def _list_feeds(data: Mapping[str, Any]) -> Iterator[str]:
+def _kinds(data: Mapping[str, Any]) -> Iterator[str]:
+    """Run the cross checks that each feed's kind asks for."""
     for number, feed in _feeds(data):
-        if feed.get("type") not in TEXTS:
-            continue
-        given = [key for key in ("path", "url") if feed.get(key) is not None]
-        if len(given) != 1:
-            given_text = "both path and url" if given else "neither path nor url"
-            yield f"feeds[{number}]: has {given_text}; allowed is exactly one of them"
-        if feed.get("at_expiry") == "stop" and feed.get("max_age") is None:
-            yield f"feeds[{number}].at_expiry: stop needs an end; allowed is with max_age, such as 7d"
-        signature = _section(feed, "signature")
-        for key, other in (("path", "url"), ("url", "path")):
-            if signature.get(key) is not None and feed.get(key) is None and feed.get(other) is not None:
-                yield f"feeds[{number}].signature.{key}: the list has a {other}; allowed is the signature's {other}"
-        if feed.get("type") not in LISTS:
-            continue
-        target = feed.get("cname") not in (None, "")
-        if (feed.get("action") == "cname") != target:
-            yield f"feeds[{number}].cname: the action cname needs a target, and no other action has one"
-
-
-def _zone_feeds(data: Mapping[str, Any]) -> Iterator[str]:
-    for number, feed in _feeds(data):
-        target = feed.get("override_target") not in (None, "")
-        if feed.get("type") in ZONES and (feed.get("override") == "cname") != target:
-            yield f"feeds[{number}].override_target: the override cname needs a target, and no other override has one"
+        kind = FEED_TYPES.get(str(feed.get("type")))
+        for check in kind.cross_checks if kind else ():
+            for key, sentence in check(feed):
+                yield f"feeds[{number}]{key and f'.{key}'}: {sentence}"
 
 
 def _listened(data: Mapping[str, Any]) -> list[tuple[str, SocketAddress]]:

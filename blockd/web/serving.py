@@ -176,7 +176,7 @@ class _Connection(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - it repeats the client's bytes
+        message: str | None = None,
     ) -> web.StreamResponse:
         """Answer a request that cannot be read, or that no handler could answer."""
         if status >= 500:

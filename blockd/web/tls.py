@@ -66,7 +66,7 @@ class Refusal(asyncio.Protocol):
         """Wait for the ClientHello."""
         self._transport = cast(asyncio.Transport, transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface hands it in
+    def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer."""
         if self._close is not None:
             self._close.cancel()

@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from blockd.compile.build import Built, Candidate, Content, build
+from blockd.compile.build import Built, build
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.names import key_from_text
 from blockd.orders import parse_document
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.policy import at_time
-from blockd.settings import DomainsFeed, SignedFeed
+from blockd.settings import FEED_TYPES, ListFeed, SignedFeed
 
 NOW = 1_800_000_000  # seconds since the epoch
 MAX_SIZE = 64 * 1024  # bytes
 
 
-def domains(name: str = "national", **keys: object) -> DomainsFeed:
-    return DomainsFeed.model_validate({"name": name, "type": "domains", "path": "/srv/list", "max_size": "64K", **keys})
+def domains(name: str = "national", **keys: object) -> ListFeed:
+    feed = FEED_TYPES["domains"].model_validate(
+        {"name": name, "type": "domains", "path": "/srv/list", "max_size": "64K", **keys}
+    )
+    assert isinstance(feed, ListFeed)
+    return feed
 
 
 def signed(name: str = "ministry", **keys: object) -> SignedFeed:

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blockd.compile.amend import amend
-from blockd.compile.build import Built, Candidate, Content, build
+from blockd.compile.build import Built, build
+from blockd.feeds.candidate import Candidate, Content
 from blockd.formats.rejects import SAMPLES, RejectReport
 from blockd.names import DomainName, key_from_text
 from blockd.names.suffixes import parse_suffixes

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from blockd.compile.build import Candidate, Content, build
+from blockd.compile.build import build
 from blockd.errors import RulesetError
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.orders import Action, Reason, parse_document
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.policy import at_time
 from blockd.ruleset.salts import MAX_SALTS
-from blockd.settings import HostsFeed
+from blockd.settings import FEED_TYPES
 from tests.compile.builder import MAX_SIZE, NOW, Builder, domains, reasons, signed
 
 
@@ -206,7 +207,7 @@ def test_an_allow_feed_beats_every_other(builder: Builder) -> None:
 
 
 def test_a_hosts_feed_covers_names_alone(builder: Builder) -> None:
-    feed = HostsFeed.model_validate({"name": "hosts", "type": "hosts", "path": "/srv/hosts"})
+    feed = FEED_TYPES["hosts"].model_validate({"name": "hosts", "type": "hosts", "path": "/srv/hosts"})
     built = builder.build(Candidate(feed, builder.octets(b"0.0.0.0 a.example b.example\n"), None, 0))
     assert built.header is not None
     assert built.header.names == 2

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from blockd.compile.build import Candidate, Content, fingerprint
-from blockd.settings import AnyFeed
+from blockd.compile.build import fingerprint
+from blockd.feeds.candidate import Candidate, Content
+from blockd.settings import Feed
 from tests.compile.builder import Builder, domains, signed
 
 
@@ -25,7 +26,7 @@ def test_a_ruleset_carries_the_fingerprint_of_what_is_in_it(builder: Builder) ->
 def test_the_fingerprint_changes_with_whatever_changes_a_ruleset(builder: Builder) -> None:
     content, other = builder.content("a.example"), builder.content("b.example")
 
-    def printed(feed: AnyFeed, incoming: Content | None = content, first_seen: int = 0) -> str:
+    def printed(feed: Feed, incoming: Content | None = content, first_seen: int = 0) -> str:
         return fingerprint([Candidate(feed, incoming, None, first_seen)])
 
     same = printed(domains())

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from blockd.compile.build import Candidate
+from blockd.feeds.candidate import Candidate
 from blockd.names import key_from_text
 from blockd.names.suffixes import parse_suffixes
 from blockd.ruleset import Gate
 from blockd.ruleset.guard import Guard
-from blockd.settings import AdblockFeed
+from blockd.settings import FEED_TYPES
 from tests.compile.builder import Builder, domains, reasons, signed
 
 GUARD = Guard.of(
@@ -84,7 +84,7 @@ def test_other_guards_make_another_ruleset(builder: Builder) -> None:
 
 
 def test_an_ad_blockers_rule_for_a_suffix_alone_is_no_rule_for_what_is_under_it(builder: Builder) -> None:
-    feed = AdblockFeed.model_validate({"name": "ads", "type": "adblock", "path": "/srv/ads"})
+    feed = FEED_TYPES["adblock"].model_validate({"name": "ads", "type": "adblock", "path": "/srv/ads"})
     rules = builder.octets(b"||github.io^\n|co.id^\n*.go.id\n||a.example^\n")
     built = builder.build(Candidate(feed, rules, None, 0), gate=GATE)
     assert built.held["ads"].samples == {"public suffix": ["github.io", "go.id"]}

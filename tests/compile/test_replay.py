@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from blockd.compile.build import Candidate
 from blockd.errors import FeedRefused
+from blockd.feeds.candidate import Candidate
 from blockd.ruleset import FeedRecord, Gate
 from blockd.ruleset.gate import GROWTH_FLOOR
 from blockd.ruleset.sizes import Sizes

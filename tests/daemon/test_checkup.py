@@ -71,7 +71,7 @@ class Fake(Machine):
     def cores(self) -> float:
         return self.cores_told
 
-    def descriptors(self, pid: int | None) -> int:  # noqa: ARG002 - the fake has one limit for all
+    def descriptors(self, pid: int | None) -> int:
         return self.descriptors_told
 
     def receive_buffer(self, wanted: int) -> int:
@@ -83,13 +83,13 @@ class Fake(Machine):
     def may_bind(self, port: int) -> bool:
         return port >= self.lowest_port
 
-    def may_become(self, user: str) -> bool | None:  # noqa: ARG002 - the fake has one answer for all
+    def may_become(self, user: str) -> bool | None:
         return self.become
 
     def has_address(self, host: str) -> bool:
         return host in self.addresses
 
-    def attempt(self, address: SocketAddress, kind: socket.SocketKind) -> OSError | None:  # noqa: ARG002
+    def attempt(self, address: SocketAddress, kind: socket.SocketKind) -> OSError | None:
         code = self.errors.get(address.host, 0)
         if not code and not self.may_bind(address.port):
             code = errno.EACCES
@@ -104,13 +104,13 @@ class Fake(Machine):
     def holder(self, inode: int) -> Program | None:
         return list(self.taken.values())[inode]
 
-    def is_writable(self, path: Path) -> bool:  # noqa: ARG002 - the fake has one answer for all
+    def is_writable(self, path: Path) -> bool:
         return self.writable
 
-    def is_readable(self, path: Path) -> bool:  # noqa: ARG002 - the fake has one answer for all
+    def is_readable(self, path: Path) -> bool:
         return self.readable
 
-    def free_space(self, folder: Path) -> int:  # noqa: ARG002 - the fake has one disk
+    def free_space(self, folder: Path) -> int:
         return self.free
 
     def system_upstreams(self) -> list[Upstream]:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from blockd.compile.build import Candidate, Content
 from blockd.errors import FeedRefused
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.detached import ProvedFile, ProvedPage
 from blockd.feeds.detached_signature import MAX_SIGNATURE
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.file import FileSource
-from blockd.feeds.watch import Watch
+from blockd.feeds.kinds import kind_of
+from blockd.feeds.source import FeedSource
 from blockd.feeds.web import WebSource
-from blockd.settings import DomainsFeed, Signature
+from blockd.settings import FEED_TYPES, Feed, Signature
 from tests.compile.builder import Builder
 from tests.feeds.signing import Minisign, rsa_public, rsa_sign
 from tests.feeds.test_detached_signature import COMLOT, needs_data
@@ -247,9 +248,9 @@ def test_a_signature_stands_beside_a_url_with_a_query_or_where_the_config_says(
     assert asyncio.run(run()) is not None
 
 
-def rsa_feed(folder: Path, **place: str) -> DomainsFeed:
+def rsa_feed(folder: Path, **place: str) -> Feed:
     (folder / "key").write_bytes(rsa_public())
-    return DomainsFeed.model_validate(
+    return FEED_TYPES["domains"].model_validate(
         {
             "name": "national",
             "type": "domains",
@@ -259,14 +260,20 @@ def rsa_feed(folder: Path, **place: str) -> DomainsFeed:
     )
 
 
+def source_of(feed: Feed, folder: Path, validators: Validators) -> FeedSource:
+    return kind_of(feed).source(feed, folder, validators)
+
+
 def test_a_feed_with_a_signature_is_watched_by_path(tmp_path: Path) -> None:
     (tmp_path / "list").write_bytes(OLD)
     (tmp_path / "list.sign").write_bytes(rsa_sign(NEW))
-    watch = Watch(rsa_feed(tmp_path, path=str(tmp_path / "list")), tmp_path / "state", Validators())
+    source = kind_of(rsa_feed(tmp_path, path=str(tmp_path / "list"))).source(
+        rsa_feed(tmp_path, path=str(tmp_path / "list")), tmp_path / "state", Validators()
+    )
     with pytest.raises(FeedRefused, match="no valid signature"):
-        asyncio.run(watch.look())
+        asyncio.run(source.poll())
     (tmp_path / "list.sign").write_bytes(rsa_sign(OLD))
-    fetched = asyncio.run(watch.look())
+    fetched = asyncio.run(source.poll())
     assert fetched is not None
     assert fetched.path.read_bytes() == OLD
 
@@ -274,14 +281,18 @@ def test_a_feed_with_a_signature_is_watched_by_path(tmp_path: Path) -> None:
 def test_a_feed_with_a_signature_is_watched_by_url(tmp_path: Path) -> None:
     async def run() -> Fetched | None:
         async with server(Site(list=OLD, list_sign=rsa_sign(OLD))) as url:
-            return await Watch(rsa_feed(tmp_path, url=f"{url}/list"), tmp_path / "state", Validators()).look()
+            return (
+                await kind_of(rsa_feed(tmp_path, url=f"{url}/list"))
+                .source(rsa_feed(tmp_path, url=f"{url}/list"), tmp_path / "state", Validators())
+                .poll()
+            )
 
     assert asyncio.run(run()) is not None
 
 
 @needs_data
 def test_the_swiss_list_is_a_feed_from_file_to_ruleset(tmp_path: Path) -> None:
-    feed = DomainsFeed.model_validate(
+    feed = FEED_TYPES["domains"].model_validate(
         {
             "name": "comlot",
             "type": "domains",
@@ -291,13 +302,13 @@ def test_the_swiss_list_is_a_feed_from_file_to_ruleset(tmp_path: Path) -> None:
         }
     )
     builds = Builder(tmp_path)
-    watch = Watch(feed, tmp_path / "state", Validators())
+    source = source_of(feed, tmp_path / "state", Validators())
     accepted: Content | None = None
     for version, names in (("20190903", 65), ("20191008", 82), ("20191126", 88), ("20200317", 101)):
         for suffix in ("", ".sign"):
             content = (COMLOT / f"comlot_blacklist_{version}.txt{suffix}").read_bytes()
             (tmp_path / f"comlot_blacklist.txt{suffix}").write_bytes(content)
-        fetched = asyncio.run(watch.look())
+        fetched = asyncio.run(source.poll())
         assert fetched is not None
         kept = fetched.path.replace(tmp_path / version)
         built = builds.build(Candidate(feed, Content(kept, fetched.digest), accepted, 0))
@@ -311,7 +322,7 @@ def test_the_swiss_list_is_a_feed_from_file_to_ruleset(tmp_path: Path) -> None:
     for suffix in ("", ".sign"):
         content = (COMLOT / f"comlot_blacklist_20190701.txt{suffix}").read_bytes()
         (tmp_path / f"comlot_blacklist.txt{suffix}").write_bytes(content)
-    fetched = asyncio.run(watch.look())
+    fetched = asyncio.run(source.poll())
     assert fetched is not None
     built = builds.build(Candidate(feed, Content(fetched.path, fetched.digest), accepted, 0))
     assert built.refused["comlot"].reason == "empty"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from blockd.compile.build import Candidate
+from blockd.feeds.candidate import Candidate
 from blockd.names import key_from_text
 from blockd.orders import Action, Verdict
 from blockd.ruleset import Ruleset

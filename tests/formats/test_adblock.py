@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from blockd.compile.build import Candidate
 from blockd.errors import FeedRefused
+from blockd.feeds.candidate import Candidate
 from blockd.formats import adblock
 from blockd.formats.adblock import UNKEPT, read_adblock
 from blockd.formats.rejects import RejectReport
@@ -16,7 +16,7 @@ from blockd.names import DomainName, key_from_text
 from blockd.orders import Scope
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.policy import at_time
-from blockd.settings import AdblockFeed
+from blockd.settings import FEED_TYPES, Feed
 from tests.compile.builder import NOW, Builder, domains, reasons
 
 BOTH, EXACT, SUBDOMAINS = Scope.BOTH, Scope.EXACT, Scope.SUBDOMAINS
@@ -29,8 +29,10 @@ def read(*lines: str) -> tuple[dict[str, Scope], RejectReport]:
     return {DomainName(key).text: scope for key, scope in listed.items()}, rejects
 
 
-def feed(name: str = "ads", **keys: object) -> AdblockFeed:
-    return AdblockFeed.model_validate({"name": name, "type": "adblock", "path": "/srv/list", "max_size": "64K", **keys})
+def feed(name: str = "ads", **keys: object) -> Feed:
+    return FEED_TYPES["adblock"].model_validate(
+        {"name": name, "type": "adblock", "path": "/srv/list", "max_size": "64K", **keys}
+    )
 
 
 def test_rules_and_hosts_lines_are_read_with_what_they_cover() -> None:

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from blockd.compile.build import Candidate
 from blockd.errors import FeedRefused
+from blockd.feeds.candidate import Candidate
 from blockd.formats.blocks import read_blocks
-from blockd.formats.domains import add_domains, read_domains, read_names
-from blockd.formats.reading import DomainLines
+from blockd.formats.domains import DomainLines, add_domains, read_domains, read_names
 from blockd.formats.rejects import RejectReport
 from blockd.names import DomainName
 from blockd.orders import Scope

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 
 from blockd.formats import find_line as find
+from blockd.formats.domains import Domains
 from blockd.formats.find_line import Line, find_in_names, find_line
-from blockd.formats.reading import Kind
+from blockd.formats.text_formats import format_named
 from blockd.names import key_from_text
 
 MAX_SIZE = 1 << 20
 
 
-def found(tmp_path: Path, content: str | bytes, name: str, kind: Kind = "domains") -> Line | None:
+def found(tmp_path: Path, content: str | bytes, name: str, kind: str = "domains") -> Line | None:
     path = tmp_path / "list"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return find_line(kind, path, key_from_text(name), MAX_SIZE)
+    return find_line(format_named(kind), path, key_from_text(name), MAX_SIZE)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_line_of_an_archive_is_found(tmp_path: Path) -> None:
 def test_line_far_into_a_list_of_several_blocks_is_found(tmp_path: Path) -> None:
     path = tmp_path / "list"
     path.write_bytes(b"".join(b"host-%07d.example\n" % number for number in range(200_000)))
-    assert find_line("domains", path, key_from_text("host-0199999.example"), 64 << 20) == Line(
+    assert find_line(Domains(), path, key_from_text("host-0199999.example"), 64 << 20) == Line(
         200_000, "host-0199999.example"
     )
 
@@ -84,7 +85,7 @@ def test_what_is_no_list_names_nothing(tmp_path: Path, content: bytes) -> None:
 
 
 def test_list_that_is_gone_names_nothing(tmp_path: Path) -> None:
-    assert find_line("domains", tmp_path / "absent", key_from_text("b.example"), MAX_SIZE) is None
+    assert find_line(Domains(), tmp_path / "absent", key_from_text("b.example"), MAX_SIZE) is None
 
 
 def ordered(tmp_path: Path, content: bytes, name: str) -> Line | None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from blockd.formats.reading import read_list
+from blockd.formats.domains import Domains
 from blockd.formats.rejects import RejectReport
+from blockd.formats.text_format import read_list
 from blockd.names import DomainName
 from blockd.publish.list_orders import ListNews
 
@@ -33,7 +34,7 @@ class FakeNameFiles:
     def renew(
         self, role: str, identifier: str, names: Path, accept: Callable[[ListNews], None] | None = None
     ) -> dict[str, object]:
-        new = sorted({DomainName(key).text for key in read_list("domains", names, RejectReport(), 1 << 20)})
+        new = sorted({DomainName(key).text for key in read_list(Domains(), names, RejectReport(), 1 << 20)})
         old = self.texts.get((role, identifier), [])
         added, removed = set(new) - set(old), set(old) - set(new)
         text = "".join(f"{name}\n" for name in new).encode()

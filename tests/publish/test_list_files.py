@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from blockd.errors import PublishError
 from blockd.feeds.signed.list_texts import NameLists
-from blockd.formats.reading import read_list
+from blockd.formats.domains import Domains
 from blockd.formats.rejects import RejectReport
+from blockd.formats.text_format import read_list
 from blockd.names import DomainName
 from blockd.orders import NameList
 from blockd.orders.covered import covered
@@ -256,7 +257,7 @@ def test_a_node_that_has_any_text_of_the_chain_never_fetches_a_base(
 
 def read_plainly(source: Path) -> set[bytes]:
     rejects = RejectReport()
-    return {DomainName(key).text.encode() for key in read_list("domains", source, rejects, 1 << 30)}
+    return {DomainName(key).text.encode() for key in read_list(Domains(), source, rejects, 1 << 30)}
 
 
 def real_story(story: Story, source: Path, changes: int) -> None:
@@ -274,7 +275,7 @@ def real_story(story: Story, source: Path, changes: int) -> None:
     story.fetched = 0
     assert story.bring(second) == text_of(names)
     rejects = RejectReport()
-    compiled = sum(1 for _ in read_list("domains", story.node / f"{second.last.sha256}.txt", rejects, 1 << 30))
+    compiled = sum(1 for _ in read_list(Domains(), story.node / f"{second.last.sha256}.txt", rejects, 1 << 30))
     assert (compiled, rejects.rejected, rejects.lines) == (second.last.count, 0, second.last.count)
     assert story.fetched == story.files.report.octets < 1_000_000
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.errors import PublishError
-from blockd.formats.reading import read_list
+from blockd.formats.domains import Domains
 from blockd.formats.rejects import RejectReport
+from blockd.formats.text_format import read_list
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Scope
 from blockd.publish import list_orders
@@ -64,9 +65,9 @@ def test_what_is_left_out_is_left_out_in_whatever_shape(lines: list[tuple[str, s
         path = Path(folder) / "list"
         path.write_bytes(gzip.compress(content, mtime=0) if packed else content)
         whole, left = RejectReport(), RejectReport()
-        names = list(read_list("domains", path, whole, 1 << 20))
+        names = list(read_list(Domains(), path, whole, 1 << 20))
         with without(path, unfit) as kept:
-            assert list(read_list("domains", kept, left, 1 << 20)) == [key for key in names if key not in unfit]
+            assert list(read_list(Domains(), kept, left, 1 << 20)) == [key for key in names if key not in unfit]
     assert whole.counts == left.counts
 
 
@@ -76,7 +77,7 @@ def test_a_whole_public_suffix_list_is_looked_through_in_full(tmp_path: Path) ->
     names = {DomainName(key).text for key in guard.marks} | {f"any.{DomainName(key).text}" for key in guard.wild if key}
     path.write_text("".join(f"{name}\n" for name in sorted(names) if "." in name))
     looked = look_through(path, guard, Action.SINKHOLE, Scope.BOTH)
-    keys = set(read_list("domains", path, RejectReport(), 1 << 20))
+    keys = set(read_list(Domains(), path, RejectReport(), 1 << 20))
     assert looked.unfit == {key for key in keys if guard.reason(key, Scope.BOTH, Action.SINKHOLE)}
     assert len(looked.unfit) > 5_000
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from blockd.formats.reading import read_list
+from blockd.formats.domains import Domains
 from blockd.formats.rejects import RejectReport
+from blockd.formats.text_format import read_list
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Reason, Scope
 from blockd.ruleset import FeedInput, Listing, Ruleset, compile_ruleset
@@ -24,7 +25,7 @@ SAMPLE = 1_000  # names looked up
 def compile_list(source: Path, path: Path) -> list[bytes]:
     """Compile a list; give SAMPLE of its names' keys, spread over the whole."""
     rejects, subject = RejectReport(), order("national")
-    keys = list(read_list("domains", source, rejects, 10**9))
+    keys = list(read_list(Domains(), source, rejects, 10**9))
     inputs = FeedInput(
         "national",
         "domains",

@@ -8,7 +8,7 @@ from blockd.errors import ConfigError
 from blockd.orders import Action, Mandate, Scope, State, state_at
 from blockd.orders.document import order_to_json, parse_order
 from blockd.orders.repository import MAX_AUTHORITIES
-from blockd.settings import DomainsFeed, HostsFeed, ListFeed, SignedFeed, load
+from blockd.settings import ListFeed, SignedFeed, load
 
 
 def feed_of(tmp_path: Path, text: str) -> ListFeed:
@@ -59,9 +59,8 @@ def test_file_is_looked_at_more_often_than_a_url(tmp_path: Path) -> None:
 def test_scope_is_both_for_domains_and_exact_for_hosts(tmp_path: Path) -> None:
     domains = feed_of(tmp_path, "name: a, type: domains, path: a")
     hosts = feed_of(tmp_path, "name: a, type: hosts, path: a")
-    assert isinstance(domains, DomainsFeed)
-    assert isinstance(hosts, HostsFeed)
-    assert (domains.scope, hosts.scope) == (Scope.BOTH, Scope.EXACT)
+    assert (domains.type, hosts.type) == ("domains", "hosts")
+    assert (domains.covers, hosts.covers) == (Scope.BOTH, Scope.EXACT)
 
 
 def test_signature_stands_beside_its_list_unless_it_is_said_where(tmp_path: Path) -> None:
@@ -75,8 +74,8 @@ def test_signature_stands_beside_its_list_unless_it_is_said_where(tmp_path: Path
 
 
 def test_source_is_the_path_or_the_url(tmp_path: Path) -> None:
-    assert feed_of(tmp_path, "name: a, type: hosts, path: a").source == tmp_path.resolve() / "a"
-    assert feed_of(tmp_path, "name: a, type: hosts, url: 'http://a.example/'").source == "http://a.example/"
+    assert feed_of(tmp_path, "name: a, type: hosts, path: a").place == str(tmp_path.resolve() / "a")
+    assert feed_of(tmp_path, "name: a, type: hosts, url: 'http://a.example/'").place == "http://a.example/"
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.errors import AuditError
-from blockd.settings import Settings, SignedFeed
+from blockd.settings import Settings
 
 
 def roots_of(settings: Settings) -> dict[str, list[bytes]]:
     """Give the root of trust of each signed feed of a config, those that can be read."""
     found: dict[str, list[bytes]] = {}
     for feed in settings.feeds:
-        if isinstance(feed, SignedFeed) and feed.root.is_file():
-            found[feed.name] = [read(feed.root, MAX_ROOT)]
+        root = feed.root_of_trust
+        if root is not None and root.is_file():
+            found[feed.name] = [read(root, MAX_ROOT)]
     return found
 
 

@@ -25,7 +25,7 @@ from blockd.metrics.collector import Change, EnforcementTimes
 from blockd.orders.document import time_text
 from blockd.orders.moment import moment_text
 from blockd.ruleset import Enforced
-from blockd.settings import AnyFeed, SignedFeed, TextFeed
+from blockd.settings import Feed
 
 MAX_TURNS = 20_000  # orders recorded of one version: two of the largest repositories
 REFUSALS = 60  # records of one feed's refusals in an hour: whoever sends others each time cannot fill the disk
@@ -45,12 +45,12 @@ class _Refusals:
 class Accounts:
     """Gives account to `log` of what is enforced of `feeds`; `clock` gives seconds since the epoch."""
 
-    def __init__(self, log: AuditLog, feeds: Sequence[AnyFeed], clock: Callable[[], float]) -> None:
+    def __init__(self, log: AuditLog, feeds: Sequence[Feed], clock: Callable[[], float]) -> None:
         self.log = log
         self.times: dict[Change, EnforcementTimes] = {"imposed": EnforcementTimes(), "lifted": EnforcementTimes()}
         self._clock = clock
-        self._lists = {feed.name for feed in feeds if isinstance(feed, TextFeed)}
-        self._roots = {feed.name: feed.root for feed in feeds if isinstance(feed, SignedFeed)}
+        self._lists = {feed.name for feed in feeds if feed.is_text}
+        self._roots = {feed.name: root for feed in feeds if (root := feed.root_of_trust) is not None}
         self._known: dict[tuple[str, str], str] = {}
         self._since: dict[tuple[str, str], str] = {}  # since when an order has been in force here
         self._proofs: dict[tuple[str, str], Mapping[str, Any]] = {}  # by feed and digest of its content

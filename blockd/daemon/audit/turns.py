@@ -15,7 +15,7 @@ from blockd.metrics.collector import Change
 from blockd.orders import Order, State
 from blockd.ruleset import Catalogue
 from blockd.ruleset.catalogue import OrderRecord
-from blockd.ruleset.tiers import ZONE_TYPES
+from blockd.settings import ZONE_TYPES
 
 GONE = "gone"  # the state of an order that its feed lists no more
 

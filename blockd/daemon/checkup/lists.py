@@ -6,15 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from blockd.daemon.checkup.finding import Case, Finding, bad, ok, warning
-from blockd.errors import FeedRefused
+from blockd.feeds.kinds import kind_of
 from blockd.feeds.signed.limits import MAX_METADATA
-from blockd.feeds.transfer.keys import read_key
 from blockd.orders.document import time_from_text, time_text
 from blockd.orders.repository import ROOT_FILE
-from blockd.settings import SignedFeed, TextFeed, TransferFeed
 
 ROOT_IS_NEAR = 30 * 86_400  # seconds: a new root needs people to meet
 LIST_IS_NEAR = 86_400  # seconds: signatures last a week, and an authority that signs on time never lets it come so near
@@ -26,28 +23,16 @@ def feeds(case: Case) -> Iterator[Finding]:
     if not case.settings.feeds:
         yield warning("no feed is configured: nothing is blocked", "Add one to `feeds`.")
     for feed in case.settings.feeds:
-        if isinstance(feed, TransferFeed):
-            yield _transfer(feed)
-            continue
-        if (
-            isinstance(feed, TextFeed)
-            and feed.signature is not None
-            and not case.machine.is_readable(feed.signature.key)
-        ):
+        key, place, weakness = feed.public_key, feed.local_path, kind_of(feed).weakness(feed)
+        if key is not None and not case.machine.is_readable(key):
             yield bad(
-                f"feed {feed.name}: the key {feed.signature.key} cannot be read; nothing of the list is taken",
+                f"feed {feed.name}: the key {key} cannot be read; nothing of the list is taken",
                 "Put the public key there, and let the user that blockd runs as read it.",
             )
-        place = feed.path if isinstance(feed, TextFeed) else _folder(feed.url)
-        if place is None:
-            url = str(feed.url)
-            if isinstance(feed, TextFeed) and feed.signature is None and url.startswith("http:"):
-                yield warning(
-                    f"feed {feed.name} comes by plain http: whoever is on the way can change the list",
-                    "Use https, or a signed feed.",
-                )
-            else:
-                yield ok(f"feed {feed.name} is fetched from {urlsplit(url).netloc}; `blockd check` tries it")
+        if weakness is not None:
+            yield (bad if weakness.is_fatal else warning)(f"feed {feed.name} {weakness.sentence}", weakness.advice)
+        elif place is None:
+            yield ok(f"feed {feed.name} is fetched from {feed.fetched_from}; `blockd check` tries it")
         elif not place.exists():
             yield bad(f"feed {feed.name}: {place} is not there", "Put the list there, or correct the feed's place.")
         elif not case.machine.is_readable(place):
@@ -56,84 +41,64 @@ def feeds(case: Case) -> Iterator[Finding]:
             yield ok(f"feed {feed.name}: {place} can be read")
 
 
-def _transfer(feed: TransferFeed) -> Finding:
-    """Whether a zone's transfers are signed, and their secret can be used."""
-    primaries = ", ".join(primary.text for primary in feed.primary)
-    if feed.tsig is None:
-        return warning(
-            f"feed {feed.name} comes from {primaries} unsigned: whoever is on the way can change the zone",
-            "Agree on a TSIG key with the primary's operator, and name it in the feed's `tsig`.",
-        )
-    try:
-        read_key(feed.tsig)
-    except FeedRefused as refused:
-        return bad(f"feed {feed.name}: {refused}", "No transfer is taken until then.")
-    return ok(f"feed {feed.name} is transferred from {primaries}, signed; `blockd check` tries it")
-
-
 def roots(case: Case) -> Iterator[Finding]:
     """Whether the roots of trust can be read, and last."""
     if not _signed(case):
         yield ok("no feed is signed")
-    for feed in _signed(case):
+    for name, root in _signed(case):
         try:
-            given = _metadata(feed.root)
+            given = _metadata(root)
             if given.get("_type") != "root":
                 raise ValueError("it is no root of trust")
-            newest = _newest_root(_trusted_folder(case, feed))
+            newest = _newest_root(_trusted_folder(case, name))
             expires = time_from_text(str((_metadata(newest) if newest else given)["expires"]))
         except (OSError, ValueError, LookupError, TypeError) as error:
             yield bad(
-                f"feed {feed.name}: {feed.root} cannot be used: {error}",
+                f"feed {name}: {root} cannot be used: {error}",
                 "Get root.json from the authority, by a way that you trust.",
             )
             continue
         left = expires - case.machine.now()
         advice = "Ask the authority for a new root."
         if left <= 0 and newest:
-            yield bad(f"feed {feed.name}: its root has expired on {time_text(expires)}; no update is taken", advice)
+            yield bad(f"feed {name}: its root has expired on {time_text(expires)}; no update is taken", advice)
         elif left <= ROOT_IS_NEAR:
             verb = "has expired" if left <= 0 else "expires"
-            found = f"feed {feed.name}: its root {verb} on {time_text(expires)}"
+            found = f"feed {name}: its root {verb} on {time_text(expires)}"
             yield warning(f"{found}; without a newer one no update is taken from then on", advice)
         else:
-            yield ok(f"feed {feed.name}: its root lasts until {time_text(expires)}")
+            yield ok(f"feed {name}: its root lasts until {time_text(expires)}")
 
 
 def signatures(case: Case) -> Iterator[Finding]:
     """Whether what signed feeds gave last is signed for long enough."""
     if not _signed(case):
         yield ok("no feed is signed")
-    for feed in _signed(case):
-        folder = _trusted_folder(case, feed)
+    for name, _ in _signed(case):
+        folder = _trusted_folder(case, name)
         try:
-            expires = min(time_from_text(str(_metadata(folder / name)["expires"])) for name in _TRUSTED)
+            expires = min(time_from_text(str(_metadata(folder / file)["expires"])) for file in _TRUSTED)
         except FileNotFoundError:
-            yield ok(f"feed {feed.name} has given nothing yet")
+            yield ok(f"feed {name} has given nothing yet")
             continue
         left = expires - case.machine.now()
         advice = "Tell the authority to sign and publish; what it gave before stays in force."
         if left <= 0:
-            yield bad(f"feed {feed.name}: what it gave last has expired on {time_text(expires)}", advice)
+            yield bad(f"feed {name}: what it gave last has expired on {time_text(expires)}", advice)
         elif left <= LIST_IS_NEAR:
-            yield warning(f"feed {feed.name}: what it gave last expires on {time_text(expires)}", advice)
+            yield warning(f"feed {name}: what it gave last expires on {time_text(expires)}", advice)
         else:
-            yield ok(f"feed {feed.name}: what it gave last is valid until {time_text(expires)}")
+            yield ok(f"feed {name}: what it gave last is valid until {time_text(expires)}")
 
 
-def _signed(case: Case) -> list[SignedFeed]:
-    return [feed for feed in case.settings.feeds if isinstance(feed, SignedFeed)]
+def _signed(case: Case) -> list[tuple[str, Path]]:
+    """The signed feeds by name, each with its root of trust."""
+    return [(feed.name, root) for feed in case.settings.feeds if (root := feed.root_of_trust) is not None]
 
 
-def _folder(url: str) -> Path | None:
-    """Give the folder of a file URL; None where the repository is elsewhere."""
-    parts = urlsplit(url)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
-
-
-def _trusted_folder(case: Case, feed: SignedFeed) -> Path:
+def _trusted_folder(case: Case, feed: str) -> Path:
     """Give the folder in which `blockd.feeds.signed.repository` keeps what it trusts."""
-    return case.settings.state_dir / "feeds" / feed.name / "trusted"
+    return case.settings.state_dir / "feeds" / feed / "trusted"
 
 
 def _newest_root(trusted: Path) -> Path | None:

@@ -6,15 +6,12 @@ of `allow` orders, so that an override is compiled, shown and ended on the secon
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from blockd.errors import BadName, BadOrder, CommandError, FeedRefused
-from blockd.feeds.fetched import ACCEPTED, INCOMING, Fetched
-from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope
 from blockd.orders.document import fit_text, order_to_json, parse_order, time_text
@@ -151,8 +148,8 @@ def _line(text: str, what: str) -> str:
 
 def read_overrides(path: Path) -> tuple[Override, ...]:
     """Read the file; a missing one has none. Raises FeedRefused where it is damaged."""
-    octets = _octets(path)
-    return () if octets is None else _parsed(octets, path)
+    octets = read_octets(path)
+    return () if octets is None else overrides_from(octets, path)
 
 
 def write_overrides(path: Path, overrides: Sequence[Override]) -> None:
@@ -161,58 +158,32 @@ def write_overrides(path: Path, overrides: Sequence[Override]) -> None:
     replace_file(path, json.dumps(told, indent=1).encode() + b"\n")
 
 
-class OverridesFile:
-    """The feed's source: the file at `path`, looked at for what is new in it. `folder` is the feed's own."""
-
-    def __init__(self, path: Path, folder: Path) -> None:
-        self._path = path
-        self._folder = folder
-        self._digest = ""
-
-    def look(self) -> Fetched | None:
-        """Give a new content as a bundle in the folder; None where there is nothing new. Raises FeedRefused."""
-        octets = _octets(self._path)
-        if octets is None:
-            if (self._folder / ACCEPTED).exists():
-                raise FeedRefused("missing", f"{self._path} is gone. {_STAYS}")
-            return None
-        digest = hashlib.sha256(octets).hexdigest()
-        if digest == self._digest:
-            return None
-        overrides = _parsed(octets, self._path)
-        documents = tuple(override.document() for override in overrides)
-        bundle = self._folder / INCOMING
-        write_bundle(SignedVersion(0, 0, 0, documents, digest), bundle)
-        self._digest = digest
-        changed = max((max(one.created, one.ended or 0) for one in overrides), default=0)
-        published = self._path.stat().st_mtime
-        return Fetched(bundle, digest, changed or None, published=published, evidence={FILE: octets})
-
-
-_STAYS = (
+STAYS = (
     "What was accepted of it stays in force. Put the file back from a backup, or begin anew without any override: "
     "remove the file, and add again what is still needed."
 )
 
 
-def _octets(path: Path) -> bytes | None:
+def read_octets(path: Path) -> bytes | None:
+    """Return the file's content, None if there is no file; raises FeedRefused if it cannot be read."""
     try:
         with path.open("rb") as file:
             octets = file.read(MAX_FILE + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise FeedRefused("missing", f"The overrides in {path} cannot be read: {error.strerror}. {_STAYS}") from error
+        raise FeedRefused("missing", f"The overrides in {path} cannot be read: {error.strerror}. {STAYS}") from error
     if len(octets) > MAX_FILE:
-        raise FeedRefused("too large", f"The file of overrides {path} is larger than {MAX_FILE >> 20} MiB. {_STAYS}")
+        raise FeedRefused("too large", f"The file of overrides {path} is larger than {MAX_FILE >> 20} MiB. {STAYS}")
     return octets
 
 
-def _parsed(octets: bytes, path: Path) -> tuple[Override, ...]:
+def overrides_from(octets: bytes, path: Path) -> tuple[Override, ...]:
+    """Return what the content of the file at `path` says; raises FeedRefused if it is damaged."""
     try:
         return parse_overrides(octets)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, BadOrder, BadName) as error:
-        raise FeedRefused("format", f"The file of overrides {path} is damaged: {error}. {_STAYS}") from error
+        raise FeedRefused("format", f"The file of overrides {path} is damaged: {error}. {STAYS}") from error
 
 
 def parse_overrides(octets: bytes) -> tuple[Override, ...]:

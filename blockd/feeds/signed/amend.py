@@ -1,50 +1,38 @@
 """What a signed repository has more or less than the version before, for a ruleset in force.
 
 Orders are compared by their ids. One that is the same but for its texts and dates costs no look at its names. While
-entries are changed an order that comes has an index behind all others, and one that goes keeps its own; at the end
-`ranked_anew` gives all of them the indices that compiling would.
+entries are changed an order that comes has an index behind all others, and one that goes keeps its own;
+`blockd.compile.amend` then gives all of them the indices that compiling would.
 """
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from blockd.compile.build import Candidate, Content
 from blockd.errors import BadOrder, FeedRefused, RulesetError
+from blockd.feeds.amendment import NEWS, Amending, Amendment
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.signed.bundle import read_content, read_document
 from blockd.feeds.signed.list_lines import NamedLines, check_digest, check_size
 from blockd.feeds.signed.list_texts import text_path
-from blockd.feeds.transfer.amend import NEWS
 from blockd.formats.body import open_regular
 from blockd.formats.changes import MAX_CHANGED, list_changes
 from blockd.formats.rejects import RejectReport
 from blockd.names import MAX_LABEL
 from blockd.orders import ListStep, Order, OrderDocument
-from blockd.ruleset import Catalogue, Gate, OrderRecord
-from blockd.ruleset.amender import Amender
+from blockd.ruleset import OrderRecord
 from blockd.ruleset.catalogue import FeedRecord, rank
-from blockd.ruleset.claims import ClaimSets
-from blockd.ruleset.format import MAX_ORDERS
 from blockd.ruleset.guard import Guard
 from blockd.ruleset.held import HeldReport
-from blockd.settings import AnyFeed, OverridesFeed, SignedFeed
+from blockd.settings import Feed
 
 _Scopes = dict[bytes, tuple[int, int]]
 """By key, the scope that an order has for it and the one that it gets; 0 for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class AmendedOrders:
-    """What becomes of the catalogue: orders that are `gone` keep their places in it, new ones stand behind all."""
-
-    catalogue: Catalogue
-    gone: frozenset[int]
-    news: tuple[bytes, ...]  # some keys of names that came or went
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,67 +58,36 @@ class _Version:
         return None if known is None else read_document(known, identifier)
 
 
-def amend_signed(
-    candidate: Candidate, catalogue: Catalogue, amender: Amender, held: HeldReport, gate: Gate
-) -> AmendedOrders | None:
-    """Amend the entries of a feed's orders, and `held`; give what comes of it, None where it must be compiled.
+def amend_signed(feed: Feed, candidate: Candidate, amending: Amending) -> Amendment | None:
+    """Amend the entries of a feed's orders, and what is told of them; None if they must be compiled.
 
-    Raises RulesetError where the ruleset does not hold what it should, and FeedRefused as the gate does, or where
-    a bundle or a list cannot be used.
+    Raises RulesetError if the ruleset does not hold what it should, and FeedRefused as the gate does, or if a bundle
+    or a list cannot be used.
     """
-    assert isinstance(candidate.feed, SignedFeed | OverridesFeed)  # noqa: S101 - `amend` has looked
-    assert candidate.incoming is not None  # noqa: S101
+    assert candidate.incoming is not None  # noqa: S101 - it has news
     try:
         new = _Version.read(candidate.incoming)
         if candidate.accepted is None:  # it gives something for the first time
-            old, catalogue = _Version(new.folder, "", {}), _with_feed(catalogue, candidate.feed)
+            old, amending = _Version(new.folder, "", {}), _with_feed(amending, feed)
         else:
             old = _Version.read(candidate.accepted)
-        return _amended(candidate, old, new, catalogue, amender, held, gate)
+        return _amended(feed, candidate.incoming, old, new, amending)
     except (ValueError, TypeError, KeyError, BadOrder):
         return None
 
 
-def _with_feed(catalogue: Catalogue, feed: AnyFeed) -> Catalogue:
-    """Give the catalogue with a feed that it does not have yet, in the place that compiling would give it."""
+def _with_feed(amending: Amending, feed: Feed) -> Amending:
+    """Return the catalogue with a feed that it does not have yet, in the place that compiling would give it."""
+    catalogue = amending.catalogue
     if any(record.name == feed.name for record in catalogue.feeds):
         raise RulesetError(f"the ruleset has the feed {feed.name} already")
     record = FeedRecord(feed.name, feed.type, feed.priority, 0, "")
     feeds = sorted((*catalogue.feeds, record), key=lambda record: (record.priority, record.name))
-    return replace(catalogue, feeds=tuple(feeds))
+    return replace(amending, catalogue=replace(catalogue, feeds=tuple(feeds)))
 
 
-def ranked_anew(catalogue: Catalogue, gone: Set[int], feeds: Sequence[AnyFeed], claims: ClaimSets) -> Catalogue:
-    """Take the orders that are `gone` out, and give the others the places that compiling `feeds` would give them.
-
-    `claims` are changed accordingly. Raises RulesetError where that cannot be.
-    """
-    places = {feed.name: (place, feed.priority) for place, feed in enumerate(feeds)}
-
-    def key(index: int) -> tuple[tuple[int, int, int, str], int]:
-        place, priority = places[catalogue.orders[index].feed]
-        return rank(catalogue.orders[index].order, priority), place
-
-    order = sorted((index for index in range(len(catalogue.orders)) if index not in gone), key=key)
-    if not 0 < len(order) <= MAX_ORDERS:
-        raise RulesetError(f"there are none or more than {MAX_ORDERS} orders")
-    if order == list(range(len(catalogue.orders))):
-        return catalogue
-    claims.renumber({index: place for place, index in enumerate(order)})
-    return replace(catalogue, orders=tuple(catalogue.orders[index] for index in order))
-
-
-def _amended(
-    candidate: Candidate,
-    old: _Version,
-    new: _Version,
-    catalogue: Catalogue,
-    amender: Amender,
-    held: HeldReport,
-    gate: Gate,
-) -> AmendedOrders | None:
-    feed, content = candidate.feed, candidate.incoming
-    assert content is not None  # noqa: S101 - `amend_signed` has looked
+def _amended(feed: Feed, content: Content, old: _Version, new: _Version, amending: Amending) -> Amendment | None:
+    catalogue, amender, gate = amending.catalogue, amending.amender, amending.gate
     index_of = {record.order.id: index for index, record in enumerate(catalogue.orders) if record.feed == feed.name}
     if index_of.keys() != old.documents.keys():
         return None
@@ -154,7 +111,7 @@ def _amended(
             touched.setdefault(key, {})[index_of[identifier]] = change
     gone = frozenset(index for identifier, index in index_of.items() if identifier not in new.documents)
     after = {index: orders[index].order for index in index_of.values() if index not in gone}
-    reasons = _Reasons(gate.guard, held, before, after)
+    reasons = _Reasons(gate.guard, amending.held, before, after)
     if not reasons.can_tell():
         return None
     names = {index: orders[index].names for index in index_of.values()}
@@ -174,7 +131,7 @@ def _amended(
     feeds[at] = replace(feeds[at], names=feed_names, digest=content.digest, version=new.number)
     gate.check(feeds[at], None)  # as `build` judges what is signed
     news = tuple(islice((key for key in touched if key[0] <= MAX_LABEL), 2 * NEWS))
-    return AmendedOrders(replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), gone, news)
+    return Amendment(replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), news, gone=gone)
 
 
 def _scopes(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blockd.errors import FeedRefused
 from blockd.formats.body import open_regular
-from blockd.formats.reading import DomainLines
+from blockd.formats.domains import DomainLines
 from blockd.formats.rejects import RejectReport
 from blockd.formats.taking import LineTaker
 from blockd.orders import ListStep

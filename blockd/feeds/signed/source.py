@@ -11,32 +11,33 @@ from blockd.feeds.signed.bundle import AuthorityVersion, write_bundle
 from blockd.feeds.signed.list_texts import LISTS, NameLists
 from blockd.feeds.signed.mirrors import Mirrors
 from blockd.feeds.signed.repository import SignedRepository
+from blockd.feeds.source import FeedSource
 from blockd.settings import SignedFeed
 
 
-class SignedSource:
-    """The repository of `feed`, with `folder` of its own on disk.
-
-    `expires` is when what was seen last expires, in seconds since the epoch, None before anything was; `authorities`
-    are those that it delegates to; `mirrors` are its places and why they are refused, where there is more than one.
-    """
+class SignedSource(FeedSource):
+    """The repository of `feed`, with all its places."""
 
     def __init__(self, feed: SignedFeed, folder: Path) -> None:
-        self.expires: int | None = None
-        self.authorities: tuple[AuthorityVersion, ...] = ()
+        super().__init__(feed, folder)
         self._feed = feed
-        self._folder = folder
+        self._authorities: tuple[AuthorityVersion, ...] = ()
         self._repository: SignedRepository | None = None
         self._mirrors: Mirrors | None = None
         self._digest = ""
 
     @property
+    def authorities(self) -> tuple[AuthorityVersion, ...]:
+        """Those that the repository delegates to, and what each has given."""
+        return self._authorities
+
+    @property
     def mirrors(self) -> list[dict[str, object]]:
-        """Give them as plain values: `url`, `leads`, `reason` and `refusal`."""
+        """Its places, if there are several, as plain values: `url`, `leads`, `reason` and `refusal`."""
         return self._mirrors.to_json() if self._mirrors is not None and self._feed.mirrors else []
 
-    async def look(self) -> Fetched | None:
-        """Give new content in the folder as `incoming`, or None where there is none. Raises FeedRefused."""
+    async def poll(self) -> Fetched | None:
+        """Return new content, or None if there is none; raises FeedRefused."""
         return await asyncio.to_thread(self._fetch)
 
     def _fetch(self) -> Fetched | None:
@@ -45,15 +46,13 @@ class SignedSource:
                 root = self._feed.root.read_bytes()
             except OSError as error:
                 raise FeedRefused("missing", f"The root of trust {self._feed.root} cannot be read: {error}.") from error
-            self._repository = SignedRepository(
-                self._feed.url, root, self._folder, texts=NameLists(self._folder / LISTS)
-            )
+            self._repository = SignedRepository(self._feed.url, root, self.folder, texts=NameLists(self.folder / LISTS))
             self._mirrors = Mirrors(self._feed.name, self._repository, (self._feed.url, *self._feed.mirrors))
         version = self._mirrors.fetch()
-        self.expires, self.authorities = version.expires, version.authorities
+        self.expires, self._authorities = version.expires, version.authorities
         if version.digest == self._digest:
             return None
-        bundle = self._folder / INCOMING
+        bundle = self.folder / INCOMING
         write_bundle(version, bundle)
         evidence = self._repository.evidence()
         self._digest = version.digest

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from blockd.compile.build import Candidate, Content
+from blockd.feeds.amendment import NEWS, Amending, Amendment
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.transfer.content import Differences, ZoneContent
 from blockd.feeds.zone_orders import order_id
 from blockd.formats.rejects import RejectReport
@@ -18,14 +19,7 @@ from blockd.formats.rpz.zone import ZoneText
 from blockd.names import MAX_LABEL, key_from_text
 from blockd.orders import Action, Scope
 from blockd.ruleset import Catalogue, Gate
-from blockd.ruleset.amender import Amender
-from blockd.ruleset.held import HeldReport
 from blockd.settings import Override, TransferFeed
-
-NEWS = 16  # keys of a feed that are told as having come, and as having gone
-
-Amended = tuple[Catalogue, RejectReport, tuple[bytes, ...]]
-"""The catalogue and the feed's report after a change, and some of the keys that came or went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +44,16 @@ class ZoneChanges:
         )
 
 
-def amend_zone(
-    candidate: Candidate, catalogue: Catalogue, amender: Amender, before: RejectReport, _: HeldReport, gate: Gate
-) -> Amended | None:
-    """Amend a zone's rules; give what comes of it, None where it must be compiled, as where something is held back.
+def amend_zone(feed: TransferFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
+    """Amend a zone's rules; None if it must be compiled, as it must if something is held back.
 
-    Samples of the report keep the line numbers that they had. Raises RulesetError where the ruleset does not hold what
-    went, and FeedRefused as the gate does, or where a journal cannot be used.
+    Samples of the report keep the line numbers that they had. Raises RulesetError if the ruleset does not hold what
+    went, and FeedRefused as the gate does, or if a journal cannot be used.
     """
-    feed, old, new = candidate.feed, candidate.accepted, candidate.incoming
-    assert isinstance(feed, TransferFeed)  # noqa: S101 - `amend` has looked
-    assert old is not None  # noqa: S101
-    assert new is not None  # noqa: S101
+    old, new, before = candidate.accepted, candidate.incoming, amending.rejects
+    catalogue, amender, gate = amending.catalogue, amending.amender, amending.gate
+    if old is None or new is None or before is None:
+        return None
     changes = ZoneChanges.between(old, new)
     if changes is None or feed.override is not Override.GIVEN:  # else many records give one rule
         return None
@@ -89,7 +81,7 @@ def amend_zone(
     more = len(changes.come) - len(changes.gone)
     rejects = replace(before, lines=before.lines + more, accepted=before.accepted + more)
     news = (*islice(come, NEWS), *islice(gone, NEWS))
-    return replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), rejects, news
+    return Amendment(replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), news, rejects)
 
 
 def _is_guarded(rules: dict[bytes, dict[int, int]], catalogue: Catalogue, gate: Gate) -> bool:

@@ -18,7 +18,7 @@ import dns.tsig
 
 from blockd.errors import FeedRefused
 from blockd.feeds.transfer.keys import read_key
-from blockd.settings import AnyFeed, SignedFeed, TransferFeed, Tsig
+from blockd.settings import Feed, Tsig
 
 MAX_RATE = 20  # messages looked at in a second: a source address is easily forged, and a signature costs time
 _NOTIFY = 4 << 11  # the opcode in its place among the flags
@@ -49,7 +49,7 @@ class Notified:
     `clock` gives seconds that never go back.
     """
 
-    def __init__(self, feeds: Sequence[AnyFeed], tell: Callable[[str], None], clock: Callable[[], float]) -> None:
+    def __init__(self, feeds: Sequence[Feed], tell: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._feeds = [listened for feed in feeds if (listened := _listened(feed)) is not None]
         self._hosts = {host for listened in self._feeds for host in listened.hosts}
         self._tell = tell
@@ -109,15 +109,12 @@ class Notified:
         return keys
 
 
-def _listened(feed: AnyFeed) -> _Listened | None:
-    """Give what a NOTIFY for a feed must be like; None where it takes none."""
-    if isinstance(feed, TransferFeed):
-        hosts = frozenset(primary.host for primary in feed.primary)
-        return _Listened(feed.name, dns.name.from_text(feed.zone), hosts, feed.tsig)
-    if isinstance(feed, SignedFeed) and feed.notify is not None:
-        wanted = feed.notify
-        return _Listened(feed.name, dns.name.from_text(wanted.zone), frozenset(wanted.sources), wanted.tsig)
-    return None
+def _listened(feed: Feed) -> _Listened | None:
+    """Return what a NOTIFY for a feed must be like; None if it takes none."""
+    hint = feed.hinted_by
+    if hint is None:
+        return None
+    return _Listened(feed.name, dns.name.from_text(hint.zone), frozenset(hint.sources), hint.tsig)
 
 
 def _is_for(listened: _Listened, question: dns.rrset.RRset, host: str) -> bool:

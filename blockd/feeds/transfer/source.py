@@ -22,6 +22,7 @@ import dns.tsig
 
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, Fetched, Validators
+from blockd.feeds.source import FeedSource
 from blockd.feeds.transfer.base_file import BaseFile, base_in, too_large
 from blockd.feeds.transfer.connection import ask_once, connected
 from blockd.feeds.transfer.content import BASE, Differences, ZoneContent, write_journal
@@ -50,11 +51,10 @@ class _Offer:
     differences: bool
 
 
-class TransferSource:
-    """One zone; `folder` is the feed's, where the updater keeps its content as `accepted`.
+class TransferSource(FeedSource):
+    """One zone; the updater keeps its content in `folder` as `accepted`.
 
-    `interval` is how many seconds to wait until the next look, `expires` when what is there has expired, in seconds
-    since the epoch. `now` gives these; `known` says whether what lies in the folder may be built upon.
+    `now` returns seconds since the epoch; `known` says whether what lies in the folder may be built upon.
     """
 
     def __init__(
@@ -67,10 +67,9 @@ class TransferSource:
         total: float = TOTAL,
         stall: float = STALL,
     ) -> None:
-        self.interval: float = feed.min_refresh
-        self.expires: int | None = None
+        super().__init__(feed, folder)
         self._feed = feed
-        self._folder = folder
+        self._interval = feed.min_refresh
         self._known = known
         self._now = now
         self._total = total
@@ -82,8 +81,13 @@ class TransferSource:
             confirmed = (folder / ACCEPTED).stat().st_mtime
             self.expires = int(confirmed + Timers.of(content.soa.encode(), feed.min_refresh).expire)
 
-    async def look(self) -> Fetched | None:
-        """Give a newer zone as `incoming`, or None where there is none; raises FeedRefused.
+    @property
+    def interval(self) -> float:
+        """Seconds until the next poll, as the zone's timers have it."""
+        return self._interval
+
+    async def poll(self) -> Fetched | None:
+        """Return a newer zone, or None if there is none; raises FeedRefused.
 
         Where nothing is newer and what is accepted is the newest, its expiry starts anew.
         """
@@ -94,16 +98,16 @@ class TransferSource:
             self._failures += 1
             soa = content.soa.encode() if content else b""
             if soa:
-                self.interval = self._timers(soa).after_failures(self._failures)
+                self._interval = self._timers(soa).after_failures(self._failures)
             raise self._or_expired(refused) from refused
         except OSError as error:
             raise FeedRefused("fault", f"The zone cannot be written ({error}): nothing is taken.") from error
         timers = self._timers(soa)
         self._failures = 0
-        self.interval = timers.refresh
+        self._interval = timers.refresh
         confirmed = fetched is None and content is not None and str(content.serial).encode() == soa.split()[-5]
         if confirmed:
-            os.utime(self._folder / ACCEPTED, (self._now(), self._now()))  # so that a restart knows as well
+            os.utime(self.folder / ACCEPTED, (self._now(), self._now()))  # so that a restart knows as well
         if confirmed or self.expires is None:  # what is new has yet to be accepted
             self.expires = int(self._now() + timers.expire)
         return fetched
@@ -194,7 +198,7 @@ class TransferSource:
         serial = content.serial if content else None
         question = self._question(IXFR if content else AXFR, key, serial)
         transfer = ZoneTransfer(question, self._now, serial)
-        differences = await asyncio.to_thread(Differences.read, self._folder / ACCEPTED) if content else Differences()
+        differences = await asyncio.to_thread(Differences.read, self.folder / ACCEPTED) if content else Differences()
         base: BaseFile | None = None
         with contextlib.ExitStack() as stack:
             async with connected(primary, self._stall) as connection:
@@ -202,7 +206,7 @@ class TransferSource:
                 while not transfer.complete:
                     changes = transfer.feed(await connection.receive())
                     if base is None and transfer.kind is Kind.WHOLE:
-                        base = stack.enter_context(base_in(self._folder, self._feed.max_size))
+                        base = stack.enter_context(base_in(self.folder, self._feed.max_size))
                     for change in changes:
                         if base is not None:
                             base.write(change.text)
@@ -220,7 +224,7 @@ class TransferSource:
             differences = Differences()
         assert content is not None  # noqa: S101 - differences are asked for from it
         content = replace(content, soa=soa, serial=transfer.new_serial)
-        incoming = self._folder / INCOMING
+        incoming = self.folder / INCOMING
         await asyncio.to_thread(write_journal, incoming, content, differences)
         self._offer = _Offer(transfer.new_serial, differences=base is None)
         self._known = True
@@ -235,13 +239,13 @@ class TransferSource:
         if not self._known:
             return None
         try:
-            return ZoneContent.read(self._folder / ACCEPTED)
+            return ZoneContent.read(self.folder / ACCEPTED)
         except FeedRefused:
             return None
 
     def _is_waiting(self) -> bool:
         """Whether what was given last has not been judged yet."""
-        return any((self._folder / name).exists() for name in JOURNALS[:2])
+        return any((self.folder / name).exists() for name in JOURNALS[:2])
 
     def _timers(self, soa: bytes) -> Timers:
         return Timers.of(soa, self._feed.min_refresh)
@@ -251,8 +255,8 @@ class TransferSource:
         named = set()
         for name in JOURNALS:
             with contextlib.suppress(FeedRefused):
-                named.add(ZoneContent.read(self._folder / name).base)
-        for path in self._folder.glob(f"{BASE}*"):
+                named.add(ZoneContent.read(self.folder / name).base)
+        for path in self.folder.glob(f"{BASE}*"):
             if path.name not in named:
                 path.unlink(missing_ok=True)
 

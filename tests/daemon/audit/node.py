@@ -7,15 +7,16 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from blockd.compile.build import Candidate, Content, build
+from blockd.compile.build import build
 from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.history import News
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.orders import OrderDocument, parse_document
 from blockd.ruleset import Enforced, Gate, Ruleset, Versions
 from blockd.ruleset.policy import at_time
-from blockd.settings import DomainsFeed, SignedFeed
+from blockd.settings import FEED_TYPES, SignedFeed
 
 FEED = "ministry"
 
@@ -64,7 +65,7 @@ class Node:
         candidates = [Candidate(self._feed, Content(place, digest), None, 0)]
         if names:
             (self.folder / "list").write_text("".join(f"{name}\n" for name in names))
-            national = DomainsFeed.model_validate(
+            national = FEED_TYPES["domains"].model_validate(
                 {"name": "national", "type": "domains", "path": str(self.folder / "list")},
                 context={"folder": self.folder},
             )

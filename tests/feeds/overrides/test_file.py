@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blockd.compile.build import Candidate, Content, build, fingerprint
+from blockd.compile.build import build, fingerprint
 from blockd.errors import BadName, BadOrder, CommandError, FeedRefused
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.overrides.file import (
     MAX_LIFE,
     MAX_OVERRIDES,
     Override,
-    OverridesFile,
     new_override,
     parse_overrides,
     read_overrides,
     write_overrides,
 )
+from blockd.feeds.overrides.source import OverridesSource
 from blockd.feeds.signed.bundle import read_bundle
 from blockd.names import key_from_text
 from blockd.names.suffixes import parse_suffixes
@@ -28,7 +29,7 @@ from blockd.orders import Action, Mandate
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.guard import Guard
 from blockd.ruleset.policy import at_time
-from blockd.settings import DomainsFeed, OverridesFeed
+from blockd.settings import FEED_TYPES, OverridesFeed
 
 NOW = 1_795_521_600.0
 
@@ -42,7 +43,7 @@ def made(name: str = "shop.example", **more: object) -> Override:
 def test_override_becomes_an_allow_order_with_its_reason_and_end(folder: Path) -> None:
     override = made("WWW.Shop.example", officer="Ms Smith")
     write_overrides(folder / "overrides.json", [override])
-    fetched = OverridesFile(folder / "overrides.json", folder).look()
+    fetched = OverridesSource(OverridesFeed(path=folder / "overrides.json"), folder).look()
     assert fetched is not None
     (document,) = read_bundle(fetched.path).documents
     order = document.order
@@ -95,12 +96,12 @@ def test_name_may_be_overridden_again_once_the_first_is_over() -> None:
 def test_damaged_file_is_refused_with_a_sentence(folder: Path, damage: bytes) -> None:
     (folder / "overrides.json").write_bytes(damage)
     with pytest.raises(FeedRefused, match="stays in force") as refused:
-        OverridesFile(folder / "overrides.json", folder).look()
+        OverridesSource(OverridesFeed(path=folder / "overrides.json"), folder).look()
     assert refused.value.reason == "format"
 
 
 def test_file_that_is_gone_is_refused_only_where_something_of_it_was_accepted(folder: Path) -> None:
-    source = OverridesFile(folder / "overrides.json", folder)
+    source = OverridesSource(OverridesFeed(path=folder / "overrides.json"), folder)
     assert source.look() is None
     (folder / "accepted").write_bytes(b"")
     with pytest.raises(FeedRefused, match="is gone"):
@@ -134,14 +135,14 @@ def test_any_octets_are_overrides_or_a_known_error(octets: bytes) -> None:
 
 def candidates(folder: Path, overrides: list[Override] | None) -> list[Candidate]:
     (folder / "list").write_text("shop.example\nother.example\n")
-    feed = DomainsFeed.model_validate(
+    feed = FEED_TYPES["domains"].model_validate(
         {"name": "national", "type": "domains", "path": str(folder / "list")}, context={"folder": folder}
     )
     content = Content(folder / "list", hashlib.sha256((folder / "list").read_bytes()).hexdigest())
     own, given = OverridesFeed(path=folder / "overrides.json"), None
     if overrides is not None:
         write_overrides(own.path, overrides)
-        fetched = OverridesFile(own.path, folder).look()
+        fetched = OverridesSource(own, folder).look()
         assert fetched is not None
         given = Content(fetched.path, fetched.digest)
     return [Candidate(feed, None, content, 0), Candidate(own, given, None, 0)]
@@ -171,3 +172,13 @@ def test_overrides_alone_are_no_list_that_is_enforced(folder: Path) -> None:
 def test_feed_that_never_had_an_override_changes_no_ruleset(folder: Path) -> None:
     both = candidates(folder, None)
     assert fingerprint(both) == fingerprint(both[:1])
+
+
+def test_override_accepted_before_stays_where_everything_is_compiled_anew(folder: Path) -> None:
+    given = [replace(one, incoming=None, accepted=one.incoming or one.accepted) for one in candidates(folder, [made()])]
+    built = build(
+        given, folder / "ruleset", gate=Gate(), in_force=None, created=1, randomness=lambda n: b"k" * n
+    )  # fmt: skip
+    assert built.lost == set()
+    verdict = at_time(1, Ruleset.open(folder / "ruleset"), NOW).verdict(key_from_text("www.shop.example"))
+    assert verdict.action is Action.ALLOW

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from blockd.compile.build import Built, Candidate, Content
+from blockd.compile.build import Built
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.feeds.signed.list_texts import text_path
 from blockd.names import MAX_LABEL, DomainName, Network, hashed_key, is_hashed_key, key_from_text, name_digest

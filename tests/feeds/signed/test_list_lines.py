@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from blockd.compile.build import Candidate, Content, examples
+from blockd.compile.build import examples
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.feeds.signed.list_texts import text_path
 from blockd.names import key_from_text

@@ -307,7 +307,7 @@ NameLists(Path(sys.argv[1]) / "lists").bring(files.names, files.download)
 @pytest.mark.parametrize("moment", [1, 3, 6, 9, 12])
 def test_a_kill_at_any_moment_leaves_nothing_that_is_taken_for_whole(tmp_path: Path, moment: int) -> None:
     arguments = [sys.executable, "-c", KILLED, str(tmp_path)]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     killed = subprocess.run([*arguments, str(moment)], check=False, cwd=root, timeout=60)  # noqa: S603
     assert killed.returncode == 9
     for path in (tmp_path / "lists").glob("*.txt"):

@@ -185,7 +185,7 @@ class KeepingHandler(FolderHandler):
         self.connections.append(self.request)
         super().setup()
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer without the end of the connection that the base class sends along."""
         self.send_response(code)
         self.send_header("Content-Length", "0")

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blockd.compile.build import Built, Candidate, Content
+from blockd.compile.build import Built
+from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.transfer.base_file import base_in
 from blockd.feeds.transfer.content import Differences, ZoneContent, write_journal
 from blockd.ruleset import Gate, Ruleset

@@ -66,7 +66,7 @@ class Secondary:
         self.source = TransferSource(self.feed, self.folder, known=known, now=self.clock, total=5 * stall, stall=stall)
 
     async def look(self) -> Fetched | None:
-        return await self.source.look()
+        return await self.source.poll()
 
     async def taken(self) -> bytes:
         """Look, have what is new accepted, and give the whole text."""

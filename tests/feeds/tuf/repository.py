@@ -227,7 +227,7 @@ class SimulatedFetcher(BoundedFetcher):
         super().__init__()
         self._repository = repository
 
-    def _http(self, url: str, deadline: float) -> Generator[bytes, None, None]:  # noqa: ARG002 - time stands still
+    def _http(self, url: str, deadline: float) -> Generator[bytes, None, None]:
         try:
             yield from self._repository.serve(url.removeprefix(f"{URL}/"))
         except KeyError as error:

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from blockd.errors import FeedRefused
 from blockd.formats.blocks import read_blocks
-from blockd.formats.reading import read_zone
 from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.reading import read_zone
 from blockd.formats.rpz.rules import Answer, RpzRules
 from blockd.formats.rpz.zone import ZoneText
 from blockd.names import key_from_text
 from blockd.orders import Action, Entry, Scope
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "hagezi-pro-plus-mini.rpz.gz"
+DATA = Path(__file__).parents[4] / "shared" / "data" / "hagezi-pro-plus-mini.rpz.gz"
 HEAD = "$TTL 60\n$ORIGIN rpz.example.\n@ SOA localhost. root.localhost. 5 3600 600 86400 60\n@ NS localhost.\n"
 
 MUCH = "bad.example" + "\n".join(" TXT " + " ".join([octet * 200] * 4) for octet in "abcdefg")

@@ -8,8 +8,10 @@ import pytest
 
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.reasons import REASONS
-from blockd.formats.reading import Kind, read_list
+from blockd.formats.domains import Domains
 from blockd.formats.rejects import RejectReport
+from blockd.formats.text_format import read_list
+from blockd.formats.text_formats import format_named
 from blockd.names import DomainName
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -17,12 +19,12 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared test data 
 MAX_SIZE = 100_000_000
 
 
-def read(path: Path, kind: Kind = "domains", max_size: int = MAX_SIZE) -> tuple[list[str], RejectReport]:
+def read(path: Path, kind: str = "domains", max_size: int = MAX_SIZE) -> tuple[list[str], RejectReport]:
     rejects = RejectReport()
-    return [DomainName(key).text for key in read_list(kind, path, rejects, max_size)], rejects
+    return [DomainName(key).text for key in read_list(format_named(kind), path, rejects, max_size)], rejects
 
 
-def refusal(path: Path, kind: Kind = "domains", max_size: int = MAX_SIZE) -> str:
+def refusal(path: Path, kind: str = "domains", max_size: int = MAX_SIZE) -> str:
     with pytest.raises(FeedRefused) as refused:
         read(path, kind, max_size)
     assert refused.value.reason in REASONS
@@ -109,7 +111,7 @@ def test_progress_tells_how_much_of_the_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "list"
     path.write_bytes(gzip.compress(os.urandom(500_000).hex().encode() + b"\na.example\n", 1))
     told: list[tuple[int, int]] = []
-    list(read_list("domains", path, RejectReport(), MAX_SIZE, lambda done, size: told.append((done, size))))
+    list(read_list(Domains(), path, RejectReport(), MAX_SIZE, lambda done, size: told.append((done, size))))
     assert told == sorted(told)
     assert len(told) > 2
     assert told[-1] == (path.stat().st_size, path.stat().st_size)
@@ -124,7 +126,7 @@ def test_a_publication_that_ends_within_a_name_is_refused() -> None:
 def test_names_that_lost_their_dots_are_refused() -> None:
     rejects = RejectReport()
     with pytest.raises(FeedRefused) as refused:
-        list(read_list("domains", DATA / "broken" / "dotless-junk.txt", rejects, MAX_SIZE))
+        list(read_list(Domains(), DATA / "broken" / "dotless-junk.txt", rejects, MAX_SIZE))
     assert refused.value.reason == "empty"
     assert rejects.counts == {"no dot": rejects.lines}
 
@@ -141,5 +143,5 @@ def test_a_list_of_addresses_gives_only_the_names_in_it() -> None:
 @needs_data
 def test_a_national_list_is_read_whole() -> None:
     rejects = RejectReport()
-    assert sum(1 for _ in read_list("domains", DATA / "trustpositif-783135.txt.gz", rejects, MAX_SIZE)) == 783_135
+    assert sum(1 for _ in read_list(Domains(), DATA / "trustpositif-783135.txt.gz", rejects, MAX_SIZE)) == 783_135
     assert rejects.rejected == 0

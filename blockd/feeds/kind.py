@@ -1,0 +1,84 @@
+"""What a kind of feed does: where its content comes from, how that is read, and how its news amend a ruleset."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from blockd.feeds.amendment import Amending, Amendment
+from blockd.feeds.candidate import Candidate, Content
+from blockd.feeds.fetched import Validators
+from blockd.feeds.source import FeedSource
+from blockd.formats.body import Progress
+from blockd.formats.find_line import Line
+from blockd.formats.rejects import RejectReport
+from blockd.ruleset import FeedInput
+from blockd.settings import Feed
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness:
+    """What of a feed's config lets others change its content, or keeps it from being fetched at all (`is_fatal`)."""
+
+    sentence: str  # behind "feed NAME"
+    advice: str
+    is_fatal: bool = False
+
+
+FeedT = TypeVar("FeedT", bound=Feed)
+
+
+class FeedKind(ABC, Generic[FeedT]):
+    """One kind of feed. Facts about it are class variables of `settings`; here is what it does."""
+
+    settings: type[FeedT]
+    proves_itself = False  # whether reading its content finds damage; other contents are compared with their digest
+
+    @abstractmethod
+    def source(self, feed: FeedT, folder: Path, validators: Validators) -> FeedSource:
+        """Return the feed's source; `validators` are those of what lies accepted in `folder`."""
+
+    @abstractmethod
+    def read(
+        self,
+        feed: FeedT,
+        content: Content,
+        first_seen: int,
+        rejects: RejectReport,
+        progress: Progress | None = None,
+    ) -> FeedInput:
+        """Return what the compiler takes of a content, and fill `rejects` while it does so.
+
+        `first_seen` is the date of orders that name none, in seconds since the epoch. Raises FeedRefused, and so may
+        the listings while they are read.
+        """
+
+    def weakness(self, feed: FeedT) -> Weakness | None:
+        """Return what is weak about how the feed is fetched; None if nothing is. Nothing is asked of others."""
+        return None
+
+    def is_streamed(self, feed: FeedT) -> bool:
+        """Return whether the first names come without reading all of the content."""
+        return False
+
+    def can_amend(self, candidate: Candidate) -> bool:
+        """Return whether news of this kind can be worked into a ruleset in force at all."""
+        return False
+
+    def amend(self, feed: FeedT, candidate: Candidate, amending: Amending) -> Amendment | None:
+        """Work a candidate's news into a ruleset in force; None if it must be compiled.
+
+        Raises RulesetError if the ruleset does not hold what it should, and FeedRefused as the gate does, or if a
+        content cannot be used.
+        """
+        return None
+
+    def line_of(self, feed: FeedT, claim: Mapping[str, object], folder: Path, key: bytes) -> Line | None:
+        """Return the line of the accepted content that names a claim's entry; None if none does, or it has no lines.
+
+        `claim` is as `blockd.ruleset.explain` has it, and `key` its entry's. Blocks while it reads.
+        """
+        return None

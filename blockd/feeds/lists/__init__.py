@@ -1,0 +1,1 @@
+"""Text lists of names, in any of `blockd.formats.text_formats`."""

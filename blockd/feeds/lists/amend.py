@@ -1,0 +1,72 @@
+"""A day's change of a text list: the lines that came and went since the version before, for a ruleset in force."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+from collections.abc import Iterator
+from dataclasses import replace
+
+from blockd.feeds.amendment import NEWS, Amending, Amendment
+from blockd.feeds.candidate import Candidate, Content
+from blockd.formats.body import open_body, open_regular
+from blockd.formats.changes import Text, list_changes
+from blockd.formats.gunzip import MAGIC
+from blockd.settings import ListFeed
+
+
+def amend_list(feed: ListFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
+    """Amend one list's names, and what is held back of them; None if the list must be compiled.
+
+    Raises RulesetError if the ruleset does not hold what it should, and FeedRefused as the gate does.
+    """
+    old, new, before = candidate.accepted, candidate.incoming, amending.rejects
+    catalogue, amender, held, gate = amending.catalogue, amending.amender, amending.held, amending.gate
+    if old is None or new is None or before is None:
+        return None
+    [index] = [index for index, order in enumerate(catalogue.orders) if order.feed == feed.name]  # a list is one order
+    names = catalogue.orders[index].names
+    with _text(old, feed.max_size, checked=True) as old_text, _text(new, feed.max_size, checked=False) as new_text:
+        if old_text[-1:] != b"\n" or new_text[-1:] != b"\n":
+            return None
+        changes = list_changes(old_text, new_text, before, names + held.held)
+    if changes is None:
+        return None
+    for key in changes.removed:
+        if reason := gate.guard.reason(key, feed.covers, feed.action):
+            held.remove(reason, key)
+        else:
+            amender.remove(key, index)
+            names -= 1
+    joins = amender.joins(index, feed.covers)
+    for key in changes.added:
+        if reason := gate.guard.reason(key, feed.covers, feed.action):
+            held.add_unless_there(reason, key)
+        else:
+            names += amender.add(key, joins)
+    orders = list(catalogue.orders)
+    orders[index] = replace(orders[index], names=names)
+    feeds = list(catalogue.feeds)
+    [at] = [at for at, record in enumerate(feeds) if record.name == feed.name]
+    record = replace(feeds[at], names=names, digest=new.digest, rejected=changes.rejects.rejected)
+    gate.check(record, feeds[at], candidate.lasting)
+    feeds[at] = record
+    news = (*changes.added[:NEWS], *changes.removed[:NEWS])
+    return Amendment(replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), news, changes.rejects)
+
+
+@contextlib.contextmanager
+def _text(content: Content, max_size: int, *, checked: bool) -> Iterator[Text]:
+    """Yield a list's whole text, checked as when it is read by blocks unless that was done before.
+
+    Raises FeedRefused as `open_body` does.
+    """
+    with open_body(content.path, max_size) as pieces, open_regular(content.path) as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            yield b"".join(pieces)
+            return
+        if not checked:
+            for _ in pieces:
+                pass
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            yield text

@@ -1,0 +1,77 @@
+"""Text lists as a kind of feed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from blockd.feeds.amendment import Amending, Amendment
+from blockd.feeds.candidate import Candidate, Content
+from blockd.feeds.fetched import ACCEPTED, Validators
+from blockd.feeds.kind import FeedKind, Weakness
+from blockd.feeds.lists.amend import amend_list
+from blockd.feeds.text_source import TextSource, text_weakness
+from blockd.formats.body import Progress
+from blockd.formats.find_line import Line, find_line
+from blockd.formats.rejects import RejectReport
+from blockd.orders import Order
+from blockd.ruleset import FeedInput, Listing
+from blockd.settings import ListFeed
+
+
+class ListKind(FeedKind[ListFeed]):
+    """A text list; one order covers all of its names."""
+
+    settings = ListFeed
+
+    def source(self, feed: ListFeed, folder: Path, validators: Validators) -> TextSource:
+        """Return the list's file or URL."""
+        return TextSource(feed, folder, validators)
+
+    def weakness(self, feed: ListFeed) -> Weakness | None:
+        """Return whether it comes by plain HTTP."""
+        return text_weakness(feed)
+
+    def read(
+        self,
+        feed: ListFeed,
+        content: Content,
+        first_seen: int,
+        rejects: RejectReport,
+        progress: Progress | None = None,
+    ) -> FeedInput:
+        """Return the feed's order with all names of the list."""
+        order = feed.order(first_seen)
+        return FeedInput(
+            name=feed.name,
+            type=feed.type,
+            priority=feed.priority,
+            digest=content.digest,
+            orders=[order],
+            listings=_listings(feed, order, content, rejects, progress),
+            rejected=lambda: rejects.rejected,
+        )
+
+    def is_streamed(self, feed: ListFeed) -> bool:
+        """Return what the format says."""
+        return feed.form.is_streamed
+
+    def can_amend(self, candidate: Candidate) -> bool:
+        """Return whether the format's versions can be compared line by line, and there is one to compare with."""
+        feed = candidate.feed
+        return isinstance(feed, ListFeed) and feed.form.has_line_changes and candidate.accepted is not None
+
+    def amend(self, feed: ListFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
+        """Amend the names that came or went."""
+        return amend_list(feed, candidate, amending)
+
+    def line_of(self, feed: ListFeed, claim: Mapping[str, object], folder: Path, key: bytes) -> Line | None:
+        """Return the first line that names the entry."""
+        return find_line(feed.form, folder / ACCEPTED, key, feed.max_size)
+
+
+def _listings(
+    feed: ListFeed, order: Order, content: Content, rejects: RejectReport, progress: Progress | None
+) -> Iterator[Listing]:
+    for scope, keys in feed.form.listings(content.path, rejects, feed.max_size, feed.covers, progress):
+        yield Listing(order, scope, keys)

@@ -1,0 +1,1 @@
+"""Response policy zones as zone files."""

@@ -1,0 +1,46 @@
+"""Zone files as a kind of feed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blockd.feeds.candidate import Content
+from blockd.feeds.fetched import Validators
+from blockd.feeds.kind import FeedKind, Weakness
+from blockd.feeds.text_source import TextSource, text_weakness
+from blockd.feeds.zone_orders import override_of, zone_input
+from blockd.formats.body import Progress
+from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.reading import read_zone
+from blockd.names import key_from_text
+from blockd.ruleset import FeedInput
+from blockd.settings import RpzFeed
+
+
+class RpzKind(FeedKind[RpzFeed]):
+    """A policy zone in a file or behind a URL; each kind of answer that its rules give is one order."""
+
+    settings = RpzFeed
+
+    def source(self, feed: RpzFeed, folder: Path, validators: Validators) -> TextSource:
+        """Return the zone's file or URL."""
+        return TextSource(feed, folder, validators)
+
+    def weakness(self, feed: RpzFeed) -> Weakness | None:
+        """Return whether it comes by plain HTTP."""
+        return text_weakness(feed)
+
+    def read(
+        self,
+        feed: RpzFeed,
+        content: Content,
+        first_seen: int,
+        rejects: RejectReport,
+        progress: Progress | None = None,
+    ) -> FeedInput:
+        """Return the zone's rules."""
+        zone = key_from_text(feed.zone) if feed.zone else None
+        rules = read_zone(
+            content.path, rejects, feed.max_size, zone=zone, override=override_of(feed), progress=progress
+        )
+        return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)

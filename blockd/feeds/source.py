@@ -1,0 +1,44 @@
+"""Where a feed's content comes from, whatever its kind: polled, and each time something new or nothing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from blockd.feeds.fetched import Fetched, Validators
+from blockd.feeds.signed.bundle import AuthorityVersion
+from blockd.settings import Feed
+
+
+class FeedSource(ABC):
+    """One feed's source, with `folder` of its own on disk, which is made if it is not there.
+
+    `expires` is when what was polled last expires, in seconds since the epoch; None if it names no end.
+    `validators` are those of what was fetched last.
+    """
+
+    def __init__(self, feed: Feed, folder: Path, validators: Validators = Validators()) -> None:  # noqa: B008 - frozen
+        folder.mkdir(parents=True, exist_ok=True)
+        self.feed = feed
+        self.folder = folder
+        self.validators = validators
+        self.expires: int | None = None
+
+    @abstractmethod
+    async def poll(self) -> Fetched | None:
+        """Return new content, in the folder as `incoming`, or None if there is none; raises FeedRefused."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds until the next poll."""
+        return self.feed.poll_interval
+
+    @property
+    def authorities(self) -> tuple[AuthorityVersion, ...]:
+        """What the authorities of a signed feed have given; empty for other kinds."""
+        return ()
+
+    @property
+    def mirrors(self) -> list[dict[str, object]]:
+        """The places of a signed feed that has several, as plain values; empty for other kinds."""
+        return []

@@ -1,0 +1,61 @@
+"""A text as a source: its file watched, or its URL fetched, and proved by its detached signature if it has one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from blockd.feeds.detached import ProvedFile, ProvedPage
+from blockd.feeds.fetched import Fetched, Validators
+from blockd.feeds.file import FileSource
+from blockd.feeds.kind import Weakness
+from blockd.feeds.source import FeedSource
+from blockd.feeds.web import WebSource
+from blockd.settings import TextFeed
+
+SETTLING = 0.1  # seconds between two looks at a file that is still being written
+MAX_SETTLING = 10.0  # seconds to wait for it; the next poll takes it otherwise
+
+
+def text_weakness(feed: TextFeed) -> Weakness | None:
+    """Return what is weak about a list that comes by plain HTTP and is not signed."""
+    if feed.signature is not None or feed.url is None or not feed.url.startswith("http:"):
+        return None
+    return Weakness("comes by plain http: whoever is on the way can change the list", "Use https, or a signed feed.")
+
+
+class TextSource(FeedSource):
+    """The text of `feed`."""
+
+    def __init__(self, feed: TextFeed, folder: Path, validators: Validators) -> None:
+        super().__init__(feed, folder, validators)
+        self._fetch = self._file(feed.path, feed) if feed.path is not None else self._web(feed)
+
+    async def poll(self) -> Fetched | None:
+        """Return new content, or None if there is none; raises FeedRefused."""
+        fetched = await self._fetch()
+        if fetched is not None:
+            self.validators = fetched.validators
+        return fetched
+
+    def _file(self, path: Path, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
+        plain = FileSource(path, feed.max_size, time.monotonic)
+        source = plain if feed.signature is None else ProvedFile(plain, path, feed.signature)
+
+        async def fetch() -> Fetched | None:
+            deadline = time.monotonic() + MAX_SETTLING
+            while True:
+                fetched = await asyncio.to_thread(source.poll, self.folder)
+                if fetched is not None or not source.settling or time.monotonic() > deadline:
+                    return fetched
+                await asyncio.sleep(SETTLING)
+
+        return fetch
+
+    def _web(self, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
+        url = feed.url or ""
+        plain = WebSource(url, feed.max_size, as_published=feed.signature is not None)
+        source = plain if feed.signature is None else ProvedPage(plain, url, feed.signature)
+        return lambda: source.fetch(self.folder, self.validators)

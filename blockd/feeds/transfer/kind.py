@@ -1,0 +1,73 @@
+"""Zones by transfer as a kind of feed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blockd.errors import FeedRefused
+from blockd.feeds.amendment import Amending, Amendment
+from blockd.feeds.candidate import Candidate, Content
+from blockd.feeds.fetched import Validators
+from blockd.feeds.kind import FeedKind, Weakness
+from blockd.feeds.transfer.amend import amend_zone
+from blockd.feeds.transfer.content import open_zone
+from blockd.feeds.transfer.keys import read_key
+from blockd.feeds.transfer.source import TransferSource
+from blockd.feeds.zone_orders import override_of, zone_input
+from blockd.formats.body import Progress
+from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.reading import zone_rules
+from blockd.formats.rpz.rules import Answer, RpzRules
+from blockd.names import key_from_text
+from blockd.ruleset import FeedInput
+from blockd.settings import TransferFeed
+
+
+class TransferKind(FeedKind[TransferFeed]):
+    """A policy zone from its primaries."""
+
+    settings = TransferFeed
+
+    def source(self, feed: TransferFeed, folder: Path, validators: Validators) -> TransferSource:
+        """Return the zone's primaries; what lies in `folder` may be built upon if it has a validator."""
+        return TransferSource(feed, folder, known=validators != Validators())
+
+    def weakness(self, feed: TransferFeed) -> Weakness | None:
+        """Return whether transfers are not signed, or their secret cannot be used."""
+        if feed.tsig is None:
+            return Weakness(
+                f"comes from {feed.fetched_from} unsigned: whoever is on the way can change the zone",
+                "Agree on a TSIG key with the primary's operator, and name it in the feed's `tsig`.",
+            )
+        try:
+            read_key(feed.tsig)
+        except FeedRefused as refused:
+            return Weakness(f"has a key that cannot be used: {refused}", "No transfer is taken until then.", True)
+        return None
+
+    def read(
+        self,
+        feed: TransferFeed,
+        content: Content,
+        first_seen: int,
+        rejects: RejectReport,
+        progress: Progress | None = None,
+    ) -> FeedInput:
+        """Return the zone's rules."""
+        zone = key_from_text(feed.zone)
+        rules = read_transferred(content.path, rejects, zone=zone, override=override_of(feed))
+        return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
+
+    def can_amend(self, candidate: Candidate) -> bool:
+        """Return whether there is a zone that differences may be of."""
+        return candidate.accepted is not None
+
+    def amend(self, feed: TransferFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
+        """Amend the rules that came or went."""
+        return amend_zone(feed, candidate, amending)
+
+
+def read_transferred(journal: Path, rejects: RejectReport, *, zone: bytes, override: Answer | None = None) -> RpzRules:
+    """Return the rules of the zone transferred to `journal`; raises FeedRefused as `open_zone`, and `empty`."""
+    with open_zone(journal) as pieces:
+        return zone_rules(pieces, journal, RpzRules(rejects, override), zone)

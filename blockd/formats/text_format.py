@@ -1,0 +1,71 @@
+"""What a text format of lists is: how its lines are read, and what the config says of it.
+
+A format is one object. Adding one takes a module with a `TextFormat`, and a line in `blockd.formats.text_formats`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from blockd.errors import FeedRefused
+from blockd.formats.blocks import read_blocks
+from blockd.formats.body import Progress, open_body
+from blockd.formats.rejects import RejectReport
+from blockd.orders import Scope
+
+
+class TextFormat(ABC):
+    """One text format, with the facts that the rest of blockd asks for instead of its name."""
+
+    name: ClassVar[str]  # the `type` of a feed
+    description: ClassVar[str]  # one sentence, for the reference
+    scope: ClassVar[Scope | None]  # what a name covers unless the config says otherwise; None if each rule says it
+    has_line_changes: ClassVar[bool] = False  # whether `blockd.formats.changes` can compare two versions
+    is_streamed: ClassVar[bool] = True  # whether names come while the list is read, not after its end
+
+    @abstractmethod
+    def keys(self, blocks: Iterable[bytes], rejects: RejectReport, source: str) -> Iterable[bytes]:
+        """Return the keys of all names, in order, with repetitions; lines that are not valid are counted in `rejects`.
+
+        Each block holds whole lines with their line feeds, as `read_blocks` yields them. `source` names the list in
+        refusals.
+        """
+
+    def listings(
+        self, path: Path, rejects: RejectReport, max_size: int, scope: Scope, progress: Progress | None = None
+    ) -> Iterator[tuple[Scope, Iterable[bytes]]]:
+        """Yield the keys of the names in the list at `path`, by what they cover; `scope` is the config's.
+
+        The keys may be `blockd.formats.taking.Lines`. Raises FeedRefused as `read_list` does, while they are read.
+        """
+        yield scope, read_list(self, path, rejects, max_size, progress)
+
+    def keys_of_line(self, line: bytes) -> set[bytes]:
+        """Return the keys of the names in one line, which has no line feed; an empty set if it is rejected."""
+        return set(self.keys([line + b"\n"], RejectReport(), ""))
+
+
+def read_list(
+    form: TextFormat, path: Path, rejects: RejectReport, max_size: int, progress: Progress | None = None
+) -> Iterator[bytes]:
+    """Yield the keys of all names in the list at `path`, in order, with repetitions, and fill `rejects`.
+
+    Raises FeedRefused with the reasons of `open_body` and `read_blocks`, and `empty` if not one name was accepted.
+    It may raise after the last name: nothing of a list counts before it was read to its end without an error.
+    """
+    with open_body(path, max_size, progress) as pieces:
+        yield from form.keys(read_blocks(pieces, str(path)), rejects, str(path))
+    refuse_nameless(path, rejects)
+
+
+def refuse_nameless(path: Path, rejects: RejectReport) -> None:
+    """Raise FeedRefused `empty` if nothing of the list at `path` was accepted."""
+    if not rejects.accepted:
+        raise FeedRefused(
+            "empty",
+            f"{path} holds no name in {rejects.lines:,} lines, of which {rejects.rejected:,} were rejected: "
+            "nothing of it is taken. Is it really a list of this type?",
+        )

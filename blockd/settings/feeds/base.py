@@ -1,0 +1,141 @@
+"""What all feeds have in common: their keys, and the facts about a kind that the rest of blockd asks for.
+
+A kind is told apart by these facts, never by its class. Cross checks read the file's values as they came, and pass over
+those that are wrong by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from blockd.orders import Action, Mandate, Order
+from blockd.settings.authorities import Notify
+from blockd.settings.section import LongText, Section, Whole, setting
+from blockd.settings.values import Moment, one_of
+
+UNNAMED_AUTHORITY = "the operator of this resolver"
+
+FeedName = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+
+CrossCheck = Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]
+"""Yields the key below the feed, empty for the feed itself, and the problem's sentence."""
+
+
+class Feed(Section):
+    """What every feed has."""
+
+    # Facts about the kind.
+    is_zone: ClassVar[bool] = False  # a policy zone: asked one after the other, and its serial never goes backwards
+    is_signed: ClassVar[bool] = False  # somebody answers for each order: the gate limits neither size nor rejects
+    is_text: ClassVar[bool] = False  # one text in a file or behind a URL, dated by its source
+    is_own: ClassVar[bool] = False  # blockd's own: no config names it, and it may hold nothing
+    source_keys: ClassVar[frozenset[str]] = frozenset(("interval", "at_expiry"))  # that change no ruleset
+    cross_checks: ClassVar[tuple[CrossCheck, ...]] = ()
+
+    name: FeedName = Field(description="The feed's name, as metrics and commands call it.")
+    type: str  # each kind has its own word
+    priority: Whole = setting(50, "Which feed wins where two list a name: the lower one.", ge=0, le=1000)
+    at_expiry: Literal["keep", "stop"] = setting(
+        "keep", "When the feed is at its end: keep enforcing and tell, or stop until it is good again."
+    )
+
+    @classmethod
+    def type_name(cls) -> str:
+        """Return the `type` that the config has for this kind."""
+        return str(cls.model_fields["type"].annotation.__args__[0])  # type: ignore[union-attr]
+
+    @property
+    def place(self) -> str:
+        """Where its content comes from, as people are told."""
+        raise NotImplementedError
+
+    @property
+    def local_path(self) -> Path | None:
+        """The file or folder of this machine that it is read from; None if it comes from elsewhere."""
+        return None
+
+    @property
+    def fetched_from(self) -> str:
+        """The host, or hosts, that it is fetched from if it has no `local_path`."""
+        return urlsplit(self.place).netloc
+
+    @property
+    def public_key(self) -> Path | None:
+        """The file with the key of its detached signature; None if it has none."""
+        return None
+
+    @property
+    def root_of_trust(self) -> Path | None:
+        """The file with the first root of trust of a signed repository; None for other kinds."""
+        return None
+
+    @property
+    def hinted_by(self) -> Notify | None:
+        """Whose NOTIFY (RFC 1996) wakes the next poll; None if nobody's does."""
+        return None
+
+    @property
+    def max_silence(self) -> float | None:
+        """How many seconds after the last good poll the feed is at its end; None if that does not end it."""
+        return None
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Authorities whose end the config treats in a way of their own."""
+        return frozenset()
+
+    def end(self, *, checked: float, expires: float | None) -> float | None:
+        """Return when the feed ends unless it is renewed, in seconds since the epoch; None if it does not.
+
+        `checked` is when it was polled successfully last, 0 for never, and `expires` the end that its content names.
+        """
+        return None
+
+    def at_expiry_of(self, role: str) -> Literal["keep", "stop"]:
+        """Return what is done with an authority's orders at its end; an empty role is the feed itself."""
+        return self.at_expiry
+
+    @property
+    def poll_interval(self) -> float:
+        """The seconds between two polls, as configured."""
+        return float(getattr(self, "interval"))  # noqa: B009 - kinds declare it with defaults of their own
+
+
+def _list_mandate(known: dict[str, Any]) -> Any:
+    return Mandate.LAW.value if known.get("legal_basis") else Mandate.OPERATOR.value
+
+
+class OrderingFeed(Feed):
+    """What is said of the orders that a feed without orders of its own stands for."""
+
+    authority: LongText = setting("", f"Who ordered it; if empty, {UNNAMED_AUTHORITY}.")
+    platform: LongText = setting("", "The service it is about; if empty, the feed's name.")
+    legal_basis: LongText = setting("", "The law or rule it rests on.")
+    reference: LongText = setting("", "The letter or decision, so that it can be found.")
+    contact: LongText = setting("", "Where to object: a mail address or a URL.")
+    mandate: Annotated[Mandate, one_of(Mandate)] = Field(
+        default_factory=_list_mandate,
+        description="Who wants the block: law, operator or client.",
+        json_schema_extra={"default": "law with a legal_basis, else operator"},
+    )
+    in_force_from: Moment = setting("", "Since when it is in force; if empty, since it was first seen.")
+
+    def order_with(self, default_from: int, identifier: str, action: Action, **what: Any) -> Order:
+        """Return an order with the feed's texts; `default_from` is its date if the config has none."""
+        return Order(
+            id=identifier,
+            authority=self.authority or UNNAMED_AUTHORITY,
+            platform=self.platform or self.name,
+            action=action,
+            mandate=self.mandate,
+            in_force_from=default_from if self.in_force_from is None else self.in_force_from,
+            legal_basis=self.legal_basis,
+            reference=self.reference,
+            contact=self.contact,
+            **what,
+        )

@@ -1,0 +1,71 @@
+"""Signed repositories of orders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field
+
+from blockd.orders.repository import MAX_AUTHORITIES
+from blockd.settings.authorities import Authority, Notify, Role
+from blockd.settings.feeds.base import Feed
+from blockd.settings.places import ConfigPath, RepositoryUrl
+from blockd.settings.section import setting
+from blockd.settings.values import time_within
+
+MAX_MIRRORS = 8  # of one repository, beside its own URL; each is asked now and then
+
+
+class SignedFeed(Feed):
+    """A repository of orders that authorities sign."""
+
+    is_signed: ClassVar[bool] = True
+    source_keys: ClassVar[frozenset[str]] = Feed.source_keys | {"url", "root", "authorities", "notify"}
+
+    type: Literal["signed"] = Field(description="A signed repository of orders.")
+    url: RepositoryUrl = Field(description="Where the repository is: http, https, or file with a folder.")
+    mirrors: tuple[RepositoryUrl, ...] = setting(
+        (), "Other places with the same repository; the newest of all is taken.", max_length=MAX_MIRRORS
+    )
+    root: ConfigPath = Field(description="The file with the first root of trust, handed over out of band.")
+    interval: Annotated[float, time_within("100ms", "7d")] = setting("5s", "How often it is looked at.")
+    authorities: dict[Role, Authority] = setting(
+        {}, "By role, what is done with authorities whose end is not treated as the feed's.", max_length=MAX_AUTHORITIES
+    )
+    notify: Notify | None = setting(None, "Whose NOTIFY wakes the next look.", validate_default=False)
+
+    @property
+    def place(self) -> str:
+        """Its URL."""
+        return self.url
+
+    @property
+    def local_path(self) -> Path | None:
+        """The folder of a file URL."""
+        parts = urlsplit(self.url)
+        return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    @property
+    def root_of_trust(self) -> Path:
+        """Its `root`."""
+        return self.root
+
+    @property
+    def hinted_by(self) -> Notify | None:
+        """Its `notify`."""
+        return self.notify
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Those that `authorities` names."""
+        return frozenset(self.authorities)
+
+    def end(self, *, checked: float, expires: float | None) -> float | None:
+        """Return when its signatures expire."""
+        return expires
+
+    def at_expiry_of(self, role: str) -> Literal["keep", "stop"]:
+        """Return what `authorities` says of the role, else what is done with the feed."""
+        return self.authorities[role].at_expiry if role in self.authorities else self.at_expiry

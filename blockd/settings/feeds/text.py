@@ -1,0 +1,116 @@
+"""Feeds that are one text, in a file or behind a URL, perhaps with a detached signature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator
+
+from blockd.settings.feeds.base import CrossCheck, Feed, OrderingFeed
+from blockd.settings.places import ConfigPath, list_url_from_text, path_from_text
+from blockd.settings.section import Section, setting
+from blockd.settings.values import size_within, time_within
+
+PATH_INTERVAL = "2s"  # looking at a file's times costs nothing
+URL_INTERVAL = "1h"  # a list's server is somebody else's
+
+ListPath = Annotated[Path | None, PlainValidator(path_from_text)]
+ListUrl = Annotated[str | None, PlainValidator(list_url_from_text)]
+
+
+class Signature(Section):
+    """A signature in a file of its own, by which a list is proved before it is read."""
+
+    type: Literal["rsa-sha256", "minisign"] = Field(description="The form of its signature: rsa-sha256 or minisign.")
+    key: ConfigPath = Field(description="The file with the public key, handed over out of band.")
+    path: ListPath = setting(
+        None, "The signature's file; if none, the list's own path and .sign, or .minisig.", validate_default=False
+    )
+    url: ListUrl = setting(
+        None, "The signature's URL; if none, the list's own URL and .sign, or .minisig.", validate_default=False
+    )
+
+    @property
+    def suffix(self) -> str:
+        """What stands behind the list's place where no other place is given."""
+        return {"rsa-sha256": ".sign", "minisign": ".minisig"}[self.type]
+
+
+def _one_place(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    given = [key for key in ("path", "url") if feed.get(key) is not None]
+    if len(given) != 1:
+        given_text = "both path and url" if given else "neither path nor url"
+        yield "", f"has {given_text}; allowed is exactly one of them"
+
+
+def _end_to_stop_at(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if feed.get("at_expiry") == "stop" and feed.get("max_age") is None:
+        yield "at_expiry", "stop needs an end; allowed is with max_age, such as 7d"
+
+
+def _signature_beside_list(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    signature = feed.get("signature")
+    for key, other in (("path", "url"), ("url", "path")):
+        given = isinstance(signature, Mapping) and signature.get(key) is not None
+        if given and feed.get(key) is None and feed.get(other) is not None:
+            yield f"signature.{key}", f"the list has a {other}; allowed is the signature's {other}"
+
+
+def _given(value: object) -> object:
+    """Refuse a key without a value, which must not leave a list unproved."""
+    if value is None:
+        raise ValueError("an empty value is no signature; allowed is a mapping with at least type and key")
+    return value
+
+
+def _interval(known: dict[str, Any]) -> Any:
+    return PATH_INTERVAL if known.get("path") else URL_INTERVAL
+
+
+class TextFeed(OrderingFeed):
+    """A text, in a file or behind a URL."""
+
+    is_text: ClassVar[bool] = True
+    source_keys: ClassVar[frozenset[str]] = Feed.source_keys | {"path", "url", "signature", "max_size", "max_age"}
+    cross_checks: ClassVar[tuple[CrossCheck, ...]] = (_one_place, _end_to_stop_at, _signature_beside_list)
+
+    path: ListPath = setting(None, "The list's file; a feed has a path or a url.", validate_default=False)
+    url: ListUrl = setting(None, "The list's http or https URL; a feed has a path or a url.", validate_default=False)
+    signature: Annotated[Signature | None, BeforeValidator(_given)] = setting(
+        None, "How the list is signed; if none, it is not.", validate_default=False
+    )
+    interval: Annotated[float, time_within("100ms", "7d")] = Field(
+        default_factory=_interval,
+        description="How often it is looked at.",
+        json_schema_extra={"default": f"{PATH_INTERVAL} for a path, {URL_INTERVAL} for a url"},
+    )
+    max_size: Annotated[int, size_within("1K", "64G")] = setting("1G", "The largest size taken, uncompressed.")
+    max_age: Annotated[float | None, time_within("1s", "3650d")] = setting(
+        None, "How long after the last good look the feed is at its end; if none, never.", validate_default=False
+    )
+
+    @property
+    def place(self) -> str:
+        """Its path or URL; a checked feed has exactly one."""
+        return str(self.path or self.url or "")
+
+    @property
+    def local_path(self) -> Path | None:
+        """Its path."""
+        return self.path
+
+    @property
+    def public_key(self) -> Path | None:
+        """The key of its `signature`."""
+        return self.signature.key if self.signature else None
+
+    @property
+    def max_silence(self) -> float | None:
+        """Its `max_age`."""
+        return self.max_age
+
+    def end(self, *, checked: float, expires: float | None) -> float | None:
+        """Return when `max_age` is over."""
+        return checked + self.max_age if self.max_age and checked else None
