@@ -24,8 +24,8 @@ from blockd.feeds.name_text import UNTAKEN, CanonicalNames, read_changes
 from blockd.feeds.rejects import printable
 from blockd.feeds.sorted_lines import Text, mapped, seek
 from blockd.feeds.text_writer import TextWriter
+from blockd.files import replacing
 from blockd.orders import ListStep, NameList
-from blockd.ruleset.replace import replacing
 
 SPARE = 256 << 20  # octets that stay free on the disk: the rest of the state and its account have to be written too
 _COMPILED = 40  # octets that a name takes in a ruleset beside its own: the lists of others must still find room there

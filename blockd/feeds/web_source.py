@@ -17,7 +17,7 @@ from blockd import __version__
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.gunzip import Gunzip
-from blockd.ruleset.replace import replacing
+from blockd.files import replacing
 
 TOTAL = 600.0  # seconds for one fetch with its redirects: a gigabyte at the speed of a slow line
 STALL = 30.0  # seconds without a byte, or without a connection

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from blockd.errors import FeedRefused
 from blockd.feeds.body import cannot_read, open_regular
-from blockd.ruleset.replace import replacing
+from blockd.files import replacing
 
 MAX_CHANGED = 400_000  # lines of a journal: a month of a national zone's days; then the zone is fetched whole
 MAX_JOURNAL = 64 << 20  # octets, for the same reason: it is held in memory
