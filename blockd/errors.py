@@ -12,6 +12,7 @@ BlockdError
 ├── BadClientHello       bytes are no ClientHello whose server name can be read
 ├── PublishError         a repository could not be made, signed or published
 ├── AuditError           an audit log, a proof or a statement is wrong or cannot be read
+├── FileTooLarge         a file has more octets than its kind may have; an OSError too
 └── CommandError         a command cannot do what it was asked
 
 Each class says with `effect` what it does to a daemon: fatal at start, refused at reload, or counted at run time.
@@ -19,6 +20,7 @@ Each class says with `effect` what it does to a daemon: fatal at start, refused 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from enum import Enum
 
@@ -140,6 +142,19 @@ class AuditError(BlockdError):
     """An audit log, a proof or a statement is wrong or cannot be read; what is enforced does not depend on any."""
 
     effect = Effect.COUNTED
+
+
+class FileTooLarge(BlockdError, OSError):
+    """A file has more octets than its kind may have; whoever set the limit says what that means."""
+
+    effect = Effect.COUNTED
+
+    def __init__(self, path: str, limit: int) -> None:
+        super().__init__(errno.EFBIG, f"it is larger than {limit} octets", path)
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[type[FileTooLarge], tuple[str, int]]:
+        return type(self), (str(self.filename), self.limit)
 
 
 class CommandError(BlockdError):

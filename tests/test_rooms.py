@@ -27,7 +27,7 @@ ROOMS = (
     "daemon",
     "cli",
 )
-GROUND = {"blockd.errors", "blockd.__version__"}  # what every room may use
+GROUND = {"blockd.errors", "blockd.files", "blockd.__version__"}  # what every room may use
 PURE = ("names", "orders")
 PURE_IMPORTS = {
     *("__future__", "collections", "dataclasses", "datetime", "enum", "ipaddress", "itertools", "re", "typing"),

@@ -20,11 +20,11 @@ from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, WAITING, Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion, read_bundle
+from blockd.files import read_file, replace_file
 from blockd.formats.rejects import RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.ruleset.format import MAX_TIME
 from blockd.ruleset.held import HeldReport
-from blockd.ruleset.replace import replace_file
 from blockd.ruleset.sizes import Sizes
 from blockd.settings import Feed
 
@@ -69,8 +69,7 @@ class FeedState:
         state = cls(folder, first_seen=int(now))
         is_end_known = False
         try:
-            with (folder / "feed.json").open("rb") as file:
-                told = json.loads(file.read(MAX_STATE))
+            told = json.loads(read_file(folder / "feed.json", MAX_STATE))
             state.first_seen = int(_time(told["first_seen"]))
             state.checked = _time(told["checked"])
             state.validators = Validators.from_json(told["validators"])

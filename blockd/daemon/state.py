@@ -22,13 +22,13 @@ from pathlib import Path
 
 from blockd.daemon.expiry import Ends, orders_of
 from blockd.errors import CommandError, RulesetError
+from blockd.files import replace_file
 from blockd.metrics import HitLabels
 from blockd.metrics.counters import MAX_HIT_SLOTS
 from blockd.orders.told import CONFIDENTIAL
 from blockd.ruleset import Catalogue, Enforced, OrderStates, Ruleset, Versions, write_states
-from blockd.ruleset.replace import replace_file
 
-# What `blockd.ruleset.replace` calls a file that is not whole yet.
+# What `blockd.files` calls a file that is not whole yet.
 _UNFINISHED = re.compile(
     r"\.(?:compiled|current|pinned|incoming|feed\.json|hit-slots\.json|overrides\.json|audit\.head|node\.key|"
     r"[0-9]+\.(?:orders|json)|[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",

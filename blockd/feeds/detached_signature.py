@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from blockd.errors import FeedRefused
+from blockd.errors import FeedRefused, FileTooLarge
 from blockd.feeds import minisign
 from blockd.feeds.base64 import octets_of
 from blockd.feeds.fetched import Fetched
+from blockd.files import read_rest
 from blockd.formats.body import open_regular
 from blockd.settings import Signature
 
@@ -38,10 +39,11 @@ _PEM = re.compile(rb"\s*-----BEGIN (PUBLIC KEY|CERTIFICATE)-----\r?\n([A-Za-z0-9
 def read_small(path: Path, limit: int, what: str) -> bytes:
     """Read a key or a signature; raises FeedRefused: missing, unreachable, or unsigned where it is over `limit`."""
     with open_regular(path) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise FeedRefused("unsigned", f"{path} is no {what}: it is larger than {limit:,} bytes. {UNPROVED}")
-    return content
+        try:
+            return read_rest(file, limit)
+        except FileTooLarge as error:
+            sentence = f"{path} is no {what}: it is larger than {limit:,} bytes. {UNPROVED}"
+            raise FeedRefused("unsigned", sentence) from error
 
 
 def prove(signature: Signature, signed: bytes, fetched: Fetched, source: str) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from blockd.errors import FeedRefused
 from blockd.feeds.fetched import INCOMING, Fetched
+from blockd.files import replacing
 from blockd.formats.body import cannot_read, open_regular
-from blockd.ruleset.replace import replacing
 
 SETTLE = 1.0  # seconds without a change before a file counts as written; what is still cut then, its reader refuses
 _PIECE = 1024 * 1024  # octets copied at a time

@@ -16,8 +16,8 @@ from yarl import URL
 from blockd import __version__
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
+from blockd.files import replacing
 from blockd.formats.gunzip import Gunzip
-from blockd.ruleset.replace import replacing
 
 TOTAL = 600.0  # seconds for one fetch with its redirects: a gigabyte at the speed of a slow line
 STALL = 30.0  # seconds without a byte, or without a connection

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from blockd.errors import BadOrder
+from blockd.errors import BadOrder, FileTooLarge
+from blockd.files import read_file
 from blockd.orders.repository import MAX_DOCUMENT
 
 _WIDTH = 100  # characters of a line for an editor
@@ -21,12 +22,11 @@ _WIDTH = 100  # characters of a line for an editor
 def load_document(path: Path) -> object:
     """Decode the document in a file, JSON where its name ends so and YAML otherwise; raises BadOrder."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_DOCUMENT + 1)
+        content = read_file(path, MAX_DOCUMENT)
+    except FileTooLarge as error:
+        raise BadOrder(str(path), [f"is larger than {MAX_DOCUMENT} bytes"]) from error
     except OSError as error:
         raise BadOrder(str(path), [f"cannot be read: {error.strerror}"]) from error
-    if len(content) > MAX_DOCUMENT:
-        raise BadOrder(str(path), [f"is larger than {MAX_DOCUMENT} bytes"])
     return from_json(content, str(path)) if path.suffix == ".json" else from_yaml(content, str(path))
 
 

@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from securesystemslib.signer import CryptoSigner, Key, SecretsHandler, Signer, SSlibKey
 
-from blockd.errors import PublishError
+from blockd.errors import FileTooLarge, PublishError
+from blockd.files import read_file, replace_file
 from blockd.publish.references import is_reference, read_reference, signer_of
-from blockd.ruleset.replace import replace_file
 
 FOLDER_MODE = 0o700
 KEY_MODE = 0o600
@@ -118,10 +118,8 @@ def _private(content: bytes, path: Path, secrets: SecretsHandler | None) -> Ed25
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_KEY + 1)
+        return read_file(path, MAX_KEY)
+    except FileTooLarge as error:
+        raise PublishError(f"The key {path} has more than {MAX_KEY} bytes; nothing was signed.") from error
     except OSError as error:
         raise PublishError(f"The key {path} cannot be read: {error.strerror}; nothing was signed.") from error
-    if len(content) > MAX_KEY:
-        raise PublishError(f"The key {path} has more than {MAX_KEY} bytes; nothing was signed.")
-    return content

@@ -22,13 +22,13 @@ from typing import BinaryIO
 
 from blockd.errors import FeedRefused, PublishError
 from blockd.feeds.signed.list_texts import NameLists
+from blockd.files import replacing, sync_folder
 from blockd.formats.rejects import RejectReport
 from blockd.formats.sorted import Text, mapped
 from blockd.orders import NameList
 from blockd.orders.repository import LISTS, is_order_id, is_role, place_of
 from blockd.publish.list_record import ListFile, ListRecord
 from blockd.publish.list_text import TextFacts, changed, write_names
-from blockd.ruleset.replace import replacing, sync_folder
 
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _GZIP_FORM = 31  # zlib: the largest window, with gzip's header and trailer, and no time in it

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from blockd.errors import PublishError
+from blockd.files import replace_file
 from blockd.orders import ListStep, NameList
-from blockd.ruleset.replace import replace_file
 
 MAX_CHANGES = 60  # files of changes behind a base: two months of days, one request each for who begins anew
 KEPT_CHANGES = MAX_CHANGES // 2  # that a new base leaves standing, for who has an older text

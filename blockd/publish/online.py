@@ -14,6 +14,7 @@ from securesystemslib.signer import SecretsHandler, Signer
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, Targets, Timestamp
 
 from blockd.errors import PublishError
+from blockd.files import replace_file
 from blockd.orders.moment import moment_from_text, moment_text
 from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.publish.delegations import roles_of
@@ -21,7 +22,6 @@ from blockd.publish.fitting import lifted_by_accident, newest_fitting
 from blockd.publish.keys import load_key, read_public
 from blockd.publish.preparing import LIST_LIFE, RENEW_BEFORE
 from blockd.publish.workshop import TARGETS, Workshop, in_utc, verifies
-from blockd.ruleset.replace import replace_file
 
 # A node can be held at an old list for so long without noticing. Nodes warn of an end a day ahead
 # (`blockd.daemon.alarms`), so that people have a day to act; as `publish` renews at half of the life, the least that

@@ -16,11 +16,11 @@ from securesystemslib.signer import Key, Signer
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, RootVerificationResult, Targets, VerificationResult
 
-from blockd.errors import PublishError
+from blockd.errors import FileTooLarge, PublishError
+from blockd.files import read_file, replace_file, sync_folder
 from blockd.orders.repository import TOP_ROLES
 from blockd.publish.delegations import checked_role
 from blockd.publish.workshop import TARGETS, Workshop, read_metadata
-from blockd.ruleset.replace import replace_file, sync_folder
 
 Pending = Metadata[Root] | Metadata[Targets]
 MAX_PENDING = 16 * 1024 * 1024  # bytes; twice what a node takes of one targets file
@@ -174,12 +174,11 @@ def merge(workshop: Workshop, file: Path, role: str = "") -> Standing:
 
 def _copy(file: Path) -> Pending:
     try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_PENDING + 1)
-        if len(content) > MAX_PENDING:
-            raise PublishError(f"{file} has more than {MAX_PENDING} bytes; it was not used.")
+        content = read_file(file, MAX_PENDING)
         json.loads(content)
         found: Pending = Metadata.from_bytes(content)
+    except FileTooLarge as error:
+        raise PublishError(f"{file} has more than {MAX_PENDING} bytes; it was not used.") from error
     except (OSError, ValueError, RecursionError, RepositoryError) as error:
         raise PublishError(f"{file} cannot be used: {error}.") from error
     return found

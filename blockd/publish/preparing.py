@@ -12,11 +12,11 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Delegations, Metadata, TargetFile, Targets
 
 from blockd.errors import BadOrder, PublishError
+from blockd.files import replace_files
 from blockd.orders.document import time_text
 from blockd.orders.repository import LISTS, ORDERS, place_of
 from blockd.publish.documents import canonical, to_bytes
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
-from blockd.ruleset.replace import replace_files
 
 LIST_LIFE = timedelta(days=90)  # targets, authorities and snapshot: signed when orders change
 RENEW_BEFORE = timedelta(days=30)  # an unchanged list is signed anew when less than this is left of it

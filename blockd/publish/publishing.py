@@ -24,9 +24,9 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from blockd.errors import PublishError
+from blockd.files import replace_files
 from blockd.publish.delegations import roles_of
 from blockd.publish.workshop import Workshop, verifies
-from blockd.ruleset.replace import replace_files
 
 TIMESTAMP = "metadata/timestamp.json"
 MAX_DIGITS = 10  # of a root's number

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 
 from blockd.errors import PublishError
+from blockd.files import replace_file
 from blockd.publish.workshop import Workshop
-from blockd.ruleset.replace import replace_file
 
 MAX_NAME = 100  # characters; it stands in a line beside a key id
 

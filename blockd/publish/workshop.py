@@ -25,12 +25,12 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Delegations, Metadata, Root, Snapshot, T, Targets, Timestamp
 
 from blockd.errors import PublishError
+from blockd.files import replace_file, replace_files, sync_folder
 from blockd.orders import OrderDocument, parse_document
 from blockd.orders.repository import ORDERS
 from blockd.publish.delegations import authority_name, checked_role, read_delegations
 from blockd.publish.founding import ROOT_LIFE, Founding
 from blockd.publish.keys import make_keys
-from blockd.ruleset.replace import replace_file, replace_files, sync_folder
 
 TARGETS = "targets"  # the role that signs the repository's own orders, and the authorities
 _ROOT = "root.json"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import publicsuffixlist
 
-from blockd.errors import BadName, ConfigError
+from blockd.errors import BadName, ConfigError, FileTooLarge
+from blockd.files import read_file
 from blockd.names import key_from_text
 from blockd.names.suffixes import PublicSuffixes, parse_suffixes
 from blockd.ruleset.gate import Gate
@@ -56,15 +57,14 @@ def _suffixes(place: Path | bool, digest: hashlib._Hash) -> PublicSuffixes | Non
 
 def _text(path: Path, key: str, digest: hashlib._Hash) -> str:
     try:
-        with path.open("rb") as file:
-            octets = file.read(MAX_LIST + 1)
+        octets = read_file(path, MAX_LIST)
         text = octets.decode("utf-8-sig")
+    except FileTooLarge as error:
+        raise ConfigError(str(path), [f"{key}: it is larger than {MAX_LIST >> 20} MiB"]) from error
     except OSError as error:
         raise ConfigError(str(path), [f"{key}: it cannot be read: {error.strerror or error}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError(str(path), [f"{key}: it is no text in UTF-8"]) from error
-    if len(octets) > MAX_LIST:
-        raise ConfigError(str(path), [f"{key}: it is larger than {MAX_LIST >> 20} MiB"])
     digest.update(b"\0%b\0" % key.encode())
     digest.update(octets)
     return text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from blockd.errors import BadName, CommandError
+from blockd.errors import BadName, CommandError, FileTooLarge
+from blockd.files import read_file
 from blockd.names import key_from_text
 
 MAX_FILE = 64 << 20  # octets: a million names with their ranks are a third of it
@@ -20,12 +21,11 @@ def read_popular(path: Path) -> list[bytes]:
     Raises CommandError where the file cannot be read or holds no name.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_FILE + 1)
+        text = read_file(path, MAX_FILE)
+    except FileTooLarge as error:
+        raise CommandError(f"{path} is larger than {MAX_FILE >> 20} MB; a list of popular names is not") from error
     except OSError as error:
         raise CommandError(f"the popular names in {path} cannot be read: {error.strerror}") from error
-    if len(text) > MAX_FILE:
-        raise CommandError(f"{path} is larger than {MAX_FILE >> 20} MB; a list of popular names is not")
     keys = parse_popular(text.decode("utf-8-sig", "replace"), MAX_NAMES)
     if not keys:
         raise CommandError(f"{path} holds no name; one name a line is what a list of popular names has, by rank")

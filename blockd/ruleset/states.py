@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from blockd.errors import RulesetError
+from blockd.files import replace_file
 from blockd.orders import Order, State, next_change, state_at
-from blockd.ruleset.replace import replace_file
 
 MAGIC = b"BLOCKDO2"
 _HEADER = struct.Struct("<8sII")

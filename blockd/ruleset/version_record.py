@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from blockd.files import read_file, replace_file
 from blockd.ruleset.catalogue import Catalogue, FeedRecord
 from blockd.ruleset.format import MAX_TIME, Header
-from blockd.ruleset.replace import replace_file
 
 MAX_RECORD = 16 << 20  # octets: a thousand feeds, each with its reports
 MAX_PERIODS = 50  # times of enforcement kept of one version, the first and the latest ones
@@ -127,9 +127,7 @@ class VersionRecord:
     def read(cls, path: Path) -> VersionRecord | None:
         """Read a record; None where it is missing, damaged or of another shape."""
         try:
-            with path.open("rb") as file:
-                told = json.loads(file.read(MAX_RECORD))
-            return _record(told)
+            return _record(json.loads(read_file(path, MAX_RECORD)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from blockd.errors import RulesetError
-from blockd.ruleset.replace import replace_file, sync_file, sync_folder
+from blockd.files import replace_file, sync_file, sync_folder
 from blockd.ruleset.version_record import VersionRecord
 
 _FILE = re.compile(r"(\d{6,12})\.ruleset", re.ASCII)

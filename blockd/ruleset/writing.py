@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from blockd.errors import RulesetError
+from blockd.files import replacing
 from blockd.ruleset.catalogue import Catalogue
 from blockd.ruleset.digest import PIECE, Pieces, overall, piece_count, renewed
 from blockd.ruleset.format import HEADER_SIZE, Header, Section, aligned
 from blockd.ruleset.mapped import Ruleset
-from blockd.ruleset.replace import replacing
 
 Octets = bytes | bytearray | memoryview
 

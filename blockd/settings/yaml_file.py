@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from blockd.errors import ConfigError
+from blockd.errors import ConfigError, FileTooLarge
+from blockd.files import read_file
 from blockd.settings.values import shown
 
 MAX_FILE = 1 << 20  # octets: a thousand feeds with all their texts fit
@@ -57,15 +58,14 @@ def read_text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
             raise ConfigError(source, ["it is no regular file; allowed is a YAML file"])
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE + 1)
+        content = read_file(path, MAX_FILE)
     except FileNotFoundError:
         raise ConfigError(source, ["there is no such file; --config names another"]) from None
+    except FileTooLarge as error:
+        raise ConfigError(source, [f"it is larger than {MAX_FILE} octets; allowed is at most that"]) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its path is no path"
         raise ConfigError(source, [f"it cannot be read: {reason}"]) from error
-    if len(content) > MAX_FILE:
-        raise ConfigError(source, [f"it is larger than {MAX_FILE} octets; allowed is at most that"])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

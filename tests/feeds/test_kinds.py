@@ -26,7 +26,8 @@ def example(type_name: str) -> Feed:
 
 
 def test_every_feed_that_a_config_may_name_is_of_one_kind() -> None:
-    for feed in (*FEED_CLASSES, OverridesFeed):
+    classes: list[type[Feed]] = [*FEED_CLASSES, OverridesFeed]
+    for feed in classes:
         assert len([kind for kind in KINDS if issubclass(feed, kind.settings)]) == 1, feed
 
 

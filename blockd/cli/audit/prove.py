@@ -19,8 +19,8 @@ from blockd.daemon.audit.proof_file import export_proof
 from blockd.daemon.audit.proving import prove_name
 from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.errors import AuditError, BadName, CommandError, RulesetError
+from blockd.files import replace_file
 from blockd.ruleset import Ruleset, Versions
-from blockd.ruleset.replace import replace_file
 from blockd.settings import load
 
 HELP = "what was enforced for a name at a time, and which signatures stand behind it"

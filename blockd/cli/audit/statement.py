@@ -10,7 +10,7 @@ from typing import Any
 
 from blockd.cli import DONE
 from blockd.cli.admin_client import ask
-from blockd.ruleset.replace import replace_file
+from blockd.files import replace_file
 from blockd.settings import load
 
 HELP = "have the running daemon sign a statement of what it enforces"

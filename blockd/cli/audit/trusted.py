@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from blockd.daemon.audit.signatures import MAX_ROOT
-from blockd.errors import AuditError
+from blockd.errors import AuditError, FileTooLarge
+from blockd.files import read_file
 from blockd.settings import Settings
 
 
@@ -21,8 +22,7 @@ def roots_of(settings: Settings) -> dict[str, list[bytes]]:
 
 def read(path: Path, most: int) -> bytes:
     """Read a file of at most so many octets; raises OSError, and AuditError where it is larger."""
-    with path.open("rb") as file:
-        octets = file.read(most + 1)
-    if len(octets) > most:
-        raise AuditError(f"{path} is larger than {most} octets, and cannot be what it should be.")
-    return octets
+    try:
+        return read_file(path, most)
+    except FileTooLarge as error:
+        raise AuditError(f"{path} is larger than {most} octets, and cannot be what it should be.") from error

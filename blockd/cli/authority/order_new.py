@@ -7,7 +7,8 @@ from pathlib import Path
 
 from blockd.cli.authority.order_name_lists import list_arguments, renew_list
 from blockd.cli.authority.order_staging import refuse_taken, role_argument, rules_of, stage
-from blockd.errors import BadName, BadOrder, CommandError, PublishError
+from blockd.errors import BadName, BadOrder, CommandError, FileTooLarge, PublishError
+from blockd.files import read_file
 from blockd.formats.line import line_content
 from blockd.orders import Action, Mandate
 from blockd.orders.document import SCHEMA
@@ -116,10 +117,11 @@ def _from_options(args: argparse.Namespace) -> dict[str, object]:
 
 def _names(path: Path) -> list[str]:
     """Give what the lines of a file hold beside comments; whether they are names is seen with the order."""
-    with path.open("rb") as file:
-        content = file.read(MAX_DOCUMENT + 1)
-    if len(content) > MAX_DOCUMENT:
-        raise PublishError(f"{path} is larger than {MAX_DOCUMENT} bytes; nothing was staged. Use --list for it.")
+    try:
+        content = read_file(path, MAX_DOCUMENT)
+    except FileTooLarge as error:
+        sentence = f"{path} is larger than {MAX_DOCUMENT} bytes; nothing was staged. Use --list for it."
+        raise PublishError(sentence) from error
     found = []
     for number, line in enumerate(content.splitlines(), 1):
         try:

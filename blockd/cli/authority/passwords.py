@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from blockd.errors import CommandError
+from blockd.files import read_file
 
 VARIABLE = "BLOCKD_KEY_PASSWORD"
 MAX_FILE = 4096  # bytes of a password file; its first line is the password
@@ -57,8 +58,7 @@ def _given(file: Path | None) -> str:
     if file is None:
         return os.environ.get(VARIABLE, "")
     try:
-        with file.open("rb") as opened:
-            line = opened.read(MAX_FILE).decode().partition("\n")[0].rstrip("\r")
+        line = read_file(file, MAX_FILE).decode().partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"the password file {file} cannot be read: {error}") from error
     if not line:

@@ -9,6 +9,7 @@ from blockd.cli.authority.dates import now
 from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.feeds.signed.limits import MAX_METADATA
+from blockd.files import read_file
 from blockd.orders.document import time_text
 from blockd.publish.verifying import verify_repository
 
@@ -33,8 +34,7 @@ def run(args: argparse.Namespace) -> int:
     anchors = (folder / "root.json", folder / "metadata" / "1.root.json")
     root = args.root or next((path for path in anchors if path.is_file()), anchors[0])
     try:
-        with root.open("rb") as file:
-            content = file.read(MAX_METADATA["root"] + 1)
+        content = read_file(root, MAX_METADATA["root"])
     except OSError as error:
         raise CommandError(f"the root {root} cannot be read: {error.strerror}") from error
     told = verify_repository(args.place if remote else folder.resolve().as_uri(), content, now())

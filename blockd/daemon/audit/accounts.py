@@ -21,6 +21,7 @@ from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.daemon.audit.turns import GONE, Turn, turns_of_dates, turns_of_version
 from blockd.daemon.history import News
 from blockd.feeds.fetched import Fetched
+from blockd.files import read_file
 from blockd.metrics.collector import Change, EnforcementTimes
 from blockd.orders.document import time_text
 from blockd.orders.moment import moment_text
@@ -254,7 +255,6 @@ class Accounts:
 def _read(path: Path) -> bytes:
     """Read a small file; nothing where that is not possible, which whoever needs it tells."""
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_ROOT)
+        return read_file(path, MAX_ROOT)
     except OSError:
         return b""

@@ -27,8 +27,8 @@ from typing import Any
 from blockd.daemon.audit.chain import Head
 from blockd.daemon.audit.database import Database, Entry
 from blockd.errors import AuditError
+from blockd.files import read_file, replace_file
 from blockd.orders.moment import moment_from_text, moment_text
-from blockd.ruleset.replace import replace_file
 
 DATABASE, HEAD, ALIVE = "audit.db", "audit.head", "audit.alive"
 MAX_WAITING = 20_000  # records in memory while they cannot be written: two versions of the largest repository
@@ -247,8 +247,7 @@ def _octets_of(entry: Entry) -> int:
 def read_head(folder: Path) -> Head | None:
     """Give the head that is kept beside the log; None where there is none that can be read."""
     try:
-        with (folder / HEAD).open("rb") as file:
-            return Head.from_json(json.loads(file.read(MAX_HEAD)))
+        return Head.from_json(json.loads(read_file(folder / HEAD, MAX_HEAD)))
     except (OSError, ValueError, RecursionError, AuditError):
         return None
 
@@ -256,7 +255,6 @@ def read_head(folder: Path) -> Head | None:
 def read_alive(folder: Path) -> float | None:
     """Give when a blockd was last seen alive, seconds since the epoch; None where nothing that can be read tells."""
     try:
-        with (folder / ALIVE).open("rb") as file:
-            return moment_from_text(file.read(MAX_ALIVE).decode("ascii"))
+        return moment_from_text(read_file(folder / ALIVE, MAX_ALIVE).decode("ascii"))
     except (OSError, ValueError):
         return None

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from blockd.daemon.audit.chain import Head, canonical
 from blockd.errors import AuditError
-from blockd.ruleset.replace import replace_file
+from blockd.files import read_file, replace_file
 
 KEY, FOLDER = "node.key", "statements"
 KEY_MODE = 0o600
@@ -54,8 +54,7 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     """Load the key at `path`; raises AuditError, and OSError."""
     if path.stat().st_mode & _OTHERS:
         raise AuditError(f"the node's key {path} is open to other users. Take it back: chmod 600 {path}")
-    with path.open("rb") as file:
-        octets = file.read(MAX_KEY)
+    octets = read_file(path, MAX_KEY)
     try:
         key = serialization.load_pem_private_key(octets, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -149,8 +148,7 @@ def stated_heads(folder: Path) -> tuple[dict[str, Head], list[str]]:
         return {}, [f"The statements kept are not compared: {error}"] if kept_statements(folder) else []
     for path in kept_statements(folder):
         try:
-            with path.open("rb") as file:
-                signed = verify_statement(file.read(MAX_STATEMENT), key)
+            signed = verify_statement(read_file(path, MAX_STATEMENT), key)
             heads[f"the statement {path.name}"] = Head.from_json(signed["audit"])
         except (OSError, AuditError) as error:
             notes.append(f"The statement {path.name} is not compared: {error}")

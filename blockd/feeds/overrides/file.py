@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from blockd.errors import BadName, BadOrder, CommandError, FeedRefused
+from blockd.errors import BadName, BadOrder, CommandError, FeedRefused, FileTooLarge
+from blockd.files import read_file, replace_file
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope
 from blockd.orders.document import fit_text, order_to_json, parse_order, time_text
 from blockd.ruleset.guard import Guard
-from blockd.ruleset.replace import replace_file
 
 FILE = "overrides.json"  # in the state folder, and as evidence
 FORMAT = 1
@@ -167,15 +167,14 @@ STAYS = (
 def read_octets(path: Path) -> bytes | None:
     """Return the file's content, None if there is no file; raises FeedRefused if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            octets = file.read(MAX_FILE + 1)
+        return read_file(path, MAX_FILE)
     except FileNotFoundError:
         return None
+    except FileTooLarge as error:
+        sentence = f"The file of overrides {path} is larger than {MAX_FILE >> 20} MiB. {STAYS}"
+        raise FeedRefused("too large", sentence) from error
     except OSError as error:
         raise FeedRefused("missing", f"The overrides in {path} cannot be read: {error.strerror}. {STAYS}") from error
-    if len(octets) > MAX_FILE:
-        raise FeedRefused("too large", f"The file of overrides {path} is larger than {MAX_FILE >> 20} MiB. {STAYS}")
-    return octets
 
 
 def overrides_from(octets: bytes, path: Path) -> tuple[Override, ...]:

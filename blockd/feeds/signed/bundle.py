@@ -12,10 +12,10 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from blockd.errors import BadOrder, FeedRefused
+from blockd.errors import BadOrder, FeedRefused, FileTooLarge
+from blockd.files import read_rest, replacing
 from blockd.orders import Entry, ListStep, NameList, OrderDocument, Scope
 from blockd.orders.document import order_to_json, parse_order
-from blockd.ruleset.replace import replacing
 
 BUNDLE_FORMAT = 2
 MAX_BUNDLE = 2 * 1024**3  # bytes; names are written as hex, so a bundle may be twice as large as its orders
@@ -99,7 +99,9 @@ def read_content(path: Path) -> Any:
     try:
         with path.open("rb") as file:
             header = file.readline(MAX_HEADER)
-            content = file.read(MAX_BUNDLE + 1)
+            content = read_rest(file, MAX_BUNDLE)
+    except FileTooLarge as error:
+        raise FeedRefused("format", f"The bundle {path} is larger than any. {_REMEDY}") from error
     except OSError as error:
         raise FeedRefused("missing", f"The bundle {path} cannot be read: {error.strerror}.") from error
     try:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from blockd.errors import FeedRefused
+from blockd.files import replacing
 from blockd.formats.body import open_regular
 from blockd.formats.canonical import UNTAKEN, CanonicalNames, read_changes
 from blockd.formats.gunzip import Gunzip
@@ -25,7 +26,6 @@ from blockd.formats.rejects import printable
 from blockd.formats.sorted import Text, mapped, seek
 from blockd.formats.writer import TextWriter
 from blockd.orders import ListStep, NameList
-from blockd.ruleset.replace import replacing
 
 SPARE = 256 << 20  # octets that stay free on the disk: the rest of the state and its account have to be written too
 _COMPILED = 40  # octets that a name takes in a ruleset beside its own: the lists of others must still find room there

@@ -27,8 +27,8 @@ from blockd.errors import FeedRefused
 from blockd.feeds.signed.fetchers import BoundedFetcher
 from blockd.feeds.signed.limits import MAX_METADATA, MAX_ROTATIONS
 from blockd.feeds.signed.refusals import FOREIGN, refusal
+from blockd.files import replace_file
 from blockd.orders.repository import ROOT_FILE, is_role
-from blockd.ruleset.replace import replace_file
 
 TOP = ("timestamp.json", "snapshot.json", "targets.json")
 HISTORY = "root_history"

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from blockd.errors import FeedRefused
 from blockd.feeds.transfer.content import BASE, ZoneContent
-from blockd.ruleset.replace import replacing, sync_folder
+from blockd.files import replacing, sync_folder
 
 _NEW = f"{BASE}new"
 

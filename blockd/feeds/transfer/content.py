@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from blockd.errors import FeedRefused
+from blockd.files import replacing
 from blockd.formats.body import cannot_read, open_regular
-from blockd.ruleset.replace import replacing
 
 MAX_CHANGED = 400_000  # lines of a journal: a month of a national zone's days; then the zone is fetched whole
 MAX_JOURNAL = 64 << 20  # octets, for the same reason: it is held in memory

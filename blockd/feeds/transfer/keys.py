@@ -10,6 +10,7 @@ import dns.name
 import dns.tsig
 
 from blockd.errors import FeedRefused
+from blockd.files import read_file
 from blockd.settings import Tsig
 
 MAX_FILE = 4096  # octets: a secret has at most a few hundred
@@ -21,9 +22,8 @@ def read_key(tsig: Tsig) -> dns.tsig.Key:
     """Give the key; raises FeedRefused("key") where its file cannot be used, or everybody may read or write it."""
     path = tsig.secret_file
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(path.stat().st_mode)
-            text = file.read(MAX_FILE)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = read_file(path, MAX_FILE)
     except OSError as error:
         raise _unusable(f"{path} cannot be read ({error.strerror})", "Let blockd's user read it.") from error
     if mode & _OTHERS:

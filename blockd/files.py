@@ -1,4 +1,7 @@
-"""Files are replaced whole: temporary file beside it, fsync, rename, fsync of the folder. This is the one place."""
+"""Reading files up to a limit, and replacing them whole: temporary file beside it, fsync, rename, fsync of the folder.
+
+Both are done here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
+from blockd.errors import FileTooLarge
+
 SYNCED_AT_ONCE = 16  # files that the disk is waited for together; journals write what waits in one go
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """Return the content of the file at `path`; raises OSError, or FileTooLarge if it has more than `limit` octets."""
+    with path.open("rb") as file:
+        return read_rest(file, limit)
+
+
+def read_rest(file: BinaryIO, limit: int) -> bytes:
+    """Return what is left of an open file, as `read_file` does; no more than one octet over `limit` is read."""
+    content = file.read(limit + 1)
+    if len(content) > limit:
+        raise FileTooLarge(str(file.name), limit)
+    return content
 
 
 @contextlib.contextmanager

@@ -2,12 +2,39 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from blockd.ruleset.replace import replace_file, replace_files, replacing
+from blockd.errors import FileTooLarge
+from blockd.files import read_file, read_rest, replace_file, replace_files, replacing
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_file(path, 5) == b"12345"
+    with pytest.raises(FileTooLarge) as raised:
+        read_file(path, 4)
+    error = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - our own
+    assert (error.errno, error.filename, error.limit) == (errno.EFBIG, str(path), 4)
+    assert error.strerror == "it is larger than 4 octets"
+    with pytest.raises(FileNotFoundError):
+        read_file(tmp_path / "none", 4)
+
+
+def test_only_what_is_left_of_an_open_file_counts(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"head\nrest")
+    with path.open("rb") as file:
+        file.readline()
+        assert read_rest(file, 4) == b"rest"
+    with path.open("rb") as file:
+        file.readline()
+        with pytest.raises(FileTooLarge):
+            read_rest(file, 3)
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
