@@ -27,6 +27,7 @@ test: lint
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint blockd tests/fuzz # it runs pycodestyle, which it looks for there
 	$(BIN)/mypy
 
 format: $(VENV)/tested

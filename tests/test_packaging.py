@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import blockd
 from blockd.daemon import sockets, supervisor
@@ -26,7 +27,8 @@ INSTALLED_CONFIG = "/etc/blockd/blockd.yaml"
 
 # All that may stand at the top, beside files whose names start with a dot.
 TOP_LEVEL = {
-    "blockd", "config", "tests", "pyproject.toml", "Dockerfile", "README.md", "Makefile", "LICENSE", "CHANGELOG.md",
+    "blockd", "config", "docs", "tests", "pyproject.toml", "Dockerfile", "README.md", "Makefile", "LICENSE",
+    "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 }  # fmt: skip
 # Addresses of package registries and paths of the machines that this was written on. A letter of each stands in
 # brackets, so that this file does not find itself.
@@ -37,6 +39,7 @@ FORBIDDEN = re.compile(
 MODULES = {"dnspython": "dns", "prometheus-client": "prometheus_client", "python-pkcs11": "pkcs11", "pyyaml": "yaml"}
 NOT_IMPORTED = {
     "Cython",
+    "cython-lint",
     "mypy",
     "pytest-xdist",
     "ruff",
@@ -121,6 +124,17 @@ def test_scripts_are_valid_bash() -> None:
     for script in (ROOT / ".ci" / "run", ROOT / "tests" / "install-debian.sh"):
         subprocess.run([bash, "-n", str(script)], check=True)  # noqa: S603
         assert "set -eu" in script.read_text(encoding="utf-8")
+
+
+def test_hooks_for_commits_run_the_linters_of_the_environment_and_fetch_nothing() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]
+    hooks = config["repos"][0]["hooks"]
+    assert {hook["language"] for hook in hooks} == {"system"}
+    target = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    linters = re.findall(r"\$\(BIN\)/([\w-]+)", target)
+    run = {re.search(r"\.venv/bin/([\w-]+)", hook["entry"])[1] for hook in hooks}  # type: ignore[index]
+    assert run == set(linters)
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -5,7 +5,7 @@ import itertools
 import struct
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy
 
 from blockd.metrics import counters as layout
 from blockd.orders import Action

@@ -8,7 +8,7 @@ policy, cache, forwarding. Everything else it declines, and the pipeline answers
 import math
 
 from libc.errno cimport EAGAIN, errno
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -20,7 +20,7 @@ from blockd.resolver.exchange import Outcome
 from blockd.resolver._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, UDP, Answering, Passed, Result
 from blockd.resolver._cache cimport Entry, NativeCache
 from blockd.resolver._flights cimport MAX_PACKET, MAX_STRAYS, MAX_WAITING, Flight, Flights, Waiter
-from blockd.resolver._message cimport HEADER_SIZE, MAX_TCP, Question, read_question
+from blockd.resolver._message cimport MAX_TCP, Question, read_question
 from blockd.resolver._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver._peers cimport address_into, address_of, ancillary_of
 from blockd.resolver._reading cimport read_response
@@ -132,9 +132,9 @@ cdef class NativeEngine(Answering):
 
     def drain(self, int descriptor):
         """Answer a few batches of a socket's messages in place; give back those that are not ordinary."""
-        cdef int turn
+        cdef int _turn
         self._declined = []
-        for turn in range(TURNS):
+        for _turn in range(TURNS):
             if self._drain_batch(descriptor) < BUSY:
                 break
         return self._declined
@@ -212,7 +212,7 @@ cdef class NativeEngine(Answering):
     def drain_upstreams(self):
         """Take what upstreams have sent, and answer all who wait for it; give back those whom it does not answer."""
         cdef epoll_event events[READY]
-        cdef int ready, i, taken, index
+        cdef int ready, i, _taken, index
         cdef ssize_t size
         cdef Flight *flight
         cdef uint8_t *message = self.in_buffers[0]
@@ -227,7 +227,7 @@ cdef class NativeEngine(Answering):
             index = self._place_of(events[i].data.fd)
             if index < 0:
                 continue
-            for taken in range(PER_SOCKET):
+            for _taken in range(PER_SOCKET):
                 size = recv(self.flights.descriptors[index], message, IN_SIZE * IN_BATCH, MSG_DONTWAIT)
                 if size < 0:
                     if not _would_block():

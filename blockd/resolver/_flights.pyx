@@ -97,14 +97,14 @@ cdef class Flights:
         cdef uint8_t message[HEADER_SIZE + 264 + OPT_SIZE]
         cdef Flight *flight
         cdef uint32_t random = 0, at, length, out
-        cdef int tries
+        cdef int _try
         cdef uint8_t *p
         if self.sockets == 0 or self.count >= MAX_FLIGHTS:
             return NULL
         flight = <Flight *>malloc(sizeof(Flight))
         if flight == NULL:
             return NULL
-        for tries in range(ID_TRIES):
+        for _try in range(ID_TRIES):
             if not self._draw(&random):
                 free(flight)
                 return NULL

@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from blockd.resolver._sockets cimport (
-    CMSG_DATA, CMSG_FIRSTHDR, IPPROTO_IP, MSG_DONTWAIT, cmsghdr, iovec, mmsghdr, msghdr, sendmmsg,
+    CMSG_DATA, CMSG_FIRSTHDR, IPPROTO_IP, MSG_DONTWAIT, cmsghdr, msghdr, sendmmsg,
 )
 
 

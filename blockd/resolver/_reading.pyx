@@ -10,7 +10,7 @@ from libc.string cimport memcpy
 
 from blockd.resolver._cache cimport Entry, LEAD_ADDRESS, LEAD_NAME, new_entry
 from blockd.resolver._cursor cimport (
-    Cursor, cursor_over, folded, read_u16, skip_name, take, take_u16, take_u32, take_u8,
+    Cursor, cursor_over, folded, skip_name, take, take_u16, take_u32,
 )
 
 cdef enum:
@@ -59,7 +59,7 @@ cdef Entry *read_response(
     cdef Cursor c = cursor_over(message, size)
     cdef uint32_t start = HEADER_SIZE + question_size
     cdef uint32_t end = start
-    cdef uint32_t section, i, flags, rcode, lowest = 0, ttl
+    cdef uint32_t section, i, _i, flags, rcode, lowest = 0, ttl
     cdef uint16_t sections[3]
     cdef uint16_t counts[3]
     cdef bint opt_behind = False
@@ -80,7 +80,7 @@ cdef Entry *read_response(
     notes.negative = NO_SOA
     notes.service = False
     for section in range(3):
-        for i in range(sections[section]):
+        for _i in range(sections[section]):
             if not _read_record(&c, message, size, section, start, &opt_behind):
                 return NULL
             if not opt_behind:

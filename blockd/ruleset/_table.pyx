@@ -154,10 +154,10 @@ cdef class Table:
         cdef uint16_t here
         cdef uint32_t offset, length
         cdef const uint8_t *line
-        cdef int probe, slot, used
+        cdef int _probe, slot, used
         if self.bucket_count == 0:
             return BROKEN
-        for probe in range(MAX_PROBES):
+        for _probe in range(MAX_PROBES):
             line = self.buckets + bucket * BUCKET_SIZE
             used = line[60]
             if used > SLOTS:

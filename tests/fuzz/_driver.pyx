@@ -3,13 +3,13 @@
 memory of exactly what its question allows, so that a sanitizer sees the first octet read or written beyond.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from blockd.resolver._answering cimport ANSWERED, DECLINED, SILENT, Passed, Result
 from blockd.resolver._cache cimport Entry, NativeCache, new_entry
-from blockd.resolver._cursor cimport Cursor, cursor_over, skip_name, take, take_u16, take_u32
+from blockd.resolver._cursor cimport Cursor, cursor_over, skip_name, take, take_u16
 from blockd.resolver._engine cimport Looked, NativeEngine
 from blockd.resolver._message cimport HEADER_SIZE, MAX_TCP, Question, read_question
 from blockd.resolver._outbox cimport Peer
@@ -122,10 +122,10 @@ cdef class Seeds:
         """Write a message, whole or mutated up to eight times, and give its size."""
         cdef uint32_t size = self.copy(c, to)
         cdef uint32_t times = below(c, 9)
-        cdef uint32_t i
+        cdef uint32_t _i
         if draw(c) & 3 == 0:
             times = 0
-        for i in range(times):
+        for _i in range(times):
             size = self.mutate(c, to, size)
         return size
 
@@ -153,7 +153,7 @@ HOSTS = ("127.0.0.1", "::1", "198.0.0.0")
 cdef const char *wrong_answer(const Question *q, const uint8_t *packet, const uint8_t *out, uint32_t size) noexcept nogil:
     """Give what is wrong with an answer, NULL where nothing is."""
     cdef Cursor c = cursor_over(out, size)
-    cdef uint32_t records, i
+    cdef uint32_t records, _i
     if packet[2] & 0x80:
         return b"an answer was answered"
     if size > q.limit:
@@ -169,7 +169,7 @@ cdef const char *wrong_answer(const Question *q, const uint8_t *packet, const ui
     records += take_u16(&c)
     records += take_u16(&c)
     take(&c, q.section_size)
-    for i in range(records):
+    for _i in range(records):
         skip_name(&c)
         take(&c, 8)
         take(&c, take_u16(&c))
@@ -438,9 +438,9 @@ cdef class Traffic:
     def ask(self, int count):
         """Send questions."""
         cdef uint8_t message[MOST]
-        cdef int i
+        cdef int _i
         cdef uint32_t size
-        for i in range(count):
+        for _i in range(count):
             size = self.questions.copy(&self.chance, message)
             if size > 20 and message[HEADER_SIZE] >= 2 and draw(&self.chance) & 1:  # another name of those that end so
                 message[HEADER_SIZE + 1] = <uint8_t>(97 + below(&self.chance, 26))
@@ -458,10 +458,10 @@ cdef class Traffic:
         cdef sockaddr_storage address
         cdef socklen_t address_size
         cdef ssize_t got
-        cdef uint32_t size, section, i, which
-        cdef int n
+        cdef uint32_t size, section, _i, which
+        cdef int _n
         cdef Cursor c
-        for n in range(count):
+        for _n in range(count):
             address_size = sizeof(address)
             got = recvfrom(self.upstream, query, MOST, MSG_DONTWAIT, <sockaddr *>&address, &address_size)
             if got < 0:
@@ -477,7 +477,7 @@ cdef class Traffic:
                 continue
             section = <uint32_t>got - 11 - HEADER_SIZE
             # An answer of the corpus whose question has that size fits behind any question of that size.
-            for i in range(64):
+            for _i in range(64):
                 which = below(&self.chance, self.answers.count)
                 if self.answers.sizes[which] >= HEADER_SIZE + section and self._fits(which, section):
                     break
@@ -490,11 +490,11 @@ cdef class Traffic:
                 size = self.answers.mutate(&self.chance, message, size)
             memcpy(message, query, 2)
             if below(&self.chance, 16) == 0:  # strays: wrong IDs, then the right one
-                for i in range(below(&self.chance, 40)):
+                for _i in range(below(&self.chance, 40)):
                     message[1] ^= <uint8_t>(1 + below(&self.chance, 255))
                     sendto(self.upstream, message, size, MSG_DONTWAIT, <sockaddr *>&address, address_size)
                 message[1] = query[1]
-            for i in range(1 + (below(&self.chance, 8) == 0)):
+            for _i in range(1 + (below(&self.chance, 8) == 0)):
                 self.told += sendto(
                     self.upstream, message, size, MSG_DONTWAIT, <sockaddr *>&address, address_size
                 ) >= 0
@@ -511,7 +511,7 @@ cdef class Traffic:
         cdef uint8_t message[MOST]
         cdef ssize_t got
         cdef Cursor c
-        cdef uint32_t records, i, questions
+        cdef uint32_t records, _i, questions
         while True:
             got = recv(self.client, message, MOST, MSG_DONTWAIT)
             if got < 0:
@@ -528,7 +528,7 @@ cdef class Traffic:
             if questions:
                 skip_name(&c)
                 take(&c, 4)
-            for i in range(records):
+            for _i in range(records):
                 skip_name(&c)
                 take(&c, 8)
                 take(&c, take_u16(&c))
