@@ -6,18 +6,18 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from blockd.cli import VERBS
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, HitLabels, Sample
-from blockd.orders.document import SCHEMA
+from blockd.orders.fields import SCHEMA
+from blockd.publish.lint import Rules, forgotten
 from blockd.publish.schema import schema_text
-from blockd.publish.strictness import Rules, forgotten
-from blockd.ruleset.guard import Guard
+from blockd.ruleset.gate.guard import Guard
 from blockd.settings import reference
+from tests.places import ROOT
 
-README = Path(__file__).parents[1] / "README.md"
+README = ROOT / "README.md"
 
 _FEED_KEY = re.compile(r"feeds\[(?P<type>[a-z-]+)\]\.(?P<key>.+)")
 

@@ -14,8 +14,8 @@ import yaml
 from blockd.daemon import alarms
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, Sample
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 RULES = ROOT / "config" / "alerts.yml"
 PLAYED = ROOT / "tests" / "config" / "alerts_test.yml"
 ONLY_IN_PROMETHEUS = {"BlockdDown", "BlockdServfail"}  # of a daemon that cannot tell, and of figures over time

@@ -19,8 +19,8 @@ import yaml
 import blockd
 from blockd.daemon import sockets, supervisor
 from blockd.settings import load
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 SERVICE_CONFIG = ROOT / "config" / "service.yaml"
 UNIT = ROOT / "config" / "systemd" / "blockd.service"
 INSTALLED_CONFIG = "/etc/blockd/blockd.yaml"

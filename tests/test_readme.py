@@ -19,10 +19,10 @@ import yaml
 from blockd.orders import Action
 from blockd.settings import load
 from tests.daemon.harness import Daemon, free_port, until
+from tests.places import ROOT
 from tests.readme_tables import with_tables
 from tests.upstream import UpstreamSimulator
 
-ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 START_TIME = 30.0  # seconds a daemon may take to say that it has started
 COMMAND_TIME = 60.0  # seconds one block of commands may take

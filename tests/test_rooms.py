@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "blockd"
+from tests.places import ROOT
+
+PACKAGE = ROOT / "blockd"
 
 # From the ground up.
 ROOMS = (
     "names",
+    "dns",
     "orders",
     "metrics",
     "formats",
@@ -27,7 +30,13 @@ ROOMS = (
     "daemon",
     "cli",
 )
-GROUND = {"blockd.errors", "blockd.files", "blockd.__version__"}  # what every room may use
+GROUND = {
+    "blockd.errors",
+    "blockd.files",
+    "blockd.times",
+    "blockd.native",
+    "blockd.__version__",
+}  # what every room may use
 PURE = ("names", "orders")
 PURE_IMPORTS = {
     *("__future__", "collections", "dataclasses", "datetime", "enum", "ipaddress", "itertools", "re", "typing"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
+
 PACKAGE = ROOT / "blockd"
 TESTS = ROOT / "tests"
 MAX_LINES = 350

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
+
 GLOSSARY = ROOT / "docs" / "dev" / "glossary.md"
 THIS = Path(__file__).resolve()  # has in it what it looks for
 

@@ -10,18 +10,18 @@ from typing import Any
 
 from blockd.orders import Entry
 from blockd.ruleset.catalogue import OrderRecord
-from blockd.ruleset.diff import Comparison, Touched, order_changes
+from blockd.ruleset.versions.diff import Comparison, Touched, order_changes
 
 LIMIT = 20  # names shown of each kind, unless more are asked for
 MAX_POPULAR = 1_000  # popular names told; where more are touched, the list is no blocklist
 
 
-def unseen(key: bytes) -> None:
+def ignore(key: bytes) -> None:
     """Take a key that nobody looks at."""
 
 
 def changes(
-    comparison: Comparison, popular: Sequence[bytes], limit: int, seen: Callable[[bytes], None] = unseen
+    comparison: Comparison, popular: Sequence[bytes], limit: int, seen: Callable[[bytes], None] = ignore
 ) -> dict[str, Any]:
     """Give what changes as plain values: counts, at most `limit` names of each kind, orders, popular names.
 
@@ -89,7 +89,7 @@ def stream(comparison: Comparison, popular: Sequence[bytes], head: dict[str, Any
     out.write(json.dumps({**head, **summary(comparison, popular)}, default=str)[1:] + "\n")
 
 
-def _sample(keys: Iterable[bytes], limit: int, seen: Callable[[bytes], None] = unseen) -> list[str]:
+def _sample(keys: Iterable[bytes], limit: int, seen: Callable[[bytes], None] = ignore) -> list[str]:
     found: list[str] = []
     for key in keys:
         seen(key)

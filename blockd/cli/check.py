@@ -15,7 +15,7 @@ from blockd.cli.output import show
 from blockd.compile.build import Built, build
 from blockd.errors import FeedRefused, RulesetError
 from blockd.ruleset import Catalogue, Ruleset, Versions
-from blockd.ruleset.gate_lists import gate_of
+from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import Settings, load
 
 HELP = "check the config and its lists; nothing is started or changed"

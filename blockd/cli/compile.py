@@ -16,7 +16,7 @@ from blockd.compile.build import Built, build
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.candidate import Candidate, Content
 from blockd.ruleset import Gate
-from blockd.ruleset.gate_lists import gate_of
+from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import FEED_TYPES, TEXT_TYPES, load
 from blockd.settings import Gate as GateSettings
 

@@ -12,8 +12,8 @@ from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
-from blockd.ruleset.diff import Comparison
-from blockd.ruleset.popular import read_popular
+from blockd.ruleset.gate.popular import read_popular
+from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
 
 HELP = "names and orders that came and went from one version to another"

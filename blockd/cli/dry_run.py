@@ -16,9 +16,9 @@ from blockd.cli.recent_traffic import RecentTraffic
 from blockd.daemon.rehearsal import Rehearsal, rehearse
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
-from blockd.ruleset.diff import Comparison
-from blockd.ruleset.gate_lists import gate_of
-from blockd.ruleset.popular import read_popular
+from blockd.ruleset.gate.lists import gate_of
+from blockd.ruleset.gate.popular import read_popular
+from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
 
 

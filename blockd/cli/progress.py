@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from blockd.ruleset.compiler import unheard
+from blockd.ruleset.building.compiler import no_progress
 
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function that takes a stage, how much is done, and of how much (0 where that is not known)."""
     if not sys.stderr.isatty():
-        yield unheard
+        yield no_progress
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     stages: dict[str, TaskID] = {}

@@ -16,8 +16,8 @@ from blockd.feeds.kinds import kind_of
 from blockd.formats.body import Progress
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Listing
-from blockd.ruleset.gate_lists import gate_of
-from blockd.ruleset.held import HeldReport
+from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import FEED_TYPES, TEXT_TYPES, load
 from blockd.settings import Gate as GateSettings
 
@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 where the list could be enforced as it is, 1 where it would be refused."""
-    rejects, held = RejectReport(), HeldReport()
+    rejects, held = RejectReport(), GuardReport()
     guard = gate_of(load(args.config).gate if args.config.is_file() else GateSettings()).guard
     guarded: dict[bytes, str] = {}
     refusal: FeedRefused | None = None

@@ -9,10 +9,10 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.errors import RulesetError
-from blockd.orders.document import time_text
 from blockd.ruleset import Ruleset, Versions
-from blockd.ruleset.version_record import VersionRecord
+from blockd.ruleset.versions.version_record import VersionRecord
 from blockd.settings import load
+from blockd.times import time_text
 
 HELP = "the rulesets kept: since when, from where, and what each changed"
 

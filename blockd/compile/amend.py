@@ -17,14 +17,14 @@ from blockd.feeds.amendment import Amending
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.kinds import kind_of
 from blockd.formats.rejects import RejectReport
+from blockd.native import is_native
 from blockd.ruleset import Catalogue, Gate, Ruleset
-from blockd.ruleset.amender import Amender
+from blockd.ruleset.building.amender import Amender
+from blockd.ruleset.building.claims import ClaimSets
+from blockd.ruleset.building.writing import write_amended
 from blockd.ruleset.catalogue import rank
-from blockd.ruleset.claims import ClaimSets
 from blockd.ruleset.format import MAX_ORDERS
-from blockd.ruleset.held import HeldReport
-from blockd.ruleset.native import is_native
-from blockd.ruleset.writing import write_amended
+from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
 
 
@@ -34,7 +34,7 @@ def amend(
     path: Path,
     *,
     reports: Mapping[str, RejectReport],
-    held: Mapping[str, HeldReport],
+    held: Mapping[str, GuardReport],
     gate: Gate,
     created: int,
     randomness: Callable[[int], bytes],
@@ -69,7 +69,7 @@ def amend(
         for candidate in news:
             name = candidate.feed.name
             if candidate.accepted is None:
-                built.held[name] = HeldReport(enforced=True)  # as compiling says of what is signed
+                built.held[name] = GuardReport(enforced=True)  # as compiling says of what is signed
             holding = built.held.get(name)
             if holding is None:
                 return None

@@ -22,11 +22,11 @@ from blockd.formats.taking import Lines, LineTaker
 from blockd.names import MAX_LABEL
 from blockd.orders import Order
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
-from blockd.ruleset.compiler import unheard
-from blockd.ruleset.diff import Changes
+from blockd.ruleset.building.compiler import no_progress
 from blockd.ruleset.format import Header
-from blockd.ruleset.held import HeldReport
+from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.salts import salts_of
+from blockd.ruleset.versions.diff import Changes
 
 EXAMPLES = 4  # names given of one order
 MAX_EXAMPLES = 64  # orders of one feed that names are given of
@@ -44,7 +44,7 @@ class Built:
     refused: dict[str, FeedRefused] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)  # feeds in force whose accepted content cannot be read any more
     rejects: dict[str, RejectReport] = field(default_factory=dict)  # of refused content where a feed's was refused
-    held: dict[str, HeldReport] = field(default_factory=dict)  # of what is in the ruleset, for each of its feeds
+    held: dict[str, GuardReport] = field(default_factory=dict)  # of what is in the ruleset, for each of its feeds
     news: tuple[bytes, ...] = ()  # some keys that are known to have come or gone
     changes: Changes | None = None  # from the ruleset in force, where it was made from that
 
@@ -79,7 +79,7 @@ def build(
     in_force: Catalogue | None,
     created: int,
     randomness: Callable[[int], bytes],
-    progress: Progress = unheard,
+    progress: Progress = no_progress,
 ) -> Built:
     """Compile the candidates to `path`; feeds that are refused fall back to what they gave before, or are left out.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from blockd.daemon.background import end, end_with_parent, give, start
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
-from blockd.ruleset.diff import Changes, Comparison
+from blockd.ruleset.versions.diff import Changes, Comparison
 
 MAX_TIME = 600.0  # seconds; ten million names take a few in C, and minutes in Python
 

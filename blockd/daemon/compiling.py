@@ -18,7 +18,7 @@ from blockd.errors import BlockdError, RulesetError
 from blockd.feeds.candidate import Candidate
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate, Ruleset
-from blockd.ruleset.held import HeldReport
+from blockd.ruleset.gate.guard_report import GuardReport
 
 MAX_TIME = 1800.0  # seconds; ten million names take a small part of it
 
@@ -36,7 +36,7 @@ class Job:
     gate: Gate
     in_force: Path | None
     reports: Mapping[str, RejectReport]
-    held: Mapping[str, HeldReport]
+    held: Mapping[str, GuardReport]
 
 
 class Compiler:

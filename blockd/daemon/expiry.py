@@ -13,9 +13,9 @@ from enum import Enum
 
 from blockd.daemon.feed_state import FeedState
 from blockd.orders import Order
-from blockd.orders.document import time_text
 from blockd.ruleset import Catalogue
 from blockd.settings import Feed
+from blockd.times import time_text
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from blockd.files import read_file, replace_file
 from blockd.formats.rejects import RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.ruleset.format import MAX_TIME
-from blockd.ruleset.held import HeldReport
-from blockd.ruleset.sizes import Sizes
+from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.sizes import Sizes
 from blockd.settings import Feed
 
 MAX_STATE = 1 << 20  # octets of feed.json: reports of a few KB, and a sentence for each authority, all of it escaped
@@ -50,7 +50,7 @@ class FeedState:
     authorities: tuple[AuthorityVersion, ...] = ()  # of a signed feed, as they were seen last
     validators: Validators = field(default_factory=Validators)
     rejects: RejectReport | None = None  # of the accepted content
-    held: HeldReport | None = None  # of what it gave to the ruleset that was made last
+    held: GuardReport | None = None  # of what it gave to the ruleset that was made last
     sizes: Sizes = field(default_factory=Sizes)  # how many of its names were in force, over the last days
     incoming: Fetched | None = None  # fetched, not yet compiled; not kept over a restart
     waiting: Fetched | None = None  # good, and not enforced since a version is pinned; not kept over a restart
@@ -80,7 +80,7 @@ class FeedState:
             is_end_known = True
             state.sizes = Sizes.from_json(told.get("sizes", {}))
             if told.get("held") is not None:
-                state.held = HeldReport.from_json(told["held"])
+                state.held = GuardReport.from_json(told["held"])
             if told.get("rejects") is not None:
                 state.rejects = RejectReport.from_json(told["rejects"])
         except FileNotFoundError:
@@ -150,7 +150,7 @@ class FeedState:
         rejects: RejectReport | None,
         now: float,
         *,
-        held: HeldReport | None = None,
+        held: GuardReport | None = None,
         names: int | None = None,
     ) -> None:
         """Let a candidate take the place of what was accepted before.

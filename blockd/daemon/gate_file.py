@@ -13,7 +13,7 @@ import sys
 
 from blockd.errors import BlockdError, CommandError
 from blockd.ruleset import Gate
-from blockd.ruleset.gate_lists import gate_of
+from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import Gate as GateSettings
 
 _GATE, _ERROR = b"g", b"e"  # how the file begins, by what it holds

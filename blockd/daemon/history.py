@@ -14,8 +14,8 @@ from blockd.daemon.comparing import compared
 from blockd.errors import RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Versions
-from blockd.ruleset.diff import Changes
-from blockd.ruleset.version_record import Difference, Source, VersionRecord
+from blockd.ruleset.versions.diff import Changes
+from blockd.ruleset.versions.version_record import Difference, Source, VersionRecord
 from blockd.settings import Feed
 
 log = logging.getLogger(__name__)

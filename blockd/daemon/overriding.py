@@ -11,8 +11,8 @@ from typing import Any
 from blockd.daemon.audit import Accounts
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.overrides.file import KEPT, Override, end_override, new_override, read_overrides, write_overrides
-from blockd.orders.document import time_from_text, time_text
-from blockd.ruleset.guard import Guard
+from blockd.ruleset.gate.guard import Guard
+from blockd.times import time_from_text, time_text
 
 
 class Overriding:

@@ -19,7 +19,7 @@ from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.kinds import kind_of
 from blockd.ruleset import Catalogue, Gate
-from blockd.ruleset.compiler import Progress
+from blockd.ruleset.building.compiler import Progress
 from blockd.settings import Feed, Settings
 
 _TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to know that a list is older

@@ -1,7 +1,7 @@
 """The state folder: what a restart needs, and nothing about any client.
 
 lock                 held while a blockd runs on this folder
-rulesets/            versions (`blockd.ruleset.versions`)
+rulesets/            versions (`blockd.ruleset.versions.kept`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
 audit.*              the audit log (`blockd.daemon.audit`); node.key and statements/ are its statements'
@@ -25,7 +25,7 @@ from blockd.errors import CommandError, RulesetError
 from blockd.files import replace_file
 from blockd.metrics import HitLabels
 from blockd.metrics.counters import MAX_HIT_SLOTS
-from blockd.orders.told import CONFIDENTIAL
+from blockd.orders.disclosure import CONFIDENTIAL
 from blockd.ruleset import Catalogue, Enforced, OrderStates, Ruleset, Versions, write_states
 
 # What `blockd.files` calls a file that is not whole yet.

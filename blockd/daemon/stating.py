@@ -16,10 +16,9 @@ from blockd.daemon.status import Fleet
 from blockd.daemon.tracked import Tracked
 from blockd.errors import AuditError, CommandError
 from blockd.orders import State
-from blockd.orders.document import time_text
-from blockd.orders.moment import moment_text
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
+from blockd.times import moment_text, time_text
 
 LOOK = 60.0  # seconds between two looks whether a statement is due
 AGAIN = 3600.0  # seconds after which one that failed is tried again

@@ -15,11 +15,11 @@ from blockd.daemon.tracked import Tracked
 from blockd.metrics import AuthoritySample, FeedSample, Sample
 from blockd.metrics.collector import AuditSample, Change, EnforcementTimes
 from blockd.orders import State
-from blockd.orders.document import time_text
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
-from blockd.ruleset.held import HeldReport
+from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Settings
+from blockd.times import time_text
 
 Part = tuple[str, str]  # a feed's name and a role; the role is empty where the repository itself has signed
 
@@ -238,5 +238,5 @@ def _authorities(tracked: Tracked, counted: tuple[Counter[Part], Counter[Part]],
 
 
 def _held(tracked: Tracked) -> dict[str, object]:
-    report = tracked.state.held or HeldReport()
+    report = tracked.state.held or GuardReport()
     return {**report.to_json(), "sentence": report.sentence()}

@@ -8,10 +8,10 @@ from pathlib import Path
 from blockd.errors import BadName
 from blockd.feeds.kinds import kind_of
 from blockd.names import key_from_text
-from blockd.orders.document import time_text
 from blockd.ruleset import Versions
-from blockd.ruleset.history import Mention, listed_in
+from blockd.ruleset.versions.listing_history import Mention, listed_in
 from blockd.settings import Feed
+from blockd.times import time_text
 
 
 def trace(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from blockd.daemon.feed_state import FeedState
 from blockd.feeds.source import FeedSource
-from blockd.ruleset.held import HeldReport
+from blockd.ruleset.gate.guard_report import GuardReport
 
 SAVED_AGE = 0.05  # share of `max_age` after which a good look is saved, so that a restart knows of it
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
@@ -99,14 +99,14 @@ class Tracked:
             self.save()
             self.saved = now
 
-    def keep_held(self, report: HeldReport) -> None:
+    def keep_held(self, report: GuardReport) -> None:
         """Take a new report of held entries for the content that was accepted before."""
         if report != self.state.held:
             self.tell_held(report)
             self.state.held = report
             self.save()
 
-    def tell_held(self, report: HeldReport | None) -> None:
+    def tell_held(self, report: GuardReport | None) -> None:
         """Log what is held back, once."""
         if report is not None and report.total:
             log.warning("Feed %s: %s.", self.source.feed.name, report.sentence())

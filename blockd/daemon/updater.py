@@ -24,7 +24,7 @@ from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.kinds import kind_of
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate
-from blockd.ruleset.held import HeldReport
+from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
 
 RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
@@ -303,7 +303,7 @@ class Updater:
         """Give the reports of what was compiled; that of a refused content is not."""
         return self._rejects() | {name: report for name, report in built.rejects.items() if name not in built.refused}
 
-    def _held_reports(self, built: Built) -> dict[str, HeldReport]:
+    def _held_reports(self, built: Built) -> dict[str, GuardReport]:
         """Give the reports of what the gate held back of what was compiled."""
         return {name: report for name, report in (self._held() | built.held).items() if report.total}
 
@@ -311,7 +311,7 @@ class Updater:
         """Give the reject reports of what was accepted."""
         return {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
 
-    def _held(self) -> dict[str, HeldReport]:
+    def _held(self) -> dict[str, GuardReport]:
         """Give the reports of what the gate held back of it."""
         return {name: tracked.state.held for name, tracked in self.feeds.items() if tracked.state.held}
 

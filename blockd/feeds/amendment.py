@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate
-from blockd.ruleset.amender import Amender
-from blockd.ruleset.held import HeldReport
+from blockd.ruleset.building.amender import Amender
+from blockd.ruleset.gate.guard_report import GuardReport
 
 NEWS = 16  # keys of a feed that are told as having come, and as having gone
 
@@ -22,7 +22,7 @@ class Amending:
     catalogue: Catalogue
     amender: Amender
     rejects: RejectReport | None
-    held: HeldReport
+    held: GuardReport
     gate: Gate
 
 

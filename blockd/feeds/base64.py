@@ -6,7 +6,7 @@ import base64
 import binascii
 
 
-def octets_of(text: bytes, what: str) -> bytes:
+def decode_strict(text: bytes, what: str) -> bytes:
     """Decode `text`; raises ValueError naming `what` where another text would decode to the same."""
     try:
         octets = base64.b64decode(text, validate=True)

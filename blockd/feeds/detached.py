@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from blockd.errors import FeedRefused, FeedUnreachable
-from blockd.feeds.detached_signature import MAX_SIGNATURE, UNPROVED, prove, read_small
+from blockd.feeds.detached_signature import MAX_SIGNATURE, UNPROVED, read_small, verify_detached
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.file import FileSource, stamp_of
 from blockd.feeds.web import WebSource
@@ -50,7 +50,7 @@ class ProvedFile:
         if fetched is None:
             return None
         try:
-            prove(self._signature, self._signed(), fetched, str(self._path))
+            verify_detached(self._signature, self._signed(), fetched, str(self._path))
         except FeedRefused as refused:
             fetched.path.unlink(missing_ok=True)
             self._source.forget()
@@ -87,7 +87,7 @@ class ProvedPage:
             return None
         try:
             signed = await self._signed(folder)
-            await asyncio.to_thread(prove, self._signature, signed, fetched, self._url)
+            await asyncio.to_thread(verify_detached, self._signature, signed, fetched, self._url)
         except BaseException:
             fetched.path.unlink(missing_ok=True)
             raise

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from blockd.errors import FeedRefused, FileTooLarge
 from blockd.feeds import minisign
-from blockd.feeds.base64 import octets_of
+from blockd.feeds.base64 import decode_strict
 from blockd.feeds.fetched import Fetched
 from blockd.files import read_rest
 from blockd.formats.body import open_regular
@@ -46,7 +46,7 @@ def read_small(path: Path, limit: int, what: str) -> bytes:
             raise FeedRefused("unsigned", sentence) from error
 
 
-def prove(signature: Signature, signed: bytes, fetched: Fetched, source: str) -> None:
+def verify_detached(signature: Signature, signed: bytes, fetched: Fetched, source: str) -> None:
     """Verify `signed`, the content of a signature's file, over what was fetched from `source`; reads the key anew.
 
     Raises FeedRefused: unsigned where the signature is not that of the content by the key, and for a key that is none;
@@ -66,7 +66,7 @@ def prove(signature: Signature, signed: bytes, fetched: Fetched, source: str) ->
 
 def _verify_rsa(key: bytes, signed: bytes, fetched: Fetched) -> None:
     public = _rsa_key(key)
-    octets = octets_of(_joined(signed), "the signature")
+    octets = decode_strict(_joined(signed), "the signature")
     public.verify(octets, bytes.fromhex(fetched.digest), padding.PKCS1v15(), utils.Prehashed(SHA256()))
 
 
@@ -74,7 +74,7 @@ def _rsa_key(content: bytes) -> rsa.RSAPublicKey:
     block = _PEM.match(content)
     if block is None:
         raise ValueError("the key does not begin with a public key or a certificate in PEM")
-    der = octets_of(_joined(block[2]), "the key")
+    der = decode_strict(_joined(block[2]), "the key")
     try:
         is_key = block[1] == b"PUBLIC KEY"
         key = load_der_public_key(der) if is_key else x509.load_der_x509_certificate(der).public_key()

@@ -16,7 +16,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from blockd.feeds.base64 import octets_of
+from blockd.feeds.base64 import decode_strict
 from blockd.formats.body import open_regular
 
 _KEY_ID = 8  # octets
@@ -33,13 +33,13 @@ def verify(key: bytes, signed: bytes, path: Path) -> None:
     lines = _lines(signed)
     if len(lines) != 4 or not lines[0].startswith(_UNTRUSTED) or not lines[2].startswith(_TRUSTED):
         raise ValueError("the signature is none of minisign")
-    octets = octets_of(lines[1], "the signature")
+    octets = decode_strict(lines[1], "the signature")
     algorithm, signer, signature = octets[:2], octets[2 : 2 + _KEY_ID], octets[2 + _KEY_ID :]
     if algorithm not in (_PREHASHED, _LEGACY) or len(signature) != _SIGNATURE:
         raise ValueError("the signature is of another form than Ed25519")
     if not hmac.compare_digest(signer, key_id):
         raise ValueError("the signature is by another key")
-    overall = octets_of(lines[3], "the global signature")
+    overall = decode_strict(lines[3], "the global signature")
     try:
         public.verify(overall, signature + lines[2].removeprefix(_TRUSTED))
     except InvalidSignature as error:
@@ -61,7 +61,7 @@ def _public_key(content: bytes) -> tuple[bytes, Ed25519PublicKey]:
     lines = _lines(content)
     if len(lines) == 2 and lines[0].startswith(_UNTRUSTED):
         del lines[0]
-    octets = octets_of(lines[0], "the key") if len(lines) == 1 else b""
+    octets = decode_strict(lines[0], "the key") if len(lines) == 1 else b""
     if octets[:2] != _LEGACY or len(octets) != 2 + _KEY_ID + _KEY:
         raise ValueError("the key is none of minisign")
     return octets[2 : 2 + _KEY_ID], Ed25519PublicKey.from_public_bytes(octets[2 + _KEY_ID :])

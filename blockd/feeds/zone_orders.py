@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from blockd.formats.rpz.rules import Answer, RpzRules
+from blockd.formats.rpz.rules import RpzAction, RpzRules
 from blockd.orders import Action, Order
 from blockd.ruleset import FeedInput, Listing
 from blockd.settings import Override, ZoneFeed
@@ -16,13 +16,13 @@ _MAX_ID = 80  # characters, as an order document has it
 _MARK = 12  # hexadecimal digits that tell one answer from another
 
 
-def override_of(feed: ZoneFeed) -> Answer | None:
+def override_of(feed: ZoneFeed) -> RpzAction | None:
     """Give what all rules of a feed do, None where each does what it says."""
     if feed.override is Override.GIVEN:
         return None
     if feed.override is Override.DISABLED:
-        return Answer(Action.MONITOR)
-    return Answer(Action(feed.override.value), feed.override_target)
+        return RpzAction(Action.MONITOR)
+    return RpzAction(Action(feed.override.value), feed.override_target)
 
 
 def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str, first_seen: int) -> FeedInput:
@@ -49,7 +49,7 @@ def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str, first_seen: int)
     )
 
 
-def order_id(feed: str, answer: Answer) -> str:
+def order_id(feed: str, answer: RpzAction) -> str:
     """Give the id of a zone's order: the feed, the action, and where that is not all, the target or a digest."""
     base = f"{feed}.{answer.action}"
     target = answer.target.replace("*.", "below.", 1)

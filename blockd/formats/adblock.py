@@ -15,7 +15,7 @@ from blockd.formats.adblock_rule import SKIPS, Rule, parse_rule
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import Progress, open_body
 from blockd.formats.hosts import is_address, names_of
-from blockd.formats.line import bounded_content, listed_key, without_note
+from blockd.formats.line import bounded_content, entry_key, without_note
 from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import TextFormat, refuse_nameless
 from blockd.orders import Scope
@@ -130,7 +130,7 @@ def _rules_of(line: bytes, number: int, rejects: RejectReport) -> Iterator[Rule]
         return
     for word in names_of(words):
         try:
-            key = listed_key(word)
+            key = entry_key(word)
         except BadName as error:
             rejects.add(error.reason, number, line)
         else:

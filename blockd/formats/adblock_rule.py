@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 
 from blockd.errors import BadName
-from blockd.formats.line import listed_key
+from blockd.formats.line import entry_key
 from blockd.orders import Scope
 
 # Reasons of rules that are right and not about a name: a browser has a use for them, a name server has none.
@@ -45,7 +45,7 @@ class Rule:
 def parse_rule(content: bytes) -> Rule:
     """Read one line without blanks around it, which is neither empty nor a comment nor a hosts line.
 
-    Raises BadName: one of SKIPS, or for a rule that is anchored as one for a name the reasons of `listed_key`.
+    Raises BadName: one of SKIPS, or for a rule that is anchored as one for a name the reasons of `entry_key`.
     """
     if _COSMETIC.match(content):
         raise BadName("cosmetic")
@@ -61,7 +61,7 @@ def parse_rule(content: bytes) -> Rule:
     if wanted - _DOCUMENT - {_IMPORTANT}:
         raise BadName("modifier")
     try:
-        key = listed_key(host)
+        key = entry_key(host)
     except BadName as error:
         if is_anchored or error.reason in ("address", "not UTF-8"):
             raise

@@ -20,7 +20,7 @@ _WHOLE_NAME = re.compile(rb"\|\|([^\^/|$:@\s]*[^\^/|$:@\s.])\^?")
 _RULE = re.compile(rb"@@|\||[^\s#]*#@?[$%?]{0,2}#|.*[\^$]", re.DOTALL)
 
 
-def bare_name(content: bytes) -> bytes:
+def host_of(content: bytes) -> bytes:
     """Give the part of a line's content that should be a name; empty where a hosts line names the machine itself.
 
     A URL and a `name/path` stand for their host, whatever comes behind it. The name itself is not checked. Raises

@@ -15,8 +15,8 @@ from blockd.errors import BadName
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import Progress, open_body
 from blockd.formats.canonical import MAX_NAME_TEXT
-from blockd.formats.decoration import bare_name
-from blockd.formats.line import line_content, listed_key
+from blockd.formats.decoration import host_of
+from blockd.formats.line import entry_key, line_content
 from blockd.formats.rejects import RejectReport
 from blockd.formats.taking import LineTaker
 from blockd.formats.text_format import TextFormat, read_list, refuse_nameless
@@ -177,12 +177,12 @@ def _plain_key(line: bytes, tops: dict[bytes, bytes], length: list[bytes] = _LEN
 def line_key(line: bytes, number: int, rejects: RejectReport) -> bytes | None:
     """Read one line with care: its key, or None for a line without a name, which is counted unless it holds nothing.
 
-    A name may stand in any of the shapes that `bare_name` knows.
+    A name may stand in any of the shapes that `host_of` knows.
     """
     try:
         content = line_content(line, number)
-        name = bare_name(content)
-        return listed_key(name) if name else None
+        name = host_of(content)
+        return entry_key(name) if name else None
     except BadName as error:
         rejects.add(error.reason, number, line)
         return None

@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 
 from blockd.errors import BadName
-from blockd.formats.line import line_content, listed_key
+from blockd.formats.line import entry_key, line_content
 from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import TextFormat
 from blockd.orders import Scope
@@ -53,7 +53,7 @@ def read_hosts(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes
     """Give the key of every name of every line, in order, with repetitions, without the names of the machine itself.
 
     Each block holds whole lines with their line feeds. A line without an address or without a name is rejected as
-    `no address` or `no name`; a name that is none is rejected alone, for the reasons of `listed_key`.
+    `no address` or `no name`; a name that is none is rejected alone, for the reasons of `entry_key`.
     """
     for block in blocks:
         for number, line in enumerate(block[:-1].split(b"\n"), rejects.lines + 1):
@@ -70,7 +70,7 @@ def read_hosts(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes
                 continue
             for word in names_of(words):
                 try:
-                    key = listed_key(word)
+                    key = entry_key(word)
                 except BadName as error:
                     rejects.add(error.reason, number, line)
                     continue

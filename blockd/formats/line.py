@@ -48,7 +48,7 @@ def without_note(content: bytes) -> bytes:
     return content.rstrip(BLANK)
 
 
-def listed_key(content: bytes) -> bytes:
+def entry_key(content: bytes) -> bytes:
     """Give the key of a listed name; a leading `*.` is left out, since an entry's scope says what it covers.
 
     Raises BadName for the reasons of `key_from_text`, and: NUL, not UTF-8, no dot (a single label would block a whole

@@ -1,7 +1,8 @@
 """Orders, entries, verdicts and the lifecycle of an order. Pure: the time is handed in."""
 
-from blockd.orders.document import SCHEMA_MAJOR, OrderDocument, parse_document
+from blockd.orders.document import OrderDocument, parse_document
 from blockd.orders.entry import Entry, Scope
+from blockd.orders.fields import SCHEMA_MAJOR
 from blockd.orders.lifecycle import NEVER, State, end_of, next_change, state_at
 from blockd.orders.name_list import ListStep, NameList
 from blockd.orders.order import Action, LocalRecord, Mandate, Notice, Order

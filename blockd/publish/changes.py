@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from blockd.errors import BadOrder, PublishError
-from blockd.orders.document import time_from_text, time_text
 from blockd.publish.document_files import from_yaml
-from blockd.publish.strictness import FIELDS, MAX_FIELD
+from blockd.publish.lint import FIELDS, MAX_FIELD
+from blockd.times import time_from_text, time_text
 
 NEVER = "never"  # how an order without an end is asked for
 _FIXED = {"schema", "id", "published"}  # an order keeps its id; the other two are blockd's

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from blockd.names import name_digest
 from blockd.orders import Entry, Scope
-from blockd.orders.covered import covered
+from blockd.orders.coverage import parse_coverage
 
 SALT_SIZE = 16  # octets, drawn at random for each order
 
@@ -47,7 +47,7 @@ def plain_entries(raw: Mapping[str, object]) -> list[tuple[int, Entry]]:
     found: list[tuple[int, Entry]] = []
     for number, item in enumerate(names if isinstance(names, list) else ()):
         problems: list[str] = []
-        read = covered({"names": [item], "scope": raw.get("scope", "both")}, problems)
+        read = parse_coverage({"names": [item], "scope": raw.get("scope", "both")}, problems)
         if read.entries and not problems:
             found.append((number, read.entries[0]))
     return found

@@ -15,7 +15,7 @@ from tuf.api.metadata import DelegatedRole, Delegations, Targets
 
 from blockd.errors import PublishError
 from blockd.files import replace_file
-from blockd.orders.document import MAX_TEXT
+from blockd.orders.fields import MAX_TEXT
 from blockd.orders.repository import AUTHORITY_FIELD, MAX_AUTHORITIES, TOP_ROLES, is_role, paths_of
 
 MAX_KEYS = 32  # of one role; more people than ever sign one order

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import OrderDocument, Scope, parse_document
-from blockd.orders.document import order_to_json
-from blockd.publish import confidential, strictness
+from blockd.orders.stored import order_to_json
+from blockd.publish import confidential
+from blockd.publish import lint as strictness
 from blockd.publish.document_files import load_document
-from blockd.publish.strictness import Rules
+from blockd.publish.lint import Rules
 
 MAX_PROBLEMS = 100  # problems told at once over all files
 _MAY_BE_NULL = {"expires", "names"}  # any other field without a value, as a template may leave it, is as if not there

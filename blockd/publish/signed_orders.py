@@ -7,7 +7,7 @@ import json
 from tuf.api.metadata import TargetFile
 
 from blockd.orders.repository import ORDERS, place_of
-from blockd.publish.preparing import content_of
+from blockd.publish.next_metadata import content_of
 from blockd.publish.workshop import Workshop
 
 NEW, CHANGED, SIGNED, GONE = "new", "changed", "signed", "removed"

@@ -10,8 +10,9 @@ from securesystemslib.signer import SecretsHandler, Signer
 from tuf.api.metadata import Metadata, Targets
 
 from blockd.errors import PublishError
-from blockd.orders.document import time_text
-from blockd.publish.online import Sealed, local_signers, seal
+from blockd.publish.keys.online_roles import Sealed, local_signers, seal
+from blockd.publish.keys.signers import signer_names, told_signer
+from blockd.publish.next_metadata import identifier_of, is_due, prepared, shows_what_is_staged
 from blockd.publish.pending import (
     Pending,
     Standing,
@@ -22,10 +23,9 @@ from blockd.publish.pending import (
     read_pending,
     write_pending,
 )
-from blockd.publish.preparing import identifier_of, is_due, prepared, shows_what_is_staged
-from blockd.publish.signers import signer_names, told_signer
 from blockd.publish.summary import News, news
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
+from blockd.times import time_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import OrderDocument, parse_document
-from blockd.orders.document import time_text
 from blockd.publish.delegations import authority_name, roles_of
+from blockd.publish.next_metadata import content_of, identifier_of
 from blockd.publish.pending import Pending
-from blockd.publish.preparing import content_of, identifier_of
 from blockd.publish.workshop import Workshop
+from blockd.times import time_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from blockd.feeds.signed.bundle import SignedVersion
 from blockd.feeds.signed.list_texts import LISTS, NameLists
 from blockd.feeds.signed.repository import SignedRepository
 from blockd.orders import Order, State, state_at
-from blockd.orders.document import time_text
 from blockd.publish.delegations import roles_of
+from blockd.times import time_text
 
 SOON = {  # how long before its end a role's metadata is told of
     "root": timedelta(days=180),  # a new root needs people who meet

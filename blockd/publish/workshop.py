@@ -29,8 +29,8 @@ from blockd.files import replace_file, replace_files, sync_folder
 from blockd.orders import OrderDocument, parse_document
 from blockd.orders.repository import ORDERS
 from blockd.publish.delegations import authority_name, checked_role, read_delegations
-from blockd.publish.founding import ROOT_LIFE, Founding
-from blockd.publish.keys import make_keys
+from blockd.publish.initial_root import ROOT_LIFE, Founding
+from blockd.publish.keys.key_files import make_keys
 
 TARGETS = "targets"  # the role that signs the repository's own orders, and the authorities
 _ROOT = "root.json"

@@ -1,12 +1,12 @@
-"""Which engine runs: the one in C where it was built, else its twin in Python (see `blockd.ruleset.native`)."""
+"""Which engine runs: the one in C where it was built, else its twin in Python (see `blockd.native`)."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
+from blockd.native import ENGINE, REMEDY, is_native
 from blockd.resolver.engine import Engine
-from blockd.ruleset.native import ENGINE, REMEDY, is_native
 
 if TYPE_CHECKING:
     from blockd.resolver._engine import NativeEngine

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from blockd.errors import BadOrder, RulesetError
 from blockd.orders import Action, Order
-from blockd.orders.document import order_to_json, parse_order
+from blockd.orders.stored import order_to_json, parse_order
 from blockd.ruleset.format import MAX_ORDERS
 
 # What stands around the lines of orders. JSON escapes line ends in texts, so that none of them is ever part of one.

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Reason, State, Verdict, state_at
-from blockd.orders.document import time_text
-from blockd.orders.told import CONFIDENTIAL, entry_told, told_of
+from blockd.orders.disclosure import CONFIDENTIAL, public_fields, public_text
 from blockd.ruleset.policy import Enforced
+from blockd.times import time_text
 
 
 def explain(enforced: Enforced | None, text: str, now: float) -> dict[str, object]:
@@ -64,11 +64,11 @@ def _because(claim: Verdict, verdict: Verdict, priorities: Mapping[str, int], no
         return "it decides"
     action, winner = claim.order.action, verdict.order.action
     if winner is Action.ALLOW and action is not Action.ALLOW:
-        return f"the allow entry {entry_told(verdict.entry)} of feed {verdict.feed} beats every block"
+        return f"the allow entry {public_text(verdict.entry)} of feed {verdict.feed} beats every block"
     if action is Action.MONITOR and winner is not Action.MONITOR:
         return "it only counts questions, and hides no block"
     if is_shorter:
-        return f"the longer {entry_told(verdict.entry)} decides"
+        return f"the longer {public_text(verdict.entry)} decides"
     mine, first = priorities.get(claim.feed, 0), priorities.get(verdict.feed, 0)
     if mine > first:
         return f"feed {verdict.feed} comes before {claim.feed}, by priority {first} and {mine}"
@@ -87,7 +87,7 @@ def _claim(verdict: Verdict, now: float) -> dict[str, object]:
     if order is None or entry is None:
         return {}
     return {
-        "entry": entry_told(entry),
+        "entry": public_text(entry),
         "scope": entry.scope.text,
         "feed": verdict.feed,
         "role": order.role,
@@ -95,5 +95,5 @@ def _claim(verdict: Verdict, now: float) -> dict[str, object]:
         "since": time_text(order.in_force_from),
         "until": time_text(order.expires) if order.expires is not None else None,
         "stale": verdict.stale,
-        "order": told_of(order),
+        "order": public_fields(order),
     }

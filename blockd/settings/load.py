@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from blockd.errors import ConfigError
-from blockd.settings.agreement import disagreements
+from blockd.settings.cross_checks import cross_check
 from blockd.settings.model import Settings
 from blockd.settings.problems import problems_of
 from blockd.settings.yaml_file import MAX_PROBLEMS, parse_yaml, read_text
@@ -32,7 +32,7 @@ def load(path: Path) -> Settings:
     except ValidationError as error:
         problems += problems_of(error.errors(include_url=False))
     if isinstance(data, Mapping):
-        problems += disagreements(data)
+        problems += cross_check(data)
     if problems or settings is None:
         raise ConfigError(source, _bounded(problems))
     return settings

@@ -9,7 +9,13 @@ from pydantic import AfterValidator, PlainValidator
 
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.feeds import ConfiguredFeed
-from blockd.settings.places import ConfigPath, OperatorUrl, path_from_text, protected_from_text, suffixes_from_value
+from blockd.settings.paths_and_urls import (
+    ConfigPath,
+    OperatorUrl,
+    path_from_text,
+    protected_from_text,
+    suffixes_from_value,
+)
 from blockd.settings.section import Section, ShortText, Whole, setting
 from blockd.settings.values import Growth, Share, Workers, size_within, time_or_off, time_within
 

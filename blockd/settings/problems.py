@@ -16,7 +16,7 @@ from blockd.settings.feeds import FEED_TYPES
 from blockd.settings.model import Settings
 from blockd.settings.section import keys_of, section_of
 from blockd.settings.values import shown
-from blockd.settings.yaml_file import Place, path_text
+from blockd.settings.yaml_file import KeyPath, path_text
 
 Context = Mapping[str, Any]
 
@@ -51,73 +51,73 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     return f"is not known here; allowed are {', '.join(known)}"
 
 
-def _unknown_key(place: Place, _value: object, _context: Context) -> str:
+def _unknown_key(place: KeyPath, _value: object, _context: Context) -> str:
     return unknown_key(str(place[-1]), list(keys_of(_section_at(place[:-1]))))
 
 
-def _missing(place: Place, _value: object, _context: Context) -> str:
+def _missing(place: KeyPath, _value: object, _context: Context) -> str:
     return f"is missing. {keys_of(_section_at(place[:-1]))[str(place[-1])].description}"
 
 
-def _no_section(place: Place, value: object, _context: Context) -> str:
+def _no_section(place: KeyPath, value: object, _context: Context) -> str:
     if place and isinstance(place[-1], int):
         return f"{shown(value)} is no feed; allowed is a mapping with at least name and type"
     return f"{shown(value)} is no section; allowed is a mapping of {', '.join(keys_of(_section_at(place)))}"
 
 
-def _no_mapping(_place: Place, value: object, _context: Context) -> str:
+def _no_mapping(_place: KeyPath, value: object, _context: Context) -> str:
     return f"{shown(value)} is no mapping; allowed is one of names, each with its own keys"
 
 
-def _no_list(_place: Place, value: object, _context: Context) -> str:
+def _no_list(_place: KeyPath, value: object, _context: Context) -> str:
     return f"{shown(value)} is no list; allowed is a list: [a, b], or one `- a` a line; [] where there is none"
 
 
-def _no_text(_place: Place, value: object, _context: Context) -> str:
+def _no_text(_place: KeyPath, value: object, _context: Context) -> str:
     return f"{shown(value)} is no text; allowed is a text, in quotes where it looks like a number"
 
 
-def _long_text(_place: Place, value: object, context: Context) -> str:
+def _long_text(_place: KeyPath, value: object, context: Context) -> str:
     return f"has {len(str(value))} characters; allowed are at most {context['max_length']}"
 
 
-def _bad_pattern(place: Place, value: object, _context: Context) -> str:
+def _bad_pattern(place: KeyPath, value: object, _context: Context) -> str:
     return f"{shown(value)} cannot be used; allowed is {_PATTERNS[str(place[-1])]}"
 
 
-def _bad_number(place: Place, value: object, _context: Context) -> str:
+def _bad_number(place: KeyPath, value: object, _context: Context) -> str:
     limits = _section_at(place[:-1]).model_fields[str(place[-1])].metadata
     least = next(limit.ge for limit in limits if hasattr(limit, "ge"))
     most = next(limit.le for limit in limits if hasattr(limit, "le"))
     return f"{shown(value)} cannot be used; allowed is a whole number from {least} to {most}"
 
 
-def _too_few(_place: Place, _value: object, context: Context) -> str:
+def _too_few(_place: KeyPath, _value: object, context: Context) -> str:
     return f"holds {context['actual_length']}; allowed are at least {context['min_length']}"
 
 
-def _too_many(_place: Place, _value: object, context: Context) -> str:
+def _too_many(_place: KeyPath, _value: object, context: Context) -> str:
     return f"holds too many; allowed are at most {context['max_length']}"
 
 
-def _no_choice(_place: Place, value: object, context: Context) -> str:
+def _no_choice(_place: KeyPath, value: object, context: Context) -> str:
     return f"{shown(value)} is not known; allowed is {context['expected'].replace(chr(39), '')}"
 
 
-def _bad_tag(_place: Place, value: object, _context: Context) -> str:
+def _bad_tag(_place: KeyPath, value: object, _context: Context) -> str:
     tag = value.get("type") if isinstance(value, Mapping) else None
     return f"{shown(tag)} is no type of feed; allowed is one of {', '.join(FEED_TYPES)}"
 
 
-def _no_tag(_place: Place, _value: object, _context: Context) -> str:
+def _no_tag(_place: KeyPath, _value: object, _context: Context) -> str:
     return f"is missing; allowed is one of {', '.join(FEED_TYPES)}"
 
 
-def _own_words(_place: Place, _value: object, context: Context) -> str:
+def _own_words(_place: KeyPath, _value: object, context: Context) -> str:
     return str(context["error"])
 
 
-_SENTENCES: dict[str, Callable[[Place, object, Context], str]] = {
+_SENTENCES: dict[str, Callable[[KeyPath, object, Context], str]] = {
     "extra_forbidden": _unknown_key,
     "missing": _missing,
     "model_type": _no_section,
@@ -139,7 +139,7 @@ _SENTENCES: dict[str, Callable[[Place, object, Context], str]] = {
 }
 
 
-def _section_at(place: Place) -> type[BaseModel]:
+def _section_at(place: KeyPath) -> type[BaseModel]:
     """Give the section's class at a place as pydantic names it, a feed's type behind its number."""
     section: type[BaseModel] = Settings
     for part in place:
@@ -150,7 +150,7 @@ def _section_at(place: Place) -> type[BaseModel]:
     return section
 
 
-def _without_tags(place: Place) -> Place:
+def _without_tags(place: KeyPath) -> KeyPath:
     """Leave out what pydantic names and is no key: the feed's type behind its number, and the word for a wrong key."""
     place = place[:-1] if place and place[-1] == "[key]" else place
     tagged = len(place) > 2 and place[0] == "feeds" and place[2] in FEED_TYPES

@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from blockd.orders.document import MAX_TEXT, fit_text
+from blockd.orders.fields import MAX_TEXT, fit_text
 
 MAX_SHORT_TEXT = 200  # characters of a name or a contact: one line of a page
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainValidator
 
 from blockd.settings.addresses import SocketAddress, primaries_from_value
-from blockd.settings.places import ConfigPath
+from blockd.settings.paths_and_urls import ConfigPath
 from blockd.settings.section import Section, setting
 from blockd.settings.values import ZoneName
 

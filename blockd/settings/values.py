@@ -16,7 +16,7 @@ from pydantic import PlainValidator
 
 from blockd.errors import BadName
 from blockd.names import DomainName
-from blockd.orders.document import time_from_text
+from blockd.times import time_from_text
 
 MAX_WORKERS = 256  # processes: more than the cores of any machine that resolves for one provider
 MAX_GROWTH = 10_000  # percent: a hundred times as much and more is another thing, not growth

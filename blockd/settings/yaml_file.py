@@ -20,7 +20,7 @@ MAX_FILE = 1 << 20  # octets: a thousand feeds with all their texts fit
 MAX_DEPTH = 16  # levels; the deepest key that exists stands on the fifth
 MAX_PROBLEMS = 50  # problems told at once; a wrong file has more than anybody reads
 
-Place = tuple[int | str, ...]  # the keys and numbers that lead to a value
+KeyPath = tuple[int | str, ...]  # the keys and numbers that lead to a value
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)  # 18 digits fit 64 bits
 _FLOAT = re.compile(r"[-+]?(?:[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})(?:[eE][-+]?[0-9]{1,2})?", re.ASCII)
@@ -73,7 +73,7 @@ def read_text(path: Path) -> str:
         raise ConfigError(source, [f"line {line}: it is not UTF-8; allowed is text in UTF-8"]) from error
 
 
-def path_text(place: Place) -> str:
+def path_text(place: KeyPath) -> str:
     """Give a place in the file as `listen.dns[0]`."""
     text = ""
     for part in place:
@@ -104,7 +104,7 @@ def parse_yaml(text: str, source: str) -> tuple[object, list[str]]:
     return (None if node is None else _value(node, (), problems)), problems
 
 
-def _value(node: yaml.Node, place: Place, problems: list[str]) -> object:
+def _value(node: yaml.Node, place: KeyPath, problems: list[str]) -> object:
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, place, problems)
     if isinstance(node, yaml.SequenceNode):
@@ -116,7 +116,7 @@ def _value(node: yaml.Node, place: Place, problems: list[str]) -> object:
     return text if getattr(node, "style", None) else _scalar(text)  # a quoted scalar is always a text
 
 
-def _mapping(node: yaml.MappingNode, place: Place, problems: list[str]) -> dict[str, object]:
+def _mapping(node: yaml.MappingNode, place: KeyPath, problems: list[str]) -> dict[str, object]:
     found: dict[str, object] = {}
     lines: dict[str, int] = {}
     for key_node, value_node in node.value:

@@ -19,7 +19,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from blockd.errors import BadName, BlockdError, CommandError
-from blockd.ruleset.version_record import MAX_REASON
+from blockd.ruleset.versions.version_record import MAX_REASON
 from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of

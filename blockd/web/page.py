@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from blockd.names import DomainName
 from blockd.orders import Entry, Mandate, Notice, Order, Reason, Verdict
-from blockd.orders.document import time_from_text, time_text
+from blockd.times import time_from_text, time_text
 from blockd.web.markup import Html, element, filled, isolated, join, linked, text
 from blockd.web.negotiate import Language
 from blockd.web.site import Site

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from blockd.orders import Reason, Verdict
-from blockd.orders.told import entry_told, told_of
+from blockd.orders.disclosure import public_fields, public_text
 from blockd.web.site import Site
 
 
@@ -25,9 +25,9 @@ def problem_json(site: Site, status: int, title: str, name: str, verdict: Verdic
         problem["detail"] = str(verdict.reason if order or verdict.order is None else Reason.NOT_LISTED)
         if order:
             # A later schema's fields are unknown here and stay out: nobody has looked at what is in them.
-            problem["order"] = told_of(replace(order, unknown={}))
+            problem["order"] = public_fields(replace(order, unknown={}))
         if order and verdict.entry:
-            problem["entry"] = {"name": entry_told(verdict.entry), "scope": verdict.entry.scope.text}
+            problem["entry"] = {"name": public_text(verdict.entry), "scope": verdict.entry.scope.text}
         if verdict.stale and status == 451:
             problem["stale"] = True
     return json.dumps(problem, ensure_ascii=True, indent=2).encode("ascii") + b"\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import main
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 ORDERS = ROOT / "config" / "lists" / "orders"
 
 

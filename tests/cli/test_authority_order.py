@@ -10,9 +10,9 @@ import pytest
 
 from blockd.cli import main
 from tests.cli.desk import MINIMUM, MINISTRY, Desk, named
+from tests.places import ROOT
 from tests.publish.staging import TELEGRAM, order_document
 
-ROOT = Path(__file__).parents[2]
 ORDERS = ROOT / "config" / "lists" / "orders"
 
 

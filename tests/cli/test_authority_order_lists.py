@@ -7,7 +7,7 @@ import pytest
 
 from blockd.cli.authority import order_name_lists
 from tests.cli.desk import Desk, named
-from tests.publish.lists import FakeNameFiles
+from tests.publish.name_files import FakeNameFiles
 from tests.publish.staging import TELEGRAM, order_document
 
 

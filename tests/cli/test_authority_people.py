@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import main
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 ORDER = ROOT / "config" / "lists" / "orders" / "sample-2026-01-telegram.yaml"
 Captured = pytest.CaptureFixture[str]
 

@@ -7,8 +7,9 @@ import pytest
 
 from blockd.cli import main
 from tests.daemon.harness import Daemon, put, write_list
+from tests.places import ROOT
 
-SHIPPED = Path(__file__).parents[2] / "config" / "blockd.yaml"
+SHIPPED = ROOT / "config" / "blockd.yaml"
 
 
 def test_shipped_config_is_good(capsys: pytest.CaptureFixture[str]) -> None:

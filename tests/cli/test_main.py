@@ -10,6 +10,7 @@ import pytest
 from blockd import __version__
 from blockd.cli import VERBS, main
 from tests.daemon.harness import blockd
+from tests.places import ROOT
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -66,7 +67,7 @@ def test_lookup_starts_without_the_daemons_modules(tmp_path: Path) -> None:
     told = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-c", script],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,

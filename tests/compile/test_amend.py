@@ -17,14 +17,14 @@ from blockd.feeds.candidate import Candidate, Content
 from blockd.formats.rejects import SAMPLES, RejectReport
 from blockd.names import DomainName, key_from_text
 from blockd.names.suffixes import parse_suffixes
+from blockd.native import ENGINE
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.format import FILL
-from blockd.ruleset.guard import Guard
-from blockd.ruleset.held import HeldReport
-from blockd.ruleset.native import ENGINE
+from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.guard_report import GuardReport
 from tests.compile.builder import NOW, Builder, domains, signed
 
-pytest.importorskip("blockd.ruleset._builder", reason="blockd was installed without its C part")
+pytest.importorskip("blockd.ruleset.building._builder", reason="blockd was installed without its C part")
 pytest.importorskip("blockd.formats._changes", reason="blockd was installed without its C part")
 
 OPEN = Gate(max_shrink=100, min_names=0, max_rejects=100)
@@ -59,14 +59,14 @@ def amended(
     path: Path,
     reports: dict[str, RejectReport],
     gate: Gate = OPEN,
-    held: dict[str, HeldReport] | None = None,
+    held: dict[str, GuardReport] | None = None,
 ) -> Built | None:
     return amend(
         candidates,
         in_force,
         path,
         reports=reports,
-        held={name: HeldReport() for name in reports} if held is None else held,
+        held={name: GuardReport() for name in reports} if held is None else held,
         gate=gate,
         created=NOW,
         randomness=lambda count: bytes(range(count)),

@@ -280,7 +280,7 @@ def test_what_came_of_a_build_travels_between_processes(builder: Builder) -> Non
 
 
 def test_a_limit_of_the_format_is_no_feeds_fault(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blockd.ruleset.compiler.MAX_ORDERS", 1)
+    monkeypatch.setattr("blockd.ruleset.building.compiler.MAX_ORDERS", 1)
     with pytest.raises(RulesetError):
         builder.build(
             Candidate(domains("one"), builder.content("a.example"), None, 0),

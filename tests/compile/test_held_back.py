@@ -10,7 +10,7 @@ from blockd.feeds.candidate import Candidate
 from blockd.names import key_from_text
 from blockd.names.suffixes import parse_suffixes
 from blockd.ruleset import Gate
-from blockd.ruleset.guard import Guard
+from blockd.ruleset.gate.guard import Guard
 from blockd.settings import FEED_TYPES
 from tests.compile.builder import Builder, domains, reasons, signed
 

@@ -11,11 +11,12 @@ import pytest
 from blockd.errors import FeedRefused
 from blockd.feeds.candidate import Candidate
 from blockd.ruleset import FeedRecord, Gate
-from blockd.ruleset.gate import GROWTH_FLOOR
-from blockd.ruleset.sizes import Sizes
+from blockd.ruleset.gate.gate import GROWTH_FLOOR
+from blockd.ruleset.gate.sizes import Sizes
 from tests.compile.builder import Builder, domains
+from tests.places import SHARED
 
-COUNTS = Path(__file__).parents[3] / "shared" / "data" / "publish-counts.txt"
+COUNTS = SHARED / "data" / "publish-counts.txt"
 SCALE = 2000  # names of the real list for one of the test's
 
 pytestmark = pytest.mark.skipif(not COUNTS.exists(), reason="the counts of the real list are not on this machine")

@@ -13,12 +13,12 @@ from pathlib import Path
 from blockd.publish import Workshop, publish, sign
 from blockd.publish.delegations import delegate, write_delegations
 from blockd.publish.documents import check_documents
-from blockd.publish.keys import new_key
-from blockd.publish.list_files import ListFiles, ListReport
-from blockd.publish.online import local_signers, seal
+from blockd.publish.keys.key_files import new_key
+from blockd.publish.keys.online_roles import local_signers, seal
+from blockd.publish.lint import Rules
+from blockd.publish.lists.files import ListFiles, ListReport
 from blockd.publish.pending import add_signature, keys_of
 from blockd.publish.signing import to_sign
-from blockd.publish.strictness import Rules
 from tests.publish.staging import lift
 
 PEOPLE = 3  # in each authority; two of them have to sign

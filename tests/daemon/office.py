@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.daemon.harness import PATIENCE, ROOT, blockd, free_port, until
+from tests.daemon.harness import PATIENCE, blockd, free_port, until
+from tests.places import ROOT
 
 PEOPLE = ("ani", "budi", "citra")
 ROLE = "kominfo"

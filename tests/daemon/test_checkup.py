@@ -21,9 +21,9 @@ from blockd.daemon.checkup.kernel_sockets import KernelSocket, Program, bound_so
 from blockd.daemon.checkup.machine import STUB, Asked
 from blockd.daemon.sockets import DESCRIPTORS, RECEIVE_BUFFER
 from blockd.errors import CommandError
-from blockd.orders.document import time_text
 from blockd.resolver import types
 from blockd.settings import SocketAddress, Upstream, load
+from blockd.times import time_text
 from tests.upstream import Fault, UpstreamSimulator, closed_port
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC).timestamp()

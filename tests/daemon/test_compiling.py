@@ -12,7 +12,7 @@ import pytest
 
 from blockd.daemon.compiling import Job
 from blockd.ruleset import Gate
-from tests.daemon.harness import ROOT
+from tests.places import ROOT
 
 
 @pytest.mark.parametrize("job", [b"", pickle.dumps(list(range(1000)))[:-7]])

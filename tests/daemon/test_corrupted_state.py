@@ -31,7 +31,7 @@ from blockd.daemon.updater import Updater
 from blockd.errors import CommandError
 from blockd.names import key_from_text
 from blockd.resolver import Probe
-from blockd.ruleset.gate_lists import gate_of
+from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import Settings, load
 from tests.daemon.harness import PATIENCE, Daemon, everywhere, write_list
 from tests.daemon.publisher import Publisher

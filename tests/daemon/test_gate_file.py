@@ -7,7 +7,7 @@ import pytest
 
 from blockd.daemon.gate_file import GateFile
 from blockd.errors import ConfigError
-from blockd.ruleset.gate_lists import gate_of
+from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import Gate as GateSettings
 from tests.daemon.harness import Daemon, blockd
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import main
-from blockd.publish.list_record import ListRecord
+from blockd.publish.lists.record import ListRecord
 from tests.daemon.authorities import NAMES, Authorities, grown
 from tests.daemon.harness import Daemon, everywhere, until
 from tests.daemon.mirror import Mirror, mirrored

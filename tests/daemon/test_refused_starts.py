@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import ROOT, Daemon, blockd, until, write_list
+from tests.daemon.harness import Daemon, blockd, until, write_list
+from tests.places import ROOT
 
 NOBODY = "nobody"
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

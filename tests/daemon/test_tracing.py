@@ -11,7 +11,7 @@ from blockd.daemon import tracing
 from blockd.daemon.tracing import trace
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.orders import ListStep, NameList, Order, OrderDocument
-from blockd.orders.document import order_to_json
+from blockd.orders.stored import order_to_json
 from blockd.settings import SignedFeed
 from tests.ruleset.lists import order
 

@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blockd.errors import FeedRefused
-from blockd.feeds.detached_signature import MAX_KEY, prove
+from blockd.feeds.detached_signature import MAX_KEY, verify_detached
 from blockd.feeds.fetched import Fetched
 from blockd.settings import Signature
 from tests.feeds.signing import Minisign, rsa_public, rsa_sign
+from tests.places import SHARED
 
-COMLOT = Path(__file__).parents[2].parent / "shared" / "data" / "comlot"
+COMLOT = SHARED / "data" / "comlot"
 VERSIONS = ("", "_20190701", "_20190903", "_20191008", "_20191126", "_20200317")
 needs_data = pytest.mark.skipif(not COMLOT.is_dir(), reason="the shared test data is not beside this checkout")
 needs_minisign = pytest.mark.skipif(shutil.which("minisign") is None, reason="minisign is not installed")
@@ -35,7 +36,9 @@ class Verifier:
         self._key.write_bytes(key)
         self._list.write_bytes(content)
         try:
-            prove(self._signature, signed, Fetched(self._list, hashlib.sha256(content).hexdigest(), None), "the list")
+            verify_detached(
+                self._signature, signed, Fetched(self._list, hashlib.sha256(content).hexdigest(), None), "the list"
+            )
         except FeedRefused as refused:
             return f"{refused.reason}: {refused}"
         return ""

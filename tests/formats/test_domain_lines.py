@@ -17,19 +17,20 @@ from blockd.formats.blocks import read_blocks
 from blockd.formats.domains import DomainLines, add_domains, read_domains, read_names
 from blockd.formats.rejects import RejectReport
 from blockd.names import DomainName
+from blockd.native import ENGINE
 from blockd.orders import Scope
-from blockd.ruleset.builder import Builder
-from blockd.ruleset.claims import ClaimSets, Joins
-from blockd.ruleset.native import ENGINE
+from blockd.ruleset.building.builder import Builder
+from blockd.ruleset.building.claims import ClaimSets, Joins
 from tests.compile.builder import MAX_SIZE, domains, reasons
 from tests.compile.builder import Builder as Builds
 from tests.formats.test_domains import _LINES
 
-pytest.importorskip("blockd.ruleset._builder", reason="blockd was installed without its C part")
+pytest.importorskip("blockd.ruleset.building._builder", reason="blockd was installed without its C part")
 
-from blockd.ruleset import _builder
+from blockd.ruleset.building import _builder
+from tests.places import SHARED
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared test data is not beside this checkout")
 HASH_KEY = bytes(range(16))
 ROOM = 1 << 28  # octets of records

@@ -13,8 +13,9 @@ from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import read_list
 from blockd.formats.text_formats import format_named
 from blockd.names import DomainName
+from tests.places import SHARED
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared test data is not beside this checkout")
 MAX_SIZE = 100_000_000
 

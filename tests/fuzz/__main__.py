@@ -8,7 +8,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.fuzz.building import ROOT, build_sanitized, compiler
+from tests.fuzz.building import build_sanitized, compiler
+from tests.places import ROOT
 
 FOLDER = ROOT / "build" / "fuzz"
 WITHOUT_TESTS = "--without-tests"
@@ -19,9 +20,9 @@ TESTS = (
     "tests/resolver/test_native.py",
     "tests/resolver/test_twin.py",
     "tests/resolver/test_twin_sockets.py",
-    "tests/ruleset/test_buckets.py",
-    "tests/ruleset/test_diff.py",
-    "tests/ruleset/test_builder.py",
+    "tests/ruleset/building/test_buckets.py",
+    "tests/ruleset/versions/test_diff.py",
+    "tests/ruleset/building/test_builder.py",
     "tests/ruleset/test_table.py",
 )
 

@@ -10,16 +10,10 @@ from hypothesis import strategies as st
 from blockd.errors import BadOrder
 from blockd.names import Network, key_from_text
 from blockd.orders import Action, Entry, LocalRecord, Mandate, Notice, Order, Scope, parse_document
-from blockd.orders.covered import COVERING, MAX_PROBLEMS
-from blockd.orders.document import (
-    MAX_DEPTH,
-    MAX_NOTICES,
-    MAX_TEXT,
-    order_to_json,
-    parse_order,
-    time_from_text,
-    time_text,
-)
+from blockd.orders.coverage import COVERING, MAX_PROBLEMS
+from blockd.orders.fields import MAX_DEPTH, MAX_NOTICES, MAX_TEXT
+from blockd.orders.stored import order_to_json, parse_order
+from blockd.times import time_from_text, time_text
 
 GOOD: dict[str, Any] = {
     "schema": "1.0",

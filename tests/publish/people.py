@@ -15,9 +15,9 @@ from blockd.feeds.signed.repository import SignedRepository
 from blockd.feeds.signed.trust import Trust
 from blockd.publish import Workshop, publish
 from blockd.publish.delegations import delegate, write_delegations
-from blockd.publish.founding import Founding
-from blockd.publish.keys import load_key, new_key
-from blockd.publish.online import seal
+from blockd.publish.initial_root import Founding
+from blockd.publish.keys.key_files import load_key, new_key
+from blockd.publish.keys.online_roles import seal
 
 MINISTRY = "Ministry of Examples"
 

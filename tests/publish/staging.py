@@ -9,7 +9,7 @@ from pathlib import Path
 from blockd.publish import Workshop
 from blockd.publish.changes import lifted
 from blockd.publish.documents import canonical, check_documents
-from blockd.publish.strictness import Rules
+from blockd.publish.lint import Rules
 
 TELEGRAM = [  # the names of the order of 2017
     "t.me",

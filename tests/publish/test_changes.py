@@ -5,9 +5,9 @@ import json
 import pytest
 
 from blockd.errors import PublishError
-from blockd.orders.document import time_from_text
 from blockd.publish.changes import extended, lifted, notice, with_fields
 from blockd.publish.documents import canonical
+from blockd.times import time_from_text
 
 Document = dict[str, object]
 NOW = time_from_text("2026-03-01T12:00:00Z")

@@ -8,7 +8,7 @@ from blockd.errors import PublishError
 from blockd.names import DomainName, key_from_text, name_digest
 from blockd.orders import parse_document
 from blockd.publish.documents import canonical, check_documents
-from blockd.publish.strictness import Rules
+from blockd.publish.lint import Rules
 
 Document = dict[str, object]
 SALT = bytes(range(16))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import parse_document
 from blockd.publish.documents import canonical
-from blockd.publish.strictness import FIELDS, Rules
+from blockd.publish.lint import FIELDS, Rules
 from tests.publish.staging import read_documents
 
 Document = dict[str, object]

@@ -8,7 +8,7 @@ import pytest
 
 from blockd.errors import PublishError
 from blockd.publish import Workshop, publish, sign
-from blockd.publish.online import seal
+from blockd.publish.keys.online_roles import seal
 from tests.publish.staging import lift, order_document, read_documents, stage
 
 

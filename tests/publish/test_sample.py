@@ -8,9 +8,10 @@ import pytest
 
 from blockd.feeds.signed.bundle import SignedVersion
 from blockd.feeds.signed.repository import SignedRepository
+from tests.places import ROOT
 from tests.publish.staging import TELEGRAM, read_documents
 
-SAMPLE = Path(__file__).parents[2] / "config" / "lists" / "sample"
+SAMPLE = ROOT / "config" / "lists" / "sample"
 
 
 @pytest.fixture

@@ -6,20 +6,20 @@ import copy
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from blockd.errors import BadOrder
 from blockd.orders import Action, Mandate, parse_document
-from blockd.orders.covered import MAX_LIST_SIZE, MAX_LISTED, MAX_NAMES, MAX_STEPS
-from blockd.orders.document import MAX_NOTICES, MAX_TEXT
+from blockd.orders.coverage import MAX_LIST_SIZE, MAX_LISTED, MAX_NAMES, MAX_STEPS
+from blockd.orders.fields import MAX_NOTICES, MAX_TEXT
+from blockd.publish.lint import FIELDS
 from blockd.publish.schema import schema_text
-from blockd.publish.strictness import FIELDS
+from tests.places import ROOT
 from tests.publish.staging import read_documents
 
-ORDERS = Path(__file__).parents[2] / "config" / "lists" / "orders"
+ORDERS = ROOT / "config" / "lists" / "orders"
 SCHEMA: dict[str, Any] = json.loads(schema_text())
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "null": type(None)}
 GOOD: dict[str, Any] = {

@@ -7,7 +7,7 @@ import pytest
 from blockd.errors import PublishError
 from blockd.publish.document_files import from_yaml
 from blockd.publish.documents import check_documents
-from blockd.publish.strictness import FIELDS, Rules
+from blockd.publish.lint import FIELDS, Rules
 from blockd.publish.template import TEMPLATE
 
 WRITTEN_BY_TOOLS = {"published", "hashed", "list"}

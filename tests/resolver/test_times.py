@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from blockd.native import ENGINE
 from blockd.orders import Action, LocalRecord
-from blockd.ruleset.native import ENGINE
 from tests.resolver.rig import Rig, order
 from tests.upstream import UpstreamSimulator
 

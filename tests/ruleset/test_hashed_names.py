@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from blockd.errors import RulesetError
 from blockd.names import DomainName, hashed_key, key_from_text, name_digest
+from blockd.native import ENGINE
 from blockd.orders import Action, Order, Reason, Scope
 from blockd.ruleset import Enforced, FeedInput, Listing, Ruleset
-from blockd.ruleset.diff import Comparison
 from blockd.ruleset.explain import explain
-from blockd.ruleset.native import ENGINE
 from blockd.ruleset.salts import MAX_HASHED_LABELS, MAX_SALTS
+from blockd.ruleset.versions.diff import Comparison
 from tests.ruleset.lists import NOW, compiled, enforced, feed, listing, order
 from tests.ruleset.test_policy import EVERY_NAME, feeds
 
@@ -80,7 +80,7 @@ def test_hashed_names_are_counted_as_names_and_drawn_by_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
     if engine == "native":
-        pytest.importorskip("blockd.ruleset._builder", reason="the native parts were not built")
+        pytest.importorskip("blockd.ruleset.building._builder", reason="the native parts were not built")
     monkeypatch.setenv(ENGINE, engine)
     ruleset = compiled(
         tmp_path / "r", feed("f", hidden(confidential("o"), "a.example", "b.example"), listing(order("p"), "8.0.0.0/8"))
@@ -97,7 +97,7 @@ def octets_of_chance(count: int) -> bytes:
 
 
 def test_both_builders_make_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("blockd.ruleset._builder", reason="the native parts were not built")
+    pytest.importorskip("blockd.ruleset.building._builder", reason="the native parts were not built")
     files = []
     for engine in ("native", "python"):
         monkeypatch.setenv(ENGINE, engine)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blockd.names import DomainName, Network, address_key, key_from_text
+from blockd.native import ENGINE
 from blockd.orders import Action, Order, Reason, Scope, State, Verdict, state_at
 from blockd.ruleset import NOT_LISTED, FeedInput, Listing, OrderStates
-from blockd.ruleset.native import ENGINE
 from tests.ruleset.lists import NOW, enforced, feed, listing, order
 
 SCOPES = (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH)

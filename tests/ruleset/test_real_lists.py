@@ -13,9 +13,10 @@ from blockd.formats.text_format import read_list
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Reason, Scope
 from blockd.ruleset import FeedInput, Listing, Ruleset, compile_ruleset
+from tests.places import SHARED
 from tests.ruleset.lists import NOW, enforce, octets, order
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared test data is not beside this checkout")
 needs_time = pytest.mark.skipif(os.environ.get("BLOCKD_LONG") != "1", reason="takes long; BLOCKD_LONG=1 runs it")
 

@@ -6,8 +6,8 @@ import pytest
 
 from blockd.errors import ConfigError
 from blockd.orders import Action, Mandate, Scope, State, state_at
-from blockd.orders.document import order_to_json, parse_order
 from blockd.orders.repository import MAX_AUTHORITIES
+from blockd.orders.stored import order_to_json, parse_order
 from blockd.settings import ListFeed, SignedFeed, load
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from blockd.errors import ConfigError
 from blockd.names import Network
 from blockd.settings import SYSTEM_UPSTREAM, SignedFeed, SocketAddress, Upstream, load, reference
+from tests.places import ROOT
 
-SHIPPED = Path(__file__).parents[2] / "config" / "blockd.yaml"
+SHIPPED = ROOT / "config" / "blockd.yaml"
 
 Write = Callable[[str], Path]
 

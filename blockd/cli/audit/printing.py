@@ -12,8 +12,8 @@ from blockd.daemon.audit.chain import KINDS, Record
 from blockd.daemon.audit.database import Database
 from blockd.daemon.audit.log import DATABASE
 from blockd.errors import AuditError, CommandError
-from blockd.orders.document import time_from_text
 from blockd.settings import load
+from blockd.times import time_from_text
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

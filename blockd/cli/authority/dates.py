@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from blockd.errors import CommandError
-from blockd.orders.document import time_from_text
+from blockd.times import time_from_text
 
 
 def now() -> datetime:

@@ -10,8 +10,8 @@ from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.publish import Workshop
 from blockd.publish.delegations import authority_name, delegate, undelegate, write_delegations
+from blockd.publish.keys.signers import name_signers, signer_names, told_signer
 from blockd.publish.pending import pending_roles
-from blockd.publish.signers import name_signers, signer_names, told_signer
 
 HELP = "add, change, remove or list authorities that sign their own orders"
 

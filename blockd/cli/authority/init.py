@@ -8,11 +8,11 @@ from blockd.cli.authority.dates import date_option, now
 from blockd.cli.authority.passwords import is_password_given, new_password, password_option
 from blockd.cli.authority.public_keys import public_keys
 from blockd.cli.output import show
-from blockd.orders.document import time_text
 from blockd.publish import Workshop
-from blockd.publish.founding import Founding
+from blockd.publish.initial_root import Founding
+from blockd.publish.keys.signers import name_signers
 from blockd.publish.pending import read_pending
-from blockd.publish.signers import name_signers
+from blockd.times import time_text
 
 HELP = "make a workshop, with fresh keys for all roles whose keys are not given"
 

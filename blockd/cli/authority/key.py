@@ -11,8 +11,8 @@ from blockd.cli.authority.passwords import new_password, password_option, secret
 from blockd.cli.output import show
 from blockd.errors import PublishError
 from blockd.files import replace_file
-from blockd.publish.keys import new_key, public_file, public_pem, read_public
-from blockd.publish.references import import_key, is_uri, write_reference
+from blockd.publish.keys.key_files import new_key, public_file, public_pem, read_public
+from blockd.publish.keys.references import import_key, is_uri, write_reference
 
 HELP = "make an Ed25519 key in an encrypted file, show a key, or import one from a token or a cloud"
 IN_WORKSHOP = False

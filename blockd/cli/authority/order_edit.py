@@ -25,7 +25,7 @@ from blockd.publish import Workshop
 from blockd.publish.changes import with_fields
 from blockd.publish.document_files import load_document, to_yaml
 from blockd.publish.documents import Checked
-from blockd.publish.strictness import Rules
+from blockd.publish.lint import Rules
 
 HELP = "change an order in an editor, or field by field"
 

@@ -6,8 +6,8 @@ import argparse
 
 from blockd.cli.authority.dates import now
 from blockd.cli.authority.order_staging import change_staged, place_arguments
-from blockd.orders.document import time_text
 from blockd.publish.changes import lifted
+from blockd.times import time_text
 
 HELP = "lift an order"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from blockd.cli.authority.dates import now
 from blockd.cli.output import show
 from blockd.orders import OrderDocument, state_at
-from blockd.orders.document import time_text
 from blockd.publish import Workshop
 from blockd.publish.signed_orders import GONE, difference, signed_orders
+from blockd.times import time_text
 
 HELP = "list the staged orders, and what differs from what is signed"
 

@@ -14,8 +14,8 @@ from blockd.orders import Action, Scope
 from blockd.orders.repository import LISTS, place_of
 from blockd.publish import Workshop
 from blockd.publish.documents import check_documents
-from blockd.publish.list_files import ListFiles
-from blockd.publish.list_orders import (
+from blockd.publish.lists.files import ListFiles
+from blockd.publish.lists.orders import (
     ListNews,
     Looked,
     NameFiles,
@@ -25,7 +25,7 @@ from blockd.publish.list_orders import (
     refuse_unfit,
     without,
 )
-from blockd.ruleset.guard import Guard
+from blockd.ruleset.gate.guard import Guard
 
 
 def list_arguments(parser: argparse.ArgumentParser, option: str = "") -> None:

@@ -11,7 +11,7 @@ from blockd.errors import BadName, BadOrder, CommandError, FileTooLarge, Publish
 from blockd.files import read_file
 from blockd.formats.line import line_content
 from blockd.orders import Action, Mandate
-from blockd.orders.document import SCHEMA
+from blockd.orders.fields import SCHEMA
 from blockd.orders.repository import MAX_DOCUMENT
 from blockd.publish import Workshop
 from blockd.publish.changes import NEVER, notice

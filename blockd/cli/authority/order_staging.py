@@ -10,12 +10,12 @@ from secrets import token_bytes
 
 from blockd.cli.output import show
 from blockd.errors import PublishError
-from blockd.orders.document import SCHEMA
+from blockd.orders.fields import SCHEMA
 from blockd.publish import Workshop
 from blockd.publish.confidential import SALT_SIZE
 from blockd.publish.documents import Checked, check_documents
+from blockd.publish.lint import Rules, publishers_guard
 from blockd.publish.signed_orders import difference
-from blockd.publish.strictness import Rules, publishers_guard
 from blockd.settings import Gate as GateSettings
 from blockd.settings import load
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from securesystemslib.signer import Key
 
-from blockd.publish.keys import read_public
+from blockd.publish.keys.key_files import read_public
 
 
 def public_keys(words: Iterable[str]) -> dict[str, tuple[Key, str]]:

@@ -10,11 +10,11 @@ from blockd.cli.authority.dates import date_option, now
 from blockd.cli.authority.passwords import password_option, secrets
 from blockd.cli.output import show
 from blockd.errors import CommandError
-from blockd.orders.document import time_text
 from blockd.publish import Workshop, publish
-from blockd.publish.online import seal
+from blockd.publish.keys.online_roles import seal
 from blockd.publish.pending import pending_roles
 from blockd.publish.publishing import prune
+from blockd.times import time_text
 
 HELP = "copy what has all its signatures to the folder that readers fetch from, and renew the timestamp where it is due"
 MAX_PRUNE = 36_500  # days; a hundred years

@@ -10,9 +10,9 @@ from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.orders.repository import TOP_ROLES
 from blockd.publish import Workshop
+from blockd.publish.keys.rotating import Change, rotate
+from blockd.publish.keys.signers import name_signers
 from blockd.publish.pending import standing
-from blockd.publish.rotating import Change, rotate
-from blockd.publish.signers import name_signers
 
 HELP = "prepare a new root: other keys, another threshold or a later end of root, targets, snapshot or timestamp"
 

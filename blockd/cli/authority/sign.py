@@ -12,14 +12,14 @@ from blockd.cli.authority.dates import date_option, now
 from blockd.cli.authority.passwords import password_option, secrets
 from blockd.cli.output import show
 from blockd.errors import CommandError, PublishError
-from blockd.orders.document import time_text
 from blockd.publish import Signing, Workshop, sign
-from blockd.publish.keys import load_key
+from blockd.publish.keys.key_files import load_key
+from blockd.publish.keys.references import import_key, is_uri, signer_of
+from blockd.publish.keys.signers import signer_names, told_signer
 from blockd.publish.pending import Pending, Standing, add_signature, merge, read_pending, standing
-from blockd.publish.references import import_key, is_uri, signer_of
-from blockd.publish.signers import signer_names, told_signer
 from blockd.publish.signing import to_sign
 from blockd.publish.summary import News, news
+from blockd.times import time_text
 
 HELP = "sign what is staged: with the keys in DIR/keys, or as one of several people with --role and --key"
 _DONE, _NO = 0, 1

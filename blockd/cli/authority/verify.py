@@ -10,8 +10,8 @@ from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.feeds.signed.limits import MAX_METADATA
 from blockd.files import read_file
-from blockd.orders.document import time_text
 from blockd.publish.verifying import verify_repository
+from blockd.times import time_text
 
 HELP = "check a workshop, a published folder or a URL as a node would, and tell what is soon to be done"
 IN_WORKSHOP = False

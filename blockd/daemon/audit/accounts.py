@@ -23,10 +23,9 @@ from blockd.daemon.history import News
 from blockd.feeds.fetched import Fetched
 from blockd.files import read_file
 from blockd.metrics.collector import Change, EnforcementTimes
-from blockd.orders.document import time_text
-from blockd.orders.moment import moment_text
 from blockd.ruleset import Enforced
 from blockd.settings import Feed
+from blockd.times import moment_text, time_text
 
 MAX_TURNS = 20_000  # orders recorded of one version: two of the largest repositories
 REFUSALS = 60  # records of one feed's refusals in an hour: whoever sends others each time cannot fill the disk

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blockd.errors import AuditError
-from blockd.orders.moment import moment_from_text
+from blockd.times import moment_from_text
 
 KINDS = {
     "start": "the control process began: blockd, engine, config, workers; and until when one lived that left no stop",

@@ -21,8 +21,8 @@ from typing import Any
 
 from blockd.daemon.audit.chain import Head, Record, chained, parse_record
 from blockd.errors import AuditError
-from blockd.orders.moment import moment_text
 from blockd.orders.repository import MAX_DOCUMENT
+from blockd.times import moment_text
 
 PACKED = 4 << 10  # octets above which a file is packed
 BUSY = 5000  # milliseconds to wait for another program that holds the file

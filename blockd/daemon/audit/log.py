@@ -28,7 +28,7 @@ from blockd.daemon.audit.chain import Head
 from blockd.daemon.audit.database import Database, Entry
 from blockd.errors import AuditError
 from blockd.files import read_file, replace_file
-from blockd.orders.moment import moment_from_text, moment_text
+from blockd.times import moment_from_text, moment_text
 
 DATABASE, HEAD, ALIVE = "audit.db", "audit.head", "audit.alive"
 MAX_WAITING = 20_000  # records in memory while they cannot be written: two versions of the largest repository

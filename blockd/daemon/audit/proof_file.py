@@ -17,8 +17,8 @@ from blockd.daemon.audit.database import Database
 from blockd.daemon.audit.evidence import digests_of, parts_of
 from blockd.daemon.audit.proving import prove_name
 from blockd.errors import AuditError, BadName
-from blockd.orders.moment import moment_from_text, moment_text
 from blockd.ruleset import Ruleset
+from blockd.times import moment_from_text, moment_text
 
 FORMAT = "blockd-proof-1"
 MAX_PROOF = 512 << 20  # octets of the file: the largest repository in Base64, and its records

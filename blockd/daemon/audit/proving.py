@@ -19,10 +19,10 @@ from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides.file import parse_overrides
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Entry, Order, OrderDocument, Verdict, state_at
-from blockd.orders.moment import moment_from_text, moment_text
 from blockd.ruleset import Ruleset
 from blockd.ruleset.catalogue import rank
 from blockd.ruleset.policy import at_time
+from blockd.times import moment_from_text, moment_text
 
 Covering = Sequence[tuple[int, Verdict]]
 """What a ruleset has for a name (`Enforced.covering`)."""

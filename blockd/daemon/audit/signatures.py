@@ -32,8 +32,8 @@ from tuf.api.serialization import DeserializationError
 
 from blockd.errors import AuditError, BadOrder
 from blockd.orders import OrderDocument, parse_document
-from blockd.orders.document import time_text
 from blockd.orders.repository import AUTHORITY_FIELD, ROOT_FILE
+from blockd.times import time_text
 
 R = TypeVar("R")
 

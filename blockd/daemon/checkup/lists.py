@@ -10,8 +10,8 @@ from typing import Any
 from blockd.daemon.checkup.finding import Case, Finding, bad, ok, warning
 from blockd.feeds.kinds import kind_of
 from blockd.feeds.signed.limits import MAX_METADATA
-from blockd.orders.document import time_from_text, time_text
 from blockd.orders.repository import ROOT_FILE
+from blockd.times import time_from_text, time_text
 
 ROOT_IS_NEAR = 30 * 86_400  # seconds: a new root needs people to meet
 LIST_IS_NEAR = 86_400  # seconds: signatures last a week, and an authority that signs on time never lets it come so near

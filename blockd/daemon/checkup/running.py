@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from blockd import __version__
 from blockd.daemon.checkup.finding import Case, Finding, bad, ok, warning
 from blockd.errors import CommandError
-from blockd.orders.document import time_from_text
+from blockd.times import time_from_text
 
 
 def readiness(case: Case) -> Iterator[Finding]:

@@ -13,10 +13,10 @@ from blockd.daemon.selftest.asking import Outcome, ask_workers
 from blockd.daemon.selftest.choosing import Examples, choose
 from blockd.daemon.selftest.questions import questions
 from blockd.metrics import Transport
-from blockd.orders.document import time_text
 from blockd.resolver import Probe, Sinkhole
 from blockd.ruleset import Enforced
 from blockd.settings import Settings
+from blockd.times import time_text
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,10 @@ from blockd.errors import BadName, BadOrder, CommandError, FeedRefused, FileTooL
 from blockd.files import read_file, replace_file
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope
-from blockd.orders.document import fit_text, order_to_json, parse_order, time_text
-from blockd.ruleset.guard import Guard
+from blockd.orders.fields import fit_text
+from blockd.orders.stored import order_to_json, parse_order
+from blockd.ruleset.gate.guard import Guard
+from blockd.times import time_text
 
 FILE = "overrides.json"  # in the state folder, and as evidence
 FORMAT = 1

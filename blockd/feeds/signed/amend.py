@@ -18,7 +18,7 @@ from blockd.errors import BadOrder, FeedRefused, RulesetError
 from blockd.feeds.amendment import NEWS, Amending, Amendment
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.signed.bundle import read_content, read_document
-from blockd.feeds.signed.list_lines import NamedLines, check_digest, check_size
+from blockd.feeds.signed.list_lines import StoredListNames, check_digest, check_size
 from blockd.feeds.signed.list_texts import text_path
 from blockd.formats.body import open_regular
 from blockd.formats.changes import MAX_CHANGED, list_changes
@@ -27,8 +27,8 @@ from blockd.names import MAX_LABEL
 from blockd.orders import ListStep, Order, OrderDocument
 from blockd.ruleset import OrderRecord
 from blockd.ruleset.catalogue import FeedRecord, rank
-from blockd.ruleset.guard import Guard
-from blockd.ruleset.held import HeldReport
+from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
 
 _Scopes = dict[bytes, tuple[int, int]]
@@ -163,7 +163,7 @@ def _covered(document: OrderDocument | None, folder: Path) -> dict[bytes, int] |
         step = document.names.last
         if step.count > MAX_CHANGED:
             return None
-        return dict.fromkeys(NamedLines(text_path(folder, step), step), int(document.scope))
+        return dict.fromkeys(StoredListNames(text_path(folder, step), step), int(document.scope))
     found: dict[bytes, int] = {}
     for entry in document.entries:
         found[entry.key] = found.get(entry.key, 0) | entry.scope
@@ -200,9 +200,11 @@ def _mapped(folder: Path, step: ListStep) -> mmap.mmap:
 
 
 class _Reasons:
-    """Keeps the report of entries that would be held back were they not signed, as `Holding` makes it."""
+    """Keeps the report of entries that would be held back were they not signed, as `GuardFilter` makes it."""
 
-    def __init__(self, guard: Guard, held: HeldReport, before: Mapping[int, Order], after: Mapping[int, Order]) -> None:
+    def __init__(
+        self, guard: Guard, held: GuardReport, before: Mapping[int, Order], after: Mapping[int, Order]
+    ) -> None:
         """Take the feed's orders by index, before and after."""
         self._guard, self._held, self._before, self._after = guard, held, before, after
 

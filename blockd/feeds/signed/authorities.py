@@ -17,13 +17,13 @@ from blockd.errors import FeedRefused
 from blockd.feeds.signed.bundle import AuthorityVersion
 from blockd.feeds.signed.documents import Documents
 from blockd.feeds.signed.limits import MAX_METADATA, MAX_ORDERS, MAX_TOTAL
-from blockd.feeds.signed.part import Delegation, Part, part_of, refused
-from blockd.feeds.signed.trust import Attempt
+from blockd.feeds.signed.role_targets import Delegation, RoleTargets, part_of, refused
+from blockd.feeds.signed.trust import RefreshAttempt
 from blockd.orders import OrderDocument
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class RoleResult:
     """What a role gives: `part` and its documents, None where it gives nothing; `refusal` of its newest metadata.
 
     `wanted` is what those metadata list, where they could be read. `is_settled` says that looking again at the same
@@ -31,10 +31,10 @@ class Given:
     """
 
     delegation: Delegation
-    part: Part | None
+    part: RoleTargets | None
     documents: Mapping[str, OrderDocument]
     refusal: FeedRefused | None = None
-    wanted: Part | None = None
+    wanted: RoleTargets | None = None
     is_settled: bool = True
 
     @property
@@ -50,13 +50,13 @@ class Given:
         return AuthorityVersion(self.delegation.role, version, expires, reason, sentence)
 
 
-class Room:
+class Quota:
     """The limits over all parts: what a part gave before has its place; news have what is left."""
 
-    def __init__(self, parts: Mapping[str, Part | None]) -> None:
+    def __init__(self, parts: Mapping[str, RoleTargets | None]) -> None:
         self._used = {role: _size(part) for role, part in parts.items()}
 
-    def take(self, part: Part) -> None:
+    def take(self, part: RoleTargets) -> None:
         """Let `part` have the place of what its role gave before; raises FeedRefused where that does not suffice."""
         used = {**self._used, part.role: _size(part)}
         if sum(orders for orders, _ in used.values()) > MAX_ORDERS:
@@ -73,14 +73,16 @@ class Authorities:
         self._folder = folder
         self._documents = documents
 
-    def before(self, attempt: Attempt, delegations: Sequence[Delegation]) -> dict[str, Part | None]:
+    def before(self, attempt: RefreshAttempt, delegations: Sequence[Delegation]) -> dict[str, RoleTargets | None]:
         """Give what each role gave before, None where that is nothing which its present keys have signed."""
         return {delegation.role: self._before(attempt, delegation) for delegation in delegations}
 
-    def give(self, attempt: Attempt, delegation: Delegation, before: Part | None, room: Room) -> Given:
+    def give(
+        self, attempt: RefreshAttempt, delegation: Delegation, before: RoleTargets | None, room: Quota
+    ) -> RoleResult:
         """Give the newest of a role, or what it gave before."""
         if delegation.fault is None and before is None and f"{delegation.role}.json" not in attempt.snapshot.meta:
-            return Given(delegation, None, {})  # it has signed nothing yet
+            return RoleResult(delegation, None, {})  # it has signed nothing yet
         wanted = None
         failures = attempt.failures
         try:
@@ -89,16 +91,16 @@ class Authorities:
             newest = part_of(attempt.role(delegation.role, delegation.subject), delegation)
             room.take(newest)
             wanted = newest
-            return Given(delegation, newest, self._documents.read(attempt, newest))
+            return RoleResult(delegation, newest, self._documents.read(attempt, newest))
         except FeedRefused as refusal:
             is_settled = attempt.failures == failures
             try:
                 documents = self._documents.read(attempt, before) if before else {}
             except FeedRefused:  # its documents are gone from the disk and from the repository
                 before, documents = None, {}
-            return Given(delegation, before, documents, refusal, wanted, is_settled)
+            return RoleResult(delegation, before, documents, refusal, wanted, is_settled)
 
-    def _before(self, attempt: Attempt, delegation: Delegation) -> Part | None:
+    def _before(self, attempt: RefreshAttempt, delegation: Delegation) -> RoleTargets | None:
         path = self._folder / f"{delegation.role}.json"
         if delegation.fault is not None and delegation.fault.reason == "format":
             return None
@@ -114,5 +116,5 @@ class Authorities:
             return None
 
 
-def _size(part: Part | None) -> tuple[int, int]:
+def _size(part: RoleTargets | None) -> tuple[int, int]:
     return (len(part.orders), part.octets) if part else (0, 0)

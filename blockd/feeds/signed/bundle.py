@@ -15,7 +15,7 @@ from typing import Any
 from blockd.errors import BadOrder, FeedRefused, FileTooLarge
 from blockd.files import read_rest, replacing
 from blockd.orders import Entry, ListStep, NameList, OrderDocument, Scope
-from blockd.orders.document import order_to_json, parse_order
+from blockd.orders.stored import order_to_json, parse_order
 
 BUNDLE_FORMAT = 2
 MAX_BUNDLE = 2 * 1024**3  # bytes; names are written as hex, so a bundle may be twice as large as its orders

@@ -15,8 +15,8 @@ from blockd.errors import BadOrder, FeedRefused
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, WAITING
 from blockd.feeds.signed.bundle import read_bundle
 from blockd.feeds.signed.limits import MAX_LISTS, MAX_ORDERS, MAX_TOTAL
-from blockd.feeds.signed.part import Part, refused
-from blockd.feeds.signed.trust import Attempt
+from blockd.feeds.signed.role_targets import RoleTargets, refused
+from blockd.feeds.signed.trust import RefreshAttempt
 from blockd.orders import NameList, OrderDocument, parse_document
 
 
@@ -45,7 +45,7 @@ class Documents:
         """Give where the document of `target` lies."""
         return self._folder / f"{target.hashes['sha256']}.json"
 
-    def read(self, attempt: Attempt, part: Part) -> dict[str, OrderDocument]:
+    def read(self, attempt: RefreshAttempt, part: RoleTargets) -> dict[str, OrderDocument]:
         """Give the documents of `part` by their ids, with their lists' texts on disk; raises FeedRefused."""
         self._folder.mkdir(parents=True, exist_ok=True)
         found = {identifier: self._document(attempt, part, identifier) for identifier in part.orders}
@@ -56,7 +56,7 @@ class Documents:
             self._bring_text(attempt, part, document.order.id, names)
         return found
 
-    def keep(self, parts: Iterable[Part], wanted: Iterable[Part]) -> None:
+    def keep(self, parts: Iterable[RoleTargets], wanted: Iterable[RoleTargets]) -> None:
         """Forget the documents that no part gives, and remove those that no part wants either."""
         parts, wanted = tuple(parts), tuple(wanted)
         known = {_key(part, target) for part in parts for target in part.orders.values()}
@@ -108,7 +108,7 @@ class Documents:
         lists = (document.names for document in documents)
         self._texts.prune({names.last.sha256 for names in lists if names is not None})
 
-    def _document(self, attempt: Attempt, part: Part, identifier: str) -> OrderDocument:
+    def _document(self, attempt: RefreshAttempt, part: RoleTargets, identifier: str) -> OrderDocument:
         target = part.orders[identifier]
         known = self._parsed.get(_key(part, target))
         if known is not None and self.path(target).is_file():
@@ -130,7 +130,7 @@ class Documents:
         self._parsed[_key(part, target)] = document
         return document
 
-    def _bring_text(self, attempt: Attempt, part: Part, identifier: str, names: NameList) -> None:
+    def _bring_text(self, attempt: RefreshAttempt, part: RoleTargets, identifier: str, names: NameList) -> None:
         for step in names.steps:
             if step.target not in part.lists:
                 what = f"names {step.target} for {identifier}, which is no list of the same part"
@@ -166,5 +166,5 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-def _key(part: Part, target: TargetFile) -> tuple[str, str, str]:
+def _key(part: RoleTargets, target: TargetFile) -> tuple[str, str, str]:
     return target.path, target.hashes["sha256"], part.authority

@@ -13,7 +13,7 @@ from blockd.feeds.fetched import ACCEPTED, Validators
 from blockd.feeds.kind import FeedKind
 from blockd.feeds.signed.amend import amend_signed
 from blockd.feeds.signed.bundle import read_bundle
-from blockd.feeds.signed.list_lines import NamedLines
+from blockd.feeds.signed.list_lines import StoredListNames
 from blockd.feeds.signed.list_texts import LISTS, text_path
 from blockd.feeds.signed.source import SignedSource
 from blockd.formats.body import Progress
@@ -87,7 +87,7 @@ def bundle_input(feed: Feed, content: Content) -> FeedInput:
 def _listings(document: OrderDocument, folder: Path) -> Iterator[Listing]:
     if document.names is not None:
         step = document.names.last
-        yield Listing(document.order, document.scope, NamedLines(text_path(folder, step), step))
+        yield Listing(document.order, document.scope, StoredListNames(text_path(folder, step), step))
         return
     for scope, entries in groupby(sorted(document.entries, key=lambda entry: entry.scope), lambda entry: entry.scope):
         yield Listing(document.order, scope, [entry.key for entry in entries])

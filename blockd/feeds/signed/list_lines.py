@@ -16,7 +16,7 @@ from blockd.orders import ListStep
 
 
 @dataclass(frozen=True, slots=True)
-class NamedLines:
+class StoredListNames:
     """The names of a list after one of its steps, as `Lines`; they are read once.
 
     The text's digest was checked when it was brought, which may be long ago, and is checked again behind its last name:

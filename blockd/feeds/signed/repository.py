@@ -1,7 +1,7 @@
 """The signed repository: a feed whose every byte is proved by The Update Framework before it is parsed.
 
-Its orders are signed by the repository itself, by authorities that it delegates to, or both (`blockd.feeds.signed.part`
-has the form). `blockd.feeds.signed.trust` has the rules of trust.
+Its orders are signed by the repository itself, by authorities that it delegates to, or both
+(`blockd.feeds.signed.role_targets` has the form). `blockd.feeds.signed.trust` has the rules of trust.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 from tuf.api.metadata import Timestamp
 
 from blockd.errors import FeedRefused
-from blockd.feeds.signed.authorities import Authorities, Given, Room
+from blockd.feeds.signed.authorities import Authorities, Quota, RoleResult
 from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion
 from blockd.feeds.signed.connections import Connections
 from blockd.feeds.signed.documents import Documents, ListTexts
 from blockd.feeds.signed.fetchers import BoundedFetcher
-from blockd.feeds.signed.part import Delegation, Part, delegations, part_of, refused
-from blockd.feeds.signed.shared import Held, held_by, together
-from blockd.feeds.signed.trust import TOP, Attempt, Trust
-from blockd.orders.moment import moment_from_text
+from blockd.feeds.signed.ownership import Held, held_by, together
+from blockd.feeds.signed.role_targets import Delegation, RoleTargets, delegations, part_of, refused
+from blockd.feeds.signed.trust import TOP, RefreshAttempt, Trust
 from blockd.orders.repository import PUBLISHED_FIELD
+from blockd.times import moment_from_text
 
 
 class SignedRepository:
@@ -107,7 +107,7 @@ class SignedRepository:
         """Close the connections that are kept open."""
         self._connections.close()
 
-    def _version(self, attempt: Attempt, subject: str) -> SignedVersion:
+    def _version(self, attempt: RefreshAttempt, subject: str) -> SignedVersion:
         attempt.begin()
         unchanged = attempt.root.version == self._root_version and self._now() < self._until
         if self._last is not None and unchanged and attempt.octets("timestamp.json") == self._timestamp:
@@ -139,27 +139,27 @@ class SignedRepository:
         self._until *= settled
         return version
 
-    def _parts(self, attempt: Attempt, subject: str) -> tuple[Given, list[Given]]:
+    def _parts(self, attempt: RefreshAttempt, subject: str) -> tuple[RoleResult, list[RoleResult]]:
         """Give what the repository itself lists, and what its authorities give; raises FeedRefused where all fail."""
         itself = Delegation("", "", subject)
         own = part_of(attempt.targets, itself)
         found = delegations(attempt.targets, subject)
         before = self._authorities.before(attempt, found)
-        room = Room(before)
+        room = Quota(before)
         room.take(own)
         documents = self._documents.read(attempt, own)
         given = [self._authorities.give(attempt, one, before[one.role], room) for one in found]
         refusals = [one.refusal for one in given if one.refusal is not None]
         if not own.orders and refusals and len(refusals) == len(given):
             raise refusals[0]
-        return Given(itself, own, documents), given
+        return RoleResult(itself, own, documents), given
 
     def _held(self) -> Held:
         """Give what the orders of the version before hold; after a start that is the one that is in force."""
         return held_by(self._last.documents if self._last is not None else self._documents.accepted())
 
     def _proofs_of(
-        self, parts: Sequence[Part], root_version: int, taken: Container[tuple[str, str]]
+        self, parts: Sequence[RoleTargets], root_version: int, taken: Container[tuple[str, str]]
     ) -> dict[str, Path]:
         """Give the files of `evidence`; a document that is not `taken`, by role and id, proves nothing."""
         names = [*TOP, *(f"{part.role}.json" for part in parts if part.role)]

@@ -34,7 +34,7 @@ TOP = ("timestamp.json", "snapshot.json", "targets.json")
 HISTORY = "root_history"
 
 
-class Attempt:
+class RefreshAttempt:
     """One attempt to trust what is published now; every method raises FeedRefused, with `subject` in its sentence."""
 
     def __init__(self, updater: Updater, fetcher: BoundedFetcher, staging: Path, subject: str) -> None:
@@ -121,12 +121,14 @@ class Trust:
         self._now = now
 
     @contextlib.contextmanager
-    def attempt(self, url: str, fetcher: BoundedFetcher, subject: str, targets_url: str = "") -> Iterator[Attempt]:
+    def attempt(
+        self, url: str, fetcher: BoundedFetcher, subject: str, targets_url: str = ""
+    ) -> Iterator[RefreshAttempt]:
         """Begin an attempt to trust what is at `url`, the folder of metadata; verified roots are kept in any case."""
         self._stage()
         try:
             updater = self._updater(url, targets_url, fetcher, subject)
-            yield Attempt(updater, fetcher, self._staging, subject)
+            yield RefreshAttempt(updater, fetcher, self._staging, subject)
         finally:
             self._keep_roots()
             shutil.rmtree(self._staging, ignore_errors=True)

@@ -17,7 +17,7 @@ from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.formats.body import Progress
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.reading import zone_rules
-from blockd.formats.rpz.rules import Answer, RpzRules
+from blockd.formats.rpz.rules import RpzAction, RpzRules
 from blockd.names import key_from_text
 from blockd.ruleset import FeedInput
 from blockd.settings import TransferFeed
@@ -67,7 +67,9 @@ class TransferKind(FeedKind[TransferFeed]):
         return amend_zone(feed, candidate, amending)
 
 
-def read_transferred(journal: Path, rejects: RejectReport, *, zone: bytes, override: Answer | None = None) -> RpzRules:
+def read_transferred(
+    journal: Path, rejects: RejectReport, *, zone: bytes, override: RpzAction | None = None
+) -> RpzRules:
     """Return the rules of the zone transferred to `journal`; raises FeedRefused as `open_zone`, and `empty`."""
     with open_zone(journal) as pieces:
         return zone_rules(pieces, journal, RpzRules(rejects, override), zone)

@@ -38,7 +38,7 @@ _RCODES = {
 }
 
 
-class Envelopes:
+class MessageReader:
     """The messages that answer one question, in their row; `now` gives seconds since the epoch.
 
     Every method raises FeedRefused; its sentence is a half one, which goes on behind `… cannot be taken from …:`.

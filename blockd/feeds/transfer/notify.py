@@ -129,6 +129,6 @@ def _is_signed_for(listened: _Listened, message: dns.message.Message) -> bool:
 
 
 def _bare(packet: bytes, rcode: int) -> bytes:
-    """Answer with a header alone."""
+    """RpzAction with a header alone."""
     identifier, flags = struct.unpack_from(">HH", packet)
     return _HEADER.pack(identifier, _QR | flags & (_OPCODE | _RD) | rcode, 0, 0, 0, 0)

@@ -17,7 +17,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from blockd.errors import FeedRefused
-from blockd.ruleset.native import is_native
+from blockd.native import is_native
 
 A, NS, CNAME, SOA, TXT, AAAA, OPT = 1, 2, 5, 6, 16, 28, 41
 CLASS_IN = 1
@@ -44,7 +44,7 @@ Lines = tuple[bytes, list[SoaLine], int]  # text, the SOA lines in it, and where
 Reader = Callable[[bytes, int, int, bytes], Lines]
 
 
-def reader() -> Reader:
+def record_reader() -> Reader:
     """Give `record_lines` in C where that was built, else in Python."""
     if is_native("blockd.feeds.transfer._transfer"):
         from blockd.feeds.transfer import _transfer

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import dns.tsig
 
+from blockd.dns.serial import is_newer
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, Fetched, Validators
 from blockd.feeds.source import FeedSource
@@ -27,12 +28,11 @@ from blockd.feeds.transfer.base_file import BaseFile, base_in, too_large
 from blockd.feeds.transfer.connection import ask_once, connected
 from blockd.feeds.transfer.content import BASE, Differences, ZoneContent, write_journal
 from blockd.feeds.transfer.keys import read_key
-from blockd.feeds.transfer.message_reader import Envelopes
+from blockd.feeds.transfer.message_reader import MessageReader
 from blockd.feeds.transfer.question import AXFR, IXFR, SOA, Question
-from blockd.feeds.transfer.records import reader
+from blockd.feeds.transfer.records import record_reader
 from blockd.feeds.transfer.timers import Timers
 from blockd.feeds.transfer.zone_transfer import Kind, ZoneTransfer
-from blockd.ruleset.serial import is_newer
 from blockd.settings import SocketAddress, TransferFeed
 
 TOTAL = 1800.0  # seconds for one transfer: a national zone over a slow line
@@ -155,10 +155,10 @@ class TransferSource(FeedSource):
                 async with connected(primary, self._stall) as connection:
                     await connection.send(question.wire)
                     message = await connection.receive()
-            envelopes = Envelopes(question, self._now)
-            position, count = envelopes.open(message)
-            text, soas, behind = reader()(message, position, count, question.zone)
-            envelopes.verify(message, behind)
+            reader = MessageReader(question, self._now)
+            position, count = reader.open(message)
+            text, soas, behind = record_reader()(message, position, count, question.zone)
+            reader.verify(message, behind)
             if not soas:
                 raise FeedRefused("no zone", "it has no SOA for the zone: is it the zone's primary?")
         except FeedRefused as refused:

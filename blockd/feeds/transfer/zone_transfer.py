@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from blockd.dns.serial import is_newer
 from blockd.errors import FeedRefused
-from blockd.feeds.transfer.message_reader import Envelopes
+from blockd.feeds.transfer.message_reader import MessageReader
 from blockd.feeds.transfer.question import IXFR, Question
-from blockd.feeds.transfer.records import reader
-from blockd.ruleset.serial import is_newer
+from blockd.feeds.transfer.records import record_reader
 
 
 class Kind(Enum):
@@ -52,11 +52,11 @@ class ZoneTransfer:
         self.new_serial = 0
         self.received = 0  # octets
         self._question = question
-        self._envelopes = Envelopes(question, now)
+        self._envelopes = MessageReader(question, now)
         self._serial = serial
         self._current = 0  # the serial that the records of this difference lead from, or to
         self._state = _State.BEGIN
-        self._read = reader()
+        self._read = record_reader()
         self._changes: list[Change] = []
 
     @property

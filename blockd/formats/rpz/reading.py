@@ -8,7 +8,7 @@ from pathlib import Path
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import Progress, open_body
 from blockd.formats.rejects import RejectReport
-from blockd.formats.rpz.rules import Answer, RpzRules
+from blockd.formats.rpz.rules import RpzAction, RpzRules
 from blockd.formats.rpz.zone import ZoneText
 from blockd.formats.text_format import refuse_nameless
 
@@ -19,7 +19,7 @@ def read_zone(
     max_size: int,
     *,
     zone: bytes | None = None,
-    override: Answer | None = None,
+    override: RpzAction | None = None,
     progress: Progress | None = None,
 ) -> RpzRules:
     """Return the rules of the policy zone in the file at `path`, and fill `rejects`; see `ZoneText` for `zone`.

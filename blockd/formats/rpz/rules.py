@@ -15,7 +15,7 @@ from blockd.formats.rpz.key_spool import KeySpool
 from blockd.formats.rpz.triggers import UNSUPPORTED, trigger_of
 from blockd.names import DomainName, is_client_key, key_from_text, key_from_wire
 from blockd.orders import Action, LocalRecord, Scope
-from blockd.orders.document import MAX_RECORD_DATA, MAX_RECORDS
+from blockd.orders.stored import MAX_RECORD_DATA, MAX_RECORDS
 
 MAX_ANSWERS = 1_000  # different answers of one zone: each is an order, with a row in metrics and a place in every file
 MAX_LOCAL = 1_000_000  # records of local data, which wait in memory for the others of their name: some 250 megabytes
@@ -30,7 +30,7 @@ NOT_JUNK = frozenset((*UNSUPPORTED.values(), _SECOND))  # reasons that say nothi
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RpzAction:
     """What a rule does: `target` with the action cname, `records` with local."""
 
     action: Action
@@ -53,13 +53,13 @@ class RpzRules:
     `rejects` counts the rules taken as accepted, and what was rejected with its line. `serial` is the SOA record's.
     """
 
-    def __init__(self, rejects: RejectReport, override: Answer | None = None) -> None:
+    def __init__(self, rejects: RejectReport, override: RpzAction | None = None) -> None:
         self.rejects = rejects
         self.serial: int | None = None
         self.asks_client = False  # whether a rule is about who asks
         self._override = override
         self._spool = KeySpool()
-        self._answers: dict[Answer, int] = {}
+        self._answers: dict[RpzAction, int] = {}
         self._by_target: dict[bytes, int] = {}  # CNAME data met before
         self._waiting = _Waiting()
         self._record_ids: dict[LocalRecord, int] = {}
@@ -93,7 +93,7 @@ class RpzRules:
                 records = tuple(texts[number] for number in ids)
                 if sum(len(record.data) for record in records) > MAX_RECORD_DATA:
                     raise BadName("too much data at one name")
-                self._put(*trigger_of(owner), self._place(Answer(Action.LOCAL, records=records)))
+                self._put(*trigger_of(owner), self._place(RpzAction(Action.LOCAL, records=records)))
             except BadName as error:
                 self.rejects.accepted -= len(ids)
                 self.rejects.add(error.reason, line, DomainName(owner).text.encode())
@@ -107,7 +107,7 @@ class RpzRules:
             self.rejects.warn(f"{seconds:,} names have two CNAME records; the first counts.")
 
     @property
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[RpzAction]:
         """The different answers, by their number."""
         return list(self._answers)
 
@@ -135,7 +135,7 @@ class RpzRules:
     def _add_cname(self, owner: bytes, rdata: bytes) -> None:
         key, scope = trigger_of(owner)
         if len(rdata) == len(owner) + 1 and key_from_wire(rdata) == owner:
-            answer = self._place(Answer(Action.PASSTHRU))  # how zones said it before there was a name for it
+            answer = self._place(RpzAction(Action.PASSTHRU))  # how zones said it before there was a name for it
         else:
             known = self._by_target.get(rdata)
             if known is None:
@@ -168,7 +168,7 @@ class RpzRules:
             known.append(number)
         self._local_count += 1
 
-    def _place(self, answer: Answer) -> int:
+    def _place(self, answer: RpzAction) -> int:
         """Give the number of an answer; raises BadName where there are too many of them."""
         if self._override is not None:
             answer = self._override
@@ -198,18 +198,18 @@ class RpzRules:
         waiting.key = b""
 
 
-def _answer_of(rdata: bytes) -> Answer:
+def _answer_of(rdata: bytes) -> RpzAction:
     """Give what the data of a CNAME record asks for; raises BadName where it is no name, or an action not known."""
     key = key_from_wire(rdata)
     if not key:
-        return Answer(Action.NXDOMAIN)
+        return RpzAction(Action.NXDOMAIN)
     if key == b"\x01*":
-        return Answer(Action.NODATA)
+        return RpzAction(Action.NODATA)
     labels = DomainName(key).labels
     if labels[-1].startswith(b"rpz-"):
         if len(labels) > 1 or labels[0] not in _ACTIONS:
             raise BadName("unknown action")
-        return Answer(_ACTIONS[labels[0]])
+        return RpzAction(_ACTIONS[labels[0]])
     text = DomainName(key).text
     below = labels[0] == b"*"
     if below:
@@ -218,4 +218,4 @@ def _answer_of(rdata: bytes) -> Answer:
         key_from_text(text)
     except BadName as error:
         raise BadName("target is no host name") from error
-    return Answer(Action.CNAME, f"*.{text}" if below else text)
+    return RpzAction(Action.CNAME, f"*.{text}" if below else text)

@@ -19,14 +19,14 @@ _UNITS = {b"": 1, b"s": 1, b"m": 60, b"h": 3600, b"d": 86_400, b"w": 604_800}
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
 
-class Words(NamedTuple):
+class Tokens(NamedTuple):
     """The words of one line, and how many parentheses are open behind it."""
 
     words: list[bytes]
     depth: int
 
 
-def words_of(line: bytes, depth: int) -> Words:
+def tokens_of(line: bytes, depth: int) -> Tokens:
     """Give a line's words, quotes and escapes as they stand; `depth` parentheses are open before it.
 
     Raises BadName("bad text") for a quote that is not closed, a lone backslash, or a parenthesis that closes nothing.
@@ -48,7 +48,7 @@ def words_of(line: bytes, depth: int) -> Words:
                 raise BadName("bad text")
         elif first not in b" \t\r\f\v;":
             words.append(word)
-    return Words(words, depth)
+    return Tokens(words, depth)
 
 
 def name_key(text: bytes, origin: bytes | None) -> bytes:

@@ -19,7 +19,7 @@ from blockd.errors import BadName, FeedRefused
 from blockd.formats.line import BOM, MAX_LINE
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.rules import CNAME, SOA, RpzRules
-from blockd.formats.rpz.tokens import name_key, ttl_of, words_of
+from blockd.formats.rpz.tokens import name_key, tokens_of, ttl_of
 from blockd.names import MAX_LABEL, DomainName
 
 MAX_RECORD = 64 * 1024  # octets of a record's text over all its lines: more than its data can have
@@ -117,7 +117,7 @@ class ZoneText:
         try:
             if len(line) > MAX_LINE and not line.lstrip().startswith(b";"):
                 raise BadName("too long")
-            words, self._depth = words_of(line, self._depth)
+            words, self._depth = tokens_of(line, self._depth)
             self._size += len(line)
             if self._size > MAX_RECORD:
                 raise BadName("too long")

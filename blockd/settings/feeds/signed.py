@@ -11,7 +11,7 @@ from pydantic import Field
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.settings.authorities import Authority, Notify, Role
 from blockd.settings.feeds.base import Feed
-from blockd.settings.places import ConfigPath, RepositoryUrl
+from blockd.settings.paths_and_urls import ConfigPath, RepositoryUrl
 from blockd.settings.section import setting
 from blockd.settings.values import time_within
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from blockd.settings.feeds.base import CrossCheck, Feed, OrderingFeed
-from blockd.settings.places import ConfigPath, list_url_from_text, path_from_text
+from blockd.settings.paths_and_urls import ConfigPath, list_url_from_text, path_from_text
 from blockd.settings.section import Section, setting
 from blockd.settings.values import size_within, time_within
 

@@ -15,8 +15,8 @@ from blockd.daemon.audit.proof_file import export_proof, verify_proof
 from blockd.daemon.audit.proving import prove_name
 from blockd.errors import AuditError, RulesetError
 from blockd.names import key_from_text, name_digest
-from blockd.orders.moment import moment_from_text
 from blockd.ruleset import Ruleset
+from blockd.times import moment_from_text
 from tests.daemon.audit.conftest import NOON
 from tests.daemon.audit.node import FEED, Node
 from tests.daemon.audit.repository import Repository, order

@@ -27,7 +27,7 @@ from blockd.names import key_from_text
 from blockd.names.suffixes import parse_suffixes
 from blockd.orders import Action, Mandate
 from blockd.ruleset import Gate, Ruleset
-from blockd.ruleset.guard import Guard
+from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.policy import at_time
 from blockd.settings import FEED_TYPES, OverridesFeed
 

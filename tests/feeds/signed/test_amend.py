@@ -17,18 +17,18 @@ from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.feeds.signed.list_texts import text_path
 from blockd.names import MAX_LABEL, DomainName, Network, hashed_key, is_hashed_key, key_from_text, name_digest
+from blockd.native import ENGINE
 from blockd.orders import Action, Entry, ListStep, Mandate, NameList, Order, OrderDocument, Scope
 from blockd.ruleset import Gate, Ruleset
-from blockd.ruleset.diff import Changes, Comparison
 from blockd.ruleset.digest import PIECE
 from blockd.ruleset.format import HEADER_SIZE
-from blockd.ruleset.native import ENGINE
+from blockd.ruleset.versions.diff import Changes, Comparison
 from tests.compile.builder import NOW, Builder, domains, signed
 from tests.compile.test_amend import GUARDED, NAMES, OPEN, amended, made
 from tests.feeds.transfer.messages import ZONE
 from tests.feeds.transfer.test_amend import FEED, Zone
 
-pytest.importorskip("blockd.ruleset._builder", reason="blockd was installed without its C part")
+pytest.importorskip("blockd.ruleset.building._builder", reason="blockd was installed without its C part")
 pytest.importorskip("blockd.formats._changes", reason="blockd was installed without its C part")
 
 SALT = bytes(range(16))
@@ -283,7 +283,7 @@ def test_holes_are_counted_and_too_many_are_left_to_the_compiler(
     assert built is not None
     assert built.header is not None
     assert built.header.holes == 9 * (5 + len(key_from_text("n0.example")))
-    monkeypatch.setattr("blockd.ruleset.amender._FEW_HOLES", 0)
+    monkeypatch.setattr("blockd.ruleset.building.amender._FEW_HOLES", 0)
     assert one_change(tmp_path, [stays, goes], [stays]) is None
 
 

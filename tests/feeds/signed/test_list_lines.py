@@ -14,8 +14,8 @@ from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.feeds.signed.list_texts import text_path
 from blockd.names import key_from_text
+from blockd.native import ENGINE
 from blockd.orders import ListStep, NameList, OrderDocument, Scope, parse_document
-from blockd.ruleset.native import ENGINE
 from tests.compile.builder import NOW, Builder, reasons, signed
 
 NAMES = ["a.example", "b.example", "www.c.example"]
@@ -24,7 +24,7 @@ NAMES = ["a.example", "b.example", "www.c.example"]
 @pytest.fixture(params=["native", "python"], autouse=True)
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "native":
-        pytest.importorskip("blockd.ruleset._builder", reason="blockd was installed without its C part")
+        pytest.importorskip("blockd.ruleset.building._builder", reason="blockd was installed without its C part")
     monkeypatch.setenv(ENGINE, request.param)
 
 

@@ -18,6 +18,7 @@ from blockd.errors import FeedRefused
 from blockd.feeds.signed import list_texts as name_lists
 from blockd.feeds.signed.list_texts import NameLists
 from tests.feeds.signed.list_steps import Steps, changes_of, text_of
+from tests.places import ROOT
 
 ONE = {b"a.example", b"b.example", b"c.example"}
 TWO = {b"a.example", b"bb.example", b"c.example", b"d.example"}
@@ -307,7 +308,7 @@ NameLists(Path(sys.argv[1]) / "lists").bring(files.names, files.download)
 @pytest.mark.parametrize("moment", [1, 3, 6, 9, 12])
 def test_a_kill_at_any_moment_leaves_nothing_that_is_taken_for_whole(tmp_path: Path, moment: int) -> None:
     arguments = [sys.executable, "-c", KILLED, str(tmp_path)]
-    root = Path(__file__).parents[3]
+    root = ROOT
     killed = subprocess.run([*arguments, str(moment)], check=False, cwd=root, timeout=60)  # noqa: S603
     assert killed.returncode == 9
     for path in (tmp_path / "lists").glob("*.txt"):

@@ -20,7 +20,7 @@ from tests.feeds.transfer.messages import message, soa, wires
 from tests.upstream import bound
 
 Send = Callable[[bytes], Awaitable[None]]
-Answer = Callable[[Question, Send], Awaitable[None]]
+RpzAction = Callable[[Question, Send], Awaitable[None]]
 
 
 @dataclass
@@ -29,8 +29,8 @@ class Primary:
 
     serial: int = 1
     key: dns.tsig.Key | None = None
-    axfr: Answer | Sequence[Sequence[str]] = ()
-    ixfr: Answer | Sequence[Sequence[str]] = ()
+    axfr: RpzAction | Sequence[Sequence[str]] = ()
+    ixfr: RpzAction | Sequence[Sequence[str]] = ()
     rcode: int = 0
     silent_on_udp: bool = False
     asked: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Primary:
         return Question(asked.name.canonicalize().to_wire() or b"", kind, query.id, wire, self.key, mac)
 
     async def serve(self, wire: bytes, send: Send) -> None:
-        """Answer one question."""
+        """RpzAction one question."""
         question = self.question(wire)
         if self.rcode:
             await send(message(question, [], rcode=self.rcode).to_wire())

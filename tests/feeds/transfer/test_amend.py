@@ -16,14 +16,14 @@ from blockd.compile.build import Built
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.transfer.base_file import base_in
 from blockd.feeds.transfer.content import Differences, ZoneContent, write_journal
+from blockd.native import ENGINE
 from blockd.ruleset import Gate, Ruleset
-from blockd.ruleset.native import ENGINE
 from blockd.settings import TransferFeed
 from tests.compile.builder import NOW, Builder, domains
 from tests.compile.test_amend import OPEN, amended, made
 from tests.feeds.transfer.messages import ZONE, soa, text
 
-pytest.importorskip("blockd.ruleset._builder", reason="blockd was installed without its C part")
+pytest.importorskip("blockd.ruleset.building._builder", reason="blockd was installed without its C part")
 
 FEED = TransferFeed.model_validate(
     {"name": "live", "type": "rpz-transfer", "primary": "192.0.2.53", "zone": "rpz.example"}

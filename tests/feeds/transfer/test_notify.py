@@ -122,8 +122,8 @@ def hinted(name: str, zone: str = "orders.example", **keys: object) -> SignedFee
 
 def test_a_signed_list_is_woken_by_the_zone_that_the_config_names_for_it() -> None:
     told: list[str] = []
-    unheard = hinted("c").model_copy(update={"notify": None})
-    notified = Notified([hinted("a"), hinted("b"), unheard, hinted("d", "rpz.example")], told.append, lambda: 1.0)
+    no_progress = hinted("c").model_copy(update={"notify": None})
+    notified = Notified([hinted("a"), hinted("b"), no_progress, hinted("d", "rpz.example")], told.append, lambda: 1.0)
     answers = [
         notified.answer(notify("orders.example."), PRIMARY),
         notified.answer(notify("orders.example."), STRANGER),

@@ -188,4 +188,4 @@ def test_octets_without_any_sense_are_refused_or_read_alike() -> None:
 
 def test_python_reads_where_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOCKD_ENGINE", "python")
-    assert records.reader() is record_lines
+    assert records.record_reader() is record_lines

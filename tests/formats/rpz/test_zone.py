@@ -11,12 +11,13 @@ from blockd.errors import FeedRefused
 from blockd.formats.blocks import read_blocks
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.reading import read_zone
-from blockd.formats.rpz.rules import Answer, RpzRules
+from blockd.formats.rpz.rules import RpzAction, RpzRules
 from blockd.formats.rpz.zone import ZoneText
 from blockd.names import key_from_text
 from blockd.orders import Action, Entry, Scope
+from tests.places import SHARED
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "hagezi-pro-plus-mini.rpz.gz"
+DATA = SHARED / "data" / "hagezi-pro-plus-mini.rpz.gz"
 HEAD = "$TTL 60\n$ORIGIN rpz.example.\n@ SOA localhost. root.localhost. 5 3600 600 86400 60\n@ NS localhost.\n"
 
 MUCH = "bad.example" + "\n".join(" TXT " + " ".join([octet * 200] * 4) for octet in "abcdefg")
@@ -24,7 +25,7 @@ MUCH = "bad.example" + "\n".join(" TXT " + " ".join([octet * 200] * 4) for octet
 Told = dict[tuple[str, str], str]
 
 
-def read(text: str | bytes, zone: str = "", override: Answer | None = None, pieces: int = 1 << 20) -> RpzRules:
+def read(text: str | bytes, zone: str = "", override: RpzAction | None = None, pieces: int = 1 << 20) -> RpzRules:
     octets = text if isinstance(text, bytes) else text.encode()
     rules = RpzRules(RejectReport(), override)
     cut = [octets[at : at + pieces] for at in range(0, len(octets), pieces)]
@@ -227,7 +228,7 @@ def test_records_of_one_name_are_one_answer_wherever_they_stand() -> None:
 @pytest.mark.parametrize("action", [Action.MONITOR, Action.NXDOMAIN, Action.DROP])
 def test_an_override_is_what_all_rules_do(action: Action) -> None:
     text = f"{HEAD}a.example CNAME .\n*.a.example CNAME x.example.\nb.example A 192.0.2.1\n"
-    rules = read(text, override=Answer(action))
+    rules = read(text, override=RpzAction(action))
     assert told(rules) == {("a.example", "both"): str(action), ("b.example", "exact"): str(action)}
 
 

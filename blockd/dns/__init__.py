@@ -1,0 +1,1 @@
+"""Numbers, names and messages of the protocol, with no idea of who asks and who answers."""

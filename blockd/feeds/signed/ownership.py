@@ -1,0 +1,77 @@
+"""What the parts of a signed repository share: the ids of orders, of which each stands for one, and the salts.
+
+Whoever had an id or a salt in the version before keeps it, so that nobody ends an order of somebody else by claiming
+what that needs. Of those that are new, the part whose delegation comes first has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from blockd.errors import FeedRefused
+from blockd.feeds.signed.authorities import RoleResult
+from blockd.feeds.signed.role_targets import Delegation
+from blockd.orders import OrderDocument
+from blockd.ruleset.salts import MAX_SALTS
+
+Held = Mapping[tuple[str, str], bytes]
+"""The salt of each order of the version before, by role and id; empty where it is not confidential."""
+
+
+def held_by(documents: Iterable[OrderDocument]) -> Held:
+    """Give what the orders of a version hold."""
+    return {(document.order.role, document.order.id): document.order.salt for document in documents}
+
+
+def together(
+    own: RoleResult, given: Sequence[RoleResult], before: Held
+) -> tuple[tuple[OrderDocument, ...], str, dict[str, FeedRefused]]:
+    """Give all documents, their digest, and by role what is to be told of orders that are left out."""
+    parts = [(one, one.part) for one in (own, *given) if one.part is not None]
+    listed = [(one.delegation, document) for one, _ in parts for document in one.documents.values()]
+    left_out: dict[str, FeedRefused] = {}
+    owners: dict[str, str] = {}
+    for delegation, document in sorted(listed, key=lambda it: _place(it[1]) not in before):
+        owner = owners.setdefault(document.order.id, delegation.role)
+        if owner != delegation.role:
+            left_out[delegation.role] = _taken(delegation, document.order.id, owner)
+    kept = [(delegation, it) for delegation, it in listed if owners[it.order.id] == delegation.role and it.order.salt]
+    salts: set[bytes] = set()
+    for delegation, document in sorted(kept, key=lambda it: before.get(_place(it[1])) != it[1].order.salt):
+        if document.order.salt not in salts and len(salts) == MAX_SALTS:
+            left_out[delegation.role] = _salted(delegation, document.order.id)
+        else:
+            salts.add(document.order.salt)
+    found: list[OrderDocument] = []
+    hashes: list[tuple[str, str]] = []
+    for one, part in parts:
+        for identifier, document in one.documents.items():
+            salt = document.order.salt
+            if owners[identifier] == one.delegation.role and (not salt or salt in salts):
+                found.append(document)
+                hashes.append((part.orders[identifier].path, part.orders[identifier].hashes["sha256"]))
+    return tuple(found), hashlib.sha256(json.dumps(hashes).encode()).hexdigest(), left_out
+
+
+def _place(document: OrderDocument) -> tuple[str, str]:
+    return document.order.role, document.order.id
+
+
+def _salted(delegation: Delegation, identifier: str) -> FeedRefused:
+    return FeedRefused(
+        "too large",
+        f"{delegation.subject} has a confidential order {identifier} with one salt more than the {MAX_SALTS} that "
+        "all orders of a repository may have: it is left out, all else of this authority is in force. One salt does "
+        "for all confidential orders of an authority.",
+    )
+
+
+def _taken(delegation: Delegation, identifier: str, owner: str) -> FeedRefused:
+    whose = f"of the authority {owner}" if owner else "that the repository itself signs"
+    return FeedRefused(
+        "outside",
+        f"{delegation.subject} has an order {identifier}, which is the id of one {whose}: that one counts, all else of "
+        "this authority is in force. It has to give its order another id.",
+    )

@@ -1,0 +1,130 @@
+"""The parts of a signed repository: what the repository itself lists, and what its authorities do.
+
+An authority is a role that the top-level targets role delegates `orders/ROLE/*` and `lists/ROLE/*` to, terminating. The
+delegation names the authority in full; all else is outside of its part.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tuf.api.metadata import DelegatedRole, TargetFile, Targets
+
+from blockd.errors import FeedRefused
+from blockd.feeds.signed.limits import MAX_LIST_FILE, MAX_ORDERS
+from blockd.orders.fields import MAX_TEXT
+from blockd.orders.repository import (
+    AUTHORITY_FIELD,
+    LISTS,
+    MAX_AUTHORITIES,
+    MAX_DOCUMENT,
+    ORDERS,
+    is_order_id,
+    is_role,
+    paths_of,
+)
+
+_FILE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_SHOWN = 100  # characters of a wrong path
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """A delegated role; `subject` begins a sentence about it, `fault` says why it is not one of an authority."""
+
+    role: str
+    authority: str
+    subject: str
+    fault: FeedRefused | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoleTargets:
+    """What one role lists: its orders by their ids, in ascending order, and its files of names by their paths.
+
+    `role` and `authority` are empty for what the repository itself lists.
+    """
+
+    role: str
+    authority: str
+    subject: str
+    version: int
+    expires: int  # seconds since the epoch
+    orders: Mapping[str, TargetFile]
+    lists: Mapping[str, TargetFile]
+
+    @property
+    def octets(self) -> int:
+        """The octets of its orders together."""
+        return sum(target.length for target in self.orders.values())
+
+
+def refused(reason: str, subject: str, what: str) -> FeedRefused:
+    """Make the refusal of something that is signed, but cannot be."""
+    return FeedRefused(reason, f"{subject} {what}; what it gave before stays in force. Tell the authority.")
+
+
+def delegations(targets: Targets, subject: str) -> list[Delegation]:
+    """Give the delegations in their order; raises FeedRefused where they cannot be those of authorities at all."""
+    found = targets.delegations
+    if found is None:
+        return []
+    if found.roles is None:
+        raise refused("format", subject, "delegates by the hashes of paths, not to authorities")
+    if len(found.roles) > MAX_AUTHORITIES:
+        raise refused("too large", subject, f"has {len(found.roles)} authorities; {MAX_AUTHORITIES} are the limit")
+    return [_delegation(role, subject) for role in found.roles.values()]
+
+
+def _delegation(role: DelegatedRole, subject: str) -> Delegation:
+    shown = role.name if is_role(role.name) else repr(role.name[:_SHOWN])
+    its = f"The part of the authority {shown} in {subject[0].lower()}{subject[1:]}"
+    authority = role.unrecognized_fields.get(AUTHORITY_FIELD)
+    named = isinstance(authority, str) and 0 < len(authority) <= MAX_TEXT
+    if not is_role(role.name) or not named:
+        what = f"has a role that cannot be an authority's, or no {AUTHORITY_FIELD}"
+        return Delegation(shown, "", its, refused("format", its, what))
+    if role.paths != paths_of(role.name) or not role.terminating:
+        what = f"is not {' and '.join(paths_of(role.name))}, terminating"
+        return Delegation(role.name, str(authority), its, refused("outside", its, what))
+    return Delegation(role.name, str(authority), its)
+
+
+def part_of(targets: Targets, delegation: Delegation) -> RoleTargets:
+    """Read what a role lists; `delegation` has an empty role for the repository itself. Raises FeedRefused."""
+    role, subject = delegation.role, delegation.subject
+    if role and targets.delegations is not None:
+        raise refused("outside", subject, "delegates further, which an authority may not")
+    orders, lists = {}, {}
+    for path, kind, name in _listed(targets, delegation):
+        target = targets.targets[path]
+        identifier = name.removesuffix(".json")
+        fits = identifier != name and is_order_id(identifier) if kind == ORDERS else _FILE.fullmatch(name)
+        if not fits or not _SHA256.fullmatch(target.hashes.get("sha256", "")):
+            raise refused("format", subject, f"lists {path[:_SHOWN]!r}, which is no path of {kind} with a SHA-256")
+        limit = MAX_DOCUMENT if kind == ORDERS else MAX_LIST_FILE
+        if target.length > limit:
+            raise refused("too large", subject, f"lists {path} with more than {limit} bytes")
+        if kind == ORDERS:
+            orders[identifier] = target
+        else:
+            lists[path] = target
+    if len(orders) > MAX_ORDERS:
+        raise refused("too large", subject, f"lists {len(orders)} orders; {MAX_ORDERS} are the limit")
+    expires = int(targets.expires.timestamp())
+    return RoleTargets(role, delegation.authority, subject, targets.version, expires, orders, lists)
+
+
+def _listed(targets: Targets, delegation: Delegation) -> Iterator[tuple[str, str, str]]:
+    """Give path, kind and name of every target; what the repository itself has beside is for later versions."""
+    role = delegation.role
+    below = f"{role}/" if role else ""
+    for path in sorted(targets.targets):
+        kind, _, name = path.partition("/")
+        if kind in (ORDERS, LISTS) and name.startswith(below):
+            yield path, kind, name.removeprefix(below)
+        elif role:
+            raise refused("outside", delegation.subject, f"lists {path[:_SHOWN]!r}, which is outside of its part")

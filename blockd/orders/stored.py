@@ -1,0 +1,82 @@
+"""An order as blockd stores it, in a ruleset's catalogue and in records: the document's fields, and what is added.
+
+`_salt` is that of a confidential order, `_role` the authority's role in its repository, and `records` the local data
+of a policy zone's rule. What the order covers is stored elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from blockd.names.hashed import MAX_SALT, MIN_SALT
+from blockd.orders.fields import SCHEMA, TEXTS, TIMES, as_mapping, read_fields, refuse, unknown_fields
+from blockd.orders.order import Action, LocalRecord, Order
+from blockd.times import time_text
+
+MAX_RECORDS = 64  # of one name in a policy zone; an answer that is meant has a few
+MAX_RECORD_DATA = 4_096  # octets of all of them together, so that they fit an answer beside everything else
+
+
+def order_to_json(order: Order) -> dict[str, object]:
+    """Return the document's fields of an order, without what it covers; `parse_order` takes them back."""
+    written: dict[str, object] = {"schema": SCHEMA, "id": order.id, "action": order.action, "mandate": order.mandate}
+    written.update({name: getattr(order, name) for name in TEXTS if getattr(order, name)})
+    written.update({name: time_text(at) for name in TIMES if (at := getattr(order, name)) is not None})
+    if order.cname:
+        written["cname"] = order.cname
+    if order.salt:
+        written["_salt"] = order.salt.hex()
+    if order.role:
+        written["_role"] = order.role
+    if order.records:
+        written["records"] = [[record.type, record.ttl, record.data.hex()] for record in order.records]
+    if order.notices:
+        names = ("sent", "channel", "text", "answer")
+        written["notices"] = [{n: getattr(notice, n) for n in names if getattr(notice, n)} for notice in order.notices]
+    return {**order.unknown, **written}
+
+
+def parse_order(document: object, source: str) -> Order:
+    """Parse what `order_to_json` writes, also of a policy zone's order; raises BadOrder with every problem at once."""
+    document = as_mapping(document, source)
+    problems: list[str] = []
+    fields = read_fields(document, problems, of_zone=True)
+    is_local = fields["action"] is Action.LOCAL
+    records = _records(document.get("records"), problems) if is_local else ()
+    salt, role = _added(document, problems)
+    refuse(source, problems)
+    unknown = unknown_fields(document)
+    if is_local:
+        unknown.pop("records", None)
+    return Order(**fields, records=records, salt=salt, role=role, unknown=unknown)
+
+
+def _added(document: Mapping[str, object], problems: list[str]) -> tuple[bytes, str]:
+    """Read what was written beside the document's own fields: the salt and the role."""
+    try:
+        salt, role = bytes.fromhex(str(document.get("_salt", ""))), document.get("_role", "")
+        if (salt and not MIN_SALT <= len(salt) <= MAX_SALT) or not isinstance(role, str):
+            raise ValueError
+    except ValueError:
+        problems.append("_salt, _role: are not what blockd writes")
+        return b"", ""
+    return salt, role
+
+
+def _records(value: object, problems: list[str]) -> tuple[LocalRecord, ...]:
+    """Read the records of a policy zone's rule, each `[type, ttl, data in hexadecimal]`."""
+    found = []
+    try:
+        if not isinstance(value, list) or not 0 < len(value) <= MAX_RECORDS:
+            raise ValueError(f"1 to {MAX_RECORDS} records are needed")
+        for kind, ttl, data in value:
+            record = LocalRecord(int(kind), int(ttl), bytes.fromhex(data))
+            if not 0 < record.type <= 0xFFFF or not 0 <= record.ttl <= 0x7FFFFFFF:
+                raise ValueError("a type or TTL is out of range")
+            found.append(record)
+        if sum(len(record.data) for record in found) > MAX_RECORD_DATA:
+            raise ValueError(f"they hold more than {MAX_RECORD_DATA} octets")
+    except (TypeError, ValueError) as error:
+        problems.append(f"records: cannot be read: {error}")
+        return ()
+    return tuple(found)

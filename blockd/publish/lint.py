@@ -1,0 +1,161 @@
+"""What a publisher may forget or mistake in an order, beside what no reader takes (`blockd.orders.document`).
+
+Nothing gets round these rules: an order that would block a public suffix or a protected name is not staged.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from secrets import token_bytes
+
+from blockd.names import DomainName
+from blockd.names.network import KEY_IPV4
+from blockd.names.suffixes import ancestors
+from blockd.orders import Action, Entry, Mandate, Order, Scope
+from blockd.orders.coverage import COVERING
+from blockd.orders.name_list import NameList
+from blockd.orders.repository import LISTS, place_of
+from blockd.publish.confidential import SALT_SIZE
+from blockd.ruleset.gate.guard import PROTECTED, PUBLIC_SUFFIX, TOP_LEVEL, Guard
+from blockd.ruleset.gate.lists import gate_of
+from blockd.settings import Gate as GateSettings
+from blockd.times import time_from_text
+
+_NOT_WRITTEN = {"salt", "role", "records", "unknown"}  # fields of an Order that no document has
+FIELDS = frozenset(("schema", *COVERING, *(name.name for name in fields(Order)))) - _NOT_WRITTEN
+MAX_FIELD = 60  # characters of a field's name that a problem repeats
+MAX_SAMPLES = 5  # names in one warning: enough to see what is meant
+
+_WHY = {
+    TOP_LEVEL: "it is a top-level name, under which everybody's names are",
+    PUBLIC_SUFFIX: "it is a public suffix, or above one: each name under it is somebody else's",
+    PROTECTED: "it is a protected name, or above one and covers it",
+}
+
+
+def publishers_guard(settings: GateSettings) -> Guard:
+    """Give the guard by the lists of a node's gate, without popular names: an order may well be against one.
+
+    Public suffixes count here whatever the settings say. Raises ConfigError where a list cannot be used.
+    """
+    suffixes = settings.public_suffixes or True
+    return gate_of(settings.model_copy(update={"popular": None, "public_suffixes": suffixes})).guard
+
+
+@cache
+def shipped_guard() -> Guard:
+    """Give the guard by the lists that come with blockd."""
+    return publishers_guard(GateSettings())
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """By what documents are checked: the guard, and the authority whose orders they are, empty where any may be."""
+
+    guard: Guard = field(default_factory=shipped_guard)
+    authority: str = ""
+    salt: Callable[[str], bytes] = lambda _: token_bytes(SALT_SIZE)  # of a confidential order, by its id
+    role: str | None = None  # the role that signs them; None where that is not known here
+
+
+def forgotten(raw: Mapping[str, object], rules: Rules) -> Iterator[str]:
+    """Give what is missing in a document, or contradicts itself, whatever it covers."""
+    for name in raw:
+        if name not in FIELDS:
+            shown = str(name)[:MAX_FIELD]
+            close = difflib.get_close_matches(shown, FIELDS, 1)
+            yield f"{shown}: is no field of an order" + (f"; is {close[0]} meant?" if close else "")
+    if not isinstance(raw.get("schema"), str):
+        yield 'schema: a text is needed: schema: "1.0"'
+    if rules.authority and _said(raw, "authority") and str(raw["authority"]).strip() != rules.authority:
+        yield f"authority: it has to be {rules.authority!r}, as the role says; leave it out, and it is filled in"
+    if not _said(raw, "contact"):
+        yield "contact: is missing; say where the people who are blocked can object"
+    if "expires" not in raw:
+        yield "expires: is missing; give a date, or say `expires: null` for an order without an end"
+    if mandate_of(raw) == Mandate.LAW and not _said(raw, "legal_basis"):
+        yield "legal_basis: is missing; an order by law names the law"
+    if _said(raw, "lifted_on") != _said(raw, "lifted_reason"):
+        yield "lifted_on, lifted_reason: a lifting has a date and a reason, both or neither"
+    begins, ends, review = (_date(raw, name) for name in ("in_force_from", "expires", "review_by"))
+    if begins is not None and ends is not None and ends <= begins:
+        yield "expires: is not later than in_force_from"
+    if ends is not None and review is not None and review > ends:
+        yield "review_by: is later than expires; a review comes before the end"
+
+
+def outside(names: NameList | None, rules: Rules) -> Iterator[str]:
+    """Give which files of a list lie outside of the role's own part of the repository."""
+    if names is None or rules.role is None:
+        return
+    part = place_of(LISTS, rules.role)
+    for number, step in enumerate(names.steps):
+        if step.target.rpartition("/")[0] + "/" != part:
+            yield f"list.steps[{number}].target: a file in {part} is needed, which is the role's own part"
+
+
+def mandate_of(raw: Mapping[str, object]) -> object:
+    """Give the mandate of a document, as it says or as it is understood."""
+    return raw.get("mandate", Mandate.LAW if _said(raw, "legal_basis") else Mandate.OPERATOR)
+
+
+def mistaken(
+    entries: Iterable[tuple[int, Entry]], action: object, rules: Rules, *, hidden: bool = False
+) -> Iterator[str]:
+    """Give what is wrong with entries, each with its place; `hidden` tells whether their names may not be repeated."""
+    try:
+        asked = Action(str(action))
+    except ValueError:
+        asked = Action.SINKHOLE  # that it is no action is told elsewhere
+    seen: dict[bytes, int] = {}
+    for number, entry in entries:
+        name = "the name" if hidden else entry.text
+        if entry.key in seen:
+            yield f"names[{number}]: {name} is listed twice; it is names[{seen[entry.key]}] too"
+            continue
+        seen[entry.key] = number
+        reason = "" if entry.key[0] >= KEY_IPV4 else rules.guard.reason(entry.key, entry.scope, asked)
+        if reason:
+            yield f"names[{number}]: {name} cannot be blocked: {_WHY.get(reason, reason)}"
+
+
+def warnings(
+    raw: Mapping[str, object], entries: list[tuple[int, Entry]], rules: Rules, *, hidden: bool = False
+) -> Iterator[str]:
+    """Give what is allowed and should be looked at again."""
+    if mandate_of(raw) == Mandate.LAW and not _said(raw, "decided_by"):
+        yield "decided_by: is missing; people will ask who decided on an order by law"
+    wide = {entry.key for _, entry in entries if entry.scope & Scope.SUBDOMAINS}
+    covered = []
+    for number, entry in entries:
+        if entry.key[0] >= KEY_IPV4:
+            continue
+        above = next((key for key in ancestors(entry.key) if key in wide), None)
+        if above:
+            covered.append(f"names[{number}]" if hidden else f"{entry.text} by {DomainName(above).text}")
+        exact = not entry.scope & Scope.SUBDOMAINS
+        if exact and rules.guard.reason(entry.key, Scope.BOTH, Action.SINKHOLE) in (TOP_LEVEL, PUBLIC_SUFFIX):
+            name = "the name" if hidden else entry.text
+            yield f"names[{number}]: {name} is a public suffix, or above one; only the name itself is covered"
+    if covered:
+        more = f", and {len(covered) - MAX_SAMPLES} more" if len(covered) > MAX_SAMPLES else ""
+        yield (
+            f"names: {len(covered)} are covered by other names of this order already: "
+            f"{', '.join(covered[:MAX_SAMPLES])}{more}"
+        )
+
+
+def _said(raw: Mapping[str, object], name: str) -> bool:
+    value = raw.get(name)
+    return bool(value.strip() if isinstance(value, str) else value)
+
+
+def _date(raw: Mapping[str, object], name: str) -> int | None:
+    value = raw.get(name)
+    try:
+        return None if value is None else time_from_text(str(value))
+    except ValueError:
+        return None  # told by whoever parses the document

@@ -1,0 +1,1 @@
+"""Lists of national size in an authority's workshop."""

@@ -1,0 +1,215 @@
+"""The next version of the metadata of `targets` or of an authority, made from what is staged and not signed yet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Delegations, Metadata, TargetFile, Targets
+
+from blockd.errors import BadOrder, PublishError
+from blockd.files import replace_files
+from blockd.orders.repository import LISTS, ORDERS, place_of
+from blockd.publish.documents import canonical, to_bytes
+from blockd.publish.workshop import TARGETS, Workshop, in_utc
+from blockd.times import time_text
+
+LIST_LIFE = timedelta(days=90)  # targets, authorities and snapshot: signed when orders change
+RENEW_BEFORE = timedelta(days=30)  # an unchanged list is signed anew when less than this is left of it
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What is staged, as targets; `changed` are the ids whose documents `known` did not have in this form."""
+
+    targets: dict[str, TargetFile]
+    changed: tuple[str, ...]
+
+
+def prepared(workshop: Workshop, role: str, now: datetime, expires: datetime | None) -> Metadata[Targets]:
+    """Make the next version of a role's metadata from what is staged; documents get their `published` and are written.
+
+    Raises PublishError where something staged cannot be signed.
+    """
+    last = workshop.accepted(role)
+    listed = _listed(workshop, role, last.signed.targets if last else {}, now)
+    if not listed.targets and not (role == TARGETS and workshop.roles()):
+        raise PublishError(
+            f"No order {_of(role)}is staged in {workshop.folder}; an empty list is not signed. Lift orders instead."
+        )
+    _refuse_ids_of_others(workshop, role, listed.targets)
+    signed = Targets(
+        version=last.signed.version + 1 if last else 1,
+        expires=in_utc(expires or now + LIST_LIFE),
+        targets=listed.targets,
+        delegations=_delegations(workshop) if role == TARGETS else None,
+    )
+    return Metadata(signed)
+
+
+def shows_what_is_staged(workshop: Workshop, role: str, signed: Targets) -> bool:
+    """Whether metadata holds exactly what is staged now, whenever it was made."""
+    listed = _listed(workshop, role, signed.targets, None)
+    if listed.changed or listed.targets.keys() != signed.targets.keys():
+        return False
+    if any(target != signed.targets[path] for path, target in listed.targets.items()):
+        return False
+    return role != TARGETS or _delegations(workshop) == signed.delegations
+
+
+def is_due(signed: Targets, now: datetime, expires: datetime | None) -> bool:
+    """Whether an unchanged list is to be signed anew: it expires soon, or another expiry is asked for."""
+    return signed.expires < now + RENEW_BEFORE or (expires is not None and signed.expires != in_utc(expires))
+
+
+def target_of(role: str, identifier: str) -> str:
+    """Give the target path of a role's order."""
+    return f"{place_of(ORDERS, _own(role))}{identifier}.json"
+
+
+def identifier_of(path: str) -> str:
+    """Give the id of the order with this target path; empty where it is no order's."""
+    return path.rpartition("/")[2].removesuffix(".json") if path.startswith(f"{ORDERS}/") else ""
+
+
+def local_file(workshop: Workshop, target: TargetFile) -> Path:
+    """Where a target lies in the workshop."""
+    return workshop.folder / "targets" / target.get_prefixed_paths()[0]
+
+
+def content_of(workshop: Workshop, target: TargetFile) -> bytes | None:
+    """The document that a target is, verified; None where the file is gone or damaged."""
+    try:
+        content = local_file(workshop, target).read_bytes()
+        target.verify_length_and_hashes(content)
+    except (OSError, RepositoryError):
+        return None
+    return content
+
+
+def _of(role: str) -> str:
+    return "" if role == TARGETS else f"of {role} "
+
+
+def _own(role: str) -> str:
+    return "" if role == TARGETS else role
+
+
+def _delegations(workshop: Workshop) -> Delegations | None:
+    delegations = workshop.staged_delegations()
+    return delegations if delegations.roles else None
+
+
+def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: datetime | None) -> Listed:
+    """Give the targets that are staged; new documents are stamped and written where `now` is given, else only told."""
+    own = _own(role)
+    authority = workshop.authority_of(own)
+    targets: dict[str, TargetFile] = {}
+    changed = []
+    folder = workshop.folder / "targets" / ORDERS / own
+    written: list[tuple[Path, tuple[bytes]]] = []
+    for identifier, content in workshop.staged(own).items():
+        path = target_of(role, identifier)
+        if path in known and _is_made_from(workshop, known[path], content):
+            targets[path] = known[path]
+            targets.update(_list_files(workshop, role, content, known))
+            continue
+        changed.append(identifier)
+        if now is None:
+            continue
+        stamped = _stamped(workshop.orders_of(own) / f"{identifier}.json", content, authority, now)
+        targets[path] = TargetFile.from_data(path, stamped, ["sha256"])
+        targets.update(_list_files(workshop, role, content, known))
+        written.append((folder / f"{hashlib.sha256(stamped).hexdigest()}.{identifier}.json", (stamped,)))
+    if written:
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_files(written)
+    return Listed(targets, tuple(changed))
+
+
+def _stamped(source: Path, content: bytes, authority: str, now: datetime) -> bytes:
+    try:
+        document = json.loads(content)
+        found, _ = canonical(document, str(source))  # the file lay open since it was staged
+    except (ValueError, RecursionError, BadOrder) as error:
+        raise PublishError(f"{source} was changed and cannot be signed: {error}") from error
+    if found != source.stem:
+        raise PublishError(f"{source} holds the order {found}; nothing was signed. Stage the order again.")
+    if authority and document.get("authority") != authority:
+        raise PublishError(
+            f"{source} is of the authority {document.get('authority')!r}, but this part is signed by {authority!r}; "
+            "nothing was signed."
+        )
+    return to_bytes({**document, "published": time_text(now.timestamp())})
+
+
+def _is_made_from(workshop: Workshop, target: TargetFile, staged: bytes) -> bool:
+    """Whether a target is what is staged, but for the stamp; not where the file is gone or damaged."""
+    content = content_of(workshop, target)
+    plain = None if content is None else _plain(content)
+    # What is staged is canonical as a rule, so that it need not be read to be compared.
+    return plain is not None and (plain == staged or plain == _plain(staged))
+
+
+def _plain(content: bytes) -> bytes | None:
+    """A document as it is compared; None where it is none."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    document.pop("published", None)
+    return to_bytes(document)
+
+
+def _list_files(workshop: Workshop, role: str, content: bytes, known: dict[str, TargetFile]) -> dict[str, TargetFile]:
+    """Give the files of the list that a document names, as targets; raises PublishError where one is missing."""
+    if b'"list"' not in content:  # most have none, and need not be read for that
+        return {}
+    document = json.loads(content)
+    if "list" not in document:
+        return {}
+    found = {}
+    for step in document["list"]["steps"]:
+        path = str(step["target"])
+        part, _, name = path.rpartition("/")
+        if f"{part}/" != place_of(LISTS, _own(role)):
+            raise PublishError(f"{document['id']} names {path}, which is outside of its part; nothing was signed.")
+        if path in known and _is_there(local_file(workshop, known[path]), known[path].length):
+            found[path] = known[path]
+            continue
+        files = sorted(
+            (workshop.folder / "targets" / part).glob(f"{'[0-9a-f]' * 64}.{name}"), key=lambda it: it.stat().st_mtime_ns
+        )
+        if not files:
+            raise PublishError(f"{document['id']} names {path}, which is not in {workshop.folder}; nothing was signed.")
+        target = TargetFile.from_file(path, str(files[-1]), ["sha256"])
+        if local_file(workshop, target) != files[-1]:
+            raise PublishError(f"{files[-1]} was changed: its name holds another SHA-256; nothing was signed.")
+        found[path] = target
+    return found
+
+
+def _is_there(path: Path, length: int) -> bool:
+    try:
+        return path.stat().st_size == length
+    except OSError:
+        return False
+
+
+def _refuse_ids_of_others(workshop: Workshop, role: str, targets: dict[str, TargetFile]) -> None:
+    """An id stands for one order in the whole repository; where two use it a node keeps the first one's."""
+    own = _own(role)
+    mine = {identifier for path in targets if (identifier := identifier_of(path))}
+    for other in ("", *workshop.roles()):
+        taken = mine & workshop.staged(other).keys() if other != own else set()
+        if taken:
+            whose = workshop.authority_of(other) or "the repository itself"
+            raise PublishError(
+                f"{', '.join(sorted(taken))}: an order of {whose} has this id; nothing was signed. Take another."
+            )

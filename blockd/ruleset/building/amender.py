@@ -1,0 +1,278 @@
+"""A ruleset with some entries more or less, made from its file alone: a day's change without reading the lists again.
+
+Only what changes is looked at one by one. New records stand behind the old ones, records that went become holes, and
+all else stays where it is. The hash key stays: it has never left this machine.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Mapping
+
+from blockd.errors import RulesetError
+from blockd.names import MAX_LABEL, label_ends
+from blockd.names.network import KEY_IPV4
+from blockd.orders import Scope
+from blockd.ruleset.building.claims import ClaimSets, Joins
+from blockd.ruleset.format import (
+    BUCKET_SIZE,
+    ENTRY,
+    FILL,
+    HOLE,
+    MAX_CLAIMS,
+    MAX_ENTRIES_SIZE,
+    MAX_PROBES,
+    SCOPE_BITS,
+    SLOTS,
+    hash_of,
+)
+from blockd.ruleset.mapped import Ruleset
+from blockd.ruleset.versions.diff import Changes
+
+_MAX_FILL = FILL * 1.06  # entries a bucket may have on average before the file is worth compiling anew
+_MAX_HOLES = 1 / 8  # of the records, before the file is worth compiling anew
+_FEW_HOLES = 1 << 20  # octets that are not worth it in any file
+_MAX_CLAIM_WORDS = 1 << 22  # of sets, many of which no entry has any more, before it is worth that too
+_TAG, _OFFSET, _PLACE = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<I")
+_OFFSETS_AT, _USED_AT, _PUSHED_AT = SLOTS * 2, 60, 61
+
+
+class Amender:
+    """Changes to the entries of `ruleset`, which stays as it is. Release it before the ruleset is closed.
+
+    Every method raises RulesetError where the file does not hold what it should, or the change does not fit it; then
+    compiling anew is the way.
+    """
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._header = header = ruleset.header
+        self._old = ruleset.section(header.records)
+        self._table = ruleset.section(header.table)
+        with ruleset.section(header.claims) as words:
+            self.claims = ClaimSets.read(array("I", words.tobytes()))
+        self.entries, self.names, self.max_labels = header.entries, header.names, header.max_labels
+        self.holes, self.ipv4_prefixes, self.ipv6_prefixes = header.holes, header.ipv4_prefixes, header.ipv6_prefixes
+        self._new = bytearray()
+        self._buckets: dict[int, bytearray] = {}  # those that have changed, by where they begin in the table
+        self._places: dict[int, int] = {}  # where an old record's claims have changed
+        self._come: set[bytes] = set()
+        self._gone: set[bytes] = set()
+
+    def release(self) -> None:
+        """Let go of the ruleset."""
+        self._old.release()
+        self._table.release()
+
+    def joins(self, index: int, scope: Scope) -> Joins:
+        """Give what becomes of entries that the only order of a feed, at `index`, claims."""
+        return Joins(self.claims, index, scope, frozenset({index}))
+
+    def add(self, key: bytes, joins: Joins) -> int:
+        """Add a name, or a claim to it; give 1 where its order did not list it yet."""
+        found = self._find(key)
+        if found is None:
+            self._append(key, joins.alone)
+            return 1
+        place = self._place(found[2])
+        if place == joins.alone:
+            return 0
+        wider, new_to_order, _ = joins[place]
+        self._set_place(found[2], wider)
+        return int(new_to_order)
+
+    def remove(self, key: bytes, index: int) -> None:
+        """Take the claims of the order at `index` from a name that it lists; the name goes with its last claim."""
+        found = self._find(key)
+        if found is None:
+            raise RulesetError("a name to be removed is not in the file")
+        bucket, slot, offset = found
+        claims = self.claims.set_at(self._place(offset))
+        left = tuple(claim for claim in claims if claim >> SCOPE_BITS != index)
+        if len(left) == len(claims) or len(claims) == MAX_CLAIMS:  # a full set may have left others out
+            raise RulesetError("a name to be removed is not what the file says")
+        if left:
+            self._set_place(offset, self.claims.place_of(left))
+        else:
+            self._cut(bucket, slot, offset, ENTRY.size + len(key))
+
+    def change(
+        self, key: bytes, gone: Mapping[int, int], come: Mapping[int, int], own: frozenset[int]
+    ) -> tuple[frozenset[int], frozenset[int]]:
+        """Take scopes from a name and give it others, both by order; give which of `own` listed it and list it now.
+
+        `own` has all orders of the feed. Raises where the name has not what goes, or has already what comes.
+        """
+        found = self._find(key)
+        claims = self.claims.set_at(self._place(found[2])) if found else ()
+        scopes = {claim >> SCOPE_BITS: claim & int(Scope.BOTH) for claim in claims}
+        listed = own & scopes.keys()
+        for index, scope in gone.items():
+            if scopes.get(index, 0) & scope != scope:
+                raise RulesetError("a name to be removed is not what the file says")
+            scopes[index] -= scope
+        for index, scope in come.items():
+            if any(scopes.get(other, 0) & scope for other in own):
+                raise RulesetError("a name to be added is there already")
+            scopes[index] = scopes.get(index, 0) | scope
+        self._claim(key, found, claims, scopes)
+        return listed, own & {index for index, scope in scopes.items() if scope}
+
+    def rescope(self, key: bytes, changes: Mapping[int, tuple[int, int]]) -> tuple[dict[int, int], dict[int, int]]:
+        """Give a name or network other scopes: `changes` has by order which it has and which it gets, 0 for none.
+
+        Gives the scopes of all orders before and after. Raises where it has others than it should.
+        """
+        found = self._find(key)
+        claims = self.claims.set_at(self._place(found[2])) if found else ()
+        before = {claim >> SCOPE_BITS: claim & int(Scope.BOTH) for claim in claims}
+        for index, (old, _) in changes.items():
+            if before.get(index, 0) != old:
+                raise RulesetError("an entry to be changed is not what the file says")
+        after = before | {index: new for index, (_, new) in changes.items()}
+        after = {index: scope for index, scope in after.items() if scope}
+        self._claim(key, found, claims, after)
+        return before, after
+
+    def changes(self) -> Changes:
+        """Count what has changed so far, as a comparison of both files would."""
+        back = len(self._come & self._gone)
+        places = sum(place != HOLE for place in self._places.values())
+        return Changes(len(self._come) - back, len(self._gone) - back, places + back)
+
+    def finish(self) -> tuple[dict[int, bytes], bytes]:
+        """Give the octets that change, by their place in the file, and the records to be added at the end.
+
+        Raises where so much of the file is not needed any more that compiling anew is worth it.
+        """
+        header = self._header
+        if self.holes > header.records.size * _MAX_HOLES + _FEW_HOLES:
+            raise RulesetError("much of the file is holes")
+        if len(self.claims.words) > _MAX_CLAIM_WORDS:
+            raise RulesetError("the file has very many sets of claims")
+        patches = {header.table.offset + start: bytes(bucket) for start, bucket in self._buckets.items()}
+        patches |= {header.records.offset + offset: _PLACE.pack(place) for offset, place in self._places.items()}
+        return patches, bytes(self._new)
+
+    def _claim(
+        self, key: bytes, found: tuple[int, int, int] | None, claims: tuple[int, ...], scopes: Mapping[int, int]
+    ) -> None:
+        """Let the orders of `scopes` claim a name that had `claims`, and nobody else."""
+        left = tuple(sorted(index << SCOPE_BITS | scope for index, scope in scopes.items() if scope))
+        if max(len(claims), len(left)) >= MAX_CLAIMS:  # a full set may have left others out
+            raise RulesetError("a name has too many claims to be changed")
+        if found is None:
+            if left:
+                self._append(key, self.claims.place_of(left))
+        elif not left:
+            self._cut(*found, ENTRY.size + len(key))
+        elif left != claims:
+            self._set_place(found[2], self.claims.place_of(left))
+
+    def _find(self, key: bytes) -> tuple[int, int, int] | None:
+        """Give where the bucket begins, the slot and the record's offset of a key."""
+        hashed = hash_of(self._header.hash_key, key)
+        tag, buckets = hashed & 0xFFFF, self._header.buckets
+        number = ((hashed >> 32) * buckets) >> 32
+        for _ in range(MAX_PROBES):
+            start = number * BUCKET_SIZE
+            bucket = self._bucket(start)
+            for slot in range(bucket[_USED_AT]):
+                if _TAG.unpack_from(bucket, slot * 2)[0] == tag:
+                    offset = _OFFSET.unpack_from(bucket, _OFFSETS_AT + slot * 4)[0]
+                    if self._key(offset) == key:
+                        return start, slot, offset
+            if not bucket[_PUSHED_AT]:
+                return None
+            number = (number + 1) % buckets
+        return None
+
+    def _append(self, key: bytes, place: int) -> None:
+        offset = len(self._old) + len(self._new)
+        hashed, buckets = hash_of(self._header.hash_key, key), self._header.buckets
+        if offset + ENTRY.size + len(key) > MAX_ENTRIES_SIZE or self.entries >= buckets * _MAX_FILL:
+            raise RulesetError("the file is full")
+        number = ((hashed >> 32) * buckets) >> 32
+        for _ in range(MAX_PROBES):
+            bucket = self._changed_bucket(number * BUCKET_SIZE)
+            used = bucket[_USED_AT]
+            if used < SLOTS:
+                break
+            bucket[_PUSHED_AT] = 1
+            number = (number + 1) % buckets
+        else:
+            raise RulesetError("the file is full where a name belongs")
+        _TAG.pack_into(bucket, used * 2, hashed & 0xFFFF)
+        _OFFSET.pack_into(bucket, _OFFSETS_AT + used * 4, offset)
+        bucket[_USED_AT] = used + 1
+        self._new += ENTRY.pack(place, len(key))
+        self._new += key
+        self._come.add(key)
+        self.entries += 1
+        if key[0] < KEY_IPV4:
+            self.names += 1
+            if key[0] <= MAX_LABEL:  # else it is known by its hash, which hides how many it has
+                self.max_labels = max(self.max_labels, len(label_ends(key)))
+        elif key[0] == KEY_IPV4:
+            self.ipv4_prefixes |= 1 << key[1]
+        else:
+            self.ipv6_prefixes |= 1 << key[1]
+
+    def _cut(self, start: int, slot: int, offset: int, size: int) -> None:
+        """Take an entry out of its bucket, whose last one takes its slot; its record becomes a hole.
+
+        What only the last such entry needed may stay in the header, as a prefix length or most labels: that costs a
+        lookup and nothing else.
+        """
+        bucket = self._changed_bucket(start)
+        last = bucket[_USED_AT] - 1
+        for at, width in ((0, 2), (_OFFSETS_AT, 4)):
+            bucket[at + slot * width : at + (slot + 1) * width] = bucket[at + last * width : at + (last + 1) * width]
+            bucket[at + last * width : at + (last + 1) * width] = bytes(width)
+        bucket[_USED_AT] = last
+        key = self._key(offset)
+        is_name = key[0] < KEY_IPV4
+        if key in self._come:
+            self._come.remove(key)
+        else:
+            self._gone.add(key)
+        self._set_place(offset, HOLE)
+        self.holes += size
+        self.entries -= 1
+        self.names -= is_name
+
+    def _bucket(self, start: int) -> bytearray | memoryview:
+        """Give the bucket that begins at `start`; raises where it claims to be fuller than full."""
+        bucket = self._buckets.get(start) or self._table[start : start + BUCKET_SIZE]
+        if bucket[_USED_AT] > SLOTS:
+            raise RulesetError("a bucket claims more entries than it has")
+        return bucket
+
+    def _changed_bucket(self, start: int) -> bytearray:
+        """Give the same to be changed."""
+        if start not in self._buckets:
+            self._buckets[start] = bytearray(self._bucket(start))
+        return self._buckets[start]
+
+    def _key(self, offset: int) -> bytes:
+        records, at = self._at(offset)
+        return bytes(records[at + ENTRY.size : at + ENTRY.size + records[at + 4]])
+
+    def _place(self, offset: int) -> int:
+        records, at = self._at(offset)
+        place: int = self._places[offset] if offset in self._places else _PLACE.unpack_from(records, at)[0]
+        return place
+
+    def _set_place(self, offset: int, place: int) -> None:
+        records, at = self._at(offset)
+        if records is self._new:
+            _PLACE.pack_into(self._new, at, place)
+        else:
+            self._places[offset] = place
+
+    def _at(self, offset: int) -> tuple[bytearray | memoryview, int]:
+        """Give the buffer that a record is in and where it begins there; raises where it is in none."""
+        records, at = (self._old, offset) if offset < len(self._old) else (self._new, offset - len(self._old))
+        if at + ENTRY.size > len(records) or at + ENTRY.size + records[at + 4] > len(records):
+            raise RulesetError("an entry lies outside of its section")
+        return records, at

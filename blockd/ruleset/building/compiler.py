@@ -1,0 +1,151 @@
+"""Compile what the feeds list into a ruleset file (see `blockd.ruleset.format`)."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from blockd.errors import RulesetError
+from blockd.formats.taking import Lines, LineTaker
+from blockd.orders import Order, Scope
+from blockd.ruleset.building.builder import STEP, EntryBuilder, new_builder
+from blockd.ruleset.building.claims import ClaimSets, Joins
+from blockd.ruleset.building.writing import write_ruleset
+from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord, rank
+from blockd.ruleset.format import BUCKET_SIZE, MAX_ENTRIES_SIZE, MAX_ORDERS, Header
+from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.guard_filter import GuardFilter
+from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.salts import salts_of
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, how much is done and of how much, 0 where that is not known."""
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """Take progress that nobody watches."""
+
+
+def accept_all(record: FeedRecord) -> None:
+    """Take a feed's record that nobody judges."""
+
+
+def ignore_report(feed: str, report: GuardReport) -> None:
+    """Take a report of held entries that nobody reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Some names that one order covers in one scope; `keys` is read once, and may be `Lines`."""
+
+    order: Order
+    scope: Scope
+    keys: Iterable[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedInput:
+    """One feed's orders and listings.
+
+    `orders` has every order that `listings` will name; the listings may be lazy, and `rejected` is asked after them.
+    """
+
+    name: str
+    type: str
+    priority: int
+    digest: str
+    orders: Sequence[Order]
+    listings: Iterable[Listing]
+    version: str = ""
+    rejected: Callable[[], int] = field(default=lambda: 0)
+    signed: bool = False  # whoever signs answers for each entry: nothing is held back
+    asks_client: bool = False  # whether any of it is a network of clients
+
+
+def compile_ruleset(
+    feeds: Sequence[FeedInput],
+    path: Path,
+    *,
+    created: int,
+    randomness: Callable[[int], bytes],
+    made_from: str = "",
+    judge: Callable[[FeedRecord], None] = accept_all,
+    guard: Guard | None = None,
+    held: Callable[[str, GuardReport], None] = ignore_report,
+    progress: Progress = no_progress,
+) -> Header:
+    """Compile `feeds` into the file at `path`, which is replaced whole, and give the header it got.
+
+    `created` is in seconds since the epoch; `randomness(n)` gives n unpredictable octets; `judge` sees each feed's
+    record as soon as it is read, and may raise. What `guard` holds back is in no entry and in no count; `held` is told
+    of it, by feed. Raises RulesetError where the format's limits are passed, and whatever the listings and the judge
+    raise; then nothing has changed at `path`.
+    """
+    if sys.byteorder != "little" or array("I").itemsize != 4:
+        raise RulesetError("ruleset files are compiled on little-endian machines with a 32-bit unsigned int only")
+    ranked = sorted(
+        ((order, feed) for feed in feeds for order in feed.orders), key=lambda pair: rank(pair[0], pair[1].priority)
+    )
+    if len(ranked) > MAX_ORDERS:
+        raise RulesetError(f"there are more than {MAX_ORDERS} orders")
+    salts_of((order for order, _ in ranked), created)  # too many are told before anything is read
+    claims = ClaimSets()
+    index_of = {(feed.name, order.id): index for index, (order, feed) in enumerate(ranked)}
+    order_names = [0] * len(ranked)
+    hash_key = randomness(16)
+    builder = new_builder(hash_key, MAX_ENTRIES_SIZE)
+    holding = GuardFilter(builder, guard or Guard(), claims, [order for order, _ in ranked])
+    records = []
+    for feed in sorted(feeds, key=lambda feed: (feed.priority, feed.name)):
+        names = 0
+        own = frozenset(index_of[feed.name, order.id] for order in feed.orders)
+        for listing in feed.listings:
+            index = index_of[feed.name, listing.order.id]
+            builder.start(Joins(claims, index, listing.scope, own))
+            for done in _added(builder, listing.keys):
+                progress(feed.name, done, 0)
+            new_to_order, new_to_feed = builder.new()
+            order_names[index] += new_to_order
+            names += new_to_feed
+        taken = holding.feed(own, signed=feed.signed)
+        for index, count in taken.by_order.items():
+            order_names[index] -= count
+        names -= taken.names
+        held(feed.name, taken.report)
+        record = FeedRecord(
+            feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected(), feed.asks_client
+        )
+        judge(record)
+        records.append(record)
+    orders = tuple(OrderRecord(order, feed.name, order_names[i]) for i, (order, feed) in enumerate(ranked))
+    catalogue = Catalogue(tuple(records), orders, made_from)
+    table, entries = builder.finish(lambda done, total: progress("writing", done, total))
+    header = Header(
+        build_id=randomness(16),
+        hash_key=hash_key,
+        created=created,
+        entries=builder.entries,
+        names=builder.names,
+        buckets=len(table) // BUCKET_SIZE,
+        max_labels=builder.max_labels,
+        ipv4_prefixes=builder.ipv4_prefixes,
+        ipv6_prefixes=builder.ipv6_prefixes,
+    )
+    return write_ruleset(path, header, catalogue, claims.words, table, [entries])
+
+
+def _added(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
+    """Add keys to a builder, and tell now and then how many it was so far."""
+    if isinstance(keys, Lines) and isinstance(builder, LineTaker):
+        yield from keys.add_to(builder)
+        return
+    done = 0
+    keys = iter(keys)
+    while batch := list(islice(keys, STEP)):
+        builder.add_keys(batch)
+        done += len(batch)
+        yield done

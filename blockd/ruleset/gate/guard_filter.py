@@ -1,0 +1,66 @@
+"""Taking what the guard holds back out of a ruleset while it is compiled.
+
+Names are not looked at one by one: the guard's names are looked up among those that were added, so that ten million
+names cost what the guard's few thousand do. Only for rules with a wildcard are new records walked, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from blockd.orders import Order
+from blockd.ruleset.building.builder import EntryBuilder
+from blockd.ruleset.building.claims import UNCLAIMED, ClaimSets
+from blockd.ruleset.format import SCOPE_BITS
+from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.guard_report import GuardReport
+
+
+@dataclass(slots=True)
+class FilteredFeed:
+    """What was held back of one feed."""
+
+    report: GuardReport
+    names: int = 0  # entries that the feed lists no more
+    by_order: dict[int, int] = field(default_factory=dict)  # entries that each order covers no more, by its index
+
+
+class GuardFilter:
+    """Holds back entries of `builder`, feed by feed as each was added; `orders` are those of the catalogue."""
+
+    def __init__(self, builder: EntryBuilder, guard: Guard, claims: ClaimSets, orders: Sequence[Order]) -> None:
+        self._builder, self._guard, self._claims, self._orders = builder, guard, claims, orders
+        self._names = list(guard.marks)
+        self._below: list[bytes] = []  # entries met so far that are children of the guard's wild names
+
+    def feed(self, own: frozenset[int], *, signed: bool) -> FilteredFeed:
+        """Take from entries the claims that the guard holds back; `own` has the orders of the feed added last.
+
+        Nothing is taken from signed orders, what would be is only reported.
+        """
+        held = FilteredFeed(GuardReport(enforced=signed))
+        if not self._guard:
+            return held
+        if self._guard.wild:
+            self._below += self._builder.below(self._guard.wild)
+        kept = frozenset(key for key in self._below if key not in self._guard.marks)
+        for key, place in self._builder.places([*self._names, *kept] if kept else self._names):
+            claims = self._claims.set_at(place)
+            reasons = {claim: self._reason(key, claim) for claim in claims if claim >> SCOPE_BITS in own}
+            taken = [claim for claim, reason in reasons.items() if reason]
+            if not taken:
+                continue
+            held.report.add(reasons[taken[0]], key)
+            if signed:
+                continue
+            left = tuple(claim for claim in claims if claim not in taken)
+            self._builder.put(key, self._claims.place_of(left) if left else UNCLAIMED)
+            held.names += len(taken) == len(reasons)
+            for claim in taken:
+                index = claim >> SCOPE_BITS
+                held.by_order[index] = held.by_order.get(index, 0) + 1
+        return held
+
+    def _reason(self, key: bytes, claim: int) -> str:
+        return self._guard.reason(key, claim & (1 << SCOPE_BITS) - 1, self._orders[claim >> SCOPE_BITS].action)

@@ -1,0 +1,99 @@
+"""The gate that a config asks for, with the lists of names that it guards."""
+
+from __future__ import annotations
+
+import encodings.punycode  # noqa: F401 - else loaded when it is needed, where the daemon's user may not read it
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import publicsuffixlist
+
+from blockd.errors import BadName, ConfigError, FileTooLarge
+from blockd.files import read_file
+from blockd.names import key_from_text
+from blockd.names.suffixes import PublicSuffixes, parse_suffixes
+from blockd.ruleset.gate.gate import Gate
+from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.popular import parse_popular
+from blockd.settings import Gate as GateSettings
+
+MAX_LIST = 64 << 20  # octets of one list: a million popular names with their ranks take less than half
+MAX_TOLD = 5  # problems of one file; the first ones show what is wrong with it
+
+_INSTALLED = Path(publicsuffixlist.__file__).with_name("public_suffix_list.dat")
+
+
+def gate_of(settings: GateSettings) -> Gate:
+    """Give the gate that the settings describe; raises ConfigError where one of its lists cannot be used."""
+    digest = hashlib.sha256()
+    suffixes = _suffixes(settings.public_suffixes, digest)
+    protected: list[bytes] = []
+    for number, path in enumerate(settings.protected):
+        protected += _protected(_text(path, f"gate.protected[{number}]", digest), path)
+    popular: list[bytes] = []
+    if settings.popular is not None:
+        popular = _popular(_text(settings.popular, "gate.popular", digest), settings.popular, settings.popular_count)
+        digest.update(b"%d" % settings.popular_count)
+    return Gate(
+        max_shrink=settings.max_shrink,
+        min_names=settings.min_names,
+        max_rejects=settings.max_rejects,
+        max_growth=settings.max_growth,
+        guard=Guard.of(suffixes, protected, popular, digest.hexdigest()),
+    )
+
+
+def _suffixes(place: Path | bool, digest: hashlib._Hash) -> PublicSuffixes | None:
+    """Give the public suffixes of a file, of the list that is installed with blockd, or none."""
+    if place is False:
+        return None
+    path = _INSTALLED if isinstance(place, bool) else place
+    suffixes = parse_suffixes(_text(path, "gate.public_suffixes", digest))
+    if not suffixes.names or not suffixes.wild:
+        raise ConfigError(str(path), ["it holds no public suffix list; allowed is a file in the list's own form"])
+    return suffixes
+
+
+def _text(path: Path, key: str, digest: hashlib._Hash) -> str:
+    try:
+        octets = read_file(path, MAX_LIST)
+        text = octets.decode("utf-8-sig")
+    except FileTooLarge as error:
+        raise ConfigError(str(path), [f"{key}: it is larger than {MAX_LIST >> 20} MiB"]) from error
+    except OSError as error:
+        raise ConfigError(str(path), [f"{key}: it cannot be read: {error.strerror or error}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), [f"{key}: it is no text in UTF-8"]) from error
+    digest.update(b"\0%b\0" % key.encode())
+    digest.update(octets)
+    return text
+
+
+def _protected(text: str, path: Path) -> list[bytes]:
+    """Give the keys of all names; a line that is none is an error, since what it meant would not be protected."""
+    keys, problems = [], []
+    for number, line in _lines(text.splitlines()):
+        try:
+            keys.append(key_from_text(line.removeprefix("*.")))
+        except BadName as error:
+            problems.append(f"line {number} is no name ({error.reason}); allowed is one name a line, # for comments")
+    if problems:
+        raise ConfigError(str(path), problems[:MAX_TOLD])
+    return keys
+
+
+def _popular(text: str, path: Path, count: int) -> list[bytes]:
+    """Give the keys of the first `count` names."""
+    keys = parse_popular(text, count)
+    if not keys and count:
+        raise ConfigError(str(path), ["gate.popular: it holds no name; allowed is one name a line, by rank"])
+    return keys
+
+
+def _lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Give the lines that hold something beside a comment, each with its number."""
+    for number, line in enumerate(lines, 1):
+        content = line.partition("#")[0].strip()
+        if content:
+            yield number, content

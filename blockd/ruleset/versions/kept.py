@@ -1,0 +1,118 @@
+"""The folder of rulesets: each version kept, one of them current.
+
+rulesets/000017.ruleset    what was compiled
+rulesets/000017.orders     the states of its orders while it is enforced
+rulesets/000017.json       where it came from and when it was enforced (`blockd.ruleset.versions.version_record`)
+rulesets/current           the number of the version in force
+rulesets/pinned            the number of the version that an operator went back to, until released
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from blockd.errors import RulesetError
+from blockd.files import replace_file, sync_file, sync_folder
+from blockd.ruleset.versions.version_record import VersionRecord
+
+_FILE = re.compile(r"(\d{6,12})\.ruleset", re.ASCII)
+_MARK = re.compile(rb"\s*(\d{1,12})\s*")
+
+
+class Versions:
+    """The folder at `folder`; one that is missing holds nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def all(self) -> list[int]:
+        """Give the numbers of the versions kept, the oldest first."""
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        return sorted(int(match[1]) for name in names if (match := _FILE.fullmatch(name)))
+
+    def current(self) -> int | None:
+        """Give the number of the version in force; None where there never was one or the mark is damaged."""
+        return self._marked("current")
+
+    def pinned(self) -> int | None:
+        """Give the number of the version that stays in force whatever feeds bring; None where none does."""
+        return self._marked("pinned")
+
+    def ruleset(self, version: int) -> Path:
+        """Give the path of a version's ruleset file."""
+        return self.folder / f"{version:06}.ruleset"
+
+    def states(self, version: int) -> Path:
+        """Give the path of a version's order states."""
+        return self.folder / f"{version:06}.orders"
+
+    def record_path(self, version: int) -> Path:
+        """Give the path of a version's record."""
+        return self.folder / f"{version:06}.json"
+
+    def record(self, version: int) -> VersionRecord | None:
+        """Give a version's record; None where it is missing or damaged."""
+        return VersionRecord.read(self.record_path(version))
+
+    def with_content(self, content: str) -> int | None:
+        """Give the newest version that is known to be made from a content (`Catalogue.made_from`); None for none."""
+        for version in reversed(self.all()):
+            record = self.record(version)
+            if content and record is not None and record.content == content:
+                return version
+        return None
+
+    def add(self, compiled: Path) -> int:
+        """Take a compiled file, which must lie in the same file system, as the next version; give its number."""
+        version = max([*self.all(), self.current() or 0]) + 1
+        self.record_path(version).unlink(missing_ok=True)  # of a ruleset that somebody has taken away
+        compiled.rename(self.ruleset(version))
+        return version
+
+    def make_current(self, version: int) -> None:
+        """Mark a version as the one in force, once the disk has all of it; raises RulesetError where it is missing.
+
+        So after a loss of power the mark is at a whole file, of this version or of one before it.
+        """
+        self._mark("current", version)
+
+    def pin(self, version: int) -> None:
+        """Mark a version as the one that stays in force; raises RulesetError where its file is missing."""
+        self._mark("pinned", version)
+
+    def release(self) -> None:
+        """Take the pin away."""
+        (self.folder / "pinned").unlink(missing_ok=True)
+        sync_folder(self.folder)
+
+    def drop(self, version: int) -> None:
+        """Delete a version that cannot be enforced."""
+        self.ruleset(version).unlink(missing_ok=True)
+        self.states(version).unlink(missing_ok=True)
+        self.record_path(version).unlink(missing_ok=True)
+
+    def prune(self, keep: int) -> None:
+        """Delete all but the newest `keep` versions, the current one and a pinned one."""
+        wanted = (self.current(), self.pinned())
+        versions = self.all()
+        for version in versions[: max(0, len(versions) - keep)]:
+            if version not in wanted:
+                self.drop(version)
+
+    def _marked(self, mark: str) -> int | None:
+        try:
+            with (self.folder / mark).open("rb") as file:
+                found = _MARK.fullmatch(file.read(32))
+        except OSError:
+            return None
+        return int(found[1]) if found else None
+
+    def _mark(self, mark: str, version: int) -> None:
+        if not self.ruleset(version).exists():
+            raise RulesetError(f"version {version} is not kept in {self.folder}")
+        sync_file(self.ruleset(version))
+        replace_file(self.folder / mark, b"%d\n" % version)

@@ -1,0 +1,53 @@
+"""Since when a name is listed, as the rulesets kept on disk tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blockd.errors import RulesetError
+from blockd.ruleset.mapped import Ruleset
+from blockd.ruleset.policy import at_time
+from blockd.ruleset.versions.kept import Versions
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One version, and when it was made, in seconds since the epoch."""
+
+    version: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """In which of the versions kept a name is listed."""
+
+    kept: int  # versions that could be read
+    first: Mention | None = None
+    last: Mention | None = None
+    since_before: bool = False  # the first is the oldest kept: it may have been listed earlier
+    until_now: bool = False  # the last is the newest kept
+
+
+def listed_in(versions: Versions, key: bytes) -> Listed:
+    """Look a name up in every version that is kept, the oldest first; those that cannot be read are passed over."""
+    kept: list[Mention] = []
+    mentions: list[Mention] = []
+    for version in versions.all():
+        try:
+            ruleset = Ruleset.open(versions.ruleset(version), verify=False)
+        except RulesetError:
+            continue
+        try:
+            mention = Mention(version, ruleset.header.created)
+            if at_time(version, ruleset, mention.created).covering(key):
+                mentions.append(mention)
+            kept.append(mention)
+        except RulesetError:
+            continue
+        finally:
+            ruleset.close()
+    if not mentions:
+        return Listed(len(kept))
+    first, last = mentions[0], mentions[-1]
+    return Listed(len(kept), first, last, first == kept[0], last == kept[-1])

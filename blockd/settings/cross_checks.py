@@ -1,0 +1,111 @@
+"""What keys of the config file must agree on: checks that look at more than one value.
+
+They read the file's values as they came, and pass over those that are wrong by themselves, so that every problem is
+told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+from blockd.settings.addresses import SocketAddress, Upstream, socket_address_from_text, upstream_from_text
+from blockd.settings.feeds import FEED_TYPES, OVERRIDES
+from blockd.settings.model import MAX_LISTENED, BlockPage, Listen
+from blockd.settings.values import shown
+
+# What surely leads back to an address that stands for all of this machine's.
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+
+def cross_check(data: Mapping[str, Any]) -> list[str]:
+    """Give one sentence for each two values of the file that cannot stand together."""
+    checks = (_clashes, _circles, _repeated_upstreams, _repeated_feeds, _kinds)
+    return [sentence for check in checks for sentence in check(data)]
+
+
+def _clashes(data: Mapping[str, Any]) -> Iterator[str]:
+    for (first, one), (second, other) in combinations(_listened(data), 2):
+        if one.clashes_with(other):
+            yield f"{second}: {other.text} is taken by {first} ({one.text}); allowed is each address and port once"
+
+
+def _circles(data: Mapping[str, Any]) -> Iterator[str]:
+    own: set[tuple[str | None, int]] = set()
+    for path, address in _listened(data):
+        if path.startswith("listen.dns"):
+            own.add((address.host, address.port))
+            own.add((_LOOPBACK.get(address.host), address.port))
+    for number, upstream in _upstreams(data):
+        if upstream.tls_name is None and (upstream.host, upstream.port) in own:
+            yield f"upstreams[{number}]: {upstream.text} is blockd itself; allowed is another resolver"
+
+
+def _repeated_upstreams(data: Mapping[str, Any]) -> Iterator[str]:
+    first: dict[Upstream, int] = {}
+    for number, upstream in _upstreams(data):
+        if first.setdefault(upstream, number) != number:
+            yield f"upstreams[{number}]: {upstream.text} is there already, as upstreams[{first[upstream]}]; keep one"
+
+
+def _repeated_feeds(data: Mapping[str, Any]) -> Iterator[str]:
+    first: dict[str, int] = {}
+    for number, feed in _feeds(data):
+        name = feed.get("name")
+        if name == OVERRIDES:
+            yield f"feeds[{number}].name: {OVERRIDES} is the name of blockd's own feed; allowed is any other"
+        if isinstance(name, str) and first.setdefault(name, number) != number:
+            yield f"feeds[{number}].name: {shown(name)} is the name of feeds[{first[name]}]; allowed is each name once"
+
+
+def _kinds(data: Mapping[str, Any]) -> Iterator[str]:
+    """Run the cross checks that each feed's kind asks for."""
+    for number, feed in _feeds(data):
+        kind = FEED_TYPES.get(str(feed.get("type")))
+        for check in kind.cross_checks if kind else ():
+            for key, sentence in check(feed):
+                yield f"feeds[{number}]{key and f'.{key}'}: {sentence}"
+
+
+def _listened(data: Mapping[str, Any]) -> list[tuple[str, SocketAddress]]:
+    """Give every address listened on, defaults included, with its path."""
+    listen = _section(data, "listen")
+    page = _section(listen, "block_page")
+    found = []
+    for path, section, model, key in (
+        ("listen.dns", listen, Listen, "dns"),
+        ("listen.block_page.http", page, BlockPage, "http"),
+        ("listen.block_page.https", page, BlockPage, "https"),
+        ("listen.admin", listen, Listen, "admin"),
+    ):
+        value = section.get(key, model.model_fields[key].default)
+        # What is above the limit has its own problem, and is not compared: pairs grow with the square.
+        items = enumerate(value[:MAX_LISTENED]) if isinstance(value, list | tuple) else [(None, value)]
+        for number, item in items:
+            try:
+                found.append((path if number is None else f"{path}[{number}]", socket_address_from_text(item)))
+            except ValueError:
+                continue
+    return found
+
+
+def _upstreams(data: Mapping[str, Any]) -> Iterator[tuple[int, Upstream]]:
+    value = data.get("upstreams")
+    for number, item in enumerate(value if isinstance(value, list) else ()):
+        try:
+            yield number, upstream_from_text(item)
+        except ValueError:
+            continue
+
+
+def _feeds(data: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    value = data.get("feeds")
+    for number, item in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(item, Mapping):
+            yield number, item
+
+
+def _section(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,8 @@
+"""Where the checkout is, and what may lie beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"  # real lists, signatures and broken files; tests that need them skip if they are absent

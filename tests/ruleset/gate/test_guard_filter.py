@@ -1,0 +1,246 @@
+"""What the guard holds back is in no entry and no count, and both builders make the same file without it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blockd.errors import CommandError
+from blockd.names import DomainName, Network, key_from_text
+from blockd.names.suffixes import parse_suffixes
+from blockd.native import ENGINE, is_native
+from blockd.orders import Action, Scope
+from blockd.ruleset import FeedInput, FeedRecord, Ruleset, compile_ruleset
+from blockd.ruleset.building.builder import new_builder
+from blockd.ruleset.building.claims import UNCLAIMED, ClaimSets, Joins
+from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.guard_report import GuardReport
+from tests.ruleset.lists import NOW, feed, listing, octets, order
+
+SUFFIXES = parse_suffixes("com\nco.id\n*.ck\n!www.ck\n*.c.example\n")
+GUARD = Guard.of(SUFFIXES, [key_from_text("bank.co.id")], [key_from_text("popular.com")], "d")
+POOL = [
+    *("com", "co.id", "a.ck", "b.ck", "www.ck", "ck", "c.example", "x.c.example", "y.x.c.example"),
+    *("bank.co.id", "popular.com", "www.popular.com", "innocent.com", "deep.er.innocent.com", "example"),
+]
+
+
+def _engines() -> list[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ENGINE, "native")
+        try:
+            is_native()
+        except CommandError:
+            return ["python"]
+    return ["python", "native"]
+
+
+ENGINES = _engines()
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv(ENGINE, request.param)
+    return str(request.param)
+
+
+class Compiled:
+    """A ruleset compiled under a guard, with what the compiler told."""
+
+    def __init__(self, path: Path, *feeds: FeedInput, guard: Guard = GUARD) -> None:
+        self.held: dict[str, GuardReport] = {}
+        self.records: dict[str, FeedRecord] = {}
+        self.header = compile_ruleset(
+            feeds, path, created=NOW, randomness=octets, guard=guard, held=self.held.__setitem__, judge=self._judge
+        )
+        ruleset = Ruleset.open(path)
+        self.entries = {
+            DomainName(key).text if key[0] < 0xF4 else key.hex(): {
+                (ruleset.catalogue.orders[claim.order_index].order.id, claim.scope) for claim in claims
+            }
+            for key, claims in ruleset.entries()
+        }
+        assert all(ruleset.claims(key) for key, _ in ruleset.entries())
+        assert all(bool(ruleset.claims(key_from_text(name))) == (name in self.entries) for name in POOL)
+        self.names = {record.order.id: record.names for record in ruleset.catalogue.orders}
+        assert self.header.entries == len(self.entries)
+        assert {record.name: record.names for record in ruleset.catalogue.feeds} == {
+            record.name: record.names for record in self.records.values()
+        }
+        ruleset.close()
+
+    def _judge(self, record: FeedRecord) -> None:
+        self.records[record.name] = record
+
+
+def signed(found: FeedInput) -> FeedInput:
+    return replace(found, signed=True)
+
+
+@pytest.mark.usefixtures("engine")
+def test_held_entries_are_in_no_file_and_in_no_count(tmp_path: Path) -> None:
+    found = Compiled(tmp_path / "r", feed("f", listing(order("o"), *POOL)))
+    assert set(found.entries) == {"www.ck", "y.x.c.example", "www.popular.com", "innocent.com", "deep.er.innocent.com"}
+    assert found.names == {"o": 5}
+    assert found.records["f"].names == 5
+    assert found.held["f"].counts == {
+        "top-level name": 3, "public suffix": 5, "protected": 1, "popular": 1,
+    }  # fmt: skip
+    assert found.header.max_labels == 4
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_longest_name_that_is_left_counts(tmp_path: Path) -> None:
+    found = Compiled(tmp_path / "r", feed("f", listing(order("o"), "innocent.com", "x.c.example")))
+    assert found.header.max_labels == 2
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_list_of_held_entries_alone_leaves_none(tmp_path: Path) -> None:
+    found = Compiled(tmp_path / "r", feed("f", listing(order("o"), "co.id", "com")))
+    assert (found.entries, found.header.names, found.names) == ({}, 0, {"o": 0})
+
+
+@pytest.mark.usefixtures("engine")
+def test_signed_orders_keep_their_entries_and_are_reported(tmp_path: Path) -> None:
+    found = Compiled(
+        tmp_path / "r",
+        signed(feed("ministry", listing(order("one"), "co.id", "innocent.com"), priority=1)),
+        feed("list", listing(order("two"), "co.id", "innocent.com")),
+        signed(feed("other", listing(order("three"), "bank.co.id"), priority=60)),
+    )
+    assert found.entries == {
+        "co.id": {("one", 3)}, "innocent.com": {("one", 3), ("two", 3)}, "bank.co.id": {("three", 3)},
+    }  # fmt: skip
+    assert found.names == {"one": 2, "two": 1, "three": 1}
+    assert (found.held["ministry"].held, found.held["ministry"].total) == (0, 1)
+    assert (found.held["list"].held, found.held["other"].held) == (1, 0)
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_entry_that_was_held_back_of_one_feed_may_come_from_a_later_one(tmp_path: Path) -> None:
+    found = Compiled(
+        tmp_path / "r",
+        feed("list", listing(order("one"), "co.id", "a.ck")),
+        feed("allow", listing(order("two", Action.ALLOW), "a.ck"), priority=60),
+        signed(feed("ministry", listing(order("three"), "co.id", "x.c.example"), priority=70)),
+    )
+    assert found.entries == {"a.ck": {("two", 3)}, "co.id": {("three", 3)}, "x.c.example": {("three", 3)}}
+    assert found.names == {"one": 0, "two": 1, "three": 2}
+    assert found.records["ministry"].names == 2
+
+
+@pytest.mark.usefixtures("engine")
+def test_orders_that_cover_only_the_name_itself_keep_a_suffix(tmp_path: Path) -> None:
+    exact = listing(order("exact"), "co.id", "bank.co.id", scope=Scope.EXACT)
+    found = Compiled(tmp_path / "r", feed("f", exact, listing(order("both"), "co.id")))
+    assert found.entries == {"co.id": {("exact", 1)}}
+    assert found.names == {"exact": 1, "both": 0}
+    assert found.records["f"].names == 1
+    assert found.held["f"].total == 2
+
+
+@pytest.mark.usefixtures("engine")
+def test_networks_are_no_names(tmp_path: Path) -> None:
+    found = Compiled(tmp_path / "r", feed("f", listing(order("o"), "8.0.0.0/8", "2600::/32", "co.id")))
+    assert len(found.entries) == 2
+    assert found.header.names == 0
+    assert found.header.ipv4_prefixes == 1 << 8
+
+
+@pytest.mark.usefixtures("engine")
+def test_without_a_guard_nothing_is_held_back(tmp_path: Path) -> None:
+    found = Compiled(tmp_path / "r", feed("f", listing(order("o"), *POOL)), guard=Guard())
+    assert set(found.entries) == set(POOL)
+    assert found.held == {"f": GuardReport()}
+
+
+@st.composite
+def feeds(draw: st.DrawFn) -> list[FeedInput]:
+    inputs = []
+    for number in range(draw(st.integers(1, 3))):
+        listings = [
+            listing(
+                order(f"o-{number}-{at}", draw(st.sampled_from([Action.SINKHOLE, Action.ALLOW]))),
+                *draw(st.lists(st.sampled_from([*POOL, "8.0.0.0/8"]), max_size=12)),
+                scope=draw(st.sampled_from([Scope.BOTH, Scope.EXACT, Scope.SUBDOMAINS])),
+            )
+            for at in range(draw(st.integers(1, 2)))
+        ]
+        inputs.append(replace(feed(f"f{number}", *listings, priority=number), signed=draw(st.booleans())))
+    return inputs
+
+
+@pytest.mark.skipif(len(ENGINES) == 1, reason="blockd was installed without its C part")
+@given(feeds())
+def test_both_builders_make_the_same_file_of_what_is_left(inputs: list[FeedInput]) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        results = []
+        for engine in ENGINES:
+            patch.setenv(ENGINE, engine)
+            found = Compiled(Path(folder) / engine, *inputs)
+            results.append(((Path(folder) / engine).read_bytes(), found.held))
+        assert results[0] == results[1]
+
+
+@given(feeds())
+def test_the_guard_says_the_same_of_one_entry_as_of_all(inputs: list[FeedInput]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = Compiled(Path(folder) / "r", *inputs)
+    expected: dict[str, set[tuple[str, int]]] = {}
+    for source in inputs:
+        merged: dict[bytes, dict[str, int]] = {}
+        for part in source.listings:
+            for key in part.keys:
+                scopes = merged.setdefault(key, {})
+                scopes[part.order.id] = scopes.get(part.order.id, 0) | part.scope
+        actions = {subject.id: subject.action for subject in source.orders}
+        for key, scopes in merged.items():
+            for identifier, scope in scopes.items():
+                is_name = key[0] < 0xF4
+                why = GUARD.reason(key, scope, actions[identifier]) if is_name else ""
+                if source.signed or not why:
+                    name = DomainName(key).text if is_name else key.hex()
+                    expected.setdefault(name, set()).add((identifier, scope))
+    assert found.entries == expected
+
+
+def keys(*names: str) -> Sequence[bytes]:
+    return [key_from_text(name) for name in names]
+
+
+@pytest.mark.usefixtures("engine")
+def test_only_claimed_names_can_be_changed() -> None:
+    built = new_builder(bytes(16), 1 << 20)
+    built.start(Joins(ClaimSets(), 0, Scope.BOTH, frozenset({0})))
+    network = Network.from_text("8.0.0.0/8").key
+    built.add_keys([*keys("a.example"), network])
+    assert built.places(keys("b.example", "a.example")) == [(key_from_text("a.example"), 0)]
+    for key in (key_from_text("b.example"), network, b"", bytes(300)):
+        with pytest.raises(ValueError, match="only a claimed name"):
+            built.put(key, UNCLAIMED)
+    built.put(key_from_text("a.example"), UNCLAIMED)
+    assert built.places(keys("a.example")) == []
+    with pytest.raises(ValueError, match="only a claimed name"):
+        built.put(key_from_text("a.example"), 0)
+
+
+@pytest.mark.usefixtures("engine")
+def test_children_are_given_once() -> None:
+    built = new_builder(bytes(16), 1 << 20)
+    built.start(Joins(ClaimSets(), 0, Scope.BOTH, frozenset({0})))
+    parents = frozenset([b"", *keys("ck", "c.example")])
+    built.add_keys(keys("a.ck", "ck", "b.a.ck", "x.example"))
+    assert built.below(parents) == keys("a.ck", "ck")
+    built.add_keys(keys("a.ck", "x.c.example", "y.x.c.example"))
+    assert built.below(parents) == keys("x.c.example")
+    many = keys(*(f"host-{number}.example" for number in range(3000)))
+    built.add_keys(many)
+    assert built.below(parents) == []
+    assert built.below(frozenset([key_from_text("example")])) == []

@@ -1,0 +1,40 @@
+"""Since when a name is listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blockd.names import key_from_text
+from blockd.ruleset import Versions
+from blockd.ruleset.versions.listing_history import Listed, Mention, listed_in
+from tests.ruleset.lists import NOW, compiled, feed, listing, order
+
+
+def kept(folder: Path, *names: list[str]) -> Versions:
+    """Give a folder with one version for each list of names, numbered from 4 on."""
+    for version, listed in enumerate(names, 4):
+        compiled(folder / f"{version:06}.ruleset", feed("f", listing(order("o"), *listed))).close()
+    return Versions(folder)
+
+
+def test_first_and_last_version_are_told_also_for_who_is_covered_by_a_parent(tmp_path: Path) -> None:
+    versions = kept(tmp_path, ["a.example"], ["a.example", "b.example"], ["b.example"], ["c.example"])
+    mentions = [Mention(version, NOW) for version in range(4, 8)]
+    for name, expected in {
+        "www.a.example": Listed(4, mentions[0], mentions[1], since_before=True),
+        "b.example": Listed(4, mentions[1], mentions[2]),
+        "c.example": Listed(4, mentions[3], mentions[3], until_now=True),
+        "d.example": Listed(4),
+        "example": Listed(4),
+    }.items():
+        assert listed_in(versions, key_from_text(name)) == expected
+
+
+def test_damaged_version_is_passed_over(tmp_path: Path) -> None:
+    versions = kept(tmp_path, ["a.example"], ["a.example"])
+    (tmp_path / "000003.ruleset").write_bytes(b"BLOCKDRS")
+    assert listed_in(versions, key_from_text("a.example")).kept == 2
+
+
+def test_nothing_kept_is_nothing_told(tmp_path: Path) -> None:
+    assert listed_in(Versions(tmp_path / "absent"), key_from_text("a.example")) == Listed(0)
