@@ -48,7 +48,7 @@ def amend(
     the disk.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
-    if not news or not all(kind_of(c.feed).can_amend(c) for c in news) or not is_native():
+    if not news or not all(kind_of(c.feed).can_amend(c.feed, c) for c in news) or not is_native():
         return None
     accepted = [replace(candidate, incoming=None) for candidate in candidates]
     with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -12,21 +11,12 @@ from blockd.feeds.amendment import Amending, Amendment
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import Validators
 from blockd.feeds.source import FeedSource
+from blockd.feeds.weakness import Weakness
 from blockd.formats.body import Progress
 from blockd.formats.find_line import Line
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import FeedInput
 from blockd.settings import Feed
-
-
-@dataclass(frozen=True, slots=True)
-class Weakness:
-    """What of a feed's config lets others change its content, or keeps it from being fetched at all (`is_fatal`)."""
-
-    sentence: str  # behind "feed NAME"
-    advice: str
-    is_fatal: bool = False
-
 
 FeedT = TypeVar("FeedT", bound=Feed)
 
@@ -39,7 +29,11 @@ class FeedKind(ABC, Generic[FeedT]):
 
     @abstractmethod
     def source(self, feed: FeedT, folder: Path, validators: Validators) -> FeedSource:
-        """Return the feed's source; `validators` are those of what lies accepted in `folder`."""
+        """Return the feed's source; `validators` are those of what lies accepted in `folder`.
+
+        Kinds import what fetches here, and not before: most commands fetch nothing, and HTTP and TUF take a tenth of a
+        second to import.
+        """
 
     @abstractmethod
     def read(
@@ -64,7 +58,7 @@ class FeedKind(ABC, Generic[FeedT]):
         """Return whether the first names come without reading all of the content."""
         return False
 
-    def can_amend(self, candidate: Candidate) -> bool:
+    def can_amend(self, feed: FeedT, candidate: Candidate) -> bool:
         """Return whether news of this kind can be worked into a ruleset in force at all."""
         return False
 

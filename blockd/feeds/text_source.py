@@ -10,20 +10,12 @@ from pathlib import Path
 from blockd.feeds.detached import ProvedFile, ProvedPage
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.file import FileSource
-from blockd.feeds.kind import Weakness
 from blockd.feeds.source import FeedSource
 from blockd.feeds.web import WebSource
 from blockd.settings import TextFeed
 
 SETTLING = 0.1  # seconds between two looks at a file that is still being written
 MAX_SETTLING = 10.0  # seconds to wait for it; the next poll takes it otherwise
-
-
-def text_weakness(feed: TextFeed) -> Weakness | None:
-    """Return what is weak about a list that comes by plain HTTP and is not signed."""
-    if feed.signature is not None or feed.url is None or not feed.url.startswith("http:"):
-        return None
-    return Weakness("comes by plain http: whoever is on the way can change the list", "Use https, or a signed feed.")
 
 
 class TextSource(FeedSource):

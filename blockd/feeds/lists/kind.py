@@ -8,9 +8,10 @@ from pathlib import Path
 from blockd.feeds.amendment import Amending, Amendment
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import ACCEPTED, Validators
-from blockd.feeds.kind import FeedKind, Weakness
+from blockd.feeds.kind import FeedKind
 from blockd.feeds.lists.amend import amend_list
-from blockd.feeds.text_source import TextSource, text_weakness
+from blockd.feeds.source import FeedSource
+from blockd.feeds.weakness import Weakness, text_weakness
 from blockd.formats.body import Progress
 from blockd.formats.find_line import Line, find_line
 from blockd.formats.rejects import RejectReport
@@ -24,8 +25,10 @@ class ListKind(FeedKind[ListFeed]):
 
     settings = ListFeed
 
-    def source(self, feed: ListFeed, folder: Path, validators: Validators) -> TextSource:
+    def source(self, feed: ListFeed, folder: Path, validators: Validators) -> FeedSource:
         """Return the list's file or URL."""
+        from blockd.feeds.text_source import TextSource  # not before it is needed: see FeedKind.source
+
         return TextSource(feed, folder, validators)
 
     def weakness(self, feed: ListFeed) -> Weakness | None:
@@ -56,10 +59,9 @@ class ListKind(FeedKind[ListFeed]):
         """Return what the format says."""
         return feed.form.is_streamed
 
-    def can_amend(self, candidate: Candidate) -> bool:
+    def can_amend(self, feed: ListFeed, candidate: Candidate) -> bool:
         """Return whether the format's versions can be compared line by line, and there is one to compare with."""
-        feed = candidate.feed
-        return isinstance(feed, ListFeed) and feed.form.has_line_changes and candidate.accepted is not None
+        return feed.form.has_line_changes and candidate.accepted is not None
 
     def amend(self, feed: ListFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
         """Amend the names that came or went."""

@@ -38,7 +38,7 @@ class OverridesKind(FeedKind[OverridesFeed]):
         """Return the overrides as orders."""
         return bundle_input(feed, content)
 
-    def can_amend(self, candidate: Candidate) -> bool:
+    def can_amend(self, feed: OverridesFeed, candidate: Candidate) -> bool:
         """Return True, as for signed orders."""
         return True
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from blockd.feeds.candidate import Content
 from blockd.feeds.fetched import Validators
-from blockd.feeds.kind import FeedKind, Weakness
-from blockd.feeds.text_source import TextSource, text_weakness
+from blockd.feeds.kind import FeedKind
+from blockd.feeds.source import FeedSource
+from blockd.feeds.weakness import Weakness, text_weakness
 from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.formats.body import Progress
 from blockd.formats.rejects import RejectReport
@@ -22,8 +23,10 @@ class RpzKind(FeedKind[RpzFeed]):
 
     settings = RpzFeed
 
-    def source(self, feed: RpzFeed, folder: Path, validators: Validators) -> TextSource:
+    def source(self, feed: RpzFeed, folder: Path, validators: Validators) -> FeedSource:
         """Return the zone's file or URL."""
+        from blockd.feeds.text_source import TextSource  # not before it is needed: see FeedKind.source
+
         return TextSource(feed, folder, validators)
 
     def weakness(self, feed: RpzFeed) -> Weakness | None:

@@ -15,7 +15,7 @@ from blockd.feeds.signed.amend import amend_signed
 from blockd.feeds.signed.bundle import read_bundle
 from blockd.feeds.signed.list_lines import StoredListNames
 from blockd.feeds.signed.list_texts import LISTS, text_path
-from blockd.feeds.signed.source import SignedSource
+from blockd.feeds.source import FeedSource
 from blockd.formats.body import Progress
 from blockd.formats.find_line import Line, find_in_names
 from blockd.formats.rejects import RejectReport
@@ -32,8 +32,10 @@ class SignedKind(FeedKind[SignedFeed]):
     settings = SignedFeed
     proves_itself = True  # and its digest is of the orders, not of the file
 
-    def source(self, feed: SignedFeed, folder: Path, validators: Validators) -> SignedSource:
+    def source(self, feed: SignedFeed, folder: Path, validators: Validators) -> FeedSource:
         """Return the repository."""
+        from blockd.feeds.signed.source import SignedSource  # not before it is needed: see FeedKind.source
+
         return SignedSource(feed, folder)
 
     def read(
@@ -47,7 +49,7 @@ class SignedKind(FeedKind[SignedFeed]):
         """Return the bundle's orders."""
         return bundle_input(feed, content)
 
-    def can_amend(self, candidate: Candidate) -> bool:
+    def can_amend(self, feed: SignedFeed, candidate: Candidate) -> bool:
         """Return True: even first news are, since orders are compared by their ids."""
         return True
 

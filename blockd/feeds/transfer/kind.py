@@ -8,11 +8,12 @@ from blockd.errors import FeedRefused
 from blockd.feeds.amendment import Amending, Amendment
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import Validators
-from blockd.feeds.kind import FeedKind, Weakness
+from blockd.feeds.kind import FeedKind
+from blockd.feeds.source import FeedSource
 from blockd.feeds.transfer.amend import amend_zone
 from blockd.feeds.transfer.content import open_zone
 from blockd.feeds.transfer.keys import read_key
-from blockd.feeds.transfer.source import TransferSource
+from blockd.feeds.weakness import Weakness
 from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.formats.body import Progress
 from blockd.formats.rejects import RejectReport
@@ -28,8 +29,10 @@ class TransferKind(FeedKind[TransferFeed]):
 
     settings = TransferFeed
 
-    def source(self, feed: TransferFeed, folder: Path, validators: Validators) -> TransferSource:
+    def source(self, feed: TransferFeed, folder: Path, validators: Validators) -> FeedSource:
         """Return the zone's primaries; what lies in `folder` may be built upon if it has a validator."""
+        from blockd.feeds.transfer.source import TransferSource  # not before it is needed: see FeedKind.source
+
         return TransferSource(feed, folder, known=validators != Validators())
 
     def weakness(self, feed: TransferFeed) -> Weakness | None:
@@ -58,7 +61,7 @@ class TransferKind(FeedKind[TransferFeed]):
         rules = read_transferred(content.path, rejects, zone=zone, override=override_of(feed))
         return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
 
-    def can_amend(self, candidate: Candidate) -> bool:
+    def can_amend(self, feed: TransferFeed, candidate: Candidate) -> bool:
         """Return whether there is a zone that differences may be of."""
         return candidate.accepted is not None
 
