@@ -5,7 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Errors only. Python compiles a module when it first imports it; to do so for all that is installed would take longer.
+# uv does in a second what takes pip many; where it cannot (for an index that only pip's configuration knows), pip does.
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps
+UV := $(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python
+INSTALL = $(UV) $(1) 2>/dev/null || $(PIP) $(1)
 BUILD := PYTHONPATH=packaging $(BIN)/python -m blockd_build
 
 # What the extensions are compiled from; packaging/blockd_build/sources.py knows which of them needs which.
@@ -73,7 +76,6 @@ release: $(VENV)/tools ## what a release consists of, in dist/: wheel, sdist, bi
 	@$(BUILD) release
 
 lock: $(VENV)/tools ## the newest versions that pyproject.toml allows, into requirements.lock
-	@$(PIP) '$(shell sed -n 's/^lock = \["\([^"]*\)".*/\1/p' pyproject.toml)'
 	@$(BUILD) lock
 
 # The environment, in steps that each leave a mark. A change of what is locked makes it anew.
@@ -87,13 +89,15 @@ $(VENV)/made: requirements.lock
 
 $(VENV)/tools: $(VENV)/made
 	@echo "Installing Cython and setuptools, which build the engine"
+	@$(BUILD) requirements tools >$@.txt
+	@$(PIP) --require-hashes --only-binary :all: -r $@.txt || echo "uv cannot be had: pip does its work, slowly"
 	@$(BUILD) requirements build >$@.txt
-	@$(PIP) --require-hashes -r $@.txt
+	@$(call INSTALL,--require-hashes -r $@.txt)
 	@touch $@
 
 $(VENV)/dependencies: $(VENV)/tools
 	@echo "Installing what blockd needs ($$(grep -c '^[a-z].*==' requirements.lock) packages with those of its tests)"
-	@$(PIP) --require-hashes -r requirements.lock
+	@$(call INSTALL,--require-hashes -r requirements.lock)
 	@touch $@
 
 $(VENV)/engine: $(VENV)/tools $(SOURCES)
@@ -101,7 +105,7 @@ $(VENV)/engine: $(VENV)/tools $(SOURCES)
 	@touch $@
 
 $(VENV)/linked: $(VENV)/dependencies pyproject.toml
-	@$(PIP) --no-build-isolation --editable .
+	@$(call INSTALL,--no-build-isolation --editable .)
 	@touch $@
 
 # Packages come over the network while the engine is compiled.
@@ -113,7 +117,7 @@ $(VENV)/installed: $(VENV)/made $(SOURCES) pyproject.toml
 $(VENV)/tested: $(VENV)/installed
 	@test -e $@ || echo "Installing what the tests need"
 	@test -e $@ || $(BUILD) requirements test >$@.txt
-	@test -e $@ || $(PIP) --require-hashes -r $@.txt
+	@test -e $@ || $(call INSTALL,--require-hashes -r $@.txt)
 	@touch $@
 
 clean: ## remove all that was made

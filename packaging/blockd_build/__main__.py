@@ -1,4 +1,4 @@
-"""The steps of the Makefile: `python -m blockd_build extensions|requirements EXTRA …|lock|wheel|release [--into FOLDER]`."""
+"""The steps of the Makefile: `python -m blockd_build extensions|requirements|lock|wheel|release`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from blockd_build import compiling, elf, lock
 ROOT = Path(__file__).parents[2]
 
 
-def _extensions(arguments: argparse.Namespace) -> None:
+def _extensions(_: argparse.Namespace) -> None:
     compiled, failed = compiling.build(ROOT)
     if failed and compiling.why_not() is None:  # the compiler works: it is a source that does not
         sys.exit(f"Not compiled: {', '.join(failed)}")
@@ -24,7 +24,7 @@ def _requirements(arguments: argparse.Namespace) -> None:
     sys.stdout.write(lock.select((ROOT / lock.NAME).read_text(encoding="utf-8"), arguments.extra))
 
 
-def _lock(arguments: argparse.Namespace) -> None:
+def _lock(_: argparse.Namespace) -> None:
     text = lock.make(ROOT)
     (ROOT / lock.NAME).write_text(text, encoding="utf-8")
     print(f"{lock.NAME}: {len(list(lock.parse(text)))} distributions")

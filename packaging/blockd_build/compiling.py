@@ -1,7 +1,7 @@
 """Compile the extension modules side by side, each only if something that it is made from has changed.
 
-What a module was made from is known by a digest over its sources, the compiler, its flags and Cython's version, which is
-kept beside the C code. Cython's own support code is compiled once, into a module that all others share, and not into
+What a module was made from is known by a digest over its sources, the compiler, its flags and Cython's version, which
+is kept beside the C code. Cython's own support code is compiled once, into a module that all others share, and not into
 each of them.
 """
 
@@ -90,9 +90,10 @@ def build(
     shared_flags: Sequence[str] = SHARED_FLAGS,
     report: Callable[[str], None] = say,
 ) -> tuple[list[str], list[str]]:
-    """Compile what is stale in the tree at `root`, in place; return the names of the modules that are there, and of those
-    that could not be compiled. What is left of modules that are gone, or could not be compiled, is removed.
-    """  # fmt: skip
+    """Compile in place what is stale in the tree at `root`; return the modules that are there, and those that are not.
+
+    The latter could not be compiled. What was there of them, and of modules that are gone, is removed.
+    """
     work = root / "build" / "extensions" / SUFFIX.strip(".").removesuffix(".so")
     found = modules(root)
     _remove_others(root, {SHARED, *(module.name for module in found)})
@@ -153,7 +154,7 @@ def _cython(*arguments: str) -> bool:
 
     sys.argv = ["cython", *arguments]
     try:
-        main(command_line=1)
+        main(command_line=1)  # type: ignore[no-untyped-call]
     except SystemExit as stop:
         return not stop.code
     return True

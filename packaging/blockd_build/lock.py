@@ -1,8 +1,8 @@
-"""The lock file, `requirements.lock`: one version of everything that blockd needs, with the digests of its files.
+"""The lock file, `requirements.lock`: one version of all that blockd needs, with its files' digests.
 
-pip installs from it what the daemon needs: `pip install --require-hashes -r requirements.lock`. What the tests need, and
-what builds blockd, is there too, under the markers `extra == 'test'` and `extra == 'build'`, which pip passes over;
-`select` leaves these markers away.
+pip installs from it what the daemon needs: `pip install --require-hashes -r requirements.lock`. What builds blockd,
+what its tests need and what makes the lock file are there too, under markers such as `extra == 'test'`, which pip
+passes over; `select` leaves these markers away.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ NAME = "requirements.lock"
 HEADER = """\
 # One version of everything that blockd needs, with the digests of its files; made by `make lock` from pyproject.toml.
 #   pip install --require-hashes -r requirements.lock   installs what the daemon needs
-# Lines with an extra are for those who build blockd ('build') and for its tests ('test'); pip passes over them.
+# Lines with an extra are for those who build blockd ('build'), for its tests ('test'), and for who makes this file
+# ('tools'); pip passes over them.
 """
+OPTIONAL = ("test", "tools")  # of pyproject.toml's optional dependencies, those that are locked
 _EXTRA = re.compile(r"extra == '(\w+)'")
+_HASH = re.compile(r"--hash=(sha256:[0-9a-f]+)")
+_VIA = re.compile(r"[A-Za-z0-9][\w.-]*")
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?: ; (?P<marker>[^\\]+?))?(?: \\)?$")
 
 
@@ -33,7 +37,7 @@ class Locked:
     name: str
     version: str
     marker: str  # on which systems it is needed; empty: on all
-    extras: tuple[str, ...]  # for which of `build` and `test` alone it is needed; empty: for the daemon
+    extras: tuple[str, ...]  # for which of `build`, `test` and `tools` alone it is needed; empty: for the daemon
     hashes: tuple[str, ...]  # `sha256:…` of each file of this version
     via: tuple[str, ...]  # the distributions that need it; `blockd` itself, or those that build it
 
@@ -67,7 +71,9 @@ def parse(text: str) -> Iterator[Locked]:
             version=pin["version"],
             marker=marker,
             extras=extras,
-            hashes=tuple(line.partition("=")[2].removesuffix(" \\") for line in lines[1:] if line.startswith("--hash=")),
+            hashes=tuple(
+                line.partition("=")[2].removesuffix(" \\") for line in lines[1:] if line.startswith("--hash=")
+            ),
             via=tuple(
                 dict.fromkeys(word.strip(",") for word in comments.replace("via", "", 1).split() if word[0].isalnum())
             ),
@@ -83,18 +89,18 @@ def make(root: Path) -> str:
     """Return a new lock file for the pyproject.toml at `root`, with the newest versions that it allows."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     daemon = list(parse(_resolve(root, ["pyproject.toml"], [])))
-    tests = list(parse(_resolve(root, ["pyproject.toml", "--extra", "test"], daemon)))
+    known = {locked.name: locked for locked in daemon}
+    extras: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         build = Path(folder, "build.in")
         build.write_text("\n".join(project["build-system"]["requires"]), encoding="utf-8")
-        builders = list(parse(_resolve(root, [str(build)], tests)))
-    extras: dict[str, list[str]] = {}
-    for extra, needed in (("build", builders), ("test", tests)):
-        for locked in needed:
-            extras.setdefault(locked.name, []).append(extra)
+        sources = {"build": [str(build)], **{extra: ["pyproject.toml", "--extra", extra] for extra in OPTIONAL}}
+        for extra, source in sources.items():
+            for locked in parse(_resolve(root, source, list(known.values()))):
+                extras.setdefault(locked.name, []).append(extra)
+                known[locked.name] = locked  # with a marker that is as wide as the one before, or wider
     for locked in daemon:
         extras[locked.name] = []
-    known = {locked.name: locked for locked in (*builders, *daemon, *tests)}  # the tests' markers include the daemon's
     return HEADER + "".join(
         Locked(
             each.name,
@@ -102,7 +108,7 @@ def make(root: Path) -> str:
             each.marker,
             tuple(extras[name]),
             each.hashes,
-            tuple("blockd" if via in ("blockd", "-r") else via for via in each.via),
+            each.via,
         ).text()
         for name, each in sorted(known.items())
     )
@@ -116,4 +122,5 @@ def _resolve(root: Path, arguments: list[str], known: list[Locked]) -> str:
         command += ["--no-header", "--no-emit-index-url", "--no-config", "--python-version", "3.11"]
         command += ["--constraints", constraints.name, *arguments]
         text = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return re.sub(r" \(pyproject\.toml\)|-c \S+|-r \S+build\.in", lambda m: "-r" if "build" in m[0] else "", text)
+    text = re.sub(r"-c \S+| \(pyproject\.toml\)", "", text)
+    return re.sub(r"-r \S+", "blockd", text)
