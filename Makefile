@@ -1,14 +1,38 @@
 # `make run` starts blockd on the sample signed list; `make test` is the whole gate. Both work from a fresh clone.
+# `make help` lists the rest.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check # errors only
+# Errors only. Python compiles a module when it first imports it; to do so for all that is installed would take longer.
+# uv does in a second what takes pip many; where it cannot (for an index that only pip's configuration knows), pip does.
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps
+UV := $(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python
+INSTALL = $(UV) $(1) 2>/dev/null || $(PIP) $(1)
+BUILD := PYTHONPATH=packaging $(BIN)/python -m blockd_build
 
-.PHONY: run test lint format readme bench fuzz clean
+# What the extensions are compiled from; packaging/blockd_build/sources.py knows which of them needs which.
+SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd') $(shell grep -rlE --include='*.py' '^\# cython:' blockd)
 
-run: $(VENV)/installed
+.DEFAULT_GOAL := run
+.PHONY: run help ext check test lint format readme bench fuzz wheel release lock clean
+
+run: $(VENV)/installed ## start blockd on the sample signed list, installed into .venv if it is not yet
 	@$(BIN)/blockd run --config config/blockd.yaml
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
+		printf '  make %-8s %s\n' "$$target" "$$does"; done
+
+ext: $(VENV)/tools ## compile those of the engine's modules that have changed
+	@$(BUILD) extensions
+	@touch $(VENV)/engine
+
+# Rooms whose tests start no process and wait for nothing: what is to be known while one works.
+QUICK := $(wildcard $(addprefix tests/,names orders metrics settings ruleset resolver))
+
+check: lint ## lint, types and the tests that start no process: within a minute
+	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK)
 
 # Of the daemon's tests, those whose outcome an engine can change: what it answers, and how it is swapped.
 TWIN_TESTS := tests/resolver tests/transports tests/ruleset tests/feeds \
@@ -19,52 +43,84 @@ TWIN_TESTS := tests/resolver tests/transports tests/ruleset tests/feeds \
 SIDE_BY_SIDE := nice -n 19 $(BIN)/pytest -n 3 --dist loadfile
 
 # Every test with the engine that was built, then what an engine can change with its twin in Python.
-test: lint
+test: lint ## the whole gate: lint, types, every test, with both engines
 	$(SIDE_BY_SIDE)
 	@! $(BIN)/python -c 'import blockd.resolver._engine' 2>/dev/null || { echo "Again, with the Python engine:"; \
 		BLOCKD_ENGINE=python $(SIDE_BY_SIDE) $(TWIN_TESTS); }
 
-lint: $(VENV)/tested
+lint: $(VENV)/tested ## lint, format and types alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint blockd tests/fuzz # it runs pycodestyle, which it looks for there
 	$(BIN)/mypy
 
-format: $(VENV)/tested
+format: $(VENV)/tested ## put the code into the form that lint asks for
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The tables of README.md that are made from the code.
-readme: $(VENV)/tested
+readme: $(VENV)/tested ## make the tables of README.md anew from the code
 	$(BIN)/python -m tests.readme_tables
 
-# blockd and the servers that it would replace, compared on this machine; more in tests/bench. With other arguments:
-# make bench BENCH="--names 10000000 --json figures.json"
-bench: $(VENV)/tested
+# More in tests/bench. With other arguments: make bench BENCH="--names 10000000 --json figures.json"
+bench: $(VENV)/tested ## compare blockd and the servers that it would replace, on this machine
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-# Millions of mutated packets against the native engine, with sanitizers; FUZZ has arguments, such as --seed 2.
-fuzz: $(VENV)/tested
+# FUZZ has arguments, such as --seed 2.
+fuzz: $(VENV)/tested ## millions of mutated packets against the native engine, with sanitizers
 	@$(BIN)/python -m tests.fuzz $(FUZZ)
 
-# An environment is complete when its mark is there; a change of pyproject.toml makes it anew, one of the engine's
-# sources builds the engine again.
-$(VENV)/made: pyproject.toml
+wheel: $(VENV)/tools ## a wheel for this Python on any Linux with a C library as old as its tag says, and an sdist, in dist/
+	@$(BUILD) wheel
+
+release: $(VENV)/tools ## what a release consists of, in dist/: wheel, sdist, bill of materials, digests; nothing is uploaded
+	@rm -rf dist
+	@$(BUILD) release
+
+lock: $(VENV)/tools ## the newest versions that pyproject.toml allows, into requirements.lock
+	@$(BUILD) lock
+
+# The environment, in steps that each leave a mark. A change of what is locked makes it anew.
+$(VENV)/made: requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "blockd needs Python 3.11 or later, and there is no $(PYTHON). Say which to use: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("blockd needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say which to use: make PYTHON=python3.12")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "blockd needs Python's venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@echo "Making an environment for $$($(PYTHON) --version) in $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/made $(wildcard blockd/*/*.pyx blockd/*/*.pxd)
-	@echo "Installing blockd, its engine and what it needs into $(VENV); this takes a minute or two ..."
-	@$(INSTALL) --editable .
+$(VENV)/tools: $(VENV)/made
+	@echo "Installing Cython and setuptools, which build the engine"
+	@$(BUILD) requirements tools >$@.txt
+	@$(PIP) --require-hashes --only-binary :all: -r $@.txt || echo "uv cannot be had: pip does its work, slowly"
+	@$(BUILD) requirements build >$@.txt
+	@$(call INSTALL,--require-hashes -r $@.txt)
 	@touch $@
 
-$(VENV)/tested: $(VENV)/made $(wildcard blockd/*/*.pyx blockd/*/*.pxd)
-	@echo "Installing blockd, its engine and what its tests need into $(VENV); this takes a minute or two ..."
-	@$(INSTALL) --editable '.[test]'
-	@touch $(VENV)/installed $@
+$(VENV)/dependencies: $(VENV)/tools
+	@echo "Installing what blockd needs ($$(grep -c '^[a-z].*==' requirements.lock) packages with those of its tests)"
+	@$(call INSTALL,--require-hashes -r requirements.lock)
+	@touch $@
 
-clean:
-	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis blockd/*/*.so blockd/*/*.c
+$(VENV)/engine: $(VENV)/tools $(SOURCES)
+	@$(BUILD) extensions
+	@touch $@
+
+$(VENV)/linked: $(VENV)/dependencies pyproject.toml
+	@$(call INSTALL,--no-build-isolation --editable .)
+	@touch $@
+
+# Packages come over the network while the engine is compiled.
+$(VENV)/installed: $(VENV)/made $(SOURCES) pyproject.toml
+	@$(MAKE) --no-print-directory -j 2 $(VENV)/dependencies $(VENV)/engine
+	@$(MAKE) --no-print-directory $(VENV)/linked
+	@touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	@test -e $@ || echo "Installing what the tests need"
+	@test -e $@ || $(BUILD) requirements test >$@.txt
+	@test -e $@ || $(call INSTALL,--require-hashes -r $@.txt)
+	@touch $@
+
+clean: ## remove all that was made
+	rm -rf $(VENV) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find blockd -name '*.so' -delete -o -name '*.c' -delete

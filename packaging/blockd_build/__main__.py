@@ -1,0 +1,75 @@
+"""The steps of the Makefile: `python -m blockd_build extensions|requirements|lock|wheel|release`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from blockd_build import compiling, elf, lock
+
+ROOT = Path(__file__).parents[2]
+
+
+def _extensions(_: argparse.Namespace) -> None:
+    compiled, failed = compiling.build(ROOT)
+    if failed and compiling.why_not() is None:  # the compiler works: it is a source that does not
+        sys.exit(f"Not compiled: {', '.join(failed)}")
+    if compiled:
+        print(f"The engine's {len(compiled)} modules are up to date")
+
+
+def _requirements(arguments: argparse.Namespace) -> None:
+    sys.stdout.write(lock.select((ROOT / lock.NAME).read_text(encoding="utf-8"), arguments.extra))
+
+
+def _lock(_: argparse.Namespace) -> None:
+    text = lock.make(ROOT)
+    (ROOT / lock.NAME).write_text(text, encoding="utf-8")
+    print(f"{lock.NAME}: {len(list(lock.parse(text)))} distributions")
+
+
+def _wheel(arguments: argparse.Namespace) -> list[Path]:
+    from blockd_build import release
+
+    # Setuptools tells every file that it copies. Only what matters is said: what is compiled, and what came of it.
+    sys.stdout.flush()
+    told = os.dup(1)
+    try:
+        made = release.distributions(ROOT, arguments.into)
+    except elf.NotPortable as error:
+        sys.exit(f"No wheel: {error}")
+    finally:
+        os.dup2(told, 1)
+    for path in made:
+        print(path)
+    return made
+
+
+def _release(arguments: argparse.Namespace) -> None:
+    from blockd_build import release
+
+    made = _wheel(arguments)
+    made.append(release.bill(ROOT, arguments.into))
+    made.append(release.digests(made))
+    for path in made[2:]:
+        print(path)
+
+
+def main() -> None:
+    """Do one step."""
+    parser = argparse.ArgumentParser(prog="blockd_build", description=__doc__)
+    steps = parser.add_subparsers(required=True)
+    for step in (_extensions, _requirements, _lock, _wheel, _release):
+        made = steps.add_parser(step.__name__.strip("_"))
+        made.set_defaults(step=step)
+        if step is _requirements:
+            made.add_argument("extra", nargs="+")
+        if step in (_wheel, _release):
+            made.add_argument("--into", type=Path, default=ROOT / "dist")
+    arguments = parser.parse_args()
+    arguments.step(arguments)
+
+
+main()

@@ -1,0 +1,48 @@
+"""Which systems compiled extensions run on, read from the files themselves: PEP 600's `manylinux_2_17_x86_64`."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+# The C library's parts. An extension that needs another library does not run wherever this one is.
+C_LIBRARY = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libgcc_s.so.1"}
+LOADER = re.compile(r"ld-linux.*\.so\.\d+")
+OLDEST = (2, 17)  # of PEP 599, which every installer knows; an older one would say no more
+
+_NEEDED = re.compile(r"\(NEEDED\)[^\[]*\[([^\]]+)\]")
+_VERSION = re.compile(r"Name: GLIBC_(\d+)\.(\d+)(?:\.\d+)?\b")
+_SEARCHED = re.compile(r"\((?:RPATH|RUNPATH)\)[^\[]*\[([^\]]+)\]")
+
+
+class NotPortable(Exception):
+    """An extension needs what other machines need not have."""
+
+
+def platform_tag(paths: Iterable[Path]) -> str:
+    """Return the tag of the oldest system that has every symbol that these extensions use.
+
+    Raises NotPortable if one uses other libraries than the C library's, or looks for them in a place of this machine.
+    """
+    newest = OLDEST
+    for path in paths:
+        listed = _readelf(path)
+        for library in _NEEDED.findall(listed):
+            if library not in C_LIBRARY and not LOADER.fullmatch(library):
+                raise NotPortable(f"{path.name} needs {library}")
+        for place in _SEARCHED.findall(listed):
+            raise NotPortable(f"{path.name} looks for libraries in {place}")
+        newest = max([newest, *((int(major), int(minor)) for major, minor in _VERSION.findall(listed))])
+    return f"manylinux_{newest[0]}_{newest[1]}_{platform.machine()}"
+
+
+def _readelf(path: Path) -> str:
+    program = shutil.which("readelf")
+    if program is None:
+        raise NotPortable("readelf is not on this machine (Debian: binutils)")
+    command = [program, "--wide", "--dynamic", "--version-info", str(path)]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
