@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from tests.docs.pages import ROOT
-from tests.docs.reference.markdown import document, table
+from tests.docs.reference.markdown import document, sentence, table
 
 _INSTANCE = "{{ $labels.instance }}: "
 _LABEL = re.compile(r"\{\{ \$labels\.(?P<label>\w+) \}\}")
@@ -35,4 +35,4 @@ def _rows() -> Iterator[tuple[str, str, str, str, str]]:
 
 def _shown(text: str) -> str:
     text = _LABEL.sub(lambda found: f"*{found['label']}*", text.removeprefix(_INSTANCE))
-    return _VALUE.sub("*value*", text)
+    return sentence(_VALUE.sub("*value*", text))
