@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check # errors only
 
-.PHONY: run test lint format readme bench fuzz clean
+.PHONY: run test lint format reference docs bench fuzz clean
 
 run: $(VENV)/installed
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -33,9 +33,14 @@ format: $(VENV)/tested
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The tables of README.md that are made from the code.
-readme: $(VENV)/tested
-	$(BIN)/python -m tests.readme_tables
+# The pages of docs/reference, which are made from the code.
+reference: $(VENV)/tested
+	$(BIN)/python -m tests.docs.reference
+
+# The manual as a site in build/site; a page outside of the navigation, or a link that leads nowhere, is an error.
+docs: $(VENV)/documented
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The manual is in build/site/index.html."
 
 # blockd and the servers that it would replace, compared on this machine; more in tests/bench. With other arguments:
 # make bench BENCH="--names 10000000 --json figures.json"
@@ -63,6 +68,10 @@ $(VENV)/installed: $(VENV)/made $(wildcard blockd/*/*.pyx blockd/*/*.pxd)
 $(VENV)/tested: $(VENV)/made $(wildcard blockd/*/*.pyx blockd/*/*.pxd)
 	@echo "Installing blockd, its engine and what its tests need into $(VENV); this takes a minute or two ..."
 	@$(INSTALL) --editable '.[test]'
+	@touch $(VENV)/installed $@
+
+$(VENV)/documented: $(VENV)/made
+	@$(INSTALL) --editable '.[docs]'
 	@touch $(VENV)/installed $@
 
 clean:

@@ -9,9 +9,9 @@ What a fenced block is for follows from its kind:
   file's name, such as `# prometheus.yml`, it is another program's file and only has to be YAML;
 * any other kind of `OTHER_KINDS` is an illustration.
 
-All commands of a page run in one folder, which is as a fresh clone is after `make run`. If they need the daemon, one runs
-there. A page that goes on from another begins with the comment `<!-- after: several-signers.md -->`; its commands run in
-the folder of the other page, after the commands of that.
+All commands of a page run in one folder, which is as a fresh clone is after `make run`. If they need the daemon, one
+runs there. A page that goes on from another begins with the comment `<!-- after: several-signers.md -->`; its commands
+run in the folder of the other page, after the commands of that.
 """
 
 from __future__ import annotations

@@ -40,10 +40,10 @@ def page() -> str:
             ("action", "answer", "where"),
             [(f"`{one}`", ANSWERS[one], "policy zones only" if one.is_zones else "everywhere") for one in Action],
         ),
-        "A name that leads to a listed name or address, by CNAME or otherwise, is answered as if it were listed itself.",
+        "A name that leads to a listed name or address, by CNAME or otherwise, is answered as if it were listed.",
         "## Extended DNS Errors",
-        "If the client sends EDNS, an answer that an order has changed carries an Extended DNS Error (RFC 8914) with the "
-        "order's id, the authority, and where to object. The code follows from the order's `mandate`:",
+        "If the client sends EDNS, an answer that an order has changed carries an Extended DNS Error (RFC 8914) with "
+        "the order's id, the authority, and where to object. The code follows from the order's `mandate`:",
         table(
             ("mandate", "the block is", "code"),
             [(f"`{one}`", MANDATES[one], CODES[answers._CODES[one]]) for one in Mandate],

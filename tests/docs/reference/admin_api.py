@@ -33,15 +33,15 @@ def page() -> str:
     """Return the page."""
     return document(
         "Admin API",
-        "The admin port (`listen.admin`, by default `127.0.0.1:9053`) answers HTTP. It has no password: whoever reaches "
-        "it may do all of this. Keep it on loopback, or behind a proxy that asks for a password.",
+        "The admin port (`listen.admin`, by default `127.0.0.1:9053`) answers HTTP. It has no password: whoever "
+        "reaches it may do all of this. Keep it on loopback, or behind a proxy that asks for a password.",
         """
-* A request must call the port by an address, by `localhost`, or by the host name in `listen.admin`; else it gets 403. So
-  does one whose `Origin` is another.
+* A request must call the port by an address, by `localhost`, or by the host name in `listen.admin`; else it gets 403.
+  So does one whose `Origin` is another.
 * A request that changes something is a POST with `Content-Type: application/json`; else it gets 415.
 * Answers are JSON, but `/` (HTML) and `/metrics` (the Prometheus text format). An error is `{"error": "one sentence"}`,
   with 400 if the request cannot be done. Nothing has changed then.
-""",
+"""
         f"* A body has at most {MAX_BODY:,} octets; else it gets 413.",
         "## Questions",
         table(("route", "what it answers", "query"), asyncio.run(_routes("GET"))),

@@ -24,7 +24,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def sentence(text: str) -> str:
     """Return a phrase as a sentence."""
     text = " ".join(text.split())
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+    start = text if text.startswith("blockd") else text[:1].upper() + text[1:]
+    return start + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def _cell(text: str) -> str:

@@ -15,8 +15,8 @@ def page() -> str:
     """Return the page."""
     return document(
         "Order document",
-        "An order is one document in YAML or JSON. `blockd authority order new --template` prints one with every field; "
-        "`blockd authority order schema` prints a JSON Schema for other programs. "
+        "An order is one document in YAML or JSON. `blockd authority order new --template` prints one with every "
+        "field; `blockd authority order schema` prints a JSON Schema for other programs. "
         "[Orders](../authority/orders.md) shows how to make one.",
         """
 The last column says whether the field must be there:
