@@ -10,8 +10,8 @@ What a fenced block is for follows from its kind:
 * any other kind of `OTHER_KINDS` is an illustration.
 
 All commands of a page run in one folder, which is as a fresh clone is after `make run`. If they need the daemon, one
-runs there. A page that goes on from another begins with the comment `<!-- after: several-signers.md -->`; its commands
-run in the folder of the other page, after the commands of that.
+runs there. A page that goes on from another has the comment `<!-- after: several-signers.md -->` below its title; its
+commands run in the folder of the other page, after the commands of that.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NEEDS_DAEMON = re.compile(
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>[\w-]*)[^`]*$")
 _HEADING = re.compile(r"^(?P<level>#{1,6}) +(?P<title>.+?) *$")
-_AFTER = re.compile(r"\A<!-- after: (?P<page>[\w./-]+\.md) -->\n")
+_AFTER = re.compile(r"\A# .+\n\n<!-- after: (?P<page>[\w./-]+\.md) -->\n")
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\((?P<target>[^()\s]+)\)")
 _CODE = re.compile(r"`[^`]*`")
 

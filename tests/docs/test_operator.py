@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.docs.pages import CONFIG, ROOT, Page, page, pages_with_commands
+from tests.docs.pages import CONFIG, Page, page, pages_with_commands
 from tests.docs.place import Places
 
 LISTS = page("docs/operator/lists-and-the-gate.md")
@@ -23,9 +23,3 @@ def test_lists_pass_with_the_config_that_the_page_gives(places: Places) -> None:
     told = place.run("blockd check --config config/own.yaml")
     assert "feed casino is good: 5 names, 1 lines rejected" in told
     assert "A start would enforce 6 names." in told
-
-
-def test_troubleshooting_names_every_alarm_or_leads_to_them() -> None:
-    troubles = page("docs/operator/troubleshooting.md").text + page("docs/operator/monitoring-and-alarms.md").text
-    assert "../reference/alarms.md" in troubles
-    assert (ROOT / "docs" / "reference" / "alarms.md").is_file()

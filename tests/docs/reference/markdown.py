@@ -12,7 +12,7 @@ _CODE = re.compile(r"(`[^`]+`)")
 
 def document(title: str, *parts: str) -> str:
     """Return a page of Markdown; its parts are paragraphs, headings and tables."""
-    return "\n\n".join((_NOTE, f"# {title}", *(part.strip("\n") for part in parts))) + "\n"
+    return "\n\n".join((f"# {title}", _NOTE, *(part.strip("\n") for part in parts))) + "\n"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -11,7 +11,7 @@ def page() -> str:
     return document(
         "Reasons of refusals",
         "If the new content of a feed is refused, what the feed gave before stays in force. The reason is one of "
-        "these. It is the label `reason` of `blockd_feed_refused_total`; `blockd status` and the log add a sentence with "
-        "the details.",
+        "these. It is the label `reason` of `blockd_feed_refused_total`. `blockd status` and the log add a sentence "
+        "with the details.",
         table(("reason", "what is wrong"), [(f"`{reason}`", meaning) for reason, meaning in REASONS.items()]),
     )
