@@ -30,12 +30,13 @@ GENERATED = DOCS / "reference"
 RUN, NOT_RUN_HERE, OUTPUT, CONFIG = "sh", "shell", "text", "yaml"
 OTHER_KINDS = {"c", "conf", "cython", "html", "ini", "json", "lua", "mermaid", "python"}
 
-# Of the shipped config and of `blockd authority serve`.
-PORTS = (8053, 8080, 8444, 9053, 8088)
+ADMIN_PORT = 9053
+SHIPPED_PORTS = (8053, 8080, 8444, ADMIN_PORT)  # of the shipped config
+PORTS = (*SHIPPED_PORTS, 8088)  # and of `blockd authority serve`
 # Verbs that ask the running daemon, or read what it keeps.
 _ASKING = "lookup|status|refresh|versions|diff|rollback|override|audit|doctor"
 _NEEDS_DAEMON = re.compile(
-    rf"\b(?:{'|'.join(str(port) for port in PORTS[:4])})\b|^blockd (?:{_ASKING})\b", re.MULTILINE
+    rf"\b(?:{'|'.join(str(port) for port in SHIPPED_PORTS)})\b|^blockd (?:{_ASKING})\b", re.MULTILINE
 )
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>[\w-]*)[^`]*$")

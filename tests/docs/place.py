@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import re
 import shutil
@@ -14,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import free_port
-from tests.docs.pages import PORTS, ROOT, Page
+from tests.daemon.harness import free_port, until
+from tests.docs.pages import ADMIN_PORT, PORTS, ROOT, Page
 from tests.docs.shown import missing
 
 START_TIME = 30.0  # seconds a daemon may take to say that it has started
@@ -68,6 +70,7 @@ class Place:
                 break
         watchdog.cancel()
         self.started = self._as_shipped("".join(lines))
+        until(self._is_ready, "the list is enforced", START_TIME)
 
     def stop(self) -> None:
         """Stop the daemon, if it was started; it must end well."""
@@ -100,6 +103,12 @@ class Place:
         assert done.returncode == 0, f"{commands}\nends with {done.returncode}:\n{done.stdout}{done.stderr}"
         assert not done.stderr, f"{commands}\ncomplains:\n{done.stderr}"
         return self._as_shipped(done.stdout)
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._ports[ADMIN_PORT], timeout=START_TIME)
+        with contextlib.closing(connection):
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
 
     @property
     def _errors(self) -> Path:
