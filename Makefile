@@ -39,7 +39,7 @@ reference: $(VENV)/tested
 
 # The manual as a site in build/site; a page outside of the navigation, or a link that leads nowhere, is an error.
 docs: $(VENV)/documented
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "The manual is in build/site/index.html."
 
 # blockd and the servers that it would replace, compared on this machine; more in tests/bench. With other arguments:
