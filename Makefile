@@ -15,7 +15,7 @@ BUILD := PYTHONPATH=packaging $(BIN)/python -m blockd_build
 SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd') $(shell grep -rlE --include='*.py' '^\# cython:' blockd)
 
 .DEFAULT_GOAL := run
-.PHONY: run help ext check test lint format readme bench fuzz wheel release lock clean
+.PHONY: run help ext check test lint format reference docs bench fuzz wheel release lock clean
 
 run: $(VENV)/installed ## start blockd on the sample signed list, installed into .venv if it is not yet
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -58,8 +58,12 @@ format: $(VENV)/tested ## put the code into the form that lint asks for
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-readme: $(VENV)/tested ## make the tables of README.md anew from the code
-	$(BIN)/python -m tests.readme_tables
+reference: $(VENV)/tested ## make the pages of docs/reference anew from the code
+	$(BIN)/python -m tests.docs.reference
+
+docs: $(VENV)/documented ## the manual as a site in build/site; a page outside of the navigation or a dead link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "The manual is in build/site/index.html."
 
 # More in tests/bench. With other arguments: make bench BENCH="--names 10000000 --json figures.json"
 bench: $(VENV)/tested ## compare blockd and the servers that it would replace, on this machine
@@ -119,6 +123,11 @@ $(VENV)/tested: $(VENV)/installed
 	@test -e $@ || echo "Installing what the tests need"
 	@test -e $@ || $(BUILD) requirements test >$@.txt
 	@test -e $@ || $(call INSTALL,--require-hashes -r $@.txt)
+	@touch $@
+
+$(VENV)/documented: $(VENV)/installed
+	@test -e $@ || echo "Installing what makes the manual"
+	@test -e $@ || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --editable '.[docs]'
 	@touch $@
 
 clean: ## remove all that was made

@@ -5,7 +5,7 @@ set -eu
 
 packages=(
     bind9-dnsutils # dig
-    curl           # the commands of README.md
+    curl           # the commands of README.md and docs/
     knot           # knotd, a real name server to forward to, and a primary to transfer from
     bind9          # named, a primary to transfer from
     dnsperf        # questions in the short benchmark

@@ -27,8 +27,8 @@ INSTALLED_CONFIG = "/etc/blockd/blockd.yaml"
 
 # All that may stand at the top, beside files whose names start with a dot.
 TOP_LEVEL = {
-    "blockd", "config", "docs", "tests", "pyproject.toml", "Dockerfile", "README.md", "Makefile", "LICENSE",
-    "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+    "blockd", "config", "docs", "packaging", "tests", "pyproject.toml", "Dockerfile", "README.md", "Makefile",
+    "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "mkdocs.yml", "requirements.lock",
 }  # fmt: skip
 # Addresses of package registries and paths of the machines that this was written on. A letter of each stands in
 # brackets, so that this file does not find itself.
@@ -75,7 +75,8 @@ def test_version_stands_in_one_place() -> None:
 def test_every_dependency_has_its_reason_beside_it() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     project = _project()["project"]
-    for requirement in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+    extras = project["optional-dependencies"]
+    for requirement in [*project["dependencies"], *extras["test"], *extras["docs"]]:
         assert re.search(rf'^ +"{re.escape(requirement)}", +# \w', text, re.MULTILINE), requirement
 
 

@@ -1,0 +1,88 @@
+"""docs/reference/admin-api.md: every route of the admin port, from the application itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from blockd.errors import CommandError
+from blockd.web.admin import MAX_BODY, Control, admin_app
+from tests.docs.reference.markdown import document, sentence, table
+
+_NONE = "none"
+_INDEX = "The list of what is here, for a browser"
+# What a query may hold; the application reads it, and names it nowhere.
+_QUERIES = {"/api/lookup": "`name`, the name; `trace`, if lines of lists and versions are wanted"}
+
+
+class _Refusing:
+    """A daemon that does nothing: only what the application itself says of a request is heard."""
+
+    def __getattr__(self, name: str) -> Any:
+        def refuse(*_: object) -> object:
+            raise CommandError(_NONE)
+
+        return refuse
+
+
+def page() -> str:
+    """Return the page."""
+    return document(
+        "Admin API",
+        "The admin port (`listen.admin`, by default `127.0.0.1:9053`) answers HTTP. It has no password: whoever "
+        "reaches it may do all of this. Keep it on loopback, or behind a proxy that asks for a password.",
+        """
+* A request must call the port by an address, by `localhost`, or by the host name in `listen.admin`; else it gets 403.
+  So does one whose `Origin` is another.
+* A request that changes something is a POST with `Content-Type: application/json`; else it gets 415.
+* Answers are JSON, but `/` (HTML) and `/metrics` (the Prometheus text format). An error is `{"error": "one sentence"}`,
+  with 400 if the request cannot be done. Nothing has changed then.
+"""
+        f"* A body has at most {MAX_BODY:,} octets; else it gets 413.",
+        "## Questions",
+        table(("route", "what it answers", "query"), asyncio.run(_routes("GET"))),
+        "`/healthz` and `/readyz` answer 200 if all is well, and 503 with the reason if not. As JSON that is "
+        '`{"ok": true, "reason": "…"}`, if the request accepts JSON; else a line of text.',
+        "## Commands",
+        table(("route", "what it does", "body"), asyncio.run(_routes("POST"))),
+        "`/api/hint` answers 202: nothing of the hint is believed, the feed is looked at soon.",
+    )
+
+
+async def _routes(method: str) -> list[tuple[str, str, str]]:
+    app = admin_app(cast(Control, _Refusing()))
+    async with TestClient(TestServer(app)) as client:
+        return [
+            (
+                f"`{method} {path}`",
+                sentence(_about(route.handler.__name__)),
+                _QUERIES.get(path, "") if method == "GET" else await _body(client, path),
+            )
+            for route in app.router.routes()
+            if route.method == method and (path := _path(route))
+        ]
+
+
+def _path(route: web.AbstractRoute) -> str:
+    assert route.resource is not None
+    return route.resource.canonical
+
+
+def _about(handler: str) -> str:
+    """Return what the daemon's method behind a handler says of itself."""
+    if handler == "index":
+        return _INDEX
+    return (getattr(Control, handler).__doc__ or "").partition(";")[0]
+
+
+async def _body(client: TestClient[web.Request, web.Application], path: str) -> str:
+    """Return what the application asks for if it is sent a body that no route takes."""
+    async with client.post(path, json=[]) as response:
+        asked: str = json.loads(await response.text())["error"]
+    if asked == _NONE:
+        return _NONE
+    return asked.removeprefix("The body is ").partition("; nothing was changed")[0].rstrip(".")

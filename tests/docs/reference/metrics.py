@@ -1,0 +1,34 @@
+"""docs/reference/metrics.md: every series of a scrape, from the collector."""
+
+from __future__ import annotations
+
+from blockd.feeds.reasons import REASONS
+from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, HitLabels, Sample
+from tests.docs.reference.markdown import document, table
+
+
+def page() -> str:
+    """Return the page."""
+    return document(
+        "Metrics",
+        "Prometheus scrapes `/metrics` at the admin port (`listen.admin`). A series exists from the start, at zero. "
+        "Labels come from the config and from lists; no label holds a domain name that was asked for, or a client.",
+        _series(),
+        "A histogram has the series `_bucket`, `_sum` and `_count`.",
+    )
+
+
+def _series() -> str:
+    sample = Sample(
+        version="1",
+        feeds={"feed": FeedSample(0.0, 0.0, {}, authorities={"authority": AuthoritySample(0.0)})},
+        hit_slots={HitLabels("feed", "platform", "order", "action"): 1},
+    )
+    rows = []
+    for family in Collector(Counters(1), list(REASONS), lambda: sample).collect():
+        first = next(iter(family.samples))
+        labels = ",".join(label for label in first.labels if label != "le")
+        name = family.name + ("_total" if family.type == "counter" else "")
+        shown = f"`{name}{{{labels}}}`" if labels else f"`{name}`"
+        rows.append((shown, family.type, family.documentation))
+    return table(("series", "type", "meaning"), rows)
