@@ -207,7 +207,7 @@ def _whole(candidate: Candidate) -> Candidate:
     A bundle says so itself when it is read, and its digest is of the orders and not of the file.
     """
     accepted = candidate.accepted
-    if candidate.incoming or accepted is None or isinstance(candidate.feed, SignedFeed):
+    if candidate.incoming or accepted is None or isinstance(candidate.feed, SignedFeed | OverridesFeed):
         return candidate
     try:
         with accepted.path.open("rb") as file:
