@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import shutil
 import subprocess
@@ -67,7 +68,11 @@ server:
     do-daemonize: no
     do-not-query-localhost: no
 """
-_UNBOUND_REPLACED = {"/etc/unbound": "{folder}", "127.0.0.1@53": "127.0.0.1@{port}", "192.0.2.1@53": "127.0.0.1@{upstream}"}
+_UNBOUND_REPLACED = {
+    "/etc/unbound": "{folder}",
+    "127.0.0.1@53": "127.0.0.1@{port}",
+    "192.0.2.1@53": "127.0.0.1@{upstream}",
+}
 _DNSDIST_REPLACED = {"127.0.0.1:53": "127.0.0.1:{port}", "192.0.2.1:53": "127.0.0.1:{upstream}"}
 PEERS = {
     "bind": Peer(
@@ -158,37 +163,36 @@ def titled(page: str, title: str) -> str:
     return text
 
 
-def compare_script() -> str:
-    """Return the commands of the index page that write compare.sh."""
-    (text,) = [fence.text for fence in fences("index.md") if fence.text.startswith("cat > compare.sh ")]
+def commands(page: str, start: str) -> str:
+    """Return the commands of a page that begin so."""
+    (text,) = [fence.text for fence in fences(page) if fence.text.startswith(start)]
     return text
 
 
 def shown_comparisons(page: str) -> list[str]:
     """Return what a page shows of each of its comparisons, in their order."""
     blocks = fences(page)
-    return [after.text for block, after in zip(blocks, blocks[1:], strict=False) if block.text == RUNNING]
+    return [after.text for block, after in itertools.pairwise(blocks) if block.text == RUNNING]
 
 
-def shown_feeds(page: str, number: int) -> dict[str, Any]:
+def shown_config(page: str, number: int) -> dict[str, Any]:
     """Return a config of blockd that a page shows."""
     told: dict[str, Any] = yaml.safe_load([fence.text for fence in fences(page) if fence.kind == "yaml"][number])
     return told
 
 
-def run(commands: str, folder: Path, stdin: str = "") -> str:
+def run(text: str, folder: Path) -> str:
     """Run commands of a page in a folder; return what they print."""
     done = subprocess.run(  # noqa: S603 - the pages' own commands
-        ["/bin/bash", "-euo", "pipefail", "-c", commands],
+        ["/bin/bash", "-euo", "pipefail", "-c", text],
         cwd=folder,
-        input=stdin,
         capture_output=True,
         text=True,
         timeout=COMMAND_TIME,
         check=False,
     )
-    assert done.returncode == 0, f"{commands}\nends with {done.returncode}:\n{done.stdout}{done.stderr}"
-    assert not done.stderr, f"{commands}\ncomplains:\n{done.stderr}"
+    assert done.returncode == 0, f"{text}\nends with {done.returncode}:\n{done.stdout}{done.stderr}"
+    assert not done.stderr, f"{text}\ncomplains:\n{done.stderr}"
     return done.stdout
 
 
@@ -207,7 +211,7 @@ def upstream() -> Iterator[UpstreamSimulator]:
 
 @contextlib.contextmanager
 def running(peer: Peer, folder: Path, **places: object) -> Iterator[int]:
-    """Run a page's server with the config shown until the end of the block; give its port."""
+    """Run a page's server with the config shown until the end of the block; yield its port."""
     if not shutil.which(peer.program):
         pytest.skip(f"{peer.program} is not installed (Debian: {peer.package})")
     port = free_port()
@@ -239,7 +243,7 @@ def running(peer: Peer, folder: Path, **places: object) -> Iterator[int]:
 
 def compared(folder: Path, old: int, new: int) -> str:
     """Run the comparison of the pages; return what it prints."""
-    run(compare_script(), folder)
+    run(commands("index.md", "cat > compare.sh "), folder)
     (folder / "questions").write_text(titled("index.md", "questions"), encoding="utf-8")
     return run(RUNNING.replace('-p 53"', f'-p {old}"').replace('-p 8053"', f'-p {new}"'), folder)
 
@@ -262,30 +266,40 @@ def test_answers_differ_as_the_page_says(
 ) -> None:
     peer = PEERS[which]
     (tmp_path / "rpz.zone").write_text(titled("index.md", "rpz.zone"), encoding="utf-8")
-    told = shown_feeds(peer.page, config)
+    told = shown_config(peer.page, config)
     daemon = Daemon(tmp_path, upstream=upstream.address)
     if which == "dnsdist-cdb":
         write_cdb(tmp_path, titled(peer.page, "blocked.txt"))
     with running(peer, tmp_path, upstream=upstream.port, blockd=daemon.dns_port) as port:
         if which == "unbound-zones":
-            (split,) = [fence.text for fence in fences(peer.page) if fence.text.startswith("for type in ")]
-            run(split, tmp_path)
-        for feed in told["feeds"]:
-            if feed["type"] == "rpz-transfer":
-                feed["primary"] = feed["primary"].replace(":53", f":{port}")
-                (tmp_path / "transfers.secret").write_text(re.findall(r'secret "(.*)"', titled("bind.md", "named.conf"))[0])
-                (tmp_path / "transfers.secret").chmod(0o600)
+            run(commands(peer.page, "for type in "), tmp_path)
+        if which == "bind":
+            take_key(tmp_path)
+            for feed in told["feeds"]:
+                if "primary" in feed:
+                    feed["primary"] = feed["primary"].replace(":53", f":{port}")
         daemon.settings |= told
         with daemon:
-            until(daemon.is_ready, "the list is enforced")
+            until(lambda: all(feed["names"] for feed in daemon.status()["feeds"]), "every list is compiled")
+            until(daemon.is_ready, "and enforced")
             assert compared(tmp_path, port, daemon.dns_port) == shown_comparisons(peer.page)[comparison]
+
+
+def take_key(folder: Path) -> None:
+    """Write the TSIG secret of the page on BIND where the page says."""
+    (secret,) = re.findall(r'secret "(.*)"', titled("bind.md", "named.conf"))
+    path = folder / "transfers.secret"
+    path.write_text(secret, encoding="ascii")
+    path.chmod(0o600)
 
 
 def write_cdb(folder: Path, names: str) -> None:
     """Write blocked.cdb with tinycdb: each key is a name as it is on the wire."""
     if not shutil.which("cdb"):
         pytest.skip("cdb is not installed (Debian: tinycdb)")
-    keys = [b"".join(bytes((len(label),)) + label.encode() for label in name.split(".")) + b"\0" for name in names.split()]
+    keys = [
+        b"".join(bytes((len(label),)) + label.encode() for label in name.split(".")) + b"\0" for name in names.split()
+    ]
     records = b"".join(b"+%d,1:%b->1\n" % (len(key), key) for key in keys)
     subprocess.run(["cdb", "-c", "blocked.cdb"], cwd=folder, input=records + b"\n", check=True, timeout=COMMAND_TIME)  # noqa: S607
 
@@ -293,6 +307,5 @@ def write_cdb(folder: Path, names: str) -> None:
 def test_names_come_out_of_a_cdb_file(tmp_path: Path) -> None:
     names = titled("dnsdist.md", "blocked.txt")
     write_cdb(tmp_path, names)
-    (dump,) = [fence.text for fence in fences("dnsdist.md") if fence.text.startswith("cdb -l ")]
-    run(dump, tmp_path)
+    run(commands("dnsdist.md", "cdb -l "), tmp_path)
     assert sorted((tmp_path / "from-cdb.txt").read_text().split()) == sorted(names.split())
