@@ -12,6 +12,10 @@ packages=(
     prometheus     # promtool, which checks the alert rules
     minisign       # signatures of lists
     softhsm2       # a token for keys of authorities
+    unbound        # what operators move over from, beside named above
+    dnsdist
+    pdns-recursor
+    tinycdb        # cdb, which makes dnsdist's database
 )
 
 missing=()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import Daemon, everywhere
+from tests.daemon.harness import Daemon, everywhere, until
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -62,6 +63,27 @@ def test_override_is_kept_over_a_restart_and_ended_by_hand(daemon: Daemon) -> No
     kinds = daemon.run_verb("audit", "--kind", "override", "--kind", "override-ended").stdout
     assert "why" in kinds
     assert "settled" in kinds
+
+
+def test_override_is_kept_when_all_is_compiled_anew(daemon: Daemon) -> None:
+    add(daemon, tomorrow())
+    daemon.stop()
+    shutil.rmtree(daemon.state_dir / "rulesets")
+    daemon.start()
+    until(daemon.is_ready, "the orders are enforced again")
+    assert daemon.ask("open-1.example").addresses == ["192.0.2.1"]
+    assert daemon.lookup("open-1.example")["verdict"] == "allow"
+
+
+def test_override_is_kept_when_a_list_beside_it_changes(daemon: Daemon) -> None:
+    add(daemon, tomorrow())
+    feed = daemon.folder / "hosts"
+    feed.write_text("0.0.0.0 other.example\n", encoding="ascii")
+    daemon.stop()
+    daemon.settings["feeds"] = [*daemon.settings["feeds"], {"name": "own", "type": "hosts", "path": str(feed)}]  # type: ignore[misc]
+    daemon.start()
+    until(lambda: daemon.ask("other.example").addresses == SINKHOLE, "the new feed is enforced")
+    assert daemon.ask("open-1.example").addresses == ["192.0.2.1"]
 
 
 def test_damaged_file_changes_nothing_and_is_told(daemon: Daemon) -> None:
