@@ -13,7 +13,7 @@ from blockd.cli.changes import LIMIT, changes, lines
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.cli.recent_traffic import RecentTraffic
-from blockd.daemon.rehearsal import Rehearsal, rehearse
+from blockd.daemon.dry_run import DryRun, dry_run
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.diff import Comparison
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             in_force = None if version is None else Ruleset.open(versions.ruleset(version), verify=False)
             catalogue = in_force.catalogue if in_force else None
-            found = rehearse(
+            found = dry_run(
                 settings, args.feeds, Path(folder), gate=gate_of(settings.gate), in_force=catalogue, progress=progress
             )
             told = _feeds(found, args.feeds or [feed.name for feed in settings.feeds])
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     return NO if found.refused or found.lost else DONE
 
 
-def _feeds(found: Rehearsal, names: list[str]) -> dict[str, Any]:
+def _feeds(found: DryRun, names: list[str]) -> dict[str, Any]:
     feeds: dict[str, dict[str, str]] = {}
     for name in dict.fromkeys([*names, *found.refused, *found.lost]):
         if name in found.refused:

@@ -9,7 +9,7 @@ from typing import Any
 
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
-from blockd.daemon.tracing import trace
+from blockd.daemon.provenance import with_provenance
 from blockd.errors import BadName, CommandError, RulesetError
 from blockd.orders import Action
 from blockd.ruleset import Ruleset, Versions
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         ruleset = Ruleset.open(versions.ruleset(version), verify=False)
         stale = stale_in(versions.states(version), len(ruleset.catalogue.orders))
         told = explain(at_time(version, ruleset, now, stale), args.name, now)
-        told = trace(told, args.name, settings.feeds, settings.state_dir, lines=not args.quick)
+        told = with_provenance(told, args.name, settings.feeds, settings.state_dir, lines=not args.quick)
     except RulesetError as error:
         raise CommandError(str(error)) from error
     except BadName as error:

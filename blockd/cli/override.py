@@ -11,7 +11,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.cli.parts import add_part
-from blockd.daemon.overriding import told_of
+from blockd.daemon.overrides import told_of
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.overrides import FILE, read_overrides
 from blockd.settings import load

@@ -12,20 +12,21 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.daemon.alarms import alarms
 from blockd.daemon.audit import Accounts, AuditLog
-from blockd.daemon.background import yield_to_workers
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
-from blockd.daemon.enforcing import Enforcing
+from blockd.daemon.child_process import yield_to_workers
+from blockd.daemon.contexts import ControlContext
 from blockd.daemon.expiry import Ends, Expiry, ended, next_end, orders_of
-from blockd.daemon.overriding import Overriding
+from blockd.daemon.managed_feed import configured
+from blockd.daemon.overrides import OverrideService
+from blockd.daemon.provenance import with_provenance
+from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.selftest import SelfTests
-from blockd.daemon.state import HitSlots
-from blockd.daemon.stating import Stating, statement_of
-from blockd.daemon.status import Fleet, sample, status
-from blockd.daemon.tracing import trace
-from blockd.daemon.tracked import configured
+from blockd.daemon.state_dir import HitSlots
+from blockd.daemon.statements import StatementService, statement_of
+from blockd.daemon.status import sample, status
 from blockd.daemon.updater import Updater
-from blockd.daemon.work import ControlWork
+from blockd.daemon.workers import Workers
 from blockd.feeds.overrides import FILE as OVERRIDES_FILE
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Transport
@@ -45,40 +46,40 @@ FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the s
 log = logging.getLogger(__name__)
 
 
-def run(work: ControlWork, channel: Channel) -> None:
+def run(context: ControlContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     yield_to_workers()
-    asyncio.run(ControlProcess(work, channel).run())
+    asyncio.run(ControlProcess(context, channel).run())
 
 
 class ControlProcess:
     """Implements what the admin port asks (`blockd.web.Control`)."""
 
-    def __init__(self, work: ControlWork, channel: Channel) -> None:
-        self._work = work
-        self._settings = work.settings
-        self._state = work.state
+    def __init__(self, context: ControlContext, channel: Channel) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._state = context.state
         self._channel = channel
-        self._row = work.counters.row(work.settings.workers)
-        self._slots = HitSlots.load(work.state.folder / "hit-slots.json")
-        self._fleet = Fleet(work.settings.workers, dict(work.workers), dict(work.enforcing))
-        self._tests = SelfTests(work.settings, work.probe)
+        self._row = context.counters.row(context.settings.workers)
+        self._slots = HitSlots.load(context.state.folder / "hit-slots.json")
+        self._workers = Workers(context.settings.workers, dict(context.workers), dict(context.enforcing))
+        self._tests = SelfTests(context.settings, context.probe)
         self._tracing = asyncio.Lock()  # so that nobody has many lists read at once
         self._started = time.time()
         self._expiry = Expiry()
         self._stop = asyncio.Event()
         self._refreshing: set[asyncio.Task[object]] = set()
         self._registry = CollectorRegistry()
-        settings, gate = work.settings, work.gate.gate()
-        own = OverridesFeed(path=work.state.folder / OVERRIDES_FILE)
+        settings, gate = context.settings, context.gate.gate()
+        own = OverridesFeed(path=context.state.folder / OVERRIDES_FILE)
         feeds = (*settings.feeds, own)
-        self._audit = AuditLog(work.state.folder)
+        self._audit = AuditLog(context.state.folder)
         self._accounts = Accounts(self._audit, feeds, time.time)
-        self._enforcing = Enforcing(
-            work.state,
+        self._switcher = RulesetSwitcher(
+            context.state,
             self._slots,
             channel,
-            self._fleet,
+            self._workers,
             feeds,
             settings.versions.keep,
             self._ends,
@@ -88,14 +89,14 @@ class ControlProcess:
         )
         self._updater = Updater(
             feeds,
-            work.state.feed_folder,
+            context.state.feed_folder,
             gate,
-            enforcement=self._enforcing,
-            compiled=work.state.folder / "compiled",
-            renewed=self._enforcing.flips.set,
+            enforcement=self._switcher,
+            compiled=context.state.folder / "compiled",
+            renewed=self._switcher.flips.set,
             accounts=self._accounts,
         )
-        self._overriding = Overriding(
+        self._overrides = OverrideService(
             own.path,
             settings.operator.name or UNNAMED_AUTHORITY,
             self._accounts,
@@ -103,7 +104,7 @@ class ControlProcess:
             time.time,
             gate.guard,
         )
-        self._stating = Stating(self._accounts, settings.operator.name, self._stated)
+        self._statements = StatementService(self._accounts, settings.operator.name, self._stated)
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -114,25 +115,25 @@ class ControlProcess:
         self._state.tidy()  # what the one before was writing when it died
         self._accounts.begin(
             engine=engine_name(),
-            config=self._work.config,
+            config=self._context.config,
             workers=self._settings.workers,
-            restarted=not self._work.announce,
+            restarted=not self._context.announce,
         )
-        self._stating.begin()
-        await self._enforcing.begin(self._work.version)
-        self._registry.register(Collector(self._work.counters, list(REASONS), self._sample))
+        self._statements.begin()
+        await self._switcher.begin(self._context.version)
+        self._registry.register(Collector(self._context.counters, list(REASONS), self._sample))
         serving = await self._serve()
         tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._keep_time())]
         tasks.append(asyncio.create_task(self._forget_traffic()))
-        tasks.append(asyncio.create_task(self._stating.state_forever(self._settings.audit.statement)))
-        if self._work.announce:
+        tasks.append(asyncio.create_task(self._statements.state_forever(self._settings.audit.statement)))
+        if self._context.announce:
             tasks.append(asyncio.create_task(self._announce()))
         stopped = asyncio.create_task(self._stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks[:2]], return_when=asyncio.FIRST_COMPLETED)
         for task in (*tasks, stopped):
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
-        await self._enforcing.close()
+        await self._switcher.close()
         await asyncio.to_thread(self._accounts.end)
         for server in serving:
             await server.close()
@@ -142,11 +143,11 @@ class ControlProcess:
     @property
     def _enforced(self) -> Enforced | None:
         """What is in force."""
-        return self._enforcing.enforced
+        return self._switcher.enforced
 
     def health(self) -> Condition:
         """Whether every worker lives."""
-        missing = self._fleet.missing()
+        missing = self._workers.missing()
         if missing:
             return Condition(False, f"workers {missing} are not running; they are being started again")
         return Condition(True, "every worker runs")
@@ -156,7 +157,7 @@ class ControlProcess:
         if self._enforced is None:
             done = "resolved without a policy" if self._settings.at_first_start == "serve" else "answered with SERVFAIL"
             return Condition(False, f"no list is enforced yet: names are {done}")
-        behind = self._fleet.behind(self._enforced.version)
+        behind = self._workers.behind(self._enforced.version)
         if behind:
             return Condition(False, f"workers {behind} do not enforce version {self._enforced.version} yet")
         return Condition(True, f"version {self._enforced.version} is enforced by every worker")
@@ -167,16 +168,16 @@ class ControlProcess:
 
     def status(self) -> dict[str, object]:
         """Feeds, versions, age, workers, engine."""
-        now, pin = time.time(), self._enforcing.pin
-        feeds, fleet, started = configured(self._updater.feeds), self._fleet, self._started
-        told = status(self._settings, self._enforced, feeds, fleet, pin=pin, started=started, now=now)
+        now, pin = time.time(), self._switcher.pin
+        feeds, workers, started = configured(self._updater.feeds), self._workers, self._started
+        told = status(self._settings, self._enforced, feeds, workers, pin=pin, started=started, now=now)
         up = alarms(
-            self._enforced, self._updater.feeds, fleet, self._tests, engine_name(),
+            self._enforced, self._updater.feeds, workers, self._tests, engine_name(),
             pin=pin, audit=self._audit.trouble, started=started, now=now,
         )  # fmt: skip
         more = {
             "self_test": self._tests.told(),
-            "overrides": self._overriding.told(),
+            "overrides": self._overrides.told(),
             "audit": {**self._audit.head.to_json(), "trouble": self._audit.trouble or None},
             "alarms": [alarm.to_json() for alarm in up],
         }
@@ -193,26 +194,26 @@ class ControlProcess:
 
     def traffic(self) -> dict[str, object]:
         """The sketch of recent traffic."""
-        return self._work.traffic.sketch().to_json()
+        return self._context.traffic.sketch().to_json()
 
     async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
         """Enforce a version kept, and hold it."""
-        await self._enforcing.roll_back(version, reason)
+        await self._switcher.roll_back(version, reason)
         return {"version": version, "pinned": version}
 
     async def release(self, reason: str = "", /) -> dict[str, object]:
         """Hold no version any more, and enforce what has waited."""
-        await self._enforcing.release(reason)
+        await self._switcher.release(reason)
         await self._updater.catch_up()
         return {"version": self._enforced.version if self._enforced else None, "pinned": None}
 
     async def override(self, kind: str, asked: Mapping[str, str], /) -> dict[str, object]:
         """Add or end a local override, and enforce that."""
-        return await (self._overriding.add(asked) if kind == "add" else self._overriding.end(asked))
+        return await (self._overrides.add(asked) if kind == "add" else self._overrides.end(asked))
 
     async def statement(self) -> dict[str, object]:
         """Sign a statement of what is enforced now."""
-        return await self._stating.state()
+        return await self._statements.state()
 
     def lookup(self, name: str, /) -> dict[str, object]:
         """Explain the verdict for a name."""
@@ -222,7 +223,7 @@ class ControlProcess:
         """Explain it, and read the lists and the versions kept, one reader at a time."""
         told = self.lookup(name)
         async with self._tracing:
-            return await asyncio.to_thread(trace, told, name, self._settings.feeds, self._state.folder)
+            return await asyncio.to_thread(with_provenance, told, name, self._settings.feeds, self._state.folder)
 
     async def _look_at_overrides(self) -> dict[str, object]:
         told = await self._updater.refresh([OVERRIDES])
@@ -230,7 +231,7 @@ class ControlProcess:
         return {**came, "version": self._enforced.version if self._enforced else None} if isinstance(came, dict) else {}
 
     def _stated(self) -> dict[str, object]:
-        return statement_of(self._enforced, self._updater.feeds, self._fleet, self._accounts, self._tests.told())
+        return statement_of(self._enforced, self._updater.feeds, self._workers, self._accounts, self._tests.told())
 
     def _hear(self) -> None:
         messages = self._channel.receive()
@@ -249,7 +250,7 @@ class ControlProcess:
         elif "notified" in message:
             self._updater.hint(str(message["notified"]))
         else:
-            self._fleet.heard(message)
+            self._workers.heard(message)
 
     async def _keep_time(self) -> None:
         """Flip the orders' states on the second, and at once where the clock was set."""
@@ -268,9 +269,9 @@ class ControlProcess:
                 states.close()
             changes = (next_flip(orders, now), next_end(self._updater.known(), now))
             at = min((change for change in changes if change is not None), default=None)
-            self._enforcing.flips.clear()
+            self._switcher.flips.clear()
             last = now
-            while not self._enforcing.flips.is_set() and last <= (now := time.time()) and (at is None or now < at):
+            while not self._switcher.flips.is_set() and last <= (now := time.time()) and (at is None or now < at):
                 last = now
                 if self._ends(now) != ends:
                     break
@@ -278,7 +279,7 @@ class ControlProcess:
                 wait = TICK if at is None else min(TICK, max(at - now, 0.001))
                 try:
                     async with asyncio.timeout(wait):
-                        await self._enforcing.flips.wait()
+                        await self._switcher.flips.wait()
                 except TimeoutError:
                     continue
 
@@ -288,10 +289,10 @@ class ControlProcess:
     async def _forget_traffic(self) -> None:
         while True:
             await asyncio.sleep(HALF_LIFE)
-            self._work.traffic.halve()
+            self._context.traffic.halve()
 
     async def _serve(self) -> list[Serving]:
-        operator, sockets = self._settings.operator, self._work.sockets
+        operator, sockets = self._settings.operator, self._context.sockets
         site = Site(
             operator=operator.name,
             verdict_of=lambda key: self._enforced.verdict(key) if self._enforced else NOT_LISTED,
@@ -313,14 +314,14 @@ class ControlProcess:
             self._row.hit(self._enforced.states.hit_slots[verdict.order_index], kind)
 
     def _sample(self) -> Sample:
-        enforcing = self._enforcing
+        switcher = self._switcher
         return sample(
             self._enforced,
             configured(self._updater.feeds),
             self._slots,
             self._accounts.times,
             AuditSample(bool(self._audit.trouble), self._audit.failures),
-            is_pinned=enforcing.pin is not None,
+            is_pinned=switcher.pin is not None,
             is_ready=self.readiness().is_ok,
             selftest_failures=self._tests.failures,
             now=time.time(),
@@ -332,7 +333,9 @@ class ControlProcess:
         while time.monotonic() < deadline:
             feeds = configured(self._updater.feeds).values()
             looked = all(feed.looked and not feed.state.incoming for feed in feeds) and not self._updater.is_busy
-            if looked or (self._work.version is not None and self.readiness().is_ok):
+            if looked or (self._context.version is not None and self.readiness().is_ok):
                 break
             await asyncio.sleep(0.02)
-        print("\n".join(banner(self._settings, self._work.config, self._enforced, self._updater.is_busy)), flush=True)
+        print(
+            "\n".join(banner(self._settings, self._context.config, self._enforced, self._updater.is_busy)), flush=True
+        )

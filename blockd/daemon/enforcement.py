@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from blockd.daemon.history import News
+from blockd.daemon.version_journal import News
 from blockd.ruleset import Ruleset
 
 

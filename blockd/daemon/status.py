@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from blockd import __version__
-from blockd.daemon.channel import Message
 from blockd.daemon.expiry import at_expiry_of, end_of, ends_of_roles
-from blockd.daemon.state import HitSlots
-from blockd.daemon.tracked import Tracked
+from blockd.daemon.managed_feed import ManagedFeed
+from blockd.daemon.ruleset_switcher import Pin
+from blockd.daemon.state_dir import HitSlots
+from blockd.daemon.workers import Workers
 from blockd.metrics import AuthoritySample, FeedSample, Sample
 from blockd.metrics.collector import AuditSample, Change, EnforcementTimes
 from blockd.orders import State
@@ -24,73 +23,11 @@ from blockd.settings import Settings
 Part = tuple[str, str]  # a feed's name and a role; the role is empty where the repository itself has signed
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """A version that an operator went back to, since when (seconds since the epoch, where that is known), and why."""
-
-    version: int
-    since: int | None = None
-    reason: str = ""
-
-
-@dataclass(slots=True)
-class Fleet:
-    """The workers, as their messages tell."""
-
-    size: int
-    pids: dict[int, int]  # by index, those that live
-    enforcing: dict[int, int] = field(default_factory=dict)  # version by index, 0 for none
-    _failure: str = ""
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def heard(self, message: Message) -> None:
-        """Take a message of the supervisor about a worker."""
-        if "died" in message:
-            self.pids.pop(message["died"], None)
-            self.enforcing.pop(message["died"], None)
-        elif "failed" in message:
-            self._failure = f"worker {message['worker']} cannot enforce version {message['failed']}: {message['why']}"
-        else:
-            self.pids[message["worker"]] = message["pid"]
-            self.enforcing[message["worker"]] = message["enforcing"]
-        self._changed.set()
-
-    def missing(self) -> list[int]:
-        """Give the indices of workers that do not run."""
-        return [index for index in range(self.size) if index not in self.pids]
-
-    def behind(self, version: int) -> list[int]:
-        """Give the indices of workers that do not enforce a version."""
-        return [index for index in range(self.size) if self.enforcing.get(index) != version]
-
-    def enforces(self, version: int) -> bool:
-        """Whether any worker enforces a version."""
-        return version in self.enforcing.values()
-
-    async def wait_for(self, version: int, seconds: float) -> str:
-        """Wait until every worker that lives enforces a version; give what went wrong, empty where nothing did.
-
-        One that has died enforces the newest version as soon as it is back: no order waits for it.
-        """
-        self._failure = ""
-        try:
-            async with asyncio.timeout(seconds):
-                while self._late(version) and not self._failure:
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            return f"workers {self._late(version)} did not take version {version} in {seconds:.0f} seconds"
-        return self._failure
-
-    def _late(self, version: int) -> list[int]:
-        return [index for index in self.behind(version) if index in self.pids]
-
-
 def status(
     settings: Settings,
     enforced: Enforced | None,
-    feeds: Mapping[str, Tracked],
-    fleet: Fleet,
+    feeds: Mapping[str, ManagedFeed],
+    workers: Workers,
     *,
     pin: Pin | None = None,
     started: float,
@@ -107,8 +44,8 @@ def status(
         "pinned": None,
         "feeds": [_feed(tracked, enforced, counted, now) for tracked in feeds.values()],
         "workers": [
-            {"index": index, "pid": fleet.pids.get(index), "enforcing": fleet.enforcing.get(index) or None}
-            for index in range(fleet.size)
+            {"index": index, "pid": workers.pids.get(index), "enforcing": workers.enforcing.get(index) or None}
+            for index in range(workers.size)
         ],
     }
     if pin is not None:
@@ -130,7 +67,7 @@ def status(
 
 def sample(
     enforced: Enforced | None,
-    feeds: Mapping[str, Tracked],
+    feeds: Mapping[str, ManagedFeed],
     slots: HitSlots,
     times: Mapping[Change, EnforcementTimes],
     audit: AuditSample,
@@ -193,7 +130,7 @@ def _of_feed(counted: Counter[Part], feed: str) -> int:
 
 
 def _feed(
-    tracked: Tracked, enforced: Enforced | None, counted: tuple[Counter[Part], Counter[Part]], now: float
+    tracked: ManagedFeed, enforced: Enforced | None, counted: tuple[Counter[Part], Counter[Part]], now: float
 ) -> dict[str, object]:
     feed = tracked.watch.feed
     records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
@@ -219,7 +156,9 @@ def _feed(
     }
 
 
-def _authorities(tracked: Tracked, counted: tuple[Counter[Part], Counter[Part]], now: float) -> list[dict[str, object]]:
+def _authorities(
+    tracked: ManagedFeed, counted: tuple[Counter[Part], Counter[Part]], now: float
+) -> list[dict[str, object]]:
     name, ends = tracked.watch.feed.name, ends_of_roles(tracked.state)
     orders, stale = counted
     return [
@@ -237,6 +176,6 @@ def _authorities(tracked: Tracked, counted: tuple[Counter[Part], Counter[Part]],
     ]
 
 
-def _held(tracked: Tracked) -> dict[str, object]:
+def _held(tracked: ManagedFeed) -> dict[str, object]:
     report = tracked.state.held or HeldReport()
     return {**report.to_json(), "sentence": report.sentence()}

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from blockd.daemon.audit import Accounts
-from blockd.daemon.compiling import Compiler, Job
+from blockd.daemon.compile_child import Compiler, Job
 from blockd.daemon.enforcement import Enforcement
 from blockd.daemon.feed_state import FeedState
-from blockd.daemon.history import News
-from blockd.daemon.tracked import Tracked, configured
+from blockd.daemon.managed_feed import ManagedFeed, configured
+from blockd.daemon.version_journal import News
 from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, examples, fingerprint
 from blockd.feeds.fetched import Fetched, Validators
@@ -49,13 +49,13 @@ class Updater:
     ) -> None:
         """`renewed` is called where the time of some feed's or authority's end has changed."""
         now = time.time()
-        self.feeds: dict[str, Tracked] = {}
+        self.feeds: dict[str, ManagedFeed] = {}
         for feed in feeds:
             folder = folder_of(feed.name)
             folder.mkdir(parents=True, exist_ok=True)
             state = FeedState.load(folder, now)
             state.sizes.start(gate.limits)
-            self.feeds[feed.name] = tracked = Tracked(Watch(feed, folder, state.validators), state)
+            self.feeds[feed.name] = tracked = ManagedFeed(Watch(feed, folder, state.validators), state)
             if state.expires is None:
                 tracked.renew()  # a zone's source knows it by itself
             tracked.save()
@@ -157,12 +157,12 @@ class Updater:
             known = ", ".join(configured(self.feeds)) or "none"
             raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {known}.")
 
-    async def _look_forever(self, tracked: Tracked) -> None:
+    async def _look_forever(self, tracked: ManagedFeed) -> None:
         while True:
             await self._look(tracked)
             await tracked.due()
 
-    async def _look(self, tracked: Tracked) -> None:
+    async def _look(self, tracked: ManagedFeed) -> None:
         async with tracked.looking:
             try:
                 fetched = await tracked.watch.look()
@@ -176,7 +176,7 @@ class Updater:
                 self._looked_at(tracked, fetched)
             tracked.looked = True
 
-    def _looked_at(self, tracked: Tracked, fetched: Fetched | None) -> None:
+    def _looked_at(self, tracked: ManagedFeed, fetched: Fetched | None) -> None:
         """Offer what is new to the compiler; note a look that found what is accepted."""
         state = tracked.state
         tracked.tell_authorities()
@@ -293,7 +293,7 @@ class Updater:
             for sentence in built.rejects[name].warnings if name in built.rejects else ():
                 log.warning("Feed %s is taken: %s", name, sentence)
 
-    def _renew(self, feeds: Sequence[Tracked]) -> bool:
+    def _renew(self, feeds: Sequence[ManagedFeed]) -> bool:
         """Let feeds end as was seen last; whether that is another time for any. The caller saves them."""
         renewed = [tracked for tracked in feeds if tracked.renew()]
         if renewed:
@@ -326,7 +326,7 @@ class Updater:
                 log.info("Feed %s has something new. It waits: an operator has pinned the version in force.", name)
             tracked.held = fetched.digest
 
-    def _fetch_anew(self, tracked: Tracked) -> None:
+    def _fetch_anew(self, tracked: ManagedFeed) -> None:
         """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""
         feed = tracked.watch.feed
         log.error(
@@ -336,7 +336,7 @@ class Updater:
         tracked.state.validators = Validators()
         tracked.watch = Watch(feed, tracked.state.folder, Validators())
 
-    def _refused(self, tracked: Tracked, refused: FeedRefused, before: str) -> str:
+    def _refused(self, tracked: ManagedFeed, refused: FeedRefused, before: str) -> str:
         """Count a refusal, log it where it is not the one `before`, and give its sentence."""
         tracked.refused[refused.reason] += 1
         sentence = str(refused)
@@ -346,5 +346,5 @@ class Updater:
             self._accounts.refused(tracked.watch.feed.name, refused.reason, sentence)
         return sentence
 
-    def _candidate(self, tracked: Tracked, fetched: Fetched | None) -> Candidate:
+    def _candidate(self, tracked: ManagedFeed, fetched: Fetched | None) -> Candidate:
         return tracked.state.candidate(tracked.watch.feed, fetched, time.time())

@@ -19,7 +19,7 @@ from blockd.daemon.audit.evidence import ORDERS
 from blockd.daemon.audit.log import AuditLog, read_alive
 from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.daemon.audit.turns import GONE, Turn, turns_of_dates, turns_of_version
-from blockd.daemon.history import News
+from blockd.daemon.version_journal import News
 from blockd.feeds.fetched import Fetched
 from blockd.metrics.collector import Change, EnforcementTimes
 from blockd.orders.document import time_text

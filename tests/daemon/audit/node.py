@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from blockd.daemon.audit import Accounts, AuditLog
-from blockd.daemon.history import News
+from blockd.daemon.version_journal import News
 from blockd.feeds.build import Candidate, Content, build
 from blockd.feeds.bundle import SignedVersion, write_bundle
 from blockd.feeds.fetched import Fetched

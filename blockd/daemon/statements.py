@@ -12,8 +12,8 @@ from blockd import __version__
 from blockd.daemon.audit import Accounts
 from blockd.daemon.audit.statement import keep_statement, kept_statements, node_key, sign_statement
 from blockd.daemon.expiry import end_of
-from blockd.daemon.status import Fleet
-from blockd.daemon.tracked import Tracked
+from blockd.daemon.managed_feed import ManagedFeed
+from blockd.daemon.workers import Workers
 from blockd.errors import AuditError, CommandError
 from blockd.orders import State
 from blockd.orders.document import time_text
@@ -27,7 +27,7 @@ AGAIN = 3600.0  # seconds after which one that failed is tried again
 log = logging.getLogger(__name__)
 
 
-class Stating:
+class StatementService:
     """Makes the statements of one node, called `node`, and keeps them with `accounts`."""
 
     def __init__(self, accounts: Accounts, node: str, tell: Callable[[], Mapping[str, Any]]) -> None:
@@ -90,8 +90,8 @@ class Stating:
 
 def statement_of(
     enforced: Enforced | None,
-    feeds: Mapping[str, Tracked],
-    fleet: Fleet,
+    feeds: Mapping[str, ManagedFeed],
+    workers: Workers,
     accounts: Accounts,
     self_test: Mapping[str, object] | None,
 ) -> dict[str, Any]:
@@ -125,6 +125,8 @@ def statement_of(
             for record, state in zip(catalogue.orders if catalogue else (), states, strict=True)
             if State(state) is State.IN_FORCE
         ],
-        "workers": [{"index": index, "enforces": fleet.enforcing.get(index) or None} for index in range(fleet.size)],
+        "workers": [
+            {"index": index, "enforces": workers.enforcing.get(index) or None} for index in range(workers.size)
+        ],
         "self_test": self_test,
     }

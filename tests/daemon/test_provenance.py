@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon import tracing
-from blockd.daemon.tracing import trace
+from blockd.daemon import provenance
+from blockd.daemon.provenance import with_provenance
 from blockd.feeds.bundle import SignedVersion, write_bundle
 from blockd.orders import ListStep, NameList, Order, OrderDocument
 from blockd.orders.document import order_to_json
@@ -41,7 +41,7 @@ def state(tmp_path: Path) -> Path:
 def line(state: Path, identifier: str, entry: str, *, lines: bool = True) -> object:
     """Give the line that is told of a claim of the order `identifier`."""
     claim = {"feed": "ministry", "entry": entry, "order": order_to_json(order(identifier))}
-    claims = trace({"claims": [claim]}, "www.b.example", [FEED], state, lines=lines)["claims"]
+    claims = with_provenance({"claims": [claim]}, "www.b.example", [FEED], state, lines=lines)["claims"]
     assert isinstance(claims, list)
     return claims[0]["line"]
 
@@ -57,7 +57,7 @@ def test_nothing_is_told_where_there_is_nothing_to_tell(state: Path, monkeypatch
     assert line(state, "four", "b.example") is None
     assert line(state, "two", "192.0.2.0/24") is None
     assert line(state, "two", "b.example", lines=False) is None
-    monkeypatch.setattr(tracing, "MAX_BUNDLE", 10)
+    monkeypatch.setattr(provenance, "MAX_BUNDLE", 10)
     assert line(state, "two", "b.example") is None
 
 

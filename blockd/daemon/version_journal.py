@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from blockd.daemon.comparing import compared
+from blockd.daemon.diff_child import compared
 from blockd.errors import RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Versions
@@ -41,7 +41,7 @@ class News:
     changes: Changes | None = None  # from the version before, where that is known
 
 
-class History:
+class VersionJournal:
     """Writes the records of `versions`; a record that cannot be written costs a log line and nothing else."""
 
     def __init__(self, versions: Versions, feeds: Sequence[AnyFeed]) -> None:

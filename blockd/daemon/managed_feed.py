@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Tracked:
+class ManagedFeed:
     """One feed while the daemon runs."""
 
     watch: Watch
@@ -113,6 +113,6 @@ class Tracked:
             log.warning("Feed %s: %s.", self.watch.feed.name, report.sentence())
 
 
-def configured(feeds: Mapping[str, Tracked]) -> dict[str, Tracked]:
+def configured(feeds: Mapping[str, ManagedFeed]) -> dict[str, ManagedFeed]:
     """Give the feeds of the config, without blockd's own."""
     return {name: tracked for name, tracked in feeds.items() if not isinstance(tracked.watch.feed, OverridesFeed)}

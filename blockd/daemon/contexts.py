@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from blockd.daemon.gate_file import GateFile
+from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.sockets import Sockets
-from blockd.daemon.state import State
+from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import Probe
 from blockd.settings import Settings, Upstream
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerWork:
+class WorkerContext:
     """What a resolver worker is given."""
 
     index: int
@@ -22,7 +22,7 @@ class WorkerWork:
     settings: Settings
     upstreams: tuple[Upstream, ...]
     sockets: Sockets
-    state: State
+    state: StateDir
     counters: Counters
     traffic: Traffic
     version: int | None  # to enforce from the first answer on
@@ -30,14 +30,14 @@ class WorkerWork:
 
 
 @dataclass(frozen=True, slots=True)
-class ControlWork:
+class ControlContext:
     """What the control process is given."""
 
     settings: Settings
     config: Path
-    gate: GateFile
+    gate: SharedGate
     sockets: Sockets
-    state: State
+    state: StateDir
     counters: Counters
     traffic: Traffic
     version: int | None

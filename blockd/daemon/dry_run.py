@@ -1,6 +1,6 @@
 """What a refresh would bring: fetched and compiled as the daemon does it, in a folder that is thrown away.
 
-The state folder is read and never written, so that a rehearsal may run beside the daemon, or without one.
+The state folder is read and never written, so that a found may run beside the daemon, or without one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to kn
 
 
 @dataclass(slots=True)
-class Rehearsal:
+class DryRun:
     """What came of it: the compiled file, None where nothing could be compiled."""
 
     compiled: Path | None = None
@@ -36,7 +36,7 @@ class Rehearsal:
     lost: set[str] = field(default_factory=set)  # feeds whose content can no longer be read
 
 
-def rehearse(
+def dry_run(
     settings: Settings,
     names: Sequence[str],
     folder: Path,
@@ -44,7 +44,7 @@ def rehearse(
     gate: Gate,
     in_force: Catalogue | None,
     progress: Progress,
-) -> Rehearsal:
+) -> DryRun:
     """Fetch the feeds named, all where none is, and compile the whole in `folder`.
 
     Raises CommandError for a feed that is not configured.
@@ -56,11 +56,11 @@ def rehearse(
     now = time.time()
     states = {feed.name: FeedState.load(settings.state_dir / "feeds" / feed.name, now) for feed in settings.feeds}
     chosen = [feed for feed in settings.feeds if not names or feed.name in names]
-    rehearsal = Rehearsal()
+    found = DryRun()
     fetched: dict[str, Fetched] = {}
     for feed, result in zip(chosen, asyncio.run(_looked(chosen, states, folder)), strict=True):
         if isinstance(result, FeedRefused):
-            rehearsal.refused[feed.name] = result
+            found.refused[feed.name] = result
         elif result is not None and result.digest != states[feed.name].accepted_digest:
             fetched[feed.name] = result
     candidates = [states[feed.name].candidate(feed, fetched.get(feed.name), now) for feed in settings.feeds]
@@ -74,10 +74,10 @@ def rehearse(
         randomness=os.urandom,
         progress=progress,
     )
-    rehearsal.refused |= built.refused
-    rehearsal.lost, rehearsal.new, rehearsal.made_from = built.lost, built.taken, built.made_from
-    rehearsal.compiled = compiled if built.header else None
-    return rehearsal
+    found.refused |= built.refused
+    found.lost, found.new, found.made_from = built.lost, built.taken, built.made_from
+    found.compiled = compiled if built.header else None
+    return found
 
 
 async def _looked(

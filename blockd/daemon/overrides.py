@@ -15,7 +15,7 @@ from blockd.orders.document import time_from_text, time_text
 from blockd.ruleset.guard import Guard
 
 
-class Overriding:
+class OverrideService:
     """The overrides in the file at `path`; `enforce` looks at it and gives what came of that, as a refresh does."""
 
     def __init__(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from blockd.daemon.background import end, end_with_parent, give, start
+from blockd.daemon.child_process import end, end_with_parent, give, start
 from blockd.errors import BlockdError, RulesetError
 from blockd.feeds.amend import amend
 from blockd.feeds.build import Built, Candidate, build

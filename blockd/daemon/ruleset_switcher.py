@@ -10,14 +10,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from blockd.daemon.audit import Accounts
 from blockd.daemon.channel import Channel
 from blockd.daemon.expiry import Ends
-from blockd.daemon.history import History, News
 from blockd.daemon.selftest import SelfTests
-from blockd.daemon.state import HitSlots, State
-from blockd.daemon.status import Fleet, Pin
+from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.version_journal import News, VersionJournal
+from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Ruleset
@@ -28,18 +29,27 @@ SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version
 log = logging.getLogger(__name__)
 
 
-class Enforcing:
-    """What the workers of `fleet` enforce, told over `channel`. `flips` is set where other dates are to be waited for.
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A version that an operator went back to, since when (seconds since the epoch, where that is known), and why."""
+
+    version: int
+    since: int | None = None
+    reason: str = ""
+
+
+class RulesetSwitcher:
+    """What `workers` enforce, told over `channel`. `flips` is set where other dates are to be waited for.
 
     Implements what the updater asks (`blockd.daemon.enforcement.Enforcement`).
     """
 
     def __init__(
         self,
-        state: State,
+        state: StateDir,
         slots: HitSlots,
         channel: Channel,
-        fleet: Fleet,
+        workers: Workers,
         feeds: Sequence[AnyFeed],
         keep: int,
         ends: Callable[[float], Ends],
@@ -57,13 +67,13 @@ class Enforcing:
         self._versions = state.versions
         self._slots = slots
         self._channel = channel
-        self._fleet = fleet
+        self._workers = workers
         self._keep = keep
         self._ends = ends
         self._tests = tests
         self._examples = examples
         self._accounts = accounts
-        self._history = History(state.versions, feeds)
+        self._journal = VersionJournal(state.versions, feeds)
         self._swapping = asyncio.Lock()
         self._pinned = state.versions.pinned()
         self._pin = Pin(self._pinned) if self._pinned is not None else None
@@ -89,7 +99,7 @@ class Enforcing:
             self.enforced = self._state.open(version)
             if self._versions.current() != version:  # the one before ended between swap and mark
                 self._versions.make_current(version)
-            await self._history.enforced(self.enforced, None)
+            await self._journal.enforced(self.enforced, None)
             self._accounts.enforced(self.enforced, None, None, "start", "", time.time())
         if self._pinned is None:
             return
@@ -119,11 +129,11 @@ class Enforcing:
             try:
                 await self._swap(await self._prepared(version, verify=False), news)
             except (RulesetError, OSError) as error:
-                if before is not None or not self._fleet.enforces(version):  # else it is better than nothing
+                if before is not None or not self._workers.enforces(version):  # else it is better than nothing
                     self._versions.drop(version)
                 raise RulesetError(str(error)) from error
             assert self.enforced is not None  # noqa: S101 - the swap went well
-            await self._history.enforced(self.enforced, before, news)
+            await self._journal.enforced(self.enforced, before, news)
             self._versions.prune(self._keep)
             return True
 
@@ -157,7 +167,7 @@ class Enforcing:
 
     async def close(self) -> None:
         """End what still works beside."""
-        await self._history.close()
+        await self._journal.close()
 
     async def _go_back(self, version: int, reason: str) -> None:
         pinned, before = self._pinned, self.enforced.version if self.enforced else None
@@ -170,7 +180,7 @@ class Enforcing:
                 self._pin_to(pinned)
                 raise
         assert self.enforced is not None  # noqa: S101 - the swap went well
-        await self._history.enforced(self.enforced, before, rollback=True, reason=reason)
+        await self._journal.enforced(self.enforced, before, rollback=True, reason=reason)
         self._accounts.rolled_back(version, reason)
         await self._tell_pin()
         log.warning(
@@ -190,14 +200,14 @@ class Enforcing:
             log.warning("Version %d has what is to be enforced, and cannot be used: %s.", version, error)
             return False
         await self._swap(prepared, how="recall")
-        await self._history.enforced(prepared, before)
+        await self._journal.enforced(prepared, before)
         return True
 
     async def _swap(self, enforced: Enforced, news: News | None = None, *, how: str = "news", reason: str = "") -> None:
         """Have every worker enforce a version; raises RulesetError, and then they enforce the one before again."""
         version, before = enforced.version, self.enforced
         self._channel.send({"enforce": version})
-        failure = await self._fleet.wait_for(version, SWAP_TIME)
+        failure = await self._workers.wait_for(version, SWAP_TIME)
         swapped = time.time()
         if not failure:
             self.enforced = enforced  # at once: the block page and the lookup must say what the workers say
@@ -228,7 +238,7 @@ class Enforcing:
     async def _test(self, enforced: Enforced, before: Enforced | None, news: News | None) -> str:
         """Have every worker asked; give what is wrong and there is a version to go back to for, else nothing."""
         taken = news.taken if news else {}
-        workers = set(self._fleet.pids) - set(self._fleet.behind(enforced.version))
+        workers = set(self._workers.pids) - set(self._workers.behind(enforced.version))
         try:
             failure = await self._tests.run(
                 enforced,

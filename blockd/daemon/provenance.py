@@ -22,7 +22,7 @@ LinedFeed = DomainsFeed | HostsFeed | AdblockFeed | SignedFeed
 """Those whose entries each stand on a line of a text, or may do so."""
 
 
-def trace(
+def with_provenance(
     told: Mapping[str, object], name: str, feeds: Sequence[AnyFeed], state_dir: Path, *, lines: bool = True
 ) -> dict[str, object]:
     """Give what `explain` has told of the name asked for, and more.
