@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from blockd.daemon.feed_state import FeedState
-from blockd.feeds.watch import Watch
+from blockd.daemon.timing import Timing
+from blockd.feeds.bundle import AuthorityVersion
+from blockd.feeds.fetched import Fetched, Validators
 from blockd.ruleset.held import HeldReport
-from blockd.settings import OverridesFeed, TextFeed
+from blockd.settings import AnyFeed, TextFeed
 
 SAVED_AGE = 0.05  # share of `max_age` after which a good look is saved, so that a restart knows of it
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
@@ -22,12 +24,44 @@ HINTS = 1.0  # seconds between two looks that hints ask for, so that nobody can 
 log = logging.getLogger(__name__)
 
 
+class Source(Protocol):
+    """What a feed comes from, as `blockd.feeds.watch.Watch` describes it."""
+
+    @property
+    def feed(self) -> AnyFeed:
+        """The feed's config."""
+
+    @property
+    def expires(self) -> int | None:
+        """When what was seen last ends by its own word."""
+
+    @property
+    def authorities(self) -> tuple[AuthorityVersion, ...]:
+        """What the authorities of a signed feed have given."""
+
+    @property
+    def mirrors(self) -> Sequence[dict[str, object]]:
+        """The places of a signed feed that has several, as plain values."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds until the next look."""
+
+    async def look(self) -> Fetched | None:
+        """Return new content, or None if there is none; raises FeedRefused."""
+
+
+OpenSource = Callable[[AnyFeed, Path, Validators], Source]
+"""Opens a feed's source, with a folder of its own and what is known of the content that was accepted last."""
+
+
 @dataclass(slots=True)
 class ManagedFeed:
-    """One feed while the daemon runs."""
+    """One feed while the daemon runs; `open_source` opens its source anew."""
 
-    watch: Watch
+    watch: Source
     state: FeedState
+    open_source: OpenSource
     authority_refusals: dict[str, str] = field(default_factory=dict)  # by role, the sentences told
     refused: Counter[str] = field(default_factory=Counter)
     look_refusal: str = ""  # the sentence with which the last look was refused; empty where it went well
@@ -43,15 +77,20 @@ class ManagedFeed:
         """Why the feed is refused at this moment; empty where it is not."""
         return self.look_refusal or self.content_refusal
 
-    async def due(self) -> None:
-        """Wait until the next look: for the feed's interval, or less where there is a hint meanwhile."""
-        spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - only spreads load
-        seconds = self.watch.interval * spread
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await asyncio.sleep(min(HINTS, seconds))
-                await self.news_hinted.wait()
+    async def due(self, timing: Timing) -> None:
+        """Wait until the next look: for the feed's interval, or less if there is a hint meanwhile."""
+        seconds = self.watch.interval * timing.uniform(1 - JITTER, 1 + JITTER)
+        quiet = min(HINTS, seconds)
+        await timing.sleep(quiet)
+        if seconds > quiet:
+            await timing.wait(self.news_hinted, seconds - quiet)
         self.news_hinted.clear()
+
+    def forget_accepted(self) -> None:
+        """Forget what the feed gave, so that it is fetched anew."""
+        self.state.accepted_digest = ""
+        self.state.validators = Validators()
+        self.watch = self.open_source(self.watch.feed, self.state.folder, Validators())
 
     def save(self) -> None:
         """Write the state; where that fails it is told, and the feed goes on."""
@@ -111,8 +150,3 @@ class ManagedFeed:
         """Log what is held back, once."""
         if report is not None and report.total:
             log.warning("Feed %s: %s.", self.watch.feed.name, report.sentence())
-
-
-def configured(feeds: Mapping[str, ManagedFeed]) -> dict[str, ManagedFeed]:
-    """Give the feeds of the config, without blockd's own."""
-    return {name: tracked for name, tracked in feeds.items() if not isinstance(tracked.watch.feed, OverridesFeed)}

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from blockd.daemon.audit import Accounts
-from blockd.daemon.channel import Channel
-from blockd.daemon.expiry import Ends
-from blockd.daemon.selftest import SelfTests
+from blockd.daemon.channel import Message
+from blockd.daemon.feed_set import FeedSet
+from blockd.daemon.selftest import Examples, SelfTestReport
 from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.timing import Timing
 from blockd.daemon.version_journal import News, VersionJournal
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
-from blockd.feeds.fetched import Fetched
+from blockd.orders.document import time_text
 from blockd.ruleset import Enforced, Ruleset
-from blockd.settings import AnyFeed
 
 SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version; a swap takes milliseconds
 
@@ -37,51 +37,95 @@ class Pin:
     since: int | None = None
     reason: str = ""
 
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        since = time_text(self.since) if self.since is not None else None
+        return {"version": self.version, "since": since, "reason": self.reason}
+
+
+class Sender(Protocol):
+    """The way to the workers, see `blockd.daemon.channel.Channel`."""
+
+    def send(self, message: Message, /) -> None:
+        """Send a message, which may be lost."""
+
+
+class SelfTest(Protocol):
+    """What asks the workers whether they enforce what they say, see `blockd.daemon.selftest.SelfTests`."""
+
+    async def run(
+        self,
+        enforced: Enforced,
+        before: Enforced | None,
+        workers: Collection[int],
+        news: Iterable[bytes],
+        examples: Examples,
+        /,
+    ) -> str:
+        """Return what is wrong, empty if nothing is; raises RulesetError."""
+
+    def report(self) -> SelfTestReport | None:
+        """Return how the last one went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where versions are kept: so many beside the one in force, and in `slots` which counter is which order's."""
+
+    state: StateDir
+    slots: HitSlots
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLink:
+    """The workers as their messages tell, and the way to tell them something."""
+
+    workers: Workers
+    sender: Sender
+
 
 class RulesetSwitcher:
-    """What `workers` enforce, told over `channel`. `flips` is set where other dates are to be waited for.
+    """What the workers enforce. `flips` is set when other dates are to be waited for.
 
     Implements what the updater asks (`blockd.daemon.enforcement.Enforcement`).
     """
 
     def __init__(
         self,
-        state: StateDir,
-        slots: HitSlots,
-        channel: Channel,
-        workers: Workers,
-        feeds: Sequence[AnyFeed],
-        keep: int,
-        ends: Callable[[float], Ends],
-        tests: SelfTests,
-        examples: Callable[[str, Fetched | None], list[bytes]],
+        store: Store,
+        link: WorkerLink,
+        feeds: FeedSet,
+        tests: SelfTest,
         accounts: Accounts,
+        timing: Timing,
     ) -> None:
-        """Keep so many versions; `ends` gives what is at its end at a time.
-
-        `examples` gives a few names of a feed, of what is new or accepted before.
-        """
         self.enforced: Enforced | None = None
         self.flips = asyncio.Event()
-        self._state = state
-        self._versions = state.versions
-        self._slots = slots
-        self._channel = channel
-        self._workers = workers
-        self._keep = keep
-        self._ends = ends
+        self._state = store.state
+        self._versions = store.state.versions
+        self._slots = store.slots
+        self._keep = store.keep
+        self._workers = link.workers
+        self._sender = link.sender
+        self._feeds = feeds
         self._tests = tests
-        self._examples = examples
         self._accounts = accounts
-        self._journal = VersionJournal(state.versions, feeds)
+        self._timing = timing
+        self._journal = VersionJournal(store.state.versions, feeds.settings, timing.clock)
         self._swapping = asyncio.Lock()
-        self._pinned = state.versions.pinned()
+        self._pinned = store.state.versions.pinned()
         self._pin = Pin(self._pinned) if self._pinned is not None else None
 
     @property
     def ruleset(self) -> Ruleset | None:
         """The ruleset in force."""
         return self.enforced.ruleset if self.enforced else None
+
+    @property
+    def version(self) -> int | None:
+        """The version in force."""
+        return self.enforced.version if self.enforced else None
 
     @property
     def is_held(self) -> bool:
@@ -93,6 +137,10 @@ class RulesetSwitcher:
         """What an operator has pinned."""
         return self._pin
 
+    def dates_changed(self) -> None:
+        """Have the next date at which an order flips looked for anew."""
+        self.flips.set()
+
     async def begin(self, version: int | None) -> None:
         """Take over at a start: the workers enforce `version`; finish what a process before this one has begun."""
         if version is not None:
@@ -100,7 +148,7 @@ class RulesetSwitcher:
             if self._versions.current() != version:  # the one before ended between swap and mark
                 self._versions.make_current(version)
             await self._journal.enforced(self.enforced, None)
-            self._accounts.enforced(self.enforced, None, None, "start", "", time.time())
+            self._accounts.enforced(self.enforced, None, None, "start", "", self._timing.clock())
         if self._pinned is None:
             return
         await self._tell_pin()
@@ -125,7 +173,7 @@ class RulesetSwitcher:
                     self._accounts.confirmed(name, fetched)
                 return True
             version = self._versions.add(news.compiled)
-            before = self.enforced.version if self.enforced else None
+            before = self.version
             try:
                 await self._swap(await self._prepared(version, verify=False), news)
             except (RulesetError, OSError) as error:
@@ -170,7 +218,7 @@ class RulesetSwitcher:
         await self._journal.close()
 
     async def _go_back(self, version: int, reason: str) -> None:
-        pinned, before = self._pinned, self.enforced.version if self.enforced else None
+        pinned, before = self._pinned, self.version
         prepared = await self._prepared(version, verify=True) if version != before else None
         self._pin_to(version)
         if prepared is not None:
@@ -190,7 +238,7 @@ class RulesetSwitcher:
 
     async def _recalled(self, content: str) -> bool:
         """Enforce a version kept with this content, where there is a good one that is not in force."""
-        before = self.enforced.version if self.enforced else None
+        before = self.version
         version = await asyncio.to_thread(self._versions.with_content, content)
         if version is None or version == before:
             return False
@@ -206,9 +254,9 @@ class RulesetSwitcher:
     async def _swap(self, enforced: Enforced, news: News | None = None, *, how: str = "news", reason: str = "") -> None:
         """Have every worker enforce a version; raises RulesetError, and then they enforce the one before again."""
         version, before = enforced.version, self.enforced
-        self._channel.send({"enforce": version})
-        failure = await self._workers.wait_for(version, SWAP_TIME)
-        swapped = time.time()
+        self._sender.send({"enforce": version})
+        failure = await self._workers.wait_for(version, SWAP_TIME, self._timing)
+        swapped = self._timing.clock()
         if not failure:
             self.enforced = enforced  # at once: the block page and the lookup must say what the workers say
             self.flips.set()
@@ -224,7 +272,7 @@ class RulesetSwitcher:
             self.flips.set()
             enforced.close()
             if before is not None:
-                self._channel.send({"enforce": before.version})
+                self._sender.send({"enforce": before.version})
             raise RulesetError(failure)
         catalogue = enforced.ruleset.catalogue
         self._accounts.enforced(enforced, before, news, how, reason, swapped)
@@ -245,14 +293,15 @@ class RulesetSwitcher:
                 before,
                 workers,
                 tuple(news.names) if news else (),
-                lambda name: self._examples(name, taken.get(name)),
+                lambda name: self._feeds.examples(name, taken.get(name)),
             )
         except RulesetError as error:
             failure = str(error)
         except Exception:
             log.exception("The self-test failed for a fault of blockd's own; the version stays. Please report it.")
             return ""
-        self._accounts.tested(self._tests.told())
+        report = self._tests.report()
+        self._accounts.tested(report.to_json() if report else {})
         if failure and before is None:
             log.error("In the first version that is enforced, %s. It stays, as there is none to go back to.", failure)
             return ""
@@ -264,8 +313,8 @@ class RulesetSwitcher:
         """Open a version with its orders' states as they are now; in a thread, since that waits for the disk."""
 
         def prepared() -> Enforced:
-            now = time.time()
-            ends, like = self._ends(now), self.ruleset
+            now = self._timing.clock()
+            ends, like = self._feeds.ends(now), self.ruleset
             ruleset = self._state.prepare(version, self._slots, now, ends=ends, verify=verify, like=like)
             try:
                 self._slots.save()

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
-from blockd.daemon.contexts import ControlContext, WorkerContext
+from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext, WorkerState
 from blockd.daemon.expiry import ended
 from blockd.daemon.feed_state import FeedState
 from blockd.daemon.shared_gate import SharedGate
@@ -152,35 +152,24 @@ class Supervisor:
             os.close(child.watch)
         self._signals.close()
 
+    def _shared(self) -> SharedContext:
+        return SharedContext(self._settings, self._sockets, self._state, self._counters, self._traffic, self._probe)
+
     def _worker_job(self, index: int) -> Callable[[Channel], None]:
-        context = WorkerContext(
-            index=index,
-            engine=self._engine,
-            settings=self._settings,
-            upstreams=self._upstreams,
-            sockets=self._sockets,
-            state=self._state,
-            counters=self._counters,
-            traffic=self._traffic,
-            version=self._version,
-            probe=self._probe,
-        )
+        context = WorkerContext(self._shared(), index, self._engine, self._upstreams, self._version)
         return lambda channel: worker.run(context, channel)
 
     def _control_job(self) -> Callable[[Channel], None]:
-        workers = [child for child in self._children.values() if child.index is not None]
         context = ControlContext(
-            settings=self._settings,
+            self._shared(),
             config=self._config,
             gate=self._gate,
-            sockets=self._sockets,
-            state=self._state,
-            counters=self._counters,
-            traffic=self._traffic,
             version=self._version,
-            workers={child.index: child.pid for child in workers if child.index is not None},
-            enforcing={c.index: c.enforcing for c in workers if c.index is not None and c.enforcing is not None},
-            probe=self._probe,
+            workers={
+                child.index: WorkerState(child.pid, child.enforcing)
+                for child in self._children.values()
+                if child.index is not None
+            },
             announce=not self._announced,
         )
         self._announced = True

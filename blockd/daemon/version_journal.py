@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -44,7 +43,8 @@ class News:
 class VersionJournal:
     """Writes the records of `versions`; a record that cannot be written costs a log line and nothing else."""
 
-    def __init__(self, versions: Versions, feeds: Sequence[AnyFeed]) -> None:
+    def __init__(self, versions: Versions, feeds: Sequence[AnyFeed], clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._versions = versions
         self._places = {feed.name: _place(feed) for feed in feeds}
         self._comparing: set[asyncio.Task[None]] = set()
@@ -59,7 +59,7 @@ class VersionJournal:
         reason: str = "",
     ) -> None:
         """Record that a version is enforced from now on, in place of `before`; `news` where it is a new one."""
-        now = time.time()
+        now = self._clock()
         try:
             await asyncio.to_thread(self._write, enforced, before, news, now, rollback, reason)
         except OSError as error:

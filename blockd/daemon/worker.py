@@ -30,13 +30,13 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
     resolver = _resolver(context, channel)
     enforced: Enforced | None = None
     if context.version is not None:  # where it cannot be opened this raises: no worker serves without what is in force
-        enforced = context.state.open(context.version)
+        enforced = context.shared.state.open(context.version)
         resolver.enforce(enforced)
     channel.send({"enforcing": context.version or 0})
-    udp = UdpServer(context.sockets.udp[context.index], resolver)
+    udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
     tcp = []
-    for sock in context.sockets.tcp[context.index]:
+    for sock in context.shared.sockets.tcp[context.index]:
         server = TcpServer(resolver)
         await server.start(sock)
         tcp.append(server)
@@ -87,8 +87,8 @@ async def _swap_in_turn(
 
 
 def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
-    settings, cache = context.settings, context.settings.cache
-    row = context.counters.row(context.index)
+    settings, cache = context.shared.settings, context.shared.settings.cache
+    row = context.shared.counters.row(context.index)
     return Resolver(
         context.engine,
         networks=settings.clients.allow,
@@ -107,8 +107,8 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         wall_clock=time.time,
         randomness=secrets.token_bytes,
         refuse_unready=settings.at_first_start == "refuse",
-        traffic=context.traffic.row(context.index),
-        probed=Probed(context.probe, context.index),
+        traffic=context.shared.traffic.row(context.index),
+        probed=Probed(context.shared.probe, context.index),
         notified=Notified(settings.feeds, lambda feed: channel.send({"notified": feed}), time.monotonic),
     )
 
@@ -118,7 +118,7 @@ async def _enforce(
 ) -> Enforced | None:
     """Verify, swap, notify; a version that cannot be opened leaves the one `before` in force. Give what is."""
     try:
-        enforced = await asyncio.to_thread(context.state.open, version, before.ruleset if before else None)
+        enforced = await asyncio.to_thread(context.shared.state.open, version, before.ruleset if before else None)
         resolver.enforce(enforced)
     except RulesetError as error:
         log.error("Worker %d keeps what it enforces: %s", context.index, error)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from blockd.daemon.channel import Message
+from blockd.daemon.timing import Timing
 
 
 @dataclass(slots=True)
@@ -42,19 +43,17 @@ class Workers:
         """Whether any worker enforces a version."""
         return version in self.enforcing.values()
 
-    async def wait_for(self, version: int, seconds: float) -> str:
+    async def wait_for(self, version: int, seconds: float, timing: Timing) -> str:
         """Wait until every worker that lives enforces a version; give what went wrong, empty where nothing did.
 
         One that has died enforces the newest version as soon as it is back: no order waits for it.
         """
         self._failure = ""
-        try:
-            async with asyncio.timeout(seconds):
-                while self._late(version) and not self._failure:
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            return f"workers {self._late(version)} did not take version {version} in {seconds:.0f} seconds"
+        deadline = timing.monotonic() + seconds
+        while self._late(version) and not self._failure:
+            self._changed.clear()
+            if not await timing.wait(self._changed, deadline - timing.monotonic()):
+                return f"workers {self._late(version)} did not take version {version} in {seconds:.0f} seconds"
         return self._failure
 
     def _late(self, version: int) -> list[int]:

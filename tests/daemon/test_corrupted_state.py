@@ -21,11 +21,13 @@ from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.channel import pair
 from blockd.daemon.compile_child import Compiler, Job, _result
 from blockd.daemon.expiry import ended
+from blockd.daemon.feed_set import FeedSet
 from blockd.daemon.feed_state import FeedState
-from blockd.daemon.ruleset_switcher import RulesetSwitcher
+from blockd.daemon.ruleset_switcher import RulesetSwitcher, Store, WorkerLink
 from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state_dir import HitSlots, StateDir
-from blockd.daemon.updater import Updater
+from blockd.daemon.timing import Timing
+from blockd.daemon.updater import Compiling, Updater
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError
 from blockd.feeds.build import Built
@@ -186,17 +188,14 @@ async def begun(settings: Settings) -> AsyncIterator[tuple[RulesetSwitcher, Upda
         known = [(feed, FeedState.load(state.feed_folder(feed.name), now)) for feed in settings.feeds]
         version = state.last_good(slots, now, ended(known, now))
         slots.save()
+        timing, gate = Timing(), gate_of(settings.gate)
+        feeds = FeedSet.load(settings.feeds, state.feed_folder, gate, timing)
         accounts = Accounts(AuditLog(state.folder), settings.feeds, time.time)
-        enforcing = RulesetSwitcher(
-            state, HitSlots.load(state.folder / "hit-slots.json"), ours, Workers(0, {}), settings.feeds, 5,
-            lambda _: {}, SelfTests(settings, Probe.make(os.urandom)), lambda *_: [], accounts,
-        )  # fmt: skip
+        store = Store(state, HitSlots.load(state.folder / "hit-slots.json"), 5)
+        tests = SelfTests(settings, Probe.make(os.urandom))
+        enforcing = RulesetSwitcher(store, WorkerLink(Workers(0, {}), ours), feeds, tests, accounts, timing)
         await enforcing.begin(version)
-        updater = Updater(
-            settings.feeds, state.feed_folder, gate_of(settings.gate),
-            enforcement=enforcing, compiled=state.folder / "compiled", renewed=lambda: None,
-            accounts=accounts,
-        )  # fmt: skip
+        updater = Updater(feeds, Compiling(gate, state.folder / "compiled"), enforcing, accounts, timing)
         yield enforcing, updater
         await enforcing.close()
     finally:

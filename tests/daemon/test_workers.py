@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+from blockd.daemon.timing import Timing
 from blockd.daemon.workers import Workers
 
 
@@ -14,7 +15,7 @@ def heard(workers: Workers, *messages: dict[str, object]) -> None:
 def test_fleet_waits_for_every_worker_that_lives() -> None:
     async def run() -> str:
         workers = Workers(3, {0: 10, 1: 11, 2: 12})
-        waiting = asyncio.create_task(workers.wait_for(7, 5.0))
+        waiting = asyncio.create_task(workers.wait_for(7, 5.0, Timing()))
         await asyncio.sleep(0)
         heard(workers, {"worker": 0, "pid": 10, "enforcing": 7}, {"worker": 1, "pid": 11, "enforcing": 7})
         await asyncio.sleep(0)
@@ -28,7 +29,7 @@ def test_fleet_waits_for_every_worker_that_lives() -> None:
 def test_fleet_tells_which_workers_are_late() -> None:
     async def run() -> str:
         workers = Workers(2, {0: 10, 1: 11}, {0: 7})
-        return await workers.wait_for(7, 0.01)
+        return await workers.wait_for(7, 0.01, Timing())
 
     assert "workers [1] did not take version 7" in asyncio.run(run())
 
@@ -36,7 +37,7 @@ def test_fleet_tells_which_workers_are_late() -> None:
 def test_fleet_tells_why_a_worker_could_not() -> None:
     async def run() -> str:
         workers = Workers(1, {0: 10})
-        waiting = asyncio.create_task(workers.wait_for(7, 5.0))
+        waiting = asyncio.create_task(workers.wait_for(7, 5.0, Timing()))
         await asyncio.sleep(0)
         heard(workers, {"worker": 0, "pid": 10, "failed": 7, "why": "its file is gone"})
         return await waiting

@@ -171,9 +171,9 @@ class Accounts:
         """Record that it is held no more."""
         self.log.write("release", {"version": version, "reason": reason})
 
-    def tested(self, told: Mapping[str, object] | None) -> None:
+    def tested(self, report: Mapping[str, object]) -> None:
         """Record how a self-test went."""
-        self.log.write("self-test", dict(told or {}))
+        self.log.write("self-test", report)
 
     def overridden(self, kind: str, told: Mapping[str, object]) -> None:
         """Record an override, or its end."""
