@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,8 +14,9 @@ from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.child_process import yield_to_workers
-from blockd.daemon.compile_child import Compiler
+from blockd.daemon.compile_child import Compiler, Compiling, RulesetCompiler
 from blockd.daemon.contexts import ControlContext
+from blockd.daemon.diff_child import compared
 from blockd.daemon.feed_set import FeedSet
 from blockd.daemon.managed_feed import OpenSource
 from blockd.daemon.order_clock import OrderClock
@@ -29,7 +30,8 @@ from blockd.daemon.state_dir import HitSlots
 from blockd.daemon.statements import Sources, StatementResult, StatementService
 from blockd.daemon.status import Observed, Status
 from blockd.daemon.timing import Timing
-from blockd.daemon.updater import Compiling, RulesetCompiler, Updater
+from blockd.daemon.updater import Updater
+from blockd.daemon.version_journal import Compare
 from blockd.daemon.workers import Workers
 from blockd.feeds.overrides import FILE as OVERRIDES_FILE
 from blockd.feeds.reasons import REASONS
@@ -37,10 +39,10 @@ from blockd.feeds.watch import Watch
 from blockd.metrics import Collector, Sample, Sketch, Transport
 from blockd.metrics.traffic import HALF_LIFE
 from blockd.orders import Verdict
-from blockd.resolver import engine_name
+from blockd.resolver import Probe, engine_name
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import Explanation, explain
-from blockd.settings import OverridesFeed
+from blockd.settings import OverridesFeed, Settings
 from blockd.settings.feeds import UNNAMED_AUTHORITY
 from blockd.web import Condition, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
 from blockd.web import Protocol as WebProtocol
@@ -51,11 +53,13 @@ NEXT_LOOK = 0.02  # seconds from one look at that to the next
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the control process takes from outside of itself: time, the sources of feeds, and who compiles."""
+    """What the control process takes from outside of itself: time, feeds, and who compiles, compares and tests."""
 
     timing: Timing = field(default_factory=Timing)
     source: OpenSource = Watch
     compiler: RulesetCompiler = field(default_factory=Compiler)
+    compare: Compare = compared
+    self_tests: Callable[[Settings, Probe], SelfTests] = SelfTests
 
 
 class ControlChannel(Sender, Protocol):
@@ -90,7 +94,6 @@ class ControlProcess:
         self._tracing = asyncio.Lock()  # so that nobody has many lists read at once
         self._stop = asyncio.Event()
         self._refreshing: set[asyncio.Task[object]] = set()
-        self._registry = CollectorRegistry()
         # From here on each part is given only what stands above it.
         self._slots = HitSlots.load(state.folder / "hit-slots.json")
         self._workers = Workers(
@@ -99,10 +102,10 @@ class ControlProcess:
             {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
         )
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, environment.source)
-        self._tests = SelfTests(settings, shared.probe)
+        self._tests = environment.self_tests(settings, shared.probe)
         self._audit = AuditLog(state.folder, timing.clock)
         self._accounts = Accounts(self._audit, self._feeds.settings, timing.clock)
-        store = Store(state, self._slots, settings.versions.keep)
+        store = Store(state, self._slots, settings.versions.keep, environment.compare)
         self._switcher = RulesetSwitcher(
             store, WorkerLink(self._workers, channel), self._feeds, self._tests, self._accounts, timing
         )
@@ -119,6 +122,8 @@ class ControlProcess:
             settings, self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
             timing.clock(),
         )  # fmt: skip
+        self._registry = CollectorRegistry()
+        self._registry.register(Collector(shared.counters, list(REASONS), self._sample))
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -135,7 +140,6 @@ class ControlProcess:
         )
         self._statements.begin()
         await self._switcher.begin(self._context.version)
-        self._registry.register(Collector(self._context.shared.counters, list(REASONS), self._sample))
         serving = await self._serve()
         tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._order_clock.run())]
         tasks.append(asyncio.create_task(self._forget_traffic()))

@@ -14,11 +14,12 @@ from typing import Protocol
 
 from blockd.daemon.audit import Accounts
 from blockd.daemon.channel import Message
+from blockd.daemon.diff_child import compared
 from blockd.daemon.feed_set import FeedSet
 from blockd.daemon.selftest import Examples, SelfTestReport
 from blockd.daemon.state_dir import HitSlots, StateDir
 from blockd.daemon.timing import Timing
-from blockd.daemon.version_journal import News, VersionJournal
+from blockd.daemon.version_journal import Compare, News, VersionJournal
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
 from blockd.orders.document import time_text
@@ -70,11 +71,12 @@ class SelfTest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where versions are kept: so many beside the one in force, and in `slots` which counter is which order's."""
+    """Where versions are kept, `keep` of them, and compared; `slots` has which counter is which order's."""
 
     state: StateDir
     slots: HitSlots
     keep: int
+    compare: Compare = compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class RulesetSwitcher:
         self._tests = tests
         self._accounts = accounts
         self._timing = timing
-        self._journal = VersionJournal(store.state.versions, feeds.settings, timing.clock)
+        self._journal = VersionJournal(store.state.versions, feeds.settings, timing.clock, store.compare)
         self._swapping = asyncio.Lock()
         self._pinned = store.state.versions.pinned()
         self._pin = Pin(self._pinned) if self._pinned is not None else None

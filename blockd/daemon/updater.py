@@ -8,12 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
 from blockd.daemon.audit import Accounts
-from blockd.daemon.compile_child import Compiler, Job
+from blockd.daemon.compile_child import Compiling, Job
 from blockd.daemon.enforcement import Enforcement
 from blockd.daemon.feed_set import FeedSet
 from blockd.daemon.managed_feed import ManagedFeed
@@ -24,7 +21,7 @@ from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.build import Built, Candidate, fingerprint
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.rejects import RejectReport
-from blockd.ruleset import Catalogue, Gate
+from blockd.ruleset import Catalogue
 from blockd.ruleset.held import HeldReport
 from blockd.settings import SignedFeed
 
@@ -33,28 +30,6 @@ MAX_RETRY = 3600.0  # seconds; each time in a row it takes twice as long
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
 
 log = logging.getLogger(__name__)
-
-
-class RulesetCompiler(Protocol):
-    """What compiles, see `blockd.daemon.compile_child.Compiler`."""
-
-    def prepare(self) -> None:
-        """Get ready for the next job."""
-
-    async def compile(self, job: Job, /) -> Built:
-        """Compile; raises RulesetError if that fails."""
-
-    async def close(self) -> None:
-        """End what waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compiling:
-    """How a ruleset is made: by the rules of which gate, to which file, and by whom."""
-
-    gate: Gate
-    path: Path
-    compiler: RulesetCompiler = field(default_factory=Compiler)
 
 
 class Updater:

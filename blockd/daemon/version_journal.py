@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from blockd.daemon.diff_child import compared
 from blockd.errors import RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Versions
 from blockd.ruleset.diff import Changes
 from blockd.ruleset.version_record import Difference, Source, VersionRecord
 from blockd.settings import AnyFeed, OverridesFeed, TextFeed, TransferFeed
+
+Compare = Callable[[Path, Path], Awaitable[Changes]]
+"""Counts what changes from one ruleset file to another; raises RulesetError. See `blockd.daemon.diff_child`."""
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +45,15 @@ class News:
 class VersionJournal:
     """Writes the records of `versions`; a record that cannot be written costs a log line and nothing else."""
 
-    def __init__(self, versions: Versions, feeds: Sequence[AnyFeed], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        versions: Versions,
+        feeds: Sequence[AnyFeed],
+        clock: Callable[[], float],
+        compare: Compare,
+    ) -> None:
         self._clock = clock
+        self._compare_files = compare
         self._versions = versions
         self._places = {feed.name: _place(feed) for feed in feeds}
         self._comparing: set[asyncio.Task[None]] = set()
@@ -119,7 +128,7 @@ class VersionJournal:
         """Add to a version's record what it changed."""
         versions = self._versions
         try:
-            changes = await compared(versions.ruleset(before), versions.ruleset(version))
+            changes = await self._compare_files(versions.ruleset(before), versions.ruleset(version))
             record = versions.record(version)
             if record is not None:
                 path = versions.record_path(version)

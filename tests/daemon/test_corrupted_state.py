@@ -19,7 +19,7 @@ import pytest
 
 from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.channel import pair
-from blockd.daemon.compile_child import Compiler, Job, _result
+from blockd.daemon.compile_child import Compiler, Compiling, Job, _result
 from blockd.daemon.expiry import ended
 from blockd.daemon.feed_set import FeedSet
 from blockd.daemon.feed_state import FeedState
@@ -27,7 +27,7 @@ from blockd.daemon.ruleset_switcher import RulesetSwitcher, Store, WorkerLink
 from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state_dir import HitSlots, StateDir
 from blockd.daemon.timing import Timing
-from blockd.daemon.updater import Compiling, Updater
+from blockd.daemon.updater import Updater
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError
 from blockd.feeds.build import Built
