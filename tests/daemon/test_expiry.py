@@ -174,20 +174,6 @@ def test_orders_of_a_signed_list_stop_at_its_end_and_over_a_restart_until_it_is_
         assert daemon.feed("ministry")["ended"] is False
 
 
-def test_a_list_that_cannot_be_looked_at_for_long_stops(tmp_path: Path, resolver: UpstreamSimulator) -> None:
-    write_list(tmp_path / "list", ["listed.example"])
-    feed = {"name": "national", "type": "domains", "path": str(tmp_path / "list"), "interval": "200ms"}
-    with Daemon(
-        tmp_path / "daemon", {**feed, "max_age": "8s", "at_expiry": "stop"}, upstream=resolver.address
-    ) as daemon:
-        assert daemon.ask("listed.example").addresses == SINKHOLE
-        assert 0 < daemon.metric("blockd_feed_expires_in_seconds", feed="national") <= 8
-        (tmp_path / "list").rename(tmp_path / "away")
-        everywhere(lambda: daemon.ask("listed.example").addresses != SINKHOLE, "it is out of force")
-        (tmp_path / "away").rename(tmp_path / "list")
-        everywhere(lambda: daemon.ask("listed.example").addresses == SINKHOLE, "it is in force again")
-
-
 def test_by_default_a_feed_goes_on_after_its_end(tmp_path: Path, resolver: UpstreamSimulator) -> None:
     write_list(tmp_path / "list", ["listed.example"])
     feed = {"name": "national", "type": "domains", "path": str(tmp_path / "list"), "interval": "200ms"}

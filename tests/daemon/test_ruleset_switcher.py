@@ -214,6 +214,8 @@ def test_content_that_is_kept_is_enforced_again_as_the_version_that_it_was(run: 
         assert (node.blocked("a.example", "b.example"), node.enforcing()) == (["a.example"], [1, 1])
         assert (node.state.versions.all(), node.state.versions.current()) == ([1, 2], 1)
         assert node.log.bodies["enforced"]["how"] == "recall"
+        records = [node.state.versions.record(version) for version in (1, 2)]
+        assert [len(record.periods) for record in records if record] == [2, 1]
         assert not await node.switcher.recall(content.content), "it is in force already"
         assert not await node.switcher.recall("what nobody gave")
 

@@ -53,6 +53,9 @@ def test_news_of_several_feeds_are_compiled_together(run: Run) -> None:
     ("text", "reason"),
     [
         ("", "empty"),
+        ("# only\n# comments\n", "empty"),
+        ("\0\1\2\3" * 5000, "binary"),
+        ("a.example\nb.example\nc.example\nd.example\ne.exa", "cut"),
         ("a.example\n", "shrunk"),
         ("<!DOCTYPE html>\n<html><body>Not found</body></html>\n", "html"),
         ("".join(f"{name}\n" for name in ENOUGH) + "?!\n" * 5, "rejects"),
@@ -238,15 +241,18 @@ def test_what_a_feed_gave_before_is_enforced_again_without_compiling(run: Run) -
     run(check)
 
 
-def test_content_that_was_lost_is_fetched_anew_and_its_names_stay_meanwhile(run: Run) -> None:
+@pytest.mark.parametrize("is_gone", [False, True], ids=["damaged", "gone"])
+def test_content_that_was_lost_is_fetched_anew_and_its_names_stay_meanwhile(run: Run, is_gone: bool) -> None:
     async def check(rig: Rig) -> None:
         rig.sources["one"].give("a.example")
         rig.sources["two"].give("b.example")
         await rig.updater.refresh(None)
         lost, before = rig.sources["one"], rig.feeds["one"].state.accepted
         assert before is not None
-        before.path.write_bytes(b"\0")
-        before.path.unlink()
+        if is_gone:
+            before.path.unlink()
+        else:
+            before.path.write_bytes(b"\0" * 10)
         rig.sources["two"].give("b.example", "c.example")
         await rig.updater.refresh(["two"])
         assert rig.blocked("a.example", "b.example", "c.example") == ["a.example", "b.example"]
