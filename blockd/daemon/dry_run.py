@@ -9,11 +9,12 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.daemon.feed_state import FeedState
+from blockd.daemon.results import FeedOutcome
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.build import build
 from blockd.feeds.fetched import Fetched
@@ -25,15 +26,26 @@ from blockd.settings import AnyFeed, Settings
 _TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to know that a list is older
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class DryRun:
-    """What came of it: the compiled file, None where nothing could be compiled."""
+    """What came of it: the compiled file, None if nothing could be compiled."""
 
-    compiled: Path | None = None
-    made_from: str = ""
-    new: set[str] = field(default_factory=set)  # feeds whose new content is in it
-    refused: dict[str, FeedRefused] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)  # feeds whose content can no longer be read
+    compiled: Path | None
+    made_from: str
+    new: frozenset[str]  # feeds whose new content is in it
+    refused: Mapping[str, FeedRefused]
+    lost: frozenset[str]  # feeds whose content can no longer be read
+
+    def outcomes(self, names: Iterable[str]) -> dict[str, FeedOutcome]:
+        """Return what came of these feeds, and of every other that was refused or lost."""
+        return {name: self._outcome(name) for name in dict.fromkeys([*names, *self.refused, *self.lost])}
+
+    def _outcome(self, name: str) -> FeedOutcome:
+        if name in self.refused:
+            return FeedOutcome("refused", str(self.refused[name]))
+        if name in self.lost:
+            return FeedOutcome("refused", "what it gave before can no longer be read")
+        return FeedOutcome("new" if name in self.new else "unchanged")
 
 
 def dry_run(
@@ -56,11 +68,11 @@ def dry_run(
     now = time.time()
     states = {feed.name: FeedState.load(settings.state_dir / "feeds" / feed.name, now) for feed in settings.feeds}
     chosen = [feed for feed in settings.feeds if not names or feed.name in names]
-    found = DryRun()
+    refused: dict[str, FeedRefused] = {}
     fetched: dict[str, Fetched] = {}
     for feed, result in zip(chosen, asyncio.run(_looked(chosen, states, folder)), strict=True):
         if isinstance(result, FeedRefused):
-            found.refused[feed.name] = result
+            refused[feed.name] = result
         elif result is not None and result.digest != states[feed.name].accepted_digest:
             fetched[feed.name] = result
     candidates = [states[feed.name].candidate(feed, fetched.get(feed.name), now) for feed in settings.feeds]
@@ -74,10 +86,13 @@ def dry_run(
         randomness=os.urandom,
         progress=progress,
     )
-    found.refused |= built.refused
-    found.lost, found.new, found.made_from = built.lost, built.taken, built.made_from
-    found.compiled = compiled if built.header else None
-    return found
+    return DryRun(
+        compiled if built.header else None,
+        built.made_from,
+        frozenset(built.taken),
+        refused | built.refused,
+        frozenset(built.lost),
+    )
 
 
 async def _looked(

@@ -9,9 +9,9 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class FeedOutcome:
-    """What came of a look at one feed; `why` is a sentence, empty if nothing needs to be said."""
+    """What came of a look at one feed, `new` if nothing was to be enforced; `why` is a sentence, or empty."""
 
-    outcome: Literal["enforced", "unchanged", "refused", "waiting"]
+    outcome: Literal["enforced", "unchanged", "refused", "waiting", "new"]
     why: str = ""
 
     def to_json(self) -> dict[str, object]:
