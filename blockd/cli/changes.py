@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -51,7 +51,7 @@ def summary(comparison: Comparison, popular: Sequence[bytes]) -> dict[str, Any]:
     }
 
 
-def lines(told: dict[str, Any], *, is_whole: bool = False) -> Iterator[str]:
+def lines(told: Mapping[str, Any], *, is_whole: bool = False) -> Iterator[str]:
     """Give what `changes` gave for people; the names left out where all of them were printed before."""
     yield f"added: {told['added']:,}"
     if not is_whole:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,38 @@ from blockd.cli import DONE, NO, recent_traffic
 from blockd.cli.changes import LIMIT, changes, lines
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
-from blockd.cli.recent_traffic import RecentTraffic
-from blockd.daemon.rehearsal import Rehearsal, rehearse
+from blockd.cli.recent_traffic import RecentTraffic, TrafficShare
+from blockd.daemon.dry_run import dry_run
+from blockd.daemon.results import FeedOutcome
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.gate.lists import gate_of
 from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunResult:
+    """What a refresh would bring; `names`, `changes` and `traffic` are None if nothing would change."""
+
+    feeds: Mapping[str, FeedOutcome]
+    version: int | None  # in force
+    pinned: int | None
+    names: int | None = None  # of the ruleset that would be enforced
+    changes: Mapping[str, Any] | None = None
+    traffic: TrafficShare | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {
+            "feeds": {name: outcome.to_json() for name, outcome in self.feeds.items()},
+            "version": self.version,
+            "pinned": self.pinned,
+            "names": self.names,
+            "changes": self.changes,
+            "traffic": self.traffic.to_json() if self.traffic else None,
+        }
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,47 +58,35 @@ def run(args: argparse.Namespace) -> int:
         try:
             in_force = None if version is None else Ruleset.open(versions.ruleset(version), verify=False)
             catalogue = in_force.catalogue if in_force else None
-            found = rehearse(
+            found = dry_run(
                 settings, args.feeds, Path(folder), gate=gate_of(settings.gate), in_force=catalogue, progress=progress
             )
-            told = _feeds(found, args.feeds or [feed.name for feed in settings.feeds])
-            told |= {"version": version, "pinned": versions.pinned(), "names": None, "changes": None, "traffic": None}
+            feeds = found.outcomes(args.feeds or [feed.name for feed in settings.feeds])
+            result = DryRunResult(feeds, version, versions.pinned())
             if found.compiled is not None and (catalogue is None or catalogue.made_from != found.made_from):
                 new = Ruleset.open(found.compiled, verify=False)
-                told["names"] = new.header.names
+                result = replace(result, names=new.header.names)
                 if in_force is not None:
                     traffic = RecentTraffic.of_daemon(settings)
-                    told["changes"] = changes(Comparison(in_force, new, progress), popular, LIMIT, traffic.see)
-                    told["traffic"] = traffic.told()
+                    told = changes(Comparison(in_force, new, progress), popular, LIMIT, traffic.see)
+                    result = replace(result, changes=told, traffic=traffic.share())
         except RulesetError as error:
             raise CommandError(f"{error}; nothing was changed") from error
-    show(args.json, told, _lines(told))
+    show(args.json, result.to_json(), _lines(result))
     return NO if found.refused or found.lost else DONE
 
 
-def _feeds(found: Rehearsal, names: list[str]) -> dict[str, Any]:
-    feeds: dict[str, dict[str, str]] = {}
-    for name in dict.fromkeys([*names, *found.refused, *found.lost]):
-        if name in found.refused:
-            feeds[name] = {"outcome": "refused", "why": str(found.refused[name])}
-        elif name in found.lost:
-            feeds[name] = {"outcome": "refused", "why": "what it gave before can no longer be read"}
-        else:
-            feeds[name] = {"outcome": "new" if name in found.new else "unchanged"}
-    return {"feeds": feeds}
-
-
-def _lines(told: dict[str, Any]) -> Iterator[str]:
-    for name, feed in told["feeds"].items():
-        yield f"feed {name}: {feed['outcome']}" + (f": {feed['why']}" if "why" in feed else "")
-    version = f"version {told['version']}" if told["version"] is not None else "none"
-    if told["names"] is None:
+def _lines(result: DryRunResult) -> Iterator[str]:
+    for name, outcome in result.feeds.items():
+        yield f"feed {name}: {outcome.outcome}" + (f": {outcome.why}" if outcome.why else "")
+    version = f"version {result.version}" if result.version is not None else "none"
+    if result.names is None:
         yield f"nothing would change; enforced: {version}"
     else:
-        yield f"would be enforced: {told['names']:,} names in place of {version}"
-        if told["changes"] is not None:
-            yield from lines(told["changes"])
-            yield from recent_traffic.lines(told["traffic"])
-    if told["pinned"] is not None:
-        yield f"version {told['pinned']} is pinned: what is new would wait until `blockd rollback --release`"
+        yield f"would be enforced: {result.names:,} names in place of {version}"
+        if result.changes is not None:
+            yield from lines(result.changes)
+            yield from recent_traffic.lines(result.traffic)
+    if result.pinned is not None:
+        yield f"version {result.pinned} is pinned: what is new would wait until `blockd rollback --release`"
     yield "This was a dry run: nothing was changed."

@@ -10,7 +10,7 @@ from pathlib import Path
 from blockd.errors import FeedRefused
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import Fetched, Validators
-from blockd.feeds.kinds import kind_of
+from blockd.feeds.kinds import open_source
 from blockd.settings import Feed
 
 
@@ -34,6 +34,6 @@ async def _all(feeds: Sequence[Feed], folder: Path) -> list[Fetched | FeedRefuse
 
 async def _one(feed: Feed, folder: Path) -> Fetched | FeedRefused | None:
     try:
-        return await kind_of(feed).source(feed, folder, Validators()).poll()
+        return await open_source(feed, folder, Validators()).poll()
     except FeedRefused as refused:
         return refused

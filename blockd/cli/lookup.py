@@ -9,7 +9,7 @@ from typing import Any
 
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
-from blockd.daemon.tracing import trace
+from blockd.daemon.provenance import with_provenance
 from blockd.errors import BadName, CommandError, RulesetError
 from blockd.orders import Action
 from blockd.ruleset import Ruleset, Versions
@@ -49,14 +49,15 @@ def run(args: argparse.Namespace) -> int:
     try:
         ruleset = Ruleset.open(versions.ruleset(version), verify=False)
         stale = stale_in(versions.states(version), len(ruleset.catalogue.orders))
-        told = explain(at_time(version, ruleset, now, stale), args.name, now)
-        told = trace(told, args.name, settings.feeds, settings.state_dir, lines=not args.quick)
+        explained = explain(at_time(version, ruleset, now, stale), args.name, now)
+        traced = with_provenance(explained, args.name, settings.feeds, settings.state_dir, lines=not args.quick)
     except RulesetError as error:
         raise CommandError(str(error)) from error
     except BadName as error:
         raise CommandError(f"{args.name!r} is no domain name: {error.reason}") from error
+    told: dict[str, Any] = traced.to_json()
     show(args.json, told, _lines(told))
-    return NO if told["verdict"] in ("resolved", Action.ALLOW, Action.MONITOR, Action.PASSTHRU) else DONE
+    return NO if explained.verdict in ("resolved", Action.ALLOW, Action.MONITOR, Action.PASSTHRU) else DONE
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:

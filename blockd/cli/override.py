@@ -11,7 +11,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.cli.parts import add_part
-from blockd.daemon.overriding import told_of
+from blockd.daemon.overrides import OverrideStatus
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.overrides.file import FILE, read_overrides
 from blockd.settings import load
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     settings = load(args.config)
     if args.part == "list":
         try:
-            told = [told_of(one, time.time()) for one in read_overrides(settings.state_dir / FILE)]
+            told = [OverrideStatus.at(one, time.time()).to_json() for one in read_overrides(settings.state_dir / FILE)]
         except FeedRefused as refused:
             raise CommandError(str(refused)) from refused
         show(args.json, {"overrides": told}, (line for one in told for line in _lines(one)))

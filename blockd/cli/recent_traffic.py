@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from blockd.cli.admin_client import ask
 from blockd.errors import CommandError
@@ -14,6 +14,28 @@ from blockd.settings import Settings
 
 MAX_NAMES = 1_000_000  # names estimated: some seconds
 SHOWN = 10  # names shown, those asked for most
+
+
+@dataclass(frozen=True, slots=True)
+class NameShare:
+    """A name, and its share of the sampled questions, from 0 to 1."""
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficShare:
+    """The share of the sampled questions, from 0 to 1, that some names have, and those asked for most."""
+
+    sampled_questions: int
+    names_estimated: int
+    share: float
+    most: tuple[NameShare, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return asdict(self)
 
 
 class RecentTraffic:
@@ -46,27 +68,27 @@ class RecentTraffic:
             if len(self._most) > SHOWN:
                 heapq.heappop(self._most)
 
-    def told(self) -> dict[str, Any] | None:
-        """Give the share of the questions, and the names asked for most; None where no question is known."""
+    def share(self) -> TrafficShare | None:
+        """Return the share of the questions, and the names asked for most; None if no question is known."""
         if self._sketch is None or not (noted := self._sketch.noted):
             return None
-        return {
-            "sampled_questions": noted,
-            "names_estimated": min(self._names, MAX_NAMES),
-            "share": min(1.0, self._questions / noted),
-            "most": [
-                {"name": Entry(key).text, "share": min(1.0, questions / noted)}
+        return TrafficShare(
+            noted,
+            min(self._names, MAX_NAMES),
+            min(1.0, self._questions / noted),
+            tuple(
+                NameShare(Entry(key).text, min(1.0, questions / noted))
                 for questions, key in sorted(self._most, reverse=True)
-            ],
-        }
+            ),
+        )
 
 
-def lines(told: dict[str, Any] | None) -> Iterator[str]:
-    """Give what `told` gave for people."""
-    if told is None:
+def lines(traffic: TrafficShare | None) -> Iterator[str]:
+    """Return a share of the traffic for people to read."""
+    if traffic is None:
         yield "recent traffic: not known; no daemon has answered questions for this config lately"
         return
-    of = f"{told['sampled_questions']:,} sampled questions"
-    yield f"recent traffic: the added names are about {told['share']:.2%} of {of}"
-    for found in told["most"]:
-        yield f"  {found['share']:.2%} {found['name']}"
+    of = f"{traffic.sampled_questions:,} sampled questions"
+    yield f"recent traffic: the added names are about {traffic.share:.2%} of {of}"
+    for found in traffic.most:
+        yield f"  {found.share:.2%} {found.name}"

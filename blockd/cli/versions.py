@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from blockd.cli import DONE, NO
@@ -17,6 +18,63 @@ from blockd.times import time_text
 HELP = "the rulesets kept: since when, from where, and what each changed"
 
 
+@dataclass(frozen=True, slots=True)
+class KeptVersion:
+    """A version kept; `record` is made from the ruleset itself if none is kept, and None if that is damaged too."""
+
+    version: int
+    is_current: bool
+    is_pinned: bool
+    record: VersionRecord | None
+    is_recorded: bool = True
+    damage: str = ""
+
+    @classmethod
+    def read(cls, versions: Versions, version: int) -> KeptVersion:
+        """Read what is known of a version."""
+        marks = version == versions.current(), version == versions.pinned()
+        record = versions.record(version)
+        if record is not None:
+            return cls(version, *marks, record)
+        try:
+            ruleset = Ruleset.open(versions.ruleset(version), verify=False)
+        except RulesetError as error:
+            return cls(version, *marks, None, is_recorded=False, damage=str(error))
+        record = VersionRecord.of(ruleset.header, ruleset.catalogue, {})
+        ruleset.close()
+        return cls(version, *marks, record, is_recorded=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values; what is not known is None."""
+        told: dict[str, Any] = {
+            "version": self.version,
+            "current": self.is_current,
+            "pinned": self.is_pinned,
+            "record": "kept" if self.is_recorded else "missing or damaged",
+            "since": None,
+            "until": None,
+            "names": None,
+            "networks": None,
+            "orders": None,
+            "difference": None,
+            "periods": [],
+            "feeds": [],
+            "rejects": {},
+            "held": {},
+        }
+        record = self.record
+        if record is None:
+            return {**told, "damaged": self.damage}
+        told |= record.to_json()
+        told["since"], told["until"] = _time(record.since), _time(record.until)
+        told["compiled"] = time_text(record.compiled)
+        told["periods"] = [
+            {**period, "since": _time(period["since"]), "until": _time(period["until"])} for period in told["periods"]
+        ]
+        told["feeds"] = [{**feed, "source_time": _time(feed["source_time"])} for feed in told["feeds"]]
+        return told
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add nothing beyond the common options."""
 
@@ -25,47 +83,9 @@ def run(args: argparse.Namespace) -> int:
     """Print the versions, the oldest first; 1 where none is kept."""
     versions = Versions(load(args.config).state_dir / "rulesets")
     current, pinned = versions.current(), versions.pinned()
-    told = [_told(versions, version, current, pinned) for version in versions.all()]
+    told = [KeptVersion.read(versions, version).to_json() for version in versions.all()]
     show(args.json, {"current": current, "pinned": pinned, "versions": told}, _lines(told))
     return DONE if told else NO
-
-
-def _told(versions: Versions, version: int, current: int | None, pinned: int | None) -> dict[str, Any]:
-    """Give what is known of a version; what is not is None."""
-    told: dict[str, Any] = {
-        "version": version,
-        "current": version == current,
-        "pinned": version == pinned,
-        "record": "kept",
-        "since": None,
-        "until": None,
-        "names": None,
-        "networks": None,
-        "orders": None,
-        "difference": None,
-        "periods": [],
-        "feeds": [],
-        "rejects": {},
-        "held": {},
-    }
-    record = versions.record(version)
-    if record is None:
-        told["record"] = "missing or damaged"
-        try:
-            ruleset = Ruleset.open(versions.ruleset(version), verify=False)
-        except RulesetError as error:
-            told["damaged"] = str(error)
-            return told
-        record = VersionRecord.of(ruleset.header, ruleset.catalogue, {})
-        ruleset.close()
-    told |= record.to_json()
-    told["since"], told["until"] = _time(record.since), _time(record.until)
-    told["compiled"] = time_text(record.compiled)
-    told["periods"] = [
-        {**period, "since": _time(period["since"]), "until": _time(period["until"])} for period in told["periods"]
-    ]
-    told["feeds"] = [{**feed, "source_time": _time(feed["source_time"])} for feed in told["feeds"]]
-    return told
 
 
 def _time(seconds: int | None) -> str | None:

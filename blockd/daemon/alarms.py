@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from blockd.daemon.expiry import end_of, ends_of_roles
+from blockd.daemon.managed_feed import ManagedFeed
+from blockd.daemon.ruleset_switcher import Pin
 from blockd.daemon.selftest import SelfTests
-from blockd.daemon.status import Fleet, Pin
-from blockd.daemon.tracked import Tracked
+from blockd.daemon.workers import Workers
 from blockd.ruleset import Enforced
 
 STALE = 3 * 3600.0  # seconds without a look that went well, or two of the feed's intervals where that is more
@@ -36,8 +37,8 @@ class Alarm:
 
 def alarms(
     enforced: Enforced | None,
-    feeds: Mapping[str, Tracked],
-    fleet: Fleet,
+    feeds: Mapping[str, ManagedFeed],
+    workers: Workers,
     tests: SelfTests,
     engine: str,
     *,
@@ -48,7 +49,7 @@ def alarms(
 ) -> list[Alarm]:
     """Give the alarms in force at `now`, the gravest first."""
     found = [
-        *_of_workers(enforced, fleet),
+        *_of_workers(enforced, workers),
         *_of_self_test(tests),
         *(alarm for name, tracked in feeds.items() for alarm in _of_feed(name, tracked, started, now)),
         *_of_ruleset(enforced, now),
@@ -59,13 +60,13 @@ def alarms(
     return sorted(found, key=lambda alarm: ("critical", "warning", "info").index(alarm.severity))
 
 
-def _of_workers(enforced: Enforced | None, fleet: Fleet) -> Iterator[Alarm]:
+def _of_workers(enforced: Enforced | None, workers: Workers) -> Iterator[Alarm]:
     if enforced is None:
         yield Alarm(
             "BlockdNotReady", "critical", "", "No list is enforced yet.", "nothing",
             "Read what is said of the feeds: one of them must give a list.",
         )  # fmt: skip
-    elif behind := fleet.behind(enforced.version):
+    elif behind := workers.behind(enforced.version):
         yield Alarm(
             "BlockdNotReady", "critical", "", f"Workers {behind} do not enforce version {enforced.version}.",
             f"version {enforced.version} by the other workers", "Read the log: it says why they do not start.",
@@ -99,7 +100,7 @@ def _of_self_test(tests: SelfTests) -> Iterator[Alarm]:
         )  # fmt: skip
 
 
-def _of_feed(name: str, tracked: Tracked, started: float, now: float) -> Iterator[Alarm]:
+def _of_feed(name: str, tracked: ManagedFeed, started: float, now: float) -> Iterator[Alarm]:
     before = "what it gave before" if tracked.state.accepted_digest else "nothing of it"
     if tracked.refusal:
         yield Alarm(
@@ -125,7 +126,7 @@ def _of_feed(name: str, tracked: Tracked, started: float, now: float) -> Iterato
     yield from _of_authorities(name, tracked, now)
 
 
-def _of_authorities(name: str, tracked: Tracked, now: float) -> Iterator[Alarm]:
+def _of_authorities(name: str, tracked: ManagedFeed, now: float) -> Iterator[Alarm]:
     state = tracked.state
     for role, sentence in tracked.authority_refusals.items():
         yield Alarm(
@@ -146,7 +147,7 @@ def _of_authorities(name: str, tracked: Tracked, now: float) -> Iterator[Alarm]:
             )  # fmt: skip
 
 
-def _after_end(tracked: Tracked, role: str = "") -> str:
+def _after_end(tracked: ManagedFeed, role: str = "") -> str:
     """Say what is enforced of what has ended."""
     if not tracked.state.accepted_digest:
         return "nothing of it"

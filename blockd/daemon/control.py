@@ -3,107 +3,127 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from blockd.daemon.alarms import alarms
 from blockd.daemon.audit import Accounts, AuditLog
-from blockd.daemon.background import yield_to_workers
 from blockd.daemon.banner import banner
 from blockd.daemon.channel import Channel, Message
-from blockd.daemon.enforcing import Enforcing
-from blockd.daemon.expiry import Ends, Expiry, ended, next_end, orders_of
-from blockd.daemon.overriding import Overriding
+from blockd.daemon.child_process import yield_to_workers
+from blockd.daemon.compile_child import Compiler, Compiling, RulesetCompiler
+from blockd.daemon.contexts import ControlContext
+from blockd.daemon.diff_child import compared
+from blockd.daemon.feed_set import FeedSet
+from blockd.daemon.managed_feed import OpenSource
+from blockd.daemon.order_clock import OrderClock
+from blockd.daemon.overrides import OverrideResult, OverrideService
+from blockd.daemon.provenance import TracedExplanation, with_provenance
+from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
+from blockd.daemon.ruleset_switcher import RulesetSwitcher, Sender, Store, WorkerLink
+from blockd.daemon.scrape import sample
 from blockd.daemon.selftest import SelfTests
-from blockd.daemon.state import HitSlots
-from blockd.daemon.stating import Stating, statement_of
-from blockd.daemon.status import Fleet, sample, status
-from blockd.daemon.tracing import trace
-from blockd.daemon.tracked import configured
+from blockd.daemon.state_dir import HitSlots
+from blockd.daemon.statements import Sources, StatementResult, StatementService
+from blockd.daemon.status import Observed, Status
+from blockd.daemon.timing import Timing
 from blockd.daemon.updater import Updater
-from blockd.daemon.work import ControlWork
+from blockd.daemon.version_journal import Compare
+from blockd.daemon.workers import Workers
+from blockd.feeds.kinds import open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.reasons import REASONS
-from blockd.metrics import Collector, Sample, Transport
-from blockd.metrics.collector import AuditSample
+from blockd.metrics import Collector, Sample, Sketch, Transport
 from blockd.metrics.traffic import HALF_LIFE
 from blockd.orders import Verdict
-from blockd.resolver import engine_name
-from blockd.ruleset import NOT_LISTED, Enforced, next_flip
-from blockd.ruleset.explain import explain
-from blockd.settings import OverridesFeed
-from blockd.settings.feeds import OVERRIDES, UNNAMED_AUTHORITY
-from blockd.web import Condition, Protocol, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
+from blockd.resolver import Probe, engine_name
+from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.ruleset.explain import Explanation, explain
+from blockd.settings import OverridesFeed, Settings
+from blockd.settings.feeds import UNNAMED_AUTHORITY
+from blockd.web import Condition, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
+from blockd.web import Protocol as WebProtocol
 
-TICK = 1.0  # seconds at most between two looks at the clock, so that a clock that is set is noticed
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is told as it is
+NEXT_LOOK = 0.02  # seconds from one look at that to the next
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the control process takes from outside of itself: time, feeds, and who compiles, compares and tests."""
+
+    timing: Timing = field(default_factory=Timing)
+    source: OpenSource = open_source
+    compiler: RulesetCompiler = field(default_factory=Compiler)
+    compare: Compare = compared
+    self_tests: Callable[[Settings, Probe], SelfTests] = SelfTests
 
 
-def run(work: ControlWork, channel: Channel) -> None:
+class ControlChannel(Sender, Protocol):
+    """The way to the supervisor, see `blockd.daemon.channel.Channel`."""
+
+    def fileno(self) -> int:
+        """Return the descriptor, to wait for messages."""
+
+    def receive(self) -> list[Message] | None:
+        """Return the messages that have come; None if the other side is gone."""
+
+
+def run(context: ControlContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     yield_to_workers()
-    asyncio.run(ControlProcess(work, channel).run())
+    asyncio.run(ControlProcess(context, channel, Environment()).run())
 
 
 class ControlProcess:
     """Implements what the admin port asks (`blockd.web.Control`)."""
 
-    def __init__(self, work: ControlWork, channel: Channel) -> None:
-        self._work = work
-        self._settings = work.settings
-        self._state = work.state
+    def __init__(self, context: ControlContext, channel: ControlChannel, environment: Environment) -> None:
+        shared, timing = context.shared, environment.timing
+        settings, state, gate = shared.settings, shared.state, context.gate.gate()
+        own = OverridesFeed(path=state.folder / OVERRIDES_FILE)
+        self._context = context
+        self._settings = settings
+        self._state = state
         self._channel = channel
-        self._row = work.counters.row(work.settings.workers)
-        self._slots = HitSlots.load(work.state.folder / "hit-slots.json")
-        self._fleet = Fleet(work.settings.workers, dict(work.workers), dict(work.enforcing))
-        self._tests = SelfTests(work.settings, work.probe)
+        self._timing = timing
+        self._row = shared.counters.row(settings.workers)
         self._tracing = asyncio.Lock()  # so that nobody has many lists read at once
-        self._started = time.time()
-        self._expiry = Expiry()
         self._stop = asyncio.Event()
         self._refreshing: set[asyncio.Task[object]] = set()
+        # From here on each part is given only what stands above it.
+        self._slots = HitSlots.load(state.folder / "hit-slots.json")
+        self._workers = Workers(
+            settings.workers,
+            {index: worker.pid for index, worker in context.workers.items()},
+            {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
+        )
+        self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, environment.source)
+        self._tests = environment.self_tests(settings, shared.probe)
+        self._audit = AuditLog(state.folder, timing.clock)
+        self._accounts = Accounts(self._audit, self._feeds.settings, timing.clock)
+        store = Store(state, self._slots, settings.versions.keep, environment.compare)
+        self._switcher = RulesetSwitcher(
+            store, WorkerLink(self._workers, channel), self._feeds, self._tests, self._accounts, timing
+        )
+        self._order_clock = OrderClock(state, self._switcher, self._feeds, self._accounts, timing)
+        compiling = Compiling(gate, state.folder / "compiled", environment.compiler)
+        self._updater = Updater(self._feeds, compiling, self._switcher, self._accounts, timing)
+        operator = settings.operator.name
+        self._overrides = OverrideService(
+            own.path, operator or UNNAMED_AUTHORITY, self._accounts, self._updater, gate.guard, timing.clock
+        )
+        sources = Sources(self._switcher, self._feeds, self._workers, self._accounts, self._tests)
+        self._statements = StatementService(operator, sources, timing)
+        self._observed = Observed(
+            settings, self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
+            timing.clock(),
+        )  # fmt: skip
         self._registry = CollectorRegistry()
-        settings, gate = work.settings, work.gate.gate()
-        own = OverridesFeed(path=work.state.folder / OVERRIDES_FILE)
-        feeds = (*settings.feeds, own)
-        self._audit = AuditLog(work.state.folder)
-        self._accounts = Accounts(self._audit, feeds, time.time)
-        self._enforcing = Enforcing(
-            work.state,
-            self._slots,
-            channel,
-            self._fleet,
-            feeds,
-            settings.versions.keep,
-            self._ends,
-            self._tests,
-            lambda name, fetched: self._updater.examples(name, fetched),
-            self._accounts,
-        )
-        self._updater = Updater(
-            feeds,
-            work.state.feed_folder,
-            gate,
-            enforcement=self._enforcing,
-            compiled=work.state.folder / "compiled",
-            renewed=self._enforcing.flips.set,
-            accounts=self._accounts,
-        )
-        self._overriding = Overriding(
-            own.path,
-            settings.operator.name or UNNAMED_AUTHORITY,
-            self._accounts,
-            self._look_at_overrides,
-            time.time,
-            gate.guard,
-        )
-        self._stating = Stating(self._accounts, settings.operator.name, self._stated)
+        self._registry.register(Collector(shared.counters, list(REASONS), self._sample))
 
     async def run(self) -> None:
         """Serve until told to stop."""
@@ -114,25 +134,24 @@ class ControlProcess:
         self._state.tidy()  # what the one before was writing when it died
         self._accounts.begin(
             engine=engine_name(),
-            config=self._work.config,
+            config=self._context.config,
             workers=self._settings.workers,
-            restarted=not self._work.announce,
+            restarted=not self._context.announce,
         )
-        self._stating.begin()
-        await self._enforcing.begin(self._work.version)
-        self._registry.register(Collector(self._work.counters, list(REASONS), self._sample))
+        self._statements.begin()
+        await self._switcher.begin(self._context.version)
         serving = await self._serve()
-        tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._keep_time())]
+        tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._order_clock.run())]
         tasks.append(asyncio.create_task(self._forget_traffic()))
-        tasks.append(asyncio.create_task(self._stating.state_forever(self._settings.audit.statement)))
-        if self._work.announce:
+        tasks.append(asyncio.create_task(self._statements.state_forever(self._settings.audit.statement)))
+        if self._context.announce:
             tasks.append(asyncio.create_task(self._announce()))
         stopped = asyncio.create_task(self._stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks[:2]], return_when=asyncio.FIRST_COMPLETED)
         for task in (*tasks, stopped):
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
-        await self._enforcing.close()
+        await self._switcher.close()
         await asyncio.to_thread(self._accounts.end)
         for server in serving:
             await server.close()
@@ -142,11 +161,11 @@ class ControlProcess:
     @property
     def _enforced(self) -> Enforced | None:
         """What is in force."""
-        return self._enforcing.enforced
+        return self._switcher.enforced
 
     def health(self) -> Condition:
         """Whether every worker lives."""
-        missing = self._fleet.missing()
+        missing = self._workers.missing()
         if missing:
             return Condition(False, f"workers {missing} are not running; they are being started again")
         return Condition(True, "every worker runs")
@@ -156,7 +175,7 @@ class ControlProcess:
         if self._enforced is None:
             done = "resolved without a policy" if self._settings.at_first_start == "serve" else "answered with SERVFAIL"
             return Condition(False, f"no list is enforced yet: names are {done}")
-        behind = self._fleet.behind(self._enforced.version)
+        behind = self._workers.behind(self._enforced.version)
         if behind:
             return Condition(False, f"workers {behind} do not enforce version {self._enforced.version} yet")
         return Condition(True, f"version {self._enforced.version} is enforced by every worker")
@@ -165,72 +184,50 @@ class ControlProcess:
         """Every series."""
         return generate_latest(self._registry)
 
-    def status(self) -> dict[str, object]:
-        """Feeds, versions, age, workers, engine."""
-        now, pin = time.time(), self._enforcing.pin
-        feeds, fleet, started = configured(self._updater.feeds), self._fleet, self._started
-        told = status(self._settings, self._enforced, feeds, fleet, pin=pin, started=started, now=now)
-        up = alarms(
-            self._enforced, self._updater.feeds, fleet, self._tests, engine_name(),
-            pin=pin, audit=self._audit.trouble, started=started, now=now,
-        )  # fmt: skip
-        more = {
-            "self_test": self._tests.told(),
-            "overrides": self._overriding.told(),
-            "audit": {**self._audit.head.to_json(), "trouble": self._audit.trouble or None},
-            "alarms": [alarm.to_json() for alarm in up],
-        }
-        return {**told, **more}
+    def status(self) -> Status:
+        """Return what `blockd status` shows."""
+        return self._observed.status(self._timing.clock())
 
-    async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
+    async def refresh(self, names: list[str] | None, /) -> RefreshResult:
         """Look at feeds now and enforce what is new."""
-        told = await self._updater.refresh(names)
-        return {"feeds": told, "version": self._enforced.version if self._enforced else None}
+        return await self._updater.refresh(names)
 
-    def hint(self, name: str | None, /) -> dict[str, object]:
+    def hint(self, name: str | None, /) -> HintResult:
         """Look at a feed soon, or at all signed ones."""
-        return {"feeds": self._updater.hint_signed(name)}
+        return self._updater.hint_signed(name)
 
-    def traffic(self) -> dict[str, object]:
-        """The sketch of recent traffic."""
-        return self._work.traffic.sketch().to_json()
+    def traffic(self) -> Sketch:
+        """Return the sketch of recent traffic."""
+        return self._context.shared.traffic.sketch()
 
-    async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
+    async def rollback(self, version: int, reason: str, /) -> RollbackResult:
         """Enforce a version kept, and hold it."""
-        await self._enforcing.roll_back(version, reason)
-        return {"version": version, "pinned": version}
+        await self._switcher.roll_back(version, reason)
+        return RollbackResult(version, pinned=version)
 
-    async def release(self, reason: str = "", /) -> dict[str, object]:
+    async def release(self, reason: str = "", /) -> RollbackResult:
         """Hold no version any more, and enforce what has waited."""
-        await self._enforcing.release(reason)
+        await self._switcher.release(reason)
         await self._updater.catch_up()
-        return {"version": self._enforced.version if self._enforced else None, "pinned": None}
+        return RollbackResult(self._switcher.version, pinned=None)
 
-    async def override(self, kind: str, asked: Mapping[str, str], /) -> dict[str, object]:
+    async def override(self, kind: str, asked: Mapping[str, str], /) -> OverrideResult:
         """Add or end a local override, and enforce that."""
-        return await (self._overriding.add(asked) if kind == "add" else self._overriding.end(asked))
+        return await (self._overrides.add(asked) if kind == "add" else self._overrides.end(asked))
 
-    async def statement(self) -> dict[str, object]:
+    async def statement(self) -> StatementResult:
         """Sign a statement of what is enforced now."""
-        return await self._stating.state()
+        return await self._statements.state()
 
-    def lookup(self, name: str, /) -> dict[str, object]:
+    def lookup(self, name: str, /) -> Explanation:
         """Explain the verdict for a name."""
-        return explain(self._enforced, name, time.time())
+        return explain(self._enforced, name, self._timing.clock())
 
-    async def trace(self, name: str, /) -> dict[str, object]:
+    async def trace(self, name: str, /) -> Explanation | TracedExplanation:
         """Explain it, and read the lists and the versions kept, one reader at a time."""
         told = self.lookup(name)
         async with self._tracing:
-            return await asyncio.to_thread(trace, told, name, self._settings.feeds, self._state.folder)
-
-    async def _look_at_overrides(self) -> dict[str, object]:
-        told = await self._updater.refresh([OVERRIDES])
-        came = told[OVERRIDES]
-        return {**came, "version": self._enforced.version if self._enforced else None} if isinstance(came, dict) else {}
-
-    def _stated(self) -> dict[str, object]:
-        return statement_of(self._enforced, self._updater.feeds, self._fleet, self._accounts, self._tests.told())
+            return await asyncio.to_thread(with_provenance, told, name, self._settings.feeds, self._state.folder)
 
     def _hear(self) -> None:
         messages = self._channel.receive()
@@ -239,9 +236,10 @@ class ControlProcess:
             self._stop.set()
             return
         for message in messages:
-            self._heard(message)
+            self.heard(message)
 
-    def _heard(self, message: Message) -> None:
+    def heard(self, message: Message) -> None:
+        """Take a message of the supervisor."""
         if "refresh" in message:
             task = asyncio.create_task(self._updater.refresh(None))
             self._refreshing.add(task)
@@ -249,49 +247,15 @@ class ControlProcess:
         elif "notified" in message:
             self._updater.hint(str(message["notified"]))
         else:
-            self._fleet.heard(message)
-
-    async def _keep_time(self) -> None:
-        """Flip the orders' states on the second, and at once where the clock was set."""
-        while True:
-            enforced = self._enforced
-            now = time.time()
-            ends = self._ends(now)
-            orders, stale = orders_of(enforced.ruleset.catalogue, ends) if enforced else ([], frozenset())
-            self._expiry.look(self._updater.known(), now)
-            if enforced is not None:
-                states = self._state.writable_states(enforced)
-                before = bytes(states.states)
-                for order, state in states.update(orders, now, stale):
-                    log.info("Order %s of %s is %s from now on.", order.id, order.authority, state.text)
-                self._accounts.flipped(enforced, before, time.time())
-                states.close()
-            changes = (next_flip(orders, now), next_end(self._updater.known(), now))
-            at = min((change for change in changes if change is not None), default=None)
-            self._enforcing.flips.clear()
-            last = now
-            while not self._enforcing.flips.is_set() and last <= (now := time.time()) and (at is None or now < at):
-                last = now
-                if self._ends(now) != ends:
-                    break
-                self._expiry.look(self._updater.known(), now)
-                wait = TICK if at is None else min(TICK, max(at - now, 0.001))
-                try:
-                    async with asyncio.timeout(wait):
-                        await self._enforcing.flips.wait()
-                except TimeoutError:
-                    continue
-
-    def _ends(self, now: float) -> Ends:
-        return ended(self._updater.known(), now)
+            self._workers.heard(message)
 
     async def _forget_traffic(self) -> None:
         while True:
-            await asyncio.sleep(HALF_LIFE)
-            self._work.traffic.halve()
+            await self._timing.sleep(HALF_LIFE)
+            self._context.shared.traffic.halve()
 
     async def _serve(self) -> list[Serving]:
-        operator, sockets = self._settings.operator, self._work.sockets
+        operator, sockets = self._settings.operator, self._context.shared.sockets
         site = Site(
             operator=operator.name,
             verdict_of=lambda key: self._enforced.verdict(key) if self._enforced else NOT_LISTED,
@@ -305,7 +269,7 @@ class ControlProcess:
             await serve_admin(admin_app(self, [self._settings.listen.admin.host]), sockets.admin),
         ]
 
-    def _count(self, verdict: Verdict, protocol: Protocol) -> None:
+    def _count(self, verdict: Verdict, protocol: WebProtocol) -> None:
         """Count one visit to the sinkhole."""
         kind = 1 if protocol == "http" else 2
         self._row.query(Transport.HTTP if protocol == "http" else Transport.TLS)
@@ -313,26 +277,26 @@ class ControlProcess:
             self._row.hit(self._enforced.states.hit_slots[verdict.order_index], kind)
 
     def _sample(self) -> Sample:
-        enforcing = self._enforcing
         return sample(
             self._enforced,
-            configured(self._updater.feeds),
+            self._feeds.configured,
             self._slots,
-            self._accounts.times,
-            AuditSample(bool(self._audit.trouble), self._audit.failures),
-            is_pinned=enforcing.pin is not None,
+            self._accounts,
+            is_pinned=self._switcher.pin is not None,
             is_ready=self.readiness().is_ok,
             selftest_failures=self._tests.failures,
-            now=time.time(),
+            now=self._timing.clock(),
         )
 
     async def _announce(self) -> None:
         """Tell the start-up: at once where a ruleset was there, else when what every feed gives is enforced."""
-        deadline = time.monotonic() + FIRST_LOOK
-        while time.monotonic() < deadline:
-            feeds = configured(self._updater.feeds).values()
+        deadline = self._timing.monotonic() + FIRST_LOOK
+        while self._timing.monotonic() < deadline:
+            feeds = self._feeds.configured.values()
             looked = all(feed.looked and not feed.state.incoming for feed in feeds) and not self._updater.is_busy
-            if looked or (self._work.version is not None and self.readiness().is_ok):
+            if looked or (self._context.version is not None and self.readiness().is_ok):
                 break
-            await asyncio.sleep(0.02)
-        print("\n".join(banner(self._settings, self._work.config, self._enforced, self._updater.is_busy)), flush=True)
+            await self._timing.sleep(NEXT_LOOK)
+        print(
+            "\n".join(banner(self._settings, self._context.config, self._enforced, self._updater.is_busy)), flush=True
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from blockd.daemon.history import News
+from blockd.daemon.version_journal import News
 from blockd.ruleset import Ruleset
 
 
@@ -16,8 +16,15 @@ class Enforcement(Protocol):
         """The one in force."""
 
     @property
+    def version(self) -> int | None:
+        """Its version."""
+
+    @property
     def is_held(self) -> bool:
         """Whether it stays in force whatever is new, as an operator has asked."""
+
+    def dates_changed(self) -> None:
+        """Take note that the time of some feed's or authority's end is another one."""
 
     async def enforce(self, news: News, /) -> bool:
         """Enforce what is new; false where the one in force is held. Raises RulesetError."""

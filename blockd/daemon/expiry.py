@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Known = Iterable[tuple[Feed, FeedState]]
 
 
-class Fate(Enum):
+class ExpiryEffect(Enum):
     """What becomes of an order whose feed or authority is at its end."""
 
     STALE = "stale"  # it goes on, and its answers say so
@@ -30,18 +30,18 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """What of one feed is at its end: `fate` of its orders, None where they go on; `roles` has those of other fate."""
+class ExpiredParts:
+    """What of one feed is at its end: the `effect` on its orders, None if there is none, and on those of `roles`."""
 
-    fate: Fate | None = None
-    roles: Mapping[str, Fate] = field(default_factory=dict)
+    effect: ExpiryEffect | None = None
+    roles: Mapping[str, ExpiryEffect] = field(default_factory=dict)
 
-    def of(self, role: str) -> Fate | None:
+    def of(self, role: str) -> ExpiryEffect | None:
         """Give what becomes of the orders that a role has signed."""
-        return self.roles.get(role, self.fate)
+        return self.roles.get(role, self.effect)
 
 
-Ends = Mapping[str, Ended]
+Ends = Mapping[str, ExpiredParts]
 """By feed's name; one that is not there goes on."""
 
 
@@ -60,7 +60,7 @@ def ended(feeds: Known, now: float) -> Ends:
     found = {}
     for feed, state in feeds:
         one = _ended(feed, state, now)
-        if one != Ended():
+        if one != ExpiredParts():
             found[feed.name] = one
     return found
 
@@ -75,9 +75,9 @@ def orders_of(catalogue: Catalogue, ends: Ends) -> tuple[list[Order], frozenset[
     """Give the catalogue's orders, stopped ones expired since ever, and the indices of stale ones."""
     orders, stale = [], set()
     for index, record in enumerate(catalogue.orders):
-        fate = ends[record.feed].of(record.order.role) if record.feed in ends else None
-        orders.append(replace(record.order, expires=0) if fate is Fate.STOPPED else record.order)
-        if fate is Fate.STALE:
+        effect = ends[record.feed].of(record.order.role) if record.feed in ends else None
+        orders.append(replace(record.order, expires=0) if effect is ExpiryEffect.STOPPED else record.order)
+        if effect is ExpiryEffect.STALE:
             stale.add(index)
     return orders, frozenset(stale)
 
@@ -109,15 +109,15 @@ class Expiry:
             log.error("%s has ended on %s: its orders %s (at_expiry).", what, time_text(end), done)
 
 
-def _ended(feed: Feed, state: FeedState, now: float) -> Ended:
+def _ended(feed: Feed, state: FeedState, now: float) -> ExpiredParts:
     end = end_of(feed, state)
     is_over = end is not None and now >= end
     over = {role for role, at in ends_of_roles(state).items() if now >= at}
     named = feed.roles if is_over else frozenset()
-    own = _fate(feed, "") if is_over else None
-    fates = {role: _fate(feed, role) for role in over | named}
-    return Ended(own, {role: fate for role, fate in fates.items() if fate is not own})
+    own = _effect(feed, "") if is_over else None
+    effects = {role: _effect(feed, role) for role in over | named}
+    return ExpiredParts(own, {role: effect for role, effect in effects.items() if effect is not own})
 
 
-def _fate(feed: Feed, role: str) -> Fate:
-    return Fate.STOPPED if feed.at_expiry_of(role) == "stop" else Fate.STALE
+def _effect(feed: Feed, role: str) -> ExpiryEffect:
+    return ExpiryEffect.STOPPED if feed.at_expiry_of(role) == "stop" else ExpiryEffect.STALE

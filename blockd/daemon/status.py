@@ -1,19 +1,23 @@
-"""What the daemon says of itself: workers, feeds, what is enforced, for `blockd status` and for Prometheus."""
+"""What the daemon says of itself for `blockd status`: workers, feeds, what is enforced, what an operator must know."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from blockd import __version__
-from blockd.daemon.channel import Message
+from blockd.daemon.alarms import Alarm, alarms
+from blockd.daemon.audit import AuditLog
+from blockd.daemon.audit.chain import Head
 from blockd.daemon.expiry import end_of, ends_of_roles
-from blockd.daemon.state import HitSlots
-from blockd.daemon.tracked import Tracked
-from blockd.metrics import AuthoritySample, FeedSample, Sample
-from blockd.metrics.collector import AuditSample, Change, EnforcementTimes
+from blockd.daemon.feed_set import FeedSet
+from blockd.daemon.managed_feed import ManagedFeed
+from blockd.daemon.order_counts import OrderCounts
+from blockd.daemon.overrides import OverrideService, OverrideStatus
+from blockd.daemon.ruleset_switcher import Pin, RulesetSwitcher
+from blockd.daemon.selftest import SelfTestReport, SelfTests
+from blockd.daemon.workers import Workers
 from blockd.orders import State
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
@@ -21,222 +25,211 @@ from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Settings
 from blockd.times import time_text
 
-Part = tuple[str, str]  # a feed's name and a role; the role is empty where the repository itself has signed
+
+@dataclass(frozen=True, slots=True)
+class RulesetStatus:
+    """The version in force; `orders` are counted by the words for their states."""
+
+    version: int
+    digest: str
+    compiled: str
+    names: int
+    networks: int
+    orders: Mapping[str, int]
+
+    @classmethod
+    def of(cls, enforced: Enforced) -> RulesetStatus:
+        """Describe what is enforced."""
+        header = enforced.ruleset.header
+        states = Counter(State(byte).text for byte in enforced.states.states)
+        return cls(
+            enforced.version,
+            enforced.ruleset.digest,
+            time_text(header.created),
+            header.names,
+            header.entries - header.names,
+            {state.text: states[state.text] for state in State},
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
-    """A version that an operator went back to, since when (seconds since the epoch, where that is known), and why."""
+class WorkerStatus:
+    """A worker; None stands for one that does not run, or enforces nothing."""
 
-    version: int
-    since: int | None = None
-    reason: str = ""
-
-
-@dataclass(slots=True)
-class Fleet:
-    """The workers, as their messages tell."""
-
-    size: int
-    pids: dict[int, int]  # by index, those that live
-    enforcing: dict[int, int] = field(default_factory=dict)  # version by index, 0 for none
-    _failure: str = ""
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def heard(self, message: Message) -> None:
-        """Take a message of the supervisor about a worker."""
-        if "died" in message:
-            self.pids.pop(message["died"], None)
-            self.enforcing.pop(message["died"], None)
-        elif "failed" in message:
-            self._failure = f"worker {message['worker']} cannot enforce version {message['failed']}: {message['why']}"
-        else:
-            self.pids[message["worker"]] = message["pid"]
-            self.enforcing[message["worker"]] = message["enforcing"]
-        self._changed.set()
-
-    def missing(self) -> list[int]:
-        """Give the indices of workers that do not run."""
-        return [index for index in range(self.size) if index not in self.pids]
-
-    def behind(self, version: int) -> list[int]:
-        """Give the indices of workers that do not enforce a version."""
-        return [index for index in range(self.size) if self.enforcing.get(index) != version]
-
-    def enforces(self, version: int) -> bool:
-        """Whether any worker enforces a version."""
-        return version in self.enforcing.values()
-
-    async def wait_for(self, version: int, seconds: float) -> str:
-        """Wait until every worker that lives enforces a version; give what went wrong, empty where nothing did.
-
-        One that has died enforces the newest version as soon as it is back: no order waits for it.
-        """
-        self._failure = ""
-        try:
-            async with asyncio.timeout(seconds):
-                while self._late(version) and not self._failure:
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            return f"workers {self._late(version)} did not take version {version} in {seconds:.0f} seconds"
-        return self._failure
-
-    def _late(self, version: int) -> list[int]:
-        return [index for index in self.behind(version) if index in self.pids]
+    index: int
+    pid: int | None
+    enforcing: int | None
 
 
-def status(
-    settings: Settings,
-    enforced: Enforced | None,
-    feeds: Mapping[str, Tracked],
-    fleet: Fleet,
-    *,
-    pin: Pin | None = None,
-    started: float,
-    now: float,
-) -> dict[str, object]:
-    """Give the whole status as plain values; `blockd status` prints it."""
-    counted = _counted(enforced)
-    told: dict[str, object] = {
-        "version": __version__,
-        "engine": engine_name(),
-        "since": time_text(started),
-        "listen": [address.text for address in settings.listen.dns],
-        "ruleset": None,
-        "pinned": None,
-        "feeds": [_feed(tracked, enforced, counted, now) for tracked in feeds.values()],
-        "workers": [
-            {"index": index, "pid": fleet.pids.get(index), "enforcing": fleet.enforcing.get(index) or None}
-            for index in range(fleet.size)
-        ],
-    }
-    if pin is not None:
-        since = time_text(pin.since) if pin.since is not None else None
-        told["pinned"] = {"version": pin.version, "since": since, "reason": pin.reason}
-    if enforced is not None:
-        header = enforced.ruleset.header
-        states = Counter(State(byte).text for byte in enforced.states.states)
-        told["ruleset"] = {
-            "version": enforced.version,
-            "digest": enforced.ruleset.digest,
-            "compiled": time_text(header.created),
-            "names": header.names,
-            "networks": header.entries - header.names,
-            "orders": {state.text: states[state.text] for state in State},
+@dataclass(frozen=True, slots=True)
+class AuthorityStatus:
+    """An authority's part of a signed feed; `version` and `expires` are None before it has given anything."""
+
+    role: str
+    version: int | None
+    expires: str | None
+    ended: bool
+    at_expiry: str
+    orders: int
+    stale: int
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """A feed of the config; None stands for what is not known yet."""
+
+    name: str
+    type: str
+    priority: int
+    names: int
+    rejected: int
+    held: GuardReport
+    digest: str | None
+    age_seconds: float | None
+    expires: str | None
+    ended: bool
+    at_expiry: str
+    refusal: str | None
+    refused: Mapping[str, int]  # how often, by reason
+    stale: int
+    authorities: tuple[AuthorityStatus, ...]
+    mirrors: Sequence[Mapping[str, object]]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        told: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
+        told["held"] = {**self.held.to_json(), "sentence": self.held.sentence()}
+        told["refused"] = dict(self.refused)
+        told["authorities"] = [asdict(part) for part in self.authorities]
+        told["mirrors"] = list(self.mirrors)
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class AuditStatus:
+    """The end of the audit log, and what is wrong with it; empty for nothing."""
+
+    head: Head
+    trouble: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {**self.head.to_json(), "trouble": self.trouble or None}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole status; the keys of its JSON object are part of the admin API."""
+
+    version: str
+    engine: str
+    since: str
+    listen: tuple[str, ...]
+    ruleset: RulesetStatus | None
+    pinned: Pin | None
+    feeds: tuple[FeedStatus, ...]
+    workers: tuple[WorkerStatus, ...]
+    self_test: SelfTestReport | None
+    overrides: tuple[OverrideStatus, ...]
+    audit: AuditStatus
+    alarms: tuple[Alarm, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {
+            "version": self.version,
+            "engine": self.engine,
+            "since": self.since,
+            "listen": list(self.listen),
+            "ruleset": asdict(self.ruleset) if self.ruleset else None,
+            "pinned": self.pinned.to_json() if self.pinned else None,
+            "feeds": [feed.to_json() for feed in self.feeds],
+            "workers": [asdict(worker) for worker in self.workers],
+            "self_test": self.self_test.to_json() if self.self_test else None,
+            "overrides": [override.to_json() for override in self.overrides],
+            "audit": self.audit.to_json(),
+            "alarms": [alarm.to_json() for alarm in self.alarms],
         }
-    return told
 
 
-def sample(
-    enforced: Enforced | None,
-    feeds: Mapping[str, Tracked],
-    slots: HitSlots,
-    times: Mapping[Change, EnforcementTimes],
-    audit: AuditSample,
-    *,
-    is_pinned: bool,
-    is_ready: bool,
-    selftest_failures: int,
-    now: float,
-) -> Sample:
-    """Give what a scrape shows beside the counters."""
-    _, stale = _counted(enforced)
-    return Sample(
-        names=enforced.ruleset.header.names if enforced else 0,
-        version=str(enforced.version) if enforced else "",
-        digest=enforced.ruleset.digest if enforced else "",
-        is_pinned=is_pinned,
-        engine=engine_name(),
-        build=__version__,
-        is_ready=is_ready,
-        selftest_failures=selftest_failures,
-        feeds={
-            name: FeedSample(
-                age=max(0.0, now - tracked.state.checked) if tracked.state.checked else float("inf"),
-                expires_in=float("inf") if (end := end_of(tracked.source.feed, tracked.state)) is None else end - now,
-                refused=tracked.refused,
-                rejected=tracked.state.rejects.share if tracked.state.rejects else 0.0,
-                held=tracked.state.held.held if tracked.state.held else 0,
-                interval=tracked.source.interval,
-                stale=_of_feed(stale, name),
-                authorities={
-                    part.role: AuthoritySample(
-                        part.expires - now if part.version else float("inf"), part.role in tracked.authority_refusals
-                    )
-                    for part in tracked.state.authorities
-                },
-            )
-            for name, tracked in feeds.items()
-        },
-        hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
-        enforcement=times,
-        audit=audit,
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a status is made from; `started` is in seconds since the epoch."""
+
+    settings: Settings
+    switcher: RulesetSwitcher
+    feeds: FeedSet
+    workers: Workers
+    tests: SelfTests
+    overrides: OverrideService
+    audit: AuditLog
+    started: float
+
+    def status(self, now: float) -> Status:
+        """Return the status at `now`."""
+        enforced, workers = self.switcher.enforced, self.workers
+        counts = OrderCounts.of(enforced)
+        in_force = alarms(
+            enforced, self.feeds, workers, self.tests, engine_name(),
+            pin=self.switcher.pin, audit=self.audit.trouble, started=self.started, now=now,
+        )  # fmt: skip
+        return Status(
+            version=__version__,
+            engine=engine_name(),
+            since=time_text(self.started),
+            listen=tuple(address.text for address in self.settings.listen.dns),
+            ruleset=RulesetStatus.of(enforced) if enforced else None,
+            pinned=self.switcher.pin,
+            feeds=tuple(_feed(tracked, enforced, counts, now) for tracked in self.feeds.configured.values()),
+            workers=tuple(
+                WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
+                for index in range(workers.size)
+            ),
+            self_test=self.tests.report(),
+            overrides=self.overrides.current(),
+            audit=AuditStatus(self.audit.head, self.audit.trouble),
+            alarms=tuple(in_force),
+        )
+
+
+def _feed(tracked: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, now: float) -> FeedStatus:
+    feed, state = tracked.source.feed, tracked.state
+    records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
+    record = records.get(feed.name)
+    end = end_of(feed, state)
+    return FeedStatus(
+        name=feed.name,
+        type=feed.type,
+        priority=feed.priority,
+        names=record.names if record else 0,
+        rejected=record.rejected if record else 0,
+        held=state.held or GuardReport(),
+        digest=record.digest if record else None,
+        age_seconds=round(now - state.checked, 1) if state.checked else None,
+        expires=time_text(end) if end is not None else None,
+        ended=end is not None and now >= end,
+        at_expiry=feed.at_expiry,
+        refusal=tracked.refusal or None,
+        refused=dict(tracked.refused),
+        stale=counts.stale_of(feed.name),
+        authorities=tuple(_authorities(tracked, counts, now)),
+        mirrors=tracked.source.mirrors,
     )
 
 
-def _counted(enforced: Enforced | None) -> tuple[Counter[Part], Counter[Part]]:
-    """Count the orders of each feed and role, and those of them that are in force and stale."""
-    orders: Counter[Part] = Counter()
-    stale: Counter[Part] = Counter()
-    if enforced is not None:
-        states = enforced.states
-        for record, state, is_stale in zip(enforced.ruleset.catalogue.orders, states.states, states.stale, strict=True):
-            part = (record.feed, record.order.role)
-            orders[part] += 1
-            stale[part] += state == State.IN_FORCE and bool(is_stale)
-    return orders, stale
-
-
-def _of_feed(counted: Counter[Part], feed: str) -> int:
-    return sum(count for (name, _), count in counted.items() if name == feed)
-
-
-def _feed(
-    tracked: Tracked, enforced: Enforced | None, counted: tuple[Counter[Part], Counter[Part]], now: float
-) -> dict[str, object]:
-    feed = tracked.source.feed
-    records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
-    record = records.get(feed.name)
-    end = end_of(feed, tracked.state)
-    return {
-        "name": feed.name,
-        "type": feed.type,
-        "priority": feed.priority,
-        "names": record.names if record else 0,
-        "rejected": record.rejected if record else 0,
-        "held": _held(tracked),
-        "digest": record.digest if record else None,
-        "age_seconds": round(now - tracked.state.checked, 1) if tracked.state.checked else None,
-        "expires": time_text(end) if end is not None else None,
-        "ended": end is not None and now >= end,
-        "at_expiry": feed.at_expiry,
-        "refusal": tracked.refusal or None,
-        "refused": dict(tracked.refused),
-        "stale": _of_feed(counted[1], feed.name),
-        "authorities": _authorities(tracked, counted, now),
-        "mirrors": list(tracked.source.mirrors),
-    }
-
-
-def _authorities(tracked: Tracked, counted: tuple[Counter[Part], Counter[Part]], now: float) -> list[dict[str, object]]:
+def _authorities(tracked: ManagedFeed, counts: OrderCounts, now: float) -> list[AuthorityStatus]:
     name, ends = tracked.source.feed.name, ends_of_roles(tracked.state)
-    orders, stale = counted
     return [
-        {
-            "role": part.role,
-            "version": part.version or None,
-            "expires": time_text(part.expires) if part.role in ends else None,
-            "ended": part.role in ends and now >= part.expires,
-            "at_expiry": tracked.source.feed.at_expiry_of(part.role),
-            "orders": orders[name, part.role],
-            "stale": stale[name, part.role],
-            "refusal": tracked.authority_refusals.get(part.role),
-        }
+        AuthorityStatus(
+            role=part.role,
+            version=part.version or None,
+            expires=time_text(part.expires) if part.role in ends else None,
+            ended=part.role in ends and now >= part.expires,
+            at_expiry=tracked.source.feed.at_expiry_of(part.role),
+            orders=counts.orders[name, part.role],
+            stale=counts.stale[name, part.role],
+            refusal=tracked.authority_refusals.get(part.role),
+        )
         for part in tracked.state.authorities
     ]
-
-
-def _held(tracked: Tracked) -> dict[str, object]:
-    report = tracked.state.held or GuardReport()
-    return {**report.to_json(), "sentence": report.sentence()}

@@ -25,13 +25,13 @@ from pathlib import Path
 
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
+from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext, WorkerState
 from blockd.daemon.expiry import ended
 from blockd.daemon.feed_state import FeedState
-from blockd.daemon.gate_file import GateFile
+from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.sockets import DESCRIPTORS, Sockets, bind
-from blockd.daemon.state import HitSlots, State
+from blockd.daemon.state_dir import HitSlots, StateDir
 from blockd.daemon.upstreams import upstreams
-from blockd.daemon.work import ControlWork, WorkerWork
 from blockd.errors import BlockdError, CommandError
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import Probe, engine_name
@@ -70,10 +70,10 @@ class Supervisor:
         self._engine = engine_name()
         if self._engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
-        self._state = State(settings.state_dir)
+        self._state = StateDir(settings.state_dir)
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
-        self._gate = GateFile(settings.gate)  # as whoever starts it: only that user may be able to read its lists
+        self._gate = SharedGate(settings.gate)  # as whoever starts it: only that user may be able to read its lists
         self._become(settings.user)
         self._state.check_writable()
         self._state.tidy()
@@ -152,39 +152,28 @@ class Supervisor:
             os.close(child.watch)
         self._signals.close()
 
+    def _shared(self) -> SharedContext:
+        return SharedContext(self._settings, self._sockets, self._state, self._counters, self._traffic, self._probe)
+
     def _worker_job(self, index: int) -> Callable[[Channel], None]:
-        work = WorkerWork(
-            index=index,
-            engine=self._engine,
-            settings=self._settings,
-            upstreams=self._upstreams,
-            sockets=self._sockets,
-            state=self._state,
-            counters=self._counters,
-            traffic=self._traffic,
-            version=self._version,
-            probe=self._probe,
-        )
-        return lambda channel: worker.run(work, channel)
+        context = WorkerContext(self._shared(), index, self._engine, self._upstreams, self._version)
+        return lambda channel: worker.run(context, channel)
 
     def _control_job(self) -> Callable[[Channel], None]:
-        workers = [child for child in self._children.values() if child.index is not None]
-        work = ControlWork(
-            settings=self._settings,
+        context = ControlContext(
+            self._shared(),
             config=self._config,
             gate=self._gate,
-            sockets=self._sockets,
-            state=self._state,
-            counters=self._counters,
-            traffic=self._traffic,
             version=self._version,
-            workers={child.index: child.pid for child in workers if child.index is not None},
-            enforcing={c.index: c.enforcing for c in workers if c.index is not None and c.enforcing is not None},
-            probe=self._probe,
+            workers={
+                child.index: WorkerState(child.pid, child.enforcing)
+                for child in self._children.values()
+                if child.index is not None
+            },
             announce=not self._announced,
         )
         self._announced = True
-        return lambda channel: _run_control(work, channel)
+        return lambda channel: _run_control(context, channel)
 
     def _heard(self, child: Child) -> None:
         for message in child.channel.receive() or ():
@@ -254,11 +243,11 @@ class Supervisor:
             ) from error
 
 
-def _run_control(work: ControlWork, channel: Channel) -> None:
+def _run_control(context: ControlContext, channel: Channel) -> None:
     """Run the control process, whose libraries no worker needs: imported here, they cost a start no time."""
     from blockd.daemon import control
 
-    control.run(work, channel)
+    control.run(context, channel)
 
 
 def _be_child(job: Callable[[Channel], None], channel: Channel) -> None:

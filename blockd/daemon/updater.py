@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from blockd.compile.build import Built, examples, fingerprint
+from blockd.compile.build import Built, fingerprint
 from blockd.daemon.audit import Accounts
-from blockd.daemon.compiling import Compiler, Job
+from blockd.daemon.compile_child import Compiling, Job
 from blockd.daemon.enforcement import Enforcement
-from blockd.daemon.feed_state import FeedState
-from blockd.daemon.history import News
-from blockd.daemon.tracked import Tracked, configured
+from blockd.daemon.feed_set import FeedSet
+from blockd.daemon.managed_feed import ManagedFeed
+from blockd.daemon.results import FeedOutcome, HintResult, RefreshResult
+from blockd.daemon.timing import Timing
+from blockd.daemon.version_journal import News
 from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.candidate import Candidate
-from blockd.feeds.fetched import Fetched, Validators
-from blockd.feeds.kinds import kind_of
+from blockd.feeds.fetched import Fetched
 from blockd.formats.rejects import RejectReport
-from blockd.ruleset import Catalogue, Gate
+from blockd.ruleset import Catalogue
 from blockd.ruleset.gate.guard_report import GuardReport
-from blockd.settings import Feed
 
 RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
 MAX_RETRY = 3600.0  # seconds; each time in a row it takes twice as long
@@ -38,61 +36,38 @@ class Updater:
     """Keeps the ruleset as new as its feeds. What is new while the one in force is held waits in its feed's folder."""
 
     def __init__(
-        self,
-        feeds: Sequence[Feed],
-        folder_of: Callable[[str], Path],
-        gate: Gate,
-        *,
-        enforcement: Enforcement,
-        compiled: Path,
-        renewed: Callable[[], None],
-        accounts: Accounts,
+        self, feeds: FeedSet, compiling: Compiling, enforcement: Enforcement, accounts: Accounts, timing: Timing
     ) -> None:
-        """`renewed` is called where the time of some feed's or authority's end has changed."""
-        now = time.time()
-        self.feeds: dict[str, Tracked] = {}
-        for feed in feeds:
-            folder = folder_of(feed.name)
-            folder.mkdir(parents=True, exist_ok=True)
-            state = FeedState.load(folder, now)
-            state.sizes.start(gate.limits)
-            self.feeds[feed.name] = tracked = Tracked(kind_of(feed).source(feed, folder, state.validators), state)
-            if state.expires is None:
-                tracked.renew()  # a zone's source knows it by itself
-            tracked.save()
-            tracked.forget_waiting()
-        self._gate = gate
+        self.feeds = feeds
+        self._gate = compiling.gate
+        self._compiled = compiling.path
+        self._compiler = compiling.compiler
         self._enforcement = enforcement
-        self._compiled = compiled
-        self._renewed = renewed
         self._accounts = accounts
+        self._timing = timing
         self._news = asyncio.Event()
-        self._compiler = Compiler()
         self._building = asyncio.Lock()
         self._fresh: set[str] = set()  # feeds whose news are being compiled
         self._failures = 0  # in a row, of ours
+        self._retries: set[asyncio.Task[None]] = set()
 
     @property
     def is_busy(self) -> bool:
         """Whether news are waiting or being compiled."""
         return self._news.is_set() or self._building.locked()
 
-    def known(self) -> list[tuple[Feed, FeedState]]:
-        """Give every feed with its state."""
-        return [(tracked.source.feed, tracked.state) for tracked in self.feeds.values()]
-
     async def run(self) -> None:
         """Look and compile until cancelled."""
         catalogue = self._catalogue()
         for record in catalogue.feeds if catalogue else ():
             if record.name in self.feeds and not self.feeds[record.name].state.sizes.known:
-                self.feeds[record.name].state.sizes.note(record.names, time.time())
-        candidates = [self._candidate(tracked, None) for tracked in self.feeds.values()]
+                self.feeds[record.name].state.sizes.note(record.names, self._timing.clock())
+        candidates = [self.feeds.candidate(name, None) for name in self.feeds]
         is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate.guard.digest)
         if is_old and any(c.accepted for c in candidates) and not self._enforcement.is_held:
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
             self._news.set()
-        if catalogue is not None and not configured(self.feeds):
+        if catalogue is not None and not self.feeds.configured:
             log.warning("No feed is configured: the ruleset of an earlier config stays enforced.")
         if self.feeds:
             self._compiler.prepare()
@@ -102,68 +77,68 @@ class Updater:
                 for tracked in self.feeds.values():
                     group.create_task(self._look_forever(tracked))
         finally:
+            for retry in self._retries:
+                retry.cancel()
             await self._compiler.close()
 
-    async def refresh(self, names: Sequence[str] | None) -> dict[str, object]:
-        """Look at feeds now, all where `names` is None, and enforce what is new; give what came of each.
+    async def refresh(self, names: Sequence[str] | None) -> RefreshResult:
+        """Look at feeds now, all of the config if `names` is None, and enforce what is new.
 
         Raises CommandError for a feed that is not configured.
         """
         self._must_have(names or ())
-        own = configured(self.feeds)
-        chosen = [tracked for name, tracked in self.feeds.items() if name in (own if names is None else names)]
-        before = {tracked.source.feed.name: tracked.state.accepted_digest for tracked in chosen}
-        await asyncio.gather(*(self._look(tracked) for tracked in chosen))
+        chosen = (
+            self.feeds.configured
+            if names is None
+            else {name: tracked for name, tracked in self.feeds.items() if name in names}
+        )
+        before = {name: tracked.state.accepted_digest for name, tracked in chosen.items()}
+        await asyncio.gather(*(self._look(tracked) for tracked in chosen.values()))
         await self._compile()
-        told: dict[str, object] = {}
-        for tracked in chosen:
-            name = tracked.source.feed.name
-            if tracked.refusal:
-                told[name] = {"outcome": "refused", "why": tracked.refusal}
-            elif tracked.state.waiting and self._enforcement.is_held:
-                told[name] = {"outcome": "waiting", "why": "it is new and good, and another version is pinned"}
-            else:
-                changed = tracked.state.accepted_digest != before[name]
-                told[name] = {"outcome": "enforced" if changed else "unchanged"}
-        return told
+        found = {name: self._outcome(tracked, before[name]) for name, tracked in chosen.items()}
+        return RefreshResult(found, self._enforcement.version)
 
     async def catch_up(self) -> None:
         """Compile what has waited while a version was held, and have it enforced."""
         self._news.set()
         await self._compile()
 
-    def examples(self, name: str, fetched: Fetched | None) -> list[bytes]:
-        """Give a few names of what a feed has given, in `fetched` or accepted before."""
-        return examples(self._candidate(self.feeds[name], fetched)) if name in self.feeds else []
-
     def hint(self, name: str) -> None:
         """Look at a feed soon: somebody says that it has news."""
         if name in self.feeds:
             self.feeds[name].news_hinted.set()
 
-    def hint_signed(self, name: str | None) -> list[str]:
-        """Look soon at one feed, all signed ones where `name` is None; give their names.
+    def hint_signed(self, name: str | None) -> HintResult:
+        """Look soon at one feed, at all signed ones if `name` is None.
 
         Raises CommandError for a feed that is not configured.
         """
         self._must_have([name] if name is not None else [])
-        signed = [feed for feed, tracked in configured(self.feeds).items() if tracked.source.feed.is_signed]
+        signed = [feed for feed, tracked in self.feeds.configured.items() if tracked.source.feed.is_signed]
         woken = signed if name is None else [name]
         for feed in woken:
             self.hint(feed)
-        return woken
+        return HintResult(tuple(woken))
+
+    def _outcome(self, tracked: ManagedFeed, before: str) -> FeedOutcome:
+        """Say what came of a look at a feed whose accepted content was `before`."""
+        if tracked.refusal:
+            return FeedOutcome("refused", tracked.refusal)
+        if tracked.state.waiting and self._enforcement.is_held:
+            return FeedOutcome("waiting", "it is new and good, and another version is pinned")
+        return FeedOutcome("unchanged" if tracked.state.accepted_digest == before else "enforced")
 
     def _must_have(self, names: Sequence[str]) -> None:
         if unknown := [name for name in names if name not in self.feeds]:
-            known = ", ".join(configured(self.feeds)) or "none"
+            known = ", ".join(self.feeds.configured) or "none"
             raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {known}.")
 
-    async def _look_forever(self, tracked: Tracked) -> None:
+    async def _look_forever(self, tracked: ManagedFeed) -> None:
         while True:
             await self._look(tracked)
-            await tracked.due()
+            await tracked.due(self._timing)
 
-    async def _look(self, tracked: Tracked) -> None:
+    async def _look(self, tracked: ManagedFeed) -> None:
         async with tracked.looking:
             try:
                 fetched = await tracked.source.poll()
@@ -177,7 +152,7 @@ class Updater:
                 self._looked_at(tracked, fetched)
             tracked.looked = True
 
-    def _looked_at(self, tracked: Tracked, fetched: Fetched | None) -> None:
+    def _looked_at(self, tracked: ManagedFeed, fetched: Fetched | None) -> None:
         """Offer what is new to the compiler; note a look that found what is accepted."""
         state = tracked.state
         tracked.tell_authorities()
@@ -197,7 +172,7 @@ class Updater:
         if not state.incoming and tracked.source.feed.name not in self._fresh and self._renew([tracked]):
             tracked.save()
         if state.accepted_digest and not tracked.content_refusal and is_newest:
-            tracked.confirm(time.time())
+            tracked.confirm(self._timing.clock())
             if refused:
                 log.info("Feed %s is good again; what it gives is what is in force.", tracked.source.feed.name)
                 self._accounts.good_again(tracked.source.feed.name)
@@ -205,7 +180,7 @@ class Updater:
     async def _compile_news(self) -> None:
         while True:
             await self._news.wait()
-            await asyncio.sleep(GATHERING)
+            await self._timing.sleep(GATHERING)
             await self._compile()
 
     async def _compile(self) -> None:
@@ -218,7 +193,7 @@ class Updater:
                 name: fetched for name, tracked in self.feeds.items() if (fetched := tracked.state.take_candidate())
             }
             self._fresh = set(fresh)
-            candidates = [self._candidate(tracked, fresh.get(name)) for name, tracked in self.feeds.items()]
+            candidates = [self.feeds.candidate(name, fresh.get(name)) for name in self.feeds]
             try:
                 if fresh or not await self._is_kept(candidates):
                     built = await self._compiler.compile(self._job(candidates))
@@ -230,9 +205,10 @@ class Updater:
                     self.feeds[name].refused["fault"] += 1
                     self.feeds[name].content_refusal = str(error)
                     self.feeds[name].state.put_back(fetched)
-                wait = min(RETRY * 2**self._failures, MAX_RETRY)
+                retry = asyncio.create_task(self._retry(min(RETRY * 2**self._failures, MAX_RETRY)))
+                self._retries.add(retry)
+                retry.add_done_callback(self._retries.discard)
                 self._failures = min(self._failures + 1, 16)
-                asyncio.get_running_loop().call_later(wait, self._news.set)
             finally:
                 self._fresh = set()
                 self._renew([self.feeds[name] for name in fresh])
@@ -240,6 +216,10 @@ class Updater:
                     if self.feeds[name].state.accepted_digest != fetched.digest:  # else it is saved
                         self.feeds[name].save()
                 self._compiled.unlink(missing_ok=True)
+
+    async def _retry(self, seconds: float) -> None:
+        await self._timing.sleep(seconds)
+        self._news.set()
 
     async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
         """Whether what was accepted before is enforced, or was until now and is again."""
@@ -287,16 +267,16 @@ class Updater:
         for name, fetched in taken.items():
             rejects, held = built.rejects.get(name), built.held.get(name)
             self.feeds[name].tell_held(held)
-            self.feeds[name].state.accept(fetched, rejects, time.time(), held=held, names=names.get(name))
+            self.feeds[name].state.accept(fetched, rejects, self._timing.clock(), held=held, names=names.get(name))
             self.feeds[name].content_refusal = ""
             for sentence in built.rejects[name].warnings if name in built.rejects else ():
                 log.warning("Feed %s is taken: %s", name, sentence)
 
-    def _renew(self, feeds: Sequence[Tracked]) -> bool:
+    def _renew(self, feeds: Sequence[ManagedFeed]) -> bool:
         """Let feeds end as was seen last; whether that is another time for any. The caller saves them."""
         renewed = [tracked for tracked in feeds if tracked.renew()]
         if renewed:
-            self._renewed()
+            self._enforcement.dates_changed()
         return bool(renewed)
 
     def _reports(self, built: Built) -> dict[str, RejectReport]:
@@ -325,17 +305,15 @@ class Updater:
                 log.info("Feed %s has something new. It waits: an operator has pinned the version in force.", name)
             tracked.held = fetched.digest
 
-    def _fetch_anew(self, tracked: Tracked) -> None:
+    def _fetch_anew(self, tracked: ManagedFeed) -> None:
         """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""
         feed = tracked.source.feed
         log.error(
             "What feed %s gave cannot be read any more. It is fetched anew; the ruleset stays as it is.", feed.name
         )
-        tracked.state.accepted_digest = ""
-        tracked.state.validators = Validators()
-        tracked.source = kind_of(feed).source(feed, tracked.state.folder, Validators())
+        tracked.forget_accepted()
 
-    def _refused(self, tracked: Tracked, refused: FeedRefused, before: str) -> str:
+    def _refused(self, tracked: ManagedFeed, refused: FeedRefused, before: str) -> str:
         """Count a refusal, log it where it is not the one `before`, and give its sentence."""
         tracked.refused[refused.reason] += 1
         sentence = str(refused)
@@ -344,6 +322,3 @@ class Updater:
             log.error("Feed %s is refused (%s): %s (%s)", tracked.source.feed.name, refused.reason, sentence, kept)
             self._accounts.refused(tracked.source.feed.name, refused.reason, sentence)
         return sentence
-
-    def _candidate(self, tracked: Tracked, fetched: Fetched | None) -> Candidate:
-        return tracked.state.candidate(tracked.source.feed, fetched, time.time())

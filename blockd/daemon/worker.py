@@ -11,7 +11,7 @@ import time
 import uvloop
 
 from blockd.daemon.channel import Channel
-from blockd.daemon.work import WorkerWork
+from blockd.daemon.contexts import WorkerContext
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.notify import Notified
 from blockd.resolver import CacheLimits, Forwarder, Probed, Resolver, Sinkhole
@@ -21,33 +21,33 @@ from blockd.transports import TcpServer, UdpServer
 log = logging.getLogger(__name__)
 
 
-def run(work: WorkerWork, channel: Channel) -> None:
+def run(context: WorkerContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
-    uvloop.run(_serve(work, channel))
+    uvloop.run(_serve(context, channel))
 
 
-async def _serve(work: WorkerWork, channel: Channel) -> None:
-    resolver = _resolver(work, channel)
+async def _serve(context: WorkerContext, channel: Channel) -> None:
+    resolver = _resolver(context, channel)
     enforced: Enforced | None = None
-    if work.version is not None:  # where it cannot be opened this raises: no worker serves without what is in force
-        enforced = work.state.open(work.version)
+    if context.version is not None:  # where it cannot be opened this raises: no worker serves without what is in force
+        enforced = context.shared.state.open(context.version)
         resolver.enforce(enforced)
-    channel.send({"enforcing": work.version or 0})
-    udp = UdpServer(work.sockets.udp[work.index], resolver)
+    channel.send({"enforcing": context.version or 0})
+    udp = UdpServer(context.shared.sockets.udp[context.index], resolver)
     resolver.ask_upstreams(udp.answer_later)
     tcp = []
-    for sock in work.sockets.tcp[work.index]:
+    for sock in context.shared.sockets.tcp[context.index]:
         server = TcpServer(resolver)
         await server.start(sock)
         tcp.append(server)
-    await _until_told(work, resolver, channel, enforced)
+    await _until_told(context, resolver, channel, enforced)
     for server in tcp:
         await server.close()
     resolver.close()
     await udp.close()
 
 
-async def _until_told(work: WorkerWork, resolver: Resolver, channel: Channel, enforced: Enforced | None) -> None:
+async def _until_told(context: WorkerContext, resolver: Resolver, channel: Channel, enforced: Enforced | None) -> None:
     """Swap rulesets as the channel says, until it ends or a signal comes."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -65,7 +65,7 @@ async def _until_told(work: WorkerWork, resolver: Resolver, channel: Channel, en
     loop.add_reader(channel.fileno(), read)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    swapping = asyncio.create_task(_swap_in_turn(work, resolver, channel, versions, enforced))
+    swapping = asyncio.create_task(_swap_in_turn(context, resolver, channel, versions, enforced))
     swapping.add_done_callback(lambda _: stop.set())
     await stop.wait()
     loop.remove_reader(channel.fileno())
@@ -75,7 +75,7 @@ async def _until_told(work: WorkerWork, resolver: Resolver, channel: Channel, en
 
 
 async def _swap_in_turn(
-    work: WorkerWork,
+    context: WorkerContext,
     resolver: Resolver,
     channel: Channel,
     versions: asyncio.Queue[int],
@@ -83,19 +83,19 @@ async def _swap_in_turn(
 ) -> None:
     """Enforce one version after the other; each is opened in a thread, so that no question waits for it."""
     while True:
-        enforced = await _enforce(work, resolver, channel, await versions.get(), enforced)
+        enforced = await _enforce(context, resolver, channel, await versions.get(), enforced)
 
 
-def _resolver(work: WorkerWork, channel: Channel) -> Resolver:
-    settings, cache = work.settings, work.settings.cache
-    row = work.counters.row(work.index)
+def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
+    settings, cache = context.shared.settings, context.shared.settings.cache
+    row = context.shared.counters.row(context.index)
     return Resolver(
-        work.engine,
+        context.engine,
         networks=settings.clients.allow,
         sinkhole=Sinkhole(str(settings.sinkhole.ipv4), str(settings.sinkhole.ipv6), settings.sinkhole.ttl),
         limits=CacheLimits(cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl),
         forwarder=Forwarder(
-            work.upstreams,
+            context.upstreams,
             timeout=settings.upstream.timeout,
             attempts=settings.upstream.attempts,
             row=row,
@@ -107,21 +107,21 @@ def _resolver(work: WorkerWork, channel: Channel) -> Resolver:
         wall_clock=time.time,
         randomness=secrets.token_bytes,
         refuse_unready=settings.at_first_start == "refuse",
-        traffic=work.traffic.row(work.index),
-        probed=Probed(work.probe, work.index),
+        traffic=context.shared.traffic.row(context.index),
+        probed=Probed(context.shared.probe, context.index),
         notified=Notified(settings.feeds, lambda feed: channel.send({"notified": feed}), time.monotonic),
     )
 
 
 async def _enforce(
-    work: WorkerWork, resolver: Resolver, channel: Channel, version: int, before: Enforced | None
+    context: WorkerContext, resolver: Resolver, channel: Channel, version: int, before: Enforced | None
 ) -> Enforced | None:
     """Verify, swap, notify; a version that cannot be opened leaves the one `before` in force. Give what is."""
     try:
-        enforced = await asyncio.to_thread(work.state.open, version, before.ruleset if before else None)
+        enforced = await asyncio.to_thread(context.shared.state.open, version, before.ruleset if before else None)
         resolver.enforce(enforced)
     except RulesetError as error:
-        log.error("Worker %d keeps what it enforces: %s", work.index, error)
+        log.error("Worker %d keeps what it enforces: %s", context.index, error)
         channel.send({"failed": version, "why": str(error)})
         return before
     channel.send({"enforcing": version})

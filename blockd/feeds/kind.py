@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,6 +15,7 @@ from blockd.formats.body import Progress
 from blockd.formats.find_line import Line
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import FeedInput
+from blockd.ruleset.explain import Claim
 from blockd.settings import Feed
 
 FeedT = TypeVar("FeedT", bound=Feed)
@@ -70,9 +70,9 @@ class FeedKind(ABC, Generic[FeedT]):
         """
         return None
 
-    def line_of(self, feed: FeedT, claim: Mapping[str, object], folder: Path, key: bytes) -> Line | None:
+    def line_of(self, feed: FeedT, claim: Claim, folder: Path, key: bytes) -> Line | None:
         """Return the line of the accepted content that names a claim's entry; None if none does, or it has no lines.
 
-        `claim` is as `blockd.ruleset.explain` has it, and `key` its entry's. Blocks while it reads.
+        `key` is the entry's. Blocks while it reads.
         """
         return None

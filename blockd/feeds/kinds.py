@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from blockd.feeds.fetched import Validators
 from blockd.feeds.kind import FeedKind
 from blockd.feeds.lists.kind import ListKind
 from blockd.feeds.overrides.kind import OverridesKind
 from blockd.feeds.rpz.kind import RpzKind
 from blockd.feeds.signed.kind import SignedKind
+from blockd.feeds.source import FeedSource
 from blockd.feeds.transfer.kind import TransferKind
 from blockd.settings import Feed
 
@@ -24,3 +27,8 @@ KINDS: tuple[FeedKind[Any], ...] = (
 def kind_of(feed: Feed) -> FeedKind[Any]:
     """Return the kind of a feed."""
     return next(kind for kind in KINDS if isinstance(feed, kind.settings))
+
+
+def open_source(feed: Feed, folder: Path, validators: Validators) -> FeedSource:
+    """Return the source of a feed; `validators` are those of what lies accepted in `folder`."""
+    return kind_of(feed).source(feed, folder, validators)

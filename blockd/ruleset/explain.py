@@ -1,51 +1,140 @@
-"""What is to be said about a name: the verdict, the order behind it, and every other claim, as plain values."""
+"""What is to be said about a name: the verdict, the order behind it, and every other claim."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from blockd.names import DomainName, key_from_text
-from blockd.orders import Action, Reason, State, Verdict, state_at
+from blockd.orders import Action, Entry, Order, Reason, State, Verdict, state_at
 from blockd.orders.disclosure import CONFIDENTIAL, public_fields, public_text
 from blockd.ruleset.policy import Enforced
 from blockd.times import time_text
 
 
-def explain(enforced: Enforced | None, text: str, now: float) -> dict[str, object]:
-    """Explain the verdict for a name written as text; raises BadName where it is none.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An order with the entry by which it covers a name, and how it stands at the moment asked about."""
 
-    Where a confidential order covers it, the name is not repeated: what is told may be kept and read by others.
+    entry: Entry
+    feed: str
+    order: Order
+    state: State
+    stale: bool
+
+    @classmethod
+    def of(cls, verdict: Verdict, now: float) -> Claim | None:
+        """Return the claim that a verdict rests on; None if there is none."""
+        order, entry = verdict.order, verdict.entry
+        if order is None or entry is None:
+            return None
+        return cls(entry, verdict.feed, order, state_at(order, now), verdict.stale)
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values, without what is confidential."""
+        order = self.order
+        return {
+            "entry": public_text(self.entry),
+            "scope": self.entry.scope.text,
+            "feed": self.feed,
+            "role": order.role,
+            "state": self.state.text,
+            "since": time_text(order.in_force_from),
+            "until": time_text(order.expires) if order.expires is not None else None,
+            "stale": self.stale,
+            "order": public_fields(order),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedClaim:
+    """A claim, whether it decides, and a sentence why; `priority` is its feed's."""
+
+    claim: Claim
+    priority: int | None
+    decides: bool
+    because: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values, without what is confidential."""
+        return {
+            **self.claim.to_json(), "priority": self.priority, "decides": self.decides, "because": self.because
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedRuleset:
+    """The version that an explanation is about, when it was compiled, and every claim in it on the name."""
+
+    version: int
+    compiled: int  # seconds since the epoch
+    claims: tuple[WeighedClaim, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values, without what is confidential."""
+        return {
+            "version": self.version,
+            "compiled": time_text(self.compiled),
+            "claims": [claim.to_json() for claim in self.claims],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The verdict for a name at one moment; `ruleset` is None if nothing is enforced.
+
+    `name` is not the name if a confidential order covers it: what is said may be kept and read by others.
     """
+
+    name: str
+    verdict: str  # the action, or `resolved`
+    why: str
+    claim: Claim | None  # that the verdict rests on
+    ruleset: ExplainedRuleset | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values, without what is confidential."""
+        return {
+            "name": self.name,
+            "verdict": self.verdict,
+            "why": self.why,
+            **(self.claim.to_json() if self.claim else {}),
+            **(self.ruleset.to_json() if self.ruleset else {}),
+        }
+
+
+def explain(enforced: Enforced | None, text: str, now: float) -> Explanation:
+    """Explain the verdict for a name written as text; raises BadName if it is none."""
     key = key_from_text(text)
     verdict = enforced.verdict(key) if enforced else Verdict(Reason.NOT_READY)
-    told: dict[str, object] = {
-        "name": DomainName(key).text,
-        "verdict": _word(verdict),
-        "why": str(verdict.reason),
-        **_claim(verdict, now),
-    }
+    name, ruleset = DomainName(key).text, None
     if enforced is not None:
         covering = enforced.covering(key)
         orders = [claim.order for _, claim in covering if claim.order is not None]
         confidential = next((order.id for order in orders if order.is_confidential), None)
         if confidential is not None:
-            told["name"] = f"{CONFIDENTIAL} order {confidential}"
+            name = f"{CONFIDENTIAL} order {confidential}"
         header = enforced.ruleset.header
-        told["version"] = enforced.version
-        told["compiled"] = time_text(header.created)
-        catalogue = enforced.ruleset.catalogue
-        priorities = {feed.name: feed.priority for feed in catalogue.feeds}
-        longest = next((size for size, claim in covering if _is(claim, verdict)), 0)
-        told["claims"] = [
-            {
-                **_claim(claim, now),
-                "priority": priorities.get(claim.feed),
-                "decides": _is(claim, verdict),
-                "because": _because(claim, verdict, priorities, now, is_shorter=size < longest),
-            }
-            for size, claim in covering
-        ]
-    return told
+        ruleset = ExplainedRuleset(enforced.version, header.created, _weighed(enforced, covering, verdict, now))
+    return Explanation(name, _word(verdict), str(verdict.reason), Claim.of(verdict, now), ruleset)
+
+
+def _weighed(
+    enforced: Enforced, covering: Sequence[tuple[int, Verdict]], verdict: Verdict, now: float
+) -> tuple[WeighedClaim, ...]:
+    """Weigh every claim on a name, each with the size of its entry's key, against the verdict."""
+    priorities = {feed.name: feed.priority for feed in enforced.ruleset.catalogue.feeds}
+    longest = next((size for size, claim in covering if _is(claim, verdict)), 0)
+    return tuple(
+        WeighedClaim(
+            claim,
+            priorities.get(found.feed),
+            _is(found, verdict),
+            _because(found, verdict, priorities, now, is_shorter=size < longest),
+        )
+        for size, found in covering
+        if (claim := Claim.of(found, now)) is not None
+    )
 
 
 def _is(claim: Verdict, verdict: Verdict) -> bool:
@@ -78,22 +167,5 @@ def _because(claim: Verdict, verdict: Verdict, priorities: Mapping[str, int], no
 
 
 def _word(verdict: Verdict) -> str:
-    """The verdict in one word: the action where there is one, else what happens to the question."""
+    """Return the verdict in one word: the action if there is one, else what happens to the question."""
     return str(verdict.action) if verdict.action else "resolved"
-
-
-def _claim(verdict: Verdict, now: float) -> dict[str, object]:
-    order, entry = verdict.order, verdict.entry
-    if order is None or entry is None:
-        return {}
-    return {
-        "entry": public_text(entry),
-        "scope": entry.scope.text,
-        "feed": verdict.feed,
-        "role": order.role,
-        "state": state_at(order, now).text,
-        "since": time_text(order.in_force_from),
-        "until": time_text(order.expires) if order.expires is not None else None,
-        "stale": verdict.stale,
-        "order": public_fields(order),
-    }

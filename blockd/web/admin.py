@@ -40,6 +40,13 @@ class Condition:
     reason: str
 
 
+class JsonResult(typing.Protocol):
+    """What can be sent as a JSON object."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+
+
 class Control(typing.Protocol):
     """What the daemon answers and does."""
 
@@ -52,34 +59,34 @@ class Control(typing.Protocol):
     def metrics(self) -> bytes:
         """Every series, in the format whose content type is `prometheus_client.CONTENT_TYPE_LATEST`."""
 
-    def status(self) -> dict[str, object]:
-        """Feeds, versions, age, workers, engine, as JSON can carry them."""
+    def status(self) -> JsonResult:
+        """Feeds, versions, age, workers, engine."""
 
-    async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
+    async def refresh(self, names: list[str] | None, /) -> JsonResult:
         """Fetch the feeds named, or all; raises BlockdError for one that is not configured."""
 
-    def hint(self, name: str | None, /) -> dict[str, object]:
+    def hint(self, name: str | None, /) -> JsonResult:
         """Look at a feed soon, or at all signed ones; raises BlockdError for one that is not configured."""
 
-    def traffic(self) -> dict[str, object]:
+    def traffic(self) -> JsonResult:
         """The sketch of recent traffic, which holds no client (`blockd.metrics.Sketch`)."""
 
-    async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
+    async def rollback(self, version: int, reason: str, /) -> JsonResult:
         """Enforce a version kept, and hold it; raises BlockdError where that cannot be, and nothing has changed."""
 
-    async def release(self, reason: str, /) -> dict[str, object]:
+    async def release(self, reason: str, /) -> JsonResult:
         """Hold no version any more, and enforce what is new; raises BlockdError where none is held."""
 
-    async def override(self, kind: str, asked: typing.Mapping[str, str], /) -> dict[str, object]:
+    async def override(self, kind: str, asked: typing.Mapping[str, str], /) -> JsonResult:
         """Do `add` or `end` for a local override, whose texts are in `asked`; raises BlockdError."""
 
-    async def statement(self) -> dict[str, object]:
+    async def statement(self) -> JsonResult:
         """Sign a statement of what is enforced now; raises BlockdError where there is no key to sign it."""
 
-    def lookup(self, name: str, /) -> dict[str, object]:
+    def lookup(self, name: str, /) -> JsonResult:
         """The verdict for a name, and why; raises BadName."""
 
-    async def trace(self, name: str, /) -> dict[str, object]:
+    async def trace(self, name: str, /) -> JsonResult:
         """The same with the lines of the lists and the versions that list it, which takes longer; raises BadName."""
 
 
@@ -102,45 +109,45 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
         return web.Response(body=control.metrics(), headers={hdrs.CONTENT_TYPE: prometheus_client.CONTENT_TYPE_LATEST})
 
     async def status(_request: web.Request) -> web.Response:
-        return _json(control.status())
+        return _result(control.status())
 
     async def traffic(_request: web.Request) -> web.Response:
-        return _json(control.traffic())
+        return _result(control.traffic())
 
     async def lookup(request: web.Request) -> web.Response:
         names = request.query.getall("name", [])
         if len(names) != 1 or len(names[0]) > MAX_NAME:
             return _error(400, "One name is looked up at a time: /api/lookup?name=example.org.")
         try:
-            return _json(await control.trace(names[0]) if "trace" in request.query else control.lookup(names[0]))
+            return _result(await control.trace(names[0]) if "trace" in request.query else control.lookup(names[0]))
         except BadName as error:
             return _error(400, f"{names[0]!r} is no domain name: {error.reason}.")
 
     async def refresh(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        return _json(await control.refresh(_feeds(await request.read())))
+        return _result(await control.refresh(_feeds(await request.read())))
 
     async def hint(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        return _json(control.hint(_hinted(await request.read())), 202)
+        return _result(control.hint(_hinted(await request.read())), 202)
 
     async def rollback(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
         version, reason = _version(await request.read())
-        return _json(await control.release(reason) if version is None else await control.rollback(version, reason))
+        return _result(await control.release(reason) if version is None else await control.rollback(version, reason))
 
     async def override(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        return _json(await control.override(*_override(await request.read())))
+        return _result(await control.override(*_override(await request.read())))
 
     async def statement(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        return _json(await control.statement())
+        return _result(await control.statement())
 
     app.router.add_get("/", index)
     app.router.add_get("/healthz", health)
@@ -290,6 +297,10 @@ def _condition(request: web.Request, condition: Condition) -> web.Response:
     if form_of(request.headers.get(hdrs.ACCEPT, "")) == "text/html":
         return web.Response(status=status, text=f"{'ok' if condition.is_ok else 'not ok'}: {condition.reason}\n")
     return _json({"ok": condition.is_ok, "reason": condition.reason}, status)
+
+
+def _result(result: JsonResult, status: int = 200) -> web.Response:
+    return _json(result.to_json(), status)
 
 
 def _json(data: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.publisher import Publisher
+from tests.daemon.updater_rig import Run, runner
 from tests.upstream import UpstreamSimulator
 
 
@@ -26,3 +27,9 @@ def publisher(tmp_path: Path) -> Publisher:
     made.order("order-1", ["listed.example"])
     made.publish()
     return made
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs a check on an updater."""
+    return runner(tmp_path)

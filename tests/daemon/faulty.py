@@ -12,8 +12,8 @@ from pathlib import Path
 from blockd.cli import main
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel
+from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.selftest import asking
-from blockd.daemon.work import WorkerWork
 from blockd.resolver import Resolver
 from blockd.ruleset import Enforced
 
@@ -21,13 +21,13 @@ _enforce = worker._enforce
 
 
 async def _faulty(
-    work: WorkerWork, resolver: Resolver, channel: Channel, version: int, before: Enforced | None
+    context: WorkerContext, resolver: Resolver, channel: Channel, version: int, before: Enforced | None
 ) -> Enforced | None:
     fault = Path("fault")
-    if fault.exists() and int(fault.read_text(encoding="ascii")) == work.index:  # noqa: ASYNC240 - a test's
+    if fault.exists() and int(fault.read_text(encoding="ascii")) == context.index:  # noqa: ASYNC240 - a test's
         channel.send({"enforcing": version})
         return before
-    return await _enforce(work, resolver, channel, version, before)
+    return await _enforce(context, resolver, channel, version, before)
 
 
 worker._enforce = _faulty

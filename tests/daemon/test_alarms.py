@@ -9,11 +9,12 @@ from typing import Any, cast
 import pytest
 
 from blockd.daemon.alarms import EXPIRES_SOON, FIRST_LOOK, STALE, UNCHANGED, Alarm, alarms
+from blockd.daemon.managed_feed import ManagedFeed
+from blockd.daemon.ruleset_switcher import Pin
 from blockd.daemon.selftest import SelfTests
 from blockd.daemon.selftest.asking import Outcome
 from blockd.daemon.selftest.trial import Result
-from blockd.daemon.status import Fleet, Pin
-from blockd.daemon.tracked import Tracked
+from blockd.daemon.workers import Workers
 from blockd.feeds.signed.bundle import AuthorityVersion
 from blockd.ruleset import Enforced
 from blockd.settings import SignedFeed
@@ -57,8 +58,8 @@ def subject(tmp_path: Path) -> Enforced:
 def told(subject: Enforced | None, feeds: dict[str, _Tracked] | None = None, **given: Any) -> list[Alarm]:
     return alarms(
         subject,
-        cast("dict[str, Tracked]", feeds or {}),
-        given.get("fleet", Fleet(2, {0: 10, 1: 11}, {0: 1, 1: 1})),
+        cast("dict[str, ManagedFeed]", feeds or {}),
+        given.get("workers", Workers(2, {0: 10, 1: 11}, {0: 1, 1: 1})),
         cast("SelfTests", given.get("tests", _Tests())),
         given.get("engine", "native"),
         pin=given.get("pin"),
@@ -77,7 +78,7 @@ def test_where_all_is_well_there_is_none(subject: Enforced) -> None:
 
 def test_no_ruleset_and_a_worker_behind_are_not_ready(subject: Enforced) -> None:
     assert names(told(None)) == ["BlockdNotReady"]
-    [alarm] = told(subject, fleet=Fleet(2, {0: 10, 1: 11}, {0: 1, 1: 0}))
+    [alarm] = told(subject, workers=Workers(2, {0: 10, 1: 11}, {0: 1, 1: 0}))
     assert (alarm.name, alarm.what) == ("BlockdNotReady", "Workers [1] do not enforce version 1.")
 
 

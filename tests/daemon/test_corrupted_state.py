@@ -20,14 +20,16 @@ import pytest
 from blockd.compile.build import Built
 from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.channel import pair
-from blockd.daemon.compiling import Compiler, Job, _result
-from blockd.daemon.enforcing import Enforcing
+from blockd.daemon.compile_child import Compiler, Compiling, Job, _result
 from blockd.daemon.expiry import ended
+from blockd.daemon.feed_set import FeedSet
 from blockd.daemon.feed_state import FeedState
+from blockd.daemon.ruleset_switcher import RulesetSwitcher, Store, WorkerLink
 from blockd.daemon.selftest import SelfTests
-from blockd.daemon.state import HitSlots, State
-from blockd.daemon.status import Fleet
+from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.timing import Timing
 from blockd.daemon.updater import Updater
+from blockd.daemon.workers import Workers
 from blockd.errors import CommandError
 from blockd.names import key_from_text
 from blockd.resolver import Probe
@@ -148,7 +150,7 @@ def test_whatever_is_corrupted_a_start_recovers_or_ends_with_a_sentence(
 
 
 def test_the_folder_of_a_feed_is_kept_whatever_its_name(tmp_path: Path) -> None:
-    state = State(tmp_path)
+    state = StateDir(tmp_path)
     for name in ("current", "accepted", "compiled"):
         (state.feed_folder(name) / "waiting").mkdir(parents=True)
         (state.feed_folder(name) / "trusted" / "accepted").mkdir(parents=True)
@@ -172,13 +174,13 @@ async def enforced_after_a_start(settings: Settings) -> dict[str, bool]:
 
 
 @contextlib.asynccontextmanager
-async def begun(settings: Settings) -> AsyncIterator[tuple[Enforcing, Updater]]:
+async def begun(settings: Settings) -> AsyncIterator[tuple[RulesetSwitcher, Updater]]:
     """Start as the supervisor and the control process do, without workers."""
     now = time.time()
-    state = State(settings.state_dir)
+    state = StateDir(settings.state_dir)
     lock = state.lock()
     ours, theirs = pair()
-    enforcing: Enforcing | None = None
+    enforcing: RulesetSwitcher | None = None
     try:
         state.check_writable()
         state.tidy()
@@ -186,17 +188,14 @@ async def begun(settings: Settings) -> AsyncIterator[tuple[Enforcing, Updater]]:
         known = [(feed, FeedState.load(state.feed_folder(feed.name), now)) for feed in settings.feeds]
         version = state.last_good(slots, now, ended(known, now))
         slots.save()
+        timing, gate = Timing(), gate_of(settings.gate)
+        feeds = FeedSet.load(settings.feeds, state.feed_folder, gate, timing)
         accounts = Accounts(AuditLog(state.folder), settings.feeds, time.time)
-        enforcing = Enforcing(
-            state, HitSlots.load(state.folder / "hit-slots.json"), ours, Fleet(0, {}), settings.feeds, 5,
-            lambda _: {}, SelfTests(settings, Probe.make(os.urandom)), lambda *_: [], accounts,
-        )  # fmt: skip
+        store = Store(state, HitSlots.load(state.folder / "hit-slots.json"), 5)
+        tests = SelfTests(settings, Probe.make(os.urandom))
+        enforcing = RulesetSwitcher(store, WorkerLink(Workers(0, {}), ours), feeds, tests, accounts, timing)
         await enforcing.begin(version)
-        updater = Updater(
-            settings.feeds, state.feed_folder, gate_of(settings.gate),
-            enforcement=enforcing, compiled=state.folder / "compiled", renewed=lambda: None,
-            accounts=accounts,
-        )  # fmt: skip
+        updater = Updater(feeds, Compiling(gate, state.folder / "compiled"), enforcing, accounts, timing)
         yield enforcing, updater
         await enforcing.close()
     finally:
@@ -215,10 +214,10 @@ def compile_here(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Compiler, "compile", compiled)
     patch.setattr(Compiler, "prepare", lambda _: None)
-    patch.setattr("blockd.daemon.compiling.amend", lambda *_, **__: None)
+    patch.setattr("blockd.daemon.compile_child.amend", lambda *_, **__: None)
 
 
-def verdicts(enforcing: Enforcing, names: Iterable[str]) -> dict[str, bool]:
+def verdicts(enforcing: RulesetSwitcher, names: Iterable[str]) -> dict[str, bool]:
     """Give whether each name is touched."""
     assert enforcing.enforced is not None
     enforced = enforcing.enforced

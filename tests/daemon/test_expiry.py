@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon.expiry import Ended, Expiry, Fate, end_of, ended, next_end, orders_of
+from blockd.daemon.expiry import ExpiredParts, Expiry, ExpiryEffect, end_of, ended, next_end, orders_of
 from blockd.daemon.feed_state import FeedState
 from blockd.feeds.overrides.file import Override
 from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion, write_bundle
@@ -45,7 +45,7 @@ def test_a_list_ends_some_time_after_its_last_good_look(tmp_path: Path) -> None:
     state = known(tmp_path, checked=NOW)
     assert end_of(feed, state) == NOW + 3600
     assert not ended([(feed, state)], NOW + 3599)
-    assert ended([(feed, state)], NOW + 3600) == {"national": Ended(Fate.STOPPED)}
+    assert ended([(feed, state)], NOW + 3600) == {"national": ExpiredParts(ExpiryEffect.STOPPED)}
     assert next_end([(feed, state)], NOW) == NOW + 3600
     assert next_end([(feed, state)], NOW + 3600) is None
     assert end_of(feed, known(tmp_path)) is None
@@ -56,8 +56,8 @@ def test_a_signed_list_ends_when_it_says(tmp_path: Path) -> None:
     feed = signed(at_expiry="stop")
     state = known(tmp_path, checked=1.0, expires=NOW)
     assert not ended([(feed, state)], NOW - 1)
-    assert ended([(feed, state)], NOW) == {"ministry": Ended(Fate.STOPPED)}
-    assert ended([(signed(), state)], NOW) == {"ministry": Ended(Fate.STALE)}
+    assert ended([(feed, state)], NOW) == {"ministry": ExpiredParts(ExpiryEffect.STOPPED)}
+    assert ended([(signed(), state)], NOW) == {"ministry": ExpiredParts(ExpiryEffect.STALE)}
     assert not ended([(feed, known(tmp_path))], NOW)
 
 
@@ -70,20 +70,28 @@ def test_an_order_ends_with_its_feed_or_its_authority_whichever_is_first(tmp_pat
     state = FeedState(tmp_path, 0, expires=NOW + 10, authorities=parts(telecom=NOW + 5, courts=NOW + 7))
     assert not ended([(feed, state)], NOW + 4)
     one = ended([(feed, state)], NOW + 5)["ministry"]
-    assert (one.of("telecom"), one.of("courts"), one.of("")) == (Fate.STOPPED, None, None)
+    assert (one.of("telecom"), one.of("courts"), one.of("")) == (ExpiryEffect.STOPPED, None, None)
     one = ended([(feed, state)], NOW + 7)["ministry"]
-    assert (one.of("telecom"), one.of("courts"), one.of("")) == (Fate.STOPPED, Fate.STALE, None)
+    assert (one.of("telecom"), one.of("courts"), one.of("")) == (ExpiryEffect.STOPPED, ExpiryEffect.STALE, None)
     state.authorities = parts(telecom=NOW + 99, courts=NOW + 99)
     assert not ended([(feed, state)], NOW + 9)
     one = ended([(feed, state)], NOW + 10)["ministry"]
-    assert (one.of("telecom"), one.of("courts"), one.of("")) == (Fate.STOPPED, Fate.STALE, Fate.STALE)
+    assert (one.of("telecom"), one.of("courts"), one.of("")) == (
+        ExpiryEffect.STOPPED,
+        ExpiryEffect.STALE,
+        ExpiryEffect.STALE,
+    )
 
 
 def test_one_authority_may_go_on_where_its_feed_stops(tmp_path: Path) -> None:
     feed = signed(at_expiry="stop", authorities={"courts": {"at_expiry": "keep"}})
     state = FeedState(tmp_path, 0, expires=NOW, authorities=parts(telecom=NOW + 5, courts=NOW + 5))
     one = ended([(feed, state)], NOW)["ministry"]
-    assert (one.of("telecom"), one.of("courts"), one.of("")) == (Fate.STOPPED, Fate.STALE, Fate.STOPPED)
+    assert (one.of("telecom"), one.of("courts"), one.of("")) == (
+        ExpiryEffect.STOPPED,
+        ExpiryEffect.STALE,
+        ExpiryEffect.STOPPED,
+    )
 
 
 def test_the_next_end_is_the_first_of_all_feeds_and_authorities(tmp_path: Path) -> None:
@@ -106,7 +114,7 @@ def test_orders_that_stop_have_expired_and_those_that_go_on_are_stale() -> None:
         for role in ("telecom", "courts", "")
     )
     catalogue = Catalogue((), records)
-    ends = {"ministry": Ended(Fate.STALE, {"telecom": Fate.STOPPED})}
+    ends = {"ministry": ExpiredParts(ExpiryEffect.STALE, {"telecom": ExpiryEffect.STOPPED})}
     orders, stale = orders_of(catalogue, ends)
     assert [one.id for one in orders if one.expires == 0] == ["ministry-telecom"]
     assert [orders[index].id for index in stale] == ["ministry-courts", "ministry-own"]
@@ -164,20 +172,6 @@ def test_orders_of_a_signed_list_stop_at_its_end_and_over_a_restart_until_it_is_
         publisher.publish()
         everywhere(lambda: daemon.ask("listed.example").addresses == SINKHOLE, "its orders are in force again")
         assert daemon.feed("ministry")["ended"] is False
-
-
-def test_a_list_that_cannot_be_looked_at_for_long_stops(tmp_path: Path, resolver: UpstreamSimulator) -> None:
-    write_list(tmp_path / "list", ["listed.example"])
-    feed = {"name": "national", "type": "domains", "path": str(tmp_path / "list"), "interval": "200ms"}
-    with Daemon(
-        tmp_path / "daemon", {**feed, "max_age": "8s", "at_expiry": "stop"}, upstream=resolver.address
-    ) as daemon:
-        assert daemon.ask("listed.example").addresses == SINKHOLE
-        assert 0 < daemon.metric("blockd_feed_expires_in_seconds", feed="national") <= 8
-        (tmp_path / "list").rename(tmp_path / "away")
-        everywhere(lambda: daemon.ask("listed.example").addresses != SINKHOLE, "it is out of force")
-        (tmp_path / "away").rename(tmp_path / "list")
-        everywhere(lambda: daemon.ask("listed.example").addresses == SINKHOLE, "it is in force again")
 
 
 def test_by_default_a_feed_goes_on_after_its_end(tmp_path: Path, resolver: UpstreamSimulator) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import dns.flags
@@ -76,26 +74,3 @@ def test_a_hint_that_is_no_hint_wakes_nothing(tmp_path: Path, resolver: Upstream
         assert daemon.post("/api/hint", {})[0] == 202
         until(lambda: len(lists.looks()) > 1, "a hint that is one has woken it")
         assert lists.looks()[1] >= at, "something else woke it before"
-
-
-def test_a_flood_of_hints_makes_at_most_one_look_a_second(tmp_path: Path, resolver: UpstreamSimulator) -> None:
-    lists = Bundles(tmp_path / "lists")
-    lists.order("order-1", "", "listed.example")
-    lists.give()
-    feed = lists.feed(interval="1h", notify=NOTIFY)
-    with (
-        Daemon(tmp_path / "daemon", feed, upstream=resolver.address, program="tests.daemon.bundled") as daemon,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
-    ):
-        sender.bind((SENDER, 0))
-        wire = notification().to_wire()
-
-        def flood() -> bool:
-            assert daemon.post("/api/hint", {})[0] == 202
-            for _ in range(10):  # more than are answered
-                sender.sendto(wire, ("127.0.0.1", daemon.dns_port))
-            return len(lists.looks()) >= 4
-
-        until(flood, "hints have woken it again and again")
-        gaps = [after - before for before, after in pairwise(lists.looks())]
-        assert min(gaps) >= 0.99, gaps

@@ -124,17 +124,5 @@ def test_order_that_expired_while_down_is_not_enforced(tmp_path: Path, resolver:
         daemon.stop()
 
 
-def test_changed_config_of_a_feed_is_enforced_from_what_it_gave(tmp_path: Path, resolver: UpstreamSimulator) -> None:
-    write_list(tmp_path / "list", ["listed.example"])
-    feed = {"name": "national", "type": "domains", "path": "list"}
-    daemon = Daemon(tmp_path, feed, upstream=resolver.address)
-    with daemon:
-        assert daemon.ask("listed.example").addresses == SINKHOLE
-    (tmp_path / "list").unlink()
-    daemon.settings["feeds"] = [{**feed, "action": "nxdomain"}]
-    with daemon:
-        everywhere(lambda: daemon.ask("listed.example").rcode == "NXDOMAIN", "the new action is enforced")
-
-
 def _refusal(daemon: Daemon, name: str) -> object:
     return daemon.feed(name)["refusal"]

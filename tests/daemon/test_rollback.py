@@ -104,41 +104,6 @@ def test_news_wait_until_the_release_and_are_enforced_at_once(daemon: Daemon) ->
     assert daemon.status()["pinned"] is None
 
 
-def test_bad_news_are_refused_while_a_version_is_pinned(daemon: Daemon) -> None:
-    roll_back(daemon, 1)
-    put(daemon.folder / "list", b"\0\0\0\0")
-    until(lambda: daemon.feed("national")["refusal"], "the bad list is refused")
-    assert release(daemon)["version"] == 2
-    assert enforces(daemon, SECOND)
-
-
-def test_good_news_that_wait_outlive_bad_ones_behind_them(daemon: Daemon) -> None:
-    roll_back(daemon, 1)
-    write_list(daemon.folder / "list", ["listed.example", "good.example"])
-    until(lambda: "Feed national has something new. It waits" in daemon.log, "the good list is known")
-    put(daemon.folder / "list", b"<html>")
-    until(lambda: daemon.feed("national")["refusal"], "the bad list is refused")
-    assert release(daemon)["version"] == 3
-    assert daemon.ask("good.example").addresses == SINKHOLE
-
-
-def test_release_without_news_enforces_the_version_that_was_left(daemon: Daemon) -> None:
-    roll_back(daemon, 1)
-    assert release(daemon)["version"] == 2
-    assert enforces(daemon, SECOND)
-    assert list(versions(daemon)) == [1, 2]
-
-
-def test_news_that_are_taken_back_while_they_wait_are_never_enforced(daemon: Daemon) -> None:
-    roll_back(daemon, 1)
-    write_list(daemon.folder / "list", ["listed.example", "mistake.example"])
-    until(lambda: "Feed national has something new. It waits" in daemon.log, "the news are known")
-    publish(daemon, SECOND)
-    assert release(daemon)["version"] == 2
-    assert enforces(daemon, SECOND)
-    assert daemon.ask("mistake.example").addresses != SINKHOLE
-
-
 def test_pin_survives_a_restart_and_so_does_what_is_new(daemon: Daemon) -> None:
     roll_back(daemon, 1, "wait for the ministry")
     daemon.stop()
@@ -156,15 +121,6 @@ def test_pin_survives_a_restart_and_so_does_what_is_new(daemon: Daemon) -> None:
     assert daemon.ask("newest.example").addresses == SINKHOLE
 
 
-def test_pinned_version_is_enforced_where_a_restart_came_before_the_swap(daemon: Daemon) -> None:
-    daemon.stop()
-    put(daemon.state_dir / "rulesets" / "pinned", b"1\n")
-    daemon.start()
-    assert enforces(daemon, FIRST)
-    assert daemon.status()["ruleset"]["version"] == 1
-    release(daemon)
-
-
 def test_damaged_pin_is_no_pin_and_a_pinned_version_that_is_lost_changes_nothing(daemon: Daemon) -> None:
     pinned = daemon.state_dir / "rulesets" / "pinned"
     daemon.stop()
@@ -177,47 +133,6 @@ def test_damaged_pin_is_no_pin_and_a_pinned_version_that_is_lost_changes_nothing
     assert enforces(daemon, SECOND)
     assert daemon.status()["pinned"]["version"] == 77
     assert release(daemon)["version"] == 2
-
-
-def test_damaged_version_is_not_gone_back_to(daemon: Daemon) -> None:
-    damaged = daemon.state_dir / "rulesets" / "000001.ruleset"
-    content = bytearray(damaged.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    put(damaged, bytes(content))
-    status, told = daemon.post("/api/rollback", {"version": 1})
-    assert status == 400
-    assert "What is in force stays." in told["error"]
-    status, told = daemon.post("/api/rollback", {"version": 9})
-    assert (status, told["error"]) == (400, "Version 9 is not kept, and nothing was changed; kept are 1, 2.")
-    assert daemon.status()["pinned"] is None
-    assert enforces(daemon, SECOND)
-    publish(daemon, ["listed.example", "later.example"])
-    assert daemon.ask("later.example").addresses == SINKHOLE
-
-
-def test_version_in_force_can_be_pinned_as_it_is(daemon: Daemon) -> None:
-    roll_back(daemon, 2, "no news during the holidays")
-    write_list(daemon.folder / "list", FIRST)
-    until(lambda: "Feed national has something new. It waits" in daemon.log, "the news are known")
-    assert enforces(daemon, SECOND)
-    assert release(daemon)["version"] == 1  # which has that content
-    assert enforces(daemon, FIRST)
-
-
-def test_release_of_nothing_is_refused(daemon: Daemon) -> None:
-    assert daemon.post("/api/rollback", {"release": True})[0] == 400
-
-
-def test_the_same_content_again_is_no_new_version(daemon: Daemon) -> None:
-    publish(daemon, FIRST)
-    assert daemon.status()["ruleset"]["version"] == 1
-    assert enforces(daemon, FIRST)
-    publish(daemon, SECOND)
-    publish(daemon, [*SECOND, "third.example"])
-    assert daemon.status()["ruleset"]["version"] == 3
-    told = versions(daemon)
-    assert [len(told[version]["periods"]) for version in (1, 2, 3)] == [2, 2, 1]
-    assert told[3]["current"]
 
 
 def test_lost_or_damaged_record_stops_nothing(daemon: Daemon) -> None:
@@ -267,20 +182,6 @@ def test_control_process_killed_in_the_middle_of_the_swap_is_followed_by_one_tha
     assert daemon.status()["pinned"]["version"] == 1
     assert (daemon.state_dir / "rulesets" / "current").read_text() == "1\n"
     assert release(daemon)["version"] == 2
-
-
-def test_worker_that_does_not_answer_in_time_makes_the_rollback_fail_and_nothing_is_pinned(daemon: Daemon) -> None:
-    worker = daemon.status()["workers"][1]["pid"]
-    os.kill(worker, signal.SIGSTOP)
-    try:
-        status, told = daemon.post("/api/rollback", {"version": 1})
-    finally:
-        os.kill(worker, signal.SIGCONT)
-    assert status == 400
-    assert "did not take version 1" in told["error"]
-    assert daemon.status()["pinned"] is None
-    everywhere(lambda: enforces(daemon, SECOND), "the version before is enforced by all")
-    daemon.wait_for_version(2)
 
 
 def test_control_process_killed_at_any_moment_leaves_a_good_version_in_force(daemon: Daemon) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.harness import ROOT, Daemon, until, write_list
+from tests.daemon.harness import Daemon, until, write_list
+from tests.places import ROOT
 from tests.upstream import UpstreamSimulator
 
 PAGE = (ROOT / "docs" / "operator" / "backup-and-restore.md").read_text(encoding="utf-8")

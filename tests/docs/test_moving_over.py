@@ -18,7 +18,8 @@ import dns.query
 import pytest
 import yaml
 
-from tests.daemon.harness import ROOT, Daemon, free_port, has_dig, until
+from tests.daemon.harness import Daemon, free_port, has_dig, until
+from tests.places import ROOT
 from tests.upstream import UpstreamSimulator
 
 PAGES = ROOT / "docs" / "operator" / "moving-over"

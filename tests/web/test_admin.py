@@ -19,6 +19,16 @@ from blockd.web.admin import MAX_BODY
 
 
 @dataclass
+class Told:
+    """A result that is sent as it is."""
+
+    values: dict[str, object]
+
+    def to_json(self) -> dict[str, object]:
+        return self.values
+
+
+@dataclass
 class Daemon:
     """A Control that remembers what it was asked to refresh."""
 
@@ -37,47 +47,47 @@ class Daemon:
     def metrics(self) -> bytes:
         return b"blockd_ruleset_names 7.0\n"
 
-    def status(self) -> dict[str, object]:
-        return {"workers": 2}
+    def status(self) -> Told:
+        return Told({"workers": 2})
 
-    async def refresh(self, names: list[str] | None, /) -> dict[str, object]:
+    async def refresh(self, names: list[str] | None, /) -> Told:
         if names == ["unknown"]:
             raise CommandError("No feed is called unknown; nothing was fetched.")
         if names == ["broken"]:
             raise RuntimeError("of the daemon")
         self.refreshed.append(names)
-        return {"refreshed": names}
+        return Told({"refreshed": names})
 
-    def hint(self, name: str | None, /) -> dict[str, object]:
+    def hint(self, name: str | None, /) -> Told:
         if name == "unknown":
             raise CommandError("No feed is called unknown; nothing was woken.")
         self.hinted.append(name)
-        return {"feeds": [name or "all"]}
+        return Told({"feeds": [name or "all"]})
 
-    def traffic(self) -> dict[str, object]:
-        return {"key": "00"}
+    def traffic(self) -> Told:
+        return Told({"key": "00"})
 
-    async def rollback(self, version: int, reason: str, /) -> dict[str, object]:
+    async def rollback(self, version: int, reason: str, /) -> Told:
         if version == 7:
             raise CommandError("Version 7 is not kept, and nothing was changed.")
         self.rolled_back.append((version, reason))
-        return {"version": version}
+        return Told({"version": version})
 
-    async def override(self, kind: str, asked: Mapping[str, str], /) -> dict[str, object]:
+    async def override(self, kind: str, asked: Mapping[str, str], /) -> Told:
         self.overridden.append((kind, dict(asked)))
-        return {"outcome": "enforced"}
+        return Told({"outcome": "enforced"})
 
-    async def statement(self) -> dict[str, object]:
-        return {"file": "20261124T120000Z.json", "statement": "{}"}
+    async def statement(self) -> Told:
+        return Told({"file": "20261124T120000Z.json", "statement": "{}"})
 
-    async def release(self, reason: str, /) -> dict[str, object]:
-        return {"version": 9, "pinned": None, "reason": reason}
+    async def release(self, reason: str, /) -> Told:
+        return Told({"version": 9, "pinned": None, "reason": reason})
 
-    async def trace(self, name: str, /) -> dict[str, object]:
-        return {**self.lookup(name), "listed": {}}
+    async def trace(self, name: str, /) -> Told:
+        return Told({**self.lookup(name).values, "listed": {}})
 
-    def lookup(self, name: str, /) -> dict[str, object]:
-        return {"name": DomainName.from_text(name).text}
+    def lookup(self, name: str, /) -> Told:
+        return Told({"name": DomainName.from_text(name).text})
 
 
 @dataclass

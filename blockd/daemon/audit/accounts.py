@@ -19,7 +19,7 @@ from blockd.daemon.audit.evidence import ORDERS
 from blockd.daemon.audit.log import AuditLog, read_alive
 from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.daemon.audit.turns import GONE, Turn, turns_of_dates, turns_of_version
-from blockd.daemon.history import News
+from blockd.daemon.version_journal import News
 from blockd.feeds.fetched import Fetched
 from blockd.files import read_file
 from blockd.metrics.collector import Change, EnforcementTimes
@@ -171,9 +171,9 @@ class Accounts:
         """Record that it is held no more."""
         self.log.write("release", {"version": version, "reason": reason})
 
-    def tested(self, told: Mapping[str, object] | None) -> None:
+    def tested(self, report: Mapping[str, object]) -> None:
         """Record how a self-test went."""
-        self.log.write("self-test", dict(told or {}))
+        self.log.write("self-test", report)
 
     def overridden(self, kind: str, told: Mapping[str, object]) -> None:
         """Record an override, or its end."""

@@ -6,6 +6,7 @@ policy in Python on the mapped file. It asks without "recursion desired": a list
 for any other no upstream is troubled or waited for.
 """
 
-from blockd.daemon.selftest.trial import SelfTests
+from blockd.daemon.selftest.choosing import Examples
+from blockd.daemon.selftest.trial import SelfTestReport, SelfTests
 
-__all__ = ["SelfTests"]
+__all__ = ["Examples", "SelfTestReport", "SelfTests"]

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from blockd.daemon.selftest.asking import Outcome, ask_workers
 from blockd.daemon.selftest.choosing import Examples, choose
@@ -29,6 +29,24 @@ class Result:
     at: float  # seconds since the epoch
     seconds: float  # that it took
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestReport:
+    """How the last self-test went, and how many have failed since the start."""
+
+    version: int
+    at: str  # in UTC, to the second
+    milliseconds: float
+    failure: str | None
+    answers: int
+    workers: list[int]
+    skipped: list[str]
+    failures: int
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return asdict(self)
 
 
 class SelfTests:
@@ -79,18 +97,18 @@ class SelfTests:
         self._skipped = outcome.skipped
         return ""
 
-    def told(self) -> dict[str, object] | None:
-        """Give the last one as plain values; None before the first."""
+    def report(self) -> SelfTestReport | None:
+        """Return how the last one went; None before the first."""
         if self.last is None:
             return None
         outcome = self.last.outcome
-        return {
-            "version": self.last.version,
-            "at": time_text(self.last.at),
-            "milliseconds": round(self.last.seconds * 1000, 1),
-            "failure": outcome.failure or None,
-            "answers": outcome.answers,
-            "workers": sorted(outcome.workers),
-            "skipped": outcome.skipped,
-            "failures": self.failures,
-        }
+        return SelfTestReport(
+            version=self.last.version,
+            at=time_text(self.last.at),
+            milliseconds=round(self.last.seconds * 1000, 1),
+            failure=outcome.failure or None,
+            answers=outcome.answers,
+            workers=sorted(outcome.workers),
+            skipped=outcome.skipped,
+            failures=self.failures,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from blockd.feeds.amendment import Amending, Amendment
@@ -17,6 +17,7 @@ from blockd.formats.find_line import Line, find_line
 from blockd.formats.rejects import RejectReport
 from blockd.orders import Order
 from blockd.ruleset import FeedInput, Listing
+from blockd.ruleset.explain import Claim
 from blockd.settings import ListFeed
 
 
@@ -67,7 +68,7 @@ class ListKind(FeedKind[ListFeed]):
         """Amend the names that came or went."""
         return amend_list(feed, candidate, amending)
 
-    def line_of(self, feed: ListFeed, claim: Mapping[str, object], folder: Path, key: bytes) -> Line | None:
+    def line_of(self, feed: ListFeed, claim: Claim, folder: Path, key: bytes) -> Line | None:
         """Return the first line that names the entry."""
         return find_line(feed.form, folder / ACCEPTED, key, feed.max_size)
 

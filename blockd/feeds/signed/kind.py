@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from blockd.formats.find_line import Line, find_in_names
 from blockd.formats.rejects import RejectReport
 from blockd.orders import OrderDocument
 from blockd.ruleset import FeedInput, Listing
+from blockd.ruleset.explain import Claim
 from blockd.settings import Feed, SignedFeed
 
 MAX_BUNDLE = 32 << 20  # octets of a bundle that is read for the line of a name: more takes longer than anybody waits
@@ -57,16 +58,16 @@ class SignedKind(FeedKind[SignedFeed]):
         """Amend what orders came, went or changed."""
         return amend_signed(feed, candidate, amending)
 
-    def line_of(self, feed: SignedFeed, claim: Mapping[str, object], folder: Path, key: bytes) -> Line | None:
+    def line_of(self, feed: SignedFeed, claim: Claim, folder: Path, key: bytes) -> Line | None:
         """Return the line in the list of the claim's order; None if the order has its names in its document."""
-        order, bundle = claim.get("order"), folder / ACCEPTED
+        bundle = folder / ACCEPTED
         try:
-            if not isinstance(order, Mapping) or not (folder / LISTS).is_dir() or bundle.stat().st_size > MAX_BUNDLE:
+            if not (folder / LISTS).is_dir() or bundle.stat().st_size > MAX_BUNDLE:
                 return None
             documents = read_bundle(bundle).documents
         except (FeedRefused, OSError):
             return None
-        lists = [each.names for each in documents if each.names is not None and each.order.id == order.get("id")]
+        lists = [each.names for each in documents if each.names is not None and each.order.id == claim.order.id]
         return find_in_names(text_path(folder, lists[0].last), key) if lists else None
 
 

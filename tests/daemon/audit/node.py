@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blockd.compile.build import build
 from blockd.daemon.audit import Accounts, AuditLog
-from blockd.daemon.history import News
+from blockd.daemon.version_journal import News
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle

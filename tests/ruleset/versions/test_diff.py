@@ -12,8 +12,8 @@ from blockd.names import DomainName
 from blockd.native import ENGINE
 from blockd.orders import Action, Entry, Scope
 from blockd.ruleset import FeedInput, Ruleset, compile_ruleset
+from blockd.ruleset.versions import diff
 from blockd.ruleset.versions.diff import Changes, Comparison, Touched, order_changes
-from blockd.ruleset.versions.kept import diff
 from tests.ruleset.lists import NOW, feed, key_of, listing, octets, order, some_names
 
 BLOCKED = order("blocked")

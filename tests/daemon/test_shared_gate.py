@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon.gate_file import GateFile
+from blockd.daemon.shared_gate import SharedGate
 from blockd.errors import ConfigError
 from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import Gate as GateSettings
@@ -15,7 +15,7 @@ from tests.daemon.harness import Daemon, blockd
 def test_the_gate_is_that_of_the_settings_however_often_it_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "protected").write_text("bank.example\n", encoding="utf-8")
     settings = GateSettings.model_validate({"protected": [str(tmp_path / "protected")]})
-    kept = GateFile(settings)
+    kept = SharedGate(settings)
     kept.check()
     (tmp_path / "protected").unlink()
     first, second = kept.gate(), kept.gate()
@@ -26,13 +26,13 @@ def test_the_gate_is_that_of_the_settings_however_often_it_is_asked_for(tmp_path
 
 
 def test_a_list_that_cannot_be_used_is_told(tmp_path: Path) -> None:
-    kept = GateFile(GateSettings.model_validate({"protected": [str(tmp_path / "absent")]}))
+    kept = SharedGate(GateSettings.model_validate({"protected": [str(tmp_path / "absent")]}))
     with pytest.raises(ConfigError, match=r"gate.protected\[0\]: it cannot be read"):
         kept.check()
 
 
 def test_nothing_of_it_is_left_behind_in_the_process() -> None:
-    kept = GateFile(GateSettings())
+    kept = SharedGate(GateSettings())
     kept.check()
     with pytest.raises(ChildProcessError):
         os.waitpid(kept._pid, os.WNOHANG)

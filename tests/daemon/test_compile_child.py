@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon.compiling import Job
+from blockd.daemon.compile_child import Job
 from blockd.ruleset import Gate
 from tests.places import ROOT
 
@@ -18,7 +18,7 @@ from tests.places import ROOT
 @pytest.mark.parametrize("job", [b"", pickle.dumps(list(range(1000)))[:-7]])
 def test_a_job_that_was_not_written_to_its_end_is_none(job: bytes) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "blockd.daemon.compiling"],
+        [sys.executable, "-m", "blockd.daemon.compile_child"],
         cwd=ROOT,
         input=job,
         capture_output=True,
@@ -34,7 +34,7 @@ def test_result_that_nobody_waits_for_any_more_is_dropped_in_silence(tmp_path: P
     os.close(reader)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "blockd.daemon.compiling"],
+            [sys.executable, "-m", "blockd.daemon.compile_child"],
             cwd=ROOT,
             input=pickle.dumps(job),
             stdout=writer,

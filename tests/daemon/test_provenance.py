@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon import tracing
-from blockd.daemon.tracing import trace
+from blockd.daemon.provenance import line_of, with_provenance
+from blockd.feeds.signed import kind
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
-from blockd.orders import ListStep, NameList, Order, OrderDocument
-from blockd.orders.stored import order_to_json
+from blockd.formats.find_line import Line
+from blockd.names import Network, key_from_text
+from blockd.orders import Entry, ListStep, NameList, Order, OrderDocument, Scope, State
+from blockd.ruleset.explain import Claim, explain
 from blockd.settings import SignedFeed
-from tests.ruleset.lists import order
+from tests.ruleset.lists import NOW, enforced, feed, listing, order
 
 TEXT = b"a.example\nb.example\nc.example\n"
 FEED = SignedFeed.model_construct(name="ministry", type="signed")
@@ -38,17 +40,16 @@ def state(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def line(state: Path, identifier: str, entry: str, *, lines: bool = True) -> object:
-    """Give the line that is told of a claim of the order `identifier`."""
-    claim = {"feed": "ministry", "entry": entry, "order": order_to_json(order(identifier))}
-    claims = trace({"claims": [claim]}, "www.b.example", [FEED], state, lines=lines)["claims"]
-    assert isinstance(claims, list)
-    return claims[0]["line"]
+def line(state: Path, identifier: str, entry: str) -> Line | None:
+    """Return the line of a claim of the order `identifier`."""
+    key = Network.from_text(entry).key if "/" in entry else key_from_text(entry)
+    claim = Claim(Entry(key, Scope.BOTH), "ministry", order(identifier), State.IN_FORCE, stale=False)
+    return line_of(claim, {"ministry": FEED}, state)
 
 
 def test_the_line_in_the_list_of_the_claims_order_is_told(state: Path) -> None:
-    assert line(state, "two", "b.example") == {"number": 2, "text": "b.example"}
-    assert line(state, "one", "x.example") == {"number": 1, "text": "x.example"}
+    assert line(state, "two", "b.example") == Line(2, "b.example")
+    assert line(state, "one", "x.example") == Line(1, "x.example")
 
 
 def test_nothing_is_told_where_there_is_nothing_to_tell(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,8 +57,7 @@ def test_nothing_is_told_where_there_is_nothing_to_tell(state: Path, monkeypatch
     assert line(state, "three", "b.example") is None  # its names are in its document
     assert line(state, "four", "b.example") is None
     assert line(state, "two", "192.0.2.0/24") is None
-    assert line(state, "two", "b.example", lines=False) is None
-    monkeypatch.setattr(tracing, "MAX_BUNDLE", 10)
+    monkeypatch.setattr(kind, "MAX_BUNDLE", 10)
     assert line(state, "two", "b.example") is None
 
 
@@ -70,3 +70,24 @@ def test_files_that_are_damaged_or_gone_name_nothing(state: Path, harm: str) -> 
     for path in [folder / harm] if harm == "accepted" else list((folder / harm).iterdir()):
         path.unlink()
     assert line(state, "two", "a.example") is None
+
+
+def test_lines_and_versions_stand_beside_what_is_explained(state: Path) -> None:
+    subject = enforced(state, feed("ministry", listing(order("two"), "b.example")))
+    told = explain(subject, "www.b.example", NOW)
+    traced = with_provenance(told, "www.b.example", [FEED], state).to_json()
+    never = {"versions_kept": 0, "first": None, "last": None, "since_before": False, "until_now": False}
+    assert told.ruleset is not None
+    (claim,) = (weighed.to_json() for weighed in told.ruleset.claims)
+    assert traced == {
+        **told.to_json(),
+        "claims": [{**claim, "line": {"number": 2, "text": "b.example"}}],
+        "listed": never,
+    }
+    quick = with_provenance(told, "www.b.example", [FEED], state, lines=False).to_json()
+    assert quick == {**traced, "claims": [{**claim, "line": None}]}
+
+
+def test_without_a_ruleset_there_is_nothing_beside_it(state: Path) -> None:
+    told = explain(None, "www.b.example", NOW)
+    assert with_provenance(told, "www.b.example", [FEED], state) is told

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from blockd.daemon.feed_state import FeedState
+from blockd.daemon.timing import Timing
+from blockd.feeds.fetched import Validators
 from blockd.feeds.source import FeedSource
 from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.settings import Feed
 
 SAVED_AGE = 0.05  # share of `max_age` after which a good look is saved, so that a restart knows of it
 JITTER = 0.1  # share of an interval by which looks are spread, so that nodes do not ask in step
@@ -21,12 +23,17 @@ HINTS = 1.0  # seconds between two looks that hints ask for, so that nobody can 
 log = logging.getLogger(__name__)
 
 
+OpenSource = Callable[[Feed, Path, Validators], FeedSource]
+"""Opens a feed's source, with a folder of its own and what is known of the content that was accepted last."""
+
+
 @dataclass(slots=True)
-class Tracked:
-    """One feed while the daemon runs."""
+class ManagedFeed:
+    """One feed while the daemon runs; `open_source` opens its source anew."""
 
     source: FeedSource
     state: FeedState
+    open_source: OpenSource
     authority_refusals: dict[str, str] = field(default_factory=dict)  # by role, the sentences told
     refused: Counter[str] = field(default_factory=Counter)
     look_refusal: str = ""  # the sentence with which the last look was refused; empty where it went well
@@ -42,15 +49,20 @@ class Tracked:
         """Why the feed is refused at this moment; empty where it is not."""
         return self.look_refusal or self.content_refusal
 
-    async def due(self) -> None:
-        """Wait until the next look: for the feed's interval, or less where there is a hint meanwhile."""
-        spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - only spreads load
-        seconds = self.source.interval * spread
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await asyncio.sleep(min(HINTS, seconds))
-                await self.news_hinted.wait()
+    async def due(self, timing: Timing) -> None:
+        """Wait until the next look: for the feed's interval, or less if there is a hint meanwhile."""
+        seconds = self.source.interval * timing.uniform(1 - JITTER, 1 + JITTER)
+        quiet = min(HINTS, seconds)
+        await timing.sleep(quiet)
+        if seconds > quiet:
+            await timing.wait(self.news_hinted, seconds - quiet)
         self.news_hinted.clear()
+
+    def forget_accepted(self) -> None:
+        """Forget what the feed gave, so that it is fetched anew."""
+        self.state.accepted_digest = ""
+        self.state.validators = Validators()
+        self.source = self.open_source(self.source.feed, self.state.folder, Validators())
 
     def save(self) -> None:
         """Write the state; where that fails it is told, and the feed goes on."""
@@ -110,8 +122,3 @@ class Tracked:
         """Log what is held back, once."""
         if report is not None and report.total:
             log.warning("Feed %s: %s.", self.source.feed.name, report.sentence())
-
-
-def configured(feeds: Mapping[str, Tracked]) -> dict[str, Tracked]:
-    """Give the feeds of the config, without blockd's own."""
-    return {name: tracked for name, tracked in feeds.items() if not tracked.source.feed.is_own}

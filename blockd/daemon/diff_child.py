@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from blockd.daemon.background import end, end_with_parent, give, start
+from blockd.daemon.child_process import end, end_with_parent, give, start
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
 from blockd.ruleset.versions.diff import Changes, Comparison

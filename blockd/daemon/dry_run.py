@@ -1,6 +1,6 @@
 """What a refresh would bring: fetched and compiled as the daemon does it, in a folder that is thrown away.
 
-The state folder is read and never written, so that a rehearsal may run beside the daemon, or without one.
+The state folder is read and never written, so that a found may run beside the daemon, or without one.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.compile.build import build
 from blockd.daemon.feed_state import FeedState
+from blockd.daemon.results import FeedOutcome
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.fetched import Fetched
-from blockd.feeds.kinds import kind_of
+from blockd.feeds.kinds import open_source
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.building.compiler import Progress
 from blockd.settings import Feed, Settings
@@ -25,18 +26,29 @@ from blockd.settings import Feed, Settings
 _TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to know that a list is older
 
 
-@dataclass(slots=True)
-class Rehearsal:
-    """What came of it: the compiled file, None where nothing could be compiled."""
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What came of it: the compiled file, None if nothing could be compiled."""
 
-    compiled: Path | None = None
-    made_from: str = ""
-    new: set[str] = field(default_factory=set)  # feeds whose new content is in it
-    refused: dict[str, FeedRefused] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)  # feeds whose content can no longer be read
+    compiled: Path | None
+    made_from: str
+    new: frozenset[str]  # feeds whose new content is in it
+    refused: Mapping[str, FeedRefused]
+    lost: frozenset[str]  # feeds whose content can no longer be read
+
+    def outcomes(self, names: Iterable[str]) -> dict[str, FeedOutcome]:
+        """Return what came of these feeds, and of every other that was refused or lost."""
+        return {name: self._outcome(name) for name in dict.fromkeys([*names, *self.refused, *self.lost])}
+
+    def _outcome(self, name: str) -> FeedOutcome:
+        if name in self.refused:
+            return FeedOutcome("refused", str(self.refused[name]))
+        if name in self.lost:
+            return FeedOutcome("refused", "what it gave before can no longer be read")
+        return FeedOutcome("new" if name in self.new else "unchanged")
 
 
-def rehearse(
+def dry_run(
     settings: Settings,
     names: Sequence[str],
     folder: Path,
@@ -44,7 +56,7 @@ def rehearse(
     gate: Gate,
     in_force: Catalogue | None,
     progress: Progress,
-) -> Rehearsal:
+) -> DryRun:
     """Fetch the feeds named, all where none is, and compile the whole in `folder`.
 
     Raises CommandError for a feed that is not configured.
@@ -56,11 +68,11 @@ def rehearse(
     now = time.time()
     states = {feed.name: FeedState.load(settings.state_dir / "feeds" / feed.name, now) for feed in settings.feeds}
     chosen = [feed for feed in settings.feeds if not names or feed.name in names]
-    rehearsal = Rehearsal()
+    refused: dict[str, FeedRefused] = {}
     fetched: dict[str, Fetched] = {}
     for feed, result in zip(chosen, asyncio.run(_looked(chosen, states, folder)), strict=True):
         if isinstance(result, FeedRefused):
-            rehearsal.refused[feed.name] = result
+            refused[feed.name] = result
         elif result is not None and result.digest != states[feed.name].accepted_digest:
             fetched[feed.name] = result
     candidates = [states[feed.name].candidate(feed, fetched.get(feed.name), now) for feed in settings.feeds]
@@ -74,10 +86,13 @@ def rehearse(
         randomness=os.urandom,
         progress=progress,
     )
-    rehearsal.refused |= built.refused
-    rehearsal.lost, rehearsal.new, rehearsal.made_from = built.lost, built.taken, built.made_from
-    rehearsal.compiled = compiled if built.header else None
-    return rehearsal
+    return DryRun(
+        compiled if built.header else None,
+        built.made_from,
+        frozenset(built.taken),
+        refused | built.refused,
+        frozenset(built.lost),
+    )
 
 
 async def _looked(
@@ -93,7 +108,7 @@ async def _look(feed: Feed, state: FeedState, folder: Path) -> Fetched | FeedRef
         for part in _TRUSTED:
             if (state.folder / part).is_dir():
                 await asyncio.to_thread(shutil.copytree, state.folder / part, folder / part)
-        return await kind_of(feed).source(feed, folder, state.validators).poll()
+        return await open_source(feed, folder, state.validators).poll()
     except FeedRefused as refused:
         return refused
     except (OSError, shutil.Error) as error:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from blockd.daemon.comparing import compared
 from blockd.errors import RulesetError
 from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Versions
 from blockd.ruleset.versions.diff import Changes
 from blockd.ruleset.versions.version_record import Difference, Source, VersionRecord
 from blockd.settings import Feed
+
+Compare = Callable[[Path, Path], Awaitable[Changes]]
+"""Counts what changes from one ruleset file to another; raises RulesetError. See `blockd.daemon.diff_child`."""
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +42,18 @@ class News:
     changes: Changes | None = None  # from the version before, where that is known
 
 
-class History:
+class VersionJournal:
     """Writes the records of `versions`; a record that cannot be written costs a log line and nothing else."""
 
-    def __init__(self, versions: Versions, feeds: Sequence[Feed]) -> None:
+    def __init__(
+        self,
+        versions: Versions,
+        feeds: Sequence[Feed],
+        clock: Callable[[], float],
+        compare: Compare,
+    ) -> None:
+        self._clock = clock
+        self._compare_files = compare
         self._versions = versions
         self._places = {feed.name: feed.place for feed in feeds}
         self._comparing: set[asyncio.Task[None]] = set()
@@ -59,7 +68,7 @@ class History:
         reason: str = "",
     ) -> None:
         """Record that a version is enforced from now on, in place of `before`; `news` where it is a new one."""
-        now = time.time()
+        now = self._clock()
         try:
             await asyncio.to_thread(self._write, enforced, before, news, now, rollback, reason)
         except OSError as error:
@@ -119,7 +128,7 @@ class History:
         """Add to a version's record what it changed."""
         versions = self._versions
         try:
-            changes = await compared(versions.ruleset(before), versions.ruleset(version))
+            changes = await self._compare_files(versions.ruleset(before), versions.ruleset(version))
             record = versions.record(version)
             if record is not None:
                 path = versions.record_path(version)

@@ -8,70 +8,126 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from blockd.daemon.audit import Accounts
-from blockd.daemon.channel import Channel
-from blockd.daemon.expiry import Ends
-from blockd.daemon.history import History, News
-from blockd.daemon.selftest import SelfTests
-from blockd.daemon.state import HitSlots, State
-from blockd.daemon.status import Fleet, Pin
+from blockd.daemon.channel import Message
+from blockd.daemon.diff_child import compared
+from blockd.daemon.feed_set import FeedSet
+from blockd.daemon.selftest import Examples, SelfTestReport
+from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.timing import Timing
+from blockd.daemon.version_journal import Compare, News, VersionJournal
+from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
-from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Ruleset
-from blockd.settings import Feed
+from blockd.times import time_text
 
 SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version; a swap takes milliseconds
 
 log = logging.getLogger(__name__)
 
 
-class Enforcing:
-    """What the workers of `fleet` enforce, told over `channel`. `flips` is set where other dates are to be waited for.
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A version that an operator went back to, since when (seconds since the epoch, where that is known), and why."""
+
+    version: int
+    since: int | None = None
+    reason: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        since = time_text(self.since) if self.since is not None else None
+        return {"version": self.version, "since": since, "reason": self.reason}
+
+
+class Sender(Protocol):
+    """The way to the workers, see `blockd.daemon.channel.Channel`."""
+
+    def send(self, message: Message, /) -> None:
+        """Send a message, which may be lost."""
+
+
+class SelfTest(Protocol):
+    """What asks the workers whether they enforce what they say, see `blockd.daemon.selftest.SelfTests`."""
+
+    async def run(
+        self,
+        enforced: Enforced,
+        before: Enforced | None,
+        workers: Collection[int],
+        news: Iterable[bytes],
+        examples: Examples,
+        /,
+    ) -> str:
+        """Return what is wrong, empty if nothing is; raises RulesetError."""
+
+    def report(self) -> SelfTestReport | None:
+        """Return how the last one went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where versions are kept, `keep` of them, and compared; `slots` has which counter is which order's."""
+
+    state: StateDir
+    slots: HitSlots
+    keep: int
+    compare: Compare = compared
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLink:
+    """The workers as their messages tell, and the way to tell them something."""
+
+    workers: Workers
+    sender: Sender
+
+
+class RulesetSwitcher:
+    """What the workers enforce. `flips` is set when other dates are to be waited for.
 
     Implements what the updater asks (`blockd.daemon.enforcement.Enforcement`).
     """
 
     def __init__(
         self,
-        state: State,
-        slots: HitSlots,
-        channel: Channel,
-        fleet: Fleet,
-        feeds: Sequence[Feed],
-        keep: int,
-        ends: Callable[[float], Ends],
-        tests: SelfTests,
-        examples: Callable[[str, Fetched | None], list[bytes]],
+        store: Store,
+        link: WorkerLink,
+        feeds: FeedSet,
+        tests: SelfTest,
         accounts: Accounts,
+        timing: Timing,
     ) -> None:
-        """Keep so many versions; `ends` gives what is at its end at a time.
-
-        `examples` gives a few names of a feed, of what is new or accepted before.
-        """
         self.enforced: Enforced | None = None
         self.flips = asyncio.Event()
-        self._state = state
-        self._versions = state.versions
-        self._slots = slots
-        self._channel = channel
-        self._fleet = fleet
-        self._keep = keep
-        self._ends = ends
+        self._state = store.state
+        self._versions = store.state.versions
+        self._slots = store.slots
+        self._keep = store.keep
+        self._workers = link.workers
+        self._sender = link.sender
+        self._feeds = feeds
         self._tests = tests
-        self._examples = examples
         self._accounts = accounts
-        self._history = History(state.versions, feeds)
+        self._timing = timing
+        self._journal = VersionJournal(store.state.versions, feeds.settings, timing.clock, store.compare)
         self._swapping = asyncio.Lock()
-        self._pinned = state.versions.pinned()
+        self._pinned = store.state.versions.pinned()
         self._pin = Pin(self._pinned) if self._pinned is not None else None
 
     @property
     def ruleset(self) -> Ruleset | None:
         """The ruleset in force."""
         return self.enforced.ruleset if self.enforced else None
+
+    @property
+    def version(self) -> int | None:
+        """The version in force."""
+        return self.enforced.version if self.enforced else None
 
     @property
     def is_held(self) -> bool:
@@ -83,14 +139,18 @@ class Enforcing:
         """What an operator has pinned."""
         return self._pin
 
+    def dates_changed(self) -> None:
+        """Have the next date at which an order flips looked for anew."""
+        self.flips.set()
+
     async def begin(self, version: int | None) -> None:
         """Take over at a start: the workers enforce `version`; finish what a process before this one has begun."""
         if version is not None:
             self.enforced = self._state.open(version)
             if self._versions.current() != version:  # the one before ended between swap and mark
                 self._versions.make_current(version)
-            await self._history.enforced(self.enforced, None)
-            self._accounts.enforced(self.enforced, None, None, "start", "", time.time())
+            await self._journal.enforced(self.enforced, None)
+            self._accounts.enforced(self.enforced, None, None, "start", "", self._timing.clock())
         if self._pinned is None:
             return
         await self._tell_pin()
@@ -115,15 +175,15 @@ class Enforcing:
                     self._accounts.confirmed(name, fetched)
                 return True
             version = self._versions.add(news.compiled)
-            before = self.enforced.version if self.enforced else None
+            before = self.version
             try:
                 await self._swap(await self._prepared(version, verify=False), news)
             except (RulesetError, OSError) as error:
-                if before is not None or not self._fleet.enforces(version):  # else it is better than nothing
+                if before is not None or not self._workers.enforces(version):  # else it is better than nothing
                     self._versions.drop(version)
                 raise RulesetError(str(error)) from error
             assert self.enforced is not None  # noqa: S101 - the swap went well
-            await self._history.enforced(self.enforced, before, news)
+            await self._journal.enforced(self.enforced, before, news)
             self._versions.prune(self._keep)
             return True
 
@@ -157,10 +217,10 @@ class Enforcing:
 
     async def close(self) -> None:
         """End what still works beside."""
-        await self._history.close()
+        await self._journal.close()
 
     async def _go_back(self, version: int, reason: str) -> None:
-        pinned, before = self._pinned, self.enforced.version if self.enforced else None
+        pinned, before = self._pinned, self.version
         prepared = await self._prepared(version, verify=True) if version != before else None
         self._pin_to(version)
         if prepared is not None:
@@ -170,7 +230,7 @@ class Enforcing:
                 self._pin_to(pinned)
                 raise
         assert self.enforced is not None  # noqa: S101 - the swap went well
-        await self._history.enforced(self.enforced, before, rollback=True, reason=reason)
+        await self._journal.enforced(self.enforced, before, rollback=True, reason=reason)
         self._accounts.rolled_back(version, reason)
         await self._tell_pin()
         log.warning(
@@ -180,7 +240,7 @@ class Enforcing:
 
     async def _recalled(self, content: str) -> bool:
         """Enforce a version kept with this content, where there is a good one that is not in force."""
-        before = self.enforced.version if self.enforced else None
+        before = self.version
         version = await asyncio.to_thread(self._versions.with_content, content)
         if version is None or version == before:
             return False
@@ -190,15 +250,15 @@ class Enforcing:
             log.warning("Version %d has what is to be enforced, and cannot be used: %s.", version, error)
             return False
         await self._swap(prepared, how="recall")
-        await self._history.enforced(prepared, before)
+        await self._journal.enforced(prepared, before)
         return True
 
     async def _swap(self, enforced: Enforced, news: News | None = None, *, how: str = "news", reason: str = "") -> None:
         """Have every worker enforce a version; raises RulesetError, and then they enforce the one before again."""
         version, before = enforced.version, self.enforced
-        self._channel.send({"enforce": version})
-        failure = await self._fleet.wait_for(version, SWAP_TIME)
-        swapped = time.time()
+        self._sender.send({"enforce": version})
+        failure = await self._workers.wait_for(version, SWAP_TIME, self._timing)
+        swapped = self._timing.clock()
         if not failure:
             self.enforced = enforced  # at once: the block page and the lookup must say what the workers say
             self.flips.set()
@@ -214,7 +274,7 @@ class Enforcing:
             self.flips.set()
             enforced.close()
             if before is not None:
-                self._channel.send({"enforce": before.version})
+                self._sender.send({"enforce": before.version})
             raise RulesetError(failure)
         catalogue = enforced.ruleset.catalogue
         self._accounts.enforced(enforced, before, news, how, reason, swapped)
@@ -228,21 +288,22 @@ class Enforcing:
     async def _test(self, enforced: Enforced, before: Enforced | None, news: News | None) -> str:
         """Have every worker asked; give what is wrong and there is a version to go back to for, else nothing."""
         taken = news.taken if news else {}
-        workers = set(self._fleet.pids) - set(self._fleet.behind(enforced.version))
+        workers = set(self._workers.pids) - set(self._workers.behind(enforced.version))
         try:
             failure = await self._tests.run(
                 enforced,
                 before,
                 workers,
                 tuple(news.names) if news else (),
-                lambda name: self._examples(name, taken.get(name)),
+                lambda name: self._feeds.examples(name, taken.get(name)),
             )
         except RulesetError as error:
             failure = str(error)
         except Exception:
             log.exception("The self-test failed for a fault of blockd's own; the version stays. Please report it.")
             return ""
-        self._accounts.tested(self._tests.told())
+        report = self._tests.report()
+        self._accounts.tested(report.to_json() if report else {})
         if failure and before is None:
             log.error("In the first version that is enforced, %s. It stays, as there is none to go back to.", failure)
             return ""
@@ -254,8 +315,8 @@ class Enforcing:
         """Open a version with its orders' states as they are now; in a thread, since that waits for the disk."""
 
         def prepared() -> Enforced:
-            now = time.time()
-            ends, like = self._ends(now), self.ruleset
+            now = self._timing.clock()
+            ends, like = self._feeds.ends(now), self.ruleset
             ruleset = self._state.prepare(version, self._slots, now, ends=ends, verify=verify, like=like)
             try:
                 self._slots.save()

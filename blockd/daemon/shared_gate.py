@@ -19,7 +19,7 @@ from blockd.settings import Gate as GateSettings
 _GATE, _ERROR = b"g", b"e"  # how the file begins, by what it holds
 
 
-class GateFile:
+class SharedGate:
     """The gate that `settings` describe. It is being read from the beginning, beside whatever else is done."""
 
     def __init__(self, settings: GateSettings) -> None:

@@ -8,12 +8,13 @@ import pickle
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from blockd.compile.amend import amend
 from blockd.compile.build import Built, build
-from blockd.daemon.background import end, end_with_parent, give, start
+from blockd.daemon.child_process import end, end_with_parent, give, start
 from blockd.errors import BlockdError, RulesetError
 from blockd.feeds.candidate import Candidate
 from blockd.formats.rejects import RejectReport
@@ -82,6 +83,28 @@ class Compiler:
         waiting, self._next = self._next, None
         assert waiting is not None  # noqa: S101 - the callers have looked
         return await waiting
+
+
+class RulesetCompiler(Protocol):
+    """What compiles; `Compiler` does so in a child process."""
+
+    def prepare(self) -> None:
+        """Get ready for the next job."""
+
+    async def compile(self, job: Job, /) -> Built:
+        """Compile; raises RulesetError if that fails."""
+
+    async def close(self) -> None:
+        """End what waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiling:
+    """How a ruleset is made: by the rules of which gate, to which file, and by whom."""
+
+    gate: Gate
+    path: Path
+    compiler: RulesetCompiler = field(default_factory=Compiler)
 
 
 def main() -> int:

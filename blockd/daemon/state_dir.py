@@ -48,7 +48,7 @@ LOOKS = 0.05  # seconds from one look at that to the next
 log = logging.getLogger(__name__)
 
 
-class State:
+class StateDir:
     """The folder at `folder`, made where it is missing; raises CommandError where it cannot be used."""
 
     def __init__(self, folder: Path) -> None:

@@ -3,39 +3,81 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from blockd.daemon.audit import Accounts
+from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.overrides.file import KEPT, Override, end_override, new_override, read_overrides, write_overrides
 from blockd.ruleset.gate.guard import Guard
+from blockd.settings.feeds import OVERRIDES
 from blockd.times import time_from_text, time_text
 
 
-class Overriding:
-    """The overrides in the file at `path`; `enforce` looks at it and gives what came of that, as a refresh does."""
+class Refresher(Protocol):
+    """What looks at feeds, see `blockd.daemon.updater.Updater`."""
+
+    async def refresh(self, names: Sequence[str] | None, /) -> RefreshResult:
+        """Look at feeds now and enforce what is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideStatus:
+    """An override, and whether it has ended."""
+
+    override: Override
+    is_over: bool
+
+    @classmethod
+    def at(cls, override: Override, now: float) -> OverrideStatus:
+        """Return how it is at a time, in seconds since the epoch."""
+        return cls(override, override.is_over(now))
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        told: dict[str, object] = asdict(self.override)
+        for name in ("created", "until", "ended"):
+            told[name] = None if told[name] is None else time_text(float(str(told[name])))
+        return {**told, "over": self.is_over}
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideResult:
+    """What an override became, and what came of enforcing that; `version` is the one in force."""
+
+    status: OverrideStatus
+    outcome: FeedOutcome
+    version: int | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {**self.status.to_json(), **self.outcome.to_json(), "version": self.version}
+
+
+class OverrideService:
+    """The overrides in the file at `path`, which is the feed of blockd's own that `updater` looks at."""
 
     def __init__(
         self,
         path: Path,
         authority: str,
         accounts: Accounts,
-        enforce: Callable[[], Awaitable[Mapping[str, Any]]],
-        clock: Callable[[], float],
+        updater: Refresher,
         guard: Guard,
+        clock: Callable[[], float],
     ) -> None:
         self._path = path
         self._authority = authority
         self._accounts = accounts
-        self._enforce = enforce
-        self._clock = clock
+        self._updater = updater
         self._guard = guard
+        self._clock = clock
         self._changing = asyncio.Lock()
 
-    async def add(self, asked: Mapping[str, str]) -> dict[str, object]:
+    async def add(self, asked: Mapping[str, str]) -> OverrideResult:
         """Override a name: `name`, `reason`, `until`, and perhaps `scope` and `as`. Raises CommandError."""
         now = self._clock()
         try:
@@ -53,41 +95,34 @@ class Overriding:
             )  # fmt: skip
             return await self._changed("override", [*kept, made], made)
 
-    async def end(self, asked: Mapping[str, str]) -> dict[str, object]:
+    async def end(self, asked: Mapping[str, str]) -> OverrideResult:
         """End the override of a name now: `name` and `reason`. Raises CommandError."""
         async with self._changing:
             known = self._read()
             ended = end_override(known, name=asked["name"], reason=asked["reason"], now=self._clock())
             return await self._changed("override-ended", [ended if one.id == ended.id else one for one in known], ended)
 
-    def told(self) -> list[dict[str, object]]:
-        """Give the overrides that have not ended, for the status."""
+    def current(self) -> tuple[OverrideStatus, ...]:
+        """Return the overrides that have not ended."""
         now = self._clock()
         try:
-            return [told_of(one, now) for one in read_overrides(self._path) if not one.is_over(now)]
+            return tuple(OverrideStatus(one, False) for one in read_overrides(self._path) if not one.is_over(now))
         except FeedRefused:
-            return []  # the feed's refusal tells it
+            return ()  # the feed's refusal tells it
 
-    async def _changed(self, kind: str, overrides: list[Override], changed: Override) -> dict[str, object]:
+    async def _changed(self, kind: str, overrides: list[Override], changed: Override) -> OverrideResult:
         try:
             await asyncio.to_thread(write_overrides, self._path, overrides)
         except OSError as error:
             raise CommandError(f"{self._path} cannot be written: {error}; nothing was changed.") from error
-        told = told_of(changed, self._clock())
-        recorded = {name: value for name, value in told.items() if name != "id"}
+        status = OverrideStatus.at(changed, self._clock())
+        recorded = {name: value for name, value in status.to_json().items() if name != "id"}
         self._accounts.overridden(kind, {**recorded, "order": changed.id})
-        return {**told, **await self._enforce()}
+        result = await self._updater.refresh([OVERRIDES])
+        return OverrideResult(status, result.feeds[OVERRIDES], result.version)
 
     def _read(self) -> tuple[Override, ...]:
         try:
             return read_overrides(self._path)
         except FeedRefused as refused:
             raise CommandError(f"{refused} Nothing was changed.") from refused
-
-
-def told_of(override: Override, now: float) -> dict[str, object]:
-    """Give an override as plain values."""
-    told: dict[str, object] = asdict(override)
-    for name in ("created", "until", "ended"):
-        told[name] = None if told[name] is None else time_text(float(str(told[name])))
-    return {**told, "over": override.is_over(now)}

@@ -1,0 +1,66 @@
+"""Orders come into force and end on the second, without compiling: their states are flipped in shared memory."""
+
+from __future__ import annotations
+
+import logging
+
+from blockd.daemon.audit import Accounts
+from blockd.daemon.expiry import Ends, Expiry, next_end, orders_of
+from blockd.daemon.feed_set import FeedSet
+from blockd.daemon.ruleset_switcher import RulesetSwitcher
+from blockd.daemon.state_dir import StateDir
+from blockd.daemon.timing import Timing
+from blockd.ruleset import next_flip
+
+TICK = 1.0  # seconds at most between two looks at the clock, so that a clock that is set is noticed
+SHORTEST = 0.001  # seconds of a wait, so that one that ends a little early is not repeated without end
+
+log = logging.getLogger(__name__)
+
+
+class OrderClock:
+    """Flips the states of the orders in what `switcher` enforces, and tells which of `feeds` have come to their end."""
+
+    def __init__(
+        self, state: StateDir, switcher: RulesetSwitcher, feeds: FeedSet, accounts: Accounts, timing: Timing
+    ) -> None:
+        self._state = state
+        self._switcher = switcher
+        self._feeds = feeds
+        self._accounts = accounts
+        self._timing = timing
+        self._expiry = Expiry()
+
+    async def run(self) -> None:
+        """Flip what is due, at once if the clock was set, until cancelled."""
+        while True:
+            now = self._timing.clock()
+            ends = self._feeds.ends(now)
+            at = self._flip(now, ends)
+            self._switcher.flips.clear()
+            await self._wait(now, ends, at)
+
+    def _flip(self, now: float, ends: Ends) -> float | None:
+        """Have every order in the state that it has at `now`; return when that changes next, None for never."""
+        enforced = self._switcher.enforced
+        orders, stale = orders_of(enforced.ruleset.catalogue, ends) if enforced else ([], frozenset())
+        self._expiry.look(self._feeds.known(), now)
+        if enforced is not None:
+            states = self._state.writable_states(enforced)
+            before = bytes(states.states)
+            for order, state in states.update(orders, now, stale):
+                log.info("Order %s of %s is %s from now on.", order.id, order.authority, state.text)
+            self._accounts.flipped(enforced, before, self._timing.clock())
+            states.close()
+        changes = (next_flip(orders, now), next_end(self._feeds.known(), now))
+        return min((change for change in changes if change is not None), default=None)
+
+    async def _wait(self, last: float, ends: Ends, at: float | None) -> None:
+        """Wait until the time `at`, for another ruleset or other dates, or until the clock is set back."""
+        flips, timing = self._switcher.flips, self._timing
+        while not flips.is_set() and last <= (now := timing.clock()) and (at is None or now < at):
+            last = now
+            if self._feeds.ends(now) != ends:
+                return
+            self._expiry.look(self._feeds.known(), now)
+            await timing.wait(flips, TICK if at is None else min(TICK, max(at - now, SHORTEST)))

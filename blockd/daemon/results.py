@@ -1,0 +1,54 @@
+"""What came of what the admin port was asked to do. The keys of each JSON object are part of the admin API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class FeedOutcome:
+    """What came of a look at one feed, `new` if nothing was to be enforced; `why` is a sentence, or empty."""
+
+    outcome: Literal["enforced", "unchanged", "refused", "waiting", "new"]
+    why: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {"outcome": self.outcome, **({"why": self.why} if self.why else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshResult:
+    """What came of a refresh, by feed; `version` is the one in force afterwards, None if there is none."""
+
+    feeds: Mapping[str, FeedOutcome]
+    version: int | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {"feeds": {name: found.to_json() for name, found in self.feeds.items()}, "version": self.version}
+
+
+@dataclass(frozen=True, slots=True)
+class HintResult:
+    """The names of the feeds that are looked at soon."""
+
+    feeds: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {"feeds": list(self.feeds)}
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackResult:
+    """What a rollback or a release has left in force, and what is pinned."""
+
+    version: int | None
+    pinned: int | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {"version": self.version, "pinned": self.pinned}

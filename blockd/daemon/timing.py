@@ -1,0 +1,32 @@
+"""Time as the daemon's parts take it, so that whoever tests them can hand in a time of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The clocks and the way to wait; by default those of this machine."""
+
+    clock: Callable[[], float] = time.time  # seconds since the epoch
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
+    uniform: Callable[[float, float], float] = random.uniform  # only spreads load
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        """Wait until `event` is set, for at most so many seconds; return whether it is."""
+        if event.is_set():
+            return True
+        waiting, sleeping = asyncio.create_task(event.wait()), asyncio.create_task(self.sleep(seconds))
+        try:
+            await asyncio.wait((waiting, sleeping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            sleeping.cancel()
+        return event.is_set()

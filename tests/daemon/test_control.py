@@ -1,0 +1,287 @@
+"""The control process as the admin port and the supervisor see it, without a process, a socket or a pause."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from blockd.daemon.channel import Message
+from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
+from blockd.daemon.control import ControlProcess, Environment
+from blockd.daemon.results import FeedOutcome, RefreshResult
+from blockd.daemon.sockets import Sockets
+from blockd.daemon.state_dir import StateDir
+from blockd.errors import CommandError, FeedRefused
+from blockd.feeds.fetched import Validators
+from blockd.feeds.kinds import open_source
+from blockd.feeds.source import FeedSource
+from blockd.metrics import Counters, Traffic
+from blockd.resolver import Probe
+from blockd.ruleset import Gate, Ruleset
+from blockd.ruleset.versions.diff import Changes, Comparison
+from blockd.settings import Feed, OverridesFeed, Settings
+from blockd.times import time_text
+from blockd.web import Condition
+from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, Sources
+
+STATUS = [
+    "version", "engine", "since", "listen", "ruleset", "pinned", "feeds", "workers", "self_test", "overrides",
+    "audit", "alarms",
+]  # fmt: skip
+FEED = [
+    "name", "type", "priority", "names", "rejected", "held", "digest", "age_seconds", "expires", "ended", "at_expiry",
+    "refusal", "refused", "stale", "authorities", "mirrors",
+]  # fmt: skip
+
+
+class OpenGate:
+    """A gate that nobody had to read."""
+
+    def gate(self) -> Gate:
+        return Gate()
+
+
+async def counted(old: Path, new: Path) -> Changes:
+    """Count in this process what changes from one ruleset to another."""
+    return Comparison(Ruleset.open(old), Ruleset.open(new)).count()
+
+
+class Channel:
+    """The supervisor and its two workers: what they say comes in as the control process hears it."""
+
+    def __init__(self) -> None:
+        self.control: ControlProcess | None = None
+        self.sent: list[Message] = []
+
+    def fileno(self) -> int:
+        raise AssertionError("nobody waits for messages here")
+
+    def receive(self) -> list[Message] | None:
+        raise AssertionError("messages are handed over")
+
+    def send(self, message: Message, /) -> None:
+        self.sent.append(message)
+        assert self.control is not None
+        for index in range(2):
+            self.control.heard({"worker": index, "pid": 10 + index, "enforcing": message["enforce"]})
+
+
+class Node:
+    """A control process with two workers; the feeds are `national` and blockd's own."""
+
+    def __init__(self, folder: Path, **more: object) -> None:
+        self.time = ManualTime()
+        self.sources = Sources(self.time)
+        feeds = [{"name": "national", "type": "domains", "path": "/lists/national"}]
+        settings = Settings.model_validate({"workers": 2, "feeds": feeds, **more})
+        state = StateDir(folder)
+        shared = SharedContext(settings, Sockets(), state, Counters(2), Traffic(2, bytes(16)), Probe(bytes(16)))
+        workers = {index: WorkerState(10 + index, 0) for index in range(2)}
+        context = ControlContext(shared, folder / "blockd.yaml", OpenGate(), None, workers, announce=False)
+        (folder / "hit-slots.json").write_text("[]")
+        environment = Environment(
+            self.time.timing, self.source, LocalCompiler(self.time), compare=counted, self_tests=SimulatedTests
+        )
+        channel = Channel()
+        self.control = channel.control = ControlProcess(context, channel, environment)
+
+    def source(self, feed: Feed, folder: Path, validators: Validators) -> FeedSource:
+        """Open a source; that of blockd's own feed is its file."""
+        if isinstance(feed, OverridesFeed):
+            return open_source(feed, folder, validators)
+        return self.sources(feed, folder, validators)
+
+    async def give(self, *names: str) -> RefreshResult:
+        """Have the feed's new content looked at and enforced."""
+        self.sources["national"].give(*names)
+        return await self.control.refresh(None)
+
+
+Run = Callable[[Callable[[Node], Awaitable[None]]], None]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return lambda check: asyncio.run(_checked(Node(tmp_path), check))
+
+
+async def _checked(node: Node, check: Callable[[Node], Awaitable[None]]) -> None:
+    await check(node)
+
+
+def verdict(node: Node, name: str) -> str:
+    return node.control.lookup(name).verdict
+
+
+def test_it_is_ready_once_every_worker_enforces_the_same_version(run: Run) -> None:
+    async def check(node: Node) -> None:
+        assert not node.control.readiness().is_ok
+        assert "no list is enforced yet: names are resolved without a policy" in node.control.readiness().reason
+        await node.give("a.example")
+        assert node.control.readiness() == Condition(True, "version 1 is enforced by every worker")
+        node.control.heard({"worker": 1, "pid": 21, "enforcing": 0})
+        assert node.control.readiness() == Condition(False, "workers [1] do not enforce version 1 yet")
+        node.control.heard({"worker": 1, "pid": 21, "enforcing": 1})
+        assert node.control.readiness().is_ok
+
+    run(check)
+
+
+def test_not_ready_says_what_clients_get_meanwhile(tmp_path: Path) -> None:
+    node = Node(tmp_path, at_first_start="refuse")
+    assert "names are answered with SERVFAIL" in node.control.readiness().reason
+
+
+def test_worker_that_has_died_is_unhealthy_until_it_is_back(run: Run) -> None:
+    async def check(node: Node) -> None:
+        assert node.control.health() == Condition(True, "every worker runs")
+        node.control.heard({"died": 0})
+        assert node.control.health().reason == "workers [0] are not running; they are being started again"
+        node.control.heard({"worker": 0, "pid": 30, "enforcing": 0})
+        assert node.control.health().is_ok
+
+    run(check)
+
+
+def test_status_before_and_after_the_first_version(run: Run) -> None:
+    async def check(node: Node) -> None:
+        before = node.control.status()
+        assert (before.ruleset, before.pinned, before.self_test, before.overrides) == (None, None, None, ())
+        assert [alarm.name for alarm in before.alarms if alarm.severity == "critical"] == ["BlockdNotReady"]
+        assert [(worker.pid, worker.enforcing) for worker in before.workers] == [(10, None), (11, None)]
+        assert before.feeds[0].age_seconds is None
+        await node.give("a.example", "b.example")
+        node.time.now += 5
+        after = node.control.status()
+        assert after.ruleset is not None
+        assert (after.ruleset.version, after.ruleset.names, after.ruleset.networks) == (1, 2, 0)
+        assert after.ruleset.orders == {"pending": 0, "in force": 1, "expired": 0, "lifted": 0}
+        assert [(worker.pid, worker.enforcing) for worker in after.workers] == [(10, 1), (11, 1)]
+        assert [(feed.name, feed.names, feed.age_seconds, feed.refusal) for feed in after.feeds] == [
+            ("national", 2, 5.0, None)
+        ]
+        assert not [alarm for alarm in after.alarms if alarm.severity == "critical"]
+
+    run(check)
+
+
+def test_status_has_the_keys_that_the_admin_api_names(run: Run) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example")
+        await node.control.rollback(1, "Let it be.")
+        told = json.loads(json.dumps(node.control.status().to_json()))
+        assert list(told) == STATUS
+        assert list(told["feeds"][0]) == FEED
+        assert list(told["ruleset"]) == ["version", "digest", "compiled", "names", "networks", "orders"]
+        assert told["workers"] == [{"index": n, "pid": 10 + n, "enforcing": 1} for n in range(2)]
+        assert told["pinned"] == {"version": 1, "since": time_text(NOW), "reason": "Let it be."}
+        assert told["audit"].keys() == {"number", "hash", "trouble"}
+        assert told["feeds"][0]["held"]["sentence"] == ""
+
+    run(check)
+
+
+def test_refused_feed_is_in_the_status_with_the_reason(run: Run) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example")
+        node.sources["national"].fail(FeedRefused("unreachable", "Nobody answers."))
+        assert (await node.control.refresh(["national"])).feeds == {
+            "national": FeedOutcome("refused", "Nobody answers.")
+        }
+        feed = node.control.status().feeds[0]
+        assert (feed.refusal, feed.refused, feed.names) == ("Nobody answers.", {"unreachable": 1}, 1)
+        assert "BlockdFeedRefused" in [alarm.name for alarm in node.control.status().alarms]
+
+    run(check)
+
+
+def test_hangup_of_the_supervisor_looks_at_every_feed_and_a_notification_wakes_one(run: Run) -> None:
+    async def check(node: Node) -> None:
+        looks = node.sources["national"].looks
+        node.control.heard({"refresh": True})
+        await node.time.settle()
+        assert len(looks) == 1
+        updating = asyncio.create_task(node.control._updater.run())
+        await node.time.advance(5.0)
+        assert len(looks) == 2, "the one with which it begins"
+        node.control.heard({"notified": "nobody"})
+        assert node.control.hint(None).to_json() == {"feeds": []}, "there is no signed one"
+        await node.time.settle()
+        assert len(looks) == 2
+        node.control.heard({"notified": "national"})
+        await node.time.advance(1.0)
+        assert len(looks) == 3
+        assert node.control.hint("national").to_json() == {"feeds": ["national"]}
+        await node.time.advance(1.0)
+        assert len(looks) == 4
+        updating.cancel()
+
+    run(check)
+
+
+def test_rollback_and_release_say_what_is_in_force(run: Run) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example")
+        await node.give("a.example", "b.example")
+        assert (await node.control.rollback(1, "why")).to_json() == {"version": 1, "pinned": 1}
+        assert (verdict(node, "a.example"), verdict(node, "b.example")) == ("sinkhole", "resolved")
+        node.time.now += 1
+        assert (await node.give("a.example", "c.example")).feeds["national"].outcome == "waiting"
+        assert (await node.control.release("")).to_json() == {"version": 3, "pinned": None}
+        assert (verdict(node, "b.example"), verdict(node, "c.example")) == ("resolved", "sinkhole")
+        with pytest.raises(CommandError):
+            await node.control.release("")
+
+    run(check)
+
+
+def test_override_is_enforced_at_once_and_ended_by_hand(run: Run) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example", "b.example")
+        asked = {"name": "a.example", "reason": "A hospital.", "until": time_text(NOW + 3600)}
+        added = await node.control.override("add", asked)
+        assert (added.outcome.outcome, added.version, added.status.is_over) == ("enforced", 2, False)
+        assert list(added.to_json()) == [
+            "id", "name", "scope", "reason", "officer", "authority", "created", "until", "ended", "ended_reason",
+            "over", "outcome", "version",
+        ]  # fmt: skip
+        assert (verdict(node, "a.example"), verdict(node, "b.example")) == ("allow", "sinkhole")
+        assert [one.override.name for one in node.control.status().overrides] == ["a.example"]
+        assert [feed.name for feed in node.control.status().feeds] == ["national"], "blockd's own is none of them"
+        node.time.now += 60
+        ended = await node.control.override("end", {"name": "a.example", "reason": "It is over."})
+        assert (ended.status.is_over, ended.to_json()["ended"]) == (True, time_text(NOW + 60))
+        assert (verdict(node, "a.example"), node.control.status().overrides) == ("sinkhole", ())
+        with pytest.raises(CommandError, match="is no date"):
+            await node.control.override("add", {**asked, "until": "soon"})
+
+    run(check)
+
+
+def test_statement_says_what_is_enforced(run: Run) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example")
+        made = await node.control.statement()
+        assert made.file == time.strftime("%Y%m%dT%H%M%SZ.json", time.gmtime(NOW))
+        signed = json.loads(made.statement)["signed"]
+        assert (signed["version"], signed["names"]) == (1, 1)
+        assert [(order["feed"], order["action"]) for order in signed["orders"]] == [("national", "sinkhole")]
+        assert signed["workers"] == [{"index": 0, "enforces": 1}, {"index": 1, "enforces": 1}]
+        assert signed["self_test"] is None
+
+    run(check)
+
+
+def test_series_are_those_of_the_version_in_force(run: Run) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example", "b.example")
+        series = node.control.metrics().decode()
+        assert "blockd_ruleset_names 2.0" in series
+        assert "blockd_ready 1.0" in series
+
+    run(check)

@@ -1,0 +1,124 @@
+"""An updater with all that it needs, none of which is a process, a socket or this machine's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Protocol
+
+from blockd.daemon.compile_child import Compiling
+from blockd.daemon.updater import GATHERING, Updater
+from blockd.daemon.version_journal import News
+from blockd.errors import RulesetError
+from blockd.names import key_from_text
+from blockd.ruleset import Gate, Ruleset
+from blockd.settings import Feed
+from tests.daemon.parts import INTERVAL, LocalCompiler, ManualTime, Sources, domains, feed_set, recorded
+
+
+class Rulesets:
+    """An enforcement that keeps every ruleset, and counts the renewals of ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.kept: list[Ruleset] = []
+        self.ruleset: Ruleset | None = None
+        self.is_held = False
+        self.renewals = 0
+        self.failure = ""
+        self._folder = folder
+
+    @property
+    def version(self) -> int | None:
+        return self.kept.index(self.ruleset) + 1 if self.ruleset else None
+
+    def dates_changed(self) -> None:
+        self.renewals += 1
+
+    async def enforce(self, news: News, /) -> bool:
+        if self.failure:
+            raise RulesetError(self.failure)
+        if self.is_held:
+            return False
+        path = news.compiled.rename(self._folder / f"{len(self.kept) + 1}.ruleset")
+        self.ruleset = Ruleset.open(path)
+        self.kept.append(self.ruleset)
+        return True
+
+    async def recall(self, content: str, /) -> bool:
+        for ruleset in self.kept if not self.is_held else []:
+            if ruleset.catalogue.made_from == content and ruleset is not self.ruleset:
+                self.ruleset = ruleset
+                return True
+        return False
+
+    def close(self) -> None:
+        for ruleset in self.kept:
+            ruleset.close()
+
+
+class Rig:
+    """An updater with all that it needs, in `folder`."""
+
+    def __init__(self, folder: Path, *feeds: Feed) -> None:
+        self.folder = folder
+        self.time = ManualTime()
+        self.sources = Sources(self.time)
+        self.compiler = LocalCompiler(self.time)
+        self.rulesets = Rulesets(folder)
+        self.feeds = feed_set(folder, feeds, self.time, self.sources)
+        accounts, self.log = recorded(folder, feeds, self.time)
+        compiling = Compiling(Gate(), folder / "compiled", self.compiler)
+        self.updater = Updater(self.feeds, compiling, self.rulesets, accounts, self.time.timing)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the updater, and end it as the control process does."""
+        task = asyncio.create_task(self.updater.run())
+        await self.time.settle()
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def compiled(self) -> None:
+        """Let the time pass in which news are gathered."""
+        await self.time.advance(GATHERING)
+
+    async def next_look(self) -> None:
+        """Let the time pass until the next look, and what comes of it."""
+        await self.time.advance(INTERVAL)
+        await self.compiled()
+
+    def blocked(self, *names: str) -> list[str]:
+        """Return those of the names that are in the ruleset in force."""
+        ruleset = self.rulesets.ruleset
+        return [name for name in names if ruleset is not None and ruleset.claims(key_from_text(name))]
+
+    def refusals(self, name: str) -> dict[str, int]:
+        """Return how often a feed was refused, by reason."""
+        return dict(self.feeds[name].refused)
+
+
+Check = Callable[[Rig], Coroutine[Any, Any, None]]
+
+
+class Run(Protocol):
+    """Runs a check on an updater of the feeds, which are `national` if none is named."""
+
+    def __call__(self, check: Check, *feeds: Feed) -> None: ...
+
+
+def runner(folder: Path) -> Run:
+    """Return what runs checks in `folder`."""
+
+    def run(check: Check, *feeds: Feed) -> None:
+        rig = Rig(folder, *(feeds or (domains("national"),)))
+        try:
+            asyncio.run(check(rig))
+        finally:
+            rig.rulesets.close()
+
+    return run
