@@ -15,7 +15,7 @@ UNLISTED = "example.com"  # RFC 2606: a name that anybody may ask
 
 
 def banner(settings: Settings, config: Path, enforced: Enforced | None, busy: bool) -> list[str]:
-    """Give the lines; `busy` is whether lists are being compiled at this moment."""
+    """Return the lines; `busy` is whether lists are being compiled at this moment."""
     listen = settings.listen
     return [
         f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
@@ -53,7 +53,7 @@ def _questions(settings: Settings, enforced: Enforced | None) -> list[str]:
 
 
 def _listed(enforced: Enforced) -> str | None:
-    """Give a listed name whose order is in force, a short way into the file."""
+    """Return a listed name whose order is in force, a short way into the file."""
     for number, (key, _) in enumerate(enforced.ruleset.entries()):
         if key[0] <= MAX_LABEL and enforced.verdict(key).touches:
             return DomainName(key).text

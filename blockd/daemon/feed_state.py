@@ -56,7 +56,7 @@ class FeedState:
     waiting: Fetched | None = None  # good, and not enforced since a version is pinned; not kept over a restart
 
     def candidate(self, feed: Feed, fetched: Fetched | None, now: float) -> Candidate:
-        """Give what the feed, which this is the state of, may be compiled from; `fetched` is new."""
+        """Return what the feed, which this is the state of, may be compiled from; `fetched` is new."""
         incoming = Content(fetched.path, fetched.digest) if fetched else None
         return Candidate(feed, incoming, self.accepted, self.first_seen, self.sizes.lasting(now))
 

@@ -38,7 +38,7 @@ class SharedGate:
             raise error
 
     def gate(self) -> Gate:
-        """Give the gate, after `check`."""
+        """Return the gate, after `check`."""
         gate: Gate = pickle.loads(self._octets())  # noqa: S301 - from our own child
         return gate
 

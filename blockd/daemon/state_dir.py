@@ -120,12 +120,12 @@ class StateDir:
                 shutil.rmtree(path, ignore_errors=True)
 
     def own(self, uid: int, gid: int) -> None:
-        """Give the folder and all in it to the user that blockd becomes."""
+        """Make the user that blockd becomes the owner of the folder and of all in it."""
         for path in (self.folder, *self.folder.rglob("*")):
             os.chown(path, uid, gid, follow_symlinks=False)
 
     def feed_folder(self, name: str) -> Path:
-        """Give the folder of a feed."""
+        """Return the folder of a feed."""
         return self.folder / "feeds" / name
 
     def prepare(
@@ -209,7 +209,7 @@ class HitSlots:
         return slots
 
     def of(self, catalogue: Catalogue) -> list[int]:
-        """Give the slot of each order of a catalogue; new orders get the next free one, and the rest slot 0."""
+        """Return the slot of each order of a catalogue; new orders get the next free one, and the rest slot 0."""
         given = []
         for record in catalogue.orders:
             order = record.order

@@ -271,7 +271,7 @@ def _be_child(job: Callable[[Channel], None], channel: Channel) -> None:
 
 
 def _signal_socket(numbers: tuple[signal.Signals, ...]) -> socket.socket:
-    """Give a socket that receives the number of each signal as one octet."""
+    """Return a socket that receives the number of each signal as one octet."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)

@@ -32,11 +32,11 @@ class Workers:
         self._changed.set()
 
     def missing(self) -> list[int]:
-        """Give the indices of workers that do not run."""
+        """Return the indices of workers that do not run."""
         return [index for index in range(self.size) if index not in self.pids]
 
     def behind(self, version: int) -> list[int]:
-        """Give the indices of workers that do not enforce a version."""
+        """Return the indices of workers that do not enforce a version."""
         return [index for index in range(self.size) if self.enforcing.get(index) != version]
 
     def enforces(self, version: int) -> bool:

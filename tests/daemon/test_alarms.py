@@ -22,7 +22,7 @@ from tests.ruleset.lists import NOW, enforced, feed, listing, order
 
 
 @dataclass
-class _Watch:
+class _Source:
     feed: SignedFeed = field(default_factory=SignedFeed.model_construct)
     interval: float = 5.0
 
@@ -39,7 +39,7 @@ class _State:
 class _Tracked:
     """A feed as far as alarms look at it."""
 
-    watch: _Watch = field(default_factory=_Watch)
+    source: _Source = field(default_factory=_Source)
     state: _State = field(default_factory=_State)
     refusal: str = ""
     authority_refusals: dict[str, str] = field(default_factory=dict)
@@ -92,7 +92,7 @@ def test_no_ruleset_and_a_worker_behind_are_not_ready(subject: Enforced) -> None
     ],
 )
 def test_feed_is_stale_by_its_interval(subject: Enforced, interval: float, age: float, expected: list[str]) -> None:
-    tracked = _Tracked(_Watch(interval=interval), _State(checked=NOW - age))
+    tracked = _Tracked(_Source(interval=interval), _State(checked=NOW - age))
     assert names(told(subject, {"f": tracked})) == expected
 
 
@@ -148,7 +148,7 @@ def test_what_is_in_force_after_the_end_depends_on_what_the_config_says(subject:
     given = {"name": "f", "type": "signed", "url": "file:/srv/lists", "root": "/srv/root.json"}
     stops = SignedFeed.model_validate({**given, "authorities": {"telecom": {"at_expiry": "stop"}}})
     parts = (AuthorityVersion("telecom", 3, int(NOW)), AuthorityVersion("courts", 1, int(NOW)))
-    found = told(subject, {"f": _Tracked(_Watch(stops), _State(authorities=parts))})
+    found = told(subject, {"f": _Tracked(_Source(stops), _State(authorities=parts))})
     assert [alarm.in_force for alarm in found] == [
         "nothing of it until it is good again (at_expiry)",
         "what it gave before, marked as stale",

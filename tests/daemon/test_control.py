@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from blockd.daemon.audit.statement import kept_statements
 from blockd.daemon.channel import Message
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
 from blockd.daemon.control import ControlProcess, Environment
 from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.daemon.sockets import Sockets
 from blockd.daemon.state_dir import StateDir
+from blockd.daemon.statements import LOOK
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.fetched import Validators
 from blockd.feeds.kinds import open_source
@@ -283,5 +285,24 @@ def test_series_are_those_of_the_version_in_force(run: Run) -> None:
         series = node.control.metrics().decode()
         assert "blockd_ruleset_names 2.0" in series
         assert "blockd_ready 1.0" in series
+
+    run(check)
+
+
+def test_statements_are_made_in_their_interval_once_something_is_enforced(run: Run) -> None:
+    interval = 3 * LOOK
+
+    async def check(node: Node) -> None:
+        folder = node.control._state.folder
+        stating = asyncio.create_task(node.control._statements.state_forever(interval))
+        kept = []
+        for turn in range(6):
+            if turn == 1:
+                await node.give("a.example")
+            await node.time.has_sleepers()
+            kept.append(len(kept_statements(folder)))
+            await node.time.advance(LOOK)
+        stating.cancel()
+        assert kept == [0, 0, 1, 1, 1, 2], "the first as soon as there is a version"
 
     run(check)
