@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check # errors only
 
-.PHONY: run test lint format readme bench fuzz clean
+.PHONY: run test lint format readme numbers bench fuzz clean
 
 run: $(VENV)/installed
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -36,6 +36,10 @@ format: $(VENV)/tested
 # The tables of README.md that are made from the code.
 readme: $(VENV)/tested
 	$(BIN)/python -m tests.readme_tables
+
+# The numbers that the parts in Cython have from the modules in Python.
+numbers: $(VENV)/tested
+	$(BIN)/python -m tests.shared_numbers
 
 # blockd and the servers that it would replace, compared on this machine; more in tests/bench. With other arguments:
 # make bench BENCH="--names 10000000 --json figures.json"

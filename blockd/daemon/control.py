@@ -62,7 +62,7 @@ class ControlProcess:
         self._row = work.counters.row(work.settings.workers)
         self._slots = HitSlots.load(work.state.folder / "hit-slots.json")
         self._fleet = Fleet(work.settings.workers, dict(work.workers), dict(work.enforcing))
-        self._tests = SelfTests(work.settings, work.probe)
+        self._tests = SelfTests(work.settings, work.selftest_key)
         self._tracing = asyncio.Lock()  # so that nobody has many lists read at once
         self._started = time.time()
         self._expiry = Expiry()

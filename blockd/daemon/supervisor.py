@@ -34,7 +34,7 @@ from blockd.daemon.upstreams import upstreams
 from blockd.daemon.work import ControlWork, WorkerWork
 from blockd.errors import BlockdError, CommandError
 from blockd.metrics import Counters, Traffic
-from blockd.resolver import Probe, engine_name
+from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engines import why_not_native
 from blockd.settings import Settings, Upstream
 
@@ -82,7 +82,7 @@ class Supervisor:
         self._counters = Counters(settings.workers)
         self._traffic = Traffic(settings.workers, secrets.token_bytes(16))
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
-        self._probe = Probe.make(os.urandom)
+        self._selftest_key = SelfTestKey.make(os.urandom)
         self._version: int | None = None
         self._children: dict[int, Child] = {}  # by pidfd
         self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
@@ -163,7 +163,7 @@ class Supervisor:
             counters=self._counters,
             traffic=self._traffic,
             version=self._version,
-            probe=self._probe,
+            selftest_key=self._selftest_key,
         )
         return lambda channel: worker.run(work, channel)
 
@@ -180,7 +180,7 @@ class Supervisor:
             version=self._version,
             workers={child.index: child.pid for child in workers if child.index is not None},
             enforcing={c.index: c.enforcing for c in workers if c.index is not None and c.enforcing is not None},
-            probe=self._probe,
+            selftest_key=self._selftest_key,
             announce=not self._announced,
         )
         self._announced = True

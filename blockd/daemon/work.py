@@ -9,7 +9,7 @@ from blockd.daemon.gate_file import GateFile
 from blockd.daemon.sockets import Sockets
 from blockd.daemon.state import State
 from blockd.metrics import Counters, Traffic
-from blockd.resolver import Probe
+from blockd.resolver import SelfTestKey
 from blockd.settings import Settings, Upstream
 
 
@@ -26,7 +26,7 @@ class WorkerWork:
     counters: Counters
     traffic: Traffic
     version: int | None  # to enforce from the first answer on
-    probe: Probe
+    selftest_key: SelfTestKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,5 +43,5 @@ class ControlWork:
     version: int | None
     workers: dict[int, int]  # process ids by index
     enforcing: dict[int, int]  # the versions that workers have said they enforce, by index
-    probe: Probe
+    selftest_key: SelfTestKey
     announce: bool  # whether the start-up is still to be told

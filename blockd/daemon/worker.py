@@ -14,7 +14,17 @@ from blockd.daemon.channel import Channel
 from blockd.daemon.work import WorkerWork
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.notify import Notified
-from blockd.resolver import CacheLimits, Forwarder, Probed, Resolver, Sinkhole
+from blockd.resolver import (
+    CACHE_SEED,
+    CacheOptions,
+    Forwarder,
+    Instruments,
+    Resolver,
+    SelfTestIdentity,
+    Service,
+    Sinkhole,
+    UpstreamOptions,
+)
 from blockd.ruleset import Enforced
 from blockd.transports import TcpServer, UdpServer
 
@@ -88,28 +98,29 @@ async def _swap_in_turn(
 
 def _resolver(work: WorkerWork, channel: Channel) -> Resolver:
     settings, cache = work.settings, work.settings.cache
-    row = work.counters.row(work.index)
-    return Resolver(
-        work.engine,
-        networks=settings.clients.allow,
+    notified = Notified(settings.feeds, lambda feed: channel.send({"notified": feed}), time.monotonic)
+    service = Service(
+        networks=tuple(settings.clients.allow),
         sinkhole=Sinkhole(str(settings.sinkhole.ipv4), str(settings.sinkhole.ipv6), settings.sinkhole.ttl),
-        limits=CacheLimits(cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl),
-        forwarder=Forwarder(
-            work.upstreams,
-            timeout=settings.upstream.timeout,
-            attempts=settings.upstream.attempts,
-            row=row,
-            clock=time.monotonic,
-            randomness=secrets.randbelow,
-        ),
-        row=row,
+        refuse_unready=settings.at_first_start == "refuse",
+        selftest=SelfTestIdentity(work.selftest_key, work.index),
+        notify=notified or None,
+    )
+    instruments = Instruments(
         clock=time.monotonic,
         wall_clock=time.time,
-        randomness=secrets.token_bytes,
-        refuse_unready=settings.at_first_start == "refuse",
+        row=work.counters.row(work.index),
         traffic=work.traffic.row(work.index),
-        probed=Probed(work.probe, work.index),
-        notified=Notified(settings.feeds, lambda feed: channel.send({"notified": feed}), time.monotonic),
+    )
+    options = UpstreamOptions(settings.upstream.timeout, settings.upstream.attempts, secrets.randbelow)
+    return Resolver(
+        work.engine,
+        service,
+        CacheOptions(
+            cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl, secrets.token_bytes(CACHE_SEED)
+        ),
+        Forwarder(work.upstreams, options, instruments),
+        instruments,
     )
 
 

@@ -12,6 +12,8 @@ from libc.string cimport memcmp, memcpy, strlen
 
 from blockd.feeds.transfer.records import broken_message, broken_soa, foreign_class, foreign_owner, unusual_data
 
+from blockd.feeds._numbers cimport A, AAAA, CLASS_IN, CNAME, MAX_LABEL, MAX_NAME, MAX_TTL, NS, POINTER, SOA, TXT
+
 cdef extern from "<arpa/inet.h>" nogil:
     const char *inet_ntop(int family, const void *address, char *text, uint32_t size)
 
@@ -19,14 +21,6 @@ cdef extern from "<sys/socket.h>" nogil:
     enum: AF_INET6
 
 cdef enum:
-    TYPE_A = 1
-    TYPE_NS = 2
-    TYPE_CNAME = 5
-    TYPE_SOA = 6
-    TYPE_TXT = 16
-    TYPE_AAAA = 28
-    CLASS_IN = 1
-    MAX_NAME = 255
     MAX_LABELS = 128
     MAX_MESSAGE = 65535
     FIXED = 10  # octets of a record between its owner and its data
@@ -101,15 +95,15 @@ def record_lines(bytes message, uint32_t position, uint32_t count, bytes zone):
             line = text.size
             _put_name(&text, &owner)
             _put_octets(&text, b" ", 1)
-            _put_number(&text, ttl if ttl <= 0x7FFFFFFF else 0)
+            _put_number(&text, ttl if ttl <= MAX_TTL else 0)
             _put_octets(&text, b" IN ", 4)
             known = _put_data(&text, octets, size, position - data_size, data_size, kind)
             if not known:
-                if kind == TYPE_SOA:
+                if kind == SOA:
                     raise broken_soa()
                 _put_bytes(&text, unusual_data(message, position - data_size, data_size, kind))
             _put_octets(&text, b"\n", 1)
-            if kind == TYPE_SOA:
+            if kind == SOA:
                 if owner.size != zone_size:
                     raise foreign_owner(_name_as_bytes(&owner))
                 soas.append((line, text.size, _u32(octets + position - NUMBERS)))
@@ -133,17 +127,17 @@ cdef uint32_t read_name(const uint8_t *message, uint32_t size, uint32_t position
             name.wire[name.size] = 0
             name.size += 1
             return position + 1 if end == 0 else end
-        if length >= 0xC0:
+        if length >= POINTER:
             if position + 2 > size:
                 return 0
-            target = (<uint32_t>length & 0x3F) << 8 | message[position + 1]
+            target = (<uint32_t>length & ~POINTER) << 8 | message[position + 1]
             if end == 0:
                 end = position + 2
             if target >= limit:
                 return 0
             limit = position = target
             continue
-        if length > 63 or name.size + 2 + length > MAX_NAME:
+        if length > MAX_LABEL or name.size + 2 + length > MAX_NAME:
             return 0
         if position + 1 + length > size:
             return 0
@@ -256,29 +250,29 @@ cdef bint _put_data(
     cdef char address[64]
     cdef uint32_t end = position + size, behind, i
     cdef const uint8_t *data = message + position
-    if kind == TYPE_CNAME or kind == TYPE_NS:
+    if kind == CNAME or kind == NS:
         if read_name(message, message_size, position, &first) != end:
             return False
-        if kind == TYPE_CNAME:
+        if kind == CNAME:
             _put_octets(text, b"CNAME ", 6)
         else:
             _put_octets(text, b"NS ", 3)
         _put_name(text, &first)
         return True
-    if kind == TYPE_A and size == 4:
+    if kind == A and size == 4:
         _put_octets(text, b"A ", 2)
         for i in range(4):
             _put_number(text, data[i])
             if i < 3:
                 _put_octets(text, b".", 1)
         return True
-    if kind == TYPE_AAAA and size == 16:
+    if kind == AAAA and size == 16:
         if inet_ntop(AF_INET6, data, address, sizeof(address)) == NULL:
             return False
         _put_octets(text, b"AAAA ", 5)
         _put_octets(text, address, strlen(address))
         return True
-    if kind == TYPE_SOA:
+    if kind == SOA:
         behind = read_name(message, message_size, position, &first)
         if behind == 0:
             return False
@@ -293,7 +287,7 @@ cdef bint _put_data(
             _put_octets(text, b" ", 1)
             _put_number(text, _u32(message + behind + 4 * i))
         return True
-    if kind == TYPE_TXT and size:
+    if kind == TXT and size:
         return _put_strings(text, data, size)
     return False
 

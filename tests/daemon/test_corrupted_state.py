@@ -30,7 +30,7 @@ from blockd.daemon.updater import Updater
 from blockd.errors import CommandError
 from blockd.feeds.build import Built
 from blockd.names import key_from_text
-from blockd.resolver import Probe
+from blockd.resolver import SelfTestKey
 from blockd.ruleset.gate_lists import gate_of
 from blockd.settings import Settings, load
 from tests.daemon.harness import PATIENCE, Daemon, everywhere, write_list
@@ -189,7 +189,7 @@ async def begun(settings: Settings) -> AsyncIterator[tuple[Enforcing, Updater]]:
         accounts = Accounts(AuditLog(state.folder), settings.feeds, time.time)
         enforcing = Enforcing(
             state, HitSlots.load(state.folder / "hit-slots.json"), ours, Fleet(0, {}), settings.feeds, 5,
-            lambda _: {}, SelfTests(settings, Probe.make(os.urandom)), lambda *_: [], accounts,
+            lambda _: {}, SelfTests(settings, SelfTestKey.make(os.urandom)), lambda *_: [], accounts,
         )  # fmt: skip
         await enforcing.begin(version)
         updater = Updater(

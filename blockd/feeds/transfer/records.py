@@ -25,7 +25,7 @@ META = range(128, 256)  # types that are no data, RFC 6895 section 3.1
 MAX_NAME = 255  # octets, RFC 1035 section 2.3.4
 MAX_LABEL = 63  # octets
 MAX_TTL = (1 << 31) - 1  # seconds; a larger one counts as zero, RFC 2181 section 8
-POINTER = 0xC0
+POINTER = 0xC0  # the top bits of a length octet that make it the first of a pointer, RFC 1035 section 4.1.4
 
 _FIXED = struct.Struct(">HHIH")
 _NUMBERS = struct.Struct(">5I")
@@ -104,7 +104,7 @@ def read_name(message: bytes, position: int) -> tuple[list[bytes], int]:
         if length >= POINTER:
             if position + 2 > len(message):
                 break
-            target = (length & 0x3F) << 8 | message[position + 1]
+            target = (length & ~POINTER) << 8 | message[position + 1]
             end = position + 2 if end < 0 else end
             if target >= limit:
                 break
