@@ -10,7 +10,6 @@ from enum import Enum
 from pathlib import Path
 from types import ModuleType
 
-from blockd.feeds.transfer import records
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network
 from blockd.orders import entry, lifecycle, order, verdict
@@ -41,10 +40,6 @@ def members(kind: type[Enum]) -> Numbers:
 
 
 FILES: dict[str, tuple[Numbers, ...]] = {
-    "feeds/_numbers.pxd": (
-        of(records, "A", "NS", "CNAME", "SOA", "TXT", "AAAA", "CLASS_IN"),
-        of(records, "MAX_NAME", "MAX_LABEL", "MAX_TTL", "POINTER"),
-    ),
     "metrics/_numbers.pxd": (
         members(counters.Transport),
         of(traffic, "DEPTH", "WIDTH", "MAX_SUFFIXES", "GAP_BITS", "NOTED"),

@@ -28,7 +28,7 @@ from blockd.feeds.transfer.envelope import Envelopes
 from blockd.feeds.transfer.exchange import ask_once, connected
 from blockd.feeds.transfer.keys import read_key
 from blockd.feeds.transfer.question import AXFR, IXFR, SOA, Question
-from blockd.feeds.transfer.records import reader
+from blockd.feeds.transfer.records import record_lines
 from blockd.feeds.transfer.timers import Timers
 from blockd.feeds.transfer.zone_transfer import Kind, ZoneTransfer
 from blockd.ruleset.serial import is_newer
@@ -153,7 +153,7 @@ class TransferSource:
                     message = await connection.receive()
             envelopes = Envelopes(question, self._now)
             position, count = envelopes.open(message)
-            text, soas, behind = reader()(message, position, count, question.zone)
+            text, soas, behind = record_lines(message, position, count, question.zone)
             envelopes.verify(message, behind)
             if not soas:
                 raise FeedRefused("no zone", "it has no SOA for the zone: is it the zone's primary?")

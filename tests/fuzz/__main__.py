@@ -16,6 +16,7 @@ TESTS = (
     "tests/feeds/test_amend.py",
     "tests/feeds/test_changes.py",
     "tests/feeds/test_domain_lines.py",
+    "tests/feeds/transfer/test_records.py",
     "tests/resolver/test_native.py",
     "tests/resolver/test_twin.py",
     "tests/resolver/test_twin_sockets.py",

@@ -9,7 +9,7 @@ from enum import Enum
 from blockd.errors import FeedRefused
 from blockd.feeds.transfer.envelope import Envelopes
 from blockd.feeds.transfer.question import IXFR, Question
-from blockd.feeds.transfer.records import reader
+from blockd.feeds.transfer.records import record_lines
 from blockd.ruleset.serial import is_newer
 
 
@@ -56,7 +56,6 @@ class ZoneTransfer:
         self._serial = serial
         self._current = 0  # the serial that the records of this difference lead from, or to
         self._state = _State.BEGIN
-        self._read = reader()
         self._changes: list[Change] = []
 
     @property
@@ -70,7 +69,7 @@ class ZoneTransfer:
             raise FeedRefused("sequence", "a message comes after the transfer's end")
         self.received += len(message)
         position, count = self._envelopes.open(message)
-        text, soas, behind = self._read(message, position, count, self._question.zone)
+        text, soas, behind = record_lines(message, position, count, self._question.zone)
         self._envelopes.verify(message, behind)
         if not count:
             raise FeedRefused("sequence", "a message holds no record: does the primary have the zone?")
