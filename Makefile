@@ -15,7 +15,7 @@ BUILD := PYTHONPATH=packaging $(BIN)/python -m blockd_build
 SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd') $(shell grep -rlE --include='*.py' '^\# cython:' blockd)
 
 .DEFAULT_GOAL := run
-.PHONY: run help ext check test lint format reference docs bench fuzz wheel release lock clean
+.PHONY: run help ext check test lint format reference docs numbers bench fuzz wheel release lock clean
 
 run: $(VENV)/installed ## start blockd on the sample signed list, installed into .venv if it is not yet
 	@$(BIN)/blockd run --config config/blockd.yaml
@@ -64,6 +64,9 @@ reference: $(VENV)/tested ## make the pages of docs/reference anew from the code
 docs: $(VENV)/documented ## the manual as a site in build/site; a page outside of the navigation or a dead link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "The manual is in build/site/index.html."
+
+numbers: $(VENV)/tested ## make the numbers that Cython shares with Python anew from the modules in Python
+	$(BIN)/python -m tests.shared_numbers
 
 # More in tests/bench. With other arguments: make bench BENCH="--names 10000000 --json figures.json"
 bench: $(VENV)/tested ## compare blockd and the servers that it would replace, on this machine

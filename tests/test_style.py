@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tests.places import ROOT
@@ -9,6 +10,7 @@ from tests.places import ROOT
 PACKAGE = ROOT / "blockd"
 TESTS = ROOT / "tests"
 MAX_LINES = 350
+DIRECTIVES = re.compile(r"(?:# cython: .*\n)*")  # of a module that is compiled as it is
 NO_NOUNS = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc"}
 OTHER_TESTS = {"bench", "docs", "fuzz"}  # folders of tests that are no room's
 
@@ -28,7 +30,7 @@ def says_nothing(module: str) -> bool:
 
 
 def has_docstring(text: str) -> bool:
-    return text.lstrip().startswith(('"""', 'r"""'))
+    return DIRECTIVES.sub("", text, count=1).lstrip().startswith(('"""', 'r"""'))
 
 
 def test_a_module_is_about_one_thing() -> None:

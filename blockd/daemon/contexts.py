@@ -9,7 +9,7 @@ from typing import Protocol
 from blockd.daemon.sockets import Sockets
 from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic
-from blockd.resolver import Probe
+from blockd.resolver import SelfTestKey
 from blockd.ruleset import Gate
 from blockd.settings import Settings, Upstream
 
@@ -23,7 +23,7 @@ class SharedContext:
     state: StateDir
     counters: Counters
     traffic: Traffic
-    probe: Probe
+    selftest_key: SelfTestKey
 
 
 @dataclass(frozen=True, slots=True)

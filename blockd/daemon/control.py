@@ -39,7 +39,7 @@ from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Sketch, Transport
 from blockd.metrics.traffic import HALF_LIFE
 from blockd.orders import Verdict
-from blockd.resolver import Probe, engine_name
+from blockd.resolver import SelfTestKey, engine_name
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import Explanation, explain
 from blockd.settings import OverridesFeed, Settings
@@ -59,7 +59,7 @@ class Environment:
     source: OpenSource = open_source
     compiler: RulesetCompiler = field(default_factory=Compiler)
     compare: Compare = compared
-    self_tests: Callable[[Settings, Probe], SelfTests] = SelfTests
+    self_tests: Callable[[Settings, SelfTestKey], SelfTests] = SelfTests
 
 
 class ControlChannel(Sender, Protocol):
@@ -102,7 +102,7 @@ class ControlProcess:
             {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
         )
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, environment.source)
-        self._tests = environment.self_tests(settings, shared.probe)
+        self._tests = environment.self_tests(settings, shared.selftest_key)
         self._audit = AuditLog(state.folder, timing.clock)
         self._accounts = Accounts(self._audit, self._feeds.settings, timing.clock)
         store = Store(state, self._slots, settings.versions.keep, environment.compare)

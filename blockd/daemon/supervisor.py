@@ -34,7 +34,7 @@ from blockd.daemon.state_dir import HitSlots, StateDir
 from blockd.daemon.upstreams import upstreams
 from blockd.errors import BlockdError, CommandError
 from blockd.metrics import Counters, Traffic
-from blockd.resolver import Probe, engine_name
+from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engines import why_not_native
 from blockd.settings import Settings, Upstream
 
@@ -82,7 +82,7 @@ class Supervisor:
         self._counters = Counters(settings.workers)
         self._traffic = Traffic(settings.workers, secrets.token_bytes(16))
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
-        self._probe = Probe.make(os.urandom)
+        self._selftest_key = SelfTestKey.make(os.urandom)
         self._version: int | None = None
         self._children: dict[int, Child] = {}  # by pidfd
         self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
@@ -153,7 +153,9 @@ class Supervisor:
         self._signals.close()
 
     def _shared(self) -> SharedContext:
-        return SharedContext(self._settings, self._sockets, self._state, self._counters, self._traffic, self._probe)
+        return SharedContext(
+            self._settings, self._sockets, self._state, self._counters, self._traffic, self._selftest_key
+        )
 
     def _worker_job(self, index: int) -> Callable[[Channel], None]:
         context = WorkerContext(self._shared(), index, self._engine, self._upstreams, self._version)

@@ -14,7 +14,17 @@ from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import WorkerContext
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.notify import Notified
-from blockd.resolver import CacheLimits, Forwarder, Probed, Resolver, Sinkhole
+from blockd.resolver import (
+    CACHE_SEED,
+    CacheOptions,
+    Forwarder,
+    Instruments,
+    Resolver,
+    SelfTestIdentity,
+    Service,
+    Sinkhole,
+    UpstreamOptions,
+)
 from blockd.ruleset import Enforced
 from blockd.transports import TcpServer, UdpServer
 
@@ -87,29 +97,31 @@ async def _swap_in_turn(
 
 
 def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
-    settings, cache = context.shared.settings, context.shared.settings.cache
-    row = context.shared.counters.row(context.index)
-    return Resolver(
-        context.engine,
-        networks=settings.clients.allow,
+    shared = context.shared
+    settings, cache = shared.settings, shared.settings.cache
+    notified = Notified(settings.feeds, lambda feed: channel.send({"notified": feed}), time.monotonic)
+    service = Service(
+        networks=tuple(settings.clients.allow),
         sinkhole=Sinkhole(str(settings.sinkhole.ipv4), str(settings.sinkhole.ipv6), settings.sinkhole.ttl),
-        limits=CacheLimits(cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl),
-        forwarder=Forwarder(
-            context.upstreams,
-            timeout=settings.upstream.timeout,
-            attempts=settings.upstream.attempts,
-            row=row,
-            clock=time.monotonic,
-            randomness=secrets.randbelow,
-        ),
-        row=row,
+        refuse_unready=settings.at_first_start == "refuse",
+        selftest=SelfTestIdentity(shared.selftest_key, context.index),
+        notify=notified or None,
+    )
+    instruments = Instruments(
         clock=time.monotonic,
         wall_clock=time.time,
-        randomness=secrets.token_bytes,
-        refuse_unready=settings.at_first_start == "refuse",
-        traffic=context.shared.traffic.row(context.index),
-        probed=Probed(context.shared.probe, context.index),
-        notified=Notified(settings.feeds, lambda feed: channel.send({"notified": feed}), time.monotonic),
+        row=shared.counters.row(context.index),
+        traffic=shared.traffic.row(context.index),
+    )
+    options = UpstreamOptions(settings.upstream.timeout, settings.upstream.attempts, secrets.randbelow)
+    return Resolver(
+        context.engine,
+        service,
+        CacheOptions(
+            cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl, secrets.token_bytes(CACHE_SEED)
+        ),
+        Forwarder(context.upstreams, options, instruments),
+        instruments,
     )
 
 

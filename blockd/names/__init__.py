@@ -1,11 +1,22 @@
 """Domain names and networks as values: on the wire, as text, as table keys. Pure: no clock, no file, no socket."""
 
-from blockd.names.domain import MAX_LABEL, MAX_NAME, DomainName, key_from_text, key_from_wire, label_ends
+from blockd.names.domain import (
+    MAX_KEY,
+    MAX_LABEL,
+    MAX_LABELS,
+    MAX_NAME,
+    DomainName,
+    key_from_text,
+    key_from_wire,
+    label_ends,
+)
 from blockd.names.hashed import hashed_key, is_hashed_key, name_digest
 from blockd.names.network import Network, address_key, client_key, is_client_key, network_from_key
 
 __all__ = [
+    "MAX_KEY",
     "MAX_LABEL",
+    "MAX_LABELS",
     "MAX_NAME",
     "DomainName",
     "Network",

@@ -19,6 +19,7 @@ from blockd.errors import BadName
 MAX_LABEL = 63  # octets, RFC 1035 section 2.3.4
 MAX_NAME = 255  # octets on the wire with length octets and the root label, RFC 1035 section 2.3.4
 MAX_KEY = MAX_NAME - 1  # a key leaves the root label out
+MAX_LABELS = MAX_KEY // 2
 MAX_TEXT = 1024  # characters looked at before text is called too long: 4 per octet of a name, as `\\DDD` writes it
 
 # Letters, digits and hyphens as RFC 5890 section 2.3.1 has them, and the underscore of RFC 8552.

@@ -3,28 +3,34 @@
 from blockd.resolver.answers import Sinkhole
 from blockd.resolver.cache import Cache
 from blockd.resolver.clients import Clients
-from blockd.resolver.engine import Declined, Engine
+from blockd.resolver.engine import Deferred, Engine
 from blockd.resolver.engines import AnyEngine, engine_name
-from blockd.resolver.exchange import Exchange, Outcome
 from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.options import CACHE_SEED, CacheOptions, Instruments, NotifyHandler, Service, UpstreamOptions
 from blockd.resolver.pipeline import Pipeline
-from blockd.resolver.probe import Probe, Probed
-from blockd.resolver.resolver import CacheLimits, Resolver
+from blockd.resolver.query_context import Outcome, QueryContext
+from blockd.resolver.resolver import Resolver
+from blockd.resolver.selftest_key import SelfTestIdentity, SelfTestKey
 
 __all__ = [
+    "CACHE_SEED",
     "AnyEngine",
     "Cache",
-    "CacheLimits",
+    "CacheOptions",
     "Clients",
-    "Declined",
+    "Deferred",
     "Engine",
-    "Exchange",
     "Forwarder",
+    "Instruments",
+    "NotifyHandler",
     "Outcome",
     "Pipeline",
-    "Probe",
-    "Probed",
+    "QueryContext",
     "Resolver",
+    "SelfTestIdentity",
+    "SelfTestKey",
+    "Service",
     "Sinkhole",
+    "UpstreamOptions",
     "engine_name",
 ]

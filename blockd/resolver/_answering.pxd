@@ -2,12 +2,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from blockd.resolver._cache cimport Entry
 from blockd.resolver._message cimport Question
+from blockd.resolver._numbers cimport SECRET
 from blockd.resolver._sockets cimport sockaddr
 from blockd.ruleset._table cimport Decision, Table
-
-cdef enum:
-    UDP = 0  # `Transport.UDP`
-    SECRET = 16  # octets, as `probe.SECRET` has it
 
 cdef enum Result:
     DECLINED = 0
@@ -33,8 +30,8 @@ cdef uint8_t tiers_left(const Decision *decision) noexcept nogil
 
 cdef class Answering:
     cdef bint refuse_unready
-    cdef bint probing  # the message that is being answered is a self-test's
-    cdef bint knows_probe
+    cdef bint is_selftest  # the message that is being answered is a self-test's
+    cdef bint knows_selftest
     cdef uint8_t secret[SECRET]  # that a self-test's questions end with
     cdef Table table
     cdef uint64_t table_number
@@ -65,7 +62,7 @@ cdef class Answering:
 
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
     cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil
-    cdef bint _is_probe(self, const uint8_t *packet, uint32_t size) noexcept nogil
+    cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil

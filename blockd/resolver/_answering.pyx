@@ -10,33 +10,28 @@ from libc.string cimport memcmp, memcpy
 from blockd.metrics import counters as layout
 from blockd.orders import Action
 
+from blockd.metrics._numbers cimport TRANSPORT_UDP
+from blockd.orders._numbers cimport (
+    ACTION_CNAME, ACTION_DROP, ACTION_LOCAL, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE,
+    ACTION_TCP_ONLY, NEVER, NO_TIER,
+)
+from blockd.resolver cimport _types as types
 from blockd.resolver._cache cimport Entry, LEAD_NAME
 from blockd.resolver._cursor cimport write_u32
-from blockd.resolver._message cimport HEADER_SIZE, Question, write_answer
+from blockd.resolver._message cimport Question, write_answer
+from blockd.resolver._numbers cimport SECRET
 from blockd.resolver._sockets cimport AF_INET, AF_INET6, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.ruleset._table cimport (
-    NEVER, NO_TIER, RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
 )
 
 cdef enum:
-    TYPE_A = 1
-    TYPE_AAAA = 28
-    NOERROR = 0
-    NXDOMAIN = 3
-    REFUSED = 5
-    SINKHOLE = 0
-    DO_NXDOMAIN = 1
-    DO_NODATA = 2
-    DO_REFUSED = 3
-    DO_DROP = 4
-    DO_CNAME = 5
-    DO_TCP_ONLY = 6
-    DO_LOCAL = 10
     MAX_RECORD = 256  # octets of the sinkhole's and the SOA record
     ADDRESS_TTL_AT = 6  # in an address record
     SOA_TTL_AT = 4  # in an SOA record without its owner, which ends with the other TTL
 
-_ACTIONS = {action: place for place, action in enumerate(Action)}
+# What the engine calls an action; one that it has no answer for is left to the pipeline.
+ACTIONS = {action: place for place, action in enumerate(Action)}
 cdef int _ANSWERS_AT = layout._ANSWERS
 cdef int _CACHE_HITS_AT = layout._CACHE_HITS
 cdef int _UPSTREAM_AT = layout._UPSTREAM
@@ -52,13 +47,23 @@ for _place, _bound in enumerate(layout.UPSTREAM_BUCKETS):
 
 
 cdef class Answering:
-    """What is enforced and how it is answered; `networks` are those served, `row` the counters as 64-bit numbers."""
+    """What is enforced and how it is answered; `service` is `options.py`'s, `row` the counters as 64-bit numbers."""
 
-    def __init__(self, networks, row):
+    def __init__(self, service, row):
         self.row = row
         if self.row.shape[0] < layout._ROW:
             raise ValueError("the row of counters is too short")
-        self._take_networks(list(networks))
+        self._take_networks(service.networks)
+        self.refuse_unready = service.refuse_unready
+        if service.selftest is not None:
+            self._take_secret(service.selftest.key.secret)
+
+    def _take_secret(self, bytes secret):
+        """Serve and do not count what ends with `secret`: a self-test asks."""
+        if len(secret) != SECRET:
+            raise ValueError("the secret is too short or too long")
+        memcpy(self.secret, <const char *>secret, SECRET)
+        self.knows_selftest = True
 
     def _take_networks(self, networks):
         four, six = [], []
@@ -77,7 +82,7 @@ cdef class Answering:
         orders = [record.order for record in ruleset.catalogue.orders]
         options = [answers.option(order, stale=stale) for order in orders for stale in (False, True)]
         places = [0, *itertools.accumulate(len(option) for option in options)]
-        actions = bytes([_ACTIONS[order.action] for order in orders])
+        actions = bytes([ACTIONS[order.action] for order in orders])
         errors, hit_slots = b"".join(options), struct.pack(f"={len(orders)}I", *states.hit_slots)
         error_places = struct.pack(f"={len(places)}I", *places)
         if max(len(answers.a), len(answers.aaaa), len(answers.soa)) > MAX_RECORD:
@@ -110,9 +115,9 @@ cdef class Answering:
         cdef Passed passed
         if self.table is not None:
             name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
-        if self._is_decided(q, client, name, UDP, out, written, &result, &passed):
+        if self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
             return result
-        return self._from_entry(q, entry, UDP, &passed, False, out, written, now)
+        return self._from_entry(q, entry, TRANSPORT_UDP, &passed, False, out, written, now)
 
     cdef bint _is_decided(
         self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written,
@@ -141,14 +146,17 @@ cdef class Answering:
         In the last second that is 0 and not 1: an answer may not be kept until after it has ceased to be true.
         """
         cdef int64_t left = until - self.second
-        return 0 if left < 0 else <uint32_t>left if left < 0x7FFFFFFF else <uint32_t>0x7FFFFFFF
+        return 0 if left < 0 else <uint32_t>left if left < types.MAX_TTL else <uint32_t>types.MAX_TTL
 
     cdef Result _block_counted(
         self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out,
         uint32_t *written,
     ) noexcept nogil:
-        """Answer a question for a listed name, and count it; `first` is an order that it was a hit of before."""
-        cdef int rcode = NOERROR
+        """Answer a question for a listed name, and count it; `first` is an order that it was a hit of before.
+
+        What is not answered here is declined, never answered as something else.
+        """
+        cdef int rcode = types.NOERROR
         cdef uint32_t owner = 0
         cdef uint32_t option = decision.order * 2 + (self.table.stale[decision.order] & 1)
         cdef uint32_t place = self.error_places[option]
@@ -156,32 +164,30 @@ cdef class Answering:
         cdef uint32_t errors_size = self.error_places[option + 1] - place
         cdef uint8_t records[512]
         cdef uint32_t size, left = self._left(decision.until)
-        if decision.action == DO_CNAME or decision.action == DO_LOCAL or (
-            decision.action == DO_TCP_ONLY and transport != UDP
-        ):
-            return DECLINED
-        if decision.action == DO_DROP:
+        if decision.action == ACTION_DROP:
             self._count(transport, first, decision.order, -1)
             return SILENT
-        if decision.action == DO_REFUSED:
-            rcode = REFUSED
+        if decision.action == ACTION_REFUSED:
+            rcode = types.REFUSED
             written[0] = write_answer(out, q, rcode, 0, 0, 0, records, 0, errors, errors_size, False, False)
-        elif decision.action == DO_TCP_ONLY:
+        elif decision.action == ACTION_TCP_ONLY and transport == TRANSPORT_UDP:
             written[0] = write_answer(out, q, rcode, 0, 0, 0, records, 0, errors, errors_size, False, True)
-        elif decision.action == SINKHOLE and (q.qtype == TYPE_A or q.qtype == TYPE_AAAA):
+        elif decision.action == ACTION_SINKHOLE and (q.qtype == types.A or q.qtype == types.AAAA):
             size = self._address_record(q.qtype, records)
             if left < self.ttl:
                 write_u32(records + ADDRESS_TTL_AT, left)
             written[0] = write_answer(out, q, rcode, 1, 0, 0, records, size, errors, errors_size, False, False)
-        else:
-            if decision.action == DO_NXDOMAIN:
-                rcode = NXDOMAIN
+        elif (
+            decision.action == ACTION_NODATA or decision.action == ACTION_NXDOMAIN or decision.action == ACTION_SINKHOLE
+        ):
+            if decision.action == ACTION_NXDOMAIN:
+                rcode = types.NXDOMAIN
             if (
                 decision.entry_size and decision.entry_size <= q.key_size
                 and memcmp(q.key, decision.entry, decision.entry_size) == 0
             ):
                 owner = q.key_size - decision.entry_size
-            owner += 0xC000 | HEADER_SIZE
+            owner += types.POINTER << 8 | types.HEADER_SIZE
             records[0] = <uint8_t>(owner >> 8)
             records[1] = <uint8_t>owner
             memcpy(records + 2, self.soa, self.soa_size)
@@ -191,11 +197,13 @@ cdef class Answering:
             written[0] = write_answer(
                 out, q, rcode, 0, 1, 0, records, 2 + self.soa_size, errors, errors_size, False, False
             )
+        else:
+            return DECLINED  # CNAME, LOCAL, and every action that is not known here
         self._count(transport, first, decision.order, rcode)
         return ANSWERED
 
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil:
-        if qtype == TYPE_A:
+        if qtype == types.A:
             memcpy(out, self.a, self.a_size)
             return self.a_size
         memcpy(out, self.aaaa, self.aaaa_size)
@@ -221,16 +229,16 @@ cdef class Answering:
                 result = self._block_counted(q, &decision, transport, passed.hit, out, written)
                 if result != DECLINED and cached:
                     self.row[_CACHE_HITS_AT] += 1
-                if result != DECLINED or decision.action != DO_TCP_ONLY:
+                if result != DECLINED or decision.action != ACTION_TCP_ONLY:
                     return result
             if decision.ruling != RULED_NONE:
                 second = decision.order
-        size = HEADER_SIZE + q.section_size
+        size = types.HEADER_SIZE + q.section_size
         written[0] = write_answer(
             out, q, entry.rcode, entry.counts[0], entry.counts[1], entry.counts[2], entry.records,
             entry.records_size, entry.errors, entry.errors_size, entry.authentic, False,
         )
-        if not out[2] & 0x02:  # not cut down to TC: the records stand behind the question
+        if not out[2] & types.TC >> 8:  # not cut down to TC: the records stand behind the question
             records = out + size
             age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
             left = self._left(until)
@@ -298,7 +306,7 @@ cdef class Answering:
     cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil:
         """Choose between the decisions about who asks and about what is asked, as `policy.first_of` does."""
         cdef Decision found
-        if not self.table.asks_client or self.probing or name.ruling == RULED_BROKEN:
+        if not self.table.asks_client or self.is_selftest or name.ruling == RULED_BROKEN:
             return name  # a self-test asks what holds for everybody
         if client.sa_family == AF_INET:
             found = self.table.decide_client(<const uint8_t *>&(<const sockaddr_in *>client).sin_addr, 4)
@@ -312,15 +320,8 @@ cdef class Answering:
             return found
         return found if name.ruling == RULED_NONE and found.ruling != RULED_NONE else name
 
-    def know_probe(self, bytes secret):
-        """Serve and do not count what ends with `secret`: a self-test asks."""
-        if len(secret) != SECRET:
-            raise ValueError("the secret is too short or too long")
-        memcpy(self.secret, <const char *>secret, SECRET)
-        self.knows_probe = True
-
-    cdef bint _is_probe(self, const uint8_t *packet, uint32_t size) noexcept nogil:
-        return self.knows_probe and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
+    cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil:
+        return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
 
     cdef bint _serves(self, const sockaddr *address) noexcept nogil:
         """Tell whether a client is served."""
@@ -348,7 +349,7 @@ cdef class Answering:
 
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil:
         """Count a question, the orders that it was a hit of, and its answer; rcode -1 for silence."""
-        if self.probing:
+        if self.is_selftest:
             return
         self.row[transport] += 1
         if hit >= 0:

@@ -11,6 +11,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
+from blockd.resolver cimport _types as types
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word
 
@@ -90,7 +91,7 @@ cdef class NativeCache:
         answers, authorities, additional = response.counts
         if any(place + 4 > len(records) for place, _ in response.ttls):
             raise ValueError("a TTL lies outside of the records")
-        if response.rcode not in (0, 3) or response.truncated or not response.lifetime:
+        if response.rcode not in (types.NOERROR, types.NXDOMAIN) or response.truncated or not response.lifetime:
             return
         cdef Entry *entry = new_entry(len(key), len(records), len(response.ttls), len(errors), len(leads))
         if entry == NULL:
@@ -156,7 +157,7 @@ cdef class NativeCache:
 
     cdef bint keep(self, Entry *entry, uint32_t lifetime, double now) noexcept nogil:
         """Set an entry's times and take it in; False where it may not be kept, and stays its maker's."""
-        cdef bint negative = entry.rcode == 3 or entry.counts[0] == 0
+        cdef bint negative = entry.rcode == types.NXDOMAIN or entry.counts[0] == 0
         cdef double most = self.max_negative_ttl if negative else self.max_ttl
         cdef double kept = lifetime if lifetime < most else most
         cdef Entry *before

@@ -3,6 +3,9 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from blockd.names._numbers cimport MAX_LABEL
+from blockd.resolver cimport _types as types
+
 
 cdef struct Cursor:
     const uint8_t *at
@@ -54,10 +57,10 @@ cdef inline void skip_name(Cursor *c) noexcept nogil:
         length = take_u8(c)
         if length == 0:
             return
-        if length >= 0xC0:
+        if length >= types.POINTER:
             take(c, 1)
             return
-        if length > 63:
+        if length > MAX_LABEL:
             c.failed = True
             return
         take(c, length)

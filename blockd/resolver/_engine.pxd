@@ -1,15 +1,15 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from blockd.names._numbers cimport MAX_LABELS
 from blockd.resolver._answering cimport Answering, Result
 from blockd.resolver._cache cimport NativeCache
 from blockd.resolver._flights cimport Flight, Flights
 from blockd.resolver._message cimport Question
+from blockd.resolver._numbers cimport MAX_DATAGRAM
 from blockd.resolver._outbox cimport Outbox, Peer
 from blockd.resolver._sockets cimport iovec, mmsghdr
-from blockd.ruleset._table cimport MAX_ENDS
 
 cdef enum:
-    IN_SIZE = 1472  # octets of a question, as many as a packet brings; a longer one is cut and so refused as malformed
     IN_BATCH = 64
     AHEAD = 16  # messages looked at together: enough to hide memory's latency, few enough for the nearest cache
 
@@ -20,7 +20,7 @@ cdef struct Looked:
     int suffixes
     uint64_t hashed  # the question's in the cache
     Question question
-    uint64_t hashes[MAX_ENDS]  # of the name's suffixes
+    uint64_t hashes[MAX_LABELS]  # of the name's suffixes
 
 
 cdef class NativeEngine(Answering):
@@ -28,7 +28,7 @@ cdef class NativeEngine(Answering):
     cdef object _clock
     cdef object _wall_clock
     cdef object _sockets
-    cdef object _declined
+    cdef object _deferred
     cdef readonly NativeCache cache
     cdef readonly Flights flights
     cdef Outbox outbox
@@ -42,7 +42,7 @@ cdef class NativeEngine(Answering):
     cdef mmsghdr in_headers[IN_BATCH]
     cdef iovec in_vectors[IN_BATCH]
     cdef Peer in_peers[IN_BATCH]
-    cdef uint8_t in_buffers[IN_BATCH][IN_SIZE]
+    cdef uint8_t in_buffers[IN_BATCH][MAX_DATAGRAM]
     cdef Looked ahead[AHEAD]
 
     cdef int _place_of(self, int descriptor) noexcept nogil

@@ -14,13 +14,18 @@ from libc.string cimport memset
 
 from blockd.metrics import traffic as sketch
 from blockd.metrics.counters import Transport
-from blockd.resolver.engine import Declined, send
-from blockd.resolver.exchange import Outcome
+from blockd.resolver.engine import Deferred, send
+from blockd.resolver.query_context import Outcome
 
-from blockd.resolver._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, UDP, Answering, Passed, Result
+from blockd.metrics._numbers cimport DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, TRANSPORT_UDP, WIDTH
+from blockd.resolver cimport _types as types
+from blockd.resolver._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, Answering, Passed, Result
 from blockd.resolver._cache cimport Entry, NativeCache
 from blockd.resolver._flights cimport MAX_PACKET, MAX_STRAYS, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver._message cimport MAX_TCP, Question, read_question
+from blockd.resolver._flights cimport MAX_PACKET, MAX_WAITING, Flight, Flights, Waiter
+from blockd.resolver._message cimport Question, read_question
+from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_STRAYS
 from blockd.resolver._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver._peers cimport address_into, address_of, ancillary_of
 from blockd.resolver._reading cimport read_response
@@ -31,47 +36,33 @@ from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._table cimport Decision, undecided
 
 cdef enum:
-    TYPE_OPT = 41
-    TYPE_IXFR = 251
-    TYPE_AXFR = 252
-    CLASS_IN = 1
-    FLAG_RD = 0x0100
-    FLAG_CD = 0x0010
     TURNS = 4  # batches taken in one call, so that other sockets and timers get their turn
     BUSY = 12  # messages in a batch from which on more have probably come meanwhile
     READY = 64  # upstream sockets looked at in one call
     PER_SOCKET = 32  # messages taken from one of them
 
-# As `metrics/traffic.py` has them; a test compares the cells.
-cdef enum:
-    DEPTH = 4
-    WIDTH = 1 << 16
-    MAX_SUFFIXES = 16
-    GAP_BITS = 7
-
 
 cdef class NativeEngine(Answering):
     """One worker's engine.
 
-    `networks` are those served; `row` the worker's counters as 64-bit numbers; `clock` the monotonic clock and `wall_clock`
-    the time since the epoch, both in seconds, which `begin` asks. `pipeline` answers what is declined. `traffic` is the worker's `TrafficRow`, where questions are to be sampled.
+    `pipeline` answers what it declines; `service` and `instruments` are `options.py`'s. `begin` asks the clocks.
     """
 
-    def __init__(self, pipeline, networks, row, NativeCache cache, clock, wall_clock, bint refuse_unready, traffic=None):
-        Answering.__init__(self, networks, row)
+    def __init__(self, pipeline, NativeCache cache, service, instruments):
+        Answering.__init__(self, service, instruments.row.numbers)
         self._pipeline = pipeline
-        self._clock = clock
-        self._wall_clock = wall_clock
+        self._clock = instruments.clock
+        self._wall_clock = instruments.wall_clock
         self._sockets = {}
-        self._declined = []
+        self._deferred = []
         self.cache = cache
         self.flights = Flights()
         self.outbox = Outbox()
-        self.refuse_unready = refuse_unready
         self.epoll = -1
         self.until_noted = -1  # never
+        traffic = instruments.traffic
         if traffic is not None:
-            if len(traffic.cells) != sketch.ROW or sketch.ROW <= WIDTH * DEPTH or len(traffic.key) != 16:
+            if len(traffic.cells) != sketch.ROW or sketch.ROW <= NOTED or len(traffic.key) != 16:
                 raise ValueError("the cells are not those of a sketch")
             self.cells, self.until_noted = traffic.cells, 1
             self.sketch_k0 = int.from_bytes(traffic.key[:8], "little")
@@ -80,7 +71,7 @@ cdef class NativeEngine(Answering):
         memset(self.in_headers, 0, sizeof(self.in_headers))
         for i in range(IN_BATCH):
             self.in_vectors[i].iov_base = self.in_buffers[i]
-            self.in_vectors[i].iov_len = IN_SIZE
+            self.in_vectors[i].iov_len = MAX_DATAGRAM
             self.in_headers[i].msg_hdr.msg_iov = &self.in_vectors[i]
             self.in_headers[i].msg_hdr.msg_iovlen = 1
             self.in_headers[i].msg_hdr.msg_name = &self.in_peers[i].address
@@ -97,9 +88,9 @@ cdef class NativeEngine(Answering):
         self.epoll = epoll
         self.flights.use(descriptors)
 
-    def send(self, answer, declined):
+    def send(self, answer, deferred):
         """Send the answer to a message that was given back."""
-        send(self._sockets[declined.descriptor], answer, declined.address, declined.ancillary)
+        send(self._sockets[deferred.descriptor], answer, deferred.address, deferred.ancillary)
 
     def begin(self, bytes packet, str host, transport):
         """Answer one message as `Pipeline.begin` does; questions for upstreams are left to the pipeline."""
@@ -120,7 +111,7 @@ cdef class NativeEngine(Answering):
                 if result == ANSWERED:
                     return small[:written]
             else:
-                out = bytearray(MAX_TCP)
+                out = bytearray(types.MAX_TCP)
                 result = self._handle(
                     &looked, octets, size, &peer, -2 - <int>transport, <uint8_t *><char *>out, &written, self._clock()
                 )
@@ -132,12 +123,12 @@ cdef class NativeEngine(Answering):
 
     def drain(self, int descriptor):
         """Answer a few batches of a socket's messages in place; give back those that are not ordinary."""
-        cdef int _turn
-        self._declined = []
-        for _turn in range(TURNS):
+        cdef int turn
+        self._deferred = []
+        for turn in range(TURNS):
             if self._drain_batch(descriptor) < BUSY:
                 break
-        return self._declined
+        return self._deferred
 
     cdef int _drain_batch(self, int descriptor) except -1:
         """Answer at most one batch of a socket's messages, and give how many there were."""
@@ -206,7 +197,7 @@ cdef class NativeEngine(Answering):
     cdef void _hash_question(self, Looked *looked) noexcept nogil:
         cdef Question *q = &looked.question
         if not looked.has_hash:
-            looked.hashed = self.cache.hash_of(q.key, q.key_size, q.qtype, q.do_, (q.flags & FLAG_CD) != 0)
+            looked.hashed = self.cache.hash_of(q.key, q.key_size, q.qtype, q.do_, (q.flags & types.CD) != 0)
             looked.has_hash = True
 
     def drain_upstreams(self):
@@ -217,18 +208,18 @@ cdef class NativeEngine(Answering):
         cdef Flight *flight
         cdef uint8_t *message = self.in_buffers[0]
         cdef double now
-        self._declined = []
+        self._deferred = []
         ready = epoll_wait(self.epoll, events, READY, 0)
         if ready <= 0:
-            return self._declined
+            return self._deferred
         now = monotonic()
         self.second = begun_second()
         for i in range(ready):
             index = self._place_of(events[i].data.fd)
             if index < 0:
                 continue
-            for _taken in range(PER_SOCKET):
-                size = recv(self.flights.descriptors[index], message, IN_SIZE * IN_BATCH, MSG_DONTWAIT)
+            for taken in range(PER_SOCKET):
+                size = recv(self.flights.descriptors[index], message, MAX_DATAGRAM * IN_BATCH, MSG_DONTWAIT)
                 if size < 0:
                     if not _would_block():
                         self.unreachable += 1
@@ -240,7 +231,7 @@ cdef class NativeEngine(Answering):
                 elif self.flights.strays[index] > MAX_STRAYS:
                     self._give_up_socket(index)
         self.outbox.flush()
-        return self._declined
+        return self._deferred
 
     cdef int _place_of(self, int descriptor) noexcept nogil:
         """Give the place of an upstream socket, -1 where it is none any more."""
@@ -252,10 +243,10 @@ cdef class NativeEngine(Answering):
 
     def give_up_before(self, double sent):
         """Give back all who wait for what was sent before a moment of the monotonic clock."""
-        self._declined = []
+        self._deferred = []
         while self.flights.soonest != NULL and self.flights.soonest.sent < sent:
             self._give_up(self.flights.soonest)
-        return self._declined
+        return self._deferred
 
     cdef _land(self, Flight *flight, const uint8_t *message, uint32_t size, double now):
         """Keep what an upstream said and answer those who wait for it."""
@@ -274,7 +265,7 @@ cdef class NativeEngine(Answering):
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
         self.heard = now
-        self.probing = False  # no self-test waits for an upstream
+        self.is_selftest = False  # no self-test waits for an upstream
         self._took(now - flight.sent)
         kept = self.cache.keep(entry, lifetime, now)
         waiter = flight.first
@@ -334,7 +325,7 @@ cdef class NativeEngine(Answering):
         if isinstance(begun, bytes):
             send(self._sockets[descriptor], begun, address, ancillary)
         else:
-            self._declined.append(Declined(begun, address, ancillary, descriptor))
+            self._deferred.append(Deferred(begun, address, ancillary, descriptor))
 
     cdef void _note(self, const Question *q) noexcept nogil:
         """Count a question in the sketch as `TrafficRow.pass_by` does, which says when the next one is."""
@@ -343,8 +334,8 @@ cdef class NativeEngine(Answering):
         for label in range(q.labels if q.labels < MAX_SUFFIXES else MAX_SUFFIXES):
             hashed = siphash13(self.sketch_k0, self.sketch_k1, q.key, q.ends[label])
             for row in range(DEPTH):
-                self.cells[row * WIDTH + ((hashed >> 16 * row) & 0xFFFF)] += 1
-        self.cells[WIDTH * DEPTH] += 1
+                self.cells[row * WIDTH + ((hashed >> 16 * row) & (WIDTH - 1))] += 1
+        self.cells[NOTED] += 1
         self.until_noted = 1 + <int>(hashed >> 64 - GAP_BITS)
 
     cdef Result _handle(
@@ -362,14 +353,14 @@ cdef class NativeEngine(Answering):
         cdef Entry *entry
         cdef Flight *flight
         cdef bint cd
-        cdef int transport = UDP if descriptor >= -1 else -2 - descriptor
+        cdef int transport = TRANSPORT_UDP if descriptor >= -1 else -2 - descriptor
         written[0] = 0
-        self.probing = self._is_probe(packet, size)
-        if not looked.ordinary or not (self.probing or self._serves(<const sockaddr *>&peer.address)):
+        self.is_selftest = self._is_selftest(packet, size)
+        if not looked.ordinary or not (self.is_selftest or self._serves(<const sockaddr *>&peer.address)):
             return DECLINED
-        if q.qclass != CLASS_IN or q.qtype == TYPE_OPT or q.qtype == TYPE_AXFR or q.qtype == TYPE_IXFR:
+        if q.qclass != types.CLASS_IN or q.qtype == types.OPT or q.qtype == types.AXFR or q.qtype == types.IXFR:
             return DECLINED
-        if self.until_noted > 0 and not self.probing:
+        if self.until_noted > 0 and not self.is_selftest:
             self.until_noted -= 1
             if self.until_noted == 0:
                 self._note(q)
@@ -379,9 +370,9 @@ cdef class NativeEngine(Answering):
             q, <const sockaddr *>&peer.address, name, transport, out, written, &result, &passed
         ):
             return result
-        if not q.flags & FLAG_RD:
+        if not q.flags & types.RD:
             return DECLINED
-        cd = (q.flags & FLAG_CD) != 0
+        cd = (q.flags & types.CD) != 0
         self._hash_question(looked)
         entry = self.cache.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
         if entry != NULL:

@@ -3,11 +3,10 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from blockd.resolver._outbox cimport Peer
 
 cdef enum:
-    MAX_FLIGHTS = 8192  # questions at upstreams at once; an eighth of the IDs, so that these stay unpredictable
+    HASH_PLACES = 8192
     MAX_WAITERS = 1000  # of one question
     MAX_WAITING = 20000  # in all: with their packets a few megabytes
     MAX_SOCKETS = 64
-    MAX_STRAYS = 32  # messages to a busy socket that answer nothing before it is given up: somebody is guessing
     RANDOM_WORDS = 64  # 256 octets, which the kernel gives whole or not at all
     MAX_PACKET = 1232  # octets of a question that is kept; a longer one goes to the pipeline
 
@@ -40,7 +39,7 @@ cdef struct Flight:
 
 cdef class Flights:
     cdef Flight *by_id[65536]
-    cdef Flight *by_hash[8192]
+    cdef Flight *by_hash[HASH_PLACES]
     cdef Flight *soonest
     cdef Flight *latest
     cdef readonly int count

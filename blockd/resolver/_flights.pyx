@@ -9,17 +9,13 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
+from blockd.resolver cimport _types as types
 from blockd.resolver._cursor cimport folded, read_u16, write_u16, write_u32
+from blockd.resolver._numbers cimport MAX_IN_FLIGHT
 from blockd.resolver._outbox cimport Peer
 from blockd.resolver._sockets cimport MSG_DONTWAIT, getrandom, send
 
 cdef enum:
-    HEADER_SIZE = 12
-    FLAG_RD = 0x0100
-    FLAG_AD = 0x0020
-    FLAG_CD = 0x0010
-    OPT_SIZE = 11
-    HASH_MASK = 8191
     ID_TRIES = 64
 
 
@@ -80,7 +76,7 @@ cdef class Flights:
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd
     ) noexcept nogil:
         """Give the flight that asks this question, NULL where none does."""
-        cdef Flight *flight = self.by_hash[hashed & HASH_MASK]
+        cdef Flight *flight = self.by_hash[hashed & (HASH_PLACES - 1)]
         while flight != NULL:
             if (
                 flight.hash == hashed and flight.qtype == qtype and flight.do_ == do_ and flight.cd == cd
@@ -94,12 +90,12 @@ cdef class Flights:
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
     ) noexcept nogil:
         """Send a question; NULL where it cannot be sent."""
-        cdef uint8_t message[HEADER_SIZE + 264 + OPT_SIZE]
+        cdef uint8_t message[types.HEADER_SIZE + 264 + types.OPT_SIZE]
         cdef Flight *flight
         cdef uint32_t random = 0, at, length, out
         cdef int _try
         cdef uint8_t *p
-        if self.sockets == 0 or self.count >= MAX_FLIGHTS:
+        if self.sockets == 0 or self.count >= MAX_IN_FLIGHT:
             return NULL
         flight = <Flight *>malloc(sizeof(Flight))
         if flight == NULL:
@@ -130,30 +126,30 @@ cdef class Flights:
             at += length
         flight.question[size] = 0
         write_u16(flight.question + size + 1, qtype)
-        write_u16(flight.question + size + 3, 1)
+        write_u16(flight.question + size + 3, types.CLASS_IN)
         flight.question_size = size + 5
-        memset(message, 0, HEADER_SIZE)
+        memset(message, 0, types.HEADER_SIZE)
         write_u16(message, flight.id)
-        write_u16(message + 2, FLAG_RD | FLAG_AD | (FLAG_CD if cd else 0))
+        write_u16(message + 2, types.RD | types.AD | (types.CD if cd else 0))
         message[5] = 1
         message[11] = 1
-        memcpy(message + HEADER_SIZE, flight.question, flight.question_size)
-        out = HEADER_SIZE + flight.question_size
+        memcpy(message + types.HEADER_SIZE, flight.question, flight.question_size)
+        out = types.HEADER_SIZE + flight.question_size
         p = message + out
         p[0] = 0
-        write_u16(p + 1, 41)
-        write_u16(p + 3, 1232)
-        write_u32(p + 5, 0x8000 if do_ else 0)
+        write_u16(p + 1, types.OPT)
+        write_u16(p + 3, types.MAX_UDP)
+        write_u32(p + 5, types.EDNS_DO if do_ else 0)
         write_u16(p + 9, 0)
-        if send(self.descriptors[flight.socket], message, out + OPT_SIZE, MSG_DONTWAIT) < 0:
+        if send(self.descriptors[flight.socket], message, out + types.OPT_SIZE, MSG_DONTWAIT) < 0:
             if errno != EAGAIN and errno != ENOBUFS:  # word of an earlier message, which is told only once
                 self.refused[flight.socket] = self.any_refused = True
             free(flight)
             return NULL
         self.by_id[flight.id] = flight
         self.flying[flight.socket] += 1
-        flight.chain = self.by_hash[hashed & HASH_MASK]
-        self.by_hash[hashed & HASH_MASK] = flight
+        flight.chain = self.by_hash[hashed & (HASH_PLACES - 1)]
+        self.by_hash[hashed & (HASH_PLACES - 1)] = flight
         flight.later = NULL
         flight.sooner = self.latest
         if self.latest != NULL:
@@ -201,26 +197,26 @@ cdef class Flights:
     cdef Flight *_answered(self, int socket, const uint8_t *message, uint32_t size) noexcept nogil:
         cdef Flight *flight
         cdef uint32_t i, name
-        if size < HEADER_SIZE:
+        if size < types.HEADER_SIZE:
             return NULL
         flight = self.by_id[read_u16(message)]
         if flight == NULL or flight.socket != socket:
             return NULL
         if not message[2] & 0x80 or message[2] & 0x78 or read_u16(message + 4) != 1:
             return NULL
-        if size < HEADER_SIZE + flight.question_size:
+        if size < types.HEADER_SIZE + flight.question_size:
             return NULL
         name = flight.question_size - 4
         for i in range(name):
-            if folded(message[HEADER_SIZE + i]) != flight.question[i]:
+            if folded(message[types.HEADER_SIZE + i]) != flight.question[i]:
                 return NULL
-        if memcmp(message + HEADER_SIZE + name, flight.question + name, 4) != 0:
+        if memcmp(message + types.HEADER_SIZE + name, flight.question + name, 4) != 0:
             return NULL
         return flight
 
     cdef void unlink(self, Flight *flight) noexcept nogil:
         """Take a flight out of the air; its waiters stay with it."""
-        cdef Flight **place = &self.by_hash[flight.hash & HASH_MASK]
+        cdef Flight **place = &self.by_hash[flight.hash & (HASH_PLACES - 1)]
         while place[0] != flight:
             place = &place[0].chain
         place[0] = flight.chain

@@ -3,26 +3,11 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
+from blockd.names._numbers cimport MAX_KEY, MAX_LABEL, MAX_LABELS
+from blockd.resolver cimport _types as types
 from blockd.resolver._cursor cimport (
     Cursor, cursor_over, folded, read_u16, skip_name, take, take_u16, take_u32, take_u8, write_u16, write_u32,
 )
-
-cdef enum:
-    HEADER_SIZE = 12
-    MAX_UDP = 1232
-    MIN_UDP = 512
-    MAX_TCP = 65535
-    TYPE_OPT = 41
-    FLAG_QR = 0x8000
-    FLAG_OPCODE = 0x7800
-    FLAG_TC = 0x0200
-    FLAG_RD = 0x0100
-    FLAG_RA = 0x0080
-    FLAG_AD = 0x0020
-    FLAG_CD = 0x0010
-    EDNS_DO = 0x8000
-    OPT_SIZE = 11
-    CODE_ONLY = 6
 
 cdef struct Question:
     const uint8_t *section  # the question section in the packet, case kept
@@ -42,16 +27,16 @@ cdef struct Question:
 cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_udp, Question *q) noexcept nogil:
     """Parse a question; False for everything that is not the ordinary kind: the pipeline then says what is wrong."""
     cdef Cursor c = cursor_over(packet, size)
-    cdef uint16_t additional, payload = MIN_UDP, kind
+    cdef uint16_t additional, payload = types.MIN_UDP, kind
     cdef uint32_t ttl, total, at, length, i
     cdef uint16_t starts[128]
     cdef const uint8_t *name
     cdef const uint8_t *p
-    if size < HEADER_SIZE + 5:
+    if size < types.HEADER_SIZE + 5:
         return False
     q.id = take_u16(&c)
     q.flags = take_u16(&c)
-    if q.flags & (FLAG_QR | FLAG_OPCODE):
+    if q.flags & (types.QR | types.OPCODE):
         return False
     if take_u16(&c) != 1 or take_u32(&c) != 0:
         return False
@@ -64,11 +49,11 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
     total = 0
     while True:
         length = take_u8(&c)
-        if c.failed or length > 63:
+        if c.failed or length > MAX_LABEL:
             return False
         if length == 0:
             break
-        if total + 1 + length > 254 or q.labels >= 127:
+        if total + 1 + length > MAX_KEY or q.labels >= MAX_LABELS:
             return False
         starts[q.labels] = <uint16_t>total
         q.labels += 1
@@ -97,18 +82,18 @@ cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_u
         payload = take_u16(&c)
         ttl = take_u32(&c)
         take(&c, take_u16(&c))
-        if c.failed or kind != TYPE_OPT or (ttl >> 16) & 0xFF:
+        if c.failed or kind != types.OPT or (ttl >> 16) & 0xFF:
             return False
         q.edns = True
-        q.do_ = (ttl & EDNS_DO) != 0
+        q.do_ = (ttl & types.EDNS_DO) != 0
     if c.left:
         return False
     if over_udp:
-        q.limit = payload if payload > MIN_UDP else MIN_UDP
-        if q.limit > MAX_UDP:
-            q.limit = MAX_UDP
+        q.limit = payload if payload > types.MIN_UDP else types.MIN_UDP
+        if q.limit > types.MAX_UDP:
+            q.limit = types.MAX_UDP
     else:
-        q.limit = MAX_TCP
+        q.limit = types.MAX_TCP
     return True
 
 
@@ -124,41 +109,41 @@ cdef inline uint32_t write_answer(
     bint authentic, bint truncated,
 ) noexcept nogil:
     """Write an answer to `out`, which has room for q.limit octets, and give its size; `answers.answer` in C."""
-    cdef uint8_t code[CODE_ONLY]
+    cdef uint8_t code[types.EDE_CODE_ONLY]
     cdef uint32_t flags
-    cdef uint32_t size = HEADER_SIZE + q.section_size
+    cdef uint32_t size = types.HEADER_SIZE + q.section_size
     cdef uint8_t *at
     if not q.edns:
         errors_size = 0
-    if not truncated and errors_size > CODE_ONLY and size + records_size + OPT_SIZE + errors_size > q.limit:
-        memcpy(code, errors, CODE_ONLY)  # the code tells the most in the fewest octets
+    if not truncated and errors_size > types.EDE_CODE_ONLY and size + records_size + types.OPT_SIZE + errors_size > q.limit:
+        memcpy(code, errors, types.EDE_CODE_ONLY)  # the code tells the most in the fewest octets
         write_u16(code + 2, 2)
         errors = code
-        errors_size = CODE_ONLY
-    if truncated or size + records_size + ((OPT_SIZE + errors_size) if q.edns else 0) > q.limit:
+        errors_size = types.EDE_CODE_ONLY
+    if truncated or size + records_size + ((types.OPT_SIZE + errors_size) if q.edns else 0) > q.limit:
         answers = authorities = additional = records_size = 0
         truncated = True
-    flags = FLAG_QR | FLAG_RA | (q.flags & (FLAG_RD | FLAG_CD)) | (rcode & 0xF)
-    if authentic and (q.do_ or q.flags & FLAG_AD):
-        flags |= FLAG_AD
+    flags = types.QR | types.RA | (q.flags & (types.RD | types.CD)) | (rcode & types.RCODE)
+    if authentic and (q.do_ or q.flags & types.AD):
+        flags |= types.AD
     if truncated:
-        flags |= FLAG_TC
+        flags |= types.TC
     write_u16(out, q.id)
     write_u16(out + 2, flags)
     write_u16(out + 4, 1)
     write_u16(out + 6, answers)
     write_u16(out + 8, authorities)
     write_u16(out + 10, additional + (1 if q.edns else 0))
-    memcpy(out + HEADER_SIZE, q.section, q.section_size)
+    memcpy(out + types.HEADER_SIZE, q.section, q.section_size)
     at = out + size
     memcpy(at, records, records_size)
     at += records_size
     if q.edns:
         at[0] = 0
-        write_u16(at + 1, TYPE_OPT)
-        write_u16(at + 3, MAX_UDP)
-        write_u32(at + 5, EDNS_DO if q.do_ else 0)
+        write_u16(at + 1, types.OPT)
+        write_u16(at + 3, types.MAX_UDP)
+        write_u32(at + 5, types.EDNS_DO if q.do_ else 0)
         write_u16(at + 9, errors_size)
-        memcpy(at + OPT_SIZE, errors, errors_size)
-        at += OPT_SIZE + errors_size
+        memcpy(at + types.OPT_SIZE, errors, errors_size)
+        at += types.OPT_SIZE + errors_size
     return <uint32_t>(at - out)

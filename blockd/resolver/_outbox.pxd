@@ -1,10 +1,11 @@
 from libc.stdint cimport uint8_t, uint32_t
 
+from blockd.resolver cimport _types as types
 from blockd.resolver._sockets cimport iovec, mmsghdr, sockaddr_storage, socklen_t
 
 cdef enum:
     BATCH = 64  # messages taken or sent in one call, so that other sockets and timers get their turn
-    OUT_SIZE = 1280  # octets for one answer over UDP, MAX_UDP and some room
+    OUT_SIZE = types.MAX_UDP + 48  # octets for one answer over UDP, and some room
     CONTROL_SIZE = 64  # octets: one IP_PKTINFO or IPV6_PKTINFO
 
 cdef struct Peer:

@@ -8,31 +8,18 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 
+from blockd.names._numbers cimport MAX_KEY, MAX_LABEL, MAX_LABELS
+from blockd.resolver cimport _types as types
 from blockd.resolver._cache cimport Entry, LEAD_ADDRESS, LEAD_NAME, new_entry
 from blockd.resolver._cursor cimport (
     Cursor, cursor_over, folded, skip_name, take, take_u16, take_u32,
 )
+from blockd.resolver._numbers cimport MAX_NAMES, MAX_POINTERS
 
 cdef enum:
-    HEADER_SIZE = 12
-    MAX_MESSAGE = 65535  # octets; places in a message are kept in 16 bits
     MAX_RECORDS = 256  # more, and it is not the ordinary kind
     MAX_LEADS = 16384  # octets
-    MAX_NAMES = 128
-    MAX_POINTERS = 127  # in one name, as `response.py` has it
     MAX_ERRORS = 1024  # octets
-    FLAG_TC = 0x0200
-    FLAG_AD = 0x0020
-    A = 1
-    CNAME = 5
-    SOA = 6
-    AAAA = 28
-    DNAME = 39
-    OPT = 41
-    SVCB = 64
-    HTTPS = 65
-    CLASS_IN = 1
-    EDE = 15
     NO_SOA = 0xFFFFFFFF
 
 
@@ -57,14 +44,14 @@ cdef Entry *read_response(
 ) noexcept nogil:
     """Give a new entry under `key`, without hash and times, for a message whose header and question have been matched."""
     cdef Cursor c = cursor_over(message, size)
-    cdef uint32_t start = HEADER_SIZE + question_size
+    cdef uint32_t start = types.HEADER_SIZE + question_size
     cdef uint32_t end = start
     cdef uint32_t section, i, _i, flags, rcode, lowest = 0, ttl
     cdef uint16_t sections[3]
     cdef uint16_t counts[3]
     cdef bint opt_behind = False
     cdef Entry *entry
-    if size > MAX_MESSAGE:
+    if size > types.MAX_TCP:
         return NULL
     take(&c, 2)
     flags = take_u16(&c)
@@ -73,8 +60,8 @@ cdef Entry *read_response(
         sections[section] = take_u16(&c)
         counts[section] = 0
     take(&c, question_size)
-    rcode = flags & 15
-    if c.failed or flags & FLAG_TC or (rcode != 0 and rcode != 3):
+    rcode = flags & types.RCODE
+    if c.failed or flags & types.TC or (rcode != types.NOERROR and rcode != types.NXDOMAIN):
         return NULL
     notes.records = notes.names = notes.leads_size = notes.errors_size = 0
     notes.negative = NO_SOA
@@ -99,7 +86,7 @@ cdef Entry *read_response(
     for i in range(3):
         entry.counts[i] = counts[i]
     entry.rcode = rcode
-    entry.authentic = (flags & FLAG_AD) != 0
+    entry.authentic = (flags & types.AD) != 0
     for i in range(notes.records):
         ttl = notes.ttls[i * 2 + 1]
         if i == 0 or ttl < lowest:
@@ -107,7 +94,7 @@ cdef Entry *read_response(
     if notes.negative != NO_SOA:
         lifetime[0] = lowest if lowest < notes.negative else notes.negative
     else:
-        lifetime[0] = lowest if counts[0] and rcode == 0 else 0
+        lifetime[0] = lowest if counts[0] and rcode == types.NOERROR else 0
     return entry
 
 
@@ -129,7 +116,7 @@ cdef bint _read_record(
         return False
     if c.failed:
         return False
-    if kind == OPT:
+    if kind == types.OPT:
         if section != 2 or message[owner] != 0 or opt_behind[0] or ttl >> 24:
             return False
         opt_behind[0] = True
@@ -138,22 +125,22 @@ cdef bint _read_record(
         return True  # behind OPT there is nothing that an answer needs, and it would move
     if notes.records >= MAX_RECORDS:
         return False
-    if ttl > 0x7FFFFFFF:
+    if ttl > types.MAX_TTL:
         ttl = 0
     notes.ttls[notes.records * 2] = data - 6 - start
     notes.ttls[notes.records * 2 + 1] = ttl
     notes.records += 1
-    if klass != CLASS_IN:
+    if klass != types.CLASS_IN:
         return True
     leads = section == 0 or (section == 2 and notes.service)
     if leads:
-        if (kind == A and length == 4) or (kind == AAAA and length == 16):
+        if (kind == types.A and length == 4) or (kind == types.AAAA and length == 16):
             return _note(LEAD_ADDRESS, message + data, length)
-        if kind == CNAME or kind == DNAME:
+        if kind == types.CNAME or kind == types.DNAME:
             return _note_name(message, size, data, data + length)
-        if kind == SVCB or kind == HTTPS:
+        if kind == types.SVCB or kind == types.HTTPS:
             return _read_service(message, size, data, length, owner)
-    elif section == 1 and kind == SOA and length >= 22:
+    elif section == 1 and kind == types.SOA and length >= 22:
         notes.negative = _u32(message + data + length - 4)
         if ttl < notes.negative:
             notes.negative = ttl
@@ -204,17 +191,17 @@ cdef bint _key_at(const uint8_t *message, uint32_t size, uint32_t at, uint8_t *k
         length = message[at]
         if length == 0:
             break
-        if length <= 63:
+        if length <= MAX_LABEL:
             total += 1 + length
-            if at + 1 + length > size or total > 254 or labels >= 127:
+            if at + 1 + length > size or total > MAX_KEY or labels >= MAX_LABELS:
                 return False
             places[labels] = <uint16_t>at
             labels += 1
             at += 1 + length
-        elif length >= 0xC0 and at + 1 < size:
-            at = <uint32_t>(length & 0x3F) << 8 | message[at + 1]
+        elif length >= types.POINTER and at + 1 < size:
+            at = <uint32_t>(length & ~types.POINTER) << 8 | message[at + 1]
             jumps += 1
-            if at < HEADER_SIZE or at >= lowest or jumps > MAX_POINTERS:
+            if at < types.HEADER_SIZE or at >= lowest or jumps > MAX_POINTERS:
                 return False
             lowest = at
         else:
@@ -250,7 +237,7 @@ cdef bint _read_service(
         value = take(&c, width)
         if c.failed:
             return False
-        step = 4 if code == 4 else 16 if code == 6 else 0
+        step = 4 if code == types.SVCB_IPV4HINT else 16 if code == types.SVCB_IPV6HINT else 0
         if step:
             place = 0
             while place + step <= width:
@@ -271,7 +258,7 @@ cdef bint _read_errors(const uint8_t *data, uint32_t length) noexcept nogil:
         size = take_u16(&c)
         if take(&c, size) == NULL and size:
             return False
-        if code == EDE and size >= 2:
+        if code == types.EDE_OPTION and size >= 2:
             if notes.errors_size + 4 + size > MAX_ERRORS:
                 return False
             memcpy(notes.errors + notes.errors_size, option, 4 + size)
@@ -288,7 +275,7 @@ def read(bytes message, uint32_t question_size):
     cdef Entry *entry
     cdef uint32_t i, at = 0
     cdef const uint8_t *octets = <const uint8_t *><const char *>message
-    if len(message) > MAX_MESSAGE or HEADER_SIZE + question_size > len(message):
+    if len(message) > types.MAX_TCP or types.HEADER_SIZE + question_size > len(message):
         return None
     entry = read_response(octets, len(message), question_size, octets, 0, &lifetime)
     if entry == NULL:

@@ -10,6 +10,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL
 from blockd.orders import Action, Mandate, Order, Verdict
 from blockd.resolver import types
@@ -18,9 +19,7 @@ from blockd.resolver.records import address_record, error_option, local_records,
 
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")
-MAX_TTL = 0x7FFFFFFF  # seconds, RFC 2181 section 8
 STALE = "list not renewed in time"
-CODE_ONLY = 6  # octets of an EDE option without text
 _CODES = {
     Mandate.LAW: types.EDE_CENSORED,
     Mandate.OPERATOR: types.EDE_BLOCKED,
@@ -50,9 +49,9 @@ def answer(
     """Give the wire form of an answer to `query`; `records` may point into the question, which starts at octet 12."""
     if rcode > types.RCODE and not query.edns:
         rcode = types.SERVFAIL  # its upper bits have no place without EDNS, and the lower ones tell something else
-    opt = 11 + len(errors) if query.edns else 0
+    opt = types.OPT_SIZE + len(errors) if query.edns else 0
     if truncated or types.HEADER_SIZE + len(query.question) + len(records) + opt > query.limit:
-        if not truncated and len(errors) > CODE_ONLY:  # the code tells the most in the fewest octets
+        if not truncated and len(errors) > types.EDE_CODE_ONLY:  # the code tells the most in the fewest octets
             errors = errors[:2] + b"\0\2" + errors[4:6]
             return answer(query, rcode, counts, records, errors=errors, authentic=authentic)
         counts, records, truncated = (0, 0, 0), b"", True
@@ -95,8 +94,11 @@ class BlockAnswers:
         }
         self._errors: dict[tuple[int, bool], bytes] = {}
 
-    def give(self, query: Query, verdict: Verdict, left: int = MAX_TTL) -> bytes | None:
-        """Give the answer for a verdict that touches, with no TTL over `left`; None where the action is silence."""
+    def give(self, query: Query, verdict: Verdict, left: int = types.MAX_TTL) -> bytes | None:
+        """Give the answer for a verdict that touches, with no TTL over `left`; None where the action is silence.
+
+        Raises RulesetError for an action that has no answer of its own.
+        """
         errors = self.errors(verdict)
         match verdict.action:
             case Action.DROP:
@@ -114,6 +116,8 @@ class BlockAnswers:
             case Action.SINKHOLE if query.qtype in self._packed:
                 record = address_record(self._packed[query.qtype], min(self.ttl, left))
                 return answer(query, counts=(1, 0, 0), records=record, errors=errors)
+        if verdict.action not in (Action.NODATA, Action.SINKHOLE, Action.LOCAL):
+            raise RulesetError(f"there is no answer for the action {verdict.action}")
         return self._negative(query, verdict, types.NOERROR, errors, left)
 
     def errors(self, verdict: Verdict) -> bytes:
@@ -155,4 +159,4 @@ def time_left(until: int, now: float) -> int:
 
     In the last second that is 0 and not 1: an answer may not be kept until after it has ceased to be true.
     """
-    return min(max(until - math.ceil(now), 0), MAX_TTL)
+    return min(max(until - math.ceil(now), 0), types.MAX_TTL)

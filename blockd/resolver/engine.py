@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
-from blockd.resolver.exchange import Exchange, Outcome
 from blockd.resolver.pipeline import Pipeline
+from blockd.resolver.query import MAX_DATAGRAM
+from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.ruleset import Enforced
 
 BATCH = 64  # messages taken in one call, so that other sockets and timers get their turn
-_BUFFER = 1472  # octets; a longer question is cut and so refused as malformed
 _ANCILLARY = socket.CMSG_SPACE(64)  # room for one IP_PKTINFO or IPV6_PKTINFO
 
 Address = tuple[str, int] | tuple[str, int, int, int]
@@ -23,10 +23,10 @@ Ancillary = list[tuple[int, int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Declined:
-    """A message that the engine gives back: the pipeline's exchange for it, and where its answer goes."""
+class Deferred:
+    """A message that the engine gives back: the pipeline's context for it, and where its answer goes."""
 
-    exchange: Exchange
+    context: QueryContext
     address: Address
     ancillary: Ancillary  # carries the address that was asked, which the answer must come from
     descriptor: int  # of the socket that it came by
@@ -45,14 +45,14 @@ class Engine:
         self._sockets[sock.fileno()] = sock
         return sock.fileno()
 
-    def drain(self, descriptor: int) -> list[Declined]:
+    def drain(self, descriptor: int) -> list[Deferred]:
         """Answer at most BATCH messages of a socket in place; give those that must wait for an upstream."""
         sock = self._sockets[descriptor]
         begin = self._pipeline.begin
-        declined = []
+        deferred = []
         for _ in range(BATCH):
             try:
-                packet, ancillary, _, address = sock.recvmsg(_BUFFER, _ANCILLARY)
+                packet, ancillary, _, address = sock.recvmsg(MAX_DATAGRAM, _ANCILLARY)
             except BlockingIOError:
                 break
             except OSError:
@@ -61,20 +61,20 @@ class Engine:
             if isinstance(begun, bytes):
                 send(sock, begun, address, ancillary)
             elif begun is not Outcome.SILENCE:
-                assert isinstance(begun, Exchange)  # noqa: S101 - begin gives nothing else
-                declined.append(Declined(begun, address, ancillary, descriptor))
-        return declined
+                assert isinstance(begun, QueryContext)  # noqa: S101 - begin gives nothing else
+                deferred.append(Deferred(begun, address, ancillary, descriptor))
+        return deferred
 
-    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | Exchange:
+    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
         """Answer one message of a stream, as `Pipeline.begin` does."""
         return self._pipeline.begin(packet, host, transport)
 
     def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
         """Know of another ruleset; this engine asks the pipeline each time."""
 
-    def send(self, answer: bytes, declined: Declined) -> None:
+    def send(self, answer: bytes, deferred: Deferred) -> None:
         """Send the answer to a message that was given back."""
-        send(self._sockets[declined.descriptor], answer, declined.address, declined.ancillary)
+        send(self._sockets[deferred.descriptor], answer, deferred.address, deferred.ancillary)
 
 
 def send(sock: socket.socket, answer: bytes, address: Address, ancillary: Ancillary) -> None:

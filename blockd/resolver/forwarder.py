@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from blockd.errors import BadMessage, UpstreamFailure
-from blockd.metrics import Row
 from blockd.resolver import types
 from blockd.resolver.cache import CacheKey, question_of
+from blockd.resolver.options import Instruments, UpstreamOptions
 from blockd.resolver.response import Response, parse
-from blockd.resolver.upstream import Randomness, ask
+from blockd.resolver.upstream import ask
 from blockd.settings import Upstream
 
-MAX_IN_FLIGHT = 8_192  # different questions at once per worker, one socket each: what the engine may give back
+# Different questions at once per worker: an eighth of the IDs, so that these stay unpredictable in the engine, and one
+# socket each here, where the engine may give back all that it has in flight.
+MAX_IN_FLIGHT = 8_192
 AVOIDED = 5.0  # seconds for which an upstream that failed is asked last
 FAILURE_KEPT = 1.0  # seconds, the least that RFC 9520 section 3.2 asks, so that recovery shows at once
 MAX_FAILURES = 10_000  # failures remembered
@@ -26,23 +28,13 @@ _OPT = struct.Struct(">BHHBBHH")
 class Forwarder:
     """Asks the upstreams, in their order, those that failed lately last."""
 
-    def __init__(
-        self,
-        upstreams: Sequence[Upstream],
-        *,
-        timeout: float,
-        attempts: int,
-        row: Row,
-        clock: Callable[[], float],
-        randomness: Randomness,
-    ) -> None:
-        """Take seconds per attempt, attempts per question, where to count, a monotonic clock and randomness."""
+    def __init__(self, upstreams: Sequence[Upstream], options: UpstreamOptions, instruments: Instruments) -> None:
         self._upstreams = tuple(upstreams)
-        self._timeout = timeout
-        self._attempts = attempts
-        self._row = row
-        self._clock = clock
-        self._randomness = randomness
+        self._timeout = options.timeout
+        self._attempts = options.attempts
+        self._randomness = options.randomness
+        self._row = instruments.row
+        self._clock = instruments.clock
         self._avoided = dict.fromkeys(self._upstreams, 0.0)
         self._heard = dict.fromkeys(self._upstreams, float("-inf"))
         self._in_flight: dict[CacheKey, asyncio.Task[Response]] = {}

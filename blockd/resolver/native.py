@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from blockd.resolver._cache import NativeCache
 from blockd.resolver._engine import NativeEngine
 from blockd.resolver.cache import Cache, Cached, CacheKey
-from blockd.resolver.engine import Declined
+from blockd.resolver.engine import Deferred
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.response import Response
 from blockd.resolver.upstream import bind_randomly
@@ -38,14 +38,14 @@ class FeedingCache(Cache):
         return super().put(key, response, now)
 
 
-class Upstreams:
+class UpstreamSockets:
     """The sockets through which the engine asks the upstream that is preferred at the moment.
 
     What it has not answered in time, or not in the ordinary way, goes to the pipeline, which asks the next one.
     """
 
     def __init__(
-        self, engine: NativeEngine, forwarder: Forwarder, answer_later: Callable[[Iterable[Declined]], None]
+        self, engine: NativeEngine, forwarder: Forwarder, answer_later: Callable[[Iterable[Deferred]], None]
     ) -> None:
         self._engine = engine
         self._forwarder = forwarder

@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
-from blockd.feeds.transfer.notify import Notified, is_notify
-from blockd.metrics import Row, TrafficRow, Transport
+from blockd.metrics import Transport
 from blockd.names import MAX_NAME, key_from_text
 from blockd.orders import NEVER, NO_TIER, Action, Reason, Verdict
 from blockd.resolver import types
-from blockd.resolver.answers import MAX_TTL, BlockAnswers, Sinkhole, answer, error, time_left
+from blockd.resolver.answers import BlockAnswers, answer, error, time_left
 from blockd.resolver.cache import Cache, Cached, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
-from blockd.resolver.exchange import Exchange, Outcome
 from blockd.resolver.forwarder import Forwarder
-from blockd.resolver.probe import Probed, asks_for_identity, identity
-from blockd.resolver.query import Query, refusal
+from blockd.resolver.options import Instruments, NotifyHandler, Service
+from blockd.resolver.query import Query, is_notify, refusal
+from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import behind_cname
+from blockd.resolver.selftest_key import asks_for_identity, identity_answer
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.policy import first_of
 
@@ -34,41 +34,22 @@ class Policy:
     answers: BlockAnswers
 
 
-Stage = Callable[[Exchange], bytes | Outcome]
+Stage = Callable[[QueryContext], bytes | Outcome]
 
 
 class Pipeline:
-    """Answers messages. `refuse_unready` is what happens before the first ruleset: SERVFAIL instead of resolving.
+    """Answers messages."""
 
-    `traffic` is where questions are sampled, where no engine before it does.
-    """
-
-    def __init__(
-        self,
-        *,
-        clients: Clients,
-        sinkhole: Sinkhole,
-        cache: Cache,
-        forwarder: Forwarder,
-        row: Row,
-        clock: Callable[[], float],
-        wall_clock: Callable[[], float],
-        refuse_unready: bool,
-        traffic: TrafficRow | None = None,
-        probed: Probed | None = None,
-        notified: Notified | None = None,
-    ) -> None:
-        self._traffic = traffic
-        self.clients = clients
-        self._probed = probed
-        self._notified = notified
-        self._sinkhole = sinkhole
+    def __init__(self, service: Service, cache: Cache, forwarder: Forwarder, instruments: Instruments) -> None:
+        """`instruments` have no traffic row if an engine in front of the pipeline samples questions."""
+        self.clients = Clients(service.networks)
+        self._service = service
         self._cache = cache
         self._forwarder = forwarder
-        self._row = row
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._refuse_unready = refuse_unready
+        self._row = instruments.row
+        self._traffic = instruments.traffic
+        self._clock = instruments.clock
+        self._wall_clock = instruments.wall_clock
         self._policy: Policy | None = None
         self._stages = self.stages()
 
@@ -94,138 +75,139 @@ class Pipeline:
         if old is not None:
             old.enforced.close()
 
-    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | Exchange:
-        """Answer what can be answered without waiting; give the exchange where an upstream must be asked.
+    def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
+        """Answer what can be answered without waiting; give its context where an upstream must be asked.
 
-        Nothing is counted for an exchange that is given back: `finish` does that when it has its answer.
+        Nothing is counted for a context that is given back: `finish` does that when it has its answer.
         """
-        if self._notified and is_notify(packet):
-            return self._answer_notify(self._notified, packet, host, transport)
-        probing = self._probed is not None and self._probed.probe.is_shown(packet)
-        exchange = Exchange(packet, host, probing or self.clients.serves(host), probing)
+        service = self._service
+        if service.notify is not None and is_notify(packet):
+            return self._answer_notify(service.notify, packet, host, transport)
+        is_selftest = service.selftest is not None and service.selftest.key.is_shown(packet)
+        context = QueryContext(packet, host, is_selftest or self.clients.serves(host), is_selftest)
         try:
-            exchange.query = Query(packet, transport)
+            context.query = Query(packet, transport)
         except BadMessage as bad:
             self._row.query(transport)
-            if bad.rcode is None or not exchange.served:
+            if bad.rcode is None or not context.served:
                 return Outcome.SILENCE
             self._row.answer(bad.rcode)
             return refusal(packet, bad.rcode)
-        outcome = self._run(exchange)
-        return exchange if outcome is Outcome.WAIT else self._counted(exchange, outcome)
+        outcome = self._run(context)
+        return context if outcome is Outcome.WAIT else self._counted(context, outcome)
 
-    async def finish(self, exchange: Exchange) -> bytes | None:
-        """Answer an exchange that waits for an upstream; None where no answer is to be sent."""
+    async def finish(self, context: QueryContext) -> bytes | None:
+        """Answer a message that waits for an upstream; None where no answer is to be sent."""
         outcome: bytes | Outcome = Outcome.WAIT
         while outcome is Outcome.WAIT:
-            lookup = exchange.lookup
+            lookup = context.lookup
             try:
                 response = await self._forwarder.resolve(lookup)
-                exchange.cached = self._cache.put(lookup, response, self._clock())
+                context.cached = self._cache.put(lookup, response, self._clock())
             except UpstreamFailure as failure:
-                exchange.failure = failure
-            outcome = self._run(exchange)
-        counted = self._counted(exchange, outcome)
+                context.failure = failure
+            outcome = self._run(context)
+        counted = self._counted(context, outcome)
         return counted if isinstance(counted, bytes) else None
 
-    def _answer_notify(self, notified: Notified, packet: bytes, host: str, transport: Transport) -> bytes | Outcome:
+    def _answer_notify(self, handler: NotifyHandler, packet: bytes, host: str, transport: Transport) -> bytes | Outcome:
         """Answer a NOTIFY, which comes from a primary and not from a client."""
         self._row.query(transport)
-        answer = notified.answer(packet, host)
+        answer = handler.answer(packet, host)
         if answer is None:
             return Outcome.SILENCE
         self._row.answer(answer[3] & types.RCODE)
         return answer
 
-    def _run(self, exchange: Exchange) -> bytes | Outcome:
-        """Run the stages from where the exchange stands; a fault of ours costs this exchange a SERVFAIL, no more."""
+    def _run(self, context: QueryContext) -> bytes | Outcome:
+        """Run the stages from where the context stands; a fault of ours costs this question a SERVFAIL, no more."""
         try:
             while True:
-                outcome = self._stages[exchange.stage](exchange)
+                outcome = self._stages[context.stage](context)
                 if outcome is not Outcome.PASS:
                     return outcome
-                exchange.stage += 1
+                context.stage += 1
         except (RulesetError, BadMessage) as fault:
             log.error("A question was answered with SERVFAIL: %s", fault)
         except Exception:
             log.exception("A question was answered with SERVFAIL for a fault of blockd's own; please report it.")
-        return error(exchange.query, types.SERVFAIL)
+        return error(context.query, types.SERVFAIL)
 
-    def _counted(self, exchange: Exchange, outcome: bytes | Outcome) -> bytes | Outcome:
-        if exchange.probing:
+    def _counted(self, context: QueryContext, outcome: bytes | Outcome) -> bytes | Outcome:
+        if context.is_selftest:
             return outcome
         row = self._row
-        row.query(exchange.query.transport)
-        for slot in exchange.hits:
+        row.query(context.query.transport)
+        for slot in context.hits:
             row.hit(slot)
         if isinstance(outcome, bytes):
-            row.answer(outcome[3] & types.RCODE | exchange.extended << 4)
+            row.answer(outcome[3] & types.RCODE | context.extended << 4)
         return outcome
 
-    def _serve_clients(self, exchange: Exchange) -> bytes | Outcome:
-        if exchange.served:
+    def _serve_clients(self, context: QueryContext) -> bytes | Outcome:
+        if context.served:
             return Outcome.PASS
-        return error(exchange.query, types.REFUSED, types.EDE_PROHIBITED, "this network is not served here")
+        return error(context.query, types.REFUSED, types.EDE_PROHIBITED, "this network is not served here")
 
-    def _check_edns(self, exchange: Exchange) -> bytes | Outcome:
-        if exchange.query.version == 0:
+    def _check_edns(self, context: QueryContext) -> bytes | Outcome:
+        if context.query.version == 0:
             return Outcome.PASS
-        exchange.extended = types.BADVERS >> 4
-        return error(exchange.query, types.BADVERS)
+        context.extended = types.BADVERS >> 4
+        return error(context.query, types.BADVERS)
 
-    def _check_kind(self, exchange: Exchange) -> bytes | Outcome:
-        query = exchange.query
+    def _check_kind(self, context: QueryContext) -> bytes | Outcome:
+        query = context.query
         if query.qtype == types.OPT:
             return error(query, types.FORMERR)
-        if exchange.probing and self._probed and asks_for_identity(query):
-            return identity(query, self._probed.worker)
+        if context.is_selftest and self._service.selftest and asks_for_identity(query):
+            return identity_answer(query, self._service.selftest.worker)
         if query.qclass != types.CLASS_IN or query.qtype in (types.AXFR, types.IXFR):
             return error(query, types.REFUSED)
-        if self._traffic is not None and not exchange.probing:
+        if self._traffic is not None and not context.is_selftest:
             self._traffic.pass_by(query.key)
         return Outcome.PASS
 
-    def _decide(self, exchange: Exchange) -> bytes | Outcome:
+    def _decide(self, context: QueryContext) -> bytes | Outcome:
         policy = self._policy
         if policy is None:
-            if not self._refuse_unready:
+            if not self._service.refuse_unready:
                 return Outcome.PASS
-            return error(exchange.query, types.SERVFAIL, types.EDE_NOT_READY, "no list is enforced yet")
-        exchange.moment = policy.enforced.moment
-        exchange.until = NEVER
-        verdict = policy.enforced.verdict(exchange.query.key)
-        if policy.enforced.asks_client and not exchange.probing:  # a self-test asks what holds for everybody
-            verdict = first_of(policy.enforced.client_verdict(packed_host(exchange.host)), verdict)
-        return self._apply(exchange, policy, verdict)
+            return error(context.query, types.SERVFAIL, types.EDE_NOT_READY, "no list is enforced yet")
+        context.moment = policy.enforced.moment
+        context.until = NEVER
+        verdict = policy.enforced.verdict(context.query.key)
+        if policy.enforced.asks_client and not context.is_selftest:  # a self-test asks what holds for everybody
+            verdict = first_of(policy.enforced.client_verdict(packed_host(context.host)), verdict)
+        return self._apply(context, policy, verdict)
 
-    def _check_recursion(self, exchange: Exchange) -> bytes | Outcome:
-        if exchange.query.flags & types.RD:
+    def _check_recursion(self, context: QueryContext) -> bytes | Outcome:
+        if context.query.flags & types.RD:
             return Outcome.PASS
-        return error(exchange.query, types.REFUSED)
+        return error(context.query, types.REFUSED)
 
-    def _ask_cache(self, exchange: Exchange) -> bytes | Outcome:
-        exchange.cached = self._cache.get(exchange.lookup, self._clock())
-        if exchange.cached is not None:
+    def _ask_cache(self, context: QueryContext) -> bytes | Outcome:
+        context.cached = self._cache.get(context.lookup, self._clock())
+        if context.cached is not None:
             self._row.cache_hit()
         return Outcome.PASS
 
-    def _ask_upstreams(self, exchange: Exchange) -> bytes | Outcome:
-        return Outcome.PASS if exchange.cached or exchange.failure else Outcome.WAIT
+    def _ask_upstreams(self, context: QueryContext) -> bytes | Outcome:
+        return Outcome.PASS if context.cached or context.failure else Outcome.WAIT
 
-    def _report_failure(self, exchange: Exchange) -> bytes | Outcome:
-        failure = exchange.failure
-        return error(exchange.query, types.SERVFAIL, failure.code, str(failure)) if failure else Outcome.PASS
+    def _report_failure(self, context: QueryContext) -> bytes | Outcome:
+        failure = context.failure
+        return error(context.query, types.SERVFAIL, failure.code, str(failure)) if failure else Outcome.PASS
 
-    def _decide_where_it_leads(self, exchange: Exchange) -> bytes | Outcome:
-        cached, policy = exchange.cached, self._policy
-        if policy is not None and exchange.moment != policy.enforced.moment and exchange.target is None:
-            exchange.hits.clear()  # what is enforced changed while an upstream was waited for
-            exchange.verdict = NOT_LISTED
-            if (outcome := self._decide(exchange)) is not Outcome.PASS:
+    def _decide_where_it_leads(self, context: QueryContext) -> bytes | Outcome:
+        cached, policy = context.cached, self._policy
+        if policy is not None and context.moment != policy.enforced.moment and context.target is None:
+            context.hits.clear()  # what is enforced changed while an upstream was waited for
+            context.verdict = NOT_LISTED
+            if (outcome := self._decide(context)) is not Outcome.PASS:
                 return outcome
-            cached = exchange.cached
-        tiers = exchange.verdict.tiers_left
-        if cached is None or policy is None or exchange.target or not tiers:
+            cached = context.cached
+        tiers = context.verdict.tiers_left
+        if cached is None or policy is None or context.target or not tiers:
             return Outcome.PASS
         if tiers != NO_TIER:
             verdict = _where_it_leads(policy.enforced, cached, tiers)
@@ -235,48 +217,48 @@ class Pipeline:
                 cached.verdict = _where_it_leads(policy.enforced, cached, tiers)
                 cached.moment = moment
             verdict = cached.verdict or NOT_LISTED
-        return self._apply(exchange, policy, verdict)
+        return self._apply(context, policy, verdict)
 
-    def _reply(self, exchange: Exchange) -> bytes | Outcome:
-        query, cached = exchange.query, exchange.cached
+    def _reply(self, context: QueryContext) -> bytes | Outcome:
+        query, cached = context.query, context.cached
         if cached is None:
             raise BadMessage(types.SERVFAIL, "there is nothing to reply")
         response = cached.response
-        exchange.extended = response.rcode >> 4 if query.edns else 0
-        left = time_left(exchange.until, self._wall_clock())
-        if exchange.target is None:
+        context.extended = response.rcode >> 4 if query.edns else 0
+        left = time_left(context.until, self._wall_clock())
+        if context.target is None:
             records = aged(cached, self._clock(), left)
             return answer(
                 query, response.rcode, response.counts, records, errors=response.errors, authentic=response.authentic
             )
-        asked = question_of(exchange.lookup)
-        records = aged(cached, self._clock(), MAX_TTL)  # of a name that the order does not cover
+        asked = question_of(context.lookup)
+        records = aged(cached, self._clock(), types.MAX_TTL)  # of a name that the order does not cover
         message = b"\0\0\x80\0\0\1" + b"".join(n.to_bytes(2) for n in response.counts) + asked + records
-        count, records = behind_cname(query.question, exchange.target, min(self._sinkhole.ttl, left), message)
-        return answer(query, response.rcode, (count, 0, 0), records, errors=exchange.errors)
+        count, records = behind_cname(query.question, context.target, min(self._service.sinkhole.ttl, left), message)
+        return answer(query, response.rcode, (count, 0, 0), records, errors=context.errors)
 
-    def _apply(self, exchange: Exchange, policy: Policy, verdict: Verdict) -> bytes | Outcome:
+    def _apply(self, context: QueryContext, policy: Policy, verdict: Verdict) -> bytes | Outcome:
         """Do what a verdict says, and note the hit, and when it may be another one."""
-        exchange.until = min(exchange.until, verdict.until)
+        context.until = min(context.until, verdict.until)
         if verdict.action is None or verdict.order_index is None:
             return Outcome.PASS
-        exchange.verdict = verdict
-        exchange.hits.append(policy.enforced.states.hit_slots[verdict.order_index])
+        context.verdict = verdict
+        context.hits.append(policy.enforced.states.hit_slots[verdict.order_index])
         if not verdict.touches or verdict.order is None:
             return Outcome.PASS
-        if verdict.action is Action.TCP_ONLY and exchange.query.transport is not Transport.UDP:
+        if verdict.action is Action.TCP_ONLY and context.query.transport is not Transport.UDP:
             return Outcome.PASS
         if verdict.action is Action.CNAME:
-            exchange.target = _target(verdict.order.cname, exchange.query.key)
-            if len(exchange.target) >= MAX_NAME:
-                exchange.target = None
-                return error(exchange.query, types.YXDOMAIN)  # as RFC 6672 section 2.2 has it for a DNAME
-            exchange.errors = policy.answers.errors(verdict)  # now: its order is this ruleset's
-            if exchange.cached is not None:  # an answer leads here: go back and ask for the target instead
-                exchange.cached = None
-                exchange.stage = self._stages.index(self._ask_cache) - 1
+            context.target = _target(verdict.order.cname, context.query.key)
+            if len(context.target) >= MAX_NAME:
+                context.target = None
+                return error(context.query, types.YXDOMAIN)  # as RFC 6672 section 2.2 has it for a DNAME
+            context.errors = policy.answers.errors(verdict)  # now: its order is this ruleset's
+            if context.cached is not None:  # an answer leads here: go back and ask for the target instead
+                context.cached = None
+                context.stage = self._stages.index(self._ask_cache) - 1
             return Outcome.PASS
-        given = policy.answers.give(exchange.query, verdict, time_left(exchange.until, self._wall_clock()))
+        given = policy.answers.give(context.query, verdict, time_left(context.until, self._wall_clock()))
         return Outcome.SILENCE if given is None else given
 
 

@@ -6,9 +6,11 @@ import struct
 
 from blockd.errors import BadMessage
 from blockd.metrics import Transport
+from blockd.names import MAX_KEY, MAX_LABEL
 from blockd.resolver import types
 from blockd.resolver.wire import skip_name
 
+MAX_DATAGRAM = 1472  # octets of a question over UDP, as many as a packet brings; a longer one is cut, so malformed
 MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); nothing else belongs into a question
 
 _HEADER = struct.Struct(">6H")
@@ -76,6 +78,13 @@ class Query:
         return payload
 
 
+def is_notify(packet: bytes) -> bool:
+    """Whether a message is a NOTIFY, and not the answer to one."""
+    if len(packet) < types.HEADER_SIZE:
+        return False
+    return int.from_bytes(packet[2:4]) & (types.QR | types.OPCODE) == types.NOTIFY << types.OPCODE_SHIFT
+
+
 def refusal(packet: bytes, rcode: int) -> bytes:
     """Give the bare header that answers bytes which are no question we can answer."""
     identifier, flags = struct.unpack_from(">HH", packet)
@@ -92,10 +101,10 @@ def _labels(packet: bytes) -> tuple[int, list[bytes]]:
         length = packet[position]
         if length == 0:
             return position + 1, labels
-        if length > 63:
+        if length > MAX_LABEL:
             raise BadMessage(types.FORMERR, "the question's name has a pointer or a label of unknown kind")
         end = position + 1 + length
-        if end - types.HEADER_SIZE > 254:
+        if end - types.HEADER_SIZE > MAX_KEY:
             raise BadMessage(types.FORMERR, "the question's name is over 255 octets")
         labels.append(packet[position:end])
         position = end

@@ -11,16 +11,15 @@ import struct
 from dataclasses import dataclass
 
 from blockd.errors import BadMessage
+from blockd.names import MAX_KEY, MAX_LABEL, MAX_LABELS
 from blockd.resolver import types
 from blockd.resolver.wire import skip_name
 
-MAX_POINTERS = 127  # a name has no more labels, so it can need no more jumps
+MAX_POINTERS = MAX_LABELS  # a name has no more labels, so it can need no more jumps
 MAX_NAMES = 128  # names that one answer may lead to: each is looked up, and no honest answer has a tenth of it
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
-_SVCB_IPV4HINT = 4  # RFC 9460 section 14.3.2
-_SVCB_IPV6HINT = 6
 
 
 @dataclass(slots=True)
@@ -130,14 +129,14 @@ class _Walk:
         total = 0
         lowest = position
         for _ in range(MAX_POINTERS + 1):
-            while position < len(message) and 0 < message[position] <= 63:
+            while position < len(message) and 0 < message[position] <= MAX_LABEL:
                 end = position + 1 + message[position]
                 total += end - position
-                if end > len(message) or total > 254:
+                if end > len(message) or total > MAX_KEY:
                     raise BadMessage(types.SERVFAIL, "a name is cut or too long")
                 labels.append(message[position:end])
                 position = end
-            if position + 1 < len(message) and message[position] >= 0xC0:
+            if position + 1 < len(message) and message[position] >= types.POINTER:
                 position = (message[position] & 0x3F) << 8 | message[position + 1]
                 if not types.HEADER_SIZE <= position < lowest:
                     raise BadMessage(types.SERVFAIL, "a name points forward, or into the header")
@@ -153,7 +152,7 @@ class _Walk:
         self, section: int, kind: int, klass: int, ttl: int, owner: int, data: int, end: int, start: int
     ) -> None:
         """Note one record: where its TTL stands, and in the answer section what it leads to."""
-        if ttl > 0x7FFFFFFF:  # RFC 2181 section 8: a TTL with the top bit set counts as zero
+        if ttl > types.MAX_TTL:  # RFC 2181 section 8: a TTL with the top bit set counts as zero
             ttl = 0
         self.ttls.append((data - 6 - start, ttl))
         if klass != types.CLASS_IN:
@@ -210,7 +209,7 @@ class _Walk:
             position += 4
             if position + size > end:
                 raise BadMessage(types.SERVFAIL, "an SVCB record is cut")
-            step = {_SVCB_IPV4HINT: 4, _SVCB_IPV6HINT: 16}.get(code)
+            step = {types.SVCB_IPV4HINT: 4, types.SVCB_IPV6HINT: 16}.get(code)
             if step:
                 for place in range(position, position + size - step + 1, step):
                     self.addresses.append(self.message[place : place + step])

@@ -1,4 +1,7 @@
-"""Numbers of the DNS that the resolver knows by name (IANA DNS parameters)."""
+"""Numbers of the DNS that the resolver knows by name (IANA DNS parameters).
+
+The engine has them from here: `make numbers` writes them into `_types.pxd`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,10 @@ IXFR = 251
 AXFR = 252
 ANY = 255
 
+# Opcodes
+NOTIFY = 4  # RFC 1996
+
+# Classes
 CLASS_IN = 1
 CLASS_CHAOS = 3
 
@@ -32,6 +39,7 @@ BADVERS = 16  # RFC 6891 section 9
 # Header flags, RFC 1035 section 4.1.1 and RFC 4035 section 3.2
 QR = 0x8000
 OPCODE = 0x7800
+OPCODE_SHIFT = 11  # bits that an opcode is to the left of its number
 TC = 0x0200
 RD = 0x0100
 RA = 0x0080
@@ -42,6 +50,8 @@ RCODE = 0x000F
 # EDNS, RFC 6891
 EDNS_DO = 0x8000
 EDE_OPTION = 15  # RFC 8914 section 2
+EDE_CODE_ONLY = 6  # octets of the option without text
+OPT_SIZE = 11  # octets of an OPT record without options
 
 # Extended DNS Errors, RFC 8914 section 4
 EDE_NOT_READY = 14
@@ -52,7 +62,13 @@ EDE_PROHIBITED = 18
 EDE_NO_REACHABLE_AUTHORITY = 22
 EDE_NETWORK_ERROR = 23
 
+# Hints of SVCB and HTTPS records, RFC 9460 section 14.3.2
+SVCB_IPV4HINT = 4
+SVCB_IPV6HINT = 6
+
 HEADER_SIZE = 12
+POINTER = 0xC0  # the top bits of a length octet that make it the first of a pointer, RFC 1035 section 4.1.4
+MAX_TTL = 0x7FFFFFFF  # seconds, RFC 2181 section 8
 MAX_UDP = 1232  # octets; what passes every path unfragmented (DNS Flag Day 2020), and our own answer to EDNS
 MIN_UDP = 512  # octets without EDNS, RFC 1035 section 4.2.1
 MAX_TCP = 65535  # octets, what the length field holds, RFC 7766 section 8

@@ -7,19 +7,16 @@ import contextlib
 import functools
 import socket
 import ssl
-from collections.abc import Callable
 
 from blockd.errors import UpstreamFailure
 from blockd.resolver import types
+from blockd.resolver.options import Randomness
 from blockd.resolver.response import matches
 from blockd.settings import Upstream
 
 LOWEST_PORT = 1024  # RFC 5452 section 9.2: any port above the system's own
 PORT_TRIES = 8  # random ports tried before the kernel chooses
 MAX_STRAYS = 32  # packets that do not match before an exchange is given up: somebody is guessing
-
-Randomness = Callable[[int], int]
-"""Gives an unpredictable number from 0 up to, and without, its argument."""
 
 
 async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: float, randomness: Randomness) -> bytes:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from blockd.errors import BadMessage
+from blockd.names import MAX_LABEL
 from blockd.resolver import types
-
-POINTER = 0xC0  # the two top bits of a length octet that make it a pointer's first octet
-MAX_LABEL = 63
 
 
 def skip_name(message: bytes, position: int) -> int:
@@ -16,7 +14,7 @@ def skip_name(message: bytes, position: int) -> int:
         length = message[position]
         if length == 0:
             return position + 1
-        if length >= POINTER:
+        if length >= types.POINTER:
             return position + 2
         if length > MAX_LABEL:
             break

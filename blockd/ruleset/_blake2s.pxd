@@ -4,6 +4,8 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
+from blockd.names._numbers cimport DIGEST_SIZE
+
 cdef extern from *:
     """
     #include <stdint.h>
@@ -51,7 +53,7 @@ cdef extern from *:
 
 cdef enum:
     B2_BLOCK = 64
-    B2_DIGEST = 16
+    B2_DIGEST = DIGEST_SIZE
 
 cdef struct B2State:
     uint32_t h[8]

@@ -2,18 +2,9 @@ cimport cython
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from blockd.names._numbers cimport MAX_LABELS
+from blockd.ruleset._numbers cimport MAX_SALTS
 from blockd.ruleset._blake2s cimport B2State
-
-cdef enum:
-    MAX_ENDS = 128  # a name has at most 127 labels
-    NO_TIER = 255  # behind all tiers
-    MAX_SALTS = 16
-
-cdef extern from *:
-    """
-    #define BLOCKD_NEVER (INT64_C(1) << 62)
-    """
-    const int64_t NEVER "BLOCKD_NEVER"  # seconds since the epoch, as `blockd.orders` has it
 
 cdef enum Ruling:
     RULED_NONE = 0  # nothing to do or to count

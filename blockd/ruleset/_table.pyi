@@ -3,8 +3,6 @@ from collections.abc import Sequence
 
 from blockd.ruleset.format import Header
 
-def constants() -> dict[str, int]: ...
-
 class Table:
     def __init__(
         self,

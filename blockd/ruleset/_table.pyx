@@ -11,51 +11,33 @@ import struct
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
+from blockd.ruleset.states import stale_place
+
+from blockd.names._numbers cimport (
+    KEY_CLIENT_IPV4, KEY_CLIENT_IPV6, KEY_HASHED, KEY_IPV4, KEY_IPV6, MAX_KEY, MAX_LABELS, MAX_SALT,
+)
+from blockd.orders._numbers cimport (
+    ACTION_ALLOW, ACTION_MONITOR, ACTION_PASSTHRU, NEVER, NO_TIER, SCOPE_EXACT, SCOPE_SUBDOMAINS, STATE_IN_FORCE,
+    STATE_PENDING,
+)
 from blockd.ruleset._blake2s cimport B2_BLOCK, B2_DIGEST, B2State, b2_block, b2_end, b2_start
+from blockd.ruleset._numbers cimport (
+    BUCKET_SIZE, ENTRY_SIZE, EPOCH_AT, MAX_CLAIMS, MAX_HASHED_LABELS, MAX_PROBES, MAX_SALTS, MIN_HASHED_LABELS,
+    OFFSETS_AT, PUSHED_AT, SCOPE_BITS, SLOTS, STATES_AT, USED_AT,
+)
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word, siphash13
 
 cdef enum:
-    SLOTS = 10
-    BUCKET_SIZE = 64
-    ENTRY_SIZE = 5
-    MAX_PROBES = 64
-    MAX_CLAIMS = 1024
-    PENDING = 0
-    IN_FORCE = 1
-    ACTION_MONITOR = 7
-    ACTION_ALLOW = 8
-    ACTION_PASSTHRU = 9
-    EXACT = 1
-    SUBDOMAINS = 2
     NOT_FOUND = -1
     BROKEN = -2
-    KEY_HASHED = 0xF2
     HASHED_SIZE = B2_DIGEST + 1
-    MIN_HASHED_LABELS = 2
-    MAX_HASHED_LABELS = 16
-    KEY_IPV4 = 0xF4
-    KEY_IPV6 = 0xF6
-    KEY_CLIENT_IPV4 = 0xF8
-    KEY_CLIENT_IPV6 = 0xFA
 
 
 cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
     cdef uint32_t value
     memcpy(&value, at, 4)
     return value
-
-
-def constants():
-    """Give the numbers that must be those of other modules."""
-    return {
-        "NEVER": NEVER,
-        "KEY_HASHED": KEY_HASHED,
-        "DIGEST_SIZE": B2_DIGEST,
-        "MAX_SALTS": MAX_SALTS,
-        "MIN_HASHED_LABELS": MIN_HASHED_LABELS,
-        "MAX_HASHED_LABELS": MAX_HASHED_LABELS,
-    }
 
 
 @cython.final
@@ -84,15 +66,15 @@ cdef class Table:
             raise ValueError("each order has a tier")
         if self._view.shape[0] < header.records.offset + header.records.size:
             raise ValueError("the file is shorter than its header says")
-        cdef uint64_t stale_at = 16 + (<uint64_t>self.orders + 3) // 4 * 4 + 4 * <uint64_t>self.orders
+        cdef uint64_t stale_at = stale_place(self.orders)
         if <uint64_t>self._state_view.shape[0] < stale_at + self.orders:
             raise ValueError("the states are shorter than the orders")
         self._lives = lives or struct.pack("=2q", 0, NEVER) * self.orders
         if len(self._lives) != self.orders * sizeof(Life):
             raise ValueError("each order has two dates")
         self.lives = <const Life *><const char *>self._lives
-        self.epoch_at = &self._state_view[8]
-        self.states = &self._state_view[16] if self.orders else NULL
+        self.epoch_at = &self._state_view[EPOCH_AT]
+        self.states = &self._state_view[STATES_AT] if self.orders else NULL
         self.stale = &self._state_view[stale_at] if self.orders else NULL
         self.actions = <const uint8_t *><char *>(<bytes>actions)
         self.tiers = <const uint8_t *><char *>(<bytes>tiers)
@@ -100,7 +82,7 @@ cdef class Table:
         self.may_allow = ACTION_ALLOW in actions
         self.k0 = int.from_bytes(header.hash_key[:8], "little")
         self.k1 = int.from_bytes(header.hash_key[8:], "little")
-        self.max_labels = min(header.max_labels, 127)
+        self.max_labels = min(header.max_labels, MAX_LABELS)
         self._take_lengths(header)
         self._take_salts(salts)
         self.asks_client = asks_client
@@ -117,8 +99,8 @@ cdef class Table:
         if len(salts) > MAX_SALTS:
             raise ValueError("there are too many salts")
         for number, salt in enumerate(salts):
-            if not 1 <= len(salt) <= 32:
-                raise ValueError("a salt has 1 to 32 octets")
+            if not 1 <= len(salt) <= MAX_SALT:
+                raise ValueError(f"a salt has 1 to {MAX_SALT} octets")
             b2_start(&self.salts[<int>number], <const uint8_t *><const char *>salt, <uint32_t>len(salt))
         self.salt_count = len(salts)
 
@@ -159,14 +141,14 @@ cdef class Table:
             return BROKEN
         for _probe in range(MAX_PROBES):
             line = self.buckets + bucket * BUCKET_SIZE
-            used = line[60]
+            used = line[USED_AT]
             if used > SLOTS:
                 return BROKEN
             for slot in range(used):
                 memcpy(&here, line + slot * 2, 2)
                 if here != tag:
                     continue
-                offset = _u32(line + 20 + slot * 4)
+                offset = _u32(line + OFFSETS_AT + slot * 4)
                 if <uint64_t>offset + ENTRY_SIZE > self.records_size:
                     return BROKEN
                 length = self.records[offset + 4]
@@ -175,7 +157,7 @@ cdef class Table:
                 if length == size and memcmp(self.records + offset + ENTRY_SIZE, key, size) == 0:
                     entry[0] = self.records + offset + ENTRY_SIZE
                     return _u32(self.records + offset)
-            if not line[61]:
+            if not line[PUSHED_AT]:
                 return NOT_FOUND
             bucket += 1
             if bucket == self.bucket_count:
@@ -187,7 +169,7 @@ cdef class Table:
 
         The key must be readable 8 octets beyond its end.
         """
-        cdef uint64_t hashes[MAX_ENDS]
+        cdef uint64_t hashes[MAX_LABELS]
         return self.decide_hashed(key, size, ends, labels, hashes, self.hash_suffixes(key, ends, labels, hashes))
 
     cdef int hash_suffixes(
@@ -225,10 +207,10 @@ cdef class Table:
             return False
         for label in range(count):
             line = self.buckets + (((hashes[label] >> 32) * self.bucket_count) >> 32) * BUCKET_SIZE
-            for slot in range(line[60] if line[60] < SLOTS else SLOTS):
+            for slot in range(line[USED_AT] if line[USED_AT] < SLOTS else SLOTS):
                 memcpy(&here, line + slot * 2, 2)
                 if here == <uint16_t>hashes[label]:
-                    offset = _u32(line + 20 + slot * 4)
+                    offset = _u32(line + OFFSETS_AT + slot * 4)
                     if offset < self.records_size:
                         blockd_prefetch(self.records + offset)
                         any_found = True
@@ -247,7 +229,7 @@ cdef class Table:
         closed[0] = closed[1] = 0
         for label in range(count - 1, -1, -1):
             end = ends[label]
-            if self._weigh(key, end, hashes[label], EXACT if end == size else SUBDOMAINS, &found, closed):
+            if self._weigh(key, end, hashes[label], SCOPE_EXACT if end == size else SCOPE_SUBDOMAINS, &found, closed):
                 break
         self._end(&found)
         return found
@@ -293,7 +275,7 @@ cdef class Table:
                     )
             if found.ruling == RULED_BROKEN:
                 break
-            if used and self._weigh_claims(sets, used, EXACT if end == size else SUBDOMAINS, &found, closed):
+            if used and self._weigh_claims(sets, used, SCOPE_EXACT if end == size else SCOPE_SUBDOMAINS, &found, closed):
                 break
         self._end(&found)
         return found
@@ -307,13 +289,13 @@ cdef class Table:
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil:
         """Decide about a name given as its key alone."""
         cdef uint8_t padded[264]
-        cdef uint16_t ends[MAX_ENDS]
+        cdef uint16_t ends[MAX_LABELS]
         cdef uint32_t at = 0
         cdef int labels = 0
         cdef Decision nothing = undecided()
-        if size > 254:
+        if size > MAX_KEY:
             return nothing
-        while at < size and labels < 127:
+        while at < size and labels < MAX_LABELS:
             at += 1 + key[at]
             if at > size:
                 return nothing
@@ -358,7 +340,7 @@ cdef class Table:
             octet = bits // 8
             if bits % 8:
                 key[2 + octet] = packed[octet] & <uint8_t>(0xFF << (8 - bits % 8))
-            if self._weigh(key, size + 2, siphash13(self.k0, self.k1, key, size + 2), EXACT | SUBDOMAINS, &found, closed):
+            if self._weigh(key, size + 2, siphash13(self.k0, self.k1, key, size + 2), SCOPE_EXACT | SCOPE_SUBDOMAINS, &found, closed):
                 break
         self._end(&found)
         found.entry = NULL
@@ -409,14 +391,14 @@ cdef class Table:
             claim = _u32(first.next)
             first.next += 4
             first.left -= 1
-            order = claim >> 2
-            if order >= self.orders or not claim & (EXACT | SUBDOMAINS):
+            order = claim >> SCOPE_BITS
+            if order >= self.orders or not claim & (SCOPE_EXACT | SCOPE_SUBDOMAINS):
                 found.ruling = RULED_BROKEN
                 return True
             action = self.actions[order]
-            if self.states[order] != IN_FORCE:
+            if self.states[order] != STATE_IN_FORCE:
                 if (
-                    self.states[order] == PENDING and claim & scope and action != ACTION_MONITOR
+                    self.states[order] == STATE_PENDING and claim & scope and action != ACTION_MONITOR
                     and self.lives[order].begin < found.until
                 ):
                     found.until = self.lives[order].begin
@@ -449,7 +431,7 @@ cdef inline Claims *_first(Claims *sets, int count) noexcept nogil:
     cdef Claims *best = sets
     cdef int i
     for i in range(1, count):
-        if sets[i].left and (best.left == 0 or _u32(sets[i].next) >> 2 < _u32(best.next) >> 2):
+        if sets[i].left and (best.left == 0 or _u32(sets[i].next) >> SCOPE_BITS < _u32(best.next) >> SCOPE_BITS):
             best = &sets[i]
     return best
 

@@ -21,6 +21,7 @@ from blockd.ruleset.format import (
     BUCKET_SIZE,
     DIGEST_OFFSET,
     ENTRY,
+    ENTRY_SIZE,
     HEADER_SIZE,
     HOLE,
     MAX_CLAIMS,
@@ -172,7 +173,7 @@ class Ruleset:
             key, place = self._record(position)
             if place != HOLE:
                 yield key, self._claim_set(place)
-            position += ENTRY.size + len(key)
+            position += ENTRY_SIZE + len(key)
 
     def drawn(self, draws: int, randomness: Callable[[int], bytes]) -> Iterator[bytes]:
         """Draw names at random, at most `draws`, without reading the rest of the file; `randomness(n)` gives n octets.
@@ -195,12 +196,12 @@ class Ruleset:
     def _record(self, offset: int) -> tuple[bytes, int]:
         records = self.header.records
         start = records.offset + offset
-        if offset + ENTRY.size > records.size:
+        if offset + ENTRY_SIZE > records.size:
             raise RulesetError(f"{self.path}: an entry lies outside of its section")
         place, length = ENTRY.unpack_from(self._octets, start)
-        if not length or offset + ENTRY.size + length > records.size:
+        if not length or offset + ENTRY_SIZE + length > records.size:
             raise RulesetError(f"{self.path}: an entry lies outside of its section")
-        start += ENTRY.size
+        start += ENTRY_SIZE
         return self._octets[start : start + length], place
 
     def _claim_set(self, place: int) -> tuple[Claim, ...]:

@@ -21,7 +21,8 @@ from blockd.orders import Order, State, next_change, state_at
 
 MAGIC = b"BLOCKDO2"
 _HEADER = struct.Struct("<8sII")
-_EPOCH_AT = 8
+EPOCH_AT = 8
+STATES_AT = _HEADER.size
 
 
 def write_states(
@@ -83,14 +84,14 @@ class OrderStates:
                 self._octets = mmap.mmap(file.fileno(), 0, access=access)
         except (OSError, ValueError) as error:
             raise RulesetError(f"{path} cannot be opened as order states: {error}") from error
-        slots_at = _HEADER.size + _padded(orders)
-        stale_at = slots_at + 4 * orders
+        slots_at = STATES_AT + _padded(orders)
+        stale_at = stale_place(orders)
         size = stale_at + orders
         if len(self._octets) != size or _HEADER.unpack_from(self._octets)[::2] != (MAGIC, orders):
             self._octets.close()
             raise RulesetError(f"{path} does not hold the states of {orders} orders")
         self._view = memoryview(self._octets)
-        self.states = self._view[_HEADER.size : _HEADER.size + orders]
+        self.states = self._view[STATES_AT : STATES_AT + orders]
         self.hit_slots = tuple(self._view[slots_at:stale_at].cast("I"))
         self.stale = self._view[stale_at:]
 
@@ -102,7 +103,7 @@ class OrderStates:
     @property
     def epoch(self) -> int:
         """How often the states have changed; it also tells one file's writer that readers must look again."""
-        return int.from_bytes(self._view[_EPOCH_AT : _EPOCH_AT + 4], "little")
+        return int.from_bytes(self._view[EPOCH_AT : EPOCH_AT + 4], "little")
 
     def update(self, orders: Sequence[Order], now: float, stale: Set[int] = frozenset()) -> list[tuple[Order, State]]:
         """Flip the states that are no longer true at `now`; give the orders that changed, with their new state.
@@ -121,7 +122,7 @@ class OrderStates:
                 marked = True
         if changed or marked:
             epoch = (self.epoch + 1) & 0xFFFFFFFF
-            self._view[_EPOCH_AT : _EPOCH_AT + 4] = epoch.to_bytes(4, "little")
+            self._view[EPOCH_AT : EPOCH_AT + 4] = epoch.to_bytes(4, "little")
         return changed
 
     def close(self) -> None:
@@ -144,6 +145,11 @@ def stale_in(path: Path, orders: int) -> bytes:
     stale = bytes(states.stale)
     states.close()
     return stale
+
+
+def stale_place(orders: int) -> int:
+    """Return where in a file of states the octets begin that tell which orders were not renewed in time."""
+    return STATES_AT + _padded(orders) + 4 * orders
 
 
 def next_flip(orders: Sequence[Order], now: float) -> int | None:

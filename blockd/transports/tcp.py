@@ -7,7 +7,7 @@ import socket
 from typing import cast
 
 from blockd.metrics import Transport
-from blockd.resolver import Exchange, Outcome, Resolver
+from blockd.resolver import Outcome, QueryContext, Resolver
 
 MAX_CONNECTIONS = 500  # per worker; one more is closed at once
 MAX_CONNECTIONS_PER_CLIENT = 50  # so that no single client takes all
@@ -141,8 +141,8 @@ class _Connection(asyncio.Protocol):
             self._waiting.add(task)
             task.add_done_callback(self._finished)
 
-    async def _finish(self, exchange: Exchange) -> None:
-        answer = await self._server.resolver.finish(exchange)
+    async def _finish(self, context: QueryContext) -> None:
+        answer = await self._server.resolver.finish(context)
         if answer is not None and not self._ended:
             self._write(answer)
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterable
 
-from blockd.resolver import Declined, Resolver
+from blockd.resolver import Deferred, Resolver
 
 MAX_WAITING = 10_000  # messages of a worker that wait for upstreams; one more is dropped, and its client asks again
 
@@ -30,18 +30,18 @@ class UdpServer:
         if self._waiting:
             await asyncio.wait(self._waiting)
 
-    def answer_later(self, given_back: Iterable[Declined]) -> None:
+    def answer_later(self, given_back: Iterable[Deferred]) -> None:
         """Answer what the engine gave back, as its upstreams speak."""
-        for declined in given_back:
+        for deferred in given_back:
             if len(self._waiting) < MAX_WAITING:
-                task = self._loop.create_task(self._answer(declined))
+                task = self._loop.create_task(self._answer(deferred))
                 self._waiting.add(task)
                 task.add_done_callback(self._waiting.discard)
 
     def _read(self, descriptor: int) -> None:
         self.answer_later(self._engine.drain(descriptor))
 
-    async def _answer(self, declined: Declined) -> None:
-        answer = await self._resolver.finish(declined.exchange)
+    async def _answer(self, deferred: Deferred) -> None:
+        answer = await self._resolver.finish(deferred.context)
         if answer is not None:
-            self._engine.send(answer, declined)
+            self._engine.send(answer, deferred)

@@ -23,7 +23,7 @@ from blockd.feeds.fetched import Validators
 from blockd.feeds.kinds import open_source
 from blockd.feeds.source import FeedSource
 from blockd.metrics import Counters, Traffic
-from blockd.resolver import Probe
+from blockd.resolver import SelfTestKey
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.versions.diff import Changes, Comparison
 from blockd.settings import Feed, OverridesFeed, Settings
@@ -82,7 +82,7 @@ class Node:
         feeds = [{"name": "national", "type": "domains", "path": "/lists/national"}]
         settings = Settings.model_validate({"workers": 2, "feeds": feeds, **more})
         state = StateDir(folder)
-        shared = SharedContext(settings, Sockets(), state, Counters(2), Traffic(2, bytes(16)), Probe(bytes(16)))
+        shared = SharedContext(settings, Sockets(), state, Counters(2), Traffic(2, bytes(16)), SelfTestKey(bytes(16)))
         workers = {index: WorkerState(10 + index, 0) for index in range(2)}
         context = ControlContext(shared, folder / "blockd.yaml", OpenGate(), None, workers, announce=False)
         (folder / "hit-slots.json").write_text("[]")

@@ -32,7 +32,7 @@ from blockd.daemon.updater import Updater
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError
 from blockd.names import key_from_text
-from blockd.resolver import Probe
+from blockd.resolver import SelfTestKey
 from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import Settings, load
 from tests.daemon.harness import PATIENCE, Daemon, everywhere, write_list
@@ -192,7 +192,7 @@ async def begun(settings: Settings) -> AsyncIterator[tuple[RulesetSwitcher, Upda
         feeds = FeedSet.load(settings.feeds, state.feed_folder, gate, timing)
         accounts = Accounts(AuditLog(state.folder), settings.feeds, time.time)
         store = Store(state, HitSlots.load(state.folder / "hit-slots.json"), 5)
-        tests = SelfTests(settings, Probe.make(os.urandom))
+        tests = SelfTests(settings, SelfTestKey.make(os.urandom))
         enforcing = RulesetSwitcher(store, WorkerLink(Workers(0, {}), ours), feeds, tests, accounts, timing)
         await enforcing.begin(version)
         updater = Updater(feeds, Compiling(gate, state.folder / "compiled"), enforcing, accounts, timing)

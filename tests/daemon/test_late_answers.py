@@ -15,13 +15,13 @@ from blockd.daemon.selftest.asking import Outcome, ask_workers
 from blockd.daemon.selftest.questions import Question
 from blockd.metrics import Transport
 from blockd.names import DomainName
-from blockd.resolver import Probe, types
-from blockd.resolver.probe import asks_for_identity, identity
+from blockd.resolver import SelfTestKey, types
 from blockd.resolver.query import Query
+from blockd.resolver.selftest_key import asks_for_identity, identity_answer
 from blockd.settings import SocketAddress
 from tests.upstream import bound
 
-PROBE = Probe.make(os.urandom)
+SELFTEST_KEY = SelfTestKey.make(os.urandom)
 WORKER = 3
 RIGHT, WRONG = b"\x85\x80 as expected", b"\x85\x80 and not so"
 
@@ -29,7 +29,7 @@ Behaviour = Callable[[list[bytes]], list[bytes]]  # from the questions so far to
 
 
 def question(name: str) -> Question:
-    packet = PROBE.question(DomainName.from_text(name), types.A)
+    packet = SELFTEST_KEY.question(DomainName.from_text(name), types.A)
     return Question(name, types.A, packet, b"\0\0" + RIGHT, "a block")
 
 
@@ -38,7 +38,7 @@ QUESTIONS = [question("one.example"), question("two.example")]
 
 def answered(packet: bytes, content: bytes = RIGHT) -> bytes:
     query = Query(packet, Transport.UDP)
-    return identity(query, WORKER) if asks_for_identity(query) else packet[:2] + content
+    return identity_answer(query, WORKER) if asks_for_identity(query) else packet[:2] + content
 
 
 def identities(seen: list[bytes]) -> int:
@@ -110,7 +110,7 @@ def worker(transport: Transport, behaviour: Behaviour) -> Iterator[SocketAddress
 
 def outcome_of(transport: Transport, behaviour: Behaviour) -> Outcome:
     with worker(transport, behaviour) as address:
-        return ask_workers({transport: QUESTIONS}, [address], {WORKER}, PROBE)
+        return ask_workers({transport: QUESTIONS}, [address], {WORKER}, SELFTEST_KEY)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from blockd.daemon.state_dir import HitSlots, StateDir
 from blockd.daemon.version_journal import News
 from blockd.daemon.workers import Workers
 from blockd.orders import Order
-from blockd.resolver import Probe
+from blockd.resolver import SelfTestKey
 from blockd.ruleset.versions.diff import Changes
 from blockd.settings import Settings
 from tests.daemon.parts import (
@@ -49,7 +49,7 @@ class Node:
             Store(self.state, HitSlots(folder / "hit-slots.json"), 3),
             WorkerLink(workers, WorkerSimulator(workers)),
             self.feeds,
-            SimulatedTests(Settings(), Probe(bytes(16))),
+            SimulatedTests(Settings(), SelfTestKey(bytes(16))),
             accounts,
             self.time.timing,
         )

@@ -13,7 +13,7 @@ from blockd.daemon.state_dir import HitSlots, StateDir
 from blockd.daemon.version_journal import News
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
-from blockd.resolver import Probe
+from blockd.resolver import SelfTestKey
 from blockd.ruleset import compile_ruleset
 from blockd.ruleset.versions.diff import Changes
 from blockd.settings import Settings
@@ -21,7 +21,7 @@ from tests.daemon.parts import ManualTime, SimulatedTests, Sources, WorkerSimula
 from tests.ruleset.lists import feed, listing, octets, order
 
 KEEP = 3
-PROBE = Probe(bytes(16))
+PROBE = SelfTestKey(bytes(16))
 
 
 class Node:

@@ -20,7 +20,7 @@ from blockd.daemon.selftest.questions import questions
 from blockd.metrics import Transport
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Order
-from blockd.resolver import Probe, Probed
+from blockd.resolver import SelfTestIdentity, SelfTestKey
 from blockd.ruleset import Enforced
 from blockd.settings import SocketAddress
 from blockd.transports import TcpServer, UdpServer
@@ -29,7 +29,7 @@ from tests.ruleset.lists import NOW, compiled, enforce, feed, listing, some_name
 from tests.ruleset.lists import order as listed_order
 from tests.upstream import bound, closed_port
 
-PROBE = Probe.make(os.urandom)
+SELFTEST_KEY = SelfTestKey.make(os.urandom)
 Listed = Sequence[tuple[Order, Sequence[str]]]
 
 UNTOUCHED = (Action.MONITOR, Action.ALLOW, Action.PASSTHRU, Action.LOCAL)
@@ -50,13 +50,13 @@ def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen)
     (tmp_path / "worker").mkdir()
     ours = Rig(tmp_path / "expected")
     ours.enforce(expected)
-    rig = Rig(tmp_path / "worker", probed=Probed(PROBE, 3))
+    rig = Rig(tmp_path / "worker", selftest=SelfTestIdentity(SELFTEST_KEY, 3))
     rig.enforce(worker)
     rig.wall_clock.now = now = time.time()
     policy = ours.resolver.pipeline._policy
     assert policy is not None
     asked = {
-        transport: questions(chosen, policy.enforced, SINKHOLE, transport, PROBE, now)
+        transport: questions(chosen, policy.enforced, SINKHOLE, transport, SELFTEST_KEY, now)
         for transport in (Transport.UDP, Transport.TCP)
     }
 
@@ -66,7 +66,7 @@ def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen)
             port = listening.getsockname()[1]
             udp, tcp = UdpServer([datagrams], rig.resolver), TcpServer(rig.resolver)
             await tcp.start(listening)
-            outcome = await asyncio.to_thread(ask_workers, asked, [SocketAddress("127.0.0.1", port)], {3}, PROBE)
+            outcome = await asyncio.to_thread(ask_workers, asked, [SocketAddress("127.0.0.1", port)], {3}, SELFTEST_KEY)
             await tcp.close()
             await udp.close()
             return outcome
@@ -133,7 +133,7 @@ def test_answer_with_another_orders_text_is_a_failure(tmp_path: Path) -> None:
 
 def test_nobody_there_is_no_failure_of_the_ruleset() -> None:
     address = SocketAddress("127.0.0.1", closed_port().port)
-    outcome = ask_workers({Transport.UDP: [], Transport.TCP: []}, [address], {0}, PROBE)
+    outcome = ask_workers({Transport.UDP: [], Transport.TCP: []}, [address], {0}, SELFTEST_KEY)
     assert outcome.failure == ""
     assert [sentence.partition(" over ")[2] for sentence in outcome.skipped] == [
         "UDP: workers [0] were not reached",
@@ -149,7 +149,7 @@ def test_test_ends_when_its_time_is_over() -> None:
             {Transport.UDP: []},
             [SocketAddress(*mute.getsockname())],
             set(range(100)),
-            PROBE,
+            SELFTEST_KEY,
             clock=lambda: next(ticks) / 100,
         )
     assert next(ticks) < 200
@@ -203,13 +203,13 @@ def test_lifted_and_allowed_names_are_asked_for_as_spared(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("worker", [0, 7, 63])
 def test_identity_is_told_to_who_shows_the_secret_alone(tmp_path: Path, worker: int) -> None:
-    rig = Rig(tmp_path, probed=Probed(PROBE, worker))
-    question = PROBE.identity_question
+    rig = Rig(tmp_path, selftest=SelfTestIdentity(SELFTEST_KEY, worker))
+    question = SELFTEST_KEY.identity_question
     answer = asyncio.run(rig.resolve(question, "203.0.113.9"))
     assert answer is not None
-    assert PROBE.worker(answer) == worker
+    assert SELFTEST_KEY.worker(answer) == worker
     assert not any(rig.row.numbers)
-    other = Probe.make(os.urandom)
+    other = SelfTestKey.make(os.urandom)
     refused = asyncio.run(rig.resolve(other.identity_question))
     assert refused is not None
     assert other.worker(refused) is None
@@ -217,16 +217,16 @@ def test_identity_is_told_to_who_shows_the_secret_alone(tmp_path: Path, worker: 
 
 
 def test_who_shows_the_secret_is_served_from_anywhere_and_not_counted(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, probed=Probed(PROBE, 0))
+    rig = Rig(tmp_path, selftest=SelfTestIdentity(SELFTEST_KEY, 0))
     rig.enforce([(order(), ["listed.example"])])
     name = DomainName.from_text("www.listed.example")
     for transport in (Transport.UDP, Transport.TCP):
         for host in (CLIENT, STRANGER):
-            answer = asyncio.run(rig.resolve(PROBE.question(name, 1), host, transport))
+            answer = asyncio.run(rig.resolve(SELFTEST_KEY.question(name, 1), host, transport))
             assert answer is not None
             assert (answer[3] & 0xF, answer[7]) == (0, 1)
     assert not any(rig.row.numbers)
-    refused = asyncio.run(rig.resolve(Probe.make(os.urandom).question(name, 1), STRANGER))
+    refused = asyncio.run(rig.resolve(SelfTestKey.make(os.urandom).question(name, 1), STRANGER))
     assert refused is not None
     assert refused[3] & 0xF == 5
     assert any(rig.row.numbers)

@@ -17,6 +17,7 @@ TESTS = (
     "tests/compile/test_amend.py",
     "tests/formats/test_changes.py",
     "tests/formats/test_domain_lines.py",
+    "tests/feeds/transfer/test_records.py",
     "tests/resolver/test_native.py",
     "tests/resolver/test_twin.py",
     "tests/resolver/test_twin_sockets.py",

@@ -7,11 +7,12 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
+from blockd.resolver cimport _types as types
 from blockd.resolver._answering cimport ANSWERED, DECLINED, SILENT, Passed, Result
 from blockd.resolver._cache cimport Entry, NativeCache, new_entry
 from blockd.resolver._cursor cimport Cursor, cursor_over, skip_name, take, take_u16
 from blockd.resolver._engine cimport Looked, NativeEngine
-from blockd.resolver._message cimport HEADER_SIZE, MAX_TCP, Question, read_question
+from blockd.resolver._message cimport Question, read_question
 from blockd.resolver._outbox cimport Peer
 from blockd.resolver._reading cimport read_response
 from blockd.resolver._sockets cimport (
@@ -80,8 +81,8 @@ cdef class Seeds:
             return 0
         at = below(c, size)
         # Half of all changes fall behind the header: what breaks there goes deeper.
-        if size > HEADER_SIZE and draw(c) & 1:
-            at = HEADER_SIZE + below(c, size - HEADER_SIZE)
+        if size > types.HEADER_SIZE and draw(c) & 1:
+            at = types.HEADER_SIZE + below(c, size - types.HEADER_SIZE)
         cdef uint32_t kind = below(c, 12)
         if kind < 2:
             m[at] ^= <uint8_t>(1 << below(c, 8))
@@ -158,9 +159,9 @@ cdef const char *wrong_answer(const Question *q, const uint8_t *packet, const ui
         return b"an answer was answered"
     if size > q.limit:
         return b"it is longer than its question allows"
-    if size < HEADER_SIZE + q.section_size or memcmp(out, packet, 2) != 0 or not out[2] & 0x80:
+    if size < types.HEADER_SIZE + q.section_size or memcmp(out, packet, 2) != 0 or not out[2] & 0x80:
         return b"its header is not this question's"
-    if memcmp(out + HEADER_SIZE, packet + HEADER_SIZE, q.section_size) != 0:
+    if memcmp(out + types.HEADER_SIZE, packet + types.HEADER_SIZE, q.section_size) != 0:
         return b"its question is another one"
     take(&c, 4)
     if take_u16(&c) != 1:
@@ -199,7 +200,7 @@ def packets(NativeEngine engine, Seeds seeds, uint64_t count, uint64_t seed, dou
     cdef Tally tally = Tally()
     cdef Chance chance = Chance(state=seed | 1)
     cdef uint8_t message[MOST]
-    cdef uint8_t *stream = <uint8_t *>malloc(MAX_TCP)
+    cdef uint8_t *stream = <uint8_t *>malloc(types.MAX_TCP)
     cdef uint8_t *packet
     cdef uint8_t *out
     cdef uint32_t size, written, which, transport
@@ -303,7 +304,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
     cdef Tally tally = Tally()
     cdef Chance chance = Chance(state=seed | 1)
     cdef uint8_t message[MOST]
-    cdef uint8_t asked[HEADER_SIZE + QUESTION_MOST + 11]
+    cdef uint8_t asked[types.HEADER_SIZE + QUESTION_MOST + types.OPT_SIZE]
     cdef uint8_t *packet
     cdef uint8_t *question
     cdef uint8_t *out
@@ -323,11 +324,11 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
             now += <double>below(&chance, 90_000) / 1000
         size = seeds.next(&chance, message)
         c = cursor_over(message, size)
-        take(&c, HEADER_SIZE)
+        take(&c, types.HEADER_SIZE)
         skip_name(&c)
         take(&c, 4)
         tally.done += 1
-        section = size - c.left - HEADER_SIZE
+        section = size - c.left - types.HEADER_SIZE
         if c.failed or section > QUESTION_MOST:
             continue
         packet = <uint8_t *>malloc(size)
@@ -343,8 +344,8 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
         wrong = wrong_entry(entry)
         memset(asked, 0, sizeof(asked))
         asked[2], asked[5] = 1, 1
-        memcpy(asked + HEADER_SIZE, packet + HEADER_SIZE, section)
-        asked_size = HEADER_SIZE + section
+        memcpy(asked + types.HEADER_SIZE, packet + types.HEADER_SIZE, section)
+        asked_size = types.HEADER_SIZE + section
         if draw(&chance) & 1:
             asked[11] = 1
             asked[asked_size + 2] = 41
@@ -362,7 +363,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
             out = <uint8_t *>malloc(q.limit)
             written = 0
             passed.hit, passed.tiers, passed.until = -1, draw(&chance) & 7 == 0, engine.second + below(&chance, 400)
-            result = engine._from_entry(&q, made, 0 if q.limit < MAX_TCP else 1, &passed, True,
+            result = engine._from_entry(&q, made, 0 if q.limit < types.MAX_TCP else 1, &passed, True,
                                         out, &written, now + below(&chance, 100))
             if result == ANSWERED:
                 tally.answered += 1
@@ -442,9 +443,9 @@ cdef class Traffic:
         cdef uint32_t size
         for _i in range(count):
             size = self.questions.copy(&self.chance, message)
-            if size > 20 and message[HEADER_SIZE] >= 2 and draw(&self.chance) & 1:  # another name of those that end so
-                message[HEADER_SIZE + 1] = <uint8_t>(97 + below(&self.chance, 26))
-                message[HEADER_SIZE + 2] = <uint8_t>(97 + below(&self.chance, 26))
+            if size > 20 and message[types.HEADER_SIZE] >= 2 and draw(&self.chance) & 1:  # another name of those that end so
+                message[types.HEADER_SIZE + 1] = <uint8_t>(97 + below(&self.chance, 26))
+                message[types.HEADER_SIZE + 2] = <uint8_t>(97 + below(&self.chance, 26))
             if draw(&self.chance) & 7 == 0:
                 size = self.questions.mutate(&self.chance, message, size)
             if size >= 2:
@@ -467,25 +468,25 @@ cdef class Traffic:
             if got < 0:
                 return
             self.asked += 1
-            assert got > HEADER_SIZE + 5 and query[5] == 1, "the engine asks what is no question"
+            assert got > types.HEADER_SIZE + 5 and query[5] == 1, "the engine asks what is no question"
             c = cursor_over(query, <uint32_t>got)
-            take(&c, HEADER_SIZE)
+            take(&c, types.HEADER_SIZE)
             skip_name(&c)
             take(&c, 4)
             assert not c.failed and c.left == 11, "the engine asks what is no question"
             if below(&self.chance, 16) < silent_in_16:
                 continue
-            section = <uint32_t>got - 11 - HEADER_SIZE
+            section = <uint32_t>got - types.OPT_SIZE - types.HEADER_SIZE
             # An answer of the corpus whose question has that size fits behind any question of that size.
             for _i in range(64):
                 which = below(&self.chance, self.answers.count)
-                if self.answers.sizes[which] >= HEADER_SIZE + section and self._fits(which, section):
+                if self.answers.sizes[which] >= types.HEADER_SIZE + section and self._fits(which, section):
                     break
             size = self.answers.sizes[which]
             memcpy(message, self.answers.octets[which], size)
-            if size < HEADER_SIZE + section:
-                size = HEADER_SIZE + section
-            memcpy(message + HEADER_SIZE, query + HEADER_SIZE, section)
+            if size < types.HEADER_SIZE + section:
+                size = types.HEADER_SIZE + section
+            memcpy(message + types.HEADER_SIZE, query + types.HEADER_SIZE, section)
             if below(&self.chance, 4) == 0:
                 size = self.answers.mutate(&self.chance, message, size)
             memcpy(message, query, 2)
@@ -501,10 +502,10 @@ cdef class Traffic:
 
     cdef bint _fits(self, uint32_t which, uint32_t section) noexcept nogil:
         cdef Cursor c = cursor_over(self.answers.octets[which], self.answers.sizes[which])
-        take(&c, HEADER_SIZE)
+        take(&c, types.HEADER_SIZE)
         skip_name(&c)
         take(&c, 4)
-        return not c.failed and self.answers.sizes[which] - c.left == HEADER_SIZE + section
+        return not c.failed and self.answers.sizes[which] - c.left == types.HEADER_SIZE + section
 
     def hear(self):
         """Take the answers, and check what can be checked without their questions."""

@@ -39,8 +39,9 @@ def build_sanitized(folder: Path) -> dict[str, str]:
     shutil.copytree(ROOT / "blockd", package, ignore=left_out, dirs_exist_ok=True)
     shutil.copy2(DRIVER, folder / f"{MODULE}.pyx")
     driver = folder / f"{MODULE}.pyx"
-    newest = max(path.stat().st_mtime for path in package.rglob("*.p[yx][xd]"))
-    stale = [source for source in package.rglob("*.pyx") if not _is_built(source, newest)]
+    sources = [*package.rglob("*.pyx"), *(path for path in package.rglob("*.py") if path.with_suffix(".pxd").exists())]
+    newest = max(path.stat().st_mtime for path in (*sources, *package.rglob("*.pxd")))
+    stale = [source for source in sources if not _is_built(source, newest)]
     if stale or not _is_built(driver, driver.stat().st_mtime):
         stale.append(driver)
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -16,7 +16,20 @@ import dns.rdatatype
 from blockd.metrics import Counters, Transport
 from blockd.names import Network, client_key, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
-from blockd.resolver import CacheLimits, Exchange, Forwarder, Outcome, Probed, Resolver, Sinkhole, engine_name
+from blockd.resolver import (
+    CACHE_SEED,
+    CacheOptions,
+    Forwarder,
+    Instruments,
+    Outcome,
+    QueryContext,
+    Resolver,
+    SelfTestIdentity,
+    Service,
+    Sinkhole,
+    UpstreamOptions,
+    engine_name,
+)
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
 
@@ -64,7 +77,7 @@ class Rig:
         attempts: int = 2,
         refuse_unready: bool = False,
         timeout: float = PATIENT,
-        probed: Probed | None = None,
+        selftest: SelfTestIdentity | None = None,
     ) -> None:
         self.folder = folder
         self.clock = Clock()
@@ -73,26 +86,15 @@ class Rig:
         self.row = self.counters.row(0)
         self.version = 0
         self._random = random.Random(1)  # noqa: S311 - a test repeats itself
-        self.forwarder = Forwarder(
-            upstreams,
-            timeout=timeout,
-            attempts=attempts,
-            row=self.row,
-            clock=self.clock,
-            randomness=self._random.randrange,
-        )
+        instruments = Instruments(self.clock, self.wall_clock, self.row)
+        self.forwarder = Forwarder(upstreams, UpstreamOptions(timeout, attempts, self._random.randrange), instruments)
+        networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
         self.resolver = Resolver(
             engine_name(),
-            networks=[Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48")],
-            sinkhole=SINKHOLE,
-            limits=CacheLimits(cache_size, max_ttl, 3600),
-            forwarder=self.forwarder,
-            row=self.row,
-            clock=self.clock,
-            wall_clock=self.wall_clock,
-            randomness=self._random.randbytes,
-            refuse_unready=refuse_unready,
-            probed=probed,
+            Service(networks, SINKHOLE, refuse_unready, selftest),
+            CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED)),
+            self.forwarder,
+            instruments,
         )
 
     def enforce(self, listed: Sequence[tuple[Order, Sequence[str]]], scope: Scope = Scope.BOTH) -> None:
@@ -144,7 +146,7 @@ class Rig:
     async def resolve(self, packet: bytes, host: str = CLIENT, transport: Transport = Transport.UDP) -> bytes | None:
         """Answer one message, waiting for upstreams where that is needed."""
         begun = self.resolver.begin(packet, host, transport)
-        if isinstance(begun, Exchange):
+        if isinstance(begun, QueryContext):
             return await self.resolver.finish(begun)
         return begun if isinstance(begun, bytes) else None
 
@@ -157,7 +159,7 @@ class Rig:
     def begin(self, packet: bytes, transport: Transport = Transport.UDP, host: str = CLIENT) -> bytes | None:
         """Give what is answered to bytes without waiting, None for silence; a question for upstreams fails the test."""
         begun = self.resolver.begin(packet, host, transport)
-        assert not isinstance(begun, Exchange), "an upstream would be asked"
+        assert not isinstance(begun, QueryContext), "an upstream would be asked"
         return None if isinstance(begun, Outcome) else begun
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from blockd.metrics import Transport
 from blockd.orders import Action
-from blockd.resolver import Exchange, Outcome, Resolver
+from blockd.resolver import Outcome, QueryContext, Resolver
 from tests.resolver.rig import CLIENT, STRANGER, Rig, order, question
 
 ACTIONS = (Action.SINKHOLE, Action.NXDOMAIN, Action.TCP_ONLY, Action.DROP, Action.REFUSED, Action.CNAME)
@@ -44,7 +44,7 @@ REAL = tuple(
 
 def check(resolver: Resolver, packet: bytes, transport: Transport, host: str) -> None:
     begun = resolver.begin(packet, host, transport)
-    if isinstance(begun, Exchange):
+    if isinstance(begun, QueryContext):
         assert packet[2] & 0xF8 == 0, "only questions are forwarded"
         return
     if isinstance(begun, Outcome):

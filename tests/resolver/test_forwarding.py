@@ -9,7 +9,8 @@ import pytest
 
 from blockd.metrics import Transport
 from blockd.resolver import forwarder
-from blockd.resolver.upstream import Randomness, ask
+from blockd.resolver.options import Randomness
+from blockd.resolver.upstream import ask
 from blockd.settings import Upstream
 from tests.resolver.rig import CLIENT, HASTY, PATIENT, Rig, question
 from tests.upstream import Fault, UpstreamSimulator, closed_port

@@ -9,7 +9,7 @@ import pytest
 
 from blockd.metrics import Transport
 from blockd.orders import Action, Mandate, Scope
-from blockd.resolver import Exchange
+from blockd.resolver import QueryContext
 from tests.resolver.rig import STRANGER, Answer, Rig, order, question
 from tests.upstream import UpstreamSimulator
 
@@ -221,7 +221,7 @@ def test_a_swap_while_the_target_is_asked_does_not_mix_up_orders(rig: Rig, upstr
     upstream.plan("info.example", "A", "info.example. 300 IN A 198.51.100.7")
     enforcing(rig, Action.CNAME, cname="info.example")
     begun = rig.resolver.begin(question(LISTED, use_edns=0).to_wire(), "127.0.0.1", Transport.UDP)
-    assert isinstance(begun, Exchange)
+    assert isinstance(begun, QueryContext)
     rig.enforce([(order("order-2"), ["telegram.org"])])
     late = asyncio.run(rig.resolver.finish(begun))
     assert late is not None

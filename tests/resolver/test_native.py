@@ -295,17 +295,17 @@ def test_without_a_network_at_the_start_the_engine_asks_when_there_is_one(
     monkeypatch.setattr(native, "TICK", 0.001)
     rig = make(upstream.upstream)
     flights = rig.resolver.engine.flights  # type: ignore[union-attr]
-    connected = native.Upstreams._connected
+    connected = native.UpstreamSockets._connected
     tries = 0
 
-    def not_at_first(self: native.Upstreams, asked: Upstream) -> socket.socket:
+    def not_at_first(self: native.UpstreamSockets, asked: Upstream) -> socket.socket:
         nonlocal tries
         tries += 1
         if tries < 5:
             raise OSError("Network is unreachable")
         return connected(self, asked)
 
-    monkeypatch.setattr(native.Upstreams, "_connected", not_at_first)
+    monkeypatch.setattr(native.UpstreamSockets, "_connected", not_at_first)
 
     async def test(client: Client) -> None:
         await until(lambda: tries > native.SOCKETS)

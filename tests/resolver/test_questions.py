@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from blockd.errors import BadMessage
 from blockd.metrics import Transport
-from blockd.resolver.query import Query
+from blockd.resolver.query import Query, is_notify
 from tests.resolver.rig import CLIENT, STRANGER, Answer, Rig, order, question
 
 OPT = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
@@ -196,3 +196,11 @@ def test_questions_carry_what_dnspython_writes(rig: Rig) -> None:
     wire = rig.begin(question("web.telegram.org", want_dnssec=True, payload=4096, pad=128).to_wire())
     assert wire is not None
     assert dns.message.from_wire(wire).answer
+
+
+def test_only_a_notify_that_is_no_answer_is_one() -> None:
+    assert is_notify(message(0x2000))
+    assert is_notify(message(0x2400))
+    assert not is_notify(message(0xA000))
+    assert not is_notify(message(0x0100))
+    assert not is_notify(message(0x2000)[:11])

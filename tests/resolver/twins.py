@@ -11,7 +11,16 @@ from blockd.errors import BadMessage
 from blockd.metrics import Counters, Row, Traffic, Transport
 from blockd.names import Network
 from blockd.orders import Reason
-from blockd.resolver import CacheLimits, Exchange, Forwarder, Resolver
+from blockd.resolver import (
+    CACHE_SEED,
+    CacheOptions,
+    Forwarder,
+    Instruments,
+    QueryContext,
+    Resolver,
+    Service,
+    UpstreamOptions,
+)
 from blockd.resolver.response import Response, parse
 from blockd.ruleset import Enforced, FeedInput, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
@@ -58,26 +67,19 @@ class Side:
         self.row: Row = Counters(1).row(0)
         self.traffic = Traffic(1, bytes(range(16)))
         chance = random.Random(1)  # noqa: S311 - a test repeats itself
+        instruments = Instruments(clock, wall_clock, self.row, self.traffic.row(0))
         self.resolver = Resolver(
             engine,
-            networks=[Network.from_text(network) for network in NETWORKS],
-            sinkhole=SINKHOLE,
-            limits=CacheLimits(cache_size, 86_400, 3600),
-            forwarder=Forwarder(
-                upstreams, timeout=timeout, attempts=1, row=self.row, clock=clock, randomness=chance.randrange
-            ),
-            row=self.row,
-            clock=clock,
-            wall_clock=wall_clock,
-            randomness=chance.randbytes,
-            refuse_unready=refuse_unready,
-            traffic=self.traffic.row(0),
+            Service(tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready),
+            CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED)),
+            Forwarder(upstreams, UpstreamOptions(timeout, 1, chance.randrange), instruments),
+            instruments,
         )
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> object:
         """Give what is answered, in a form that can be compared."""
         begun = self.resolver.begin(packet, host, transport)
-        if isinstance(begun, Exchange):
+        if isinstance(begun, QueryContext):
             return begun.lookup, begun.target, begun.errors, begun.hits
         return begun
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import RulesetError
-from blockd.names import hashed
-from blockd.orders import NEVER, NO_TIER, Action, Order
+from blockd.orders import NO_TIER, Action, Order
 from blockd.resolver.clients import packed_host
-from blockd.ruleset import Enforced, OrderStates, Ruleset, compile_ruleset, salts, write_states
+from blockd.ruleset import Enforced, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.ruleset.format import HEADER_SIZE, Header
 from tests.resolver import corpus
 from tests.resolver.rig import keys_of
@@ -93,17 +92,6 @@ def path(tmp_path: Path) -> Path:
 def test_both_readers_decide_alike(path: Path, tmp_path: Path) -> None:
     with Opened(path, tmp_path / "1.orders") as opened:
         assert opened.compare() == (len(NAMES) + 1 + len(ADDRESSES) + len(CLIENTS), 0)
-
-
-def test_its_numbers_are_those_of_other_modules() -> None:
-    assert table.constants() == {
-        "NEVER": NEVER,
-        "KEY_HASHED": hashed.KEY_HASHED,
-        "DIGEST_SIZE": hashed.DIGEST_SIZE,
-        "MAX_SALTS": salts.MAX_SALTS,
-        "MIN_HASHED_LABELS": salts.MIN_HASHED_LABELS,
-        "MAX_HASHED_LABELS": salts.MAX_HASHED_LABELS,
-    }
 
 
 def test_a_closed_table_decides_nothing(path: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import dns.rcode
 import pytest
 
 from blockd.metrics import Transport
-from blockd.resolver import Exchange, Outcome
+from blockd.resolver import Outcome, QueryContext
 from blockd.transports import tcp
 from tests.resolver.rig import Rig, question
 from tests.transports.connections import LISTED, connections, framed, numbered, serving
@@ -113,7 +113,7 @@ def test_a_burst_of_one_client_lets_others_have_their_turn(rig: Rig, run: Run, m
     turns: list[int] = []
     begin = rig.resolver.begin
 
-    def counted(packet: bytes, host: str, transport: Transport) -> bytes | Outcome | Exchange:
+    def counted(packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
         taken.append(len(turns))
         return begin(packet, host, transport)
 

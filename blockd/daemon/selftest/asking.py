@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from blockd.daemon.selftest.questions import Question, heard_in_words
 from blockd.metrics import Transport
-from blockd.resolver import Probe, types
+from blockd.resolver import SelfTestKey, types
 from blockd.settings import SocketAddress
 
 SECONDS = 0.9  # for all of it; usually it takes some milliseconds
@@ -44,7 +44,7 @@ def ask_workers(
     asked: Mapping[Transport, Sequence[Question]],
     addresses: Sequence[SocketAddress],
     workers: Collection[int],
-    probe: Probe,
+    selftest_key: SelfTestKey,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Put the questions for each transport to every one of `workers` at every address."""
@@ -56,7 +56,7 @@ def ask_workers(
             part = questions[:FEW] if complete else questions
             missing = set(workers)
             try:
-                _ask_at(address, transport, part, missing, probe, outcome, deadline, clock)
+                _ask_at(address, transport, part, missing, selftest_key, outcome, deadline, clock)
             except OSError as error:
                 outcome.skipped.append(f"{address} over {transport.name}: {error.strerror or error}")
                 continue
@@ -73,7 +73,7 @@ def _ask_at(
     transport: Transport,
     questions: Sequence[Question],
     missing: set[int],
-    probe: Probe,
+    selftest_key: SelfTestKey,
     outcome: Outcome,
     deadline: float,
     clock: Callable[[], float],
@@ -83,7 +83,7 @@ def _ask_at(
         if not missing or clock() >= deadline:
             return
         try:
-            with _Line(address, transport, probe, deadline, clock) as line:
+            with _Line(address, transport, selftest_key, deadline, clock) as line:
                 worker = line.worker()
                 if worker not in missing:
                     continue
@@ -105,14 +105,14 @@ class _Line:
         self,
         address: SocketAddress,
         transport: Transport,
-        probe: Probe,
+        selftest_key: SelfTestKey,
         deadline: float,
         clock: Callable[[], float],
     ) -> None:
         host = ipaddress.ip_address(address.host)
         is_stream = transport is not Transport.UDP
         family = socket.AF_INET if host.version == 4 else socket.AF_INET6
-        self._probe = probe
+        self._selftest_key = selftest_key
         self._deadline = deadline
         self._clock = clock
         self._tries = 1 if is_stream else TRIES
@@ -135,9 +135,9 @@ class _Line:
 
     def worker(self) -> int:
         """Give the index of the worker at the other end; raises _Mute where nobody tells."""
-        self._send(self._probe.identity_question)
+        self._send(self._selftest_key.identity_question)
         heard = self._hear(self._clock() + PATIENCE)
-        worker = None if heard is None else self._probe.worker(heard)
+        worker = None if heard is None else self._selftest_key.worker(heard)
         if worker is None:
             raise _Mute
         return worker
@@ -175,8 +175,8 @@ class _Line:
                     return trouble
             if not _owed(open_ones):
                 break
-        self._send(self._probe.identity_question)  # behind all others: whoever has answered this has seen them
-        while (heard := self._hear(self._clock() + PATIENCE)) is not None and self._probe.worker(heard) is None:
+        self._send(self._selftest_key.identity_question)  # behind all others: whoever has answered this has seen them
+        while (heard := self._hear(self._clock() + PATIENCE)) is not None and self._selftest_key.worker(heard) is None:
             if trouble := _taken(heard, open_ones):
                 return trouble
         if heard is None:

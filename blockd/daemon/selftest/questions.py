@@ -9,7 +9,7 @@ from blockd.daemon.selftest.choosing import Chosen
 from blockd.metrics import Transport
 from blockd.names import MAX_NAME, DomainName
 from blockd.orders import Action, Verdict
-from blockd.resolver import Probe, types
+from blockd.resolver import SelfTestKey, types
 from blockd.resolver.answers import BlockAnswers, Sinkhole, error, time_left
 from blockd.resolver.query import Query
 from blockd.ruleset import Enforced
@@ -38,7 +38,7 @@ class Question:
 
 
 def questions(
-    chosen: Chosen, enforced: Enforced, sinkhole: Sinkhole, transport: Transport, probe: Probe, now: float
+    chosen: Chosen, enforced: Enforced, sinkhole: Sinkhole, transport: Transport, selftest_key: SelfTestKey, now: float
 ) -> list[Question]:
     """Give the questions for the names chosen, as the ruleset enforced has them answered at `now`, since the epoch.
 
@@ -47,7 +47,7 @@ def questions(
     answers = BlockAnswers(sinkhole, enforced.version)
     found = []
     for key, qtype in _asked(chosen):
-        packet = probe.question(DomainName(key), qtype)
+        packet = selftest_key.question(DomainName(key), qtype)
         verdict = enforced.verdict(key)
         if verdict.action not in (Action.CNAME, Action.LOCAL):
             left = time_left(verdict.until, now)

@@ -13,7 +13,7 @@ from blockd.daemon.selftest.asking import Outcome, ask_workers
 from blockd.daemon.selftest.choosing import Examples, choose
 from blockd.daemon.selftest.questions import questions
 from blockd.metrics import Transport
-from blockd.resolver import Probe, Sinkhole
+from blockd.resolver import SelfTestKey, Sinkhole
 from blockd.ruleset import Enforced
 from blockd.settings import Settings
 from blockd.times import time_text
@@ -52,11 +52,13 @@ class SelfTestReport:
 class SelfTests:
     """Runs them; `failures` counts those that found a wrong answer, `last` is the newest."""
 
-    def __init__(self, settings: Settings, probe: Probe, randomness: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self, settings: Settings, selftest_key: SelfTestKey, randomness: Callable[[int], bytes] = os.urandom
+    ) -> None:
         sinkhole = settings.sinkhole
         self._sinkhole = Sinkhole(str(sinkhole.ipv4), str(sinkhole.ipv6), sinkhole.ttl)
         self._addresses = settings.listen.dns
-        self._probe = probe
+        self._selftest_key = selftest_key
         self._randomness = randomness
         self._skipped: list[str] = []
         self.failures = 0
@@ -79,10 +81,10 @@ class SelfTests:
         def ask() -> Outcome:
             chosen = choose(enforced, before, news, examples, self._randomness)
             asked = {
-                transport: questions(chosen, enforced, self._sinkhole, transport, self._probe, time.time())
+                transport: questions(chosen, enforced, self._sinkhole, transport, self._selftest_key, time.time())
                 for transport in (Transport.UDP, Transport.TCP)
             }
-            return ask_workers(asked, self._addresses, workers, self._probe)
+            return ask_workers(asked, self._addresses, workers, self._selftest_key)
 
         moment = enforced.moment
         outcome = await asyncio.to_thread(ask)

@@ -17,7 +17,7 @@ from dns.rdtypes.ANY.TSIG import TSIG
 
 from blockd.errors import FeedRefused
 from blockd.feeds.transfer.question import SOA, Question
-from blockd.feeds.transfer.records import CLASS_IN, read_name, wire_of
+from blockd.feeds.transfer.records import CLASS_IN, name_at
 
 MAX_UNSIGNED = 99  # messages between two signed ones, RFC 8945 section 5.3.1
 MAX_ADDITIONAL = 4  # records: a signature, EDNS, and little else
@@ -63,12 +63,12 @@ class MessageReader:
             raise FeedRefused("answer", "a message has more questions or additional records than an answer has")
         position = _HEADER.size
         if questions:
-            labels, position = read_name(message, position)
+            zone, position = name_at(message, position)
             if position < 0 or position + 4 > len(message):
                 raise FeedRefused("format", "a message is cut within its question")
             kind, klass = struct.unpack_from(">HH", message, position)
             position += 4
-            if wire_of(labels) != question.zone or kind != question.kind or klass != CLASS_IN:
+            if zone != question.zone or kind != question.kind or klass != CLASS_IN:
                 raise FeedRefused("answer", "a message answers another question: its zone, type or class is another")
         if flags & _RCODE:
             raise self._refused(message, flags & _RCODE, position, answers + authorities, additional)
@@ -143,7 +143,7 @@ def _clock(seconds: float | None) -> FeedRefused:
 def _skipped(message: bytes, position: int, records: int) -> int:
     """Step over records."""
     for _ in range(records):
-        _, position = read_name(message, position)
+        _, position = name_at(message, position)
         if position < 0 or position + _FIXED.size > len(message):
             raise FeedRefused("format", "a message is cut within its records")
         position += _FIXED.size + _FIXED.unpack_from(message, position)[3]
@@ -155,7 +155,7 @@ def _signature(message: bytes, position: int, additional: int) -> tuple[int, dns
     if not additional:
         return None
     start = _skipped(message, position, additional - 1)
-    labels, position = read_name(message, start)
+    name, position = name_at(message, start)
     if position < 0 or position + _FIXED.size > len(message):
         raise FeedRefused("format", "a message is cut within its records")
     kind, klass, _, size = _FIXED.unpack_from(message, position)
@@ -169,4 +169,4 @@ def _signature(message: bytes, position: int, additional: int) -> tuple[int, dns
         raise FeedRefused("key", "its signature cannot be read") from error
     if not isinstance(data, TSIG):
         raise FeedRefused("key", "its signature cannot be read")
-    return start, dns.name.Name([*labels, b""]).canonicalize(), data
+    return start, dns.name.from_wire(name, 0)[0], data

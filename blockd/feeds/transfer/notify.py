@@ -21,14 +21,8 @@ from blockd.feeds.transfer.keys import read_key
 from blockd.settings import Feed, Tsig
 
 MAX_RATE = 20  # messages looked at in a second: a source address is easily forged, and a signature costs time
-_NOTIFY = 4 << 11  # the opcode in its place among the flags
 _QR, _OPCODE, _RD = 0x8000, 0x7800, 0x0100
 _HEADER = struct.Struct(">6H")
-
-
-def is_notify(packet: bytes) -> bool:
-    """Whether a message is a NOTIFY, and not the answer to one."""
-    return len(packet) >= _HEADER.size and packet[2] & (_QR | _OPCODE) >> 8 == _NOTIFY >> 8
 
 
 @dataclass(frozen=True, slots=True)

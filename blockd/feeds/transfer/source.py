@@ -30,7 +30,7 @@ from blockd.feeds.transfer.content import BASE, Differences, ZoneContent, write_
 from blockd.feeds.transfer.keys import read_key
 from blockd.feeds.transfer.message_reader import MessageReader
 from blockd.feeds.transfer.question import AXFR, IXFR, SOA, Question
-from blockd.feeds.transfer.records import record_reader
+from blockd.feeds.transfer.records import record_lines
 from blockd.feeds.transfer.timers import Timers
 from blockd.feeds.transfer.zone_transfer import Kind, ZoneTransfer
 from blockd.settings import SocketAddress, TransferFeed
@@ -157,7 +157,7 @@ class TransferSource(FeedSource):
                     message = await connection.receive()
             reader = MessageReader(question, self._now)
             position, count = reader.open(message)
-            text, soas, behind = record_reader()(message, position, count, question.zone)
+            text, soas, behind = record_lines(message, position, count, question.zone)
             reader.verify(message, behind)
             if not soas:
                 raise FeedRefused("no zone", "it has no SOA for the zone: is it the zone's primary?")

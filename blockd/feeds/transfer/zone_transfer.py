@@ -10,7 +10,7 @@ from blockd.dns.serial import is_newer
 from blockd.errors import FeedRefused
 from blockd.feeds.transfer.message_reader import MessageReader
 from blockd.feeds.transfer.question import IXFR, Question
-from blockd.feeds.transfer.records import record_reader
+from blockd.feeds.transfer.records import record_lines
 
 
 class Kind(Enum):
@@ -52,11 +52,10 @@ class ZoneTransfer:
         self.new_serial = 0
         self.received = 0  # octets
         self._question = question
-        self._envelopes = MessageReader(question, now)
+        self._reader = MessageReader(question, now)
         self._serial = serial
         self._current = 0  # the serial that the records of this difference lead from, or to
         self._state = _State.BEGIN
-        self._read = record_reader()
         self._changes: list[Change] = []
 
     @property
@@ -69,9 +68,9 @@ class ZoneTransfer:
         if self.complete:
             raise FeedRefused("sequence", "a message comes after the transfer's end")
         self.received += len(message)
-        position, count = self._envelopes.open(message)
-        text, soas, behind = self._read(message, position, count, self._question.zone)
-        self._envelopes.verify(message, behind)
+        position, count = self._reader.open(message)
+        text, soas, behind = record_lines(message, position, count, self._question.zone)
+        self._reader.verify(message, behind)
         if not count:
             raise FeedRefused("sequence", "a message holds no record: does the primary have the zone?")
         self._changes = []
@@ -85,7 +84,7 @@ class ZoneTransfer:
             self.kind = Kind.UP_TO_DATE
             self._state = _State.END
         if self.complete:
-            self._envelopes.finish()
+            self._reader.finish()
         return self._changes
 
     @property

@@ -8,27 +8,17 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from blockd.ruleset._numbers cimport (
+    BUCKET_SIZE, ENTRY_SIZE, FILL, MAX_PROBES, OFFSETS_AT, PUSHED_AT, SLOTS, USED_AT,
+)
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport siphash13
 
 from blockd.errors import RulesetError
 
-# As `format.py` has them; a test compares.
-cdef enum:
-    SLOTS = 10
-    BUCKET_SIZE = 64
-    FILL = 8
-    MAX_PROBES = 64
-    ENTRY_SIZE = 5
-
 cdef enum:
     BATCH = 32  # entries under way at once: enough to hide memory's latency
     TOLD = 1 << 20  # entries between two calls of the progress callback
-
-
-def constants():
-    """Give the numbers that must be those of other modules."""
-    return {"SLOTS": SLOTS, "BUCKET_SIZE": BUCKET_SIZE, "FILL": FILL, "MAX_PROBES": MAX_PROBES, "ENTRY_SIZE": ENTRY_SIZE}
 
 
 def table_of(bytearray records not None, uint64_t entries, bytes hash_key not None, told):
@@ -81,12 +71,12 @@ cdef inline bint _place(uint8_t *table, uint64_t buckets, uint64_t hashed, uint3
     cdef uint8_t *line
     for _ in range(MAX_PROBES):
         line = table + bucket * BUCKET_SIZE
-        if line[60] < SLOTS:
-            memcpy(line + line[60] * 2, &tag, 2)
-            memcpy(line + SLOTS * 2 + line[60] * 4, &offset, 4)
-            line[60] += 1
+        if line[USED_AT] < SLOTS:
+            memcpy(line + line[USED_AT] * 2, &tag, 2)
+            memcpy(line + OFFSETS_AT + line[USED_AT] * 4, &offset, 4)
+            line[USED_AT] += 1
             return True
-        line[61] = 1
+        line[PUSHED_AT] = 1
         bucket += 1
         if bucket == buckets:
             bucket = 0

@@ -3,8 +3,6 @@ from collections.abc import Iterable, Sequence
 from blockd.ruleset.building.builder import Told
 from blockd.ruleset.building.claims import Joins
 
-def constants() -> dict[str, int]: ...
-
 class Builder:
     @property
     def entries(self) -> int: ...

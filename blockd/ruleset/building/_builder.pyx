@@ -13,6 +13,8 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
+from blockd.names._numbers cimport KEY_IPV4, MAX_KEY, MAX_LABEL
+from blockd.ruleset._numbers cimport ENTRY_SIZE
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport siphash13
 
@@ -20,15 +22,9 @@ from blockd.errors import RulesetError
 from blockd.ruleset.building._buckets import table_of
 from blockd.ruleset.building.claims import UNCLAIMED as _UNCLAIMED
 
-# As `format.py`, `names/domain.py` and `names/network.py` have them; a test compares.
 cdef enum:
-    ENTRY_SIZE = 5
-    MAX_LABEL = 63
-    MAX_TEXT = 253  # characters of a name without its trailing dot
+    MAX_TEXT = MAX_KEY - 1  # characters of a name without its trailing dot
     MAX_KEY_SIZE = 255  # octets; what a record's length octet can say
-    KEY_IPV4 = 0xF4
-
-cdef enum:
     BATCH = 32  # names under way at once: enough to hide memory's latency, few enough for the nearest cache
     FIRST_SLOTS = 1024
     KNOWN = 1024  # joins remembered in C; a listing meets few different sets of claims
@@ -76,11 +72,6 @@ cdef int _fill_fold() noexcept:
 
 
 _fill_fold()
-
-
-def constants():
-    """Give the numbers that must be those of other modules."""
-    return {"ENTRY_SIZE": ENTRY_SIZE, "MAX_LABEL": MAX_LABEL, "MAX_TEXT": MAX_TEXT, "KEY_IPV4": KEY_IPV4}
 
 
 cdef inline bint _is_number(const uint8_t *label, uint32_t size) noexcept nogil:

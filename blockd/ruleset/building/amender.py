@@ -18,6 +18,7 @@ from blockd.ruleset.building.claims import ClaimSets, Joins
 from blockd.ruleset.format import (
     BUCKET_SIZE,
     ENTRY,
+    ENTRY_SIZE,
     FILL,
     HOLE,
     MAX_CLAIMS,
@@ -94,7 +95,7 @@ class Amender:
         if left:
             self._set_place(offset, self.claims.place_of(left))
         else:
-            self._cut(bucket, slot, offset, ENTRY.size + len(key))
+            self._cut(bucket, slot, offset, ENTRY_SIZE + len(key))
 
     def change(
         self, key: bytes, gone: Mapping[int, int], come: Mapping[int, int], own: frozenset[int]
@@ -165,7 +166,7 @@ class Amender:
             if left:
                 self._append(key, self.claims.place_of(left))
         elif not left:
-            self._cut(*found, ENTRY.size + len(key))
+            self._cut(*found, ENTRY_SIZE + len(key))
         elif left != claims:
             self._set_place(found[2], self.claims.place_of(left))
 
@@ -190,7 +191,7 @@ class Amender:
     def _append(self, key: bytes, place: int) -> None:
         offset = len(self._old) + len(self._new)
         hashed, buckets = hash_of(self._header.hash_key, key), self._header.buckets
-        if offset + ENTRY.size + len(key) > MAX_ENTRIES_SIZE or self.entries >= buckets * _MAX_FILL:
+        if offset + ENTRY_SIZE + len(key) > MAX_ENTRIES_SIZE or self.entries >= buckets * _MAX_FILL:
             raise RulesetError("the file is full")
         number = ((hashed >> 32) * buckets) >> 32
         for _ in range(MAX_PROBES):
@@ -256,7 +257,7 @@ class Amender:
 
     def _key(self, offset: int) -> bytes:
         records, at = self._at(offset)
-        return bytes(records[at + ENTRY.size : at + ENTRY.size + records[at + 4]])
+        return bytes(records[at + ENTRY_SIZE : at + ENTRY_SIZE + records[at + 4]])
 
     def _place(self, offset: int) -> int:
         records, at = self._at(offset)
@@ -273,6 +274,6 @@ class Amender:
     def _at(self, offset: int) -> tuple[bytearray | memoryview, int]:
         """Give the buffer that a record is in and where it begins there; raises where it is in none."""
         records, at = (self._old, offset) if offset < len(self._old) else (self._new, offset - len(self._old))
-        if at + ENTRY.size > len(records) or at + ENTRY.size + records[at + 4] > len(records):
+        if at + ENTRY_SIZE > len(records) or at + ENTRY_SIZE + records[at + 4] > len(records):
             raise RulesetError("an entry lies outside of its section")
         return records, at

@@ -7,6 +7,9 @@ Every record is checked against its section before it is read, and every lookup 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from blockd.names._numbers cimport MAX_LABELS
+from blockd.orders._numbers cimport SCOPE_BOTH, SCOPE_EXACT, SCOPE_SUBDOMAINS
+from blockd.ruleset._numbers cimport BUCKET_SIZE, ENTRY_SIZE, HOLE, MAX_CLAIMS, STATES_AT
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._table cimport Table
@@ -14,15 +17,7 @@ from blockd.ruleset._table cimport Table
 from blockd.errors import RulesetError
 
 cdef enum:
-    ENTRY_SIZE = 5
-    BUCKET_SIZE = 64
-    HOLE = 0xFFFFFFFF
     NOT_FOUND = -1
-    MAX_CLAIMS = 1024
-    EXACT = 1
-    SUBDOMAINS = 2
-    BOTH = 3
-    MAX_LABELS = 127
     BATCH = 32  # entries under way at once: enough to hide memory's latency
 
 
@@ -40,8 +35,8 @@ cdef class Walk:
     cdef readonly uint64_t changed  # entries that both list, under other claims
 
     def __init__(self, octets, header, other_octets, other_header, meanings, other_meanings):
-        self.table = Table(octets, header, bytes(16), b"", b"", False)
-        self.other = Table(other_octets, other_header, bytes(16), b"", b"", False)
+        self.table = Table(octets, header, bytes(STATES_AT), b"", b"", False)
+        self.other = Table(other_octets, other_header, bytes(STATES_AT), b"", b"", False)
         self.meanings, self.other_meanings = meanings, other_meanings
 
     def close(self):
@@ -145,7 +140,7 @@ cdef class Walk:
         """Give the size of the longest entry's key that covers a name; 0 where none does."""
         cdef int label
         for label in range(labels - 1, -1, -1):
-            if self._scope(table, key, ends[label]) & (EXACT if ends[label] == size else SUBDOMAINS):
+            if self._scope(table, key, ends[label]) & (SCOPE_EXACT if ends[label] == size else SCOPE_SUBDOMAINS):
                 return ends[label]
         return 0
 
@@ -164,5 +159,5 @@ cdef class Walk:
             raise RulesetError("its sets of claims contradict each other: it was damaged")
         for i in range(count):
             memcpy(&claim, table.claims + (place + 1 + i) * 4, 4)
-            scope |= claim & BOTH
+            scope |= claim & SCOPE_BOTH
         return scope

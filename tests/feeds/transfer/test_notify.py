@@ -13,7 +13,7 @@ import dns.rrset
 import dns.tsig
 import pytest
 
-from blockd.feeds.transfer.notify import MAX_RATE, Notified, is_notify
+from blockd.feeds.transfer.notify import MAX_RATE, Notified
 from blockd.settings import SignedFeed, TransferFeed
 from tests.feeds.transfer.messages import KEY, ZONE, soa
 
@@ -156,15 +156,6 @@ def test_a_flood_of_them_is_left_unanswered(listener: Make) -> None:
     assert answers.count(None) == 5
     made.now += 1
     assert made.notified.answer(packet, PRIMARY) is not None
-
-
-def test_only_a_notify_that_is_no_answer_is_one() -> None:
-    packet = bytearray(notify())
-    assert is_notify(bytes(packet))
-    packet[2] |= 0x80
-    assert not is_notify(bytes(packet))
-    assert not is_notify(dns.message.make_query("a.example", "SOA").to_wire())
-    assert not is_notify(b"\0\0\x20")
 
 
 def test_any_octets_from_a_primary_are_answered_with_an_error(listener: Make) -> None:

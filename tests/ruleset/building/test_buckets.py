@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from blockd.errors import RulesetError
-from blockd.ruleset import format as ruleset_format
 from blockd.ruleset.format import BUCKET_SIZE, ENTRY
 
 pytest.importorskip("blockd.ruleset.building._buckets", reason="blockd was installed without its C part")
@@ -13,11 +12,6 @@ from blockd.ruleset.building import _buckets
 
 def no_progress(done: int, total: int) -> None:
     pass
-
-
-def test_numbers_of_the_format_are_the_same_in_both_languages() -> None:
-    expected = {name: getattr(ruleset_format, name) for name in ("SLOTS", "BUCKET_SIZE", "FILL", "MAX_PROBES")}
-    assert _buckets.constants() == expected | {"ENTRY_SIZE": ENTRY.size}
 
 
 @pytest.mark.parametrize("records", [bytes(4), ENTRY.pack(0, 1), ENTRY.pack(0, 255) + bytes(254), bytes(5) + b"x"])

@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 
 from blockd.errors import RulesetError
 from blockd.names import DomainName, key_from_text
-from blockd.names.domain import MAX_KEY, MAX_LABEL
-from blockd.names.network import KEY_IPV4
 from blockd.native import ENGINE
 from blockd.orders import Scope
 from blockd.ruleset import FeedInput, Listing, Ruleset, compile_ruleset
 from blockd.ruleset.building.builder import Builder
 from blockd.ruleset.building.claims import ClaimSets, Joins
-from blockd.ruleset.format import BUCKET_SIZE, ENTRY
+from blockd.ruleset.format import BUCKET_SIZE
 from tests.ruleset.lists import NOW, feed, listing, octets, order, some_names
 from tests.ruleset.test_policy import feeds
 
@@ -62,15 +60,6 @@ def file_of(engine: str, inputs: Iterable[FeedInput]) -> bytes:
         path = Path(folder) / "r"
         compile_ruleset(list(inputs), path, created=NOW, randomness=octets)
         return path.read_bytes()
-
-
-def test_numbers_of_the_format_are_the_same_in_both_languages() -> None:
-    assert _builder.constants() == {
-        "ENTRY_SIZE": ENTRY.size,
-        "MAX_LABEL": MAX_LABEL,
-        "MAX_TEXT": MAX_KEY - 1,
-        "KEY_IPV4": KEY_IPV4,
-    }
 
 
 @given(feeds())

@@ -28,13 +28,13 @@ _RECORD = b"\xc0\x0c" + types.TXT.to_bytes(2) + types.CLASS_CHAOS.to_bytes(2) + 
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """One daemon's; `secret` is what its self-tests show themselves by."""
+class SelfTestKey:
+    """What the self-tests of one daemon show themselves by: `secret` ends each of their questions."""
 
     secret: bytes
 
     @classmethod
-    def make(cls, randomness: Callable[[int], bytes]) -> Probe:
+    def make(cls, randomness: Callable[[int], bytes]) -> SelfTestKey:
         """Make a new one; `randomness(n)` gives n unpredictable octets."""
         return cls(randomness(SECRET))
 
@@ -66,7 +66,7 @@ def asks_for_identity(query: Query) -> bool:
     return query.qclass == types.CLASS_CHAOS and query.qtype == types.TXT and query.key == _NAME.key
 
 
-def identity(query: Query, worker: int) -> bytes:
+def identity_answer(query: Query, worker: int) -> bytes:
     """Give a worker's answer to it."""
     text = str(worker).encode()
     data = bytes((len(text),)) + text
@@ -74,8 +74,8 @@ def identity(query: Query, worker: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
-    """What a worker knows of it."""
+class SelfTestIdentity:
+    """The key of the self-tests that a worker serves, and the index that it tells them."""
 
-    probe: Probe
-    worker: int  # its index
+    key: SelfTestKey
+    worker: int

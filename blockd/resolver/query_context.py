@@ -20,8 +20,11 @@ class Outcome(Enum):
     SILENCE = "no answer is sent"
 
 
-class Exchange:
-    """One message from its arrival to its answer. Of the client it knows its host, for as long as it lasts."""
+class QueryContext:
+    """One message from its arrival to its answer, with all that the stages know of it.
+
+    Of the client it knows its host, for as long as it lasts.
+    """
 
     __slots__ = (
         "cached",
@@ -30,9 +33,9 @@ class Exchange:
         "failure",
         "hits",
         "host",
+        "is_selftest",
         "moment",
         "packet",
-        "probing",
         "query",
         "served",
         "stage",
@@ -43,11 +46,11 @@ class Exchange:
 
     query: Query
 
-    def __init__(self, packet: bytes, host: str, served: bool, probing: bool = False) -> None:
+    def __init__(self, packet: bytes, host: str, served: bool, is_selftest: bool = False) -> None:
         self.packet = packet
         self.host = host
         self.served = served
-        self.probing = probing  # a self-test asks, which is not counted
+        self.is_selftest = is_selftest  # a self-test asks, which is not counted
         self.verdict: Verdict = NOT_LISTED
         self.until = NEVER  # the second at which what is answered may be another thing
         self.hits: list[int] = []

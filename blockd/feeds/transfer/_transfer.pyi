@@ -1,3 +1,0 @@
-def record_lines(
-    message: bytes, position: int, count: int, zone: bytes
-) -> tuple[bytes, list[tuple[int, int, int]], int]: ...

@@ -1,0 +1,9 @@
+# Made by `make numbers` of what tests/shared_numbers.py names in Python: change it there.
+
+cdef enum:
+    MAX_IN_FLIGHT = 8192
+    MAX_DATAGRAM = 1472
+    MAX_NAMES = 128
+    MAX_POINTERS = 127
+    SECRET = 16
+    MAX_STRAYS = 32

@@ -1,0 +1,72 @@
+"""What a resolver is made with: whom it serves and how, its cache, its upstreams, its clocks and counters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from blockd.metrics import Row, TrafficRow
+from blockd.names import Network
+from blockd.resolver.answers import Sinkhole
+from blockd.resolver.selftest_key import SelfTestIdentity
+
+CACHE_SEED = 16  # octets
+
+Randomness = Callable[[int], int]
+"""Gives an unpredictable number from 0 up to, and without, its argument."""
+
+
+class NotifyHandler(Protocol):
+    """Answers NOTIFY (RFC 1996), which comes from a primary and not from a client."""
+
+    def answer(self, packet: bytes, host: str) -> bytes | None:
+        """Return the answer to a NOTIFY from `host`, None for silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Whom a worker answers, and with what.
+
+    `refuse_unready` is what happens before the first ruleset: SERVFAIL instead of resolving. A self-test that shows the
+    secret of `selftest` is served and not counted. Without `notify`, a NOTIFY is a message like any other.
+    """
+
+    networks: tuple[Network, ...]
+    sinkhole: Sinkhole
+    refuse_unready: bool = False
+    selftest: SelfTestIdentity | None = None
+    notify: NotifyHandler | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOptions:
+    """Octets, seconds, and CACHE_SEED unpredictable octets that key the table of the engine's cache."""
+
+    size: int
+    max_ttl: float
+    max_negative_ttl: float
+    seed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamOptions:
+    """Seconds for one attempt, attempts for one question, and what IDs and ports are drawn from."""
+
+    timeout: float
+    attempts: int
+    randomness: Randomness
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """The clocks that a worker reads and the counters that it keeps.
+
+    `clock` is monotonic, `wall_clock` counts from the epoch, both in seconds: by it orders begin and end. `traffic` is
+    where questions are sampled, if they are.
+    """
+
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    row: Row
+    traffic: TrafficRow | None = None

@@ -1,0 +1,95 @@
+"""The numbers that Python and Cython share: `make numbers` writes the .pxd files, a test compares them.
+
+In Python each stands in one module. Cython has it from the file that is made here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+from types import ModuleType
+
+from blockd.metrics import counters, traffic
+from blockd.names import domain, hashed, network
+from blockd.orders import entry, lifecycle, order, verdict
+from blockd.resolver import forwarder, query, response, selftest_key, types, upstream
+from blockd.ruleset import format as ruleset_format
+from blockd.ruleset import salts, states
+
+PACKAGE = Path(__file__).parents[1] / "blockd"
+INT = range(-(1 << 31), 1 << 31)  # what a C compiler surely has as an enum's constant
+
+Numbers = dict[str, int]
+
+
+def of(module: ModuleType, *names: str) -> Numbers:
+    """Return some numbers of a module, under their names."""
+    return {name: getattr(module, name) for name in names}
+
+
+def all_of(module: ModuleType) -> Numbers:
+    """Return every number that a module has, under its name."""
+    return {name: value for name, value in vars(module).items() if type(value) is int and not name.startswith("_")}
+
+
+def members(kind: type[Enum]) -> Numbers:
+    """Return the members of an enumeration behind its name: their values, or their places where these are words."""
+    found = enumerate(kind) if issubclass(kind, str) else ((int(member.value), member) for member in kind)
+    return {f"{kind.__name__.upper()}_{member.name}": number for number, member in found}
+
+
+FILES: dict[str, tuple[Numbers, ...]] = {
+    "metrics/_numbers.pxd": (
+        members(counters.Transport),
+        of(traffic, "DEPTH", "WIDTH", "MAX_SUFFIXES", "GAP_BITS", "NOTED"),
+    ),
+    "names/_numbers.pxd": (
+        of(domain, "MAX_LABEL", "MAX_NAME", "MAX_KEY", "MAX_LABELS"),
+        of(hashed, "KEY_HASHED", "DIGEST_SIZE", "MAX_SALT"),
+        of(network, "KEY_IPV4", "KEY_IPV6", "KEY_CLIENT_IPV4", "KEY_CLIENT_IPV6"),
+    ),
+    "orders/_numbers.pxd": (
+        members(order.Action),
+        members(lifecycle.State),
+        {f"SCOPE_{scope}": int(entry.Scope[scope]) for scope in entry.Scope.__members__},
+        of(lifecycle, "NEVER"),
+        of(verdict, "NO_TIER"),
+    ),
+    "resolver/_types.pxd": (all_of(types),),
+    "resolver/_numbers.pxd": (
+        of(forwarder, "MAX_IN_FLIGHT"),
+        of(query, "MAX_DATAGRAM"),
+        of(response, "MAX_NAMES", "MAX_POINTERS"),
+        of(selftest_key, "SECRET"),
+        of(upstream, "MAX_STRAYS"),
+    ),
+    "ruleset/_numbers.pxd": (
+        of(ruleset_format, "SLOTS", "BUCKET_SIZE", "OFFSETS_AT", "USED_AT", "PUSHED_AT", "FILL", "MAX_PROBES"),
+        of(ruleset_format, "ENTRY_SIZE", "HOLE", "MAX_CLAIMS", "SCOPE_BITS"),
+        of(salts, "MAX_SALTS", "MIN_HASHED_LABELS", "MAX_HASHED_LABELS"),
+        of(states, "STATES_AT", "EPOCH_AT"),
+    ),
+}
+
+
+def content(groups: Iterable[Numbers]) -> str:
+    """Return the content of a file with these numbers."""
+    numbers = {name: number for group in groups for name, number in group.items()}
+    lines = [_HEAD, "", "cdef enum:"]
+    lines += [f"    {name} = {number}" for name, number in numbers.items() if number in INT]
+    for name, number in numbers.items():
+        if number not in INT:
+            kind, suffix = ("unsigned int", "U") if number < 1 << 32 else ("long long", "LL")
+            macro = f"BLOCKD_{name}"
+            lines += ["", "cdef extern from *:", '    """', f"    #define {macro} {number}{suffix}", '    """']
+            lines += [f'    const {kind} {name} "{macro}"']
+    return "\n".join(lines) + "\n"
+
+
+_HEAD = "# Made by `make numbers` of what tests/shared_numbers.py names in Python: change it there."
+
+
+if __name__ == "__main__":
+    for path, groups in FILES.items():
+        (PACKAGE / path).write_text(content(groups), encoding="ascii")
