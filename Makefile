@@ -66,7 +66,7 @@ bench: $(VENV)/tested ## compare blockd and the servers that it would replace, o
 
 # FUZZ has arguments, such as --seed 2.
 fuzz: $(VENV)/tested ## millions of mutated packets against the native engine, with sanitizers
-	@$(BIN)/python -m tests.fuzz $(FUZZ)
+	@PYTHONPATH=packaging $(BIN)/python -m tests.fuzz $(FUZZ)
 
 wheel: $(VENV)/builders ## a wheel for this Python on any Linux with a C library as old as its tag says, and an sdist, in dist/
 	@$(BUILD) wheel
