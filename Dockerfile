@@ -4,9 +4,17 @@ FROM python:3.12-slim AS build
 # What builds the engine; without it blockd would run in plain Python.
 RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml requirements.lock README.md LICENSE CHANGELOG.md ./
+COPY packaging packaging
 COPY blockd blockd
-RUN python -m venv /opt/blockd && /opt/blockd/bin/pip install --quiet --no-cache-dir .
+# Built by tools of the versions that are locked, which stay behind.
+RUN python -m venv /opt/build \
+    && PYTHONPATH=packaging python -m blockd_build requirements build > /opt/build/requirements.txt \
+    && /opt/build/bin/pip install --quiet --no-cache-dir --require-hashes -r /opt/build/requirements.txt \
+    && /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /opt/wheels .
+RUN python -m venv /opt/blockd \
+    && /opt/blockd/bin/pip install --quiet --no-cache-dir --require-hashes -r requirements.lock \
+    && /opt/blockd/bin/pip install --quiet --no-index --no-deps /opt/wheels/*.whl
 
 FROM python:3.12-slim
 # A fixed number, so that files of a mounted volume keep their owner over rebuilds.

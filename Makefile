@@ -24,7 +24,7 @@ help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
 		printf '  make %-8s %s\n' "$$target" "$$does"; done
 
-ext: $(VENV)/tools ## compile those of the engine's modules that have changed
+ext: $(VENV)/builders ## compile those of the engine's modules that have changed
 	@$(BUILD) extensions
 	@touch $(VENV)/engine
 
@@ -74,16 +74,16 @@ bench: $(VENV)/tested ## compare blockd and the servers that it would replace, o
 
 # FUZZ has arguments, such as --seed 2.
 fuzz: $(VENV)/tested ## millions of mutated packets against the native engine, with sanitizers
-	@$(BIN)/python -m tests.fuzz $(FUZZ)
+	@PYTHONPATH=packaging $(BIN)/python -m tests.fuzz $(FUZZ)
 
-wheel: $(VENV)/tools ## a wheel for this Python on any Linux with a C library as old as its tag says, and an sdist, in dist/
+wheel: $(VENV)/builders ## a wheel for this Python on any Linux with a C library as old as its tag says, and an sdist, in dist/
 	@$(BUILD) wheel
 
-release: $(VENV)/tools ## what a release consists of, in dist/: wheel, sdist, bill of materials, digests; nothing is uploaded
+release: $(VENV)/builders ## what a release consists of, in dist/: wheel, sdist, bill of materials, digests; nothing is uploaded
 	@rm -rf dist
 	@$(BUILD) release
 
-lock: $(VENV)/tools ## the newest versions that pyproject.toml allows, into requirements.lock
+lock: $(VENV)/builders ## the newest versions that pyproject.toml allows, into requirements.lock
 	@$(BUILD) lock
 
 # The environment, in steps that each leave a mark. A change of what is locked makes it anew.
@@ -92,23 +92,21 @@ $(VENV)/made: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("blockd needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Say which to use: make PYTHON=python3.12")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "blockd needs Python's venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }
 	@echo "Making an environment for $$($(PYTHON) --version) in $(VENV)"
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) packaging/blockd_build/environment.py $(VENV)
 	@touch $@
 
-$(VENV)/tools: $(VENV)/made
+$(VENV)/builders: $(VENV)/made
 	@echo "Installing Cython and setuptools, which build the engine"
-	@$(BUILD) requirements tools >$@.txt
-	@$(PIP) --require-hashes --only-binary :all: -r $@.txt || echo "uv cannot be had: pip does its work, slowly"
 	@$(BUILD) requirements build >$@.txt
 	@$(call INSTALL,--require-hashes -r $@.txt)
 	@touch $@
 
-$(VENV)/dependencies: $(VENV)/tools
+$(VENV)/dependencies: $(VENV)/builders
 	@echo "Installing what blockd needs ($$(grep -c '^[a-z].*==' requirements.lock) packages with those of its tests)"
 	@$(call INSTALL,--require-hashes -r requirements.lock)
 	@touch $@
 
-$(VENV)/engine: $(VENV)/tools $(SOURCES)
+$(VENV)/engine: $(VENV)/builders $(SOURCES)
 	@$(BUILD) extensions
 	@touch $@
 

@@ -21,8 +21,6 @@ from blockd.metrics._numbers cimport DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, TRANS
 from blockd.resolver cimport _types as types
 from blockd.resolver._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, Answering, Passed, Result
 from blockd.resolver._cache cimport Entry, NativeCache
-from blockd.resolver._flights cimport MAX_PACKET, MAX_STRAYS, MAX_WAITING, Flight, Flights, Waiter
-from blockd.resolver._message cimport MAX_TCP, Question, read_question
 from blockd.resolver._flights cimport MAX_PACKET, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver._message cimport Question, read_question
 from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_STRAYS

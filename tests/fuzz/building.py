@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from blockd_build import compiling
 
 from tests.places import ROOT
 
@@ -29,7 +30,7 @@ def build_driver(folder: Path) -> dict[str, str]:
     source = folder / f"{MODULE}.pyx"
     shutil.copyfile(DRIVER, source)
     _build(source, ROOT, PLAIN)
-    return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    return {**os.environ, "PYTHONPATH": _path(folder)}
 
 
 def build_sanitized(folder: Path) -> dict[str, str]:
@@ -37,25 +38,31 @@ def build_sanitized(folder: Path) -> dict[str, str]:
     package = folder / "blockd"
     left_out = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
     shutil.copytree(ROOT / "blockd", package, ignore=left_out, dirs_exist_ok=True)
-    shutil.copy2(DRIVER, folder / f"{MODULE}.pyx")
+    for path in [*package.rglob("*.py*"), *package.rglob("*.pxd")]:
+        if path.is_file() and not (ROOT / path.relative_to(folder)).exists():
+            path.unlink()  # of an earlier build: it has moved since
     driver = folder / f"{MODULE}.pyx"
-    sources = [*package.rglob("*.pyx"), *(path for path in package.rglob("*.py") if path.with_suffix(".pxd").exists())]
-    newest = max(path.stat().st_mtime for path in (*sources, *package.rglob("*.pxd")))
-    stale = [source for source in sources if not _is_built(source, newest)]
-    if stale or not _is_built(driver, driver.stat().st_mtime):
-        stale.append(driver)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for built in [pool.submit(_build, source, folder, SANITIZERS) for source in stale]:
-            built.result()
+    shutil.copy2(DRIVER, driver)
+    before = {path: path.stat().st_mtime_ns for path in package.rglob(f"*{compiling.SUFFIX}")}
+    _, failed = compiling.build(folder, flags=(*SANITIZERS, "-w"), shared_flags=(*SANITIZERS, "-w"))
+    if failed:
+        raise compiling.BuildError(f"not compiled: {', '.join(failed)}")
+    after = {path: path.stat().st_mtime_ns for path in package.rglob(f"*{compiling.SUFFIX}")}
+    if before != after or not _is_built(driver, driver.stat().st_mtime):
+        _build(driver, folder, SANITIZERS)
     libraries = [_library(name) for name in ("libasan.so", "libubsan.so")]
     return {
         **os.environ,
-        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+        "PYTHONPATH": _path(folder),
         "LD_PRELOAD": " ".join(libraries),
         "PYTHONMALLOC": "malloc",  # else small objects share blocks that the sanitizer cannot look into
         "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1:quarantine_size_mb=64:abort_on_error=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     }
+
+
+def _path(folder: Path) -> str:
+    return os.pathsep.join(map(str, (folder, ROOT, ROOT / "packaging")))
 
 
 def _library(name: str) -> str:
