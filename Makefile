@@ -45,7 +45,7 @@ SIDE_BY_SIDE := nice -n 19 $(BIN)/pytest -n 3 --dist loadfile
 # Every test with the engine that was built, then what an engine can change with its twin in Python.
 test: lint ## the whole gate: lint, types, every test, with both engines
 	$(SIDE_BY_SIDE)
-	@! $(BIN)/python -c 'import blockd.resolver._engine' 2>/dev/null || { echo "Again, with the Python engine:"; \
+	@! $(BIN)/python -c 'import blockd.resolver.engine._engine' 2>/dev/null || { echo "Again, with the Python engine:"; \
 		BLOCKD_ENGINE=python $(SIDE_BY_SIDE) $(TWIN_TESTS); }
 
 lint: $(VENV)/tested ## lint, format and types alone

@@ -10,10 +10,11 @@ from enum import Enum
 from pathlib import Path
 from types import ModuleType
 
+from blockd.dns import types
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import forwarder, query, response, selftest_key, types, upstream
+from blockd.resolver import forwarder, query, response, selftest_key, upstream
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import salts, states
 
@@ -56,7 +57,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(lifecycle, "NEVER"),
         of(verdict, "NO_TIER"),
     ),
-    "resolver/_types.pxd": (all_of(types),),
+    "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
         of(forwarder, "MAX_IN_FLIGHT"),
         of(query, "MAX_DATAGRAM"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from blockd.daemon import alarms
+from blockd.daemon.report import alarms
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, Sample
 from tests.places import ROOT

@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 import blockd
-from blockd.daemon import sockets, supervisor
+from blockd.daemon import supervisor
 from blockd.settings import load
+from blockd.transports import binding as sockets
 from tests.places import ROOT
 
 SERVICE_CONFIG = ROOT / "config" / "service.yaml"

@@ -25,8 +25,11 @@ ROOMS = (
     "compile",
     "resolver",
     "transports",
-    "web",
+    "selftest",
     "publish",
+    "audit",
+    "doctor",
+    "web",
     "daemon",
     "cli",
 )

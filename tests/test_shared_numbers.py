@@ -18,9 +18,9 @@ BY_HAND = sorted(
 CONSTANT = re.compile(r"^    ([A-Z][A-Z0-9_]+) = (\S+)", re.MULTILINE)
 # Of the same name and value by chance.
 UNRELATED = {
-    ("blockd.resolver.engine", "BATCH"),  # what one engine takes in one call is nothing to the other
-    ("blockd.daemon.selftest.asking", "BATCH"),
-    ("blockd.daemon.audit.log", "MAX_WAITING"),
+    ("blockd.resolver.engine.twin", "BATCH"),  # what one engine takes in one call is nothing to the other
+    ("blockd.selftest.client", "BATCH"),
+    ("blockd.audit.log", "MAX_WAITING"),
 }
 
 

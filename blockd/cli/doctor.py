@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
-from blockd.daemon.checkup import Case, Finding, Grade, Machine, Running, examine
+from blockd.doctor import Context, Finding, Grade, Machine, Running, examine
 from blockd.errors import CommandError
 from blockd.settings import Settings, load
 
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Print every finding; 1 where one is bad. A config error ends with 2, as everywhere."""
     settings = load(args.config)
     machine = Machine()
-    found = examine(Case(args.config, settings, machine, _running(settings, machine)))
+    found = examine(Context(args.config, settings, machine, _running(settings, machine)))
     well = all(finding.grade != Grade.BAD for finding in found)
     told = {
         "config": str(args.config),

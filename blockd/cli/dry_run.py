@@ -14,8 +14,8 @@ from blockd.cli.changes import LIMIT, changes, lines
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.cli.recent_traffic import RecentTraffic, TrafficShare
-from blockd.daemon.dry_run import dry_run
 from blockd.daemon.results import FeedOutcome
+from blockd.daemon.update.dry_run import dry_run
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.gate.lists import gate_of

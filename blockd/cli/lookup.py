@@ -9,7 +9,7 @@ from typing import Any
 
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
-from blockd.daemon.provenance import with_provenance
+from blockd.daemon.report.provenance import with_provenance
 from blockd.errors import BadName, CommandError, RulesetError
 from blockd.orders import Action
 from blockd.ruleset import Ruleset, Versions

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from blockd.daemon.sockets import Sockets
 from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey
 from blockd.ruleset import Gate
 from blockd.settings import Settings, Upstream
+from blockd.transports.binding import Sockets
 
 
 @dataclass(frozen=True, slots=True)

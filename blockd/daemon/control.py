@@ -10,28 +10,27 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from blockd.daemon.audit import Accounts, AuditLog
-from blockd.daemon.banner import banner
+from blockd.audit import AuditLog, AuditRecorder
 from blockd.daemon.channel import Channel, Message
-from blockd.daemon.child_process import yield_to_workers
-from blockd.daemon.compile_child import Compiler, Compiling, RulesetCompiler
 from blockd.daemon.contexts import ControlContext
-from blockd.daemon.diff_child import compared
-from blockd.daemon.feed_set import FeedSet
-from blockd.daemon.managed_feed import OpenSource
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.overrides import OverrideResult, OverrideService
-from blockd.daemon.provenance import TracedExplanation, with_provenance
+from blockd.daemon.report.banner import banner
+from blockd.daemon.report.provenance import TracedExplanation, with_provenance
+from blockd.daemon.report.scrape import sample
+from blockd.daemon.report.statements import Sources, StatementResult, StatementService
+from blockd.daemon.report.status import Observed, Status
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
 from blockd.daemon.ruleset_switcher import RulesetSwitcher, Sender, Store, WorkerLink
-from blockd.daemon.scrape import sample
-from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state_dir import HitSlots
-from blockd.daemon.statements import Sources, StatementResult, StatementService
-from blockd.daemon.status import Observed, Status
 from blockd.daemon.timing import Timing
-from blockd.daemon.updater import Updater
-from blockd.daemon.version_journal import Compare
+from blockd.daemon.update.child_process import yield_to_workers
+from blockd.daemon.update.compile_child import Compiler, Compiling, RulesetCompiler
+from blockd.daemon.update.diff_child import compared
+from blockd.daemon.update.feed_set import FeedSet
+from blockd.daemon.update.managed_feed import OpenSource
+from blockd.daemon.update.updater import Updater
+from blockd.daemon.update.version_journal import Compare
 from blockd.daemon.workers import Workers
 from blockd.feeds.kinds import open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
@@ -42,6 +41,7 @@ from blockd.orders import Verdict
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import Explanation, explain
+from blockd.selftest import SelfTests
 from blockd.settings import OverridesFeed, Settings
 from blockd.settings.feeds import UNNAMED_AUTHORITY
 from blockd.web import Condition, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
@@ -104,19 +104,19 @@ class ControlProcess:
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, environment.source)
         self._tests = environment.self_tests(settings, shared.selftest_key)
         self._audit = AuditLog(state.folder, timing.clock)
-        self._accounts = Accounts(self._audit, self._feeds.settings, timing.clock)
+        self._recorder = AuditRecorder(self._audit, self._feeds.settings, timing.clock)
         store = Store(state, self._slots, settings.versions.keep, environment.compare)
         self._switcher = RulesetSwitcher(
-            store, WorkerLink(self._workers, channel), self._feeds, self._tests, self._accounts, timing
+            store, WorkerLink(self._workers, channel), self._feeds, self._tests, self._recorder, timing
         )
-        self._order_clock = OrderClock(state, self._switcher, self._feeds, self._accounts, timing)
+        self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing)
         compiling = Compiling(gate, state.folder / "compiled", environment.compiler)
-        self._updater = Updater(self._feeds, compiling, self._switcher, self._accounts, timing)
+        self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         operator = settings.operator.name
         self._overrides = OverrideService(
-            own.path, operator or UNNAMED_AUTHORITY, self._accounts, self._updater, gate.guard, timing.clock
+            own.path, operator or UNNAMED_AUTHORITY, self._recorder, self._updater, gate.guard, timing.clock
         )
-        sources = Sources(self._switcher, self._feeds, self._workers, self._accounts, self._tests)
+        sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._observed = Observed(
             settings, self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
@@ -132,7 +132,7 @@ class ControlProcess:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
         self._state.tidy()  # what the one before was writing when it died
-        self._accounts.begin(
+        self._recorder.begin(
             engine=engine_name(),
             config=self._context.config,
             workers=self._settings.workers,
@@ -152,7 +152,7 @@ class ControlProcess:
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
         await self._switcher.close()
-        await asyncio.to_thread(self._accounts.end)
+        await asyncio.to_thread(self._recorder.end)
         for server in serving:
             await server.close()
         for task in done - {stopped}:
@@ -281,7 +281,7 @@ class ControlProcess:
             self._enforced,
             self._feeds.configured,
             self._slots,
-            self._accounts,
+            self._recorder,
             is_pinned=self._switcher.pin is not None,
             is_ready=self.readiness().is_ok,
             selftest_failures=self._tests.failures,

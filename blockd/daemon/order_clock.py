@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from blockd.daemon.audit import Accounts
-from blockd.daemon.expiry import Ends, Expiry, next_end, orders_of
-from blockd.daemon.feed_set import FeedSet
+from blockd.audit import AuditRecorder
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.timing import Timing
+from blockd.daemon.update.expiry import Ends, Expiry, next_end, orders_of
+from blockd.daemon.update.feed_set import FeedSet
 from blockd.ruleset import next_flip
 
 TICK = 1.0  # seconds at most between two looks at the clock, so that a clock that is set is noticed
@@ -22,12 +22,12 @@ class OrderClock:
     """Flips the states of the orders in what `switcher` enforces, and tells which of `feeds` have come to their end."""
 
     def __init__(
-        self, state: StateDir, switcher: RulesetSwitcher, feeds: FeedSet, accounts: Accounts, timing: Timing
+        self, state: StateDir, switcher: RulesetSwitcher, feeds: FeedSet, recorder: AuditRecorder, timing: Timing
     ) -> None:
         self._state = state
         self._switcher = switcher
         self._feeds = feeds
-        self._accounts = accounts
+        self._recorder = recorder
         self._timing = timing
         self._expiry = Expiry()
 
@@ -50,7 +50,7 @@ class OrderClock:
             before = bytes(states.states)
             for order, state in states.update(orders, now, stale):
                 log.info("Order %s of %s is %s from now on.", order.id, order.authority, state.text)
-            self._accounts.flipped(enforced, before, self._timing.clock())
+            self._recorder.flipped(enforced, before, self._timing.clock())
             states.close()
         changes = (next_flip(orders, now), next_end(self._feeds.known(), now))
         return min((change for change in changes if change is not None), default=None)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from blockd.daemon.audit import Accounts
+from blockd.audit import AuditRecorder
 from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.overrides.file import KEPT, Override, end_override, new_override, read_overrides, write_overrides
@@ -18,7 +18,7 @@ from blockd.times import time_from_text, time_text
 
 
 class Refresher(Protocol):
-    """What looks at feeds, see `blockd.daemon.updater.Updater`."""
+    """What looks at feeds, see `blockd.daemon.update.updater.Updater`."""
 
     async def refresh(self, names: Sequence[str] | None, /) -> RefreshResult:
         """Look at feeds now and enforce what is new."""
@@ -64,14 +64,14 @@ class OverrideService:
         self,
         path: Path,
         authority: str,
-        accounts: Accounts,
+        recorder: AuditRecorder,
         updater: Refresher,
         guard: Guard,
         clock: Callable[[], float],
     ) -> None:
         self._path = path
         self._authority = authority
-        self._accounts = accounts
+        self._recorder = recorder
         self._updater = updater
         self._guard = guard
         self._clock = clock
@@ -117,7 +117,7 @@ class OverrideService:
             raise CommandError(f"{self._path} cannot be written: {error}; nothing was changed.") from error
         status = OverrideStatus.at(changed, self._clock())
         recorded = {name: value for name, value in status.to_json().items() if name != "id"}
-        self._accounts.overridden(kind, {**recorded, "order": changed.id})
+        self._recorder.overridden(kind, {**recorded, "order": changed.id})
         result = await self._updater.refresh([OVERRIDES])
         return OverrideResult(status, result.feeds[OVERRIDES], result.version)
 

@@ -12,17 +12,18 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from blockd.daemon.audit import Accounts
+from blockd.audit import AuditRecorder
+from blockd.compile.news import News
 from blockd.daemon.channel import Message
-from blockd.daemon.diff_child import compared
-from blockd.daemon.feed_set import FeedSet
-from blockd.daemon.selftest import Examples, SelfTestReport
 from blockd.daemon.state_dir import HitSlots, StateDir
 from blockd.daemon.timing import Timing
-from blockd.daemon.version_journal import Compare, News, VersionJournal
+from blockd.daemon.update.diff_child import compared
+from blockd.daemon.update.feed_set import FeedSet
+from blockd.daemon.update.version_journal import Compare, VersionJournal
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Enforced, Ruleset
+from blockd.selftest import Examples, SelfTestReport
 from blockd.times import time_text
 
 SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version; a swap takes milliseconds
@@ -52,7 +53,7 @@ class Sender(Protocol):
 
 
 class SelfTest(Protocol):
-    """What asks the workers whether they enforce what they say, see `blockd.daemon.selftest.SelfTests`."""
+    """What asks the workers whether they enforce what they say, see `blockd.selftest.SelfTests`."""
 
     async def run(
         self,
@@ -90,7 +91,7 @@ class WorkerLink:
 class RulesetSwitcher:
     """What the workers enforce. `flips` is set when other dates are to be waited for.
 
-    Implements what the updater asks (`blockd.daemon.enforcement.Enforcement`).
+    Implements what the updater asks (`blockd.daemon.update.enforcement.Enforcement`).
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class RulesetSwitcher:
         link: WorkerLink,
         feeds: FeedSet,
         tests: SelfTest,
-        accounts: Accounts,
+        recorder: AuditRecorder,
         timing: Timing,
     ) -> None:
         self.enforced: Enforced | None = None
@@ -112,7 +113,7 @@ class RulesetSwitcher:
         self._sender = link.sender
         self._feeds = feeds
         self._tests = tests
-        self._accounts = accounts
+        self._recorder = recorder
         self._timing = timing
         self._journal = VersionJournal(store.state.versions, feeds.settings, timing.clock, store.compare)
         self._swapping = asyncio.Lock()
@@ -150,7 +151,7 @@ class RulesetSwitcher:
             if self._versions.current() != version:  # the one before ended between swap and mark
                 self._versions.make_current(version)
             await self._journal.enforced(self.enforced, None)
-            self._accounts.enforced(self.enforced, None, None, "start", "", self._timing.clock())
+            self._recorder.enforced(self.enforced, None, None, "start", "", self._timing.clock())
         if self._pinned is None:
             return
         await self._tell_pin()
@@ -172,7 +173,7 @@ class RulesetSwitcher:
                 return False
             if await self._recalled(news.content):
                 for name, fetched in news.taken.items():
-                    self._accounts.confirmed(name, fetched)
+                    self._recorder.confirmed(name, fetched)
                 return True
             version = self._versions.add(news.compiled)
             before = self.version
@@ -212,7 +213,7 @@ class RulesetSwitcher:
                 raise CommandError("No version is pinned; nothing was changed.")
             self._versions.release()
             log.warning("Version %d is released: what is new is enforced again.", self._pinned)
-            self._accounts.released(self._pinned, reason)
+            self._recorder.released(self._pinned, reason)
             self._pinned = self._pin = None
 
     async def close(self) -> None:
@@ -231,7 +232,7 @@ class RulesetSwitcher:
                 raise
         assert self.enforced is not None  # noqa: S101 - the swap went well
         await self._journal.enforced(self.enforced, before, rollback=True, reason=reason)
-        self._accounts.rolled_back(version, reason)
+        self._recorder.rolled_back(version, reason)
         await self._tell_pin()
         log.warning(
             "Version %d is pinned%s. It stays in force until `blockd rollback --release`.",
@@ -269,7 +270,7 @@ class RulesetSwitcher:
         except OSError as error:
             failure = f"version {version} cannot be marked as the current one: {error}"
         if failure:
-            self._accounts.taken_back(version, failure)
+            self._recorder.taken_back(version, failure)
             self.enforced = before
             self.flips.set()
             enforced.close()
@@ -277,7 +278,7 @@ class RulesetSwitcher:
                 self._sender.send({"enforce": before.version})
             raise RulesetError(failure)
         catalogue = enforced.ruleset.catalogue
-        self._accounts.enforced(enforced, before, news, how, reason, swapped)
+        self._recorder.enforced(enforced, before, news, how, reason, swapped)
         if before is not None:
             before.close()
         log.info(
@@ -303,7 +304,7 @@ class RulesetSwitcher:
             log.exception("The self-test failed for a fault of blockd's own; the version stays. Please report it.")
             return ""
         report = self._tests.report()
-        self._accounts.tested(report.to_json() if report else {})
+        self._recorder.tested(report.to_json() if report else {})
         if failure and before is None:
             log.error("In the first version that is enforced, %s. It stays, as there is none to go back to.", failure)
             return ""

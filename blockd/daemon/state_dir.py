@@ -2,9 +2,9 @@
 
 lock                 held while a blockd runs on this folder
 rulesets/            versions (`blockd.ruleset.versions.kept`)
-feeds/NAME/          what each feed fetched (`blockd.daemon.feed_state`)
+feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
-audit.*              the audit log (`blockd.daemon.audit`); node.key and statements/ are its statements'
+audit.*              the audit log (`blockd.audit`); node.key and statements/ are its statements'
 hit-slots.json       which counter belongs to which order, for as long as one blockd runs
 """
 
@@ -20,7 +20,7 @@ import time
 from dataclasses import astuple
 from pathlib import Path
 
-from blockd.daemon.expiry import Ends, orders_of
+from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, RulesetError
 from blockd.files import replace_file
 from blockd.metrics import HitLabels
@@ -140,7 +140,8 @@ class StateDir:
     ) -> Ruleset:
         """Write a version's order states as they are at `now`; then nothing else is needed to enforce it.
 
-        `ends` tells what is at its end, see `blockd.daemon.expiry`; `like` is a ruleset with nearly the same orders.
+        `ends` says what is at its end, see `blockd.daemon.update.expiry`; `like` is a ruleset with nearly the same
+        orders.
 
         The file is read from its first octet to the last, unless `verify` says that it has just been written here.
         Raises RulesetError where it cannot be used.

@@ -26,17 +26,17 @@ from pathlib import Path
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext, WorkerState
-from blockd.daemon.expiry import ended
-from blockd.daemon.feed_state import FeedState
 from blockd.daemon.shared_gate import SharedGate
-from blockd.daemon.sockets import DESCRIPTORS, Sockets, bind
 from blockd.daemon.state_dir import HitSlots, StateDir
-from blockd.daemon.upstreams import upstreams
+from blockd.daemon.update.expiry import ended
+from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import BlockdError, CommandError
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey, engine_name
-from blockd.resolver.engines import why_not_native
+from blockd.resolver.engine.choice import why_not_native
+from blockd.resolver.system import upstreams
 from blockd.settings import Settings, Upstream
+from blockd.transports.binding import DESCRIPTORS, Sockets, bind
 
 STOP_TIME = 5.0  # seconds that children have to answer what they hold, before they are killed
 QUICK_DEATH = 1.0  # seconds; a child that lived shorter is started again only after as long

@@ -10,10 +10,10 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from blockd.dns import types
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL
 from blockd.orders import Action, Mandate, Order, Verdict
-from blockd.resolver import types
 from blockd.resolver.query import Query
 from blockd.resolver.records import address_record, error_option, local_records, soa_record
 

@@ -11,9 +11,9 @@ import struct
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from blockd.dns import types
 from blockd.names import DomainName
 from blockd.orders import Verdict
-from blockd.resolver import types
 from blockd.resolver.response import Response
 
 ENTRY_OVERHEAD = 900  # octets that an entry takes in memory beside its records and name, as measured

@@ -6,8 +6,8 @@ import asyncio
 import struct
 from collections.abc import Sequence
 
+from blockd.dns import types
 from blockd.errors import BadMessage, UpstreamFailure
-from blockd.resolver import types
 from blockd.resolver.cache import CacheKey, question_of
 from blockd.resolver.options import Instruments, UpstreamOptions
 from blockd.resolver.response import Response, parse

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
 from blockd.names import MAX_NAME, key_from_text
 from blockd.orders import NEVER, NO_TIER, Action, Reason, Verdict
-from blockd.resolver import types
 from blockd.resolver.answers import BlockAnswers, answer, error, time_left
 from blockd.resolver.cache import Cache, Cached, aged, question_of
 from blockd.resolver.clients import Clients, packed_host

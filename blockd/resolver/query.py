@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 
+from blockd.dns import types
+from blockd.dns.wire import skip_name
 from blockd.errors import BadMessage
 from blockd.metrics import Transport
 from blockd.names import MAX_KEY, MAX_LABEL
-from blockd.resolver import types
-from blockd.resolver.wire import skip_name
 
 MAX_DATAGRAM = 1472  # octets of a question over UDP, as many as a packet brings; a longer one is cut, so malformed
 MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); nothing else belongs into a question

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+from blockd.dns import types
 from blockd.errors import UpstreamFailure
 from blockd.orders import NEVER, Verdict
-from blockd.resolver import types
 from blockd.resolver.cache import Cached, CacheKey
 from blockd.resolver.query import Query
 from blockd.ruleset import NOT_LISTED

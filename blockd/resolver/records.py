@@ -10,10 +10,10 @@ from dnslib.buffer import BufferError as DnslibBufferError
 from dnslib.dns import DNSError, DNSRecord
 from dnslib.label import DNSBuffer, DNSLabel
 
+from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.names import DomainName
 from blockd.orders import LocalRecord
-from blockd.resolver import types
 
 MAX_ERROR_TEXT = 200  # octets of EDE text: with the longest name the answer still fits where a sentence should
 MAX_LOCAL_TTL = 3600  # seconds: what a zone lists may be lifted, and clients must then hear of it

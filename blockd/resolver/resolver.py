@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
-from blockd.resolver.engine import Deferred, Engine
-from blockd.resolver.engines import AnyEngine
+from blockd.resolver.engine.choice import AnyEngine
+from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.options import CacheOptions, Instruments, Service
 from blockd.resolver.pipeline import Pipeline
@@ -18,8 +18,8 @@ from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.ruleset import Enforced
 
 if TYPE_CHECKING:
-    from blockd.resolver._cache import NativeCache
-    from blockd.resolver.native import UpstreamSockets
+    from blockd.resolver.engine._cache import NativeCache
+    from blockd.resolver.engine.native import UpstreamSockets
 
 
 class Resolver:
@@ -36,9 +36,9 @@ class Resolver:
         self.cache: Cache | NativeCache
         self.engine: AnyEngine
         if engine == "native":
-            from blockd.resolver._cache import NativeCache  # only here: it may not be built
-            from blockd.resolver._engine import NativeEngine
-            from blockd.resolver.native import FeedingCache
+            from blockd.resolver.engine._cache import NativeCache  # only here: it may not be built
+            from blockd.resolver.engine._engine import NativeEngine
+            from blockd.resolver.engine.native import FeedingCache
 
             self.cache = native_cache = NativeCache(*limits, cache.seed)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
@@ -66,7 +66,7 @@ class Resolver:
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
         """Let the engine ask upstreams itself, in the running event loop; `answer_later` takes what it gives back."""
         if not isinstance(self.engine, Engine):
-            from blockd.resolver.native import UpstreamSockets  # only here: it needs what may not be built
+            from blockd.resolver.engine.native import UpstreamSockets  # only here: it needs what may not be built
 
             self._upstreams = UpstreamSockets(self.engine, self._forwarder, answer_later)
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from blockd.dns import types
+from blockd.dns.wire import skip_name
 from blockd.errors import BadMessage
 from blockd.names import MAX_KEY, MAX_LABEL, MAX_LABELS
-from blockd.resolver import types
-from blockd.resolver.wire import skip_name
 
 MAX_POINTERS = MAX_LABELS  # a name has no more labels, so it can need no more jumps
 MAX_NAMES = 128  # names that one answer may lead to: each is looked up, and no honest answer has a tenth of it

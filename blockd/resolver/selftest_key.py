@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from blockd.dns import types
 from blockd.names import DomainName
-from blockd.resolver import types
 from blockd.resolver.answers import answer
 from blockd.resolver.query import Query
 

@@ -8,8 +8,8 @@ import functools
 import socket
 import ssl
 
+from blockd.dns import types
 from blockd.errors import UpstreamFailure
-from blockd.resolver import types
 from blockd.resolver.options import Randomness
 from blockd.resolver.response import matches
 from blockd.settings import Upstream

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import doctor, main
-from blockd.daemon.checkup import CHECKS, kernel_sockets, machine
+from blockd.doctor import CHECKS, kernel_sockets, machine
 from tests.daemon.harness import Daemon, write_list
 from tests.upstream import UpstreamSimulator
 

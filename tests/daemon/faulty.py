@@ -13,9 +13,9 @@ from blockd.cli import main
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import WorkerContext
-from blockd.daemon.selftest import asking
 from blockd.resolver import Resolver
 from blockd.ruleset import Enforced
+from blockd.selftest import client as asking
 
 _enforce = worker._enforce
 

@@ -11,18 +11,18 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from blockd.audit import AuditLog, AuditRecorder
 from blockd.compile.build import Built, build
-from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.channel import Message
-from blockd.daemon.compile_child import Job
-from blockd.daemon.feed_set import FeedSet
-from blockd.daemon.selftest import SelfTests
 from blockd.daemon.timing import Timing
+from blockd.daemon.update.compile_child import Job
+from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.workers import Workers
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.source import FeedSource
 from blockd.names import key_from_text
 from blockd.ruleset import Enforced, Gate, Ruleset
+from blockd.selftest import SelfTests
 from blockd.settings import FEED_TYPES, Feed
 
 NOW = 1_000_000.0  # seconds since the epoch
@@ -217,10 +217,10 @@ def feed_set(folder: Path, feeds: Sequence[Feed], time: ManualTime, sources: Sou
     return FeedSet.load(feeds, lambda name: folder / "feeds" / name, Gate(), time.timing, sources)
 
 
-def recorded(folder: Path, feeds: Sequence[Feed], time: ManualTime) -> tuple[Accounts, RecordedLog]:
-    """Return accounts whose records stay in memory, and those."""
+def recorded(folder: Path, feeds: Sequence[Feed], time: ManualTime) -> tuple[AuditRecorder, RecordedLog]:
+    """Return recorder whose records stay in memory, and those."""
     log = RecordedLog(folder, time.clock)
-    return Accounts(log, feeds, time.clock), log
+    return AuditRecorder(log, feeds, time.clock), log
 
 
 def blocked(enforced: Enforced | None, *names: str) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from blockd.daemon.audit.verifying import Verified, verify_log
+from blockd.audit.verifying import Verified, verify_log
 from tests.daemon.harness import Daemon, everywhere, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator

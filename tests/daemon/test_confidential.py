@@ -48,7 +48,7 @@ def test_no_word_of_the_name(
     tmp_path: Path, publisher: Publisher, resolver: UpstreamSimulator, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
     if engine == "native":
-        pytest.importorskip("blockd.resolver._engine", reason="the native engine was not built")
+        pytest.importorskip("blockd.resolver.engine._engine", reason="the native engine was not built")
     monkeypatch.setenv("BLOCKD_ENGINE", engine)
     resolver.plan(CHAIN, "A", f"{CHAIN}. 60 IN CNAME www.{NAME}.", f"www.{NAME}. 60 IN A 198.51.100.9")
     _publish(publisher)

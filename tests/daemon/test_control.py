@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon.audit.statement import kept_statements
+from blockd.audit.statement import kept_statements
 from blockd.daemon.channel import Message
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
 from blockd.daemon.control import ControlProcess, Environment
+from blockd.daemon.report.statements import LOOK
 from blockd.daemon.results import FeedOutcome, RefreshResult
-from blockd.daemon.sockets import Sockets
 from blockd.daemon.state_dir import StateDir
-from blockd.daemon.statements import LOOK
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.fetched import Validators
 from blockd.feeds.kinds import open_source
@@ -28,6 +27,7 @@ from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.versions.diff import Changes, Comparison
 from blockd.settings import Feed, OverridesFeed, Settings
 from blockd.times import time_text
+from blockd.transports.binding import Sockets
 from blockd.web import Condition
 from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, Sources
 

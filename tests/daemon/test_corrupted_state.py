@@ -17,23 +17,23 @@ from pathlib import Path
 
 import pytest
 
+from blockd.audit import AuditLog, AuditRecorder
 from blockd.compile.build import Built
-from blockd.daemon.audit import Accounts, AuditLog
 from blockd.daemon.channel import pair
-from blockd.daemon.compile_child import Compiler, Compiling, Job, _result
-from blockd.daemon.expiry import ended
-from blockd.daemon.feed_set import FeedSet
-from blockd.daemon.feed_state import FeedState
 from blockd.daemon.ruleset_switcher import RulesetSwitcher, Store, WorkerLink
-from blockd.daemon.selftest import SelfTests
 from blockd.daemon.state_dir import HitSlots, StateDir
 from blockd.daemon.timing import Timing
-from blockd.daemon.updater import Updater
+from blockd.daemon.update.compile_child import Compiler, Compiling, Job, _result
+from blockd.daemon.update.expiry import ended
+from blockd.daemon.update.feed_set import FeedSet
+from blockd.daemon.update.feed_state import FeedState
+from blockd.daemon.update.updater import Updater
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError
 from blockd.names import key_from_text
 from blockd.resolver import SelfTestKey
 from blockd.ruleset.gate.lists import gate_of
+from blockd.selftest import SelfTests
 from blockd.settings import Settings, load
 from tests.daemon.harness import PATIENCE, Daemon, everywhere, write_list
 from tests.daemon.publisher import Publisher
@@ -190,12 +190,12 @@ async def begun(settings: Settings) -> AsyncIterator[tuple[RulesetSwitcher, Upda
         slots.save()
         timing, gate = Timing(), gate_of(settings.gate)
         feeds = FeedSet.load(settings.feeds, state.feed_folder, gate, timing)
-        accounts = Accounts(AuditLog(state.folder), settings.feeds, time.time)
+        recorder = AuditRecorder(AuditLog(state.folder), settings.feeds, time.time)
         store = Store(state, HitSlots.load(state.folder / "hit-slots.json"), 5)
         tests = SelfTests(settings, SelfTestKey.make(os.urandom))
-        enforcing = RulesetSwitcher(store, WorkerLink(Workers(0, {}), ours), feeds, tests, accounts, timing)
+        enforcing = RulesetSwitcher(store, WorkerLink(Workers(0, {}), ours), feeds, tests, recorder, timing)
         await enforcing.begin(version)
-        updater = Updater(feeds, Compiling(gate, state.folder / "compiled"), enforcing, accounts, timing)
+        updater = Updater(feeds, Compiling(gate, state.folder / "compiled"), enforcing, recorder, timing)
         yield enforcing, updater
         await enforcing.close()
     finally:
@@ -214,7 +214,7 @@ def compile_here(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Compiler, "compile", compiled)
     patch.setattr(Compiler, "prepare", lambda _: None)
-    patch.setattr("blockd.daemon.compile_child.amend", lambda *_, **__: None)
+    patch.setattr("blockd.daemon.update.compile_child.amend", lambda *_, **__: None)
 
 
 def verdicts(enforcing: RulesetSwitcher, names: Iterable[str]) -> dict[str, bool]:

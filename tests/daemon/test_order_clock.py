@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from blockd.compile.news import News
 from blockd.daemon.order_clock import TICK, OrderClock
 from blockd.daemon.ruleset_switcher import RulesetSwitcher, Store, WorkerLink
 from blockd.daemon.state_dir import HitSlots, StateDir
-from blockd.daemon.version_journal import News
 from blockd.daemon.workers import Workers
 from blockd.orders import Order
 from blockd.resolver import SelfTestKey
@@ -44,16 +44,16 @@ class Node:
         settings = [domains("national", max_age="2m", at_expiry="stop")]
         self.feeds = feed_set(folder, settings, self.time, Sources(self.time))
         self.feeds["national"].state.checked = NOW
-        accounts, self.log = recorded(folder, settings, self.time)
+        recorder, self.log = recorded(folder, settings, self.time)
         self.switcher = RulesetSwitcher(
             Store(self.state, HitSlots(folder / "hit-slots.json"), 3),
             WorkerLink(workers, WorkerSimulator(workers)),
             self.feeds,
             SimulatedTests(Settings(), SelfTestKey(bytes(16))),
-            accounts,
+            recorder,
             self.time.timing,
         )
-        self.clock = OrderClock(self.state, self.switcher, self.feeds, accounts, self.time.timing)
+        self.clock = OrderClock(self.state, self.switcher, self.feeds, recorder, self.time.timing)
 
     async def enforce(self, *orders: Order) -> None:
         """Enforce orders, each on a name that is called as it is."""

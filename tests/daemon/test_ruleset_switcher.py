@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from blockd.compile.news import News
 from blockd.daemon.ruleset_switcher import SWAP_TIME, Pin, RulesetSwitcher, Store, WorkerLink
 from blockd.daemon.state_dir import HitSlots, StateDir
-from blockd.daemon.version_journal import News
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
 from blockd.resolver import SelfTestKey
@@ -33,7 +33,7 @@ class Node:
         self.workers = Workers(2, {0: 10, 1: 11})
         self.channel = WorkerSimulator(self.workers)
         self.tests = SimulatedTests(Settings(), PROBE)
-        self.accounts, self.log = recorded(folder, [], self.time)
+        self.recorder, self.log = recorded(folder, [], self.time)
         self.switcher = self.new_switcher()
 
     def new_switcher(self) -> RulesetSwitcher:
@@ -41,7 +41,7 @@ class Node:
         store = Store(self.state, HitSlots(self.state.folder / "hit-slots.json"), KEEP)
         feeds = feed_set(self.state.folder, [], self.time, Sources(self.time))
         link = WorkerLink(self.workers, self.channel)
-        return RulesetSwitcher(store, link, feeds, self.tests, self.accounts, self.time.timing)
+        return RulesetSwitcher(store, link, feeds, self.tests, self.recorder, self.time.timing)
 
     def news(self, *names: str) -> News:
         """Compile a list of these names."""

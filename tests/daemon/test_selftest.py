@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon.selftest import asking
-from blockd.daemon.selftest.asking import Outcome, ask_workers
-from blockd.daemon.selftest.choosing import Chosen, choose
-from blockd.daemon.selftest.questions import questions
 from blockd.metrics import Transport
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Action, Order
 from blockd.resolver import SelfTestIdentity, SelfTestKey
 from blockd.ruleset import Enforced
+from blockd.selftest import client as asking
+from blockd.selftest.client import Outcome, ask_workers
+from blockd.selftest.expectations import questions
+from blockd.selftest.sampling import Chosen, choose
 from blockd.settings import SocketAddress
 from blockd.transports import TcpServer, UdpServer
 from tests.resolver.rig import CLIENT, SINKHOLE, STRANGER, Rig, order

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from blockd.daemon.updater import GATHERING, MAX_RETRY, RETRY
+from blockd.daemon.update.updater import GATHERING, MAX_RETRY, RETRY
 from blockd.errors import RulesetError
 from tests.daemon.updater_rig import Rig, Run
 

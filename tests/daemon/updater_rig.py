@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
-from blockd.daemon.compile_child import Compiling
-from blockd.daemon.updater import GATHERING, Updater
-from blockd.daemon.version_journal import News
+from blockd.compile.news import News
+from blockd.daemon.update.compile_child import Compiling
+from blockd.daemon.update.updater import GATHERING, Updater
 from blockd.errors import RulesetError
 from blockd.names import key_from_text
 from blockd.ruleset import Gate, Ruleset
@@ -68,9 +68,9 @@ class Rig:
         self.compiler = LocalCompiler(self.time)
         self.rulesets = Rulesets(folder)
         self.feeds = feed_set(folder, feeds, self.time, self.sources)
-        accounts, self.log = recorded(folder, feeds, self.time)
+        recorder, self.log = recorded(folder, feeds, self.time)
         compiling = Compiling(Gate(), folder / "compiled", self.compiler)
-        self.updater = Updater(self.feeds, compiling, self.rulesets, accounts, self.time.timing)
+        self.updater = Updater(self.feeds, compiling, self.rulesets, recorder, self.time.timing)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -7,15 +7,15 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
-from blockd.resolver cimport _types as types
-from blockd.resolver._answering cimport ANSWERED, DECLINED, SILENT, Passed, Result
-from blockd.resolver._cache cimport Entry, NativeCache, new_entry
-from blockd.resolver._cursor cimport Cursor, cursor_over, skip_name, take, take_u16
-from blockd.resolver._engine cimport Looked, NativeEngine
-from blockd.resolver._message cimport Question, read_question
-from blockd.resolver._outbox cimport Peer
-from blockd.resolver._reading cimport read_response
-from blockd.resolver._sockets cimport (
+from blockd.dns cimport _types as types
+from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, SILENT, Passed, Result
+from blockd.resolver.engine._cache cimport Entry, NativeCache, new_entry
+from blockd.dns._cursor cimport Cursor, cursor_over, skip_name, take, take_u16
+from blockd.resolver.engine._engine cimport Looked, NativeEngine
+from blockd.resolver.engine._message cimport Question, read_question
+from blockd.resolver.engine._outbox cimport Peer
+from blockd.resolver.engine._reading cimport read_response
+from blockd.resolver.engine._sockets cimport (
     AF_INET, AF_INET6, MSG_DONTWAIT, recv, send, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage,
     socklen_t,
 )

@@ -10,8 +10,8 @@ from typing import Any
 from blockd.errors import BadMessage
 from blockd.metrics import Transport
 from blockd.resolver import Outcome
-from blockd.resolver._cache import NativeCache
-from blockd.resolver._reading import read
+from blockd.resolver.engine._cache import NativeCache
+from blockd.resolver.engine._reading import read
 from blockd.resolver.response import parse
 from tests.fuzz.driver import driver
 from tests.resolver import corpus

@@ -16,7 +16,7 @@ SHORT = ("--packets=200000", "--responses=200000", "--files=1000", "--traffic=60
 
 @pytest.mark.skipif(compiler() is None, reason="fuzzing needs a C compiler and Cython")
 def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
-    pytest.importorskip("blockd.resolver._engine", reason="the native engine was not built")
+    pytest.importorskip("blockd.resolver.engine._engine", reason="the native engine was not built")
     environment = build_driver(tmp_path)
     done = subprocess.run(  # noqa: S603 - our own run
         [sys.executable, "-P", "-m", "tests.fuzz.run", *SHORT],

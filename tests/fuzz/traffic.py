@@ -9,7 +9,7 @@ import socket
 import time
 from pathlib import Path
 
-from blockd.resolver._engine import NativeEngine
+from blockd.resolver.engine._engine import NativeEngine
 from tests.fuzz.driver import driver
 from tests.resolver import corpus
 from tests.resolver.rig import LAST

@@ -22,9 +22,9 @@ from tests.upstream import Fault, UpstreamSimulator, closed_port
 if engine_name() != "native":
     pytest.skip("the native engine does not run here", allow_module_level=True)
 
-from blockd.resolver import native
-from blockd.resolver._engine import NativeEngine
-from blockd.resolver._flights import Flights
+from blockd.resolver.engine import native
+from blockd.resolver.engine._engine import NativeEngine
+from blockd.resolver.engine._flights import Flights
 
 PATIENCE = 60.0  # seconds after which what a test waits for counts as missed
 SLOW = 4.0  # seconds after which a name counts as slow, in which a busy machine answers all others

@@ -19,7 +19,7 @@ LAW = "order order-1, ministry"
 @pytest.fixture(params=["native", "python"], autouse=True)
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "native":
-        pytest.importorskip("blockd.resolver._engine", reason="the native engine was not built")
+        pytest.importorskip("blockd.resolver.engine._engine", reason="the native engine was not built")
     monkeypatch.setenv(ENGINE, request.param)
     return str(request.param)
 

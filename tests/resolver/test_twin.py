@@ -15,7 +15,7 @@ from tests.resolver import corpus
 from tests.resolver.rig import LAST
 from tests.resolver.twins import SERVED, STRANGERS, Twins, question_size
 
-reading = pytest.importorskip("blockd.resolver._reading", reason="the native engine was not built")
+reading = pytest.importorskip("blockd.resolver.engine._reading", reason="the native engine was not built")
 
 QUESTIONS = list(corpus.questions())
 RESPONSES = list(corpus.responses())

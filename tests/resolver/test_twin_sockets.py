@@ -19,7 +19,7 @@ from tests.resolver import corpus
 from tests.resolver.twins import Side, Twins, question_size
 from tests.upstream import UpstreamSimulator
 
-pytest.importorskip("blockd.resolver._engine", reason="the native engine was not built")
+pytest.importorskip("blockd.resolver.engine._engine", reason="the native engine was not built")
 
 IP_PKTINFO = 8  # the socket module names it only from Python 3.14 on
 PATIENCE = 20.0  # seconds after which what a test waits for counts as missed

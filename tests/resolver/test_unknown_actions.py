@@ -24,7 +24,7 @@ NO_ACTION = 200  # no action's number
 def test_the_pipeline_answers_for_an_action_that_the_engine_does_not_know(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: Action, transport: Transport
 ) -> None:
-    answering = pytest.importorskip("blockd.resolver._answering", reason="the native engine was not built")
+    answering = pytest.importorskip("blockd.resolver.engine._answering", reason="the native engine was not built")
     monkeypatch.setitem(answering.ACTIONS, action, NO_ACTION)
     twins = Twins(tmp_path)
     twins.enforce(corpus.feeds())

@@ -11,7 +11,7 @@ import dns.rcode
 import pytest
 
 from blockd.metrics import Transport
-from blockd.resolver.engine import BATCH
+from blockd.resolver.engine.twin import BATCH
 from blockd.transports import UdpServer, udp
 from tests.resolver.rig import Rig, question
 from tests.transports.loops import Run, until

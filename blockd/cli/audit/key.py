@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from blockd.audit.statement import KEY, key_id, public_key_text, read_key
 from blockd.cli import DONE
 from blockd.cli.output import show
-from blockd.daemon.audit.statement import KEY, key_id, public_key_text, read_key
 from blockd.errors import CommandError
 from blockd.settings import load
 

@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from blockd.audit.chain import KINDS, Record
+from blockd.audit.database import Database
+from blockd.audit.log import DATABASE
 from blockd.cli import DONE, NO
-from blockd.daemon.audit.chain import KINDS, Record
-from blockd.daemon.audit.database import Database
-from blockd.daemon.audit.log import DATABASE
 from blockd.errors import AuditError, CommandError
 from blockd.settings import load
 from blockd.times import time_from_text

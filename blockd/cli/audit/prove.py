@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from blockd.audit.database import Database
+from blockd.audit.inquiry import prove_name
+from blockd.audit.log import DATABASE, read_alive
+from blockd.audit.proof_file import export_proof
+from blockd.audit.signatures import MAX_ROOT
 from blockd.cli import DONE, NO
 from blockd.cli.audit.printing import moment
 from blockd.cli.audit.trusted import read, roots_of
 from blockd.cli.output import show
-from blockd.daemon.audit.database import Database
-from blockd.daemon.audit.log import DATABASE, read_alive
-from blockd.daemon.audit.proof_file import export_proof
-from blockd.daemon.audit.proving import prove_name
-from blockd.daemon.audit.signatures import MAX_ROOT
 from blockd.errors import AuditError, BadName, CommandError, RulesetError
 from blockd.files import replace_file
 from blockd.ruleset import Ruleset, Versions

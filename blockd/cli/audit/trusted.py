@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blockd.daemon.audit.signatures import MAX_ROOT
+from blockd.audit.signatures import MAX_ROOT
 from blockd.errors import AuditError, FileTooLarge
 from blockd.files import read_file
 from blockd.settings import Settings

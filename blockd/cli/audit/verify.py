@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from blockd.audit.chain import Head
+from blockd.audit.log import DATABASE
+from blockd.audit.proof_file import MAX_PROOF, verify_proof
+from blockd.audit.signatures import MAX_ROOT
+from blockd.audit.statement import MAX_STATEMENT, public_key_from, stated_heads, verify_statement
+from blockd.audit.verifying import verify_log
 from blockd.cli import DONE, NO
 from blockd.cli.audit.prove import lines as proof_lines
 from blockd.cli.audit.trusted import read, roots_of
 from blockd.cli.output import show
-from blockd.daemon.audit.chain import Head
-from blockd.daemon.audit.log import DATABASE
-from blockd.daemon.audit.proof_file import MAX_PROOF, verify_proof
-from blockd.daemon.audit.signatures import MAX_ROOT
-from blockd.daemon.audit.statement import MAX_STATEMENT, public_key_from, stated_heads, verify_statement
-from blockd.daemon.audit.verifying import verify_log
 from blockd.errors import CommandError
 from blockd.settings import load
 

@@ -24,8 +24,8 @@ from blockd.publish.workshop import TARGETS, Workshop, in_utc, verifies
 from blockd.times import moment_from_text, moment_text
 
 # A node can be held at an old list for so long without noticing. Nodes warn of an end a day ahead
-# (`blockd.daemon.alarms`), so that people have a day to act; as `publish` renews at half of the life, the least that
-# leaves them in peace while all is well is more than two days.
+# (`blockd.daemon.report.alarms`), so that people have a day to act; as `publish` renews at half of the life, the least
+# that leaves them in peace while all is well is more than two days.
 TIMESTAMP_LIFE = timedelta(days=3)
 MAX_LOCAL_KEYS = 100  # key files in one workshop
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from blockd.dns import types
 from blockd.orders import Action, Mandate
-from blockd.resolver import answers, types
+from blockd.resolver import answers
 from tests.docs.reference.markdown import document, table
 
 ANSWERS = {

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from blockd.daemon.audit.signatures import prove
+from blockd.audit.signatures import prove
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.ruleset.salts import MAX_SALTS
 from tests.feeds.tuf.repository import AUTHORITIES, NOW, Repository

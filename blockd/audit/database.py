@@ -1,0 +1,295 @@
+"""The audit log's file: SQLite in WAL mode, with the records and the evidence that they name.
+
+records     number, octets (canonical, see `chain`), hash; and time, kind, feed and name again, to find records by
+evidence    each file that proves a version, once, by the SHA-256 of its octets; packed with zlib where that helps
+
+Triggers refuse every UPDATE and DELETE, so whoever opens the file with other tools sees what it is. Whoever goes round
+them is found by the chain. It is not rotated. A version that a signed repository of 50 orders brings takes about 10 KB,
+so ten years of daily versions take 40 MB; with 2,000 orders it is about 90 KB for each, and 330 MB.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from blockd.audit.chain import Head, Record, chained, parse_record
+from blockd.errors import AuditError
+from blockd.orders.repository import MAX_DOCUMENT
+from blockd.times import moment_text
+
+PACKED = 4 << 10  # octets above which a file is packed
+BUSY = 5000  # milliseconds to wait for another program that holds the file
+NAMED = {"order": "order", "override": "order", "override-ended": "order"}  # the member of a body to find it by
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (
+    number INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, feed TEXT NOT NULL, name TEXT NOT NULL,
+    octets BLOB NOT NULL, hash BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS evidence (
+    digest TEXT PRIMARY KEY, size INTEGER NOT NULL, packed INTEGER NOT NULL, octets BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS by_kind ON records (kind, number);
+CREATE INDEX IF NOT EXISTS by_name ON records (name, feed, number) WHERE name != '';
+"""
+TRIGGERS = {
+    f"{table}_{verb.lower()}": f"CREATE TRIGGER {table}_{verb.lower()} BEFORE {verb} ON {table} "
+    "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+    for table in ("records", "evidence")
+    for verb in ("UPDATE", "DELETE")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be recorded; `evidence` holds octets that its body names by their SHA-256."""
+
+    at: float  # seconds since the epoch
+    kind: str
+    body: Mapping[str, Any]
+    evidence: Sequence[bytes] = field(default=())
+
+
+class Database:
+    """One file, open. Methods raise sqlite3.Error where SQLite does, and AuditError where the content is wrong.
+
+    They raise UnicodeError where SQLite's own message about a damaged file holds what is no text.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        connection.text_factory = _text
+        connection.execute(f"PRAGMA busy_timeout = {BUSY}")
+
+    @classmethod
+    def open(cls, path: Path) -> Database:
+        """Open the file for appending; a missing one is made."""
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            database = cls(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                connection.executescript(_SCHEMA + ";\n".join(TRIGGERS.values()) + ";")
+            database.check_schema()
+        except BaseException:
+            connection.close()
+            raise
+        return database
+
+    @classmethod
+    def read(cls, path: Path) -> Database:
+        """Open the file for reading only, while a daemon runs or not; raises AuditError where it cannot be read."""
+        if not path.is_file():
+            raise AuditError(f"there is no audit log at {path}; `blockd run` begins one.")
+        still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+        try:
+            place = f"{path.absolute().as_uri()}?mode=ro{still}"
+            connection = sqlite3.connect(place, uri=True, isolation_level=None)
+            try:
+                database = cls(connection)
+                database.check_schema()
+            except BaseException:
+                connection.close()
+                raise
+        except (sqlite3.Error, AuditError, UnicodeError) as error:
+            raise AuditError(f"{path} cannot be read as an audit log: {error}.") from error
+        return database
+
+    def hold(self) -> None:
+        """Have all that is read from now on be of one moment, whatever is added meanwhile."""
+        self._connection.execute("BEGIN")
+
+    def check_schema(self) -> None:
+        """Raise AuditError where the tables or the triggers are not those of an audit log."""
+        found = dict(self._connection.execute("SELECT name, sql FROM sqlite_master").fetchall())
+        if not {"records", "evidence"} <= found.keys():
+            raise AuditError("it has no tables of an audit log")
+        gone = sorted(name for name, sql in TRIGGERS.items() if found.get(name) != sql)
+        if gone:
+            raise AuditError(f"the triggers that forbid changes are gone or others: {', '.join(gone)}")
+
+    def head(self) -> Head:
+        """Give the end of the chain; raises AuditError where its last record does not match its hash."""
+        row = self._connection.execute(
+            "SELECT number, octets, hash FROM records ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return Head()
+        number, octets, digest = row[0], _octets(row[1]), _octets(row[2])
+        before = self.hash_of(number - 1) if number > 1 else Head().hash
+        if before is None or parse_record(octets).number != number or chained(before, octets) != digest:
+            raise AuditError(f"record {number}, the last one, does not match its hash")
+        return Head(number, digest)
+
+    def hash_of(self, number: int) -> bytes | None:
+        """Give the hash of a record; None where there is none."""
+        row = self._connection.execute("SELECT hash FROM records WHERE number = ?", (number,)).fetchone()
+        return _octets(row[0]) if row else None
+
+    def link(self, number: int) -> tuple[bytes, bytes]:
+        """Give the octets and the hash of a record; raises AuditError where there is none."""
+        row = self._connection.execute("SELECT octets, hash FROM records WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            raise AuditError(f"record {number} is missing.")
+        return _octets(row[0]), _octets(row[1])
+
+    def numbers(self, start: int, until: float, count: int) -> range:
+        """Give the numbers from `start` to the last record at or before a time, or the first `count` of them."""
+        query = "SELECT max(number) FROM records WHERE number >= ? AND time <= ?"
+        last = self._connection.execute(query, (start, moment_text(until))).fetchone()[0]
+        return range(start, min(start if last is None else last, start + count - 1) + 1)
+
+    def append(self, entries: Sequence[Entry], head: Head) -> Head:
+        """Add records behind `head`, all or none, on disk when it returns; give the new end."""
+        rows = []
+        for entry in entries:
+            record = Record(head.number + 1, moment_text(entry.at), entry.kind, entry.body)
+            octets = record.octets
+            head = Head(record.number, chained(head.hash, octets))
+            feed, name = str(entry.body.get("feed", "")), str(entry.body.get(NAMED.get(entry.kind, ""), ""))
+            rows.append((head.number, record.time, record.kind, feed, name, octets, head.hash))
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            for entry in entries:
+                for octets in entry.evidence:
+                    self._keep(octets)
+            self._connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                execute("ROLLBACK")
+            raise
+        return head
+
+    def rows(self, after: int = 0) -> Iterator[tuple[int, str, str, str, str, bytes, bytes]]:
+        """Give every row of records with a number above `after`, in their order, as they are."""
+        yield from self._connection.execute("SELECT * FROM records WHERE number > ? ORDER BY number", (after,))
+
+    def find(
+        self,
+        *,
+        kinds: Sequence[str] = (),
+        feed: str = "",
+        name: str = "",
+        since: float = 0.0,
+        until: float | None = None,
+    ) -> Iterator[Record]:
+        """Give the records that fit everything which is asked for, in their order; raises AuditError."""
+        wanted, values = ["time >= ?"], [moment_text(since)]
+        if kinds:
+            wanted.append(f"kind IN ({', '.join('?' * len(kinds))})")
+            values += kinds
+        for column, value in (("feed", feed), ("name", name)):
+            if value:
+                wanted.append(f"{column} = ?")
+                values.append(value)
+        if until is not None:
+            wanted.append("time <= ?")
+            values.append(moment_text(until))
+        query = f"SELECT octets FROM records WHERE {' AND '.join(wanted)} ORDER BY number"  # noqa: S608 - our own words
+        for (octets,) in self._connection.execute(query, values):
+            yield parse_record(octets)
+
+    def record(self, number: int) -> Record:
+        """Give a record; raises AuditError where there is none."""
+        return parse_record(self.link(number)[0])
+
+    def first(self, kind: str, after: float) -> Record | None:
+        """Give the oldest record of a kind behind a time."""
+        later = moment_text(after)
+        return next((one for one in self.find(kinds=(kind,), since=after) if one.time > later), None)
+
+    def last(self, kind: str, until: float | None = None) -> Record | None:
+        """Give the newest record of a kind, at or before a time."""
+        row = self._connection.execute(
+            "SELECT octets FROM records WHERE kind = ? AND time <= ? ORDER BY number DESC LIMIT 1",
+            (kind, "9999" if until is None else moment_text(until)),
+        ).fetchone()
+        return parse_record(row[0]) if row else None
+
+    def state_of(self, feed: str, order: str, until: float) -> Record | None:
+        """Give the newest record of an order's state, at or before a time."""
+        row = self._connection.execute(
+            "SELECT octets FROM records WHERE name = ? AND feed = ? AND kind = 'order' AND time <= ? "
+            "ORDER BY number DESC LIMIT 1",
+            (order, feed, moment_text(until)),
+        ).fetchone()
+        return parse_record(row[0]) if row else None
+
+    def last_states(self) -> Iterator[Record]:
+        """Give the newest record of each order."""
+        query = (
+            "SELECT octets FROM records WHERE number IN "
+            "(SELECT max(number) FROM records WHERE kind = 'order' GROUP BY name, feed)"
+        )
+        for (octets,) in self._connection.execute(query):
+            yield parse_record(octets)
+
+    def newest(self, kinds: Sequence[str], count: int) -> list[Record]:
+        """Give the last few records of some kinds, the oldest of them first."""
+        query = f"SELECT octets FROM records WHERE kind IN ({', '.join('?' * len(kinds))}) ORDER BY number DESC LIMIT ?"  # noqa: S608
+        return [parse_record(octets) for (octets,) in self._connection.execute(query, (*kinds, count))][::-1]
+
+    def evidence(self, digest: str) -> bytes | None:
+        """Give the octets with a SHA-256; None where they are not kept. Raises AuditError where they are others."""
+        row = self._connection.execute(
+            "SELECT size, packed, octets FROM evidence WHERE digest = ?", (digest,)
+        ).fetchone()
+        return None if row is None else unpacked(digest, *row)
+
+    def digests(self) -> Iterator[str]:
+        """Give the digest of every file kept."""
+        for (digest,) in self._connection.execute("SELECT digest FROM evidence"):
+            yield str(digest)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _keep(self, octets: bytes) -> None:
+        if len(octets) > MAX_DOCUMENT:
+            raise AuditError(f"a file of {len(octets)} octets is too large to be kept as evidence")
+        digest = hashlib.sha256(octets).hexdigest()
+        if self._connection.execute("SELECT 1 FROM evidence WHERE digest = ?", (digest,)).fetchone():
+            return
+        packed = zlib.compress(octets) if len(octets) > PACKED else octets
+        kept = packed if len(packed) < len(octets) else octets
+        self._connection.execute(
+            "INSERT INTO evidence VALUES (?, ?, ?, ?)", (digest, len(octets), int(kept is not octets), kept)
+        )
+
+
+def unpacked(digest: str, size: int, packed: int, octets: bytes) -> bytes:
+    """Give a file of evidence as it was, within its bound; raises AuditError where its digest is another one."""
+    if not isinstance(octets, bytes) or type(size) is not int or size < 0:
+        raise AuditError(f"the evidence {digest[:16]}… is damaged: it is of another type")
+    whole = octets
+    if packed:
+        reader = zlib.decompressobj()
+        try:
+            whole = reader.decompress(octets, min(size, MAX_DOCUMENT) + 1)
+        except zlib.error as error:
+            raise AuditError(f"the evidence {digest[:16]}… is damaged: {error}") from error
+    if hashlib.sha256(whole).hexdigest() != digest:
+        raise AuditError(f"the evidence {digest[:16]}… is damaged: its digest is another one")
+    return whole
+
+
+def _text(octets: bytes) -> str:
+    """Read a text of the file, which may be damaged: then it is another one, and no error."""
+    return octets.decode("utf-8", "replace")
+
+
+def _octets(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise AuditError("a record or a hash is no octets")
+    return value

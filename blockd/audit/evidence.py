@@ -1,0 +1,117 @@
+"""What a record of a version points to: the manifest of each feed's evidence, and the files that it names.
+
+The manifest of a signed list names its metadata only. Those have the digests of the orders' documents, which need not
+be written a second time: of thousands, few are others from one version to the next.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from blockd.audit.chain import Record, canonical
+from blockd.audit.signatures import Proof, prove
+from blockd.errors import AuditError
+from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
+from blockd.times import moment_from_text
+
+MAX_FILES = 25_000  # files behind one version: the largest repository with its roots and authorities
+EARLY = 1.0  # seconds by which a time may lie behind its record's: it is rounded to milliseconds
+ORDERS = "orders/"  # how the names of orders' documents begin
+_LISTING = re.compile(
+    r"(?!(?:timestamp|snapshot|overrides)\.)[a-z0-9-]{1,32}\.json", re.ASCII
+)  # metadata that list them
+
+Fetch = Callable[[str], bytes | None]
+"""Gives the octets with a SHA-256, None where they are not there; raises AuditError where they are damaged."""
+
+
+def parts_of(record: Record) -> list[Mapping[str, Any]]:
+    """Give the feeds of a record that says what proves them, each with `name`, `digest` and `proof`.
+
+    Raises AuditError where the record has another shape.
+    """
+    try:
+        parts: list[Mapping[str, Any]] = list(record.body["feeds"]) if record.kind == "enforced" else []
+        if record.kind == "evidence":
+            parts = [{**record.body, "name": record.body["feed"], "type": "signed"}]
+        for part in parts:
+            if not all(isinstance(part[name], str) for name in ("name", "type", "digest")):
+                raise TypeError("a feed without name, type and digest")
+            if type(part.get("priority", 0)) is not int:
+                raise TypeError("a priority that is no number")
+            proof = part["proof"]
+            if proof is not None and not (isinstance(proof["manifest"], str) and moment_from_text(proof["taken"])):
+                raise TypeError("a proof without manifest and time")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AuditError(f"its feeds cannot be read: {error}.") from error
+    return parts
+
+
+def digests_of(manifest: str, fetch: Fetch) -> dict[str, str]:
+    """Give the digests of a version's evidence by its files' names: what a manifest names, and all orders' documents.
+
+    Raises AuditError.
+    """
+    octets = _there(fetch, manifest, "the list of its evidence")
+    try:
+        told = json.loads(octets)
+        if not isinstance(told, dict) or canonical(told) != octets:
+            raise ValueError("it is not in canonical form")
+        digests = {name: str(digest) for name, digest in told.items()}
+        if not any(name.startswith(ORDERS) for name in digests):  # else it was written when manifests named them too
+            for name in [name for name in digests if _LISTING.fullmatch(name)]:
+                digests |= _listed(name.removesuffix(".json"), _there(fetch, digests[name], name))
+        if len(digests) > MAX_FILES:
+            raise ValueError("it has too many files")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise AuditError(f"the list of its evidence cannot be read: {error}.") from error
+    return digests
+
+
+def files_of(manifest: str, fetch: Fetch) -> dict[str, bytes]:
+    """Give the files that a manifest names, by their names; raises AuditError where one is missing or damaged."""
+    return {name: _there(fetch, digest, name) for name, digest in digests_of(manifest, fetch).items()}
+
+
+def proof_of(part: Mapping[str, Any], record: Record, fetch: Fetch, roots: Sequence[bytes]) -> Proof | None:
+    """Verify what stands behind one feed of a record; None where that is no signed list.
+
+    It is proved from the first of `roots` from which it can be. Raises AuditError.
+    """
+    proof = part["proof"]
+    files = files_of(proof["manifest"], fetch)
+    if OVERRIDES_FILE in files:
+        return None
+    taken = moment_from_text(proof["taken"])
+    if taken > record.at + EARLY:
+        raise AuditError("it says that its evidence was taken later.")
+    if not roots:
+        raise AuditError(f"no root of trust is known for feed {part['name']}: give it with --root FILE.")
+    problems = []
+    for root in roots:
+        try:
+            return prove(root, files, taken)
+        except AuditError as error:
+            problems.append(str(error))
+    raise AuditError(f"feed {part['name']}: {problems[0]}")
+
+
+def _listed(role: str, metadata: bytes) -> dict[str, str]:
+    """Give the digests of the documents that a role's metadata list; raises what reading another shape raises."""
+    part = ORDERS if role == "targets" else f"{ORDERS}{role}/"
+    targets = json.loads(metadata)["signed"]["targets"]
+    return {
+        path: str(target["hashes"]["sha256"])
+        for path, target in targets.items()
+        if path.startswith(part) and "/" not in path.removeprefix(part)
+    }
+
+
+def _there(fetch: Fetch, digest: str, what: str) -> bytes:
+    octets = fetch(digest)
+    if octets is None:
+        raise AuditError(f"{what} is gone from the evidence.")
+    return octets

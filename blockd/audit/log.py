@@ -1,0 +1,260 @@
+"""The audit log while the daemon runs: records are handed over and written by a thread, never in the way of anything.
+
+audit.db                   the log (`blockd.audit.database`)
+audit.head                 number and hash of its last record, so that a log cut at its end is noticed
+audit.alive                when this blockd was last seen alive, so that a log tells of a death that no record tells
+audit.db.damaged-TIME      a damaged log, set aside
+
+Where writing fails, enforcing goes on. An alarm is up, and the records wait in memory until they can be written, the
+evidence as far as there is room for it. The log leaves some of the disk free: what is enforced is written there too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from blockd.audit.chain import Head
+from blockd.audit.database import Database, Entry
+from blockd.errors import AuditError
+from blockd.files import read_file, replace_file
+from blockd.times import moment_from_text, moment_text
+
+DATABASE, HEAD, ALIVE = "audit.db", "audit.head", "audit.alive"
+MAX_WAITING = 20_000  # records in memory while they cannot be written: two versions of the largest repository
+MAX_EVIDENCE_WAITING = 320 << 20  # octets of evidence in memory meanwhile: one version of the largest repository
+SPARE = 128 << 20  # octets that stay free on the disk: lists, rulesets and states come before the account of them
+MAX_BATCH = 1_000  # records in one transaction
+MAX_HEAD = 1024  # octets of the head's file
+SIGN_OF_LIFE = 10.0  # seconds from one sign of life to the next
+MAX_ALIVE = 64  # octets of its file
+RETRY = 5.0  # seconds after which writing is tried again
+CLOSING = 3.0  # seconds that the last records get; the supervisor waits a little longer
+
+log = logging.getLogger(__name__)
+
+
+class AuditLog:
+    """The log in `folder`. `failure` is a sentence while records cannot be written, `damage` once one was set aside."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self.folder = folder
+        self.failure = ""
+        self.damage = ""
+        self.failures = 0
+        self.head = Head()
+        self._clock = clock
+        self._queue: queue.Queue[Entry | None] = queue.Queue(MAX_WAITING)
+        self._lost = 0
+        self._evidence_waiting = 0  # octets
+        self._counting = threading.Lock()
+        self._database: Database | None = None
+        self._signs = 0.0  # when the next sign of life is due, by the monotonic clock
+        self._thread: threading.Thread | None = None
+
+    @property
+    def trouble(self) -> str:
+        """What an operator must know of now; empty for nothing."""
+        return self.failure or self.damage
+
+    def begin(self, remember: Callable[[Database], None] | None = None) -> None:
+        """Open the log, or set a damaged one aside; then what is written is kept. `remember` may read it first."""
+        self._commit([])
+        if remember is not None and self._database is not None:
+            try:
+                remember(self._database)
+            except (sqlite3.Error, AuditError, KeyError, TypeError, AttributeError) as error:
+                self._failed(f"what it tells of before cannot be read ({error})")
+        self._thread = threading.Thread(target=self._write_all, name="audit", daemon=True)
+        self._thread.start()
+
+    def write(
+        self, kind: str, body: Mapping[str, Any], evidence: Sequence[bytes] = (), at: float | None = None
+    ) -> None:
+        """Have something recorded, as of `at` or now; returns at once and never raises."""
+        entry = Entry(self._clock() if at is None else at, kind, body, evidence)
+        self._count(_octets_of(entry))
+        try:
+            self._queue.put_nowait(entry)
+        except queue.Full:
+            self._count(-_octets_of(entry))
+            self._lost += 1
+
+    def has_room(self, evidence: Iterable[bytes]) -> bool:
+        """Whether evidence can wait in memory beside that which waits already; else the record goes without it."""
+        return self._evidence_waiting + sum(map(len, evidence)) <= MAX_EVIDENCE_WAITING and not self._queue.full()
+
+    def close(self) -> None:
+        """Write what waits, and end; what cannot be written within CLOSING is lost, which is logged."""
+        if self._thread is not None:
+            try:
+                self._queue.put(None, timeout=CLOSING)
+            except queue.Full:
+                log.error("The audit log is not whole: %d records could not be written.", self._queue.qsize())
+            self._thread.join(CLOSING)
+            if self._thread.is_alive():
+                log.error("The audit log did not end in time; its last records may be missing.")
+
+    def _write_all(self) -> None:
+        waiting: list[Entry] = []
+        is_over = False
+        while not is_over:
+            try:
+                waiting.append(self._taken(RETRY if waiting else SIGN_OF_LIFE))
+                while len(waiting) < MAX_BATCH:
+                    waiting.append(self._taken(0.0))
+            except queue.Empty:
+                pass
+            except StopIteration:
+                is_over = True
+            self._show_life()
+            if self._commit(waiting):
+                self._count(-sum(map(_octets_of, waiting)))
+                waiting = []
+            elif len(waiting) >= MAX_BATCH and not is_over:
+                time.sleep(RETRY)  # the rest waits in the queue
+        if waiting:
+            log.error("The audit log is not whole: %d records could not be written.", len(waiting))
+        if self._database is not None:
+            self._database.close()
+
+    def _show_life(self) -> None:
+        """Write the time over the one that is there, where that is due; no matter whether it goes well."""
+        if time.monotonic() < self._signs:
+            return
+        self._signs = time.monotonic() + SIGN_OF_LIFE
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self.folder / ALIVE, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            try:
+                os.pwrite(descriptor, moment_text(self._clock()).encode(), 0)
+            finally:
+                os.close(descriptor)
+
+    def _count(self, octets: int) -> None:
+        with self._counting:
+            self._evidence_waiting += octets
+
+    def _taken(self, seconds: float | None) -> Entry:
+        entry = self._queue.get(block=seconds != 0.0, timeout=seconds or None)
+        if entry is None:
+            raise StopIteration
+        return entry
+
+    def _commit(self, entries: Sequence[Entry]) -> bool:
+        """Write entries; whether that went well. A damaged database is set aside, and they begin a new one."""
+        for _ in range(2):
+            try:
+                self._append(entries)
+            except sqlite3.OperationalError as error:
+                return self._failed(str(error))
+            except (sqlite3.DatabaseError, AuditError, UnicodeError) as error:
+                try:
+                    self._set_aside(str(error))
+                except OSError as blocked:
+                    return self._failed(f"it is damaged ({error}) and cannot be set aside: {blocked}")
+            except OSError as error:
+                return self._failed(str(error))
+            except Exception as error:
+                log.exception("The audit log failed for a fault of blockd's own. Please report it.")
+                return self._failed(str(error))
+            else:
+                if self.failure:
+                    log.warning("The audit log is written again.")
+                self.failure = ""
+                return True
+        return self._failed("it is damaged, and a new one is so as well")
+
+    def _append(self, entries: Sequence[Entry]) -> None:
+        if self._database is None:
+            self._database = self._opened()
+        if self._lost:
+            entries = [*entries, Entry(self._clock(), "lost", {"records": self._lost})]
+        if not entries:
+            return
+        free = shutil.disk_usage(self.folder).free
+        if free < SPARE:
+            raise OSError(f"{free >> 20} MiB are free in {self.folder}, and {SPARE >> 20} stay so; make room there")
+        self.head = self._database.append(entries, self.head)
+        self._lost = 0
+        replace_file(self.folder / HEAD, json.dumps(self.head.to_json()).encode())
+
+    def _opened(self) -> Database:
+        path = self.folder / DATABASE
+        if path.exists() and not path.is_file():
+            raise AuditError(f"{path} is no file")
+        last = read_head(self.folder)
+        if last is not None and last.number and not path.exists():
+            raise AuditError(f"{path} is gone")
+        database = Database.open(path)
+        try:
+            head = database.head()
+            if last is not None and last.number and database.hash_of(last.number) != last.hash:
+                raise AuditError(f"its record {last.number} is gone or another one than the last that was written")
+        except BaseException:
+            database.close()
+            raise
+        self.head = head
+        return database
+
+    def _set_aside(self, why: str) -> None:
+        """Move a damaged log away, and begin a new one with a record that says so."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+        known = max(self.head, read_head(self.folder) or Head(), key=lambda head: head.number)
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
+        aside = f"{DATABASE}.damaged-{moment}"
+        count = 0
+        while (self.folder / aside).exists():
+            count += 1
+            aside = f"{DATABASE}.damaged-{moment}-{count}"
+        for suffix in ("", "-wal", "-shm"):
+            path = self.folder / f"{DATABASE}{suffix}"
+            if path.exists():
+                path.rename(self.folder / f"{aside}{suffix}")
+        (self.folder / HEAD).unlink(missing_ok=True)
+        self.damage = f"The audit log was damaged ({why}) and set aside as {aside}; a new one has begun."
+        self.failures += 1
+        log.error("%s What is enforced does not depend on it.", self.damage)
+        self._database = Database.open(self.folder / DATABASE)
+        first = Entry(self._clock(), "new-chain", {"why": why, "set_aside": aside, "last_known": known.to_json()})
+        self.head = Head()
+        self.head = self._database.append([first], self.head)
+
+    def _failed(self, why: str) -> bool:
+        sentence = f"The audit log cannot be written: {why}. Enforcing goes on; records wait in memory."
+        self.failures += 1
+        if sentence != self.failure:
+            log.error("%s", sentence)
+        self.failure = sentence
+        return False
+
+
+def _octets_of(entry: Entry) -> int:
+    return sum(map(len, entry.evidence))
+
+
+def read_head(folder: Path) -> Head | None:
+    """Give the head that is kept beside the log; None where there is none that can be read."""
+    try:
+        return Head.from_json(json.loads(read_file(folder / HEAD, MAX_HEAD)))
+    except (OSError, ValueError, RecursionError, AuditError):
+        return None
+
+
+def read_alive(folder: Path) -> float | None:
+    """Give when a blockd was last seen alive, seconds since the epoch; None where nothing that can be read tells."""
+    try:
+        return moment_from_text(read_file(folder / ALIVE, MAX_ALIVE).decode("ascii"))
+    except (OSError, ValueError):
+        return None

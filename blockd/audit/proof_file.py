@@ -1,0 +1,171 @@
+"""A proof that somebody else can verify, without this node and its state: records, evidence, and how to check them.
+
+The file is a JSON object: `format`; `instructions` for people; `name` and `time`; `claim`, what `blockd audit prove`
+told; `links`, each a record with the hash before it and its own; and `evidence`, octets in Base64 by their SHA-256.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from blockd.audit.chain import Record, chained, parse_record
+from blockd.audit.database import Database
+from blockd.audit.evidence import digests_of, parts_of
+from blockd.audit.inquiry import prove_name
+from blockd.errors import AuditError, BadName
+from blockd.ruleset import Ruleset
+from blockd.times import moment_from_text, moment_text
+
+FORMAT = "blockd-proof-1"
+MAX_PROOF = 512 << 20  # octets of the file: the largest repository in Base64, and its records
+MAX_LINKS = 50_000  # records between the version's and the time asked for
+CLAIMED = ("name", "time", "version", "digest", "covered", "decides", "action", "record", "since")  # compared anew
+BY_LISTS = {"covered", "decides", "action"}  # of those, what may rest on lists whose content no proof can hold
+
+INSTRUCTIONS = (
+    "Verify with `blockd audit verify --proof FILE --root ROOT`, where ROOT is the root.json of the authority's signed "
+    "list, got from the authority itself. By hand: each link's hash is SHA-256 over the 32 octets of `before` and the "
+    "octets of `record` (as ASCII); links with neighbouring numbers follow each other. The record of kind `enforced` "
+    "names, for each feed, the SHA-256 of a manifest in `evidence`, which names files by their SHA-256: the metadata "
+    "of a repository of The Update Framework (specification 1.0), signed by the authority, which name the orders by "
+    "theirs. That this node enforced it, and when, is the node's own word: compare the record's hash with the head in "
+    "a statement of enforcement that the node had signed before there was a dispute."
+)
+
+
+def export_proof(database: Database, claim: dict[str, Any]) -> bytes:
+    """Give the file for what `prove_name` has told of a log; raises AuditError where there is nothing to prove."""
+    number, at = claim["record"], moment_from_text(claim["time"])
+    if number is None:
+        raise AuditError("there is no record of what was enforced then, so nothing can be proved.")
+    wanted = set(database.numbers(number, at, MAX_LINKS + 1))
+    if len(wanted) > MAX_LINKS:
+        raise AuditError(
+            f"more than {MAX_LINKS} records lie between that version and the time; ask for an earlier one."
+        )
+    states = [database.state_of(str(order["feed"]), str(order["order"]), at) for order in claim["orders"]]
+    wanted |= {state.number for state in states if state is not None}
+    start = database.last("start", at)
+    wanted |= {start.number} if start is not None else set()
+    links, evidence = [], {}
+    for one in sorted(wanted):
+        octets, digest = database.link(one)
+        before = database.hash_of(one - 1) if one > 1 else bytes(32)
+        if before is None:
+            raise AuditError(f"record {one - 1} is missing.")
+        links.append({"before": before.hex(), "record": octets.decode("ascii"), "hash": digest.hex()})
+        record = parse_record(octets)
+        for part in parts_of(record) if one == number else ():
+            if part["proof"] is not None:
+                manifest = part["proof"]["manifest"]
+                for name in (manifest, *digests_of(manifest, database.evidence).values()):
+                    evidence[name] = base64.b64encode(database.evidence(name) or b"").decode("ascii")
+    told = {
+        "format": FORMAT,
+        "instructions": INSTRUCTIONS,
+        "name": claim["name"],
+        "time": claim["time"],
+        "claim": claim,
+        "links": links,
+        "evidence": evidence,
+    }
+    return json.dumps(told, indent=1, ensure_ascii=True).encode() + b"\n"
+
+
+def verify_proof(octets: bytes, roots: Sequence[bytes]) -> dict[str, Any]:
+    """Verify a proof, trusting `roots` for its signed lists; give what it proves. Raises AuditError.
+
+    What is told is worked out anew, so that only the records and signatures count, not what the file claims; its
+    `proved` is false where the claim rests on a list whose content no proof can hold.
+    """
+    try:
+        told = json.loads(octets)
+        if told["format"] != FORMAT:
+            raise ValueError("it is of another format")
+        name, at, claim = told["name"], moment_from_text(told["time"]), told["claim"]
+        if not isinstance(name, str) or not isinstance(claim, dict) or len(told["links"]) > MAX_LINKS + 20_000:
+            raise ValueError("its name, claim or links are none")
+        evidence = {str(digest): base64.b64decode(text, validate=True) for digest, text in told["evidence"].items()}
+        links = [
+            (bytes.fromhex(link["before"]), link["record"].encode("ascii"), bytes.fromhex(link["hash"]))
+            for link in told["links"]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise AuditError(f"the proof cannot be read: {error}.") from error
+    records = _Proved(links, evidence)
+    try:
+        found = prove_name(records, name, at, {}, roots, _not_kept)
+    except BadName as error:
+        raise AuditError(f"the proof is about no name: {error.reason}.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise AuditError(f"a record of the proof has another shape: {error}.") from error
+    if found["record"] is None or not records.is_whole(found["record"], at):
+        raise AuditError("the proof does not hold every record between the version and the time.")
+    found["proved"] = True
+    wrong = [word for word in CLAIMED if found[word] != claim.get(word)]
+    only_by_ruleset = [order for order in claim.get("orders", ()) if "ruleset" in str(order)]
+    has_lists = not all(feed["whole"] for feed in found["feeds"])
+    is_by_lists = has_lists and BY_LISTS.issuperset(wrong) and (only_by_ruleset or found["covered"] is None)
+    if wrong and not is_by_lists:
+        raise AuditError(f"the proof claims something else than its records: {', '.join(wrong)}.")
+    if wrong or found["covered"] is None:
+        found["proved"] = False
+        found["notes"].append(
+            "Lists whose content is not in the proof decide: for those there is only the node's own word."
+        )
+    return found
+
+
+class _Proved:
+    """The records of a proof, as `prove_name` asks for them; raises AuditError where a link is wrong."""
+
+    def __init__(self, links: Sequence[tuple[bytes, bytes, bytes]], evidence: dict[str, bytes]) -> None:
+        self._records: list[Record] = []
+        self._evidence = evidence
+        last: tuple[int, bytes] | None = None
+        for before, octets, digest in links:
+            record = parse_record(octets)
+            if chained(before, octets) != digest:
+                raise AuditError(f"record {record.number} does not match its hash.")
+            if last is not None and record.number <= last[0]:
+                raise AuditError(f"record {record.number} is out of order.")
+            if last is not None and record.number == last[0] + 1 and before != last[1]:
+                raise AuditError(f"record {record.number} does not follow the one before.")
+            last = record.number, digest
+            self._records.append(record)
+
+    def is_whole(self, number: int, at: float) -> bool:
+        """Whether every record from `number` on is there, up to the last one at or before a time."""
+        numbers = [record.number for record in self._records if record.number >= number and record.at <= at]
+        return bool(numbers) and {record.number for record in self._records} >= set(range(number, max(numbers) + 1))
+
+    def last(self, kind: str, until: float | None = None) -> Record | None:
+        return self._newest(until, lambda record: record.kind == kind)
+
+    def first(self, kind: str, after: float) -> Record | None:
+        later = moment_text(after)
+        return next((one for one in self._records if one.time > later and one.kind == kind), None)
+
+    def state_of(self, feed: str, order: str, until: float) -> Record | None:
+        def is_its(record: Record) -> bool:
+            return record.kind == "order" and (record.body.get("feed"), record.body.get("order")) == (feed, order)
+
+        return self._newest(until, is_its)
+
+    def evidence(self, digest: str) -> bytes | None:
+        octets = self._evidence.get(digest)
+        if octets is not None and hashlib.sha256(octets).hexdigest() != digest:
+            raise AuditError(f"the evidence {digest[:16]}… is another than its digest says.")
+        return octets
+
+    def _newest(self, until: float | None, fits: Callable[[Record], bool]) -> Record | None:
+        limit = "9999" if until is None else moment_text(until)
+        return next((one for one in reversed(self._records) if one.time <= limit and fits(one)), None)
+
+
+def _not_kept(_version: int, _digest: str) -> Ruleset | None:
+    return None

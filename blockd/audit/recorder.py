@@ -1,0 +1,259 @@
+"""What the daemon gives account of: each event becomes a record of the audit log, and orders' times are measured.
+
+No client and no question is ever among them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from blockd import __version__
+from blockd.audit.chain import canonical
+from blockd.audit.database import Database
+from blockd.audit.evidence import ORDERS
+from blockd.audit.log import AuditLog, read_alive
+from blockd.audit.signatures import MAX_ROOT
+from blockd.audit.transitions import GONE, OrderTransition, transitions_of_version, turns_of_dates
+from blockd.compile.news import News
+from blockd.feeds.fetched import Fetched
+from blockd.files import read_file
+from blockd.metrics.collector import Change, EnforcementTimes
+from blockd.ruleset import Enforced
+from blockd.settings import Feed
+from blockd.times import moment_text, time_text
+
+MAX_TURNS = 20_000  # orders recorded of one version: two of the largest repositories
+REFUSALS = 60  # records of one feed's refusals in an hour: whoever sends others each time cannot fill the disk
+HOUR = 3600.0  # seconds
+REMEMBERED = 250  # records of versions read at a start: more than can be kept to go back to, and their evidence
+MAX_PROOFS = 2_000  # contents whose evidence is known: more than the versions kept and the feeds in force have
+
+
+@dataclass(slots=True)
+class _Refusals:
+    """When the last refusals of a feed were recorded, and how many since then were not."""
+
+    recorded: deque[float] = field(default_factory=lambda: deque(maxlen=REFUSALS))
+    passed_over: int = 0
+
+
+class AuditRecorder:
+    """Gives account to `log` of what is enforced of `feeds`; `clock` gives seconds since the epoch."""
+
+    def __init__(self, log: AuditLog, feeds: Sequence[Feed], clock: Callable[[], float]) -> None:
+        self.log = log
+        self.times: dict[Change, EnforcementTimes] = {"imposed": EnforcementTimes(), "lifted": EnforcementTimes()}
+        self._clock = clock
+        self._lists = {feed.name for feed in feeds if feed.is_text}
+        self._roots = {feed.name: root for feed in feeds if (root := feed.root_of_trust) is not None}
+        self._known: dict[tuple[str, str], str] = {}
+        self._since: dict[tuple[str, str], str] = {}  # since when an order has been in force here
+        self._proofs: dict[tuple[str, str], Mapping[str, Any]] = {}  # by feed and digest of its content
+        self._refusals: dict[str, _Refusals] = {}
+        self._last_alive: str | None = None  # of a daemon that left no record of its end
+
+    def begin(self, *, engine: str, config: Path, workers: int, restarted: bool) -> None:
+        """Open the log and record the start; `restarted` where only this process began anew."""
+        self.log.begin(self._remember)
+        roots = {name: _read(path) for name, path in self._roots.items()}
+        self.log.write(
+            "start",
+            {
+                "blockd": __version__,
+                "engine": engine,
+                "config": hashlib.sha256(_read(config)).hexdigest(),
+                "workers": workers,
+                "of": "control process" if restarted else "daemon",
+                "last_alive": None if restarted else self._last_alive,
+                "roots": {name: hashlib.sha256(root).hexdigest() for name, root in roots.items()},
+            },
+            list(roots.values()),
+        )
+
+    def end(self) -> None:
+        """Record the end, and write what waits."""
+        self.log.write("stop", {"blockd": __version__})
+        self.log.close()
+
+    def enforced(
+        self, enforced: Enforced, before: Enforced | None, news: News | None, how: str, reason: str, at: float
+    ) -> None:
+        """Record that every worker enforces a version since `at`, and measure what it brought."""
+        catalogue, header = enforced.ruleset.catalogue, enforced.ruleset.header
+        taken = news.taken if news else {}
+        evidence: list[bytes] = []
+        for name, fetched in taken.items():
+            if fetched.evidence and self.log.has_room([*evidence, *fetched.evidence.values()]):
+                evidence += self._prove(name, fetched, at)
+        feeds = [
+            {
+                "name": feed.name,
+                "type": feed.type,
+                "priority": feed.priority,
+                "digest": feed.digest,
+                "version": feed.version,
+                "names": feed.names,
+                "proof": self._proof_of(feed.name, feed.digest),
+            }
+            for feed in catalogue.feeds
+        ]
+        transitions = list(
+            transitions_of_version(
+                before.ruleset.catalogue if before and news else None,
+                catalogue, enforced.states.states, self._known, taken, at,
+            )
+        )  # fmt: skip
+        body = {
+            "version": enforced.version,
+            "digest": enforced.ruleset.digest,
+            "made_from": catalogue.made_from,
+            "compiled": time_text(header.created),
+            "names": header.names,
+            "orders": len(catalogue.orders),
+            "how": how,
+            "reason": reason,
+            "feeds": feeds,
+        }
+        if len(transitions) > MAX_TURNS:
+            body["orders_not_recorded"] = len(transitions) - MAX_TURNS
+        self.log.write("enforced", body, evidence, at)
+        self._turned(transitions, enforced.version, at)
+        if before is not None:
+            for name, fetched in taken.items():
+                if name in self._lists and fetched.source_time is not None:
+                    self.times["imposed"].observe(at - fetched.source_time)
+
+    def flipped(self, enforced: Enforced, before: Sequence[int], at: float) -> None:
+        """Record the orders whose states are others than `before`, as every worker sees since `at`."""
+        catalogue = enforced.ruleset.catalogue
+        transitions = turns_of_dates(catalogue, before, enforced.states.states, self._known, at)
+        self._turned(transitions, enforced.version, at)
+
+    def confirmed(self, feed: str, fetched: Fetched) -> None:
+        """Keep what proves content that is enforced already, where that is not kept yet."""
+        is_kept = (feed, fetched.digest) in self._proofs
+        if fetched.evidence and not is_kept and self.log.has_room(fetched.evidence.values()):
+            at = self._clock()
+            evidence = self._prove(feed, fetched, at)
+            proof = self._proofs[feed, fetched.digest]
+            self.log.write("evidence", {"feed": feed, "digest": fetched.digest, "proof": proof}, evidence, at)
+
+    def taken_back(self, version: int, why: str) -> None:
+        """Record that a version is not enforced."""
+        self.log.write("taken-back", {"version": version, "why": why})
+
+    def refused(self, feed: str, reason: str, sentence: str) -> None:
+        """Record a refusal that is another one than the last."""
+        refusals, now = self._refusals.setdefault(feed, _Refusals()), self._clock()
+        recorded = refusals.recorded
+        if len(recorded) == REFUSALS and recorded[0] <= now < recorded[0] + HOUR:
+            refusals.passed_over += 1
+            return
+        recorded.append(now)
+        more = {"passed_over": refusals.passed_over} if refusals.passed_over else {}
+        refusals.passed_over = 0
+        self.log.write("refused", {"feed": feed, "reason": reason, "sentence": sentence, **more}, at=now)
+
+    def good_again(self, feed: str) -> None:
+        """Record that what was refused is good again."""
+        self.log.write("good-again", {"feed": feed})
+
+    def rolled_back(self, version: int, reason: str) -> None:
+        """Record that an operator went back to a version."""
+        self.log.write("rollback", {"version": version, "reason": reason})
+
+    def released(self, version: int, reason: str) -> None:
+        """Record that it is held no more."""
+        self.log.write("release", {"version": version, "reason": reason})
+
+    def tested(self, report: Mapping[str, object]) -> None:
+        """Record how a self-test went."""
+        self.log.write("self-test", report)
+
+    def overridden(self, kind: str, told: Mapping[str, object]) -> None:
+        """Record an override, or its end."""
+        self.log.write(kind, told)
+
+    def stated(self, name: str, statement: bytes) -> None:
+        """Record that a statement was signed."""
+        self.log.write("statement", {"file": name, "sha256": hashlib.sha256(statement).hexdigest()})
+
+    def in_force_since(self, feed: str, order: str) -> str | None:
+        """Give since when an order has been in force on this node, as far as the log tells."""
+        return self._since.get((feed, order))
+
+    def _remember(self, database: Database) -> None:
+        ends = database.newest(("start", "stop"), 1)
+        if ends and ends[0].kind == "start":
+            signs = (database.record(database.head().number).at, read_alive(self.log.folder) or 0.0)
+            self._last_alive = moment_text(max(signs))
+        for record in database.last_states():
+            key = (str(record.body["feed"]), str(record.body["order"]))
+            if record.body["state"] != GONE:
+                self._known[key] = str(record.body["state"])
+                self._since[key] = str(record.body["since"])
+        for record in database.newest(("enforced", "evidence"), REMEMBERED):
+            for part in record.body["feeds"] if record.kind == "enforced" else [record.body]:
+                if part["proof"]:
+                    self._proofs[part.get("name") or part["feed"], part["digest"]] = part["proof"]
+
+    def _proof_of(self, feed: str, digest: str) -> Mapping[str, Any] | None:
+        """Give what proves a content, and remember it longer than others."""
+        proof = self._proofs.pop((feed, digest), None)
+        if proof is not None:
+            self._proofs[feed, digest] = proof
+        return proof
+
+    def _prove(self, feed: str, fetched: Fetched, at: float) -> list[bytes]:
+        """Note what proves a content; give its files, and their manifest (see `blockd.audit.evidence`)."""
+        files = fetched.evidence
+        digests = {n: hashlib.sha256(files[n]).hexdigest() for n in files if not n.startswith(ORDERS)}
+        manifest = canonical(digests)
+        self._proofs[feed, fetched.digest] = {
+            "manifest": hashlib.sha256(manifest).hexdigest(),
+            "files": len(files),
+            "taken": moment_text(at),
+        }
+        while len(self._proofs) > MAX_PROOFS:
+            del self._proofs[next(iter(self._proofs))]
+        return [manifest, *files.values()]
+
+    def _turned(self, transitions: Iterable[OrderTransition], version: int, at: float) -> None:
+        for number, turn in enumerate(transitions):
+            key = (turn.feed, turn.order.id)
+            if turn.change and turn.seconds is not None:
+                self.times[turn.change].observe(turn.seconds)
+            if turn.state != turn.before or key not in self._since:
+                self._since[key] = moment_text(at)
+            if number < MAX_TURNS:
+                self.log.write("order", self._told(turn, version), at=at)
+            if turn.state == GONE:
+                self._since.pop(key, None)
+
+    def _told(self, turn: OrderTransition, version: int) -> dict[str, object]:
+        return {
+            "order": turn.order.id,
+            "feed": turn.feed,
+            "authority": turn.order.authority,
+            "role": turn.order.role,
+            "state": turn.state,
+            "change": turn.change,
+            "since": self._since[turn.feed, turn.order.id],
+            "signed": None if turn.signed is None else moment_text(turn.signed),
+            "due": None if turn.due is None else time_text(turn.due),
+            "seconds": None if turn.seconds is None else round(turn.seconds, 3),
+            "version": version,
+        }
+
+
+def _read(path: Path) -> bytes:
+    """Read a small file; nothing where that is not possible, which whoever needs it tells."""
+    try:
+        return read_file(path, MAX_ROOT)
+    except OSError:
+        return b""

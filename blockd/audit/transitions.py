@@ -1,0 +1,121 @@
+"""What a moment has changed for orders, and how long it took: from an order's word to every worker that follows it.
+
+An order is imposed on a node when it comes into force for every worker, or is changed while it is; it is lifted when it
+ends, by whatever way. The time runs from when that could be known: from the signing of the version that brought it, or
+from the date that the order names, whichever is later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+
+from blockd.feeds.fetched import Fetched
+from blockd.metrics.collector import Change
+from blockd.orders import Order, State
+from blockd.ruleset import Catalogue
+from blockd.ruleset.catalogue import OrderRecord
+from blockd.settings import ZONE_TYPES
+
+GONE = "gone"  # the state of an order that its feed lists no more
+
+Known = MutableMapping[tuple[str, str], str]
+"""The state that was recorded last of each order, by feed and id."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTransition:
+    """An order, or its state, that is another one than before; `seconds` is None where nothing says since when."""
+
+    order: Order
+    feed: str
+    state: str
+    before: str | None  # the state that was recorded last
+    change: Change | None  # None where the order neither was nor is in force
+    signed: float | None = None  # seconds since the epoch
+    due: int | None = None  # the date of the order that brought the state, seconds since the epoch
+    seconds: float | None = None
+
+
+def transitions_of_version(
+    before: Catalogue | None,
+    after: Catalogue,
+    states: Sequence[int] | memoryview[int],
+    known: Known,
+    taken: Mapping[str, Fetched],
+    at: float,
+) -> Iterator[OrderTransition]:
+    """Give what a version has changed that every worker enforces since `at`, and note it in `known`.
+
+    Policy zones are left out: their rules are no orders that somebody signs one by one.
+    """
+    zones = {feed.name for feed in after.feeds if feed.type in ZONE_TYPES}
+    earlier = {(record.feed, record.order.id): record.order for record in before.orders} if before else {}
+    listed = set()
+    for index, record in enumerate(after.orders):
+        order, key = record.order, (record.feed, record.order.id)
+        if record.feed in zones:
+            continue
+        listed.add(key)
+        state, last = State(states[index]), known.get(key)
+        before_it = earlier.get(key, order)
+        if last == state.text and (
+            before_it is order or before_it == order
+        ):  # the same object as a rule: that is quick
+            continue
+        known[key] = state.text
+        signed = _signed(record, taken) if before is not None else None
+        due = _due(order, state)
+        begun = None if signed is None else max(signed, due if due is not None and due <= at else signed)
+        yield OrderTransition(
+            order, record.feed, state.text, last, _change(last, state), signed, due, _since(begun, at)
+        )
+    for key in [key for key in known if key not in listed]:
+        last = known.pop(key)
+        order_before = earlier.get(key)
+        if last != GONE and order_before is not None:
+            signed = taken[key[0]].published if key[0] in taken else None
+            yield OrderTransition(
+                order_before, key[0], GONE, last, _change(last, None), signed, None, _since(signed, at)
+            )
+
+
+def turns_of_dates(
+    catalogue: Catalogue, before: Sequence[int], after: Sequence[int] | memoryview[int], known: Known, at: float
+) -> Iterator[OrderTransition]:
+    """Give what the dates of orders have changed at `at`, the moment at which workers see it."""
+    zones = {feed.name for feed in catalogue.feeds if feed.type in ZONE_TYPES}
+    for index, record in enumerate(catalogue.orders):
+        if before[index] == after[index] or record.feed in zones:
+            continue
+        state, key = State(after[index]), (record.feed, record.order.id)
+        last, known[key] = known.get(key), state.text
+        due = _due(record.order, state)
+        # A date that lies ahead is not what brought the state: the order's feed has ended, or is good again.
+        is_due = due is not None and due <= at and State(before[index]) is not State.LIFTED
+        yield OrderTransition(
+            record.order, record.feed, state.text, last, _change(last or State(before[index]).text, state),
+            due=due if is_due else None, seconds=_since(due, at) if is_due else None,
+        )  # fmt: skip
+
+
+def _signed(record: OrderRecord, taken: Mapping[str, Fetched]) -> float | None:
+    fetched = taken.get(record.feed)
+    if fetched is not None and fetched.published is not None:
+        return fetched.published
+    return record.order.published
+
+
+def _due(order: Order, state: State) -> int | None:
+    dates = {State.IN_FORCE: order.in_force_from, State.EXPIRED: order.expires, State.LIFTED: order.lifted_on}
+    return dates.get(state)
+
+
+def _change(last: str | None, state: State | None) -> Change | None:
+    if state is State.IN_FORCE:
+        return "imposed"
+    return "lifted" if last == State.IN_FORCE.text else None
+
+
+def _since(begun: float | None, at: float) -> float | None:
+    return None if begun is None else max(0.0, at - begun)

@@ -1,0 +1,192 @@
+"""Making statements of enforcement while the daemon runs: on demand, and as often as the config says."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from blockd import __version__
+from blockd.audit import AuditRecorder
+from blockd.audit.statement import keep_statement, kept_statements, node_key, sign_statement
+from blockd.daemon.ruleset_switcher import RulesetSwitcher, SelfTest
+from blockd.daemon.timing import Timing
+from blockd.daemon.update.expiry import end_of
+from blockd.daemon.update.feed_set import FeedSet
+from blockd.daemon.workers import Workers
+from blockd.errors import AuditError, CommandError
+from blockd.orders import State
+from blockd.resolver import engine_name
+from blockd.selftest import SelfTestReport
+from blockd.times import moment_text, time_text
+
+LOOK = 60.0  # seconds between two looks whether a statement is due
+AGAIN = 3600.0  # seconds after which one that failed is tried again
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StatedFeed:
+    """A feed of the version in force."""
+
+    name: str
+    type: str
+    digest: str
+    version: str
+    names: int
+    expires: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedOrder:
+    """An order in force, and since when it has been on this node, as far as the audit log tells."""
+
+    feed: str
+    id: str
+    authority: str
+    action: str
+    since: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedWorker:
+    """A worker, and the version that it enforces."""
+
+    index: int
+    enforces: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedEnforcement:
+    """What is enforced at one moment."""
+
+    version: int | None
+    digest: str | None
+    names: int
+    feeds: tuple[StatedFeed, ...]
+    orders: tuple[StatedOrder, ...]
+    workers: tuple[StatedWorker, ...]
+    self_test: SelfTestReport | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        told = asdict(self)
+        return {**told, **{name: list(told[name]) for name in ("feeds", "orders", "workers")}}
+
+
+@dataclass(frozen=True, slots=True)
+class StatementResult:
+    """A statement that was made: its file's name, and its text."""
+
+    file: str
+    statement: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a statement is made from."""
+
+    switcher: RulesetSwitcher
+    feeds: FeedSet
+    workers: Workers
+    recorder: AuditRecorder
+    tests: SelfTest
+
+    def enforcement(self) -> StatedEnforcement:
+        """Return what is enforced now."""
+        enforced, workers, recorder = self.switcher.enforced, self.workers, self.recorder
+        catalogue = enforced.ruleset.catalogue if enforced else None
+        states = enforced.states.states if enforced else ()
+        ends = {name: end_of(tracked.source.feed, tracked.state) for name, tracked in self.feeds.items()}
+        return StatedEnforcement(
+            version=enforced.version if enforced else None,
+            digest=enforced.ruleset.digest if enforced else None,
+            names=enforced.ruleset.header.names if enforced else 0,
+            feeds=tuple(
+                StatedFeed(
+                    feed.name, feed.type, feed.digest, feed.version, feed.names,
+                    None if (end := ends.get(feed.name)) is None else time_text(end),
+                )
+                for feed in (catalogue.feeds if catalogue else ())
+            ),
+            orders=tuple(
+                StatedOrder(
+                    record.feed, record.order.id, record.order.authority, str(record.order.action),
+                    recorder.in_force_since(record.feed, record.order.id),
+                )
+                for record, state in zip(catalogue.orders if catalogue else (), states, strict=True)
+                if State(state) is State.IN_FORCE
+            ),
+            workers=tuple(
+                StatedWorker(index, workers.enforcing.get(index) or None) for index in range(workers.size)
+            ),
+            self_test=self.tests.report(),
+        )  # fmt: skip
+
+
+class StatementService:
+    """Makes the statements of one node, called `node`, and keeps them beside the audit log."""
+
+    def __init__(self, node: str, sources: Sources, timing: Timing) -> None:
+        self._node = node
+        self._sources = sources
+        self._recorder = sources.recorder
+        self._folder = sources.recorder.log.folder
+        self._timing = timing
+
+    def begin(self) -> None:
+        """Make the node's key at a first start; a failure is told, and only statements depend on it."""
+        try:
+            node_key(self._folder)
+        except AuditError as error:
+            log.error("Statements of enforcement cannot be signed: %s", error)
+
+    async def state(self) -> StatementResult:
+        """Make a statement now and keep it; raises CommandError."""
+        now = self._timing.clock()
+        told = {
+            "node": self._node,
+            "time": moment_text(now),
+            "blockd": __version__,
+            "engine": engine_name(),
+            **self._sources.enforcement().to_json(),
+            "audit": self._recorder.log.head.to_json(),
+        }
+        try:
+            octets = sign_statement(told, node_key(self._folder))
+            stem = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+            path = await asyncio.to_thread(keep_statement, self._folder, stem, octets)
+        except AuditError as error:
+            raise CommandError(f"No statement was made: {error}") from error
+        except OSError as error:
+            raise CommandError(f"The statement cannot be kept: {error}. None was made.") from error
+        self._recorder.stated(path.name, octets)
+        return StatementResult(path.name, octets.decode("ascii"))
+
+    async def state_forever(self, interval: float | None) -> None:
+        """Make one whenever the newest is older than `interval` seconds; never where that is None.
+
+        There is none before the first version: that nothing is enforced is nobody's question. A clock that was set
+        back makes the newest one of the future; those made since then are counted by the time that passes.
+        """
+        failed, made = -AGAIN, -float("inf")
+        while interval is not None:
+            kept = await asyncio.to_thread(kept_statements, self._folder)
+            newest = kept[-1].stat().st_mtime if kept else 0.0
+            is_due = not newest <= self._timing.clock() < newest + interval
+            has_waited = self._timing.monotonic() >= max(failed + AGAIN, made + interval)
+            if is_due and has_waited and self._sources.switcher.version is not None:
+                try:
+                    await self.state()
+                    made = self._timing.monotonic()
+                except CommandError as error:
+                    log.error("%s", error)
+                    failed = self._timing.monotonic()
+            await self._timing.sleep(LOOK)

@@ -1,0 +1,235 @@
+"""What the daemon says of itself for `blockd status`: workers, feeds, what is enforced, what an operator must know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from blockd import __version__
+from blockd.audit import AuditLog
+from blockd.audit.chain import Head
+from blockd.daemon.overrides import OverrideService, OverrideStatus
+from blockd.daemon.report.alarms import Alarm, alarms
+from blockd.daemon.report.order_counts import OrderCounts
+from blockd.daemon.ruleset_switcher import Pin, RulesetSwitcher
+from blockd.daemon.update.expiry import end_of, ends_of_roles
+from blockd.daemon.update.feed_set import FeedSet
+from blockd.daemon.update.managed_feed import ManagedFeed
+from blockd.daemon.workers import Workers
+from blockd.orders import State
+from blockd.resolver import engine_name
+from blockd.ruleset import Enforced
+from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.selftest import SelfTestReport, SelfTests
+from blockd.settings import Settings
+from blockd.times import time_text
+
+
+@dataclass(frozen=True, slots=True)
+class RulesetStatus:
+    """The version in force; `orders` are counted by the words for their states."""
+
+    version: int
+    digest: str
+    compiled: str
+    names: int
+    networks: int
+    orders: Mapping[str, int]
+
+    @classmethod
+    def of(cls, enforced: Enforced) -> RulesetStatus:
+        """Describe what is enforced."""
+        header = enforced.ruleset.header
+        states = Counter(State(byte).text for byte in enforced.states.states)
+        return cls(
+            enforced.version,
+            enforced.ruleset.digest,
+            time_text(header.created),
+            header.names,
+            header.entries - header.names,
+            {state.text: states[state.text] for state in State},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """A worker; None stands for one that does not run, or enforces nothing."""
+
+    index: int
+    pid: int | None
+    enforcing: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityStatus:
+    """An authority's part of a signed feed; `version` and `expires` are None before it has given anything."""
+
+    role: str
+    version: int | None
+    expires: str | None
+    ended: bool
+    at_expiry: str
+    orders: int
+    stale: int
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """A feed of the config; None stands for what is not known yet."""
+
+    name: str
+    type: str
+    priority: int
+    names: int
+    rejected: int
+    held: GuardReport
+    digest: str | None
+    age_seconds: float | None
+    expires: str | None
+    ended: bool
+    at_expiry: str
+    refusal: str | None
+    refused: Mapping[str, int]  # how often, by reason
+    stale: int
+    authorities: tuple[AuthorityStatus, ...]
+    mirrors: Sequence[Mapping[str, object]]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        told: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
+        told["held"] = {**self.held.to_json(), "sentence": self.held.sentence()}
+        told["refused"] = dict(self.refused)
+        told["authorities"] = [asdict(part) for part in self.authorities]
+        told["mirrors"] = list(self.mirrors)
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class AuditStatus:
+    """The end of the audit log, and what is wrong with it; empty for nothing."""
+
+    head: Head
+    trouble: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {**self.head.to_json(), "trouble": self.trouble or None}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole status; the keys of its JSON object are part of the admin API."""
+
+    version: str
+    engine: str
+    since: str
+    listen: tuple[str, ...]
+    ruleset: RulesetStatus | None
+    pinned: Pin | None
+    feeds: tuple[FeedStatus, ...]
+    workers: tuple[WorkerStatus, ...]
+    self_test: SelfTestReport | None
+    overrides: tuple[OverrideStatus, ...]
+    audit: AuditStatus
+    alarms: tuple[Alarm, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {
+            "version": self.version,
+            "engine": self.engine,
+            "since": self.since,
+            "listen": list(self.listen),
+            "ruleset": asdict(self.ruleset) if self.ruleset else None,
+            "pinned": self.pinned.to_json() if self.pinned else None,
+            "feeds": [feed.to_json() for feed in self.feeds],
+            "workers": [asdict(worker) for worker in self.workers],
+            "self_test": self.self_test.to_json() if self.self_test else None,
+            "overrides": [override.to_json() for override in self.overrides],
+            "audit": self.audit.to_json(),
+            "alarms": [alarm.to_json() for alarm in self.alarms],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a status is made from; `started` is in seconds since the epoch."""
+
+    settings: Settings
+    switcher: RulesetSwitcher
+    feeds: FeedSet
+    workers: Workers
+    tests: SelfTests
+    overrides: OverrideService
+    audit: AuditLog
+    started: float
+
+    def status(self, now: float) -> Status:
+        """Return the status at `now`."""
+        enforced, workers = self.switcher.enforced, self.workers
+        counts = OrderCounts.of(enforced)
+        in_force = alarms(
+            enforced, self.feeds, workers, self.tests, engine_name(),
+            pin=self.switcher.pin, audit=self.audit.trouble, started=self.started, now=now,
+        )  # fmt: skip
+        return Status(
+            version=__version__,
+            engine=engine_name(),
+            since=time_text(self.started),
+            listen=tuple(address.text for address in self.settings.listen.dns),
+            ruleset=RulesetStatus.of(enforced) if enforced else None,
+            pinned=self.switcher.pin,
+            feeds=tuple(_feed(tracked, enforced, counts, now) for tracked in self.feeds.configured.values()),
+            workers=tuple(
+                WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
+                for index in range(workers.size)
+            ),
+            self_test=self.tests.report(),
+            overrides=self.overrides.current(),
+            audit=AuditStatus(self.audit.head, self.audit.trouble),
+            alarms=tuple(in_force),
+        )
+
+
+def _feed(tracked: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, now: float) -> FeedStatus:
+    feed, state = tracked.source.feed, tracked.state
+    records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
+    record = records.get(feed.name)
+    end = end_of(feed, state)
+    return FeedStatus(
+        name=feed.name,
+        type=feed.type,
+        priority=feed.priority,
+        names=record.names if record else 0,
+        rejected=record.rejected if record else 0,
+        held=state.held or GuardReport(),
+        digest=record.digest if record else None,
+        age_seconds=round(now - state.checked, 1) if state.checked else None,
+        expires=time_text(end) if end is not None else None,
+        ended=end is not None and now >= end,
+        at_expiry=feed.at_expiry,
+        refusal=tracked.refusal or None,
+        refused=dict(tracked.refused),
+        stale=counts.stale_of(feed.name),
+        authorities=tuple(_authorities(tracked, counts, now)),
+        mirrors=tracked.source.mirrors,
+    )
+
+
+def _authorities(tracked: ManagedFeed, counts: OrderCounts, now: float) -> list[AuthorityStatus]:
+    name, ends = tracked.source.feed.name, ends_of_roles(tracked.state)
+    return [
+        AuthorityStatus(
+            role=part.role,
+            version=part.version or None,
+            expires=time_text(part.expires) if part.role in ends else None,
+            ended=part.role in ends and now >= part.expires,
+            at_expiry=tracked.source.feed.at_expiry_of(part.role),
+            orders=counts.orders[name, part.role],
+            stale=counts.stale[name, part.role],
+            refusal=tracked.authority_refusals.get(part.role),
+        )
+        for part in tracked.state.authorities
+    ]

@@ -1,0 +1,50 @@
+"""The child process that counts what a new version changed: seconds of work for a large list, never the daemon's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from blockd.daemon.update.child_process import end, end_with_parent, give, start
+from blockd.errors import RulesetError
+from blockd.ruleset import Ruleset
+from blockd.ruleset.versions.diff import Changes, Comparison
+
+MAX_TIME = 600.0  # seconds; ten million names take a few in C, and minutes in Python
+
+
+async def compared(old: Path, new: Path) -> Changes:
+    """Count what changes from one ruleset file to another, in a process of its own; raises RulesetError.
+
+    Cancelling ends the process.
+    """
+    process = await start(__name__, str(os.getpid()), str(old), str(new))
+    try:
+        async with asyncio.timeout(MAX_TIME):
+            output, _ = await process.communicate()
+        return Changes(**json.loads(output))
+    except (TimeoutError, ValueError, TypeError) as error:
+        raise RulesetError(f"comparing {new} with {old} gave no result") from error
+    finally:
+        await end(process)
+
+
+def main(parent: int, old: Path, new: Path) -> int:
+    """Compare two files and print the counts as JSON, for the process `parent`."""
+    end_with_parent()
+    if os.getppid() != parent:  # it has ended before: nobody waits
+        return 0
+    try:
+        changes = Comparison(Ruleset.open(old, verify=False), Ruleset.open(new, verify=False)).count()
+    except RulesetError as error:
+        print(error, file=sys.stderr)
+        return 1
+    give(json.dumps({"added": changes.added, "removed": changes.removed, "changed": changes.changed}).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), *map(Path, sys.argv[2:4])))

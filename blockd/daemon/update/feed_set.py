@@ -1,0 +1,85 @@
+"""All feeds of one daemon: made first, so that whoever enforces and whoever looks at them can share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from blockd.compile.build import examples
+from blockd.daemon.timing import Timing
+from blockd.daemon.update.expiry import Ends, ended
+from blockd.daemon.update.feed_state import FeedState
+from blockd.daemon.update.managed_feed import ManagedFeed, OpenSource
+from blockd.feeds.candidate import Candidate
+from blockd.feeds.fetched import Fetched
+from blockd.feeds.kinds import open_source
+from blockd.ruleset import Gate
+from blockd.settings import Feed
+
+
+class FeedSet(Mapping[str, ManagedFeed]):
+    """The feeds by name, blockd's own among them."""
+
+    def __init__(self, feeds: Mapping[str, ManagedFeed], timing: Timing) -> None:
+        self._feeds = dict(feeds)
+        self._timing = timing
+
+    @classmethod
+    def load(
+        cls,
+        feeds: Sequence[Feed],
+        folder_of: Callable[[str], Path],
+        gate: Gate,
+        timing: Timing,
+        source: OpenSource = open_source,
+    ) -> FeedSet:
+        """Take up each feed where its folder tells that it was left, with its source as `source` opens it."""
+        now = timing.clock()
+        managed: dict[str, ManagedFeed] = {}
+        for feed in feeds:
+            folder = folder_of(feed.name)
+            folder.mkdir(parents=True, exist_ok=True)
+            state = FeedState.load(folder, now)
+            state.sizes.start(gate.limits)
+            managed[feed.name] = tracked = ManagedFeed(source(feed, folder, state.validators), state, source)
+            if state.expires is None:
+                tracked.renew()  # a zone's source knows it by itself
+            tracked.save()
+            tracked.forget_waiting()
+        return cls(managed, timing)
+
+    def __getitem__(self, name: str) -> ManagedFeed:
+        return self._feeds[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._feeds)
+
+    def __len__(self) -> int:
+        return len(self._feeds)
+
+    @property
+    def settings(self) -> list[Feed]:
+        """The config of each."""
+        return [tracked.source.feed for tracked in self._feeds.values()]
+
+    @property
+    def configured(self) -> dict[str, ManagedFeed]:
+        """Those of the config, without blockd's own."""
+        return {name: found for name, found in self.items() if not found.source.feed.is_own}
+
+    def known(self) -> list[tuple[Feed, FeedState]]:
+        """Return every feed with its state."""
+        return [(tracked.source.feed, tracked.state) for tracked in self._feeds.values()]
+
+    def ends(self, now: float) -> Ends:
+        """Return what is at its end at `now`."""
+        return ended(self.known(), now)
+
+    def candidate(self, name: str, fetched: Fetched | None) -> Candidate:
+        """Return what a feed may be compiled from; `fetched` is new."""
+        tracked = self._feeds[name]
+        return tracked.state.candidate(tracked.source.feed, fetched, self._timing.clock())
+
+    def examples(self, name: str, fetched: Fetched | None) -> list[bytes]:
+        """Return a few names of what a feed has given, in `fetched` or accepted before; none for an unknown feed."""
+        return examples(self.candidate(name, fetched)) if name in self._feeds else []

@@ -1,0 +1,324 @@
+"""The feed updater: looks at every feed in its time, compiles what is new, and hands on what passed the gate.
+
+A refusal costs one log line and one counter, and changes nothing that is in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from blockd.audit import AuditRecorder
+from blockd.compile.build import Built, fingerprint
+from blockd.compile.news import News
+from blockd.daemon.results import FeedOutcome, HintResult, RefreshResult
+from blockd.daemon.timing import Timing
+from blockd.daemon.update.compile_child import Compiling, Job
+from blockd.daemon.update.enforcement import Enforcement
+from blockd.daemon.update.feed_set import FeedSet
+from blockd.daemon.update.managed_feed import ManagedFeed
+from blockd.errors import BlockdError, CommandError, FeedRefused
+from blockd.feeds.candidate import Candidate
+from blockd.feeds.fetched import Fetched
+from blockd.formats.rejects import RejectReport
+from blockd.ruleset import Catalogue
+from blockd.ruleset.gate.guard_report import GuardReport
+
+RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
+MAX_RETRY = 3600.0  # seconds; each time in a row it takes twice as long
+GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
+
+log = logging.getLogger(__name__)
+
+
+class Updater:
+    """Keeps the ruleset as new as its feeds. What is new while the one in force is held waits in its feed's folder."""
+
+    def __init__(
+        self, feeds: FeedSet, compiling: Compiling, enforcement: Enforcement, recorder: AuditRecorder, timing: Timing
+    ) -> None:
+        self.feeds = feeds
+        self._gate = compiling.gate
+        self._compiled = compiling.path
+        self._compiler = compiling.compiler
+        self._enforcement = enforcement
+        self._recorder = recorder
+        self._timing = timing
+        self._news = asyncio.Event()
+        self._building = asyncio.Lock()
+        self._fresh: set[str] = set()  # feeds whose news are being compiled
+        self._failures = 0  # in a row, of ours
+        self._retries: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether news are waiting or being compiled."""
+        return self._news.is_set() or self._building.locked()
+
+    async def run(self) -> None:
+        """Look and compile until cancelled."""
+        catalogue = self._catalogue()
+        for record in catalogue.feeds if catalogue else ():
+            if record.name in self.feeds and not self.feeds[record.name].state.sizes.known:
+                self.feeds[record.name].state.sizes.note(record.names, self._timing.clock())
+        candidates = [self.feeds.candidate(name, None) for name in self.feeds]
+        is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate.guard.digest)
+        if is_old and any(c.accepted for c in candidates) and not self._enforcement.is_held:
+            log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
+            self._news.set()
+        if catalogue is not None and not self.feeds.configured:
+            log.warning("No feed is configured: the ruleset of an earlier config stays enforced.")
+        if self.feeds:
+            self._compiler.prepare()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._compile_news())
+                for tracked in self.feeds.values():
+                    group.create_task(self._look_forever(tracked))
+        finally:
+            for retry in self._retries:
+                retry.cancel()
+            await self._compiler.close()
+
+    async def refresh(self, names: Sequence[str] | None) -> RefreshResult:
+        """Look at feeds now, all of the config if `names` is None, and enforce what is new.
+
+        Raises CommandError for a feed that is not configured.
+        """
+        self._must_have(names or ())
+        chosen = (
+            self.feeds.configured
+            if names is None
+            else {name: tracked for name, tracked in self.feeds.items() if name in names}
+        )
+        before = {name: tracked.state.accepted_digest for name, tracked in chosen.items()}
+        await asyncio.gather(*(self._look(tracked) for tracked in chosen.values()))
+        await self._compile()
+        found = {name: self._outcome(tracked, before[name]) for name, tracked in chosen.items()}
+        return RefreshResult(found, self._enforcement.version)
+
+    async def catch_up(self) -> None:
+        """Compile what has waited while a version was held, and have it enforced."""
+        self._news.set()
+        await self._compile()
+
+    def hint(self, name: str) -> None:
+        """Look at a feed soon: somebody says that it has news."""
+        if name in self.feeds:
+            self.feeds[name].news_hinted.set()
+
+    def hint_signed(self, name: str | None) -> HintResult:
+        """Look soon at one feed, at all signed ones if `name` is None.
+
+        Raises CommandError for a feed that is not configured.
+        """
+        self._must_have([name] if name is not None else [])
+        signed = [feed for feed, tracked in self.feeds.configured.items() if tracked.source.feed.is_signed]
+        woken = signed if name is None else [name]
+        for feed in woken:
+            self.hint(feed)
+        return HintResult(tuple(woken))
+
+    def _outcome(self, tracked: ManagedFeed, before: str) -> FeedOutcome:
+        """Say what came of a look at a feed whose accepted content was `before`."""
+        if tracked.refusal:
+            return FeedOutcome("refused", tracked.refusal)
+        if tracked.state.waiting and self._enforcement.is_held:
+            return FeedOutcome("waiting", "it is new and good, and another version is pinned")
+        return FeedOutcome("unchanged" if tracked.state.accepted_digest == before else "enforced")
+
+    def _must_have(self, names: Sequence[str]) -> None:
+        if unknown := [name for name in names if name not in self.feeds]:
+            known = ", ".join(self.feeds.configured) or "none"
+            raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {known}.")
+
+    async def _look_forever(self, tracked: ManagedFeed) -> None:
+        while True:
+            await self._look(tracked)
+            await tracked.due(self._timing)
+
+    async def _look(self, tracked: ManagedFeed) -> None:
+        async with tracked.looking:
+            try:
+                fetched = await tracked.source.poll()
+            except FeedRefused as refused:
+                tracked.look_refusal = self._refused(tracked, refused, tracked.look_refusal)
+            except Exception:
+                log.exception("Looking at the feed %s failed for a fault of blockd's own.", tracked.source.feed.name)
+                tracked.look_refusal = "blockd itself failed on it; its log has the details"
+                tracked.refused["fault"] += 1
+            else:
+                self._looked_at(tracked, fetched)
+            tracked.looked = True
+
+    def _looked_at(self, tracked: ManagedFeed, fetched: Fetched | None) -> None:
+        """Offer what is new to the compiler; note a look that found what is accepted."""
+        state = tracked.state
+        tracked.tell_authorities()
+        refused = tracked.refusal
+        tracked.look_refusal = ""
+        if fetched is not None and fetched.digest != state.accepted_digest:
+            state.offer(fetched)  # what is in force may be renewed by it: its end changes only with the content
+            self._news.set()
+            return
+        if fetched is not None:
+            self._recorder.confirmed(tracked.source.feed.name, fetched)
+            fetched.path.unlink(missing_ok=True)
+            state.incoming = None
+            state.drop_waiting()  # its source has taken it back
+            tracked.content_refusal = ""
+        is_newest = not state.incoming and not state.waiting
+        if not state.incoming and tracked.source.feed.name not in self._fresh and self._renew([tracked]):
+            tracked.save()
+        if state.accepted_digest and not tracked.content_refusal and is_newest:
+            tracked.confirm(self._timing.clock())
+            if refused:
+                log.info("Feed %s is good again; what it gives is what is in force.", tracked.source.feed.name)
+                self._recorder.good_again(tracked.source.feed.name)
+
+    async def _compile_news(self) -> None:
+        while True:
+            await self._news.wait()
+            await self._timing.sleep(GATHERING)
+            await self._compile()
+
+    async def _compile(self) -> None:
+        """Compile what is new, if anything is, and have it enforced."""
+        async with self._building:
+            if not self._news.is_set():
+                return
+            self._news.clear()
+            fresh = {
+                name: fetched for name, tracked in self.feeds.items() if (fetched := tracked.state.take_candidate())
+            }
+            self._fresh = set(fresh)
+            candidates = [self.feeds.candidate(name, fresh.get(name)) for name in self.feeds]
+            try:
+                if fresh or not await self._is_kept(candidates):
+                    built = await self._compiler.compile(self._job(candidates))
+                    await self._take(built, fresh)
+                self._failures = 0
+            except (BlockdError, OSError) as error:
+                log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
+                for name, fetched in fresh.items():
+                    self.feeds[name].refused["fault"] += 1
+                    self.feeds[name].content_refusal = str(error)
+                    self.feeds[name].state.put_back(fetched)
+                retry = asyncio.create_task(self._retry(min(RETRY * 2**self._failures, MAX_RETRY)))
+                self._retries.add(retry)
+                retry.add_done_callback(self._retries.discard)
+                self._failures = min(self._failures + 1, 16)
+            finally:
+                self._fresh = set()
+                self._renew([self.feeds[name] for name in fresh])
+                for name, fetched in fresh.items():
+                    if self.feeds[name].state.accepted_digest != fetched.digest:  # else it is saved
+                        self.feeds[name].save()
+                self._compiled.unlink(missing_ok=True)
+
+    async def _retry(self, seconds: float) -> None:
+        await self._timing.sleep(seconds)
+        self._news.set()
+
+    async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether what was accepted before is enforced, or was until now and is again."""
+        content = fingerprint(candidates, self._gate.guard.digest)
+        catalogue = self._catalogue()
+        return (catalogue is not None and catalogue.made_from == content) or await self._enforcement.recall(content)
+
+    def _catalogue(self) -> Catalogue | None:
+        ruleset = self._enforcement.ruleset
+        return ruleset.catalogue if ruleset else None
+
+    def _job(self, candidates: Sequence[Candidate]) -> Job:
+        ruleset = self._enforcement.ruleset
+        in_force = ruleset.path if ruleset else None
+        return Job(candidates, self._compiled, self._gate, in_force, self._rejects(), self._held())
+
+    async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
+        for name, refused in built.refused.items():
+            tracked = self.feeds[name]
+            tracked.content_refusal = self._refused(tracked, refused, tracked.content_refusal)
+            if name in fresh:
+                fresh[name].path.unlink(missing_ok=True)
+        for name in built.lost:
+            self._fetch_anew(self.feeds[name])
+        if built.lost:
+            for name, fetched in fresh.items():
+                if name not in built.refused:
+                    self.feeds[name].state.put_back(fetched)
+        catalogue = self._catalogue()
+        if built.header is None:
+            return
+        taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
+        for name, report in built.held.items():
+            if name not in taken:  # what it gave is the same: only the guard can have changed
+                self.feeds[name].keep_held(report)
+        self._renew([self.feeds[name] for name in taken])  # what is new is never enforced as expired
+        if catalogue is None or catalogue.made_from != built.made_from:
+            reports = (self._reports(built), self._held_reports(built))
+            news = News(self._compiled, built.made_from, taken, *reports, built.news, built.changes)
+            if not await self._enforcement.enforce(news):
+                self._hold(taken)
+                return
+        catalogue = self._catalogue()
+        names = {record.name: record.names for record in catalogue.feeds} if catalogue else {}
+        for name, fetched in taken.items():
+            rejects, held = built.rejects.get(name), built.held.get(name)
+            self.feeds[name].tell_held(held)
+            self.feeds[name].state.accept(fetched, rejects, self._timing.clock(), held=held, names=names.get(name))
+            self.feeds[name].content_refusal = ""
+            for sentence in built.rejects[name].warnings if name in built.rejects else ():
+                log.warning("Feed %s is taken: %s", name, sentence)
+
+    def _renew(self, feeds: Sequence[ManagedFeed]) -> bool:
+        """Let feeds end as was seen last; whether that is another time for any. The caller saves them."""
+        renewed = [tracked for tracked in feeds if tracked.renew()]
+        if renewed:
+            self._enforcement.dates_changed()
+        return bool(renewed)
+
+    def _reports(self, built: Built) -> dict[str, RejectReport]:
+        """Give the reports of what was compiled; that of a refused content is not."""
+        return self._rejects() | {name: report for name, report in built.rejects.items() if name not in built.refused}
+
+    def _held_reports(self, built: Built) -> dict[str, GuardReport]:
+        """Give the reports of what the gate held back of what was compiled."""
+        return {name: report for name, report in (self._held() | built.held).items() if report.total}
+
+    def _rejects(self) -> dict[str, RejectReport]:
+        """Give the reject reports of what was accepted."""
+        return {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
+
+    def _held(self) -> dict[str, GuardReport]:
+        """Give the reports of what the gate held back of it."""
+        return {name: tracked.state.held for name, tracked in self.feeds.items() if tracked.state.held}
+
+    def _hold(self, taken: dict[str, Fetched]) -> None:
+        """Keep what is new and good until it may be enforced."""
+        for name, fetched in taken.items():
+            tracked = self.feeds[name]
+            tracked.content_refusal = ""
+            tracked.state.hold(fetched)
+            if fetched.digest != tracked.held:
+                log.info("Feed %s has something new. It waits: an operator has pinned the version in force.", name)
+            tracked.held = fetched.digest
+
+    def _fetch_anew(self, tracked: ManagedFeed) -> None:
+        """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""
+        feed = tracked.source.feed
+        log.error(
+            "What feed %s gave cannot be read any more. It is fetched anew; the ruleset stays as it is.", feed.name
+        )
+        tracked.forget_accepted()
+
+    def _refused(self, tracked: ManagedFeed, refused: FeedRefused, before: str) -> str:
+        """Count a refusal, log it where it is not the one `before`, and give its sentence."""
+        tracked.refused[refused.reason] += 1
+        sentence = str(refused)
+        if sentence != before:
+            kept = "what it gave before stays in force" if tracked.state.accepted_digest else "it has given nothing yet"
+            log.error("Feed %s is refused (%s): %s (%s)", tracked.source.feed.name, refused.reason, sentence, kept)
+            self._recorder.refused(tracked.source.feed.name, refused.reason, sentence)
+        return sentence

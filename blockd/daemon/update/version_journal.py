@@ -1,0 +1,120 @@
+"""The records of versions while the daemon runs: what was enforced, from which sources, and what it changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from blockd.compile.news import News
+from blockd.errors import RulesetError
+from blockd.ruleset import Enforced, Versions
+from blockd.ruleset.versions.diff import Changes
+from blockd.ruleset.versions.version_record import Difference, Source, VersionRecord
+from blockd.settings import Feed
+
+Compare = Callable[[Path, Path], Awaitable[Changes]]
+"""Counts what changes from one ruleset file to another; raises RulesetError. See `blockd.daemon.update.diff_child`."""
+
+log = logging.getLogger(__name__)
+
+
+class VersionJournal:
+    """Writes the records of `versions`; a record that cannot be written costs a log line and nothing else."""
+
+    def __init__(
+        self,
+        versions: Versions,
+        feeds: Sequence[Feed],
+        clock: Callable[[], float],
+        compare: Compare,
+    ) -> None:
+        self._clock = clock
+        self._compare_files = compare
+        self._versions = versions
+        self._places = {feed.name: feed.place for feed in feeds}
+        self._comparing: set[asyncio.Task[None]] = set()
+
+    async def enforced(
+        self,
+        enforced: Enforced,
+        before: int | None,
+        news: News | None = None,
+        *,
+        rollback: bool = False,
+        reason: str = "",
+    ) -> None:
+        """Record that a version is enforced from now on, in place of `before`; `news` where it is a new one."""
+        now = self._clock()
+        try:
+            await asyncio.to_thread(self._write, enforced, before, news, now, rollback, reason)
+        except OSError as error:
+            log.warning("The record of version %d cannot be written: %s. It is enforced.", enforced.version, error)
+        if news is not None and before is not None and news.changes is None:
+            task = asyncio.create_task(self._compare(before, enforced.version))
+            self._comparing.add(task)
+            task.add_done_callback(self._comparing.discard)
+
+    async def close(self) -> None:
+        """End what is still compared."""
+        for task in self._comparing:
+            task.cancel()
+        await asyncio.gather(*self._comparing, return_exceptions=True)
+
+    def _write(
+        self, enforced: Enforced, before: int | None, news: News | None, now: float, rollback: bool, reason: str
+    ) -> None:
+        versions, version = self._versions, enforced.version
+        record = None if news else versions.record(version)
+        if record is None:
+            record = self._new(enforced, versions.record(before) if before is not None else None, news)
+            if news is not None and news.changes is not None and before is not None:
+                record = replace(record, difference=_difference(before, news.changes))
+        begun = record.begun(now, rollback=rollback, reason=reason)
+        if begun is not record or news is not None:
+            begun.write(versions.record_path(version))
+        for other in versions.all():
+            known = versions.record(other) if other != version else None
+            if known is not None and (ended := known.ended(now)) is not known:
+                ended.write(versions.record_path(other))
+
+    def _new(self, enforced: Enforced, before: VersionRecord | None, news: News | None) -> VersionRecord:
+        """Record a ruleset; what is known of a source is taken from the record before where the content is the same."""
+        catalogue = enforced.ruleset.catalogue
+        earlier = {(part.name, part.digest): part for part in before.feeds} if before else {}
+        sources = {}
+        for feed in catalogue.feeds:
+            known = earlier.get((feed.name, feed.digest))
+            if news is not None and feed.name in news.taken:
+                sources[feed.name] = Source(self._places.get(feed.name, ""), news.taken[feed.name].source_time)
+            elif known is not None:
+                sources[feed.name] = Source(known.source, known.source_time)
+            elif news is not None:
+                sources[feed.name] = Source(self._places.get(feed.name, ""))
+        record = VersionRecord.of(enforced.ruleset.header, catalogue, sources)
+        if news is None:
+            return record
+        names = {feed.name for feed in catalogue.feeds}
+        return replace(
+            record,
+            rejects={name: report.to_json() for name, report in news.rejects.items() if name in names},
+            held={name: report.to_json() for name, report in news.held.items() if name in names},
+        )
+
+    async def _compare(self, before: int, version: int) -> None:
+        """Add to a version's record what it changed."""
+        versions = self._versions
+        try:
+            changes = await self._compare_files(versions.ruleset(before), versions.ruleset(version))
+            record = versions.record(version)
+            if record is not None:
+                path = versions.record_path(version)
+                await asyncio.to_thread(replace(record, difference=_difference(before, changes)).write, path)
+        except (RulesetError, OSError) as error:
+            log.warning("What version %d changed is not known: %s.", version, error)
+
+
+def _difference(before: int, changes: Changes) -> Difference:
+    return Difference(before, changes.added, changes.removed, changes.changed)

@@ -1,0 +1,10 @@
+"""Whether this machine is set up well: facts of the machine, the checks on them, and what they find.
+
+Everything here only reads, and ends within seconds, with or without a running daemon.
+"""
+
+from blockd.doctor.checks import CHECKS, examine
+from blockd.doctor.finding import Context, Finding, Grade, Running
+from blockd.doctor.machine import Machine
+
+__all__ = ["CHECKS", "Context", "Finding", "Grade", "Machine", "Running", "examine"]

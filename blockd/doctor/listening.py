@@ -1,0 +1,149 @@
+"""Checks of the addresses that blockd listens on."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+
+from blockd.doctor.finding import Context, Finding, bad, ok, warning
+from blockd.doctor.kernel_sockets import KernelSocket, Program
+from blockd.settings import Settings, SocketAddress
+from blockd.transports.binding import why_not
+
+PRIVILEGED = 1024  # ports below belong to root, unless the system says otherwise
+STUB_NAME = "systemd-resolve"  # systemd-resolved's name, cut by the kernel to 15 characters
+_NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+def listened(settings: Settings) -> Iterator[tuple[str, SocketAddress, socket.SocketKind]]:
+    """Give every setting's addresses with the kind of socket that is bound there."""
+    listen = settings.listen
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        yield from (("listen.dns", address, kind) for address in listen.dns)
+    for setting, addresses in (
+        ("listen.block_page.http", listen.block_page.http),
+        ("listen.block_page.https", listen.block_page.https),
+        ("listen.admin", (listen.admin,)),
+    ):
+        yield from ((setting, address, socket.SOCK_STREAM) for address in addresses)
+
+
+def privileges(case: Context) -> Iterator[Finding]:
+    """Whether a start by this user may bind the ports below 1024."""
+    low = sorted({address.port for _, address, _ in listened(case.settings) if address.port < PRIVILEGED})
+    refused = [port for port in low if not case.machine.may_bind(port)]
+    shown = ", ".join(map(str, refused))
+    if not refused:
+        yield ok(f"ports {', '.join(map(str, low))} may be bound" if low else "no port below 1024 is listened on")
+    elif case.running.is_alive:
+        yield ok(f"the running blockd has its ports; this user could not bind {shown}")
+    else:
+        yield bad(
+            f"this user may not bind ports {shown}",
+            "Start blockd as root (see the key `user`) or with CAP_NET_BIND_SERVICE, as the systemd unit does.",
+        )
+
+
+def ports(case: Context) -> Iterator[Finding]:
+    """Whether every address can be listened on, or is by the running blockd."""
+    held = 0
+    troubles: list[Finding] = []
+    for setting, address, kind in listened(case.settings):
+        place = f"{setting} {address.text} ({'UDP' if kind == socket.SOCK_DGRAM else 'TCP'})"
+        error = case.machine.attempt(address, kind)
+        if error is None:
+            if case.running.is_alive:
+                advice = "Restart blockd, so that it takes the config as it is now."
+                troubles.append(warning(f"the running blockd does not listen on {place}", advice))
+        elif error.errno in _NO_IPV6 and ":" in address.host:
+            continue  # the check of IPv6 tells
+        elif error.errno in (errno.EADDRINUSE, errno.EACCES):
+            there = [one for one in case.machine.sockets(kind) if _is_in_the_way(one.address, address)]
+            if error.errno == errno.EACCES and not there:
+                continue  # the check of privileges tells
+            others = _others(case, there)
+            if others is None:
+                held += 1
+            else:
+                troubles.append(_taken(place, setting, address, others))
+        else:
+            advice = f"Give {setting} addresses of this machine (`ip address` shows them)."
+            troubles.append(bad(f"{place} cannot be listened on: {why_not(error, address)}", advice))
+    if troubles:
+        yield from troubles
+    elif held:
+        yield ok(f"the running blockd has {held} sockets as configured")
+    else:
+        yield ok("no program has an address of the config")
+
+
+def ipv6(case: Context) -> Iterator[Finding]:
+    """Whether the IPv6 addresses of the config are this machine's."""
+    absent: dict[str, list[SocketAddress]] = {}
+    counts: dict[str, int] = {}
+    configured = False
+    for setting, address, kind in listened(case.settings):
+        if kind == socket.SOCK_STREAM:
+            counts[setting] = counts.get(setting, 0) + 1
+            if ":" in address.host:
+                configured = True
+                if not case.machine.has_address(address.host):
+                    absent.setdefault(setting, []).append(address)
+    for setting, addresses in absent.items():
+        shown = ", ".join(address.text for address in addresses)
+        found = f"this machine has no such IPv6 address: {setting} {shown}"
+        if len(addresses) < counts[setting] or counts[setting] > 1:
+            yield warning(f"{found}; a start leaves it out", "Give the machine IPv6, or take the address out.")
+        else:
+            yield bad(f"{found}; a start ends here", "Give the machine IPv6, or name an IPv4 address.")
+    if not absent:
+        yield ok("every IPv6 address of the config is there" if configured else "no IPv6 address is listened on")
+
+
+def dropped_questions(case: Context) -> Iterator[Finding]:
+    """Whether questions came faster than the workers took them."""
+    if not case.running.is_alive:
+        yield ok("no blockd runs that could have missed any")
+        return
+    own = set(case.settings.listen.dns)
+    drops = sum(one.drops for one in case.machine.sockets(socket.SOCK_DGRAM) if one.address in own)
+    if drops:
+        yield warning(
+            f"the kernel dropped {drops:,} questions since blockd was started: its workers did not take them in time",
+            "See what the checks of the receive buffer, the engine and the workers say; a flood does the same.",
+        )
+    else:
+        yield ok("the kernel dropped none")
+
+
+def _is_in_the_way(there: SocketAddress, wanted: SocketAddress) -> bool:
+    """Whether a socket at one address may keep another from being bound; one at [::] may stand for IPv4 too."""
+    return there.clashes_with(wanted) or (there.host == "::" and there.port == wanted.port)
+
+
+def _others(case: Context, there: list[KernelSocket]) -> list[Program] | None:
+    """Give the programs, other than the running blockd, that hold sockets; None where it is blockd that does.
+
+    Holders that are not this user's to see are taken for blockd where it answers: it does not start without its ports.
+    """
+    programs = {program for one in there if (program := case.machine.holder(one.inode))}
+    others = [program for program in programs if not {program.pid, program.parent} & case.running.pids]
+    is_own = bool(programs) or (bool(there) and case.running.status is not None)
+    return None if case.running.is_alive and is_own and not others else others
+
+
+def _taken(place: str, setting: str, address: SocketAddress, others: list[Program]) -> Finding:
+    if not others:
+        return bad(
+            f"{place} is taken by a program that this user cannot see",
+            f"`ss -lnp 'sport = :{address.port}'` as root tells which.",
+        )
+    names = ", ".join(sorted(f"{program.name} (process {program.pid})" for program in others))
+    advice = "Stop it, or give one of them another address."
+    if any(program.name == STUB_NAME for program in others):
+        advice = (
+            f"Name this machine's own addresses in {setting} instead of one that stands for all, "
+            "or set DNSStubListener=no in /etc/systemd/resolved.conf."
+        )
+    return bad(f"{place} is taken by {names}", advice)

@@ -1,0 +1,211 @@
+"""The facts of the machine that blockd runs on, as the kernel and the files under /proc tell them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import functools
+import os
+import pwd
+import resource
+import secrets
+import shutil
+import socket
+import struct
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockd.dns import types
+from blockd.doctor.kernel_sockets import KernelSocket, Program, bound_sockets, command, holders
+from blockd.errors import UpstreamFailure
+from blockd.resolver import engine_name
+from blockd.resolver import system as upstreams
+from blockd.resolver.engine.choice import why_not_native
+from blockd.resolver.upstream import ask
+from blockd.settings import SocketAddress, Upstream
+from blockd.transports import binding as sockets
+
+UPSTREAM_TIME = 1.5  # seconds that an upstream has to answer; all are asked at once
+STUB = Upstream("127.0.0.53", upstreams.DNS_PORT)  # systemd-resolved, as resolv.conf names it
+STUB_FILE = Path("/run/systemd/resolve/resolv.conf")  # whom systemd-resolved asks itself
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # cgroups(7), version 2: quota and period in microseconds
+PROC = Path("/proc")
+CAP_NET_BIND_SERVICE = 10  # capabilities(7)
+STA_UNSYNC = 0x0040  # adjtimex(2)
+_ROOT_NS = b"\0" + struct.pack(">HH", 2, types.CLASS_IN)  # the question `. NS`, which every resolver can answer
+_OPT = struct.pack(">BHHHHH", 0, types.OPT, types.MAX_UDP, 0, types.EDNS_DO, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of one question to an upstream; `failure` is empty where an answer came."""
+
+    seconds: float = 0.0
+    rcode: int = types.NOERROR
+    recurses: bool = True  # RA: it resolves for this machine
+    failure: str = ""
+
+
+class Machine:
+    """The machine. Every method only looks; a test overrides those that it wants to tell another story."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def engine(self) -> tuple[str, str]:
+        """The engine that a start would run, and why not the native one; raises CommandError where none can."""
+        name = engine_name()
+        return name, "" if name == "native" else why_not_native()
+
+    def python(self) -> tuple[int, int, int]:
+        """The version of Python."""
+        return sys.version_info[:3]
+
+    def cores(self) -> float:
+        """How many cores this process may use, the share of a container's cgroup counted in."""
+        cores = float(len(os.sched_getaffinity(0)))
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = CPU_QUOTA.read_text("ascii").split()
+            cores = min(cores, int(quota) / int(period))  # `max` is no number, and no limit
+        return cores
+
+    def descriptors(self, pid: int | None) -> int:
+        """How many files the process, or one started by this user where it is None, may have open."""
+        if pid is not None:
+            with contextlib.suppress(OSError):
+                for line in (PROC / str(pid) / "limits").read_text("ascii").splitlines():
+                    if line.startswith("Max open files"):
+                        return _limit(line.split()[3])
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+
+    def receive_buffer(self, wanted: int) -> int:
+        """How many of the wanted octets the kernel grants a UDP socket as its receive buffer."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted)
+            return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # socket(7): the kernel tells it doubled
+
+    def clock_is_synchronised(self) -> bool | None:
+        """Whether something keeps the kernel's clock right; None where it cannot be told."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        told = _Timex()  # modes 0: nothing is set
+        if not hasattr(libc, "adjtimex") or libc.adjtimex(ctypes.byref(told)) < 0:
+            return None
+        return not told.status & STA_UNSYNC
+
+    def may_bind(self, port: int) -> bool:
+        """Whether this process has the right to bind a port."""
+        with contextlib.suppress(OSError, ValueError):
+            if port >= int((PROC / "sys/net/ipv4/ip_unprivileged_port_start").read_text("ascii")):
+                return True
+        with contextlib.suppress(OSError):
+            for line in (PROC / "self/status").read_text().splitlines():
+                if line.startswith("CapEff:"):
+                    return bool(int(line.split()[1], 16) >> CAP_NET_BIND_SERVICE & 1)
+        return os.geteuid() == 0
+
+    def may_become(self, user: str) -> bool | None:
+        """Whether this process may become a user; None where there is no such user."""
+        try:
+            entry = pwd.getpwnam(user)
+        except KeyError:
+            return None
+        return os.geteuid() in (0, entry.pw_uid)
+
+    def has_address(self, host: str) -> bool:
+        """Whether an address is one of this machine's, or may become one (net.ipv4.ip_nonlocal_bind)."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                sock.bind((host, 0))
+        except OSError:
+            return False
+        return True
+
+    def attempt(self, address: SocketAddress, kind: socket.SocketKind) -> OSError | None:
+        """What stands in the way of listening on an address; None where nothing does."""
+        return sockets.attempt(address, kind)
+
+    def sockets(self, kind: socket.SocketKind) -> list[KernelSocket]:
+        """Every socket of a kind that is bound."""
+        return list(bound_sockets(kind))
+
+    def holder(self, inode: int) -> Program | None:
+        """The process that holds a socket; None where it is not this user's to see."""
+        return self._holders.get(inode)
+
+    @functools.cached_property
+    def _holders(self) -> dict[int, Program]:
+        return holders()
+
+    def is_writable(self, path: Path) -> bool:
+        """Whether this user may write a file or make one in a folder."""
+        return os.access(path, os.W_OK | (os.X_OK if path.is_dir() else 0))
+
+    def is_readable(self, path: Path) -> bool:
+        """Whether this user may read a file, or what a folder holds."""
+        return os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0))
+
+    def free_space(self, folder: Path) -> int:
+        """How many octets this user may still write in a folder's file system."""
+        return shutil.disk_usage(folder).free
+
+    def lock_holder(self, state_dir: Path) -> int | None:
+        """The blockd that holds a state folder; None where none does."""
+        try:
+            with (state_dir / "lock").open("rb") as file:
+                pid = int(file.read(32))
+        except (OSError, ValueError):
+            return None
+        return pid if pid not in (0, os.getpid()) and "blockd" in command(pid) else None
+
+    def system_upstreams(self) -> list[Upstream]:
+        """The resolvers of resolv.conf; raises OSError where it cannot be read."""
+        return list(upstreams.name_servers())
+
+    def stub_upstreams(self) -> list[Upstream]:
+        """Whom systemd-resolved asks; nobody where it does not run."""
+        try:
+            return list(upstreams.name_servers(STUB_FILE))
+        except OSError:
+            return []
+
+    def ask(self, asked: Sequence[Upstream]) -> list[Asked]:
+        """Ask each upstream one question, all at the same time."""
+
+        async def all_of_them() -> list[Asked]:
+            return list(await asyncio.gather(*(_ask(upstream) for upstream in asked)))
+
+        return asyncio.run(all_of_them())
+
+
+class _Timex(ctypes.Structure):
+    """The head of adjtimex(2)'s struct timex, and more room than its rest needs."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        *((name, ctypes.c_long) for name in ("offset", "freq", "maxerror", "esterror")),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * 256),
+    )
+
+
+async def _ask(upstream: Upstream) -> Asked:
+    header = struct.pack(">6H", secrets.randbits(16), types.RD, 1, 0, 0, 1)
+    started = time.monotonic()
+    try:
+        answer = await ask(upstream, header + _ROOT_NS + _OPT, len(_ROOT_NS), UPSTREAM_TIME, secrets.randbelow)
+    except UpstreamFailure as error:
+        return Asked(failure=str(error))
+    flags = int.from_bytes(answer[2:4])
+    return Asked(time.monotonic() - started, flags & types.RCODE, bool(flags & types.RA))
+
+
+def _limit(text: str) -> int:
+    """Read a limit of proc(5): the fifth word is the soft one, and `unlimited` is none."""
+    return sys.maxsize if text == "unlimited" else int(text)

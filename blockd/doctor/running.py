@@ -1,0 +1,67 @@
+"""Checks of the daemon that runs with this config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from blockd import __version__
+from blockd.doctor.finding import Context, Finding, bad, ok, warning
+from blockd.errors import CommandError
+from blockd.times import time_from_text
+
+
+def readiness(case: Context) -> Iterator[Finding]:
+    """Whether the daemon answers, and every worker enforces the list."""
+    running = case.running
+    if not running.is_alive:
+        yield ok("no blockd runs with this config")
+        return
+    if running.status is None:
+        yield bad(
+            f"blockd runs (process {running.pid}), and its admin port does not answer: {running.silence}",
+            "Read its log; where the config was changed since its start, restart it.",
+        )
+        return
+    ruleset = running.status["ruleset"]
+    if ruleset is None:
+        yield bad("blockd runs, and enforces no list yet", "See below and `blockd status` for what its feeds lack.")
+        return
+    behind = [worker["index"] for worker in running.status["workers"] if worker["enforcing"] != ruleset["version"]]
+    if behind:
+        yield bad(f"workers {behind} do not enforce version {ruleset['version']}", "Read blockd's log.")
+    else:
+        yield ok(f"every worker enforces version {ruleset['version']}, {ruleset['names']:,} names")
+
+
+def refused_feeds(case: Context) -> Iterator[Finding]:
+    """Whether the daemon refuses what a feed gives."""
+    feeds = case.running.status["feeds"] if case.running.status else ()
+    refused = {feed["name"]: feed["refusal"] for feed in feeds if feed["refusal"]}
+    for name, why in refused.items():
+        yield bad(f"feed {name} is refused: {why}", "`blockd check` shows what is wrong; tell whoever makes the list.")
+    if not refused:
+        yield ok("no feed is refused" if feeds else "no feed is being fetched")
+
+
+def outdated_daemon(case: Context) -> Iterator[Finding]:
+    """Whether the daemon is the one that a start would give now."""
+    status = case.running.status
+    if status is None:
+        yield ok("no blockd runs that could be outdated")
+        return
+    advice = "Restart blockd; what is in force is enforced from the first answer on."
+    changed = []
+    if status["version"] != __version__:
+        changed.append(f"it is blockd {status['version']}, and {__version__} is installed")
+    try:
+        engine = case.machine.engine()[0]
+    except CommandError:
+        engine = status["engine"]  # the check of the engine tells
+    if status["engine"] != engine:
+        changed.append(f"it runs the {status['engine']} engine, and a start would run the {engine} one")
+    if case.config.stat().st_mtime > time_from_text(status["since"]) + 1:  # which is told in whole seconds
+        changed.append("the config was changed since its start")
+    for sentence in changed:
+        yield warning(f"the running blockd is outdated: {sentence}", advice)
+    if not changed:
+        yield ok("the running blockd is what a start would give")

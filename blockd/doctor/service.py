@@ -1,0 +1,127 @@
+"""Checks of what clients meet: who is served, where a block leads, who is named."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from blockd.doctor.finding import Context, Finding, bad, ok, warning
+from blockd.settings import SocketAddress
+from blockd.settings.model import LOOPBACK_AND_PRIVATE
+
+Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
+AnyNetwork: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
+
+WIDEST = {4: 8, 6: 16}  # prefix lengths: no registry gives a provider a larger network
+HTTP, HTTPS = 80, 443  # where a browser goes
+DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")  # RFC 5737 and RFC 3849
+EXAMPLES = ("example.com", "example.net", "example.org")  # RFC 2606, in the configs that come with blockd
+EXAMPLE_NAME = "Example Provider"
+
+
+def clients(case: Context) -> Iterator[Finding]:
+    """Whether anybody in the world is served: an open resolver is used to attack others."""
+    wide = [network for network in _allowed(case) if _is_the_world(network)]
+    if wide:
+        yield bad(
+            f"clients.allow lets {', '.join(map(str, wide))} in: this is an open resolver, and floods will use it",
+            "Name the networks of your subscribers.",
+        )
+    else:
+        yield ok(f"{len(case.settings.clients.allow)} networks are served")
+
+
+def admin_port(case: Context) -> Iterator[Finding]:
+    """Whether others reach the admin port, which has no password."""
+    admin = case.settings.listen.admin
+    address = ipaddress.ip_address(admin.host)
+    advice = "Set listen.admin to an address of loopback, and reach it through SSH or a proxy that asks for a password."
+    if address.is_loopback:
+        yield ok(f"{admin.text} is for this machine alone")
+    elif address.is_private and not address.is_unspecified:
+        yield warning(f"{admin.text} has no password, and whoever reaches that address can use it", advice)
+    else:
+        yield bad(f"{admin.text} has no password, and others can use it", advice)
+
+
+def sinkhole(case: Context) -> Iterator[Finding]:
+    """Whether the sinkhole's addresses lead to a block page."""
+    pages = case.settings.listen.block_page
+    for address in (case.settings.sinkhole.ipv4, case.settings.sinkhole.ipv6):
+        if any(address in ipaddress.ip_network(network) for network in DOCUMENTATION):
+            yield bad(
+                f"{address} is an example that no machine has: whoever is blocked waits in vain",
+                f"Set sinkhole.ipv{address.version} to an address of this machine, as subscribers reach it.",
+            )
+        elif address.is_unspecified or not case.machine.has_address(str(address)):
+            yield warning(
+                f"{address} is no address of this machine; the block page here is not reached by it",
+                f"Where no other machine serves a block page there, set sinkhole.ipv{address.version} to one of these.",
+            )
+        elif missing := [
+            port for port, on in ((HTTP, pages.http), (HTTPS, pages.https)) if not _serves(on, address, port)
+        ]:
+            shown = f"port{'s' * (len(missing) > 1)} {' and '.join(map(str, missing))}"
+            yield warning(
+                f"{address} leads here, and blockd does not listen there on {shown}, where browsers go",
+                "List it in listen.block_page, or have a firewall send these ports on to the ones listed.",
+            )
+        else:
+            yield ok(f"{address} leads to the block page of this machine")
+
+
+def sinkhole_of_subscribers(case: Context) -> Iterator[Finding]:
+    """Whether a subscriber would be sent to their own machine."""
+    own = [address for address in (case.settings.sinkhole.ipv4, case.settings.sinkhole.ipv6) if address.is_loopback]
+    if own and not all(network.is_loopback for network in _allowed(case)):
+        yield warning(
+            f"{' and '.join(map(str, own))} as sinkhole: subscribers are served, and would reach themselves",
+            "Set sinkhole.ipv4 and sinkhole.ipv6 to this machine's addresses as subscribers reach them.",
+        )
+    else:
+        yield ok("no subscriber is sent to their own machine")
+
+
+def operator(case: Context) -> Iterator[Finding]:
+    """Whether the block page says who blocks, or what the example config says."""
+    told = case.settings.operator
+    host = (urlsplit(told.url).hostname or "").rstrip(".")
+    left = []
+    if not told.name.strip() or told.name.strip() == EXAMPLE_NAME:
+        left.append("operator.name")
+    if host == "localhost" or _is_example(host):
+        left.append("operator.url")
+    if not told.contact.strip() or _is_example(told.contact.strip().rpartition("@")[2]):
+        left.append("operator.contact")
+    if left:
+        yield warning(
+            f"left as in the example, so that people do not learn who blocks: {', '.join(left)}",
+            "Set who you are, and how to reach you.",
+        )
+    else:
+        yield ok(f"{told.name} is named on the block page")
+
+
+def _allowed(case: Context) -> list[AnyNetwork]:
+    """Give the networks served, joined where they adjoin: two halves of the world are the world."""
+    networks = [ipaddress.ip_network(network.text) for network in case.settings.clients.allow]
+    four = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
+    six = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six)]
+
+
+def _is_the_world(network: AnyNetwork) -> bool:
+    if network.prefixlen >= WIDEST[network.version]:
+        return False
+    private = [ipaddress.ip_network(text) for text in LOOPBACK_AND_PRIVATE]
+    return not any(network.version == one.version and network.subnet_of(one) for one in private)  # type: ignore[arg-type]
+
+
+def _serves(listened: tuple[SocketAddress, ...], address: Address, port: int) -> bool:
+    return any(one.clashes_with(SocketAddress(str(address), port)) for one in listened)
+
+
+def _is_example(text: str) -> bool:
+    return any(text == name or text.endswith((f".{name}", f"//{name}")) for name in EXAMPLES)

@@ -1,5 +1,0 @@
-from blockd.resolver._outbox cimport Peer
-
-cdef address_of(const Peer *peer)
-cdef address_into(Peer *peer, str host)
-cdef ancillary_of(const Peer *peer)

@@ -1,0 +1,76 @@
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from blockd.resolver.engine._cache cimport Entry
+from blockd.resolver.engine._message cimport Question
+from blockd.resolver._numbers cimport SECRET
+from blockd.resolver.engine._sockets cimport sockaddr
+from blockd.ruleset._table cimport Decision, Table
+
+cdef enum Result:
+    DECLINED = 0
+    ANSWERED = 1
+    SILENT = 2
+    FLOWN = 3
+
+cdef struct Passed:
+    int64_t hit  # the order that the question was a hit of, -1 for none
+    uint8_t tiers  # before which tier all may still act on the answer
+    int64_t until  # `Verdict.until`
+
+cdef struct Mask4:
+    uint32_t network
+    uint32_t mask
+
+cdef struct Mask6:
+    uint8_t network[16]
+    uint8_t mask[16]
+
+cdef uint8_t tiers_left(const Decision *decision) noexcept nogil
+
+
+cdef class Answering:
+    cdef bint refuse_unready
+    cdef bint is_selftest  # the message that is being answered is a self-test's
+    cdef bint knows_selftest
+    cdef uint8_t secret[SECRET]  # that a self-test's questions end with
+    cdef Table table
+    cdef uint64_t table_number
+    cdef bytes _errors
+    cdef bytes _error_places
+    cdef bytes _hit_slots
+    cdef const uint8_t *errors
+    cdef const uint32_t *error_places
+    cdef const uint32_t *hit_slots
+    cdef bytes _a
+    cdef bytes _aaaa
+    cdef bytes _soa
+    cdef uint64_t[::1] row
+    cdef bytes _networks4
+    cdef bytes _networks6
+    cdef const uint8_t *networks4
+    cdef const uint8_t *networks6
+    cdef const uint8_t *a
+    cdef const uint8_t *aaaa
+    cdef const uint8_t *soa
+    cdef uint32_t a_size
+    cdef uint32_t aaaa_size
+    cdef uint32_t soa_size
+    cdef uint32_t ttl  # of these
+    cdef int64_t second  # since the epoch, of what is answered now; begun ones are counted as over
+    cdef int count4
+    cdef int count6
+
+    cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
+    cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil
+    cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil
+    cdef bint _serves(self, const sockaddr *address) noexcept nogil
+    cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
+    cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
+    cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Decision _judged(self, Entry *entry, uint8_t tiers) noexcept nogil
+    cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil
+    cdef uint32_t _left(self, int64_t until) noexcept nogil
+    cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil
+    cdef void _count_hit(self, uint32_t order) noexcept nogil
+    cdef void _took(self, double seconds) noexcept nogil

@@ -1,0 +1,383 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What the engine answers: by policy, or with what an upstream said, counted; the pipeline's stages in C."""
+
+import itertools
+import struct
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from blockd.metrics import counters as layout
+from blockd.orders import Action
+
+from blockd.metrics._numbers cimport TRANSPORT_UDP
+from blockd.orders._numbers cimport (
+    ACTION_CNAME, ACTION_DROP, ACTION_LOCAL, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE,
+    ACTION_TCP_ONLY, NEVER, NO_TIER,
+)
+from blockd.dns cimport _types as types
+from blockd.resolver.engine._cache cimport Entry, LEAD_NAME
+from blockd.dns._cursor cimport write_u32
+from blockd.resolver.engine._message cimport Question, write_answer
+from blockd.resolver._numbers cimport SECRET
+from blockd.resolver.engine._sockets cimport AF_INET, AF_INET6, sockaddr, sockaddr_in, sockaddr_in6
+from blockd.ruleset._table cimport (
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
+)
+
+cdef enum:
+    MAX_RECORD = 256  # octets of the sinkhole's and the SOA record
+    ADDRESS_TTL_AT = 6  # in an address record
+    SOA_TTL_AT = 4  # in an SOA record without its owner, which ends with the other TTL
+
+# What the engine calls an action; one that it has no answer for is left to the pipeline.
+ACTIONS = {action: place for place, action in enumerate(Action)}
+cdef int _ANSWERS_AT = layout._ANSWERS
+cdef int _CACHE_HITS_AT = layout._CACHE_HITS
+cdef int _UPSTREAM_AT = layout._UPSTREAM
+cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
+cdef int _HITS_AT = layout._HITS
+cdef uint32_t _MAX_HIT_SLOTS = layout.MAX_HIT_SLOTS
+cdef int _KINDS = len(layout.HIT_KINDS)
+cdef int _RCODES = layout.RCODES
+cdef double _BOUNDS[32]
+cdef int _BOUND_COUNT = len(layout.UPSTREAM_BUCKETS)
+for _place, _bound in enumerate(layout.UPSTREAM_BUCKETS):
+    _BOUNDS[_place] = _bound
+
+
+cdef class Answering:
+    """What is enforced and how it is answered; `service` is `options.py`'s, `row` the counters as 64-bit numbers."""
+
+    def __init__(self, service, row):
+        self.row = row
+        if self.row.shape[0] < layout._ROW:
+            raise ValueError("the row of counters is too short")
+        self._take_networks(service.networks)
+        self.refuse_unready = service.refuse_unready
+        if service.selftest is not None:
+            self._take_secret(service.selftest.key.secret)
+
+    def _take_secret(self, bytes secret):
+        """Serve and do not count what ends with `secret`: a self-test asks."""
+        if len(secret) != SECRET:
+            raise ValueError("the secret is too short or too long")
+        memcpy(self.secret, <const char *>secret, SECRET)
+        self.knows_selftest = True
+
+    def _take_networks(self, networks):
+        four, six = [], []
+        for network in networks:
+            bits = len(network.packed) * 8
+            mask = ((1 << bits) - (1 << bits - network.prefix_length)).to_bytes(bits // 8, "big")
+            (four if bits == 32 else six).append(network.packed + mask)
+        self._networks4, self._networks6 = b"".join(four), b"".join(six)
+        self.networks4 = <const uint8_t *><const char *>self._networks4
+        self.networks6 = <const uint8_t *><const char *>self._networks6
+        self.count4, self.count6 = len(four), len(six)
+
+    def enforce(self, enforced, answers):
+        """Enforce another ruleset from the next message on; its files stay mapped until the next one."""
+        ruleset, states = enforced.ruleset, enforced.states
+        orders = [record.order for record in ruleset.catalogue.orders]
+        options = [answers.option(order, stale=stale) for order in orders for stale in (False, True)]
+        places = [0, *itertools.accumulate(len(option) for option in options)]
+        actions = bytes([ACTIONS[order.action] for order in orders])
+        errors, hit_slots = b"".join(options), struct.pack(f"={len(orders)}I", *states.hit_slots)
+        error_places = struct.pack(f"={len(places)}I", *places)
+        if max(len(answers.a), len(answers.aaaa), len(answers.soa)) > MAX_RECORD:
+            raise ValueError("a record is too long")
+        table = Table(
+            ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers, enforced.asks_client,
+            enforced.lives, ruleset.salts,
+        )
+        # Nothing fails from here on: what is enforced and what is answered change together.
+        self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
+        self.errors = <const uint8_t *><const char *>self._errors
+        self.error_places = <const uint32_t *><const char *>self._error_places
+        self.hit_slots = <const uint32_t *><const char *>self._hit_slots
+        self._a, self._aaaa, self._soa = answers.a, answers.aaaa, answers.soa
+        self.a, self.a_size = <const uint8_t *><const char *>self._a, len(self._a)
+        self.aaaa, self.aaaa_size = <const uint8_t *><const char *>self._aaaa, len(self._aaaa)
+        self.soa, self.soa_size = <const uint8_t *><const char *>self._soa, len(self._soa)
+        self.ttl = answers.ttl
+        if self.table is not None:
+            self.table.close()
+        self.table = table
+        self.table_number += 1
+
+    cdef Result _late_answer(
+        self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now
+    ) noexcept nogil:
+        """Answer one who waited, by what is enforced now."""
+        cdef Decision name = undecided()
+        cdef Result result
+        cdef Passed passed
+        if self.table is not None:
+            name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
+        if self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
+            return result
+        return self._from_entry(q, entry, TRANSPORT_UDP, &passed, False, out, written, now)
+
+    cdef bint _is_decided(
+        self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written,
+        Result *result, Passed *passed,
+    ) noexcept nogil:
+        """Answer a question that policy decides, `name` being what it says of the name; else tell how it passes."""
+        cdef Decision decision
+        passed.hit, passed.tiers, passed.until = -1, NO_TIER, NEVER
+        result[0] = DECLINED
+        if self.table is None:
+            return self.refuse_unready
+        decision = self._decided_for(client, name)
+        if decision.ruling == RULED_BROKEN:
+            return True
+        if decision.ruling == RULED_LISTED:
+            result[0] = self._block_counted(q, &decision, transport, -1, out, written)
+            return True
+        if decision.ruling != RULED_NONE:
+            passed.hit, passed.tiers = decision.order, tiers_left(&decision)
+        passed.until = decision.until
+        return False
+
+    cdef uint32_t _left(self, int64_t until) noexcept nogil:
+        """Give the whole seconds up to a moment, no more than any TTL has.
+
+        In the last second that is 0 and not 1: an answer may not be kept until after it has ceased to be true.
+        """
+        cdef int64_t left = until - self.second
+        return 0 if left < 0 else <uint32_t>left if left < types.MAX_TTL else <uint32_t>types.MAX_TTL
+
+    cdef Result _block_counted(
+        self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out,
+        uint32_t *written,
+    ) noexcept nogil:
+        """Answer a question for a listed name, and count it; `first` is an order that it was a hit of before.
+
+        What is not answered here is declined, never answered as something else.
+        """
+        cdef int rcode = types.NOERROR
+        cdef uint32_t owner = 0
+        cdef uint32_t option = decision.order * 2 + (self.table.stale[decision.order] & 1)
+        cdef uint32_t place = self.error_places[option]
+        cdef const uint8_t *errors = self.errors + place
+        cdef uint32_t errors_size = self.error_places[option + 1] - place
+        cdef uint8_t records[512]
+        cdef uint32_t size, left = self._left(decision.until)
+        if decision.action == ACTION_DROP:
+            self._count(transport, first, decision.order, -1)
+            return SILENT
+        if decision.action == ACTION_REFUSED:
+            rcode = types.REFUSED
+            written[0] = write_answer(out, q, rcode, 0, 0, 0, records, 0, errors, errors_size, False, False)
+        elif decision.action == ACTION_TCP_ONLY and transport == TRANSPORT_UDP:
+            written[0] = write_answer(out, q, rcode, 0, 0, 0, records, 0, errors, errors_size, False, True)
+        elif decision.action == ACTION_SINKHOLE and (q.qtype == types.A or q.qtype == types.AAAA):
+            size = self._address_record(q.qtype, records)
+            if left < self.ttl:
+                write_u32(records + ADDRESS_TTL_AT, left)
+            written[0] = write_answer(out, q, rcode, 1, 0, 0, records, size, errors, errors_size, False, False)
+        elif (
+            decision.action == ACTION_NODATA or decision.action == ACTION_NXDOMAIN or decision.action == ACTION_SINKHOLE
+        ):
+            if decision.action == ACTION_NXDOMAIN:
+                rcode = types.NXDOMAIN
+            if (
+                decision.entry_size and decision.entry_size <= q.key_size
+                and memcmp(q.key, decision.entry, decision.entry_size) == 0
+            ):
+                owner = q.key_size - decision.entry_size
+            owner += types.POINTER << 8 | types.HEADER_SIZE
+            records[0] = <uint8_t>(owner >> 8)
+            records[1] = <uint8_t>owner
+            memcpy(records + 2, self.soa, self.soa_size)
+            if left < self.ttl:
+                write_u32(records + 2 + SOA_TTL_AT, left)
+                write_u32(records + 2 + self.soa_size - 4, left)
+            written[0] = write_answer(
+                out, q, rcode, 0, 1, 0, records, 2 + self.soa_size, errors, errors_size, False, False
+            )
+        else:
+            return DECLINED  # CNAME, LOCAL, and every action that is not known here
+        self._count(transport, first, decision.order, rcode)
+        return ANSWERED
+
+    cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil:
+        if qtype == types.A:
+            memcpy(out, self.a, self.a_size)
+            return self.a_size
+        memcpy(out, self.aaaa, self.aaaa_size)
+        return self.aaaa_size
+
+    cdef Result _from_entry(
+        self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out,
+        uint32_t *written, double now,
+    ) noexcept nogil:
+        """Answer with what an upstream said, unless it leads to what is listed in a tier that may still act."""
+        cdef int64_t second = -1
+        cdef Decision decision
+        cdef uint32_t size, i, ttl, age, left
+        cdef int64_t until = passed.until
+        cdef Result result
+        cdef uint8_t *records
+        if self.table is not None and passed.tiers and entry.leads_size:
+            decision = self._judged(entry, passed.tiers)
+            until = decision.until = decision.until if decision.until < until else until
+            if decision.ruling == RULED_BROKEN:
+                return DECLINED
+            if decision.ruling == RULED_LISTED:
+                result = self._block_counted(q, &decision, transport, passed.hit, out, written)
+                if result != DECLINED and cached:
+                    self.row[_CACHE_HITS_AT] += 1
+                if result != DECLINED or decision.action != ACTION_TCP_ONLY:
+                    return result
+            if decision.ruling != RULED_NONE:
+                second = decision.order
+        size = types.HEADER_SIZE + q.section_size
+        written[0] = write_answer(
+            out, q, entry.rcode, entry.counts[0], entry.counts[1], entry.counts[2], entry.records,
+            entry.records_size, entry.errors, entry.errors_size, entry.authentic, False,
+        )
+        if not out[2] & types.TC >> 8:  # not cut down to TC: the records stand behind the question
+            records = out + size
+            age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
+            left = self._left(until)
+            for i in range(entry.ttl_count):
+                ttl = entry.ttls[i * 2 + 1]
+                if ttl > entry.ceiling:
+                    ttl = entry.ceiling
+                ttl = ttl - age if ttl > age else 0
+                write_u32(records + entry.ttls[i * 2], ttl if ttl < left else left)
+        if cached:
+            self.row[_CACHE_HITS_AT] += 1
+        self._count(transport, passed.hit, second, entry.rcode)
+        return ANSWERED
+
+    cdef Decision _judged(self, Entry *entry, uint8_t tiers) noexcept nogil:
+        """Decide about what an entry leads to; where all tiers act, that is kept for as long as the same is enforced."""
+        cdef uint64_t moment = self.table_number << 32 | self.table.epoch()
+        if tiers != NO_TIER:
+            return self._judge(entry, tiers)
+        if entry.judged_by != moment:
+            entry.decision = self._judge(entry, tiers)
+            entry.judged_by = moment
+        return entry.decision
+
+    cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil:
+        """Decide about what an entry leads to, by the tiers before `tiers`: names in their turn, then addresses.
+
+        The first name that is listed decides; of the addresses the one whose tier is the earliest. What a zone lets
+        pass ends the tiers there.
+        """
+        cdef Decision found
+        cdef Decision first = undecided()
+        cdef Decision best = undecided()
+        cdef uint32_t at = 0
+        cdef int64_t until = NEVER
+        cdef int kind
+        for kind in range(2):
+            at = 0
+            while at + 2 <= entry.leads_size:
+                if entry.leads[at] == kind:
+                    if kind == LEAD_NAME:
+                        found = self.table.decide_key(entry.leads + at + 2, entry.leads[at + 1])
+                    else:
+                        found = self.table.decide_address(entry.leads + at + 2, entry.leads[at + 1])
+                    if found.ruling == RULED_BROKEN:
+                        return found
+                    if found.until < until:
+                        until = found.until
+                    if found.ruling == RULED_LISTED or found.ruling == RULED_PASSED:
+                        if found.tier >= tiers:
+                            found.ruling = RULED_NONE
+                        elif found.ruling == RULED_LISTED and kind == LEAD_NAME:
+                            return found
+                        else:
+                            tiers = found.tier
+                            best = found
+                    if first.ruling == RULED_NONE and found.ruling != RULED_LISTED:
+                        first = found
+                at += 2 + entry.leads[at + 1]
+        if best.ruling == RULED_LISTED:
+            first = best
+        first.until = until
+        return first
+
+    cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil:
+        """Choose between the decisions about who asks and about what is asked, as `policy.first_of` does."""
+        cdef Decision found
+        if not self.table.asks_client or self.is_selftest or name.ruling == RULED_BROKEN:
+            return name  # a self-test asks what holds for everybody
+        if client.sa_family == AF_INET:
+            found = self.table.decide_client(<const uint8_t *>&(<const sockaddr_in *>client).sin_addr, 4)
+        else:
+            found = self.table.decide_client(<const uint8_t *>&(<const sockaddr_in6 *>client).sin6_addr, 16)
+        if found.ruling == RULED_BROKEN:
+            return found
+        if name.ruling == RULED_ALLOWED:
+            return name
+        if found.tier != NO_TIER and found.tier <= name.tier:
+            return found
+        return found if name.ruling == RULED_NONE and found.ruling != RULED_NONE else name
+
+    cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil:
+        return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
+
+    cdef bint _serves(self, const sockaddr *address) noexcept nogil:
+        """Tell whether a client is served."""
+        cdef const Mask4 *four
+        cdef const uint8_t *six
+        cdef uint32_t host
+        cdef const uint8_t *octets
+        cdef int i, octet
+        if address.sa_family == AF_INET:
+            host = (<const sockaddr_in *>address).sin_addr.s_addr
+            four = <const Mask4 *>self.networks4
+            for i in range(self.count4):
+                if host & four[i].mask == four[i].network:
+                    return True
+        elif address.sa_family == AF_INET6:
+            octets = <const uint8_t *>&(<const sockaddr_in6 *>address).sin6_addr
+            for i in range(self.count6):
+                six = self.networks6 + i * 32
+                for octet in range(16):
+                    if octets[octet] & six[16 + octet] != six[octet]:
+                        break
+                else:
+                    return True
+        return False
+
+    cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil:
+        """Count a question, the orders that it was a hit of, and its answer; rcode -1 for silence."""
+        if self.is_selftest:
+            return
+        self.row[transport] += 1
+        if hit >= 0:
+            self._count_hit(<uint32_t>hit)
+        if second >= 0:
+            self._count_hit(<uint32_t>second)
+        if rcode >= 0:
+            self.row[_ANSWERS_AT + rcode] += 1
+
+    cdef void _count_hit(self, uint32_t order) noexcept nogil:
+        cdef uint32_t slot = self.hit_slots[order]
+        if slot >= _MAX_HIT_SLOTS:
+            slot = 0
+        self.row[_HITS_AT + slot * _KINDS] += 1
+
+    cdef void _took(self, double seconds) noexcept nogil:
+        """Count an exchange with an upstream."""
+        cdef int place = 0
+        if seconds < 0:
+            seconds = 0
+        while place < _BOUND_COUNT and seconds > _BOUNDS[place]:
+            place += 1
+        self.row[_UPSTREAM_AT + place] += 1
+        self.row[_MICROSECONDS_AT] += <uint64_t>(seconds * 1e6)
+
+
+cdef uint8_t tiers_left(const Decision *decision) noexcept nogil:
+    """Give before which tier a decision about the question leaves all to act on the answer: 0 where it leaves none."""
+    if decision.ruling == RULED_ALLOWED:
+        return 0
+    return decision.tier if decision.ruling == RULED_PASSED else <uint8_t>NO_TIER

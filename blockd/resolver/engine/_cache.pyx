@@ -1,0 +1,209 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The answer cache in C: bounded in octets, the least recently used go first, keyed so that nobody can aim at a bucket.
+
+It holds what upstreams said, before policy; each entry remembers what the policy of one moment said of where it leads.
+"""
+
+import itertools
+import struct
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcmp, memcpy, memset
+
+from blockd.dns cimport _types as types
+from blockd.ruleset._prefetch cimport blockd_prefetch
+from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word
+
+cdef enum:
+    OCTETS_PER_BUCKET = 512  # of the cache's size: about one entry each
+    MIN_BUCKETS = 1024
+
+cdef uint64_t MAX_SIZE = <uint64_t>1 << 48  # octets: more than a machine has, and no sum passes 64 bits
+
+
+cdef Entry *new_entry(
+    uint32_t key_size, uint32_t records_size, uint32_t ttl_count, uint32_t errors_size, uint32_t leads_size
+) noexcept nogil:
+    """Give a new entry with room for its parts in one allocation; NULL where there is no memory."""
+    cdef uint32_t head = (sizeof(Entry) + 7) & ~<uint32_t>7
+    cdef uint32_t size = head + ttl_count * 8 + key_size + records_size + errors_size + leads_size
+    cdef uint8_t *octets = <uint8_t *>malloc(size)
+    cdef Entry *entry = <Entry *>octets
+    if octets == NULL:
+        return NULL
+    memset(entry, 0, sizeof(Entry))
+    entry.size = size
+    entry.key_size = key_size
+    entry.records_size = records_size
+    entry.ttl_count = ttl_count
+    entry.errors_size = errors_size
+    entry.leads_size = leads_size
+    octets += head
+    entry.ttls = <uint32_t *>octets
+    octets += ttl_count * 8
+    entry.key = octets
+    entry.records = entry.key + key_size
+    entry.errors = entry.records + records_size
+    entry.leads = entry.errors + errors_size
+    return entry
+
+
+cdef class NativeCache:
+    """Entries by question. `size` is in octets, TTL limits in seconds, `seed` 16 unpredictable octets."""
+
+    def __cinit__(self, uint64_t size, double max_ttl, double max_negative_ttl, bytes seed):
+        cdef uint64_t buckets = MIN_BUCKETS
+        if size > MAX_SIZE:
+            raise ValueError("the cache is too large")
+        while buckets * OCTETS_PER_BUCKET < size:
+            buckets *= 2
+        self.buckets = <Entry **>calloc(buckets, sizeof(Entry *))
+        if self.buckets == NULL:
+            raise MemoryError
+        self.mask = buckets - 1
+        self.limit = size
+        self.max_ttl = max_ttl
+        self.max_negative_ttl = max_negative_ttl
+        self.k0 = int.from_bytes(seed[:8], "little")
+        self.k1 = int.from_bytes(seed[8:16], "little")
+
+    def __dealloc__(self):
+        cdef Entry *entry = self.newest
+        cdef Entry *after
+        while entry != NULL:
+            after = entry.older
+            free(entry)
+            entry = after
+        free(self.buckets)
+
+    def __len__(self):
+        return self.count
+
+    def put(self, bytes key, uint16_t qtype, bint do_, bint cd, response, double now):
+        """Keep a `blockd.resolver.response.Response` that the pipeline got."""
+        cdef bytes leads = b"".join(bytes((LEAD_NAME, len(name))) + name for name in response.names)
+        leads += b"".join(bytes((LEAD_ADDRESS, len(address))) + address for address in response.addresses)
+        cdef bytes records = response.records
+        cdef bytes errors = response.errors
+        cdef bytes ttls = struct.pack(f"={len(response.ttls) * 2}I", *itertools.chain.from_iterable(response.ttls))
+        cdef uint16_t answers, authorities, additional
+        answers, authorities, additional = response.counts
+        if any(place + 4 > len(records) for place, _ in response.ttls):
+            raise ValueError("a TTL lies outside of the records")
+        if response.rcode not in (types.NOERROR, types.NXDOMAIN) or response.truncated or not response.lifetime:
+            return
+        cdef Entry *entry = new_entry(len(key), len(records), len(response.ttls), len(errors), len(leads))
+        if entry == NULL:
+            return
+        memcpy(entry.ttls, <const char *>ttls, entry.ttl_count * 8)
+        memcpy(entry.key, <const char *>key, entry.key_size)
+        memcpy(entry.records, <const char *>records, entry.records_size)
+        memcpy(entry.errors, <const char *>errors, entry.errors_size)
+        memcpy(entry.leads, <const char *>leads, entry.leads_size)
+        entry.counts[0], entry.counts[1], entry.counts[2] = answers, authorities, additional
+        entry.qtype, entry.do_, entry.cd = qtype, do_, cd
+        entry.rcode, entry.authentic = response.rcode, response.authentic
+        entry.hash = self.hash_of(entry.key, entry.key_size, qtype, do_, cd)
+        if not self.keep(entry, response.lifetime, now):
+            free(entry)
+
+    cdef uint64_t hash_of(self, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil:
+        cdef SipState state
+        cdef uint64_t word
+        cdef uint32_t at = 0
+        sip_start(&state, self.k0, self.k1)
+        sip_word(&state, <uint64_t>qtype << 2 | <uint64_t>do_ << 1 | <uint64_t>cd)
+        while at + 8 <= size:
+            memcpy(&word, key + at, 8)
+            sip_word(&state, word)
+            at += 8
+        return sip_end(state, key + at, size)
+
+    cdef void call_bucket(self, uint64_t hashed) noexcept nogil:
+        """Call for the memory that `call_entry` will look at."""
+        blockd_prefetch(&self.buckets[hashed & self.mask])
+
+    cdef void call_entry(self, uint64_t hashed) noexcept nogil:
+        """Call for the memory that `find` will look at."""
+        cdef const uint8_t *entry = <const uint8_t *>self.buckets[hashed & self.mask]
+        if entry != NULL:
+            blockd_prefetch(entry)
+            blockd_prefetch(entry + 64)
+            blockd_prefetch(entry + 128)
+            blockd_prefetch(entry + 192)
+
+    cdef Entry *find(
+        self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
+    ) noexcept nogil:
+        """Give what is known and still fresh at `now`, and count it as used; NULL where nothing is."""
+        cdef Entry *entry = self.buckets[hashed & self.mask]
+        while entry != NULL:
+            if (
+                entry.hash == hashed and entry.qtype == qtype and entry.do_ == do_ and entry.cd == cd
+                and entry.key_size == size and memcmp(entry.key, key, size) == 0
+            ):
+                break
+            entry = entry.chain
+        if entry == NULL:
+            return NULL
+        if now >= entry.expires:
+            self._drop(entry)
+            return NULL
+        if entry != self.newest:
+            self._unlink(entry)
+            self._link(entry)
+        return entry
+
+    cdef bint keep(self, Entry *entry, uint32_t lifetime, double now) noexcept nogil:
+        """Set an entry's times and take it in; False where it may not be kept, and stays its maker's."""
+        cdef bint negative = entry.rcode == types.NXDOMAIN or entry.counts[0] == 0
+        cdef double most = self.max_negative_ttl if negative else self.max_ttl
+        cdef double kept = lifetime if lifetime < most else most
+        cdef Entry *before
+        entry.stored = now
+        entry.expires = now + kept
+        entry.ceiling = <uint32_t>(kept if negative else self.max_ttl)
+        if kept <= 0 or entry.size > self.limit:
+            return False
+        before = self.find(entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd, now)
+        if before != NULL:
+            self._drop(before)
+        entry.chain = self.buckets[entry.hash & self.mask]
+        self.buckets[entry.hash & self.mask] = entry
+        self._link(entry)
+        self.size += entry.size
+        self.count += 1
+        while self.size > self.limit and self.oldest != entry:
+            self._drop(self.oldest)
+        return True
+
+    cdef void _link(self, Entry *entry) noexcept nogil:
+        entry.newer = NULL
+        entry.older = self.newest
+        if self.newest != NULL:
+            self.newest.newer = entry
+        self.newest = entry
+        if self.oldest == NULL:
+            self.oldest = entry
+
+    cdef void _unlink(self, Entry *entry) noexcept nogil:
+        if entry.newer != NULL:
+            entry.newer.older = entry.older
+        else:
+            self.newest = entry.older
+        if entry.older != NULL:
+            entry.older.newer = entry.newer
+        else:
+            self.oldest = entry.newer
+
+    cdef void _drop(self, Entry *entry) noexcept nogil:
+        """Forget an entry."""
+        cdef Entry **place = &self.buckets[entry.hash & self.mask]
+        while place[0] != entry:
+            place = &place[0].chain
+        place[0] = entry.chain
+        self._unlink(entry)
+        self.size -= entry.size
+        self.count -= 1
+        free(entry)

@@ -1,0 +1,5 @@
+from blockd.resolver.engine._outbox cimport Peer
+
+cdef address_of(const Peer *peer)
+cdef address_into(Peer *peer, str host)
+cdef ancillary_of(const Peer *peer)

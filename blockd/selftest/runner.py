@@ -1,0 +1,116 @@
+"""The self-tests of one control process: how the last one went, and how many have failed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict, dataclass
+
+from blockd.metrics import Transport
+from blockd.resolver import SelfTestKey, Sinkhole
+from blockd.ruleset import Enforced
+from blockd.selftest.client import Outcome, ask_workers
+from blockd.selftest.expectations import questions
+from blockd.selftest.sampling import Examples, choose
+from blockd.settings import Settings
+from blockd.times import time_text
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How the self-test of one version went."""
+
+    version: int
+    at: float  # seconds since the epoch
+    seconds: float  # that it took
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestReport:
+    """How the last self-test went, and how many have failed since the start."""
+
+    version: int
+    at: str  # in UTC, to the second
+    milliseconds: float
+    failure: str | None
+    answers: int
+    workers: list[int]
+    skipped: list[str]
+    failures: int
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+class SelfTests:
+    """Runs them; `failures` counts those that found a wrong answer, `last` is the newest."""
+
+    def __init__(
+        self, settings: Settings, selftest_key: SelfTestKey, randomness: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        sinkhole = settings.sinkhole
+        self._sinkhole = Sinkhole(str(sinkhole.ipv4), str(sinkhole.ipv6), sinkhole.ttl)
+        self._addresses = settings.listen.dns
+        self._selftest_key = selftest_key
+        self._randomness = randomness
+        self._skipped: list[str] = []
+        self.failures = 0
+        self.last: Result | None = None
+
+    async def run(
+        self,
+        enforced: Enforced,
+        before: Enforced | None,
+        workers: Collection[int],
+        news: Iterable[bytes],
+        examples: Examples,
+    ) -> str:
+        """Test the version that `workers` enforce since a moment ago; give what is wrong, empty where nothing is.
+
+        What `news` and `examples` are, `choose` says. Raises RulesetError where a file is damaged.
+        """
+        started = time.monotonic()
+
+        def ask() -> Outcome:
+            chosen = choose(enforced, before, news, examples, self._randomness)
+            asked = {
+                transport: questions(chosen, enforced, self._sinkhole, transport, self._selftest_key, time.time())
+                for transport in (Transport.UDP, Transport.TCP)
+            }
+            return ask_workers(asked, self._addresses, workers, self._selftest_key)
+
+        moment = enforced.moment
+        outcome = await asyncio.to_thread(ask)
+        if outcome.failure and enforced.moment != moment:  # an order came into force, or ended, while it was asked
+            outcome = await asyncio.to_thread(ask)
+        self.last = Result(enforced.version, time.time(), time.monotonic() - started, outcome)
+        if outcome.failure:
+            self.failures += 1
+            return f"the self-test of version {enforced.version} failed: {outcome.failure}"
+        if outcome.skipped and outcome.skipped != self._skipped:
+            log.warning("The self-test of version %d left out: %s.", enforced.version, "; ".join(outcome.skipped))
+        self._skipped = outcome.skipped
+        return ""
+
+    def report(self) -> SelfTestReport | None:
+        """Return how the last one went; None before the first."""
+        if self.last is None:
+            return None
+        outcome = self.last.outcome
+        return SelfTestReport(
+            version=self.last.version,
+            at=time_text(self.last.at),
+            milliseconds=round(self.last.seconds * 1000, 1),
+            failure=outcome.failure or None,
+            answers=outcome.answers,
+            workers=sorted(outcome.workers),
+            skipped=outcome.skipped,
+            failures=self.failures,
+        )

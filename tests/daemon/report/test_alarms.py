@@ -1,0 +1,187 @@
+"""What `blockd status` tells the operator of, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from blockd.daemon.report.alarms import EXPIRES_SOON, FIRST_LOOK, STALE, UNCHANGED, Alarm, alarms
+from blockd.daemon.ruleset_switcher import Pin
+from blockd.daemon.update.managed_feed import ManagedFeed
+from blockd.daemon.workers import Workers
+from blockd.feeds.signed.bundle import AuthorityVersion
+from blockd.ruleset import Enforced
+from blockd.selftest import SelfTests
+from blockd.selftest.client import Outcome
+from blockd.selftest.runner import Result
+from blockd.settings import SignedFeed
+from tests.ruleset.lists import NOW, enforced, feed, listing, order
+
+
+@dataclass
+class _Source:
+    feed: SignedFeed = field(default_factory=SignedFeed.model_construct)
+    interval: float = 5.0
+
+
+@dataclass
+class _State:
+    checked: float = NOW
+    accepted_digest: str = "ab"
+    expires: float | None = None
+    authorities: tuple[AuthorityVersion, ...] = ()
+
+
+@dataclass
+class _Tracked:
+    """A feed as far as alarms look at it."""
+
+    source: _Source = field(default_factory=_Source)
+    state: _State = field(default_factory=_State)
+    refusal: str = ""
+    authority_refusals: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Tests:
+    last: Result | None = None
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Enforced:
+    return enforced(tmp_path, feed("f", listing(order("o"), "a.example")))
+
+
+def told(subject: Enforced | None, feeds: dict[str, _Tracked] | None = None, **given: Any) -> list[Alarm]:
+    return alarms(
+        subject,
+        cast("dict[str, ManagedFeed]", feeds or {}),
+        given.get("workers", Workers(2, {0: 10, 1: 11}, {0: 1, 1: 1})),
+        cast("SelfTests", given.get("tests", _Tests())),
+        given.get("engine", "native"),
+        pin=given.get("pin"),
+        started=given.get("started", NOW - 60),
+        now=given.get("now", NOW),
+    )
+
+
+def names(found: list[Alarm]) -> list[str]:
+    return [alarm.name for alarm in found]
+
+
+def test_where_all_is_well_there_is_none(subject: Enforced) -> None:
+    assert told(subject, {"f": _Tracked()}) == []
+
+
+def test_no_ruleset_and_a_worker_behind_are_not_ready(subject: Enforced) -> None:
+    assert names(told(None)) == ["BlockdNotReady"]
+    [alarm] = told(subject, workers=Workers(2, {0: 10, 1: 11}, {0: 1, 1: 0}))
+    assert (alarm.name, alarm.what) == ("BlockdNotReady", "Workers [1] do not enforce version 1.")
+
+
+@pytest.mark.parametrize(
+    ("interval", "age", "expected"),
+    [
+        (5.0, STALE, []),
+        (5.0, STALE + 1, ["BlockdFeedStale"]),
+        (86_400.0, 2 * 86_400.0, []),
+        (86_400.0, 2 * 86_400.0 + 1, ["BlockdFeedStale"]),
+    ],
+)
+def test_feed_is_stale_by_its_interval(subject: Enforced, interval: float, age: float, expected: list[str]) -> None:
+    tracked = _Tracked(_Source(interval=interval), _State(checked=NOW - age))
+    assert names(told(subject, {"f": tracked})) == expected
+
+
+def test_feed_that_has_never_given_anything_is_given_time(subject: Enforced) -> None:
+    tracked = _Tracked(state=_State(checked=0.0, accepted_digest=""))
+    assert told(subject, {"f": tracked}, started=NOW - FIRST_LOOK) == []
+    [alarm] = told(subject, {"f": tracked}, started=NOW - FIRST_LOOK - 1)
+    assert (alarm.name, alarm.feed, alarm.in_force) == ("BlockdFeedStale", "f", "nothing of it")
+
+
+def test_refused_feed_is_told_with_the_reason(subject: Enforced) -> None:
+    [alarm] = told(subject, {"f": _Tracked(refusal="It was cut.")})
+    assert (alarm.name, alarm.feed, alarm.in_force) == ("BlockdFeedRefused", "f", "what it gave before")
+    assert "It was cut." in alarm.what
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (EXPIRES_SOON, []),
+        (EXPIRES_SOON - 1, ["BlockdFeedExpiresSoon"]),
+        (1, ["BlockdFeedExpiresSoon"]),
+        (0, ["BlockdFeedExpired"]),
+        (-100, ["BlockdFeedExpired"]),
+    ],
+)
+def test_end_of_a_signed_feed_is_told_before_and_after(subject: Enforced, left: float, expected: list[str]) -> None:
+    assert names(told(subject, {"f": _Tracked(state=_State(expires=NOW + left))})) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (EXPIRES_SOON, []),
+        (EXPIRES_SOON - 1, ["BlockdAuthorityExpiresSoon"]),
+        (0, ["BlockdAuthorityExpired"]),
+    ],
+)
+def test_end_of_an_authoritys_part_is_told_before_and_after(
+    subject: Enforced, left: float, expected: list[str]
+) -> None:
+    parts = (
+        AuthorityVersion("telecom", 3, int(NOW + left)),
+        AuthorityVersion("courts", 1, int(NOW + 9e6)),
+        AuthorityVersion("never", 0, 0, "format", "It is no metadata."),
+    )
+    found = told(subject, {"f": _Tracked(state=_State(authorities=parts))})
+    assert names(found) == expected
+    assert [(alarm.feed, alarm.authority) for alarm in found] == [("f", "telecom")] * len(expected)
+
+
+def test_what_is_in_force_after_the_end_depends_on_what_the_config_says(subject: Enforced) -> None:
+    given = {"name": "f", "type": "signed", "url": "file:/srv/lists", "root": "/srv/root.json"}
+    stops = SignedFeed.model_validate({**given, "authorities": {"telecom": {"at_expiry": "stop"}}})
+    parts = (AuthorityVersion("telecom", 3, int(NOW)), AuthorityVersion("courts", 1, int(NOW)))
+    found = told(subject, {"f": _Tracked(_Source(stops), _State(authorities=parts))})
+    assert [alarm.in_force for alarm in found] == [
+        "nothing of it until it is good again (at_expiry)",
+        "what it gave before, marked as stale",
+    ]
+
+
+def test_refused_authority_is_told_with_the_reason(subject: Enforced) -> None:
+    [alarm] = told(subject, {"f": _Tracked(authority_refusals={"telecom": "Too few keys have signed."})})
+    assert (alarm.name, alarm.severity, alarm.authority) == ("BlockdAuthorityRefused", "warning", "telecom")
+    assert "Too few keys have signed." in alarm.what
+
+
+def test_failed_self_test_is_told_until_one_goes_well(subject: Enforced) -> None:
+    failed = Result(2, NOW, 0.01, Outcome("worker 1 …"))
+    [alarm] = told(subject, tests=_Tests(failed))
+    assert alarm.name == "BlockdSelfTestFailed"
+    assert "version 2 failed: worker 1" in alarm.what
+    assert told(subject, tests=_Tests(Result(3, NOW, 0.01, Outcome()))) == []
+
+
+def test_gravest_come_first_and_what_may_be_meant_so_is_information(subject: Enforced) -> None:
+    late = NOW + UNCHANGED + 1
+    tracked = _Tracked(state=_State(expires=NOW))
+    found = told(subject, {"f": tracked}, engine="python", now=late)
+    assert [(alarm.name, alarm.severity) for alarm in found] == [
+        ("BlockdFeedExpired", "critical"),
+        ("BlockdFeedStale", "warning"),
+        ("BlockdRulesetUnchanged", "info"),
+        ("BlockdPythonEngine", "info"),
+    ]
+
+
+def test_a_version_that_is_pinned_is_information(subject: Enforced) -> None:
+    [alarm] = told(subject, pin=Pin(3))
+    assert (alarm.name, alarm.severity) == ("BlockdPinned", "info")
+    assert "version 3" in alarm.what

@@ -1,0 +1,93 @@
+"""The lines of signed orders' lists behind a name."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from blockd.daemon.report.provenance import line_of, with_provenance
+from blockd.feeds.signed import kind
+from blockd.feeds.signed.bundle import SignedVersion, write_bundle
+from blockd.formats.find_line import Line
+from blockd.names import Network, key_from_text
+from blockd.orders import Entry, ListStep, NameList, Order, OrderDocument, Scope, State
+from blockd.ruleset.explain import Claim, explain
+from blockd.settings import SignedFeed
+from tests.ruleset.lists import NOW, enforced, feed, listing, order
+
+TEXT = b"a.example\nb.example\nc.example\n"
+FEED = SignedFeed.model_construct(name="ministry", type="signed")
+
+
+def document(subject: Order, text: bytes) -> OrderDocument:
+    step = ListStep("lists/nat.gz", hashlib.sha256(text).hexdigest(), len(text), text.count(b"\n"))
+    return OrderDocument(subject, (), NameList((step,)))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state folder with a signed feed that has two orders with lists, and one without."""
+    folder = tmp_path / "feeds" / "ministry"
+    (folder / "lists").mkdir(parents=True)
+    one, two = document(order("one"), b"x.example\n"), document(order("two"), TEXT)
+    for each, text in ((one, b"x.example\n"), (two, TEXT)):
+        assert each.names is not None
+        (folder / "lists" / f"{each.names.last.sha256}.txt").write_bytes(text)
+    documents = (one, OrderDocument(order("three"), ()), two)
+    write_bundle(SignedVersion(1, 1, 2_000_000_000, documents, "ab"), folder / "accepted")
+    return tmp_path
+
+
+def line(state: Path, identifier: str, entry: str) -> Line | None:
+    """Return the line of a claim of the order `identifier`."""
+    key = Network.from_text(entry).key if "/" in entry else key_from_text(entry)
+    claim = Claim(Entry(key, Scope.BOTH), "ministry", order(identifier), State.IN_FORCE, stale=False)
+    return line_of(claim, {"ministry": FEED}, state)
+
+
+def test_the_line_in_the_list_of_the_claims_order_is_told(state: Path) -> None:
+    assert line(state, "two", "b.example") == Line(2, "b.example")
+    assert line(state, "one", "x.example") == Line(1, "x.example")
+
+
+def test_nothing_is_told_where_there_is_nothing_to_tell(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert line(state, "one", "b.example") is None  # another order's name
+    assert line(state, "three", "b.example") is None  # its names are in its document
+    assert line(state, "four", "b.example") is None
+    assert line(state, "two", "192.0.2.0/24") is None
+    monkeypatch.setattr(kind, "MAX_BUNDLE", 10)
+    assert line(state, "two", "b.example") is None
+
+
+@pytest.mark.parametrize("harm", ["accepted", "lists"])
+def test_files_that_are_damaged_or_gone_name_nothing(state: Path, harm: str) -> None:
+    folder = state / "feeds" / "ministry"
+    for path in [folder / harm] if harm == "accepted" else list((folder / harm).iterdir()):
+        path.write_bytes(path.read_bytes()[:-7])
+    assert line(state, "two", "c.example") is None
+    for path in [folder / harm] if harm == "accepted" else list((folder / harm).iterdir()):
+        path.unlink()
+    assert line(state, "two", "a.example") is None
+
+
+def test_lines_and_versions_stand_beside_what_is_explained(state: Path) -> None:
+    subject = enforced(state, feed("ministry", listing(order("two"), "b.example")))
+    told = explain(subject, "www.b.example", NOW)
+    traced = with_provenance(told, "www.b.example", [FEED], state).to_json()
+    never = {"versions_kept": 0, "first": None, "last": None, "since_before": False, "until_now": False}
+    assert told.ruleset is not None
+    (claim,) = (weighed.to_json() for weighed in told.ruleset.claims)
+    assert traced == {
+        **told.to_json(),
+        "claims": [{**claim, "line": {"number": 2, "text": "b.example"}}],
+        "listed": never,
+    }
+    quick = with_provenance(told, "www.b.example", [FEED], state, lines=False).to_json()
+    assert quick == {**traced, "claims": [{**claim, "line": None}]}
+
+
+def test_without_a_ruleset_there_is_nothing_beside_it(state: Path) -> None:
+    told = explain(None, "www.b.example", NOW)
+    assert with_provenance(told, "www.b.example", [FEED], state) is told

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from blockd.daemon.update.feed_state import MAX_SENTENCE, FeedState
+from blockd.feeds.fetched import INCOMING, Fetched
+from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion, write_bundle
+from blockd.formats.rejects import RejectReport, Sample
+from blockd.orders.repository import MAX_AUTHORITIES
+from blockd.ruleset.gate.guard_report import GuardReport
+
+NOW = 1_800_000_000.0
+
+
+def offered(folder: Path, content: bytes) -> FeedState:
+    """Give a state to which new content was offered."""
+    state = FeedState.load(folder, NOW)
+    (folder / INCOMING).write_bytes(content)
+    state.offer(Fetched(folder / INCOMING, content.hex(), None))
+    return state
+
+
+def test_accepted_content_is_remembered_over_a_restart(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"new")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    rejects = RejectReport(3, 2, {"address": 1}, {"address": [Sample(3, "192.0.2.1")]})
+    held = GuardReport({"protected": 1}, {"protected": ["bi.go.id"]})
+    state.accept(candidate, rejects, NOW + 5, held=held, names=2)
+    again = FeedState.load(tmp_path, NOW + 100)
+    assert again.accepted is not None
+    assert again.accepted.path.read_bytes() == b"new"
+    assert (again.accepted_digest, again.checked, again.first_seen) == (b"new".hex(), NOW + 5, int(NOW))
+    assert (again.rejects, again.held) == (rejects, held)
+    assert again.sizes.lasting(NOW + 100) == 2
+
+
+def test_candidate_that_is_put_back_is_offered_again(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"new")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    assert state.take_candidate() is None
+    state.put_back(candidate)
+    again = state.take_candidate()
+    assert again is not None
+    assert again.path.read_bytes() == b"new"
+
+
+def test_candidate_that_was_refused_and_removed_is_not_put_back(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"refused")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    candidate.path.unlink()
+    state.put_back(candidate)
+    assert state.incoming is None
+
+
+def test_candidate_never_replaces_newer_content(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"old")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    (tmp_path / INCOMING).write_bytes(b"newer")
+    state.offer(Fetched(tmp_path / INCOMING, b"newer".hex(), None))
+    state.put_back(candidate)
+    again = state.take_candidate()
+    assert again is not None
+    assert again.path.read_bytes() == b"newer"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"first_seen": "x"}', b'{"first_seen": 1, "validators": 7}'])
+def test_damaged_state_is_a_feed_never_seen(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "feed.json").write_bytes(content)
+    (tmp_path / "accepted").write_bytes(b"of unknown digest")
+    assert FeedState.load(tmp_path, NOW).accepted is None
+
+
+@pytest.mark.parametrize("damage", [{"held": 7}, {"held": {"reasons": 7}}, {"sizes": 7}, {"sizes": {"known": [7]}}])
+def test_a_damaged_report_does_not_stop_a_start(tmp_path: Path, damage: dict[str, object]) -> None:
+    state = offered(tmp_path, b"new")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    state.accept(candidate, None, NOW)
+    told = json.loads((tmp_path / "feed.json").read_bytes())
+    (tmp_path / "feed.json").write_text(json.dumps({**told, **damage}), encoding="utf-8")
+    again = FeedState.load(tmp_path, NOW)
+    assert again.held is None
+    assert again.accepted == state.accepted
+
+
+def test_what_waits_is_safe_from_the_next_fetch_and_taken_when_nothing_newer_is_there(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"good")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    state.hold(candidate)
+    (tmp_path / INCOMING).write_bytes(b"cut")
+    (tmp_path / INCOMING).unlink()  # as a source does that refuses what it fetched
+    again = state.take_candidate()
+    assert again is not None
+    assert (again.path.read_bytes(), again.digest) == (b"good", b"good".hex())
+    assert state.take_candidate() is None
+
+
+def test_what_is_newer_goes_before_what_waits(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"older")
+    older = state.take_candidate()
+    assert older is not None
+    state.hold(older)
+    (tmp_path / INCOMING).write_bytes(b"newer")
+    state.offer(Fetched(tmp_path / INCOMING, b"newer".hex(), None))
+    newer = state.take_candidate()
+    assert newer is not None
+    assert newer.path.read_bytes() == b"newer"
+    newer.path.unlink()  # it was refused
+    older = state.take_candidate()
+    assert older is not None
+    assert older.path.read_text() == "older"
+    state.accept(older, None, 1)
+    assert state.waiting is None
+    assert (tmp_path / "accepted").read_text() == "older"
+
+
+def signed_state(folder: Path) -> FeedState:
+    """Give a state whose accepted content is a bundle that ends, with two authorities of ends of their own."""
+    parts = (AuthorityVersion("telecom", 3, int(NOW) + 5), AuthorityVersion("courts", 0, 0, "format", "It is cut."))
+    write_bundle(SignedVersion(5, 6, int(NOW) + 60, (), "cd" * 32, parts), folder / INCOMING)
+    state = FeedState.load(folder, NOW)
+    state.offer(Fetched(folder / INCOMING, "cd" * 32, None))
+    candidate = state.take_candidate()
+    assert candidate is not None
+    state.expires, state.authorities = NOW + 90, parts
+    state.accept(candidate, None, NOW)
+    return state
+
+
+def test_ends_of_authorities_are_remembered_over_a_restart(tmp_path: Path) -> None:
+    state = signed_state(tmp_path)
+    again = FeedState.load(tmp_path, NOW)
+    assert (again.expires, again.authorities) == (NOW + 90, state.authorities)
+
+
+def test_a_refusal_is_kept_up_to_a_length(tmp_path: Path) -> None:
+    state = signed_state(tmp_path)
+    state.authorities = tuple(AuthorityVersion(f"role-{n}", 1, 1, "format", "x" * 10_000) for n in range(64))
+    state.save()
+    assert len(FeedState.load(tmp_path, NOW).authorities) == 64
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b'{"first_seen": Infinity}',
+        b'{"first_seen": 1, "checked": NaN}',
+        b'{"first_seen": 1, "checked": 1, "validators": {}, "accepted_digest": "ab", "authorities": [["a"]]}',
+        b'{"first_seen": 1, "checked": 1, "validators": {}, "accepted_digest": "ab", "expires": 1e300}',
+    ],
+)
+def test_the_end_of_a_signed_list_is_known_where_its_state_is_damaged(tmp_path: Path, damage: bytes) -> None:
+    state = signed_state(tmp_path)
+    (tmp_path / "feed.json").write_bytes(damage)
+    again = FeedState.load(tmp_path, NOW)
+    assert (again.expires, again.authorities) == (int(NOW) + 60, state.authorities)
+    (tmp_path / "feed.json").unlink()
+    assert FeedState.load(tmp_path, NOW).expires == int(NOW) + 60
+
+
+def test_the_age_of_a_list_is_known_where_its_state_is_damaged(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"listed.example\n")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    state.accept(candidate, None, NOW)
+    os.utime(tmp_path / "accepted", (NOW - 7, NOW - 7))
+    (tmp_path / "feed.json").write_bytes(b"{")
+    again = FeedState.load(tmp_path, NOW)
+    assert (again.checked, again.expires, again.accepted) == (NOW - 7, None, None)
+
+
+def test_state_with_the_longest_refusals_of_all_authorities_is_remembered(tmp_path: Path) -> None:
+    state = offered(tmp_path, b"new")
+    candidate = state.take_candidate()
+    assert candidate is not None
+    sentence = "\U0001f512" * MAX_SENTENCE
+    state.authorities = tuple(AuthorityVersion(f"role-{n}", 1, 9, "outside", sentence) for n in range(MAX_AUTHORITIES))
+    state.accept(candidate, None, NOW)
+    assert FeedState.load(tmp_path, NOW).authorities == state.authorities
