@@ -114,7 +114,6 @@ def test_no_message_says_that_something_is_no_such_thing() -> None:
     assert [f"{module}:{line}: {text}" for module, source in modules.items() for line, text in denials(source)] == []
 
 
-@pytest.mark.xfail(strict=True, reason="those of today are being renamed; this mark goes with the last of them")
 def test_no_two_public_classes_have_one_name() -> None:
     modules = _sources("blockd/**/*.py")
     assert in_several({module: public_classes(source) for module, source in modules.items()}) == {}

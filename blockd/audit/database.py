@@ -48,7 +48,7 @@ TRIGGERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """What is to be recorded; `evidence` holds octets that its body names by their SHA-256."""
 
     at: float  # seconds since the epoch
@@ -147,7 +147,7 @@ class Database:
         last = self._connection.execute(query, (start, moment_text(until))).fetchone()[0]
         return range(start, min(start if last is None else last, start + count - 1) + 1)
 
-    def append(self, entries: Sequence[Entry], head: Head) -> Head:
+    def append(self, entries: Sequence[LogEntry], head: Head) -> Head:
         """Add records behind `head`, all or none, on disk when it returns; give the new end."""
         rows = []
         for entry in entries:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from blockd.audit.chain import Record
 from blockd.audit.evidence import Fetch, files_of, parts_of, proof_of
 from blockd.audit.log import SIGN_OF_LIFE
-from blockd.audit.signatures import Signature
+from blockd.audit.signatures import RoleSignature
 from blockd.errors import AuditError, BadName, BadOrder
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides.file import parse_overrides
@@ -52,7 +52,7 @@ class Kept(Protocol):
 
 
 @dataclass(slots=True)
-class Claim:
+class ProvedClaim:
     """An order that covers the name, as of the time asked for."""
 
     feed: str
@@ -63,7 +63,7 @@ class Claim:
     state: str
     since: str | None  # when every worker had it in this state
     proved_by: str  # what stands behind it
-    signatures: list[Signature] = field(default_factory=list)
+    signatures: list[RoleSignature] = field(default_factory=list)
 
     def to_json(self) -> dict[str, object]:
         """Give it as plain values."""
@@ -118,7 +118,7 @@ def prove_name(
     ruleset = kept(version, digest)
     try:
         covering = None if ruleset is None else at_time(version, ruleset, at).covering(key)
-        claims: list[Claim] = []
+        claims: list[ProvedClaim] = []
         for part in parts_of(record):
             given_it = [*given, *roots.get(part["name"], ())]
             found, words, is_whole = _of_feed(part, record, records, key, at, given_it, covering)
@@ -154,7 +154,7 @@ def _silence(records: Records, enforced: Record, at: float, alive: float | None)
     return ""
 
 
-def _rank(claim: Claim) -> tuple[int, int, int, int, str]:
+def _rank(claim: ProvedClaim) -> tuple[int, int, int, int, str]:
     """Weigh as the ruleset does, between `allow` and the rest with the longest match."""
     kind, priority, date, identifier = rank(claim.order, claim.priority)
     return kind, -claim.length, priority, date, identifier
@@ -163,7 +163,7 @@ def _rank(claim: Claim) -> tuple[int, int, int, int, str]:
 def _of_feed(
     part: Mapping[str, Any], record: Record, records: Records, key: bytes, at: float, roots: Sequence[bytes],
     covering: Covering | None,
-) -> tuple[list[Claim], str, bool]:  # fmt: skip
+) -> tuple[list[ProvedClaim], str, bool]:  # fmt: skip
     """Give the claims of one feed, the words for what proves them, and whether all of its content is known."""
     name, priority, asked = str(part["name"]), int(part.get("priority", 0)), DomainName(key)
     unproved = _unproved(part["type"])
@@ -215,7 +215,7 @@ def _overrides(part: Mapping[str, Any], fetch: Fetch) -> list[OrderDocument]:
 
 def _in_ruleset(
     covering: Covering | None, feed: str, records: Records, at: float, priority: int, words: str
-) -> list[Claim]:
+) -> list[ProvedClaim]:
     """Give a feed's claims as the ruleset that was enforced has them."""
     words = f"{words}; the ruleset is kept"
     return [
@@ -227,8 +227,8 @@ def _in_ruleset(
 
 def _claim(
     feed: str, priority: int, order: Order, entry: Entry, records: Records, at: float, words: str, length: int
-) -> Claim:
+) -> ProvedClaim:
     known = records.state_of(feed, order.id, at)
     state = str(known.body["state"]) if known is not None else state_at(order, at).text
     since = str(known.body["since"]) if known is not None else None
-    return Claim(feed, priority, order, f"{entry.text} ({entry.scope.text})", length, state, since, words)
+    return ProvedClaim(feed, priority, order, f"{entry.text} ({entry.scope.text})", length, state, since, words)

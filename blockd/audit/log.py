@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from blockd.audit.chain import Head
-from blockd.audit.database import Database, Entry
+from blockd.audit.database import Database, LogEntry
 from blockd.errors import AuditError
 from blockd.files import read_file, replace_file
 from blockd.times import moment_from_text, moment_text
@@ -54,7 +54,7 @@ class AuditLog:
         self.failures = 0
         self.head = Head()
         self._clock = clock
-        self._queue: queue.Queue[Entry | None] = queue.Queue(MAX_WAITING)
+        self._queue: queue.Queue[LogEntry | None] = queue.Queue(MAX_WAITING)
         self._lost = 0
         self._evidence_waiting = 0  # octets
         self._counting = threading.Lock()
@@ -82,7 +82,7 @@ class AuditLog:
         self, kind: str, body: Mapping[str, Any], evidence: Sequence[bytes] = (), at: float | None = None
     ) -> None:
         """Have something recorded, as of `at` or now; returns at once and never raises."""
-        entry = Entry(self._clock() if at is None else at, kind, body, evidence)
+        entry = LogEntry(self._clock() if at is None else at, kind, body, evidence)
         self._count(_octets_of(entry))
         try:
             self._queue.put_nowait(entry)
@@ -106,7 +106,7 @@ class AuditLog:
                 log.error("The audit log did not end in time; its last records may be missing.")
 
     def _write_all(self) -> None:
-        waiting: list[Entry] = []
+        waiting: list[LogEntry] = []
         is_over = False
         while not is_over:
             try:
@@ -144,13 +144,13 @@ class AuditLog:
         with self._counting:
             self._evidence_waiting += octets
 
-    def _taken(self, seconds: float | None) -> Entry:
+    def _taken(self, seconds: float | None) -> LogEntry:
         entry = self._queue.get(block=seconds != 0.0, timeout=seconds or None)
         if entry is None:
             raise StopIteration
         return entry
 
-    def _commit(self, entries: Sequence[Entry]) -> bool:
+    def _commit(self, entries: Sequence[LogEntry]) -> bool:
         """Write entries; whether that went well. A damaged database is set aside, and they begin a new one."""
         for _ in range(2):
             try:
@@ -174,11 +174,11 @@ class AuditLog:
                 return True
         return self._failed("it is damaged, and a new one is so as well")
 
-    def _append(self, entries: Sequence[Entry]) -> None:
+    def _append(self, entries: Sequence[LogEntry]) -> None:
         if self._database is None:
             self._database = self._opened()
         if self._lost:
-            entries = [*entries, Entry(self._clock(), "lost", {"records": self._lost})]
+            entries = [*entries, LogEntry(self._clock(), "lost", {"records": self._lost})]
         if not entries:
             return
         free = shutil.disk_usage(self.folder).free
@@ -227,7 +227,7 @@ class AuditLog:
         self.failures += 1
         log.error("%s What is enforced does not depend on it.", self.damage)
         self._database = Database.open(self.folder / DATABASE)
-        first = Entry(self._clock(), "new-chain", {"why": why, "set_aside": aside, "last_known": known.to_json()})
+        first = LogEntry(self._clock(), "new-chain", {"why": why, "set_aside": aside, "last_known": known.to_json()})
         self.head = Head()
         self.head = self._database.append([first], self.head)
 
@@ -240,7 +240,7 @@ class AuditLog:
         return False
 
 
-def _octets_of(entry: Entry) -> int:
+def _octets_of(entry: LogEntry) -> int:
     return sum(map(len, entry.evidence))
 
 

@@ -48,7 +48,7 @@ _FOREIGN = (RepositoryError, DeserializationError, SigningError, ValueError, Typ
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class RoleSignature:
     """Whose signatures on one file were verified: the ids of the keys, of which `threshold` are needed."""
 
     file: str
@@ -75,10 +75,10 @@ class Proof:
     """What the files prove: documents by target path, each with the signatures behind it by the role's name."""
 
     documents: dict[str, OrderDocument] = field(default_factory=dict)
-    signatures: dict[str, Signature] = field(default_factory=dict)  # by file
+    signatures: dict[str, RoleSignature] = field(default_factory=dict)  # by file
     notes: list[str] = field(default_factory=list)  # what was not as usual, and was so when the node took it
 
-    def behind(self, path: str) -> list[Signature]:
+    def behind(self, path: str) -> list[RoleSignature]:
         """Give the signatures that a document rests on, from the root of trust down to its own role."""
         match = _ORDER.fullmatch(path)
         role = match[1] if match else None
@@ -241,7 +241,7 @@ class _Proving:
             raise AuditError(f"{name} is not signed by as many keys as are needed.")
         keys = tuple(sorted(result.signed))  # type: ignore[attr-defined]
         signed = metadata.signed
-        self._proof.signatures[name if name != "the root of trust" else f"{signed.version}.root.json"] = Signature(
+        self._proof.signatures[name if name != "the root of trust" else f"{signed.version}.root.json"] = RoleSignature(
             name, signed.type if name.removesuffix(".json") == signed.type or signed.type == "root" else
             name.removesuffix(".json"), signed.version, threshold, keys, int(signed.expires.timestamp()),
         )  # fmt: skip

@@ -17,8 +17,7 @@ from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.candidate import Candidate, Content
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
-from blockd.settings import FEED_TYPES, TEXT_TYPES, load
-from blockd.settings import Gate as GateSettings
+from blockd.settings import FEED_TYPES, TEXT_TYPES, GateSettings, load
 
 HELP = "compile lists to a ruleset file"
 

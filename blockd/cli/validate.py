@@ -18,8 +18,7 @@ from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Listing
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.lists import gate_of
-from blockd.settings import FEED_TYPES, TEXT_TYPES, load
-from blockd.settings import Gate as GateSettings
+from blockd.settings import FEED_TYPES, TEXT_TYPES, GateSettings, load
 
 HELP = "read a list and report what is rejected, grouped by reason"
 MAX_SIZE = "4G"  # when unpacked: 16 times the largest national list; a bomb ends here

@@ -14,7 +14,7 @@ import sys
 from blockd.errors import BlockdError, CommandError
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
-from blockd.settings import Gate as GateSettings
+from blockd.settings import GateSettings
 
 _GATE, _ERROR = b"g", b"e"  # how the file begins, by what it holds
 

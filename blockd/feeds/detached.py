@@ -15,7 +15,7 @@ from blockd.feeds.detached_signature import MAX_SIGNATURE, UNPROVED, read_small,
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.file import FileSource, stamp_of
 from blockd.feeds.web import WebSource
-from blockd.settings import Signature
+from blockd.settings import ListSignature
 
 _BESIDE = "signature"  # the folder, in a feed's own, to which a signature is fetched
 
@@ -23,7 +23,7 @@ _BESIDE = "signature"  # the folder, in a feed's own, to which a signature is fe
 class ProvedFile:
     """A file and its signature's, watched by `source`, which watches the file alone."""
 
-    def __init__(self, source: FileSource, path: Path, signature: Signature) -> None:
+    def __init__(self, source: FileSource, path: Path, signature: ListSignature) -> None:
         self._source = source
         self._path = path
         self._signature = signature
@@ -70,7 +70,7 @@ class ProvedFile:
 class ProvedPage:
     """A URL and its signature's; `source` fetches the list, as it is published."""
 
-    def __init__(self, source: WebSource, url: str, signature: Signature) -> None:
+    def __init__(self, source: WebSource, url: str, signature: ListSignature) -> None:
         self._source = source
         self._url = url
         self._signature = signature

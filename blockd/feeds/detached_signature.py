@@ -23,7 +23,7 @@ from blockd.feeds.base64 import decode_strict
 from blockd.feeds.fetched import Fetched
 from blockd.files import read_rest
 from blockd.formats.body import open_regular
-from blockd.settings import Signature
+from blockd.settings import ListSignature
 
 MAX_SIGNATURE = 16 * 1024  # octets: minisign allows 8 KiB of comment, an RSA signature takes less
 MAX_KEY = 64 * 1024  # octets: a public key and the certificates behind it
@@ -46,7 +46,7 @@ def read_small(path: Path, limit: int, what: str) -> bytes:
             raise FeedRefused("unsigned", sentence) from error
 
 
-def verify_detached(signature: Signature, signed: bytes, fetched: Fetched, source: str) -> None:
+def verify_detached(signature: ListSignature, signed: bytes, fetched: Fetched, source: str) -> None:
     """Verify `signed`, the content of a signature's file, over what was fetched from `source`; reads the key anew.
 
     Raises FeedRefused: unsigned where the signature is not that of the content by the key, and for a key that is none;

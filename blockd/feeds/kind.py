@@ -15,7 +15,7 @@ from blockd.formats.body import Progress
 from blockd.formats.find_line import Line
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import FeedInput
-from blockd.ruleset.explain import Claim
+from blockd.ruleset.explain import ExplainedClaim
 from blockd.settings import Feed
 
 FeedT = TypeVar("FeedT", bound=Feed)
@@ -70,7 +70,7 @@ class FeedKind(ABC, Generic[FeedT]):
         """
         return None
 
-    def line_of(self, feed: FeedT, claim: Claim, folder: Path, key: bytes) -> Line | None:
+    def line_of(self, feed: FeedT, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:
         """Return the line of the accepted content that names a claim's entry; None if none does, or it has no lines.
 
         `key` is the entry's. Blocks while it reads.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from blockd.formats.rpz.rules import RpzAction, RpzRules
 from blockd.orders import Action, Order
 from blockd.ruleset import FeedInput, Listing
-from blockd.settings import Override, ZoneFeed
+from blockd.settings import ZoneFeed, ZoneOverride
 
 _ID_TEXT = re.compile(r"[a-z0-9._-]{1,80}", re.ASCII)
 _MAX_ID = 80  # characters, as an order document has it
@@ -18,9 +18,9 @@ _MARK = 12  # hexadecimal digits that tell one answer from another
 
 def override_of(feed: ZoneFeed) -> RpzAction | None:
     """Give what all rules of a feed do, None where each does what it says."""
-    if feed.override is Override.GIVEN:
+    if feed.override is ZoneOverride.GIVEN:
         return None
-    if feed.override is Override.DISABLED:
+    if feed.override is ZoneOverride.DISABLED:
         return RpzAction(Action.MONITOR)
     return RpzAction(Action(feed.override.value), feed.override_target)
 

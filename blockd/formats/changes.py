@@ -8,7 +8,7 @@ from mmap import mmap
 
 from blockd.formats.domains import line_key
 from blockd.formats.line import BOM, MAX_LINE
-from blockd.formats.rejects import SAMPLES, RejectReport, Sample
+from blockd.formats.rejects import SAMPLES, RejectedLine, RejectReport
 
 MAX_CHANGED = 100_000  # lines; for more, reading the whole list is as quick
 
@@ -107,7 +107,7 @@ def _report(hunks: list[_Hunk], before: RejectReport, gone: RejectReport, come: 
             at = bisect_left(starts, sample.line)  # the hunks that begin before the sample's line
             if at and sample.line <= starts[at - 1] + len(hunks[at - 1].old):
                 continue
-            samples.append(Sample(sample.line + shifts[at], sample.text))
+            samples.append(RejectedLine(sample.line + shifts[at], sample.text))
         if stayed < 0 or len(samples) < min(stayed, SAMPLES):
             return None
         count = stayed + come.counts.get(reason, 0)

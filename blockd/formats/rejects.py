@@ -13,7 +13,7 @@ MAX_SAMPLE = 120  # characters of a sample: a line of a terminal
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RejectedLine:
     """One rejected line: its number, from 1, and its text as `printable` gives it."""
 
     line: int
@@ -32,7 +32,7 @@ class RejectReport:
     lines: int = 0
     accepted: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    samples: dict[str, list[RejectedLine]] = field(default_factory=dict)
     skips: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)  # about what is taken all the same
 
@@ -110,7 +110,7 @@ class RejectReport:
         count = counts.get(reason, 0) + 1
         counts[reason] = count
         if count <= SAMPLES:
-            self.samples.setdefault(reason, []).append(Sample(line, printable(content)))
+            self.samples.setdefault(reason, []).append(RejectedLine(line, printable(content)))
 
     def _grouped(self, counts: Mapping[str, int]) -> Iterator[str]:
         for reason, count in _by_count(counts):
@@ -133,7 +133,8 @@ class RejectReport:
         for reason, told in reasons.items():
             counts[str(reason)] = _count(told["count"])
             self.samples[str(reason)] = [
-                Sample(_count(sample["line"]), str(sample["text"])[:MAX_SAMPLE]) for sample in told["samples"][:SAMPLES]
+                RejectedLine(_count(sample["line"]), str(sample["text"])[:MAX_SAMPLE])
+                for sample in told["samples"][:SAMPLES]
             ]
 
 

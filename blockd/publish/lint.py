@@ -21,7 +21,7 @@ from blockd.orders.repository import LISTS, place_of
 from blockd.publish.confidential import SALT_SIZE
 from blockd.ruleset.gate.guard import PROTECTED, PUBLIC_SUFFIX, TOP_LEVEL, Guard
 from blockd.ruleset.gate.lists import gate_of
-from blockd.settings import Gate as GateSettings
+from blockd.settings import GateSettings
 from blockd.times import time_from_text
 
 _NOT_WRITTEN = {"salt", "role", "records", "unknown"}  # fields of an Order that no document has

@@ -23,7 +23,7 @@ RENEW_BEFORE = timedelta(days=30)  # an unchanged list is signed anew when less 
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedTargets:
     """What is staged, as targets; `changed` are the ids whose documents `known` did not have in this form."""
 
     targets: dict[str, TargetFile]
@@ -104,7 +104,7 @@ def _delegations(workshop: Workshop) -> Delegations | None:
     return delegations if delegations.roles else None
 
 
-def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: datetime | None) -> Listed:
+def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: datetime | None) -> ListedTargets:
     """Give the targets that are staged; new documents are stamped and written where `now` is given, else only told."""
     own = _own(role)
     authority = workshop.authority_of(own)
@@ -128,7 +128,7 @@ def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: da
     if written:
         folder.mkdir(parents=True, exist_ok=True)
         replace_files(written)
-    return Listed(targets, tuple(changed))
+    return ListedTargets(targets, tuple(changed))
 
 
 def _stamped(source: Path, content: bytes, authority: str, now: datetime) -> bytes:

@@ -23,7 +23,7 @@ from blockd.publish.pending import (
     read_pending,
     write_pending,
 )
-from blockd.publish.summary import News, news
+from blockd.publish.summary import PublishedNews, news
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
 from blockd.times import time_text
 
@@ -40,7 +40,7 @@ class Signing:
     expires: datetime | None  # when the timestamp does: publish before
     standings: tuple[Standing, ...]  # of the roles that were signed now
     waiting: tuple[str, ...]  # the roles that have changes, and no key here
-    news: tuple[News, ...]  # all that was asked to be signed, in words
+    news: tuple[PublishedNews, ...]  # all that was asked to be signed, in words
 
 
 def sign(
@@ -62,7 +62,7 @@ def sign(
     waiting: list[str] = []
     changed: list[str] = []
     removed: list[str] = []
-    seen: list[News] = []
+    seen: list[PublishedNews] = []
     names = signer_names(workshop)
 
     def name(keyid: str) -> str:
@@ -183,7 +183,7 @@ def _signing(
     waiting: list[str],
     changed: list[str],
     removed: list[str],
-    seen: list[News],
+    seen: list[PublishedNews],
 ) -> Signing:
     signed = [found.signed for role in (TARGETS, *workshop.roles()) if (found := workshop.accepted(role))]
     targets = workshop.accepted(TARGETS)

@@ -18,7 +18,7 @@ from blockd.times import time_text
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class PublishedNews:
     """One thing that is different: `what` is new, changed, lifted or removed; `subject` is an order, a key, a role."""
 
     what: str
@@ -30,7 +30,9 @@ class News:
         return f"{self.what:8} {self.subject}" + (f": {self.detail}" if self.detail else "")
 
 
-def news(workshop: Workshop, role: str, metadata: Pending, name: Callable[[str], str] = str) -> tuple[News, ...]:
+def news(
+    workshop: Workshop, role: str, metadata: Pending, name: Callable[[str], str] = str
+) -> tuple[PublishedNews, ...]:
     """Tell what metadata would change against what is signed; `name` gives a key as people read it.
 
     Raises PublishError where a document is not in the workshop or was changed: it could not be seen.
@@ -44,7 +46,7 @@ def news(workshop: Workshop, role: str, metadata: Pending, name: Callable[[str],
     return tuple(found)
 
 
-def _order_news(workshop: Workshop, before: Metadata[Targets] | None, signed: Targets) -> list[News]:
+def _order_news(workshop: Workshop, before: Metadata[Targets] | None, signed: Targets) -> list[PublishedNews]:
     last = before.signed.targets if before else {}
     found = []
     for path, target in sorted(signed.targets.items()):
@@ -52,9 +54,9 @@ def _order_news(workshop: Workshop, before: Metadata[Targets] | None, signed: Ta
             continue
         document = _document(workshop, target)
         old = content_of(workshop, last[path]) if path in last else None
-        found.append(News(_what(path in last, old, document), document.order.id, _told(document)))
+        found.append(PublishedNews(_what(path in last, old, document), document.order.id, _told(document)))
     found += [
-        News("removed", identifier)
+        PublishedNews("removed", identifier)
         for path in sorted(last.keys() - signed.targets)
         if (identifier := identifier_of(path))
     ]
@@ -89,29 +91,37 @@ def _told(document: OrderDocument) -> str:
     return f"{order.platform}, {order.action}, {count} names, from {time_text(order.in_force_from)} {end}{lifted}"
 
 
-def _authority_news(before: Targets | None, signed: Targets, name: Callable[[str], str]) -> list[News]:
+def _authority_news(before: Targets | None, signed: Targets, name: Callable[[str], str]) -> list[PublishedNews]:
     old, new = roles_of(before) if before else {}, roles_of(signed)
     found = []
     for role, delegated in new.items():
         if old.get(role) != delegated:
             keys = ", ".join(map(name, delegated.keyids))
             detail = f"{authority_name(delegated)}, {delegated.threshold} of {keys}"
-            found.append(News("changed" if role in old else "new", f"authority {role}", detail))
-    return found + [News("removed", f"authority {role}") for role in old if role not in new]
+            found.append(PublishedNews("changed" if role in old else "new", f"authority {role}", detail))
+    return found + [PublishedNews("removed", f"authority {role}") for role in old if role not in new]
 
 
-def _root_news(last: Root | None, root: Root, name: Callable[[str], str]) -> list[News]:
+def _root_news(last: Root | None, root: Root, name: Callable[[str], str]) -> list[PublishedNews]:
     found = []
     for role, told in root.roles.items():
         old = last.roles[role] if last else None
-        found += [News("new", f"key of {role}", name(it)) for it in told.keyids if not old or it not in old.keyids]
         found += [
-            News("removed", f"key of {role}", name(it)) for it in (old.keyids if old else ()) if it not in told.keyids
+            PublishedNews("new", f"key of {role}", name(it)) for it in told.keyids if not old or it not in old.keyids
+        ]
+        found += [
+            PublishedNews("removed", f"key of {role}", name(it))
+            for it in (old.keyids if old else ())
+            if it not in told.keyids
         ]
         if not old or old.threshold != told.threshold:
             found.append(
-                News("changed" if old else "new", f"threshold of {role}", f"{told.threshold} of {len(told.keyids)}")
+                PublishedNews(
+                    "changed" if old else "new", f"threshold of {role}", f"{told.threshold} of {len(told.keyids)}"
+                )
             )
     if last is None or last.expires != root.expires:
-        found.append(News("changed" if last else "new", "end of the root", time_text(root.expires.timestamp())))
+        found.append(
+            PublishedNews("changed" if last else "new", "end of the root", time_text(root.expires.timestamp()))
+        )
     return found

@@ -13,7 +13,7 @@ from blockd.times import time_text
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ExplainedClaim:
     """An order with the entry by which it covers a name, and how it stands at the moment asked about."""
 
     entry: Entry
@@ -23,7 +23,7 @@ class Claim:
     stale: bool
 
     @classmethod
-    def of(cls, verdict: Verdict, now: float) -> Claim | None:
+    def of(cls, verdict: Verdict, now: float) -> ExplainedClaim | None:
         """Return the claim that a verdict rests on; None if there is none."""
         order, entry = verdict.order, verdict.entry
         if order is None or entry is None:
@@ -50,7 +50,7 @@ class Claim:
 class WeighedClaim:
     """A claim, whether it decides, and a sentence why; `priority` is its feed's."""
 
-    claim: Claim
+    claim: ExplainedClaim
     priority: int | None
     decides: bool
     because: str
@@ -89,7 +89,7 @@ class Explanation:
     name: str
     verdict: str  # the action, or `resolved`
     why: str
-    claim: Claim | None  # that the verdict rests on
+    claim: ExplainedClaim | None  # that the verdict rests on
     ruleset: ExplainedRuleset | None
 
     def to_json(self) -> dict[str, object]:
@@ -116,7 +116,7 @@ def explain(enforced: Enforced | None, text: str, now: float) -> Explanation:
             name = f"{CONFIDENTIAL} order {confidential}"
         header = enforced.ruleset.header
         ruleset = ExplainedRuleset(enforced.version, header.created, _weighed(enforced, covering, verdict, now))
-    return Explanation(name, _word(verdict), str(verdict.reason), Claim.of(verdict, now), ruleset)
+    return Explanation(name, _word(verdict), str(verdict.reason), ExplainedClaim.of(verdict, now), ruleset)
 
 
 def _weighed(
@@ -133,7 +133,7 @@ def _weighed(
             _because(found, verdict, priorities, now, is_shorter=size < longest),
         )
         for size, found in covering
-        if (claim := Claim.of(found, now)) is not None
+        if (claim := ExplainedClaim.of(found, now)) is not None
     )
 
 

@@ -61,7 +61,7 @@ def hash_of(hash_key: bytes, key: bytes) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class FileSection:
     """A part of the file, in octets."""
 
     offset: int
@@ -87,11 +87,11 @@ class Header:
     ipv4_prefixes: int  # bit n is set where a network of n bits is listed
     ipv6_prefixes: int
     holes: int = 0  # octets of records that are none any more
-    table: Section = Section(0, 0)  # what is not written yet has no place
-    records: Section = Section(0, 0)
-    claims: Section = Section(0, 0)
-    catalogue: Section = Section(0, 0)
-    pieces: Section = Section(0, 0)
+    table: FileSection = FileSection(0, 0)  # what is not written yet has no place
+    records: FileSection = FileSection(0, 0)
+    claims: FileSection = FileSection(0, 0)
+    catalogue: FileSection = FileSection(0, 0)
+    pieces: FileSection = FileSection(0, 0)
     digest: bytes = bytes(32)
 
     def pack(self) -> bytes:
@@ -128,7 +128,7 @@ class Header:
             raise RulesetError("it is no ruleset file")
         if version != FORMAT or size != HEADER_SIZE or flags:
             raise RulesetError(f"its format is {version}; this blockd reads {FORMAT}")
-        sections = [Section(*places[i : i + 2]) for i in range(0, 10, 2)]
+        sections = [FileSection(*places[i : i + 2]) for i in range(0, 10, 2)]
         end = HEADER_SIZE
         for section in sections:
             if section.offset < end or section.offset % ALIGNMENT or section.end > file_size:

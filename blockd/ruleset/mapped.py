@@ -28,8 +28,8 @@ from blockd.ruleset.format import (
     MAX_PROBES,
     SCOPE_BITS,
     SLOTS,
+    FileSection,
     Header,
-    Section,
     hash_of,
 )
 from blockd.ruleset.salts import MAX_HASHED_LABELS, MIN_HASHED_LABELS, salts_of
@@ -161,7 +161,7 @@ class Ruleset:
             if found:
                 yield len(name), found
 
-    def section(self, section: Section) -> memoryview:
+    def section(self, section: FileSection) -> memoryview:
         """Give a section as it is in the file; it must be released before the ruleset is closed."""
         return memoryview(self._octets)[section.offset : section.end]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from blockd.dns import types
 from blockd.metrics import Transport
 from blockd.resolver import SelfTestKey
-from blockd.selftest.expectations import Question, heard_in_words
+from blockd.selftest.expectations import SelfTestQuestion, heard_in_words
 from blockd.settings import SocketAddress
 
 SECONDS = 0.9  # for all of it; usually it takes some milliseconds
@@ -28,7 +28,7 @@ FEW = 6  # questions at a worker's further sockets, behind which the same engine
 
 
 @dataclass(slots=True)
-class Outcome:
+class ClientOutcome:
     """What came of it; a failure says who was asked what, what was expected, and what was heard."""
 
     failure: str = ""
@@ -42,14 +42,14 @@ class _Mute(Exception):
 
 
 def ask_workers(
-    asked: Mapping[Transport, Sequence[Question]],
+    asked: Mapping[Transport, Sequence[SelfTestQuestion]],
     addresses: Sequence[SocketAddress],
     workers: Collection[int],
     selftest_key: SelfTestKey,
     clock: Callable[[], float] = time.monotonic,
-) -> Outcome:
+) -> ClientOutcome:
     """Put the questions for each transport to every one of `workers` at every address."""
-    outcome = Outcome()
+    outcome = ClientOutcome()
     deadline = clock() + SECONDS
     for transport, questions in asked.items():
         complete = False  # whether all questions were put at an address
@@ -72,10 +72,10 @@ def ask_workers(
 def _ask_at(
     address: SocketAddress,
     transport: Transport,
-    questions: Sequence[Question],
+    questions: Sequence[SelfTestQuestion],
     missing: set[int],
     selftest_key: SelfTestKey,
-    outcome: Outcome,
+    outcome: ClientOutcome,
     deadline: float,
     clock: Callable[[], float],
 ) -> None:
@@ -143,7 +143,7 @@ class _Line:
             raise _Mute
         return worker
 
-    def put(self, questions: Sequence[Question]) -> str:
+    def put(self, questions: Sequence[SelfTestQuestion]) -> str:
         """Put all questions; give what is wrong with an answer, empty where nothing is.
 
         Raises _Mute where the worker has stopped answering anything, which is no fault of the ruleset.
@@ -154,9 +154,9 @@ class _Line:
                 return trouble
         return ""
 
-    def _put_batch(self, questions: Sequence[Question]) -> str:
+    def _put_batch(self, questions: Sequence[SelfTestQuestion]) -> str:
         open_ones = dict(enumerate(questions, 1))
-        silent: Question | None = None
+        silent: SelfTestQuestion | None = None
         for _ in range(HEARINGS):
             if trouble := self._hear_out(open_ones):
                 return trouble
@@ -165,7 +165,7 @@ class _Line:
                 break
         return _trouble(silent, "nothing") if silent else ""
 
-    def _hear_out(self, open_ones: dict[int, Question]) -> str:
+    def _hear_out(self, open_ones: dict[int, SelfTestQuestion]) -> str:
         """Ask what is open until the worker has said all that it will, and give what is wrong with that."""
         for _ in range(self._tries):
             for number, question in open_ones.items():
@@ -207,16 +207,16 @@ class _Line:
             self._buffer += heard
 
 
-def _owed(open_ones: Mapping[int, Question]) -> Question | None:
+def _owed(open_ones: Mapping[int, SelfTestQuestion]) -> SelfTestQuestion | None:
     """Give a question that an answer is still due to."""
     return next((question for question in open_ones.values() if question.wanted is not None), None)
 
 
-def _taken(heard: bytes, open_ones: dict[int, Question]) -> str:
+def _taken(heard: bytes, open_ones: dict[int, SelfTestQuestion]) -> str:
     """Take an answer, which closes its question; give what is wrong with it."""
     asked = open_ones.pop(int.from_bytes(heard[:2]), None)
     return "" if asked is None or asked.is_answered_by(heard) else _trouble(asked, heard_in_words(heard))
 
 
-def _trouble(question: Question, heard: str) -> str:
+def _trouble(question: SelfTestQuestion, heard: str) -> str:
     return f"was asked for {question.name} (type {question.qtype}): expected was {question.expected}, heard was {heard}"

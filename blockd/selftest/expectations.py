@@ -20,7 +20,7 @@ LASTS = 3  # seconds from when the questions are made until the last answer is t
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SelfTestQuestion:
     """One question; `packet` and `wanted` have the ID 0, and silence is wanted where `wanted` is None.
 
     `later` are the answers that become right while the test lasts, as the order's time runs out.
@@ -40,7 +40,7 @@ class Question:
 
 def questions(
     chosen: Chosen, enforced: Enforced, sinkhole: Sinkhole, transport: Transport, selftest_key: SelfTestKey, now: float
-) -> list[Question]:
+) -> list[SelfTestQuestion]:
     """Give the questions for the names chosen, as the ruleset enforced has them answered at `now`, since the epoch.
 
     An alias is left out, since its answer needs an upstream, and so are a policy zone's own records.
@@ -56,7 +56,7 @@ def questions(
             right = [_wanted(Query(packet, transport), verdict, answers, second) for second in seconds]
             later = tuple(answer for answer in right[1:] if answer is not None)
             words = _in_words(verdict, enforced.version)
-            found.append(Question(DomainName(key).text, qtype, packet, right[0], words, later))
+            found.append(SelfTestQuestion(DomainName(key).text, qtype, packet, right[0], words, later))
     return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from blockd.metrics import Transport
 from blockd.resolver import SelfTestKey, Sinkhole
 from blockd.ruleset import Enforced
-from blockd.selftest.client import Outcome, ask_workers
+from blockd.selftest.client import ClientOutcome, ask_workers
 from blockd.selftest.expectations import questions
 from blockd.selftest.sampling import Examples, choose
 from blockd.settings import Settings
@@ -28,7 +28,7 @@ class Result:
     version: int
     at: float  # seconds since the epoch
     seconds: float  # that it took
-    outcome: Outcome
+    outcome: ClientOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class SelfTests:
         """
         started = time.monotonic()
 
-        def ask() -> Outcome:
+        def ask() -> ClientOutcome:
             chosen = choose(enforced, before, news, examples, self._randomness)
             asked = {
                 transport: questions(chosen, enforced, self._sinkhole, transport, self._selftest_key, time.time())

@@ -73,7 +73,7 @@ class Listen(Section):
     admin: Listening = setting("127.0.0.1:9053", "Where metrics, health and the admin API are.")
 
 
-class Clients(Section):
+class ClientSettings(Section):
     """Whose questions are answered."""
 
     allow: tuple[ClientNetwork, ...] = setting(
@@ -81,7 +81,7 @@ class Clients(Section):
     )
 
 
-class Sinkhole(Section):
+class SinkholeSettings(Section):
     """The answer for a listed name."""
 
     ipv4: SinkholeIPv4 = setting("127.0.0.1", "The address given for A.")
@@ -96,7 +96,7 @@ class Forwarding(Section):
     attempts: Whole = setting(4, "How many tries a question gets.", ge=1, le=16)
 
 
-class Cache(Section):
+class CacheSettings(Section):
     """What is kept of upstreams' answers."""
 
     size: Annotated[int, size_within("1M", "256G")] = setting("32M", "Memory for answers, in all workers together.")
@@ -114,7 +114,7 @@ class Operator(Section):
     contact: ShortText = setting("", "How to reach the operator: a mail address or a URL.")
 
 
-class Gate(Section):
+class GateSettings(Section):
     """What a new ruleset must pass before it is enforced."""
 
     max_shrink: Share = setting("20%", "The share of a feed's names that may go in one update.")
@@ -135,7 +135,7 @@ class Gate(Section):
     popular_count: Whole = setting(10_000, "How many of the popular names count.", ge=1, le=1_000_000)
 
 
-class Versions(Section):
+class VersionSettings(Section):
     """The rulesets kept on disk."""
 
     keep: Whole = setting(5, "How many rulesets are kept to go back to.", ge=1, le=100)
@@ -161,19 +161,19 @@ class Settings(Section):
         pattern=r"^(?:[a-z_][a-z0-9_-]{0,31})?$",
     )
     listen: Listen = setting({}, "Where blockd listens.")
-    clients: Clients = setting({}, "Whose questions are answered.")
-    sinkhole: Sinkhole = setting({}, "The answer for a listed name.")
+    clients: ClientSettings = setting({}, "Whose questions are answered.")
+    sinkhole: SinkholeSettings = setting({}, "The answer for a listed name.")
     upstreams: tuple[Forwarder, ...] = setting(
         ("system",), "The resolvers that blockd forwards to.", min_length=1, max_length=MAX_UPSTREAMS
     )
     upstream: Forwarding = setting({}, "How upstreams are asked.")
-    cache: Cache = setting({}, "What is kept of upstreams' answers.")
+    cache: CacheSettings = setting({}, "What is kept of upstreams' answers.")
     operator: Operator = setting({}, "Who runs this resolver.")
     at_first_start: Literal["serve", "refuse"] = setting(
         "serve", "Before the first list: serve without enforcing, or refuse to answer."
     )
     feeds: tuple[ConfiguredFeed, ...] = setting((), "Where lists come from.", max_length=MAX_FEEDS)
-    gate: Gate = setting({}, "What a new ruleset must pass before it is enforced.")
-    versions: Versions = setting({}, "The rulesets kept on disk.")
+    gate: GateSettings = setting({}, "What a new ruleset must pass before it is enforced.")
+    versions: VersionSettings = setting({}, "The rulesets kept on disk.")
     audit: Audit = setting({}, "How account is given of what was enforced.")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "The least that is logged.")

@@ -21,7 +21,7 @@ BACKLOG = 256  # connections that the kernel holds until they are accepted
 _log = logging.getLogger(__name__)
 
 
-class Connections:
+class OpenConnections:
     """The open connections of one server: at most `most` at once, each for at most `lifetime` seconds."""
 
     def __init__(self, most: int, lifetime: float) -> None:
@@ -53,7 +53,7 @@ class Connections:
 class BoundedConnection(asyncio.Protocol):
     """One connection: passes everything on to `inner`, and ends when its time is over."""
 
-    def __init__(self, connections: Connections, inner: asyncio.Protocol) -> None:
+    def __init__(self, connections: OpenConnections, inner: asyncio.Protocol) -> None:
         self._connections = connections
         self._inner = inner
         self._transport: asyncio.Transport | None = None
@@ -102,7 +102,7 @@ class Serving:
     def __init__(
         self,
         servers: Sequence[asyncio.AbstractServer],
-        connections: Connections,
+        connections: OpenConnections,
         finish: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.connections = connections
@@ -123,7 +123,7 @@ class Serving:
 async def serve(
     make: Callable[[], asyncio.Protocol],
     sockets: Sequence[socket.socket],
-    connections: Connections,
+    connections: OpenConnections,
     finish: Callable[[], Awaitable[None]] | None = None,
 ) -> Serving:
     """Serve on sockets that are bound, listening or not; `make` gives the protocol of one connection."""
@@ -158,7 +158,7 @@ async def serve_http(
             auto_decompress=False,
         )
 
-    return await serve(make, sockets, Connections(max_connections, max_lifetime), runner.cleanup)
+    return await serve(make, sockets, OpenConnections(max_connections, max_lifetime), runner.cleanup)
 
 
 async def serve_admin(app: web.Application, sockets: Sequence[socket.socket]) -> Serving:

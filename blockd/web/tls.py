@@ -18,7 +18,7 @@ from typing import cast
 from blockd.errors import BadClientHello, BadName
 from blockd.names import key_from_text
 from blockd.web.client_hello import ClientHelloReader, server_name
-from blockd.web.serving import MAX_CONNECTIONS, Connections, Serving, serve
+from blockd.web.serving import MAX_CONNECTIONS, OpenConnections, Serving, serve
 from blockd.web.site import Site
 
 MAX_HANDSHAKE = 5.0  # seconds for the ClientHello and the answer; it is one flight
@@ -49,7 +49,7 @@ async def serve_tls(
     max_lifetime: float = MAX_HANDSHAKE,
 ) -> Serving:
     """Refuse TLS on sockets that are bound, listening or not."""
-    return await serve(lambda: Refusal(site), sockets, Connections(max_connections, max_lifetime))
+    return await serve(lambda: Refusal(site), sockets, OpenConnections(max_connections, max_lifetime))
 
 
 class Refusal(asyncio.Protocol):

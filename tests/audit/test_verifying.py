@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blockd.audit.chain import Head
-from blockd.audit.database import Database, Entry
+from blockd.audit.database import Database, LogEntry
 from blockd.audit.verifying import Verified, verify_log
 from blockd.errors import AuditError
 from tests.audit.node import FEED, Node
@@ -95,7 +95,7 @@ def test_evidence_that_nobody_names_is_told(story: Node) -> None:
 def test_what_a_daemon_adds_meanwhile_is_not_missed(story: Node) -> None:
     path = story.state / "audit.db"
     content = b"what another record proves"
-    added = Entry(story.time, "refused", {"evidence": [hashlib.sha256(content).hexdigest()]}, [content])
+    added = LogEntry(story.time, "refused", {"evidence": [hashlib.sha256(content).hexdigest()]}, [content])
 
     def add(records: int) -> None:
         if records == 1:

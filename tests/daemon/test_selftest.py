@@ -19,7 +19,7 @@ from blockd.orders import Action, Order
 from blockd.resolver import SelfTestIdentity, SelfTestKey
 from blockd.ruleset import Enforced
 from blockd.selftest import client as asking
-from blockd.selftest.client import Outcome, ask_workers
+from blockd.selftest.client import ClientOutcome, ask_workers
 from blockd.selftest.expectations import questions
 from blockd.selftest.sampling import Chosen, choose
 from blockd.settings import SocketAddress
@@ -44,7 +44,7 @@ def keys(*names: str) -> list[bytes]:
     return [key_from_text(name) for name in names]
 
 
-def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen) -> tuple[Outcome, Rig]:
+def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen) -> tuple[ClientOutcome, Rig]:
     """Let a worker enforce one ruleset, and test whether it enforces another; give what came of it, and the worker."""
     (tmp_path / "expected").mkdir()
     (tmp_path / "worker").mkdir()
@@ -60,7 +60,7 @@ def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen)
         for transport in (Transport.UDP, Transport.TCP)
     }
 
-    async def run() -> Outcome:
+    async def run() -> ClientOutcome:
         listening, datagrams = bound("127.0.0.1")
         with listening, datagrams:
             port = listening.getsockname()[1]

@@ -8,7 +8,7 @@ import pytest
 from blockd.daemon.shared_gate import SharedGate
 from blockd.errors import ConfigError
 from blockd.ruleset.gate.lists import gate_of
-from blockd.settings import Gate as GateSettings
+from blockd.settings import GateSettings
 from tests.daemon.harness import Daemon, blockd
 
 

@@ -17,7 +17,7 @@ from blockd.feeds.file import FileSource
 from blockd.feeds.kinds import kind_of
 from blockd.feeds.source import FeedSource
 from blockd.feeds.web import WebSource
-from blockd.settings import FEED_TYPES, Feed, Signature
+from blockd.settings import FEED_TYPES, Feed, ListSignature
 from tests.compile.builder import Builder
 from tests.feeds.signing import Minisign, rsa_public, rsa_sign
 from tests.feeds.test_detached_signature import COMLOT, needs_data
@@ -28,9 +28,9 @@ KEY = Minisign()
 
 
 @pytest.fixture
-def signature(tmp_path: Path) -> Signature:
+def signature(tmp_path: Path) -> ListSignature:
     (tmp_path / "key").write_bytes(KEY.public)
-    return Signature.model_validate({"type": "minisign", "key": str(tmp_path / "key")})
+    return ListSignature.model_validate({"type": "minisign", "key": str(tmp_path / "key")})
 
 
 def refused_by(poll: Callable[[], object]) -> FeedRefused:
@@ -42,7 +42,7 @@ def refused_by(poll: Callable[[], object]) -> FeedRefused:
 class File:
     """A list beside its signature, and who watches both."""
 
-    def __init__(self, folder: Path, path: Path, signature: Signature) -> None:
+    def __init__(self, folder: Path, path: Path, signature: ListSignature) -> None:
         self.folder, self.path = folder, path
         self.source = ProvedFile(FileSource(path, 1000, lambda: 0.0, settle=0), path, signature)
 
@@ -56,7 +56,7 @@ class File:
 
 
 @pytest.fixture
-def file(folder: Path, tmp_path: Path, signature: Signature) -> File:
+def file(folder: Path, tmp_path: Path, signature: ListSignature) -> File:
     return File(folder, tmp_path / "list", signature)
 
 
@@ -153,7 +153,7 @@ class Site:
         await answer(visitor)
 
 
-def fetch(site: Site, folder: Path, signature: Signature, *, path: str = "/list", looks: int = 1) -> list[object]:
+def fetch(site: Site, folder: Path, signature: ListSignature, *, path: str = "/list", looks: int = 1) -> list[object]:
     """Look at the site's list some times; give the content of each look, None, or the refusal."""
 
     async def run() -> list[object]:
@@ -174,13 +174,13 @@ def fetch(site: Site, folder: Path, signature: Signature, *, path: str = "/list"
     return asyncio.run(run())
 
 
-def test_a_page_is_taken_with_its_signature(folder: Path, signature: Signature) -> None:
+def test_a_page_is_taken_with_its_signature(folder: Path, signature: ListSignature) -> None:
     site = Site(list=OLD, list_minisig=KEY.sign(OLD))
     assert fetch(site, folder, signature, looks=2) == [OLD, None]
     assert site.asked == ["/list", "/list.minisig", "/list"]
 
 
-def test_a_list_that_was_never_proved_is_fetched_whole(folder: Path, signature: Signature) -> None:
+def test_a_list_that_was_never_proved_is_fetched_whole(folder: Path, signature: ListSignature) -> None:
     site = Site(list=OLD, list_minisig=KEY.sign(NEW))
     stale = hashlib.sha256(OLD).hexdigest()[:8]
 
@@ -202,7 +202,7 @@ def test_a_list_that_was_never_proved_is_fetched_whole(folder: Path, signature: 
     ],
 )
 def test_a_page_without_its_own_signature_is_unsigned_at_each_look(
-    folder: Path, signature: Signature, files: dict[str, bytes], why: str
+    folder: Path, signature: ListSignature, files: dict[str, bytes], why: str
 ) -> None:
     for refused in fetch(Site(**files), folder, signature, looks=2):
         assert isinstance(refused, FeedRefused)
@@ -211,7 +211,9 @@ def test_a_page_without_its_own_signature_is_unsigned_at_each_look(
     assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
-def test_a_server_that_has_the_list_and_not_the_signature_is_unreachable(folder: Path, signature: Signature) -> None:
+def test_a_server_that_has_the_list_and_not_the_signature_is_unreachable(
+    folder: Path, signature: ListSignature
+) -> None:
     async def answer(visitor: Visitor) -> None:
         await saying("503 Busy" if "minisig" in visitor.head else "200 OK", body=OLD)(visitor)
 
@@ -225,7 +227,7 @@ def test_a_server_that_has_the_list_and_not_the_signature_is_unreachable(folder:
 
 
 @pytest.mark.parametrize("headers", [(), ("Content-Encoding: gzip",)])
-def test_a_packed_page_is_signed_as_it_is(folder: Path, signature: Signature, headers: tuple[str, ...]) -> None:
+def test_a_packed_page_is_signed_as_it_is(folder: Path, signature: ListSignature, headers: tuple[str, ...]) -> None:
     packed = gzip.compress(OLD, mtime=0)
     site = Site(list_gz=packed, list_gz_minisig=KEY.sign(packed))
     site.headers = headers
@@ -233,7 +235,7 @@ def test_a_packed_page_is_signed_as_it_is(folder: Path, signature: Signature, he
 
 
 def test_a_signature_stands_beside_a_url_with_a_query_or_where_the_config_says(
-    folder: Path, signature: Signature
+    folder: Path, signature: ListSignature
 ) -> None:
     site = Site(list=OLD, list_minisig=KEY.sign(OLD))
     site.files = {f"{path}?token=1": content for path, content in site.files.items()}

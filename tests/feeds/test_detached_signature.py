@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blockd.errors import FeedRefused
 from blockd.feeds.detached_signature import MAX_KEY, verify_detached
 from blockd.feeds.fetched import Fetched
-from blockd.settings import Signature
+from blockd.settings import ListSignature
 from tests.feeds.signing import Minisign, rsa_public, rsa_sign
 from tests.places import SHARED
 
@@ -29,7 +29,7 @@ class Verifier:
     def __init__(self, folder: Path, kind: str) -> None:
         self._key = folder / "key"
         self._list = folder / "incoming"
-        self._signature = Signature.model_validate({"type": kind, "key": str(self._key)})
+        self._signature = ListSignature.model_validate({"type": kind, "key": str(self._key)})
 
     def __call__(self, key: bytes, signed: bytes, content: bytes = LIST) -> str:
         """Give the sentence of the refusal, nothing where the signature is right."""

@@ -11,7 +11,7 @@ from blockd.names.suffixes import parse_suffixes
 from blockd.publish.documents import Checked, check_documents
 from blockd.publish.lint import Rules, publishers_guard
 from blockd.ruleset.gate.guard import Guard
-from blockd.settings import Gate as GateSettings
+from blockd.settings import GateSettings
 from tests.publish.staging import read_documents
 
 Document = dict[str, object]

@@ -19,7 +19,7 @@ from blockd.names import key_from_text
 from blockd.orders import Action, Scope
 from blockd.ruleset import Ruleset
 from blockd.ruleset.digest import SIZE, piece_count
-from blockd.ruleset.format import HEADER, HEADER_SIZE, Header, Section
+from blockd.ruleset.format import HEADER, HEADER_SIZE, FileSection, Header
 from tests.ruleset.lists import compiled, enforce, feed, key_of, listing, order, sealed
 
 NAMES = ("a.example", "www.b.example", "c.example", "telegram.org")
@@ -178,9 +178,11 @@ def with_catalogue(octets: bytes, catalogue: bytes) -> bytes:
     """Put another catalogue in the place of a file's own."""
     header = Header.unpack(octets, len(octets))
     end = -(-(header.catalogue.offset + len(catalogue)) // 64) * 64
-    changed = replace(header, catalogue=Section(header.catalogue.offset, len(catalogue)), pieces=Section(end, 0))
+    changed = replace(
+        header, catalogue=FileSection(header.catalogue.offset, len(catalogue)), pieces=FileSection(end, 0)
+    )
     body = (changed.pack() + octets[HEADER_SIZE : header.catalogue.offset] + catalogue).ljust(end, b"\0")
-    pieces = Section(end, piece_count(end) * SIZE)
+    pieces = FileSection(end, piece_count(end) * SIZE)
     return sealed(replace(changed, pieces=pieces).pack() + body[HEADER_SIZE:])
 
 

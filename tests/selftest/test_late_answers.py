@@ -17,8 +17,8 @@ from blockd.resolver import SelfTestKey
 from blockd.resolver.query import Query
 from blockd.resolver.selftest_key import asks_for_identity, identity_answer
 from blockd.selftest import client as asking
-from blockd.selftest.client import Outcome, ask_workers
-from blockd.selftest.expectations import Question
+from blockd.selftest.client import ClientOutcome, ask_workers
+from blockd.selftest.expectations import SelfTestQuestion
 from blockd.settings import SocketAddress
 from tests.upstream import bound
 
@@ -29,9 +29,9 @@ RIGHT, WRONG = b"\x85\x80 as expected", b"\x85\x80 and not so"
 Behaviour = Callable[[list[bytes]], list[bytes]]  # from the questions so far to the answers that are sent
 
 
-def question(name: str) -> Question:
+def question(name: str) -> SelfTestQuestion:
     packet = SELFTEST_KEY.question(DomainName.from_text(name), types.A)
-    return Question(name, types.A, packet, b"\0\0" + RIGHT, "a block")
+    return SelfTestQuestion(name, types.A, packet, b"\0\0" + RIGHT, "a block")
 
 
 QUESTIONS = [question("one.example"), question("two.example")]
@@ -109,7 +109,7 @@ def worker(transport: Transport, behaviour: Behaviour) -> Iterator[SocketAddress
         datagrams.close()
 
 
-def outcome_of(transport: Transport, behaviour: Behaviour) -> Outcome:
+def outcome_of(transport: Transport, behaviour: Behaviour) -> ClientOutcome:
     with worker(transport, behaviour) as address:
         return ask_workers({transport: QUESTIONS}, [address], {WORKER}, SELFTEST_KEY)
 

@@ -16,8 +16,7 @@ from blockd.publish.confidential import SALT_SIZE
 from blockd.publish.documents import Checked, check_documents
 from blockd.publish.lint import Rules, publishers_guard
 from blockd.publish.signed_orders import difference
-from blockd.settings import Gate as GateSettings
-from blockd.settings import load
+from blockd.settings import GateSettings, load
 
 Document = dict[str, object]
 

@@ -10,7 +10,7 @@ from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.orders.repository import TOP_ROLES
 from blockd.publish import Workshop
-from blockd.publish.keys.rotating import Change, rotate
+from blockd.publish.keys.rotating import KeyChange, rotate
 from blockd.publish.keys.signers import name_signers
 from blockd.publish.pending import standing
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(f"--threshold {args.threshold}: at least 1 is needed")
     workshop = Workshop(args.folder)
     added = public_keys(args.add)
-    change = Change(args.role, [key for key, _ in added.values()], args.remove, args.threshold)
+    change = KeyChange(args.role, [key for key, _ in added.values()], args.remove, args.threshold)
     with workshop.locked():
         root = rotate(workshop, change, now(), date_option(args.expires, "--expires"), again=args.again)
         name_signers(workshop, {keyid: name for keyid, (_, name) in added.items()})

@@ -18,7 +18,7 @@ from blockd.publish.keys.references import import_key, is_uri, signer_of
 from blockd.publish.keys.signers import signer_names, told_signer
 from blockd.publish.pending import Pending, Standing, add_signature, merge, read_pending, standing
 from blockd.publish.signing import to_sign
-from blockd.publish.summary import News, news
+from blockd.publish.summary import PublishedNews, news
 from blockd.times import time_text
 
 HELP = "sign what is staged: with the keys in DIR/keys, or as one of several people with --role and --key"
@@ -92,12 +92,12 @@ def _show(workshop: Workshop, args: argparse.Namespace) -> int:
     return _DONE if told.is_complete else _NO
 
 
-def _news(workshop: Workshop, role: str, metadata: Pending) -> tuple[News, ...]:
+def _news(workshop: Workshop, role: str, metadata: Pending) -> tuple[PublishedNews, ...]:
     names = signer_names(workshop)
     return news(workshop, role, metadata, lambda keyid: told_signer(names, keyid))
 
 
-def _confirm(role: str, metadata: Pending, seen: Sequence[News]) -> None:
+def _confirm(role: str, metadata: Pending, seen: Sequence[PublishedNews]) -> None:
     """Show what is to be signed, and go on only where the person says so."""
     if not sys.stdin.isatty():
         raise CommandError("nobody is there to be asked; say --yes, after a look with --show")
@@ -109,7 +109,9 @@ def _confirm(role: str, metadata: Pending, seen: Sequence[News]) -> None:
         raise PublishError("Nothing was signed, as you said.")
 
 
-def _tell(workshop: Workshop, args: argparse.Namespace, told: Standing, seen: Sequence[News], done: str) -> int:
+def _tell(
+    workshop: Workshop, args: argparse.Namespace, told: Standing, seen: Sequence[PublishedNews], done: str
+) -> int:
     names = signer_names(workshop)
     show(
         args.json,

@@ -12,8 +12,8 @@ from blockd.formats.find_line import Line
 from blockd.names import key_from_text
 from blockd.orders.disclosure import public_text
 from blockd.ruleset import Versions
-from blockd.ruleset.explain import Claim, ExplainedRuleset, Explanation
-from blockd.ruleset.versions.listing_history import Listed, Mention, listed_in
+from blockd.ruleset.explain import ExplainedClaim, ExplainedRuleset, Explanation
+from blockd.ruleset.versions.listing_history import ListingHistory, Mention, listed_in
 from blockd.settings import Feed
 from blockd.times import time_text
 
@@ -25,7 +25,7 @@ class TracedExplanation:
     explanation: Explanation
     ruleset: ExplainedRuleset
     lines: tuple[Line | None, ...]
-    listed: Listed
+    listed: ListingHistory
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values, without what is confidential."""
@@ -60,7 +60,7 @@ def with_provenance(
     return TracedExplanation(told, told.ruleset, found, listed)
 
 
-def line_of(claim: Claim, lists: Mapping[str, Feed], state_dir: Path) -> Line | None:
+def line_of(claim: ExplainedClaim, lists: Mapping[str, Feed], state_dir: Path) -> Line | None:
     """Return the line of a claim in the list of its feed, which is one of `lists`; None if there is none."""
     feed = lists.get(claim.feed)
     if feed is None:

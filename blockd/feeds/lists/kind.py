@@ -17,7 +17,7 @@ from blockd.formats.find_line import Line, find_line
 from blockd.formats.rejects import RejectReport
 from blockd.orders import Order
 from blockd.ruleset import FeedInput, Listing
-from blockd.ruleset.explain import Claim
+from blockd.ruleset.explain import ExplainedClaim
 from blockd.settings import ListFeed
 
 
@@ -68,7 +68,7 @@ class ListKind(FeedKind[ListFeed]):
         """Amend the names that came or went."""
         return amend_list(feed, candidate, amending)
 
-    def line_of(self, feed: ListFeed, claim: Claim, folder: Path, key: bytes) -> Line | None:
+    def line_of(self, feed: ListFeed, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:
         """Return the first line that names the entry."""
         return find_line(feed.form, folder / ACCEPTED, key, feed.max_size)
 

@@ -28,7 +28,7 @@ class NoConnection(OSError):
     """The server cannot be connected to; it may be away, which is no fault of what it serves."""
 
 
-class Connection:
+class HttpConnection:
     """One connection to `origin`; `late` is set once the time that `within` gave was over and it was cut."""
 
     def __init__(self, origin: Origin, seconds: float) -> None:
@@ -87,12 +87,12 @@ class Connection:
             self._handle.shutdown(socket.SHUT_RDWR)
 
 
-class Connections:
+class HttpConnections:
     """The connections kept open, one for each server; for one thread at a time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._kept: dict[Origin, Connection] = {}
+        self._kept: dict[Origin, HttpConnection] = {}
         weakref.finalize(self, _close_all, self._kept)
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class Connections:
             except (OSError, http.client.HTTPException):  # the server has closed it meanwhile
                 connection = None
         if connection is None:
-            connection = Connection(origin, max(deadline - self._clock(), _SOME))
+            connection = HttpConnection(origin, max(deadline - self._clock(), _SOME))
         if response is None:
             response = _answer(connection, target, headers, max(deadline - self._clock(), _SOME))
         with contextlib.ExitStack() as undo:
@@ -131,7 +131,7 @@ class Connections:
                 undo.pop_all()
                 self._keep(connection)
 
-    def _take(self, origin: Origin) -> Connection | None:
+    def _take(self, origin: Origin) -> HttpConnection | None:
         connection = self._kept.pop(origin, None)
         if connection is None:
             return None
@@ -140,7 +140,7 @@ class Connections:
         connection.close()
         return None
 
-    def _keep(self, connection: Connection) -> None:
+    def _keep(self, connection: HttpConnection) -> None:
         connection.idle_since = self._clock()
         before = self._kept.pop(connection.origin, None)
         self._kept[connection.origin] = connection
@@ -151,7 +151,7 @@ class Connections:
 
 
 def _answer(
-    connection: Connection, target: str, headers: Mapping[str, str], seconds: float
+    connection: HttpConnection, target: str, headers: Mapping[str, str], seconds: float
 ) -> http.client.HTTPResponse:
     """Ask, and close the connection where that fails; raises TimeoutError where the time was over."""
     try:
@@ -165,6 +165,6 @@ def _answer(
         raise
 
 
-def _close_all(kept: dict[Origin, Connection]) -> None:
+def _close_all(kept: dict[Origin, HttpConnection]) -> None:
     while kept:
         kept.popitem()[1].close()

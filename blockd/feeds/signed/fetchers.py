@@ -21,7 +21,7 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthM
 from tuf.ngclient import FetcherInterface
 
 from blockd import __version__
-from blockd.feeds.signed.connections import Connections, NoConnection
+from blockd.feeds.signed.connections import HttpConnections, NoConnection
 
 FILE_SECONDS = 20.0  # for the smallest file
 SLOWEST = 512 * 1024  # bytes a second; a larger file has so much more time
@@ -53,7 +53,7 @@ class BoundedFetcher(FetcherInterface):
     ) -> None:
         self.first = b""
         self.last = b""
-        self.connections = Connections()
+        self.connections = HttpConnections()
         self.folder: Path | None = None
         self._clock = clock
         self._deadline = clock() + seconds
@@ -141,7 +141,7 @@ def _file(url: str) -> Generator[bytes, None, None]:
         raise DownloadError(f"{url} cannot be read: {error}") from error
 
 
-def _one_exchange(url: str, seconds: float, connections: Connections) -> Generator[bytes, None, str | None]:
+def _one_exchange(url: str, seconds: float, connections: HttpConnections) -> Generator[bytes, None, str | None]:
     """Yield the body; the value returned is the Location of a redirect, None where the body was given."""
     try:
         parts = urlsplit(url)

@@ -21,7 +21,7 @@ from blockd.formats.find_line import Line, find_in_names
 from blockd.formats.rejects import RejectReport
 from blockd.orders import OrderDocument
 from blockd.ruleset import FeedInput, Listing
-from blockd.ruleset.explain import Claim
+from blockd.ruleset.explain import ExplainedClaim
 from blockd.settings import Feed, SignedFeed
 
 MAX_BUNDLE = 32 << 20  # octets of a bundle that is read for the line of a name: more takes longer than anybody waits
@@ -58,7 +58,7 @@ class SignedKind(FeedKind[SignedFeed]):
         """Amend what orders came, went or changed."""
         return amend_signed(feed, candidate, amending)
 
-    def line_of(self, feed: SignedFeed, claim: Claim, folder: Path, key: bytes) -> Line | None:
+    def line_of(self, feed: SignedFeed, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:
         """Return the line in the list of the claim's order; None if the order has its names in its document."""
         bundle = folder / ACCEPTED
         try:

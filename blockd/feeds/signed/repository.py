@@ -16,7 +16,7 @@ from tuf.api.metadata import Timestamp
 from blockd.errors import FeedRefused
 from blockd.feeds.signed.authorities import Authorities, Quota, RoleResult
 from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion
-from blockd.feeds.signed.connections import Connections
+from blockd.feeds.signed.connections import HttpConnections
 from blockd.feeds.signed.documents import Documents, ListTexts
 from blockd.feeds.signed.fetchers import BoundedFetcher
 from blockd.feeds.signed.ownership import Held, held_by, together
@@ -48,7 +48,7 @@ class SignedRepository:
         self._folder = folder
         self._now = now
         self._fetcher = fetcher
-        self._connections = Connections()
+        self._connections = HttpConnections()
         self._trust = Trust(root, folder / "trusted", folder / "staging", now)
         self._documents = Documents(folder, texts)
         self._authorities = Authorities(folder / "trusted", self._documents)

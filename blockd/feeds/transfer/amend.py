@@ -19,7 +19,7 @@ from blockd.formats.rpz.zone import ZoneText
 from blockd.names import MAX_LABEL, key_from_text
 from blockd.orders import Action, Scope
 from blockd.ruleset import Catalogue, Gate
-from blockd.settings import Override, TransferFeed
+from blockd.settings import TransferFeed, ZoneOverride
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def amend_zone(feed: TransferFeed, candidate: Candidate, amending: Amending) -> 
     if old is None or new is None or before is None:
         return None
     changes = ZoneChanges.between(old, new)
-    if changes is None or feed.override is not Override.GIVEN:  # else many records give one rule
+    if changes is None or feed.override is not ZoneOverride.GIVEN:  # else many records give one rule
         return None
     index_of = {record.order.id: index for index, record in enumerate(catalogue.orders) if record.feed == feed.name}
     gone, come = (_rules(feed, lines, index_of) for lines in (changes.gone, changes.come))

@@ -48,7 +48,7 @@ async def ask_once(address: SocketAddress, question: bytes, seconds: float = UDP
     return None
 
 
-class Connection:
+class PrimaryConnection:
     """A connection to a primary; no message may take longer than `stall` seconds to come."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stall: float) -> None:
@@ -74,7 +74,7 @@ class Connection:
 
 
 @contextlib.asynccontextmanager
-async def connected(address: SocketAddress, stall: float) -> AsyncIterator[Connection]:
+async def connected(address: SocketAddress, stall: float) -> AsyncIterator[PrimaryConnection]:
     """Connect over TCP; raises FeedUnreachable where that is not possible within `stall` seconds."""
     try:
         async with asyncio.timeout(stall):
@@ -84,7 +84,7 @@ async def connected(address: SocketAddress, stall: float) -> AsyncIterator[Conne
     except OSError as error:
         raise FeedUnreachable(f"there is no connection to {address.text} ({error.strerror or error})") from error
     try:
-        yield Connection(reader, writer, stall)
+        yield PrimaryConnection(reader, writer, stall)
     except ConnectionError as error:
         raise FeedRefused("cut", "the connection ended before the transfer did") from error
     finally:

@@ -16,7 +16,7 @@ import dns.tsig
 from dns.rdtypes.ANY.TSIG import TSIG
 
 from blockd.errors import FeedRefused
-from blockd.feeds.transfer.question import SOA, Question
+from blockd.feeds.transfer.question import SOA, TransferQuestion
 from blockd.feeds.transfer.records import CLASS_IN, name_at
 
 MAX_UNSIGNED = 99  # messages between two signed ones, RFC 8945 section 5.3.1
@@ -44,7 +44,7 @@ class MessageReader:
     Every method raises FeedRefused; its sentence is a half one, which goes on behind `… cannot be taken from …:`.
     """
 
-    def __init__(self, question: Question, now: Callable[[], float]) -> None:
+    def __init__(self, question: TransferQuestion, now: Callable[[], float]) -> None:
         self._question = question
         self._now = now
         self._context: dns.tsig.HMACTSig | dns.tsig.GSSTSig | None = None

@@ -17,7 +17,7 @@ MAX_UDP = 1232  # octets announced for the answer to an SOA question
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class TransferQuestion:
     """A question as it is sent in `wire`; `zone` is the zone's name on the wire, in lower case."""
 
     zone: bytes
@@ -30,7 +30,7 @@ class Question:
     @classmethod
     def make(
         cls, zone: str, kind: int, identifier: int, key: dns.tsig.Key | None, serial: int | None = None
-    ) -> Question:
+    ) -> TransferQuestion:
         """Make one, signed where there is a key; an IXFR question says which serial is there (RFC 1995 section 3)."""
         name = dns.name.from_text(zone).canonicalize()
         message = dns.message.make_query(name, dns.rdatatype.RdataType.make(kind), id=identifier)

@@ -29,7 +29,7 @@ from blockd.feeds.transfer.connection import ask_once, connected
 from blockd.feeds.transfer.content import BASE, Differences, ZoneContent, write_journal
 from blockd.feeds.transfer.keys import read_key
 from blockd.feeds.transfer.message_reader import MessageReader
-from blockd.feeds.transfer.question import AXFR, IXFR, SOA, Question
+from blockd.feeds.transfer.question import AXFR, IXFR, SOA, TransferQuestion
 from blockd.feeds.transfer.records import record_lines
 from blockd.feeds.transfer.timers import Timers
 from blockd.feeds.transfer.zone_transfer import Kind, ZoneTransfer
@@ -231,8 +231,8 @@ class TransferSource(FeedSource):
         digest = hashlib.sha256(await asyncio.to_thread(incoming.read_bytes)).hexdigest()
         return Fetched(incoming, digest, None, Validators(etag=str(transfer.new_serial)))
 
-    def _question(self, kind: int, key: dns.tsig.Key | None, serial: int | None = None) -> Question:
-        return Question.make(self._feed.zone, kind, secrets.randbelow(1 << 16), key, serial)
+    def _question(self, kind: int, key: dns.tsig.Key | None, serial: int | None = None) -> TransferQuestion:
+        return TransferQuestion.make(self._feed.zone, kind, secrets.randbelow(1 << 16), key, serial)
 
     def _accepted(self) -> ZoneContent | None:
         """Give what passed the gate last; None where there is nothing that differences can be asked for from."""

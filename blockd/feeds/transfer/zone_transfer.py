@@ -9,7 +9,7 @@ from enum import Enum
 from blockd.dns.serial import is_newer
 from blockd.errors import FeedRefused
 from blockd.feeds.transfer.message_reader import MessageReader
-from blockd.feeds.transfer.question import IXFR, Question
+from blockd.feeds.transfer.question import IXFR, TransferQuestion
 from blockd.feeds.transfer.records import record_lines
 
 
@@ -32,7 +32,7 @@ class _State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ZoneChange:
     """Lines of zone text that went (`removed`) or came."""
 
     removed: bool
@@ -46,7 +46,7 @@ class ZoneTransfer:
     half one, which goes on behind `… cannot be taken from …:`.
     """
 
-    def __init__(self, question: Question, now: Callable[[], float], serial: int | None = None) -> None:
+    def __init__(self, question: TransferQuestion, now: Callable[[], float], serial: int | None = None) -> None:
         self.kind = Kind.UNKNOWN
         self.soa = b""
         self.new_serial = 0
@@ -56,14 +56,14 @@ class ZoneTransfer:
         self._serial = serial
         self._current = 0  # the serial that the records of this difference lead from, or to
         self._state = _State.BEGIN
-        self._changes: list[Change] = []
+        self._changes: list[ZoneChange] = []
 
     @property
     def complete(self) -> bool:
         """Whether all of it has come."""
         return self._state is _State.END
 
-    def feed(self, message: bytes) -> list[Change]:
+    def feed(self, message: bytes) -> list[ZoneChange]:
         """Take the next message; give what it changes. Nothing of it counts before the transfer is complete."""
         if self.complete:
             raise FeedRefused("sequence", "a message comes after the transfer's end")
@@ -102,7 +102,7 @@ class ZoneTransfer:
             raise FeedRefused("sequence", "records come after the closing SOA")
         if self._state is _State.OPENED:
             self._begin_whole()
-        self._changes.append(Change(self._state is _State.REMOVING, text))
+        self._changes.append(ZoneChange(self._state is _State.REMOVING, text))
 
     def _begin_whole(self) -> None:
         """Answered with the whole zone, whatever was asked."""
@@ -110,7 +110,7 @@ class ZoneTransfer:
             raise FeedRefused("serial", f"it sends serial {self.new_serial}, which is not newer than {self._serial}")
         self.kind = Kind.WHOLE
         self._state = _State.WHOLE
-        self._changes.append(Change(False, self.soa))
+        self._changes.append(ZoneChange(False, self.soa))
 
     def _take_soa(self, line: bytes, serial: int) -> None:
         state = self._state
@@ -163,7 +163,7 @@ class ZoneTransfer:
 
     def _close(self, line: bytes) -> None:
         self._expect_same(line)
-        self._changes.append(Change(False, line))
+        self._changes.append(ZoneChange(False, line))
         self._state = _State.END
 
     def _expect_same(self, line: bytes) -> None:

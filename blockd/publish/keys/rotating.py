@@ -24,7 +24,7 @@ MIN_KEY_ID = 8  # characters of a key id that name a key, where they are those o
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class KeyChange:
     """What is asked of one role: keys to add and to remove (by id, or its beginning), and 0 or a new threshold."""
 
     role: str
@@ -34,7 +34,7 @@ class Change:
 
 
 def rotate(
-    workshop: Workshop, change: Change, now: datetime, expires: datetime | None = None, *, again: bool = False
+    workshop: Workshop, change: KeyChange, now: datetime, expires: datetime | None = None, *, again: bool = False
 ) -> Metadata[Root]:
     """Make the next root, or change further the one that is pending and that nobody has signed yet.
 
@@ -73,7 +73,7 @@ def _next(workshop: Workshop, pending: object) -> Root:
     return root
 
 
-def _apply(root: Root, change: Change) -> None:
+def _apply(root: Root, change: KeyChange) -> None:
     for beginning in change.remove:
         root.revoke_key(_named(root.roles[change.role].keyids, beginning, change.role), change.role)
     for key in change.add:

@@ -13,7 +13,7 @@ from blockd.errors import RulesetError
 from blockd.files import replacing
 from blockd.ruleset.catalogue import Catalogue
 from blockd.ruleset.digest import PIECE, Pieces, overall, piece_count, renewed
-from blockd.ruleset.format import HEADER_SIZE, Header, Section, aligned
+from blockd.ruleset.format import HEADER_SIZE, FileSection, Header, aligned
 from blockd.ruleset.mapped import Ruleset
 
 Octets = bytes | bytearray | memoryview
@@ -59,7 +59,7 @@ def write_amended(
     """
     begun = old.header.records.end
     parts: list[Sequence[Octets]] = [[words.tobytes()], [catalogue.to_json()], []]
-    records = Section(old.header.records.offset, old.header.records.size + len(more))
+    records = FileSection(old.header.records.offset, old.header.records.size + len(more))
     sections = [old.header.table, records, *_sections(records.end, [sum(map(len, part)) for part in parts])]
     end = sections[-1].offset
     with replacing(path, durable=False) as file:
@@ -81,15 +81,15 @@ def write_amended(
     return header
 
 
-def _sections(end: int, sizes: Sequence[int]) -> list[Section]:
+def _sections(end: int, sizes: Sequence[int]) -> list[FileSection]:
     sections = []
     for size in sizes:
-        sections.append(Section(aligned(end), size))
+        sections.append(FileSection(aligned(end), size))
         end = sections[-1].end
     return sections
 
 
-def _placed(header: Header, sections: Sequence[Section], digests: bytes) -> Header:
+def _placed(header: Header, sections: Sequence[FileSection], digests: bytes) -> Header:
     """Give the header with sections and digest; `digests` are those of the file's pieces."""
     table, records, claims, catalogue, pieces = sections
     header = replace(
@@ -98,20 +98,22 @@ def _placed(header: Header, sections: Sequence[Section], digests: bytes) -> Head
         records=records,
         claims=claims,
         catalogue=catalogue,
-        pieces=Section(pieces.offset, len(digests)),
+        pieces=FileSection(pieces.offset, len(digests)),
         digest=bytes(32),
     )
     return replace(header, digest=overall(header.pack(), digests))
 
 
-def _digests(parts: Sequence[Sequence[Octets]], sections: Sequence[Section]) -> bytes:
+def _digests(parts: Sequence[Sequence[Octets]], sections: Sequence[FileSection]) -> bytes:
     pieces = Pieces()
     for octets in _padded(parts, sections):
         pieces.update(octets)
     return pieces.finish()
 
 
-def _padded(parts: Sequence[Sequence[Octets]], sections: Sequence[Section], end: int = HEADER_SIZE) -> Iterator[Octets]:
+def _padded(
+    parts: Sequence[Sequence[Octets]], sections: Sequence[FileSection], end: int = HEADER_SIZE
+) -> Iterator[Octets]:
     for part, section in zip(parts, sections, strict=True):
         yield bytes(section.offset - end)
         yield from part

@@ -16,7 +16,7 @@ from blockd.names.suffixes import PublicSuffixes, parse_suffixes
 from blockd.ruleset.gate.gate import Gate
 from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.gate.popular import parse_popular
-from blockd.settings import Gate as GateSettings
+from blockd.settings import GateSettings
 
 MAX_LIST = 64 << 20  # octets of one list: a million popular names with their ranks take less than half
 MAX_TOLD = 5  # problems of one file; the first ones show what is wrong with it

@@ -19,7 +19,7 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListingHistory:
     """In which of the versions kept a name is listed."""
 
     kept: int  # versions that could be read
@@ -29,7 +29,7 @@ class Listed:
     until_now: bool = False  # the last is the newest kept
 
 
-def listed_in(versions: Versions, key: bytes) -> Listed:
+def listed_in(versions: Versions, key: bytes) -> ListingHistory:
     """Look a name up in every version that is kept, the oldest first; those that cannot be read are passed over."""
     kept: list[Mention] = []
     mentions: list[Mention] = []
@@ -48,6 +48,6 @@ def listed_in(versions: Versions, key: bytes) -> Listed:
         finally:
             ruleset.close()
     if not mentions:
-        return Listed(len(kept))
+        return ListingHistory(len(kept))
     first, last = mentions[0], mentions[-1]
-    return Listed(len(kept), first, last, first == kept[0], last == kept[-1])
+    return ListingHistory(len(kept), first, last, first == kept[0], last == kept[-1])

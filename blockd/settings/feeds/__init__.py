@@ -12,8 +12,8 @@ from blockd.settings.feeds.base import UNNAMED_AUTHORITY, Feed, OrderingFeed
 from blockd.settings.feeds.lists import LIST_FEEDS, ListFeed
 from blockd.settings.feeds.overrides import OVERRIDES, OverridesFeed
 from blockd.settings.feeds.signed import SignedFeed
-from blockd.settings.feeds.text import Signature, TextFeed
-from blockd.settings.feeds.zones import Override, RpzFeed, TransferFeed, ZoneFeed
+from blockd.settings.feeds.text import ListSignature, TextFeed
+from blockd.settings.feeds.zones import RpzFeed, TransferFeed, ZoneFeed, ZoneOverride
 
 __all__ = [
     "FEED_CLASSES",
@@ -25,15 +25,15 @@ __all__ = [
     "ConfiguredFeed",
     "Feed",
     "ListFeed",
+    "ListSignature",
     "OrderingFeed",
-    "Override",
     "OverridesFeed",
     "RpzFeed",
-    "Signature",
     "SignedFeed",
     "TextFeed",
     "TransferFeed",
     "ZoneFeed",
+    "ZoneOverride",
 ]
 
 # Every kind that a config may name; `blockd.feeds.kinds` has what each does.

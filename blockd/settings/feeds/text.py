@@ -20,7 +20,7 @@ ListPath = Annotated[Path | None, PlainValidator(path_from_text)]
 ListUrl = Annotated[str | None, PlainValidator(list_url_from_text)]
 
 
-class Signature(Section):
+class ListSignature(Section):
     """A signature in a file of its own, by which a list is proved before it is read."""
 
     type: Literal["rsa-sha256", "minisign"] = Field(description="The form of its signature: rsa-sha256 or minisign.")
@@ -78,7 +78,7 @@ class TextFeed(OrderingFeed):
 
     path: ListPath = setting(None, "The list's file; a feed has a path or a url.", validate_default=False)
     url: ListUrl = setting(None, "The list's http or https URL; a feed has a path or a url.", validate_default=False)
-    signature: Annotated[Signature | None, BeforeValidator(_given)] = setting(
+    signature: Annotated[ListSignature | None, BeforeValidator(_given)] = setting(
         None, "How the list is signed; if none, it is not.", validate_default=False
     )
     interval: Annotated[float, time_within("100ms", "7d")] = Field(

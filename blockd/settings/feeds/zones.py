@@ -16,7 +16,7 @@ from blockd.settings.transfer import Primaries, Tsig
 from blockd.settings.values import TargetName, ZoneName, one_of, size_within, time_within
 
 
-class Override(StrEnum):
+class ZoneOverride(StrEnum):
     """What a policy zone's rules do instead of what each of them says."""
 
     GIVEN = "given"
@@ -42,7 +42,7 @@ class ZoneFeed(OrderingFeed):
     cross_checks: ClassVar[tuple[CrossCheck, ...]] = (_target_of_override,)
 
     zone: TargetName = setting("", "The zone's name; if empty, the owner of its SOA record.")
-    override: Annotated[Override, one_of(Override)] = setting(
+    override: Annotated[ZoneOverride, one_of(ZoneOverride)] = setting(
         "given", "The action of all its rules: given is the one each has, disabled only counts."
     )
     override_target: TargetName = setting("", "The name answered instead, where the override is cname.")

@@ -15,7 +15,7 @@ from blockd.daemon.workers import Workers
 from blockd.feeds.signed.bundle import AuthorityVersion
 from blockd.ruleset import Enforced
 from blockd.selftest import SelfTests
-from blockd.selftest.client import Outcome
+from blockd.selftest.client import ClientOutcome
 from blockd.selftest.runner import Result
 from blockd.settings import SignedFeed
 from tests.ruleset.lists import NOW, enforced, feed, listing, order
@@ -162,11 +162,11 @@ def test_refused_authority_is_told_with_the_reason(subject: Enforced) -> None:
 
 
 def test_failed_self_test_is_told_until_one_goes_well(subject: Enforced) -> None:
-    failed = Result(2, NOW, 0.01, Outcome("worker 1 …"))
+    failed = Result(2, NOW, 0.01, ClientOutcome("worker 1 …"))
     [alarm] = told(subject, tests=_Tests(failed))
     assert alarm.name == "BlockdSelfTestFailed"
     assert "version 2 failed: worker 1" in alarm.what
-    assert told(subject, tests=_Tests(Result(3, NOW, 0.01, Outcome()))) == []
+    assert told(subject, tests=_Tests(Result(3, NOW, 0.01, ClientOutcome()))) == []
 
 
 def test_gravest_come_first_and_what_may_be_meant_so_is_information(subject: Enforced) -> None:

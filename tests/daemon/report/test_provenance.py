@@ -13,7 +13,7 @@ from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.formats.find_line import Line
 from blockd.names import Network, key_from_text
 from blockd.orders import Entry, ListStep, NameList, Order, OrderDocument, Scope, State
-from blockd.ruleset.explain import Claim, explain
+from blockd.ruleset.explain import ExplainedClaim, explain
 from blockd.settings import SignedFeed
 from tests.ruleset.lists import NOW, enforced, feed, listing, order
 
@@ -43,7 +43,7 @@ def state(tmp_path: Path) -> Path:
 def line(state: Path, identifier: str, entry: str) -> Line | None:
     """Return the line of a claim of the order `identifier`."""
     key = Network.from_text(entry).key if "/" in entry else key_from_text(entry)
-    claim = Claim(Entry(key, Scope.BOTH), "ministry", order(identifier), State.IN_FORCE, stale=False)
+    claim = ExplainedClaim(Entry(key, Scope.BOTH), "ministry", order(identifier), State.IN_FORCE, stale=False)
     return line_of(claim, {"ministry": FEED}, state)
 
 

@@ -9,7 +9,7 @@ import pytest
 from blockd.daemon.update.feed_state import MAX_SENTENCE, FeedState
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion, write_bundle
-from blockd.formats.rejects import RejectReport, Sample
+from blockd.formats.rejects import RejectedLine, RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.ruleset.gate.guard_report import GuardReport
 
@@ -28,7 +28,7 @@ def test_accepted_content_is_remembered_over_a_restart(tmp_path: Path) -> None:
     state = offered(tmp_path, b"new")
     candidate = state.take_candidate()
     assert candidate is not None
-    rejects = RejectReport(3, 2, {"address": 1}, {"address": [Sample(3, "192.0.2.1")]})
+    rejects = RejectReport(3, 2, {"address": 1}, {"address": [RejectedLine(3, "192.0.2.1")]})
     held = GuardReport({"protected": 1}, {"protected": ["bi.go.id"]})
     state.accept(candidate, rejects, NOW + 5, held=held, names=2)
     again = FeedState.load(tmp_path, NOW + 100)

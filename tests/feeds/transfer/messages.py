@@ -12,7 +12,7 @@ import dns.rdatatype
 import dns.rrset
 import dns.tsig
 
-from blockd.feeds.transfer.question import Question
+from blockd.feeds.transfer.question import TransferQuestion
 
 ZONE = "rpz.example."
 KEY = dns.tsig.Key(dns.name.from_text("transfers"), b"0123456789abcdef0123456789abcdef", "hmac-sha256")
@@ -26,7 +26,9 @@ def blocked(name: str, zone: str = ZONE) -> str:
     return f"{name}.{zone} 60 IN CNAME landing.example."
 
 
-def message(question: Question, records: Sequence[str], *, rcode: int = 0, asked: bool = True) -> dns.message.Message:
+def message(
+    question: TransferQuestion, records: Sequence[str], *, rcode: int = 0, asked: bool = True
+) -> dns.message.Message:
     """Give an answer with records, each written `owner ttl class type data`."""
     made = dns.message.Message(id=question.identifier)
     made.flags = dns.flags.QR | dns.flags.AA
@@ -40,7 +42,7 @@ def message(question: Question, records: Sequence[str], *, rcode: int = 0, asked
     return made
 
 
-def wires(question: Question, *parts: Sequence[str], signed: Sequence[bool] | None = None) -> list[bytes]:
+def wires(question: TransferQuestion, *parts: Sequence[str], signed: Sequence[bool] | None = None) -> list[bytes]:
     """Give the messages of a transfer, one for each part; all signed where the question is, or as `signed` says."""
     made = []
     context = None

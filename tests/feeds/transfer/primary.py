@@ -15,12 +15,12 @@ import dns.name
 import dns.rdatatype
 import dns.tsig
 
-from blockd.feeds.transfer.question import AXFR, IXFR, Question
+from blockd.feeds.transfer.question import AXFR, IXFR, TransferQuestion
 from tests.feeds.transfer.messages import message, soa, wires
 from tests.upstream import bound
 
 Send = Callable[[bytes], Awaitable[None]]
-RpzAction = Callable[[Question, Send], Awaitable[None]]
+RpzAction = Callable[[TransferQuestion, Send], Awaitable[None]]
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Primary:
     serials: list[int] = field(default_factory=list)  # that IXFR was asked with
     port: int = 0
 
-    def question(self, wire: bytes) -> Question:
+    def question(self, wire: bytes) -> TransferQuestion:
         """Read what blockd asks."""
         keyring = {self.key.name: self.key} if self.key else None
         query = dns.message.from_wire(wire, keyring=keyring)
@@ -47,7 +47,7 @@ class Primary:
         if kind == IXFR:
             self.serials.append(query.authority[0][0].serial)
         mac = query.mac or b""
-        return Question(asked.name.canonicalize().to_wire() or b"", kind, query.id, wire, self.key, mac)
+        return TransferQuestion(asked.name.canonicalize().to_wire() or b"", kind, query.id, wire, self.key, mac)
 
     async def serve(self, wire: bytes, send: Send) -> None:
         """RpzAction one question."""

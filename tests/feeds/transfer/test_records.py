@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 import blockd.feeds.transfer
 from blockd.errors import FeedRefused
 from blockd.feeds.transfer import records
-from blockd.feeds.transfer.question import AXFR, Question
+from blockd.feeds.transfer.question import AXFR, TransferQuestion
 from blockd.feeds.transfer.records import Lines, record_lines
 from tests.feeds.transfer.messages import ZONE, blocked, message, soa, text, wires
 
 Reader = Callable[[bytes, int, int, bytes], Lines]
 
 WIRE_ZONE = b"\x03rpz\x07example\0"
-ASKED = Question.make(ZONE, AXFR, 7, None)
+ASKED = TransferQuestion.make(ZONE, AXFR, 7, None)
 START = 12 + len(WIRE_ZONE) + 4
 
 

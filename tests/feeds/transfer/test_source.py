@@ -17,7 +17,7 @@ import pytest
 from blockd.errors import FeedRefused
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.transfer.content import open_zone
-from blockd.feeds.transfer.question import Question
+from blockd.feeds.transfer.question import TransferQuestion
 from blockd.feeds.transfer.source import TransferSource
 from blockd.feeds.transfer.timers import MIN_EXPIRE
 from blockd.settings import TransferFeed
@@ -179,7 +179,7 @@ BAD_DIFFERENCES = {
 def test_bad_differences_are_followed_by_the_whole_zone(
     tmp_path: Path, bad: list[list[str]], key: dns.tsig.Key | None
 ) -> None:
-    async def cut(question: Question, send: Send) -> None:
+    async def cut(question: TransferQuestion, send: Send) -> None:
         for wire in wires(question, *bad):
             await send(wire)
         raise ConnectionResetError
@@ -216,28 +216,28 @@ def test_differences_that_were_refused_later_are_followed_by_the_whole_zone_once
     run(test)
 
 
-async def _never_ends(question: Question, send: Send) -> None:
+async def _never_ends(question: TransferQuestion, send: Send) -> None:
     await send(wires(question, [soa(6)])[0])
     more = message(question, [blocked(f"n{number}") for number in range(200)], asked=False).to_wire()
     while True:
         await send(more)
 
 
-async def _stalls(question: Question, send: Send) -> None:
+async def _stalls(question: TransferQuestion, send: Send) -> None:
     await send(wires(question, [soa(6)])[0])
     await asyncio.Event().wait()
 
 
-async def _cuts(question: Question, send: Send) -> None:
+async def _cuts(question: TransferQuestion, send: Send) -> None:
     await send(wires(question, [soa(6), *NAMES])[0])
     raise ConnectionResetError
 
 
-async def _says_nothing(_question: Question, _send: Send) -> None:
+async def _says_nothing(_question: TransferQuestion, _send: Send) -> None:
     raise ConnectionResetError
 
 
-async def _tiny_messages(question: Question, send: Send) -> None:
+async def _tiny_messages(question: TransferQuestion, send: Send) -> None:
     await send(wires(question, [soa(6)])[0])
     more = message(question, [blocked("a")], asked=False).to_wire()
     while True:
@@ -275,7 +275,7 @@ def test_a_primary_that_lies_is_refused_and_what_is_there_stays(tmp_path: Path, 
 
 def test_a_byte_now_and_then_ends_the_transfer(tmp_path: Path) -> None:
     async def test() -> None:
-        async def trickle(question: Question, _send: Send) -> None:
+        async def trickle(question: TransferQuestion, _send: Send) -> None:
             writer = primary.writer  # type: ignore[attr-defined]
             wire = wires(question, [soa(6), *NAMES, soa(6)])[0]
             for octet in len(wire).to_bytes(2) + wire:
@@ -293,7 +293,7 @@ def test_a_byte_now_and_then_ends_the_transfer(tmp_path: Path) -> None:
 
 def test_a_length_that_is_a_lie_ends_the_transfer(tmp_path: Path) -> None:
     async def test() -> None:
-        async def lie(question: Question, _send: Send) -> None:
+        async def lie(question: TransferQuestion, _send: Send) -> None:
             wire = wires(question, [soa(6), *NAMES, soa(6)])[0]
             primary.writer.write(b"\xff\xff" + wire)  # type: ignore[attr-defined]
             await asyncio.Event().wait()
@@ -307,7 +307,7 @@ def test_a_length_that_is_a_lie_ends_the_transfer(tmp_path: Path) -> None:
 
 
 def test_an_unsigned_transfer_is_not_taken_where_a_key_is_set(tmp_path: Path) -> None:
-    async def unsigned(question: Question, send: Send) -> None:
+    async def unsigned(question: TransferQuestion, send: Send) -> None:
         await send(message(question, [soa(6), blocked("x"), soa(6)]).to_wire())
 
     async def test() -> None:

@@ -8,16 +8,16 @@ import dns.rcode
 import pytest
 
 from blockd.errors import FeedRefused
-from blockd.feeds.transfer.question import AXFR, IXFR, Question
-from blockd.feeds.transfer.zone_transfer import Change, Kind, ZoneTransfer
+from blockd.feeds.transfer.question import AXFR, IXFR, TransferQuestion
+from blockd.feeds.transfer.zone_transfer import Kind, ZoneChange, ZoneTransfer
 from tests.feeds.transfer.messages import KEY, ZONE, blocked, message, soa, text, wires
 
 NOW = 1_800_000_000.0
-WHOLE = Question.make(ZONE, AXFR, 7, None)
-NEWS = Question.make(ZONE, IXFR, 7, None, 5)
+WHOLE = TransferQuestion.make(ZONE, AXFR, 7, None)
+NEWS = TransferQuestion.make(ZONE, IXFR, 7, None, 5)
 
 
-def transferred(*parts: Sequence[str], ixfr: bool = False) -> tuple[ZoneTransfer, list[Change]]:
+def transferred(*parts: Sequence[str], ixfr: bool = False) -> tuple[ZoneTransfer, list[ZoneChange]]:
     question = NEWS if ixfr else WHOLE
     transfer = ZoneTransfer(question, lambda: NOW, 5 if ixfr else None)
     return transfer, [change for wire in wires(question, *parts) for change in transfer.feed(wire)]
@@ -61,9 +61,9 @@ def test_differences_are_what_went_and_what_came() -> None:
     assert transfer.kind is Kind.DIFFERENCES
     assert (transfer.new_serial, transfer.soa) == (8, text(soa(8)))
     assert changes == [
-        Change(True, text(blocked("a"))),
-        Change(False, text(blocked("b"))),
-        Change(False, text(blocked("c"), blocked("d"))),
+        ZoneChange(True, text(blocked("a"))),
+        ZoneChange(False, text(blocked("b"))),
+        ZoneChange(False, text(blocked("c"), blocked("d"))),
     ]
 
 
@@ -178,7 +178,7 @@ def test_a_transfer_never_fails_otherwise_than_with_a_refusal() -> None:
             ZoneTransfer(WHOLE, lambda: NOW).feed(good[:end])
 
 
-SIGNED = Question.make(ZONE, AXFR, 7, KEY)
+SIGNED = TransferQuestion.make(ZONE, AXFR, 7, KEY)
 
 
 def signed_transfer(messages: Sequence[bytes], now: float | None = None) -> ZoneTransfer:

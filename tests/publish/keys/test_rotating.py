@@ -12,7 +12,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Timestamp
 from blockd.errors import FeedRefused, PublishError
 from blockd.publish import Workshop, publish, sign
 from blockd.publish.keys.key_files import new_key, public_file
-from blockd.publish.keys.rotating import Change, rotate
+from blockd.publish.keys.rotating import KeyChange, rotate
 from blockd.publish.pending import add_signature, read_pending, standing
 from blockd.publish.signing import to_sign
 from tests.publish.people import People, fetched, load_signer, published
@@ -68,7 +68,7 @@ def test_lost_key_is_replaced_by_the_two_that_are_left(
     dave = new_key(tmp_path / "dave.pem")
     lost = id_of(people.carol)
     for role in ("root", "targets"):
-        rotate(common, Change(role, [dave.public_key], [lost[:12]]), now)
+        rotate(common, KeyChange(role, [dave.public_key], [lost[:12]]), now)
     sign_root(common, people.alice, people.bob)
     lift(common, "order-1", "2026-03-02", "Over.")
     sign_list(common, now + HOUR, people.alice, dave)
@@ -81,12 +81,12 @@ def test_lost_key_is_replaced_by_the_two_that_are_left(
 
 
 def test_lost_key_beyond_the_threshold_cannot_be_replaced(common: Workshop, people: People, now: datetime) -> None:
-    rotate(common, Change("root", [], [id_of(people.carol)]), now)
+    rotate(common, KeyChange("root", [], [id_of(people.carol)]), now)
     root = read_pending(common, "root")
     assert root is not None
     assert add_signature(common, "root", root, people.alice).lacking == 1
     with pytest.raises(PublishError, match="is pending that"):
-        rotate(common, Change("root", [], [id_of(people.bob)]), now)
+        rotate(common, KeyChange("root", [], [id_of(people.bob)]), now)
     assert common.root().signed.version == 1
 
 
@@ -95,7 +95,7 @@ def test_new_keys_have_to_sign_beside_the_old_ones(
 ) -> None:
     new = [new_key(tmp_path / f"{name}.pem") for name in ("dave", "erin")]
     old = [id_of(person) for person in people.all]
-    rotate(common, Change("root", [key.public_key for key in new], old), now)
+    rotate(common, KeyChange("root", [key.public_key for key in new], old), now)
     root = read_pending(common, "root")
     assert root is not None
     assert standing(common, "root", root).lacking == 4
@@ -111,7 +111,7 @@ def test_stolen_list_key_signs_nothing_any_more(
     common: Workshop, people: People, now: datetime, tmp_path: Path
 ) -> None:
     dave = new_key(tmp_path / "dave.pem")
-    rotate(common, Change("targets", [dave.public_key], [id_of(people.carol)]), now)
+    rotate(common, KeyChange("targets", [dave.public_key], [id_of(people.carol)]), now)
     sign_root(common, people.alice, people.bob)
     lift(common, "order-1", "2026-03-02", "Over.")
     with pytest.raises(PublishError, match="is no key of targets"):
@@ -124,7 +124,7 @@ def test_list_signed_by_a_removed_key_is_signed_anew(
 ) -> None:
     """The list of before had the stolen key's signature under it, so a node would refuse it under the new root."""
     dave = new_key(tmp_path / "dave.pem")
-    rotate(common, Change("targets", [dave.public_key], [id_of(people.bob)]), now)
+    rotate(common, KeyChange("targets", [dave.public_key], [id_of(people.bob)]), now)
     sign_root(common, people.alice, people.carol)
     before = (tmp_path / "out/metadata/timestamp.json").read_bytes()
     with pytest.raises(PublishError, match="names other keys of targets, and not enough of them have signed"):
@@ -144,7 +144,7 @@ def test_stolen_online_keys_cannot_hold_nodes_after_the_rotation(
     fast_forward(common, out, stolen)
     assert fetched(common, out, state, now).timestamp_version == 1_000_000
     for role, old in stolen.items():
-        rotate(common, Change(role, [replace_local(common, role).public_key], [id_of(old)]), now)
+        rotate(common, KeyChange(role, [replace_local(common, role).public_key], [id_of(old)]), now)
     sign_root(common, people.alice, people.bob)
     published(common, out, now)
     assert fetched(common, out, state, now).timestamp_version == 2
@@ -173,7 +173,7 @@ def test_one_person_rotates_a_key_in_one_step(workshop: Workshop, order: Order, 
     publish(workshop, tmp_path / "out")
     fetched(workshop, tmp_path / "out", tmp_path / "state", now)
     old = id_of(load_signer(workshop.keys, "targets"))
-    rotate(workshop, Change("targets", [replace_local(workshop, "targets").public_key], [old]), now)
+    rotate(workshop, KeyChange("targets", [replace_local(workshop, "targets").public_key], [old]), now)
     done = sign(workshop, now + HOUR)
     assert {told.role for told in done.standings} == {"root", "targets"}
     publish(workshop, tmp_path / "out")
@@ -185,7 +185,7 @@ def test_root_about_to_end_is_made_to_last(workshop: Workshop, order: Order, now
     late = now + timedelta(days=4000)
     with pytest.raises(PublishError, match="rotate"):
         sign(workshop, late)
-    rotate(workshop, Change("root"), late, late + timedelta(days=365))
+    rotate(workshop, KeyChange("root"), late, late + timedelta(days=365))
     sign(workshop, late)
     publish(workshop, tmp_path / "out")
     assert fetched(workshop, tmp_path / "out", tmp_path / "state", late).timestamp_version == 1
@@ -194,13 +194,13 @@ def test_root_about_to_end_is_made_to_last(workshop: Workshop, order: Order, now
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (Change("ministry"), "no role of the root"),
-        (Change("root", threshold=4), "nobody could sign"),
-        (Change("root", remove=["0" * 64]), "names none of the keys"),
-        (Change("root", remove=["abc"]), "names none of the keys"),
+        (KeyChange("ministry"), "no role of the root"),
+        (KeyChange("root", threshold=4), "nobody could sign"),
+        (KeyChange("root", remove=["0" * 64]), "names none of the keys"),
+        (KeyChange("root", remove=["abc"]), "names none of the keys"),
     ],
 )
-def test_root_that_nobody_could_use_is_not_made(common: Workshop, now: datetime, change: Change, told: str) -> None:
+def test_root_that_nobody_could_use_is_not_made(common: Workshop, now: datetime, change: KeyChange, told: str) -> None:
     with pytest.raises(PublishError, match=told):
         rotate(common, change, now)
     assert read_pending(common, "root") is None
@@ -209,13 +209,13 @@ def test_root_that_nobody_could_use_is_not_made(common: Workshop, now: datetime,
 def test_change_of_a_root_that_somebody_has_signed_has_to_be_asked_for(
     common: Workshop, people: People, now: datetime
 ) -> None:
-    rotate(common, Change("root", threshold=3), now)
+    rotate(common, KeyChange("root", threshold=3), now)
     root = read_pending(common, "root")
     assert root is not None
     add_signature(common, "root", root, people.alice)
     with pytest.raises(PublishError, match="--again"):
-        rotate(common, Change("targets", threshold=3), now)
-    made = rotate(common, Change("targets", threshold=3), now, again=True)
+        rotate(common, KeyChange("targets", threshold=3), now)
+    made = rotate(common, KeyChange("targets", threshold=3), now, again=True)
     assert not made.signatures
     assert isinstance(made.signed, Root)
     assert (made.signed.roles["root"].threshold, made.signed.roles["targets"].threshold) == (2, 3)

@@ -9,7 +9,7 @@ from blockd.names import key_from_text
 from blockd.orders import Action, Scope
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
-from blockd.settings import Gate as GateSettings
+from blockd.settings import GateSettings
 from tests.places import ROOT
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blockd.names import key_from_text
 from blockd.ruleset import Versions
-from blockd.ruleset.versions.listing_history import Listed, Mention, listed_in
+from blockd.ruleset.versions.listing_history import ListingHistory, Mention, listed_in
 from tests.ruleset.lists import NOW, compiled, feed, listing, order
 
 
@@ -21,11 +21,11 @@ def test_first_and_last_version_are_told_also_for_who_is_covered_by_a_parent(tmp
     versions = kept(tmp_path, ["a.example"], ["a.example", "b.example"], ["b.example"], ["c.example"])
     mentions = [Mention(version, NOW) for version in range(4, 8)]
     for name, expected in {
-        "www.a.example": Listed(4, mentions[0], mentions[1], since_before=True),
-        "b.example": Listed(4, mentions[1], mentions[2]),
-        "c.example": Listed(4, mentions[3], mentions[3], until_now=True),
-        "d.example": Listed(4),
-        "example": Listed(4),
+        "www.a.example": ListingHistory(4, mentions[0], mentions[1], since_before=True),
+        "b.example": ListingHistory(4, mentions[1], mentions[2]),
+        "c.example": ListingHistory(4, mentions[3], mentions[3], until_now=True),
+        "d.example": ListingHistory(4),
+        "example": ListingHistory(4),
     }.items():
         assert listed_in(versions, key_from_text(name)) == expected
 
@@ -37,4 +37,4 @@ def test_damaged_version_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_nothing_kept_is_nothing_told(tmp_path: Path) -> None:
-    assert listed_in(Versions(tmp_path / "absent"), key_from_text("a.example")) == Listed(0)
+    assert listed_in(Versions(tmp_path / "absent"), key_from_text("a.example")) == ListingHistory(0)
