@@ -23,6 +23,16 @@ class Clients:
         return any(number & mask == network for network, mask in (self._ipv4 if len(packed) == 4 else self._ipv6))
 
 
+def packed_networks(networks: Iterable[Network]) -> tuple[bytes, bytes]:
+    """Return IPv4 and IPv6 networks as the engine compares them: each network's octets, then those of its mask."""
+    packed: dict[int, list[bytes]] = {4: [], 6: []}
+    for network in networks:
+        bits = len(network.packed) * 8
+        mask = ((1 << bits) - (1 << bits - network.prefix_length)).to_bytes(bits // 8)
+        packed[network.version].append(network.packed + mask)
+    return b"".join(packed[4]), b"".join(packed[6])
+
+
 def packed_host(host: str) -> bytes:
     """Give the 4 or 16 octets of an IP address as a socket writes it."""
     return socket.inet_pton(socket.AF_INET6, host.partition("%")[0]) if ":" in host else socket.inet_aton(host)

@@ -2,6 +2,9 @@
 """The mapped ruleset as the engine reads it: the same file and the same rules as `mapped.py` and `policy.py`.
 
 Every offset is checked against its section before it is followed, every loop has a bound.
+
+It is one module, and longer than others may be: what a lookup does for each name works on the same pointers and is inlined
+by the compiler, and a cut between them would cost calls for each name of each question.
 """
 
 cimport cython

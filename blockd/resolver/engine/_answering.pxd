@@ -1,10 +1,12 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from blockd.orders._numbers cimport NO_TIER
 from blockd.resolver.engine._cache cimport Entry
+from blockd.resolver.engine._clients cimport Networks
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport sockaddr
-from blockd.ruleset._table cimport Decision, Table
+from blockd.ruleset._table cimport RULED_ALLOWED, RULED_PASSED, Decision, Table
 
 cdef enum Result:
     DECLINED = 0
@@ -17,15 +19,11 @@ cdef struct Passed:
     uint8_t tiers  # before which tier all may still act on the answer
     int64_t until  # `Verdict.until`
 
-cdef struct Mask4:
-    uint32_t network
-    uint32_t mask
-
-cdef struct Mask6:
-    uint8_t network[16]
-    uint8_t mask[16]
-
-cdef uint8_t tiers_left(const Decision *decision) noexcept nogil
+cdef inline uint8_t tiers_left(const Decision *decision) noexcept nogil:
+    """Return before which tier a decision about the question leaves all to act on the answer; 0 if it leaves none."""
+    if decision.ruling == RULED_ALLOWED:
+        return 0
+    return decision.tier if decision.ruling == RULED_PASSED else <uint8_t>NO_TIER
 
 
 cdef class Answering:
@@ -45,10 +43,8 @@ cdef class Answering:
     cdef bytes _aaaa
     cdef bytes _soa
     cdef uint64_t[::1] row
-    cdef bytes _networks4
-    cdef bytes _networks6
-    cdef const uint8_t *networks4
-    cdef const uint8_t *networks6
+    cdef tuple _networks
+    cdef Networks networks
     cdef const uint8_t *a
     cdef const uint8_t *aaaa
     cdef const uint8_t *soa
@@ -57,8 +53,6 @@ cdef class Answering:
     cdef uint32_t soa_size
     cdef uint32_t ttl  # of these
     cdef int64_t second  # since the epoch, of what is answered now; begun ones are counted as over
-    cdef int count4
-    cdef int count6
 
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
     cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil

@@ -9,6 +9,7 @@ from libc.string cimport memcmp, memcpy
 
 from blockd.metrics import counters as layout
 from blockd.orders import Action
+from blockd.resolver.clients import packed_networks
 
 from blockd.metrics._numbers cimport TRANSPORT_UDP
 from blockd.orders._numbers cimport (
@@ -18,9 +19,10 @@ from blockd.orders._numbers cimport (
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._cache cimport Entry, LEAD_NAME
 from blockd.dns._cursor cimport write_u32
+from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, write_answer
 from blockd.resolver._numbers cimport SECRET
-from blockd.resolver.engine._sockets cimport AF_INET, AF_INET6, sockaddr, sockaddr_in, sockaddr_in6
+from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.ruleset._table cimport (
     RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
 )
@@ -53,7 +55,9 @@ cdef class Answering:
         self.row = row
         if self.row.shape[0] < layout._ROW:
             raise ValueError("the row of counters is too short")
-        self._take_networks(service.networks)
+        self._networks = four, six = packed_networks(service.networks)
+        self.networks = Networks(<const uint8_t *><const char *>four, <const uint8_t *><const char *>six,
+                                 len(four) // 8, len(six) // 32)
         self.refuse_unready = service.refuse_unready
         if service.selftest is not None:
             self._take_secret(service.selftest.key.secret)
@@ -64,17 +68,6 @@ cdef class Answering:
             raise ValueError("the secret is too short or too long")
         memcpy(self.secret, <const char *>secret, SECRET)
         self.knows_selftest = True
-
-    def _take_networks(self, networks):
-        four, six = [], []
-        for network in networks:
-            bits = len(network.packed) * 8
-            mask = ((1 << bits) - (1 << bits - network.prefix_length)).to_bytes(bits // 8, "big")
-            (four if bits == 32 else six).append(network.packed + mask)
-        self._networks4, self._networks6 = b"".join(four), b"".join(six)
-        self.networks4 = <const uint8_t *><const char *>self._networks4
-        self.networks6 = <const uint8_t *><const char *>self._networks6
-        self.count4, self.count6 = len(four), len(six)
 
     def enforce(self, enforced, answers):
         """Enforce another ruleset from the next message on; its files stay mapped until the next one."""
@@ -324,28 +317,7 @@ cdef class Answering:
         return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
 
     cdef bint _serves(self, const sockaddr *address) noexcept nogil:
-        """Tell whether a client is served."""
-        cdef const Mask4 *four
-        cdef const uint8_t *six
-        cdef uint32_t host
-        cdef const uint8_t *octets
-        cdef int i, octet
-        if address.sa_family == AF_INET:
-            host = (<const sockaddr_in *>address).sin_addr.s_addr
-            four = <const Mask4 *>self.networks4
-            for i in range(self.count4):
-                if host & four[i].mask == four[i].network:
-                    return True
-        elif address.sa_family == AF_INET6:
-            octets = <const uint8_t *>&(<const sockaddr_in6 *>address).sin6_addr
-            for i in range(self.count6):
-                six = self.networks6 + i * 32
-                for octet in range(16):
-                    if octets[octet] & six[16 + octet] != six[octet]:
-                        break
-                else:
-                    return True
-        return False
+        return is_served(&self.networks, address)
 
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil:
         """Count a question, the orders that it was a hit of, and its answer; rcode -1 for silence."""
@@ -374,10 +346,3 @@ cdef class Answering:
             place += 1
         self.row[_UPSTREAM_AT + place] += 1
         self.row[_MICROSECONDS_AT] += <uint64_t>(seconds * 1e6)
-
-
-cdef uint8_t tiers_left(const Decision *decision) noexcept nogil:
-    """Give before which tier a decision about the question leaves all to act on the answer: 0 where it leaves none."""
-    if decision.ruling == RULED_ALLOWED:
-        return 0
-    return decision.tier if decision.ruling == RULED_PASSED else <uint8_t>NO_TIER

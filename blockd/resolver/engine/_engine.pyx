@@ -3,6 +3,9 @@
 
 It does what `pipeline.py` does with an ordinary question, with the same answers octet for octet: client networks,
 policy, cache, forwarding. Everything else it declines, and the pipeline answers. One thread uses it, without a lock.
+
+It is one module, and longer than others may be: receiving, answering and sending a batch share its buffers, and a cut
+between them would cost calls for each message.
 """
 
 import math
