@@ -1,3 +1,3 @@
 """blockd: a resolver daemon that enforces signed blocklists and says who ordered what."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
