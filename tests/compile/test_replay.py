@@ -14,6 +14,7 @@ from blockd.ruleset import FeedRecord, Gate
 from blockd.ruleset.gate.gate import GROWTH_FLOOR
 from blockd.ruleset.gate.sizes import Sizes
 from tests.compile.builder import Builder, domains
+from tests.effort import some
 from tests.places import SHARED
 
 COUNTS = SHARED / "data" / "publish-counts.txt"
@@ -58,7 +59,7 @@ def test_lists_of_those_sizes_leave_a_good_one_enforced(tmp_path: Path) -> None:
     feed = domains(max_size="1M")
     candidate = Candidate(feed, None, None, 0)
     names: int | None = None
-    for now, count in publications():
+    for now, count in some(publications(), 300):
         size = count // SCALE
         lines = builder.octets("".join(f"n{number}.example\n" for number in range(size)).encode())
         if names is not None and size == names:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.harness import Daemon, until, write_list
+from tests.effort import tries
 from tests.upstream import UpstreamSimulator
 
-MOMENTS = 100 if os.environ.get("BLOCKD_LONG") == "1" else 8
+MOMENTS = tries(8, 100)
 NAMES = 20_000  # so many that each step of taking them in lasts a while
 LONGEST = 1_500  # questions until the kill: about as long as a list takes
 SINKHOLE = ["127.0.0.1"]

@@ -17,9 +17,9 @@ from blockd.publish.lists.record import ListRecord
 from tests.daemon.authorities import NAMES, Authorities, grown
 from tests.daemon.harness import Daemon, everywhere, until
 from tests.daemon.mirror import Mirror, mirrored
+from tests.effort import LONG
 from tests.upstream import UpstreamSimulator
 
-LONG = os.environ.get("BLOCKD_LONG") == "1"
 ORDERS = 2_000
 LISTED = 10_000_000 if LONG else 20_000
 PATIENCE = 600.0 if LONG else 60.0  # seconds until all of it is enforced for the first time

@@ -13,9 +13,10 @@ import pytest
 from tests.daemon.authorities import Authorities
 from tests.daemon.harness import Daemon, until, write_list
 from tests.daemon.mirror import mirrored
+from tests.effort import tries
 from tests.upstream import UpstreamSimulator
 
-MOMENTS = 100 if os.environ.get("BLOCKD_LONG") == "1" else 3
+MOMENTS = tries(3, 100)
 PACE = 0.3  # seconds from one list to the next
 LONGEST = 1.5  # seconds from a start to the kill
 NAMES = 5_000

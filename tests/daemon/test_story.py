@@ -6,7 +6,6 @@ Everything is done with the commands that an authority and an operator have, and
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ import pytest
 
 from tests.daemon.harness import Daemon, has_dig, until
 from tests.daemon.office import AUTHORITY, ROLE, Office
+from tests.effort import LONG
 from tests.upstream import UpstreamSimulator
 
 NAMES = (
@@ -24,7 +24,6 @@ NAMES = (
     "flora-1.web.telegram.org",
 )  # fmt: skip
 ORDER = "kominfo-2017-07-14-telegram"
-LONG = os.environ.get("BLOCKD_LONG") == "1"
 OTHERS = 10_000_000 if LONG else 20_000  # names of a list that is enforced beside the order
 PATIENCE = 300.0 if LONG else 30.0  # seconds for the start with those
 LIMIT = 2.0  # seconds from a signature to every worker's answer, at a poll a second

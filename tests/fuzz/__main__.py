@@ -1,6 +1,7 @@
 """Fuzz the native engine, built with sanitizers; the arguments are those of `tests.fuzz.run`.
 
-Then the tests of all extensions run on the same build, unless `--without-tests` is given.
+Then the tests of all extensions, and whatever else tries much of the same, run in full on the same build, unless
+`--without-tests` is given.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ TESTS = (
     "tests/compile/test_amend.py",
     "tests/formats/test_changes.py",
     "tests/formats/test_domain_lines.py",
+    "tests/compile/test_replay.py",
+    "tests/feeds/signed/test_amend.py",
     "tests/feeds/transfer/test_records.py",
     "tests/resolver/test_native.py",
     "tests/resolver/test_twin.py",
@@ -24,7 +27,9 @@ TESTS = (
     "tests/ruleset/building/test_buckets.py",
     "tests/ruleset/versions/test_diff.py",
     "tests/ruleset/building/test_builder.py",
+    "tests/ruleset/test_hashed_names.py",
     "tests/ruleset/test_table.py",
+    "tests/settings/test_load.py",
 )
 
 
@@ -35,7 +40,7 @@ def main(arguments: list[str]) -> int:
         return 2
     print(f"Building the engine with sanitizers in {FOLDER.relative_to(ROOT)} ...", flush=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    environment = build_sanitized(FOLDER)
+    environment = {**build_sanitized(FOLDER), "BLOCKD_LONG": "1"}
     python = (sys.executable, "-P", "-m")  # without the checkout's own blockd in the path
     command = [*python, "tests.fuzz.run", *(given for given in arguments if given != WITHOUT_TESTS)]
     code = subprocess.run(command, cwd=FOLDER, env=environment, check=False).returncode  # noqa: S603 - our own run

@@ -19,6 +19,7 @@ from blockd.ruleset import Enforced, FeedInput, Listing, Ruleset
 from blockd.ruleset.explain import explain
 from blockd.ruleset.salts import MAX_HASHED_LABELS, MAX_SALTS
 from blockd.ruleset.versions.diff import Comparison
+from tests.effort import tries
 from tests.ruleset.lists import NOW, compiled, enforced, feed, listing, order
 from tests.ruleset.test_policy import EVERY_NAME, feeds
 
@@ -61,7 +62,7 @@ def told(subject: Enforced, name: DomainName) -> tuple[object, ...]:
     return verdict.reason, verdict.order and verdict.order.id, scope, verdict.feed, verdict.tier, verdict.until
 
 
-@settings(max_examples=120)
+@settings(max_examples=tries(40, 1200))
 @given(feeds(), st.lists(st.sampled_from((b"", *SALTS)), min_size=9, max_size=9))
 def test_a_hashed_name_decides_as_if_it_were_plain(inputs: list[FeedInput], drawn: list[bytes]) -> None:
     orders = [subject.id for source in inputs for subject in source.orders]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,13 @@ from blockd.formats.text_format import read_list
 from blockd.names import DomainName, key_from_text
 from blockd.orders import Reason, Scope
 from blockd.ruleset import FeedInput, Listing, Ruleset, compile_ruleset
+from tests.effort import LONG
 from tests.places import SHARED
 from tests.ruleset.lists import NOW, enforce, octets, order
 
 DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared test data is not beside this checkout")
-needs_time = pytest.mark.skipif(os.environ.get("BLOCKD_LONG") != "1", reason="takes long; BLOCKD_LONG=1 runs it")
+needs_time = pytest.mark.skipif(not LONG, reason="takes long; BLOCKD_LONG=1 runs it")
 
 SAMPLE = 1_000  # names looked up
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from blockd.errors import ConfigError
 from blockd.names import Network
 from blockd.settings import SYSTEM_UPSTREAM, SignedFeed, SocketAddress, Upstream, load, reference
+from tests.effort import tries
 from tests.places import ROOT
 
 SHIPPED = ROOT / "config" / "blockd.yaml"
@@ -321,13 +322,13 @@ def loads_or_tells(content: bytes) -> None:
 
 
 @given(st.dictionaries(_KEYS, _VALUES, max_size=6), st.lists(st.dictionaries(_KEYS, _VALUES, max_size=8), max_size=3))
-@settings(max_examples=150)
+@settings(max_examples=tries(50, 1500))
 def test_random_values_raise_nothing_but_config_errors(data: dict[str, object], feeds: list[object]) -> None:
     loads_or_tells(json.dumps({"feeds": feeds, **data}).encode())
 
 
 @given(st.one_of(st.binary(max_size=60), st.text(alphabet=" \n\t-:{}[]&*!|>'\"%@`#,?~ab1\\xuU\ufeff", max_size=60)))
-@settings(max_examples=300)
+@settings(max_examples=tries(100, 3000))
 def test_random_text_raises_nothing_but_config_errors(text: bytes | str) -> None:
     loads_or_tells(text if isinstance(text, bytes) else text.encode())
 

@@ -25,6 +25,7 @@ from blockd.ruleset.format import HEADER_SIZE
 from blockd.ruleset.versions.diff import Changes, Comparison
 from tests.compile.builder import NOW, Builder, domains, signed
 from tests.compile.test_amend import GUARDED, NAMES, OPEN, amended, made
+from tests.effort import tries
 from tests.feeds.transfer.messages import ZONE
 from tests.feeds.transfer.test_amend import FEED, Zone
 
@@ -168,7 +169,7 @@ def same(built: Built, expected: Built, path: Path, whole: Path) -> None:
     st.sampled_from([OPEN, GUARDED]),
     st.booleans(),
 )
-@settings(max_examples=40, phases=(Phase.reuse, Phase.generate))
+@settings(max_examples=tries(15, 400), phases=(Phase.reuse, Phase.generate))
 def test_amending_version_after_version_gives_what_compiling_gives(
     ones: list[list[tuple[OrderDocument, list[str]]]],
     twos: list[list[tuple[OrderDocument, list[str]]]],

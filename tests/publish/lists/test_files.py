@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import random
 import tempfile
 from collections.abc import Collection
@@ -25,13 +24,14 @@ from blockd.orders.coverage import parse_coverage
 from blockd.publish.lists import record as list_record
 from blockd.publish.lists import text as list_text
 from blockd.publish.lists.files import ListFiles, ListReport
+from tests.effort import LONG
 from tests.feeds.signed.list_steps import text_of
 from tests.places import SHARED
 
 DATA = SHARED / "data"
 UNION = DATA / "union-2905413.txt.gz"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared test data is not beside this checkout")
-needs_time = pytest.mark.skipif(os.environ.get("BLOCKD_LONG") != "1", reason="takes long; BLOCKD_LONG=1 runs it")
+needs_time = pytest.mark.skipif(not LONG, reason="takes long; BLOCKD_LONG=1 runs it")
 
 LABELS = st.text("ab0-", min_size=1, max_size=5)
 NAMES = st.sets(LABELS.map(lambda label: f"x{label}x.example".encode()), min_size=1, max_size=25)

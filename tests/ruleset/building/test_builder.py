@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blockd.errors import RulesetError
@@ -22,6 +22,7 @@ from tests.ruleset.test_policy import feeds
 pytest.importorskip("blockd.ruleset.building._builder", reason="blockd was installed without its C part")
 
 from blockd.ruleset.building import _builder
+from tests.effort import tries
 
 HASH_KEY = bytes(range(16))
 ROOM = 1 << 20  # octets of records, more than any of these tests needs
@@ -62,6 +63,7 @@ def file_of(engine: str, inputs: Iterable[FeedInput]) -> bytes:
         return path.read_bytes()
 
 
+@settings(max_examples=tries(40, 1000))
 @given(feeds())
 def test_both_builders_write_the_same_file(inputs: list[FeedInput]) -> None:
     assert file_of("native", inputs) == file_of("python", inputs)
