@@ -17,7 +17,7 @@ def tries(sample: int, whole: int) -> int:
 
 
 def some(items: Sequence[Item], sample: int) -> Sequence[Item]:
-    """Return about `sample` of the items, from the first to the last at equal distances; all of them if there is time."""
+    """Return about `sample` of the items, from the first to the last at equal distances; all if there is time."""
     if LONG or len(items) <= sample:
         return items
     step = (len(items) - 1) / (sample - 1)
