@@ -29,7 +29,7 @@ DOCS = ROOT / "docs"
 GENERATED = DOCS / "reference"
 INDONESIAN = DOCS / "id"
 RUN, NOT_RUN_HERE, OUTPUT, CONFIG = "sh", "shell", "text", "yaml"
-OTHER_KINDS = {"c", "conf", "cython", "html", "ini", "json", "lua", "mermaid", "python"}
+OTHER_KINDS = {"c", "conf", "cython", "html", "ini", "json", "lua", "python"}
 
 ADMIN_PORT = 9053
 SHIPPED_PORTS = (8053, 8080, 8444, ADMIN_PORT)  # of the shipped config
