@@ -12,7 +12,8 @@ INSTALL = $(UV) $(1) 2>/dev/null || $(PIP) $(1)
 BUILD := PYTHONPATH=packaging $(BIN)/python -m blockd_build
 
 # What the extensions are compiled from; packaging/blockd_build/sources.py knows which of them needs which.
-SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd') $(shell grep -rlE --include='*.py' '^\# cython:' blockd)
+SOURCES := $(shell find blockd -name '*.pyx' -o -name '*.pxd' 2>/dev/null) \
+	$(shell grep -rlE --include='*.py' '^\# cython:' blockd 2>/dev/null)
 
 .DEFAULT_GOAL := run
 .PHONY: run help ext check test lint format reference docs numbers bench fuzz wheel release lock clean
@@ -28,8 +29,11 @@ ext: $(VENV)/builders ## compile those of the engine's modules that have changed
 	@$(BUILD) extensions
 	@touch $(VENV)/engine
 
-# Rooms whose tests start no process and wait for nothing: what is to be known while one works.
-QUICK := $(wildcard $(addprefix tests/,names orders metrics settings ruleset resolver))
+# What is to be known while one works: tests that start no process, serve nothing and try no random values, but for those
+# few that take long all the same.
+QUICK := $(filter-out %/test_real_lists.py %/test_replay.py %/test_sizes.py %/test_table.py, \
+	$(shell grep -rLE --include='test_*.py' 'hypothesis|subprocess|asyncio|Daemon|webserver' tests/test_style.py \
+	tests/test_rooms.py $(addprefix tests/,names orders metrics settings ruleset feeds publish packaging_) 2>/dev/null))
 
 check: lint ## lint, types and the tests that start no process: within a minute
 	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK)

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.places import ROOT
 
 PAGES = {
@@ -57,7 +55,6 @@ def is_there(path: str, folders: Iterable[Path]) -> bool:
     return any((folder / path).exists() for folder in folders)
 
 
-@pytest.mark.xfail(strict=True, reason="modules are being moved to where the pages say; this mark goes with the last")
 def test_every_file_on_a_page_is_there() -> None:
     found = []
     for page, text in PAGES.items():
@@ -67,7 +64,6 @@ def test_every_file_on_a_page_is_there() -> None:
     assert found == []
 
 
-@pytest.mark.xfail(strict=True, reason="classes are being renamed to what the pages say; this mark goes with the last")
 def test_every_name_on_a_page_is_one_of_the_code() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for pattern in SOURCES for path in ROOT.glob(pattern))
     code += (ROOT / "Makefile").read_text(encoding="utf-8")

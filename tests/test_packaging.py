@@ -28,8 +28,8 @@ INSTALLED_CONFIG = "/etc/blockd/blockd.yaml"
 
 # All that may stand at the top, beside files whose names start with a dot.
 TOP_LEVEL = {
-    "blockd", "config", "docs", "packaging", "tests", "pyproject.toml", "Dockerfile", "README.md", "Makefile",
-    "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "mkdocs.yml", "requirements.lock",
+    "blockd", "config", "docs", "packaging", "tests", "pyproject.toml", "requirements.lock", "Dockerfile", "Makefile",
+    "LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "mkdocs.yml",
 }  # fmt: skip
 # Addresses of package registries and paths of the machines that this was written on. A letter of each stands in
 # brackets, so that this file does not find itself.
@@ -76,8 +76,10 @@ def test_version_stands_in_one_place() -> None:
 def test_every_dependency_has_its_reason_beside_it() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     project = _project()["project"]
-    extras = project["optional-dependencies"]
-    for requirement in [*project["dependencies"], *extras["test"], *extras["docs"]]:
+    optional = project["optional-dependencies"]
+    builders = _project()["build-system"]["requires"]
+    every = [*builders, *project["dependencies"], *optional["test"], *optional["tools"], *optional["docs"]]
+    for requirement in every:
         assert re.search(rf'^ +"{re.escape(requirement)}", +# \w', text, re.MULTILINE), requirement
 
 
@@ -237,7 +239,7 @@ class TestUnit:
 class TestMake:
     def refusal(self, folder: Path, python: str) -> str:
         """Give the only line that `make run` says, but for make's own, in a fresh clone with this Python."""
-        for name in ("Makefile", "pyproject.toml"):
+        for name in ("Makefile", "pyproject.toml", "requirements.lock"):
             shutil.copy(ROOT / name, folder)
         make = ["make", "run", f"PYTHON={python}"]
         clean = {"PATH": os.environ["PATH"]}  # without what a `make test` hands on to its children
@@ -264,3 +266,11 @@ class TestMake:
     def test_missing_venv_module_is_named_with_its_package(self, tmp_path: Path) -> None:
         python = self.fake(tmp_path, f'case "$2" in *ensurepip*) exit 1;; esac; exec "{sys.executable}" "$@"')
         assert "apt-get install python3-venv" in self.refusal(tmp_path, python)
+
+    def test_help_has_a_line_for_every_target_that_is_no_file(self) -> None:
+        phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert phony is not None
+        done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
+        lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+        assert sorted(target for _, target, _ in lines) == sorted(phony[1].split())
+        assert all(meaning for _, _, meaning in lines)

@@ -33,14 +33,17 @@ def _lock(_: argparse.Namespace) -> None:
 def _wheel(arguments: argparse.Namespace) -> list[Path]:
     from blockd_build import release
 
-    # Setuptools tells every file that it copies. Only what matters is said: what is compiled, and what came of it.
+    compiling.build(ROOT)
     sys.stdout.flush()
     told = os.dup(1)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)  # setuptools tells every file that it copies
     try:
-        made = release.distributions(ROOT, arguments.into)
+        made = release.distributions(ROOT, arguments.into.resolve())
     except elf.NotPortable as error:
         sys.exit(f"No wheel: {error}")
     finally:
+        sys.stdout.flush()
         os.dup2(told, 1)
     for path in made:
         print(path)

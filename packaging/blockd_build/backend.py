@@ -60,12 +60,11 @@ class CompiledExtensions(build_ext):
 class SourceDistribution(sdist):
     """A source distribution with what this project needs beside its package."""
 
-    def add_defaults(self) -> None:
-        """Add `SHIPPED` to what setuptools finds by itself."""
-        super().add_defaults()
-        self.filelist.extend(
-            sorted(str(path.relative_to(ROOT)) for glob in SHIPPED for path in ROOT.glob(glob) if path.is_file())
-        )
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        """Take `SHIPPED` too, and leave away those tests that setuptools takes by their names."""
+        shipped = [str(path.relative_to(ROOT)) for glob in SHIPPED for path in ROOT.glob(glob) if path.is_file()]
+        wanted = [path for path in files if not path.startswith("tests/")]
+        super().make_release_tree(base_dir, sorted({*wanted, *shipped}))
 
 
 class Backend(_BuildMetaBackend):

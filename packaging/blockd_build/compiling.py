@@ -17,7 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,13 +72,14 @@ def why_not() -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "probe.c")
         source.write_text("#include <Python.h>\nint blockd_probe(void) { return Py_IsInitialized(); }\n", "utf-8")
-        command = [*_compile_command(source, ("-O0", "-w")), "-o", str(source.with_suffix(".so"))]
+        made = source.with_suffix(".so")
+        command = [*_compile_command(source, ("-O0", "-w")), "-o", str(made)]
         try:
             tried = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         except OSError as error:
             return f"{command[0]}: {error.strerror}"
-    if tried.returncode == 0 and tried.stderr.find("error:") < 0:
-        return None
+        if tried.returncode == 0 and made.is_file():
+            return None
     said = [line for line in tried.stderr.splitlines() if "error" in line] or tried.stderr.splitlines()
     return said[0].strip() if said else f"{shlex.join(compiler())} ends with status {tried.returncode}"
 
@@ -88,7 +89,6 @@ def build(
     *,
     flags: Sequence[str] = FLAGS,
     shared_flags: Sequence[str] = SHARED_FLAGS,
-    report: Callable[[str], None] = say,
 ) -> tuple[list[str], list[str]]:
     """Compile in place what is stale in the tree at `root`; return the modules that are there, and those that are not.
 
@@ -106,15 +106,15 @@ def build(
         job.key.unlink(missing_ok=True)
     reason = why_not()
     if reason is not None:
-        report(f"Nothing is compiled, and blockd will use its Python engine: {reason}")
+        say(f"Nothing is compiled, and blockd will use its Python engine: {reason}")
         failed = [job.name for job in stale]
     else:
         work.mkdir(parents=True, exist_ok=True)
-        failed = _run(root, work, stale, report)
+        failed = _run(root, work, stale)
     return [job.name for job in jobs if job.name not in failed], failed
 
 
-def _run(root: Path, work: Path, jobs: list[Job], report: Callable[[str], None]) -> list[str]:
+def _run(root: Path, work: Path, jobs: list[Job]) -> list[str]:
     """Run jobs on all cores; return the names of those that failed."""
     # A fork starts with Cython imported. The largest go first, so that no core waits long for the last one.
     ordered = sorted(jobs, key=lambda job: (job.name != SHARED, -_size(root, job)))
@@ -124,14 +124,14 @@ def _run(root: Path, work: Path, jobs: list[Job], report: Callable[[str], None])
     with ProcessPoolExecutor(cores, mp_context=context, initializer=os.chdir, initargs=(root,)) as pool:
         count = len(ordered)
         results = [
-            (job, pool.submit(_compile, job, f"Compiling module {at} of {count}: {job.title}", report))
+            (job, pool.submit(_compile, job, f"Compiling module {at} of {count}: {job.title}"))
             for at, job in enumerate(ordered, 1)
         ]
         failed = []
         for job, result in results:
             problem = result.result()
             if problem is not None:
-                report(f"{job.title} could not be compiled:\n{problem}")
+                say(f"{job.title} could not be compiled:\n{problem}")
                 failed.append(job.name)
     return failed
 
@@ -160,9 +160,9 @@ def _cython(*arguments: str) -> bool:
     return True
 
 
-def _compile(job: Job, line: str, report: Callable[[str], None]) -> str | None:
+def _compile(job: Job, line: str) -> str | None:
     """Compile one module, in a process of the pool; return what went wrong, or None."""
-    report(line)
+    say(line)
     if not _cython(*job.cython):
         return "Cython says why above."
     new = job.extension.with_name(f".{job.extension.name}.new")  # a running daemon has the old one mapped

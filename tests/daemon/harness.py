@@ -197,9 +197,13 @@ class Daemon:
             )
 
     def start(self) -> None:
-        """Start it and wait until it has told its start-up."""
+        """Start it and wait until it has told its start-up; leave no process behind if that fails."""
         self.launch()
-        self.wait_for_banner()
+        try:
+            self.wait_for_banner()
+        except BaseException:
+            self.destroy()
+            raise
 
     def wait_for_banner(self) -> None:
         """Wait until the start-up is told."""

@@ -8,5 +8,20 @@ NOT_RUN = {
     "blockd refresh --dry-run --popular top-names.csv": "needs a list of popular names and more versions",
     "sudo useradd --system --home-dir /var/lib/blockd --shell /usr/sbin/nologin blockd": "needs root and systemd",
     "docker build -t blockd .": "needs Docker",
+    'sh compare.sh "@127.0.0.1 -p 53" "@127.0.0.1 -p 8053"': "test_moving_over.py runs it, with ports of its own",
+    "for type in redirect always_transparent always_nodata always_null always_refuse always_nxdomain; do": (
+        "test_moving_over.py runs it, beside an unbound.conf"
+    ),
+    "cdb -l blocked.cdb | python3 -c '": "test_moving_over.py runs it, beside a CDB file",
+    "sudo systemctl restart named          # moved to 127.0.0.1 port 5300; or: sudo systemctl stop named": (
+        "needs root, systemd and BIND"
+    ),
+    "sudo systemctl stop blockd": "needs root and systemd; test_backup.py does what follows without them",
+    "sudo systemctl disable --now blockd": "needs root and systemd",
+    "sudo journalctl -u blockd --since today": "needs root and systemd",
+    "docker rm --force blockd": "needs Docker",
+    "blockd check --config /etc/blockd/blockd.yaml": "needs an installed service on two machines",
+    "sudo python3 -m venv /opt/blockd-0.2.0": "needs root, and the next release",
+    "/opt/blockd-0.2.0/bin/blockd check --config /etc/blockd/blockd.yaml": "needs the next release",
     "pip install 'blockd[hsm]'": "installs from the network, and needs a token",
 }

@@ -27,8 +27,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 GENERATED = DOCS / "reference"
+INDONESIAN = DOCS / "id"
 RUN, NOT_RUN_HERE, OUTPUT, CONFIG = "sh", "shell", "text", "yaml"
-OTHER_KINDS = {"c", "conf", "cython", "html", "ini", "json", "lua", "mermaid", "python"}
+OTHER_KINDS = {"c", "conf", "cython", "html", "ini", "json", "lua", "python"}
 
 ADMIN_PORT = 9053
 SHIPPED_PORTS = (8053, 8080, 8444, ADMIN_PORT)  # of the shipped config
@@ -136,8 +137,8 @@ def all_pages() -> list[Page]:
 
 
 def written_pages() -> list[Page]:
-    """Return the pages that are not generated from the code."""
-    return [one for one in all_pages() if GENERATED not in one.path.parents]
+    """Return the pages that are neither generated from the code nor translated; those have the same blocks as these."""
+    return [one for one in all_pages() if not {GENERATED, INDONESIAN} & set(one.path.parents)]
 
 
 def area_of(one: Page) -> str:

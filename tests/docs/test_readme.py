@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.docs.pages import OUTPUT, ROOT, Page, page, pages_with_commands
@@ -24,7 +26,8 @@ def test_start_prints_what_the_readme_shows(places: Places) -> None:
 
 def test_make_run_starts_the_daemon_as_these_tests_do() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "\nrun: $(VENV)/installed\n\t@$(BIN)/blockd run --config config/blockd.yaml\n" in makefile
+    rule = r"^run: \$\(VENV\)/installed(?: ##.*)?\n\t@\$\(BIN\)/blockd run --config config/blockd\.yaml$"
+    assert re.search(rule, makefile, re.MULTILINE)
 
 
 def test_readme_is_a_page_to_read_at_once() -> None:

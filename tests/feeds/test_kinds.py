@@ -13,7 +13,7 @@ from blockd.feeds.source import FeedSource
 from blockd.formats.text_formats import TEXT_FORMATS
 from blockd.settings import FEED_CLASSES, FEED_TYPES, TEXT_TYPES, ZONE_TYPES, Feed, OverridesFeed
 
-EXAMPLES = {
+EXAMPLES: dict[str, dict[str, object]] = {
     "signed": {"url": "https://lists.example.net/", "root": "/srv/root.json"},
     "rpz": {"path": "/srv/rpz.zone"},
     "rpz-transfer": {"primary": "192.0.2.1", "zone": "rpz.example"},

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from blockd.errors import ConfigError
 from blockd.names import Network
-from blockd.settings import SYSTEM_UPSTREAM, SignedFeed, SocketAddress, Upstream, load, reference
+from blockd.settings import FEED_TYPES, SYSTEM_UPSTREAM, SignedFeed, SocketAddress, Upstream, load, reference
 from tests.effort import tries
 from tests.places import ROOT
 
@@ -114,7 +114,7 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         "listen.doh: is not offered by this version; leave it empty",
         "sinkhole.ttl: 0 cannot be used; allowed is a whole number from 1 to 3600",
         "at_first_start: 'maybe' is not known; allowed is serve or refuse",
-        "feeds[0].type: 'csv' is no type of feed; allowed is one of signed, domains, hosts, adblock, rpz, rpz-transfer",
+        f"feeds[0].type: 'csv' is no type of feed; allowed is one of {', '.join(FEED_TYPES)}",
         "feeds[1].priority: 'high' cannot be used; allowed is a whole number from 0 to 1000",
         "feeds[1].root: is missing. The file with the first root of trust, handed over out of band.",
         "log_level: 'loud' is not known; allowed is debug, info, warning or error",

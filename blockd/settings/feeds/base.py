@@ -61,8 +61,8 @@ class Feed(Section):
 
     @property
     def fetched_from(self) -> str:
-        """The host, or hosts, that it is fetched from if it has no `local_path`."""
-        return urlsplit(self.place).netloc
+        """What it is fetched from if it has no `local_path`: the host of a URL, or what else its place says."""
+        return urlsplit(self.place).netloc or self.place
 
     @property
     def public_key(self) -> Path | None:
