@@ -31,7 +31,9 @@ def test_every_module_of_the_package_has_the_inputs_that_cython_finds(monkeypatc
     tree = create_dependency_tree(quiet=True)  # type: ignore[no-untyped-call]
     for module in found:
         known = {Path(os.path.relpath(path, ROOT)) for path in tree.all_dependencies(str(module.source))}
-        assert set(module.inputs) == {path for path in known if path.parts[0] == "blockd"}, module.name
+        # Cython itself leaves out a module that is cimported from its package: `from blockd.dns cimport _types`.
+        assert set(module.inputs) >= {path for path in known if path.parts[0] == "blockd"}, module.name
+        assert all((ROOT / path).is_file() for path in module.inputs)
 
 
 def test_modules_are_found_at_any_depth_and_python_ones_by_their_mark(tmp_path: Path) -> None:
