@@ -72,7 +72,7 @@ class Head:
     hash: bytes = START
 
     def to_json(self) -> dict[str, object]:
-        """Give it as plain values; `from_json` reads them back."""
+        """Return it as JSON values; `from_json` reads them back."""
         return {"number": self.number, "hash": self.hash.hex()}
 
     @classmethod
@@ -88,17 +88,17 @@ class Head:
 
 
 def canonical(value: object) -> bytes:
-    """Give JSON values in canonical form; raises ValueError for what JSON has no word for."""
+    """Return JSON values in canonical form; raises ValueError for what JSON has no word for."""
     return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def chained(before: bytes, octets: bytes) -> bytes:
-    """Give the hash of a record that follows one with the hash `before`."""
+    """Return the hash of a record that follows one with the hash `before`."""
     return hashlib.sha256(before + octets).digest()
 
 
 def parse_record(octets: bytes) -> Record:
-    """Read a record from its octets; raises AuditError where they are not the canonical form of one."""
+    """Read a record from its octets; raises AuditError if they are not the canonical form of one."""
     try:
         if len(octets) > MAX_RECORD:
             raise ValueError("it is too large")

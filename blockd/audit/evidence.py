@@ -25,13 +25,13 @@ _LISTING = re.compile(
 )  # metadata that list them
 
 Fetch = Callable[[str], bytes | None]
-"""Gives the octets with a SHA-256, None where they are not there; raises AuditError where they are damaged."""
+"""Gives the octets with a SHA-256, None if they are not there; raises AuditError if they are damaged."""
 
 
 def parts_of(record: Record) -> list[Mapping[str, Any]]:
-    """Give the feeds of a record that says what proves them, each with `name`, `digest` and `proof`.
+    """Return the feeds of a record that says what proves them, each with `name`, `digest` and `proof`.
 
-    Raises AuditError where the record has another shape.
+    Raises AuditError if the record has another shape.
     """
     try:
         parts: list[Mapping[str, Any]] = list(record.body["feeds"]) if record.kind == "enforced" else []
@@ -51,7 +51,7 @@ def parts_of(record: Record) -> list[Mapping[str, Any]]:
 
 
 def digests_of(manifest: str, fetch: Fetch) -> dict[str, str]:
-    """Give the digests of a version's evidence by its files' names: what a manifest names, and all orders' documents.
+    """Return the digests of a version's evidence by its files' names: what a manifest names, and all orders' documents.
 
     Raises AuditError.
     """
@@ -72,12 +72,12 @@ def digests_of(manifest: str, fetch: Fetch) -> dict[str, str]:
 
 
 def files_of(manifest: str, fetch: Fetch) -> dict[str, bytes]:
-    """Give the files that a manifest names, by their names; raises AuditError where one is missing or damaged."""
+    """Return the files that a manifest names, by their names; raises AuditError if one is missing or damaged."""
     return {name: _there(fetch, digest, name) for name, digest in digests_of(manifest, fetch).items()}
 
 
 def proof_of(part: Mapping[str, Any], record: Record, fetch: Fetch, roots: Sequence[bytes]) -> Proof | None:
-    """Verify what stands behind one feed of a record; None where that is no signed list.
+    """Verify what stands behind one feed of a record; None if that is no signed list.
 
     It is proved from the first of `roots` from which it can be. Raises AuditError.
     """
@@ -100,7 +100,7 @@ def proof_of(part: Mapping[str, Any], record: Record, fetch: Fetch, roots: Seque
 
 
 def _listed(role: str, metadata: bytes) -> dict[str, str]:
-    """Give the digests of the documents that a role's metadata list; raises what reading another shape raises."""
+    """Return the digests of the documents that a role's metadata list; raises what reading another shape raises."""
     part = ORDERS if role == "targets" else f"{ORDERS}{role}/"
     targets = json.loads(metadata)["signed"]["targets"]
     return {

@@ -32,23 +32,23 @@ class Records(Protocol):
     """The records that tell of a moment."""
 
     def last(self, kind: str, until: float | None = None) -> Record | None:
-        """Give the newest record of a kind, at or before a time."""
+        """Return the newest record of a kind, at or before a time."""
 
     def first(self, kind: str, after: float) -> Record | None:
-        """Give the oldest record of a kind behind a time."""
+        """Return the oldest record of a kind behind a time."""
 
     def state_of(self, feed: str, order: str, until: float) -> Record | None:
-        """Give the newest record of an order's state, at or before a time."""
+        """Return the newest record of an order's state, at or before a time."""
 
     def evidence(self, digest: str) -> bytes | None:
-        """Give the octets with a SHA-256."""
+        """Return the octets with a SHA-256."""
 
 
 class Kept(Protocol):
     """The rulesets that are still kept."""
 
     def __call__(self, version: int, digest: str, /) -> Ruleset | None:
-        """Open a version that has a digest; None where it is not kept. Raises RulesetError."""
+        """Open a version that has a digest; None if it is not kept. Raises RulesetError."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class ProvedClaim:
     signatures: list[RoleSignature] = field(default_factory=list)
 
     def to_json(self) -> dict[str, object]:
-        """Give it as plain values."""
+        """Return it as JSON values."""
         order = self.order
         return {
             "feed": self.feed,
@@ -141,7 +141,7 @@ def prove_name(
 
 
 def _silence(records: Records, enforced: Record, at: float, alive: float | None) -> str:
-    """Say that a time lies in a gap between the last sign of life and the next start; empty where it does not."""
+    """Say that a time lies in a gap between the last sign of life and the next start; empty if it does not."""
     start = records.first("start", at)
     if start is not None and start.number > enforced.number:
         last = start.body.get("last_alive")
@@ -164,7 +164,7 @@ def _of_feed(
     part: Mapping[str, Any], record: Record, records: Records, key: bytes, at: float, roots: Sequence[bytes],
     covering: Covering | None,
 ) -> tuple[list[ProvedClaim], str, bool]:  # fmt: skip
-    """Give the claims of one feed, the words for what proves them, and whether all of its content is known."""
+    """Return the claims of one feed, the words for what proves them, and whether all of its content is known."""
     name, priority, asked = str(part["name"]), int(part.get("priority", 0)), DomainName(key)
     unproved = _unproved(part["type"])
     if part["proof"] is None:
@@ -216,7 +216,7 @@ def _overrides(part: Mapping[str, Any], fetch: Fetch) -> list[OrderDocument]:
 def _in_ruleset(
     covering: Covering | None, feed: str, records: Records, at: float, priority: int, words: str
 ) -> list[ProvedClaim]:
-    """Give a feed's claims as the ruleset that was enforced has them."""
+    """Return a feed's claims as the ruleset that was enforced has them."""
     words = f"{words}; the ruleset is kept"
     return [
         _claim(feed, priority, verdict.order, verdict.entry, records, at, words, length)

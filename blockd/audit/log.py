@@ -245,7 +245,7 @@ def _octets_of(entry: LogEntry) -> int:
 
 
 def read_head(folder: Path) -> Head | None:
-    """Give the head that is kept beside the log; None where there is none that can be read."""
+    """Return the head that is kept beside the log; None if there is none that can be read."""
     try:
         return Head.from_json(json.loads(read_file(folder / HEAD, MAX_HEAD)))
     except (OSError, ValueError, RecursionError, AuditError):
@@ -253,7 +253,7 @@ def read_head(folder: Path) -> Head | None:
 
 
 def read_alive(folder: Path) -> float | None:
-    """Give when a blockd was last seen alive, seconds since the epoch; None where nothing that can be read tells."""
+    """Return when a blockd was last seen alive, seconds since the epoch; None if nothing that can be read tells."""
     try:
         return moment_from_text(read_file(folder / ALIVE, MAX_ALIVE).decode("ascii"))
     except (OSError, ValueError):

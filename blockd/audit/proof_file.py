@@ -38,7 +38,7 @@ INSTRUCTIONS = (
 
 
 def export_proof(database: Database, claim: dict[str, Any]) -> bytes:
-    """Give the file for what `prove_name` has told of a log; raises AuditError where there is nothing to prove."""
+    """Return the file for what `prove_name` has told of a log; raises AuditError if there is nothing to prove."""
     number, at = claim["record"], moment_from_text(claim["time"])
     if number is None:
         raise AuditError("there is no record of what was enforced then, so nothing can be proved.")
@@ -77,10 +77,10 @@ def export_proof(database: Database, claim: dict[str, Any]) -> bytes:
 
 
 def verify_proof(octets: bytes, roots: Sequence[bytes]) -> dict[str, Any]:
-    """Verify a proof, trusting `roots` for its signed lists; give what it proves. Raises AuditError.
+    """Verify a proof, trusting `roots` for its signed lists; return what it proves. Raises AuditError.
 
     What is told is worked out anew, so that only the records and signatures count, not what the file claims; its
-    `proved` is false where the claim rests on a list whose content no proof can hold.
+    `proved` is false if the claim rests on a list whose content no proof can hold.
     """
     try:
         told = json.loads(octets)
@@ -121,7 +121,7 @@ def verify_proof(octets: bytes, roots: Sequence[bytes]) -> dict[str, Any]:
 
 
 class _Proved:
-    """The records of a proof, as `prove_name` asks for them; raises AuditError where a link is wrong."""
+    """The records of a proof, as `prove_name` asks for them; raises AuditError if a link is wrong."""
 
     def __init__(self, links: Sequence[tuple[bytes, bytes, bytes]], evidence: dict[str, bytes]) -> None:
         self._records: list[Record] = []

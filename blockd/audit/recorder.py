@@ -184,7 +184,7 @@ class AuditRecorder:
         self.log.write("statement", {"file": name, "sha256": hashlib.sha256(statement).hexdigest()})
 
     def in_force_since(self, feed: str, order: str) -> str | None:
-        """Give since when an order has been in force on this node, as far as the log tells."""
+        """Return since when an order has been in force on this node, as far as the log tells."""
         return self._since.get((feed, order))
 
     def _remember(self, database: Database) -> None:
@@ -203,14 +203,14 @@ class AuditRecorder:
                     self._proofs[part.get("name") or part["feed"], part["digest"]] = part["proof"]
 
     def _proof_of(self, feed: str, digest: str) -> Mapping[str, Any] | None:
-        """Give what proves a content, and remember it longer than others."""
+        """Return what proves a content, and remember it longer than others."""
         proof = self._proofs.pop((feed, digest), None)
         if proof is not None:
             self._proofs[feed, digest] = proof
         return proof
 
     def _prove(self, feed: str, fetched: Fetched, at: float) -> list[bytes]:
-        """Note what proves a content; give its files, and their manifest (see `blockd.audit.evidence`)."""
+        """Note what proves a content; return its files, and their manifest (see `blockd.audit.evidence`)."""
         files = fetched.evidence
         digests = {n: hashlib.sha256(files[n]).hexdigest() for n in files if not n.startswith(ORDERS)}
         manifest = canonical(digests)
@@ -252,7 +252,7 @@ class AuditRecorder:
 
 
 def _read(path: Path) -> bytes:
-    """Read a small file; nothing where that is not possible, which whoever needs it tells."""
+    """Read a small file; nothing if that is not possible, which whoever needs it tells."""
     try:
         return read_file(path, MAX_ROOT)
     except OSError:

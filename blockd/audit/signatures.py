@@ -59,7 +59,7 @@ class RoleSignature:
     expires: int  # seconds since the epoch
 
     def to_json(self) -> dict[str, object]:
-        """Give it as plain values."""
+        """Return it as JSON values."""
         return {
             "file": self.file,
             "role": self.role,
@@ -79,7 +79,7 @@ class Proof:
     notes: list[str] = field(default_factory=list)  # what was not as usual, and was so when the node took it
 
     def behind(self, path: str) -> list[RoleSignature]:
-        """Give the signatures that a document rests on, from the root of trust down to its own role."""
+        """Return the signatures that a document rests on, from the root of trust down to its own role."""
         match = _ORDER.fullmatch(path)
         role = match[1] if match else None
         roots = [one for name, one in self.signatures.items() if ROOT_FILE.fullmatch(name)]
@@ -193,7 +193,7 @@ class _Proving:
         return metadata.signed
 
     def _documents(self, targets: Targets, role: DelegatedRole | None, name: str) -> list[str]:
-        """Read the documents that a role lists; give their paths."""
+        """Read the documents that a role lists; return their paths."""
         found = []
         for path, target in targets.targets.items():
             match = _ORDER.fullmatch(path)
@@ -236,7 +236,7 @@ class _Proving:
         return metadata
 
     def _sign(self, name: str, metadata: Metadata[T], threshold: int, result: object) -> None:
-        """Note the signatures of a file; raises AuditError where they are too few."""
+        """Note the signatures of a file; raises AuditError if they are too few."""
         if not result:
             raise AuditError(f"{name} is not signed by as many keys as are needed.")
         keys = tuple(sorted(result.signed))  # type: ignore[attr-defined]

@@ -35,7 +35,7 @@ _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json", re.ASCII)
 
 
 def node_key(folder: Path) -> Ed25519PrivateKey:
-    """Load the node's key, or make it at the first start; raises AuditError where there is one that is unusable."""
+    """Load the node's key, or make it at the first start; raises AuditError if there is one that is unusable."""
     path = folder / KEY
     try:
         if not path.exists():
@@ -68,7 +68,7 @@ _NEW_KEY = "Put it back from a backup, or move it away: a new one is made, whose
 
 
 def public_key_text(key: Ed25519PublicKey) -> str:
-    """Give the public key as PEM."""
+    """Return the public key as PEM."""
     encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_bytes(encoding, form).decode("ascii")
 
@@ -85,20 +85,20 @@ def public_key_from(octets: bytes) -> Ed25519PublicKey:
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """Give the id under which signatures name a key."""
+    """Return the id under which signatures name a key."""
     octets = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return hashlib.sha256(octets).hexdigest()
 
 
 def sign_statement(told: Mapping[str, Any], key: Ed25519PrivateKey) -> bytes:
-    """Give a statement with its signature, as the file holds it."""
+    """Return a statement with its signature, as the file holds it."""
     signed = {**told, "type": TYPE}
     signature = {"keyid": key_id(key.public_key()), "sig": key.sign(canonical(signed)).hex()}
     return canonical({"signed": signed, "signatures": [signature]}) + b"\n"
 
 
 def verify_statement(octets: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
-    """Give what a statement says; raises AuditError where `key` has not signed it."""
+    """Return what a statement says; raises AuditError if `key` has not signed it."""
     try:
         told = json.loads(octets)
         signed, (signature,) = told["signed"], told["signatures"]
@@ -116,7 +116,7 @@ def verify_statement(octets: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
 
 
 def kept_statements(folder: Path) -> list[Path]:
-    """Give the statements kept in a state folder, the oldest first."""
+    """Return the statements kept in a state folder, the oldest first."""
     try:
         return sorted(path for path in (folder / FOLDER).iterdir() if _NAME.fullmatch(path.name))
     except OSError:
@@ -139,7 +139,7 @@ def keep_statement(folder: Path, stem: str, octets: bytes) -> Path:
 
 
 def stated_heads(folder: Path) -> tuple[dict[str, Head], list[str]]:
-    """Give the heads that this node's kept statements name, by words for each, and notes on those that are wrong."""
+    """Return the heads that this node's kept statements name, by words for each, and notes on those that are wrong."""
     heads: dict[str, Head] = {}
     notes = []
     try:

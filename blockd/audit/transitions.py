@@ -25,13 +25,13 @@ Known = MutableMapping[tuple[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class OrderTransition:
-    """An order, or its state, that is another one than before; `seconds` is None where nothing says since when."""
+    """An order, or its state, that is another one than before; `seconds` is None if nothing says since when."""
 
     order: Order
     feed: str
     state: str
     before: str | None  # the state that was recorded last
-    change: Change | None  # None where the order neither was nor is in force
+    change: Change | None  # None if the order neither was nor is in force
     signed: float | None = None  # seconds since the epoch
     due: int | None = None  # the date of the order that brought the state, seconds since the epoch
     seconds: float | None = None
@@ -45,7 +45,7 @@ def transitions_of_version(
     taken: Mapping[str, Fetched],
     at: float,
 ) -> Iterator[OrderTransition]:
-    """Give what a version has changed that every worker enforces since `at`, and note it in `known`.
+    """Yield what a version has changed that every worker enforces since `at`, and note it in `known`.
 
     Policy zones are left out: their rules are no orders that somebody signs one by one.
     """
@@ -83,7 +83,7 @@ def transitions_of_version(
 def turns_of_dates(
     catalogue: Catalogue, before: Sequence[int], after: Sequence[int] | memoryview[int], known: Known, at: float
 ) -> Iterator[OrderTransition]:
-    """Give what the dates of orders have changed at `at`, the moment at which workers see it."""
+    """Yield what the dates of orders have changed at `at`, the moment at which workers see it."""
     zones = {feed.name for feed in catalogue.feeds if feed.type in ZONE_TYPES}
     for index, record in enumerate(catalogue.orders):
         if before[index] == after[index] or record.feed in zones:

@@ -18,7 +18,7 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Verified:
-    """What came of it. `problem` is a sentence, empty where all is right; `wrong` the first record that is not."""
+    """What came of it. `problem` is a sentence, empty if all is right; `wrong` the first record that is not."""
 
     records: int = 0
     head: Head = field(default_factory=Head)
@@ -28,7 +28,7 @@ class Verified:
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, object]:
-        """Give it as plain values."""
+        """Return it as JSON values."""
         return {
             "ok": not self.problem,
             "records": self.records,
@@ -50,7 +50,7 @@ def verify_log(
     """Verify the log at `path` from its first record to its last.
 
     `roots` are those of trust by feed, `given` more of them for any feed. Each of `heads`, with words for where it is
-    from, must be in the log; where `path` has a head beside it, that must be too. Raises AuditError where the file is
+    from, must be in the log; where `path` has a head beside it, that must be too. Raises AuditError if the file is
     no audit log at all.
     """
     database = Database.read(path)

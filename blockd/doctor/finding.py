@@ -22,7 +22,7 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found, in one sentence, and what to do about it; `advice` is empty where all is well."""
+    """What a check found, in one sentence, and what to do about it; `advice` is empty if all is well."""
 
     grade: Grade
     found: str

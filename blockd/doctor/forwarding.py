@@ -65,7 +65,7 @@ def upstreams(case: Context) -> Iterator[Finding]:
 
 
 def _forwarders(case: Context) -> list[Upstream]:
-    """Give the upstreams, `system` replaced by the machine's own."""
+    """Return the upstreams, `system` replaced by the machine's own."""
     found: dict[Upstream, None] = {}
     for upstream in case.settings.upstreams:
         try:

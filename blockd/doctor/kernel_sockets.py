@@ -39,7 +39,7 @@ class Program:
 
 
 def bound_sockets(kind: socket.SocketKind, proc: Path = PROC) -> Iterator[KernelSocket]:
-    """Give every UDP socket, or every TCP socket that listens, of this network namespace."""
+    """Yield every UDP socket, or every TCP socket that listens, of this network namespace."""
     protocol = "udp" if kind == socket.SOCK_DGRAM else "tcp"
     for table in (protocol, f"{protocol}6"):  # a kernel without IPv6 has only the first
         with contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ def bound_sockets(kind: socket.SocketKind, proc: Path = PROC) -> Iterator[Kernel
 
 
 def holders(proc: Path = PROC) -> dict[int, Program]:
-    """Give the first process that holds each socket, by inode; other users' processes are seen by root alone."""
+    """Return the first process that holds each socket, by inode; other users' processes are seen by root alone."""
     found: dict[int, Program] = {}
     deadline = time.monotonic() + SEARCH_TIME
     for pid in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()):
@@ -65,7 +65,7 @@ def holders(proc: Path = PROC) -> dict[int, Program]:
 
 
 def command(pid: int, proc: Path = PROC) -> str:
-    """Give a process's command line; empty where there is no such process or it is not shown to this user."""
+    """Return a process's command line; empty if there is no such process or it is not shown to this user."""
     try:
         with (proc / str(pid) / "cmdline").open("rb") as file:
             return file.read(_MAX_COMMAND).replace(b"\0", b" ").decode(errors="replace").strip()

@@ -17,7 +17,7 @@ _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def listened(settings: Settings) -> Iterator[tuple[str, SocketAddress, socket.SocketKind]]:
-    """Give every setting's addresses with the kind of socket that is bound there."""
+    """Yield every setting's addresses with the kind of socket that is bound there."""
     listen = settings.listen
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
         yield from (("listen.dns", address, kind) for address in listen.dns)
@@ -123,7 +123,7 @@ def _is_in_the_way(there: SocketAddress, wanted: SocketAddress) -> bool:
 
 
 def _others(case: Context, there: list[KernelSocket]) -> list[Program] | None:
-    """Give the programs, other than the running blockd, that hold sockets; None where it is blockd that does.
+    """Return the programs, other than the running blockd, that hold sockets; None if it is blockd that does.
 
     Holders that are not this user's to see are taken for blockd where it answers: it does not start without its ports.
     """

@@ -97,7 +97,7 @@ def _signed(case: Context) -> list[tuple[str, Path]]:
 
 
 def _trusted_folder(case: Context, feed: str) -> Path:
-    """Give the folder in which `blockd.feeds.signed.repository` keeps what it trusts."""
+    """Return the folder in which `blockd.feeds.signed.repository` keeps what it trusts."""
     return case.settings.state_dir / "feeds" / feed / "trusted"
 
 
@@ -108,7 +108,7 @@ def _newest_root(trusted: Path) -> Path | None:
 
 
 def _metadata(path: Path) -> Mapping[str, Any]:
-    """Give the signed part of a metadata file; whether its signature is right is the feed's concern."""
+    """Return the signed part of a metadata file; whether its signature is right is the feed's concern."""
     with path.open("rb") as file:
         signed: Mapping[str, Any] = json.loads(file.read(MAX_METADATA["targets"]))["signed"]
     return signed

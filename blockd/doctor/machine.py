@@ -42,7 +42,7 @@ _OPT = struct.pack(">BHHHHH", 0, types.OPT, types.MAX_UDP, 0, types.EDNS_DO, 0)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What became of one question to an upstream; `failure` is empty where an answer came."""
+    """What became of one question to an upstream; `failure` is empty if an answer came."""
 
     seconds: float = 0.0
     rcode: int = types.NOERROR
@@ -58,7 +58,7 @@ class Machine:
         return time.time()
 
     def engine(self) -> tuple[str, str]:
-        """The engine that a start would run, and why not the native one; raises CommandError where none can."""
+        """The engine that a start would run, and why not the native one; raises CommandError if none can."""
         name = engine_name()
         return name, "" if name == "native" else why_not_native()
 
@@ -91,7 +91,7 @@ class Machine:
             return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # socket(7): the kernel tells it doubled
 
     def clock_is_synchronised(self) -> bool | None:
-        """Whether something keeps the kernel's clock right; None where it cannot be told."""
+        """Whether something keeps the kernel's clock right; None if it cannot be told."""
         libc = ctypes.CDLL(None, use_errno=True)
         told = _Timex()  # modes 0: nothing is set
         if not hasattr(libc, "adjtimex") or libc.adjtimex(ctypes.byref(told)) < 0:
@@ -110,7 +110,7 @@ class Machine:
         return os.geteuid() == 0
 
     def may_become(self, user: str) -> bool | None:
-        """Whether this process may become a user; None where there is no such user."""
+        """Whether this process may become a user; None if there is no such user."""
         try:
             entry = pwd.getpwnam(user)
         except KeyError:
@@ -128,7 +128,7 @@ class Machine:
         return True
 
     def attempt(self, address: SocketAddress, kind: socket.SocketKind) -> OSError | None:
-        """What stands in the way of listening on an address; None where nothing does."""
+        """What stands in the way of listening on an address; None if nothing does."""
         return sockets.attempt(address, kind)
 
     def sockets(self, kind: socket.SocketKind) -> list[KernelSocket]:
@@ -136,7 +136,7 @@ class Machine:
         return list(bound_sockets(kind))
 
     def holder(self, inode: int) -> Program | None:
-        """The process that holds a socket; None where it is not this user's to see."""
+        """The process that holds a socket; None if it is not this user's to see."""
         return self._holders.get(inode)
 
     @functools.cached_property
@@ -156,7 +156,7 @@ class Machine:
         return shutil.disk_usage(folder).free
 
     def lock_holder(self, state_dir: Path) -> int | None:
-        """The blockd that holds a state folder; None where none does."""
+        """The blockd that holds a state folder; None if none does."""
         try:
             with (state_dir / "lock").open("rb") as file:
                 pid = int(file.read(32))
@@ -165,11 +165,11 @@ class Machine:
         return pid if pid not in (0, os.getpid()) and "blockd" in command(pid) else None
 
     def system_upstreams(self) -> list[Upstream]:
-        """The resolvers of resolv.conf; raises OSError where it cannot be read."""
+        """The resolvers of resolv.conf; raises OSError if it cannot be read."""
         return list(upstreams.name_servers())
 
     def stub_upstreams(self) -> list[Upstream]:
-        """Whom systemd-resolved asks; nobody where it does not run."""
+        """Whom systemd-resolved asks; nobody if it does not run."""
         try:
             return list(upstreams.name_servers(STUB_FILE))
         except OSError:

@@ -105,7 +105,7 @@ def operator(case: Context) -> Iterator[Finding]:
 
 
 def _allowed(case: Context) -> list[AnyNetwork]:
-    """Give the networks served, joined where they adjoin: two halves of the world are the world."""
+    """Return the networks served, joined where they adjoin: two halves of the world are the world."""
     networks = [ipaddress.ip_network(network.text) for network in case.settings.clients.allow]
     four = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
     six = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]

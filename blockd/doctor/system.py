@@ -120,7 +120,7 @@ def user(case: Context) -> Iterator[Finding]:
 
 
 def _existing(path: Path) -> Path:
-    """Give the path, or the nearest above it that is there."""
+    """Return the path, or the nearest above it that is there."""
     return next((parent for parent in (path, *path.parents) if parent.exists()), path)
 
 

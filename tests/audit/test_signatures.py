@@ -120,7 +120,7 @@ _MADE: list[tuple[Repository, dict[str, bytes]]] = []
 
 
 def _published() -> tuple[Repository, dict[str, bytes]]:
-    """Give one repository to all examples."""
+    """Return one repository to all examples."""
     if not _MADE:
         repository = Repository(NOON)
         _MADE.append((repository, repository.publish(OWN, MEDIA)))

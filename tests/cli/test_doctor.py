@@ -25,7 +25,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(config: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, list[dict[str, str]]]]:
-    """Give the exit code, and the findings by the name of their check."""
+    """Return the exit code, and the findings by the name of their check."""
     code = main(["doctor", "--json", "--config", str(config)])
     data = json.loads(capsys.readouterr().out)
     assert data["well"] is (code == 0)

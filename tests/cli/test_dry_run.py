@@ -47,7 +47,7 @@ def dry_run(daemon: Daemon, capsys: pytest.CaptureFixture[str], *arguments: str,
 
 
 def kept(daemon: Daemon) -> dict[Path, bytes]:
-    """Give all that is in the state folder, by path, but what a living daemon writes of its audit by itself."""
+    """Return all that is in the state folder, by path, but what a living daemon writes of its audit by itself."""
     found = content_of(daemon.state_dir)
     return {path: octets for path, octets in found.items() if not path.name.startswith(("audit.", ".audit."))}
 

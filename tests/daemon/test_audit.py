@@ -35,7 +35,7 @@ def daemon(tmp_path: Path, publisher: Publisher, resolver: UpstreamSimulator) ->
 
 
 def records(daemon: Daemon, *more: str) -> list[dict[str, Any]]:
-    """Give what the log has."""
+    """Return what the log has."""
     return [json.loads(line) for line in daemon.run_verb("audit", "--json", *more).stdout.splitlines()]
 
 
