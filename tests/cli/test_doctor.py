@@ -65,7 +65,7 @@ def test_machine_before_a_start_is_examined_within_seconds(
     code, found = told(daemon.config, capsys)
     assert time.monotonic() - started < LIMIT
     assert code == 0, found
-    assert found["daemon"][0]["found"] == "no blockd runs with this config"
+    assert found["daemon"][0]["found"] == "no blockd is running with this config"
     assert sorted(tmp_path.rglob("*")) == before, "nothing is made"
 
 
@@ -104,7 +104,7 @@ def test_another_service_on_the_admin_port_is_no_daemon(
     other.write_config()
     code, found = told(other.config, capsys)
     assert code == 1
-    assert found["daemon"][0]["found"] == "no blockd runs with this config"
+    assert found["daemon"][0]["found"] == "no blockd is running with this config"
     assert states(found, "ports") == {"bad"}
 
 

@@ -189,5 +189,5 @@ def test_name_is_proved_while_the_daemon_runs_and_when_it_is_down(daemon: Daemon
     shutil.rmtree(daemon.state_dir / "rulesets")
     proved = daemon.run_verb("audit", "prove", "listed.example", moment).stdout
     assert "listed.example was blocked" in proved
-    assert "proved by signatures, verified anew" in proved
+    assert "proved by signatures, verified again" in proved
     assert daemon.run_verb("audit", "prove", "listed.example", "yesterday").returncode == 2

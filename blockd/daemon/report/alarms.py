@@ -105,7 +105,7 @@ def _of_feed(name: str, tracked: ManagedFeed, started: float, now: float) -> Ite
     if tracked.refusal:
         yield Alarm(
             "BlockdFeedRefused", "warning", name, f"What it gives is refused: {tracked.refusal}", before,
-            "`blockd check` shows what is wrong; tell whoever makes the list.",
+            "`blockd check` shows what is wrong; inform the publisher of the list.",
         )  # fmt: skip
     if not tracked.source.feed.is_own and is_stale(tracked.state.checked, tracked.source.interval, started, now):
         yield Alarm(
