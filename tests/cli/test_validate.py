@@ -137,7 +137,7 @@ def test_a_policy_zone_is_reported_with_what_is_odd_about_it(
         "4 lines, 1 names accepted, 1 rejected (50.00%)",
         "NSIP trigger: 1",
         "  line 4: 32.1.2.0.192.rpz-nsip CNAME .",
-        "warning: The zone has no NS record; other resolvers would not load it.",
+        "warning: The zone has no NS record; other resolvers do not load such zones.",
         f"{path} is a usable list",
     ]
     assert main(["validate", str(path), "--type", "rpz", "--json"]) == DONE
