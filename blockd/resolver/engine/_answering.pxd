@@ -13,7 +13,7 @@ cdef enum Result:
     FLOWN = 3
 
 cdef struct Passed:
-    int64_t hit  # the order that the question was a hit of, -1 for none
+    int64_t hit  # the order that the question hit, -1 for none
     uint8_t tiers  # before which tier all may still act on the answer
     int64_t until  # `Verdict.until`
 
@@ -56,7 +56,7 @@ cdef class Answering:
     cdef uint32_t aaaa_size
     cdef uint32_t soa_size
     cdef uint32_t ttl  # of these
-    cdef int64_t second  # since the epoch, of what is answered now; begun ones are counted as over
+    cdef int64_t second  # since the epoch, of the current message; rounded up
     cdef int count4
     cdef int count6
 
