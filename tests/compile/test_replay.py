@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not COUNTS.exists(), reason="the counts of the r
 
 
 def publications() -> list[tuple[float, int]]:
-    """Give when how many names were published, the oldest first."""
+    """Return when how many names were published, the oldest first."""
     lines = [line.split() for line in COUNTS.read_text("ascii").splitlines()]
     return [(datetime.fromisoformat(when).timestamp(), int(count)) for when, count in reversed(lines)]
 

@@ -160,7 +160,7 @@ def test_a_sealed_file_with_hostile_sections_is_refused_or_bounded(
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Give every place in a JSON value where another value may be put."""
+    """Yield every place in a JSON value where another value may be put."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         yield value, key
@@ -282,7 +282,7 @@ def test_buckets_that_all_push_on_end_the_lookup(good: bytes, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        (0, b"GARBAGE!", "no ruleset file"),
+        (0, b"GARBAGE!", "not a ruleset file"),
         (1, 1, "its format is 1"),
         (2, 128, "its format is 2"),
         (3, 1, "its format is 2"),

@@ -185,7 +185,7 @@ def test_every_verdict_is_the_models(inputs: list[FeedInput], hashed: Callable[[
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         if hashed is not None:
             patch.setenv(ENGINE, "python")
-            for module in ("builder", "mapped"):
+            for module in ("building.builder", "mapped"):
                 patch.setattr(f"blockd.ruleset.{module}.hash_of", lambda _, key: hashed(key))
         subject = enforced(Path(folder), *inputs)
         try:

@@ -20,7 +20,7 @@ Hash = Callable[[bytes], int]
 
 
 def listed(ruleset: Ruleset) -> dict[str, list[tuple[str, int]]]:
-    """Give each entry's claims as order and scope."""
+    """Return each entry's claims as order and scope."""
     orders = ruleset.catalogue.orders
     return {
         DomainName(key).text: [(orders[claim.order_index].order.id, claim.scope) for claim in claims]
@@ -185,7 +185,7 @@ def test_names_whose_hashes_collide_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: Hash, count: int
 ) -> None:
     monkeypatch.setenv(ENGINE, "python")
-    for module in ("builder", "mapped"):
+    for module in ("building.builder", "mapped"):
         monkeypatch.setattr(f"blockd.ruleset.{module}.hash_of", lambda _, key: hashed(key))
     names = list(some_names(count))
     even, odd = order("even"), order("odd")
