@@ -74,7 +74,7 @@ def find_in_names(path: Path, key: bytes) -> Line | None:
 
 
 def _with_text(block: bytes, spellings: set[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield where the lines that hold one of the texts, which are in lower case, begin and end, in their order."""
+    """Yield where the lines with one of the texts, which are in lower case, begin and end, in their order."""
     folded = block.lower()  # only ASCII letters change, so every octet stays in its place
     at = 0
     while True:

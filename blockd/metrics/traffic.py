@@ -38,7 +38,7 @@ class TrafficRow:
         self._left = 1
 
     def pass_by(self, name: bytes) -> None:
-        """Note one in 64 questions for names, each given as its key."""
+        """Note one in 64 questions; `name` is the key of the name that was asked for."""
         self._left -= 1
         if self._left > 0:
             return

@@ -66,7 +66,7 @@ def key_from_wire(wire: bytes) -> bytes:
     """Return the key of an uncompressed wire name, length octets and root label included (RFC 1035 section 3.1).
 
     Any octet may occur in a label (RFC 2181 section 11). Raises BadName for a label over 63 octets, a pointer,
-    a missing root label, bytes behind it, or a name over 255 octets.
+    a missing root label, octets after it, or a name over 255 octets.
     """
     if len(wire) > MAX_NAME:
         raise BadName("too long")

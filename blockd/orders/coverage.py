@@ -4,7 +4,7 @@ names    a list of domain names, networks, or `{name, scope}`; `scope` beside it
 hashed   of a confidential order: `{"salt": hexadecimal, "names": [hexadecimal, …]}` (`blockd.names.hashed`)
 list     of a national-size order: `{"steps": [{"target", "sha256", "size", "count"}, …]}` (`NameList`)
 
-`confidential: true` stands beside `hashed`, and beside nothing else.
+`confidential: true` is required with `hashed`, and allowed with nothing else.
 """
 
 from __future__ import annotations

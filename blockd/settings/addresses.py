@@ -49,7 +49,7 @@ class SocketAddress:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A recursive resolver to forward to; over TLS where `tls_name`, the name in its certificate, is given."""
+    """A recursive resolver to forward to; over TLS if `tls_name`, the name in its certificate, is set."""
 
     host: str
     port: int

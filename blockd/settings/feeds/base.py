@@ -76,7 +76,7 @@ class Feed(Section):
 
     @property
     def hinted_by(self) -> Notify | None:
-        """Whose NOTIFY (RFC 1996) wakes the next poll; None if nobody's does."""
+        """Whose NOTIFY (RFC 1996) triggers a poll; None if nobody's does."""
         return None
 
     @property

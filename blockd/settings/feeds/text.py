@@ -14,7 +14,7 @@ from blockd.settings.section import Section, setting
 from blockd.settings.values import size_within, time_within
 
 PATH_INTERVAL = "2s"  # reading a file's times costs nothing
-URL_INTERVAL = "1h"  # a list's server is somebody else's
+URL_INTERVAL = "1h"  # a list's server is not the operator's own
 
 ListPath = Annotated[Path | None, PlainValidator(path_from_text)]
 ListUrl = Annotated[str | None, PlainValidator(list_url_from_text)]

@@ -35,7 +35,7 @@ def read(text: str | bytes, zone: str = "", override: RpzAction | None = None, p
 
 
 def told(rules: RpzRules) -> Told:
-    """Give what each entry does, by its text and scope."""
+    """Return what each entry does, by its text and scope."""
     found: Told = {}
     for answer, scope, keys in rules.rules():
         given = rules.answers[answer]
