@@ -1,4 +1,4 @@
-"""Names that are known by their hashes only decide as if they were written out, and show nowhere."""
+"""Hashed names decide as if they were written out, and are shown nowhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hidden(subject: Order, *names: str, scope: Scope = Scope.BOTH) -> Listing:
 
 
 def both_ways(inputs: list[FeedInput], salts: dict[str, bytes]) -> tuple[list[FeedInput], list[FeedInput]]:
-    """Return feeds as they are and with some orders' names hashed; those orders list no top-level names."""
+    """Return feeds in plain, and with some orders' names hashed; those orders list no top-level names."""
     plain, hashed = [], []
     for source in inputs:
         of = {subject.id: replace(subject, salt=salts.get(subject.id, b"")) for subject in source.orders}

@@ -1,4 +1,4 @@
-"""Ruleset files that are cut, damaged or made to do harm: a RulesetError, or an answer within bounds."""
+"""Ruleset files that are cut, damaged or hostile: a RulesetError, or an answer within bounds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def exercise(ruleset: Ruleset) -> None:
-    """Look up everything, in every way; a RulesetError is fine, any other is not."""
+    """Look everything up, in every way; a RulesetError is expected, any other error is not."""
     try:
         for name in (*NAMES, *NETWORKS, *INNOCENT):
             with contextlib.suppress(RulesetError):
@@ -175,7 +175,7 @@ JSON_VALUES = st.recursive(
 
 
 def with_catalogue(octets: bytes, catalogue: bytes) -> bytes:
-    """Put another catalogue in the place of a file's own."""
+    """Replace a file's catalogue."""
     header = Header.unpack(octets, len(octets))
     end = -(-(header.catalogue.offset + len(catalogue)) // 64) * 64
     changed = replace(
