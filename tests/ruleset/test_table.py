@@ -158,7 +158,7 @@ def test_a_file_with_any_bit_flipped_is_refused(path: Path) -> None:
 
 
 def edited(whole: bytes, chance: random.Random) -> bytes:
-    """Draw a file with some wrong fields and the digest that belongs to it."""
+    """Return a file with some wrong fields and the digest that belongs to it."""
     octets = bytearray(whole)
     header = Header.unpack(whole[:HEADER_SIZE], len(whole))
     sections = (header.claims, header.table, header.records)

@@ -46,7 +46,7 @@ class ClaimSets:
         return claims
 
     def renumber(self, index_of: Mapping[int, int]) -> None:
-        """Give orders new indices; the sets keep their places. No set in use may have an order without a new index.
+        """Renumber the orders; the sets keep their places. No set in use may have an order without a new index.
 
         Raises RulesetError if a set is full: lower-ranked claims may have been left out of it.
         """

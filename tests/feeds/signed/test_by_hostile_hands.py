@@ -70,8 +70,8 @@ def test_list_without_an_order_is_refused(authority: Authority) -> None:
 
 def test_too_many_and_too_large_orders_are_refused(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, limit in (
-        ("part.MAX_DOCUMENT", 10),
-        ("part.MAX_ORDERS", 0),
+        ("role_targets.MAX_DOCUMENT", 10),
+        ("role_targets.MAX_ORDERS", 0),
         ("authorities.MAX_TOTAL", 10),
         ("authorities.MAX_ORDERS", 0),
     ):
