@@ -70,7 +70,7 @@ def test_a_list_for_ad_blockers_is_reported_with_what_it_skips(
 
 def test_a_missing_file_is_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(tmp_path / "none")]) == NO
-    assert "is not there" in capsys.readouterr().out
+    assert "does not exist" in capsys.readouterr().out
 
 
 def test_a_large_file_on_a_terminal_has_a_bar(
