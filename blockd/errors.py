@@ -2,14 +2,14 @@
 
 BlockdError
 ├── ConfigError          the config file cannot be used; carries every problem found, each with its path
-├── BadName              text or wire bytes are no domain name; carries the reason it is counted under
+├── BadName              text or octets are not a valid domain name; carries the reason it is counted under
 ├── BadOrder             an order document cannot be used
 ├── RulesetError         a ruleset file is cut, damaged, hostile or of another format
-├── FeedRefused          a feed's new content is not taken; what it gave before stays in force
+├── FeedRefused          a feed's new content is refused; its content accepted last stays in force
 │   └── FeedUnreachable  nothing could be fetched at all
-├── BadMessage           bytes are no DNS message that can be answered
+├── BadMessage           octets are not a DNS message that can be answered
 ├── UpstreamFailure      no upstream gave a usable answer; carries the Extended DNS Error that says why
-├── BadClientHello       bytes are no ClientHello whose server name can be read
+├── BadClientHello       octets are not a ClientHello whose server name can be read
 ├── PublishError         a repository could not be made, signed or published
 ├── AuditError           an audit log, a proof or a statement is wrong or cannot be read
 ├── FileTooLarge         a file has more octets than its kind may have; an OSError too
@@ -42,7 +42,7 @@ class BlockdError(Exception):
 class ConfigError(BlockdError):
     """The config file cannot be used.
 
-    `problems` holds every problem at once, each as `path: what is wrong and what is allowed`.
+    `problems` holds every problem at once, each as `path: what was expected, and what was found`.
     """
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
@@ -56,7 +56,7 @@ class ConfigError(BlockdError):
 
 
 class BadName(BlockdError):
-    """Text or wire bytes are no domain name; `reason` is one of a fixed few, fit for counting."""
+    """Text or octets are not a valid domain name; `reason` is one of a fixed set, fit for counting."""
 
     effect = Effect.COUNTED
 
@@ -72,7 +72,7 @@ class BadOrder(BlockdError):
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__(f"{source} is no usable order: " + "; ".join(self.problems))
+        super().__init__(f"{source} is not a usable order: " + "; ".join(self.problems))
 
 
 class RulesetError(BlockdError):
@@ -82,7 +82,7 @@ class RulesetError(BlockdError):
 
 
 class FeedRefused(BlockdError):
-    """A feed's new content is not taken; `reason` is one of `blockd.feeds.reasons.REASONS`, fit for a label."""
+    """A feed's new content is refused; `reason` is one of `blockd.feeds.reasons.REASONS`, fit for a label."""
 
     effect = Effect.REFUSED
 
@@ -105,7 +105,7 @@ class FeedUnreachable(FeedRefused):
 
 
 class BadMessage(BlockdError):
-    """Bytes are no DNS message that can be answered; `rcode` is the answer owed, None for silence."""
+    """Octets are not a DNS message that can be answered; `rcode` is the one to answer with, None for no answer."""
 
     effect = Effect.COUNTED
 
@@ -115,7 +115,7 @@ class BadMessage(BlockdError):
 
 
 class UpstreamFailure(BlockdError):
-    """No upstream gave a usable answer; `code` is the Extended DNS Error to tell the client (RFC 8914 section 4)."""
+    """No upstream gave a usable answer; `code` is the Extended DNS Error for the client (RFC 8914 section 4)."""
 
     effect = Effect.COUNTED
 
@@ -125,7 +125,7 @@ class UpstreamFailure(BlockdError):
 
 
 class BadClientHello(BlockdError):
-    """Bytes are no ClientHello; `is_tls` tells whether they began as TLS does, so that an alert is owed."""
+    """Octets are not a ClientHello; `is_tls` is whether they began as TLS does, so that an alert is sent."""
 
     effect = Effect.COUNTED
 
@@ -145,7 +145,7 @@ class AuditError(BlockdError):
 
 
 class FileTooLarge(BlockdError, OSError):
-    """A file has more octets than its kind may have; whoever set the limit says what that means."""
+    """A file has more octets than its kind may have; the caller that set the limit decides what that means."""
 
     effect = Effect.COUNTED
 

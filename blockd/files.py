@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from blockd.errors import FileTooLarge
 
-SYNCED_AT_ONCE = 16  # files that the disk is waited for together; journals write what waits in one go
+SYNCED_AT_ONCE = 16  # files synced at the same time; a journal writes what is pending in one commit
 
 
 def read_file(path: Path, limit: int) -> bytes:
@@ -25,7 +25,7 @@ def read_file(path: Path, limit: int) -> bytes:
 
 
 def read_rest(file: BinaryIO, limit: int) -> bytes:
-    """Return what is left of an open file, as `read_file` does; no more than one octet over `limit` is read."""
+    """Return the rest of an open file, as `read_file` does; no more than one octet over `limit` is read."""
     content = file.read(limit + 1)
     if len(content) > limit:
         raise FileTooLarge(str(file.name), limit)
@@ -34,9 +34,9 @@ def read_rest(file: BinaryIO, limit: int) -> bytes:
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: int = 0o644, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Give a file to write; when the block ends without an error it stands at `path`, else nothing has changed.
+    """Yield a file to write; if the block ends without an error it replaces `path`, else nothing has changed.
 
-    What is not `durable` is not waited for until the disk has it: a loss of power may leave a part of it.
+    If it is not `durable`, it is not synced to the disk: a loss of power may leave a part of it.
     """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -63,8 +63,8 @@ def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
 def replace_files(files: Iterable[tuple[Path, Iterable[bytes]]], mode: int = 0o644) -> None:
     """Make each path hold its blocks, or leave it as it was; many files cost little more than one.
 
-    Each file is whole at any moment. Which of them are replaced when this is killed is not known; where it returns, the
-    disk has all. Whatever a path's blocks raise is raised, and then none is replaced.
+    Each file is whole at any moment. If the process is killed, some of them may be replaced; once this returns, all are
+    on disk. Whatever a path's blocks raise is raised, and then none is replaced.
     """
     written: list[tuple[str, Path]] = []
     try:
@@ -86,14 +86,14 @@ def replace_files(files: Iterable[tuple[Path, Iterable[bytes]]], mode: int = 0o6
 
 
 def _sync_all(paths: Iterable[str]) -> None:
-    """Wait until the disk has what all of `paths` hold: side by side, so that a file system can write them at once."""
+    """Wait until the content of all `paths` is on disk: in parallel, so that a file system can write them at once."""
     with ThreadPoolExecutor(SYNCED_AT_ONCE) as threads:
         for _ in threads.map(sync_file, map(Path, paths)):
             pass
 
 
 def sync_file(path: Path) -> None:
-    """Wait until the disk has what `path` holds."""
+    """Wait until the content of `path` is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

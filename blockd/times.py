@@ -1,6 +1,6 @@
-"""Times as text: in seconds, as documents and pages have them, and to the millisecond, as evidence has them.
+"""Times as text: in seconds for documents and pages, in milliseconds for evidence.
 
-All are RFC 3339 in UTC. Nothing here looks at a clock.
+All are RFC 3339 in UTC. Nothing here reads a clock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0
 def time_from_text(text: str) -> int:
     """Return the seconds since the epoch of an RFC 3339 date or time, UTC if it names no zone; raises ValueError.
 
-    Fractions of a second are cut off. A moment that in UTC is outside of the years 1 to 9999 is no date here.
+    Fractions of a second are cut off. A moment that in UTC is outside of the years 1 to 9999 is not valid.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
@@ -26,18 +26,18 @@ def time_from_text(text: str) -> int:
 
 
 def time_text(seconds: float) -> str:
-    """Write seconds since the epoch as RFC 3339 in UTC; `time_from_text` takes it back."""
+    """Return seconds since the epoch as RFC 3339 in UTC; `time_from_text` is the inverse."""
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=0, tzinfo=None)
     return f"{moment.isoformat()}Z"  # strftime would write the year 900 with three digits
 
 
 def moment_text(seconds: float) -> str:
-    """Write seconds since the epoch as RFC 3339 in UTC with milliseconds: `2026-11-24T12:00:00.250Z`."""
+    """Return seconds since the epoch as RFC 3339 in UTC with milliseconds: `2026-11-24T12:00:00.250Z`."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def moment_from_text(text: object) -> float:
     """Return the seconds since the epoch of what `moment_text` wrote; raises ValueError for anything else."""
     if not isinstance(text, str) or not _MOMENT.fullmatch(text):
-        raise ValueError("no time in UTC with milliseconds")
+        raise ValueError("expected a time in UTC with milliseconds")
     return datetime.fromisoformat(text).timestamp()

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.upstream import UpstreamSimulator
 
-# How fast a machine is decides no test: a busy one may hold any example up.
+# No test depends on the machine's speed: on a busy one any example may be slow.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 

@@ -1,4 +1,4 @@
-"""Where the checkout is, and what may lie beside it."""
+"""Paths of the checkout, and of what may be beside it."""
 
 from __future__ import annotations
 

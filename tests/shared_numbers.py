@@ -1,6 +1,6 @@
 """The numbers that Python and Cython share: `make numbers` writes the .pxd files, a test compares them.
 
-In Python each stands in one module. Cython has it from the file that is made here, and nowhere else.
+In Python each is in one module. Cython gets it from the file that is made here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import salts, states
 
 PACKAGE = Path(__file__).parents[1] / "blockd"
-INT = range(-(1 << 31), 1 << 31)  # what a C compiler surely has as an enum's constant
+INT = range(-(1 << 31), 1 << 31)  # what every C compiler supports as an enum's constant
 
 Numbers = dict[str, int]
 
@@ -35,7 +35,7 @@ def all_of(module: ModuleType) -> Numbers:
 
 
 def members(kind: type[Enum]) -> Numbers:
-    """Return the members of an enumeration behind its name: their values, or their places where these are words."""
+    """Return the members of an enumeration prefixed with its name: their values, or their places if these are words."""
     found = enumerate(kind) if issubclass(kind, str) else ((int(member.value), member) for member in kind)
     return {f"{kind.__name__.upper()}_{member.name}": number for number, member in found}
 

@@ -1,4 +1,4 @@
-"""The alert rules for Prometheus: promtool plays them, they ask for series that are there; status tells the same."""
+"""The alert rules for Prometheus: promtool tests them, their series exist, and status reports the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.places import ROOT
 
 RULES = ROOT / "config" / "alerts.yml"
 PLAYED = ROOT / "tests" / "config" / "alerts_test.yml"
-ONLY_IN_PROMETHEUS = {"BlockdDown", "BlockdServfail"}  # of a daemon that cannot tell, and of figures over time
+ONLY_IN_PROMETHEUS = {"BlockdDown", "BlockdServfail"}  # the daemon cannot report that it is down, nor rates over time
 
 
 def rules() -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The pages for developers are true: the modules, classes and functions that they name are there."""
+"""The pages for developers are correct: the modules, classes and functions that they name exist."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Z]\w*[a-z]\w*(?:\.\w+)*|_[a-z]\w*|[a-z]+(?:_[a-z0-9]+)+"
 
 
 def spans(page: str) -> Iterator[str]:
-    """Yield what stands between backticks on a page, outside of its blocks."""
+    """Yield what is between backticks on a page, outside of its blocks."""
     for match in _CODE.finditer(_FENCE.sub("", page)):
         yield " ".join(match[1].split())
 
@@ -46,7 +46,7 @@ def names_on(page: str) -> list[str]:
 
 
 def missing(names: Iterable[str], text: str) -> list[str]:
-    """Return those of `names` that stand in `text` nowhere as whole words."""
+    """Return those of `names` that do not occur in `text` as whole words."""
     known = set(re.findall(r"\w+", text))
     return [name for name in names if name not in known]
 

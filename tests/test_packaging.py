@@ -1,4 +1,4 @@
-"""What is shipped holds together: the package's data, the Dockerfile, the systemd unit, the scripts."""
+"""What is shipped is consistent: the package's data, the Dockerfile, the systemd unit, the scripts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SERVICE_CONFIG = ROOT / "config" / "service.yaml"
 UNIT = ROOT / "config" / "systemd" / "blockd.service"
 INSTALLED_CONFIG = "/etc/blockd/blockd.yaml"
 
-# All that may stand at the top, beside files whose names start with a dot.
+# All that may be at the top, besides files whose names start with a dot.
 TOP_LEVEL = {
     "blockd", "config", "docs", "packaging", "tests", "pyproject.toml", "requirements.lock", "Dockerfile", "Makefile",
     "LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "mkdocs.yml",
@@ -45,7 +45,7 @@ NOT_IMPORTED = {
     "pytest-xdist",
     "ruff",
     "types-PyYAML",
-}  # run by `make test`, but the last, which is for mypy
+}  # run by `make test`, except for the last, which is for mypy
 
 
 def _project() -> dict[str, Any]:
@@ -238,11 +238,11 @@ class TestUnit:
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not on this machine (Debian: make)")
 class TestMake:
     def refusal(self, folder: Path, python: str) -> str:
-        """Give the only line that `make run` says, but for make's own, in a fresh clone with this Python."""
+        """Return the only line that `make run` prints, besides make's own, in a fresh clone with this Python."""
         for name in ("Makefile", "pyproject.toml", "requirements.lock"):
             shutil.copy(ROOT / name, folder)
         make = ["make", "run", f"PYTHON={python}"]
-        clean = {"PATH": os.environ["PATH"]}  # without what a `make test` hands on to its children
+        clean = {"PATH": os.environ["PATH"]}  # without what `make test` passes to its children
         done = subprocess.run(make, cwd=folder, env=clean, capture_output=True, text=True, check=False)  # noqa: S603
         assert done.returncode != 0
         assert not (folder / ".venv").exists()

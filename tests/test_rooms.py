@@ -1,4 +1,4 @@
-"""Which room may import what: a room imports only from rooms below it, and the lowest two are pure."""
+"""Imports between rooms: a room imports only from rooms below it, and the lowest two are pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No number that Python and Cython share stands in both, written by hand."""
+"""No number that Python and Cython share is written by hand in both."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BY_HAND = sorted(
 CONSTANT = re.compile(r"^    ([A-Z][A-Z0-9_]+) = (\S+)", re.MULTILINE)
 # Of the same name and value by chance.
 UNRELATED = {
-    ("blockd.resolver.engine.twin", "BATCH"),  # what one engine takes in one call is nothing to the other
+    ("blockd.resolver.engine.twin", "BATCH"),  # the engines' batches are independent
     ("blockd.selftest.client", "BATCH"),
     ("blockd.audit.log", "MAX_WAITING"),
 }

@@ -1,4 +1,4 @@
-"""What no linter checks: how long a module is, what it is called, and that the tests mirror the package."""
+"""What linters do not check: the length and name of a module, and that the tests mirror the package."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def too_long(text: str) -> bool:
 
 
 def says_nothing(module: str) -> bool:
-    """Whether a module, or a folder that it is in, has a name that fits anything."""
+    """Return whether a module, or a folder that it is in, has a name that would fit anything."""
     path = Path(module)
     return bool(NO_NOUNS & {*path.parts[:-1], path.stem})
 

@@ -1,6 +1,6 @@
 """A small recursive resolver on loopback, UDP and TCP on one port, for whatever asks upstreams.
 
-It answers from a table that a test writes, remembers every question that it saw, and misbehaves where it is told to.
+It answers from a table that a test writes, records every question that it saw, and misbehaves if a test asks for it.
 It runs in a thread of its own, so that it serves tests with an event loop, without one, and daemons in other processes.
 """
 
@@ -27,7 +27,7 @@ import dns.rrset
 
 from blockd.settings import Upstream
 
-PATIENCE = 10.0  # seconds after which a condition that a test waits for counts as missed
+PATIENCE = 10.0  # seconds to wait for a condition
 SOA = "example. 3600 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 60"
 STRAYS = 8  # packets of Fault.STRAYS_FIRST before the right one
 FLOOD = 64  # packets of Fault.STRAYS_ONLY
@@ -45,7 +45,7 @@ class Fault(Enum):
     WRONG_QUESTION = auto()
     NOT_AN_ANSWER = auto()  # QR is 0
     STRAYS_FIRST = auto()  # wrong ones, then the right one
-    STRAYS_ONLY = auto()  # so many wrong ones that somebody must be guessing
+    STRAYS_ONLY = auto()  # so many wrong ones that it looks like an attack
     TRUNCATED = auto()  # TC over UDP, whole over TCP
     TRUNCATED_EVERYWHERE = auto()
     MALFORMED = auto()  # cut within its last record
@@ -94,14 +94,14 @@ class _Planned:
 
 
 class UpstreamSimulator:
-    """Serves from `with` to its end. What was not planned is NXDOMAIN, with an SOA record that makes it last 60 s."""
+    """Serves inside `with`. Names that were not set up are NXDOMAIN, with an SOA record that makes it last 60 s."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.host = host
         self.port = 0
         self.seen: list[Seen] = []
         self.faults: set[Fault] = set()
-        self.make: Callable[[bytes], bytes | None] | None = None  # replaces everything, where a test sets it
+        self.make: Callable[[bytes], bytes | None] | None = None  # replaces everything, if a test sets it
         self._planned: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], _Planned] = {}
         self._arrival = threading.Condition()
         self._open = threading.Event()
@@ -120,7 +120,7 @@ class UpstreamSimulator:
 
     @property
     def upstream(self) -> Upstream:
-        """The value that a forwarder takes."""
+        """Its address as a forwarder takes it."""
         return Upstream(self.host, self.port)
 
     def plan(
@@ -137,14 +137,14 @@ class UpstreamSimulator:
         self._planned[key] = _Planned(answer, tuple(authority), tuple(additional), dns.rcode.from_text(rcode))
 
     def wait_for(self, count: int) -> None:
-        """Wait until `count` questions have been seen; raises AssertionError where they do not come."""
+        """Wait until `count` questions have been seen; raises AssertionError if they do not come."""
         with self._arrival:
             came = self._arrival.wait_for(lambda: len(self.seen) >= count, PATIENCE)
         assert came, f"{len(self.seen)} of {count} came"
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Give no answer before the end of the block; all of them then."""
+        """Hold all answers back until the end of the block."""
         self._open.clear()
         try:
             yield
@@ -178,7 +178,7 @@ class UpstreamSimulator:
         self._started.set()
         await self._stop.wait()
         while accepting := asyncio.all_tasks() - self._tasks - {asyncio.current_task()}:
-            await asyncio.wait(accepting)  # a server that is closed meanwhile forgets their sockets
+            await asyncio.wait(accepting)  # a server that is closed meanwhile leaks their sockets
         transport.close()
         server.close()
         for task in self._tasks:
@@ -227,7 +227,7 @@ class UpstreamSimulator:
             go()
 
     def datagram(self, query: bytes, port: int, send: Callable[[bytes], None]) -> None:
-        """Take one UDP question and send, now or when let go, what belongs to it."""
+        """Take one UDP question and send its answers, at once or when they are released."""
         answers = self._take("udp", port, query)
 
         def go() -> None:
@@ -240,7 +240,7 @@ class UpstreamSimulator:
             self._held.append(go)
 
     def _take(self, transport: str, port: int, query: bytes) -> list[bytes]:
-        """Remember a question, and give the messages that it is answered with."""
+        """Record a question, and return the messages that it is answered with."""
         message = dns.message.from_wire(query)
         with self._arrival:
             self.seen.append(Seen(transport, port, message))
@@ -281,20 +281,20 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 def closed_port() -> Upstream:
-    """Give an upstream at a loopback port where nobody listens, nor can while the tests run."""
+    """Return an upstream at a loopback port where nobody listens, nor can while the tests run."""
     return Upstream(*_kept()[0].getsockname())
 
 
 @functools.cache
 def _kept() -> tuple[socket.socket, socket.socket]:
-    """Give sockets that keep a port, for which the kernel refuses: one hears only itself, the other does not listen."""
+    """Return sockets that keep a port closed: UDP receives only from itself, TCP does not listen."""
     tcp, udp = bound("127.0.0.1", listening=False)
     udp.connect(udp.getsockname())
     return udp, tcp
 
 
 def bound(host: str, *, listening: bool = True) -> tuple[socket.socket, socket.socket]:
-    """Give sockets for TCP and UDP at one port, which nobody else has."""
+    """Return sockets for TCP and UDP at one port, which nobody else has."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(_BIND_TRIES):
         tcp, udp = socket.socket(family, socket.SOCK_STREAM), socket.socket(family, socket.SOCK_DGRAM)
@@ -317,7 +317,7 @@ def _record(text: str) -> dns.rrset.RRset:
 
 
 def _spoiled(made: dns.message.Message, query: dns.message.Message, faults: set[Fault], transport: str) -> list[bytes]:
-    """Give the wire forms of an answer, with the faults asked for."""
+    """Return the wire forms of an answer, with the faults asked for."""
     for fault in faults & {Fault.SERVFAIL, Fault.REFUSED, Fault.FORMERR, Fault.BADVERS}:
         made.answer, made.authority, made.additional = [], [], []
         made.set_rcode(dns.rcode.from_text(fault.name))

@@ -1,4 +1,4 @@
-"""Real web servers on loopback, which end with the test, say nothing, and can answer without an end."""
+"""Web servers on loopback, which end with the test, log nothing, and can answer endlessly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLOCK = b" " * 65536
 
 
 class QuietServer(ThreadingHTTPServer):
-    """A server at a free port of 127.0.0.1; what is `released` ends its answers without an end."""
+    """A server at a free port of 127.0.0.1; setting `released` ends its endless answers."""
 
     def __init__(self, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
@@ -20,11 +20,11 @@ class QuietServer(ThreadingHTTPServer):
         self.released = threading.Event()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that hang up: that is what some tests are about."""
+        """Log nothing about clients that hang up, as some tests do."""
 
 
 class QuietHandler(BaseHTTPRequestHandler):
-    """What handlers of a `QuietServer` have in common."""
+    """The base of handlers of a `QuietServer`."""
 
     server: Any  # each handler knows its own
 
@@ -32,7 +32,7 @@ class QuietHandler(BaseHTTPRequestHandler):
         """Print nothing."""
 
     def give(self, status: int, content: bytes) -> None:
-        """Answer with `content`, whose length is told."""
+        """Answer with `content` and its length."""
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

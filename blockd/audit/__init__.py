@@ -1,4 +1,4 @@
-"""Accountability: what this node enforced, when and on whose word, so that it can be checked years later.
+"""Accountability: what this node enforced, when and on whose authority, verifiable years later.
 
 The log is a chain of records (`chain`) in a SQLite file (`database`), written by the control process alone, in a thread
 of its own (`log`). `recorder` says what is recorded. Reading it needs no daemon: `verifying`, `proving`, `statement`.

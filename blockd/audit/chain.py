@@ -23,18 +23,18 @@ from blockd.errors import AuditError
 from blockd.times import moment_from_text
 
 KINDS = {
-    "start": "the control process began: blockd, engine, config, workers; and until when one lived that left no stop",
-    "stop": "it ended as it was told to",
-    "new-chain": "a damaged log was set aside, and this one began",
-    "lost": "records could not be kept while the disk gave errors",
+    "start": "the control process started: blockd, engine, config, workers; when one that left no stop was last alive",
+    "stop": "it was stopped in order",
+    "new-chain": "a damaged log was set aside, and this one was begun",
+    "lost": "records could not be kept because of disk errors",
     "enforced": "a version was enforced by every worker",
-    "taken-back": "a version was not enforced, or taken back at once, and why",
-    "order": "an order's state, or the order itself, is another one for every worker",
-    "evidence": "what proves content that is enforced already",
-    "refused": "a feed's news were refused, by the feed or by the gate",
-    "good-again": "a refused feed is good again",
+    "taken-back": "a version was not enforced or was taken back at once, and why",
+    "order": "an order or its state changed for every worker",
+    "evidence": "evidence for content that is already enforced",
+    "refused": "new content was refused, by the feed or by the gate",
+    "good-again": "a refused feed is accepted again",
     "rollback": "an operator went back to a version",
-    "release": "an operator released it",
+    "release": "an operator released the version",
     "override": "an operator overrides orders for a name",
     "override-ended": "an operator ended an override before its time",
     "self-test": "how the workers answered after a swap",
@@ -55,12 +55,12 @@ class Record:
 
     @property
     def octets(self) -> bytes:
-        """Its canonical form."""
+        """The record in canonical form."""
         return canonical({"number": self.number, "time": self.time, "kind": self.kind, "body": self.body})
 
     @property
     def at(self) -> float:
-        """Its time in seconds since the epoch."""
+        """The time of the event in seconds since the epoch."""
         return moment_from_text(self.time)
 
 
@@ -72,42 +72,42 @@ class Head:
     hash: bytes = START
 
     def to_json(self) -> dict[str, object]:
-        """Give it as plain values; `from_json` reads them back."""
+        """Return it as JSON values; `from_json` reads them back."""
         return {"number": self.number, "hash": self.hash.hex()}
 
     @classmethod
-    def from_json(cls, told: object) -> Head:
-        """Read what `to_json` gave; raises AuditError."""
+    def from_json(cls, value: object) -> Head:
+        """Read what `to_json` returned; raises AuditError."""
         try:
-            number, digest = told["number"], bytes.fromhex(told["hash"])  # type: ignore[index]
+            number, digest = value["number"], bytes.fromhex(value["hash"])  # type: ignore[index]
             if type(number) is not int or number < 0 or len(digest) != len(START):
-                raise ValueError("no number with a hash")
+                raise ValueError("expected a number and a hash")
         except (TypeError, KeyError, ValueError) as error:
-            raise AuditError(f"no head of an audit log is there ({error}).") from error
+            raise AuditError(f"expected the head of an audit log ({error}).") from error
         return cls(number, digest)
 
 
 def canonical(value: object) -> bytes:
-    """Give JSON values in canonical form; raises ValueError for what JSON has no word for."""
+    """Return a JSON value in canonical form; raises ValueError if JSON cannot express it."""
     return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def chained(before: bytes, octets: bytes) -> bytes:
-    """Give the hash of a record that follows one with the hash `before`."""
+    """Return the hash of a record that follows one with the hash `before`."""
     return hashlib.sha256(before + octets).digest()
 
 
 def parse_record(octets: bytes) -> Record:
-    """Read a record from its octets; raises AuditError where they are not the canonical form of one."""
+    """Parse the octets of a record; raises AuditError if they are not in canonical form."""
     try:
         if len(octets) > MAX_RECORD:
-            raise ValueError("it is too large")
-        told = json.loads(octets)
-        if told.keys() != {"number", "time", "kind", "body"}:
-            raise ValueError("it has other members")
-        record = Record(told["number"], told["time"], told["kind"], told["body"])
+            raise ValueError(f"it is larger than {MAX_RECORD} octets")
+        fields = json.loads(octets)
+        if fields.keys() != {"number", "time", "kind", "body"}:
+            raise ValueError("its members are not those of a record")
+        record = Record(fields["number"], fields["time"], fields["kind"], fields["body"])
         if type(record.number) is not int or record.kind not in KINDS or not isinstance(record.body, dict):
-            raise ValueError("its number, kind or body is none")
+            raise ValueError("its number, kind or body is invalid")
         moment_from_text(record.time)
         if record.octets != octets:
             raise ValueError("it is not in canonical form")

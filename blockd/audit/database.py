@@ -1,10 +1,10 @@
 """The audit log's file: SQLite in WAL mode, with the records and the evidence that they name.
 
-records     number, octets (canonical, see `chain`), hash; and time, kind, feed and name again, to find records by
-evidence    each file that proves a version, once, by the SHA-256 of its octets; packed with zlib where that helps
+records     number, octets (canonical, see `chain`), hash; time, kind, feed and name are repeated for searching
+evidence    each file that proves a version, once, by the SHA-256 of its octets; compressed with zlib if that helps
 
-Triggers refuse every UPDATE and DELETE, so whoever opens the file with other tools sees what it is. Whoever goes round
-them is found by the chain. It is not rotated. A version that a signed repository of 50 orders brings takes about 10 KB,
+Triggers refuse every UPDATE and DELETE, also to other tools. Changes made in spite of them are
+detected by the chain. The file is not rotated. A version from a signed repository of 50 orders takes about 10 KB,
 so ten years of daily versions take 40 MB; with 2,000 orders it is about 90 KB for each, and 330 MB.
 """
 
@@ -24,9 +24,13 @@ from blockd.errors import AuditError
 from blockd.orders.repository import MAX_DOCUMENT
 from blockd.times import moment_text
 
-PACKED = 4 << 10  # octets above which a file is packed
+PACKED = 4 << 10  # octets above which a file is compressed
 BUSY = 5000  # milliseconds to wait for another program that holds the file
-NAMED = {"order": "order", "override": "order", "override-ended": "order"}  # the member of a body to find it by
+NAMED = {
+    "order": "order",
+    "override": "order",
+    "override-ended": "order",
+}  # the member of a body that a record is found by
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -58,9 +62,9 @@ class LogEntry:
 
 
 class Database:
-    """One file, open. Methods raise sqlite3.Error where SQLite does, and AuditError where the content is wrong.
+    """An open file. Methods raise sqlite3.Error if SQLite does, and AuditError if the content is wrong.
 
-    They raise UnicodeError where SQLite's own message about a damaged file holds what is no text.
+    They raise UnicodeError if SQLite's own message about a damaged file is not valid text.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -70,7 +74,7 @@ class Database:
 
     @classmethod
     def open(cls, path: Path) -> Database:
-        """Open the file for appending; a missing one is made."""
+        """Open the file for appending; create it if it is missing."""
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             database = cls(connection)
@@ -86,9 +90,9 @@ class Database:
 
     @classmethod
     def read(cls, path: Path) -> Database:
-        """Open the file for reading only, while a daemon runs or not; raises AuditError where it cannot be read."""
+        """Open the file read-only, whether or not a daemon is running; raises AuditError if it cannot be read."""
         if not path.is_file():
-            raise AuditError(f"there is no audit log at {path}; `blockd run` begins one.")
+            raise AuditError(f"there is no audit log at {path}; `blockd run` creates one.")
         still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
         try:
             place = f"{path.absolute().as_uri()}?mode=ro{still}"
@@ -104,20 +108,20 @@ class Database:
         return database
 
     def hold(self) -> None:
-        """Have all that is read from now on be of one moment, whatever is added meanwhile."""
+        """Begin a read transaction: later reads see the log as it is now."""
         self._connection.execute("BEGIN")
 
     def check_schema(self) -> None:
-        """Raise AuditError where the tables or the triggers are not those of an audit log."""
+        """Raise AuditError if the tables or the triggers are not those of an audit log."""
         found = dict(self._connection.execute("SELECT name, sql FROM sqlite_master").fetchall())
         if not {"records", "evidence"} <= found.keys():
-            raise AuditError("it has no tables of an audit log")
+            raise AuditError("it lacks the tables of an audit log")
         gone = sorted(name for name, sql in TRIGGERS.items() if found.get(name) != sql)
         if gone:
-            raise AuditError(f"the triggers that forbid changes are gone or others: {', '.join(gone)}")
+            raise AuditError(f"the triggers that forbid changes are missing or altered: {', '.join(gone)}")
 
     def head(self) -> Head:
-        """Give the end of the chain; raises AuditError where its last record does not match its hash."""
+        """Return the end of the chain; raises AuditError if its last record does not match its hash."""
         row = self._connection.execute(
             "SELECT number, octets, hash FROM records ORDER BY number DESC LIMIT 1"
         ).fetchone()
@@ -130,25 +134,25 @@ class Database:
         return Head(number, digest)
 
     def hash_of(self, number: int) -> bytes | None:
-        """Give the hash of a record; None where there is none."""
+        """Return the hash of a record; None if there is none."""
         row = self._connection.execute("SELECT hash FROM records WHERE number = ?", (number,)).fetchone()
         return _octets(row[0]) if row else None
 
     def link(self, number: int) -> tuple[bytes, bytes]:
-        """Give the octets and the hash of a record; raises AuditError where there is none."""
+        """Return the octets and the hash of a record; raises AuditError if there is none."""
         row = self._connection.execute("SELECT octets, hash FROM records WHERE number = ?", (number,)).fetchone()
         if row is None:
             raise AuditError(f"record {number} is missing.")
         return _octets(row[0]), _octets(row[1])
 
     def numbers(self, start: int, until: float, count: int) -> range:
-        """Give the numbers from `start` to the last record at or before a time, or the first `count` of them."""
+        """Return the numbers from `start` to the last record at or before a time, or the first `count` of them."""
         query = "SELECT max(number) FROM records WHERE number >= ? AND time <= ?"
         last = self._connection.execute(query, (start, moment_text(until))).fetchone()[0]
         return range(start, min(start if last is None else last, start + count - 1) + 1)
 
     def append(self, entries: Sequence[LogEntry], head: Head) -> Head:
-        """Add records behind `head`, all or none, on disk when it returns; give the new end."""
+        """Append records after `head`, all or none, and return the new end; they are on disk then."""
         rows = []
         for entry in entries:
             record = Record(head.number + 1, moment_text(entry.at), entry.kind, entry.body)
@@ -171,7 +175,7 @@ class Database:
         return head
 
     def rows(self, after: int = 0) -> Iterator[tuple[int, str, str, str, str, bytes, bytes]]:
-        """Give every row of records with a number above `after`, in their order, as they are."""
+        """Yield every row of `records` with a number above `after`, in order and unchecked."""
         yield from self._connection.execute("SELECT * FROM records WHERE number > ? ORDER BY number", (after,))
 
     def find(
@@ -183,7 +187,7 @@ class Database:
         since: float = 0.0,
         until: float | None = None,
     ) -> Iterator[Record]:
-        """Give the records that fit everything which is asked for, in their order; raises AuditError."""
+        """Yield the records that match every criterion, in order; raises AuditError."""
         wanted, values = ["time >= ?"], [moment_text(since)]
         if kinds:
             wanted.append(f"kind IN ({', '.join('?' * len(kinds))})")
@@ -200,16 +204,16 @@ class Database:
             yield parse_record(octets)
 
     def record(self, number: int) -> Record:
-        """Give a record; raises AuditError where there is none."""
+        """Return a record; raises AuditError if there is none."""
         return parse_record(self.link(number)[0])
 
     def first(self, kind: str, after: float) -> Record | None:
-        """Give the oldest record of a kind behind a time."""
+        """Return the oldest record of a kind after a time."""
         later = moment_text(after)
         return next((one for one in self.find(kinds=(kind,), since=after) if one.time > later), None)
 
     def last(self, kind: str, until: float | None = None) -> Record | None:
-        """Give the newest record of a kind, at or before a time."""
+        """Return the newest record of a kind, at or before a time."""
         row = self._connection.execute(
             "SELECT octets FROM records WHERE kind = ? AND time <= ? ORDER BY number DESC LIMIT 1",
             (kind, "9999" if until is None else moment_text(until)),
@@ -217,7 +221,7 @@ class Database:
         return parse_record(row[0]) if row else None
 
     def state_of(self, feed: str, order: str, until: float) -> Record | None:
-        """Give the newest record of an order's state, at or before a time."""
+        """Return the newest record of an order's state, at or before a time."""
         row = self._connection.execute(
             "SELECT octets FROM records WHERE name = ? AND feed = ? AND kind = 'order' AND time <= ? "
             "ORDER BY number DESC LIMIT 1",
@@ -226,7 +230,7 @@ class Database:
         return parse_record(row[0]) if row else None
 
     def last_states(self) -> Iterator[Record]:
-        """Give the newest record of each order."""
+        """Yield the newest record of each order."""
         query = (
             "SELECT octets FROM records WHERE number IN "
             "(SELECT max(number) FROM records WHERE kind = 'order' GROUP BY name, feed)"
@@ -235,19 +239,19 @@ class Database:
             yield parse_record(octets)
 
     def newest(self, kinds: Sequence[str], count: int) -> list[Record]:
-        """Give the last few records of some kinds, the oldest of them first."""
+        """Return the last `count` records of the given kinds, the oldest first."""
         query = f"SELECT octets FROM records WHERE kind IN ({', '.join('?' * len(kinds))}) ORDER BY number DESC LIMIT ?"  # noqa: S608
         return [parse_record(octets) for (octets,) in self._connection.execute(query, (*kinds, count))][::-1]
 
     def evidence(self, digest: str) -> bytes | None:
-        """Give the octets with a SHA-256; None where they are not kept. Raises AuditError where they are others."""
+        """Return the octets with a SHA-256; None if they are not kept. Raises AuditError if they are damaged."""
         row = self._connection.execute(
             "SELECT size, packed, octets FROM evidence WHERE digest = ?", (digest,)
         ).fetchone()
         return None if row is None else unpacked(digest, *row)
 
     def digests(self) -> Iterator[str]:
-        """Give the digest of every file kept."""
+        """Yield the digest of every file of evidence."""
         for (digest,) in self._connection.execute("SELECT digest FROM evidence"):
             yield str(digest)
 
@@ -269,9 +273,9 @@ class Database:
 
 
 def unpacked(digest: str, size: int, packed: int, octets: bytes) -> bytes:
-    """Give a file of evidence as it was, within its bound; raises AuditError where its digest is another one."""
+    """Return a file of evidence uncompressed, at most as long as allowed; raises AuditError if its digest differs."""
     if not isinstance(octets, bytes) or type(size) is not int or size < 0:
-        raise AuditError(f"the evidence {digest[:16]}… is damaged: it is of another type")
+        raise AuditError(f"the evidence {digest[:16]}… is damaged: its columns have the wrong types")
     whole = octets
     if packed:
         reader = zlib.decompressobj()
@@ -280,16 +284,16 @@ def unpacked(digest: str, size: int, packed: int, octets: bytes) -> bytes:
         except zlib.error as error:
             raise AuditError(f"the evidence {digest[:16]}… is damaged: {error}") from error
     if hashlib.sha256(whole).hexdigest() != digest:
-        raise AuditError(f"the evidence {digest[:16]}… is damaged: its digest is another one")
+        raise AuditError(f"the evidence {digest[:16]}… is damaged: its digest does not match")
     return whole
 
 
 def _text(octets: bytes) -> str:
-    """Read a text of the file, which may be damaged: then it is another one, and no error."""
+    """Decode a text of the file; damaged octets are replaced, which is no error."""
     return octets.decode("utf-8", "replace")
 
 
 def _octets(value: object) -> bytes:
     if not isinstance(value, bytes):
-        raise AuditError("a record or a hash is no octets")
+        raise AuditError("a record or a hash is not a BLOB")
     return value

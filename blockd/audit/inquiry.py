@@ -1,7 +1,7 @@
-"""What was enforced for a name at a time, and which signatures stand behind it.
+"""What was enforced for a name at a time, and which signatures prove it.
 
-It is worked out from the records, and from the documents that they name, each proved anew. The contents of text lists
-and of national lists are not kept in the log; for those the ruleset answers while its version is kept.
+It is computed from the records and the documents that they name, each verified again. The contents of text lists
+and of national lists are not kept in the log; they are looked up in the ruleset while its version is kept.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ Covering = Sequence[tuple[int, Verdict]]
 
 
 class Records(Protocol):
-    """The records that tell of a moment."""
+    """Source of the records about a moment."""
 
     def last(self, kind: str, until: float | None = None) -> Record | None:
-        """Give the newest record of a kind, at or before a time."""
+        """Return the newest record of a kind, at or before a time."""
 
     def first(self, kind: str, after: float) -> Record | None:
-        """Give the oldest record of a kind behind a time."""
+        """Return the oldest record of a kind after a time."""
 
     def state_of(self, feed: str, order: str, until: float) -> Record | None:
-        """Give the newest record of an order's state, at or before a time."""
+        """Return the newest record of an order's state, at or before a time."""
 
     def evidence(self, digest: str) -> bytes | None:
-        """Give the octets with a SHA-256."""
+        """Return the octets with a SHA-256."""
 
 
 class Kept(Protocol):
     """The rulesets that are still kept."""
 
     def __call__(self, version: int, digest: str, /) -> Ruleset | None:
-        """Open a version that has a digest; None where it is not kept. Raises RulesetError."""
+        """Open a version with the given digest; None if it is not kept. Raises RulesetError."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class ProvedClaim:
     signatures: list[RoleSignature] = field(default_factory=list)
 
     def to_json(self) -> dict[str, object]:
-        """Give it as plain values."""
+        """Return it as JSON values."""
         order = self.order
         return {
             "feed": self.feed,
@@ -90,10 +90,10 @@ def prove_name(
     records: Records, name: str, at: float, roots: Mapping[str, Sequence[bytes]], given: Sequence[bytes], kept: Kept,
     alive: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Tell what was enforced for `name` at `at`; raises BadName, and AuditError.
+    """Return what was enforced for `name` at `at`; raises BadName, and AuditError.
 
-    `at` and `alive`, when the node was last seen alive, are seconds since the epoch. In what is told, `covered` is None
-    where nothing that is kept says whether the name was blocked.
+    `at` and `alive`, when the node was last seen alive, are seconds since the epoch. In the result, `covered` is None
+    if nothing that is kept says whether the name was blocked.
     """
     key = key_from_text(name)
     told: dict[str, Any] = {
@@ -102,7 +102,7 @@ def prove_name(
     }  # fmt: skip
     record = records.last("enforced", at)
     if record is None:
-        told["notes"].append("The log begins later: what was enforced then is not known.")
+        told["notes"].append("The log begins later; what was enforced then is not known.")
         return told
     stop, start = records.last("stop", at), records.last("start", at)
     if stop is not None and start is not None and stop.number > max(start.number, record.number):
@@ -136,18 +136,18 @@ def prove_name(
     if is_blocked or all(feed["whole"] for feed in told["feeds"]):
         told["covered"] = is_blocked
     if any(claim.order.is_confidential for claim in claims):
-        told["notes"].append("A confidential order lists keyed hashes: the name asked for was hashed.")
+        told["notes"].append("A confidential order lists keyed hashes: the name was hashed to look it up.")
     return told
 
 
 def _silence(records: Records, enforced: Record, at: float, alive: float | None) -> str:
-    """Say that a time lies in a gap between the last sign of life and the next start; empty where it does not."""
+    """Return a sentence if a time lies in a gap between the last sign of life and the next start, else nothing."""
     start = records.first("start", at)
     if start is not None and start.number > enforced.number:
         last = start.body.get("last_alive")
         if last is not None and moment_from_text(last) < at:
             return (
-                f"blockd ended without a record of it: it was last seen alive at {last} and began anew at {start.time}"
+                f"blockd ended without recording it: it was last seen alive at {last} and started again at {start.time}"
             )
     elif alive is not None and at > alive + 3 * SIGN_OF_LIFE:
         return f"blockd was last seen alive at {moment_text(alive)}"
@@ -155,7 +155,7 @@ def _silence(records: Records, enforced: Record, at: float, alive: float | None)
 
 
 def _rank(claim: ProvedClaim) -> tuple[int, int, int, int, str]:
-    """Weigh as the ruleset does, between `allow` and the rest with the longest match."""
+    """Return the sort key by which a ruleset decides between claims: `allow` first, then the longest match."""
     kind, priority, date, identifier = rank(claim.order, claim.priority)
     return kind, -claim.length, priority, date, identifier
 
@@ -164,7 +164,7 @@ def _of_feed(
     part: Mapping[str, Any], record: Record, records: Records, key: bytes, at: float, roots: Sequence[bytes],
     covering: Covering | None,
 ) -> tuple[list[ProvedClaim], str, bool]:  # fmt: skip
-    """Give the claims of one feed, the words for what proves them, and whether all of its content is known."""
+    """Return the claims of one feed, the words for what proves them, and whether all of its content is known."""
     name, priority, asked = str(part["name"]), int(part.get("priority", 0)), DomainName(key)
     unproved = _unproved(part["type"])
     if part["proof"] is None:
@@ -174,13 +174,13 @@ def _of_feed(
     fetch: Fetch = records.evidence
     proof = proof_of(part, record, fetch, roots)
     if proof is None:
-        words = "the operator's own word, kept in this log"
+        words = "the operator's own decision, kept in this log"
         documents = _overrides(part, fetch)
         return [
             _claim(name, priority, document.order, covers[1], records, at, words, len(covers[0].key))
             for document in documents if (covers := document.covering(asked)) is not None
         ], words, True  # fmt: skip
-    words, is_whole = "signatures, verified anew", True
+    words, is_whole = "signatures, verified again", True
     found = []
     for path, document in proof.documents.items():
         covers = document.covering(asked)
@@ -216,7 +216,7 @@ def _overrides(part: Mapping[str, Any], fetch: Fetch) -> list[OrderDocument]:
 def _in_ruleset(
     covering: Covering | None, feed: str, records: Records, at: float, priority: int, words: str
 ) -> list[ProvedClaim]:
-    """Give a feed's claims as the ruleset that was enforced has them."""
+    """Return a feed's claims as the ruleset that was enforced has them."""
     words = f"{words}; the ruleset is kept"
     return [
         _claim(feed, priority, verdict.order, verdict.entry, records, at, words, length)

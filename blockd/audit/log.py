@@ -1,12 +1,12 @@
-"""The audit log while the daemon runs: records are handed over and written by a thread, never in the way of anything.
+"""The audit log while the daemon runs: records are queued and written by a thread, so that nothing waits for them.
 
 audit.db                   the log (`blockd.audit.database`)
-audit.head                 number and hash of its last record, so that a log cut at its end is noticed
-audit.alive                when this blockd was last seen alive, so that a log tells of a death that no record tells
+audit.head                 number and hash of its last record, so that a truncated log is detected
+audit.alive                when this blockd was last seen alive, so that a crash, which leaves no record, can be dated
 audit.db.damaged-TIME      a damaged log, set aside
 
-Where writing fails, enforcing goes on. An alarm is up, and the records wait in memory until they can be written, the
-evidence as far as there is room for it. The log leaves some of the disk free: what is enforced is written there too.
+If writing fails, enforcement goes on. An alarm is raised, and the records wait in memory until they can be written,
+evidence as far as there is room for it. The log leaves some of the disk free for lists and rulesets.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from blockd.times import moment_from_text, moment_text
 DATABASE, HEAD, ALIVE = "audit.db", "audit.head", "audit.alive"
 MAX_WAITING = 20_000  # records in memory while they cannot be written: two versions of the largest repository
 MAX_EVIDENCE_WAITING = 320 << 20  # octets of evidence in memory meanwhile: one version of the largest repository
-SPARE = 128 << 20  # octets that stay free on the disk: lists, rulesets and states come before the account of them
+SPARE = 128 << 20  # octets that stay free on the disk, for lists, rulesets and states
 MAX_BATCH = 1_000  # records in one transaction
-MAX_HEAD = 1024  # octets of the head's file
+MAX_HEAD = 1024  # octets of the file audit.head
 SIGN_OF_LIFE = 10.0  # seconds from one sign of life to the next
-MAX_ALIVE = 64  # octets of its file
+MAX_ALIVE = 64  # octets of the file audit.alive
 RETRY = 5.0  # seconds after which writing is tried again
-CLOSING = 3.0  # seconds that the last records get; the supervisor waits a little longer
+CLOSING = 3.0  # seconds allowed for the last records; the supervisor waits a little longer
 
 log = logging.getLogger(__name__)
 
 
 class AuditLog:
-    """The log in `folder`. `failure` is a sentence while records cannot be written, `damage` once one was set aside."""
+    """The log in `folder`. `failure` is a sentence while writing fails, `damage` once a log was set aside."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self.folder = folder
@@ -64,24 +64,24 @@ class AuditLog:
 
     @property
     def trouble(self) -> str:
-        """What an operator must know of now; empty for nothing."""
+        """What an operator must know of now; empty if nothing."""
         return self.failure or self.damage
 
     def begin(self, remember: Callable[[Database], None] | None = None) -> None:
-        """Open the log, or set a damaged one aside; then what is written is kept. `remember` may read it first."""
+        """Open the log, or set a damaged one aside, and start writing. `remember` may read it first."""
         self._commit([])
         if remember is not None and self._database is not None:
             try:
                 remember(self._database)
             except (sqlite3.Error, AuditError, KeyError, TypeError, AttributeError) as error:
-                self._failed(f"what it tells of before cannot be read ({error})")
+                self._failed(f"its earlier records cannot be read ({error})")
         self._thread = threading.Thread(target=self._write_all, name="audit", daemon=True)
         self._thread.start()
 
     def write(
         self, kind: str, body: Mapping[str, Any], evidence: Sequence[bytes] = (), at: float | None = None
     ) -> None:
-        """Have something recorded, as of `at` or now; returns at once and never raises."""
+        """Queue a record, as of `at` or now; returns at once and never raises."""
         entry = LogEntry(self._clock() if at is None else at, kind, body, evidence)
         self._count(_octets_of(entry))
         try:
@@ -91,19 +91,19 @@ class AuditLog:
             self._lost += 1
 
     def has_room(self, evidence: Iterable[bytes]) -> bool:
-        """Whether evidence can wait in memory beside that which waits already; else the record goes without it."""
+        """Return whether there is room in memory for more evidence; if not, the record is written without it."""
         return self._evidence_waiting + sum(map(len, evidence)) <= MAX_EVIDENCE_WAITING and not self._queue.full()
 
     def close(self) -> None:
-        """Write what waits, and end; what cannot be written within CLOSING is lost, which is logged."""
+        """Write the queued records and stop; what cannot be written within CLOSING is lost, which is logged."""
         if self._thread is not None:
             try:
                 self._queue.put(None, timeout=CLOSING)
             except queue.Full:
-                log.error("The audit log is not whole: %d records could not be written.", self._queue.qsize())
+                log.error("The audit log is incomplete: %d records could not be written.", self._queue.qsize())
             self._thread.join(CLOSING)
             if self._thread.is_alive():
-                log.error("The audit log did not end in time; its last records may be missing.")
+                log.error("The audit log was not closed in time; its last records may be missing.")
 
     def _write_all(self) -> None:
         waiting: list[LogEntry] = []
@@ -124,12 +124,12 @@ class AuditLog:
             elif len(waiting) >= MAX_BATCH and not is_over:
                 time.sleep(RETRY)  # the rest waits in the queue
         if waiting:
-            log.error("The audit log is not whole: %d records could not be written.", len(waiting))
+            log.error("The audit log is incomplete: %d records could not be written.", len(waiting))
         if self._database is not None:
             self._database.close()
 
     def _show_life(self) -> None:
-        """Write the time over the one that is there, where that is due; no matter whether it goes well."""
+        """Overwrite the time in audit.alive if that is due; a failure is ignored."""
         if time.monotonic() < self._signs:
             return
         self._signs = time.monotonic() + SIGN_OF_LIFE
@@ -151,7 +151,7 @@ class AuditLog:
         return entry
 
     def _commit(self, entries: Sequence[LogEntry]) -> bool:
-        """Write entries; whether that went well. A damaged database is set aside, and they begin a new one."""
+        """Write entries; return whether that succeeded. A damaged database is set aside, and they begin a new one."""
         for _ in range(2):
             try:
                 self._append(entries)
@@ -165,14 +165,14 @@ class AuditLog:
             except OSError as error:
                 return self._failed(str(error))
             except Exception as error:
-                log.exception("The audit log failed for a fault of blockd's own. Please report it.")
+                log.exception("The audit log failed because of an internal error in blockd. Please report it.")
                 return self._failed(str(error))
             else:
                 if self.failure:
-                    log.warning("The audit log is written again.")
+                    log.warning("The audit log can be written again.")
                 self.failure = ""
                 return True
-        return self._failed("it is damaged, and a new one is so as well")
+        return self._failed("it is damaged, and so is the new one")
 
     def _append(self, entries: Sequence[LogEntry]) -> None:
         if self._database is None:
@@ -183,7 +183,7 @@ class AuditLog:
             return
         free = shutil.disk_usage(self.folder).free
         if free < SPARE:
-            raise OSError(f"{free >> 20} MiB are free in {self.folder}, and {SPARE >> 20} stay so; make room there")
+            raise OSError(f"{free >> 20} MiB are free in {self.folder}, {SPARE >> 20} are reserved; free some space")
         self.head = self._database.append(entries, self.head)
         self._lost = 0
         replace_file(self.folder / HEAD, json.dumps(self.head.to_json()).encode())
@@ -191,15 +191,15 @@ class AuditLog:
     def _opened(self) -> Database:
         path = self.folder / DATABASE
         if path.exists() and not path.is_file():
-            raise AuditError(f"{path} is no file")
+            raise AuditError(f"{path} is not a regular file")
         last = read_head(self.folder)
         if last is not None and last.number and not path.exists():
-            raise AuditError(f"{path} is gone")
+            raise AuditError(f"{path} is missing")
         database = Database.open(path)
         try:
             head = database.head()
             if last is not None and last.number and database.hash_of(last.number) != last.hash:
-                raise AuditError(f"its record {last.number} is gone or another one than the last that was written")
+                raise AuditError(f"its record {last.number}, the last one written, is missing or altered")
         except BaseException:
             database.close()
             raise
@@ -207,7 +207,7 @@ class AuditLog:
         return database
 
     def _set_aside(self, why: str) -> None:
-        """Move a damaged log away, and begin a new one with a record that says so."""
+        """Move a damaged log away, and begin a new one whose first record says so."""
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -223,16 +223,16 @@ class AuditLog:
             if path.exists():
                 path.rename(self.folder / f"{aside}{suffix}")
         (self.folder / HEAD).unlink(missing_ok=True)
-        self.damage = f"The audit log was damaged ({why}) and set aside as {aside}; a new one has begun."
+        self.damage = f"The audit log was damaged ({why}) and set aside as {aside}; a new one was begun."
         self.failures += 1
-        log.error("%s What is enforced does not depend on it.", self.damage)
+        log.error("%s Enforcement does not depend on it.", self.damage)
         self._database = Database.open(self.folder / DATABASE)
         first = LogEntry(self._clock(), "new-chain", {"why": why, "set_aside": aside, "last_known": known.to_json()})
         self.head = Head()
         self.head = self._database.append([first], self.head)
 
     def _failed(self, why: str) -> bool:
-        sentence = f"The audit log cannot be written: {why}. Enforcing goes on; records wait in memory."
+        sentence = f"The audit log cannot be written: {why}. Enforcement goes on; records wait in memory."
         self.failures += 1
         if sentence != self.failure:
             log.error("%s", sentence)
@@ -245,7 +245,7 @@ def _octets_of(entry: LogEntry) -> int:
 
 
 def read_head(folder: Path) -> Head | None:
-    """Give the head that is kept beside the log; None where there is none that can be read."""
+    """Return the head that is kept beside the log; None if it is missing or unreadable."""
     try:
         return Head.from_json(json.loads(read_file(folder / HEAD, MAX_HEAD)))
     except (OSError, ValueError, RecursionError, AuditError):
@@ -253,7 +253,7 @@ def read_head(folder: Path) -> Head | None:
 
 
 def read_alive(folder: Path) -> float | None:
-    """Give when a blockd was last seen alive, seconds since the epoch; None where nothing that can be read tells."""
+    """Return when a blockd was last seen alive, seconds since the epoch; None if it is not known."""
     try:
         return moment_from_text(read_file(folder / ALIVE, MAX_ALIVE).decode("ascii"))
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""A proof that somebody else can verify, without this node and its state: records, evidence, and how to check them.
+"""A proof that others can verify without this node and its state: records, evidence, and how to check them.
 
 The file is a JSON object: `format`; `instructions` for people; `name` and `time`; `claim`, what `blockd audit prove`
-told; `links`, each a record with the hash before it and its own; and `evidence`, octets in Base64 by their SHA-256.
+printed; `links`, each a record with the hash before it and its own; and `evidence`, octets in Base64 by their SHA-256.
 """
 
 from __future__ import annotations
@@ -23,8 +23,18 @@ from blockd.times import moment_from_text, moment_text
 FORMAT = "blockd-proof-1"
 MAX_PROOF = 512 << 20  # octets of the file: the largest repository in Base64, and its records
 MAX_LINKS = 50_000  # records between the version's and the time asked for
-CLAIMED = ("name", "time", "version", "digest", "covered", "decides", "action", "record", "since")  # compared anew
-BY_LISTS = {"covered", "decides", "action"}  # of those, what may rest on lists whose content no proof can hold
+CLAIMED = (
+    "name",
+    "time",
+    "version",
+    "digest",
+    "covered",
+    "decides",
+    "action",
+    "record",
+    "since",
+)  # computed again and compared
+BY_LISTS = {"covered", "decides", "action"}  # those of them that may depend on lists whose content is not in a proof
 
 INSTRUCTIONS = (
     "Verify with `blockd audit verify --proof FILE --root ROOT`, where ROOT is the root.json of the authority's signed "
@@ -32,13 +42,13 @@ INSTRUCTIONS = (
     "octets of `record` (as ASCII); links with neighbouring numbers follow each other. The record of kind `enforced` "
     "names, for each feed, the SHA-256 of a manifest in `evidence`, which names files by their SHA-256: the metadata "
     "of a repository of The Update Framework (specification 1.0), signed by the authority, which name the orders by "
-    "theirs. That this node enforced it, and when, is the node's own word: compare the record's hash with the head in "
+    "theirs. That this node enforced it, and when, is the node's own claim: compare the record's hash with the head in "
     "a statement of enforcement that the node had signed before there was a dispute."
 )
 
 
 def export_proof(database: Database, claim: dict[str, Any]) -> bytes:
-    """Give the file for what `prove_name` has told of a log; raises AuditError where there is nothing to prove."""
+    """Return the proof file for a result of `prove_name`; raises AuditError if there is nothing to prove."""
     number, at = claim["record"], moment_from_text(claim["time"])
     if number is None:
         raise AuditError("there is no record of what was enforced then, so nothing can be proved.")
@@ -77,18 +87,18 @@ def export_proof(database: Database, claim: dict[str, Any]) -> bytes:
 
 
 def verify_proof(octets: bytes, roots: Sequence[bytes]) -> dict[str, Any]:
-    """Verify a proof, trusting `roots` for its signed lists; give what it proves. Raises AuditError.
+    """Verify a proof, trusting `roots` for its signed lists, and return what it proves. Raises AuditError.
 
-    What is told is worked out anew, so that only the records and signatures count, not what the file claims; its
-    `proved` is false where the claim rests on a list whose content no proof can hold.
+    The result is computed from the records and signatures alone, not from what the file claims; its
+    `proved` is false if the claim depends on a list whose content is not in the proof.
     """
     try:
         told = json.loads(octets)
         if told["format"] != FORMAT:
-            raise ValueError("it is of another format")
+            raise ValueError("its format is unknown")
         name, at, claim = told["name"], moment_from_text(told["time"]), told["claim"]
         if not isinstance(name, str) or not isinstance(claim, dict) or len(told["links"]) > MAX_LINKS + 20_000:
-            raise ValueError("its name, claim or links are none")
+            raise ValueError("its name, claim or links are invalid")
         evidence = {str(digest): base64.b64decode(text, validate=True) for digest, text in told["evidence"].items()}
         links = [
             (bytes.fromhex(link["before"]), link["record"].encode("ascii"), bytes.fromhex(link["hash"]))
@@ -100,28 +110,28 @@ def verify_proof(octets: bytes, roots: Sequence[bytes]) -> dict[str, Any]:
     try:
         found = prove_name(records, name, at, {}, roots, _not_kept)
     except BadName as error:
-        raise AuditError(f"the proof is about no name: {error.reason}.") from error
+        raise AuditError(f"the name in the proof is not valid: {error.reason}.") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise AuditError(f"a record of the proof has another shape: {error}.") from error
+        raise AuditError(f"a record of the proof has the wrong structure: {error}.") from error
     if found["record"] is None or not records.is_whole(found["record"], at):
-        raise AuditError("the proof does not hold every record between the version and the time.")
+        raise AuditError("the proof lacks records between the version and the time.")
     found["proved"] = True
     wrong = [word for word in CLAIMED if found[word] != claim.get(word)]
     only_by_ruleset = [order for order in claim.get("orders", ()) if "ruleset" in str(order)]
     has_lists = not all(feed["whole"] for feed in found["feeds"])
     is_by_lists = has_lists and BY_LISTS.issuperset(wrong) and (only_by_ruleset or found["covered"] is None)
     if wrong and not is_by_lists:
-        raise AuditError(f"the proof claims something else than its records: {', '.join(wrong)}.")
+        raise AuditError(f"the claim of the proof differs from its records in: {', '.join(wrong)}.")
     if wrong or found["covered"] is None:
         found["proved"] = False
         found["notes"].append(
-            "Lists whose content is not in the proof decide: for those there is only the node's own word."
+            "Lists whose content is not in the proof decide; for these there is only the node's own claim."
         )
     return found
 
 
 class _Proved:
-    """The records of a proof, as `prove_name` asks for them; raises AuditError where a link is wrong."""
+    """The records of a proof, in the form that `prove_name` reads; raises AuditError if a link is wrong."""
 
     def __init__(self, links: Sequence[tuple[bytes, bytes, bytes]], evidence: dict[str, bytes]) -> None:
         self._records: list[Record] = []
@@ -139,7 +149,7 @@ class _Proved:
             self._records.append(record)
 
     def is_whole(self, number: int, at: float) -> bool:
-        """Whether every record from `number` on is there, up to the last one at or before a time."""
+        """Return whether every record from `number` to the last one at or before a time is there."""
         numbers = [record.number for record in self._records if record.number >= number and record.at <= at]
         return bool(numbers) and {record.number for record in self._records} >= set(range(number, max(numbers) + 1))
 
@@ -159,7 +169,7 @@ class _Proved:
     def evidence(self, digest: str) -> bytes | None:
         octets = self._evidence.get(digest)
         if octets is not None and hashlib.sha256(octets).hexdigest() != digest:
-            raise AuditError(f"the evidence {digest[:16]}… is another than its digest says.")
+            raise AuditError(f"the evidence {digest[:16]}… does not match its digest.")
         return octets
 
     def _newest(self, until: float | None, fits: Callable[[Record], bool]) -> Record | None:

@@ -1,6 +1,6 @@
-"""What the daemon gives account of: each event becomes a record of the audit log, and orders' times are measured.
+"""What the daemon records: each event becomes a record of the audit log, and the times of orders are measured.
 
-No client and no question is ever among them.
+Clients and questions are never recorded.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from blockd.settings import Feed
 from blockd.times import moment_text, time_text
 
 MAX_TURNS = 20_000  # orders recorded of one version: two of the largest repositories
-REFUSALS = 60  # records of one feed's refusals in an hour: whoever sends others each time cannot fill the disk
+REFUSALS = 60  # records of one feed's refusals in an hour, so that a source whose faults change cannot fill the disk
 HOUR = 3600.0  # seconds
-REMEMBERED = 250  # records of versions read at a start: more than can be kept to go back to, and their evidence
-MAX_PROOFS = 2_000  # contents whose evidence is known: more than the versions kept and the feeds in force have
+REMEMBERED = 250  # records of versions read at a start: more than the versions that can be kept
+MAX_PROOFS = 2_000  # contents whose evidence is remembered: more than the versions kept and the feeds in force have
 
 
 @dataclass(slots=True)
 class _Refusals:
-    """When the last refusals of a feed were recorded, and how many since then were not."""
+    """When the last refusals of a feed were recorded, and how many since then were left out."""
 
     recorded: deque[float] = field(default_factory=lambda: deque(maxlen=REFUSALS))
     passed_over: int = 0
 
 
 class AuditRecorder:
-    """Gives account to `log` of what is enforced of `feeds`; `clock` gives seconds since the epoch."""
+    """Records in `log` what is enforced of `feeds`; `clock` returns seconds since the epoch."""
 
     def __init__(self, log: AuditLog, feeds: Sequence[Feed], clock: Callable[[], float]) -> None:
         self.log = log
@@ -58,7 +58,7 @@ class AuditRecorder:
         self._last_alive: str | None = None  # of a daemon that left no record of its end
 
     def begin(self, *, engine: str, config: Path, workers: int, restarted: bool) -> None:
-        """Open the log and record the start; `restarted` where only this process began anew."""
+        """Open the log and record the start; `restarted` if only this process was started again."""
         self.log.begin(self._remember)
         roots = {name: _read(path) for name, path in self._roots.items()}
         self.log.write(
@@ -76,14 +76,14 @@ class AuditRecorder:
         )
 
     def end(self) -> None:
-        """Record the end, and write what waits."""
+        """Record the end, and write the queued records."""
         self.log.write("stop", {"blockd": __version__})
         self.log.close()
 
     def enforced(
         self, enforced: Enforced, before: Enforced | None, news: News | None, how: str, reason: str, at: float
     ) -> None:
-        """Record that every worker enforces a version since `at`, and measure what it brought."""
+        """Record that every worker enforces a version since `at`, and measure the orders that it changed."""
         catalogue, header = enforced.ruleset.catalogue, enforced.ruleset.header
         taken = news.taken if news else {}
         evidence: list[bytes] = []
@@ -129,13 +129,13 @@ class AuditRecorder:
                     self.times["imposed"].observe(at - fetched.source_time)
 
     def flipped(self, enforced: Enforced, before: Sequence[int], at: float) -> None:
-        """Record the orders whose states are others than `before`, as every worker sees since `at`."""
+        """Record the orders whose states differ from `before` for every worker since `at`."""
         catalogue = enforced.ruleset.catalogue
         transitions = turns_of_dates(catalogue, before, enforced.states.states, self._known, at)
         self._turned(transitions, enforced.version, at)
 
     def confirmed(self, feed: str, fetched: Fetched) -> None:
-        """Keep what proves content that is enforced already, where that is not kept yet."""
+        """Keep evidence for content that is already enforced, unless it is kept already."""
         is_kept = (feed, fetched.digest) in self._proofs
         if fetched.evidence and not is_kept and self.log.has_room(fetched.evidence.values()):
             at = self._clock()
@@ -148,7 +148,7 @@ class AuditRecorder:
         self.log.write("taken-back", {"version": version, "why": why})
 
     def refused(self, feed: str, reason: str, sentence: str) -> None:
-        """Record a refusal that is another one than the last."""
+        """Record a refusal that differs from the last."""
         refusals, now = self._refusals.setdefault(feed, _Refusals()), self._clock()
         recorded = refusals.recorded
         if len(recorded) == REFUSALS and recorded[0] <= now < recorded[0] + HOUR:
@@ -160,7 +160,7 @@ class AuditRecorder:
         self.log.write("refused", {"feed": feed, "reason": reason, "sentence": sentence, **more}, at=now)
 
     def good_again(self, feed: str) -> None:
-        """Record that what was refused is good again."""
+        """Record that a refused feed is accepted again."""
         self.log.write("good-again", {"feed": feed})
 
     def rolled_back(self, version: int, reason: str) -> None:
@@ -168,11 +168,11 @@ class AuditRecorder:
         self.log.write("rollback", {"version": version, "reason": reason})
 
     def released(self, version: int, reason: str) -> None:
-        """Record that it is held no more."""
+        """Record that an operator released a version."""
         self.log.write("release", {"version": version, "reason": reason})
 
     def tested(self, report: Mapping[str, object]) -> None:
-        """Record how a self-test went."""
+        """Record the result of a self-test."""
         self.log.write("self-test", report)
 
     def overridden(self, kind: str, told: Mapping[str, object]) -> None:
@@ -184,7 +184,7 @@ class AuditRecorder:
         self.log.write("statement", {"file": name, "sha256": hashlib.sha256(statement).hexdigest()})
 
     def in_force_since(self, feed: str, order: str) -> str | None:
-        """Give since when an order has been in force on this node, as far as the log tells."""
+        """Return since when an order has been in force on this node, as far as the log is known."""
         return self._since.get((feed, order))
 
     def _remember(self, database: Database) -> None:
@@ -203,14 +203,14 @@ class AuditRecorder:
                     self._proofs[part.get("name") or part["feed"], part["digest"]] = part["proof"]
 
     def _proof_of(self, feed: str, digest: str) -> Mapping[str, Any] | None:
-        """Give what proves a content, and remember it longer than others."""
+        """Return the evidence of a content, and mark it as used most recently."""
         proof = self._proofs.pop((feed, digest), None)
         if proof is not None:
             self._proofs[feed, digest] = proof
         return proof
 
     def _prove(self, feed: str, fetched: Fetched, at: float) -> list[bytes]:
-        """Note what proves a content; give its files, and their manifest (see `blockd.audit.evidence`)."""
+        """Note the evidence of a content; return its files, and their manifest (see `blockd.audit.evidence`)."""
         files = fetched.evidence
         digests = {n: hashlib.sha256(files[n]).hexdigest() for n in files if not n.startswith(ORDERS)}
         manifest = canonical(digests)
@@ -252,7 +252,7 @@ class AuditRecorder:
 
 
 def _read(path: Path) -> bytes:
-    """Read a small file; nothing where that is not possible, which whoever needs it tells."""
+    """Read a small file; empty if it cannot be read, which is reported where it is needed."""
     try:
         return read_file(path, MAX_ROOT)
     except OSError:

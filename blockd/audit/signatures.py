@@ -1,4 +1,4 @@
-"""Proving a signed list from the files that were kept of it, years later and without its repository.
+"""Proving a signed list from the files kept of it, years later and without its repository.
 
 The files are those of a TUF repository, by the names under which a node keeps them as evidence: `N.root.json` for each
 root of the history, `timestamp.json`, `snapshot.json`, `targets.json`, `ROLE.json` for each authority, and the orders'
@@ -38,7 +38,7 @@ from blockd.times import time_text
 R = TypeVar("R")
 
 MAX_ROOT = 1 << 20  # octets of a root of trust
-MAX_ROOTS = 1_024  # roots in a history: more than the node's own client goes along
+MAX_ROOTS = 1_024  # roots in a history: more than the node's own client follows
 MAX_DELEGATIONS = 1_024  # authorities of one repository
 
 _ORDER = re.compile(r"orders/(?:([a-z0-9-]{1,32})/)?([a-z0-9._-]{1,80})\.json", re.ASCII)
@@ -49,7 +49,7 @@ _FOREIGN = (RepositoryError, DeserializationError, SigningError, ValueError, Typ
 
 @dataclass(frozen=True, slots=True)
 class RoleSignature:
-    """Whose signatures on one file were verified: the ids of the keys, of which `threshold` are needed."""
+    """The verified signatures of one file: the ids of the keys, of which `threshold` are needed."""
 
     file: str
     role: str
@@ -59,7 +59,7 @@ class RoleSignature:
     expires: int  # seconds since the epoch
 
     def to_json(self) -> dict[str, object]:
-        """Give it as plain values."""
+        """Return it as JSON values."""
         return {
             "file": self.file,
             "role": self.role,
@@ -72,14 +72,14 @@ class RoleSignature:
 
 @dataclass(slots=True)
 class Proof:
-    """What the files prove: documents by target path, each with the signatures behind it by the role's name."""
+    """What the files prove: documents by target path, and the signatures of each file."""
 
     documents: dict[str, OrderDocument] = field(default_factory=dict)
     signatures: dict[str, RoleSignature] = field(default_factory=dict)  # by file
     notes: list[str] = field(default_factory=list)  # what was not as usual, and was so when the node took it
 
     def behind(self, path: str) -> list[RoleSignature]:
-        """Give the signatures that a document rests on, from the root of trust down to its own role."""
+        """Return the signatures that a document rests on, from the root of trust down to its own role."""
         match = _ORDER.fullmatch(path)
         role = match[1] if match else None
         roots = [one for name, one in self.signatures.items() if ROOT_FILE.fullmatch(name)]
@@ -90,7 +90,7 @@ class Proof:
 def prove(root: bytes, evidence: Mapping[str, bytes], at: float) -> Proof:
     """Verify `evidence` as of `at`, seconds since the epoch, trusting `root`, the octets of a root.json.
 
-    Raises AuditError, with the file that is wrong, where anything of it is not proved.
+    Raises AuditError, which names the file at fault, if anything is not proved.
     """
     return _Proving(evidence, at).proved(root)
 
@@ -117,11 +117,11 @@ class _Proving:
                 listed += self._documents(authority, role, name)
         unlisted = {name for name in self._evidence if name.startswith("orders/")} - set(listed)
         if unlisted:
-            raise AuditError(f"{min(unlisted)} is not among what was signed.")
+            raise AuditError(f"{min(unlisted)} is not among the signed documents.")
         return self._proof
 
     def _root(self, trusted: bytes) -> Root:
-        """Go from the trusted root along those kept to the last one."""
+        """Verify the kept roots from the trusted one to the last, and return the last."""
         current = self._read(Root, "the root of trust", trusted)
         result = self._checked("the root of trust", lambda: current.signed.get_root_verification_result(
             None, current.signed_bytes, current.signatures))  # fmt: skip
@@ -132,13 +132,13 @@ class _Proving:
         if numbers and numbers[-1] < current.signed.version:
             raise AuditError(
                 f"the root of trust has version {current.signed.version}, and what was enforced was signed under "
-                f"version {numbers[-1]}: give the root that was trusted then (--root FILE)."
+                f"version {numbers[-1]}: name the root that was trusted then (--root FILE)."
             )
         first = self._evidence.get(f"{current.signed.version}.root.json")
         if first is not None and first != trusted:
             same = self._read(Root, f"{current.signed.version}.root.json", first)
             if same.signed_bytes != current.signed_bytes:
-                raise AuditError(f"{current.signed.version}.root.json is another root than the one that is trusted.")
+                raise AuditError(f"{current.signed.version}.root.json differs from the trusted root of this version.")
         for number in (number for number in numbers if number > current.signed.version):
             name = f"{number}.root.json"
             following = self._read(Root, name, self._evidence[name])
@@ -171,7 +171,7 @@ class _Proving:
         return metadata.signed
 
     def _authority(self, targets: Targets, role: str, snapshot: Snapshot) -> Targets:
-        """Verify an authority's metadata; older than announced or expired is what a node keeps when news are bad."""
+        """Verify an authority's metadata, which a node also keeps if it is expired, or if newer metadata is bad."""
         name = f"{role}.json"
         octets = self._file(name)
         metadata = self._read(Targets, name, octets)
@@ -193,12 +193,12 @@ class _Proving:
         return metadata.signed
 
     def _documents(self, targets: Targets, role: DelegatedRole | None, name: str) -> list[str]:
-        """Read the documents that a role lists; give their paths."""
+        """Read the documents that a role lists; return their paths."""
         found = []
         for path, target in targets.targets.items():
             match = _ORDER.fullmatch(path)
             if match is None or (match[1] or "") != name:
-                continue  # lists, and what is outside of the role's part, which a node does not take
+                continue  # lists, and targets outside of the role's part, which a node does not take
             if role is not None and not role.is_delegated_path(path):
                 continue
             octets = self._evidence.get(path)
@@ -217,13 +217,15 @@ class _Proving:
             raise AuditError(f"{path} is signed, but cannot be read: {error}.") from error
         authority = role.unrecognized_fields.get(AUTHORITY_FIELD) if role is not None else None
         if authority is not None and document.order.authority != authority:
-            raise AuditError(f"{path} is an order of {document.order.authority!r}, and its role is {authority!r}.")
+            raise AuditError(
+                f"{path} is an order of {document.order.authority!r}, but its role is that of {authority!r}."
+            )
         return replace(document, order=replace(document.order, role=role.name)) if role is not None else document
 
     def _file(self, name: str) -> bytes:
         octets = self._evidence.get(name)
         if octets is None:
-            raise AuditError(f"{name} is not among what was kept.")
+            raise AuditError(f"{name} is not among the files kept.")
         return octets
 
     def _read(self, kind: type[T], name: str, octets: bytes) -> Metadata[T]:
@@ -232,13 +234,13 @@ class _Proving:
         except _FOREIGN as error:
             raise AuditError(f"{name} cannot be read as metadata: {error}.") from error
         if not isinstance(metadata.signed, kind):
-            raise AuditError(f"{name} is metadata of another kind.")
+            raise AuditError(f"{name} is metadata of another type.")
         return metadata
 
     def _sign(self, name: str, metadata: Metadata[T], threshold: int, result: object) -> None:
-        """Note the signatures of a file; raises AuditError where they are too few."""
+        """Note the signatures of a file; raises AuditError if they are too few."""
         if not result:
-            raise AuditError(f"{name} is not signed by as many keys as are needed.")
+            raise AuditError(f"{name} is signed by fewer keys than are needed.")
         keys = tuple(sorted(result.signed))  # type: ignore[attr-defined]
         signed = metadata.signed
         self._proof.signatures[name if name != "the root of trust" else f"{signed.version}.root.json"] = RoleSignature(
@@ -255,7 +257,7 @@ class _Proving:
         try:
             return check()
         except _FOREIGN as error:
-            raise AuditError(f"{name} is not what was signed: {error}.") from error
+            raise AuditError(f"{name} differs from the signed file: {error}.") from error
 
 
 def _meta(snapshot: Snapshot, name: str) -> MetaFile:

@@ -2,7 +2,7 @@
 
 A statement is a JSON object with `signed`, the statement itself, and `signatures`, a list of one object with `keyid`
 (SHA-256 of the public key's 32 octets, hexadecimal) and `sig` (hexadecimal). The signature is over `signed` in the
-canonical form of `blockd.audit.chain`. It names the head of the audit log, so that nobody can write that anew
+canonical form of `blockd.audit.chain`. It names the head of the audit log, so that the log cannot be rewritten
 without contradicting it.
 """
 
@@ -25,7 +25,7 @@ from blockd.files import read_file, replace_file
 
 KEY, FOLDER = "node.key", "statements"
 KEY_MODE = 0o600
-KEPT = 400  # statements: a year of one a day, and some on demand
+KEPT = 400  # statements: one a day for a year, and some on demand
 MAX_KEY = 64 << 10  # octets
 MAX_STATEMENT = 64 << 20  # octets; one with ten thousand orders has a few
 TYPE = "blockd-statement-1"
@@ -35,7 +35,7 @@ _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json", re.ASCII)
 
 
 def node_key(folder: Path) -> Ed25519PrivateKey:
-    """Load the node's key, or make it at the first start; raises AuditError where there is one that is unusable."""
+    """Load the node's key, or make it at the first start; raises AuditError if it is unusable."""
     path = folder / KEY
     try:
         if not path.exists():
@@ -53,22 +53,22 @@ def node_key(folder: Path) -> Ed25519PrivateKey:
 def read_key(path: Path) -> Ed25519PrivateKey:
     """Load the key at `path`; raises AuditError, and OSError."""
     if path.stat().st_mode & _OTHERS:
-        raise AuditError(f"the node's key {path} is open to other users. Take it back: chmod 600 {path}")
+        raise AuditError(f"the node's key {path} can be read by other users. Restrict it: chmod 600 {path}")
     octets = read_file(path, MAX_KEY)
     try:
         key = serialization.load_pem_private_key(octets, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise AuditError(f"{path} is no private key in PEM. {_NEW_KEY}") from error
+        raise AuditError(f"{path} does not hold a private key in PEM. {_NEW_KEY}") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise AuditError(f"{path} is no Ed25519 key. {_NEW_KEY}")
+        raise AuditError(f"{path} does not hold an Ed25519 key. {_NEW_KEY}")
     return key
 
 
-_NEW_KEY = "Put it back from a backup, or move it away: a new one is made, whose public key must be handed out again."
+_NEW_KEY = "Restore it from a backup, or move it away: a new one is made, whose public key must be distributed again."
 
 
 def public_key_text(key: Ed25519PublicKey) -> str:
-    """Give the public key as PEM."""
+    """Return the public key as PEM."""
     encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     return key.public_bytes(encoding, form).decode("ascii")
 
@@ -78,45 +78,47 @@ def public_key_from(octets: bytes) -> Ed25519PublicKey:
     try:
         key = serialization.load_pem_public_key(octets)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise AuditError("that is no public key in PEM; `blockd audit key` prints a node's.") from error
+        raise AuditError("expected a public key in PEM, as printed by `blockd audit key`.") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise AuditError("that is no Ed25519 key; `blockd audit key` prints a node's.")
+        raise AuditError("expected an Ed25519 key, as printed by `blockd audit key`.")
     return key
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """Give the id under which signatures name a key."""
+    """Return the id under which signatures name a key."""
     octets = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return hashlib.sha256(octets).hexdigest()
 
 
-def sign_statement(told: Mapping[str, Any], key: Ed25519PrivateKey) -> bytes:
-    """Give a statement with its signature, as the file holds it."""
-    signed = {**told, "type": TYPE}
+def sign_statement(content: Mapping[str, Any], key: Ed25519PrivateKey) -> bytes:
+    """Return a statement with its signature, as the file holds it."""
+    signed = {**content, "type": TYPE}
     signature = {"keyid": key_id(key.public_key()), "sig": key.sign(canonical(signed)).hex()}
     return canonical({"signed": signed, "signatures": [signature]}) + b"\n"
 
 
 def verify_statement(octets: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
-    """Give what a statement says; raises AuditError where `key` has not signed it."""
+    """Return what a statement says; raises AuditError if `key` has not signed it."""
     try:
-        told = json.loads(octets)
-        signed, (signature,) = told["signed"], told["signatures"]
+        statement = json.loads(octets)
+        signed, (signature,) = statement["signed"], statement["signatures"]
         if not isinstance(signed, dict) or signed["type"] != TYPE:
-            raise ValueError("it is of another type")
+            raise ValueError(f"its type is not {TYPE}")
         if signature["keyid"] != key_id(key):
             raise AuditError(f"the statement is signed with another key: {str(signature['keyid'])[:16]}….")
         key.verify(bytes.fromhex(signature["sig"]), canonical(signed))
         Head.from_json(signed["audit"])
     except InvalidSignature as error:
-        raise AuditError("the statement's signature is wrong: it was changed, or another key signed it.") from error
+        raise AuditError(
+            "the statement's signature is not valid: the statement was changed, or another key signed it."
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise AuditError(f"that is no statement: {error}.") from error
+        raise AuditError(f"the statement cannot be read: {error}.") from error
     return dict(signed)
 
 
 def kept_statements(folder: Path) -> list[Path]:
-    """Give the statements kept in a state folder, the oldest first."""
+    """Return the statements kept in a state folder, the oldest first."""
     try:
         return sorted(path for path in (folder / FOLDER).iterdir() if _NAME.fullmatch(path.name))
     except OSError:
@@ -124,7 +126,7 @@ def kept_statements(folder: Path) -> list[Path]:
 
 
 def keep_statement(folder: Path, stem: str, octets: bytes) -> Path:
-    """Keep a statement, made at `stem`, `20261124T120000Z`, and no more than KEPT of them; raises OSError."""
+    """Store a statement named by its time, as `20261124T120000Z`, and keep the last KEPT of them; raises OSError."""
     place = folder / FOLDER
     place.mkdir(exist_ok=True)
     path = place / f"{stem}.json"
@@ -139,7 +141,7 @@ def keep_statement(folder: Path, stem: str, octets: bytes) -> Path:
 
 
 def stated_heads(folder: Path) -> tuple[dict[str, Head], list[str]]:
-    """Give the heads that this node's kept statements name, by words for each, and notes on those that are wrong."""
+    """Return the heads that this node's kept statements name, each by a description, and notes on invalid ones."""
     heads: dict[str, Head] = {}
     notes = []
     try:

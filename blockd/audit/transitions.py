@@ -1,8 +1,8 @@
-"""What a moment has changed for orders, and how long it took: from an order's word to every worker that follows it.
+"""Changes of orders and of their states, and the time from when a change was due to when every worker enforces it.
 
 An order is imposed on a node when it comes into force for every worker, or is changed while it is; it is lifted when it
-ends, by whatever way. The time runs from when that could be known: from the signing of the version that brought it, or
-from the date that the order names, whichever is later.
+ends, for whatever reason. The time runs from when that could be known: from the signing of the version that brought it,
+or from the date that the order names, whichever is later.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Known = MutableMapping[tuple[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class OrderTransition:
-    """An order, or its state, that is another one than before; `seconds` is None where nothing says since when."""
+    """A change of an order or of its state; `seconds` is None if it is not known since when the change was due."""
 
     order: Order
     feed: str
     state: str
     before: str | None  # the state that was recorded last
-    change: Change | None  # None where the order neither was nor is in force
+    change: Change | None  # None if the order neither was nor is in force
     signed: float | None = None  # seconds since the epoch
     due: int | None = None  # the date of the order that brought the state, seconds since the epoch
     seconds: float | None = None
@@ -45,9 +45,9 @@ def transitions_of_version(
     taken: Mapping[str, Fetched],
     at: float,
 ) -> Iterator[OrderTransition]:
-    """Give what a version has changed that every worker enforces since `at`, and note it in `known`.
+    """Yield what a version, enforced by every worker since `at`, has changed, and note it in `known`.
 
-    Policy zones are left out: their rules are no orders that somebody signs one by one.
+    Policy zones are left out, since nobody signs their rules one by one.
     """
     zones = {feed.name for feed in after.feeds if feed.type in ZONE_TYPES}
     earlier = {(record.feed, record.order.id): record.order for record in before.orders} if before else {}
@@ -83,7 +83,7 @@ def transitions_of_version(
 def turns_of_dates(
     catalogue: Catalogue, before: Sequence[int], after: Sequence[int] | memoryview[int], known: Known, at: float
 ) -> Iterator[OrderTransition]:
-    """Give what the dates of orders have changed at `at`, the moment at which workers see it."""
+    """Yield the changes caused by the dates of orders at `at`, the moment at which workers see them."""
     zones = {feed.name for feed in catalogue.feeds if feed.type in ZONE_TYPES}
     for index, record in enumerate(catalogue.orders):
         if before[index] == after[index] or record.feed in zones:

@@ -18,7 +18,7 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Verified:
-    """What came of it. `problem` is a sentence, empty where all is right; `wrong` the first record that is not."""
+    """Result of a verification. `problem` is a sentence, empty if there is none; `wrong` is the first bad record."""
 
     records: int = 0
     head: Head = field(default_factory=Head)
@@ -28,7 +28,7 @@ class Verified:
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, object]:
-        """Give it as plain values."""
+        """Return it as JSON values."""
         return {
             "ok": not self.problem,
             "records": self.records,
@@ -49,9 +49,9 @@ def verify_log(
 ) -> Verified:
     """Verify the log at `path` from its first record to its last.
 
-    `roots` are those of trust by feed, `given` more of them for any feed. Each of `heads`, with words for where it is
-    from, must be in the log; where `path` has a head beside it, that must be too. Raises AuditError where the file is
-    no audit log at all.
+    `roots` are the roots of trust by feed, `given` are more of them for any feed. Each of `heads`, keyed by where it is
+    from, must be in the log; so must the head beside `path`, if there is one. Raises AuditError if the file is
+    not an audit log at all.
     """
     database = Database.read(path)
     try:
@@ -68,7 +68,7 @@ def _verified(
     heads: Mapping[str, Head],
     progress: Progress,
 ) -> Verified:
-    told = Verified()
+    result = Verified()
     seen: dict[str, Head] = {}
     wanted = dict(heads)
     if path.name == DATABASE and (beside := read_head(path.parent)) is not None and beside.number:
@@ -81,29 +81,29 @@ def _verified(
     try:
         database.hold()
         for row in database.rows():
-            told.wrong = told.records + 1
-            record = _linked(row, told.head)
-            told.head = Head(record.number, row[6])
+            result.wrong = result.records + 1
+            record = _linked(row, result.head)
+            result.head = Head(record.number, row[6])
             for words in by_number.get(record.number, ()):
                 if wanted[words].hash != row[6]:
-                    raise AuditError(f"it is another one than the one that {words} names.")
-                seen[words] = told.head
-            _prove(record, database, roots, given, told, named, proved)
-            told.records += 1
-            progress(told.records)
-        told.wrong = None
+                    raise AuditError(f"it differs from the one that {words} names.")
+                seen[words] = result.head
+            _prove(record, database, roots, given, result, named, proved)
+            result.records += 1
+            progress(result.records)
+        result.wrong = None
         for words, head in wanted.items():
             if words not in seen:
-                raise AuditError(f"the log ends with record {told.records}, and {words} names number {head.number}.")
+                raise AuditError(f"the log ends with record {result.records}, and {words} names number {head.number}.")
         for digest in database.digests():
             database.evidence(digest)
             if digest not in named:
-                raise AuditError(f"the evidence {digest[:16]}… is named by no record.")
+                raise AuditError(f"the evidence {digest[:16]}… is not named by any record.")
     except AuditError as error:
-        told.problem = str(error)
+        result.problem = str(error)
     except (sqlite3.Error, UnicodeError) as error:
-        told.problem = f"the file is damaged: {error}."
-    return told
+        result.problem = f"the file is damaged: {error}."
+    return result
 
 
 def _linked(row: tuple[int, str, str, str, str, bytes, bytes], head: Head) -> Record:
@@ -112,14 +112,14 @@ def _linked(row: tuple[int, str, str, str, str, bytes, bytes], head: Head) -> Re
     if number != head.number + 1:
         raise AuditError(f"number {head.number + 1} is missing; number {number} follows.")
     if not isinstance(octets, bytes) or not isinstance(digest, bytes):
-        raise AuditError("it is no octets.")
+        raise AuditError("it is not stored as a BLOB.")
     if chained(head.hash, octets) != digest:
-        raise AuditError("its hash is not that of the record before and its own octets.")
+        raise AuditError("its hash does not match the record before and its own octets.")
     record = parse_record(octets)
     body = record.body
     columns = (record.number, record.time, record.kind, str(body.get("feed", "")))
     if columns != (number, time, kind, feed) or str(body.get(NAMED.get(kind, ""), "")) != name:
-        raise AuditError("the columns beside it say something else than the record.")
+        raise AuditError("its columns differ from the record itself.")
     return record
 
 
@@ -128,7 +128,7 @@ def _prove(
     database: Database,
     roots: Mapping[str, Sequence[bytes]],
     given: Sequence[bytes],
-    told: Verified,
+    result: Verified,
     named: set[str],
     proved: set[tuple[str, str]],
 ) -> None:
@@ -148,5 +148,5 @@ def _prove(
         named.update(digests_of(key[1], database.evidence).values())
         proof = proof_of(part, record, database.evidence, [*given, *roots.get(part["name"], ())])
         if proof is not None:
-            told.proved += 1
-            told.notes += [f"record {record.number}: {note}" for note in proof.notes]
+            result.proved += 1
+            result.notes += [f"record {record.number}: {note}" for note in proof.notes]

@@ -19,9 +19,9 @@ MAX_ANSWER = 16 << 20  # octets
 def ask(
     settings: Settings, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
 ) -> dict[str, Any]:
-    """Give the daemon's JSON answer to a GET, or to a POST of `body`.
+    """Return the daemon's JSON answer to a GET, or to a POST of `body`.
 
-    Raises CommandError where no daemon answers, or with the daemon's own sentence where it refuses.
+    Raises CommandError if no daemon answers, or with the daemon's own sentence where it refuses.
     """
     url = f"http://{settings.listen.admin.text}{path}"
     data = None if body is None else json.dumps(body).encode()

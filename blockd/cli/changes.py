@@ -23,7 +23,7 @@ def ignore(key: bytes) -> None:
 def changes(
     comparison: Comparison, popular: Sequence[bytes], limit: int, seen: Callable[[bytes], None] = ignore
 ) -> dict[str, Any]:
-    """Give what changes as plain values: counts, at most `limit` names of each kind, orders, popular names.
+    """Return what changes as JSON values: counts, at most `limit` names of each kind, orders, popular names.
 
     `seen` is called with the key of each name that was added.
     """
@@ -33,7 +33,7 @@ def changes(
 
 
 def summary(comparison: Comparison, popular: Sequence[bytes]) -> dict[str, Any]:
-    """Give the counts, once the names were read, the orders, and the popular names."""
+    """Return the counts, once the names were read, the orders, and the popular names."""
     orders = order_changes(comparison.old.catalogue, comparison.new.catalogue)
     return {
         "added": comparison.changes.added,
@@ -52,7 +52,7 @@ def summary(comparison: Comparison, popular: Sequence[bytes]) -> dict[str, Any]:
 
 
 def lines(told: Mapping[str, Any], *, is_whole: bool = False) -> Iterator[str]:
-    """Give what `changes` gave for people; the names left out where all of them were printed before."""
+    """Yield what `changes` gave for people; the names left out where all of them were printed before."""
     yield f"added: {told['added']:,}"
     if not is_whole:
         yield from _names("+", told["added_names"], told["added"])

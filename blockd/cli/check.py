@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what a start would find; 1 where a feed would be refused. A config error ends with 2, as everywhere."""
+    """Print what a start would find; 1 if a feed would be refused. A config error ends with 2, as everywhere."""
     settings = load(args.config)
     in_force = _in_force(settings)
     with tempfile.TemporaryDirectory(prefix="blockd-") as folder:
@@ -73,7 +73,7 @@ def _lines(
 
 
 def _in_force(settings: Settings) -> Catalogue | None:
-    """Give the catalogue that a running daemon's gate would compare with."""
+    """Return the catalogue that a running daemon's gate would compare with."""
     versions = Versions(settings.state_dir / "rulesets")
     version = versions.current()
     if version is None:

@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compile, and print what was compiled; 1 where a list was refused, which leaves FILE as it was."""
+    """Compile, and print what was compiled; 1 if a list was refused, which leaves FILE as it was."""
     started = time.monotonic()
     if not args.output.absolute().parent.is_dir():
         raise CommandError(f"{args.output} cannot be written: its folder does not exist")
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _named(lists: list[Path], kind: str) -> list[Candidate]:
-    """Give each list named on the command line as a feed of its own."""
+    """Return each list named on the command line as a feed of its own."""
     feeds = [
         FEED_TYPES[kind].model_validate({"name": f"list-{number}", "type": kind, "path": str(path.absolute())})
         for number, path in enumerate(lists, 1)

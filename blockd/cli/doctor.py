@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every finding; 1 where one is bad. A config error ends with 2, as everywhere."""
+    """Print every finding; 1 if one is bad. A config error ends with 2, as everywhere."""
     settings = load(args.config)
     machine = Machine()
     found = examine(Context(args.config, settings, machine, _running(settings, machine)))

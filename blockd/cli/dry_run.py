@@ -48,7 +48,7 @@ class DryRunResult:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what would change; 1 where a feed would be refused."""
+    """Print what would change; 1 if a feed would be refused."""
     settings = load(args.config)
     known = args.popular or settings.gate.popular
     popular = read_popular(known) if known else []

@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the explanation; 0 where the name is touched by an order in force, 1 where it is resolved as it is."""
+    """Print the explanation; 0 if the name is touched by an order in force, 1 if it is resolved as it is."""
     settings = load(args.config)
     versions = Versions(settings.state_dir / "rulesets")
     version = versions.current()

@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it; `list` gives 1 where nothing is overridden, and the others where it is not enforced yet."""
+    """Do it; `list` gives 1 if nothing is overridden, and the others where it is not enforced yet."""
     settings = load(args.config)
     if args.part == "list":
         try:

@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def needed(parser: argparse.ArgumentParser, before: str, names: Sequence[str]) -> Iterator[tuple[str, ModuleType]]:
-    """Give those of some modules that the words of `parser` name, each with its name; all where they name none.
+    """Yield those of some modules that the words of `parser` name, each with its name; all where they name none.
 
     A module is called as `before` says and then by its name, with underscores for hyphens.
     """
@@ -32,12 +32,12 @@ def needed(parser: argparse.ArgumentParser, before: str, names: Sequence[str]) -
 
 
 def words_of(parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """Give what a part's parser needs beside, to know the words too."""
+    """Return what a part's parser needs beside, to know the words too."""
     return {"words": parser.words} if isinstance(parser, Parser) else {}
 
 
 def add_part(parts: Any, name: str, text: str) -> argparse.ArgumentParser:
-    """Add a part of a verb to what `add_subparsers` gave, with the common options; give its parser."""
+    """Add a part of a verb to what `add_subparsers` gave, with the common options; return its parser."""
     part: argparse.ArgumentParser = parts.add_parser(name, help=text, description=text)
     part.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="the config file")
     part.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")

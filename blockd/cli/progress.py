@@ -14,7 +14,7 @@ from blockd.ruleset.building.compiler import no_progress
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function that takes a stage, how much is done, and of how much (0 where that is not known)."""
+    """Yield a function that takes a stage, how much is done, and of how much (0 if that is not known)."""
     if not sys.stderr.isatty():
         yield no_progress
         return

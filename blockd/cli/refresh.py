@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what came of each feed; 1 where one was refused."""
+    """Print what came of each feed; 1 if one was refused."""
     if args.dry_run:
         from blockd.cli import dry_run  # which compiles, and needs more than asking the daemon does
 

@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the status; 1 where something needs the operator: an alarm that is more than information is in force."""
+    """Print the status; 1 if something needs the operator: an alarm that is more than information is in force."""
     settings = load(args.config)
     told = ask(settings, "/api/status")
     unready = "resolved without a policy" if settings.at_first_start == "serve" else "answered with SERVFAIL"

@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 0 where the list could be enforced as it is, 1 where it would be refused."""
+    """Exit code 0 if the list could be enforced as it is, 1 if it would be refused."""
     rejects, held = RejectReport(), GuardReport()
     guard = gate_of(load(args.config).gate if args.config.is_file() else GateSettings()).guard
     guarded: dict[bytes, str] = {}

@@ -80,7 +80,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the versions, the oldest first; 1 where none is kept."""
+    """Print the versions, the oldest first; 1 if none is kept."""
     versions = Versions(load(args.config).state_dir / "rulesets")
     current, pinned = versions.current(), versions.pinned()
     told = [KeptVersion.read(versions, version).to_json() for version in versions.all()]

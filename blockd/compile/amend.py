@@ -1,6 +1,6 @@
-"""A day's change: the ruleset in force with what its feeds have more or less, without compiling all of it again.
+"""Amending: the ruleset in force with its feeds' differences applied, without compiling all of it again.
 
-Whatever is out of the ordinary is left to `blockd.compile.build`, which answers for the refusals as well.
+Anything out of the ordinary, refusals included, is left to `blockd.compile.build`.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def amend(
     created: int,
     randomness: Callable[[int], bytes],
 ) -> Built | None:
-    """Make the ruleset of the candidates at `path` from the one at `in_force`; None where it must be compiled.
+    """Make the ruleset of the candidates at `path` from the one at `in_force`; None if it must be compiled.
 
-    What is made lists the same names with the same claims as what `build` would make, with the same catalogue and the
-    same reports. `reports` and `held` have those of the accepted content, by feed. It is made where the file in force
-    came from the same feeds with the same config and their accepted content, if the kinds of all feeds with news can
-    amend, and if the news pass the gate. None is also returned if a file cannot be read. The result is not synced to
-    the disk.
+    The result lists the same names with the same claims as that of `build`, with the same catalogue and the same
+    reports. `reports` and `held` have those of the accepted content, by feed. A ruleset can be amended if the file in
+    force was made from the same feeds with the same config and their accepted content, if the kinds of all feeds with
+    news can amend, and if the news pass the gate. None is also returned if a file cannot be read. The result is not
+    synced to the disk.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
     if not news or not all(kind_of(c.feed).can_amend(c.feed, c) for c in news) or not is_native():
@@ -54,7 +54,7 @@ def amend(
     with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:
         ruleset = Ruleset.open(in_force, verify=False)
         stack.callback(ruleset.close)
-        sound = stack.enter_context(ThreadPoolExecutor(1)).submit(ruleset.verify)  # beside the comparing of lists
+        sound = stack.enter_context(ThreadPoolExecutor(1)).submit(ruleset.verify)  # while lists are compared
         if ruleset.catalogue.made_from != fingerprint(accepted, gate.guard.digest):
             return None
         amender = Amender(ruleset)
@@ -69,7 +69,7 @@ def amend(
         for candidate in news:
             name = candidate.feed.name
             if candidate.accepted is None:
-                built.held[name] = GuardReport(enforced=True)  # as compiling says of what is signed
+                built.held[name] = GuardReport(enforced=True)  # as compiling does for signed feeds
             holding = built.held.get(name)
             if holding is None:
                 return None
@@ -104,9 +104,9 @@ def amend(
 
 
 def _ranked_anew(catalogue: Catalogue, gone: Set[int], feeds: Sequence[Feed], claims: ClaimSets) -> Catalogue:
-    """Take the orders that are `gone` out, and give the others the places that compiling `feeds` would give them.
+    """Remove the orders that are `gone`, and rank the others as compiling `feeds` would.
 
-    `claims` are changed accordingly. Raises RulesetError where that cannot be.
+    `claims` are changed accordingly. Raises RulesetError if that is not possible.
     """
     places = {feed.name: (place, feed.priority) for place, feed in enumerate(feeds)}
 

@@ -1,6 +1,6 @@
 """From what the feeds have fetched to a compiled ruleset that has passed the gate.
 
-A feed whose new content is refused costs only its own news: the compile starts again with what the feed gave before.
+A feed whose new content is refused keeps its accepted content, with which the compile starts again.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.salts import salts_of
 from blockd.ruleset.versions.diff import Changes
 
-EXAMPLES = 4  # names given of one order
-MAX_EXAMPLES = 64  # orders of one feed that names are given of
-MAX_QUICK = 4 << 20  # octets of what is not read line by line, but whole or not at all
+EXAMPLES = 4  # names of one order
+MAX_EXAMPLES = 64  # orders of one feed with examples
+MAX_QUICK = 4 << 20  # octets of a content that can only be read whole
 _Step = TypeVar("_Step")
 
 
 @dataclass(slots=True)
 class Built:
-    """What came of a build: the header, None where no feed had anything; and each feed that was refused, with why."""
+    """The result of a build: the header, None if no feed had any content; and each refused feed, with the reason."""
 
     header: Header | None = None
     made_from: str = ""  # the fingerprint of what it was made from
     taken: set[str] = field(default_factory=set)  # feeds whose incoming content is in the ruleset
     refused: dict[str, FeedRefused] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)  # feeds in force whose accepted content cannot be read any more
-    rejects: dict[str, RejectReport] = field(default_factory=dict)  # of refused content where a feed's was refused
-    held: dict[str, GuardReport] = field(default_factory=dict)  # of what is in the ruleset, for each of its feeds
-    news: tuple[bytes, ...] = ()  # some keys that are known to have come or gone
-    changes: Changes | None = None  # from the ruleset in force, where it was made from that
+    lost: set[str] = field(default_factory=set)  # feeds in force whose accepted content can no longer be read
+    rejects: dict[str, RejectReport] = field(default_factory=dict)  # of the refused content if a feed's was refused
+    held: dict[str, GuardReport] = field(default_factory=dict)  # of the content in the ruleset, by feed
+    news: tuple[bytes, ...] = ()  # some keys that are known to have been added or removed
+    changes: Changes | None = None  # from the ruleset in force, if it was amended
 
 
 class _Refusal(Exception):
@@ -59,13 +59,13 @@ class _Refusal(Exception):
 
 
 def fingerprint(candidates: Sequence[Candidate], guard: str = "") -> str:
-    """Give a digest of all that a ruleset is made from: contents, the config of their feeds, the guard's digest."""
+    """Return a digest of all that a ruleset is made from: contents, their feeds' config, and the guard's digest."""
     parts: list[object] = [guard]
     for candidate in candidates:
         feed = candidate.feed
         content = candidate.incoming or candidate.accepted
         if content is None and feed.is_own:
-            continue  # nobody has ever overridden anything
+            continue  # there has never been an override
         config = {name: str(value) for name, value in feed if name not in feed.source_keys}
         parts.append([config, content.digest if content else "", candidate.first_seen])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -81,11 +81,11 @@ def build(
     randomness: Callable[[int], bytes],
     progress: Progress = no_progress,
 ) -> Built:
-    """Compile the candidates to `path`; feeds that are refused fall back to what they gave before, or are left out.
+    """Compile the candidates to `path`; refused feeds fall back to their accepted content, or are left out.
 
-    `in_force` is the catalogue of the ruleset enforced now, which the gate compares with. Where it holds a feed that
-    has nothing readable left, nothing is compiled: its names must not drop out for a fault of this machine. Raises
-    RulesetError where the whole passes the limits of the format.
+    `in_force` is the catalogue of the ruleset enforced now, which the gate compares with. If it holds a feed that has
+    no readable content left, nothing is compiled: its names must not drop out for a fault of this machine. Raises
+    RulesetError if a limit of the format is exceeded.
     """
     before = {record.name: record for record in in_force.feeds} if in_force else {}
     remaining = [_whole(candidate) for candidate in candidates]
@@ -127,7 +127,7 @@ def build(
 
 
 def examples(candidate: Candidate) -> list[bytes]:
-    """Give some of the first names of each of a feed's orders; none where it cannot be read, or not quickly."""
+    """Return some of the first names of each of a feed's orders; empty if they cannot be read quickly."""
     content = candidate.incoming or candidate.accepted
     with contextlib.suppress(FeedRefused, _Refusal, OSError):
         is_lazy = kind_of(candidate.feed).is_streamed(candidate.feed)
@@ -140,7 +140,7 @@ def examples(candidate: Candidate) -> list[bytes]:
 
 
 def _without_news(candidate: Candidate) -> Candidate:
-    """Fall back to what was accepted; where that is what has just failed, to nothing."""
+    """Return the candidate with its accepted content only, or with none if the accepted content has failed."""
     accepted = candidate.accepted if candidate.incoming else None
     return _whole(replace(candidate, incoming=None, accepted=accepted))
 
@@ -148,7 +148,7 @@ def _without_news(candidate: Candidate) -> Candidate:
 def _refuse_salts(inputs: Sequence[FeedInput], created: int, news: Container[str]) -> None:
     """Refuse the first feed whose confidential orders bring more salts than a ruleset may have.
 
-    Feeds that have `news` come last, so that their salts cannot displace those that are in force.
+    Feeds with `news` come last, so that their salts cannot displace those in force.
     """
     orders: list[Order] = []
     for feed in sorted(inputs, key=lambda feed: (feed.name in news, feed.priority, feed.name)):
@@ -156,14 +156,14 @@ def _refuse_salts(inputs: Sequence[FeedInput], created: int, news: Container[str
         try:
             salts_of(orders, created)
         except RulesetError as error:
-            sentence = f"Feed {feed.name} has more confidential orders than go with those before it: {error}."
+            sentence = f"Feed {feed.name} has too many confidential orders beside those of other feeds: {error}."
             raise _Refusal(feed.name, FeedRefused("too large", sentence)) from error
 
 
 def _whole(candidate: Candidate) -> Candidate:
-    """Leave out accepted content that would be used and is not what it was: a damaged list may be a list all the same.
+    """Return the candidate without its accepted content if that would be used and is damaged.
 
-    A bundle says so itself when it is read, and its digest is of the orders and not of the file.
+    A bundle is checked when it is read, and its digest is of the orders, not of the file.
     """
     accepted = candidate.accepted
     if candidate.incoming or accepted is None or kind_of(candidate.feed).proves_itself:
@@ -177,10 +177,10 @@ def _whole(candidate: Candidate) -> Candidate:
 
 
 def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate: Candidate) -> None:
-    """Put a feed's news through the gate.
+    """Check a feed's news against the gate.
 
-    Signed orders are exempt from the limits on size and rejects: whoever signs answers for each order, and
-    the withdrawal of many must be as quick as their making. None at all is a mistake there too.
+    Signed orders are exempt from the limits on size and rejects: their signer answers for each order, and many must be
+    as quick to withdraw as to issue. Having none at all is refused there too.
     """
     lasting = candidate.lasting
     if candidate.feed.is_own:  # it may hold nothing
@@ -194,7 +194,7 @@ def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate:
 
 
 def _input(candidate: Candidate, built: Built) -> FeedInput:
-    """Read a candidate; one that is refused is so when its listings are asked for, like any other content."""
+    """Return what the compiler takes of a candidate; a refusal is raised when the listings are iterated."""
     feed = candidate.feed
     content = candidate.incoming or candidate.accepted
     assert content is not None  # noqa: S101 - build leaves out those without
@@ -220,7 +220,7 @@ def _refusing_listings(feed: str, listings: Iterable[Listing]) -> Iterator[Listi
 
 @dataclass(frozen=True, slots=True)
 class _RefusedLines:
-    """Lines of a feed, whose refusal stops the compiler."""
+    """A feed's lines, whose refusal stops the compiler."""
 
     feed: str
     lines: Lines

@@ -1,4 +1,4 @@
-"""A compiled ruleset that nobody enforces yet, and what came of its feeds."""
+"""A compiled ruleset that is not enforced yet, with the outcome for each of its feeds."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class FeedReport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A compiled ruleset that nobody enforces yet, and what came of its feeds."""
+    """A compiled ruleset that is not enforced yet, with the outcome for each of its feeds."""
 
     compiled: Path
     content: str  # `Catalogue.made_from`
     taken: Mapping[str, Fetched] = field(default_factory=dict)  # the contents new in it, by feed
     rejects: Mapping[str, FeedReport] = field(default_factory=dict)  # by feed
     held: Mapping[str, FeedReport] = field(default_factory=dict)  # entries that the gate held back, by feed
-    names: Sequence[bytes] = ()  # some keys that are known to have come or gone
+    names: Sequence[bytes] = ()  # some keys that are known to have been added or removed
     changes: Changes | None = None  # from the version before, if that is known

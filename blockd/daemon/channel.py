@@ -36,7 +36,7 @@ class Channel:
             return
 
     def receive(self) -> list[Message] | None:
-        """Give the messages that have come; None where the other side is gone."""
+        """Return the messages that have come; None if the other side is gone."""
         messages: list[Message] = []
         while True:
             try:
@@ -55,6 +55,6 @@ class Channel:
 
 
 def pair() -> tuple[Channel, Channel]:
-    """Give both ends of a new channel."""
+    """Return both ends of a new channel."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     return Channel(ours), Channel(theirs)

@@ -18,7 +18,7 @@ class LineFormatter(logging.Formatter):
         super().__init__(FORMAT, DATES)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
-        """Give the line of a record."""
+        """Return the line of a record."""
         line = super().formatMessage(record)
         return line if line.isprintable() else "".join(map(_printable, line))
 

@@ -164,9 +164,9 @@ class RulesetSwitcher:
                 log.error("The pinned version %d cannot be enforced: %s. What is in force stays.", self._pinned, error)
 
     async def enforce(self, news: News) -> bool:
-        """Enforce a compiled ruleset; false where the one in force is held, which then stays.
+        """Enforce a compiled ruleset; false if the one in force is held, which then stays.
 
-        Raises RulesetError where it cannot be enforced; the version before stays in force.
+        Raises RulesetError if it cannot be enforced; the version before stays in force.
         """
         async with self._swapping:
             if self.is_held:
@@ -189,7 +189,7 @@ class RulesetSwitcher:
             return True
 
     async def recall(self, content: str) -> bool:
-        """Enforce a version kept that was made from `content`; false where there is none, or one is held.
+        """Enforce a version kept that was made from `content`; false if there is none, or one is held.
 
         Raises RulesetError as `enforce` does.
         """
@@ -207,7 +207,7 @@ class RulesetSwitcher:
                 raise CommandError(f"Version {version} cannot be enforced: {error}. What is in force stays.") from error
 
     async def release(self, reason: str = "") -> None:
-        """Hold no version any more; raises CommandError where none is held."""
+        """Hold no version any more; raises CommandError if none is held."""
         async with self._swapping:
             if self._pinned is None:
                 raise CommandError("No version is pinned; nothing was changed.")
@@ -287,7 +287,7 @@ class RulesetSwitcher:
         )  # fmt: skip
 
     async def _test(self, enforced: Enforced, before: Enforced | None, news: News | None) -> str:
-        """Have every worker asked; give what is wrong and there is a version to go back to for, else nothing."""
+        """Have every worker asked; return what is wrong and there is a version to go back to for, else nothing."""
         taken = news.taken if news else {}
         workers = set(self._workers.pids) - set(self._workers.behind(enforced.version))
         try:

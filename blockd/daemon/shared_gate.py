@@ -29,7 +29,7 @@ class SharedGate:
             _write_and_exit(settings, self._descriptor)
 
     def check(self) -> None:
-        """Wait until it is read; raises ConfigError where one of its lists cannot be used. Call it once."""
+        """Wait until it is read; raises ConfigError if one of its lists cannot be used. Call it once."""
         _, status = os.waitpid(self._pid, 0)
         if status:
             raise CommandError("The lists of the gate (gate) could not be read; nothing was started.")

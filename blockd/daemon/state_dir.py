@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 class StateDir:
-    """The folder at `folder`, made where it is missing; raises CommandError where it cannot be used."""
+    """The folder at `folder`, made where it is missing; raises CommandError if it cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,7 +61,7 @@ class StateDir:
             raise self._unusable(error) from error
 
     def lock(self) -> int:
-        """Hold the folder for this process and its children; raises CommandError where another blockd does.
+        """Hold the folder for this process and its children; raises CommandError if another blockd does.
 
         Where that one was killed, its children are given time to end.
         """
@@ -88,7 +88,7 @@ class StateDir:
         return descriptor
 
     def check_writable(self) -> None:
-        """Raise CommandError where this process may not write all of the folder."""
+        """Raise CommandError if this process may not write all of the folder."""
         for path in (self.folder, *(path for path in self.folder.rglob("*") if path.is_dir())):
             if not os.access(path, os.W_OK | os.X_OK):
                 raise CommandError(
@@ -144,7 +144,7 @@ class StateDir:
         orders.
 
         The file is read from its first octet to the last, unless `verify` says that it has just been written here.
-        Raises RulesetError where it cannot be used.
+        Raises RulesetError if it cannot be used.
         """
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like)
         orders, stale = orders_of(ruleset.catalogue, ends or {})
@@ -154,7 +154,7 @@ class StateDir:
     def last_good(self, slots: HitSlots, now: float, ends: Ends | None = None) -> int | None:
         """Prepare the version that is pinned, else the one in force, or where that is damaged the newest that is not.
 
-        None where there is none.
+        None if there is none.
         """
         current = self.versions.current()
         kept = self.versions.all()
@@ -199,7 +199,7 @@ class HitSlots:
 
     @classmethod
     def load(cls, path: Path) -> HitSlots:
-        """Read what this blockd has given out so far; nothing where the file is missing or damaged."""
+        """Read what this blockd has given out so far; nothing if the file is missing or damaged."""
         slots = cls(path)
         try:
             listed = json.loads(path.read_bytes())

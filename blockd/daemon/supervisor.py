@@ -90,7 +90,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> int:
-        """Run until told to stop; give the exit code."""
+        """Run until told to stop; return the exit code."""
         now = time.time()
         known = [(feed, FeedState.load(self._state.feed_folder(feed.name), now)) for feed in self._settings.feeds]
         self._version = self._state.last_good(self._slots, now, ended(known, now))
@@ -284,7 +284,7 @@ def _signal_socket(numbers: tuple[signal.Signals, ...]) -> socket.socket:
 
 
 def _readable(descriptors: list[int], seconds: float | None) -> list[int]:
-    """Wait for at most `seconds`, for ever where that is None, and give the descriptors that have something to read."""
+    """Wait for at most `seconds`, for ever where that is None, and return the descriptors that have something to read."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)

@@ -44,7 +44,7 @@ class Workers:
         return version in self.enforcing.values()
 
     async def wait_for(self, version: int, seconds: float, timing: Timing) -> str:
-        """Wait until every worker that lives enforces a version; give what went wrong, empty where nothing did.
+        """Wait until every worker that lives enforces a version; return what went wrong, empty if nothing did.
 
         One that has died enforces the newest version as soon as it is back: no order waits for it.
         """

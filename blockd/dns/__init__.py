@@ -1,1 +1,1 @@
-"""Numbers, names and messages of the protocol, with no idea of who asks and who answers."""
+"""Numbers, names and messages of the protocol, the same for clients and servers."""

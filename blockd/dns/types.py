@@ -1,6 +1,6 @@
 """Numbers of the DNS that the resolver knows by name (IANA DNS parameters).
 
-The engine has them from here: `make numbers` writes them into `_types.pxd`.
+`make numbers` writes them into `_types.pxd` for the engine.
 """
 
 from __future__ import annotations
@@ -69,6 +69,6 @@ SVCB_IPV6HINT = 6
 HEADER_SIZE = 12
 POINTER = 0xC0  # the top bits of a length octet that make it the first of a pointer, RFC 1035 section 4.1.4
 MAX_TTL = 0x7FFFFFFF  # seconds, RFC 2181 section 8
-MAX_UDP = 1232  # octets; what passes every path unfragmented (DNS Flag Day 2020), and our own answer to EDNS
+MAX_UDP = 1232  # octets that pass every path unfragmented (DNS Flag Day 2020), and the size that blockd announces
 MIN_UDP = 512  # octets without EDNS, RFC 1035 section 4.2.1
 MAX_TCP = 65535  # octets, what the length field holds, RFC 7766 section 8

@@ -8,7 +8,7 @@ from blockd.names import MAX_LABEL
 
 
 def skip_name(message: bytes, position: int) -> int:
-    """Give where the name at `position` ends; raises BadMessage where it is cut or of unknown kind."""
+    """Return where the name at `position` ends; raises BadMessage if it is truncated or of an unknown kind."""
     size = len(message)
     while position < size:
         length = message[position]
@@ -19,4 +19,4 @@ def skip_name(message: bytes, position: int) -> int:
         if length > MAX_LABEL:
             break
         position += 1 + length
-    raise BadMessage(types.FORMERR, "a name is cut or of unknown kind")
+    raise BadMessage(types.FORMERR, "a name is truncated or of an unknown kind")

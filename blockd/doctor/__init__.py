@@ -1,4 +1,4 @@
-"""Whether this machine is set up well: facts of the machine, the checks on them, and what they find.
+"""Diagnosis of this machine's setup: facts of the machine, checks on them, and their findings.
 
 Everything here only reads, and ends within seconds, with or without a running daemon.
 """

@@ -1,4 +1,4 @@
-"""Every check, in the order in which a report tells them, and how they are run."""
+"""All checks, in the order of the report, and how they are run."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ _UNKNOWN = (OSError, ValueError, LookupError, TypeError, BlockdError)  # of a ke
 
 
 def examine(case: Context) -> list[Finding]:
-    """Run every check; one that fails on what it meets says so and stops no other."""
+    """Run every check; one that fails is reported and does not stop the others."""
     found = []
     for name, check in CHECKS.items():
         try:
             findings = list(check(case))
         except _UNKNOWN as error:
-            findings = [warning(f"could not be checked: {error!r}", "Look at it by hand.")]
+            findings = [warning(f"could not be checked: {error!r}", "Check it manually.")]
         found += [replace(finding, name=name) for finding in findings]
     return found

@@ -13,7 +13,7 @@ from blockd.settings import Settings
 
 
 class Grade(StrEnum):
-    """How well something is set up."""
+    """The grade of a finding."""
 
     OK = "ok"
     WARNING = "warning"  # blockd works, and not as well as it could, or not for everybody
@@ -22,7 +22,7 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found, in one sentence, and what to do about it; `advice` is empty where all is well."""
+    """What a check found, in one sentence, and what to do about it; `advice` is empty if all is well."""
 
     grade: Grade
     found: str
@@ -34,8 +34,8 @@ class Finding:
 class Running:
     """The daemon that runs with this config, as far as it can be seen from outside.
 
-    `pid` is the process that holds the state folder; `status` is what the admin port answers, and `silence` says why
-    it does not.
+    `pid` is the process that holds the state folder; `status` is the answer of the admin port, and `silence` says why
+    there is none.
     """
 
     pid: int | None = None
@@ -44,12 +44,12 @@ class Running:
 
     @property
     def is_alive(self) -> bool:
-        """Whether there is one at all."""
+        """Whether a daemon is running."""
         return self.pid is not None or self.status is not None
 
     @property
     def pids(self) -> set[int]:
-        """The processes known to be the daemon's; a child of one of them is too."""
+        """The known process ids of the daemon; their children belong to it too."""
         workers = self.status["workers"] if self.status is not None else ()
         return {pid for pid in (self.pid, *(worker["pid"] for worker in workers)) if pid}
 
@@ -65,15 +65,15 @@ class Context:
 
 
 def ok(found: str) -> Finding:
-    """All is well."""
+    """Return a finding that needs no action."""
     return Finding(Grade.OK, found)
 
 
 def warning(found: str, advice: str) -> Finding:
-    """Something could be better."""
+    """Return a finding about something that could be better."""
     return Finding(Grade.WARNING, found, advice)
 
 
 def bad(found: str, advice: str) -> Finding:
-    """Something must be mended."""
+    """Return a finding about something that must be repaired."""
     return Finding(Grade.BAD, found, advice)

@@ -15,14 +15,14 @@ from pathlib import Path
 from blockd.settings import SocketAddress
 
 PROC = Path("/proc")
-SEARCH_TIME = 1.0  # seconds; with more descriptors on a machine than that allows, some holders stay unknown
+SEARCH_TIME = 1.0  # seconds; on a machine with too many descriptors for it, some holders stay unknown
 _LISTENING = "0A"  # TCP_LISTEN of the kernel's tcp_states.h
 _MAX_COMMAND = 4096  # octets of a command line
 
 
 @dataclass(frozen=True, slots=True)
 class KernelSocket:
-    """One socket that is bound to an address. `drops` counts the packets that found its buffer full."""
+    """A socket that is bound to an address. `drops` counts the packets lost because its buffer was full."""
 
     address: SocketAddress
     inode: int
@@ -39,7 +39,7 @@ class Program:
 
 
 def bound_sockets(kind: socket.SocketKind, proc: Path = PROC) -> Iterator[KernelSocket]:
-    """Give every UDP socket, or every TCP socket that listens, of this network namespace."""
+    """Yield every UDP socket, or every TCP socket that listens, of this network namespace."""
     protocol = "udp" if kind == socket.SOCK_DGRAM else "tcp"
     for table in (protocol, f"{protocol}6"):  # a kernel without IPv6 has only the first
         with contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ def bound_sockets(kind: socket.SocketKind, proc: Path = PROC) -> Iterator[Kernel
 
 
 def holders(proc: Path = PROC) -> dict[int, Program]:
-    """Give the first process that holds each socket, by inode; other users' processes are seen by root alone."""
+    """Return the first process that holds each socket, by inode; only root sees the processes of other users."""
     found: dict[int, Program] = {}
     deadline = time.monotonic() + SEARCH_TIME
     for pid in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()):
@@ -65,7 +65,7 @@ def holders(proc: Path = PROC) -> dict[int, Program]:
 
 
 def command(pid: int, proc: Path = PROC) -> str:
-    """Give a process's command line; empty where there is no such process or it is not shown to this user."""
+    """Return a process's command line; empty if there is no such process or this user may not see it."""
     try:
         with (proc / str(pid) / "cmdline").open("rb") as file:
             return file.read(_MAX_COMMAND).replace(b"\0", b" ").decode(errors="replace").strip()
@@ -84,13 +84,13 @@ def _inodes(folder: Path) -> list[int]:
 
 
 def _program(pid: int, proc: Path) -> Program:
-    """Read /proc/PID/stat: `pid (name) state parent …`, where the name may hold anything."""
+    """Read /proc/PID/stat: `pid (name) state parent …`, where the name may contain anything."""
     before, _, after = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")
     return Program(pid, int(after.split()[1]), before.partition("(")[2])
 
 
 def _address(text: str) -> SocketAddress:
-    """Read `0100007F:1F75`: words of 32 bits as this machine keeps them, then the port."""
+    """Parse `0100007F:1F75`: words of 32 bits in the machine's byte order, then the port."""
     host, _, port = text.partition(":")
     words = [int(host[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(host), 8)]
     return SocketAddress(str(ipaddress.ip_address(b"".join(words))), int(port, 16))

@@ -17,7 +17,7 @@ _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def listened(settings: Settings) -> Iterator[tuple[str, SocketAddress, socket.SocketKind]]:
-    """Give every setting's addresses with the kind of socket that is bound there."""
+    """Yield each address to listen on, with its setting and the kind of socket bound there."""
     listen = settings.listen
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
         yield from (("listen.dns", address, kind) for address in listen.dns)
@@ -30,7 +30,7 @@ def listened(settings: Settings) -> Iterator[tuple[str, SocketAddress, socket.So
 
 
 def privileges(case: Context) -> Iterator[Finding]:
-    """Whether a start by this user may bind the ports below 1024."""
+    """Check that this user may bind the ports below 1024."""
     low = sorted({address.port for _, address, _ in listened(case.settings) if address.port < PRIVILEGED})
     refused = [port for port in low if not case.machine.may_bind(port)]
     shown = ", ".join(map(str, refused))
@@ -46,7 +46,7 @@ def privileges(case: Context) -> Iterator[Finding]:
 
 
 def ports(case: Context) -> Iterator[Finding]:
-    """Whether every address can be listened on, or is by the running blockd."""
+    """Check that every address can be listened on, or that the running blockd listens there."""
     held = 0
     troubles: list[Finding] = []
     for setting, address, kind in listened(case.settings):
@@ -54,7 +54,7 @@ def ports(case: Context) -> Iterator[Finding]:
         error = case.machine.attempt(address, kind)
         if error is None:
             if case.running.is_alive:
-                advice = "Restart blockd, so that it takes the config as it is now."
+                advice = "Restart blockd to apply the current config."
                 troubles.append(warning(f"the running blockd does not listen on {place}", advice))
         elif error.errno in _NO_IPV6 and ":" in address.host:
             continue  # the check of IPv6 tells
@@ -68,7 +68,7 @@ def ports(case: Context) -> Iterator[Finding]:
             else:
                 troubles.append(_taken(place, setting, address, others))
         else:
-            advice = f"Give {setting} addresses of this machine (`ip address` shows them)."
+            advice = f"Set {setting} to addresses of this machine (`ip address` shows them)."
             troubles.append(bad(f"{place} cannot be listened on: {why_not(error, address)}", advice))
     if troubles:
         yield from troubles
@@ -79,7 +79,7 @@ def ports(case: Context) -> Iterator[Finding]:
 
 
 def ipv6(case: Context) -> Iterator[Finding]:
-    """Whether the IPv6 addresses of the config are this machine's."""
+    """Check that the IPv6 addresses of the config belong to this machine."""
     absent: dict[str, list[SocketAddress]] = {}
     counts: dict[str, int] = {}
     configured = False
@@ -94,38 +94,38 @@ def ipv6(case: Context) -> Iterator[Finding]:
         shown = ", ".join(address.text for address in addresses)
         found = f"this machine has no such IPv6 address: {setting} {shown}"
         if len(addresses) < counts[setting] or counts[setting] > 1:
-            yield warning(f"{found}; a start leaves it out", "Give the machine IPv6, or take the address out.")
+            yield warning(f"{found}; blockd starts without it", "Configure IPv6 on the machine, or remove the address.")
         else:
-            yield bad(f"{found}; a start ends here", "Give the machine IPv6, or name an IPv4 address.")
+            yield bad(f"{found}; blockd cannot start", "Configure IPv6 on the machine, or name an IPv4 address.")
     if not absent:
         yield ok("every IPv6 address of the config is there" if configured else "no IPv6 address is listened on")
 
 
 def dropped_questions(case: Context) -> Iterator[Finding]:
-    """Whether questions came faster than the workers took them."""
+    """Check that no questions were lost because workers were too slow."""
     if not case.running.is_alive:
-        yield ok("no blockd runs that could have missed any")
+        yield ok("no blockd is running, so none were lost")
         return
     own = set(case.settings.listen.dns)
     drops = sum(one.drops for one in case.machine.sockets(socket.SOCK_DGRAM) if one.address in own)
     if drops:
         yield warning(
-            f"the kernel dropped {drops:,} questions since blockd was started: its workers did not take them in time",
-            "See what the checks of the receive buffer, the engine and the workers say; a flood does the same.",
+            f"the kernel dropped {drops:,} questions since blockd was started: its workers did not read them in time",
+            "See the checks of the receive buffer, the engine and the workers; a flood has the same effect.",
         )
     else:
         yield ok("the kernel dropped none")
 
 
 def _is_in_the_way(there: SocketAddress, wanted: SocketAddress) -> bool:
-    """Whether a socket at one address may keep another from being bound; one at [::] may stand for IPv4 too."""
+    """Return whether a socket at one address may prevent binding another; one at [::] may cover IPv4 too."""
     return there.clashes_with(wanted) or (there.host == "::" and there.port == wanted.port)
 
 
 def _others(case: Context, there: list[KernelSocket]) -> list[Program] | None:
-    """Give the programs, other than the running blockd, that hold sockets; None where it is blockd that does.
+    """Return the programs that hold sockets; None if it is the running blockd.
 
-    Holders that are not this user's to see are taken for blockd where it answers: it does not start without its ports.
+    Holders that this user may not see are taken for blockd if it answers: it does not start without its ports.
     """
     programs = {program for one in there if (program := case.machine.holder(one.inode))}
     others = [program for program in programs if not {program.pid, program.parent} & case.running.pids]
@@ -137,13 +137,13 @@ def _taken(place: str, setting: str, address: SocketAddress, others: list[Progra
     if not others:
         return bad(
             f"{place} is taken by a program that this user cannot see",
-            f"`ss -lnp 'sport = :{address.port}'` as root tells which.",
+            f"`ss -lnp 'sport = :{address.port}'` as root shows which.",
         )
     names = ", ".join(sorted(f"{program.name} (process {program.pid})" for program in others))
-    advice = "Stop it, or give one of them another address."
+    advice = "Stop it, or configure another address for it or for blockd."
     if any(program.name == STUB_NAME for program in others):
         advice = (
-            f"Name this machine's own addresses in {setting} instead of one that stands for all, "
+            f"Name this machine's own addresses in {setting} instead of a wildcard, "
             "or set DNSStubListener=no in /etc/systemd/resolved.conf."
         )
     return bad(f"{place} is taken by {names}", advice)

@@ -1,4 +1,4 @@
-"""The facts of the machine that blockd runs on, as the kernel and the files under /proc tell them."""
+"""The facts of the machine that blockd runs on, from the kernel and the files under /proc."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _OPT = struct.pack(">BHHHHH", 0, types.OPT, types.MAX_UDP, 0, types.EDNS_DO, 0)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What became of one question to an upstream; `failure` is empty where an answer came."""
+    """Result of one question to an upstream; `failure` is empty if an answer came."""
 
     seconds: float = 0.0
     rcode: int = types.NOERROR
@@ -51,23 +51,23 @@ class Asked:
 
 
 class Machine:
-    """The machine. Every method only looks; a test overrides those that it wants to tell another story."""
+    """The machine. Methods only read; tests override them to simulate other machines."""
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return the seconds since the epoch."""
         return time.time()
 
     def engine(self) -> tuple[str, str]:
-        """The engine that a start would run, and why not the native one; raises CommandError where none can."""
+        """Return the engine that a start would run, and why not the native one; raises CommandError if none can."""
         name = engine_name()
         return name, "" if name == "native" else why_not_native()
 
     def python(self) -> tuple[int, int, int]:
-        """The version of Python."""
+        """Return the version of Python."""
         return sys.version_info[:3]
 
     def cores(self) -> float:
-        """How many cores this process may use, the share of a container's cgroup counted in."""
+        """Return how many cores this process may use, within the quota of a container's cgroup."""
         cores = float(len(os.sched_getaffinity(0)))
         with contextlib.suppress(OSError, ValueError):
             quota, period = CPU_QUOTA.read_text("ascii").split()
@@ -75,7 +75,7 @@ class Machine:
         return cores
 
     def descriptors(self, pid: int | None) -> int:
-        """How many files the process, or one started by this user where it is None, may have open."""
+        """Return how many files the process may have open; if it is None, one started by this user."""
         if pid is not None:
             with contextlib.suppress(OSError):
                 for line in (PROC / str(pid) / "limits").read_text("ascii").splitlines():
@@ -85,21 +85,21 @@ class Machine:
         return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
     def receive_buffer(self, wanted: int) -> int:
-        """How many of the wanted octets the kernel grants a UDP socket as its receive buffer."""
+        """Return how many of the wanted octets the kernel grants a UDP socket as its receive buffer."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted)
             return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # socket(7): the kernel tells it doubled
 
     def clock_is_synchronised(self) -> bool | None:
-        """Whether something keeps the kernel's clock right; None where it cannot be told."""
+        """Return whether the kernel's clock is synchronised; None if that is not known."""
         libc = ctypes.CDLL(None, use_errno=True)
-        told = _Timex()  # modes 0: nothing is set
-        if not hasattr(libc, "adjtimex") or libc.adjtimex(ctypes.byref(told)) < 0:
+        values = _Timex()  # modes 0: nothing is set
+        if not hasattr(libc, "adjtimex") or libc.adjtimex(ctypes.byref(values)) < 0:
             return None
-        return not told.status & STA_UNSYNC
+        return not values.status & STA_UNSYNC
 
     def may_bind(self, port: int) -> bool:
-        """Whether this process has the right to bind a port."""
+        """Return whether this process has the right to bind a port."""
         with contextlib.suppress(OSError, ValueError):
             if port >= int((PROC / "sys/net/ipv4/ip_unprivileged_port_start").read_text("ascii")):
                 return True
@@ -110,7 +110,7 @@ class Machine:
         return os.geteuid() == 0
 
     def may_become(self, user: str) -> bool | None:
-        """Whether this process may become a user; None where there is no such user."""
+        """Return whether this process may become a user; None if there is no such user."""
         try:
             entry = pwd.getpwnam(user)
         except KeyError:
@@ -118,7 +118,7 @@ class Machine:
         return os.geteuid() in (0, entry.pw_uid)
 
     def has_address(self, host: str) -> bool:
-        """Whether an address is one of this machine's, or may become one (net.ipv4.ip_nonlocal_bind)."""
+        """Return whether an address belongs to this machine, or may be bound anyway (net.ipv4.ip_nonlocal_bind)."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as sock:
@@ -128,15 +128,15 @@ class Machine:
         return True
 
     def attempt(self, address: SocketAddress, kind: socket.SocketKind) -> OSError | None:
-        """What stands in the way of listening on an address; None where nothing does."""
+        """Return the error of listening on an address; None if that succeeds."""
         return sockets.attempt(address, kind)
 
     def sockets(self, kind: socket.SocketKind) -> list[KernelSocket]:
-        """Every socket of a kind that is bound."""
+        """Return every bound socket of a kind."""
         return list(bound_sockets(kind))
 
     def holder(self, inode: int) -> Program | None:
-        """The process that holds a socket; None where it is not this user's to see."""
+        """Return the process that holds a socket; None if this user may not see it."""
         return self._holders.get(inode)
 
     @functools.cached_property
@@ -144,19 +144,19 @@ class Machine:
         return holders()
 
     def is_writable(self, path: Path) -> bool:
-        """Whether this user may write a file or make one in a folder."""
+        """Return whether this user may write a file, or create one in a folder."""
         return os.access(path, os.W_OK | (os.X_OK if path.is_dir() else 0))
 
     def is_readable(self, path: Path) -> bool:
-        """Whether this user may read a file, or what a folder holds."""
+        """Return whether this user may read a file, or list a folder."""
         return os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0))
 
     def free_space(self, folder: Path) -> int:
-        """How many octets this user may still write in a folder's file system."""
+        """Return how many octets this user may still write in a folder's file system."""
         return shutil.disk_usage(folder).free
 
     def lock_holder(self, state_dir: Path) -> int | None:
-        """The blockd that holds a state folder; None where none does."""
+        """Return the process id of the blockd that holds a state folder; None if none does."""
         try:
             with (state_dir / "lock").open("rb") as file:
                 pid = int(file.read(32))
@@ -165,11 +165,11 @@ class Machine:
         return pid if pid not in (0, os.getpid()) and "blockd" in command(pid) else None
 
     def system_upstreams(self) -> list[Upstream]:
-        """The resolvers of resolv.conf; raises OSError where it cannot be read."""
+        """Return the resolvers of resolv.conf; raises OSError if it cannot be read."""
         return list(upstreams.name_servers())
 
     def stub_upstreams(self) -> list[Upstream]:
-        """Whom systemd-resolved asks; nobody where it does not run."""
+        """Return the upstreams of systemd-resolved; none if it does not run."""
         try:
             return list(upstreams.name_servers(STUB_FILE))
         except OSError:
@@ -185,7 +185,7 @@ class Machine:
 
 
 class _Timex(ctypes.Structure):
-    """The head of adjtimex(2)'s struct timex, and more room than its rest needs."""
+    """The head of adjtimex(2)'s struct timex, with more room than its rest needs."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -207,5 +207,5 @@ async def _ask(upstream: Upstream) -> Asked:
 
 
 def _limit(text: str) -> int:
-    """Read a limit of proc(5): the fifth word is the soft one, and `unlimited` is none."""
+    """Parse a limit of proc(5): the fifth word is the soft one, and `unlimited` means none."""
     return sys.maxsize if text == "unlimited" else int(text)

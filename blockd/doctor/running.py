@@ -11,20 +11,23 @@ from blockd.times import time_from_text
 
 
 def readiness(case: Context) -> Iterator[Finding]:
-    """Whether the daemon answers, and every worker enforces the list."""
+    """Check that the daemon answers and that every worker enforces the list."""
     running = case.running
     if not running.is_alive:
-        yield ok("no blockd runs with this config")
+        yield ok("no blockd is running with this config")
         return
     if running.status is None:
         yield bad(
-            f"blockd runs (process {running.pid}), and its admin port does not answer: {running.silence}",
-            "Read its log; where the config was changed since its start, restart it.",
+            f"blockd is running (process {running.pid}), but its admin port does not answer: {running.silence}",
+            "Read its log; if the config was changed since its start, restart it.",
         )
         return
     ruleset = running.status["ruleset"]
     if ruleset is None:
-        yield bad("blockd runs, and enforces no list yet", "See below and `blockd status` for what its feeds lack.")
+        yield bad(
+            "blockd is running, but does not enforce a list yet",
+            "See below and `blockd status` for the state of its feeds.",
+        )
         return
     behind = [worker["index"] for worker in running.status["workers"] if worker["enforcing"] != ruleset["version"]]
     if behind:
@@ -34,22 +37,24 @@ def readiness(case: Context) -> Iterator[Finding]:
 
 
 def refused_feeds(case: Context) -> Iterator[Finding]:
-    """Whether the daemon refuses what a feed gives."""
+    """Check that the daemon accepts the content of its feeds."""
     feeds = case.running.status["feeds"] if case.running.status else ()
     refused = {feed["name"]: feed["refusal"] for feed in feeds if feed["refusal"]}
     for name, why in refused.items():
-        yield bad(f"feed {name} is refused: {why}", "`blockd check` shows what is wrong; tell whoever makes the list.")
+        yield bad(
+            f"feed {name} is refused: {why}", "`blockd check` shows what is wrong; inform the publisher of the list."
+        )
     if not refused:
         yield ok("no feed is refused" if feeds else "no feed is being fetched")
 
 
 def outdated_daemon(case: Context) -> Iterator[Finding]:
-    """Whether the daemon is the one that a start would give now."""
+    """Check that a restart would not change the engine, the version or the config."""
     status = case.running.status
     if status is None:
-        yield ok("no blockd runs that could be outdated")
+        yield ok("no blockd is running that could be outdated")
         return
-    advice = "Restart blockd; what is in force is enforced from the first answer on."
+    advice = "Restart blockd; the ruleset in force is enforced from the first answer on."
     changed = []
     if status["version"] != __version__:
         changed.append(f"it is blockd {status['version']}, and {__version__} is installed")
@@ -64,4 +69,4 @@ def outdated_daemon(case: Context) -> Iterator[Finding]:
     for sentence in changed:
         yield warning(f"the running blockd is outdated: {sentence}", advice)
     if not changed:
-        yield ok("the running blockd is what a start would give")
+        yield ok("the running blockd is up to date")

@@ -1,4 +1,4 @@
-"""Checks of what clients meet: who is served, where a block leads, who is named."""
+"""Checks of what clients see: who is served, where blocked names lead, who is named."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ EXAMPLE_NAME = "Example Provider"
 
 
 def clients(case: Context) -> Iterator[Finding]:
-    """Whether anybody in the world is served: an open resolver is used to attack others."""
+    """Check that not everybody is served: open resolvers are used to attack others."""
     wide = [network for network in _allowed(case) if _is_the_world(network)]
     if wide:
         yield bad(
-            f"clients.allow lets {', '.join(map(str, wide))} in: this is an open resolver, and floods will use it",
+            f"clients.allow includes {', '.join(map(str, wide))}: this is an open resolver, and floods will use it",
             "Name the networks of your subscribers.",
         )
     else:
@@ -34,78 +34,78 @@ def clients(case: Context) -> Iterator[Finding]:
 
 
 def admin_port(case: Context) -> Iterator[Finding]:
-    """Whether others reach the admin port, which has no password."""
+    """Check that others cannot reach the admin port, which has no password."""
     admin = case.settings.listen.admin
     address = ipaddress.ip_address(admin.host)
-    advice = "Set listen.admin to an address of loopback, and reach it through SSH or a proxy that asks for a password."
+    advice = "Set listen.admin to a loopback address, and reach it through SSH or a proxy that asks for a password."
     if address.is_loopback:
-        yield ok(f"{admin.text} is for this machine alone")
+        yield ok(f"{admin.text} can be reached from this machine only")
     elif address.is_private and not address.is_unspecified:
-        yield warning(f"{admin.text} has no password, and whoever reaches that address can use it", advice)
+        yield warning(f"{admin.text} has no password; everybody who can reach that address can use it", advice)
     else:
         yield bad(f"{admin.text} has no password, and others can use it", advice)
 
 
 def sinkhole(case: Context) -> Iterator[Finding]:
-    """Whether the sinkhole's addresses lead to a block page."""
+    """Check that the sinkhole's addresses lead to a block page."""
     pages = case.settings.listen.block_page
     for address in (case.settings.sinkhole.ipv4, case.settings.sinkhole.ipv6):
         if any(address in ipaddress.ip_network(network) for network in DOCUMENTATION):
             yield bad(
-                f"{address} is an example that no machine has: whoever is blocked waits in vain",
-                f"Set sinkhole.ipv{address.version} to an address of this machine, as subscribers reach it.",
+                f"{address} is reserved for documentation: connections to blocked names time out",
+                f"Set sinkhole.ipv{address.version} to an address of this machine that subscribers can reach.",
             )
         elif address.is_unspecified or not case.machine.has_address(str(address)):
             yield warning(
-                f"{address} is no address of this machine; the block page here is not reached by it",
-                f"Where no other machine serves a block page there, set sinkhole.ipv{address.version} to one of these.",
+                f"{address} is not an address of this machine, so it does not lead to the block page here",
+                f"Unless another machine serves the block page, set sinkhole.ipv{address.version} to one of this machine.",
             )
         elif missing := [
             port for port, on in ((HTTP, pages.http), (HTTPS, pages.https)) if not _serves(on, address, port)
         ]:
             shown = f"port{'s' * (len(missing) > 1)} {' and '.join(map(str, missing))}"
             yield warning(
-                f"{address} leads here, and blockd does not listen there on {shown}, where browsers go",
-                "List it in listen.block_page, or have a firewall send these ports on to the ones listed.",
+                f"{address} leads here, but blockd does not listen there on {shown}, which browsers use",
+                "List it in listen.block_page, or have a firewall redirect these ports to the ones listed.",
             )
         else:
             yield ok(f"{address} leads to the block page of this machine")
 
 
 def sinkhole_of_subscribers(case: Context) -> Iterator[Finding]:
-    """Whether a subscriber would be sent to their own machine."""
+    """Check that no subscriber would be sent to their own machine."""
     own = [address for address in (case.settings.sinkhole.ipv4, case.settings.sinkhole.ipv6) if address.is_loopback]
     if own and not all(network.is_loopback for network in _allowed(case)):
         yield warning(
-            f"{' and '.join(map(str, own))} as sinkhole: subscribers are served, and would reach themselves",
-            "Set sinkhole.ipv4 and sinkhole.ipv6 to this machine's addresses as subscribers reach them.",
+            f"the sinkhole is {' and '.join(map(str, own))}: subscribers would be sent to their own machines",
+            "Set sinkhole.ipv4 and sinkhole.ipv6 to addresses of this machine that subscribers can reach.",
         )
     else:
         yield ok("no subscriber is sent to their own machine")
 
 
 def operator(case: Context) -> Iterator[Finding]:
-    """Whether the block page says who blocks, or what the example config says."""
-    told = case.settings.operator
-    host = (urlsplit(told.url).hostname or "").rstrip(".")
+    """Check that the block page names the operator, not the values of the example config."""
+    named = case.settings.operator
+    host = (urlsplit(named.url).hostname or "").rstrip(".")
     left = []
-    if not told.name.strip() or told.name.strip() == EXAMPLE_NAME:
+    if not named.name.strip() or named.name.strip() == EXAMPLE_NAME:
         left.append("operator.name")
     if host == "localhost" or _is_example(host):
         left.append("operator.url")
-    if not told.contact.strip() or _is_example(told.contact.strip().rpartition("@")[2]):
+    if not named.contact.strip() or _is_example(named.contact.strip().rpartition("@")[2]):
         left.append("operator.contact")
     if left:
         yield warning(
             f"left as in the example, so that people do not learn who blocks: {', '.join(left)}",
-            "Set who you are, and how to reach you.",
+            "Set your name and how you can be reached.",
         )
     else:
-        yield ok(f"{told.name} is named on the block page")
+        yield ok(f"{named.name} is named on the block page")
 
 
 def _allowed(case: Context) -> list[AnyNetwork]:
-    """Give the networks served, joined where they adjoin: two halves of the world are the world."""
+    """Return the networks served, with adjacent ones merged: two halves of the world are the world."""
     networks = [ipaddress.ip_network(network.text) for network in case.settings.clients.allow]
     four = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
     six = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]

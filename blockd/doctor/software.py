@@ -1,4 +1,4 @@
-"""Checks of what was installed."""
+"""Checks of the installed software."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ OLDEST_PYTHON = (3, 11)
 
 
 def engine(case: Context) -> Iterator[Finding]:
-    """Which engine a start would run."""
+    """Check which engine a start would run."""
     try:
         name, why_not_native = case.machine.engine()
     except CommandError as error:
-        yield bad(f"no engine runs: {error}", "Unset it, or install what it asks for.")
+        yield bad(f"no engine can run: {error}", "Unset it, or install what it requires.")
         return
     if why_not_native:
-        yield warning(f"{name}, at an eighth of the native one's speed: {why_not_native}", "Have the native one built.")
+        yield warning(f"{name}, at an eighth of the native one's speed: {why_not_native}", "Build the native engine.")
     else:
         yield ok(name)
 
 
 def python(case: Context) -> Iterator[Finding]:
-    """Whether Python is recent enough."""
+    """Check that Python is recent enough."""
     version = case.machine.python()
     text = ".".join(map(str, version))
     if version[:2] < OLDEST_PYTHON:
@@ -34,5 +34,5 @@ def python(case: Context) -> Iterator[Finding]:
 
 
 def config(case: Context) -> Iterator[Finding]:
-    """That the config loads: nothing is examined where it does not."""
-    yield ok(f"{case.config} is good")
+    """Report that the config is valid: without a valid config nothing is examined."""
+    yield ok(f"{case.config} is valid")

@@ -1,1 +1,1 @@
-"""Where lists come from: one module per source, and what all of them share."""
+"""The sources of lists: one module per source, and what all of them share."""

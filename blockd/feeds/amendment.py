@@ -1,4 +1,4 @@
-"""What a kind of feed is given to amend a ruleset in force with its news, and what comes of it."""
+"""The input and the result of amending a ruleset in force with a feed's news."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.building.amender import Amender
 from blockd.ruleset.gate.guard_report import GuardReport
 
-NEWS = 16  # keys of a feed that are told as having come, and as having gone
+NEWS = 16  # keys of a feed that are reported as added, and as many as removed
 
 
 @dataclass(frozen=True, slots=True)
 class Amending:
-    """A ruleset while it is amended: what its catalogue is by now, and the feed's own reports.
+    """A ruleset while it is amended: its catalogue so far, and the feed's own reports.
 
     `held` is changed in place. `rejects` is of the accepted content; None if there is none.
     """
@@ -28,9 +28,9 @@ class Amending:
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """What comes of one feed's news: orders that are `gone` keep their places, new ones stand behind all others."""
+    """The result of one feed's news: orders that are `gone` keep their places, new ones come after all others."""
 
     catalogue: Catalogue
-    news: tuple[bytes, ...]  # some keys of names that came or went
+    news: tuple[bytes, ...]  # some keys of names that were added or removed
     rejects: RejectReport | None = None  # of the new content; None if the kind has no report
     gone: frozenset[int] = frozenset()

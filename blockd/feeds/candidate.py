@@ -1,4 +1,4 @@
-"""One feed with what it may be compiled from."""
+"""One feed with its contents to compile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from blockd.settings import Feed
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a feed fetched: a list as it came, or a bundle of signed orders."""
+    """What a feed has fetched: a list as published, or a bundle of signed orders."""
 
     path: Path
     digest: str
@@ -18,10 +18,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One feed with what it may be compiled from: `incoming` is new and must pass the gate, `accepted` has passed."""
+    """One feed with its contents to compile: `incoming` is new and must pass the gate, `accepted` has passed it."""
 
     feed: Feed
     incoming: Content | None
     accepted: Content | None
-    first_seen: int  # seconds since the epoch: the date of an order that names none
-    lasting: int | None = None  # how many names it had for longest in the last days, if that is known
+    first_seen: int  # seconds since the epoch: the date of orders without one
+    lasting: int | None = None  # the size that it had for longest in the last days, if known

@@ -1,6 +1,6 @@
-"""Lists with a detached signature: both are fetched together, and a list without its own signature is not there.
+"""Lists with a detached signature: both are fetched together, and a list without its signature is refused.
 
-A list that changed between the two fetches is refused, and both are fetched again at the next look.
+A list that changed between the two fetches is refused, and both are fetched again at the next poll.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from blockd.feeds.file import FileSource, stamp_of
 from blockd.feeds.web import WebSource
 from blockd.settings import ListSignature
 
-_BESIDE = "signature"  # the folder, in a feed's own, to which a signature is fetched
+_BESIDE = "signature"  # the folder within a feed's own to which a signature is fetched
 
 
 class ProvedFile:
-    """A file and its signature's, watched by `source`, which watches the file alone."""
+    """A file with its signature's file; `source` watches the list alone."""
 
     def __init__(self, source: FileSource, path: Path, signature: ListSignature) -> None:
         self._source = source
@@ -33,14 +33,14 @@ class ProvedFile:
 
     @property
     def settling(self) -> bool:
-        """Whether the last poll saw a change that it did not take yet."""
+        """Whether the last poll saw a change that is not taken yet."""
         return self._source.settling
 
     def poll(self, folder: Path) -> Fetched | None:
-        """Give the file as `FileSource.poll` does, once its signature is right.
+        """Return the file as `FileSource.poll` does, once its signature is valid.
 
-        Raises as that does, and FeedRefused("unsigned") at every poll for as long as it is not: what was refused is
-        read again only when the list, its signature or the key has changed.
+        Raises as that does, and FeedRefused("unsigned") at every poll while it is not. Refused content is read again
+        only if the list, its signature or the key has changed.
         """
         seen = [stamp_of(path) for path in (self._path, self._place, self._signature.key)]
         if self._refused is not None and seen == self._refused_at:
@@ -68,19 +68,19 @@ class ProvedFile:
 
 
 class ProvedPage:
-    """A URL and its signature's; `source` fetches the list, as it is published."""
+    """A URL with its signature's URL; `source` fetches the list as published."""
 
     def __init__(self, source: WebSource, url: str, signature: ListSignature) -> None:
         self._source = source
         self._url = url
         self._signature = signature
         self._place = signature.url or _with_suffix(url, signature.suffix)
-        self._is_proved = False  # what the server has is what was proved by this object
+        self._is_proved = False  # whether this object has verified what the server has
 
     async def fetch(self, folder: Path, previous: Validators) -> Fetched | None:
-        """Fetch as `WebSource.fetch` does, and the signature behind it; there is no `incoming` where that is wrong.
+        """Fetch as `WebSource.fetch` does, then the signature; there is no `incoming` if that is not valid.
 
-        Before the first proof the list is fetched whole: what `previous` stands for may never have been proved.
+        Until a first signature was verified the list is fetched whole, whatever `previous` says.
         """
         fetched = await self._source.fetch(folder, previous if self._is_proved else Validators())
         if fetched is None:
@@ -105,7 +105,9 @@ class ProvedPage:
         except FeedRefused as refused:
             if refused.reason == "missing":
                 raise _unsigned(self._url, self._place) from refused
-            raise FeedRefused("unsigned", f"{self._place} is no signature ({refused.reason}). {UNPROVED}") from refused
+            raise FeedRefused(
+                "unsigned", f"{self._place} is not a signature ({refused.reason}). {UNPROVED}"
+            ) from refused
         finally:
             (beside / INCOMING).unlink(missing_ok=True)
 

@@ -1,8 +1,8 @@
-"""Detached signatures: a list is proved, octet for octet as it was published, before anything of it is read.
+"""Detached signatures: a list is verified, octet for octet as published, before it is parsed.
 
 `rsa-sha256` is the form of the Swiss gambling list: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2), in base64.
-The key is PEM (RFC 7468): a public key, or a certificate, of which only the key counts, since whoever configured it
-vouches for it. `minisign` is described in `blockd.feeds.minisign`.
+The key is PEM (RFC 7468): a public key, or a certificate, of which only the key counts, since the operator vouches for
+it. `minisign` is described in `blockd.feeds.minisign`.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ MAX_KEY = 64 * 1024  # octets: a public key and the certificates behind it
 MIN_RSA = 2048  # bits: what is shorter can be broken (NIST SP 800-131A)
 MAX_RSA = 16_384  # bits: what is longer only costs time
 
-UNPROVED = "Nothing of the list is taken, and it is tried again at the next look."
+UNPROVED = "Nothing of the list is taken; it is tried again at the next poll."
 
-# The first block of the file; certificates may follow it, and prove nothing here.
+# The first block of the file; certificates that follow it are ignored.
 _PEM = re.compile(rb"\s*-----BEGIN (PUBLIC KEY|CERTIFICATE)-----\r?\n([A-Za-z0-9+/=\r\n]+?)\r?\n-----END \1-----")
 
 
 def read_small(path: Path, limit: int, what: str) -> bytes:
-    """Read a key or a signature; raises FeedRefused: missing, unreachable, or unsigned where it is over `limit`."""
+    """Read a key or a signature; raises FeedRefused: missing, unreachable, or unsigned if it exceeds `limit`."""
     with open_regular(path) as file:
         try:
             return read_rest(file, limit)
         except FileTooLarge as error:
-            sentence = f"{path} is no {what}: it is larger than {limit:,} bytes. {UNPROVED}"
+            sentence = f"{path} is not a {what}: it is larger than {limit:,} bytes. {UNPROVED}"
             raise FeedRefused("unsigned", sentence) from error
 
 
 def verify_detached(signature: ListSignature, signed: bytes, fetched: Fetched, source: str) -> None:
     """Verify `signed`, the content of a signature's file, over what was fetched from `source`; reads the key anew.
 
-    Raises FeedRefused: unsigned where the signature is not that of the content by the key, and for a key that is none;
-    or as `read_small` does where the key cannot be read.
+    Raises FeedRefused: unsigned if the signature is not that of the content by the key, or if the key is not valid;
+    or as `read_small` does if the key cannot be read.
     """
     key = read_small(signature.key, MAX_KEY, "public key")
     try:
@@ -60,7 +60,7 @@ def verify_detached(signature: ListSignature, signed: bytes, fetched: Fetched, s
         raise FeedRefused(
             "unsigned",
             f"{source} has no valid signature by the key in {signature.key}{why}. Either the list was published a "
-            f"moment before its signature, or somebody has changed it. {UNPROVED}",
+            f"moment before its signature, or it was tampered with. {UNPROVED}",
         ) from error
 
 
@@ -81,7 +81,7 @@ def _rsa_key(content: bytes) -> rsa.RSAPublicKey:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueError("the key cannot be read") from error
     if not isinstance(key, rsa.RSAPublicKey) or not MIN_RSA <= key.key_size <= MAX_RSA:
-        raise ValueError(f"the key is no RSA key of {MIN_RSA} to {MAX_RSA} bits")
+        raise ValueError(f"the key is not an RSA key of {MIN_RSA} to {MAX_RSA} bits")
     return key
 
 

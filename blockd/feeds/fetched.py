@@ -1,4 +1,4 @@
-"""What a source gives when it has something new."""
+"""The new content that a source returns."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-INCOMING = "incoming"  # the file in a feed's folder that holds what was fetched last, until it is judged
-CANDIDATE = "candidate"  # what holds new content while it is compiled
-WAITING = "waiting"  # what holds new content that passed the gate, while a version is pinned
-ACCEPTED = "accepted"  # the file beside it that holds what passed the gate last
+INCOMING = "incoming"  # the file in a feed's folder with what was fetched last, until it is judged
+CANDIDATE = "candidate"  # the file with new content while it is compiled
+WAITING = "waiting"  # the file with new content that passed the gate while a version is pinned
+ACCEPTED = "accepted"  # the file with the content that passed the gate last
 MAX_VALIDATOR = 1024  # characters; a longer one is not sent back, and costs a fetch instead
 
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What a web server has called its version (RFC 9110 section 8.8), empty where it did not; kept by the caller."""
+    """The validators of a response (RFC 9110 section 8.8), empty if it had none; kept by the caller."""
 
     etag: str = ""
     last_modified: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """As JSON values; `from_json` reads them back."""
+        """Return the validators as JSON values; `from_json` reads them back."""
         return {"etag": self.etag, "last_modified": self.last_modified}
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Validators:
-        """Read what `to_json` gave; whatever else is there counts as no validator, which only costs a fetch."""
+        """Return validators from JSON values; anything invalid counts as no validator, which only costs a fetch."""
         return cls(etag=_validator(data.get("etag")), last_modified=_validator(data.get("last_modified")))
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Validators:
-        """Take them from a response."""
+        """Return the validators in a response's headers."""
         return cls(etag=_validator(headers.get("ETag")), last_modified=_validator(headers.get("Last-Modified")))
 
 
@@ -43,7 +43,7 @@ class Fetched:
     digest: str
     source_time: int | None  # when the source says it was made: seconds since the epoch
     validators: Validators = Validators()  # to hand in at the next fetch
-    published: float | None = None  # the same to the fraction of a second, where a signed list says so
+    published: float | None = None  # the same with fractions of a second, if a signed list has it
     evidence: Mapping[str, bytes] = field(default_factory=dict)  # what proves a signed list, by the files' names
 
 

@@ -1,4 +1,4 @@
-"""A list in a local file that somebody else replaces or rewrites at any moment."""
+"""A list in a local file that another process may replace or rewrite at any time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.files import replacing
 from blockd.formats.body import cannot_read, open_regular
 
-SETTLE = 1.0  # seconds without a change before a file counts as written; what is still cut then, its reader refuses
+SETTLE = 1.0  # seconds without a change until a file counts as written; a file still incomplete then is refused
 _PIECE = 1024 * 1024  # octets copied at a time
 
-_Stamp = tuple[int, int, int, int]  # what changes when a file does: time, size, file, file system
+_Stamp = tuple[int, int, int, int]  # what changes with a file: time, size, inode, device
 
 
 class FileSource:
@@ -41,7 +41,7 @@ class FileSource:
 
     @property
     def settling(self) -> bool:
-        """Whether the last poll saw a change that it did not take yet."""
+        """Whether the last poll saw a change that is not taken yet."""
         return self._seen != self._taken
 
     def forget(self) -> None:
@@ -49,17 +49,17 @@ class FileSource:
         self._seen = self._taken = None
 
     def poll(self, folder: Path) -> Fetched | None:
-        """Copy the file to `folder`/incoming when it has changed, and has then stayed the same for `settle` seconds.
+        """Copy the file to `folder`/incoming if it has changed, and has then stayed the same for `settle` seconds.
 
-        None says that there is nothing to take, yet or since the last time. The first poll of a source's life sees a
-        change. Raises FeedRefused at every poll while the file is missing, unreadable or over `max_size` octets;
-        there is no `incoming` then. Blocks while it copies: call it from a thread.
+        Returns None if there is nothing to take yet. A source's first poll sees a change. Raises FeedRefused at every
+        poll while the file is missing, unreadable or over `max_size` octets; there is no `incoming` then. Blocks while
+        it copies: call it from a thread.
         """
         try:
             return self._poll(folder / INCOMING)
         except FeedRefused:
             (folder / INCOMING).unlink(missing_ok=True)
-            self.forget()  # so that the same file put back is taken
+            self.forget()  # so that the same file is taken again if it is restored
             raise
         except OSError as error:  # reading errors are FeedRefused by now
             self.forget()
@@ -91,7 +91,7 @@ class FileSource:
                     raise FeedRefused(
                         "too large",
                         f"{self._path} is larger than {self._max_size:,} bytes, the feed's limit: nothing of it is "
-                        "taken. Raise the feed's max_size where the list is really that large.",
+                        "taken. Raise the feed's max_size if the list is really that large.",
                     )
                 digest.update(piece)
                 target.write(piece)
@@ -112,7 +112,7 @@ class FileSource:
 
 
 def stamp_of(path: Path) -> _Stamp | None:
-    """Give what changes when a file does; None where there is none to look at."""
+    """Return a value that changes with a file; None if the file cannot be found."""
     try:
         return _stamp(path.stat())
     except OSError:

@@ -1,4 +1,4 @@
-"""What a kind of feed does: where its content comes from, how that is read, and how its news amend a ruleset."""
+"""The interface of a kind of feed: where its content comes from, how it is read, and how its news amend a ruleset."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ FeedT = TypeVar("FeedT", bound=Feed)
 
 
 class FeedKind(ABC, Generic[FeedT]):
-    """One kind of feed. Facts about it are class variables of `settings`; here is what it does."""
+    """One kind of feed: its behaviour. Its facts are class variables of its settings class."""
 
     settings: type[FeedT]
-    proves_itself = False  # whether reading its content finds damage; other contents are compared with their digest
+    proves_itself = False  # whether reading its content detects damage; other contents are compared with their digest
 
     @abstractmethod
     def source(self, feed: FeedT, folder: Path, validators: Validators) -> FeedSource:
-        """Return the feed's source; `validators` are those of what lies accepted in `folder`.
+        """Return the feed's source; `validators` are those of the accepted content in `folder`.
 
-        Kinds import what fetches here, and not before: most commands fetch nothing, and HTTP and TUF take a tenth of a
-        second to import.
+        Kinds import their fetching code here, and not before: most commands fetch nothing, and HTTP and TUF take a
+        tenth of a second to import.
         """
 
     @abstractmethod
@@ -46,16 +46,16 @@ class FeedKind(ABC, Generic[FeedT]):
     ) -> FeedInput:
         """Return what the compiler takes of a content, and fill `rejects` while it does so.
 
-        `first_seen` is the date of orders that name none, in seconds since the epoch. Raises FeedRefused, and so may
-        the listings while they are read.
+        `first_seen` is the date of orders without one, in seconds since the epoch. Raises FeedRefused, and so may the
+        listings while they are read.
         """
 
     def weakness(self, feed: FeedT) -> Weakness | None:
-        """Return what is weak about how the feed is fetched; None if nothing is. Nothing is asked of others."""
+        """Return what is weak about how the feed is fetched; None if nothing is. Nothing is fetched."""
         return None
 
     def is_streamed(self, feed: FeedT) -> bool:
-        """Return whether the first names come without reading all of the content."""
+        """Return whether the first names can be read without the whole content."""
         return False
 
     def can_amend(self, feed: FeedT, candidate: Candidate) -> bool:

@@ -1,4 +1,4 @@
-"""The kinds of feeds, one a line. Each has a folder here, and its settings class stands in `FEED_CLASSES`."""
+"""The kinds of feeds, one per line. Each has a folder here, and its settings class is in `FEED_CLASSES`."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def kind_of(feed: Feed) -> FeedKind[Any]:
 
 
 def open_source(feed: Feed, folder: Path, validators: Validators) -> FeedSource:
-    """Return the source of a feed; `validators` are those of what lies accepted in `folder`."""
+    """Return the source of a feed; `validators` are those of the accepted content in `folder`."""
     return kind_of(feed).source(feed, folder, validators)

@@ -2,7 +2,7 @@
 
 A signature's file has four lines: an untrusted comment, which proves nothing; base64 of algorithm, key id and
 signature; a trusted comment; base64 of the global signature, which is over the signature and the trusted comment. A
-key's file has a comment and base64 of algorithm, key id and key, of which the base64 alone will do.
+key's file has a comment and base64 of algorithm, key id and key; the base64 line alone suffices.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEY_ID = 8  # octets
 _KEY = 32  # octets
 _SIGNATURE = 64  # octets
 _PIECE = 1024 * 1024  # octets hashed at a time
-_PREHASHED, _LEGACY = b"ED", b"Ed"  # which also stands before a key
+_PREHASHED, _LEGACY = b"ED", b"Ed"  # the latter also precedes a key
 _UNTRUSTED, _TRUSTED = b"untrusted comment: ", b"trusted comment: "
 
 
@@ -32,11 +32,11 @@ def verify(key: bytes, signed: bytes, path: Path) -> None:
     key_id, public = _public_key(key)
     lines = _lines(signed)
     if len(lines) != 4 or not lines[0].startswith(_UNTRUSTED) or not lines[2].startswith(_TRUSTED):
-        raise ValueError("the signature is none of minisign")
+        raise ValueError("it is not a minisign signature")
     octets = decode_strict(lines[1], "the signature")
     algorithm, signer, signature = octets[:2], octets[2 : 2 + _KEY_ID], octets[2 + _KEY_ID :]
     if algorithm not in (_PREHASHED, _LEGACY) or len(signature) != _SIGNATURE:
-        raise ValueError("the signature is of another form than Ed25519")
+        raise ValueError("the signature's algorithm is not Ed25519")
     if not hmac.compare_digest(signer, key_id):
         raise ValueError("the signature is by another key")
     overall = decode_strict(lines[3], "the global signature")
@@ -63,10 +63,10 @@ def _public_key(content: bytes) -> tuple[bytes, Ed25519PublicKey]:
         del lines[0]
     octets = decode_strict(lines[0], "the key") if len(lines) == 1 else b""
     if octets[:2] != _LEGACY or len(octets) != 2 + _KEY_ID + _KEY:
-        raise ValueError("the key is none of minisign")
+        raise ValueError("it is not a minisign key")
     return octets[2 : 2 + _KEY_ID], Ed25519PublicKey.from_public_bytes(octets[2 + _KEY_ID :])
 
 
 def _lines(content: bytes) -> list[bytes]:
-    """Give the lines of a file, whose last may lack its line feed."""
+    """Return the lines of a file, the last of which may lack its line feed."""
     return [line.removesuffix(b"\r") for line in content.removesuffix(b"\n").split(b"\n")]

@@ -1,4 +1,4 @@
-"""Where a feed's content comes from, whatever its kind: polled, and each time something new or nothing."""
+"""The interface of a feed's source: each poll returns new content or None."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from blockd.settings import Feed
 
 
 class FeedSource(ABC):
-    """One feed's source, with `folder` of its own on disk, which is made if it is not there.
+    """One feed's source, with a `folder` of its own on disk, which is created if it is missing.
 
     `expires` is when what was polled last expires, in seconds since the epoch; None if it names no end.
     `validators` are those of what was fetched last.
@@ -35,10 +35,10 @@ class FeedSource(ABC):
 
     @property
     def authorities(self) -> tuple[AuthorityVersion, ...]:
-        """What the authorities of a signed feed have given; empty for other kinds."""
+        """The authorities of a signed feed with their versions; empty for other kinds."""
         return ()
 
     @property
     def mirrors(self) -> list[dict[str, object]]:
-        """The places of a signed feed that has several, as plain values; empty for other kinds."""
+        """The mirrors of a signed feed that has several, as JSON values; empty for other kinds."""
         return []

@@ -1,4 +1,4 @@
-"""A text as a source: its file watched, or its URL fetched, and proved by its detached signature if it has one."""
+"""A text as a source: its file watched, or its URL fetched, and verified if it has a detached signature."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from blockd.feeds.source import FeedSource
 from blockd.feeds.web import WebSource
 from blockd.settings import TextFeed
 
-SETTLING = 0.1  # seconds between two looks at a file that is still being written
-MAX_SETTLING = 10.0  # seconds to wait for it; the next poll takes it otherwise
+SETTLING = 0.1  # seconds between two checks of a file that is still being written
+MAX_SETTLING = 10.0  # seconds to wait for it; otherwise the next poll takes it
 
 
 class TextSource(FeedSource):

@@ -1,4 +1,4 @@
-"""A list behind an http or https URL, fetched only when it has changed, and within bounds of size and time."""
+"""A list at an http or https URL, fetched only if it has changed, within limits of size and time."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ SessionFactory = Callable[[], aiohttp.ClientSession]
 
 
 class WebSource:
-    """Fetches one URL; each fetch has its own session, so nothing of one is carried into the next.
+    """Fetches one URL; each fetch has its own session, so they share no state.
 
-    With `as_published` the octets are those of the server's file, as a signature over them needs them: it is asked not
-    to pack them, and a file that was packed before stays so, whatever the server calls that.
+    With `as_published` the octets are those of the server's file, as needed to verify a signature: the server is asked
+    not to compress them, and a compressed file is kept as it is, whatever its Content-Encoding.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class WebSource:
         self._stall = stall
 
     async def fetch(self, folder: Path, previous: Validators) -> Fetched | None:
-        """Fetch to `folder`/incoming, unpacked where the server sent it with Content-Encoding gzip.
+        """Fetch to `folder`/incoming, unpacked if the server sent it with Content-Encoding gzip.
 
-        None where the server says that it still has what `previous` came with. Raises FeedRefused: missing (404, 410),
-        cut (less came than was announced), too large (over `max_size` octets when unpacked), format (another encoding,
-        or a damaged one); and FeedUnreachable for everything else. There is no `incoming` after an error.
+        Returns None if the content has not changed since `previous`. Raises FeedRefused: missing (404, 410), cut (less
+        than announced was received), too large (over `max_size` octets when unpacked), format (another encoding, or a
+        damaged one); and FeedUnreachable for everything else. There is no `incoming` after an error.
         """
         incoming = folder / INCOMING
         incoming.unlink(missing_ok=True)
@@ -68,7 +68,7 @@ class WebSource:
                 return await self._fetch(incoming, previous)
         except aiohttp.ClientPayloadError as error:
             raise FeedRefused(
-                "cut", f"{self._shown} ended before all of it had come: nothing of it is taken. It is fetched again."
+                "cut", f"{self._shown} ended before it was complete: nothing of it is taken. It is fetched again."
             ) from error
         except aiohttp.ServerTimeoutError as error:
             raise self._unreachable(f"sent nothing for {self._stall:g} seconds") from error
@@ -85,7 +85,7 @@ class WebSource:
                 return None
             if response.status in _GONE:
                 raise FeedRefused(
-                    "missing", f"{self._shown} is not there ({response.status}): nothing is taken. Has the list moved?"
+                    "missing", f"{self._shown} is not there ({response.status}): nothing is taken. Check its URL."
                 )
             if response.status != 200:
                 raise self._unreachable(f"answered {response.status}")
@@ -98,12 +98,12 @@ class WebSource:
                         raise FeedRefused(
                             "too large",
                             f"{self._shown} is larger than {self._max_size:,} bytes, the feed's limit: nothing of it "
-                            "is taken. Raise the feed's max_size where the list is really that large.",
+                            "is taken. Raise the feed's max_size if the list is really that large.",
                         )
                     digest.update(piece)
                     file.write(piece)
                 file.flush()
-                await asyncio.to_thread(os.fsync, file.fileno())  # the slow part, which must not hold up the loop
+                await asyncio.to_thread(os.fsync, file.fileno())  # slow, so it must not block the event loop
             return Fetched(
                 incoming,
                 digest.hexdigest(),
@@ -115,7 +115,7 @@ class WebSource:
     async def _response(
         self, session: aiohttp.ClientSession, previous: Validators
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask, and follow redirects by hand: at most MAX_REDIRECTS, and never from https to anything else."""
+        """Request the URL and follow at most MAX_REDIRECTS redirects, never from https to anything else."""
         headers = {"User-Agent": f"blockd/{__version__}", "Accept-Encoding": "gzip"}
         if self._as_published:
             headers["Accept-Encoding"] = "identity"
@@ -134,12 +134,12 @@ class WebSource:
                     return
                 target = url.join(URL(response.headers.get("Location", "")))
             if target.scheme not in ("http", "https") or (url.scheme == "https" and target.scheme != "https"):
-                raise self._unreachable(f"leads to {_shown(target)}, which is not followed")
+                raise self._unreachable(f"redirects to {_shown(target)}, which is not followed")
             url = target
-        raise self._unreachable(f"leads on and on, over {MAX_REDIRECTS} redirects")
+        raise self._unreachable(f"redirects more than {MAX_REDIRECTS} times")
 
     async def _content(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """Give the body unpacked; it is unpacked here, in bounded pieces, so that a small body cannot fill memory."""
+        """Yield the body, unpacked here in bounded pieces, so that a small body cannot fill memory."""
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         pieces = response.content.iter_chunked(_PIECE)
         if encoding in ("gzip", "x-gzip") and not self._as_published:
@@ -160,7 +160,7 @@ class WebSource:
 
 
 def _shown(url: URL) -> str:
-    """Give a URL as it may stand in a log: without name and password, and of bounded length."""
+    """Return a URL as it may be logged: without user and password, and of bounded length."""
     return str(url.with_user(None) if url.user is not None else url)[:200]
 
 

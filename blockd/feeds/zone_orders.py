@@ -1,4 +1,4 @@
-"""The orders that a policy zone stands for: one for each kind of answer that its rules give."""
+"""The orders of a policy zone: one for each kind of answer that its rules ask for."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from blockd.settings import ZoneFeed, ZoneOverride
 
 _ID_TEXT = re.compile(r"[a-z0-9._-]{1,80}", re.ASCII)
 _MAX_ID = 80  # characters, as an order document has it
-_MARK = 12  # hexadecimal digits that tell one answer from another
+_MARK = 12  # hexadecimal digits that distinguish answers
 
 
 def override_of(feed: ZoneFeed) -> RpzAction | None:
-    """Give what all rules of a feed do, None where each does what it says."""
+    """Return the action that overrides all rules of a feed; None if each rule has its own."""
     if feed.override is ZoneOverride.GIVEN:
         return None
     if feed.override is ZoneOverride.DISABLED:
@@ -26,9 +26,9 @@ def override_of(feed: ZoneFeed) -> RpzAction | None:
 
 
 def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str, first_seen: int) -> FeedInput:
-    """Give what the compiler takes of a zone; `first_seen` is the date of its orders where the config has none.
+    """Return what the compiler takes of a zone; `first_seen` is the date of its orders if the config has none.
 
-    An order's id is the same for the same answer in every version of the zone: metrics go on counting under it.
+    An order's id is the same for the same answer in every version of the zone, so metrics keep counting under it.
     """
     orders = [
         feed.order_with(
@@ -50,7 +50,7 @@ def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str, first_seen: int)
 
 
 def order_id(feed: str, answer: RpzAction) -> str:
-    """Give the id of a zone's order: the feed, the action, and where that is not all, the target or a digest."""
+    """Return the id of a zone's order: the feed, the action, and, if needed, the target or a digest."""
     base = f"{feed}.{answer.action}"
     target = answer.target.replace("*.", "below.", 1)
     if not answer.target and not answer.records:

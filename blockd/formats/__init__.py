@@ -1,1 +1,1 @@
-"""The forms that lists have on the wire and on disk, read into names: bodies, lines, text formats, policy zones."""
+"""Readers of lists on the wire and on disk: bodies, lines, text formats, policy zones."""

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Where two versions of a text differ, line by line, at the speed of memory.
 
-Versions of a list follow each other closely: long equal runs, and few lines that came or went. Runs are skipped by
-comparing octets. Where one ends, the lines ahead in both are hashed until a line of one is met in the other. The
-outcome need not be the shortest, only right: the new text is the old one with the given lines replaced.
+Versions of a list differ little: long equal runs, and few lines added or removed. Runs are skipped by comparing octets.
+Where one ends, the lines ahead in both are hashed until a line of one is found in the other. The result need not be the
+shortest, only correct: the new text is the old one with the given lines replaced.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -12,9 +12,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 
 cdef enum:
-    AHEAD = 1 << 15  # lines looked ahead in each text for one that both have
-    PLACES = 1 << 17  # of a table of lines seen ahead: four times as many, so that searches are short
-    PROBES = 16  # places looked at for one line; a line that is not found by then only makes the outcome longer
+    AHEAD = 1 << 15  # lines read ahead in each text for one that both have
+    PLACES = 1 << 17  # of a table of lines read ahead: four times as many, so that searches are short
+    PROBES = 16  # places tried for one line; a line that is not found by then only makes the result longer
     STEP = 4096  # octets compared at once
 
 cdef struct Place:
@@ -25,7 +25,7 @@ cdef struct Place:
 cdef struct Text:
     const uint8_t *octets
     uint64_t size
-    uint64_t at  # where the line looked at begins
+    uint64_t at  # where the current line begins
     uint64_t ahead  # where the next line to be read ahead begins
     uint32_t count  # lines read ahead
     uint64_t *starts  # of lines read ahead, and the end of the last
@@ -47,9 +47,9 @@ cdef void _free(Text *text) noexcept:
 
 
 def changed_lines(old, new, uint64_t limit):
-    """Give where lines were replaced, in order: begin and end in `old`, begin and end in `new`, the lines before it in each.
+    """Return where lines were replaced, in order: begin and end in `old` and in `new`, the lines before them in each.
 
-    Both texts end with a line feed. None where more than `limit` lines have come or gone.
+    Both texts end with a line feed. None if more than `limit` lines were added or removed.
     """
     cdef Py_buffer old_view, new_view
     cdef Text one, two
@@ -95,7 +95,7 @@ def changed_lines(old, new, uint64_t limit):
 
 
 cdef uint64_t _skip_equal(Text *one, Text *two) noexcept nogil:
-    """Move both behind the whole lines in which they are equal, and count these."""
+    """Move both after the whole lines in which they are equal, and return the number of these lines."""
     cdef uint64_t left = min(one.size - one.at, two.size - two.at), size = 0
     cdef const uint8_t *first = one.octets + one.at
     cdef const uint8_t *second = two.octets + two.at
@@ -111,7 +111,7 @@ cdef uint64_t _skip_equal(Text *one, Text *two) noexcept nogil:
 
 
 cdef uint64_t _line_feeds(const uint8_t *octets, uint64_t size) noexcept nogil:
-    """Count line feeds, eight octets at a time."""
+    """Return the number of line feeds, counted eight octets at a time."""
     cdef uint64_t low = <uint64_t>0x7F7F7F7F7F7F7F7F, ones = <uint64_t>0x0101010101010101, at = 0, word, count = 0
     while at + 8 <= size:
         memcpy(&word, octets + at, 8)
@@ -126,7 +126,7 @@ cdef uint64_t _line_feeds(const uint8_t *octets, uint64_t size) noexcept nogil:
 
 
 cdef void _search(Text *one, Text *two, uint32_t search, uint32_t *kept_old, uint32_t *kept_new) noexcept nogil:
-    """Read ahead until a line is in both; give how many lines stand before it in each, all that were read if none."""
+    """Read ahead until a line is in both; set how many lines precede it in each, or all that were read if none is."""
     one.count = two.count = 0
     one.ahead, two.ahead = one.at, two.at
     one.starts[0], two.starts[0] = one.at, two.at
@@ -145,7 +145,7 @@ cdef void _search(Text *one, Text *two, uint32_t search, uint32_t *kept_old, uin
 
 
 cdef void _read(Text *text, uint32_t search) noexcept nogil:
-    """Read one line ahead and note it; there is one, and room for it."""
+    """Read one line ahead and record it; there is one, and room for it."""
     cdef const uint8_t *line = text.octets + text.ahead
     cdef const uint8_t *end = <const uint8_t *>memchr(line, 0x0A, text.size - text.ahead)  # the text ends with one
     cdef uint64_t size = end - line + 1, at = 0, word = 0, hashed = size * <uint64_t>0x9E3779B97F4A7C15
@@ -171,7 +171,7 @@ cdef void _read(Text *text, uint32_t search) noexcept nogil:
 
 
 cdef bint _met(const Text *text, uint32_t search, const Text *other, uint32_t line, uint32_t *found) noexcept nogil:
-    """Whether a line of `other` was read ahead in `text`, and which it is there."""
+    """Return whether a line of `other` was read ahead in `text`, and set its number there."""
     cdef uint64_t hashed = other.hashes[line], size = other.starts[line + 1] - other.starts[line]
     cdef uint32_t place = hashed & (PLACES - 1), known, _
     for _ in range(PROBES):

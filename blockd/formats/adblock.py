@@ -1,6 +1,6 @@
-"""A list in the syntax of ad blockers, of which what is about names is taken.
+"""Lists in the syntax of ad blockers, of which the rules for names are taken.
 
-Hosts lines may stand among the rules. An exception takes away what the list itself says, and is no `allow` for other
+Hosts lines may occur among the rules. An exception takes away what the list itself says; it is not an `allow` for other
 feeds.
 """
 
@@ -27,15 +27,15 @@ _COSMETIC_STARTS = (b"##", b"#@", b"#$", b"#%", b"#?")
 
 
 class Adblock(TextFormat):
-    """An ad blocker's list, whose rules say themselves what they cover."""
+    """An ad blocker's list; each rule says what it covers."""
 
     name = "adblock"
     description = "The rules for names in an ad blocker's list."
     scope = None
-    is_streamed = False  # an exception may stand behind the rule that it takes away
+    is_streamed = False  # an exception may follow the rule that it takes away
 
     def keys(self, blocks: Iterable[bytes], rejects: RejectReport, source: str) -> dict[bytes, Scope]:
-        """Return what `read_adblock` does."""
+        """Return the result of `read_adblock`."""
         return read_adblock(blocks, rejects, source)
 
     def listings(
@@ -60,7 +60,7 @@ def read_scopes(
 
 @dataclass(slots=True)
 class _Rules:
-    """Rules for names, by key: those for a name with their scopes, exceptions with the line they stand on, too."""
+    """Rules for names by key, with their scopes; and the lines of exceptions."""
 
     blocks: dict[bytes, Scope] = field(default_factory=dict)
     important: dict[bytes, Scope] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class _Rules:
     lines: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
 
     def add(self, rule: Rule, number: int, line: bytes) -> None:
-        """Add what the line of that number holds."""
+        """Add a rule of the line with that number."""
         if rule.is_exception:
             self.lines.setdefault(rule.key, (number, line))
             rules = self.important_exceptions if rule.is_important else self.exceptions
@@ -78,17 +78,17 @@ class _Rules:
         rules[rule.key] = rules.get(rule.key, Scope(0)) | rule.scope
 
     def listed(self) -> dict[bytes, Scope]:
-        """Give what the exceptions leave of the rules for names, in their order."""
+        """Return what the exceptions leave of the rules for names, in their order."""
         every = _joined(self.exceptions, self.important_exceptions)
         return _joined(_without(self.blocks, every), _without(self.important, self.important_exceptions))
 
 
 def read_adblock(blocks: Iterable[bytes], rejects: RejectReport, source: str) -> dict[bytes, Scope]:
-    """Give the key of every name that the list at `source` covers, with the scope in which it does.
+    """Return the key of every name that the list at `source` covers, with its scope.
 
     Each block holds whole lines with their line feeds. Lines that are not about names are skipped for the reasons of
     `adblock_rule.SKIPS`; lines that are and cannot be used are rejected. An exception under a name that stays listed is
-    rejected as such, because nothing can be taken away for it. Raises FeedRefused("too large") for over MAX_RULES.
+    rejected, because nothing can be taken away for it. Raises FeedRefused("too large") for over MAX_RULES.
     """
     rules = _Rules()
     taken = 0
@@ -102,7 +102,7 @@ def read_adblock(blocks: Iterable[bytes], rejects: RejectReport, source: str) ->
             raise FeedRefused(
                 "too large",
                 f"{source} has more than {MAX_RULES:,} rules for names: nothing of it is taken. "
-                "Get it as a list of domains, which may have more.",
+                "Use it as a list of domains, which may have more.",
             )
     listed = rules.listed()
     for key, (number, line) in rules.lines.items():
@@ -113,7 +113,7 @@ def read_adblock(blocks: Iterable[bytes], rejects: RejectReport, source: str) ->
 
 
 def _rules_of(line: bytes, number: int, rejects: RejectReport) -> Iterator[Rule]:
-    """Give the rules of one line: one, or one for each name of a hosts line."""
+    """Yield the rules of one line: one, or one for each name of a hosts line."""
     try:
         content = bounded_content(line, number, b"!")
         if not content or _is_comment(content):
@@ -138,14 +138,14 @@ def _rules_of(line: bytes, number: int, rejects: RejectReport) -> Iterator[Rule]
 
 
 def _is_comment(content: bytes) -> bool:
-    """Whether a line is a note, or the list's head: `[Adblock Plus 2.0]`."""
+    """Return whether a line is a comment, or the list's head: `[Adblock Plus 2.0]`."""
     if content.startswith(b"#"):
         return not content.startswith(_COSMETIC_STARTS) or not content.strip(b"#")
     return content.startswith(b"[") and content.endswith(b"]") and not content.startswith(b"[$")
 
 
 def _without(rules: Mapping[bytes, Scope], exceptions: Mapping[bytes, Scope]) -> dict[bytes, Scope]:
-    """Give what exceptions leave of rules: nothing of what is under one, and less of a name that has one itself."""
+    """Return what exceptions leave of rules: nothing of names under one, and less of a name that has one itself."""
     if not exceptions:
         return dict(rules)
     left = {}
@@ -165,7 +165,7 @@ def _joined(one: Mapping[bytes, Scope], other: Mapping[bytes, Scope]) -> dict[by
 
 
 def _ancestors(key: bytes) -> Iterator[bytes]:
-    """Give the keys of all names above a name, from the top down."""
+    """Yield the keys of all ancestors of a name, from the top down."""
     end = 1 + key[0]
     while end < len(key):
         yield key[:end]

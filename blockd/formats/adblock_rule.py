@@ -1,14 +1,14 @@
 """One rule of an ad blocker's list: the name that it stands for, or why it stands for none.
 
-The part of the syntax that is about whole names is taken:
+The part of the syntax that is about whole names is supported:
 
     ||name^             the name and all under it, as ||name, ||name/ and ||name^| do
     ||*.name^  *.name^  all under the name
-    |name^  |name|      the name alone, as |https://name^ and name, where nothing stands around it, do
+    |name^  |name|      the name alone, as |https://name^ and a bare name do
     @@...               an exception from the rules above
-    $important          which no exception without it takes away; $all and $document change nothing here
+    $important          not affected by exceptions without it; $all and $document are ignored
 
-A rule is read for what it surely covers: `||name` also means other names that begin so, which nobody could list.
+A rule stands for what it surely covers: `||name` also matches other names that begin so, which cannot be listed.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from blockd.errors import BadName
 from blockd.formats.line import entry_key
 from blockd.orders import Scope
 
-# Reasons of rules that are right and not about a name: a browser has a use for them, a name server has none.
+# Reasons of rules that are valid and not about a name: useful to a browser, not to a name server.
 SKIPS = frozenset(("cosmetic", "regex", "path rule", "modifier", "port", "wildcard", "pattern", "address"))
 
 _COSMETIC = re.compile(rb"[^\s#]*#@?[$%?]{0,2}#|[^\s$]*\$@?\$|\[\$")  # hiding, styles, scripts, parts of a page
 _SCHEME = re.compile(rb"\|?[a-z*]{0,10}://|\|//", re.IGNORECASE)
-_END = re.compile(rb"(?:(?:\^\|?|/|\|)\*?)?")  # behind a name: all that can follow it in a URL
+_END = re.compile(rb"(?:(?:\^\|?|/|\|)\*?)?")  # after a name: all that can follow it in a URL
 _HOST = re.compile(rb"[^\^|/*:?=&,;%\s]+")
 _PORT = re.compile(rb":[0-9*]{1,5}(?:\^|/|\||$)")
-_DOCUMENT = frozenset((b"all", b"document", b"doc"))  # the whole page, which without its name is not there
+_DOCUMENT = frozenset((b"all", b"document", b"doc"))  # the whole page, which is unreachable without its name
 _IMPORTANT = b"important"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule for one name, by its key; `is_exception` where it takes away what other rules list."""
+    """A rule for one name, by its key; `is_exception` is whether it takes away what other rules list."""
 
     key: bytes
     scope: Scope
@@ -43,7 +43,7 @@ class Rule:
 
 
 def parse_rule(content: bytes) -> Rule:
-    """Read one line without blanks around it, which is neither empty nor a comment nor a hosts line.
+    """Parse one line without blanks around it, which is neither empty nor a comment nor a hosts line.
 
     Raises BadName: one of SKIPS, or for a rule that is anchored as one for a name the reasons of `entry_key`.
     """
@@ -70,7 +70,7 @@ def parse_rule(content: bytes) -> Rule:
 
 
 def _host_of(pattern: bytes) -> tuple[bytes, Scope, bool]:
-    """Give the host that a pattern stands for as a whole, its scope, and whether anchors say that it is one."""
+    """Return the host that a pattern stands for as a whole, its scope, and whether anchors say that it is one."""
     if pattern.startswith(b"||"):
         rest, scope, is_anchored = pattern[2:], Scope.BOTH, True
     elif scheme := _SCHEME.match(pattern):

@@ -1,4 +1,4 @@
-"""Whole lines out of a stream of bytes, many at a time and within bounds, even where a line never ends."""
+"""Blocks of whole lines from a stream of octets, within bounds even if a line never ends."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ KEPT = MAX_LINE + 2  # octets of a longer line: one too many, and one that may b
 
 
 def read_blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
-    """Give blocks of whole lines, line feeds included; a block is at most one piece and KEPT octets long.
+    """Yield blocks of whole lines, line feeds included; a block is at most one piece and KEPT octets long.
 
     Of a line that runs over the end of a piece, KEPT octets are kept: enough for its reader to see that it is too long.
-    Raises FeedRefused("cut") at the end of `source` where the last line has no line feed: the names given before are
-    then part of a list nobody has published, and must be thrown away.
+    Raises FeedRefused("cut") at the end of `source` if the last line has no line feed: the names yielded before are
+    then part of an incomplete list, and must be discarded.
     """
     rest = b""
     skipping = False
@@ -40,5 +40,5 @@ def read_blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
         raise FeedRefused(
             "cut",
             f'{source} ends in the middle of a line, "{printable(rest)}": it was cut off, and nothing of it is taken. '
-            "Get it again, or end its last line with a line feed where it is complete.",
+            "Get it again, or end its last line with a line feed if it is complete.",
         )

@@ -1,4 +1,4 @@
-"""The bytes of a list in a file: plain or gzip, bounded, and refused where they are no text list at all."""
+"""The octets of a list in a file: plain or gzip, bounded, and refused if they are not a text list."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.formats.gunzip import MAGIC, PIECE, Gunzip
 from blockd.formats.line import BOM
 
-MAX_NUL_SHARE = 0.01  # a text has none; a list with a few damaged lines is still a list
-_HEAD = 64 * 1024  # octets looked at before the first is given: what comes before a page's first tag, and more
+MAX_NUL_SHARE = 0.01  # a text has none; a list with a few damaged lines is still taken
+_HEAD = 64 * 1024  # octets examined before the first is yielded: more than precedes a page's first tag
 _PACKED_PIECE = 64 * 1024  # octets of an archive unpacked at a time
 _PAGE_STARTS = (b"<!doctype html", b"<html")
 
@@ -25,11 +25,11 @@ Progress = Callable[[int, int], None]  # octets of the file read so far, octets 
 def open_regular(path: Path) -> FileIO:
     """Open a regular file to read, or a link to one, without ever waiting for a pipe or device.
 
-    Raises FeedRefused("missing") where there is none and FeedUnreachable where it cannot be read.
+    Raises FeedRefused("missing") if there is none and FeedUnreachable if it cannot be read.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise FeedRefused("missing", f"{path} is no file: nothing is taken. Put the list itself there.")
+            raise FeedRefused("missing", f"{path} is not a regular file: nothing is taken. Put the list itself there.")
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise cannot_read(path, error) from error
@@ -37,19 +37,19 @@ def open_regular(path: Path) -> FileIO:
 
 
 def cannot_read(path: Path, error: OSError) -> FeedRefused:
-    """Say in a sentence why a list's file cannot be read."""
+    """Return the error for a list's file that cannot be read."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return FeedRefused("missing", f"{path} is not there: nothing is taken. Put it back, or take the feed out.")
+        return FeedRefused("missing", f"{path} does not exist: nothing is taken. Put it back, or remove the feed.")
     return FeedUnreachable(f"{path} cannot be read ({error.strerror}): nothing is taken. Let blockd's user read it.")
 
 
 @contextlib.contextmanager
 def open_body(path: Path, max_size: int, progress: Progress | None = None) -> Iterator[Iterator[bytes]]:
-    """Give the content of a list's file in pieces of bounded size, unpacked where it is gzip.
+    """Yield the content of a list's file in pieces of bounded size, unpacked if it is gzip.
 
-    Opening raises as `open_regular` does. Reading raises FeedRefused: empty (no byte), html, binary, cut (the archive
+    Opening raises as `open_regular` does. Reading raises FeedRefused: empty (no octets), html, binary, cut (the archive
     ends early), format (the archive is damaged), too large (over `max_size` octets when unpacked); binary and cut are
-    known for sure only at the end, so what was given before must then be thrown away.
+    known for sure only at the end, so all that was yielded before must then be discarded.
     """
     with open_regular(path) as file:
         yield _checked(_pieces(file, path, progress), path, max_size)
@@ -88,7 +88,7 @@ def _checked(pieces: Iterator[bytes], path: Path, max_size: int) -> Iterator[byt
             raise FeedRefused(
                 "too large",
                 f"{path} holds more than {max_size:,} bytes, the feed's limit: nothing of it is taken. "
-                "Raise the feed's max_size where the list is really that large.",
+                "Raise the feed's max_size if the list is really that large.",
             )
         yield piece
     if size == 0:
@@ -97,7 +97,7 @@ def _checked(pieces: Iterator[bytes], path: Path, max_size: int) -> Iterator[byt
 
 
 def _with_head(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Join the first pieces until they are worth looking at."""
+    """Join the first pieces until there are enough octets to examine."""
     head = b""
     for piece in pieces:
         head += piece
@@ -114,10 +114,10 @@ def _refuse_page(head: bytes, path: Path) -> None:
     start = head.removeprefix(BOM).lstrip()[: len(_PAGE_STARTS[0])].lower()
     if start.startswith(_PAGE_STARTS):
         raise FeedRefused(
-            "html", f"{path} is a web page, no list: nothing of it is taken. See what its source shows in a browser."
+            "html", f"{path} is a web page, not a list: nothing of it is taken. Open its source in a browser."
         )
 
 
 def _refuse_binary(nuls: int, size: int, path: Path) -> None:
     if nuls > size * MAX_NUL_SHARE:
-        raise FeedRefused("binary", f"{path} is no text, {nuls / size:.1%} of it are NULs: nothing of it is taken.")
+        raise FeedRefused("binary", f"{path} is not a text, {nuls / size:.1%} of it are NULs: nothing of it is taken.")

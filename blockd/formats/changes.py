@@ -1,4 +1,4 @@
-"""What came and went between two versions of a list with one name per line, and what its reject report is now."""
+"""Differences between two versions of a list with one name per line, and the new version's reject report."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class _Hunk:
 
 
 def list_changes(old: Text, new: Text, before: RejectReport, names: int) -> ListChanges | None:
-    """Compare two versions of a list; None where only reading the whole new one can tell.
+    """Compare two versions of a list; None if the whole new version has to be read.
 
-    `before` is the old version's report, and `names` how many different names it had. With a name that was there twice
-    nobody knows whether it has gone with one of its lines. Both versions end with a line feed.
+    `before` is the old version's report, and `names` how many different names it had. If names were listed twice, it is
+    not known whether one is gone with one of its lines. Both versions end with a line feed.
     """
     hunks = _hunks(old, new)
     if hunks is None:
@@ -67,7 +67,7 @@ def _hunks(old: Text, new: Text) -> list[_Hunk] | None:
     if changed is None:
         return None
     if changed and changed[0][0] == 0 and BOM in (old[: len(BOM)], new[: len(BOM)]):
-        return None  # a byte order mark changes what a line holds, and only where it is the first
+        return None  # a byte order mark matters at the beginning of the first line only
     hunks = []
     for old_start, old_end, new_start, new_end, old_line, new_line in changed:
         hunk = _Hunk(old_line, new_line, _lines(old[old_start:old_end]), _lines(new[new_start:new_end]))
@@ -82,7 +82,7 @@ def _lines(text: bytes) -> list[bytes]:
 
 
 def _keys(lines: list[bytes], before: int, rejects: RejectReport) -> list[bytes]:
-    """Read lines with care, `before` lines from the start, and count them in `rejects`."""
+    """Return the keys of lines that begin `before` lines from the start, and count the lines in `rejects`."""
     keys = []
     for number, line in enumerate(lines, before + 1):
         key = line_key(line, number, rejects)
@@ -94,7 +94,7 @@ def _keys(lines: list[bytes], before: int, rejects: RejectReport) -> list[bytes]
 
 
 def _report(hunks: list[_Hunk], before: RejectReport, gone: RejectReport, come: RejectReport) -> RejectReport | None:
-    """Give the new version's report; None where a sample that nobody has kept would move up."""
+    """Return the new version's report; None if it would need a sample that was not kept."""
     report = RejectReport(before.lines - gone.lines + come.lines, before.accepted - gone.accepted + come.accepted)
     starts = [hunk.old_line for hunk in hunks]
     shifts = [0]

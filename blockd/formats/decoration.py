@@ -1,4 +1,4 @@
-"""What real lists write around a name: a URL, a port, a hosts file's address, an ad blocker's anchors."""
+"""What published lists write around a name: a URL, a port, a hosts file's address, an ad blocker's anchors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from blockd.errors import BadName
 from blockd.formats.hosts import is_address, names_of
 
-# Without one of these octets a line holds a bare name, or none. The first four are those between words, and NUL.
+# A line without any of these octets holds a bare name, or none. The first four are NUL and the blanks between words.
 _AROUND = re.compile(rb"[\0 \t\r/:@|#$^]")
 _SCHEME = re.compile(rb"[a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)  # RFC 3986 section 3.1
 _AUTHORITY_END = re.compile(rb"[/?#]")  # RFC 3986 section 3.2
@@ -16,16 +16,16 @@ _MAX_PORT = 65535
 
 # An ad blocker's rule for a whole name and all under it. A trailing dot would stand for any top-level domain.
 _WHOLE_NAME = re.compile(rb"\|\|([^\^/|$:@\s]*[^\^/|$:@\s.])\^?")
-# What shows that a line is an ad blocker's rule for something else: its anchors, or what hides parts of a page.
+# Signs of an ad blocker's rule for something else: its anchors, or what hides parts of a page.
 _RULE = re.compile(rb"@@|\||[^\s#]*#@?[$%?]{0,2}#|.*[\^$]", re.DOTALL)
 
 
 def host_of(content: bytes) -> bytes:
-    """Give the part of a line's content that should be a name; empty where a hosts line names the machine itself.
+    """Return the part of a line's content that should be a name; empty if a hosts line names the machine itself.
 
-    A URL and a `name/path` stand for their host, whatever comes behind it. The name itself is not checked. Raises
-    BadName: NUL, empty (a URL without a host), bad character (two readers would take the URL for two hosts), several
-    names (behind an address), adblock rule (one that is not for a whole name).
+    A URL and a `name/path` stand for their host, whatever follows it. The name itself is not checked. Raises BadName:
+    NUL, empty (a URL without a host), bad character (readers would differ on the URL's host), several names (after an
+    address), adblock rule (one that is not for a whole name).
     """
     if not _AROUND.search(content):
         return content
@@ -36,7 +36,7 @@ def host_of(content: bytes) -> bytes:
         return _behind_address(words) if is_address(words[0]) else content
     if scheme := _SCHEME.match(content):
         authority = _AUTHORITY_END.split(content[scheme.end() :], maxsplit=1)[0]
-        if b"\\" in authority:  # a slash to browsers, and part of the user's name to others
+        if b"\\" in authority:  # browsers read a slash, other programs a part of the user name
             raise BadName("bad character")
         host = _without_port(authority.rpartition(b"@")[2])
         if not host:

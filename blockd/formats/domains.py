@@ -1,8 +1,8 @@
 r"""A list with one domain name per line, read at the speed that ten million lines need.
 
-Almost every line of a real list is a plain lower-case name, and almost every other line shows itself by an octet that
-no name has, or by two octets that never meet in one. So a whole block of lines is searched for those at once; the
-lines found are read with care, one by one, and the lines between them need no more than to be split and joined.
+Almost every line of a published list is a plain lower-case name, and almost every other line has an octet that no name
+has, or two adjacent octets that no name has. So a whole block of lines is searched for those at once; the lines found
+are parsed one by one, and the lines between them are only split and joined.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from blockd.names import MAX_LABEL, DomainName
 from blockd.orders import Scope
 
 _LINE_FEED = ord("\n")
-_LENGTH = [bytes((length,)) for length in range(64)]  # a label over 63 octets is an IndexError, and read with care
-_MAX_TOPS = 4096  # top-level domains remembered: there are 1,500; a hostile list makes it slower, not larger
+_LENGTH = [bytes((length,)) for length in range(64)]  # a label over 63 octets is an IndexError, and the line is parsed
+_MAX_TOPS = 4096  # top-level domains cached: there are 1,500; a hostile list makes it slower, not larger
 
-# The shape of a block: a dot for what separates labels, a hyphen for itself, NUL for what no plain name has.
+# The shape of a block: a dot for what separates labels, a hyphen for itself, NUL for octets that no plain name has.
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHAPES = {**dict.fromkeys(_PLAIN, ord("a")), ord("\n"): ord("."), ord("."): ord("."), ord("-"): ord("-")}
 _SHAPE = bytes(_SHAPES.get(octet, 0) for octet in range(256))
@@ -43,7 +43,7 @@ class Domains(TextFormat):
     has_line_changes = True
 
     def keys(self, blocks: Iterable[bytes], rejects: RejectReport, source: str) -> Iterator[bytes]:
-        """Return what `read_domains` yields."""
+        """Return the iterator of `read_domains`."""
         return read_domains(blocks, rejects)
 
     def listings(
@@ -55,9 +55,9 @@ class Domains(TextFormat):
 
 @dataclass(frozen=True, slots=True)
 class DomainLines:
-    """The names of a list with one on each line, as `Lines`: whole blocks for a builder that can read them.
+    """The names of a list with one on each line, as `Lines`: whole blocks for a builder that can parse them.
 
-    Both ways give the same names, fill `rejects` in the same way, and raise as `read_list` does.
+    Both ways yield the same names, fill `rejects` in the same way, and raise as `read_list` does.
     """
 
     path: Path
@@ -70,17 +70,17 @@ class DomainLines:
         return read_list(Domains(), self.path, self.rejects, self.max_size, self.progress)
 
     def add_to(self, taker: LineTaker) -> Iterator[int]:
-        """Add all names to `taker`; yield now and then how many it was so far."""
+        """Add all names to `taker`; yield now and then how many were added so far."""
         with open_body(self.path, self.max_size, self.progress) as pieces:
             yield from add_domains(read_blocks(pieces, str(self.path)), self.rejects, taker)
         refuse_nameless(self.path, self.rejects)
 
 
 def read_domains(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes]:
-    """Give the key of every name, in order, with repetitions; a line that is no name is counted in `rejects` alone.
+    """Yield the key of every name, in order, with repetitions; lines that are not valid are counted in `rejects` only.
 
-    Each block holds whole lines with their line feeds, as `read_blocks` gives them. The lines and names counted in
-    `rejects` are right whenever a block is done.
+    Each block holds whole lines with their line feeds, as `read_blocks` yields them. The lines and names counted in
+    `rejects` are complete at the end of each block.
     """
     tops: dict[bytes, bytes] = {}  # a top label -> the beginning of a key that has it
     for block in blocks:
@@ -105,7 +105,7 @@ def read_domains(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[byt
 
 
 def add_domains(blocks: Iterable[bytes], rejects: RejectReport, taker: LineTaker) -> Iterator[int]:
-    """Add every name to `taker`, which reads the plain lines, and give after each block how many it was so far.
+    """Add every name to `taker`, which parses the plain lines, and yield the number so far after each block.
 
     The names, their order and what is counted in `rejects` are those of `read_domains`.
     """
@@ -127,7 +127,7 @@ def add_domains(blocks: Iterable[bytes], rejects: RejectReport, taker: LineTaker
 
 
 def read_names(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[list[bytes]]:
-    """Give the names of each block as text in small A-labels, without trailing dots.
+    """Yield the names of each block as text in lower-case A-labels, without trailing dots.
 
     The names, their order and what is counted in `rejects` are those of `read_domains`.
     """
@@ -156,7 +156,7 @@ def read_names(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[list[
 
 
 def _plain_key(line: bytes, tops: dict[bytes, bytes], length: list[bytes] = _LENGTH) -> bytes | None:
-    """Give the key of a line that looks like a plain name, or None where only care can tell."""
+    """Return the key of a line that looks like a plain name, or None if the line has to be parsed."""
     labels = line.split(b".")
     try:
         if len(labels) == 2:  # the two most frequent forms, without a loop
@@ -175,9 +175,9 @@ def _plain_key(line: bytes, tops: dict[bytes, bytes], length: list[bytes] = _LEN
 
 
 def line_key(line: bytes, number: int, rejects: RejectReport) -> bytes | None:
-    """Read one line with care: its key, or None for a line without a name, which is counted unless it holds nothing.
+    """Parse one line: return its key, or None for a line without a name, which is counted unless it holds nothing.
 
-    A name may stand in any of the shapes that `host_of` knows.
+    A name may have any of the decorations that `host_of` knows.
     """
     try:
         content = line_content(line, number)
@@ -189,7 +189,7 @@ def line_key(line: bytes, number: int, rejects: RejectReport) -> bytes | None:
 
 
 def _runs(block: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Cut a block into runs of plain lines, and single lines to be read with care."""
+    """Cut a block into runs of plain lines, and single lines to be parsed."""
     if b"\r\n" in block:
         block = block.replace(b"\r\n", b"\n")
     text = b"\n" + block  # so that the first line begins as all others do
@@ -204,13 +204,13 @@ def _runs(block: bytes) -> Iterator[tuple[bool, bytes]]:
 
 
 def _odd_lines(text: bytes) -> dict[int, int]:
-    """Find the lines that cannot be plain names: where each begins -> where its line feed is."""
+    """Return the lines that cannot be plain names: where each begins -> where its line feed is."""
     shape = text.translate(_SHAPE)
     found = {}
     for odd in _ODD_SHAPES:
         at = shape.find(odd, 0)
         while 0 <= at < len(text) - 1:
-            if text[at] == _LINE_FEED:  # the line behind it is the odd one
+            if text[at] == _LINE_FEED:  # the line after it is the odd one
                 at += 1
             end = text.find(b"\n", at)
             found[text.rfind(b"\n", 0, at) + 1] = end

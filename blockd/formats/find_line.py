@@ -1,6 +1,6 @@
-"""Finding the line of a list that names an entry: a search for its text at the speed of memory, then a careful look.
+"""Finding the line of a list that names an entry: a fast search for its text, then parsing of the lines found.
 
-The text of a signed order's list is in order, and there a line is found at once.
+The text of a signed order's list is sorted, and is searched by bisection.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from blockd.formats.sorted import mapped, seek
 from blockd.formats.text_format import TextFormat
 from blockd.names import DomainName
 
-MAX_READ = 10_000  # lines read with care; a list of nothing but longer names with this one inside would take too long
+MAX_READ = 10_000  # lines parsed; a list that has only longer names with this one inside would take too long
 _COUNTED = 1 << 20  # octets whose line feeds are counted at once
 
 
@@ -30,10 +30,10 @@ class Line:
 
 
 def find_line(form: TextFormat, path: Path, key: bytes, max_size: int) -> Line | None:
-    """Give the first line of the list at `path` that names `key`; None where none does, or the list cannot be read.
+    """Return the first line of the list at `path` that names `key`; None if none does, or the list cannot be read.
 
-    The text is looked for in any case, in ASCII and in Unicode. That it is there does not count yet: the line is read
-    as the feed reads it, and must give the very name.
+    The text is searched for in any case, in ASCII and in Unicode. A line found is then parsed as the feed parses it,
+    and must have the very name.
     """
     name = DomainName(key)
     spellings = {name.text.encode(), name.unicode.lower().encode()}
@@ -55,9 +55,9 @@ def find_line(form: TextFormat, path: Path, key: bytes, max_size: int) -> Line |
 
 
 def find_in_names(path: Path, key: bytes) -> Line | None:
-    """Give the line of `key` in the text of a national-size order's list; None where it has none, or is not there.
+    """Return the line of `key` in the text of a national-size order's list; None if it has none, or does not exist.
 
-    The text's names ascend, so that no more of it is read than its lines are counted from.
+    The text is sorted, so only what lies before the line is read, to count its lines.
     """
     name = DomainName(key).text.encode()
     try:
@@ -74,8 +74,8 @@ def find_in_names(path: Path, key: bytes) -> Line | None:
 
 
 def _with_text(block: bytes, spellings: set[bytes]) -> Iterator[tuple[int, int]]:
-    """Give where the lines that hold one of the texts, which are in lower case, begin and end, in their order."""
-    folded = block.lower()  # ASCII alone, so every octet stays in its place
+    """Yield where the lines with one of the texts, which are in lower case, begin and end, in their order."""
+    folded = block.lower()  # only ASCII letters change, so every octet stays in its place
     at = 0
     while True:
         found = [place for text in spellings if (place := folded.find(text, at)) >= 0]

@@ -1,4 +1,4 @@
-"""gzip (RFC 1952) as a stream: compressed bytes in, bounded pieces out, no file and no socket."""
+"""gzip (RFC 1952) as a stream: compressed octets in, bounded pieces out; independent of files and sockets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from blockd.errors import FeedRefused
 
 MAGIC = b"\x1f\x8b"
-PIECE = 256 * 1024  # octets given at a time, however well they were compressed
+PIECE = 256 * 1024  # octets yielded at a time, however well they were compressed
 MAX_MEMBERS = 100_000  # block-wise writers make one per 64 KiB: 6 GiB; empty ones must not cost time without end
 _GZIP_FORM = 31  # zlib: the largest window, with gzip's header and trailer
 
@@ -16,7 +16,7 @@ _GZIP_FORM = 31  # zlib: the largest window, with gzip's header and trailer
 class Gunzip:
     """Unpacks one stream; `source` is its name in errors.
 
-    Several members stand for their contents in a row, NULs between and behind them are padding.
+    The contents of several members are joined; NULs between and after them are padding.
     """
 
     def __init__(self, source: str) -> None:
@@ -26,9 +26,9 @@ class Gunzip:
         self.complete = False  # whether the stream may end here
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take the next bytes and give what they unpack to, PIECE octets at most at a time.
+        """Take the next octets and yield what they unpack to, PIECE octets at most at a time.
 
-        Raises FeedRefused("format") where they are no gzip or a check sum is wrong.
+        Raises FeedRefused("format") if they are not gzip or a check sum is wrong.
         """
         while data:
             if self.complete:

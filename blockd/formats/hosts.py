@@ -12,8 +12,8 @@ from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import TextFormat
 from blockd.orders import Scope
 
-_MAX_ADDRESSES = 1024  # told apart once and remembered; a blocklist uses one or two
-_LOCAL_ADDRESSES = frozenset((b"255.255.255.255",))  # whatever it names is no host
+_MAX_ADDRESSES = 1024  # results cached; a blocklist uses one or two addresses
+_LOCAL_ADDRESSES = frozenset((b"255.255.255.255",))  # its names are not hosts
 _LOCAL_NAMES = frozenset(
     (
         b"localhost",
@@ -38,7 +38,7 @@ _LOCAL_NAMES = frozenset(
 
 
 class Hosts(TextFormat):
-    """A hosts file, which names each host by itself."""
+    """A hosts file; each of its names stands for itself alone."""
 
     name = "hosts"
     description = "A hosts file: an address, then names."
@@ -50,10 +50,10 @@ class Hosts(TextFormat):
 
 
 def read_hosts(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes]:
-    """Give the key of every name of every line, in order, with repetitions, without the names of the machine itself.
+    """Yield the key of every name of every line, in order, with repetitions, without the names of the machine itself.
 
     Each block holds whole lines with their line feeds. A line without an address or without a name is rejected as
-    `no address` or `no name`; a name that is none is rejected alone, for the reasons of `entry_key`.
+    `no address` or `no name`; a name that is not valid is rejected alone, for the reasons of `entry_key`.
     """
     for block in blocks:
         for number, line in enumerate(block[:-1].split(b"\n"), rejects.lines + 1):
@@ -80,7 +80,7 @@ def read_hosts(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes
 
 
 def names_of(words: list[bytes]) -> list[bytes]:
-    """Give the names of a line's words, of which the first is an address, without those of the machine itself."""
+    """Return the names of a line's words, of which the first is an address, without those of the machine itself."""
     if words[0] in _LOCAL_ADDRESSES:
         return []
     return [word for word in words[1:] if word.lower() not in _LOCAL_NAMES]
@@ -88,7 +88,7 @@ def names_of(words: list[bytes]) -> list[bytes]:
 
 @functools.lru_cache(_MAX_ADDRESSES)
 def is_address(word: bytes) -> bool:
-    """Whether a word is an IPv4 or IPv6 address."""
+    """Return whether a word is an IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(word.decode("ascii"))
     except ValueError:

@@ -1,32 +1,32 @@
-"""One line of a text list, looked at with care: what it holds, or why it holds no name."""
+"""Parsing of one line of a text list: what it holds, or why it holds no name."""
 
 from __future__ import annotations
 
 from blockd.errors import BadName
 from blockd.names import key_from_text
 
-MAX_LINE = 1024  # octets; a name has at most 253, which leaves room for a comment behind it
+MAX_LINE = 1024  # octets; a name has at most 253, which leaves room for a comment
 BLANK = b" \t\r"
 BOM = b"\xef\xbb\xbf"
 _COMMENT_SIGNS = b"#;!"
 
 
 def line_content(line: bytes, number: int) -> bytes:
-    """Give what a line holds without blanks and comments, empty where there is nothing else.
+    """Return a line's content without blanks and comments, empty if there is nothing else.
 
     `line` comes without its line feed, `number` counts from 1: the first may begin with a byte order mark. A comment is
-    a line that begins with `#`, `;` or `!`, or what follows a `#` behind a blank. Raises BadName as `bounded_content`
-    does, for a line that is no comment.
+    a line that begins with `#`, `;` or `!`, or what follows a `#` after a blank. Raises BadName as `bounded_content`
+    does, for a line that is not a comment.
     """
     content = bounded_content(line, number, _COMMENT_SIGNS)
     return without_note(content) if b"#" in content else content
 
 
 def bounded_content(line: bytes, number: int, comment_signs: bytes) -> bytes:
-    """Give a line without the blanks around it, empty where it begins with one of `comment_signs`.
+    """Return a line without the blanks around it, empty if it begins with one of `comment_signs`.
 
     Raises BadName("too long") for a line over MAX_LINE that does not begin with one. Only its first MAX_LINE octets are
-    looked at: `read_blocks` keeps little more of a line that runs over the end of a piece.
+    examined: `read_blocks` keeps little more of a line that runs over the end of a piece.
     """
     is_long = len(line) > MAX_LINE
     if is_long:
@@ -42,14 +42,14 @@ def bounded_content(line: bytes, number: int, comment_signs: bytes) -> bytes:
 
 
 def without_note(content: bytes) -> bytes:
-    """Leave out what follows a `#` behind a blank."""
+    """Return `content` without what follows a `#` after a blank."""
     for blank in (b" #", b"\t#"):
         content = content.partition(blank)[0]
     return content.rstrip(BLANK)
 
 
 def entry_key(content: bytes) -> bytes:
-    """Give the key of a listed name; a leading `*.` is left out, since an entry's scope says what it covers.
+    """Return the key of a listed name; a leading `*.` is ignored, since an entry's scope says what it covers.
 
     Raises BadName for the reasons of `key_from_text`, and: NUL, not UTF-8, no dot (a single label would block a whole
     top-level domain).

@@ -1,4 +1,4 @@
-"""What was not taken of a list, and why: counts by reason, and samples that are safe to print."""
+"""Rejected lines of a list: counts by reason, and samples that are safe to print."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from blockd.errors import FeedRefused
 
-MAX_WARNINGS = 20  # sentences kept: more than anybody reads
+MAX_WARNINGS = 20  # sentences kept
 SAMPLES = 5  # kept per reason: enough to see the pattern, few enough for a page
 MAX_SAMPLE = 120  # characters of a sample: a line of a terminal
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedLine:
-    """One rejected line: its number, from 1, and its text as `printable` gives it."""
+    """One rejected line: its number, from 1, and its text as `printable` returns it."""
 
     line: int
     text: str
@@ -24,9 +24,9 @@ class RejectedLine:
 class RejectReport:
     """Filled while a list is read: `lines` read so far, names `accepted`, and what was rejected, by reason.
 
-    `skips` counts, by reason, what is right where it stands and is not about names, as most of an ad blocker's list; it
-    is no fault of the list, and counts for no limit. Blank lines, comments and a hosts file's local names are counted
-    nowhere. No reason is one of a reject and of a skip.
+    `skips` counts, by reason, lines that are valid and not about names, as most of an ad blocker's list; they are not
+    the list's fault, and count for no limit. Blank lines, comments and a hosts file's local names are counted nowhere.
+    Rejects and skips have no reason in common.
     """
 
     lines: int = 0
@@ -34,7 +34,7 @@ class RejectReport:
     counts: dict[str, int] = field(default_factory=dict)
     samples: dict[str, list[RejectedLine]] = field(default_factory=dict)
     skips: dict[str, int] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)  # about what is taken all the same
+    warnings: list[str] = field(default_factory=list)  # about what is taken nevertheless
 
     @property
     def rejected(self) -> int:
@@ -48,7 +48,7 @@ class RejectReport:
 
     @property
     def share(self) -> float:
-        """The rejected among all that were meant as names, 0 to 1; 0 where there were none."""
+        """The share of rejects among all that were meant as names, 0 to 1; 0 if there were none."""
         rejected = self.rejected
         return rejected / (rejected + self.accepted) if rejected else 0.0
 
@@ -66,11 +66,11 @@ class RejectReport:
             self.warnings.append(sentence)
 
     def reasons(self) -> list[tuple[str, int]]:
-        """Reasons of rejects with their counts, the most frequent first."""
+        """Return the reasons of rejects with their counts, the most frequent first."""
         return _by_count(self.counts)
 
     def text(self) -> Iterator[str]:
-        """The report for people, line by line, grouped by reason."""
+        """Yield the report for people, line by line, grouped by reason."""
         yield f"{self.lines:,} lines, {self.accepted:,} names accepted, {self.rejected:,} rejected ({self.share:.2%})"
         yield from self._grouped(self.counts)
         if self.skips:
@@ -79,7 +79,7 @@ class RejectReport:
         yield from (f"warning: {sentence}" for sentence in self.warnings)
 
     def to_json(self) -> dict[str, object]:
-        """The report as JSON values; `from_json` reads it back."""
+        """Return the report as JSON values; `from_json` reads it back."""
         return {
             "lines": self.lines,
             "accepted": self.accepted,
@@ -92,7 +92,7 @@ class RejectReport:
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> RejectReport:
-        """Read what `to_json` gave; raises FeedRefused("fault") for anything else."""
+        """Return the report that `to_json` wrote; raises FeedRefused("fault") for anything else."""
         report = cls()
         try:
             report.lines, report.accepted = _count(data["lines"]), _count(data["accepted"])
@@ -130,11 +130,11 @@ class RejectReport:
     def _take(self, counts: dict[str, int], reasons: object) -> None:
         if not isinstance(reasons, dict):
             raise TypeError("reasons")
-        for reason, told in reasons.items():
-            counts[str(reason)] = _count(told["count"])
+        for reason, fields in reasons.items():
+            counts[str(reason)] = _count(fields["count"])
             self.samples[str(reason)] = [
                 RejectedLine(_count(sample["line"]), str(sample["text"])[:MAX_SAMPLE])
-                for sample in told["samples"][:SAMPLES]
+                for sample in fields["samples"][:SAMPLES]
             ]
 
 
@@ -143,9 +143,9 @@ def _by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def printable(content: bytes) -> str:
-    r"""Give bytes as text that cannot harm a terminal: one line, at most MAX_SAMPLE characters.
+    r"""Return octets as text that cannot harm a terminal: one line, at most MAX_SAMPLE characters.
 
-    What is no UTF-8 is written `\xNN`, and so is every control, format or other character that does not print.
+    Octets that are not UTF-8 are written `\xNN`, as is every control, format or other character that does not print.
     """
     text = content[: MAX_SAMPLE * 4].decode("utf-8", "backslashreplace")  # UTF-8 has at most 4 octets a character
     shown = "".join(char if char.isprintable() else _escaped(char) for char in text)
@@ -161,5 +161,5 @@ def _escaped(char: str) -> str:
 
 def _count(value: object) -> int:
     if type(value) is not int:
-        raise TypeError("no count")
+        raise TypeError("expected an integer")
     return value

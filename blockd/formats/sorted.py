@@ -1,4 +1,4 @@
-"""Texts whose lines ascend by their octets, each line once: where a line stands, and several texts beside each other.
+"""Texts whose lines ascend by their octets, each line once: bisection, and several texts cut at the same lines.
 
 Lines are short and every line ends with a line feed, which is less than any octet that a line holds.
 """
@@ -11,17 +11,20 @@ from pathlib import Path
 
 Text = bytes | mmap
 
-_STRIDE = 256  # octets of the first leap; what is sought is often near, and leaps grow fourfold where it is not
+_STRIDE = 256  # octets of the first leap; the line is often near, and leaps grow fourfold if it is not
 
 
 def mapped(path: Path) -> Text:
-    """Give the text of a file without reading it; raises OSError."""
+    """Return the text of a file, mapped into memory; raises OSError."""
     with path.open("rb") as file:
         return mmap(file.fileno(), 0, access=ACCESS_READ) if path.stat().st_size else b""
 
 
 def seek(text: Text, line: bytes, start: int, end: int) -> int:
-    """Give where the first line that is not less than `line` begins between two beginnings of lines; else `end`."""
+    """Return where the first line that is not less than `line` begins between `start` and `end`, or `end` if none is.
+
+    Both are beginnings of lines.
+    """
     low, high, leap = start, end, _STRIDE
     while low < high:
         middle = min(low + leap, (low + high) // 2)
@@ -36,7 +39,7 @@ def seek(text: Text, line: bytes, start: int, end: int) -> int:
 
 
 def side_by_side(texts: Sequence[Text], size: int) -> Iterator[list[bytes]]:
-    """Cut all texts at the same lines, and give what each has between two cuts: about `size` octets at most."""
+    """Cut all texts at the same lines, and yield what each has between two cuts: about `size` octets at most."""
     starts = [0] * len(texts)
     while any(start < len(text) for text, start in zip(texts, starts, strict=True)):
         cuts = [cut for text, start in zip(texts, starts, strict=True) if (cut := _line_behind(text, start + size))]
@@ -49,6 +52,6 @@ def side_by_side(texts: Sequence[Text], size: int) -> Iterator[list[bytes]]:
 
 
 def _line_behind(text: Text, at: int) -> bytes:
-    """Give the first line that begins behind a place; none where the text has ended by then."""
+    """Return the first line that begins after a place; empty if the text has ended by then."""
     begin = text.find(b"\n", at) + 1
     return text[begin : text.find(b"\n", begin)] if begin else b""

@@ -1,4 +1,4 @@
-"""What a text format of lists is: how its lines are read, and what the config says of it.
+"""The interface of text formats: how lines are parsed, and what the config says about them.
 
 A format is one object. Adding one takes a module with a `TextFormat`, and a line in `blockd.formats.text_formats`.
 """
@@ -18,7 +18,7 @@ from blockd.orders import Scope
 
 
 class TextFormat(ABC):
-    """One text format, with the facts that the rest of blockd asks for instead of its name."""
+    """One text format, with the properties by which the rest of blockd tells formats apart."""
 
     name: ClassVar[str]  # the `type` of a feed
     description: ClassVar[str]  # one sentence, for the reference

@@ -1,4 +1,4 @@
-"""The text formats that lists may have, one a line."""
+"""The text formats of lists, one a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A large text on its way to a file: written in big pieces, and digested by a thread beside the writing."""
+"""Writing a large text to a file: in big pieces, with its digest computed by another thread."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import BinaryIO
 
-_PIECE = 1 << 20  # octets written and digested at once: few enough for a processor's cache, many for two threads
+_PIECE = 1 << 20  # octets written and digested at once: few enough for a processor's cache, enough to use two threads
 
 
 class TextWriter:
-    """Writes to `file`; used as a context, at whose end its thread has ended. `size` are the octets taken so far."""
+    """Writes to `file`; a context manager, at whose end its thread has ended. `size` is the octets taken so far."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.size = 0
@@ -29,7 +29,7 @@ class TextWriter:
         self._thread.shutdown()
 
     def add(self, octets: bytes | memoryview) -> None:
-        """Take the next octets; those of a view are read by the end at the latest."""
+        """Take the next octets; a view must stay unchanged until `finish` returns."""
         self.size += len(octets)
         if len(octets) >= _PIECE:
             self._write()
@@ -43,7 +43,7 @@ class TextWriter:
             self._write()
 
     def finish(self) -> str:
-        """Write what is left; give the SHA-256 of all, in hexadecimal."""
+        """Write what is left; return the SHA-256 of all, in hexadecimal."""
         self._write()
         if self._digesting is not None:
             self._digesting.result()

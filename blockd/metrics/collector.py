@@ -1,6 +1,6 @@
-"""The Prometheus collector: DESIGN's names, from the shared counters and a sample of what is enforced.
+"""The Prometheus collector: metrics from the shared counters and from a sample of what is enforced.
 
-Labels are bounded: feeds, orders and platforms come from the config and from signed lists. A domain is never one.
+Labels are bounded: feeds, orders and platforms come from the config and from signed lists. A domain is never a label.
 A series exists from the start, at zero.
 """
 
@@ -34,7 +34,7 @@ RCODE_NAMES = {
 }
 ENFORCEMENT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)  # seconds
 Change = Literal["imposed", "lifted"]
-# What was done to a hit, where it was not the order's own action in DNS.
+# What was done to a hit, if it was not the order's own action in DNS.
 _SINKHOLE_ACTIONS = {"http": "page", "tls": "alert"}
 
 
@@ -52,8 +52,8 @@ class HitLabels:
 class AuthoritySample:
     """One authority of a signed feed at the moment of a scrape."""
 
-    expires_in: float  # seconds, negative when past, infinite where it has given nothing yet
-    is_refused: bool = False  # whether its newest metadata or orders are
+    expires_in: float  # seconds, negative if past, infinite if nothing came from it yet
+    is_refused: bool = False  # whether its newest metadata or orders were refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class FeedSample:
     """One feed's state at the moment of a scrape."""
 
     age: float  # seconds since its content was last fetched or confirmed
-    expires_in: float  # seconds, negative when past, infinite where the feed names no end
+    expires_in: float  # seconds, negative if past, infinite if the feed names no end
     refused: Mapping[str, int]  # by reason
     rejected: float = 0.0  # the share of its content's lines that were rejected, 0 to 1
     held: int = 0  # its entries that the gate holds back
-    interval: float = 0.0  # seconds between two looks at it
+    interval: float = 0.0  # seconds between two polls
     stale: int = 0  # its orders in force that were not renewed in time
     authorities: Mapping[str, AuthoritySample] = field(default_factory=dict)  # by role
 
@@ -78,7 +78,7 @@ class EnforcementTimes:
     seconds: float = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Count one order; a clock that runs ahead of ours makes it zero, never less."""
+        """Count one order; if the authority's clock is ahead of this one, it counts as zero seconds."""
         seconds = max(seconds, 0.0)
         self.by_bucket[bisect_left(ENFORCEMENT_BUCKETS, seconds)] += 1
         self.seconds += seconds
@@ -111,7 +111,7 @@ class Sample:
 
 
 class Collector(PrometheusCollector):
-    """Reads `counters` and asks `sample` at each scrape; `reasons` are all the reasons a feed can be refused for."""
+    """Reads `counters` and calls `sample` at each scrape; `reasons` are all the reasons a feed can be refused for."""
 
     def __init__(self, counters: Counters, reasons: Sequence[str], sample: Callable[[], Sample]) -> None:
         self._counters = counters
@@ -119,11 +119,11 @@ class Collector(PrometheusCollector):
         self._sample = sample
 
     def describe(self) -> list[Metric]:
-        """Describe nothing in advance, so that registering does not scrape."""
+        """Return an empty list, so that registering does not scrape."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Give every metric family."""
+        """Yield every metric family."""
         sample = self._sample()
         yield from self._traffic()
         yield self._hits(sample)
@@ -172,7 +172,7 @@ class Collector(PrometheusCollector):
             "blockd_feed_age_seconds", "Since the feed was last fetched or confirmed.", labels=["feed"]
         )
         expires = GaugeMetricFamily(
-            "blockd_feed_expires_in_seconds", "Until the feed expires; +Inf where it names no end.", labels=["feed"]
+            "blockd_feed_expires_in_seconds", "Until the feed expires; +Inf if it names no end.", labels=["feed"]
         )
         refused = CounterMetricFamily(
             "blockd_feed_refused", "Times a feed's new content was refused.", labels=["feed", "reason"]
@@ -182,7 +182,7 @@ class Collector(PrometheusCollector):
         )
         held = GaugeMetricFamily("blockd_feed_held_names", "Entries that the gate holds back.", labels=["feed"])
         interval = GaugeMetricFamily(
-            "blockd_feed_interval_seconds", "Between two looks at the feed, as configured.", labels=["feed"]
+            "blockd_feed_interval_seconds", "Between two polls of the feed, as configured.", labels=["feed"]
         )
         stale = GaugeMetricFamily(
             "blockd_orders_stale", "Orders in force whose signatures, or whose list, were not renewed.", labels=["feed"]
@@ -203,12 +203,12 @@ class Collector(PrometheusCollector):
 def _authorities(sample: Sample) -> Iterator[Metric]:
     expires = GaugeMetricFamily(
         "blockd_authority_expires_in_seconds",
-        "Until an authority's part of a signed feed expires; +Inf before it has given anything.",
+        "Until an authority's part of a signed feed expires; +Inf before anything came from it.",
         labels=["feed", "authority"],
     )
     refused = GaugeMetricFamily(
         "blockd_authority_refused",
-        "1 while what an authority gives is refused, and what it gave before stays in force.",
+        "1 while an authority's new content is refused, and its content accepted last stays in force.",
         labels=["feed", "authority"],
     )
     for name, feed in sample.feeds.items():
@@ -228,10 +228,10 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
         "1 while the ruleset enforced is one that an operator went back to and has not released.",
         value=int(sample.is_pinned),
     )
-    yield GaugeMetricFamily("blockd_ready", "1 where every worker enforces the ruleset, else 0.", value=sample.is_ready)
+    yield GaugeMetricFamily("blockd_ready", "1 if every worker enforces the ruleset, else 0.", value=sample.is_ready)
     yield CounterMetricFamily(
         "blockd_selftest_failures",
-        "Versions taken back since a worker answered the self-test wrongly.",
+        "Versions taken back because a worker answered the self-test wrongly.",
         value=sample.selftest_failures,
     )
 
@@ -267,7 +267,7 @@ def _histogram(name: str, text: str, bounds: Sequence[float], by_bucket: Sequenc
 
 
 def _buckets(bounds: Sequence[float], by_bucket: Sequence[int]) -> list[tuple[str, float]]:
-    """Build a histogram's buckets from counts per bucket, the last one for everything above the bounds."""
+    """Return a histogram's buckets from counts per bucket, the last one for everything above the bounds."""
     labels = [*(str(bound) for bound in bounds), "+Inf"]
     running = 0
     buckets: list[tuple[str, float]] = []

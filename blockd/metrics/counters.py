@@ -1,7 +1,7 @@
 """Counters in memory that is shared by the supervisor's children: one row of 64-bit numbers per process.
 
 Only the process that has a row writes it, so that no lock is needed; the collector adds the rows up. A row belongs
-to a worker's index, not to its process id: it survives the worker, and the next one goes on counting in it.
+to a worker's index, not to its process id: it survives the worker, and its successor continues it.
 No row ever holds anything about a client.
 """
 
@@ -12,9 +12,9 @@ from bisect import bisect_left
 from enum import IntEnum
 
 RCODES = 25  # 0 to 23, which DNS uses (RFC 6895 section 2.3), and one for all others
-# Seconds: from a cache beside us to a resolver that has given up.
+# Seconds: from a cache on the same machine to a resolver that has given up.
 UPSTREAM_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-MAX_HIT_SLOTS = 16_384  # orders counted one by one; what comes behind shares slot 0
+MAX_HIT_SLOTS = 16_384  # orders counted one by one; all further ones share slot 0
 HIT_KINDS = ("dns", "http", "tls")
 
 
@@ -79,27 +79,27 @@ class Counters:
         self._numbers = memoryview(self._memory).cast("Q")
 
     def row(self, index: int) -> Row:
-        """Give the row of worker `index`; `workers` is the control process's."""
+        """Return the row of worker `index`; index `workers` is the control process's."""
         return Row(self._numbers[index * _ROW : (index + 1) * _ROW])
 
     def queries(self) -> list[int]:
-        """Questions by transport."""
+        """Return the questions by transport."""
         return self._sums(0, len(Transport))
 
     def answers(self) -> list[int]:
-        """Answers by rcode, the last for all rcodes over 23."""
+        """Return the answers by rcode, the last for all rcodes over 23."""
         return self._sums(_ANSWERS, RCODES)
 
     def cache_hits(self) -> int:
-        """Answers from the cache."""
+        """Return the number of answers from the cache."""
         return self._sums(_CACHE_HITS, 1)[0]
 
     def upstream(self) -> tuple[list[int], float]:
-        """Exchanges by bucket of UPSTREAM_BUCKETS, the last for all longer ones; and their seconds in all."""
+        """Return the exchanges by bucket of UPSTREAM_BUCKETS, the last for all longer ones; and their total seconds."""
         return self._sums(_UPSTREAM, len(UPSTREAM_BUCKETS) + 1), self._sums(_UPSTREAM_MICROSECONDS, 1)[0] / 1_000_000
 
     def hits(self, slot: int) -> list[int]:
-        """Hits of one order's slot by kind."""
+        """Return the hits of one order's slot by kind."""
         return self._sums(_HITS + (slot if slot < MAX_HIT_SLOTS else 0) * len(HIT_KINDS), len(HIT_KINDS))
 
     def _sums(self, start: int, count: int) -> list[int]:

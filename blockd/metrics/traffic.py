@@ -1,11 +1,11 @@
 """How often names were asked for lately: a count-min sketch (Cormode and Muthukrishnan, 2005), in shared memory only.
 
-It holds no client, no name and no single question: a sample of questions counts in cells that a keyed hash chooses, one
-for each suffix of the name, so that a name's cells tell how often it and what is under it was asked for. What else
-falls into a cell makes an estimate too large, never too small. All cells are halved every HALF_LIFE.
+It holds no client, no name and no single question: a sample of questions is counted in cells that a keyed hash chooses,
+for each suffix of the name, so that a name's cells count questions for it and for all names under it. Collisions make
+an estimate too large, never too small. All cells are halved every HALF_LIFE.
 
-A row is WIDTH * DEPTH cells of 32 bits, then how many questions were noted. Only the process that has a row counts in
-it; what it counts in the moment of halving may be lost.
+A row is WIDTH * DEPTH cells of 32 bits, then the number of questions noted. Only the process that has a row counts in
+it; what it counts during a halving may be lost.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from siphash24 import siphash13
 
 DEPTH = 4  # cells for each suffix: an estimate is the smallest of them
 WIDTH = 1 << 16  # cells for each of these; 16 bits of one hash choose
-HALF_LIFE = 600.0  # seconds: what is older than an hour hardly counts
-MAX_SUFFIXES = 16  # of one name, from the root down; no list has names with more labels in number
+HALF_LIFE = 600.0  # seconds: questions older than an hour hardly count
+MAX_SUFFIXES = 16  # of one name, from the root down; listed names have fewer labels
 GAP_BITS = 7  # the next question noted is 1 to 128 questions away, 64.5 on average: the cost is spread over those
 ROW = WIDTH * DEPTH + 16  # 32-bit cells; the row's end keeps two rows from sharing a cache line
 NOTED = WIDTH * DEPTH
@@ -38,7 +38,7 @@ class TrafficRow:
         self._left = 1
 
     def pass_by(self, name: bytes) -> None:
-        """Note a question for a name, given as its key, or let it pass: one of 64 is noted."""
+        """Note one in 64 questions; `name` is the key of the name that was asked for."""
         self._left -= 1
         if self._left > 0:
             return
@@ -55,7 +55,7 @@ class TrafficRow:
 
 
 class Traffic:
-    """A row for each worker's index; `key` of 16 octets is made anew at each start."""
+    """A row for each worker's index; `key`, 16 octets, is chosen at each start."""
 
     def __init__(self, workers: int, key: bytes) -> None:
         self._key = key
@@ -64,17 +64,17 @@ class Traffic:
         self._rows = [cells[index * ROW : (index + 1) * ROW] for index in range(workers)]
 
     def row(self, index: int) -> TrafficRow:
-        """Give the row of worker `index`."""
+        """Return the row of worker `index`."""
         return TrafficRow(self._rows[index], self._key)
 
     def halve(self) -> None:
-        """Let what was counted so far count half; a row is one long number here, which takes a millisecond."""
+        """Halve all cells; a row is treated as one long number, which takes a millisecond."""
         for row in self._rows:
             halved = int.from_bytes(row, "little") >> 1 & _HALVED
             row[:] = memoryview(halved.to_bytes(ROW * 4, "little")).cast("I")
 
     def sketch(self) -> Sketch:
-        """Give what all rows hold together."""
+        """Return the sum of all rows."""
         total = sum(int.from_bytes(row, "little") for row in self._rows)  # no cell comes near 32 bits
         return Sketch(self._key, total.to_bytes(ROW * 4 + 8, "little")[: ROW * 4])
 
@@ -88,33 +88,33 @@ class Sketch:
 
     @property
     def noted(self) -> int:
-        """How many questions it was made of."""
+        """How many questions were noted in it."""
         return self._cell(NOTED)
 
     @property
     def noise(self) -> float:
-        """What an estimate may be too large by, in questions: more is as rare as 1 in 50 names."""
+        """How much an estimate may be too large, in questions: exceeded for about 1 in 50 names."""
         counted = memoryview(self.octets).cast("I")[:WIDTH]
         return math.e / WIDTH * sum(counted)
 
     def estimate(self, name: bytes) -> int:
-        """Give how many of the noted questions were for a name or what is under it, at most."""
+        """Return how many of the noted questions were for a name or those under it, at most."""
         return min(map(self._cell, _places(_hash(self.key, name))))
 
     def to_json(self) -> dict[str, object]:
-        """As JSON values; `from_json` reads them back."""
+        """Return it as JSON values; `from_json` reads them back."""
         return {"key": self.key.hex(), "cells": base64.b64encode(zlib.compress(self.octets, 1)).decode("ascii")}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, object]) -> Sketch:
-        """Read what `to_json` gave; raises ValueError for anything else."""
+    def from_json(cls, values: Mapping[str, object]) -> Sketch:
+        """Return the sketch that `to_json` wrote; raises ValueError for anything else."""
         try:
-            key = bytes.fromhex(str(told["key"]))
-            octets = zlib.decompressobj().decompress(base64.b64decode(str(told["cells"])), ROW * 4 + 1)
+            key = bytes.fromhex(str(values["key"]))
+            octets = zlib.decompressobj().decompress(base64.b64decode(str(values["cells"])), ROW * 4 + 1)
         except (KeyError, zlib.error) as error:
-            raise ValueError("no sketch") from error
+            raise ValueError("not a sketch") from error
         if len(key) != 16 or len(octets) != ROW * 4:
-            raise ValueError("no sketch of this version")
+            raise ValueError("not a sketch of this version")
         return cls(key, octets)
 
     def _cell(self, place: int) -> int:
@@ -122,11 +122,11 @@ class Sketch:
 
 
 def _hash(key: bytes, name: bytes) -> int:
-    return int(siphash13(name, key=key).intdigest()) & 0xFFFFFFFFFFFFFFFF  # the library gives it signed
+    return int(siphash13(name, key=key).intdigest()) & 0xFFFFFFFFFFFFFFFF  # the library's is signed
 
 
 def _places(hashed: int) -> tuple[int, int, int, int]:
-    """Give a suffix's cells, one in each WIDTH of them."""
+    """Return the places of a suffix's cells, one in each WIDTH of them."""
     return (
         hashed & 0xFFFF,
         WIDTH + (hashed >> 16 & 0xFFFF),

@@ -20,7 +20,7 @@ MAX_LABEL = 63  # octets, RFC 1035 section 2.3.4
 MAX_NAME = 255  # octets on the wire with length octets and the root label, RFC 1035 section 2.3.4
 MAX_KEY = MAX_NAME - 1  # a key leaves the root label out
 MAX_LABELS = MAX_KEY // 2
-MAX_TEXT = 1024  # characters looked at before text is called too long: 4 per octet of a name, as `\\DDD` writes it
+MAX_TEXT = 1024  # characters; longer text is too long unread: 4 per octet of a name, as `\\DDD` writes it
 
 # Letters, digits and hyphens as RFC 5890 section 2.3.1 has them, and the underscore of RFC 8552.
 _HOST_LABEL = r"(?![-])[a-z0-9_-]{1,63}(?<![-])"
@@ -31,7 +31,7 @@ _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256)
 
 
 def key_from_text(text: str) -> bytes:
-    """Give the key of a host name written as text, in Unicode (IDNA 2008, RFC 5891) or ASCII, in any case.
+    """Return the key of a host name written as text, in Unicode (IDNA 2008, RFC 5891) or ASCII, in any case.
 
     One trailing dot is allowed. Raises BadName, whose reason is one of: empty, too long, address, empty label,
     label too long, bad hyphen, bad character, numeric top label (a fragment of an address: RFC 3696 section 2 has no
@@ -53,7 +53,7 @@ def key_from_text(text: str) -> bytes:
 
 
 def label_ends(key: bytes) -> list[int]:
-    """Give where each label of a key ends, from the root down: behind each of them stands a name above, or its own."""
+    """Return where each label of a key ends, from the root down; each prefix up to there is the key of an ancestor."""
     ends: list[int] = []
     position = 0
     while position < len(key):
@@ -63,10 +63,10 @@ def label_ends(key: bytes) -> list[int]:
 
 
 def key_from_wire(wire: bytes) -> bytes:
-    """Give the key of an uncompressed wire name, length octets and root label included (RFC 1035 section 3.1).
+    """Return the key of an uncompressed wire name, length octets and root label included (RFC 1035 section 3.1).
 
-    Any octet may stand in a label (RFC 2181 section 11). Raises BadName for a label over 63 octets, a pointer,
-    a missing root label, bytes behind it, or a name over 255 octets.
+    Any octet may occur in a label (RFC 2181 section 11). Raises BadName for a label over 63 octets, a pointer,
+    a missing root label, octets after it, or a name over 255 octets.
     """
     if len(wire) > MAX_NAME:
         raise BadName("too long")
@@ -121,12 +121,12 @@ class DomainName:
 
     @property
     def text(self) -> str:
-        r"""Presentation form without trailing dot; octets that no host name has are written `\DDD` (RFC 1035 5.1)."""
+        r"""Presentation form without trailing dot; octets not of a host name are written `\DDD` (RFC 1035 5.1)."""
         return ".".join(_label_text(label) for label in self.labels) or "."
 
     @property
     def unicode(self) -> str:
-        """The name as people read it: A-labels as U-labels where IDNA 2008 allows, else the text."""
+        """The name as people read it: A-labels as U-labels if IDNA 2008 allows, else the text."""
         try:
             return idna.decode(self.text)
         except (idna.IDNAError, UnicodeError):
@@ -158,7 +158,7 @@ def _to_ascii(text: str) -> str:
 
 
 def _label_to_ascii(label: str) -> str:
-    """Give a label's A-label; what is ASCII already stays, since IDNA 2008 has no underscore and names have."""
+    """Return a label's A-label; ASCII labels are returned as they are, since IDNA 2008 does not allow underscores."""
     if label.isascii() and not label.startswith("xn--"):
         return label
     return idna.alabel(label).decode("ascii")

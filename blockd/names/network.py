@@ -21,7 +21,7 @@ _CLIENT_KINDS = {KEY_IPV4: KEY_CLIENT_IPV4, KEY_IPV6: KEY_CLIENT_IPV6}
 
 
 def address_key(packed: bytes, prefix_length: int) -> bytes:
-    """Give the key of the network of `prefix_length` bits that holds an address of 4 or 16 octets."""
+    """Return the key of the network of `prefix_length` bits that holds an address of 4 or 16 octets."""
     bits = len(packed) * 8
     host_bits = bits - prefix_length
     network = (int.from_bytes(packed) >> host_bits) << host_bits
@@ -30,18 +30,18 @@ def address_key(packed: bytes, prefix_length: int) -> bytes:
 
 
 def client_key(packed: bytes, prefix_length: int) -> bytes:
-    """Give the key of the network of clients that holds an address, as `address_key` does."""
+    """Return the key of the network of clients that holds an address, as `address_key` does."""
     key = address_key(packed, prefix_length)
     return bytes((_CLIENT_KINDS[key[0]],)) + key[1:]
 
 
 def is_client_key(key: bytes) -> bool:
-    """Tell whether a key is that of a network of clients."""
+    """Return whether a key is that of a network of clients."""
     return key[0] >= KEY_CLIENT_IPV4
 
 
 def network_from_key(key: bytes) -> Network:
-    """Give the network of a key, also of a network of clients; raises BadName where the key is no network's."""
+    """Return the network of a key, also of a network of clients; raises BadName if the key is not a network's."""
     size = _SIZES.get(key[0]) if len(key) > 2 else None
     if size is None or len(key) != size + 2 or key[1] > size * 8:
         raise BadName("bad network")
@@ -79,7 +79,7 @@ class Network:
 
     @property
     def text(self) -> str:
-        """As people write it: an address alone for a host, with its prefix length otherwise."""
+        """Presentation form: an address alone for a host, with its prefix length otherwise."""
         address = str(ipaddress.ip_address(self.packed))
         return address if self.prefix_length == len(self.packed) * 8 else f"{address}/{self.prefix_length}"
 

@@ -1,6 +1,6 @@
 """The public suffix list (https://publicsuffix.org/list/), parsed from its text: names under which anybody registers.
 
-Both of its sections count. Under `co.id` as under `github.io`, each name is somebody else's site.
+Both of its sections count: names under `co.id`, like names under `github.io`, belong to different registrants.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from blockd.names.domain import MAX_KEY, MAX_LABEL
 
-_PUNYCODE = b"xn--"  # what a Unicode label is written behind, RFC 5890 section 2.3.2.1
+_PUNYCODE = b"xn--"  # prefix of an A-label, RFC 5890 section 2.3.2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class PublicSuffixes:
 
 
 def parse_suffixes(text: str) -> PublicSuffixes:
-    """Read the list: a rule a line, `*.` and `!` in front as the list defines them, comments behind `//`.
+    """Parse the list: one rule a line, prefixes `*.` and `!` as the list defines them, comments after `//`.
 
-    A rule that no name can match is passed over, as the list's format asks: a wildcard that is not its first label, a
+    A rule that no name can match is skipped, as the list's format requires: a wildcard that is not its first label, a
     label too long.
     """
     names: set[bytes] = set()
@@ -45,7 +45,7 @@ def parse_suffixes(text: str) -> PublicSuffixes:
 
 
 def ancestors(key: bytes) -> Iterator[bytes]:
-    """Give the keys of all names above a name, the top-level one first; neither the root nor the name itself."""
+    """Yield the keys of all ancestors of a name, the top-level one first; neither the root nor the name itself."""
     end = 1 + key[0]
     while end < len(key):
         yield key[:end]
@@ -53,7 +53,7 @@ def ancestors(key: bytes) -> Iterator[bytes]:
 
 
 def parent(key: bytes) -> bytes:
-    """Give the key of the name right above a name, empty for a top-level one."""
+    """Return the key of a name's parent, empty for a top-level name."""
     last = at = 0
     while at < len(key):
         last, at = at, at + 1 + key[at]
@@ -61,7 +61,7 @@ def parent(key: bytes) -> bytes:
 
 
 def _key(rule: str) -> bytes:
-    """Give a rule's key, empty where it is none. The list holds its labels as IDNA 2008 has them, in lower case."""
+    """Return a rule's key, empty if it is not valid. The list holds its labels as IDNA 2008 has them, in lower case."""
     labels = [
         label.encode() if label.isascii() else _PUNYCODE + label.encode("punycode", "replace")
         for label in reversed(rule.split("."))

@@ -1,4 +1,4 @@
-"""Orders, entries, verdicts and the lifecycle of an order. Pure: the time is handed in."""
+"""Orders, entries, verdicts and the lifecycle of an order. Pure: the time is an argument."""
 
 from blockd.orders.document import OrderDocument, parse_document
 from blockd.orders.entry import Entry, Scope

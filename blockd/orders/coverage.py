@@ -4,7 +4,7 @@ names    a list of domain names, networks, or `{name, scope}`; `scope` beside it
 hashed   of a confidential order: `{"salt": hexadecimal, "names": [hexadecimal, …]}` (`blockd.names.hashed`)
 list     of a national-size order: `{"steps": [{"target", "sha256", "size", "count"}, …]}` (`NameList`)
 
-`confidential: true` stands beside `hashed`, and beside nothing else.
+`confidential: true` is required with `hashed`, and allowed with nothing else.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ COVERING = ("scope", "names", "hashed", "list", "confidential")
 MAX_NAMES = 1_000_000  # entries in one document; a larger list has files of its own
 MAX_LISTED = 150_000_000  # names in those: what a ruleset can hold
 MAX_LIST_SIZE = 8 * 1024**3  # octets of such a list's text
-MAX_STEPS = 400  # a base and a change a day, for longer than anybody should wait with a new base
-MAX_PROBLEMS = 50  # problems told at once; a wrong file has more than anybody reads
-MIN_PREFIX = {4: 16, 6: 32}  # bits; a shorter prefix in an order hits whole providers, most of them bystanders
+MAX_STEPS = 400  # a base and a change a day for more than a year; a new base is due long before
+MAX_PROBLEMS = 50  # problems reported at once; nobody reads more
+MIN_PREFIX = {4: 16, 6: 32}  # bits; a shorter prefix in an order covers whole providers
 
 _SHOWN = 80  # characters of a wrong value that a problem repeats
 _NETWORK = re.compile(r"[0-9a-f:.]+(?:/[0-9.]{1,15})?", re.ASCII | re.IGNORECASE)
@@ -46,13 +46,13 @@ class Coverage:
 
 
 def parse_coverage(document: Mapping[str, object], problems: list[str]) -> Coverage:
-    """Read what a document covers; what is wrong is added to `problems`."""
+    """Return what a document covers; what is wrong is added to `problems`."""
     ways = [name for name in ("names", "hashed", "list") if name in document]
     if len(ways) > 1:
-        problems.append(f"{', '.join(ways)}: only one of them says what is covered")
+        problems.append(f"{', '.join(ways)}: only one of them may be present")
     confidential = document.get("confidential", False)
     if not isinstance(confidential, bool) or confidential != ("hashed" in document):
-        problems.append("confidential: true stands beside `hashed` in place of `names`, and beside nothing else")
+        problems.append("confidential: must be true with `hashed` in place of `names`, and only then")
     scope = _scope(document.get("scope", "both"), "scope", problems)
     if "hashed" in document:
         return _hashed(document["hashed"], scope, problems)
@@ -63,7 +63,7 @@ def parse_coverage(document: Mapping[str, object], problems: list[str]) -> Cover
 
 def _entries(value: object, default: Scope, problems: list[str]) -> tuple[Entry, ...]:
     if not isinstance(value, list) or not 0 < len(value) <= MAX_NAMES:
-        problems.append(f"names: a list of 1 to {MAX_NAMES} names is needed")
+        problems.append(f"names: expected a list of 1 to {MAX_NAMES} names")
         return ()
     found = []
     for number, item in enumerate(value):
@@ -74,7 +74,7 @@ def _entries(value: object, default: Scope, problems: list[str]) -> tuple[Entry,
             text = item.get("name")
             scope = _scope(item.get("scope", default.text), f"names[{number}].scope", problems)
         if not isinstance(text, str):
-            problems.append(f"names[{number}]: a name or an object with `name` and `scope` is needed")
+            problems.append(f"names[{number}]: expected a name, or an object with `name` and `scope`")
             continue
         try:
             found.append(Entry(_entry_key(text), scope))
@@ -101,7 +101,7 @@ def _entry_key(text: str) -> bytes:
 
 
 def _maps_ipv4_widely(network: Network) -> bool:
-    """Tell whether a network stands for more IPv4 addresses behind NAT64 (RFC 6052) than an order may list as IPv4."""
+    """Return whether a network embeds more IPv4 addresses by NAT64 (RFC 6052) than an order may list as IPv4."""
     wide = network.prefix_length < _NAT64.prefix_length + MIN_PREFIX[4]
     return wide and (network.packed in _NAT64 or _NAT64.packed in network)
 
@@ -117,12 +117,12 @@ def _scope(value: object, field: str, problems: list[str]) -> Scope:
 def _hashed(value: object, scope: Scope, problems: list[str]) -> Coverage:
     try:
         if not isinstance(value, Mapping):
-            raise ValueError("an object with `salt` and `names` is needed")
+            raise ValueError("expected an object with `salt` and `names`")
         salt, names = bytes.fromhex(str(value.get("salt", ""))), value.get("names")
         if not MIN_SALT <= len(salt) <= MAX_SALT:
-            raise ValueError(f"the salt has {MIN_SALT} to {MAX_SALT} octets")
+            raise ValueError(f"expected a salt of {MIN_SALT} to {MAX_SALT} octets")
         if not isinstance(names, list) or not 0 < len(names) <= MAX_NAMES:
-            raise ValueError(f"a list of 1 to {MAX_NAMES} hashes is needed")
+            raise ValueError(f"expected a list of 1 to {MAX_NAMES} hashes")
         return Coverage(tuple(Entry(hashed_key(digest), scope) for digest in _digests(names)), scope=scope, salt=salt)
     except ValueError as error:
         problems.append(f"hashed: {error}")
@@ -133,20 +133,20 @@ def _digests(names: Iterable[object]) -> Iterable[bytes]:
     for name in names:
         digest = bytes.fromhex(name) if isinstance(name, str) else b""
         if len(digest) != DIGEST_SIZE:
-            raise ValueError(f"a hash has {DIGEST_SIZE} octets, in hexadecimal")
+            raise ValueError(f"expected hashes of {DIGEST_SIZE} octets in hexadecimal")
         yield digest
 
 
 def _list(value: object, problems: list[str]) -> NameList | None:
     steps = value.get("steps") if isinstance(value, Mapping) else None
     if not isinstance(steps, list) or not 0 < len(steps) <= MAX_STEPS:
-        problems.append(f"list: `steps`, 1 to {MAX_STEPS} of them, are needed")
+        problems.append(f"list: expected 1 to {MAX_STEPS} `steps`")
         return None
     found = []
     for number, step in enumerate(steps):
         read = _step(step)
         if read is None:
-            problems.append(f"list.steps[{number}]: target, sha256, size and count are needed, within their bounds")
+            problems.append(f"list.steps[{number}]: expected target, sha256, size and count, each within its bounds")
             return None
         found.append(read)
     return NameList(tuple(found))
@@ -167,6 +167,6 @@ def _step(step: object) -> ListStep | None:
 
 
 def shown(value: object) -> str:
-    """Give a wrong value as a problem repeats it: escaped, and no longer than a line."""
+    """Return a wrong value as a problem quotes it: escaped, and no longer than a line."""
     text = repr(value[: _SHOWN + 1] if isinstance(value, str) else value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

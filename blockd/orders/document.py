@@ -2,8 +2,8 @@
 
 A document has `schema` ("MAJOR.MINOR"), the fields of `blockd.orders.order.Order`, and what it covers
 (`blockd.orders.coverage`). Dates are RFC 3339: `2017-07-14`, or with a time `2017-07-14T04:30:00Z`.
-A later minor schema's unknown fields are kept, but for those whose names begin with an underscore; an unknown major
-schema is refused.
+Unknown fields of a later minor schema are kept unless their names begin with an underscore; an unknown major schema is
+refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from blockd.orders.order import Order
 
 @dataclass(frozen=True, slots=True)
 class OrderDocument:
-    """An order with the entries it covers; where `names` is not None they are in files of their own."""
+    """An order with the entries it covers; if `names` is not None they are in files of their own."""
 
     order: Order
     entries: tuple[Entry, ...]

@@ -23,7 +23,7 @@ class Scope(IntFlag):
 
     @property
     def text(self) -> str:
-        """The word for the scope."""
+        """The scope's name in files: `exact`, `subdomains` or `both`."""
         return {1: "exact", 2: "subdomains", 3: "both"}[int(self)]
 
 
@@ -36,7 +36,7 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """The name or network as people write it; of a hashed name the hash."""
+        """The name or network in presentation form; of a hashed name the hash."""
         if is_hashed_key(self.key):
             return f"hash {self.key[1:].hex()}"
         if self.key and self.key[0] >= KEY_IPV4:

@@ -1,4 +1,4 @@
-"""The fields of an order that its signed and its stored form have in common, read with every problem at once."""
+"""The fields that the signed and the stored form of an order have in common; every problem is reported at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from blockd.times import time_from_text
 
 SCHEMA_MAJOR = 1
 SCHEMA = "1.0"
-MAX_TEXT = 4_000  # characters in one text field: a page of law, not a library
+MAX_TEXT = 4_000  # characters in one text field: about a page
 MAX_NOTICES = 1_000
 MAX_DEPTH = 32  # objects and lists within each other; the document itself has three
 
@@ -37,45 +37,45 @@ TEXTS = (
 TIMES = ("in_force_from", "expires", "review_by", "lifted_on", "published")
 _REQUIRED = ("authority", "platform", "in_force_from")
 _KNOWN = frozenset(("schema", "id", "action", "mandate", "cname", "notices", *COVERING, *TEXTS, *TIMES))
-_OWN = "_"  # how names of fields begin that only blockd itself writes
+_OWN = "_"  # prefix of fields that only blockd itself writes
 
 Member = TypeVar("Member", Action, Mandate)
 
 
 def fit_text(text: str) -> str:
-    """Return a text field as it is kept, without blanks around it; raises ValueError if it may not stand in a file."""
+    """Return a text field as it is kept, without blanks around it; raises ValueError for control characters."""
     if _UNFIT.search(text):
         raise ValueError("control characters are not allowed")
     return text.strip()
 
 
 def as_mapping(document: object, source: str) -> Mapping[str, object]:
-    """Return a decoded JSON document that can be read; raises BadOrder if it is too deep, or of another schema."""
+    """Return a decoded JSON document as a mapping; raises BadOrder if it is too deep, or of another schema."""
     if not isinstance(document, Mapping):
-        raise BadOrder(source, ["the document is no JSON object"])
+        raise BadOrder(source, ["the document is not a JSON object"])
     if _too_deep(document):
-        raise BadOrder(source, [f"more than {MAX_DEPTH} objects and lists are within each other"])
+        raise BadOrder(source, [f"objects and lists are nested more than {MAX_DEPTH} deep"])
     major = str(document.get("schema", "")).partition(".")[0]
     if major != str(SCHEMA_MAJOR):
-        raise BadOrder(source, [f"schema: {shown(document.get('schema'))} is not known here; {SCHEMA} is"])
+        raise BadOrder(source, [f"schema: {shown(document.get('schema'))} is not supported; expected {SCHEMA}"])
     return document
 
 
 def read_fields(document: Mapping[str, object], problems: list[str], *, of_zone: bool) -> dict[str, Any]:
     """Return the arguments of `Order` that both forms have; what is wrong is added to `problems`.
 
-    `of_zone` tells whether the order may be one of a policy zone's rules, which no authority can sign.
+    `of_zone` is whether the order may be one of a policy zone's rules, which no authority can sign.
     """
     fields: dict[str, Any] = {name: _text(document, name, problems) for name in TEXTS}
     for name in TIMES:
         fields[name] = _time(document, name, problems)
     fields["id"] = _text(document, "id", problems)
     if not is_order_id(fields["id"]):
-        problems.append("id: small letters, digits, dot, hyphen and underscore, 1 to 80 of them, are allowed")
+        problems.append("id: expected 1 to 80 lower-case letters, digits, dots, hyphens and underscores")
     problems.extend(f"{name}: is missing" for name in _REQUIRED if fields[name] in ("", None))
     fields["action"] = action = _member(document, "action", Action, Action.SINKHOLE, problems)
     if action.is_zones and not of_zone:
-        problems.append(f"action: {action} is for the rules of a policy zone only")
+        problems.append(f"action: {action} is allowed in the rules of a policy zone only")
     default = Mandate.LAW if fields["legal_basis"] else Mandate.OPERATOR
     fields["mandate"] = _member(document, "mandate", Mandate, default, problems)
     fields["cname"] = _target(document, action, problems, of_zone=of_zone)
@@ -84,7 +84,7 @@ def read_fields(document: Mapping[str, object], problems: list[str], *, of_zone:
 
 
 def unknown_fields(document: Mapping[str, object]) -> dict[str, object]:
-    """Return what a later minor schema has more, but for names that begin as those which only blockd writes."""
+    """Return the fields that a later minor schema adds, without those that only blockd itself writes."""
     return {
         str(name): value for name, value in document.items() if name not in _KNOWN and not str(name).startswith(_OWN)
     }
@@ -101,7 +101,7 @@ def _text(document: Mapping[str, object], name: str, problems: list[str]) -> str
         return ""
     value = document[name]
     if not isinstance(value, str) or len(value) > MAX_TEXT:
-        problems.append(f"{name}: a text of at most {MAX_TEXT} characters is allowed")
+        problems.append(f"{name}: expected a text of at most {MAX_TEXT} characters")
         return ""
     try:
         return fit_text(value)
@@ -117,7 +117,8 @@ def _time(document: Mapping[str, object], name: str, problems: list[str]) -> int
     try:
         return time_from_text(value if isinstance(value, str) else str(value))
     except ValueError:
-        problems.append(f"{name}: {shown(value)} is no RFC 3339 date such as 2017-07-14 or 2017-07-14T04:30:00Z")
+        example = "an RFC 3339 date such as 2017-07-14 or 2017-07-14T04:30:00Z"
+        problems.append(f"{name}: expected {example}, got {shown(value)}")
         return None
 
 
@@ -135,14 +136,14 @@ def _member(
 def _notices(document: Mapping[str, object], problems: list[str]) -> tuple[Notice, ...]:
     value = document.get("notices", [])
     if not isinstance(value, list) or len(value) > MAX_NOTICES:
-        problems.append(f"notices: a list of at most {MAX_NOTICES} notices is allowed")
+        problems.append(f"notices: expected a list of at most {MAX_NOTICES} notices")
         return ()
     found = []
     for number, item in enumerate(value):
         if len(problems) >= MAX_PROBLEMS:
             break
         if not isinstance(item, Mapping):
-            problems.append(f"notices[{number}]: an object with at least `sent` is needed")
+            problems.append(f"notices[{number}]: expected an object with at least `sent`")
             continue
         wrong: list[str] = []
         texts = {name: _text(item, name, wrong) for name in ("sent", "channel", "text", "answer")}
@@ -162,12 +163,12 @@ def _target(document: Mapping[str, object], action: Action, problems: list[str],
         try:
             key_from_text(target.removeprefix("*.") if of_zone else target)
         except BadName as error:
-            problems.append(f"cname: {shown(target)} is no name: {error.reason}")
+            problems.append(f"cname: expected a domain name, got {shown(target)}: {error.reason}")
     return target
 
 
 def _too_deep(document: object) -> bool:
-    """Tell whether more than MAX_DEPTH objects and lists are within each other: recursive code would fail on them."""
+    """Return whether objects and lists are nested more than MAX_DEPTH deep: recursive code would fail on them."""
     level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
         inner = {  # by identity: a YAML document may hold the same list many times

@@ -1,4 +1,4 @@
-"""The life of an order: pending, in force, expired, lifted. A function of the order and the time handed in."""
+"""The life of an order: pending, in force, expired, lifted. A function of the order and a time."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from enum import IntEnum
 
 from blockd.orders.order import Order
 
-NEVER = 1 << 62  # seconds since the epoch: behind every date that can be written
+NEVER = 1 << 62  # seconds since the epoch: later than every date that can be written
 
 
 class State(IntEnum):
-    """Where an order stands; the value is the byte that the engine reads from shared memory."""
+    """The state of an order; the value is the byte that the engine reads from shared memory."""
 
     PENDING = 0
     IN_FORCE = 1
@@ -19,12 +19,12 @@ class State(IntEnum):
 
     @property
     def text(self) -> str:
-        """The words for the state."""
+        """The state in words: `in force`."""
         return self.name.lower().replace("_", " ")
 
 
 def state_at(order: Order, now: float) -> State:
-    """Tell where `order` stands at `now` (seconds since the epoch); a lifting outranks every other date."""
+    """Return the state of `order` at `now` (seconds since the epoch); a lifting outranks every other date."""
     if order.lifted_on is not None and now >= order.lifted_on:
         return State.LIFTED
     if order.expires is not None and now >= order.expires:
@@ -33,11 +33,11 @@ def state_at(order: Order, now: float) -> State:
 
 
 def next_change(order: Order, now: float) -> int | None:
-    """Give the next second after `now` at which the state may change, None where it never will again."""
+    """Return the next second after `now` at which the state may change; None if it never will again."""
     dates = (order.in_force_from, order.expires, order.lifted_on)
     return min((date for date in dates if date is not None and date > now), default=None)
 
 
 def end_of(order: Order) -> int:
-    """Give the second from which the order is out of force for good: expired or lifted; NEVER where it names none."""
+    """Return the second from which the order is out of force for good: expired or lifted; NEVER if it names none."""
     return min((date for date in (order.expires, order.lifted_on) if date is not None), default=NEVER)

@@ -16,19 +16,19 @@ class Action(StrEnum):
     DROP = "drop"
     CNAME = "cname"
     TCP_ONLY = "tcp-only"
-    MONITOR = "monitor"  # count, do not touch
+    MONITOR = "monitor"  # count only
     ALLOW = "allow"  # never block
     PASSTHRU = "passthru"  # of a policy zone: later zones do not act
     LOCAL = "local"  # of a policy zone: the records that it has for the name
 
     @property
     def is_zones(self) -> bool:
-        """Whether only the rules of a policy zone have it."""
+        """Whether only the rules of a policy zone may have it."""
         return self in (Action.PASSTHRU, Action.LOCAL)
 
 
 class Mandate(StrEnum):
-    """Who wants the block: it decides which Extended DNS Error the client is told (RFC 8914 section 4)."""
+    """Who wants the block: it decides which Extended DNS Error the client gets (RFC 8914 section 4)."""
 
     LAW = "law"  # an external requirement: 16 Censored
     OPERATOR = "operator"  # the operator's own policy: 15 Blocked
@@ -56,7 +56,7 @@ class LocalRecord:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order. Times are UTC, in whole seconds since the epoch; None where the order names none."""
+    """One order. Times are UTC, in whole seconds since the epoch; None if the order names none."""
 
     id: str
     authority: str
@@ -77,13 +77,13 @@ class Order:
     lifted_on: int | None = None
     lifted_reason: str = ""
     published: int | None = None  # when the authority signed it
-    cname: str = ""  # the target where the action is `cname`; of a policy zone also `*.x`: the name asked for, below x
-    records: tuple[LocalRecord, ...] = ()  # where the action is `local`
+    cname: str = ""  # the target if the action is `cname`; of a policy zone also `*.x`: the name asked for, below x
+    records: tuple[LocalRecord, ...] = ()  # if the action is `local`
     salt: bytes = b""  # of a confidential order: the key of the hashes that stand for its names
-    role: str = ""  # the delegated role that signed it, as its repository calls it; empty where that signed itself
-    unknown: dict[str, object] = field(default_factory=dict)  # fields of a later minor schema, kept as they came
+    role: str = ""  # the delegated role that signed it, as its repository calls it; empty for the repository itself
+    unknown: dict[str, object] = field(default_factory=dict)  # fields of a later minor schema, kept unchanged
 
     @property
     def is_confidential(self) -> bool:
-        """Whether its names are known by their hashes only, and nobody is told of them."""
+        """Whether its names are known by their hashes only, and never disclosed."""
         return bool(self.salt)

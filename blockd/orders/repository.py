@@ -1,11 +1,11 @@
-"""What things are called in a repository of orders: publisher, node and auditor have to agree on every name here.
+"""Names in a repository of orders, which publisher, node and auditor have to agree on.
 
     orders/[ROLE/]ID.json    an order as a target; without ROLE it is one of the repository's own
     lists/[ROLE/]FILE        a file of a national-size list
     N.root.json              a root of trust, by its version
 
 ROLE is the role that the top-level targets delegate to for one authority. Fields that blockd adds to the metadata of
-The Update Framework (specification 1.0) begin with `x-blockd-`, so that other clients pass over them.
+The Update Framework (specification 1.0) begin with `x-blockd-`, so that other clients ignore them.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?", re.ASCII)
 
 
 def is_role(text: str) -> bool:
-    """Tell whether a role can be an authority's."""
+    """Return whether a role can be an authority's."""
     return _ROLE.fullmatch(text) is not None and text not in TOP_ROLES
 
 
 def is_order_id(text: str) -> bool:
-    """Tell whether an order can have this id."""
+    """Return whether an order can have this id."""
     return _ID.fullmatch(text) is not None
 
 
 def place_of(kind: str, role: str) -> str:
-    """Give how the paths of ORDERS or LISTS of a role begin, "" being the repository itself: `orders/ROLE/`."""
+    """Return the prefix of a role's paths in ORDERS or LISTS, such as `orders/ROLE/`; "" is the repository itself."""
     return f"{kind}/{role}/" if role else f"{kind}/"
 
 
 def paths_of(role: str) -> list[str]:
-    """Give the patterns of what an authority may sign, as its delegation has to have them."""
+    """Return the path patterns of an authority's delegation: what it may sign."""
     return [f"{place_of(kind, role)}*" for kind in (ORDERS, LISTS)]

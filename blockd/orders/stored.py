@@ -1,4 +1,4 @@
-"""An order as blockd stores it, in a ruleset's catalogue and in records: the document's fields, and what is added.
+"""An order as blockd stores it, in a ruleset's catalogue and in records: the document's fields, and a few more.
 
 `_salt` is that of a confidential order, `_role` the authority's role in its repository, and `records` the local data
 of a policy zone's rule. What the order covers is stored elsewhere.
@@ -13,12 +13,12 @@ from blockd.orders.fields import SCHEMA, TEXTS, TIMES, as_mapping, read_fields, 
 from blockd.orders.order import Action, LocalRecord, Order
 from blockd.times import time_text
 
-MAX_RECORDS = 64  # of one name in a policy zone; an answer that is meant has a few
-MAX_RECORD_DATA = 4_096  # octets of all of them together, so that they fit an answer beside everything else
+MAX_RECORDS = 64  # of one name in a policy zone; a real answer has a few
+MAX_RECORD_DATA = 4_096  # octets of all of them together, so that they fit into an answer
 
 
 def order_to_json(order: Order) -> dict[str, object]:
-    """Return the document's fields of an order, without what it covers; `parse_order` takes them back."""
+    """Return the document's fields of an order, without what it covers; `parse_order` is the inverse."""
     written: dict[str, object] = {"schema": SCHEMA, "id": order.id, "action": order.action, "mandate": order.mandate}
     written.update({name: getattr(order, name) for name in TEXTS if getattr(order, name)})
     written.update({name: time_text(at) for name in TIMES if (at := getattr(order, name)) is not None})
@@ -52,23 +52,23 @@ def parse_order(document: object, source: str) -> Order:
 
 
 def _added(document: Mapping[str, object], problems: list[str]) -> tuple[bytes, str]:
-    """Read what was written beside the document's own fields: the salt and the role."""
+    """Return the salt and the role, which are not fields of the document."""
     try:
         salt, role = bytes.fromhex(str(document.get("_salt", ""))), document.get("_role", "")
         if (salt and not MIN_SALT <= len(salt) <= MAX_SALT) or not isinstance(role, str):
             raise ValueError
     except ValueError:
-        problems.append("_salt, _role: are not what blockd writes")
+        problems.append("_salt, _role: were not written by blockd")
         return b"", ""
     return salt, role
 
 
 def _records(value: object, problems: list[str]) -> tuple[LocalRecord, ...]:
-    """Read the records of a policy zone's rule, each `[type, ttl, data in hexadecimal]`."""
+    """Return the records of a policy zone's rule, each `[type, ttl, data in hexadecimal]`."""
     found = []
     try:
         if not isinstance(value, list) or not 0 < len(value) <= MAX_RECORDS:
-            raise ValueError(f"1 to {MAX_RECORDS} records are needed")
+            raise ValueError(f"expected 1 to {MAX_RECORDS} records")
         for kind, ttl, data in value:
             record = LocalRecord(int(kind), int(ttl), bytes.fromhex(data))
             if not 0 < record.type <= 0xFFFF or not 0 <= record.ttl <= 0x7FFFFFFF:

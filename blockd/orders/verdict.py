@@ -1,4 +1,4 @@
-"""The answer of the policy for one name. Metrics, EDE, block page, lookup and log only read it."""
+"""The policy's decision about one name. Metrics, EDE, block page, lookup and log only read it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from blockd.orders.entry import Entry
 from blockd.orders.lifecycle import NEVER
 from blockd.orders.order import Action, Order
 
-NO_TIER = 255  # behind all tiers
+NO_TIER = 255  # after all tiers
 
 
 class Reason(StrEnum):
@@ -26,13 +26,13 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be done with a question, and everything there is to say about why.
+    """What is to be done with a question, and why.
 
     `order`, `entry` and `feed` belong to the claim that won; with NOT_IN_FORCE to the best of those that cover the
-    name. `order_index` is the order's place in the ruleset's catalogue, None where there is no order. `tier` is the
-    place of its feed among those that are asked one after the other, NO_TIER where none decided. `until` is the next
-    second since the epoch at which the verdict may be another one, as far as what decided it knows: the order ends, or
-    another takes force. `stale` tells that whoever signed the order has not renewed it in time.
+    name. `order_index` is the order's place in the ruleset's catalogue, None if there is no order. `tier` is the place
+    of its feed among those that are asked one after the other, NO_TIER if none decided. `until` is the next second
+    since the epoch at which the verdict may change, as far as its order knows: it ends, or another takes force.
+    `stale` is whether the order was not renewed in time by its signer.
     """
 
     reason: Reason
@@ -46,7 +46,7 @@ class Verdict:
 
     @property
     def action(self) -> Action | None:
-        """The action of the order that won; None where nothing is to be done or counted."""
+        """The action of the order that won; None if nothing is to be done or counted."""
         return self.order.action if self.order and self.reason not in _NO_ACTION else None
 
     @property
@@ -56,7 +56,7 @@ class Verdict:
 
     @property
     def tiers_left(self) -> int:
-        """Before which tier all may still act on the answer to a question that this is about; 0 where none may."""
+        """The tier before which all tiers may still act on the answer to this question; 0 if none may."""
         if self.reason is Reason.ALLOWED:
             return 0
         one_rule = self.reason is Reason.PASSED or (self.reason is Reason.LISTED and self.tier & 1)  # a zone's

@@ -1,4 +1,4 @@
-"""The query pipeline: engine, cache, forwarding, checks of what upstreams say."""
+"""The query pipeline: engine, cache, forwarding, and checks of upstreams' responses."""
 
 from blockd.resolver.answers import Sinkhole
 from blockd.resolver.cache import Cache

@@ -1,6 +1,6 @@
-"""Answers: a header, the question as the client wrote it, records, and an OPT record where the client sent one.
+"""Answers: a header, the question as the client wrote it, records, and an OPT record if the client sent one.
 
-No answer is longer than its question allows: EDE text goes first, then everything but the question, with TC set.
+No answer is longer than its question allows: EDE text is cut first, then everything but the question, with TC set.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Sinkhole:
-    """Where a listed name is led: addresses as text, the TTL in seconds."""
+    """The addresses, as text, that listed names are answered with, and the TTL in seconds."""
 
     ipv4: str
     ipv6: str
@@ -46,12 +46,12 @@ def answer(
     authentic: bool = False,
     truncated: bool = False,
 ) -> bytes:
-    """Give the wire form of an answer to `query`; `records` may point into the question, which starts at octet 12."""
+    """Return an answer to `query` in wire format; `records` may point into the question, which starts at octet 12."""
     if rcode > types.RCODE and not query.edns:
-        rcode = types.SERVFAIL  # its upper bits have no place without EDNS, and the lower ones tell something else
+        rcode = types.SERVFAIL  # without EDNS its upper bits are lost, and the lower ones mean something else
     opt = types.OPT_SIZE + len(errors) if query.edns else 0
     if truncated or types.HEADER_SIZE + len(query.question) + len(records) + opt > query.limit:
-        if not truncated and len(errors) > types.EDE_CODE_ONLY:  # the code tells the most in the fewest octets
+        if not truncated and len(errors) > types.EDE_CODE_ONLY:  # the code says the most in the fewest octets
             errors = errors[:2] + b"\0\2" + errors[4:6]
             return answer(query, rcode, counts, records, errors=errors, authentic=authentic)
         counts, records, truncated = (0, 0, 0), b"", True
@@ -74,15 +74,15 @@ def answer(
 
 
 def error(query: Query, rcode: int, code: int | None = None, text: str = "") -> bytes:
-    """Give an answer without records, with an Extended DNS Error where there is one to tell."""
+    """Return an answer without records, with an Extended DNS Error if there is one."""
     return answer(query, rcode, errors=error_option(code, text) if code is not None else b"")
 
 
 class BlockAnswers:
-    """The answers for names that an order in force covers, as DESIGN's table has them. Made once for a ruleset."""
+    """The answers for names that an order in force covers. Made once for each ruleset."""
 
     def __init__(self, sinkhole: Sinkhole, serial: int) -> None:
-        """Take where to lead, and the ruleset's version as the SOA's serial."""
+        """`sinkhole` has the addresses to answer with; the ruleset's version becomes the SOA's serial."""
         self.ttl = sinkhole.ttl
         self.a = address_record(socket.inet_pton(socket.AF_INET, sinkhole.ipv4), sinkhole.ttl)
         self.aaaa = address_record(socket.inet_pton(socket.AF_INET6, sinkhole.ipv6), sinkhole.ttl)
@@ -95,9 +95,9 @@ class BlockAnswers:
         self._errors: dict[tuple[int, bool], bytes] = {}
 
     def give(self, query: Query, verdict: Verdict, left: int = types.MAX_TTL) -> bytes | None:
-        """Give the answer for a verdict that touches, with no TTL over `left`; None where the action is silence.
+        """Return the answer for a verdict that touches, with no TTL over `left`; None if the action is silence.
 
-        Raises RulesetError for an action that has no answer of its own.
+        Raises RulesetError if the action has no answer of its own.
         """
         errors = self.errors(verdict)
         match verdict.action:
@@ -117,11 +117,11 @@ class BlockAnswers:
                 record = address_record(self._packed[query.qtype], min(self.ttl, left))
                 return answer(query, counts=(1, 0, 0), records=record, errors=errors)
         if verdict.action not in (Action.NODATA, Action.SINKHOLE, Action.LOCAL):
-            raise RulesetError(f"there is no answer for the action {verdict.action}")
+            raise RulesetError(f"the action {verdict.action} has no answer")
         return self._negative(query, verdict, types.NOERROR, errors, left)
 
     def errors(self, verdict: Verdict) -> bytes:
-        """Give the EDE option that tells which order is behind the answer, and where to object."""
+        """Return the EDE option that names the order behind the answer, and where to object."""
         order, index = verdict.order, verdict.order_index
         if order is None or index is None:
             return b""
@@ -132,7 +132,7 @@ class BlockAnswers:
 
     @staticmethod
     def option(order: Order, *, stale: bool = False) -> bytes:
-        """Give the EDE option of one order; `stale` tells that whoever signed it has not renewed it in time."""
+        """Return the EDE option of one order; `stale` says that its signer has not renewed it in time."""
         text = f"order {order.id}, {order.authority}"
         if stale:
             text += f"; {STALE}"
@@ -141,9 +141,9 @@ class BlockAnswers:
         return error_option(_CODES[order.mandate], text)
 
     def _negative(self, query: Query, verdict: Verdict, rcode: int, errors: bytes, left: int) -> bytes:
-        """Answer with an SOA record, owned by the listed name where that is the question's or above it.
+        """Answer with an SOA record, owned by the listed name if that is the question's or above it.
 
-        A name that is known by its hash only is not told: then the question's own name is the owner.
+        A name that is known by its hash only is not disclosed: then the question's own name is the owner.
         """
         owner = 0
         entry = verdict.entry
@@ -155,8 +155,8 @@ class BlockAnswers:
 
 
 def time_left(until: int, now: float) -> int:
-    """Give the whole seconds from `now` to `until`, both since the epoch, no more than any TTL has.
+    """Return the whole seconds from `now` to `until`, both since the epoch, limited to the largest TTL.
 
-    In the last second that is 0 and not 1: an answer may not be kept until after it has ceased to be true.
+    In the last second that is 0 and not 1: an answer must not be kept after it has ceased to be true.
     """
     return min(max(until - math.ceil(now), 0), types.MAX_TTL)

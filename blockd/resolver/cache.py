@@ -1,8 +1,8 @@
-"""The answer cache of one worker: bounded in octets, TTLs counted down, the least recently used go first.
+"""The answer cache of one worker: limited in octets, TTLs counted down, the least recently used evicted first.
 
-It holds what upstreams said, before policy: policy is asked at every answer, so that a block, and the lifting of one,
-show in the very next answer. Python keys its tables by a hash that is seeded anew in each process, so that nobody can
-aim at one bucket. No client appears in it.
+It holds upstreams' responses before policy: the policy is applied to every answer, so that a block, or the lifting of
+one, takes effect in the very next answer. Python seeds the hash of its tables anew in each process, so that nobody can
+target one bucket. No client appears in it.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from blockd.names import DomainName
 from blockd.orders import Verdict
 from blockd.resolver.response import Response
 
-ENTRY_OVERHEAD = 900  # octets that an entry takes in memory beside its records and name, as measured
+ENTRY_OVERHEAD = 900  # octets of memory that an entry takes besides its records and name, as measured
 RECORD_OVERHEAD = 120  # octets for each TTL, name and address kept with it
 
 CacheKey = tuple[bytes, int, bool, bool]
-"""Name's key, type, DO, CD: what an upstream's answer depends on."""
+"""The name's key, the type, DO and CD, on which an upstream's answer depends."""
 
 
 @dataclass(slots=True)
 class Cached:
-    """A response with its age, and what the policy said of where it leads."""
+    """A response with its times, and the policy's verdict on what it leads to."""
 
     response: Response
     stored: float  # by the monotonic clock, seconds
     expires: float
-    ceiling: int  # seconds, what none of its TTLs may have been above when it was stored
+    ceiling: int  # seconds, the limit of its TTLs when it was stored
     size: int
     moment: tuple[bytes, int] | None = None  # the moment of the policy that `verdict` belongs to
     verdict: Verdict | None = None  # of what the response leads to
@@ -50,7 +50,7 @@ class Cache:
         return len(self._entries)
 
     def get(self, key: CacheKey, now: float) -> Cached | None:
-        """Give what is known and still fresh at `now` (monotonic seconds)."""
+        """Return the entry that is still fresh at `now` (monotonic seconds); None if there is none."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -61,12 +61,12 @@ class Cache:
         return entry
 
     def put(self, key: CacheKey, response: Response, now: float) -> Cached:
-        """Keep a response for as long as it may be kept; give the entry, which is not kept where that is not at all."""
+        """Keep a response for its lifetime; return the entry, which is not kept if the lifetime is 0."""
         negative = response.rcode == types.NXDOMAIN or not response.counts[0]
         lifetime = min(response.lifetime, self._max_negative_ttl if negative else self._max_ttl)
         parts = len(response.ttls) + len(response.names) + len(response.addresses)
         size = ENTRY_OVERHEAD + len(key[0]) + len(response.records) + RECORD_OVERHEAD * parts
-        ceiling = int(lifetime if negative else self._max_ttl)  # RFC 2308 section 6: the SOA record tells how long
+        ceiling = int(lifetime if negative else self._max_ttl)  # RFC 2308 section 6: the SOA record says how long
         entry = Cached(response, now, now + lifetime, ceiling, size)
         if lifetime > 0 and size <= self._limit:
             if key in self._entries:
@@ -82,13 +82,13 @@ class Cache:
 
 
 def question_of(key: CacheKey) -> bytes:
-    """Give the question section that asks an upstream for it."""
+    """Return the question section that asks an upstream for it."""
     name, qtype, _, _ = key
     return DomainName(name).wire + qtype.to_bytes(2) + types.CLASS_IN.to_bytes(2)
 
 
 def aged(cached: Cached, now: float, most: int) -> bytes:
-    """Give a response's records with their TTLs counted down to `now` (monotonic seconds), and none over `most`."""
+    """Return a response's records with TTLs counted down to `now` (monotonic seconds), and none over `most`."""
     age = max(int(now - cached.stored), 0)
     records = bytearray(cached.response.records)
     for place, ttl in cached.response.ttls:

@@ -1,4 +1,4 @@
-"""Who is served: only listed networks, so that blockd is never an open resolver by accident."""
+"""The clients that are served: only listed networks, so that blockd is never an open resolver by accident."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Clients:
         self._ipv6 = [_masked(network) for network in networks if network.version == 6]
 
     def serves(self, host: str) -> bool:
-        """Tell whether the client at an IP address, as a socket writes it, is served."""
+        """Return whether the client at an IP address, as a socket writes it, is served."""
         packed = packed_host(host)
         number = int.from_bytes(packed)
         return any(number & mask == network for network, mask in (self._ipv4 if len(packed) == 4 else self._ipv6))
@@ -34,7 +34,7 @@ def packed_networks(networks: Iterable[Network]) -> tuple[bytes, bytes]:
 
 
 def packed_host(host: str) -> bytes:
-    """Give the 4 or 16 octets of an IP address as a socket writes it."""
+    """Return the 4 or 16 octets of an IP address as a socket writes it."""
     return socket.inet_pton(socket.AF_INET6, host.partition("%")[0]) if ":" in host else socket.inet_aton(host)
 
 

@@ -1,4 +1,4 @@
-"""Forwarding: one question in flight for all who ask the same, retried with the next upstream, failures remembered."""
+"""Forwarding: one flight for equal questions, retried with the next upstream; failures are remembered."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from blockd.resolver.upstream import ask
 from blockd.settings import Upstream
 
 # Different questions at once per worker: an eighth of the IDs, so that these stay unpredictable in the engine, and one
-# socket each here, where the engine may give back all that it has in flight.
+# socket each here, if the engine gives back all that it has in flight.
 MAX_IN_FLIGHT = 8_192
 AVOIDED = 5.0  # seconds for which an upstream that failed is asked last
-FAILURE_KEPT = 1.0  # seconds, the least that RFC 9520 section 3.2 asks, so that recovery shows at once
+FAILURE_KEPT = 1.0  # seconds, the minimum of RFC 9520 section 3.2, so that recovery is noticed at once
 MAX_FAILURES = 10_000  # failures remembered
 
 _HEADER = struct.Struct(">6H")
@@ -26,7 +26,7 @@ _OPT = struct.Struct(">BHHBBHH")
 
 
 class Forwarder:
-    """Asks the upstreams, in their order, those that failed lately last."""
+    """Asks the upstreams in their order, those that failed recently last."""
 
     def __init__(self, upstreams: Sequence[Upstream], options: UpstreamOptions, instruments: Instruments) -> None:
         self._upstreams = tuple(upstreams)
@@ -42,7 +42,7 @@ class Forwarder:
 
     @property
     def preferred(self) -> Upstream | None:
-        """The upstream that a new question would be sent to first."""
+        """The upstream that a new question is sent to first."""
         return self._order()[0] if self._upstreams else None
 
     @property
@@ -51,15 +51,15 @@ class Forwarder:
         return self._timeout
 
     def avoid(self, upstream: Upstream) -> None:
-        """Ask an upstream last for a while, since it has just failed."""
+        """Ask an upstream that has just failed last for a while."""
         self._avoided[upstream] = self._clock() + AVOIDED
 
     def note_heard(self, upstream: Upstream, moment: float) -> None:
-        """Note that an upstream answered somebody at a moment of the clock."""
+        """Note that an upstream sent an answer at a moment of the clock."""
         self._heard[upstream] = max(self._heard[upstream], moment)
 
     async def resolve(self, key: CacheKey) -> Response:
-        """Give what the upstreams say; raises UpstreamFailure with the reason of the last attempt."""
+        """Return the upstreams' response; raises UpstreamFailure with the reason of the last attempt."""
         task = self._in_flight.get(key)
         if task is None:
             if (failed := self._remembered(key)) is not None:
@@ -86,7 +86,7 @@ class Forwarder:
                 if error.code == types.EDE_NO_REACHABLE_AUTHORITY and self._heard[upstream] >= started:
                     continue  # it is this name that is slow, not the upstream
             except BadMessage as error:
-                failure = UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} sent a bad message: {error}")
+                failure = UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} sent a malformed message: {error}")
             else:
                 now = self._clock()
                 self.note_heard(upstream, now)
@@ -101,13 +101,13 @@ class Forwarder:
         raise failure
 
     def _order(self) -> list[Upstream]:
-        """Give the upstreams for one question: as configured, those that failed lately behind, round and round."""
+        """Return the upstreams for one question: as configured, recently failed ones last, for all attempts."""
         now = self._clock()
         ordered = sorted(self._upstreams, key=lambda upstream: self._avoided[upstream] > now)
         return (ordered * self._attempts)[: max(self._attempts, len(ordered))]
 
     def _remembered(self, key: CacheKey) -> Response | None:
-        """Give, or raise, what a question failed with a moment ago (RFC 9520 section 3.2)."""
+        """Return or raise the remembered failure of a question (RFC 9520 section 3.2); None if there is none."""
         until, failure = self._failures.get(key, (0.0, None))
         if failure is None:
             return None
@@ -130,8 +130,8 @@ class Forwarder:
 
 
 def _message(key: CacheKey, identifier: int) -> bytes:
-    """Give the message that asks an upstream: RD, EDNS with our own size, DO and CD as the client had them."""
+    """Return the query for an upstream: RD, EDNS with our own size, DO and CD as the client had them."""
     _, _, do, cd = key
-    flags = types.RD | types.AD | (types.CD if cd else 0)  # AD asks for AD in the answer, RFC 6840 section 5.7
+    flags = types.RD | types.AD | (types.CD if cd else 0)  # AD requests AD in the answer, RFC 6840 section 5.7
     opt = _OPT.pack(0, types.OPT, types.MAX_UDP, 0, 0, types.EDNS_DO if do else 0, 0)
     return _HEADER.pack(identifier, flags, 1, 0, 0, 1) + question_of(key) + opt

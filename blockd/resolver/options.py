@@ -1,4 +1,4 @@
-"""What a resolver is made with: whom it serves and how, its cache, its upstreams, its clocks and counters."""
+"""The options of a resolver: clients and answers, cache, upstreams, clocks and counters."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from blockd.resolver.selftest_key import SelfTestIdentity
 CACHE_SEED = 16  # octets
 
 Randomness = Callable[[int], int]
-"""Gives an unpredictable number from 0 up to, and without, its argument."""
+"""Returns an unpredictable number from 0 up to, but not including, its argument."""
 
 
 class NotifyHandler(Protocol):
     """Answers NOTIFY (RFC 1996), which comes from a primary and not from a client."""
 
     def answer(self, packet: bytes, host: str) -> bytes | None:
-        """Return the answer to a NOTIFY from `host`, None for silence."""
+        """Return the answer to a NOTIFY from `host`; None if none is to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Whom a worker answers, and with what.
+    """The clients that a worker answers, and how.
 
-    `refuse_unready` is what happens before the first ruleset: SERVFAIL instead of resolving. A self-test that shows the
-    secret of `selftest` is served and not counted. Without `notify`, a NOTIFY is a message like any other.
+    With `refuse_unready`, SERVFAIL is answered before the first ruleset instead of resolving. A self-test that has the
+    secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other.
     """
 
     networks: tuple[Network, ...]
@@ -60,10 +60,10 @@ class UpstreamOptions:
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """The clocks that a worker reads and the counters that it keeps.
+    """The clocks and counters of a worker.
 
-    `clock` is monotonic, `wall_clock` counts from the epoch, both in seconds: by it orders begin and end. `traffic` is
-    where questions are sampled, if they are.
+    `clock` is monotonic, `wall_clock` counts from the epoch, both in seconds; orders begin and end by the latter.
+    `traffic` samples questions; None if they are not sampled.
     """
 
     clock: Callable[[], float]

@@ -1,4 +1,4 @@
-"""The query pipeline: every stage that a message passes, in one list, each with the reason why it stands there."""
+"""The query pipeline: all stages that a message passes, in one list, each with the reason for its place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is enforced, with the answers made for it."""
+    """The ruleset in force, with the answers made for it."""
 
     enforced: Enforced
     answers: BlockAnswers
@@ -54,18 +54,18 @@ class Pipeline:
         self._stages = self.stages()
 
     def stages(self) -> Sequence[Stage]:
-        """Give the stages in their order."""
+        """Return the stages in their order."""
         return (
-            self._serve_clients,  # first: a stranger costs one REFUSED, whatever else is wrong
-            self._check_edns,  # before anything is said in an EDNS version that the client does not speak
-            self._check_kind,  # before policy: what is not asked of the Internet's names is no matter of it
-            self._decide,  # before the cache: a block, or its lifting, shows in the very next answer
-            self._check_recursion,  # behind policy: a block is told to everybody; the cache to nobody who only peeks
-            self._ask_cache,  # before upstreams: it is nearer
-            self._ask_upstreams,  # the only stage that waits; one question in flight for all who ask it
-            self._report_failure,  # behind it: silence of upstreams is told in words
-            self._decide_where_it_leads,  # on every answer, cached or new: no way round by CNAME, SVCB or address
-            self._reply,  # last: what the upstream said
+            self._serve_clients,  # first: a client that is not served gets REFUSED, whatever else is wrong
+            self._check_edns,  # before any answer in an EDNS version that the client does not support
+            self._check_kind,  # before policy, which applies to class IN and ordinary types only
+            self._decide,  # before the cache: a block, or its lifting, takes effect in the very next answer
+            self._check_recursion,  # after policy: everybody may see a block, but cache snooping is refused
+            self._ask_cache,  # before upstreams: it is faster
+            self._ask_upstreams,  # the only stage that waits; one flight for equal questions
+            self._report_failure,  # after it: a failure of upstreams is answered with its reason
+            self._decide_where_it_leads,  # for every answer: CNAME, SVCB and addresses do not bypass policy
+            self._reply,  # last: the upstream's response
         )
 
     def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
@@ -76,9 +76,9 @@ class Pipeline:
             old.enforced.close()
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
-        """Answer what can be answered without waiting; give its context where an upstream must be asked.
+        """Answer what can be answered without waiting; return its context if an upstream must be asked.
 
-        Nothing is counted for a context that is given back: `finish` does that when it has its answer.
+        Nothing is counted for a returned context: `finish` does that when it has its answer.
         """
         service = self._service
         if service.notify is not None and is_notify(packet):
@@ -97,7 +97,7 @@ class Pipeline:
         return context if outcome is Outcome.WAIT else self._counted(context, outcome)
 
     async def finish(self, context: QueryContext) -> bytes | None:
-        """Answer a message that waits for an upstream; None where no answer is to be sent."""
+        """Answer a message that waits for an upstream; None if no answer is to be sent."""
         outcome: bytes | Outcome = Outcome.WAIT
         while outcome is Outcome.WAIT:
             lookup = context.lookup
@@ -120,7 +120,7 @@ class Pipeline:
         return answer
 
     def _run(self, context: QueryContext) -> bytes | Outcome:
-        """Run the stages from where the context stands; a fault of ours costs this question a SERVFAIL, no more."""
+        """Run the stages from the context's current one; an internal error costs this question a SERVFAIL, no more."""
         try:
             while True:
                 outcome = self._stages[context.stage](context)
@@ -130,7 +130,7 @@ class Pipeline:
         except (RulesetError, BadMessage) as fault:
             log.error("A question was answered with SERVFAIL: %s", fault)
         except Exception:
-            log.exception("A question was answered with SERVFAIL for a fault of blockd's own; please report it.")
+            log.exception("A question was answered with SERVFAIL because of an internal error; please report it.")
         return error(context.query, types.SERVFAIL)
 
     def _counted(self, context: QueryContext, outcome: bytes | Outcome) -> bytes | Outcome:
@@ -176,7 +176,7 @@ class Pipeline:
         context.moment = policy.enforced.moment
         context.until = NEVER
         verdict = policy.enforced.verdict(context.query.key)
-        if policy.enforced.asks_client and not context.is_selftest:  # a self-test asks what holds for everybody
+        if policy.enforced.asks_client and not context.is_selftest:  # a self-test asks for what applies to everybody
             verdict = first_of(policy.enforced.client_verdict(packed_host(context.host)), verdict)
         return self._apply(context, policy, verdict)
 
@@ -222,7 +222,7 @@ class Pipeline:
     def _reply(self, context: QueryContext) -> bytes | Outcome:
         query, cached = context.query, context.cached
         if cached is None:
-            raise BadMessage(types.SERVFAIL, "there is nothing to reply")
+            raise BadMessage(types.SERVFAIL, "no answer is available")
         response = cached.response
         context.extended = response.rcode >> 4 if query.edns else 0
         left = time_left(context.until, self._wall_clock())
@@ -238,7 +238,7 @@ class Pipeline:
         return answer(query, response.rcode, (count, 0, 0), records, errors=context.errors)
 
     def _apply(self, context: QueryContext, policy: Policy, verdict: Verdict) -> bytes | Outcome:
-        """Do what a verdict says, and note the hit, and when it may be another one."""
+        """Apply a verdict; note the hit, and until when the verdict holds."""
         context.until = min(context.until, verdict.until)
         if verdict.action is None or verdict.order_index is None:
             return Outcome.PASS
@@ -252,7 +252,7 @@ class Pipeline:
             context.target = _target(verdict.order.cname, context.query.key)
             if len(context.target) >= MAX_NAME:
                 context.target = None
-                return error(context.query, types.YXDOMAIN)  # as RFC 6672 section 2.2 has it for a DNAME
+                return error(context.query, types.YXDOMAIN)  # as for a DNAME, RFC 6672 section 2.2
             context.errors = policy.answers.errors(verdict)  # now: its order is this ruleset's
             if context.cached is not None:  # an answer leads here: go back and ask for the target instead
                 context.cached = None
@@ -263,16 +263,16 @@ class Pipeline:
 
 
 def _target(cname: str, key: bytes) -> bytes:
-    """Give the key of the name that a CNAME action leads to; `*.x` puts what was asked for below x."""
+    """Return the key of the name that a CNAME action leads to; `*.x` puts the requested name below x."""
     below = cname.removeprefix("*.")
     return key_from_text(below) + (key if below != cname else b"")
 
 
 def _where_it_leads(enforced: Enforced, cached: Cached, tiers: int) -> Verdict:
-    """Give the verdict on what an answer leads to, by the tiers before `tiers`; it may have no action.
+    """Return the verdict on what an answer leads to, by the tiers before `tiers`; it may have no action.
 
-    The first name that is listed decides; of the addresses the one whose tier is the earliest. What a zone lets pass
-    ends the tiers there.
+    The first name that is listed decides; of the addresses the one whose tier is the earliest. If a zone passes a
+    name or an address, the tiers end there.
     """
     first: Verdict | None = None
     best: Verdict | None = None

@@ -1,4 +1,4 @@
-"""A question as a client sent it, parsed once. Everything about it that blockd does not understand is refused here."""
+"""A question as a client sent it, parsed once. Everything in it that blockd does not understand is refused here."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from blockd.errors import BadMessage
 from blockd.metrics import Transport
 from blockd.names import MAX_KEY, MAX_LABEL
 
-MAX_DATAGRAM = 1472  # octets of a question over UDP, as many as a packet brings; a longer one is cut, so malformed
-MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); nothing else belongs into a question
+MAX_DATAGRAM = 1472  # octets of a question over UDP; a longer packet is cut when received, and so malformed
+MAX_ADDITIONAL = 2  # records: OPT and a signature (TSIG or SIG(0)); a query has no others
 
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
@@ -21,14 +21,14 @@ _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256)
 class Query:
     """One question.
 
-    `question` is the question section as it came, case kept; `key` its name's key (`blockd.names`). `limit` is the
+    `question` is the question section as received, case kept; `key` its name's key (`blockd.names`). `limit` is the
     longest answer in octets that it allows.
     """
 
     __slots__ = ("do", "edns", "flags", "id", "key", "limit", "qclass", "qtype", "question", "transport", "version")
 
     def __init__(self, packet: bytes, transport: Transport) -> None:
-        """Parse a message; raises BadMessage with the rcode owed, or None where silence is (RFC 1035, 6891, 9619)."""
+        """Parse a message; raises BadMessage with the rcode to answer, None for no answer (RFC 1035, 6891, 9619)."""
         if len(packet) < types.HEADER_SIZE:
             raise BadMessage(None, "it is shorter than a header")
         self.id, flags, questions, answers, authorities, additional = _HEADER.unpack_from(packet)
@@ -37,7 +37,7 @@ class Query:
         if flags & types.OPCODE:
             raise BadMessage(types.NOTIMP, "its opcode is not QUERY")
         if questions != 1 or answers or authorities or additional > MAX_ADDITIONAL:
-            raise BadMessage(types.FORMERR, "its counts are no question's")
+            raise BadMessage(types.FORMERR, "its section counts are not those of a query")
         self.flags = flags
         self.transport = transport
         end, labels = _labels(packet)
@@ -57,7 +57,7 @@ class Query:
             self.limit = types.MAX_TCP
 
     def _read_additional(self, packet: bytes, position: int, count: int) -> int:
-        """Walk the additional records, note the OPT, and give the payload size it announces."""
+        """Read the additional records, note the OPT, and return the payload size that it announces."""
         payload = types.MIN_UDP
         for _ in range(count):
             root = position < len(packet) and packet[position] == 0
@@ -79,21 +79,21 @@ class Query:
 
 
 def is_notify(packet: bytes) -> bool:
-    """Whether a message is a NOTIFY, and not the answer to one."""
+    """Return whether a message is a NOTIFY request."""
     if len(packet) < types.HEADER_SIZE:
         return False
     return int.from_bytes(packet[2:4]) & (types.QR | types.OPCODE) == types.NOTIFY << types.OPCODE_SHIFT
 
 
 def refusal(packet: bytes, rcode: int) -> bytes:
-    """Give the bare header that answers bytes which are no question we can answer."""
+    """Return the bare header that answers a message which cannot be answered as a question."""
     identifier, flags = struct.unpack_from(">HH", packet)
     flags = types.QR | flags & (types.OPCODE | types.RD) | rcode
     return _HEADER.pack(identifier, flags, 0, 0, 0, 0)
 
 
 def _labels(packet: bytes) -> tuple[int, list[bytes]]:
-    """Read the question's name; give where it ends, and its labels with their length octets."""
+    """Read the question's name; return where it ends, and its labels with their length octets."""
     labels: list[bytes] = []
     position = types.HEADER_SIZE
     size = len(packet)

@@ -1,4 +1,4 @@
-"""One message on its way through the pipeline's stages, and what a stage may say of it."""
+"""One message on its way through the pipeline's stages, and the outcomes of a stage."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from blockd.ruleset import NOT_LISTED
 
 
 class Outcome(Enum):
-    """What a stage may say instead of giving an answer."""
+    """What a stage may return instead of an answer."""
 
-    PASS = "the next stage decides"  # noqa: S105 - no password
+    PASS = "the next stage decides"  # noqa: S105 - not a password
     WAIT = "an upstream must be asked"
     SILENCE = "no answer is sent"
 
 
 class QueryContext:
-    """One message from its arrival to its answer, with all that the stages know of it.
+    """One message from its arrival to its answer, with everything that the stages know about it.
 
-    Of the client it knows its host, for as long as it lasts.
+    Of the client it holds only the host, for as long as the message takes.
     """
 
     __slots__ = (
@@ -50,9 +50,9 @@ class QueryContext:
         self.packet = packet
         self.host = host
         self.served = served
-        self.is_selftest = is_selftest  # a self-test asks, which is not counted
+        self.is_selftest = is_selftest  # the client is a self-test, which is not counted
         self.verdict: Verdict = NOT_LISTED
-        self.until = NEVER  # the second at which what is answered may be another thing
+        self.until = NEVER  # the second at which the answer may change
         self.hits: list[int] = []
         self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
         self.target: bytes | None = None  # the key of the name that a CNAME action leads to
@@ -64,6 +64,6 @@ class QueryContext:
 
     @property
     def lookup(self) -> CacheKey:
-        """What is asked of cache and upstreams."""
+        """The key that is looked up in the cache and at upstreams."""
         query = self.query
         return self.target or query.key, query.qtype, query.do, bool(query.flags & types.CD)

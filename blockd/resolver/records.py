@@ -1,4 +1,4 @@
-"""The records that blockd makes itself. dnslib stays behind this module."""
+"""The records that blockd makes itself. Only this module uses dnslib."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from blockd.errors import BadMessage
 from blockd.names import DomainName
 from blockd.orders import LocalRecord
 
-MAX_ERROR_TEXT = 200  # octets of EDE text: with the longest name the answer still fits where a sentence should
-MAX_LOCAL_TTL = 3600  # seconds: what a zone lists may be lifted, and clients must then hear of it
-MNAME = "blockd.invalid"  # RFC 6761: never a real server; it only tells who made the record
+MAX_ERROR_TEXT = 200  # octets of EDE text: with it and the longest name an answer fits in 512 octets
+MAX_LOCAL_TTL = 3600  # seconds: clients must soon notice that a zone's rule was lifted
+MNAME = "blockd.invalid"  # RFC 6761: never a real server; it only says who made the record
 RNAME = "hostmaster.blockd.invalid"
 _SOA_NUMBERS = struct.Struct(">5I")
 
 
 def address_record(packed: bytes, ttl: int) -> bytes:
-    """Give an A or AAAA record for the question's name (a pointer to offset 12)."""
+    """Return an A or AAAA record for the question's name (a pointer to offset 12)."""
     kind = types.A if len(packed) == 4 else types.AAAA
     return b"\xc0\x0c" + kind.to_bytes(2) + b"\0\1" + ttl.to_bytes(4) + len(packed).to_bytes(2) + packed
 
 
 def soa_record(serial: int, ttl: int) -> bytes:
-    """Give an SOA record without its owner name, which makes a negative answer last `ttl` seconds (RFC 2308)."""
+    """Return an SOA record without its owner name, which makes a negative answer last `ttl` seconds (RFC 2308)."""
     data = _uncompressed(MNAME) + _uncompressed(RNAME) + _SOA_NUMBERS.pack(serial & 0xFFFFFFFF, 3600, 600, 86400, ttl)
     return types.SOA.to_bytes(2) + b"\0\1" + ttl.to_bytes(4) + len(data).to_bytes(2) + data
 
 
 def error_option(code: int, text: str = "") -> bytes:
-    """Give an Extended DNS Error option (RFC 8914 section 2), its text cut to MAX_ERROR_TEXT octets."""
+    """Return an Extended DNS Error option (RFC 8914 section 2), its text cut to MAX_ERROR_TEXT octets."""
     octets = text.encode()
     if len(octets) > MAX_ERROR_TEXT:
         octets = octets[:MAX_ERROR_TEXT].decode(errors="ignore").encode()
@@ -43,7 +43,7 @@ def error_option(code: int, text: str = "") -> bytes:
 
 
 def local_records(records: Sequence[LocalRecord], qtype: int, most: int) -> tuple[int, bytes]:
-    """Give those of a policy zone's records that answer a question's type, as many and as octets, for its name.
+    """Return the number and the octets of a policy zone's records for a question's type, owned by its name.
 
     No TTL is over `most` seconds.
     """
@@ -61,11 +61,11 @@ def local_records(records: Sequence[LocalRecord], qtype: int, most: int) -> tupl
 
 
 def behind_cname(question: bytes, target: bytes, ttl: int, message: bytes) -> tuple[int, bytes]:
-    """Give the records that answer `question` with a CNAME to `target` and what `message` says of the target.
+    """Return the records that answer `question` with a CNAME to `target` and the records of `message` for the target.
 
-    `question` is a question section; `target` a name's key; `message` a whole answer to the question for it. Gives
-    the number of answer records and their octets as they follow the question. Raises BadMessage where dnslib cannot
-    read it.
+    `question` is a question section; `target` a name's key; `message` a complete answer to the question for it.
+    Returns the number of answer records and their octets as they follow the question. Raises BadMessage if dnslib
+    cannot parse it.
     """
     try:
         found = DNSRecord.parse(message)
@@ -77,7 +77,7 @@ def behind_cname(question: bytes, target: bytes, ttl: int, message: bytes) -> tu
         for record in records:
             record.pack(buffer)
     except (DNSError, DnslibBufferError, ValueError) as error:
-        raise BadMessage(types.SERVFAIL, f"the answer behind a CNAME cannot be read: {error}") from error
+        raise BadMessage(types.SERVFAIL, f"the answer for the target of a CNAME cannot be parsed: {error}") from error
     return len(records), bytes(buffer.data)[types.HEADER_SIZE + len(question) :]
 
 

@@ -1,4 +1,4 @@
-"""A worker's resolver: the pipeline, and the engine in front of it that answers what it can."""
+"""A worker's resolver: the pipeline, and the engine in front of it that answers ordinary questions."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Resolver:
-    """Engine and pipeline, which enforce the same and share what upstreams have said."""
+    """Engine and pipeline, which enforce the same ruleset and share upstreams' responses."""
 
     def __init__(
         self, engine: str, service: Service, cache: CacheOptions, forwarder: Forwarder, instruments: Instruments
     ) -> None:
-        """`engine` is what `engines.engine_name` gave."""
+        """`engine` is the result of `engine_name`."""
         self._sinkhole = service.sinkhole
         self._forwarder = forwarder
         self._upstreams: UpstreamSockets | None = None
@@ -56,21 +56,21 @@ class Resolver:
         self.pipeline.enforce(enforced, answers)
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
-        """Answer one message without waiting, or give what `finish` takes (see `Pipeline.begin`)."""
+        """Answer one message without waiting, or return what `finish` takes (see `Pipeline.begin`)."""
         return self.engine.begin(packet, host, transport)
 
     async def finish(self, context: QueryContext) -> bytes | None:
-        """Answer what waits for an upstream (see `Pipeline.finish`)."""
+        """Answer a message that waits for an upstream (see `Pipeline.finish`)."""
         return await self.pipeline.finish(context)
 
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
-        """Let the engine ask upstreams itself, in the running event loop; `answer_later` takes what it gives back."""
+        """Let the engine ask upstreams itself, in the running event loop; `answer_later` gets what it gives back."""
         if not isinstance(self.engine, Engine):
-            from blockd.resolver.engine.native import UpstreamSockets  # only here: it needs what may not be built
+            from blockd.resolver.engine.native import UpstreamSockets  # only here: it may not be built
 
             self._upstreams = UpstreamSockets(self.engine, self._forwarder, answer_later)
 
     def close(self) -> None:
-        """Ask nothing more of upstreams by the engine."""
+        """Stop asking upstreams through the engine."""
         if self._upstreams is not None:
             self._upstreams.close()

@@ -1,8 +1,8 @@
-"""An upstream's answer, checked from the first octet to the last and taken apart into what blockd needs of it.
+"""An upstream's response, checked from the first octet to the last and reduced to what blockd needs of it.
 
-The records stay the octets that they were: only TTLs are counted down in place, and the OPT record, which belongs to
-one hop (RFC 6891 section 6.2.3), is cut off. Names inside may point back into the question, so that the octets fit
-behind any question of the same length.
+The records keep their octets: only TTLs are counted down in place, and the OPT record, which belongs to one hop
+(RFC 6891 section 6.2.3), is removed. Names in them may point back into the question, so that the octets fit after any
+question of the same length.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from blockd.dns.wire import skip_name
 from blockd.errors import BadMessage
 from blockd.names import MAX_KEY, MAX_LABEL, MAX_LABELS
 
-MAX_POINTERS = MAX_LABELS  # a name has no more labels, so it can need no more jumps
-MAX_NAMES = 128  # names that one answer may lead to: each is looked up, and no honest answer has a tenth of it
+MAX_POINTERS = MAX_LABELS  # a name has no more labels, so it needs no more jumps
+MAX_NAMES = 128  # names that one answer may lead to: each is looked up, and honest answers have less than a tenth
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
@@ -24,10 +24,10 @@ _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256)
 
 @dataclass(slots=True)
 class Response:
-    """What an upstream answered to one question.
+    """An upstream's response to one question.
 
-    `records` are all its records but OPT, as they follow the question; `ttls` tells where in them each TTL stands
-    and what it was. `lifetime` is how long it may be kept, in seconds; 0 where it must not be. `names` (keys) and
+    `records` are all its records but OPT, as they follow the question; `ttls` has the place of each TTL in them and
+    its value. `lifetime` is how long it may be kept, in seconds; 0 if it must not be. `names` (keys) and
     `addresses` (4 or 16 octets) are what it leads to.
     """
 
@@ -40,16 +40,16 @@ class Response:
     lifetime: int
     names: tuple[bytes, ...]
     addresses: tuple[bytes, ...]
-    errors: bytes  # the EDE options it carried, as they came
+    errors: bytes  # the EDE options that it carried, unchanged
 
     @property
     def failed(self) -> bool:
-        """Whether the upstream could not tell what was asked, so that another one may."""
+        """Whether the upstream failed to answer the question, so that another one is to be asked."""
         return self.rcode not in (types.NOERROR, types.NXDOMAIN)
 
 
 def matches(message: bytes, query: bytes, question_size: int) -> bool:
-    """Tell whether `message` answers `query`: identifier, QR, opcode and question the same (RFC 5452 section 9.1)."""
+    """Return whether `message` answers `query`: ID, QR, opcode and question match (RFC 5452 section 9.1)."""
     if len(message) < types.HEADER_SIZE or message[:2] != query[:2] or not message[2] & 0x80:
         return False
     end = types.HEADER_SIZE + question_size
@@ -62,7 +62,7 @@ def matches(message: bytes, query: bytes, question_size: int) -> bool:
 
 
 def parse(message: bytes, question_size: int) -> Response:
-    """Take apart a message whose question has been matched; raises BadMessage where any record is malformed."""
+    """Parse a message whose question has been matched; raises BadMessage if any record is malformed."""
     _, flags, _, answers, authorities, additional = _HEADER.unpack_from(message)
     start = position = types.HEADER_SIZE + question_size
     walk = _Walk(message)
@@ -88,7 +88,7 @@ def parse(message: bytes, question_size: int) -> Response:
                 walk.read_errors(data, position)
                 opt_behind = True
             elif opt_behind:
-                continue  # behind OPT there is nothing that an answer needs, and it would move
+                continue  # records after OPT are not needed, and would move
             else:
                 counts[section] += 1
                 end = position
@@ -111,7 +111,7 @@ def parse(message: bytes, question_size: int) -> Response:
 
 
 class _Walk:
-    """Collects what the records of one message say; reads nothing outside of it."""
+    """Reader of one message's records; reads nothing outside the message."""
 
     def __init__(self, message: bytes) -> None:
         self.message = message
@@ -123,7 +123,7 @@ class _Walk:
         self._service = False
 
     def key_at(self, position: int) -> bytes:
-        """Give the key of the name at `position`, following pointers, which only ever point back."""
+        """Return the key of the name at `position`, following pointers, which may only point back."""
         message = self.message
         labels: list[bytes] = []
         total = 0
@@ -151,14 +151,14 @@ class _Walk:
     def read_record(
         self, section: int, kind: int, klass: int, ttl: int, owner: int, data: int, end: int, start: int
     ) -> None:
-        """Note one record: where its TTL stands, and in the answer section what it leads to."""
+        """Note one record: the place of its TTL, and in the answer section what it leads to."""
         if ttl > types.MAX_TTL:  # RFC 2181 section 8: a TTL with the top bit set counts as zero
             ttl = 0
         self.ttls.append((data - 6 - start, ttl))
         if klass != types.CLASS_IN:
             return
         size = end - data
-        # Behind an SVCB answer the additional section leads on as the answer does (RFC 9460 section 4.1).
+        # After an SVCB answer, the additional section leads on as the answer does (RFC 9460 section 4.1).
         if section == 0 or (section == 2 and self._service):
             if (kind == types.A and size == 4) or (kind == types.AAAA and size == 16):
                 self.addresses.append(self.message[data:end])
@@ -187,7 +187,7 @@ class _Walk:
             position = behind
 
     def lifetime(self, rcode: int, answers: int, *, truncated: bool) -> int:
-        """Give how many seconds the message may be kept (RFC 2308 sections 5 and 7.1)."""
+        """Return for how many seconds the message may be kept (RFC 2308 sections 5 and 7.1)."""
         if truncated or rcode not in (types.NOERROR, types.NXDOMAIN):
             return 0
         lowest = min((ttl for _, ttl in self.ttls), default=0)

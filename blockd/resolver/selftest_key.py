@@ -1,9 +1,9 @@
-"""How a worker knows a self-test that asks, and how a self-test knows the worker that it has reached.
+"""How a worker recognizes a self-test, and how a self-test recognizes the worker that it has reached.
 
-Each of its questions ends with an EDNS option that holds a secret, made anew at each start and sent to this machine
-alone. Whoever knows it is served whatever its address, and is not counted. It may ask for `id.server` in class CHAOS
-(RFC 4892), which tells the worker's index: the kernel chooses a worker by the ports of both sides, so what is asked
-next from the same port meets the same one.
+Each question of a self-test ends with an EDNS option that holds a secret, made anew at each start and sent only to this
+machine. Whoever knows it is served whatever its address, and is not counted. It may ask for `id.server` in class CHAOS
+(RFC 4892), answered with the worker's index: the kernel chooses a worker by the ports of both sides, so the next
+question from the same port reaches the same one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from blockd.names import DomainName
 from blockd.resolver.answers import answer
 from blockd.resolver.query import Query
 
-SECRET = 16  # octets: nobody guesses them
+SECRET = 16  # octets, too many to guess
 OPTION = 65001  # the first code for local use, RFC 6891 section 9
 
 _NAME = DomainName.from_text("id.server")
@@ -29,7 +29,7 @@ _RECORD = b"\xc0\x0c" + types.TXT.to_bytes(2) + types.CLASS_CHAOS.to_bytes(2) + 
 
 @dataclass(frozen=True, slots=True)
 class SelfTestKey:
-    """What the self-tests of one daemon show themselves by: `secret` ends each of their questions."""
+    """What identifies the self-tests of one daemon: `secret` ends each of their questions."""
 
     secret: bytes
 
@@ -39,11 +39,11 @@ class SelfTestKey:
         return cls(randomness(SECRET))
 
     def is_shown(self, packet: bytes) -> bool:
-        """Whether a question is a self-test's."""
+        """Return whether a question is a self-test's."""
         return packet.endswith(self.secret)
 
     def question(self, name: DomainName, qtype: int) -> bytes:
-        """Give a question with the secret and with the ID 0."""
+        """Return a question with the secret and with the ID 0."""
         return _HEADER + name.wire + qtype.to_bytes(2) + types.CLASS_IN.to_bytes(2) + _OPT + self.secret
 
     @property
@@ -52,22 +52,22 @@ class SelfTestKey:
         return _HEADER + _IDENTITY + _OPT + self.secret
 
     def worker(self, heard: bytes) -> int | None:
-        """Give the index in the answer to it; None where it is another message."""
+        """Return the index in the answer to it; None if it is another message."""
         size = types.HEADER_SIZE + len(_IDENTITY)
         if heard[6:8] != b"\0\1" or heard[types.HEADER_SIZE : size] != _IDENTITY:
             return None
-        place = size + len(_RECORD) + 2  # behind the length of the data
+        place = size + len(_RECORD) + 2  # after the length of the data
         text = heard[place + 1 : place + 1 + heard[place]]
         return int(text) if text.isdigit() else None
 
 
 def asks_for_identity(query: Query) -> bool:
-    """Whether a question is the one for a worker's index."""
+    """Return whether a question is the one for a worker's index."""
     return query.qclass == types.CLASS_CHAOS and query.qtype == types.TXT and query.key == _NAME.key
 
 
 def identity_answer(query: Query, worker: int) -> bytes:
-    """Give a worker's answer to it."""
+    """Return a worker's answer to it."""
     text = str(worker).encode()
     data = bytes((len(text),)) + text
     return answer(query, counts=(1, 0, 0), records=_RECORD + len(data).to_bytes(2) + data)
@@ -75,7 +75,7 @@ def identity_answer(query: Query, worker: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SelfTestIdentity:
-    """The key of the self-tests that a worker serves, and the index that it tells them."""
+    """The key of the self-tests that a worker serves, and the index that it answers them with."""
 
     key: SelfTestKey
     worker: int

@@ -1,4 +1,4 @@
-"""The machine's own resolvers, where the config says `system`."""
+"""The machine's own resolvers, which replace `system` in the config."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def upstreams(settings: Settings, resolv_conf: Path = RESOLV_CONF) -> tuple[Upstream, ...]:
-    """Return the upstreams, `system` replaced; addresses that blockd itself listens on are left out: no loops."""
+    """Return the upstreams with `system` replaced, without addresses that blockd itself listens on, to avoid loops."""
     own = {(address.host, address.port) for address in settings.listen.dns}
     found: dict[Upstream, None] = {}
     for upstream in settings.upstreams:
@@ -33,7 +33,7 @@ def upstreams(settings: Settings, resolv_conf: Path = RESOLV_CONF) -> tuple[Upst
 
 
 def name_servers(path: Path = RESOLV_CONF) -> Iterator[Upstream]:
-    """Return the name servers of a resolv.conf(5), in its order; raises OSError where it cannot be read."""
+    """Return the name servers of a resolv.conf(5), in its order; raises OSError if it cannot be read."""
     with path.open("rb") as file:
         lines = file.read(MAX_SIZE).decode(errors="replace").splitlines()
     for line in lines:

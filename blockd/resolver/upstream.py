@@ -1,4 +1,4 @@
-"""One exchange with one upstream: over UDP from a fresh random port, over TCP where UDP does not do, or over TLS."""
+"""One exchange with one upstream: over UDP from a fresh random port, over TCP after truncation, or over TLS."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from blockd.settings import Upstream
 
 LOWEST_PORT = 1024  # RFC 5452 section 9.2: any port above the system's own
 PORT_TRIES = 8  # random ports tried before the kernel chooses
-MAX_STRAYS = 32  # packets that do not match before an exchange is given up: somebody is guessing
+MAX_STRAYS = 32  # packets that do not match before an exchange is aborted: somebody is guessing
 
 
 async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: float, randomness: Randomness) -> bytes:
-    """Give the message with which `upstream` answers `query`, a message with one question of that size and a random ID.
+    """Return the answer of `upstream` to `query`, a message with one question of that size and a random ID.
 
-    Waits at most `seconds`. Raises UpstreamFailure: 22 where nothing came, 23 where the network says why.
+    Waits at most `seconds`. Raises UpstreamFailure: 22 if nothing came, 23 if the network reports why.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -47,7 +47,7 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
     family = socket.AF_INET6 if ":" in upstream.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
         bind_randomly(sock, randomness)
-        sock.connect((upstream.host, upstream.port))  # the kernel now drops what comes from anybody else
+        sock.connect((upstream.host, upstream.port))  # the kernel now drops packets from other addresses
         sock.send(query)
         arrived: asyncio.Future[bytes] = loop.create_future()
         strays = 0
@@ -66,7 +66,7 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
             if matches(message, query, question_size):
                 arrived.set_result(message)
             elif (strays := strays + 1) > MAX_STRAYS:
-                arrived.set_exception(ConnectionAbortedError("too many packets that are no answer"))
+                arrived.set_exception(ConnectionAbortedError("too many packets that do not match the question"))
 
         loop.add_reader(sock, read)
         try:
@@ -77,7 +77,7 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
 
 def bind_randomly(sock: socket.socket, randomness: Randomness) -> None:
     """Bind to a random port; the kernel's own choice, random too but from a narrower range, is the last resort."""
-    host = "::" if sock.family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - the source address is the kernel's choice
+    host = "::" if sock.family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - the kernel chooses the source address
     for _ in range(PORT_TRIES):
         with contextlib.suppress(OSError):
             sock.bind((host, LOWEST_PORT + randomness(65536 - LOWEST_PORT)))
@@ -86,7 +86,7 @@ def bind_randomly(sock: socket.socket, randomness: Randomness) -> None:
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """Give the TLS settings for upstreams: the system's authorities, and the name checked."""
+    """Return the TLS settings for upstreams: the system's authorities, and the name checked."""
     return ssl.create_default_context()
 
 

@@ -1,5 +1,5 @@
-# Keyed BLAKE2s with a digest of 16 octets (RFC 7693) over a name that grows label by label: what comes of the key is
-# worked out once for each, full blocks are compressed once, and each label's end finishes a copy of the state.
+# Keyed BLAKE2s with a digest of 16 octets (RFC 7693) over a name that grows label by label: the state after the key is
+# computed once per key, full blocks are compressed once, and each label's end finishes a copy of the state.
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
@@ -61,7 +61,7 @@ cdef struct B2State:
 
 
 cdef inline void b2_start(B2State *s, const uint8_t *key, uint32_t size) noexcept nogil:
-    """Begin under a key of 1 to 32 octets; something must follow."""
+    """Initialize with a key of 1 to 32 octets; at least one octet must follow."""
     cdef uint8_t block[B2_BLOCK]
     memcpy(s.h, blockd_b2_start, 32)
     s.h[0] ^= <uint32_t>0x01010000 ^ size << 8 ^ B2_DIGEST
@@ -72,7 +72,7 @@ cdef inline void b2_start(B2State *s, const uint8_t *key, uint32_t size) noexcep
 
 
 cdef inline void b2_block(B2State *s, const uint8_t *block) noexcept nogil:
-    """Take a full block, behind which something follows."""
+    """Compress a full block that is not the last."""
     s.counted += B2_BLOCK
     blockd_b2_compress(s.h, block, s.counted, 0)
 

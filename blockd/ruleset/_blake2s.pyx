@@ -1,11 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""The hash of `_blake2s.pxd` for tests, which compare it with `hashlib`'s."""
+"""The hash of `_blake2s.pxd`, exposed for tests that compare it with `hashlib`'s."""
 
 from libc.stdint cimport uint8_t, uint32_t
 
 
 def digests(bytes key not None, bytes message not None, ends):
-    """Give the digests of the beginnings of `message` that end at `ends`, ascending, under a key of 1 to 32 octets."""
+    """Return the digests of the prefixes of `message` that end at `ends`, ascending; the key has 1 to 32 octets."""
     cdef B2State state
     cdef uint8_t digest[B2_DIGEST]
     cdef const uint8_t *octets = <const uint8_t *><const char *>message

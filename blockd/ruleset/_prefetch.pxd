@@ -1,4 +1,4 @@
-# Calling for memory before it is needed, so that several waits for it are one.
+# Prefetching of memory, so that several cache misses overlap.
 
 cdef extern from *:
     """

@@ -11,24 +11,24 @@ cdef enum Ruling:
     RULED_ALLOWED = 1
     RULED_MONITORED = 2
     RULED_LISTED = 3
-    RULED_BROKEN = 4  # the file contradicts itself
+    RULED_BROKEN = 4  # the file is inconsistent
     RULED_PASSED = 5  # by a policy zone: later zones do not act
 
 cdef struct Decision:
     Ruling ruling
     uint32_t order
-    uint32_t entry_size  # octets of the entry's key; 0 where a network decided
+    uint32_t entry_size  # octets of the entry's key; 0 if a network decided
     uint8_t action
-    uint8_t tier  # of what decided, NO_TIER where nothing did
-    const uint8_t *entry  # the entry's key in the mapped file, NULL where a network decided
-    int64_t until  # seconds since the epoch: when it may be another one, `Verdict.until`
+    uint8_t tier  # of what decided, NO_TIER if nothing did
+    const uint8_t *entry  # the entry's key in the mapped file, NULL if a network decided
+    int64_t until  # seconds since the epoch: when the decision may change, `Verdict.until`
 
 cdef struct Life:
     int64_t begin  # seconds since the epoch
     int64_t end
 
 cdef struct Claims:
-    const uint8_t *entry  # the key that they are on, in the mapped file
+    const uint8_t *entry  # their entry's key in the mapped file
     const uint8_t *next  # 32 bits each
     uint32_t size  # octets of the key
     uint32_t left

@@ -47,10 +47,10 @@ cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
 cdef class Table:
     """A ruleset and the states of its orders, held mapped until `close`; then every decision is RULED_BROKEN.
 
-    `octets` and `states` are the two files' content, `header` the ruleset's; `actions` has one octet for each order, its
-    action's place in `blockd.orders.Action`, and `tiers` another, as `blockd.ruleset.tiers` gives it; `asks_client`
-    tells whether networks of clients are listed. `lives` has two 64-bit numbers for each order, the seconds from which
-    and until which it is in force, or nothing where no date matters; `salts` those that names are hashed under.
+    `octets` and `states` are the two files' content, `header` the ruleset's. `actions` has one octet for each order,
+    the place of its action in `blockd.orders.Action`; `tiers` another, as returned by `tiers_of`; `asks_client` says
+    whether networks of clients are listed. `lives` has two 64-bit numbers for each order, the seconds from which and
+    until which it is in force; it is empty if no date matters. `salts` are those that names are hashed under.
     """
 
     def __init__(self, octets, header, states, actions, tiers, asks_client=False, lives=b"", salts=()):
@@ -108,24 +108,24 @@ cdef class Table:
         self.salt_count = len(salts)
 
     def close(self):
-        """Let go of both files."""
+        """Release both files."""
         self.bucket_count = 0
         self.epoch_at = NULL
         self._view = None
         self._state_view = None
 
     def verdict(self, bytes key):
-        """Give (ruling, order index, octets of the entry's key, tier) for a name's key; for tests against the twin."""
+        """Return (ruling, order index, octets of the entry's key, tier) for a name's key; used to test the twin."""
         cdef Decision found = self.decide_key(key, len(key))
         return int(found.ruling), found.order, found.entry_size, found.tier
 
     def address_verdict(self, bytes packed):
-        """The same for an address of 4 or 16 octets."""
+        """Return the same for an address of 4 or 16 octets."""
         cdef Decision found = self.decide_address(packed, len(packed))
         return int(found.ruling), found.order, found.entry_size, found.tier
 
     def client_verdict(self, bytes packed):
-        """The same for the address of who asks."""
+        """Return the same for a client's address."""
         cdef Decision found = self.decide_client(packed, len(packed))
         return int(found.ruling), found.order, found.entry_size, found.tier
 
@@ -133,7 +133,7 @@ cdef class Table:
         return _u32(self.epoch_at) if self.epoch_at != NULL else 0
 
     cdef int64_t find(self, const uint8_t *key, uint32_t size, uint64_t hashed, const uint8_t **entry) noexcept nogil:
-        """Give the place of the claim set of exactly this key, NOT_FOUND or BROKEN; and its key in the file."""
+        """Return the place of the claim set of exactly this key, NOT_FOUND or BROKEN; set `entry` to its key."""
         cdef uint64_t bucket = ((hashed >> 32) * self.bucket_count) >> 32
         cdef uint16_t tag = <uint16_t>hashed
         cdef uint16_t here
@@ -178,10 +178,10 @@ cdef class Table:
     cdef int hash_suffixes(
         self, const uint8_t *key, const uint16_t *ends, int labels, uint64_t *hashes
     ) noexcept nogil:
-        """Hash every suffix that may be listed, from the root down, call for their buckets, and give how many.
+        """Hash every suffix that may be listed, from the root down, prefetch their buckets, and return how many.
 
-        A decision in steps, for several names at once, so that memory is waited for once and not for each of them:
-        this, `approach`, `decide_hashed`.
+        A decision in three steps, `hash_suffixes`, `approach` and `decide_hashed`, lets the cache misses of several
+        names overlap.
         """
         cdef SipState state
         cdef uint64_t word
@@ -200,7 +200,7 @@ cdef class Table:
         return looked
 
     cdef bint approach(self, const uint64_t *hashes, int count) noexcept nogil:
-        """Call for the records that `decide_hashed` will compare; give whether there are any. It decides nothing."""
+        """Prefetch the records that `decide_hashed` will compare; return whether there are any."""
         cdef const uint8_t *line
         cdef uint16_t here
         cdef uint32_t offset
@@ -222,7 +222,7 @@ cdef class Table:
     cdef Decision decide_hashed(
         self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const uint64_t *hashes, int count
     ) noexcept nogil:
-        """Decide about a name of which the first `count` suffixes were hashed by `hash_suffixes`."""
+        """Decide about a name whose first `count` suffixes were hashed by `hash_suffixes`."""
         cdef uint32_t end
         cdef int label
         cdef uint64_t closed[2]
@@ -240,7 +240,7 @@ cdef class Table:
     cdef Decision _decide_salted(
         self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const uint64_t *hashes, int count
     ) noexcept nogil:
-        """Decide as `decide_hashed` does, by the names that are known by their hashes as well."""
+        """Decide as `decide_hashed` does, with the entries that are hashes of names included."""
         cdef uint8_t keys[MAX_HASHED_LABELS][MAX_SALTS][HASHED_SIZE]
         cdef uint64_t hashed[MAX_HASHED_LABELS][MAX_SALTS]
         cdef Claims sets[MAX_SALTS + 1]
@@ -284,13 +284,13 @@ cdef class Table:
         return found
 
     cdef void _end(self, Decision *found) noexcept nogil:
-        """Note when the order that decides ends."""
+        """Lower `until` to the end of the order that decides."""
         if found.ruling == RULED_LISTED or found.ruling == RULED_ALLOWED or found.ruling == RULED_PASSED:
             if self.lives[found.order].end < found.until:
                 found.until = self.lives[found.order].end
 
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil:
-        """Decide about a name given as its key alone."""
+        """Decide about a name, given its key only."""
         cdef uint8_t padded[264]
         cdef uint16_t ends[MAX_LABELS]
         cdef uint32_t at = 0
@@ -314,7 +314,7 @@ cdef class Table:
         return self._decide_network(packed, size, KEY_IPV6, self.ipv6_lengths, self.ipv6_count)
 
     cdef Decision decide_client(self, const uint8_t *packed, uint32_t size) noexcept nogil:
-        """Decide about the address of who asks; the lengths of these networks are among those of IPv6."""
+        """Decide about a client's address; the prefix lengths of such networks are among those of IPv6."""
         if not self.asks_client:
             return undecided()
         return self._decide_network(
@@ -324,7 +324,7 @@ cdef class Table:
     cdef Decision _decide_network(
         self, const uint8_t *packed, uint32_t size, uint8_t kind, const uint8_t *lengths, uint32_t count
     ) noexcept nogil:
-        """Decide by the networks of a kind that hold an address, the longest first."""
+        """Decide by the networks of a kind that contain an address, the longest prefix first."""
         cdef uint8_t key[32]
         cdef uint64_t closed[2]
         cdef Decision found = undecided()
@@ -353,7 +353,7 @@ cdef class Table:
     cdef inline bint _weigh(
         self, const uint8_t *key, uint32_t size, uint64_t hashed, int scope, Decision *found, uint64_t *closed
     ) noexcept nogil:
-        """Take the claims on one entry into account, best first; give whether no further entry can change it."""
+        """Weigh the claims on one entry, best first; return whether no further entry can change the decision."""
         cdef Claims claims
         if self._take_claims(key, size, hashed, &claims, found):
             return self._weigh_claims(&claims, 1, scope, found, closed)
@@ -362,7 +362,7 @@ cdef class Table:
     cdef inline bint _take_claims(
         self, const uint8_t *key, uint32_t size, uint64_t hashed, Claims *claims, Decision *found
     ) noexcept nogil:
-        """Give the claims on exactly this key; False where there are none, or where the file is broken, which is told."""
+        """Set `claims` to those on exactly this key; False if there are none or the file is broken (see `found`)."""
         cdef int64_t place = self.find(key, size, hashed, &claims.entry)
         if place == NOT_FOUND:
             return False
@@ -378,7 +378,7 @@ cdef class Table:
     cdef inline bint _weigh_claims(
         self, Claims *sets, int count, int scope, Decision *found, uint64_t *closed
     ) noexcept nogil:
-        """Take the claims of some entries for one name into account as if they were one entry's.
+        """Weigh the claims of several entries for one name as if they were one entry's.
 
         `closed` has a bit for each policy zone that lists a longer name: its wildcards do not match any more.
         """
@@ -430,7 +430,7 @@ cdef class Table:
 
 
 cdef inline Claims *_first(Claims *sets, int count) noexcept nogil:
-    """Give the set whose next claim is the best in rank; one without any where there is none."""
+    """Return the set whose next claim is the best in rank; an empty one if no claim is left."""
     cdef Claims *best = sets
     cdef int i
     for i in range(1, count):
@@ -440,7 +440,7 @@ cdef inline Claims *_first(Claims *sets, int count) noexcept nogil:
 
 
 cdef Decision undecided() noexcept nogil:
-    """Give the decision of before anything was found."""
+    """Return the initial decision: nothing found."""
     cdef Decision nothing
     memset(&nothing, 0, sizeof(nothing))
     nothing.tier = NO_TIER

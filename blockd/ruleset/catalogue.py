@@ -1,4 +1,4 @@
-"""The catalogue in a ruleset file: which feeds and which orders it was made from."""
+"""The catalogue in a ruleset file: the feeds and orders that it was made from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from blockd.orders import Action, Order
 from blockd.orders.stored import order_to_json, parse_order
 from blockd.ruleset.format import MAX_ORDERS
 
-# What stands around the lines of orders. JSON escapes line ends in texts, so that none of them is ever part of one.
+# The delimiters of the orders' lines. JSON escapes line ends in texts, so no delimiter occurs within an order.
 _ORDERS, _BETWEEN, _END = b'"orders": [\n', b",\n", b"\n]}"
 
 T = TypeVar("T")
@@ -20,21 +20,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class FeedRecord:
-    """What one feed gave to a ruleset."""
+    """What one feed contributed to a ruleset."""
 
     name: str
     type: str
-    priority: int  # the lower wins
+    priority: int  # lower wins
     names: int  # entries after duplicates were taken out
     digest: str  # SHA-256 of what was fetched, hexadecimal
-    version: str = ""  # the feed's own word for its version, where it has one
-    rejected: int = 0  # lines that were no names
+    version: str = ""  # as the feed names it; empty if it has none
+    rejected: int = 0  # lines that are not valid names
     asks_client: bool = False  # whether it lists networks of clients
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """An order with the feed that brought it."""
+    """An order with the name of its feed."""
 
     order: Order
     feed: str
@@ -47,21 +47,21 @@ class Catalogue:
 
     feeds: tuple[FeedRecord, ...]
     orders: tuple[OrderRecord, ...]
-    made_from: str = ""  # the compiler's caller tells by it whether compiling again would give the same
+    made_from: str = ""  # fingerprint: equal values mean that compiling again would make the same
 
     def to_json(self) -> bytes:
-        """Write the catalogue as the file holds it, each order on a line of its own."""
+        """Return the catalogue as the file holds it, each order on a line of its own."""
         head = {"feeds": [asdict(feed) for feed in self.feeds], "made_from": self.made_from}
         orders = ({"feed": r.feed, "names": r.names, "order": order_to_json(r.order)} for r in self.orders)
         return _to_json(head)[:-1] + b", " + _ORDERS + _BETWEEN.join(map(_to_json, orders)) + _END
 
     @classmethod
     def from_json(cls, octets: bytes, known: Mapping[bytes, OrderRecord] | None = None) -> Catalogue:
-        """Read a catalogue; raises RulesetError where it is not one. `known` has orders that were read before."""
+        """Parse a catalogue; raises RulesetError if it cannot be read. `known` has orders that were parsed before."""
         known = known or {}
         try:
             split = _split(octets)
-            if split is None:  # as it was written before orders had lines
+            if split is None:  # written before orders had lines
                 document = json.loads(octets)
                 orders = tuple(_order_record(record) for record in _bounded(document["orders"]))
             else:
@@ -74,13 +74,13 @@ class Catalogue:
         return cls(feeds, orders, made_from)
 
     def by_line(self, octets: bytes) -> dict[bytes, OrderRecord]:
-        """Give the orders by their lines in `octets`, which this was read from; none where they have no lines."""
+        """Return the orders by their lines in `octets`, which this was parsed from; none if they have no lines."""
         split = _split(octets)
         return {} if split is None else dict(zip(split[1], self.orders, strict=True))
 
 
 def rank(order: Order, priority: int) -> tuple[int, int, int, str]:
-    """Give the sort key of an order among all: `allow` first, `monitor` last, then priority, the later date, the id."""
+    """Return an order's sort key: `allow` first, `monitor` last, then priority, the later date, the id."""
     kind = {Action.ALLOW: 0, Action.MONITOR: 2}.get(order.action, 1)
     return kind, priority, -order.in_force_from, order.id
 
@@ -107,7 +107,7 @@ def _to_json(value: object) -> bytes:
 
 
 def _split(octets: bytes) -> tuple[bytes, list[bytes]] | None:
-    """Give what stands before the orders, as an object of its own, and their lines; None where they have none."""
+    """Return the part before the orders, closed as an object, and the orders' lines; None if they have no lines."""
     head, found, rest = octets.partition(b", " + _ORDERS)
     if not found or not rest.endswith(_END):
         return None

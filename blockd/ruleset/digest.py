@@ -1,4 +1,4 @@
-"""The digest of a ruleset file, made of the digests of its pieces, so that what has not changed is not hashed again.
+"""The digest of a ruleset file, made of the digests of its pieces, so that unchanged pieces are not hashed again.
 
 A piece is PIECE octets of the file, counted from its start; the first lacks the header, the last ends where the section
 of the pieces' digests begins. The file's digest is SHA-256 over the header with the digest's own octets zero, followed
@@ -15,29 +15,29 @@ from blockd.ruleset.format import HEADER_SIZE
 
 PIECE = 1 << 18  # octets: a change of some names hashes a few of them, and their digests take an eight-thousandth
 SIZE = 32  # octets of a digest
-_THREADS = 2  # that verify: one alone is slower than memory
-_FEW = 16  # pieces that are not worth a second thread
+_THREADS = 2  # for verifying: one alone is slower than memory
+_FEW = 16  # pieces; fewer are not worth a second thread
 
 
 def piece_count(end: int) -> int:
-    """Give how many pieces a file has whose section of digests begins at `end`."""
+    """Return the number of pieces of a file whose section of digests begins at `end`."""
     return -(-end // PIECE)
 
 
 def piece_range(index: int, end: int) -> tuple[int, int]:
-    """Give where a piece begins and ends."""
+    """Return where a piece begins and ends."""
     return max(index * PIECE, HEADER_SIZE), min((index + 1) * PIECE, end)
 
 
 def overall(header: bytes, digests: bytes | bytearray | memoryview) -> bytes:
-    """Give the digest of a file; `header` has zeros for it."""
+    """Return the digest of a file; `header` has zeros in its place."""
     digest = hashlib.sha256(header)
     digest.update(digests)
     return digest.digest()
 
 
 class Pieces:
-    """Hashes what stands behind the header, in whatever portions it comes."""
+    """Hashes what follows the header, fed in portions of any size."""
 
     def __init__(self) -> None:
         self._at = HEADER_SIZE
@@ -45,7 +45,7 @@ class Pieces:
         self.digests = bytearray()
 
     def update(self, octets: bytes | bytearray | memoryview) -> None:
-        """Take the next octets."""
+        """Add the next octets."""
         with memoryview(octets) as view:
             done = 0
             while done < len(view):
@@ -57,7 +57,7 @@ class Pieces:
                     self._cut()
 
     def finish(self) -> bytes:
-        """Give the digests of all pieces."""
+        """Return the digests of all pieces."""
         if self._at % PIECE:
             self._cut()
         return bytes(self.digests)
@@ -68,7 +68,7 @@ class Pieces:
 
 
 def first_damaged(octets: memoryview, end: int, digests: memoryview) -> int | None:
-    """Give where the first piece begins that is not what `digests` say; None where all are. Reads the whole file."""
+    """Return the offset of the first piece that does not match `digests`, else None. Reads the whole file."""
     count = piece_count(end)
 
     def damaged(indices: Iterable[int]) -> int | None:
@@ -86,9 +86,9 @@ def first_damaged(octets: memoryview, end: int, digests: memoryview) -> int | No
 
 
 def renewed(digests: bytes, dirty: Iterable[int], end: int, read: Callable[[int, int], bytes]) -> bytes:
-    """Give the digests of a file that holds what another did but for the pieces in `dirty`; `read(start, stop)` reads.
+    """Return the digests of a file that differs from one with `digests` in the pieces in `dirty` only.
 
-    Pieces that the other did not have must be in `dirty`.
+    `read(start, stop)` returns octets of the new file. Pieces that the other file did not have must be in `dirty`.
     """
     made = bytearray(digests[: piece_count(end) * SIZE].ljust(piece_count(end) * SIZE, b"\0"))
     for index in dirty:

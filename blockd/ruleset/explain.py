@@ -1,4 +1,4 @@
-"""What is to be said about a name: the verdict, the order behind it, and every other claim."""
+"""The explanation of a verdict: the verdict on a name, the order behind it, and every other claim."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from blockd.times import time_text
 
 @dataclass(frozen=True, slots=True)
 class ExplainedClaim:
-    """An order with the entry by which it covers a name, and how it stands at the moment asked about."""
+    """An order with the entry by which it covers a name, and its state at the time of the explanation."""
 
     entry: Entry
     feed: str
@@ -48,7 +48,7 @@ class ExplainedClaim:
 
 @dataclass(frozen=True, slots=True)
 class WeighedClaim:
-    """A claim, whether it decides, and a sentence why; `priority` is its feed's."""
+    """A claim, whether it decides, and why, as a sentence; `priority` is its feed's."""
 
     claim: ExplainedClaim
     priority: int | None
@@ -83,7 +83,7 @@ class ExplainedRuleset:
 class Explanation:
     """The verdict for a name at one moment; `ruleset` is None if nothing is enforced.
 
-    `name` is not the name if a confidential order covers it: what is said may be kept and read by others.
+    `name` is replaced if a confidential order covers it, since explanations may be kept and read by others.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Explanation:
 
 
 def explain(enforced: Enforced | None, text: str, now: float) -> Explanation:
-    """Explain the verdict for a name written as text; raises BadName if it is none."""
+    """Return the explanation for a name given as text; raises BadName if it is not a name."""
     key = key_from_text(text)
     verdict = enforced.verdict(key) if enforced else Verdict(Reason.NOT_READY)
     name, ruleset = DomainName(key).text, None
@@ -122,7 +122,7 @@ def explain(enforced: Enforced | None, text: str, now: float) -> Explanation:
 def _weighed(
     enforced: Enforced, covering: Sequence[tuple[int, Verdict]], verdict: Verdict, now: float
 ) -> tuple[WeighedClaim, ...]:
-    """Weigh every claim on a name, each with the size of its entry's key, against the verdict."""
+    """Return every claim on a name, compared with the verdict; `covering` has the key size of each entry as well."""
     priorities = {feed.name: feed.priority for feed in enforced.ruleset.catalogue.feeds}
     longest = next((size for size, claim in covering if _is(claim, verdict)), 0)
     return tuple(
@@ -138,12 +138,12 @@ def _weighed(
 
 
 def _is(claim: Verdict, verdict: Verdict) -> bool:
-    """Whether a claim is the one that a verdict with an action rests on."""
+    """Return whether a claim is the one that a verdict with an action rests on."""
     return verdict.action is not None and (claim.order_index, claim.entry) == (verdict.order_index, verdict.entry)
 
 
 def _because(claim: Verdict, verdict: Verdict, priorities: Mapping[str, int], now: float, *, is_shorter: bool) -> str:
-    """Say why a claim decides or does not, in the order in which `blockd.ruleset.policy` weighs them."""
+    """Return why a claim decides or does not, checked in the order in which `blockd.ruleset.policy` weighs claims."""
     assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
     assert claim.entry is not None  # noqa: S101
     state = state_at(claim.order, now)

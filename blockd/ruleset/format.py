@@ -1,15 +1,15 @@
-"""The ruleset file, byte for byte. Numbers are little-endian; every section starts at a multiple of 64.
+"""The format of the ruleset file. Numbers are little-endian; every section starts at a multiple of 64.
 
     header      256 octets: magic, format version, build id, hash key, times, counts, sections, digest
     buckets     64 octets each, one cache line: ten tags of 16 bits, ten entry offsets of 32 bits,
                 the number used, and whether a key was pushed on to the next bucket
     entries     one after the other: place of the claim set (32 bits), length of the key (8 bits), key;
-                where the place is HOLE the entry is none any more, and no bucket leads to it
+                if the place is HOLE, the record is unused and no bucket leads to it
     claims      32-bit words: sets of claims, each a count followed by that many claims
     catalogue   JSON: the feeds and the orders, ranked; an order's index is its place in that list
-    pieces      SHA-256 of each piece of what stands before it (`blockd.ruleset.digest`)
+    pieces      SHA-256 of each piece of what precedes it (`blockd.ruleset.digest`)
 
-What is large comes first: so a change of some names leaves it where it is.
+Large sections come first, so that a change of some names leaves them in place.
 
 A claim is `order index * 4 + scope`; a set is sorted, so that its first claim in force wins. A key (`blockd.names`)
 is hashed with SipHash-1-3 (Aumasson and Bernstein, 2012) under the header's key, which is made new for each file, so
@@ -38,15 +38,15 @@ USED_AT = OFFSETS_AT + 4 * SLOTS
 PUSHED_AT = USED_AT + 1
 BUCKET_SIZE = 64
 FILL = 8  # keys for each bucket on average: 8 octets of table per key, and few buckets that overflow
-MAX_PROBES = 64  # buckets looked at for one key; a file that would need more is built with more buckets
+MAX_PROBES = 64  # buckets read for one key; a file that would need more is built with more buckets
 ENTRY = struct.Struct("<IB")
 ENTRY_SIZE = ENTRY.size  # octets before the key
-HOLE = 0xFFFFFFFF  # in place of the place of a claim set
-MAX_ENTRIES_SIZE = 1 << 32  # octets, what a 32-bit offset reaches: about 150 million names
+HOLE = 0xFFFFFFFF  # instead of the place of a claim set
+MAX_ENTRIES_SIZE = 1 << 32  # octets that a 32-bit offset reaches: about 150 million names
 MAX_CATALOGUE = 256 << 20  # octets; ten thousand orders with their texts are under a tenth of it
 MAX_ORDERS = 1 << 20
-MAX_CLAIMS = 1024  # claims on one entry; a name that more orders cover keeps the first in rank
-MAX_TIME = 253_402_300_799  # seconds since the epoch: the end of the year 9999, the last that a date can be written of
+MAX_CLAIMS = 1024  # claims on one entry; of more, the first in rank are kept
+MAX_TIME = 253_402_300_799  # seconds since the epoch: the end of the year 9999, the last with four digits
 SCOPE_BITS = 2
 
 # magic, format, header size, flags, build id, hash key, created, entries, names, buckets, most labels, reserved,
@@ -56,8 +56,8 @@ DIGEST_OFFSET = HEADER.size - 32
 
 
 def hash_of(hash_key: bytes, key: bytes) -> int:
-    """Give the 64-bit SipHash-1-3 of a key."""
-    return int(siphash13(key, key=hash_key).intdigest()) & 0xFFFFFFFFFFFFFFFF  # the library gives it signed
+    """Return the 64-bit SipHash-1-3 of a key."""
+    return int(siphash13(key, key=hash_key).intdigest()) & 0xFFFFFFFFFFFFFFFF  # the library returns it signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class FileSection:
 
     @property
     def end(self) -> int:
-        """The first octet behind it."""
+        """The offset of the first octet after it."""
         return self.offset + self.size
 
 
@@ -83,11 +83,11 @@ class Header:
     entries: int  # names and networks
     names: int
     buckets: int
-    max_labels: int  # of the name listed that has most, hashes left aside: no longer suffix is worth a lookup
+    max_labels: int  # the most that a listed name has, hashes excluded: longer suffixes need no lookup
     ipv4_prefixes: int  # bit n is set where a network of n bits is listed
     ipv6_prefixes: int
-    holes: int = 0  # octets of records that are none any more
-    table: FileSection = FileSection(0, 0)  # what is not written yet has no place
+    holes: int = 0  # octets of unused records
+    table: FileSection = FileSection(0, 0)  # sections not written yet have no place
     records: FileSection = FileSection(0, 0)
     claims: FileSection = FileSection(0, 0)
     catalogue: FileSection = FileSection(0, 0)
@@ -95,7 +95,7 @@ class Header:
     digest: bytes = bytes(32)
 
     def pack(self) -> bytes:
-        """Give the header's 256 octets."""
+        """Return the header's 256 octets."""
         sections = (self.table, self.records, self.claims, self.catalogue, self.pieces)
         return HEADER.pack(
             MAGIC,
@@ -125,7 +125,7 @@ class Header:
         magic, version, size, flags, build_id, hash_key, created, *rest = HEADER.unpack_from(octets)
         entries, names, buckets, max_labels, _, holes, ipv4, ipv6, *places, digest = rest
         if magic != MAGIC:
-            raise RulesetError("it is no ruleset file")
+            raise RulesetError("it is not a ruleset file")
         if version != FORMAT or size != HEADER_SIZE or flags:
             raise RulesetError(f"its format is {version}; this blockd reads {FORMAT}")
         sections = [FileSection(*places[i : i + 2]) for i in range(0, 10, 2)]
@@ -166,5 +166,5 @@ class Header:
 
 
 def aligned(offset: int) -> int:
-    """Give the next offset at which a section may start."""
+    """Return the next offset at which a section may start."""
     return -(-offset // ALIGNMENT) * ALIGNMENT

@@ -1,7 +1,7 @@
 """A ruleset file mapped into memory, and lookups in it.
 
 Whatever a file says, nothing outside of it is read and no lookup is unbounded: a hostile or damaged file raises
-RulesetError. The digest tells damage from age; who answers for the content is settled before a file is compiled.
+RulesetError. The digest detects damage, not forgery; the content is authenticated before a file is compiled.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from blockd.ruleset.format import (
 )
 from blockd.ruleset.salts import MAX_HASHED_LABELS, MIN_HASHED_LABELS, salts_of
 
-_REMEMBERED_SETS = 10_000  # claim sets kept as values; lists have few, and a hostile file cannot fill memory
+_REMEMBERED_SETS = 10_000  # claim sets cached; lists have few, and a hostile file cannot fill memory
 
 
 class Claim(NamedTuple):
@@ -52,7 +52,7 @@ class Match(NamedTuple):
 
 
 class Ruleset:
-    """One ruleset file; immutable, safe to share between processes. Close it when nothing refers to it any more."""
+    """One ruleset file; immutable, safe to share between processes. Close it when it is no longer used."""
 
     def __init__(self, path: Path, octets: mmap.mmap, header: Header, like: Ruleset | None = None) -> None:
         self.path = path
@@ -64,15 +64,15 @@ class Ruleset:
         self.catalogue = Catalogue.from_json(octets[section.offset : section.end], known)
         self.salts = salts_of((record.order for record in self.catalogue.orders), header.created)
         self.ipv4_lengths = _lengths(header.ipv4_prefixes)
-        self.ipv6_lengths = _lengths(header.ipv6_prefixes)  # with those of networks of clients, of both kinds
+        self.ipv6_lengths = _lengths(header.ipv6_prefixes)  # includes those of networks of clients, of both families
 
     @classmethod
     def open(cls, path: Path, *, verify: bool = True, like: Ruleset | None = None) -> Ruleset:
-        """Map the file at `path`; raises RulesetError, which names the file, where it cannot be used.
+        """Map the file at `path`; raises RulesetError, which names the file, if it cannot be used.
 
         With `verify` the digest is checked, which reads the whole file once. Without it only the header and the
-        catalogue are, for a process whose parent has checked the same file. Orders that `like` has too are not read
-        again, which of thousands are nearly all.
+        catalogue are, for a process whose parent has checked the same file. Orders that `like` has too are not parsed
+        again.
         """
         try:
             with path.open("rb") as file:
@@ -90,12 +90,12 @@ class Ruleset:
         return ruleset
 
     def known_orders(self) -> dict[bytes, OrderRecord]:
-        """Give the orders of the catalogue by the octets that each was read from; none where it is closed."""
+        """Return the orders of the catalogue by the octets that each was parsed from; empty after `close`."""
         section = self.header.catalogue
         return {} if self._octets.closed else self.catalogue.by_line(self._octets[section.offset : section.end])
 
     def verify(self) -> None:
-        """Read the whole file once; raises RulesetError where it does not match its digest."""
+        """Read the whole file; raises RulesetError if it does not match its digest."""
         pieces = self.header.pieces
         blank = self._octets[:DIGEST_OFFSET] + bytes(SIZE) + self._octets[DIGEST_OFFSET + SIZE : HEADER_SIZE]
         with memoryview(self._octets) as octets, octets[pieces.offset : pieces.end] as digests:
@@ -114,16 +114,16 @@ class Ruleset:
 
     @property
     def octets(self) -> mmap.mmap:
-        """The whole file; what exports it must let go before `close`."""
+        """The whole file; every export of it must be released before `close`."""
         return self._octets
 
     @property
     def digest(self) -> str:
-        """The digest of the file, hexadecimal."""
+        """The file's digest, hexadecimal."""
         return self.header.digest.hex()
 
     def claims(self, key: bytes) -> tuple[Claim, ...]:
-        """Give the claims on exactly this key, best first; none where it is not listed."""
+        """Return the claims on exactly this key, best first; empty if it is not listed."""
         header = self.header
         octets = self._octets
         hashed = hash_of(header.hash_key, key)
@@ -146,7 +146,7 @@ class Ruleset:
         return ()
 
     def listed(self, key: bytes) -> Iterator[tuple[int, list[Match]]]:
-        """Give the suffixes of a domain name's key that are listed, the longest first: its octets, and what lists it.
+        """Yield the suffixes of a domain name's key that are listed, the longest first: its octets, and what lists it.
 
         That is the plain entry before those that are hashes of it, each with its key and claims.
         """
@@ -162,11 +162,11 @@ class Ruleset:
                 yield len(name), found
 
     def section(self, section: FileSection) -> memoryview:
-        """Give a section as it is in the file; it must be released before the ruleset is closed."""
+        """Return a view of a section; it must be released before the ruleset is closed."""
         return memoryview(self._octets)[section.offset : section.end]
 
     def entries(self) -> Iterator[tuple[bytes, tuple[Claim, ...]]]:
-        """Give every entry's key and claims, in the order of the file."""
+        """Yield every entry's key and claims, in the order of the file."""
         position = 0
         size = self.header.records.size
         while position < size:
@@ -176,9 +176,9 @@ class Ruleset:
             position += ENTRY_SIZE + len(key)
 
     def drawn(self, draws: int, randomness: Callable[[int], bytes]) -> Iterator[bytes]:
-        """Draw names at random, at most `draws`, without reading the rest of the file; `randomness(n)` gives n octets.
+        """Yield up to `draws` random names, without reading the whole file; `randomness(n)` returns n octets.
 
-        Some may come more than once. Networks are left out.
+        A name may be drawn more than once. Networks are left out.
         """
         header = self.header
         chances = memoryview(randomness(draws * 12)).cast("I")
@@ -229,5 +229,5 @@ class Ruleset:
 
 
 def _lengths(bitmap: int) -> tuple[int, ...]:
-    """Give the prefix lengths set in a bitmap, the longest first."""
+    """Return the prefix lengths set in a bitmap, the longest first."""
     return tuple(length for length in range(128, -1, -1) if bitmap >> length & 1)

@@ -1,11 +1,11 @@
 """The policy: which order, if any, decides about a name or an address.
 
-An `allow` in force on the name or any ancestor that covers it beats the rest: it says never. Else the earliest tier
-that covers it decides (`blockd.ruleset.tiers`); within it the longest match wins; among the orders on one entry, the
-feed's priority, then the later date. An order that only monitors never hides one that blocks. Where a policy zone lists
-a name, its wildcards above that name do not match what is below it (closest encloser, RFC 4592 section 3.3.1).
+An `allow` in force on the name or any ancestor that covers it beats everything else. Otherwise the earliest tier that
+covers it decides (`blockd.ruleset.tiers`); within it the longest match wins; among the orders on one entry, the feed's
+priority, then the later date. An order that only monitors never hides one that blocks. If a policy zone lists a name,
+its wildcards above that name do not match what is below it (closest encloser, RFC 4592 section 3.3.1).
 
-A name that is known by its hash counts as the name itself.
+A hashed name counts as the name itself.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Claimed = tuple[bytes, Claim]
 """An entry's key, and a claim on it."""
 
 Listed = tuple[Scope, Sequence[Claimed]]
-"""What of their scope covers the question, and the claims on one name or network in rank."""
+"""The part of a scope that covers the question, and the claims on one name or network by rank."""
 
 
 class Enforced:
-    """A ruleset with the states of its orders: what a process enforces at this moment."""
+    """A ruleset with the states of its orders: what a process enforces."""
 
     def __init__(self, version: int, ruleset: Ruleset, states: States) -> None:
         self.version = version
@@ -46,16 +46,16 @@ class Enforced:
 
     @property
     def lives(self) -> bytes:
-        """Two 64-bit numbers for each order, the seconds from which and until which it is in force, as C reads them."""
+        """Two 64-bit numbers for each order, the seconds from which and until which it is in force, as C expects."""
         return b"".join(struct.pack("=2q", *life) for life in zip(self._begins, self._ends, strict=True))
 
     @property
     def moment(self) -> tuple[bytes, int]:
-        """What a remembered verdict depends on: equal moments give equal verdicts."""
+        """What a cached verdict depends on: equal moments mean equal verdicts."""
         return self.ruleset.header.build_id, self.states.epoch
 
     def verdict(self, key: bytes) -> Verdict:
-        """Decide about a domain name, given as its key; raises RulesetError where the mapped file is damaged."""
+        """Return the verdict on a domain name, given its key; raises RulesetError if the mapped file is damaged."""
         listed = [
             (Scope.EXACT if size == len(key) else Scope.SUBDOMAINS, _ranked(found))
             for size, found in self.ruleset.listed(key)
@@ -63,7 +63,7 @@ class Enforced:
         return self._decide(listed) if listed else NOT_LISTED
 
     def address_verdict(self, packed: bytes) -> Verdict:
-        """Decide about an address of 4 or 16 octets that an answer leads to."""
+        """Return the verdict on an address of 4 or 16 octets in an answer."""
         ruleset = self.ruleset
         lengths = ruleset.ipv4_lengths if len(packed) == 4 else ruleset.ipv6_lengths
         listed = []
@@ -74,7 +74,7 @@ class Enforced:
         return self._decide(listed) if listed else NOT_LISTED
 
     def client_verdict(self, packed: bytes) -> Verdict:
-        """Decide about the questions of a client with an address of 4 or 16 octets."""
+        """Return the verdict on the questions of a client, given its address of 4 or 16 octets."""
         if not self.asks_client:
             return NOT_LISTED
         claims_of = self.ruleset.claims
@@ -83,9 +83,9 @@ class Enforced:
         return self._decide(listed) if listed else NOT_LISTED
 
     def covering(self, key: bytes) -> list[tuple[int, Verdict]]:
-        """Give a verdict for every claim that covers a name, the longest match first, in force or not.
+        """Return a verdict for every claim that covers a name, in force or not, the longest match first.
 
-        Before each stands how many octets of the key match.
+        Each comes with the number of octets of the key that match.
         """
         found: list[tuple[int, Verdict]] = []
         for size, matches in self.ruleset.listed(key):
@@ -100,9 +100,9 @@ class Enforced:
         self.ruleset.close()
 
     def _decide(self, listed: Sequence[Listed]) -> Verdict:
-        """Choose among claims, given those on the longest match first and in rank on one name or network."""
+        """Return the verdict of claims, which are ordered by length of match, then by rank."""
         states, actions, tiers = self.states.states, self._actions, self.tiers
-        until = NEVER  # when the first of the orders that cover the question and are pending takes force
+        until = NEVER  # when the first pending order that covers the question comes into force
         deciding: Claimed | None = None
         decided = NO_TIER
         monitoring: Claimed | None = None
@@ -154,16 +154,16 @@ class Enforced:
 
 
 def _ranked(found: Sequence[Match]) -> list[Claimed]:
-    """Give the claims on one name, whether they are on itself or on hashes of it, as if they were on one entry.
+    """Return the claims on a name and on its hashes, by rank, as if they were on one entry.
 
-    Where an order claims it twice over, as a name and as a hash, that stays two claims.
+    If an order claims both the name and a hash of it, these remain two claims.
     """
     claimed = [[(entry, claim) for claim in claims] for entry, claims in found]
     return claimed[0] if len(claimed) == 1 else list(merge(*claimed, key=lambda pair: pair[1].order_index))
 
 
 def first_of(client: Verdict, name: Verdict) -> Verdict:
-    """Choose between the verdicts on who asks and on what is asked: within a zone a client's rule comes first."""
+    """Return which of the verdicts on client and name decides: within a zone a client's rule comes first."""
     if name.reason is Reason.ALLOWED:
         return name
     if client.tier != NO_TIER and client.tier <= name.tier:
@@ -172,6 +172,6 @@ def first_of(client: Verdict, name: Verdict) -> Verdict:
 
 
 def at_time(version: int, ruleset: Ruleset, now: float, stale: bytes = b"") -> Enforced:
-    """Give what a ruleset would enforce at `now`, for who only wants to know; `stale` is what `stale_in` gave."""
+    """Return what a ruleset would enforce at `now`, for inspection only; `stale` is as returned by `stale_in`."""
     orders = [record.order for record in ruleset.catalogue.orders]
     return Enforced(version, ruleset, StatesAt(orders, now, stale))

@@ -1,10 +1,10 @@
-"""The orders' states in shared memory: which order is in force is one byte, flipped on the second, never compiled.
+"""The orders' states in shared memory: one byte for each order, changed on the second without compiling.
 
 The file beside a ruleset has a header of 16 octets (magic, epoch, number of orders), a byte for each order's state
 (`blockd.orders.State`), zeros up to a multiple of 4, then 32 bits for each order: where its hits are counted; then a
-byte for each order, 1 where whoever signed it has not renewed it in time, so that its answers say so. The control
-process maps it for writing, every worker for reading. The epoch grows with each flip, so that whoever remembers
-something that depends on the states can tell that it is old.
+byte for each order, 1 if its signer has not renewed it in time, so that its answers say so. The control process maps it
+for writing, every worker for reading. The epoch grows with each change, so that caches that depend on the states are
+known to be outdated.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STATES_AT = _HEADER.size
 def write_states(
     path: Path, orders: Sequence[Order], hit_slots: Sequence[int], now: float, stale: Set[int] = frozenset()
 ) -> None:
-    """Write the states of a ruleset's `orders` as they are at `now`, with the counters' places; `stale` has indices."""
+    """Write the states of a ruleset's `orders` at `now`, with the counters' places; `stale` has indices of orders."""
     states = bytes(state_at(order, now) for order in orders)
     slots = b"".join(struct.pack("<I", slot) for slot in hit_slots)
     flags = bytes(index in stale for index in range(len(orders)))
@@ -36,7 +36,7 @@ def write_states(
 
 
 class States(Protocol):
-    """The states of a ruleset's orders, however they are known."""
+    """The states of a ruleset's orders, mapped or computed."""
 
     @property
     def states(self) -> Sequence[int] | memoryview[int]:
@@ -44,7 +44,7 @@ class States(Protocol):
 
     @property
     def hit_slots(self) -> Sequence[int]:
-        """Where each order's hits are counted, by the order's index."""
+        """The slot of each order's hits, by the order's index."""
 
     @property
     def stale(self) -> Sequence[int] | memoryview[int]:
@@ -52,32 +52,32 @@ class States(Protocol):
 
     @property
     def epoch(self) -> int:
-        """Grows when any of it changes."""
+        """A number that grows with each change."""
 
     def close(self) -> None:
-        """Let go of what holds them."""
+        """Release the states' memory."""
 
 
 class StatesAt:
-    """The states of orders at one moment, for who only wants to know and keeps nothing."""
+    """The states of orders at one time, for inspection only."""
 
     epoch = 0
 
     def __init__(self, orders: Sequence[Order], now: float, stale: bytes = b"") -> None:
-        """`stale` is what `stale_in` gave, nothing where that is not known."""
+        """Compute the states at `now`; `stale` is as returned by `stale_in`, empty if that is not known."""
         self.states = bytes(state_at(order, now) for order in orders)
         self.hit_slots = (0,) * len(orders)
         self.stale = stale or bytes(len(orders))
 
     def close(self) -> None:
-        """Hold nothing, so let go of nothing."""
+        """Do nothing: no memory is mapped."""
 
 
 class OrderStates:
     """The states of one ruleset's orders, mapped; `states[index]` is the byte of order `index`."""
 
     def __init__(self, path: Path, orders: int, *, writable: bool = False) -> None:
-        """Map the file; raises RulesetError where it does not belong to a ruleset with that many orders."""
+        """Map the file; raises RulesetError if it does not hold the states of that many orders."""
         try:
             with path.open("r+b" if writable else "rb") as file:
                 access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
@@ -97,16 +97,16 @@ class OrderStates:
 
     @property
     def octets(self) -> memoryview:
-        """The whole file; what exports it must let go before `close`."""
+        """The whole file; every export of it must be released before `close`."""
         return self._view
 
     @property
     def epoch(self) -> int:
-        """How often the states have changed; it also tells one file's writer that readers must look again."""
+        """A number that grows with each change of the states."""
         return int.from_bytes(self._view[EPOCH_AT : EPOCH_AT + 4], "little")
 
     def update(self, orders: Sequence[Order], now: float, stale: Set[int] = frozenset()) -> list[tuple[Order, State]]:
-        """Flip the states that are no longer true at `now`; give the orders that changed, with their new state.
+        """Update the states to those at `now`; return the orders that changed, with their new state.
 
         `stale` has the indices of orders that were not renewed in time.
         """
@@ -134,9 +134,9 @@ class OrderStates:
 
 
 def stale_in(path: Path, orders: int) -> bytes:
-    """Give which of a ruleset's orders the file says were not renewed in time, a byte each; nothing where it has none.
+    """Return the file's octets that say which orders were not renewed in time, one for each order.
 
-    For who only wants to know and need not be told of a fault.
+    For inspection: a missing or damaged file returns an empty value instead of an error.
     """
     try:
         states = OrderStates(path, orders)
@@ -148,12 +148,12 @@ def stale_in(path: Path, orders: int) -> bytes:
 
 
 def stale_place(orders: int) -> int:
-    """Return where in a file of states the octets begin that tell which orders were not renewed in time."""
+    """Return the offset in a file of states of the octets that say which orders were not renewed in time."""
     return STATES_AT + _padded(orders) + 4 * orders
 
 
 def next_flip(orders: Sequence[Order], now: float) -> int | None:
-    """Give the next second after `now` at which any of the orders changes its state."""
+    """Return the next second after `now` at which an order changes its state; None if none will."""
     return min((at for order in orders if (at := next_change(order, now)) is not None), default=None)
 
 

@@ -1,8 +1,8 @@
-"""Which feeds are asked one after the other: the tiers of a ruleset.
+"""The tiers of a ruleset: the order in which feeds are asked.
 
-A policy zone decides before the zones behind it are asked (draft-vixie-dnsop-dns-rpz, precedence rules), while the
-claims of all other feeds are weighed together. So each zone is a tier of its own, and neighbours of the other kinds
-are one together, in the order of their priorities.
+A policy zone decides before later zones are asked (draft-vixie-dnsop-dns-rpz, precedence rules), while the claims of
+all other feeds are weighed together. So each zone is a tier of its own, and adjacent feeds of other kinds form one
+tier, in the order of their priorities.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from blockd.orders import NO_TIER
 from blockd.ruleset.catalogue import Catalogue
 from blockd.settings import ZONE_TYPES
 
-MAX_TIERS = NO_TIER // 2  # a tier is one octet, whose lowest bit tells a zone; those behind the last share its place
+MAX_TIERS = NO_TIER // 2  # a tier is one octet, whose lowest bit marks a zone; later ones share the last
 
 
 def tiers_of(catalogue: Catalogue) -> bytes:
-    """Give the tier of each order: an octet that is lower the earlier the tier is asked, and odd for a zone's."""
+    """Return the tier of each order, one octet: lower if the tier is asked earlier, odd for a zone's."""
     by_feed: dict[str, int] = {}
     place = -1
     zone_before = True
@@ -29,5 +29,5 @@ def tiers_of(catalogue: Catalogue) -> bytes:
 
 
 def is_zone(tier: int) -> bool:
-    """Tell whether a tier is a policy zone's: then a name that it lists keeps the wildcards above it from matching."""
+    """Return whether a tier is a policy zone's, in which a listed name stops the wildcards above it from matching."""
     return bool(tier & 1)

@@ -1,7 +1,7 @@
-"""Asking every worker by its own sockets. Runs in a thread, with an end in time, and never waits for an upstream.
+"""The self-test's client, which asks every worker. Runs in a thread for a limited time; never waits for an upstream.
 
-The kernel spreads clients over the workers' sockets by their ports. So it is asked from one port after the other,
-first for the index of the worker there, until each worker has had all questions, or the time is over.
+The kernel spreads clients over the workers' sockets by their ports. So the client asks from one port after the other,
+first for the index of the worker there, until each worker has answered all questions or the time is over.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from dataclasses import dataclass, field
 from blockd.dns import types
 from blockd.metrics import Transport
 from blockd.resolver import SelfTestKey
-from blockd.selftest.expectations import SelfTestQuestion, heard_in_words
+from blockd.selftest.expectations import SelfTestQuestion, answer_text
 from blockd.settings import SocketAddress
 
-SECONDS = 0.9  # for all of it; usually it takes some milliseconds
-PATIENCE = 0.1  # seconds for an answer, before it is asked again
-TRIES = 3  # of one question over UDP, which may lose it
-HEARINGS = 2  # of a silence until it is believed: over UDP an answer may overtake those before it
-PORTS_PER_WORKER = 16  # asked from at most: with so many a worker is missed once in ten million times
+SECONDS = 0.9  # in all; usually it takes some milliseconds
+PATIENCE = 0.1  # seconds to wait for an answer before asking again
+TRIES = 3  # of one question over UDP, where it may be lost
+ROUNDS = 2  # without an answer until a question counts as unanswered: UDP may reorder answers
+PORTS_PER_WORKER = 16  # asked from at most: with this many, a worker is missed once in ten million times
 BATCH = 32  # questions sent at once: their answers fit every receive buffer
-FEW = 6  # questions at a worker's further sockets, behind which the same engine answers
+FEW = 6  # questions at a worker's further sockets, where the same engine answers
 
 
 @dataclass(slots=True)
 class ClientOutcome:
-    """What came of it; a failure says who was asked what, what was expected, and what was heard."""
+    """The outcome; `failure` says who was asked what, what was expected, and what was received."""
 
     failure: str = ""
-    answers: int = 0  # that were right
-    workers: set[int] = field(default_factory=set)  # that have answered everything at one socket at least
+    answers: int = 0  # number of right answers
+    workers: set[int] = field(default_factory=set)  # that have answered everything at one socket or more
     skipped: list[str] = field(default_factory=list)  # what could not be tested, and why
 
 
-class _Mute(Exception):
-    """Nobody answers."""
+class _NoAnswer(Exception):
+    """No answer has come."""
 
 
 def ask_workers(
@@ -48,11 +48,11 @@ def ask_workers(
     selftest_key: SelfTestKey,
     clock: Callable[[], float] = time.monotonic,
 ) -> ClientOutcome:
-    """Put the questions for each transport to every one of `workers` at every address."""
+    """Ask every one of `workers` the questions for each transport, at every address."""
     outcome = ClientOutcome()
     deadline = clock() + SECONDS
     for transport, questions in asked.items():
-        complete = False  # whether all questions were put at an address
+        complete = False  # whether all questions were asked at an address
         for address in addresses:
             part = questions[:FEW] if complete else questions
             missing = set(workers)
@@ -79,18 +79,18 @@ def _ask_at(
     deadline: float,
     clock: Callable[[], float],
 ) -> None:
-    """Ask at one address until nobody is missing."""
+    """Ask at one address until no worker is missing."""
     for _ in range(PORTS_PER_WORKER * len(missing)):
         if not missing or clock() >= deadline:
             return
         try:
-            with _Line(address, transport, selftest_key, deadline, clock) as line:
-                worker = line.worker()
+            with _WorkerSocket(address, transport, selftest_key, deadline, clock) as worker_socket:
+                worker = worker_socket.worker()
                 if worker not in missing:
                     continue
-                trouble = line.put(questions)
-        except (_Mute, ConnectionError, TimeoutError):
-            continue  # a worker that is being started again, or a machine with too much to do: no fault of the ruleset
+                trouble = worker_socket.put(questions)
+        except (_NoAnswer, ConnectionError, TimeoutError):
+            continue  # a worker that is being restarted, or an overloaded machine: not a fault of the ruleset
         if trouble:
             outcome.failure = f"worker {worker}, asked at {address} over {transport.name}, {trouble}"
             return
@@ -99,8 +99,8 @@ def _ask_at(
         outcome.answers += len(questions)
 
 
-class _Line:
-    """A way to one worker: a socket with a port of its own."""
+class _WorkerSocket:
+    """A socket with a port of its own, connected to one worker."""
 
     def __init__(
         self,
@@ -128,25 +128,25 @@ class _Line:
             self._socket.close()
             raise
 
-    def __enter__(self) -> _Line:
+    def __enter__(self) -> _WorkerSocket:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def worker(self) -> int:
-        """Give the index of the worker at the other end; raises _Mute where nobody tells."""
+        """Return the index of the worker at the other end; raises _NoAnswer if none answers."""
         self._send(self._selftest_key.identity_question)
-        heard = self._hear(self._clock() + PATIENCE)
-        worker = None if heard is None else self._selftest_key.worker(heard)
+        message = self._receive(self._clock() + PATIENCE)
+        worker = None if message is None else self._selftest_key.worker(message)
         if worker is None:
-            raise _Mute
+            raise _NoAnswer
         return worker
 
     def put(self, questions: Sequence[SelfTestQuestion]) -> str:
-        """Put all questions; give what is wrong with an answer, empty where nothing is.
+        """Ask all questions; return what is wrong with an answer, empty if all are right.
 
-        Raises _Mute where the worker has stopped answering anything, which is no fault of the ruleset.
+        Raises _NoAnswer if the worker no longer answers at all, which is not a fault of the ruleset.
         """
         for start in range(0, len(questions), BATCH):
             trouble = self._put_batch(questions[start : start + BATCH])
@@ -155,68 +155,69 @@ class _Line:
         return ""
 
     def _put_batch(self, questions: Sequence[SelfTestQuestion]) -> str:
-        open_ones = dict(enumerate(questions, 1))
-        silent: SelfTestQuestion | None = None
-        for _ in range(HEARINGS):
-            if trouble := self._hear_out(open_ones):
+        pending = dict(enumerate(questions, 1))
+        unanswered: SelfTestQuestion | None = None
+        for _ in range(ROUNDS):
+            if trouble := self._collect(pending):
                 return trouble
-            silent = _owed(open_ones)
-            if silent is None:
+            unanswered = _unanswered(pending)
+            if unanswered is None:
                 break
-        return _trouble(silent, "nothing") if silent else ""
+        return _trouble(unanswered, "no answer") if unanswered else ""
 
-    def _hear_out(self, open_ones: dict[int, SelfTestQuestion]) -> str:
-        """Ask what is open until the worker has said all that it will, and give what is wrong with that."""
+    def _collect(self, pending: dict[int, SelfTestQuestion]) -> str:
+        """Ask pending questions until the worker has sent all its answers; return what is wrong with one."""
         for _ in range(self._tries):
-            for number, question in open_ones.items():
+            for number, question in pending.items():
                 self._send(number.to_bytes(2) + question.packet[2:])
             until = self._clock() + PATIENCE
-            while _owed(open_ones) and (heard := self._hear(until)) is not None:
-                if trouble := _taken(heard, open_ones):
+            while _unanswered(pending) and (message := self._receive(until)) is not None:
+                if trouble := _check(message, pending):
                     return trouble
-            if not _owed(open_ones):
+            if not _unanswered(pending):
                 break
-        self._send(self._selftest_key.identity_question)  # behind all others: whoever has answered this has seen them
-        while (heard := self._hear(self._clock() + PATIENCE)) is not None and self._selftest_key.worker(heard) is None:
-            if trouble := _taken(heard, open_ones):
+        self._send(self._selftest_key.identity_question)  # last: a worker that has answered this has seen the others
+        while (message := self._receive(self._clock() + PATIENCE)) is not None:
+            if self._selftest_key.worker(message) is not None:
+                return ""
+            if trouble := _check(message, pending):
                 return trouble
-        if heard is None:
-            raise _Mute
+        raise _NoAnswer
         return ""
 
     def _send(self, packet: bytes) -> None:
         self._socket.sendall(len(packet).to_bytes(2) + packet if self._is_stream else packet)
 
-    def _hear(self, until: float) -> bytes | None:
-        """Give the next message; None where none has come in time."""
+    def _receive(self, until: float) -> bytes | None:
+        """Return the next message; None if none has come in time."""
         while True:
             if self._is_stream and len(self._buffer) >= 2:
                 size = 2 + int.from_bytes(self._buffer[:2])
                 if len(self._buffer) >= size:
                     message, self._buffer = self._buffer[2:size], self._buffer[size:]
                     return message
-            self._socket.settimeout(max(min(until, self._deadline) - self._clock(), 0.0))  # 0: what is there already
+            self._socket.settimeout(max(min(until, self._deadline) - self._clock(), 0.0))  # 0: read what has arrived
             try:
-                heard = self._socket.recv(types.MAX_TCP)
+                data = self._socket.recv(types.MAX_TCP)
             except (TimeoutError, BlockingIOError):
                 return None
-            if not self._is_stream and len(heard) >= types.HEADER_SIZE:
-                return heard
-            if self._is_stream and not heard:
-                raise _Mute
-            self._buffer += heard
+            if not self._is_stream and len(data) >= types.HEADER_SIZE:
+                return data
+            if self._is_stream and not data:
+                raise _NoAnswer
+            self._buffer += data
 
 
-def _owed(open_ones: Mapping[int, SelfTestQuestion]) -> SelfTestQuestion | None:
-    """Give a question that an answer is still due to."""
-    return next((question for question in open_ones.values() if question.wanted is not None), None)
+def _unanswered(pending: Mapping[int, SelfTestQuestion]) -> SelfTestQuestion | None:
+    """Return a question whose answer is still missing; None if there is none."""
+    return next((question for question in pending.values() if question.wanted is not None), None)
 
 
-def _taken(heard: bytes, open_ones: dict[int, SelfTestQuestion]) -> str:
-    """Take an answer, which closes its question; give what is wrong with it."""
-    asked = open_ones.pop(int.from_bytes(heard[:2]), None)
-    return "" if asked is None or asked.is_answered_by(heard) else _trouble(asked, heard_in_words(heard))
+def _check(message: bytes, pending: dict[int, SelfTestQuestion]) -> str:
+    """Close the question of an answer; return what is wrong with the answer, empty if it is right."""
+    asked = pending.pop(int.from_bytes(message[:2]), None)
+    return "" if asked is None or asked.is_answered_by(message) else _trouble(asked, answer_text(message))
 
 
-def _trouble(question: SelfTestQuestion, heard: str) -> str:
-    return f"was asked for {question.name} (type {question.qtype}): expected was {question.expected}, heard was {heard}"
+def _trouble(question: SelfTestQuestion, received: str) -> str:
+    return f"was asked for {question.name} (type {question.qtype}): expected {question.expected}, got {received}"

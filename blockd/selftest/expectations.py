@@ -1,4 +1,4 @@
-"""The questions of a self-test, each with the only right answer."""
+"""The questions of a self-test, each with its only right answer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from blockd.ruleset import Enforced
 from blockd.selftest.sampling import Chosen
 
 BELOW = b"\x08selftest"  # the label put before a listed name
-LASTS = 3  # seconds from when the questions are made until the last answer is there, at most
+LASTS = 3  # seconds, at most, from making the questions to receiving the last answer
 
 
 @dataclass(frozen=True, slots=True)
 class SelfTestQuestion:
-    """One question; `packet` and `wanted` have the ID 0, and silence is wanted where `wanted` is None.
+    """One question; `packet` and `wanted` have the ID 0; if `wanted` is None, no answer is expected.
 
-    `later` are the answers that become right while the test lasts, as the order's time runs out.
+    `later` are the answers that become right during the test, as the order's remaining time decreases.
     """
 
     name: str
@@ -33,17 +33,17 @@ class SelfTestQuestion:
     expected: str  # in words
     later: tuple[bytes, ...] = ()
 
-    def is_answered_by(self, heard: bytes) -> bool:
-        """Tell whether an answer is right, whatever its ID."""
-        return any(right is not None and right[2:] == heard[2:] for right in (self.wanted, *self.later))
+    def is_answered_by(self, message: bytes) -> bool:
+        """Return whether an answer is right, whatever its ID."""
+        return any(right is not None and right[2:] == message[2:] for right in (self.wanted, *self.later))
 
 
 def questions(
     chosen: Chosen, enforced: Enforced, sinkhole: Sinkhole, transport: Transport, selftest_key: SelfTestKey, now: float
 ) -> list[SelfTestQuestion]:
-    """Give the questions for the names chosen, as the ruleset enforced has them answered at `now`, since the epoch.
+    """Return the questions for the chosen names, with the answers of the enforced ruleset at `now`, since the epoch.
 
-    An alias is left out, since its answer needs an upstream, and so are a policy zone's own records.
+    Aliases are left out, since their answers need an upstream, and so are a policy zone's own records.
     """
     answers = BlockAnswers(sinkhole, enforced.version)
     found = []
@@ -61,7 +61,7 @@ def questions(
 
 
 def _asked(chosen: Chosen) -> Iterator[tuple[bytes, int]]:
-    """Give names and types: spared ones and controls between touched ones, so that the first few have all kinds."""
+    """Yield names and types: spared ones and controls between touched ones, so that the first few have all kinds."""
     touched = iter(chosen.touched)
     for key in touched:
         yield key, types.A
@@ -79,7 +79,7 @@ def _asked(chosen: Chosen) -> Iterator[tuple[bytes, int]]:
 
 
 def _wanted(query: Query, verdict: Verdict, answers: BlockAnswers, left: int) -> bytes | None:
-    """Give the answer that is right: that of policy with `left` seconds to go, or the refusal without recursion."""
+    """Return the right answer: that of the policy with `left` seconds to go, or the refusal without recursion."""
     over_stream = query.transport is not Transport.UDP
     if verdict.touches and not (verdict.action is Action.TCP_ONLY and over_stream):
         return answers.give(query, verdict, left)
@@ -92,10 +92,10 @@ def _in_words(verdict: Verdict, version: int) -> str:
     return f"no block, since {verdict.reason}"
 
 
-def heard_in_words(heard: bytes) -> str:
-    """Say what an answer is, for who reads a log."""
-    flags = int.from_bytes(heard[2:4])
-    count = int.from_bytes(heard[6:8])
+def answer_text(message: bytes) -> str:
+    """Return a summary of an answer for the log."""
+    flags = int.from_bytes(message[2:4])
+    count = int.from_bytes(message[6:8])
     rcode = _RCODES.get(flags & types.RCODE, str(flags & types.RCODE))
     return f"{rcode}, {count} records" + (", truncated" if flags & types.TC else "")
 

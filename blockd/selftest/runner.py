@@ -1,4 +1,4 @@
-"""The self-tests of one control process: how the last one went, and how many have failed."""
+"""The self-tests of one control process: the last result, and the number of failures."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How the self-test of one version went."""
+    """The result of the self-test of one version."""
 
     version: int
     at: float  # seconds since the epoch
-    seconds: float  # that it took
+    seconds: float  # duration
     outcome: ClientOutcome
 
 
 @dataclass(frozen=True, slots=True)
 class SelfTestReport:
-    """How the last self-test went, and how many have failed since the start."""
+    """The result of the last self-test, and the number of failures since the start."""
 
     version: int
     at: str  # in UTC, to the second
@@ -50,7 +50,7 @@ class SelfTestReport:
 
 
 class SelfTests:
-    """Runs them; `failures` counts those that found a wrong answer, `last` is the newest."""
+    """Runner of self-tests; `failures` counts those that found a wrong answer, `last` is the newest result."""
 
     def __init__(
         self, settings: Settings, selftest_key: SelfTestKey, randomness: Callable[[int], bytes] = os.urandom
@@ -72,9 +72,9 @@ class SelfTests:
         news: Iterable[bytes],
         examples: Examples,
     ) -> str:
-        """Test the version that `workers` enforce since a moment ago; give what is wrong, empty where nothing is.
+        """Test the version that `workers` have just begun to enforce; return what is wrong, empty if nothing is.
 
-        What `news` and `examples` are, `choose` says. Raises RulesetError where a file is damaged.
+        For `news` and `examples`, see `choose`. Raises RulesetError if a file is damaged.
         """
         started = time.monotonic()
 
@@ -88,19 +88,23 @@ class SelfTests:
 
         moment = enforced.moment
         outcome = await asyncio.to_thread(ask)
-        if outcome.failure and enforced.moment != moment:  # an order came into force, or ended, while it was asked
+        if outcome.failure and enforced.moment != moment:  # an order came into force, or ended, during the test
             outcome = await asyncio.to_thread(ask)
         self.last = Result(enforced.version, time.time(), time.monotonic() - started, outcome)
         if outcome.failure:
             self.failures += 1
             return f"the self-test of version {enforced.version} failed: {outcome.failure}"
         if outcome.skipped and outcome.skipped != self._skipped:
-            log.warning("The self-test of version %d left out: %s.", enforced.version, "; ".join(outcome.skipped))
+            log.warning(
+                "The self-test of version %d was incomplete. Not tested: %s.",
+                enforced.version,
+                "; ".join(outcome.skipped),
+            )
         self._skipped = outcome.skipped
         return ""
 
     def report(self) -> SelfTestReport | None:
-        """Return how the last one went; None before the first."""
+        """Return the result of the last one; None before the first."""
         if self.last is None:
             return None
         outcome = self.last.outcome

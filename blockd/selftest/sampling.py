@@ -1,4 +1,4 @@
-"""Which names a self-test asks for: some of every feed that the new ruleset touches, and some that it must spare."""
+"""The names that a self-test asks for: some of every feed that the new ruleset touches, some that it must spare."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PER_FEED = 4  # names of a feed that are touched
 MAX_TOUCHED = 64  # names in all, subdomains not counted; every worker is asked for each
 MAX_SPARED = 24  # names that are lifted, removed or allowed
 CONTROLS = 4  # names that nobody lists
-_LABEL = 8  # octets of a control's label: nobody lists what is made up here
+_LABEL = 8  # octets of a control's random label, which no list has
 
 Examples = Callable[[str], Iterable[bytes]]
-"""Gives some keys of a feed's content, by the feed's name."""
+"""Returns some keys of a feed's content, by the feed's name."""
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Chosen:
     """Keys of domain names, by what a self-test expects of them."""
 
     touched: list[bytes] = field(default_factory=list)
-    spared: list[bytes] = field(default_factory=list)  # that were touched, or are listed, and must not be touched now
+    spared: list[bytes] = field(default_factory=list)  # touched before, or listed, but not to be touched now
     controls: list[bytes] = field(default_factory=list)
 
 
@@ -36,10 +36,10 @@ def choose(
     examples: Examples,
     randomness: Callable[[int], bytes],
 ) -> Chosen:
-    """Choose names for the ruleset that is `enforced` since a moment ago, `before` being the one before.
+    """Choose names for the ruleset `enforced`, which has just replaced `before`.
 
-    `news` are keys known to have come or gone, which are chosen first. Then come entries drawn at random, those that
-    are new before others; `examples` is asked for what feeds the draw has missed. Raises RulesetError where a file is
+    `news` are keys known to have been added or removed, which are chosen first. Then come entries drawn at random, new
+    ones before others; `examples` is called for feeds that the draw has missed. Raises RulesetError if a file is
     damaged.
     """
     drawn = list(enforced.ruleset.drawn(DRAWS, randomness))
@@ -61,7 +61,7 @@ def _sort(
 ) -> None:
     for key in keys:
         if key[0] > MAX_LABEL:
-            continue  # a network, or a name that is known by its hash only: nobody can ask for it
+            continue  # a network, or a name known only by its hash: it cannot be asked for
         verdict = enforced.verdict(key)
         if verdict.touches:
             if by_feed[verdict.feed] < PER_FEED and len(chosen.touched) < MAX_TOUCHED:
@@ -75,7 +75,7 @@ def _sort(
 
 
 def _controls(chosen: Chosen, enforced: Enforced, randomness: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Make names up beside listed ones: in the same top-level domains, and so near to them in the file's terms."""
+    """Yield unlisted names in the top-level domains of listed ones, and so close to them in the file's order."""
     tops = [key[: 1 + key[0]] for key in (*chosen.touched, *chosen.spared)] or [DomainName.from_text("example").key]
     for number in range(CONTROLS):
         label = randomness(_LABEL).hex().encode()

@@ -1,4 +1,4 @@
-"""Addresses of the config file: where blockd listens, whom it serves, whom it asks."""
+"""Addresses of the config file: where blockd listens, which clients it serves, which servers it asks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from blockd.names import DomainName, Network
 from blockd.settings.values import shown
 
 MAX_TEXT = 320  # characters: a bracketed address, a port and a name of 255 octets with room
-MAX_PRIMARIES = 8  # of one zone, all asked at each look
+MAX_PRIMARIES = 8  # of one zone, all asked at each poll
 MAX_HOSTS = 8  # addresses that hints for one feed come from
 DNS_PORT = 53  # RFC 1035 section 4.2
 DOT_PORT = 853  # RFC 7858 section 3.1
@@ -26,7 +26,7 @@ _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*))(?::(?P<port>\
 
 @dataclass(frozen=True, slots=True)
 class SocketAddress:
-    """Where blockd listens, or whom a zone comes from: `host` is an IP address in its usual form, `port` 1 to 65535."""
+    """An address to listen on, or a primary's: `host` is an IP address in its usual form, `port` 1 to 65535."""
 
     host: str
     port: int
@@ -37,7 +37,7 @@ class SocketAddress:
         return _joined(self.host, self.port)
 
     def clashes_with(self, other: SocketAddress) -> bool:
-        """Whether both cannot be listened on: the same port, and the same host or one that stands for all hosts."""
+        """Return whether both cannot be listened on: the same port, and the same host or a wildcard."""
         mine, theirs = ip_address(self.host), ip_address(other.host)
         if self.port != other.port or mine.version != theirs.version:
             return False
@@ -49,7 +49,7 @@ class SocketAddress:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A recursive resolver to forward to; over TLS where `tls_name`, the name in its certificate, is given."""
+    """A recursive resolver to forward to; over TLS if `tls_name`, the name in its certificate, is set."""
 
     host: str
     port: int
@@ -71,11 +71,10 @@ SYSTEM_UPSTREAM = Upstream("system", 0)  # stands for the resolvers that the mac
 
 
 def socket_address_from_text(value: object) -> SocketAddress:
-    """Parse `127.0.0.1:8053` or `[::1]:8053`; raises ValueError with a problem's sentence."""
+    """Parse `127.0.0.1:8053` or `[::1]:8053`; raises ValueError."""
     parsed = _host_and_port(value, None) if isinstance(value, str) else None
     if parsed is None:
-        allowed = "allowed is ADDRESS:PORT, such as 127.0.0.1:8053 or [::1]:8053"
-        raise ValueError(f"{shown(value)} is no address to listen on; {allowed}")
+        raise ValueError(f"expected ADDRESS:PORT, such as 127.0.0.1:8053 or [::1]:8053, got {shown(value)}")
     return SocketAddress(*parsed)
 
 
@@ -92,63 +91,62 @@ def upstream_from_text(value: object) -> Upstream:
         parsed = _host_and_port(value, DNS_PORT)
         if parsed is not None:
             return Upstream(*parsed)
-    allowed = "allowed is system, 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53 or tls://192.0.2.1#dns.example.net"
-    raise ValueError(f"{shown(value)} is no upstream; {allowed}")
+    examples = "system, 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53 or tls://192.0.2.1#dns.example.net"
+    raise ValueError(f"expected an upstream such as {examples}, got {shown(value)}")
 
 
 def primaries_from_value(value: object) -> tuple[SocketAddress, ...]:
-    """Parse `192.0.2.53`, `[2001:db8::53]:5353`, or a list of such; raises ValueError with a problem's sentence."""
+    """Parse `192.0.2.53`, `[2001:db8::53]:5353`, or a list of such; raises ValueError."""
     items = value if isinstance(value, list | tuple) else [value]
     if not 1 <= len(items) <= MAX_PRIMARIES:
-        raise ValueError(f"holds {len(items)}; allowed are 1 to {MAX_PRIMARIES} primaries")
+        raise ValueError(f"expected 1 to {MAX_PRIMARIES} primaries, got {len(items)}")
     primaries = []
     for item in items:
         parsed = _host_and_port(item, DNS_PORT) if isinstance(item, str) else None
         if parsed is None:
-            allowed = "allowed is 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
-            raise ValueError(f"{shown(item)} is no primary's address; {allowed}")
+            examples = "192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
+            raise ValueError(f"expected a primary's address such as {examples}, got {shown(item)}")
         primaries.append(SocketAddress(*parsed))
     return tuple(primaries)
 
 
 def hosts_from_value(value: object) -> tuple[str, ...]:
-    """Parse an IP address, or a list of such, to their usual form; raises ValueError with a problem's sentence."""
+    """Parse an IP address, or a list of such, to their usual form; raises ValueError."""
     items = value if isinstance(value, list | tuple) else [value]
     if not 1 <= len(items) <= MAX_HOSTS:
-        raise ValueError(f"holds {len(items)}; allowed are 1 to {MAX_HOSTS} addresses")
+        raise ValueError(f"expected 1 to {MAX_HOSTS} addresses, got {len(items)}")
     hosts = []
     for item in items:
         try:
             hosts.append(str(ip_address(item if isinstance(item, str) and "%" not in item else "")))
         except ValueError:
-            allowed = "allowed is one such as 192.0.2.1 or 2001:db8::1"
-            raise ValueError(f"{shown(item)} is no address; {allowed}") from None
+            raise ValueError(f"expected an address such as 192.0.2.1 or 2001:db8::1, got {shown(item)}") from None
     return tuple(hosts)
 
 
 def network_from_text(value: object) -> Network:
-    """Parse an address or a network; raises ValueError with a problem's sentence."""
+    """Parse an address or a network; raises ValueError."""
     try:
         return Network.from_text(value if isinstance(value, str) and len(value) <= MAX_TEXT else "")
     except BadName:
-        allowed = "allowed is an address or a network without host bits, such as 10.0.0.0/8 or 2001:db8::/32"
-        raise ValueError(f"{shown(value)} is no network; {allowed}") from None
+        expected = "an address, or a network without host bits such as 10.0.0.0/8 or 2001:db8::/32"
+        raise ValueError(f"expected {expected}, got {shown(value)}") from None
 
 
 def ipv4_from_text(value: object) -> IPv4Address:
-    """Parse an IPv4 address; raises ValueError with a problem's sentence."""
+    """Parse an IPv4 address; raises ValueError."""
     try:
         return IPv4Address(value if isinstance(value, str) else "")
     except ValueError:
-        raise ValueError(f"{shown(value)} is no IPv4 address; allowed is one such as 192.0.2.1") from None
+        raise ValueError(f"expected an IPv4 address such as 192.0.2.1, got {shown(value)}") from None
 
 
 def ipv6_from_text(value: object) -> IPv6Address:
-    """Parse an IPv6 address without a zone; raises ValueError with a problem's sentence."""
+    """Parse an IPv6 address without a zone; raises ValueError."""
     try:
         return IPv6Address(value if isinstance(value, str) and "%" not in value else "")
     except ValueError:
-        raise ValueError(f"{shown(value)} is no IPv6 address; allowed is one such as 2001:db8::1") from None
+        raise ValueError(f"expected an IPv6 address such as 2001:db8::1, got {shown(value)}") from None
 
 
 Listening = Annotated[SocketAddress, PlainValidator(socket_address_from_text)]
@@ -159,9 +157,9 @@ SinkholeIPv6 = Annotated[IPv6Address, PlainValidator(ipv6_from_text)]
 
 
 def _host_and_port(text: str, default_port: int | None) -> tuple[str, int] | None:
-    """Give the host in its usual form and the port; None where the text is neither, or lacks a port it needs."""
+    """Return the host in its usual form and the port; None if the text is neither, or lacks a port it needs."""
     if len(text) > MAX_TEXT or "%" in text:
-        return None  # a zone (RFC 4007) names an interface of one machine, and has no place in a config
+        return None  # a zone (RFC 4007) names an interface of one machine, and is not supported
     if default_port is not None and text.count(":") > 1 and not text.startswith("["):
         text = f"[{text}]"
     match = _HOST_PORT.fullmatch(text)
@@ -181,8 +179,8 @@ def _certificate_name(value: str, name: str) -> str:
     try:
         return DomainName.from_text(name).text
     except BadName:
-        allowed = "allowed is tls://ADDRESS#NAME, where NAME is the one in the upstream's certificate"
-        raise ValueError(f"{shown(value)} names no certificate; {allowed}") from None
+        expected = "tls://ADDRESS#NAME, where NAME is the one in the upstream's certificate"
+        raise ValueError(f"expected {expected}, got {shown(value)}") from None
 
 
 def _joined(host: str, port: int) -> str:

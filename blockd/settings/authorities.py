@@ -1,4 +1,4 @@
-"""What the config says of a signed feed's authorities, and of who may hint that it has news."""
+"""The config of a signed feed's authorities, and of the sources of its hints."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from blockd.settings.values import ZoneName, shown
 
 
 def role_from_text(value: str) -> str:
-    """Give a delegated role's name; raises ValueError with a problem's sentence."""
+    """Return a delegated role's name; raises ValueError if it cannot be an authority's."""
     if not is_role(value):
-        allowed = "allowed are small letters, digits and hyphens inside, 1 to 32 of them, and no role of the repository"
-        raise ValueError(f"{shown(value)} is no authority's role; {allowed}")
+        expected = "an authority's role, of 1 to 32 lower-case letters, digits and inner hyphens"
+        raise ValueError(f"expected {expected}, got {shown(value)}; the repository's own roles are not allowed")
     return value
 
 
@@ -26,16 +26,16 @@ Hosts = Annotated[tuple[str, ...], PlainValidator(hosts_from_value)]
 
 
 class Authority(Section):
-    """What is done with one authority's orders, where that is not what is done with the feed's."""
+    """What is done with one authority's orders, if it differs from what is done with the feed's."""
 
     at_expiry: Literal["keep", "stop"] = Field(
-        description="When the feed or this authority's part of it is at its end: keep enforcing and tell, or stop."
+        description="When the feed or this authority's part of it is at its end: keep enforcing and warn, or stop."
     )
 
 
 class Notify(Section):
-    """Who may wake the next look by a NOTIFY (RFC 1996), which is a hint and never more."""
+    """Who may trigger a poll by a NOTIFY (RFC 1996), which is only a hint."""
 
     zone: ZoneName = Field(description="The zone that a NOTIFY for this feed names.")
-    sources: Hosts = Field(alias="from", description="The addresses that a NOTIFY is heard from, one or a list.")
+    sources: Hosts = Field(alias="from", description="The addresses that a NOTIFY is accepted from, one or a list.")
     tsig: Tsig | None = setting(None, "The key that it must be signed with.", validate_default=False)

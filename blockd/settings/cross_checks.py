@@ -1,7 +1,7 @@
-"""What keys of the config file must agree on: checks that look at more than one value.
+"""Consistency of the config file: checks of more than one value.
 
-They read the file's values as they came, and pass over those that are wrong by themselves, so that every problem is
-told at once.
+They read the file's values as they came, and skip those that are wrong by themselves, so that every problem is reported
+at once.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from blockd.settings.feeds import FEED_TYPES, OVERRIDES
 from blockd.settings.model import MAX_LISTENED, BlockPage, Listen
 from blockd.settings.values import shown
 
-# What surely leads back to an address that stands for all of this machine's.
+# What surely leads back to an address that stands for all addresses of this machine.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def cross_check(data: Mapping[str, Any]) -> list[str]:
-    """Give one sentence for each two values of the file that cannot stand together."""
+    """Return one sentence for each contradiction between values of the file."""
     checks = (_clashes, _circles, _repeated_upstreams, _repeated_feeds, _kinds)
     return [sentence for check in checks for sentence in check(data)]
 
@@ -28,7 +28,7 @@ def cross_check(data: Mapping[str, Any]) -> list[str]:
 def _clashes(data: Mapping[str, Any]) -> Iterator[str]:
     for (first, one), (second, other) in combinations(_listened(data), 2):
         if one.clashes_with(other):
-            yield f"{second}: {other.text} is taken by {first} ({one.text}); allowed is each address and port once"
+            yield f"{second}: {other.text} is already used by {first} ({one.text}); use each address and port once"
 
 
 def _circles(data: Mapping[str, Any]) -> Iterator[str]:
@@ -39,14 +39,14 @@ def _circles(data: Mapping[str, Any]) -> Iterator[str]:
             own.add((_LOOPBACK.get(address.host), address.port))
     for number, upstream in _upstreams(data):
         if upstream.tls_name is None and (upstream.host, upstream.port) in own:
-            yield f"upstreams[{number}]: {upstream.text} is blockd itself; allowed is another resolver"
+            yield f"upstreams[{number}]: {upstream.text} is blockd itself; name another resolver"
 
 
 def _repeated_upstreams(data: Mapping[str, Any]) -> Iterator[str]:
     first: dict[Upstream, int] = {}
     for number, upstream in _upstreams(data):
         if first.setdefault(upstream, number) != number:
-            yield f"upstreams[{number}]: {upstream.text} is there already, as upstreams[{first[upstream]}]; keep one"
+            yield f"upstreams[{number}]: {upstream.text} is already listed as upstreams[{first[upstream]}]; keep one"
 
 
 def _repeated_feeds(data: Mapping[str, Any]) -> Iterator[str]:
@@ -54,13 +54,13 @@ def _repeated_feeds(data: Mapping[str, Any]) -> Iterator[str]:
     for number, feed in _feeds(data):
         name = feed.get("name")
         if name == OVERRIDES:
-            yield f"feeds[{number}].name: {OVERRIDES} is the name of blockd's own feed; allowed is any other"
+            yield f"feeds[{number}].name: {OVERRIDES} is the name of blockd's own feed; choose another"
         if isinstance(name, str) and first.setdefault(name, number) != number:
-            yield f"feeds[{number}].name: {shown(name)} is the name of feeds[{first[name]}]; allowed is each name once"
+            yield f"feeds[{number}].name: {shown(name)} is already the name of feeds[{first[name]}]; use each name once"
 
 
 def _kinds(data: Mapping[str, Any]) -> Iterator[str]:
-    """Run the cross checks that each feed's kind asks for."""
+    """Run the cross checks of each feed's kind."""
     for number, feed in _feeds(data):
         kind = FEED_TYPES.get(str(feed.get("type")))
         for check in kind.cross_checks if kind else ():
@@ -69,7 +69,7 @@ def _kinds(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _listened(data: Mapping[str, Any]) -> list[tuple[str, SocketAddress]]:
-    """Give every address listened on, defaults included, with its path."""
+    """Return every address listened on, defaults included, with its path."""
     listen = _section(data, "listen")
     page = _section(listen, "block_page")
     found = []
@@ -80,7 +80,7 @@ def _listened(data: Mapping[str, Any]) -> list[tuple[str, SocketAddress]]:
         ("listen.admin", listen, Listen, "admin"),
     ):
         value = section.get(key, model.model_fields[key].default)
-        # What is above the limit has its own problem, and is not compared: pairs grow with the square.
+        # A list above the limit has its own problem; its rest is not compared, since pairs grow with the square.
         items = enumerate(value[:MAX_LISTENED]) if isinstance(value, list | tuple) else [(None, value)]
         for number, item in items:
             try:

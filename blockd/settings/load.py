@@ -1,4 +1,4 @@
-"""The config file becomes settings, or every problem in it is told at once."""
+"""Loading of the config file: its settings, or every problem in it at once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def load(path: Path) -> Settings:
     """Read and check the config file at `path`; relative paths in it start at its folder.
 
     Raises ConfigError with every problem: of the file, its syntax, its keys and values, and what they must agree on.
-    Nothing that the settings point to is opened: whether lists and keys are there is their feed's concern.
+    Nothing that the settings point to is opened: whether lists and keys exist is checked by their feeds.
     """
     source = str(path)
     data, problems = parse_yaml(read_text(path), source)
     if data is None:
-        # An empty file is more likely cut than meant, and would lift every block.
-        raise ConfigError(source, ["it holds no settings; allowed is at least one key, such as feeds"])
+        # An empty file is more likely truncated than intended, and would lift every block.
+        raise ConfigError(source, ["the file has no settings; expected at least one key, such as feeds"])
     folder = path.absolute().parent.resolve()
     settings = None
     try:

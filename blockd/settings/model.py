@@ -1,4 +1,4 @@
-"""The config file's sections as frozen values. Every default is written as the file would write it."""
+"""The config file's sections as frozen values. Every default is written as in the file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from blockd.settings.values import Growth, Share, Workers, size_within, time_or_
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
-MAX_UPSTREAMS = 16  # more cannot be told apart by measuring them
-MAX_PROTECTED = 64  # files: each is read at a start
+MAX_UPSTREAMS = 16  # the resolver measures each of them
+MAX_PROTECTED = 64  # files: each is read at the start
 MAX_FEEDS = 1_000  # each has a label in metrics and a folder on disk
 
 LOOPBACK_AND_PRIVATE = (
@@ -44,7 +44,7 @@ def _not_offered(value: tuple[object, ...]) -> tuple[object, ...]:
 
 
 class BlockPage(Section):
-    """Where a sinkholed client arrives."""
+    """Where the sinkhole listens."""
 
     http: tuple[Listening, ...] = setting(
         ("127.0.0.1:8080",), "Where the block page answers HTTP.", max_length=MAX_LISTENED
@@ -69,12 +69,12 @@ class Listen(Section):
     doh: Annotated[tuple[object, ...], AfterValidator(_not_offered)] = setting(
         (), "DNS over HTTPS; not offered by this version."
     )
-    block_page: BlockPage = setting({}, "Where a sinkholed client arrives.")
+    block_page: BlockPage = setting({}, "Where the sinkhole listens.")
     admin: Listening = setting("127.0.0.1:9053", "Where metrics, health and the admin API are.")
 
 
 class ClientSettings(Section):
-    """Whose questions are answered."""
+    """Which clients are served."""
 
     allow: tuple[ClientNetwork, ...] = setting(
         LOOPBACK_AND_PRIVATE, "The networks served; all others are refused.", max_length=MAX_NETWORKS
@@ -84,30 +84,30 @@ class ClientSettings(Section):
 class SinkholeSettings(Section):
     """The answer for a listed name."""
 
-    ipv4: SinkholeIPv4 = setting("127.0.0.1", "The address given for A.")
-    ipv6: SinkholeIPv6 = setting("::1", "The address given for AAAA.")
-    ttl: Whole = setting(60, "How many seconds clients may keep a block.", ge=1, le=3600)
+    ipv4: SinkholeIPv4 = setting("127.0.0.1", "The address in answers for A.")
+    ipv6: SinkholeIPv6 = setting("::1", "The address in answers for AAAA.")
+    ttl: Whole = setting(60, "How many seconds clients may cache a block.", ge=1, le=3600)
 
 
 class Forwarding(Section):
     """How upstreams are asked."""
 
     timeout: Annotated[float, time_within("50ms", "30s")] = setting("800ms", "How long one try may take.")
-    attempts: Whole = setting(4, "How many tries a question gets.", ge=1, le=16)
+    attempts: Whole = setting(4, "How many times a question is tried.", ge=1, le=16)
 
 
 class CacheSettings(Section):
-    """What is kept of upstreams' answers."""
+    """The cache of upstreams' answers."""
 
     size: Annotated[int, size_within("1M", "256G")] = setting("32M", "Memory for answers, in all workers together.")
-    max_ttl: Annotated[float, time_within("1s", "7d")] = setting("1d", "The longest that an answer is kept.")
+    max_ttl: Annotated[float, time_within("1s", "7d")] = setting("1d", "The longest that an answer is cached.")
     max_negative_ttl: Annotated[float, time_within("0s", "1d")] = setting(
-        "1h", "The longest that a missing name is kept as missing."
+        "1h", "The longest that a negative answer is cached."
     )
 
 
 class Operator(Section):
-    """Who runs this resolver, and so who blocks (RFC 7725)."""
+    """Who runs this resolver, and therefore blocks (RFC 7725)."""
 
     name: ShortText = setting("", "The name on the block page.")
     url: OperatorUrl = setting("http://localhost:8080/", "Named as blocked-by in the block page's header.")
@@ -117,9 +117,9 @@ class Operator(Section):
 class GateSettings(Section):
     """What a new ruleset must pass before it is enforced."""
 
-    max_shrink: Share = setting("20%", "The share of a feed's names that may go in one update.")
-    min_names: Whole = setting(1, "The fewest names that a feed may give.", ge=0, le=1_000_000_000)
-    max_rejects: Share = setting("20%", "The share of a list's lines that may be no names.")
+    max_shrink: Share = setting("20%", "The share of a feed's names that may be removed in one update.")
+    min_names: Whole = setting(1, "The fewest names that a feed may have.", ge=0, le=1_000_000_000)
+    max_rejects: Share = setting("20%", "The share of a list's lines that may be rejected.")
     max_growth: Growth = setting("100%", "The share by which a feed of over 10,000 names may grow in one update.")
     public_suffixes: Annotated[Path | bool, PlainValidator(suffixes_from_value)] = setting(
         True,
@@ -142,7 +142,7 @@ class VersionSettings(Section):
 
 
 class Audit(Section):
-    """How account is given of what was enforced."""
+    """Statements about what was enforced."""
 
     statement: Annotated[float | None, PlainValidator(time_or_off)] = setting(
         "1d", "How often a signed statement of enforcement is made: 1h to 30d, or off."
@@ -156,18 +156,18 @@ class Settings(Section):
     workers: Workers = setting("auto", "How many resolver processes; auto is one for each core.")
     user: str = setting(
         "",
-        "The user to become once all ports are bound; if empty, none.",
+        "The user to switch to once all ports are bound; if empty, none.",
         strict=True,
         pattern=r"^(?:[a-z_][a-z0-9_-]{0,31})?$",
     )
     listen: Listen = setting({}, "Where blockd listens.")
-    clients: ClientSettings = setting({}, "Whose questions are answered.")
+    clients: ClientSettings = setting({}, "Which clients are served.")
     sinkhole: SinkholeSettings = setting({}, "The answer for a listed name.")
     upstreams: tuple[Forwarder, ...] = setting(
         ("system",), "The resolvers that blockd forwards to.", min_length=1, max_length=MAX_UPSTREAMS
     )
     upstream: Forwarding = setting({}, "How upstreams are asked.")
-    cache: CacheSettings = setting({}, "What is kept of upstreams' answers.")
+    cache: CacheSettings = setting({}, "The cache of upstreams' answers.")
     operator: Operator = setting({}, "Who runs this resolver.")
     at_first_start: Literal["serve", "refuse"] = setting(
         "serve", "Before the first list: serve without enforcing, or refuse to answer."
@@ -175,5 +175,5 @@ class Settings(Section):
     feeds: tuple[ConfiguredFeed, ...] = setting((), "Where lists come from.", max_length=MAX_FEEDS)
     gate: GateSettings = setting({}, "What a new ruleset must pass before it is enforced.")
     versions: VersionSettings = setting({}, "The rulesets kept on disk.")
-    audit: Audit = setting({}, "How account is given of what was enforced.")
-    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "The least that is logged.")
+    audit: Audit = setting({}, "Statements about what was enforced.")
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "The lowest severity that is logged.")

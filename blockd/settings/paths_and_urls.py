@@ -1,4 +1,4 @@
-"""Places of the config file: paths, relative to the file's folder, and URLs."""
+"""Paths and URLs of the config file; paths are relative to the file's folder."""
 
 from __future__ import annotations
 
@@ -13,51 +13,49 @@ from blockd.settings.values import shown
 
 MAX_PATH = 4096  # characters: PATH_MAX of Linux
 SHIPPED = Path(__file__).parents[1] / "ruleset" / "gate" / "protected.txt"
-MAX_URL = 2048  # characters: what servers and proxies are known to take
+MAX_URL = 2048  # characters: what servers and proxies are known to accept
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
 def path_from_text(value: object, info: ValidationInfo) -> Path:
-    """Give an absolute path; a relative one starts at the config file's folder."""
+    """Return an absolute path; a relative one starts at the config file's folder."""
     if not isinstance(value, str) or not value.strip() or "\0" in value or len(value) > MAX_PATH:
-        raise ValueError(f"{shown(value)} is no path; allowed is one such as /srv/lists/domains or lists/domains")
+        raise ValueError(f"expected a path such as /srv/lists/domains or lists/domains, got {shown(value)}")
     return _placed(value, info)
 
 
 def list_url_from_text(value: object) -> str:
-    """Give an http or https URL to fetch a list from."""
+    """Return an http or https URL to fetch a list from."""
     _web_url(value, "https://lists.example.net/domains.txt")
     return str(value)
 
 
 def repository_url_from_text(value: object, info: ValidationInfo) -> str:
-    """Give an http or https URL, or a file URL made absolute: `file:lists/a` starts at the config file's folder."""
+    """Return an http or https URL, or a file URL made absolute: `file:lists/a` starts at the config file's folder."""
     if not isinstance(value, str) or not value.startswith("file:"):
         _web_url(value, "https://lists.example.net/ or file:lists/sample")
         return str(value)
     parts = _split(value)
     path = unquote(parts.path) if parts else ""
     if parts is None or parts.netloc not in ("", "localhost") or not path or "\0" in path or len(path) > MAX_PATH:
-        raise ValueError(
-            f"{shown(value)} is no file URL; allowed is one such as file:lists/sample or file:///srv/lists"
-        )
+        raise ValueError(f"expected a file URL such as file:lists/sample or file:///srv/lists, got {shown(value)}")
     return _placed(path, info).as_uri()
 
 
 def operator_url_from_text(value: object) -> str:
-    """Give an absolute http or https URL, as the Link header of RFC 7725 section 4 needs it."""
+    """Return an absolute http or https URL, as the Link header of RFC 7725 section 4 needs it."""
     _web_url(value, "https://www.example.net/")
     return str(value)
 
 
 def protected_from_text(value: object, info: ValidationInfo) -> Path:
-    """Give the path of a list of protected names; `shipped` is the one that comes with blockd."""
+    """Return the path of a list of protected names; `shipped` is the one that comes with blockd."""
     return SHIPPED if value == "shipped" else path_from_text(value, info)
 
 
 def suffixes_from_value(value: object, info: ValidationInfo) -> Path | bool:
-    """Give the path of a public suffix list; `true` is the one that is installed with blockd, `false` is none."""
+    """Return the path of a public suffix list; True stands for the one installed with blockd, False for none."""
     return value if isinstance(value, bool) else path_from_text(value, info)
 
 
@@ -69,8 +67,8 @@ OperatorUrl = Annotated[str, PlainValidator(operator_url_from_text)]
 def _placed(text: str, info: ValidationInfo) -> Path:
     """Resolve `text` against the folder in the validation's context.
 
-    Only leading `..` are resolved, against the real folder: a link further on may be pointed elsewhere while the
-    daemon runs, and must be followed anew each time.
+    Only leading `..` are resolved, against the real folder: a link further on may change while the daemon runs, and
+    must be followed each time.
     """
     folder = (info.context or {}).get("folder") or Path.cwd()
     parts = Path(text).parts
@@ -82,10 +80,10 @@ def _placed(text: str, info: ValidationInfo) -> Path:
 def _web_url(value: object, example: str) -> None:
     parts = _split(value) if isinstance(value, str) else None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{shown(value)} is no URL that can be used; allowed is one such as {example}")
+        raise ValueError(f"expected a URL such as {example}, got {shown(value)}")
     if "@" in parts.netloc:
-        # The whole value may be a password: it is not repeated.
-        raise ValueError("a URL with a user name or password would end up in logs; allowed is one without")
+        # The whole value may be a password: it is not quoted.
+        raise ValueError("a URL with a user name or password would be logged; write one without")
 
 
 def _split(value: str) -> SplitResult | None:
@@ -93,7 +91,7 @@ def _split(value: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(value)
-        _ = parts.port  # raises ValueError where it is no number or out of range
+        _ = parts.port  # raises ValueError if it is not a number or out of range
     except ValueError:
         return None
     return parts

@@ -1,6 +1,6 @@
-"""Problems as an operator reads them: `path.to.key[0]: what is wrong; what is allowed`.
+"""Problems as an operator reads them: `path.to.key[0]: what was expected, what was found; what to write`.
 
-pydantic finds most of them and tells them in its own words; here each becomes a sentence of blockd's.
+pydantic finds most of them and words them in its own way; here each becomes a sentence of blockd's.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from blockd.settings.yaml_file import KeyPath, path_text
 Context = Mapping[str, Any]
 
 _PATTERNS = {
-    "name": "small letters, digits and hyphens inside, 1 to 40 of them",
-    "user": "the name of a user: small letters, digits, hyphens and underscores, at most 32 of them",
+    "name": "1 to 40 lower-case letters, digits and inner hyphens",
+    "user": "a user name of at most 32 lower-case letters, digits, hyphens and underscores",
 }
-# Told of a default that depends on a field which is itself wrong, and has its own problem.
+# Errors of a default that depends on a field which is itself wrong, and has its own problem.
 _ECHOES = frozenset(("default_factory_not_called",))
 
 
 def problems_of(errors: Sequence[ErrorDetails]) -> list[str]:
-    """Give one sentence for each error that pydantic found in `Settings`."""
+    """Return one sentence for each error that pydantic found in `Settings`."""
     return [sentence_of(error) for error in errors if error["type"] not in _ECHOES]
 
 
 def sentence_of(error: ErrorDetails) -> str:
-    """Give the sentence of one error."""
+    """Return the sentence of one error."""
     place, value, context = error["loc"], error.get("input"), error.get("ctx", {})
-    tell = _SENTENCES.get(error["type"])
-    sentence = tell(place, value, context) if tell else f"{shown(value)} cannot be used; {error['msg']}"
+    describe = _SENTENCES.get(error["type"])
+    sentence = describe(place, value, context) if describe else f"{shown(value)} cannot be used: {error['msg']}"
     if error["type"].startswith("union_tag"):
         place = (*place, "type")
     return f"{path_text(_without_tags(place))}: {sentence}"
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """Give the sentence for a key that is not known where it stands."""
+    """Return the sentence for a key that is not known in its section."""
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     if nearest:
-        return f"is not known here; did you mean {nearest[0]}?"
-    return f"is not known here; allowed are {', '.join(known)}"
+        return f"unknown key; did you mean {nearest[0]}?"
+    return f"unknown key; expected one of {', '.join(known)}"
 
 
 def _unknown_key(place: KeyPath, _value: object, _context: Context) -> str:
@@ -61,56 +61,56 @@ def _missing(place: KeyPath, _value: object, _context: Context) -> str:
 
 def _no_section(place: KeyPath, value: object, _context: Context) -> str:
     if place and isinstance(place[-1], int):
-        return f"{shown(value)} is no feed; allowed is a mapping with at least name and type"
-    return f"{shown(value)} is no section; allowed is a mapping of {', '.join(keys_of(_section_at(place)))}"
+        return f"expected a mapping with at least name and type, got {shown(value)}"
+    return f"expected a mapping, got {shown(value)}; its keys are {', '.join(keys_of(_section_at(place)))}"
 
 
 def _no_mapping(_place: KeyPath, value: object, _context: Context) -> str:
-    return f"{shown(value)} is no mapping; allowed is one of names, each with its own keys"
+    return f"expected a mapping of names, each with its own keys, got {shown(value)}"
 
 
 def _no_list(_place: KeyPath, value: object, _context: Context) -> str:
-    return f"{shown(value)} is no list; allowed is a list: [a, b], or one `- a` a line; [] where there is none"
+    return f"expected a list, got {shown(value)}; write [a, b], or one `- a` a line, or [] for an empty list"
 
 
 def _no_text(_place: KeyPath, value: object, _context: Context) -> str:
-    return f"{shown(value)} is no text; allowed is a text, in quotes where it looks like a number"
+    return f"expected a text, got {shown(value)}; put it in quotes if it looks like a number"
 
 
 def _long_text(_place: KeyPath, value: object, context: Context) -> str:
-    return f"has {len(str(value))} characters; allowed are at most {context['max_length']}"
+    return f"expected at most {context['max_length']} characters, got {len(str(value))}"
 
 
 def _bad_pattern(place: KeyPath, value: object, _context: Context) -> str:
-    return f"{shown(value)} cannot be used; allowed is {_PATTERNS[str(place[-1])]}"
+    return f"expected {_PATTERNS[str(place[-1])]}, got {shown(value)}"
 
 
 def _bad_number(place: KeyPath, value: object, _context: Context) -> str:
     limits = _section_at(place[:-1]).model_fields[str(place[-1])].metadata
     least = next(limit.ge for limit in limits if hasattr(limit, "ge"))
     most = next(limit.le for limit in limits if hasattr(limit, "le"))
-    return f"{shown(value)} cannot be used; allowed is a whole number from {least} to {most}"
+    return f"expected a whole number from {least} to {most}, got {shown(value)}"
 
 
 def _too_few(_place: KeyPath, _value: object, context: Context) -> str:
-    return f"holds {context['actual_length']}; allowed are at least {context['min_length']}"
+    return f"expected a list of at least {context['min_length']}, got {context['actual_length']}"
 
 
 def _too_many(_place: KeyPath, _value: object, context: Context) -> str:
-    return f"holds too many; allowed are at most {context['max_length']}"
+    return f"expected at most {context['max_length']}, got more"
 
 
 def _no_choice(_place: KeyPath, value: object, context: Context) -> str:
-    return f"{shown(value)} is not known; allowed is {context['expected'].replace(chr(39), '')}"
+    return f"expected {context['expected'].replace(chr(39), '')}, got {shown(value)}"
 
 
 def _bad_tag(_place: KeyPath, value: object, _context: Context) -> str:
     tag = value.get("type") if isinstance(value, Mapping) else None
-    return f"{shown(tag)} is no type of feed; allowed is one of {', '.join(FEED_TYPES)}"
+    return f"expected one of {', '.join(FEED_TYPES)}, got {shown(tag)}"
 
 
 def _no_tag(_place: KeyPath, _value: object, _context: Context) -> str:
-    return f"is missing; allowed is one of {', '.join(FEED_TYPES)}"
+    return f"is missing; expected one of {', '.join(FEED_TYPES)}"
 
 
 def _own_words(_place: KeyPath, _value: object, context: Context) -> str:
@@ -140,18 +140,18 @@ _SENTENCES: dict[str, Callable[[KeyPath, object, Context], str]] = {
 
 
 def _section_at(place: KeyPath) -> type[BaseModel]:
-    """Give the section's class at a place as pydantic names it, a feed's type behind its number."""
+    """Return the section's class at a place as pydantic names it, with a feed's type after its number."""
     section: type[BaseModel] = Settings
     for part in place:
         if isinstance(part, int) or part == "feeds":
             continue
-        field = keys_of(section).get(part)  # there is none for the name of a mapping's member
+        field = keys_of(section).get(part)  # None for the name of a mapping's member
         section = FEED_TYPES.get(part) or (field and section_of(field.annotation)) or section
     return section
 
 
 def _without_tags(place: KeyPath) -> KeyPath:
-    """Leave out what pydantic names and is no key: the feed's type behind its number, and the word for a wrong key."""
+    """Return a place without the parts that are not keys: a feed's type after its number, the mark of a wrong key."""
     place = place[:-1] if place and place[-1] == "[key]" else place
     tagged = len(place) > 2 and place[0] == "feeds" and place[2] in FEED_TYPES
     return (*place[:2], *place[3:]) if tagged else place

@@ -16,10 +16,10 @@ REQUIRED = "required"
 
 
 def reference() -> list[tuple[str, str, str]]:
-    """Give path, default and meaning of every key, in the file's order.
+    """Return path, default and meaning of every key, in the file's order.
 
-    A default is written as the file would write it, `required` where there is none. A feed's keys stand once for each
-    type, as `feeds[signed].url`.
+    A default is written as in the file, or `required` if there is none. A feed's keys are listed once for each type, as
+    `feeds[signed].url`.
     """
     rows = list(_rows("", Settings))
     for kind, model in FEED_TYPES.items():

@@ -1,4 +1,4 @@
-"""What a zone transfer needs to know: whom to ask, and the key that both sides share."""
+"""The config of a zone transfer: the primaries, and the key shared with them."""
 
 from __future__ import annotations
 

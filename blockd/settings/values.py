@@ -1,7 +1,7 @@
 """Quantities and words of the config file, each parsed once from its text into its type.
 
-Every parser takes what the YAML file held and raises ValueError, whose text is the second half of a problem's
-sentence: what is wrong; what is allowed.
+Every parser takes a value of the YAML file and raises ValueError, whose text is the second half of a problem's
+sentence: what was expected, and what was found.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from blockd.names import DomainName
 from blockd.times import time_from_text
 
 MAX_WORKERS = 256  # processes: more than the cores of any machine that resolves for one provider
-MAX_GROWTH = 10_000  # percent: a hundred times as much and more is another thing, not growth
+MAX_GROWTH = 10_000  # percent: a feed that grows a hundredfold is another feed
 MAX_SHOWN = 60  # characters of a wrong value that are repeated in a problem
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 OCTETS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
-# At most 9 digits: no number that is meant has more, and int() stays cheap.
+# At most 9 digits: no real number has more, and int() stays cheap.
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
 _SIZE = re.compile(r"(\d{1,9})([KMGT])", re.ASCII)
 _SHARE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)%", re.ASCII)
@@ -34,7 +34,7 @@ Member = TypeVar("Member", bound=Enum)
 
 
 def shown(value: object) -> str:
-    """Give a wrong value as a problem repeats it: on one line, cut, control characters escaped."""
+    """Return a wrong value as a problem quotes it: on one line, cut, control characters escaped."""
     if value is None or isinstance(value, bool):
         return {None: "an empty value", True: "true", False: "false"}[value]
     text = repr(value)
@@ -42,28 +42,28 @@ def shown(value: object) -> str:
 
 
 def duration_from_text(value: object) -> float:
-    """Give the seconds of `800ms`, `10s`, `5m`, `1h`, `7d`."""
+    """Return the seconds of `800ms`, `10s`, `5m`, `1h`, `7d`."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{shown(value)} is no time; allowed is a whole number with ms, s, m, h or d, such as 10s")
+        raise ValueError(f"expected a time such as 10s, got {shown(value)}; write a whole number with ms, s, m, h or d")
     return int(match[1]) * SECONDS[match[2]]
 
 
 def size_from_text(value: object) -> int:
-    """Give the octets of `64K`, `64M`, `1G`, `2T`, each unit 1024 times the one before."""
+    """Return the octets of `64K`, `64M`, `1G`, `2T`, each unit 1024 times the one before."""
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{shown(value)} is no size; allowed is a whole number with K, M, G or T, such as 64M")
+        raise ValueError(f"expected a size such as 64M, got {shown(value)}; write a whole number with K, M, G or T")
     return int(match[1]) * OCTETS[match[2]]
 
 
 def share_from_text(value: object) -> float:
-    """Give `20%` as 0.2; 0% to 100% are allowed."""
+    """Return 0.2 for `20%`; 0% to 100% are allowed."""
     return _percent(value, 100)
 
 
 def growth_from_text(value: object) -> float:
-    """Give `150%` as 1.5; more than all is allowed, up to MAX_GROWTH."""
+    """Return 1.5 for `150%`; up to MAX_GROWTH is allowed."""
     return _percent(value, MAX_GROWTH)
 
 
@@ -78,7 +78,7 @@ def time_or_off(value: object) -> float | None:
         return None
     seconds = duration_from_text(value)
     if not 3600.0 <= seconds <= 30 * 86400.0:
-        raise ValueError(f"{shown(value)} is out of range; allowed is 1h to 30d, or off")
+        raise ValueError(f"expected 1h to 30d, or off, got {shown(value)}")
     return seconds
 
 
@@ -88,7 +88,7 @@ def size_within(lowest: str, highest: str) -> PlainValidator:
 
 
 def one_of(kind: type[Member], without: Collection[Member] = ()) -> PlainValidator:
-    """Parse one member of an enumeration by its value, as the file writes it; those in `without` are not known."""
+    """Parse one member of an enumeration by its value, as the file writes it; those in `without` are not allowed."""
     # Iterating over the enumeration would leave out a flag that joins others, as `both` does.
     members = tuple(member for member in kind.__members__.values() if member not in without)
 
@@ -97,46 +97,46 @@ def one_of(kind: type[Member], without: Collection[Member] = ()) -> PlainValidat
             for member in members:
                 if _word(member) == value:
                     return member
-        raise ValueError(f"{shown(value)} is not known; allowed is one of {', '.join(map(_word, members))}")
+        raise ValueError(f"expected one of {', '.join(map(_word, members))}, got {shown(value)}")
 
     return PlainValidator(parse)
 
 
 def workers_from_text(value: object) -> int:
-    """Give a number of worker processes; `auto` is one for each core that this process may run on."""
+    """Return a number of worker processes; `auto` is one for each core that this process may run on."""
     if value == "auto":
         return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_WORKERS:
-        raise ValueError(f"{shown(value)} is no number of workers; allowed is auto or 1 to {MAX_WORKERS}")
+        raise ValueError(f"expected auto or 1 to {MAX_WORKERS}, got {shown(value)}")
     return value
 
 
 def time_from_value(value: object) -> int | None:
-    """Give the seconds since the epoch of an RFC 3339 date or time; an empty text is no date."""
+    """Return the seconds since the epoch of an RFC 3339 date or time; None for an empty text."""
     if value == "":
         return None
     try:
         return time_from_text(value if isinstance(value, str) else "")
     except (ValueError, OverflowError):
-        allowed = "allowed is an RFC 3339 date such as 2017-07-14 or 2017-07-14T04:30:00Z"
-        raise ValueError(f"{shown(value)} is no date; {allowed}") from None
+        expected = "an RFC 3339 date such as 2017-07-14 or 2017-07-14T04:30:00Z"
+        raise ValueError(f"expected {expected}, got {shown(value)}") from None
 
 
 def name_from_value(value: object) -> str:
-    """Give a domain name in its text form; an empty text is no name."""
+    """Return a domain name in its text form; an empty text is returned as it is."""
     if value == "":
         return ""
     try:
         return DomainName.from_text(value if isinstance(value, str) else "").text
     except BadName as error:
-        allowed = "allowed is a domain name such as blocked.example.net"
-        raise ValueError(f"{shown(value)} is no domain name ({error.reason}); {allowed}") from None
+        expected = "a domain name such as blocked.example.net"
+        raise ValueError(f"expected {expected}, got {shown(value)} ({error.reason})") from None
 
 
 def zone_from_value(value: object) -> str:
-    """Give the name of a zone or a key in its text form; an empty text is none."""
+    """Return the name of a zone or a key in its text form; raises ValueError for an empty text."""
     if value == "":
-        raise ValueError("is empty; allowed is a domain name such as rpz.example")
+        raise ValueError("expected a domain name such as rpz.example, got an empty text")
     return name_from_value(value)
 
 
@@ -151,7 +151,7 @@ ZoneName = Annotated[str, PlainValidator(zone_from_value)]
 def _percent(value: object, most: int) -> float:
     match = _SHARE.fullmatch(value) if isinstance(value, str) else None
     if match is None or float(match[1]) > most:
-        raise ValueError(f"{shown(value)} is no share; allowed is 0% to {most}%, such as 20%")
+        raise ValueError(f"expected 0% to {most}%, such as 20%, got {shown(value)}")
     return float(match[1]) / 100
 
 
@@ -161,7 +161,7 @@ def _within(parse: Callable[[object], float], lowest: str, highest: str) -> Plai
     def checked(value: object) -> float:
         parsed = parse(value)
         if not least <= parsed <= most:
-            raise ValueError(f"{shown(value)} is out of range; allowed is {lowest} to {highest}")
+            raise ValueError(f"expected {lowest} to {highest}, got {shown(value)}")
         return parsed
 
     return PlainValidator(checked)

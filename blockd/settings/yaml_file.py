@@ -1,7 +1,7 @@
-"""Reading the config file: a small, strict part of YAML, in which nothing is guessed.
+"""Reading the config file: a small, strict subset of YAML, in which nothing is guessed.
 
-Mappings, lists and scalars only: no anchors and aliases (a few lines could stand for gigabytes), no tags, one
-document. Scalars are read as YAML 1.2's core schema has them, so that `no`, `1:30` and `2017-07-14` are texts.
+Mappings, lists and scalars only: no anchors and aliases (a few lines could expand to gigabytes), no tags, one document.
+Scalars are those of YAML 1.2's core schema, so that `no`, `1:30` and `2017-07-14` are texts.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from blockd.files import read_file
 from blockd.settings.values import shown
 
 MAX_FILE = 1 << 20  # octets: a thousand feeds with all their texts fit
-MAX_DEPTH = 16  # levels; the deepest key that exists stands on the fifth
-MAX_PROBLEMS = 50  # problems told at once; a wrong file has more than anybody reads
+MAX_DEPTH = 16  # levels; the deepest key that exists is on the fifth
+MAX_PROBLEMS = 50  # problems reported at once; nobody reads more
 
 KeyPath = tuple[int | str, ...]  # the keys and numbers that lead to a value
 
@@ -33,7 +33,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class StrictLoader(yaml.SafeLoader):
-    """Composes nodes, and refuses what the config file has no use for."""
+    """Composes nodes, and refuses features that the config file does not use."""
 
     depth = 0
 
@@ -53,28 +53,28 @@ class StrictLoader(yaml.SafeLoader):
 
 
 def read_text(path: Path) -> str:
-    """Give the file's text; raises ConfigError where it is missing, no file, too large or not UTF-8."""
+    """Return the file's text; raises ConfigError if it is missing, not a regular file, too large or not UTF-8."""
     source = str(path)
     try:
         if path.exists() and not path.is_file():
-            raise ConfigError(source, ["it is no regular file; allowed is a YAML file"])
+            raise ConfigError(source, ["expected a YAML file, got a folder or device"])
         content = read_file(path, MAX_FILE)
     except FileNotFoundError:
-        raise ConfigError(source, ["there is no such file; --config names another"]) from None
+        raise ConfigError(source, ["the file does not exist; use --config to name another"]) from None
     except FileTooLarge as error:
-        raise ConfigError(source, [f"it is larger than {MAX_FILE} octets; allowed is at most that"]) from error
+        raise ConfigError(source, [f"expected at most {MAX_FILE} octets, got more"]) from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its path is no path"
-        raise ConfigError(source, [f"it cannot be read: {reason}"]) from error
+        reason = getattr(error, "strerror", None) or "its path is not valid"
+        raise ConfigError(source, [f"the file cannot be read: {reason}"]) from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(source, [f"line {line}: it is not UTF-8; allowed is text in UTF-8"]) from error
+        raise ConfigError(source, [f"line {line}: not valid UTF-8; save the file as UTF-8"]) from error
 
 
 def path_text(place: KeyPath) -> str:
-    """Give a place in the file as `listen.dns[0]`."""
+    """Return a place in the file as `listen.dns[0]`."""
     text = ""
     for part in place:
         if isinstance(part, int):
@@ -86,7 +86,7 @@ def path_text(place: KeyPath) -> str:
 
 
 def parse_yaml(text: str, source: str) -> tuple[object, list[str]]:
-    """Give the file's value and the problems of its keys; raises ConfigError where it is no YAML at all."""
+    """Return the file's value and the problems of its keys; raises ConfigError if it cannot be parsed."""
     try:
         loader = StrictLoader(text)
         try:
@@ -99,7 +99,7 @@ def parse_yaml(text: str, source: str) -> tuple[object, list[str]]:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(source, [f"line {line}: a character that YAML does not allow"]) from error
     except (ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF" names no character
-        raise ConfigError(source, ["it is no YAML: an escape in a quoted text names no character"]) from error
+        raise ConfigError(source, ["cannot be parsed: an escape in a quoted text is not a character"]) from error
     problems: list[str] = []
     return (None if node is None else _value(node, (), problems)), problems
 
@@ -111,7 +111,7 @@ def _value(node: yaml.Node, place: KeyPath, problems: list[str]) -> object:
         return [_value(item, (*place, number), problems) for number, item in enumerate(node.value)]
     text: str = node.value
     if _SURROGATE.search(text):
-        problems.append(f"{path_text(place)}: {shown(text)} has half a character; allowed is Unicode")
+        problems.append(f"{path_text(place)}: expected Unicode, got half of a surrogate pair in {shown(text)}")
         return ""
     return text if getattr(node, "style", None) else _scalar(text)  # a quoted scalar is always a text
 
@@ -122,12 +122,12 @@ def _mapping(node: yaml.MappingNode, place: KeyPath, problems: list[str]) -> dic
     for key_node, value_node in node.value:
         line = int(key_node.start_mark.line) + 1
         if not isinstance(key_node, yaml.ScalarNode) or _SURROGATE.search(key_node.value):
-            problems.append(f"{path_text(place)}: a key on line {line} is no word; allowed are the documented keys")
+            problems.append(f"{path_text(place)}: the key on line {line} is not a text; use the documented keys")
             continue
         key: str = key_node.value
         inner = (*place, key)
         if key in found:
-            problems.append(f"{path_text(inner)}: is there twice, on lines {lines[key]} and {line}; keep one")
+            problems.append(f"{path_text(inner)}: occurs twice, on lines {lines[key]} and {line}; keep one")
             continue
         lines[key] = line
         found[key] = _value(value_node, inner, problems)
@@ -144,8 +144,8 @@ def _scalar(text: str) -> object:
 
 def _syntax_problem(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    told = "; ".join(part for part in (error.problem, error.context) if part)
-    return f"{_place(mark)}: it is no YAML that can be used: {told}"
+    reason = "; ".join(part for part in (error.problem, error.context) if part)
+    return f"{_place(mark)}: cannot be parsed: {reason}"
 
 
 def _place(mark: Any) -> str:

@@ -1,7 +1,7 @@
-"""Every socket is bound by the supervisor, before it drops privileges, and lives as long as it does.
+"""The sockets, which the supervisor binds before it drops privileges, and which live as long as the supervisor.
 
 Each worker index has its own UDP and TCP sockets on the same addresses (SO_REUSEPORT): the kernel spreads clients over
-them, and what comes for a worker that has died waits in its socket for the next one.
+them, and messages for a worker that has died wait in its socket for the next one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from blockd.errors import ConfigError
 from blockd.settings import Settings, SocketAddress
 
-BACKLOG = 1024  # connections that wait to be accepted
+BACKLOG = 1024  # connections waiting to be accepted
 RECEIVE_BUFFER = 4 << 20  # octets of questions that the kernel may hold while a worker is busy or being replaced
 DESCRIPTORS = 65_536  # a socket for each question in flight, and connections
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Sockets:
-    """What was bound: for each worker index its DNS sockets; the web's by what they serve."""
+    """The bound sockets: DNS sockets by worker index, the others by what they serve."""
 
     udp: list[list[socket.socket]] = field(default_factory=list)
     tcp: list[list[socket.socket]] = field(default_factory=list)
@@ -42,16 +42,16 @@ class Sockets:
 
 
 def bind(settings: Settings, source: str) -> Sockets:
-    """Bind everything that the config names; raises ConfigError with every address that cannot be had.
+    """Bind all addresses of the config; raises ConfigError with every address that cannot be bound.
 
-    An IPv6 address on a machine without IPv6 is left out with a warning where the same setting has another address.
+    An IPv6 address on a machine without IPv6 is left out with a warning if the same setting has another address.
     """
     problems: list[str] = []
     listen = settings.listen
     workers = range(settings.workers)
     sockets = Sockets(udp=[[] for _ in workers], tcp=[[] for _ in workers])
     for kind, groups in ((socket.SOCK_DGRAM, sockets.udp), (socket.SOCK_STREAM, sockets.tcp)):
-        # A socket that does not share the port finds out whether somebody has it, even another blockd.
+        # A socket that does not share the port finds out whether any program uses it, even another blockd.
         for probe in _bound(listen.dns, "listen.dns", kind, problems, shared=False):
             probe.close()
         if not problems:
@@ -71,7 +71,7 @@ def bind(settings: Settings, source: str) -> Sockets:
 
 
 def attempt(address: SocketAddress, kind: socket.SocketKind) -> OSError | None:
-    """Bind an address as a start does and let it go at once; give what stands in the way, None where nothing does."""
+    """Bind an address as a start does and release it at once; return the error, None if there is none."""
     try:
         _bind(address, kind, shared=False).close()
     except OSError as error:
@@ -92,15 +92,17 @@ def _bound(
             if not (no_ipv6 and several):
                 problems.append(f"{path}: {address} cannot be listened on: {why_not(error, address)}")
             elif not shared:
-                log.warning("%s: %s is left out, since this machine has no such IPv6 address.", path, address)
+                log.warning(
+                    "%s: %s is not listened on, since this machine does not have that IPv6 address.", path, address
+                )
 
 
 def why_not(error: OSError, address: SocketAddress) -> str:
-    """Say why an address cannot be listened on."""
+    """Return why an address cannot be listened on."""
     if error.errno == errno.EADDRINUSE:
-        return f"another program has this port (`ss -lnp 'sport = :{address.port}'` tells which)"
+        return f"another program has this port (`ss -lnp 'sport = :{address.port}'` shows which)"
     if error.errno == errno.EACCES:
-        return "ports below 1024 need root, or CAP_NET_BIND_SERVICE as the systemd unit gives it"
+        return "ports below 1024 require root, or CAP_NET_BIND_SERVICE as in the systemd unit"
     if error.errno == errno.EADDRNOTAVAIL:
         return "this machine does not have that address"
     return str(error.strerror)
@@ -127,7 +129,7 @@ def _bind(address: SocketAddress, kind: socket.SocketKind, *, shared: bool) -> s
 
 
 def _prepare_datagrams(sock: socket.socket, family: socket.AddressFamily, *, wildcard: bool) -> None:
-    """Ask the kernel to tell a wildcard socket the address that was asked, so that it answers from there."""
+    """Have the kernel report a query's destination address to a wildcard socket, so that it answers from there."""
     if wildcard and family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     elif wildcard:

@@ -1,4 +1,4 @@
-"""DNS over TCP (RFC 7766): two octets of length before each message, questions answered as their answers come."""
+"""DNS over TCP (RFC 7766): two octets of length before each message; each answer is sent once it is ready."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from blockd.resolver import Outcome, QueryContext, Resolver
 
 MAX_CONNECTIONS = 500  # per worker; one more is closed at once
 MAX_CONNECTIONS_PER_CLIENT = 50  # so that no single client takes all
-MAX_PIPELINED = 100  # questions of one connection that wait; then it is not read from until one is answered
-IDLE = 10.0  # seconds without a whole message, RFC 7766 section 6.2.3
-BURST = 64  # messages of one connection taken at once, so that others get their turn
-MAX_UNSENT = 1 << 20  # octets of answers that a client may leave unread before it is cut off
+MAX_PIPELINED = 100  # waiting questions of one connection; above that, reading pauses until one is answered
+IDLE = 10.0  # seconds without a complete message, RFC 7766 section 6.2.3
+BURST = 64  # messages of one connection handled at once, so that others get their turn
+MAX_UNSENT = 1 << 20  # octets of answers that a client may leave unread before its connection is aborted
 
 
 class TcpServer:
-    """Serves one listening socket. Connections of a client are counted while they last, and nothing more."""
+    """Server for one listening socket. A client's connections are counted while they last; nothing else is kept."""
 
     def __init__(self, resolver: Resolver, transport: Transport = Transport.TCP, idle: float = IDLE) -> None:
         self.resolver = resolver
@@ -55,9 +55,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         server = self._server
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are none by inheritance
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from it
         peer = transport.get_extra_info("peername")
-        host = peer[0] if peer else ""  # a client that has gone again already has no address
+        host = peer[0] if peer else ""  # a client that has already disconnected has no address
         full = (
             len(server.connections) >= MAX_CONNECTIONS or server.per_client.get(host, 0) >= MAX_CONNECTIONS_PER_CLIENT
         )
@@ -87,14 +87,14 @@ class _Connection(asyncio.Protocol):
         self._take_messages()
 
     def eof_received(self) -> bool:
-        """Keep our half open while answers are owed."""
+        """Keep our half open while answers are pending."""
         self._half_closed = True
         if not self._waiting:
             self.end()
         return True
 
     def end(self) -> None:
-        """Close the connection when what was written has been sent, or cut it where nobody reads that for so long."""
+        """Close the connection once all output is sent; abort it if the client does not read that within `idle`."""
         self._ended = True
         if self._timer:
             self._timer.cancel()
@@ -124,7 +124,7 @@ class _Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _go_on(self) -> None:
-        """Take what was left lying in the buffer, then read on."""
+        """Handle the messages left in the buffer, then read on."""
         if self._paused and not self._ended:
             self._paused = False
             self._take_messages()
@@ -132,7 +132,7 @@ class _Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def _take(self, message: bytes) -> None:
-        """Answer at once where nothing must be waited for, so that a burst costs no tasks."""
+        """Answer at once if nothing must be waited for, so that a burst costs no tasks."""
         begun = self._server.resolver.begin(message, self._host, self._server.transport)
         if isinstance(begun, bytes):
             self._write(begun)
@@ -147,7 +147,7 @@ class _Connection(asyncio.Protocol):
             self._write(answer)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        """Go on with what had to wait for one question less: reading, or the end."""
+        """Resume what was waiting for a question to be answered: reading, or closing."""
         self._waiting.discard(task)
         self._go_on()
         if self._half_closed and not self._waiting and not self._ended:
@@ -163,7 +163,7 @@ class _Connection(asyncio.Protocol):
             transport.abort()
 
     def _rest(self) -> None:
-        """Start the idle time anew; it ends the connection unless a question is still waited for."""
+        """Restart the idle timer, which ends the connection unless a question is still pending."""
         if self._timer:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(self._server.idle, self._tire)

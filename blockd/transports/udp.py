@@ -1,4 +1,4 @@
-"""DNS over UDP: the engine drains the socket, what it gives back is answered when its upstream has spoken."""
+"""DNS over UDP: the engine drains the socket; messages that it gives back are answered when an upstream has."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from blockd.resolver import Deferred, Resolver
 
-MAX_WAITING = 10_000  # messages of a worker that wait for upstreams; one more is dropped, and its client asks again
+MAX_WAITING = 10_000  # messages of a worker waiting for upstreams; further ones are dropped, and clients ask again
 
 
 class UdpServer:
-    """Serves a worker's bound UDP sockets in the running event loop."""
+    """Server for a worker's bound UDP sockets in the running event loop."""
 
     def __init__(self, sockets: Iterable[socket.socket], resolver: Resolver) -> None:
         self._engine = resolver.engine
@@ -24,14 +24,14 @@ class UdpServer:
             self._loop.add_reader(descriptor, self._read, descriptor)
 
     async def close(self) -> None:
-        """Take no more messages, and answer those that wait."""
+        """Read no more messages, and answer those that wait."""
         for descriptor in self._descriptors:
             self._loop.remove_reader(descriptor)
         if self._waiting:
             await asyncio.wait(self._waiting)
 
     def answer_later(self, given_back: Iterable[Deferred]) -> None:
-        """Answer what the engine gave back, as its upstreams speak."""
+        """Answer the messages that the engine gave back, as upstreams answer."""
         for deferred in given_back:
             if len(self._waiting) < MAX_WAITING:
                 task = self._loop.create_task(self._answer(deferred))

@@ -1,4 +1,4 @@
-"""What a browser meets: the block page, the refusal of TLS, and the admin port. The daemon hands in what they call."""
+"""The HTTP and TLS servers: block page, refusal of TLS, admin port. The daemon passes in what they call."""
 
 from blockd.web.admin import Condition, Control, admin_app
 from blockd.web.block_page import block_page_app

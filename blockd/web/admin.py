@@ -1,8 +1,8 @@
 """The admin port: health, metrics, status, lookup, refresh and rollback, for programs and for an operator's browser.
 
-A browser on the operator's machine also shows pages that others wrote. So a request must name the port by an
-address, `localhost` or a name from the config (a page that rebinds its own DNS name cannot), and whatever changes
-something must be sent as JSON (which another site's page may not send without being allowed, and it is not).
+A browser on the operator's machine also shows pages that others wrote. Therefore the Host header must be an address,
+`localhost` or a name from the config (which excludes DNS rebinding), and every request that changes something must be
+sent as JSON (which pages of other sites may not send unless allowed, and they are not).
 """
 
 from __future__ import annotations
@@ -24,74 +24,74 @@ from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of
 
-MAX_BODY = 64 * 1024  # octets of a request's body: the names of all feeds and room to spare
+MAX_BODY = 64 * 1024  # octets of a request's body, more than the names of all feeds need
 MAX_NAME = 1024  # characters of a name to look up
 
-_NOT_JSON = "What changes something is asked for with the header Content-Type: application/json."
+_NOT_JSON = "A request that changes something must have the header Content-Type: application/json."
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Whether all is well, and the sentence why."""
+    """Whether the condition holds, and the reason in one sentence."""
 
     is_ok: bool
     reason: str
 
 
 class JsonResult(typing.Protocol):
-    """What can be sent as a JSON object."""
+    """A result that can be sent as a JSON object."""
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
 
 
 class Control(typing.Protocol):
-    """What the daemon answers and does."""
+    """The daemon's functions behind the admin port."""
 
     def health(self) -> Condition:
-        """Whether the daemon runs as it should."""
+        """Return whether the daemon is healthy."""
 
     def readiness(self) -> Condition:
-        """Whether a list is enforced, so that this resolver may be sent clients."""
+        """Return whether a ruleset is enforced, so that this resolver may serve clients."""
 
     def metrics(self) -> bytes:
-        """Every series, in the format whose content type is `prometheus_client.CONTENT_TYPE_LATEST`."""
+        """Return all metrics, in the format whose content type is `prometheus_client.CONTENT_TYPE_LATEST`."""
 
     def status(self) -> JsonResult:
-        """Feeds, versions, age, workers, engine."""
+        """Return feeds, versions, ages, workers and engine."""
 
     async def refresh(self, names: list[str] | None, /) -> JsonResult:
-        """Fetch the feeds named, or all; raises BlockdError for one that is not configured."""
+        """Fetch the named feeds, or all; raises BlockdError if one is not configured."""
 
     def hint(self, name: str | None, /) -> JsonResult:
-        """Look at a feed soon, or at all signed ones; raises BlockdError for one that is not configured."""
+        """Poll a feed soon, or all signed ones; raises BlockdError if it is not configured."""
 
     def traffic(self) -> JsonResult:
-        """The sketch of recent traffic, which holds no client (`blockd.metrics.Sketch`)."""
+        """Return the sketch of recent traffic, which holds no client (`blockd.metrics.Sketch`)."""
 
     async def rollback(self, version: int, reason: str, /) -> JsonResult:
-        """Enforce a version kept, and hold it; raises BlockdError where that cannot be, and nothing has changed."""
+        """Enforce and pin a kept version; raises BlockdError if that is not possible, and nothing has changed."""
 
     async def release(self, reason: str, /) -> JsonResult:
-        """Hold no version any more, and enforce what is new; raises BlockdError where none is held."""
+        """Release the pinned version and enforce the newest; raises BlockdError if none is pinned."""
 
     async def override(self, kind: str, asked: typing.Mapping[str, str], /) -> JsonResult:
-        """Do `add` or `end` for a local override, whose texts are in `asked`; raises BlockdError."""
+        """Add or end a local override; `kind` is `add` or `end`, `asked` its texts; raises BlockdError."""
 
     async def statement(self) -> JsonResult:
-        """Sign a statement of what is enforced now; raises BlockdError where there is no key to sign it."""
+        """Sign a statement of what is enforced now; raises BlockdError if there is no key to sign it."""
 
     def lookup(self, name: str, /) -> JsonResult:
-        """The verdict for a name, and why; raises BadName."""
+        """Return the verdict for a name and its reason; raises BadName."""
 
     async def trace(self, name: str, /) -> JsonResult:
-        """The same with the lines of the lists and the versions that list it, which takes longer; raises BadName."""
+        """Return the same with the list lines and the versions that list the name (slower); raises BadName."""
 
 
 def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
-    """Give the application; `hosts` are names, besides addresses and `localhost`, that requests may call it by."""
+    """Return the application; `hosts` are the names that a Host header may have besides addresses and `localhost`."""
     app = web.Application(middlewares=[_guard(frozenset(host.lower() for host in hosts))], client_max_size=MAX_BODY)
 
     async def index(_request: web.Request) -> web.Response:
@@ -117,11 +117,11 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     async def lookup(request: web.Request) -> web.Response:
         names = request.query.getall("name", [])
         if len(names) != 1 or len(names[0]) > MAX_NAME:
-            return _error(400, "One name is looked up at a time: /api/lookup?name=example.org.")
+            return _error(400, "Expected exactly one name: /api/lookup?name=example.org.")
         try:
             return _result(await control.trace(names[0]) if "trace" in request.query else control.lookup(names[0]))
         except BadName as error:
-            return _error(400, f"{names[0]!r} is no domain name: {error.reason}.")
+            return _error(400, f"{names[0]!r} is not a valid domain name: {error.reason}.")
 
     async def refresh(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
@@ -168,34 +168,34 @@ def _decoded(body: bytes) -> object:
     try:
         decoded: object = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise CommandError("The body is no JSON.") from error
+        raise CommandError("The body is not valid JSON.") from error
     return decoded
 
 
 def _feeds(body: bytes) -> list[str] | None:
-    """Give the feeds that a body asks for, None for all; raises CommandError."""
+    """Return the feeds that a body asks for, None for all; raises CommandError."""
     if not body.strip():
         return None
     asked = _decoded(body)
     names = asked.get("feeds") if isinstance(asked, dict) and asked.keys() <= {"feeds"} else 0
     if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         return names
-    raise CommandError('The body is {"feeds": ["name", …]}, or empty for all feeds.')
+    raise CommandError('The body must be {"feeds": ["name", …]}, or empty for all feeds.')
 
 
 def _hinted(body: bytes) -> str | None:
-    """Give the feed that a body says has news, None for all signed ones; raises CommandError."""
+    """Return the feed that a body hints at, None for all signed ones; raises CommandError."""
     if not body.strip():
         return None
     asked = _decoded(body)
     name = asked.get("feed") if isinstance(asked, dict) and asked.keys() <= {"feed"} else 0
     if name is None or isinstance(name, str):
         return name
-    raise CommandError('The body is {"feed": "name"}, or empty for all signed feeds.')
+    raise CommandError('The body must be {"feed": "name"}, or empty for all signed feeds.')
 
 
 def _version(body: bytes) -> tuple[int | None, str]:
-    """Give the version that a body asks for, None for a release, and the reason; raises CommandError."""
+    """Return the version that a body asks for, None for a release, and the reason; raises CommandError."""
     asked = _decoded(body)
     if isinstance(asked, dict) and (asked.keys() <= {"version", "reason"} or asked.keys() <= {"release", "reason"}):
         version, reason = asked.get("version"), asked.get("reason", "")
@@ -203,11 +203,11 @@ def _version(body: bytes) -> tuple[int | None, str]:
             if len(reason) > MAX_REASON or not reason.isprintable():
                 raise CommandError(f"A reason is one line of at most {MAX_REASON} characters; nothing was changed.")
             return version, reason.strip()
-    raise CommandError('The body is {"version": 3, "reason": "why"} or {"release": true}; nothing was changed.')
+    raise CommandError('The body must be {"version": 3, "reason": "why"} or {"release": true}; nothing was changed.')
 
 
 def _override(body: bytes) -> tuple[str, dict[str, str]]:
-    """Give what a body asks for, `add` or `end`, with its texts; raises CommandError."""
+    """Return what a body asks for, `add` or `end`, with its texts; raises CommandError."""
     asked = _decoded(body)
     if isinstance(asked, dict) and len(asked) == 1:
         (kind, texts), *_ = asked.items()
@@ -216,12 +216,12 @@ def _override(body: bytes) -> tuple[str, dict[str, str]]:
         if is_whole and all(isinstance(text, str) and len(text) <= MAX_NAME for text in texts.values()):
             return kind, texts
     raise CommandError(
-        'The body is {"add": {"name": "example.org", "reason": "why", "until": "2026-12-31"}}, perhaps with scope and '
-        'as, or {"end": {"name": "example.org", "reason": "why"}}; nothing was changed.'
+        'The body must be {"add": {"name": "example.org", "reason": "why", "until": "2026-12-31"}}, optionally with '
+        'scope and as, or {"end": {"name": "example.org", "reason": "why"}}; nothing was changed.'
     )
 
 
-_OVERRIDES: dict[str, tuple[set[str], set[str]]] = {  # the texts that each needs, and those that it takes
+_OVERRIDES: dict[str, tuple[set[str], set[str]]] = {  # the texts that each requires, and those that it accepts
     "add": ({"name", "reason", "until"}, {"name", "reason", "until", "scope", "as"}),
     "end": ({"name", "reason"}, {"name", "reason"}),
 }
@@ -233,7 +233,7 @@ def _guard(hosts: frozenset[str]) -> Middleware:
         response = (
             await _guarded(request, handler)
             if _is_called_right(request, hosts)
-            else _error(403, "The admin port answers to an address, to localhost, or to a name from the config.")
+            else _error(403, "Host must be an address, localhost, or a name from the config; Origin must match it.")
         )
         response.headers.update(
             {
@@ -251,7 +251,7 @@ def _guard(hosts: frozenset[str]) -> Middleware:
 
 
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer, every error as JSON with one sentence."""
+    """Handle a request; every error is answered as JSON with one sentence."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -260,19 +260,19 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except BlockdError as error:
         return _error(400, str(error))
     except Exception:
-        _log.exception("The admin port could not answer %s %s.", request.method, request.path)
-        return _error(500, "blockd failed on this request; its log says where. What is enforced has not changed.")
+        _log.exception("The admin port failed to answer %s %s.", request.method, request.path)
+        return _error(500, "blockd failed to answer; see its log. What is enforced has not changed.")
 
 
 _SENTENCES = {
-    404: "There is nothing at this path; / lists what there is.",
-    405: "This path takes another method.",
-    413: f"A body has at most {MAX_BODY} octets.",
+    404: "This path does not exist; see / for the paths served.",
+    405: "This path requires another method.",
+    413: f"A body must have at most {MAX_BODY} octets.",
 }
 
 
 def _is_called_right(request: web.Request, hosts: frozenset[str]) -> bool:
-    """Whether the Host header is one that no foreign page can have, and the Origin, where there is one, the same."""
+    """Return whether the Host header is one that no foreign page can have, and matches the Origin, if there is one."""
     called = request.headers.getall(hdrs.HOST, [])
     if len(called) != 1:
         return False

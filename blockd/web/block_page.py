@@ -21,7 +21,7 @@ from blockd.web.site import Site
 from blockd.web.style import CONTENT_SECURITY_POLICY
 from blockd.web.texts import TEXTS
 
-RETRY_AFTER = 30  # seconds until a client may ask again while no list is there yet
+RETRY_AFTER = 30  # seconds until a client may ask again if no list has been loaded yet
 
 _log = logging.getLogger(__name__)
 _HEADERS = {
@@ -45,13 +45,13 @@ class _Answer:
 
 
 def block_page_app(site: Site) -> web.Application:
-    """Give the application; it looks up the name asked, counts the hit, and never reads a request's body."""
+    """Return the application; it looks up the requested name, counts the hit, and never reads a request's body."""
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:  # noqa: ARG001 - see below
         return _respond(site, request, _answer(site, request))
 
-    # A middleware stands before the routes, of which there are none: no method and no path leads past it.
+    # A middleware runs before the routes, of which there are none: every method and path is answered by it.
     return web.Application(middlewares=[answer])
 
 
@@ -66,7 +66,7 @@ def _answer(site: Site, request: web.Request) -> _Answer:
             return _Answer(404, "absent", key, verdict)
         site.count(verdict, "http")
     except Exception:
-        _log.exception("The block page could not look a name up; its reader was told so.")
+        _log.exception("The block page could not look up a name; the client was answered with status 500.")
         return _Answer(500, "fault", key)
     return _Answer(451, "blocked", key, verdict) if verdict.order else _Answer(503, "unready", key, verdict)
 
@@ -93,7 +93,7 @@ def _respond(site: Site, request: web.Request, answer: _Answer) -> web.Response:
 
 
 def _is_confidential(answer: _Answer) -> bool:
-    """Whether a confidential order blocks the name: then an answer does not repeat it."""
+    """Return whether a confidential order blocks the name; if so, the answer does not repeat the name."""
     verdict = answer.verdict
     return answer.status == 451 and verdict is not None and verdict.order is not None and verdict.order.is_confidential
 

@@ -1,7 +1,7 @@
-"""The first message of a TLS handshake, read for the name in it and for nothing else. No input or output here.
+"""Parser for the first message of a TLS handshake, which reads only the server name. It does no input or output.
 
-Every length is checked against what is there before it is used. With Encrypted Client Hello only the outer name is
-seen; a listed name has no such configuration to offer, as its HTTPS records are answered with NODATA.
+Every length is checked against the octets present before it is used. With Encrypted Client Hello only the outer name
+is visible; a listed name cannot offer such a configuration, as its HTTPS records are answered with NODATA.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _HOST_NAME = 0  # name type, RFC 6066 section 3
 
 
 class ClientHelloReader:
-    """Puts a ClientHello together from records as they arrive, in whatever pieces."""
+    """Assembles a ClientHello from records that arrive in pieces of any size."""
 
     def __init__(self) -> None:
-        self._pending = bytearray()  # octets of a record that is not whole yet
+        self._pending = bytearray()  # octets of a record that is not complete yet
         self._message = bytearray()
         self._taken = 0
 
     def feed(self, data: bytes) -> bytes | None:
-        """Take what arrived; give the body of the ClientHello once it is whole, None while more is needed.
+        """Add received bytes; return the body of the ClientHello once it is complete, None while more is needed.
 
-        What stands behind it is ignored. Raises BadClientHello as soon as the bytes cannot become one.
+        Anything after it is ignored. Raises BadClientHello as soon as the bytes cannot form one.
         """
         room = MAX_HELLO - self._taken
         self._taken += len(data)
@@ -46,12 +46,12 @@ class ClientHelloReader:
         while True:
             header = self._pending[position : position + _RECORD_HEADER]
             if not _RECORD_START.startswith(header[:2]):
-                raise BadClientHello("no TLS handshake record", is_tls=bool(self._message))
+                raise BadClientHello("not a TLS handshake record", is_tls=bool(self._message))
             if len(header) < _RECORD_HEADER:
                 break
             length = int.from_bytes(header[3:5])
             if not 0 < length <= MAX_RECORD:
-                raise BadClientHello("a record of impossible length")
+                raise BadClientHello("a record of invalid length")
             start = position + _RECORD_HEADER
             if len(self._pending) < start + length:
                 break
@@ -76,10 +76,10 @@ class ClientHelloReader:
 
 
 def server_name(body: bytes) -> str | None:
-    """Give the host name that a ClientHello asks for, None where it names none.
+    """Return the host name that a ClientHello asks for; None if it has none.
 
     `body` is the message without its four-octet header (RFC 8446 section 4.1.2, RFC 6066 section 3). The name is
-    ASCII and not checked further. Raises BadClientHello for bytes that break the format.
+    ASCII and not checked further. Raises BadClientHello if the bytes violate the format.
     """
     hello = _Cursor(body)
     hello.skip(2 + 32)  # legacy version, random
@@ -90,7 +90,7 @@ def server_name(body: bytes) -> str | None:
         return None  # before TLS 1.3 a hello may end here
     extensions = _Cursor(hello.vector(2))
     if not hello.is_empty:
-        raise BadClientHello("bytes behind the extensions")
+        raise BadClientHello("bytes after the extensions")
     found: bytes | None = None
     while not extensions.is_empty:
         kind = extensions.number(2)
@@ -106,7 +106,7 @@ def _host_name(extension: bytes) -> str | None:
     outer = _Cursor(extension)
     names = _Cursor(outer.vector(2))
     if not outer.is_empty:
-        raise BadClientHello("bytes behind the server names")
+        raise BadClientHello("bytes after the server names")
     found: bytes | None = None
     while not names.is_empty:
         kind = names.number(1)
@@ -122,7 +122,7 @@ def _host_name(extension: bytes) -> str | None:
 
 
 class _Cursor:
-    """Reads forward over bytes and never past their end."""
+    """Sequential reader of bytes that never reads past their end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -139,13 +139,13 @@ class _Cursor:
         return int.from_bytes(self._take(size))
 
     def vector(self, size: int) -> bytes:
-        """The octets behind a length of `size` octets (RFC 8446 section 3.4)."""
+        """Return the octets after a length of `size` octets (RFC 8446 section 3.4)."""
         return self._take(self.number(size))
 
     def _take(self, count: int) -> bytes:
         end = self._position + count
         if end > len(self._data):
-            raise BadClientHello("a length that leads past the end")
+            raise BadClientHello("a length that exceeds the message")
         taken = self._data[self._position : end]
         self._position = end
         return taken

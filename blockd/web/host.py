@@ -1,4 +1,4 @@
-"""The name that a request asks for, from its target or its Host header (RFC 9110 section 7.2)."""
+"""The host name of a request, from its target or its Host header (RFC 9110 section 7.2)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
 
 def host_key(target: str, hosts: Sequence[str]) -> bytes:
-    """Give the key of the name asked; `target` is the request's target, `hosts` every Host header it has.
+    """Return the key of the requested name; `target` is the request's target, `hosts` are all its Host headers.
 
-    The authority of an absolute target outranks the header (RFC 9112 section 3.2.2). Raises BadName for no host,
-    more than one, an address, or what is no name.
+    The authority of an absolute target outranks the header (RFC 9112 section 3.2.2). Raises BadName if there is no
+    host or more than one, or if it is an address or an invalid name.
     """
     absolute = _ABSOLUTE.match(target[:MAX_HOST])
     if absolute:
@@ -29,7 +29,7 @@ def host_key(target: str, hosts: Sequence[str]) -> bytes:
 
 
 def without_port(host: str) -> str:
-    """Give the host without its port and without blanks round it; raises BadName where it is too long to look at."""
+    """Return the host without its port and surrounding blanks; raises BadName if it is too long."""
     if len(host) > MAX_HOST:
         raise BadName("too long")
     return _PORT.sub("", host.strip())

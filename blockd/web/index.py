@@ -1,4 +1,4 @@
-"""The admin port's own page: what there is to ask, with links."""
+"""The index page of the admin port: the paths that it serves, with links."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ INDEX_POLICY = (
 )
 
 _PATHS = (
-    ("/healthz", "Whether the daemon runs as it should: 200 or 503."),
-    ("/readyz", "Whether a list is enforced: 200 or 503."),
-    ("/metrics", "Every series, for Prometheus."),
-    ("/api/status", "Feeds, versions, age, workers and engine, as JSON."),
-    ("/api/lookup?name=example.org", "The verdict for a name, and why, as JSON."),
+    ("/healthz", "Health of the daemon: 200 if healthy, else 503."),
+    ("/readyz", "Readiness: 200 if a ruleset is enforced, else 503."),
+    ("/metrics", "All metrics, in the Prometheus format."),
+    ("/api/status", "Feeds, versions, ages, workers and engine, as JSON."),
+    ("/api/lookup?name=example.org", "The verdict for a name and its reason, as JSON."),
 )
 
 
@@ -42,18 +42,18 @@ def _index() -> str:
     rows.append(
         join(
             element("dt", element("code", "POST /api/hint")),
-            element("dd", 'Say that signed feeds have news, and wait for nothing; {"feed": "name"} for one feed.'),
+            element("dd", 'Poll signed feeds soon, without waiting for a result; {"feed": "name"} for one feed.'),
         )
     )
     rows.append(
         join(
             element("dt", element("code", "POST /api/rollback")),
-            element("dd", 'Go back to a version: {"version": 3, "reason": "why"}; {"release": true} ends that.'),
+            element("dd", 'Return to a kept version: {"version": 3, "reason": "why"}; {"release": true} releases it.'),
         )
     )
     form = element(
         "form",
-        element("label", "Look a name up: ", Html('<input name="name" required maxlength="1024">')),
+        element("label", "Domain name: ", Html('<input name="name" required maxlength="1024">')),
         Html(" "),
         element("button", "Look up"),
         action="/api/lookup",

@@ -1,21 +1,21 @@
-"""HTML from escaped parts. Whatever is no `Html` is text that others wrote, and is escaped."""
+"""HTML from escaped parts. Everything but `Html` is text that others wrote, and is escaped."""
 
 from __future__ import annotations
 
 import re
 from html import escape
 
-MAX_LINK = 300  # characters of one address or e-mail address; what is longer stays text
+MAX_LINK = 300  # characters of one address or e-mail address; longer ones stay text
 
 _VOID = frozenset(("meta", "link"))
-# Controls, and the characters that turn the direction of what follows: each value is isolated by `bdi` instead.
+# Control characters, and those that change the direction of following text: `bdi` isolates each value instead.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _LINK = re.compile(
     rf"(?P<url>https?://[a-z0-9][a-z0-9.:-]{{0,250}}(?:[/?#][^\s<>\"'\\^`{{|}}]{{0,{MAX_LINK}}})?)"
     r"|(?:mailto:)?(?P<mail>[a-z0-9][a-z0-9._%+-]{0,63}@[a-z0-9](?:[a-z0-9-]{0,62}\.){1,8}[a-z]{2,63})(?![a-z0-9@-])",
     re.IGNORECASE | re.ASCII,
 )
-_TAIL = ".,;:!?)"  # belongs to the sentence round a link, not to the link
+_TAIL = ".,;:!?)"  # belongs to the sentence around a link, not to the link
 
 
 class Html(str):
@@ -25,12 +25,12 @@ class Html(str):
 
 
 def text(value: str) -> Html:
-    """Give `value` as markup: escaped if it is not markup yet, without characters that are not seen."""
+    """Return `value` as markup, escaped if it is not markup yet, without invisible characters."""
     return value if isinstance(value, Html) else Html(escape(_UNSEEN.sub("", value)))
 
 
 def element(name: str, /, *children: str, **attributes: str) -> Html:
-    """Give one element; `class_` stands for `class`, `_` in attribute names for `-`."""
+    """Return one element; `class_` stands for `class`, `_` in attribute names for `-`."""
     written = "".join(f' {key.rstrip("_").replace("_", "-")}="{text(str(value))}"' for key, value in attributes.items())
     if name in _VOID:
         return Html(f"<{name}{written}>")
@@ -38,22 +38,22 @@ def element(name: str, /, *children: str, **attributes: str) -> Html:
 
 
 def join(*parts: str) -> Html:
-    """Give the parts one after the other."""
+    """Return the parts concatenated."""
     return Html("".join(text(part) for part in parts))
 
 
 def isolated(value: str) -> Html:
-    """Give a value whose writing direction does not reach the words round it."""
+    """Return a value whose writing direction does not affect the words around it."""
     return element("bdi", value)
 
 
 def filled(template: str, **values: str) -> Html:
-    """Give one of our own sentences with `values` in its places."""
+    """Return one of our own sentences with `values` in its replacement fields."""
     return Html(text(template).format_map({name: isolated(value) for name, value in values.items()}))
 
 
 def linked(value: str) -> Html:
-    """Give a text that others wrote, with the web and e-mail addresses in it as links that hand nothing over."""
+    """Return a text that others wrote, its web and e-mail addresses as links that send no referrer."""
     parts: list[Html] = []
     position = 0
     for found in _LINK.finditer(value):

@@ -1,4 +1,4 @@
-"""What the client likes to read: quality values (RFC 9110 section 12.4.2) of Accept and Accept-Language."""
+"""Content negotiation by the quality values (RFC 9110 section 12.4.2) of Accept and Accept-Language."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 Language = Literal["en", "id"]
 Form = Literal["text/html", "application/problem+json", "application/json"]
 
-MAX_CHOICES = 50  # choices of one header that are looked at; browsers send ten at most
+MAX_CHOICES = 50  # choices of one header that are read; browsers send ten at most
 MAX_CHOICE = 100  # characters of one choice
 
 # `in` is the code that Indonesian had before 1989, and that old Android still sends.
@@ -19,7 +19,7 @@ _QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 
 
 def language_of(accept_language: str) -> Language:
-    """Choose the language by the header's qualities, the earlier of equals; English where none fits."""
+    """Return the language with the highest quality, the earlier of equals; English if none matches."""
     best: Language = _DEFAULT
     best_quality = 0.0
     named = set()
@@ -35,7 +35,7 @@ def language_of(accept_language: str) -> Language:
 
 
 def form_of(accept: str) -> Form:
-    """Choose page or JSON; of equal qualities the more exact media range wins, of equal ranges the page."""
+    """Return page or JSON; of equal qualities the more specific media range wins, of equal ranges the page."""
     choices = _choices(accept)
     best: Form = "text/html"
     best_rank = (0.0, 0)
@@ -47,7 +47,7 @@ def form_of(accept: str) -> Form:
 
 
 def _rank(form: Form, choices: list[tuple[str, float]]) -> tuple[float, int]:
-    """Give the quality of `form` by its most exact range, and how exact that is."""
+    """Return the quality of `form` by its most specific range, and how specific that is."""
     found = (0.0, 0)
     for choice, quality in choices:
         ranges = ("*/*", form.partition("/")[0] + "/*", form)
@@ -57,7 +57,7 @@ def _rank(form: Form, choices: list[tuple[str, float]]) -> tuple[float, int]:
 
 
 def _choices(header: str) -> list[tuple[str, float]]:
-    """Give the header's choices in small letters with their qualities; a choice that cannot be read is left out."""
+    """Yield the header's choices in lower case with their qualities; a malformed choice is left out."""
     found = []
     for item in header.split(",", MAX_CHOICES)[:MAX_CHOICES]:
         choice, *parameters = (part.strip().lower() for part in item[:MAX_CHOICE].split(";"))

@@ -1,4 +1,4 @@
-"""The pages themselves, as HTML in one language: blocked, not blocked, not ready, no site named, a fault."""
+"""The pages as HTML in one language: blocked, not blocked, not ready, no site named, internal error."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _SIGNS = {
 
 
 def name_text(key: bytes) -> str:
-    """The name as people read it, and as DNS writes it where that differs: lookalikes show themselves."""
+    """Return the name in Unicode, followed by its A-labels if they differ, so that lookalikes can be recognized."""
     name = DomainName(key)
     return name.text if name.unicode == name.text else f"{name.unicode} ({name.text})"
 
 
 def blocked_page(site: Site, name: str, verdict: Verdict, language: Language) -> Html:
-    """Tell which order blocks `name`, who decided it, and how to object.
+    """Return the page that says which order blocks `name`, who decided it, and how to object.
 
-    The name is empty where the order is confidential: then the page says neither what is blocked nor why.
+    The name is empty if the order is confidential: then the page says neither what is blocked nor why.
     """
     texts, order = TEXTS[language], verdict.order
     assert order is not None  # noqa: S101 - without an order nothing is blocked
@@ -61,7 +61,7 @@ def blocked_page(site: Site, name: str, verdict: Verdict, language: Language) ->
 
 
 def absent_page(site: Site, name: str, verdict: Verdict, language: Language) -> Html:
-    """Tell that `name` is not blocked here, and which order covers it all the same."""
+    """Return the page that says that `name` is not blocked here, and which order covers it nevertheless."""
     texts = TEXTS[language]
     lead = [text(texts["absent_lead"])]
     order = verdict.order
@@ -75,7 +75,7 @@ def absent_page(site: Site, name: str, verdict: Verdict, language: Language) -> 
 
 
 def plain_page(site: Site, what: str, status: int, name: str, language: Language) -> Html:
-    """Say one thing: `what` is `unready`, `bad` or `fault`."""
+    """Return a page with one statement; `what` is `unready`, `bad` or `fault`."""
     texts = TEXTS[language]
     lead = filled(texts[f"{what}_lead"], name=name, **_operator(site, language))
     return _page(site, language, status, texts[f"{what}_title"], [lead], [])
@@ -106,7 +106,7 @@ def _page(
 
 
 def _operator(site: Site, language: Language) -> dict[str, str]:
-    """Name the operator within a sentence and at its start; in general words where the config has no name."""
+    """Return the operator's name within and at the start of a sentence; a general term if none is configured."""
     if site.operator:
         return {"operator": site.operator, "Operator": site.operator}
     words = TEXTS[language]["operator"]
@@ -141,7 +141,7 @@ def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> 
 
 
 def _open_facts(order: Order, language: Language) -> dict[str, Html]:
-    """Give what is told of every order, also of a confidential one."""
+    """Return the facts that are shown of every order, also of a confidential one."""
     return {
         "id": element("code", order.id),
         "authority": isolated(order.authority),
@@ -161,18 +161,18 @@ def _rows(facts: dict[str, Html], language: Language) -> Html:
 
 
 def _objection(site: Site, name: str, order: Order, heading: str, language: Language) -> Html:
-    """Tell where to object: the order's own contact, else the operator's, else to ask the authority."""
+    """Return the section on objections: to the order's own contact, else the operator's, else to the authority."""
     contact, sentence = order.contact, "objection_order"
     if not contact:
         contact, sentence = site.contact, "objection_operator" if site.contact else "objection_nobody"
-    told = filled(
+    objection = filled(
         TEXTS[language][sentence if name else f"{sentence}_unnamed"],
         authority=order.authority,
         **_operator(site, language),
         id=element("code", order.id),
         name=element("span", name, class_="name"),
     )
-    return _section(heading, element("p", told), *_lines(contact), class_="object")
+    return _section(heading, element("p", objection), *_lines(contact), class_="object")
 
 
 def _notice(notice: Notice, language: Language) -> Html:

@@ -1,4 +1,4 @@
-"""The block page for programs: problem details (RFC 9457) that say the same as the page."""
+"""The block page for programs: problem details (RFC 9457) with the same content as the page."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from blockd.web.site import Site
 
 
 def problem_json(site: Site, status: int, title: str, name: str, verdict: Verdict | None) -> bytes:
-    """Give the problem as JSON; `title` is in the reader's language, the order's texts as its authority wrote them.
+    """Return the problem as JSON; `title` is in the reader's language, the order's texts as its authority wrote them.
 
-    A confidential order is told of only where it blocks.
+    A confidential order is mentioned only if it blocks the name.
     """
     problem: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     if name:
@@ -24,7 +24,7 @@ def problem_json(site: Site, status: int, title: str, name: str, verdict: Verdic
         order = verdict.order if status == 451 or not (verdict.order and verdict.order.is_confidential) else None
         problem["detail"] = str(verdict.reason if order or verdict.order is None else Reason.NOT_LISTED)
         if order:
-            # A later schema's fields are unknown here and stay out: nobody has looked at what is in them.
+            # Fields of a later schema are unknown here and are left out, since their content was not checked.
             problem["order"] = public_fields(replace(order, unknown={}))
         if order and verdict.entry:
             problem["entry"] = {"name": public_text(verdict.entry), "scope": verdict.entry.scope.text}

@@ -1,4 +1,4 @@
-"""Connections that are bounded in number and in life, for the block page, the refusal of TLS and the admin port."""
+"""Connections with a limited number and lifetime, for the block page, the refusal of TLS and the admin port."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import cast
 
 from aiohttp import hdrs, web
 
-MAX_CONNECTIONS = 1000  # open at once in one process; above it the oldest is closed, which is the idle one in a flood
+MAX_CONNECTIONS = 1000  # open at once in one process; above that the oldest is closed, which in a flood is an idle one
 MAX_LIFETIME = 60.0  # seconds for one request and its answer; a page takes milliseconds, a slow phone some seconds
-MAX_LINGER = 2.0  # seconds in which a body that nobody wants is thrown away, so that the client can read the answer
+MAX_LINGER = 2.0  # seconds in which an unwanted request body is discarded, so that the client can read the answer
 MAX_ADMIN_CONNECTIONS = 50  # a scraper, a browser and a command line
 MAX_ADMIN_LIFETIME = 600.0  # seconds: a refresh fetches every feed before it answers
-SHUTDOWN = 1.0  # seconds that answers under way get when the server closes
+SHUTDOWN = 1.0  # seconds for pending answers when the server closes
 BACKLOG = 256  # connections that the kernel holds until they are accepted
 
 _log = logging.getLogger(__name__)
@@ -27,13 +27,13 @@ class OpenConnections:
     def __init__(self, most: int, lifetime: float) -> None:
         self.most = most
         self.lifetime = lifetime
-        self._open: dict[BoundedConnection, None] = {}  # in the order in which they came
+        self._open: dict[BoundedConnection, None] = {}  # in order of arrival
 
     def __len__(self) -> int:
         return len(self._open)
 
     def enter(self, connection: BoundedConnection) -> None:
-        """Take a connection in; where it is one too many, the oldest goes."""
+        """Add a connection; if that is one too many, the oldest is closed."""
         if len(self._open) >= self.most:
             oldest = next(iter(self._open))
             del self._open[oldest]
@@ -41,7 +41,7 @@ class OpenConnections:
         self._open[connection] = None
 
     def leave(self, connection: BoundedConnection) -> None:
-        """Forget a connection that is over."""
+        """Remove a connection that has ended."""
         self._open.pop(connection, None)
 
     def abort(self) -> None:
@@ -51,7 +51,7 @@ class OpenConnections:
 
 
 class BoundedConnection(asyncio.Protocol):
-    """One connection: passes everything on to `inner`, and ends when its time is over."""
+    """One connection: passes everything on to `inner`, and ends when its lifetime is over."""
 
     def __init__(self, connections: OpenConnections, inner: asyncio.Protocol) -> None:
         self._connections = connections
@@ -60,19 +60,19 @@ class BoundedConnection(asyncio.Protocol):
         self._end: asyncio.TimerHandle | None = None
 
     def abort(self) -> None:
-        """End it now, whatever is still to be sent."""
+        """End it now; unsent data is discarded."""
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the time."""
+        """Start the lifetime."""
         self._transport = cast(asyncio.Transport, transport)
         self._end = asyncio.get_running_loop().call_later(self._connections.lifetime, self.abort)
         self._connections.enter(self)
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the time."""
+        """Stop the timer."""
         if self._end is not None:
             self._end.cancel()
         self._transport = None
@@ -97,7 +97,7 @@ class BoundedConnection(asyncio.Protocol):
 
 
 class Serving:
-    """A server that runs; `close` ends it and its connections."""
+    """A running server; `close` ends it and its connections."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Serving:
         self._finish = finish
 
     async def close(self) -> None:
-        """Take no more connections, give answers under way `SHUTDOWN` seconds, end the rest."""
+        """Accept no more connections, wait `SHUTDOWN` seconds for pending answers, end the rest."""
         for server in self._servers:
             server.close()
         if self._finish is not None:
@@ -126,7 +126,7 @@ async def serve(
     connections: OpenConnections,
     finish: Callable[[], Awaitable[None]] | None = None,
 ) -> Serving:
-    """Serve on sockets that are bound, listening or not; `make` gives the protocol of one connection."""
+    """Serve on bound sockets, listening or not; `make` returns the protocol of one connection."""
     loop = asyncio.get_running_loop()
     servers = [
         await loop.create_server(lambda: BoundedConnection(connections, make()), sock=bound, backlog=BACKLOG)
@@ -142,10 +142,10 @@ async def serve_http(
     max_connections: int = MAX_CONNECTIONS,
     max_lifetime: float = MAX_LIFETIME,
 ) -> Serving:
-    """Serve an application on sockets that are bound, listening or not; nothing is logged about who asks."""
+    """Serve an application on bound sockets, listening or not; nothing is logged about clients."""
     runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN)
     await runner.setup()
-    manager = cast(web.Server, runner.server)  # setup has made it
+    manager = cast(web.Server, runner.server)  # created by setup
     loop = asyncio.get_running_loop()
 
     def make() -> asyncio.Protocol:
@@ -153,7 +153,7 @@ async def serve_http(
             manager,
             loop=loop,
             logger=_log,
-            access_log=None,  # type: ignore[arg-type] # None is how aiohttp is told to write no access log
+            access_log=None,  # type: ignore[arg-type] # with None, aiohttp writes no access log
             lingering_time=MAX_LINGER,
             auto_decompress=False,
         )
@@ -162,12 +162,12 @@ async def serve_http(
 
 
 async def serve_admin(app: web.Application, sockets: Sequence[socket.socket]) -> Serving:
-    """Serve the admin port: few connections, and time for a refresh."""
+    """Serve the admin port: few connections, and enough time for a refresh."""
     return await serve_http(app, sockets, max_connections=MAX_ADMIN_CONNECTIONS, max_lifetime=MAX_ADMIN_LIFETIME)
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's connection, which logs no address and says nothing about its make when bytes are no HTTP."""
+    """aiohttp's connection, which logs no address and does not reveal the software if bytes are not HTTP."""
 
     __slots__ = ()
 
@@ -178,11 +178,11 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a request that cannot be read, or that no handler could answer."""
+        """Answer a request that cannot be parsed, or whose handler failed."""
         if status >= 500:
             _log.error("A request could not be answered.", exc_info=exc)
         if request.writer.output_size > 0:
-            raise ConnectionError("an answer was under way")
+            raise ConnectionError("an answer was in progress")
         response = web.Response(status=status, text=f"HTTP {status}\n", headers={hdrs.SERVER: "blockd"})
         response.force_close()
         return response

@@ -1,4 +1,4 @@
-"""What the sinkhole's servers need from the daemon: who blocks, the policy, and the counter."""
+"""What the sinkhole's servers need from the daemon: the operator, the policy, and the counter."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Protocol = typing.Literal["http", "tls"]
 
 
 class VerdictOf(typing.Protocol):
-    """The policy: the verdict for a domain name's key (see `blockd.names`), now."""
+    """The policy: the current verdict for a domain name's key (see `blockd.names`)."""
 
     def __call__(self, key: bytes, /) -> Verdict:
-        """Give the verdict."""
+        """Return the verdict."""
 
 
 class CountHit(typing.Protocol):
-    """The counter of visits to the sinkhole; it is told the verdict and the protocol, never who came."""
+    """The counter of visits to the sinkhole; it gets the verdict and the protocol, never the client."""
 
     def __call__(self, verdict: Verdict, protocol: Protocol, /) -> None:
         """Count one visit."""
@@ -26,7 +26,7 @@ class CountHit(typing.Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One sinkhole: `operator` blocks, `url` and `contact` are the operator's, empty where there is none."""
+    """One sinkhole: `operator` blocks; `url` and `contact` are the operator's, empty if there is none."""
 
     operator: str
     verdict_of: VerdictOf

@@ -57,7 +57,7 @@ a[href^=http]::after{content:" <" attr(href) ">"}}
 
 _DIGEST = base64.b64encode(hashlib.sha256(STYLESHEET.encode()).digest()).decode("ascii")
 
-# `data:` is for the empty icon in the page's head, without which browsers ask for /favicon.ico: a second hit.
+# `data:` is for the empty icon in the page's head, without which browsers request /favicon.ico: a second hit.
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -1,9 +1,9 @@
 """TLS on the sinkhole: the name is read, the hit counted, the handshake refused. Nothing is ever decrypted.
 
-A listed name is told access_denied (49): the refusal is on purpose, and curl and OpenSSL say so in these words.
-unrecognized_name (112) would tell that the server is set up wrongly; it is true, and sent, where the name is not
-listed or none is given. Chromium shows its page for a connection that cannot be made secure for either (as
-ERR_SSL_PROTOCOL_ERROR and ERR_SSL_UNRECOGNIZED_NAME_ALERT), and for neither of them a warning to click through.
+A listed name is refused with access_denied (49): the refusal is deliberate, and curl and OpenSSL report these words.
+unrecognized_name (112) indicates a server that is set up wrongly; it is sent if the name is not listed or missing.
+For both, Chromium shows its page for a connection that cannot be made secure (as ERR_SSL_PROTOCOL_ERROR and
+ERR_SSL_UNRECOGNIZED_NAME_ALERT), without a warning to click through.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from blockd.web.serving import MAX_CONNECTIONS, OpenConnections, Serving, serve
 from blockd.web.site import Site
 
 MAX_HANDSHAKE = 5.0  # seconds for the ClientHello and the answer; it is one flight
-MAX_LINGER = 1.0  # seconds in which the client may read the alert: closing on unread bytes would reset it away
+MAX_LINGER = 1.0  # seconds in which the client may read the alert: closing with unread bytes would reset it
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Alert(IntEnum):
 
     @property
     def record(self) -> bytes:
-        """The whole record: content type alert, legacy version TLS 1.2, two octets, level fatal, description."""
+        """The complete record: content type alert, legacy version TLS 1.2, two octets, level fatal, description."""
         return bytes((21, 3, 3, 0, 2, 2, self))
 
 
@@ -48,12 +48,12 @@ async def serve_tls(
     max_connections: int = MAX_CONNECTIONS,
     max_lifetime: float = MAX_HANDSHAKE,
 ) -> Serving:
-    """Refuse TLS on sockets that are bound, listening or not."""
+    """Refuse TLS on bound sockets, listening or not."""
     return await serve(lambda: Refusal(site), sockets, OpenConnections(max_connections, max_lifetime))
 
 
 class Refusal(asyncio.Protocol):
-    """One connection: reads at most one ClientHello, sends one alert, closes. What is no TLS is closed at once."""
+    """One connection: reads at most one ClientHello, sends one alert, closes. Anything but TLS is closed at once."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -67,13 +67,13 @@ class Refusal(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Cancel the timer."""
         if self._close is not None:
             self._close.cancel()
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """Read on, or answer; what comes behind the answer is thrown away."""
+        """Read on, or answer; bytes after the answer are discarded."""
         if self._is_answered or self._transport is None:
             return
         try:

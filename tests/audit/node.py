@@ -92,12 +92,12 @@ class Node:
         self.recorder.flipped(self.before, then, self.time)
 
     def stop(self) -> Path:
-        """End; give the log's path."""
+        """End; return the log's path."""
         self.recorder.end()
         return self._left()
 
     def die(self) -> Path:
-        """End without a record of it; give the log's path."""
+        """End without a record of it; return the log's path."""
         self.log.close()
         return self._left()
 

@@ -54,7 +54,7 @@ class Repository:
         self, own: Mapping[str, Mapping[str, Any]], media: Mapping[str, Mapping[str, Any]] | None = None,
         *, by: Sequence[int] = (0, 1), life: timedelta = timedelta(days=7), snapshot_media: int = 0,
     ) -> dict[str, bytes]:  # fmt: skip
-        """Sign orders by id, those of the repository and those of the authority; give the evidence of the version."""
+        """Sign orders by id, those of the repository and those of the authority; return the evidence of the version."""
         self.version += 1
         expires = self.now + life
         evidence = dict(self.roots)
@@ -95,7 +95,7 @@ class Repository:
 
 
 def order(identifier: str, names: Sequence[object] = (), **more: object) -> dict[str, object]:
-    """Give an order's document."""
+    """Return an order's document."""
     document: dict[str, object] = {
         "schema": "1.0", "id": identifier, "authority": AUTHORITY, "platform": "Messenger", "legal_basis": "Rule 1",
         "in_force_from": "2026-01-01T00:00:00Z", **more,
@@ -113,5 +113,5 @@ def _signed(payload: T, *signers: CryptoSigner) -> bytes:
 
 
 def moment(text: str) -> datetime:
-    """Give a time in UTC."""
+    """Return a time in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)

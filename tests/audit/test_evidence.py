@@ -15,7 +15,7 @@ from tests.audit.repository import Repository, order
 
 
 def kept(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Give files as evidence keeps them: by their digests."""
+    """Return files as evidence keeps them: by their digests."""
     return {hashlib.sha256(octets).hexdigest(): octets for octets in files.values()}
 
 

@@ -52,7 +52,7 @@ def test_name_is_proved_to_be_blocked_by_an_order_and_its_keys(story: Node) -> N
     assert (told["covered"], told["decides"], told["version"]) == (True, "order-1", 1)
     (claim,) = told["orders"]
     assert claim["state"] == "in force"
-    assert claim["proved_by"] == "signatures, verified anew"
+    assert claim["proved_by"] == "signatures, verified again"
     assert [one["role"] for one in claim["signatures"]] == ["root", "timestamp", "snapshot", "targets"]
 
 
@@ -100,7 +100,7 @@ def test_time_between_a_death_and_the_next_start_is_not_known(node: Node, reposi
         assert (told["covered"], told["version"]) == (None, None)
         (note,) = told["notes"]
         assert note == (
-            f"blockd ended without a record of it: it was last seen alive at 2026-11-24T{last}Z and began anew at "
+            f"blockd ended without recording it: it was last seen alive at 2026-11-24T{last}Z and started again at "
             f"2026-11-24T{again}Z: whether this node enforced anything at that time is not known."
         )
         assert prove(node, "listed.example", last)["covered"]
@@ -158,7 +158,7 @@ def test_exported_proof_of_a_list_is_not_taken_for_proved(story: Node) -> None:
 
 def test_proof_is_nothing_under_another_root(story: Node) -> None:
     proof = export(story, prove(story, "listed.example", "12:05:00.000"))
-    with pytest.raises(AuditError, match="another root"):
+    with pytest.raises(AuditError, match="differs from the trusted root"):
         verify_proof(proof, [Repository(NOON).root])
 
 

@@ -180,7 +180,7 @@ def test_disk_that_gives_errors_is_told_and_records_wait(log: AuditLog, monkeypa
     while not again.failure:  # the next instructions of the other thread set it
         tried.wait(0.001)
     assert "disk is full" in again.trouble
-    assert "Enforcing goes on" in again.trouble
+    assert "Enforcement goes on" in again.trouble
     is_full.clear()
     again.close()
     assert [kind for _, kind, _ in records(log.folder)][3:] == ["start"]
@@ -195,7 +195,7 @@ def test_log_leaves_room_on_the_disk_for_what_is_enforced(log: AuditLog, monkeyp
     again.write("start", {})
     while not again.failure:
         time.sleep(0)  # the other thread sets it
-    assert "make room" in again.trouble
+    assert "free some space" in again.trouble
     monkeypatch.setattr("blockd.audit.log.SPARE", 0)
     again.close()
     assert [kind for _, kind, _ in records(log.folder)][3:] == ["start"]

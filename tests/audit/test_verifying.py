@@ -89,7 +89,7 @@ def test_evidence_that_nobody_names_is_told(story: Node) -> None:
     connection.execute("INSERT INTO evidence VALUES (?, 0, 0, x'')", (digest,))
     connection.commit()
     connection.close()
-    assert "named by no record" in verify(story).problem
+    assert "not named by any record" in verify(story).problem
 
 
 def test_what_a_daemon_adds_meanwhile_is_not_missed(story: Node) -> None:

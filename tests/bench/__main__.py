@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> int:
-    """Run the benchmark and print its table; give the exit code."""
+    """Run the benchmark and print its table; return the exit code."""
     args = _arguments()
     missing = [f"{name} (Debian: {package})" for name, package in NEEDED.items() if find(name) is None]
     if missing:
@@ -114,7 +114,7 @@ def _measure(args: argparse.Namespace, folder: Path) -> Result:
 
 
 def _machine(args: argparse.Namespace, source: str) -> dict[str, str]:
-    """Give what the figures depend on."""
+    """Return what the figures depend on."""
     models = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return {
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

@@ -133,7 +133,7 @@ class Asker:
         self._process = process
 
     def end(self, *, wait: bool = False) -> Delays:
-        """Stop it, or with `wait` let it come to its end; give its figures."""
+        """Stop it, or with `wait` let it come to its end; return its figures."""
         if not wait:
             self._process.send_signal(signal.SIGTERM)
         said, _ = self._process.communicate()
@@ -153,12 +153,12 @@ class Asker:
 
 
 def compiler() -> str | None:
-    """Give the C compiler, or None where there is none."""
+    """Return the C compiler, or None if there is none."""
     return find("cc")
 
 
 def compile_c(source: Path, folder: Path) -> Path | None:
-    """Compile a program of one file; give its path, or None where there is no C compiler."""
+    """Compile a program of one file; return its path, or None if there is no C compiler."""
     cc = compiler()
     if cc is None:
         return None

@@ -10,7 +10,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def processes(root: int) -> list[int]:
-    """Give the ids of a process and of all that descend from it."""
+    """Return the ids of a process and of all that descend from it."""
     children: dict[int, list[int]] = {}
     for folder in _PROC.iterdir():
         if folder.name.isdigit() and (fields := _stat(int(folder.name))):
@@ -22,7 +22,7 @@ def processes(root: int) -> list[int]:
 
 
 def cpu_seconds(root: int) -> float:
-    """Give the CPU time, user and system, that a process and its descendants have had, the ended ones too."""
+    """Return the CPU time, user and system, that a process and its descendants have had, the ended ones too."""
     ticks = 0
     for pid in processes(root):
         if fields := _stat(pid):
@@ -31,7 +31,7 @@ def cpu_seconds(root: int) -> float:
 
 
 def core_seconds(core: int) -> float:
-    """Give the CPU time that a core has spent on anything, other machines included where this one is virtual."""
+    """Return the CPU time that a core has spent on anything, other machines included where this one is virtual."""
     for line in (_PROC / "stat").read_text().splitlines():
         name, *ticks = line.split()
         if name == f"cpu{core}":
@@ -41,7 +41,7 @@ def core_seconds(core: int) -> float:
 
 
 def memory_mb(root: int) -> float:
-    """Give the memory of a process and its descendants in 10^6 octets; a page that several share counts once."""
+    """Return the memory of a process and its descendants in 10^6 octets; a page that several share counts once."""
     kib = 0
     for pid in processes(root):
         for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
@@ -51,7 +51,7 @@ def memory_mb(root: int) -> float:
 
 
 def _stat(pid: int) -> list[str]:
-    """Give the fields of /proc/PID/stat from the state on; none where the process has ended."""
+    """Return the fields of /proc/PID/stat from the state on; none where the process has ended."""
     try:
         text = (_PROC / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -72,7 +72,7 @@ def make(folder: Path, count: int) -> Names:
 
 
 def missed(count: int, run: int) -> Iterator[str]:
-    """Give names that no server has been asked for before, others for each run."""
+    """Return names that no server has been asked for before, others for each run."""
     return (f"m{number}.r{run}.missed.example" for number in range(count))
 
 
@@ -88,7 +88,7 @@ def _made(count: int) -> Iterator[str]:
 
 
 def _invented() -> Iterator[str]:
-    """Give names of the kind that such lists have, without end."""
+    """Yield names of the kind that such lists have, without end."""
     dice = random.Random(20170714)  # noqa: S311 - a benchmark repeats itself
     number = 0
     while True:
@@ -106,7 +106,7 @@ def _hosts(lines: Iterable[str], seen: set[str]) -> Iterator[str]:
 
 
 def _parents(name: str) -> Iterator[str]:
-    """Give the names above a name, from the longest."""
+    """Yield the names above a name, from the longest."""
     while "." in name:
         name = name.partition(".")[2]
         yield name

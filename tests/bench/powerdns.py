@@ -96,7 +96,7 @@ addAction(KeyValueStoreLookupRule(blocked, KeyValueLookupKeySuffix(2)), SpoofAct
 
 
 def _cdb_record(name: str) -> str:
-    """Give a record of cdbmake's input: the name as it is on the wire, and no data."""
+    """Return a record of cdbmake's input: the name as it is on the wire, and no data."""
     labels = name.split(".")
     wire = "".join(chr(len(label)) + label for label in labels) + "\0"
     return f"+{len(wire)},1:{wire}->1\n"

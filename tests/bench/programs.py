@@ -24,12 +24,12 @@ class ProgramFailed(Exception):
 
 
 def find(name: str) -> str | None:
-    """Give the path of a program, or None where the machine does not have it."""
+    """Return the path of a program, or None if the machine does not have it."""
     return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), SYSTEM_FOLDERS)))
 
 
 def pinned(core: int, command: Sequence[str]) -> list[str]:
-    """Give a command that runs on one core, as do all its children."""
+    """Return a command that runs on one core, as do all its children."""
     return ["taskset", "-c", str(core), *command]
 
 
@@ -79,12 +79,12 @@ class Daemon:
         return self._process.pid
 
     def check(self) -> None:
-        """Raise ProgramFailed where the program has ended."""
+        """Raise ProgramFailed if the program has ended."""
         if self._process.poll() is not None:
             raise ProgramFailed(f"{self._command[3]} ended with {self._process.returncode}: {self.tail()}")
 
     def tail(self) -> str:
-        """Give the end of what it said, in one line."""
+        """Return the end of what it said, in one line."""
         return " ".join(self._log.read_text(encoding="utf-8", errors="replace")[-TAIL:].split())
 
     def signal(self, number: int) -> None:
@@ -102,12 +102,12 @@ class Daemon:
 
 
 def free_port() -> int:
-    """Give a port of 127.0.0.1 that is free for UDP and TCP at this moment."""
+    """Return a port of 127.0.0.1 that is free for UDP and TCP at this moment."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """Give so many of them, no two of which are the same."""
+    """Return so many of them, no two of which are the same."""
     pairs = [bound("127.0.0.1", listening=False) for _ in range(count)]  # all kept until the last is found
     ports = [tcp.getsockname()[1] for tcp, _ in pairs]
     for sock in chain.from_iterable(pairs):

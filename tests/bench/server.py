@@ -53,13 +53,13 @@ class Server(ABC):
 
     @classmethod
     def missing(cls) -> list[str]:
-        """Give the programs that this machine does not have."""
+        """Return the programs that this machine does not have."""
         return [program for program in cls.programs if find(program) is None]
 
     @classmethod
     @abstractmethod
     def version(cls) -> str:
-        """Give the version of the program."""
+        """Return the version of the program."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -70,7 +70,7 @@ class Server(ABC):
 
     @abstractmethod
     def command(self) -> list[str]:
-        """Give the command that runs the server in the foreground."""
+        """Return the command that runs the server in the foreground."""
 
     def prepare_change(self) -> None:  # noqa: B027 - some servers read the names as they are
         """Write the grown list in the form that the server reads. Its time does not count."""
@@ -115,14 +115,14 @@ class Server(ABC):
 
 
 def lines(path: Path) -> Iterator[str]:
-    """Give the lines of a file without their ends."""
+    """Yield the lines of a file without their ends."""
     with path.open(encoding="utf-8") as source:
         for line in source:
             yield line.rstrip("\n")
 
 
 def said_version(*command: str) -> str:
-    """Give the first version number that a command says."""
+    """Return the first version number that a command says."""
     match = _VERSION.search(run([_path(command[0]), *command[1:]]))
     return match[1] if match else "unknown"
 

@@ -36,7 +36,7 @@ class Cost:
 
 @dataclass(slots=True)
 class Row:
-    """The figures of one server; None where there is none."""
+    """The figures of one server; None if there is none."""
 
     server: str
     version: str = ""
@@ -64,11 +64,11 @@ class Result:
     skipped: dict[str, str]  # servers by name, and what this machine lacks for them
 
     def json(self) -> str:
-        """Give it for programs."""
+        """Return it for programs."""
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     def markdown(self) -> str:
-        """Give it for people."""
+        """Return it for people."""
         floor = next((row.costs["blocked"].cpu for row in self.rows if row.server == "floor" and row.costs), None)
         out = [f"* {key}: {value}" for key, value in self.machine.items()]
         out += ["", _line(HEAD), _line("---" if number == 0 else "---:" for number in range(len(HEAD)))]

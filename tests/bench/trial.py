@@ -83,7 +83,7 @@ class Trial:
         return self._until_blocked(self._names.blocked[:PROBES], begun)
 
     def _until_blocked(self, names: Iterable[str], begun: float, task: Future[None] | None = None) -> float:
-        """Wait until all names are; give the seconds from `begun` to the first, or the last that had to be waited for.
+        """Wait until all names are; return the seconds from `begun` to the first, or the last that had to be waited for.
 
         Each is asked for below itself, another name each time, past every cache.
         """
@@ -112,7 +112,7 @@ class Trial:
         return next((got for _ in range(TRIES) if (got := ask(self._server.port, name, PATIENCE))), None)
 
     def _check(self) -> None:
-        """Ask for a sample of every kind; raises ProgramFailed where an answer is not the right one."""
+        """Ask for a sample of every kind; raises ProgramFailed if an answer is not the right one."""
         self._say("check")
         blocked = self._names.blocked[-SAMPLE:]
         wanted = [(name, self._server.blocked) for name in (*blocked, *(f"www.{name}" for name in blocked))]
@@ -161,7 +161,7 @@ class Trial:
         return sorted(runs, key=lambda cost: cost.cpu)[len(runs) // 2]
 
     def _mix(self) -> tuple[Path, float]:
-        """Give questions, half of them blocked, half cached, and half the rate at which the server can answer them."""
+        """Return questions, half of them blocked, half cached, and half the rate at which the server can answer them."""
         costs = self.row.costs
         names: Iterable[str] = self._names.blocked
         if self._server.resolves:
@@ -199,7 +199,7 @@ class Trial:
         row.change, row.lost, row.late, row.asked = took, delays.lost, delays.late, delays.asked
 
     def _change_list(self, new: Sequence[str]) -> float:
-        """Enforce the grown list, and give the seconds that it took until it was."""
+        """Enforce the grown list, and return the seconds that it took until it was."""
         with ThreadPoolExecutor(1) as pool:
             begun = time.monotonic()
             task = pool.submit(self._server.change)

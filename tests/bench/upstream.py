@@ -25,7 +25,7 @@ ns.upstream. A 127.0.0.1
 
 @contextlib.contextmanager
 def upstream(folder: Path, core: int) -> Iterator[int]:
-    """Serve until the end of the block, on one core; give the port of 127.0.0.1."""
+    """Serve until the end of the block, on one core; return the port of 127.0.0.1."""
     folder.mkdir()
     port = free_port()
     (folder / "root.zone").write_text(_ZONE, encoding="utf-8")
@@ -72,5 +72,5 @@ def _pin_threads(pid: int, core: int) -> None:
 
 
 def version() -> str:
-    """Give knotd's version."""
+    """Return knotd's version."""
     return run([find("knotd") or "knotd", "--version"]).split()[-1]

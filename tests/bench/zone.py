@@ -19,7 +19,7 @@ def policy_zone(server: Server, source: Path, name: str) -> Path:
 
 
 def zone_update(port: int, names: Iterable[str]) -> str:
-    """Give what nsupdate reads to add the names to the zone."""
+    """Return what nsupdate reads to add the names to the zone."""
     text = [f"server 127.0.0.1 {port}\nzone {ZONE}\n"]
     for number, name in enumerate(names, start=1):
         text += (f"add {name}.{ZONE}. {TTL} A {SINKHOLE}\n", f"add *.{name}.{ZONE}. {TTL} A {SINKHOLE}\n")

@@ -24,8 +24,8 @@ def test_every_problem_is_told_with_exit_code_2(tmp_path: Path, capsys: pytest.C
     path.write_text("workers: 0\nlisen: {}\n", encoding="utf-8")
     assert main(["check", "--config", str(path)]) == 2
     told = capsys.readouterr().err
-    assert "workers: 0 is no number" in told
-    assert "lisen: is not known here" in told
+    assert "workers: expected auto or 1 to 256, got 0" in told
+    assert "lisen: unknown key" in told
 
 
 def test_config_without_feeds_would_enforce_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

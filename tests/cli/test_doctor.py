@@ -25,7 +25,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(config: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, list[dict[str, str]]]]:
-    """Give the exit code, and the findings by the name of their check."""
+    """Return the exit code, and the findings by the name of their check."""
     code = main(["doctor", "--json", "--config", str(config)])
     data = json.loads(capsys.readouterr().out)
     assert data["well"] is (code == 0)
@@ -65,7 +65,7 @@ def test_machine_before_a_start_is_examined_within_seconds(
     code, found = told(daemon.config, capsys)
     assert time.monotonic() - started < LIMIT
     assert code == 0, found
-    assert found["daemon"][0]["found"] == "no blockd runs with this config"
+    assert found["daemon"][0]["found"] == "no blockd is running with this config"
     assert sorted(tmp_path.rglob("*")) == before, "nothing is made"
 
 
@@ -104,7 +104,7 @@ def test_another_service_on_the_admin_port_is_no_daemon(
     other.write_config()
     code, found = told(other.config, capsys)
     assert code == 1
-    assert found["daemon"][0]["found"] == "no blockd runs with this config"
+    assert found["daemon"][0]["found"] == "no blockd is running with this config"
     assert states(found, "ports") == {"bad"}
 
 

@@ -47,7 +47,7 @@ def dry_run(daemon: Daemon, capsys: pytest.CaptureFixture[str], *arguments: str,
 
 
 def kept(daemon: Daemon) -> dict[Path, bytes]:
-    """Give all that is in the state folder, by path, but what a living daemon writes of its audit by itself."""
+    """Return all that is in the state folder, by path, but what a living daemon writes of its audit by itself."""
     found = content_of(daemon.state_dir)
     return {path: octets for path, octets in found.items() if not path.name.startswith(("audit.", ".audit."))}
 
@@ -88,7 +88,7 @@ def test_only_the_feeds_named_are_fetched(daemon: Daemon, capsys: pytest.Capture
 def test_feed_that_would_be_refused_is_exit_code_1(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     write_list(daemon.folder / "list", NAMES[:1])
     told = dry_run(daemon, capsys, code=1)
-    assert "feed national: refused: it holds 1 names where 3 are in force" in told
+    assert "feed national: refused: it holds 1 names, but 3 are in force" in told
     assert "nothing would change; enforced: version " in told
     put(daemon.folder / "list", b"<html>")
     assert "feed national: refused: " in dry_run(daemon, capsys, code=1)

@@ -11,7 +11,7 @@ from tests.daemon.harness import Daemon, write_list
 
 
 def look(daemon: Daemon, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """Run the verb; give its exit code and what it prints."""
+    """Run the verb; return its exit code and what it prints."""
     code = main(["lookup", "--config", str(daemon.config), *arguments])
     return code, capsys.readouterr().out
 

@@ -70,7 +70,7 @@ def test_a_list_for_ad_blockers_is_reported_with_what_it_skips(
 
 def test_a_missing_file_is_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(tmp_path / "none")]) == NO
-    assert "is not there" in capsys.readouterr().out
+    assert "does not exist" in capsys.readouterr().out
 
 
 def test_a_large_file_on_a_terminal_has_a_bar(
@@ -137,7 +137,7 @@ def test_a_policy_zone_is_reported_with_what_is_odd_about_it(
         "4 lines, 1 names accepted, 1 rejected (50.00%)",
         "NSIP trigger: 1",
         "  line 4: 32.1.2.0.192.rpz-nsip CNAME .",
-        "warning: The zone has no NS record; other resolvers would not load it.",
+        "warning: The zone has no NS record; other resolvers do not load such zones.",
         f"{path} is a usable list",
     ]
     assert main(["validate", str(path), "--type", "rpz", "--json"]) == DONE

@@ -78,7 +78,7 @@ class Builder:
         )
 
     def listed(self, name: str) -> str:
-        """Give feed and order that have a name blocked, nothing where it is not."""
+        """Return feed and order that block a name, empty if none does."""
         with_ruleset = at_time(1, Ruleset.open(self.path), NOW)
         verdict = with_ruleset.verdict(key_from_text(name))
         with_ruleset.close()

@@ -41,7 +41,7 @@ JUNK = ["no name", "# note", "10.0.0.1", ""]
 
 @pytest.fixture(scope="module", autouse=True)
 def in_c() -> Iterator[None]:
-    """There is no amending in Python, whatever the environment of the tests asks for."""
+    """Use the native engine, as there is no amending in Python."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ENGINE, "native")
         yield

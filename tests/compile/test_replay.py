@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not COUNTS.exists(), reason="the counts of the r
 
 
 def publications() -> list[tuple[float, int]]:
-    """Give when how many names were published, the oldest first."""
+    """Return the times of publication with the number of names, the oldest first."""
     lines = [line.split() for line in COUNTS.read_text("ascii").splitlines()]
     return [(datetime.fromisoformat(when).timestamp(), int(count)) for when, count in reversed(lines)]
 
@@ -81,7 +81,7 @@ def test_lists_of_those_sizes_leave_a_good_one_enforced(tmp_path: Path) -> None:
 
 
 class Replay:
-    """A feed that gives lists of some sizes, an hour after each other, after a month of `names`."""
+    """A feed with lists of given sizes, an hour apart, after a month of `names`."""
 
     def __init__(self, names: int) -> None:
         self.names, self.now, self.sizes, self.reasons = names, 30 * 86400.0, Sizes(), set[str]()

@@ -40,7 +40,7 @@ class Authorities:
         shutil.copyfile(self.workshop.metadata / "1.root.json", self.root)
 
     def feed(self, url: str = "", **more: object) -> dict[str, object]:
-        """Give the feed that reads from `url`, by default from the folder itself."""
+        """Return the feed that reads from `url`, by default from the folder itself."""
         return {
             "name": "national",
             "type": "signed",

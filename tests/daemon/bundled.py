@@ -47,7 +47,7 @@ class Bundles:
         self._documents: dict[str, OrderDocument] = {}
 
     def feed(self, **more: object) -> dict[str, object]:
-        """Give the feed that reads from here."""
+        """Return the feed that reads from here."""
         place = {"url": self.folder.as_uri(), "root": str(self.folder / "root.json")}
         return {"name": "ministry", "type": "signed", "interval": "200ms", **place, **more}
 
@@ -74,7 +74,7 @@ class Bundles:
         write_bundle(SignedVersion(1, 1, end, documents, digest, authorities), self.folder / "bundle")
 
     def looks(self) -> list[float]:
-        """Give when the daemon has looked, by its monotonic clock."""
+        """Return when the daemon has looked, by its monotonic clock."""
         path = self.folder / "looks"
         return [float(line) for line in path.read_text(encoding="ascii").split()] if path.exists() else []
 

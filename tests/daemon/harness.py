@@ -64,7 +64,7 @@ def everywhere(condition: Callable[[], object], what: str, seconds: float = PATI
 
 
 def free_port() -> int:
-    """Give a port that nobody has on loopback, over UDP and TCP, IPv4 and IPv6, and that was not given before."""
+    """Return a port that nobody has on loopback, over UDP and TCP, IPv4 and IPv6, and that was not given before."""
     hosts = ("127.0.0.1", "::1") if HAS_IPV6 else ("127.0.0.1",)
     for _ in range(200):
         port = random.choice(_ours())  # noqa: S311 - no secret
@@ -81,7 +81,7 @@ def free_port() -> int:
 
 
 def _ours() -> range:
-    """Give the ports of this test process: of several side by side none must take what another is about to bind."""
+    """Return the ports of this test process: of several side by side none must take what another is about to bind."""
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     index = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     return PORTS[index * len(PORTS) // count : (index + 1) * len(PORTS) // count]
@@ -100,7 +100,7 @@ def put(path: Path, content: bytes) -> None:
 
 
 def content_of(folder: Path) -> dict[Path, bytes]:
-    """Give what lies in a folder and below, by its path; a running daemon may take temporary files away meanwhile."""
+    """Return what lies in a folder and below, by its path; a running daemon may take temporary files away meanwhile."""
     found = {}
     for path in sorted(folder.rglob("*")):
         with contextlib.suppress(FileNotFoundError):
@@ -248,7 +248,7 @@ class Daemon:
             self.process = None
 
     def processes(self) -> list[int]:
-        """Give the process ids of all that belongs to it, whoever their parents are."""
+        """Return the process ids of all that belongs to it, whoever their parents are."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdecimal():
@@ -258,13 +258,13 @@ class Daemon:
         return found
 
     def control_pid(self) -> int:
-        """Give the control process: the supervisor's child that is no worker."""
+        """Return the control process: the supervisor's child that is no worker."""
         workers = {worker["pid"] for worker in self.status()["workers"]}
         (control,) = [pid for pid in self.children() if pid not in workers]
         return control
 
     def children(self) -> list[int]:
-        """Give the process ids of the supervisor's children."""
+        """Return the process ids of the supervisor's children."""
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii").split()]
 
     def ask(self, name: str, kind: str = "A", **options: Any) -> Answer:
@@ -272,7 +272,7 @@ class Daemon:
         return Answer(self.exchange(dns.message.make_query(name, kind, **_edns(options)), **options))
 
     def first_answer(self, name: str) -> Answer:
-        """Ask over TCP from before the start until there is an answer, and give that."""
+        """Ask over TCP from before the start until there is an answer, and return that."""
         answers: list[Answer] = []
 
         def ask() -> bool:
@@ -303,7 +303,7 @@ class Daemon:
         return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout  # noqa: S603
 
     def dig_address(self, name: str) -> tuple[str, int]:
-        """Ask with dig; give the address, empty where there is none, and its TTL in seconds."""
+        """Ask with dig; return the address, empty if there is none, and its TTL in seconds."""
         found = re.search(rf"^{re.escape(name)}\.\s+(\d+)\s+IN\s+A\s+(\S+)$", self.dig(name), re.MULTILINE)
         return (found[2], int(found[1])) if found else ("", 0)
 
@@ -319,22 +319,22 @@ class Daemon:
             return response.status, json.loads(response.read())
 
     def status(self) -> dict[str, Any]:
-        """Give what `blockd status` shows."""
+        """Return what `blockd status` shows."""
         told: dict[str, Any] = json.loads(self.get("/api/status")[1])
         return told
 
     def feed(self, name: str) -> dict[str, Any]:
-        """Give one feed's part of the status."""
+        """Return one feed's part of the status."""
         feeds: list[dict[str, Any]] = self.status()["feeds"]
         return next(feed for feed in feeds if feed["name"] == name)
 
     def lookup(self, name: str) -> dict[str, Any]:
-        """Give what the admin port says about a name."""
+        """Return what the admin port says about a name."""
         told: dict[str, Any] = json.loads(self.get(f"/api/lookup?name={name}")[1])
         return told
 
     def refresh(self) -> dict[str, Any]:
-        """Have it look at every feed now; give what came of each."""
+        """Have it look at every feed now; return what came of each."""
         status, told = self.post("/api/refresh", {})
         assert status == 200, told
         return told
@@ -344,7 +344,7 @@ class Daemon:
         return self.get("/readyz")[0] == 200
 
     def metrics(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-        """Give every sample by its name and sorted labels."""
+        """Return every sample by its name and sorted labels."""
         text = self.get("/metrics")[1].decode()
         return {
             (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -353,7 +353,7 @@ class Daemon:
         }
 
     def metric(self, name: str, **labels: str) -> float:
-        """Give the sum of a metric's samples that have these labels."""
+        """Return the sum of a metric's samples that have these labels."""
         return sum(
             value
             for (found, having), value in self.metrics().items()

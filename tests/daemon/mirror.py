@@ -13,7 +13,7 @@ ENDLESS = b"endless"  # what a lie gives in the place of an answer without an en
 _HASHED = re.compile(r"^targets/(?:.*/)?[0-9a-f]{64}\.")
 
 Lie = Callable[[str], bytes | None]
-"""Gives what a path is answered with; None where the truth is told."""
+"""Gives what a path is answered with; None if the truth is told."""
 
 
 class Mirror(QuietServer):
@@ -37,7 +37,7 @@ class Mirror(QuietServer):
         return [re.sub(r"[0-9a-f]{64}\.", "", path) for path, _ in self.given if _HASHED.match(path)]
 
     def content(self, path: str) -> bytes | None:
-        """Give what a path is answered with; None where there is nothing."""
+        """Return what a path is answered with; None if there is nothing."""
         told = self.lie(path) if self.lie else None
         if told is not None:
             return told

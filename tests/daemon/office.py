@@ -40,7 +40,7 @@ class Office:
         self.do("sign", self.desk)
 
     def do(self, *arguments: object, code: int = 0) -> dict[str, Any]:
-        """Do one step of `blockd authority`; give what it tells programs."""
+        """Do one step of `blockd authority`; return what it tells programs."""
         done = blockd("authority", *map(str, arguments), "--json", folder=self.folder)
         assert done.returncode == code, done.stdout + done.stderr
         return dict(json.loads(done.stdout)) if done.stdout else {}
@@ -61,7 +61,7 @@ class Office:
 
     @contextlib.contextmanager
     def served(self) -> Iterator[str]:
-        """Serve what is published, by HTTP; give the URL."""
+        """Serve what is published, by HTTP; return the URL."""
         port = free_port()
         command = [sys.executable, "-m", "blockd", "authority", "serve", str(self.out), "--listen", f"127.0.0.1:{port}"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -131,7 +131,7 @@ class RealPrimary:
 
 
 def program_of(kind: str) -> str:
-    """Give a server's program; skip the test where there is none."""
+    """Return a server's program; skip the test where there is none."""
     found = shutil.which(kind, path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None:
         pytest.skip(f"{kind} is missing; tests/install-debian.sh installs it")
@@ -139,7 +139,7 @@ def program_of(kind: str) -> str:
 
 
 def running(kind: str, folder: Path, notified: int, records: Sequence[str]) -> Iterator[RealPrimary]:
-    """Give a primary that runs with a zone of serial 1, and stop it."""
+    """Yield a primary that runs with a zone of serial 1, and stop it."""
     program_of(kind)
     folder.mkdir(parents=True)
     primary = RealPrimary(kind, folder, notified)

@@ -22,7 +22,7 @@ class Publisher:
         self.root = folder / "root.json"
 
     def feed(self, name: str = "ministry", **more: object) -> dict[str, object]:
-        """Give the feed that reads from here."""
+        """Return the feed that reads from here."""
         return {
             "name": name,
             "type": "signed",

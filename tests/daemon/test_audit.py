@@ -35,7 +35,7 @@ def daemon(tmp_path: Path, publisher: Publisher, resolver: UpstreamSimulator) ->
 
 
 def records(daemon: Daemon, *more: str) -> list[dict[str, Any]]:
-    """Give what the log has."""
+    """Return what the log has."""
     return [json.loads(line) for line in daemon.run_verb("audit", "--json", *more).stdout.splitlines()]
 
 
@@ -189,5 +189,5 @@ def test_name_is_proved_while_the_daemon_runs_and_when_it_is_down(daemon: Daemon
     shutil.rmtree(daemon.state_dir / "rulesets")
     proved = daemon.run_verb("audit", "prove", "listed.example", moment).stdout
     assert "listed.example was blocked" in proved
-    assert "proved by signatures, verified anew" in proved
+    assert "proved by signatures, verified again" in proved
     assert daemon.run_verb("audit", "prove", "listed.example", "yesterday").returncode == 2

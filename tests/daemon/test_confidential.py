@@ -39,7 +39,7 @@ def _publish(publisher: Publisher) -> None:
 
 
 def _stored(folder: Path) -> bytes:
-    """Give all that lies in a folder."""
+    """Return all that lies in a folder."""
     return b"\n".join(content_of(folder).values())
 
 

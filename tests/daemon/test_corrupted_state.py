@@ -83,11 +83,11 @@ class Node:
     left: Path
 
     def files(self) -> list[Path]:
-        """Give every file of the state, from its folder."""
+        """Return every file of the state, from its folder."""
         return sorted(path.relative_to(self.left) for path in self.left.rglob("*") if path.is_file())
 
     def restore(self) -> None:
-        """Give the daemon the state that was left."""
+        """Return the daemon the state that was left."""
         if self.daemon.state_dir.exists():
             shutil.rmtree(self.daemon.state_dir)
         shutil.copytree(self.left, self.daemon.state_dir)
@@ -161,7 +161,7 @@ def test_the_folder_of_a_feed_is_kept_whatever_its_name(tmp_path: Path) -> None:
 
 
 async def enforced_after_a_start(settings: Settings) -> dict[str, bool]:
-    """Give which names are enforced once all feeds were seen."""
+    """Return which names are enforced once all feeds were seen."""
     async with begun(settings) as (enforcing, updater):
         if enforcing.enforced is not None:
             assert not any(verdicts(enforcing, INNOCENT).values()), "something that nobody lists is enforced"
@@ -218,7 +218,7 @@ def compile_here(patch: pytest.MonkeyPatch) -> None:
 
 
 def verdicts(enforcing: RulesetSwitcher, names: Iterable[str]) -> dict[str, bool]:
-    """Give whether each name is touched."""
+    """Return whether each name is touched."""
     assert enforcing.enforced is not None
     enforced = enforcing.enforced
     return {name: enforced.verdict(key_from_text(name)).touches for name in names}

@@ -34,7 +34,7 @@ def test_version_that_one_worker_answers_wrongly_is_taken_back_and_not_kept(
         assert told["ruleset"]["version"] == 1
         assert re.search(
             rf"worker {worker}, asked at \S+ over UDP, was asked for \S+ \(type \d+\): "
-            r"expected was .*, heard was ",
+            r"expected .*, got ",
             told["self_test"]["failure"],
         )
         assert re.search(r"ERROR Version 2 is taken back, and 1 enforced again: the self-test of version 2", daemon.log)

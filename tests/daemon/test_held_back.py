@@ -84,6 +84,6 @@ def test_a_list_of_protected_names_that_cannot_be_read_is_told_before_a_start(da
         ended = blockd(verb, folder=daemon.folder, config=daemon.config)
         assert ended.returncode == 2
         assert "own.txt cannot be used" in ended.stderr
-        assert "line 1 is no name" in ended.stderr
+        assert "line 1 is not a valid name" in ended.stderr
     (daemon.folder / "own.txt").write_text("", encoding="utf-8")
     daemon.start()

@@ -22,7 +22,7 @@ NOTIFY = {"zone": ZONE, "from": [SENDER]}
 
 
 def notify(daemon: Daemon, source: str = SENDER, zone: str = ZONE) -> str:
-    """Send a NOTIFY, and give how it was answered."""
+    """Send a NOTIFY, and return how it was answered."""
     return dns.rcode.to_text(daemon.exchange(notification(zone), source=source).rcode())
 
 

@@ -87,5 +87,5 @@ def _assert_good(daemon: Daemon, sock: socket.socket, number: int) -> None:
 
 
 def _unfinished(daemon: Daemon) -> set[str]:
-    """Give the files that are being written, or that a killed process has left."""
+    """Return the files that are being written, or that a killed process has left."""
     return {path.name for path in daemon.state_dir.rglob(".*") if path.is_file()}

@@ -52,7 +52,7 @@ def daemon(
 
 
 def lies(authorities: Authorities, tmp_path: Path) -> dict[str, Lie]:
-    """Give every lie, made of what is published now; something newer is published then."""
+    """Return every lie, made of what is published now; something newer is published then."""
     now = (authorities.out / TIMESTAMP).read_bytes()
     unsigned = json.dumps({**json.loads(now), "signatures": []}).encode()
     stranger = Authorities(tmp_path / "stranger")
@@ -81,7 +81,7 @@ def leader(daemon: Daemon) -> str:
 
 
 def told(daemon: Daemon, mirror: Mirror) -> tuple[str, str]:
-    """Give the reason and the sentence that the status has of a mirror."""
+    """Return the reason and the sentence that the status has of a mirror."""
     (found,) = [each for each in daemon.feed("national")["mirrors"] if each["url"] == mirror.url]
     return found["reason"], found["refusal"]
 

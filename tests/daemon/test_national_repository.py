@@ -135,10 +135,10 @@ def test_a_day_of_a_national_repository(
 
 
 def addresses(daemon: Daemon, *names: str) -> list[list[str]]:
-    """Give what each name leads to."""
+    """Return what each name leads to."""
     return [daemon.ask(name).addresses for name in names]
 
 
 def sorted_text(path: Path) -> bytes:
-    """Give the canonical text of a list's names."""
+    """Return the canonical text of a list's names."""
     return b"".join(sorted(path.read_bytes().splitlines(keepends=True)))

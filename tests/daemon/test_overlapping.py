@@ -15,7 +15,7 @@ NAME = "www.shared.example"
 
 
 def because(daemon: Daemon, name: str) -> dict[str, str]:
-    """Give what is said of each order that covers a name, by its id or, of a list, by its feed."""
+    """Return what is said of each order that covers a name, by its id or, of a list, by its feed."""
     claims = daemon.lookup(name)["claims"]
     return {claim["order"]["id"]: claim["because"] for claim in claims}
 

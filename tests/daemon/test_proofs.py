@@ -50,7 +50,7 @@ def prove(daemon: Daemon, name: str, moment: str, *more: str, code: int = 0) -> 
 
 
 def signature(told: dict[str, Any], role: str) -> dict[str, Any]:
-    """Give what is told of a role's signatures behind the one order that covers a name."""
+    """Return what is told of a role's signatures behind the one order that covers a name."""
     (order,) = told["orders"]
     (found,) = [each for each in order["signatures"] if each["role"] == role]
     return dict(found)
@@ -135,7 +135,7 @@ def test_statement_is_verified_and_the_chain_goes_on_after_a_restart(
 
 
 def _now() -> str:
-    """Wait for the next whole second, as a time is asked for, and give it."""
+    """Wait for the next whole second, as a time is asked for, and return it."""
     at = math.ceil(time.time())
     until(lambda: time.time() >= at, "the second is over")
     return text(datetime.fromtimestamp(at, UTC))

@@ -27,7 +27,7 @@ SECOND = ["listed.example", "open-2.example"]
 
 
 def daemon_with_two(folder: Path, resolver: UpstreamSimulator, **config: Any) -> Daemon:
-    """Give a daemon, not started, whose list is FIRST."""
+    """Return a daemon, not started, whose list is FIRST."""
     folder.mkdir(exist_ok=True)
     write_list(folder / "list", FIRST)
     feed = {"name": "national", "type": "domains", "path": "list", "interval": "100ms"}
@@ -67,7 +67,7 @@ def enforces(daemon: Daemon, names: list[str]) -> bool:
 
 
 def versions(daemon: Daemon) -> dict[int, dict[str, Any]]:
-    """Give what `blockd versions` tells."""
+    """Return what `blockd versions` tells."""
     done = daemon.run_verb("versions", "--json")
     return {told["version"]: told for told in json.loads(done.stdout)["versions"]}
 

@@ -146,7 +146,7 @@ def upstream() -> Iterator[UpstreamSimulator]:
 def asked(
     port: int, name: str, kind: str, *, tcp: bool = False, source: str | None = None, patience: float = PATIENCE
 ) -> Told:
-    """Give the rcode, whether the answer is truncated, and its records without TTLs; `silence` where none comes."""
+    """Return the rcode, whether the answer is truncated, and its records without TTLs; `silence` where none comes."""
     timeout = SILENCE if name == SILENT else patience
     query = dns.message.make_query(name, kind)
     ask = dns.query.tcp if tcp else dns.query.udp

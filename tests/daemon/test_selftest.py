@@ -45,7 +45,7 @@ def keys(*names: str) -> list[bytes]:
 
 
 def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen) -> tuple[ClientOutcome, Rig]:
-    """Let a worker enforce one ruleset, and test whether it enforces another; give what came of it, and the worker."""
+    """Let a worker enforce one ruleset, and test whether it enforces another; return what came of it, and the worker."""
     (tmp_path / "expected").mkdir()
     (tmp_path / "worker").mkdir()
     ours = Rig(tmp_path / "expected")
@@ -97,17 +97,15 @@ def test_right_answers_to_every_action_pass_and_are_not_counted(tmp_path: Path) 
 def test_listed_name_that_is_not_blocked_is_a_failure(tmp_path: Path, name: str, expected: str, heard: str) -> None:
     worker = [(made, names) for made, names in ALL_ACTIONS if made.id != name]
     outcome, _ = outcome_of(tmp_path, ALL_ACTIONS, worker, Chosen(keys(f"{name}.example")))
-    assert f"was asked for {name}.example (type 1): expected was {expected}" in outcome.failure
+    assert f"was asked for {name}.example (type 1): expected {expected}" in outcome.failure
     assert outcome.failure.startswith("worker 3, asked at 127.0.0.1:")
-    assert outcome.failure.endswith(f"heard was {heard}")
+    assert outcome.failure.endswith(f"got {heard}")
 
 
 def test_name_that_is_blocked_and_not_listed_is_a_failure(tmp_path: Path) -> None:
     expected = [(made, names) for made, names in ALL_ACTIONS if made.id != "sinkhole"]
     outcome, _ = outcome_of(tmp_path, expected, ALL_ACTIONS, Chosen(spared=keys("sinkhole.example")))
-    assert outcome.failure.endswith(
-        "expected was no block, since no order covers the name, heard was NOERROR, 1 records"
-    )
+    assert outcome.failure.endswith("expected no block, since no order covers the name, got NOERROR, 1 records")
 
 
 @pytest.mark.parametrize("left", [2, 30])
@@ -121,7 +119,7 @@ def test_ttls_that_run_out_are_right(tmp_path: Path, left: int) -> None:
 def test_silence_where_an_answer_is_due_is_a_failure(tmp_path: Path) -> None:
     expected = [(order("drop"), ["drop.example"])]
     outcome, _ = outcome_of(tmp_path, expected, ALL_ACTIONS, Chosen(keys("drop.example")))
-    assert outcome.failure.endswith("heard was nothing")
+    assert outcome.failure.endswith("got no answer")
 
 
 def test_answer_with_another_orders_text_is_a_failure(tmp_path: Path) -> None:

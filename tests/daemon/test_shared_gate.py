@@ -45,6 +45,6 @@ def test_a_start_with_a_wrong_list_is_refused_with_a_sentence(tmp_path: Path) ->
     daemon.write_config()
     told = blockd("run", folder=daemon.folder, config=daemon.config)
     assert told.returncode == 2
-    assert "line 1 is no name" in told.stderr
+    assert "line 1 is not a valid name" in told.stderr
     assert "Traceback" not in told.stderr
     assert told.stdout == ""

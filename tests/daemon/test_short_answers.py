@@ -57,5 +57,5 @@ def test_no_answer_lives_longer_than_until_the_next_beginning_or_end(
 
 
 def remaining(at: datetime) -> int:
-    """Give the whole seconds that are left when a question is sent, rounded up."""
+    """Return the whole seconds that are left when a question is sent, rounded up."""
     return math.ceil(at.timestamp() - time.time())

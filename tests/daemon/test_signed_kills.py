@@ -69,12 +69,12 @@ def round_name(number: int) -> str:
 
 
 def enforced(daemon: Daemon, since: int, changing: Changing) -> set[int]:
-    """Give the lists from `since` on that are enforced, by the workers that happen to be asked."""
+    """Return the lists from `since` on that are enforced, by the workers that happen to be asked."""
     return {number for number in range(since, changing.number + 3) if is_blocked(daemon, round_name(number))}
 
 
 def some_enforced(daemon: Daemon, since: int, changing: Changing) -> set[int]:
-    """Give the same where there are any: while workers change over, each name may be asked of the wrong one."""
+    """Return the same where there are any: while workers change over, each name may be asked of the wrong one."""
     found: list[set[int]] = []
 
     def look() -> set[int]:

@@ -115,7 +115,7 @@ def test_order_by_two_of_three_people_is_enforced_extended_and_lifted(office: Of
 
 
 def change(office: Office, daemon: Daemon, kind: str, address: str) -> float:
-    """Publish, wait until dig is told `address` for all names, and give how long the metric says that it took."""
+    """Publish, wait until dig is told `address` for all names, and return how long the metric says that it took."""
     before = measured(daemon, kind)
     begun = time.time()
     office.publish()
@@ -129,7 +129,7 @@ def change(office: Office, daemon: Daemon, kind: str, address: str) -> float:
 
 
 def measured(daemon: Daemon, kind: str) -> tuple[float, float]:
-    """Give how many changes of a kind were measured so far, and how long they took together."""
+    """Return how many changes of a kind were measured so far, and how long they took together."""
     name = "blockd_order_to_enforcement_seconds"
     return daemon.metric(f"{name}_count", change=kind), daemon.metric(f"{name}_sum", change=kind)
 

@@ -26,7 +26,7 @@ RECORDS = [f"bad-{number}.example A {ADDRESS}" for number in range(50)]
 def transferring(
     folder: Path, kind: str, resolver: UpstreamSimulator, *, secret: str = SECRET
 ) -> Iterator[tuple[Daemon, RealPrimary]]:
-    """Give a daemon that transfers its only zone from a real primary."""
+    """Yield a daemon that transfers its only zone from a real primary."""
     daemon = Daemon(folder / "blockd", upstream=resolver.address)
     key = daemon.folder / "secret"
     key.write_text(secret, encoding="ascii")

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give the folder of a feed."""
+    """Return the folder of a feed."""
     folder = tmp_path / "feed"
     folder.mkdir()
     return folder

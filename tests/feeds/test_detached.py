@@ -40,7 +40,7 @@ def refused_by(poll: Callable[[], object]) -> FeedRefused:
 
 
 class File:
-    """A list beside its signature, and who watches both."""
+    """A list beside its signature, and the source that watches both."""
 
     def __init__(self, folder: Path, path: Path, signature: ListSignature) -> None:
         self.folder, self.path = folder, path
@@ -96,7 +96,7 @@ def test_a_file_that_was_refused_is_not_read_again_before_something_changes(
         patched.setattr(FileSource, "poll", lambda *_: pytest.fail("the list was read again"))
         assert str(refused_by(file.poll)) == str(first)
     (tmp_path / "key").write_bytes(b"another\n")
-    assert "the key is no base64" in str(refused_by(file.poll))
+    assert "the key is not valid base64" in str(refused_by(file.poll))
 
 
 def test_a_file_without_a_signature_is_unsigned(file: File) -> None:
@@ -131,7 +131,7 @@ def test_a_packed_file_is_signed_as_it_is(file: File) -> None:
 
 
 class Site:
-    """A server's files, and what was asked of it."""
+    """A server's files, and the requests that it received."""
 
     def __init__(self, **files: bytes) -> None:
         self.files = {f"/{name.replace('_', '.')}": content for name, content in files.items()}
@@ -154,7 +154,7 @@ class Site:
 
 
 def fetch(site: Site, folder: Path, signature: ListSignature, *, path: str = "/list", looks: int = 1) -> list[object]:
-    """Look at the site's list some times; give the content of each look, None, or the refusal."""
+    """Poll the site's list several times; return the content of each poll, None, or the refusal."""
 
     async def run() -> list[object]:
         async with server(site) as url:
@@ -197,8 +197,8 @@ def test_a_list_that_was_never_proved_is_fetched_whole(folder: Path, signature: 
     [
         ({"list": NEW, "list_minisig": KEY.sign(OLD)}, "a moment before its signature"),
         ({"list": OLD}, "list.minisig is not there"),
-        ({"list": OLD, "list_minisig": b"x" * (MAX_SIGNATURE + 1)}, "is no signature"),
-        ({"list": OLD, "list_minisig": b""}, "none of minisign"),
+        ({"list": OLD, "list_minisig": b"x" * (MAX_SIGNATURE + 1)}, "is not a signature"),
+        ({"list": OLD, "list_minisig": b""}, "not a minisign signature"),
     ],
 )
 def test_a_page_without_its_own_signature_is_unsigned_at_each_look(

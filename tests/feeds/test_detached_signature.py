@@ -24,7 +24,7 @@ LIST = b"a.example\nb.example\n"
 
 
 class Verifier:
-    """Puts keys and lists into files, and says why a signature does not prove them."""
+    """Writes keys and lists to files, and returns why a signature is refused."""
 
     def __init__(self, folder: Path, kind: str) -> None:
         self._key = folder / "key"
@@ -32,7 +32,7 @@ class Verifier:
         self._signature = ListSignature.model_validate({"type": kind, "key": str(self._key)})
 
     def __call__(self, key: bytes, signed: bytes, content: bytes = LIST) -> str:
-        """Give the sentence of the refusal, nothing where the signature is right."""
+        """Return the sentence of the refusal, empty if the signature is valid."""
         self._key.write_bytes(key)
         self._list.write_bytes(content)
         try:
@@ -102,9 +102,9 @@ def test_a_certificate_stands_for_its_key(rsa: Verifier) -> None:
         (b"", "does not begin"),
         (b"no key", "does not begin"),
         (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "cannot be read"),
-        (b"-----BEGIN PUBLIC KEY-----\nA=A\n-----END PUBLIC KEY-----\n", "no base64"),
+        (b"-----BEGIN PUBLIC KEY-----\nA=A\n-----END PUBLIC KEY-----\n", "not valid base64"),
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "cannot be read"),
-        (rsa_public(1024), "no RSA key of 2048"),
+        (rsa_public(1024), "not an RSA key of 2048"),
         (b"x" * (MAX_KEY + 1), "larger than"),
     ],
 )
@@ -156,11 +156,11 @@ def test_what_is_wrong_with_a_signature_of_minisign_is_told(minisign: Verifier) 
     assert "by another key" in minisign(stranger.public, signed)
     assert "trusted comment is not signed" in minisign(other.public, signed)
     assert "trusted comment is not signed" in minisign(key.public, signed.replace(b"timestamp:1", b"timestamp:2"))
-    assert "none of minisign" in minisign(key.public, b"".join(lines[:2]))
-    assert "none of minisign" in minisign(key.public, signed + b"more\n")
-    assert "the key is no base64" in minisign(b"no key\n", signed)
-    assert "the key is none of minisign" in minisign(b"AAAA\n", signed)
-    assert "another form" in minisign(key.public, b"".join([lines[0], b"AAAA\n", *lines[2:]]))
+    assert "not a minisign signature" in minisign(key.public, b"".join(lines[:2]))
+    assert "not a minisign signature" in minisign(key.public, signed + b"more\n")
+    assert "the key is not valid base64" in minisign(b"no key\n", signed)
+    assert "not a minisign key" in minisign(b"AAAA\n", signed)
+    assert "not Ed25519" in minisign(key.public, b"".join([lines[0], b"AAAA\n", *lines[2:]]))
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300), st.sampled_from(["rsa-sha256", "minisign"]))

@@ -28,7 +28,7 @@ NONE = Validators()
 
 @dataclass
 class Visitor:
-    """One connection to the server: what was asked, and both its directions."""
+    """One connection to the server: its request, and both its directions."""
 
     head: str
     reader: asyncio.StreamReader
@@ -40,7 +40,7 @@ Answer = Callable[[Visitor], Awaitable[None]]
 
 @asynccontextmanager
 async def server(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """An HTTP server that tells the truth or lies as `answer` does."""
+    """An HTTP server that answers as `answer` says, well or badly."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -270,7 +270,7 @@ def test_a_redirect_from_https_to_http_is_refused(tmp_path: Path) -> None:
         ):
             await WebSource(safe, 1000, session, total=10, stall=10).fetch(folder, NONE)
 
-    with pytest.raises(FeedUnreachable, match="leads to http://"):
+    with pytest.raises(FeedUnreachable, match="redirects to http://"):
         asyncio.run(run())
     assert list(folder.iterdir()) == []
 

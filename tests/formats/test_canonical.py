@@ -1,4 +1,4 @@
-"""The canonical text of names, and the text of changes, as hostile hands may make them."""
+"""The canonical text of names, and the text of changes, also from hostile sources."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_ascending_text_passes_whole_in_whatever_pieces_it_comes(names: list[
 def test_a_text_that_is_not_canonical_is_refused(text: bytes, reason: str, size: int) -> None:
     with pytest.raises(FeedRefused) as refused:
         list(CanonicalNames("base").checked(pieces(text, size)))
-    if not (reason == "format" and size == 10_000 and b"\n" not in text):  # one piece: how it ends is known first
+    if not (reason == "format" and size == 10_000 and b"\n" not in text):  # one piece: its end is checked first
         assert refused.value.reason == reason
     assert "stays in force" in str(refused.value)
 

@@ -22,7 +22,7 @@ TEXTS = st.lists(LINES, min_size=1, max_size=30).map(lambda lines: b"".join(line
 
 
 def patched(old: bytes, new: bytes) -> bytes:
-    """Make the new text of the old one and what changed."""
+    """Return the new text, made from the old one and the changes."""
     changed = changed_lines(old, new, 10**6)
     assert changed is not None
     parts = []

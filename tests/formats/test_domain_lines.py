@@ -1,4 +1,4 @@
-"""A list taken by blocks in C, and the same list read line by line in Python: the same names, the same report."""
+"""A list parsed by blocks in C, and the same list line by line in Python: the same names, the same report."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def by_lines(blocks: Iterator[bytes]) -> tuple[bytearray, bytearray, int, Reject
 
 
 def same(*pieces: bytes) -> RejectReport:
-    """Read pieces of a list in both ways, and give the report of both."""
+    """Read pieces of a list in both ways, and return the report of both."""
     whole = [*pieces, b"\n"]
     one, two = by_blocks(read_blocks(whole, "list")), by_lines(read_blocks(whole, "list"))
     assert one == two

@@ -31,7 +31,7 @@ def found(tmp_path: Path, content: str | bytes, name: str, kind: str = "domains"
         ("a.example\r\n*.b.example\r\n", 2),
         ("\ufeffB.Example.\n", 1),
         ("\n\n  b.EXAMPLE\n", 3),
-        ("a.example b.example\n", None),  # no name, so not its line
+        ("a.example b.example\n", None),  # not a name, so not its line
         ("a.example\n", None),
     ],
 )

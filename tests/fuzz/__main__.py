@@ -34,7 +34,7 @@ TESTS = (
 
 
 def main(arguments: list[str]) -> int:
-    """Give the exit code of the run."""
+    """Return the exit code of the run."""
     if compiler() is None:
         print("Fuzzing needs Cython and a C compiler with sanitizers (gcc and libasan).", file=sys.stderr)
         return 2

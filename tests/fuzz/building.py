@@ -21,12 +21,12 @@ PLAIN = ("-O2",)
 
 
 def compiler() -> str | None:
-    """Give the C compiler; None where there is none, or no Cython."""
+    """Return the C compiler; None if there is none, or no Cython."""
     return shutil.which(os.environ.get("CC", "cc")) if importlib.util.find_spec("Cython") else None
 
 
 def build_driver(folder: Path) -> dict[str, str]:
-    """Build the driver alone, for the extensions that are in the package; give the environment to run it in."""
+    """Build the driver alone, for the extensions that are in the package; return the environment to run it in."""
     source = folder / f"{MODULE}.pyx"
     shutil.copyfile(DRIVER, source)
     _build(source, ROOT, PLAIN)
@@ -34,7 +34,7 @@ def build_driver(folder: Path) -> dict[str, str]:
 
 
 def build_sanitized(folder: Path) -> dict[str, str]:
-    """Build everything anew with address and undefined-behaviour sanitizers; give the environment to run it in."""
+    """Build everything anew with address and undefined-behaviour sanitizers; return the environment to run it in."""
     package = folder / "blockd"
     left_out = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
     shutil.copytree(ROOT / "blockd", package, ignore=left_out, dirs_exist_ok=True)
@@ -70,7 +70,7 @@ def _library(name: str) -> str:
 
 
 def _run(*command: str | Path) -> str:
-    """Give what a command prints; raises CalledProcessError where it fails, which has told why itself."""
+    """Return what a command prints; raises CalledProcessError if it fails, which has told why itself."""
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603 - our own words
 
 

@@ -107,7 +107,7 @@ def _mislead(octets: bytearray, header: Header, chance: random.Random) -> None:
 
 
 def mutated(sound: bytes, chance: random.Random) -> bytes:
-    """Give a ruleset file with some fields changed, or cut, or longer."""
+    """Return a ruleset file with some fields changed, or cut, or longer."""
     octets = bytearray(sound)
     header = Header.unpack(sound[:HEADER_SIZE], len(sound))
     places = [(0, HEADER_SIZE)] + [

@@ -51,7 +51,7 @@ def packets(folder: Path, count: int, seed: int, end: float) -> str:
 
 
 def _round(count: int, done: int) -> int:
-    """Give how many messages the next round has."""
+    """Return how many messages the next round has."""
     return min(ROUND, -(-count // ROUNDS), count - done)
 
 

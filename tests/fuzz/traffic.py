@@ -110,7 +110,7 @@ def traffic(folder: Path, count: int, seed: int, end: float) -> str:
 
 
 def _disturb(twins: Twins, engine: NativeEngine, upstreams: Upstreams, chance: random.Random) -> int:
-    """Change something; give how many who waited were given back."""
+    """Change something; return how many who waited were given back."""
     match chance.randrange(10):
         case 0:
             twins.enforce(corpus.feeds()[: chance.randrange(3)])

@@ -12,7 +12,7 @@ from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, Hit
 from blockd.metrics.collector import ENFORCEMENT_BUCKETS, EnforcementTimes
 from blockd.metrics.counters import UPSTREAM_BUCKETS
 
-# The names and labels of DESIGN; a histogram's `le` is its own.
+# Names and labels of the documented metrics; a histogram's `le` is not listed.
 NAMES = {
     "blockd_queries_total": {"transport"},
     "blockd_answers_total": {"rcode"},
@@ -166,7 +166,7 @@ def test_the_sample_is_asked_at_each_scrape() -> None:
 
 
 def buckets(found: Scraped, name: str, **having: str) -> list[float]:
-    """Give a histogram's cumulative counts, the smallest bound first."""
+    """Return a histogram's cumulative counts, the smallest bound first."""
     bounds = {
         float(dict(labels)["le"]): count
         for (sample, labels), count in found.items()

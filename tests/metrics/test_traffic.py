@@ -13,7 +13,7 @@ KEY = bytes(range(16))
 
 
 def note(row: TrafficRow, name: str, times: int) -> None:
-    """Pass by until so many questions for a name were noted."""
+    """Pass questions for a name until `times` of them were noted."""
     goal = row.cells[NOTED] + times
     while row.cells[NOTED] < goal:
         row.pass_by(key_from_text(name))

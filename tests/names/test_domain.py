@@ -49,7 +49,7 @@ def wire_names(draw: st.DrawFn) -> bytes:
 
 
 def parsed(parse: Callable[[Given], bytes], given_value: Given) -> bytes | str:
-    """Give the key, or the reason why there is none."""
+    """Return the key, or the reason why there is none."""
     try:
         return parse(given_value)
     except BadName as error:

@@ -67,7 +67,7 @@ names:
     [
         ("contact", "contact: is missing"),
         ("expires", "say `expires: null`"),
-        ("names", "names: a list"),
+        ("names", "names: expected a list"),
         ("authority", "authority: is missing"),
     ],
 )
@@ -111,8 +111,8 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path, order: Docum
     told = refusal(first, second, third, tmp_path / "fourth.yaml")
     for piece in (
         "contact: is missing",
-        "names: a list",
-        "in_force_from: 'soon'",
+        "names: expected a list",
+        "in_force_from: expected an RFC 3339 date",
         "third.json: cannot be read as JSON",
     ):
         assert piece in told

@@ -170,7 +170,7 @@ def test_a_flood_of_strays_ends_the_exchange(rig: Rig, upstream: UpstreamSimulat
     upstream.faults = {Fault.STRAYS_ONLY}
     answer = rig.answer(NAME, use_edns=0)
     assert answer.rcode == "SERVFAIL"
-    assert answer.error == (23, f"{upstream.address}: too many packets that are no answer")
+    assert answer.error == (23, f"{upstream.address}: too many packets that do not match the question")
 
 
 def test_an_upstream_that_fails_is_asked_last_for_a_while(

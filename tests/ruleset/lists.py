@@ -43,7 +43,7 @@ def order(
 
 
 def sealed(octets: bytes) -> bytes:
-    """Give a changed file the digests that fit it, as somebody who means harm would."""
+    """Return a changed file with matching digests, as an attacker would make it."""
     end = HEADER.unpack_from(octets)[PIECES_AT]
     if HEADER_SIZE <= end <= len(octets):
         pieces = Pieces()

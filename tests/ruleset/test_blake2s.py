@@ -1,4 +1,4 @@
-"""The hash of names in C gives what `hashlib`'s gives."""
+"""The hash of names in C returns the same as `hashlib`'s."""
 
 from __future__ import annotations
 

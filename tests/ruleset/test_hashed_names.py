@@ -1,4 +1,4 @@
-"""Names that are known by their hashes only decide as if they were written out, and show nowhere."""
+"""Hashed names decide as if they were written out, and are shown nowhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def hidden(subject: Order, *names: str, scope: Scope = Scope.BOTH) -> Listing:
 
 
 def both_ways(inputs: list[FeedInput], salts: dict[str, bytes]) -> tuple[list[FeedInput], list[FeedInput]]:
-    """Give feeds as they are and with some orders' names hashed; those orders list no top-level names."""
+    """Return feeds in plain, and with some orders' names hashed; those orders list no top-level names."""
     plain, hashed = [], []
     for source in inputs:
         of = {subject.id: replace(subject, salt=salts.get(subject.id, b"")) for subject in source.orders}
@@ -121,7 +121,7 @@ def test_more_salts_than_can_be_afforded_are_refused(tmp_path: Path) -> None:
     orders = [confidential(f"o-{number}", bytes((number,)) * 16) for number in range(MAX_SALTS + 1)]
     listings = [hidden(subject, "a.example") for subject in orders]
     compiled(tmp_path / "r", feed("f", *listings[1:])).close()
-    with pytest.raises(RulesetError, match=r"have 17 salts between them, .* 16 are allowed"):
+    with pytest.raises(RulesetError, match=r"have 17 different salts, .* 16 are allowed"):
         compiled(tmp_path / "s", feed("f", *listings))
     ended = Listing(replace(orders[0], lifted_on=NOW), Scope.BOTH, [])
     compiled(tmp_path / "t", feed("f", ended, *listings[1:])).close()

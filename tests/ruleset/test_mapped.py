@@ -1,4 +1,4 @@
-"""Ruleset files that are cut, damaged or made to do harm: a RulesetError, or an answer within bounds."""
+"""Ruleset files that are cut, damaged or hostile: a RulesetError, or an answer within bounds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def exercise(ruleset: Ruleset) -> None:
-    """Look up everything, in every way; a RulesetError is fine, any other is not."""
+    """Look everything up, in every way; a RulesetError is expected, any other error is not."""
     try:
         for name in (*NAMES, *NETWORKS, *INNOCENT):
             with contextlib.suppress(RulesetError):
@@ -160,7 +160,7 @@ def test_a_sealed_file_with_hostile_sections_is_refused_or_bounded(
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Give every place in a JSON value where another value may be put."""
+    """Yield every place in a JSON value where another value may be put."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         yield value, key
@@ -175,7 +175,7 @@ JSON_VALUES = st.recursive(
 
 
 def with_catalogue(octets: bytes, catalogue: bytes) -> bytes:
-    """Put another catalogue in the place of a file's own."""
+    """Replace a file's catalogue."""
     header = Header.unpack(octets, len(octets))
     end = -(-(header.catalogue.offset + len(catalogue)) // 64) * 64
     changed = replace(
@@ -282,7 +282,7 @@ def test_buckets_that_all_push_on_end_the_lookup(good: bytes, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        (0, b"GARBAGE!", "no ruleset file"),
+        (0, b"GARBAGE!", "not a ruleset file"),
         (1, 1, "its format is 1"),
         (2, 128, "its format is 2"),
         (3, 1, "its format is 2"),

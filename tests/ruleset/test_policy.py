@@ -25,7 +25,7 @@ HASHES: tuple[Callable[[bytes], int] | None, ...] = (
 
 
 class Claimed(NamedTuple):
-    """A claim as the model knows it."""
+    """A claim in the model."""
 
     key: bytes
     scope: Scope
@@ -37,7 +37,7 @@ class Claimed(NamedTuple):
 
 
 class Model:
-    """The policy as DESIGN's sentences say it, over plain lists."""
+    """The policy as documented, over plain lists."""
 
     def __init__(self, feeds: list[FeedInput], now: int) -> None:
         scopes: dict[tuple[bytes, str, str], Scope] = {}

@@ -1,4 +1,4 @@
-"""The lists of today, whole: they compile, and each name is found in the file."""
+"""Today's lists, whole: they compile, and each name is found in the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAMPLE = 1_000  # names looked up
 
 
 def compile_list(source: Path, path: Path) -> list[bytes]:
-    """Compile a list; give SAMPLE of its names' keys, spread over the whole."""
+    """Compile a list; return SAMPLE of its names' keys, spread over the whole."""
     rejects, subject = RejectReport(), order("national")
     keys = list(read_list(Domains(), source, rejects, 10**9))
     inputs = FeedInput(

@@ -1,4 +1,4 @@
-"""The mapped ruleset as the native engine reads it: what the Python reader says, and never a read out of bounds."""
+"""The native engine's reader of rulesets: it agrees with the Python reader, and never reads out of bounds."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Opened:
         self.close()
 
     def compare(self) -> tuple[int, int]:
-        """Fail where the readers differ; give how often they agreed, and how often the file was found broken."""
+        """Fail if the readers differ; return how often they agreed, and how often the file was found broken."""
         agreed = broken = 0
         for lookup, ours, keys in (
             (self.enforced.verdict, self.table.verdict, [*keys_of(NAMES), b""]),
@@ -159,7 +159,7 @@ def test_a_file_with_any_bit_flipped_is_refused(path: Path) -> None:
 
 
 def edited(whole: bytes, chance: random.Random) -> bytes:
-    """Give a file some of whose fields lie, with the digest that belongs to it."""
+    """Return a file with some wrong fields and the digest that belongs to it."""
     octets = bytearray(whole)
     header = Header.unpack(whole[:HEADER_SIZE], len(whole))
     sections = (header.claims, header.table, header.records)

@@ -137,4 +137,4 @@ def test_answer_that_was_overtaken_is_asked_for_again() -> None:
 
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 def test_silence_that_lasts_is_a_failure(transport: Transport) -> None:
-    assert outcome_of(transport, mute).failure.endswith("heard was nothing")
+    assert outcome_of(transport, mute).failure.endswith("got no answer")

@@ -108,7 +108,7 @@ def test_a_contact_with_another_scheme_is_no_link(sinkhole: Sinkhole, bound: soc
 def test_without_a_contact_of_the_order_the_operators_is_given(sinkhole: Sinkhole, bound: socket.socket) -> None:
     sinkhole.list("blocked.example", contact="", mandate=Mandate.OPERATOR)
     body = ask(sinkhole, bound).body
-    assert "You can object to <bdi>Example &lt;Net&gt;</bdi>" in body
+    assert "You may object to <bdi>Example &lt;Net&gt;</bdi>" in body
     assert "under its own policy" in body
 
 
@@ -147,7 +147,7 @@ def test_a_sinkhole_without_a_list_says_that_it_is_not_ready(sinkhole: Sinkhole,
 def test_a_host_that_is_no_name_is_refused(sinkhole: Sinkhole, bound: socket.socket, host: str) -> None:
     answer = ask(sinkhole, bound, host)
     assert answer.status == 400
-    assert "names no site" in answer.body
+    assert "does not name a site" in answer.body
 
 
 def test_a_policy_that_fails_is_told_without_a_traceback(sinkhole: Sinkhole, bound: socket.socket) -> None:

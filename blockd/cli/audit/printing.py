@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the records that fit, as lines of JSON with --json; 1 where there is none."""
+    """Print the records that fit, as lines of JSON with --json; 1 if there is none."""
     database = Database.read(load(args.config).state_dir / DATABASE)
     count = 0
     try:
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def moment(text: str) -> float:
-    """Give the seconds since the epoch of a time in the arguments; raises CommandError."""
+    """Return the seconds since the epoch of a time in the arguments; raises CommandError."""
     try:
         return float(time_from_text(text))
     except ValueError as error:

@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the proof; 0 where the name was blocked then, 1 where it was not or that is not known."""
+    """Print the proof; 0 if the name was blocked then, 1 if it was not or that is not known."""
     settings = load(args.config)
     at = time.time() if args.time == "now" else moment(args.time)
     given = [read(root, MAX_ROOT) for root in args.root]

@@ -11,7 +11,7 @@ from blockd.settings import Settings
 
 
 def roots_of(settings: Settings) -> dict[str, list[bytes]]:
-    """Give the root of trust of each signed feed of a config, those that can be read."""
+    """Return the root of trust of each signed feed of a config, those that can be read."""
     found: dict[str, list[bytes]] = {}
     for feed in settings.feeds:
         root = feed.root_of_trust
@@ -21,7 +21,7 @@ def roots_of(settings: Settings) -> dict[str, list[bytes]]:
 
 
 def read(path: Path, most: int) -> bytes:
-    """Read a file of at most so many octets; raises OSError, and AuditError where it is larger."""
+    """Read a file of at most so many octets; raises OSError, and AuditError if it is larger."""
     try:
         return read_file(path, most)
     except FileTooLarge as error:

@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Verify; 1 where anything is wrong, with the first record that is."""
+    """Verify; 1 if anything is wrong, with the first record that is."""
     if args.proof is not None:
         return _proof(args)
     if args.statement is not None:

@@ -9,12 +9,12 @@ from blockd.times import time_from_text
 
 
 def now() -> datetime:
-    """Give this moment."""
+    """Return this moment."""
     return datetime.now(UTC)
 
 
 def date_option(text: str | None, option: str) -> datetime | None:
-    """Give the date that an option names, None where it was not given; raises CommandError, also for the past."""
+    """Return the date that an option names, None if it was not given; raises CommandError, also for the past."""
     if text is None:
         return None
     try:

@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and give the exit code."""
+    """Do it and return the exit code."""
     if args.deed == "new":
         key: Key = new_key(args.file, new_password(args)).public_key
         _show(args, key, f"{args.file} is a new key; {public_file(args.file)} is its public half.", file=args.file)

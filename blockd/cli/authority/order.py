@@ -31,5 +31,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and give the exit code."""
+    """Do it and return the exit code."""
     return int(args.take_order(args))

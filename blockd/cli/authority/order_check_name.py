@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 0 where the order covers the name, 1 where it does not. The name is not repeated."""
+    """Exit code 0 if the order covers the name, 1 if it does not. The name is not repeated."""
     try:
         name = DomainName.from_text(sys.stdin.readline(MAX_TEXT).strip() if args.name == "-" else args.name)
     except BadName as error:

@@ -45,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and give the exit code."""
+    """Do it and return the exit code."""
     workshop = Workshop(args.folder)
     with workshop.locked():
         role = role_of(args, workshop)
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _edited(identifier: str, document: Document, rules: Rules) -> Checked | None:
-    """Let an editor change the document until it has no fault; None where nothing was changed.
+    """Let an editor change the document until it has no fault; None if nothing was changed.
 
     The file lies in a folder that only its owner reads and is gone afterwards: it may hold confidential names.
     """

@@ -40,7 +40,7 @@ def list_arguments(parser: argparse.ArgumentParser, option: str = "") -> None:
 
 
 def name_files(workshop: Workshop) -> NameFiles:
-    """Give what makes the files of lists in a workshop."""
+    """Return what makes the files of lists in a workshop."""
     return ListFiles(workshop.folder)
 
 
@@ -79,7 +79,7 @@ def renew_list(
 
 
 def _stand_in(role: str) -> dict[str, object]:
-    """Give what stands for the list while the order is checked, before any file is made."""
+    """Return what stands for the list while the order is checked, before any file is made."""
     target = f"{place_of(LISTS, role)}none"
     return {"steps": [{"target": target, "sha256": "0" * 64, "size": 2, "count": 1}]}
 

@@ -70,7 +70,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and give the exit code."""
+    """Do it and return the exit code."""
     if args.template:
         print(TEMPLATE, end="")
         return 0
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _from_options(args: argparse.Namespace) -> dict[str, object]:
-    """Give the document that the options make, empty where there are none."""
+    """Return the document that the options make, empty if there are none."""
     document: dict[str, object] = {
         name.removeprefix("field_"): value
         for name, value in vars(args).items()
@@ -116,7 +116,7 @@ def _from_options(args: argparse.Namespace) -> dict[str, object]:
 
 
 def _names(path: Path) -> list[str]:
-    """Give what the lines of a file hold beside comments; whether they are names is seen with the order."""
+    """Return what the lines of a file hold beside comments; whether they are names is seen with the order."""
     try:
         content = read_file(path, MAX_DOCUMENT)
     except FileTooLarge as error:

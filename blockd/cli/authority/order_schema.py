@@ -14,6 +14,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:  # noqa: ARG001 - as every verb has it
-    """Do it and give the exit code."""
+    """Do it and return the exit code."""
     print(schema_text(), end="")
     return 0

@@ -36,12 +36,12 @@ def role_argument(
 
 
 def gate_settings(config: Path) -> GateSettings:
-    """Give the gate of the config where there is one, else the default's."""
+    """Return the gate of the config where there is one, else the default's."""
     return load(config).gate if config.is_file() else GateSettings()
 
 
 def rules_of(args: argparse.Namespace, workshop: Workshop, role: str) -> Rules:
-    """Give the rules for orders of a role; a confidential order that is staged keeps its salt."""
+    """Return the rules for orders of a role; a confidential order that is staged keeps its salt."""
 
     def salt(identifier: str) -> bytes:
         there = identifier in workshop.staged(role)
@@ -52,7 +52,7 @@ def rules_of(args: argparse.Namespace, workshop: Workshop, role: str) -> Rules:
 
 
 def role_of(args: argparse.Namespace, workshop: Workshop) -> str:
-    """Give the role that has the order asked for; raises PublishError where none has, or the role named has not."""
+    """Return the role that has the order asked for; raises PublishError if none has, or the role named has not."""
     role: str | None = args.role
     if role is None:
         role = next((r for r in ("", *workshop.roles()) if args.identifier in workshop.staged(r)), "")
@@ -61,7 +61,7 @@ def role_of(args: argparse.Namespace, workshop: Workshop) -> str:
 
 
 def staged_document(workshop: Workshop, identifier: str, role: str) -> Document:
-    """Give a staged order as it is decoded, empty where none is staged."""
+    """Return a staged order as it is decoded, empty if none is staged."""
     content = workshop.staged(role).get(identifier)
     try:
         return dict(json.loads(content)) if content else {}
@@ -78,7 +78,7 @@ def checked_change(identifier: str, changed: Document, rules: Rules) -> Checked:
 
 
 def refuse_taken(workshop: Workshop, identifiers: Iterable[str], role: str) -> None:
-    """Raise PublishError where another authority has an order of the same id: a repository has each id once."""
+    """Raise PublishError if another authority has an order of the same id: a repository has each id once."""
     for other in ("", *workshop.roles()):
         taken = sorted(set(identifiers) & workshop.staged(other).keys()) if other != role else []
         if taken:

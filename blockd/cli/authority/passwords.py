@@ -27,7 +27,7 @@ def password_option(parser: argparse.ArgumentParser) -> None:
 
 
 def secrets(args: argparse.Namespace) -> Callable[[str], str]:
-    """Give what is asked for a secret by its name, each once; it raises CommandError where none is given."""
+    """Return what is asked for a secret by its name, each once; it raises CommandError if none is given."""
     known: dict[str, str] = {}
 
     def secret(name: str) -> str:
@@ -39,7 +39,7 @@ def secrets(args: argparse.Namespace) -> Callable[[str], str]:
 
 
 def new_password(args: argparse.Namespace) -> bytes:
-    """Give the password for a new key, asked for twice at a terminal; raises CommandError where none is given."""
+    """Return the password for a new key, asked for twice at a terminal; raises CommandError if none is given."""
     given = _given(args.password_file)
     if given:
         return given.encode()

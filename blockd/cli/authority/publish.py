@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and give the exit code."""
+    """Do it and return the exit code."""
     if args.prune is not None and not 0 < args.prune <= MAX_PRUNE:
         raise CommandError(
             f"--prune {args.prune}: 1 to {MAX_PRUNE} days are allowed; readers need old files for a while"

@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until a signal comes; give the exit code."""
+    """Serve until a signal comes; return the exit code."""
     host, colon, port = args.listen.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 0xFFFF:
         raise CommandError(f"--listen {args.listen!r} is no HOST:PORT")

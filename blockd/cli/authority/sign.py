@@ -40,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and give the exit code: 1 where --show finds that signatures are lacking."""
+    """Do it and return the exit code: 1 if --show finds that signatures are lacking."""
     if (args.key or args.show) and not args.role:
         raise CommandError("--key and --show need a --role; without them the keys in DIR/keys sign")
     if sum(map(bool, (args.key, args.show, args.add))) > 1:
@@ -131,7 +131,7 @@ def _tell(
 
 
 def _place(workshop: Workshop, told: Standing) -> Path:
-    """Give where the signatures lie: with what is signed, or with what is pending."""
+    """Return where the signatures lie: with what is signed, or with what is pending."""
     if told.is_complete:
         return workshop.metadata / f"{told.version}.{told.role}.json"
     return workshop.pending / f"{told.role}.json"

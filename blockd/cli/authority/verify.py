@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and give the exit code: 1 where a node refuses anything of it."""
+    """Do it and return the exit code: 1 if a node refuses anything of it."""
     remote = args.place.startswith(("http://", "https://"))
     if remote and args.root is None:
         raise CommandError("a URL needs --root: the root.json that you got by a way you trust")

@@ -24,14 +24,14 @@ class Alarm:
 
     name: str  # as the Prometheus rule is called
     severity: str
-    feed: str  # empty where it is about no feed
+    feed: str  # empty if it is about no feed
     what: str  # has happened
     in_force: str  # what is enforced meanwhile
     todo: str
     authority: str = ""  # the role of the one that it is about, where it is about one
 
     def to_json(self) -> dict[str, str]:
-        """Give it as plain values."""
+        """Return it as JSON values."""
         return asdict(self)
 
 
@@ -47,7 +47,7 @@ def alarms(
     started: float,
     now: float,
 ) -> list[Alarm]:
-    """Give the alarms in force at `now`, the gravest first."""
+    """Return the alarms in force at `now`, the gravest first."""
     found = [
         *_of_workers(enforced, workers),
         *_of_self_test(tests),
@@ -105,7 +105,7 @@ def _of_feed(name: str, tracked: ManagedFeed, started: float, now: float) -> Ite
     if tracked.refusal:
         yield Alarm(
             "BlockdFeedRefused", "warning", name, f"What it gives is refused: {tracked.refusal}", before,
-            "`blockd check` shows what is wrong; tell whoever makes the list.",
+            "`blockd check` shows what is wrong; inform the publisher of the list.",
         )  # fmt: skip
     if not tracked.source.feed.is_own and is_stale(tracked.state.checked, tracked.source.interval, started, now):
         yield Alarm(

@@ -28,7 +28,7 @@ MAX_TIME = 1800.0  # seconds; ten million names take a small part of it
 class Job:
     """What is compiled, to where, and what it is compared with.
 
-    `in_force` is the file of the ruleset that is enforced, None where none is; `reports` and `held` are of the accepted
+    `in_force` is the file of the ruleset that is enforced, None if none is; `reports` and `held` are of the accepted
     content, by feed.
     """
 
@@ -52,7 +52,7 @@ class Compiler:
             self._next = asyncio.create_task(start(__name__, reads=True))
 
     async def compile(self, job: Job) -> Built:
-        """Compile in a process of its own; raises RulesetError where that fails. Cancelling ends the process."""
+        """Compile in a process of its own; raises RulesetError if that fails. Cancelling ends the process."""
         self.prepare()
         process = await self._take()
         if process.returncode is not None:  # somebody ended it while it waited
@@ -150,7 +150,7 @@ def _result(job: Job) -> Built:
 
 
 def _catalogue(in_force: Path | None) -> Catalogue | None:
-    """Give the catalogue that the gate compares with."""
+    """Return the catalogue that the gate compares with."""
     if in_force is None:
         return None
     ruleset = Ruleset.open(in_force, verify=False)

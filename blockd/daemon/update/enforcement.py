@@ -27,7 +27,7 @@ class Enforcement(Protocol):
         """Take note that the time of some feed's or authority's end is another one."""
 
     async def enforce(self, news: News, /) -> bool:
-        """Enforce what is new; false where the one in force is held. Raises RulesetError."""
+        """Enforce what is new; false if the one in force is held. Raises RulesetError."""
 
     async def recall(self, content: str, /) -> bool:
-        """Enforce a version kept that was made from a content; false where there is none. Raises RulesetError."""
+        """Enforce a version kept that was made from a content; false if there is none. Raises RulesetError."""

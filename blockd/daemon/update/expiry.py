@@ -37,7 +37,7 @@ class ExpiredParts:
     roles: Mapping[str, ExpiryEffect] = field(default_factory=dict)
 
     def of(self, role: str) -> ExpiryEffect | None:
-        """Give what becomes of the orders that a role has signed."""
+        """Return what becomes of the orders that a role has signed."""
         return self.roles.get(role, self.effect)
 
 
@@ -46,17 +46,17 @@ Ends = Mapping[str, ExpiredParts]
 
 
 def end_of(feed: Feed, state: FeedState) -> float | None:
-    """Give when a feed ends, in seconds since the epoch, unless it is renewed; None where it has no end."""
+    """Return when a feed ends, in seconds since the epoch, unless it is renewed; None if it has no end."""
     return feed.end(checked=state.checked, expires=state.expires)
 
 
 def ends_of_roles(state: FeedState) -> dict[str, int]:
-    """Give when each authority's part of a feed ends; those that have given nothing yet are left out."""
+    """Return when each authority's part of a feed ends; those that have given nothing yet are left out."""
     return {part.role: part.expires for part in state.authorities if part.version}
 
 
 def ended(feeds: Known, now: float) -> Ends:
-    """Give what is at its end at `now`."""
+    """Return what is at its end at `now`."""
     found = {}
     for feed, state in feeds:
         one = _ended(feed, state, now)
@@ -66,13 +66,13 @@ def ended(feeds: Known, now: float) -> Ends:
 
 
 def next_end(feeds: Known, now: float) -> float | None:
-    """Give the next time after `now` at which a feed or an authority's part of one ends; None where none does."""
+    """Return the next time after `now` at which a feed or an authority's part of one ends; None if none does."""
     ends = [end for feed, state in feeds for end in (end_of(feed, state), *ends_of_roles(state).values())]
     return min((end for end in ends if end is not None and end > now), default=None)
 
 
 def orders_of(catalogue: Catalogue, ends: Ends) -> tuple[list[Order], frozenset[int]]:
-    """Give the catalogue's orders, stopped ones expired since ever, and the indices of stale ones."""
+    """Return the catalogue's orders, stopped ones expired since ever, and the indices of stale ones."""
     orders, stale = [], set()
     for index, record in enumerate(catalogue.orders):
         effect = ends[record.feed].of(record.order.role) if record.feed in ends else None

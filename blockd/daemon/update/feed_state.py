@@ -120,7 +120,7 @@ class FeedState:
         self.incoming = fetched
 
     def take_candidate(self) -> Fetched | None:
-        """Set new content aside to be compiled, where the next fetch cannot disturb it; None where there is none."""
+        """Set new content aside to be compiled, where the next fetch cannot disturb it; None if there is none."""
         if self.incoming is not None:
             fetched, place, self.incoming = self.incoming, self.folder / INCOMING, None
         elif self.waiting is not None:
@@ -190,7 +190,7 @@ class FeedState:
 
 
 def _time(told: object) -> float:
-    """Read seconds since the epoch; raises ValueError or TypeError where they are none."""
+    """Read seconds since the epoch; raises ValueError or TypeError if they are none."""
     seconds = float(told)  # type: ignore[arg-type]
     if not 0 <= seconds <= MAX_TIME:
         raise ValueError(f"{seconds} is no time")
@@ -198,7 +198,7 @@ def _time(told: object) -> float:
 
 
 def _authority(told: Sequence[object]) -> AuthorityVersion:
-    """Read one authority's part of the state; raises ValueError or TypeError where it is none."""
+    """Read one authority's part of the state; raises ValueError or TypeError if it is none."""
     role, version, expires, reason, refusal = told
     if not all(isinstance(text, str) for text in (role, reason, refusal)):
         raise TypeError("an authority whose texts are none")

@@ -36,7 +36,7 @@ class ManagedFeed:
     open_source: OpenSource
     authority_refusals: dict[str, str] = field(default_factory=dict)  # by role, the sentences told
     refused: Counter[str] = field(default_factory=Counter)
-    look_refusal: str = ""  # the sentence with which the last look was refused; empty where it went well
+    look_refusal: str = ""  # the sentence with which the last look was refused; empty if it went well
     content_refusal: str = ""  # the same for the content that was compiled last
     saved: float = 0.0  # when the time of the last look was saved, where the feed's end depends on it
     held: str = ""  # the digest of what was told last to wait
@@ -46,7 +46,7 @@ class ManagedFeed:
 
     @property
     def refusal(self) -> str:
-        """Why the feed is refused at this moment; empty where it is not."""
+        """Why the feed is refused at this moment; empty if it is not."""
         return self.look_refusal or self.content_refusal
 
     async def due(self, timing: Timing) -> None:

@@ -280,19 +280,19 @@ class Updater:
         return bool(renewed)
 
     def _reports(self, built: Built) -> dict[str, RejectReport]:
-        """Give the reports of what was compiled; that of a refused content is not."""
+        """Return the reports of what was compiled; that of a refused content is not."""
         return self._rejects() | {name: report for name, report in built.rejects.items() if name not in built.refused}
 
     def _held_reports(self, built: Built) -> dict[str, GuardReport]:
-        """Give the reports of what the gate held back of what was compiled."""
+        """Return the reports of what the gate held back of what was compiled."""
         return {name: report for name, report in (self._held() | built.held).items() if report.total}
 
     def _rejects(self) -> dict[str, RejectReport]:
-        """Give the reject reports of what was accepted."""
+        """Return the reject reports of what was accepted."""
         return {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
 
     def _held(self) -> dict[str, GuardReport]:
-        """Give the reports of what the gate held back of it."""
+        """Return the reports of what the gate held back of it."""
         return {name: tracked.state.held for name, tracked in self.feeds.items() if tracked.state.held}
 
     def _hold(self, taken: dict[str, Fetched]) -> None:
@@ -314,7 +314,7 @@ class Updater:
         tracked.forget_accepted()
 
     def _refused(self, tracked: ManagedFeed, refused: FeedRefused, before: str) -> str:
-        """Count a refusal, log it where it is not the one `before`, and give its sentence."""
+        """Count a refusal, log it where it is not the one `before`, and return its sentence."""
         tracked.refused[refused.reason] += 1
         sentence = str(refused)
         if sentence != before:

@@ -1,4 +1,4 @@
-"""A day's change of a text list: the lines that came and went since the version before, for a ruleset in force."""
+"""Amending by a text list: the lines that were added and removed since the accepted version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from blockd.settings import ListFeed
 
 
 def amend_list(feed: ListFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
-    """Amend one list's names, and what is held back of them; None if the list must be compiled.
+    """Amend a list's names and the report of those held back; None if the list must be compiled.
 
     Raises RulesetError if the ruleset does not hold what it should, and FeedRefused as the gate does.
     """

@@ -33,7 +33,7 @@ class ListKind(FeedKind[ListFeed]):
         return TextSource(feed, folder, validators)
 
     def weakness(self, feed: ListFeed) -> Weakness | None:
-        """Return whether it comes by plain HTTP."""
+        """Return a weakness if the list comes by plain HTTP unsigned."""
         return text_weakness(feed)
 
     def read(
@@ -57,15 +57,15 @@ class ListKind(FeedKind[ListFeed]):
         )
 
     def is_streamed(self, feed: ListFeed) -> bool:
-        """Return what the format says."""
+        """Return whether the format can be read in a stream."""
         return feed.form.is_streamed
 
     def can_amend(self, feed: ListFeed, candidate: Candidate) -> bool:
-        """Return whether the format's versions can be compared line by line, and there is one to compare with."""
+        """Return whether the list can be compared, line by line, with an accepted version."""
         return feed.form.has_line_changes and candidate.accepted is not None
 
     def amend(self, feed: ListFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
-        """Amend the names that came or went."""
+        """Amend the names that were added or removed."""
         return amend_list(feed, candidate, amending)
 
     def line_of(self, feed: ListFeed, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:

@@ -1,7 +1,7 @@
-"""Local overrides: names that the operator has never blocked for a while, with a reason and an end; and their file.
+"""Local overrides, names that the operator exempts from blocking with a reason and an end; and their file.
 
-The file is one JSON object: `format`, and `overrides`, each with the fields of `Override`. As a feed it gives a bundle
-of `allow` orders, so that an override is compiled, shown and ended on the second as any order is.
+The file is one JSON object: `format`, and `overrides`, each with the fields of `Override`. As a feed it yields a bundle
+of `allow` orders, so that an override is compiled, shown and ended on the second like any order.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from blockd.times import time_text
 
 FILE = "overrides.json"  # in the state folder, and as evidence
 FORMAT = 1
-MAX_OVERRIDES = 1_000  # kept at a time; whoever needs more has a list to talk about
-MAX_LIFE = 90 * 86400  # seconds; by then whoever ordered the block has answered
+MAX_OVERRIDES = 1_000  # at a time; more than that should be a list
+MAX_LIFE = 90 * 86400  # seconds; time for the issuer of the order to respond
 MAX_TEXT = 500  # characters of a reason or an officer's name
-MAX_FILE = 8 << 20  # octets: all of them, with the longest texts escaped
-KEPT = 30 * 86400  # seconds that an override is shown after its end
+MAX_FILE = 8 << 20  # octets: all overrides, with the longest texts escaped
+KEPT = 30 * 86400  # seconds for which an override is shown after its end
 PLATFORM = "local override"
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One override. Times are whole seconds since the epoch; `ended` is None while nobody has ended it early."""
+    """One override. Times are whole seconds since the epoch; `ended` is None unless it was ended early."""
 
     id: str
     name: str  # in small A-labels
     scope: str  # exact, subdomains or both
     reason: str
-    officer: str  # who answers for it, empty where nobody was named
+    officer: str  # the person responsible, empty if not named
     authority: str  # the operator
     created: int
     until: int
@@ -46,11 +46,11 @@ class Override:
     ended_reason: str = ""
 
     def is_over(self, now: float) -> bool:
-        """Whether it has ended, by its date or by hand."""
+        """Return whether it has ended, by its date or by hand."""
         return now >= (self.until if self.ended is None else min(self.ended, self.until))
 
     def document(self) -> OrderDocument:
-        """Give it as an order; raises BadOrder or BadName where it holds what no order may."""
+        """Return it as an order; raises BadOrder or BadName if a value is not valid in an order."""
         order = Order(
             id=self.id,
             authority=self.authority,
@@ -70,7 +70,7 @@ class Override:
 
 
 def override_key(name: str) -> bytes:
-    """Give the key of a name that may be overridden; raises BadName, also for a top-level name."""
+    """Return the key of a name that may be overridden; raises BadName, also for a top-level name."""
     key = key_from_text(name)
     if len(key) == key[0] + 1:
         raise BadName("a top-level name")
@@ -89,9 +89,9 @@ def new_override(
     now: float,
     guard: Guard | None = None,
 ) -> Override:
-    """Make an override that begins now; raises CommandError where it may not be, and then there is none.
+    """Return an override that begins now; raises CommandError if it is not allowed.
 
-    Under a public suffix that `guard` knows, orders against many who do not know each other would end at once.
+    Overriding a public suffix that `guard` knows is refused, as it would end orders against unrelated parties.
     """
     try:
         key = override_key(name)
@@ -100,17 +100,17 @@ def new_override(
     except BadName as error:
         raise CommandError(f"{name!r} cannot be overridden: {error.reason}; nothing was changed.") from error
     except KeyError as error:
-        raise CommandError(f"{scope!r} is no scope; allowed is exact, subdomains or both.") from error
+        raise CommandError(f"{scope!r} is not a scope; expected exact, subdomains or both.") from error
     if wide and guard is not None and guard.shared(key):
         raise CommandError(
             f"{text} is a public suffix, and every block of a name under it would end; nothing was changed. Override "
-            "the names that are meant, or the suffix itself with --scope exact."
+            "the individual names, or the suffix itself with --scope exact."
         )
     reason, officer = _reason(reason), _line(officer, "officer's name")
     if not now < until <= now + MAX_LIFE:
         raise CommandError(
-            f"An override ends in the future, and at most {MAX_LIFE // 86400} days from now, which {time_text(until)} "
-            "is not; nothing was changed."
+            f"An override must end in the future, at most {MAX_LIFE // 86400} days from now, and {time_text(until)} "
+            "does not; nothing was changed."
         )
     if any(one.name == text and not one.is_over(now) for one in known):
         raise CommandError(f"{text} is overridden already; end that first: blockd override end {text} --reason TEXT")
@@ -123,12 +123,12 @@ def new_override(
 
 
 def end_override(known: Sequence[Override], *, name: str, reason: str, now: float) -> Override:
-    """Give the override of a name as it is once it has ended now; raises CommandError where it cannot be ended."""
+    """Return the override of a name, ended now; raises CommandError if it cannot be ended."""
     reason = _reason(reason)
     try:
         text = DomainName(override_key(name)).text
     except BadName as error:
-        raise CommandError(f"{name!r} is no name: {error.reason}; nothing was changed.") from error
+        raise CommandError(f"{name!r} is not a valid name: {error.reason}; nothing was changed.") from error
     found = next((one for one in known if one.name == text and not one.is_over(now)), None)
     if found is None:
         raise CommandError(f"{text} is not overridden; nothing was changed.")
@@ -149,20 +149,20 @@ def _line(text: str, what: str) -> str:
 
 
 def read_overrides(path: Path) -> tuple[Override, ...]:
-    """Read the file; a missing one has none. Raises FeedRefused where it is damaged."""
+    """Return the overrides in the file, none if it is missing; raises FeedRefused if it is damaged."""
     octets = read_octets(path)
     return () if octets is None else overrides_from(octets, path)
 
 
 def write_overrides(path: Path, overrides: Sequence[Override]) -> None:
-    """Make the file hold the overrides; raises OSError."""
+    """Write the overrides to the file; raises OSError."""
     told = {"format": FORMAT, "overrides": [asdict(override) for override in overrides]}
     replace_file(path, json.dumps(told, indent=1).encode() + b"\n")
 
 
 STAYS = (
-    "What was accepted of it stays in force. Put the file back from a backup, or begin anew without any override: "
-    "remove the file, and add again what is still needed."
+    "What was accepted of it stays in force. Restore the file from a backup, or start without any override: remove the "
+    "file, and add again what is still needed."
 )
 
 
@@ -180,7 +180,7 @@ def read_octets(path: Path) -> bytes | None:
 
 
 def overrides_from(octets: bytes, path: Path) -> tuple[Override, ...]:
-    """Return what the content of the file at `path` says; raises FeedRefused if it is damaged."""
+    """Return the overrides in `octets`, the content of the file at `path`; raises FeedRefused if it is damaged."""
     try:
         return parse_overrides(octets)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, BadOrder, BadName) as error:
@@ -188,10 +188,10 @@ def overrides_from(octets: bytes, path: Path) -> tuple[Override, ...]:
 
 
 def parse_overrides(octets: bytes) -> tuple[Override, ...]:
-    """Read the content of the file; raises ValueError, TypeError, KeyError, BadOrder or BadName."""
+    """Parse the content of the file; raises ValueError, TypeError, KeyError, BadOrder or BadName."""
     told = json.loads(octets)
     if not isinstance(told, dict) or told.get("format") != FORMAT or not isinstance(told.get("overrides"), list):
-        raise ValueError("it is no file of overrides that this blockd knows")
+        raise ValueError("it is not a file of overrides in the format that this blockd reads")
     if len(told["overrides"]) > MAX_OVERRIDES:
         raise ValueError(f"it holds more than {MAX_OVERRIDES} overrides")
     overrides = tuple(_override(one) for one in told["overrides"])
@@ -202,11 +202,11 @@ def parse_overrides(octets: bytes) -> tuple[Override, ...]:
 
 def _override(told: object) -> Override:
     if not isinstance(told, dict) or told.keys() != {field.name for field in fields(Override)}:
-        raise ValueError("an override has other fields")
+        raise ValueError("an override has missing or unknown fields")
     times = [told["created"], told["until"], *([] if told["ended"] is None else [told["ended"]])]
     texts = [told[name] for name in ("id", "name", "scope", "reason", "officer", "authority", "ended_reason")]
     if not all(type(time) is int for time in times) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("an override has a wrong value")
+        raise ValueError("an override has a value of the wrong type")
     for text in texts:
         fit_text(text)
     override = Override(**told)

@@ -18,7 +18,7 @@ from blockd.settings import OverridesFeed
 
 
 class OverridesKind(FeedKind[OverridesFeed]):
-    """The operator's own file, which gives a bundle as a signed feed does."""
+    """The operator's own file, which yields a bundle as a signed feed does."""
 
     settings = OverridesFeed
     proves_itself = True  # a bundle, whose digest is that of the file it was made from
@@ -43,5 +43,5 @@ class OverridesKind(FeedKind[OverridesFeed]):
         return True
 
     def amend(self, feed: OverridesFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
-        """Amend what overrides came, went or changed."""
+        """Amend the overrides that were added, removed or changed."""
         return amend_signed(feed, candidate, amending)

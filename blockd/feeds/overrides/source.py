@@ -15,7 +15,7 @@ from blockd.settings import OverridesFeed
 
 
 class OverridesSource(FeedSource):
-    """The file of `feed`, looked at for what is new in it."""
+    """The file of `feed`, polled for changes."""
 
     def __init__(self, feed: OverridesFeed, folder: Path) -> None:
         super().__init__(feed, folder)
@@ -23,11 +23,11 @@ class OverridesSource(FeedSource):
         self._digest = ""
 
     async def poll(self) -> Fetched | None:
-        """Return a new content as a bundle; None if there is nothing new. Raises FeedRefused."""
+        """Return new content as a bundle; None if there is none. Raises FeedRefused."""
         return await asyncio.to_thread(self.look)
 
     def look(self) -> Fetched | None:
-        """Do what `poll` does, and block while the file is read."""
+        """Do what `poll` does, blocking."""
         octets = read_octets(self._path)
         if octets is None:
             if (self.folder / ACCEPTED).exists():

@@ -19,7 +19,7 @@ from blockd.settings import RpzFeed
 
 
 class RpzKind(FeedKind[RpzFeed]):
-    """A policy zone in a file or behind a URL; each kind of answer that its rules give is one order."""
+    """A policy zone in a file or at a URL; each kind of answer that its rules ask for is one order."""
 
     settings = RpzFeed
 
@@ -30,7 +30,7 @@ class RpzKind(FeedKind[RpzFeed]):
         return TextSource(feed, folder, validators)
 
     def weakness(self, feed: RpzFeed) -> Weakness | None:
-        """Return whether it comes by plain HTTP."""
+        """Return a weakness if the zone comes by plain HTTP unsigned."""
         return text_weakness(feed)
 
     def read(

@@ -1,8 +1,8 @@
-"""What a signed repository has more or less than the version before, for a ruleset in force.
+"""Amending by a signed repository: the differences between its accepted and its new version.
 
-Orders are compared by their ids. One that is the same but for its texts and dates costs no look at its names. While
-entries are changed an order that comes has an index behind all others, and one that goes keeps its own;
-`blockd.compile.amend` then gives all of them the indices that compiling would.
+Orders are compared by their ids. If only texts and dates of an order differ, its names are not compared. While entries
+are changed a new order has an index after all others, and a removed one keeps its own; `blockd.compile.amend` then
+gives all of them the indices that compiling would.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
 
 _Scopes = dict[bytes, tuple[int, int]]
-"""By key, the scope that an order has for it and the one that it gets; 0 for none."""
+"""By key, the old and the new scope of an order; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _Version:
 
     @classmethod
     def read(cls, content: Content) -> _Version:
-        """Read a bundle; raises FeedRefused as `read_bundle` does, ValueError where two orders have one id."""
+        """Read a bundle; raises FeedRefused as `read_bundle` does, ValueError if two orders have the same id."""
         bundle = read_content(content.path)
         documents = {str(document["order"]["id"]): document for document in bundle["documents"]}
         if len(documents) != len(bundle["documents"]):
@@ -53,13 +53,13 @@ class _Version:
         return cls(content.path.parent, str(int(bundle["targets_version"])), documents)
 
     def document(self, identifier: str) -> OrderDocument | None:
-        """Give a document; None where there is none with this id."""
+        """Return the document with this id; None if there is none."""
         known = self.documents.get(identifier)
         return None if known is None else read_document(known, identifier)
 
 
 def amend_signed(feed: Feed, candidate: Candidate, amending: Amending) -> Amendment | None:
-    """Amend the entries of a feed's orders, and what is told of them; None if they must be compiled.
+    """Amend the entries of a feed's orders and their records; None if they must be compiled.
 
     Raises RulesetError if the ruleset does not hold what it should, and FeedRefused as the gate does, or if a bundle
     or a list cannot be used.
@@ -67,7 +67,7 @@ def amend_signed(feed: Feed, candidate: Candidate, amending: Amending) -> Amendm
     assert candidate.incoming is not None  # noqa: S101 - it has news
     try:
         new = _Version.read(candidate.incoming)
-        if candidate.accepted is None:  # it gives something for the first time
+        if candidate.accepted is None:  # its first content
             old, amending = _Version(new.folder, "", {}), _with_feed(amending, feed)
         else:
             old = _Version.read(candidate.accepted)
@@ -77,7 +77,7 @@ def amend_signed(feed: Feed, candidate: Candidate, amending: Amending) -> Amendm
 
 
 def _with_feed(amending: Amending, feed: Feed) -> Amending:
-    """Return the catalogue with a feed that it does not have yet, in the place that compiling would give it."""
+    """Return `amending` with a new feed in the catalogue, in the place that compiling would give it."""
     catalogue = amending.catalogue
     if any(record.name == feed.name for record in catalogue.feeds):
         raise RulesetError(f"the ruleset has the feed {feed.name} already")
@@ -137,10 +137,10 @@ def _amended(feed: Feed, content: Content, old: _Version, new: _Version, amendin
 def _scopes(
     old: OrderDocument | None, new: OrderDocument | None, old_folder: Path, new_folder: Path, guarded: bool
 ) -> _Scopes | None:
-    """Compare what two versions of an order cover; None where it is too much.
+    """Return the scopes that differ between two versions of an order; None if they are too many.
 
-    Where something is `guarded` and the order's action has changed, all that it covers is given: another reason may
-    hold an entry back.
+    If something is `guarded` and the order's action has changed, everything that it covers is returned: its entries may
+    be held back for another reason.
     """
     is_other = guarded and old is not None and new is not None and old.order.action != new.order.action
     if old is not None and new is not None and not is_other:
@@ -156,7 +156,7 @@ def _scopes(
 
 
 def _covered(document: OrderDocument | None, folder: Path) -> dict[bytes, int] | None:
-    """Give all that an order covers with its scope; None where it is too much."""
+    """Return all that an order covers, with the scopes; None if it is too much."""
     if document is None:
         return {}
     if document.names is not None:
@@ -171,7 +171,7 @@ def _covered(document: OrderDocument | None, folder: Path) -> dict[bytes, int] |
 
 
 def _list_scopes(old: OrderDocument, new: OrderDocument, old_folder: Path, new_folder: Path) -> _Scopes | None:
-    """Compare two texts of one order's list."""
+    """Return the scopes that differ between two texts of one order's list."""
     assert old.names is not None  # noqa: S101 - `_scopes` has looked
     assert new.names is not None  # noqa: S101
     one, two = old.names.last, new.names.last
@@ -189,7 +189,7 @@ def _list_scopes(old: OrderDocument, new: OrderDocument, old_folder: Path, new_f
 
 
 def _mapped(folder: Path, step: ListStep) -> mmap.mmap:
-    """Map the text of a list after one of its steps; raises FeedRefused where it is not there or of another size."""
+    """Map the text of a list after one of its steps; raises FeedRefused if it is missing or of the wrong size."""
     path = text_path(folder, step)
     check_size(path, step)
     with open_regular(path) as file:
@@ -200,16 +200,16 @@ def _mapped(folder: Path, step: ListStep) -> mmap.mmap:
 
 
 class _Reasons:
-    """Keeps the report of entries that would be held back were they not signed, as `GuardFilter` makes it."""
+    """Updates the report of entries that would be held back if they were not signed, as `GuardFilter` does."""
 
     def __init__(
         self, guard: Guard, held: GuardReport, before: Mapping[int, Order], after: Mapping[int, Order]
     ) -> None:
-        """Take the feed's orders by index, before and after."""
+        """Begin with the feed's orders by index, before and after."""
         self._guard, self._held, self._before, self._after = guard, held, before, after
 
     def can_tell(self) -> bool:
-        """Whether entries that are not changed have the reasons that they had: the first order's in rank counts."""
+        """Return whether unchanged entries keep their reasons, which are those of the first order in rank."""
         if not self._held.total:
             return True
         stayed = [index for index in self._before if index in self._after]
@@ -218,7 +218,7 @@ class _Reasons:
         )
 
     def moved(self, key: bytes, had: Mapping[int, int], has: Mapping[int, int]) -> None:
-        """Note that a name has other scopes, by order; raises RulesetError where the report alone cannot tell."""
+        """Record a name's old and new scopes, by order; raises RulesetError if the report cannot be updated."""
         if key[0] > MAX_LABEL or not self._guard:
             return
         old, new = self._reason(key, had, self._before), self._reason(key, has, self._after)
@@ -236,4 +236,4 @@ class _Reasons:
 
 
 def _rank(order: Order) -> tuple[int, int, int, str]:
-    return rank(order, 0)  # of one feed, so that its priority makes no difference
+    return rank(order, 0)  # of one feed, so its priority does not matter

@@ -1,7 +1,7 @@
-"""What the authorities of a signed repository give: the fault of one costs only its own news.
+"""The authorities of a signed repository: if one is refused, the others are taken nevertheless.
 
-Where a role's newest metadata or documents are refused, what it gave before stays: its metadata that were trusted last,
-as long as the keys that the repository now delegates to have signed them, and their documents.
+If a role's newest metadata or documents are refused, its last trusted metadata and their documents stay in force, as
+long as they are signed by the keys that the repository now delegates to.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from blockd.orders import OrderDocument
 
 @dataclass(frozen=True, slots=True)
 class RoleResult:
-    """What a role gives: `part` and its documents, None where it gives nothing; `refusal` of its newest metadata.
+    """The result for a role: `part` and its documents, None if there are none; `refusal` of its newest metadata.
 
-    `wanted` is what those metadata list, where they could be read. `is_settled` says that looking again at the same
-    metadata could not give anything else, as what is refused is what was signed.
+    `wanted` is what those metadata list, if they could be read. `is_settled` says that reading the same metadata again
+    would have the same result, as the refused content is what was signed.
     """
 
     delegation: Delegation
@@ -39,30 +39,32 @@ class RoleResult:
 
     @property
     def is_new(self) -> bool:
-        """Whether its newest metadata are what is taken."""
+        """Whether its newest metadata were taken."""
         return self.part is not None and self.refusal is None
 
     def version(self, note: FeedRefused | None = None) -> AuthorityVersion:
-        """Tell it to the daemon; `note` is told where nothing is refused."""
-        told = self.refusal or note
+        """Return the result for the daemon; `note` is the refusal to report if there is no other."""
+        shown = self.refusal or note
         version, expires = (self.part.version, self.part.expires) if self.part else (0, 0)
-        reason, sentence = (told.reason, str(told)) if told else ("", "")
+        reason, sentence = (shown.reason, str(shown)) if shown else ("", "")
         return AuthorityVersion(self.delegation.role, version, expires, reason, sentence)
 
 
 class Quota:
-    """The limits over all parts: what a part gave before has its place; news have what is left."""
+    """The limits over all parts: accepted parts keep their share; news may use what is left."""
 
     def __init__(self, parts: Mapping[str, RoleTargets | None]) -> None:
         self._used = {role: _size(part) for role, part in parts.items()}
 
     def take(self, part: RoleTargets) -> None:
-        """Let `part` have the place of what its role gave before; raises FeedRefused where that does not suffice."""
+        """Replace the share of the role's previous part by that of `part`; raises FeedRefused if it is too large."""
         used = {**self._used, part.role: _size(part)}
         if sum(orders for orders, _ in used.values()) > MAX_ORDERS:
             raise refused("too large", part.subject, f"lists more orders than there is room for: {MAX_ORDERS} in all")
         if sum(octets for _, octets in used.values()) > MAX_TOTAL:
-            raise refused("too large", part.subject, f"lists orders of more than {MAX_TOTAL} bytes together in all")
+            raise refused(
+                "too large", part.subject, f"lists more bytes of orders than there is room for: {MAX_TOTAL} in all"
+            )
         self._used = used
 
 
@@ -74,13 +76,13 @@ class Authorities:
         self._documents = documents
 
     def before(self, attempt: RefreshAttempt, delegations: Sequence[Delegation]) -> dict[str, RoleTargets | None]:
-        """Give what each role gave before, None where that is nothing which its present keys have signed."""
+        """Return each role's previous part; None if it has none that its present keys have signed."""
         return {delegation.role: self._before(attempt, delegation) for delegation in delegations}
 
     def give(
         self, attempt: RefreshAttempt, delegation: Delegation, before: RoleTargets | None, room: Quota
     ) -> RoleResult:
-        """Give the newest of a role, or what it gave before."""
+        """Return a role's newest part, or its previous one if that is refused."""
         if delegation.fault is None and before is None and f"{delegation.role}.json" not in attempt.snapshot.meta:
             return RoleResult(delegation, None, {})  # it has signed nothing yet
         wanted = None
@@ -96,7 +98,7 @@ class Authorities:
             is_settled = attempt.failures == failures
             try:
                 documents = self._documents.read(attempt, before) if before else {}
-            except FeedRefused:  # its documents are gone from the disk and from the repository
+            except FeedRefused:  # its documents are neither on the disk nor in the repository
                 before, documents = None, {}
             return RoleResult(delegation, before, documents, refusal, wanted, is_settled)
 

@@ -24,11 +24,11 @@ MAX_HEADER = 1024  # bytes
 
 @dataclass(frozen=True, slots=True)
 class AuthorityVersion:
-    """What one authority's delegated role has given; `refusal` says why its newest metadata is not taken, if it is not.
+    """The state of one authority's delegated role; `refusal` says why its newest metadata is not taken, if it is not.
 
-    Then `version` and `expires` are of what was taken before, 0 where that is nothing. `refusal` also tells of an order
-    that was left out because an authority before it has one with the same id. `role` is in quotes where it could not be
-    an authority's.
+    Then `version` and `expires` are those of its previous part, 0 if there is none. `refusal` also reports an order
+    that was left out because another authority has one with the same id. `role` is in quotes if it is not a valid
+    name for an authority's role.
     """
 
     role: str
@@ -40,10 +40,10 @@ class AuthorityVersion:
 
 @dataclass(frozen=True, slots=True)
 class SignedVersion:
-    """What a signed repository held at one moment, all of it verified.
+    """The verified content of a signed repository at one time.
 
-    `expires` is the earliest expiry of its root, timestamp, snapshot and targets, in seconds since the epoch; those of
-    `authorities` are their own. `digest` is a SHA-256 in hex over the orders: the same digest, the same orders.
+    `expires` is the earliest expiry of its root, timestamp, snapshot and targets, in seconds since the epoch; each of
+    `authorities` has its own. `digest` is a SHA-256 in hex over the orders: equal digests mean equal orders.
     """
 
     targets_version: int
@@ -53,12 +53,12 @@ class SignedVersion:
     digest: str
     authorities: tuple[AuthorityVersion, ...] = ()
     published: float | None = (
-        None  # seconds since the epoch, when it was signed, where the timestamp's metadata says so
+        None  # seconds since the epoch, when it was signed; None if the timestamp's metadata does not say
     )
 
 
 def write_bundle(version: SignedVersion, path: Path) -> None:
-    """Write `version` to `path`, whole or not at all."""
+    """Write `version` to `path` atomically."""
     content = json.dumps(
         {
             "targets_version": version.targets_version,
@@ -86,7 +86,7 @@ def write_bundle(version: SignedVersion, path: Path) -> None:
 
 
 def read_bundle(path: Path) -> SignedVersion:
-    """Read a bundle; raises FeedRefused: `missing`, `cut` where its end is gone, `format` where it is damaged."""
+    """Read a bundle; raises FeedRefused: `missing`, `cut` if it is incomplete, `format` if it is damaged."""
     content = read_content(path)
     try:
         return _version(content, str(path))
@@ -95,27 +95,27 @@ def read_bundle(path: Path) -> SignedVersion:
 
 
 def read_content(path: Path) -> Any:
-    """Give the JSON value that a bundle holds, with its documents unread; raises FeedRefused as `read_bundle` does."""
+    """Return a bundle's JSON value, its documents not parsed; raises FeedRefused as `read_bundle` does."""
     try:
         with path.open("rb") as file:
             header = file.readline(MAX_HEADER)
             content = read_rest(file, MAX_BUNDLE)
     except FileTooLarge as error:
-        raise FeedRefused("format", f"The bundle {path} is larger than any. {_REMEDY}") from error
+        raise FeedRefused("format", f"The bundle {path} is larger than {MAX_BUNDLE >> 30} GiB. {_REMEDY}") from error
     except OSError as error:
         raise FeedRefused("missing", f"The bundle {path} cannot be read: {error.strerror}.") from error
     try:
-        told = json.loads(header)
-        known, length, digest = told["bundle"] == BUNDLE_FORMAT, int(told["length"]), str(told["sha256"])
+        head = json.loads(header)
+        known, length, digest = head["bundle"] == BUNDLE_FORMAT, int(head["length"]), str(head["sha256"])
     except (ValueError, TypeError, KeyError) as error:
         reason = "format" if header.endswith(b"\n") else "cut"
         raise FeedRefused(reason, f"The bundle {path} has no usable first line. {_REMEDY}") from error
     if not known:
-        raise FeedRefused("format", f"The bundle {path} is of another format than {BUNDLE_FORMAT}. {_REMEDY}")
+        raise FeedRefused("format", f"The bundle {path} is not of format {BUNDLE_FORMAT}. {_REMEDY}")
     if len(content) < length:
         raise FeedRefused("cut", f"The bundle {path} ends {length - len(content)} bytes early. {_REMEDY}")
     if len(content) > length or hashlib.sha256(content).hexdigest() != digest:
-        raise FeedRefused("format", f"The bundle {path} is damaged: its digest is another one. {_REMEDY}")
+        raise FeedRefused("format", f"The bundle {path} is damaged: its digest does not match. {_REMEDY}")
     try:
         return json.loads(content)
     except ValueError as error:
@@ -139,7 +139,7 @@ def _version(content: Any, source: str) -> SignedVersion:
 
 
 def read_document(document: Any, source: str) -> OrderDocument:
-    """Read one of a bundle's documents; raises ValueError, TypeError, KeyError or BadOrder."""
+    """Parse one of a bundle's documents; raises ValueError, TypeError, KeyError or BadOrder."""
     return OrderDocument(
         parse_order(document["order"], source),
         tuple(Entry(bytes.fromhex(key), Scope(scope)) for key, scope in document["entries"]),

@@ -1,7 +1,7 @@
 """Connections to web servers that stay open between the files of a fetch, and from one fetch to the next.
 
-Whoever polls every few seconds would otherwise pay for a handshake each time. A kept connection may be closed by the
-server at any moment, so one that turns out to be so is opened anew, and nobody is told.
+This saves a handshake at each poll. A kept connection may be closed by the server at any time; it is then silently
+opened anew.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 
 SOCKET_SECONDS = 10.0  # for the connection and for each read
-IDLE_SECONDS = 90.0  # an older connection is not used again: what lies between may have forgotten it
+IDLE_SECONDS = 90.0  # an older connection is not used again: a firewall or proxy may have dropped it
 MAX_KEPT = 16  # one for each server: a repository, its mirrors, and where they redirect to
-_SOME = 0.001  # seconds; a socket takes none for "do not wait"
+_SOME = 0.001  # seconds; a socket takes 0 for "do not wait"
 
 Origin = tuple[str, str, int | None]  # scheme, host, port (RFC 9110 section 4.3.1)
 
 
 class NoConnection(OSError):
-    """The server cannot be connected to; it may be away, which is no fault of what it serves."""
+    """The server cannot be connected to, which says nothing about its content."""
 
 
 class HttpConnection:
-    """One connection to `origin`; `late` is set once the time that `within` gave was over and it was cut."""
+    """One connection to `origin`; `late` is set once the time limit of `within` has passed and it was cut."""
 
     def __init__(self, origin: Origin, seconds: float) -> None:
         scheme, host, port = origin
@@ -51,7 +51,7 @@ class HttpConnection:
         self._fresh = True
 
     def ask(self, target: str, headers: Mapping[str, str], seconds: float) -> http.client.HTTPResponse:
-        """Send a GET for `target` and give the answer's beginning."""
+        """Send a GET for `target` and return the response with its header read."""
         if self._fresh and self._context is not None:
             self.http.sock = self._context.wrap_socket(self.http.sock, server_hostname=self.origin[1])
         self._fresh = False
@@ -60,7 +60,7 @@ class HttpConnection:
         return self.http.getresponse()
 
     def is_quiet(self) -> bool:
-        """Whether nothing waits to be read: neither the server's farewell, nor an answer that nobody asked for."""
+        """Return whether nothing is waiting to be read: neither the end of the connection nor unsolicited data."""
         poll = select.poll()
         poll.register(self._handle, select.POLLIN | select.POLLHUP)
         return not poll.poll(0)
@@ -72,7 +72,7 @@ class HttpConnection:
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Shut the connection down after `seconds`, in whatever state it is."""
+        """Shut the connection down after `seconds`, whatever its state."""
         timer = threading.Timer(max(seconds, 0.0), self._cut)
         timer.daemon = True
         timer.start()
@@ -96,17 +96,17 @@ class HttpConnections:
         weakref.finalize(self, _close_all, self._kept)
 
     def close(self) -> None:
-        """Close what is kept open."""
+        """Close all connections."""
         _close_all(self._kept)
 
     @contextlib.contextmanager
     def asked(
         self, origin: Origin, target: str, headers: Mapping[str, str], seconds: float
     ) -> Iterator[tuple[http.client.HTTPResponse, threading.Event]]:
-        """Give the answer to a GET, and the event that says that its time, `seconds` for all of it, is over.
+        """Yield the response to a GET, and the event that is set when its time, `seconds` for all of it, is over.
 
-        Raises OSError and HTTPException as they come. Where the block ends without an error and the answer was read
-        to its end, the connection is kept.
+        Raises OSError and HTTPException. The connection is kept if the block ends without an error and the response was
+        read to its end.
         """
         deadline = self._clock() + seconds
         connection = self._take(origin)
@@ -124,7 +124,7 @@ class HttpConnections:
             response = _answer(connection, target, headers, max(deadline - self._clock(), _SOME))
         with contextlib.ExitStack() as undo:
             undo.callback(connection.close)
-            undo.callback(response.close)  # one that ends with its connection has taken that over
+            undo.callback(response.close)  # a response without a length owns its connection
             with connection.within(deadline - self._clock()):
                 yield response, connection.late
             if response.isclosed() and not response.will_close and not connection.late.is_set():
@@ -153,7 +153,7 @@ class HttpConnections:
 def _answer(
     connection: HttpConnection, target: str, headers: Mapping[str, str], seconds: float
 ) -> http.client.HTTPResponse:
-    """Ask, and close the connection where that fails; raises TimeoutError where the time was over."""
+    """Return the response to a GET, closing the connection on errors; raises TimeoutError if the time is over."""
     try:
         with connection.within(seconds):
             return connection.ask(target, headers, seconds)

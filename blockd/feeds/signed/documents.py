@@ -1,4 +1,4 @@
-"""The documents of a signed repository: fetched, proved, parsed once, and kept for the next version."""
+"""The documents of a signed repository: fetched, verified, parsed once, and kept for the next version."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from blockd.orders import NameList, OrderDocument, parse_document
 
 
 class ListTexts(Protocol):
-    """The texts of lists whose names are in files beside the order's document (`blockd.feeds.signed.list_texts`)."""
+    """The texts of lists whose names are in files of their own (`blockd.feeds.signed.list_texts`)."""
 
     def bring(self, names: NameList, download: Callable[[str], Path]) -> Path:
-        """Have the text of `names`; `download` gives the verified file of a target. Raises FeedRefused."""
+        """Return the text of `names`, made if need be; `download` returns a verified target. Raises FeedRefused."""
 
     def prune(self, kept: Set[str]) -> None:
-        """Remove the texts whose SHA-256 is none of `kept`."""
+        """Remove the texts whose SHA-256 is not in `kept`."""
 
 
 class Documents:
-    """The documents of one repository, in the `orders` of `folder`; parsed ones stay so while a version has them."""
+    """The documents of one repository, in `folder`/orders; parsed ones are cached while a version has them."""
 
     def __init__(self, folder: Path, texts: ListTexts | None) -> None:
         self._folder = folder / "orders"
@@ -42,11 +42,11 @@ class Documents:
         self._parsed: dict[tuple[str, str, str], OrderDocument] = {}  # by path, SHA-256 and authority
 
     def path(self, target: TargetFile) -> Path:
-        """Give where the document of `target` lies."""
+        """Return the path of the document of `target`."""
         return self._folder / f"{target.hashes['sha256']}.json"
 
     def read(self, attempt: RefreshAttempt, part: RoleTargets) -> dict[str, OrderDocument]:
-        """Give the documents of `part` by their ids, with their lists' texts on disk; raises FeedRefused."""
+        """Return the documents of `part` by their ids, with their lists' texts on disk; raises FeedRefused."""
         self._folder.mkdir(parents=True, exist_ok=True)
         found = {identifier: self._document(attempt, part, identifier) for identifier in part.orders}
         listed = [(document, document.names) for document in found.values() if document.names is not None]
@@ -57,7 +57,7 @@ class Documents:
         return found
 
     def keep(self, parts: Iterable[RoleTargets], wanted: Iterable[RoleTargets]) -> None:
-        """Forget the documents that no part gives, and remove those that no part wants either."""
+        """Drop cached documents that none of `parts` has, and remove files that none of `wanted` has either."""
         parts, wanted = tuple(parts), tuple(wanted)
         known = {_key(part, target) for part in parts for target in part.orders.values()}
         self._parsed = {key: document for key, document in self._parsed.items() if key in known}
@@ -66,14 +66,14 @@ class Documents:
         self._prune_texts()
 
     def accepted(self) -> tuple[OrderDocument, ...]:
-        """Give the documents that are in force; none where that is not known."""
+        """Return the documents in force; empty if they are not known."""
         try:
             return self._in_force()
         except FeedRefused:
             return ()
 
     def bound(self) -> None:
-        """Bound what refused versions leave on the disk; the next one then fetches all of its documents again."""
+        """Remove all documents if refused versions have left too many; they are then fetched again."""
         sizes = [path.stat().st_size for path in self._folder.glob("*") if path.is_file()]
         if len(sizes) > 2 * MAX_ORDERS or sum(sizes) > 2 * MAX_TOTAL:
             self._prune()
@@ -88,9 +88,9 @@ class Documents:
                 path.unlink()
 
     def _prune_texts(self) -> None:
-        """Remove the texts that neither this version needs nor any bundle that is in force or on its way there.
+        """Remove the texts that are needed neither by this version nor by any bundle in the feed's folder.
 
-        Bundles move on while they are read: then nothing is removed, as one of them may have been missed.
+        If bundles are renamed while they are read, nothing is removed, as one of them may have been missed.
         """
         if self._texts is None:
             return
@@ -101,7 +101,7 @@ class Documents:
                 continue
             try:
                 documents += read_bundle(path).documents
-            except FeedRefused:  # whatever it needs is not known
+            except FeedRefused:  # what it needs is not known
                 return
         if [_inode(path) for path in self._versions] != before:
             return
@@ -119,7 +119,7 @@ class Documents:
         except BadOrder as error:
             raise refused("format", part.subject, f"is signed, but {error}") from error
         except (ValueError, RecursionError) as error:
-            raise refused("format", part.subject, f"is signed, but {target.path} is no JSON: {error}") from error
+            raise refused("format", part.subject, f"is signed, but {target.path} is not valid JSON: {error}") from error
         order = document.order
         if order.id != identifier:
             raise refused("format", part.subject, f"holds the order {order.id} under the name of {identifier}")
@@ -133,7 +133,7 @@ class Documents:
     def _bring_text(self, attempt: RefreshAttempt, part: RoleTargets, identifier: str, names: NameList) -> None:
         for step in names.steps:
             if step.target not in part.lists:
-                what = f"names {step.target} for {identifier}, which is no list of the same part"
+                what = f"names {step.target} for {identifier}, which is not a list of the same part"
                 raise refused("outside", part.subject, what)
         if self._texts is None:
             what = f"has the names of {identifier} in files, which cannot be read here"
@@ -159,7 +159,7 @@ class Documents:
 
 
 def _inode(path: Path) -> int | None:
-    """Tell one file in a place from another; None where there is none."""
+    """Return a file's inode; None if there is no file."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Fetching for signed repositories: `file:` and `http(s):` URLs, bounded in time.
 
-TUF bounds the bytes of each file. A socket's timeout bounds one read only, and a server that sends a byte just before
-each timeout holds the reader for ever. So every file has a time in which it has to be whole, and every fetch too.
+TUF bounds the bytes of each file. A socket's timeout bounds one read only, so a server that sends a byte just before
+each timeout would hold the reader for ever. So every file has a time limit, and every fetch too.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from blockd import __version__
 from blockd.feeds.signed.connections import HttpConnections, NoConnection
 
 FILE_SECONDS = 20.0  # for the smallest file
-SLOWEST = 512 * 1024  # bytes a second; a larger file has so much more time
-FETCH_SECONDS = 900.0  # for all files of one fetch, and what the larger ones have more
+SLOWEST = 512 * 1024  # bytes a second; larger files get time in proportion
+FETCH_SECONDS = 900.0  # for all files of one fetch, beside the extra time of larger files
 CHUNK = 64 * 1024  # bytes read at once
 MAX_REDIRECTS = 3
 MAX_UNREAD = 64 * 1024  # bytes of an error's page, read so that the connection can be used again
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = {"User-Agent": f"blockd/{__version__}", "Accept-Encoding": "identity"}
-_ENDS = 64  # bytes kept of a file's beginning, for telling a web page from metadata
+_ENDS = 64  # bytes kept of a file's beginning and end, to tell a web page from metadata
 
 
 class CutShort(DownloadError):
@@ -41,8 +41,8 @@ class CutShort(DownloadError):
 class BoundedFetcher(FetcherInterface):
     """Fetches the files of one fetch; `seconds` bounds all of them together, `file_seconds` the smallest.
 
-    `first` and `last` are the ends of the file fetched last, which say what kind of wrong file it was. `connections`
-    are those that stay open, `folder` is where files lie until they are verified: who makes the fetcher sets both.
+    `first` and `last` are the first and last bytes of the file fetched last, to tell what kind of wrong file it was.
+    `connections` are those that stay open, `folder` has files until they are verified; the caller sets both.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class BoundedFetcher(FetcherInterface):
         self._deadline = clock() + seconds
         self._file_seconds = file_seconds
         self._has_stalled = False
-        self._more = 0.0  # seconds that the file being fetched has for its size
+        self._more = 0.0  # extra seconds for the size of the file being fetched
         self._open: Generator[bytes, None, None] | None = None
 
     def close(self) -> None:
-        """Give back what a file that was not read to its end still holds."""
+        """Release what a file that was not read to its end still holds."""
         if self._open is not None:
             self._open.close()
             self._open = None
 
     @contextlib.contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
-        """Give the file at `url`, of at most `max_length` bytes, on disk until the block ends."""
+        """Yield the file at `url`, of at most `max_length` bytes, which is on disk until the block ends."""
         self._more = max_length / SLOWEST
         if not self._has_stalled:
             self._deadline += self._more
@@ -100,9 +100,7 @@ class BoundedFetcher(FetcherInterface):
                 self.first = self.first or chunk[:_ENDS]
                 self.last = chunk[-_ENDS:]
                 yield chunk
-        except (
-            SlowRetrievalError
-        ):  # what is left gets the time of one file, or a slow server could hold up all the rest
+        except SlowRetrievalError:  # the remaining files share the time of one, or a slow server could delay all others
             self._has_stalled = True
             self._deadline = min(self._deadline, self._clock() + self._file_seconds)
             raise
@@ -129,10 +127,10 @@ def _file(url: str) -> Generator[bytes, None, None]:
         if parts.netloc not in ("", "localhost"):
             raise DownloadError(f"{url} is on another machine; a file: URL has no host")
         path = unquote(parts.path)
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a named pipe must not hold us
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # do not block on a named pipe
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise DownloadError(f"{path} is no regular file")
+                raise DownloadError(f"{path} is not a regular file")
             while chunk := file.read(CHUNK):
                 yield chunk
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -142,11 +140,11 @@ def _file(url: str) -> Generator[bytes, None, None]:
 
 
 def _one_exchange(url: str, seconds: float, connections: HttpConnections) -> Generator[bytes, None, str | None]:
-    """Yield the body; the value returned is the Location of a redirect, None where the body was given."""
+    """Yield the body; the return value is the Location of a redirect, None if there was a body."""
     try:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
-            raise DownloadError(f"{url} is no file:, http: or https: URL")
+            raise DownloadError(f"{url} is not a file:, http: or https: URL")
         if seconds <= 0:
             raise SlowRetrievalError(f"{url} took too long")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -165,7 +163,7 @@ def _one_exchange(url: str, seconds: float, connections: HttpConnections) -> Gen
                 if late.is_set():
                     raise SlowRetrievalError(f"{url} took longer than {seconds:.0f} seconds") from error
                 raise
-            if late.is_set():  # without a Content-Length a body that was cut looks like a whole one
+            if late.is_set():  # without a Content-Length a body that was cut looks complete
                 raise SlowRetrievalError("the time for the file is over")
     except http.client.IncompleteRead as error:
         raise CutShort(f"{url} ended early") from error

@@ -24,7 +24,7 @@ from blockd.ruleset import FeedInput, Listing
 from blockd.ruleset.explain import ExplainedClaim
 from blockd.settings import Feed, SignedFeed
 
-MAX_BUNDLE = 32 << 20  # octets of a bundle that is read for the line of a name: more takes longer than anybody waits
+MAX_BUNDLE = 32 << 20  # octets of a bundle that is read for the line of a name: more takes too long for a command
 
 
 class SignedKind(FeedKind[SignedFeed]):
@@ -51,11 +51,11 @@ class SignedKind(FeedKind[SignedFeed]):
         return bundle_input(feed, content)
 
     def can_amend(self, feed: SignedFeed, candidate: Candidate) -> bool:
-        """Return True: even first news are, since orders are compared by their ids."""
+        """Return True: even the first content can, since orders are compared by their ids."""
         return True
 
     def amend(self, feed: SignedFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
-        """Amend what orders came, went or changed."""
+        """Amend the orders that were added, removed or changed."""
         return amend_signed(feed, candidate, amending)
 
     def line_of(self, feed: SignedFeed, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:

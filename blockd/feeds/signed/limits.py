@@ -1,4 +1,4 @@
-"""The bounds of what a signed repository may make a node fetch, keep and read; `blockd.orders.repository` has more."""
+"""The limits on what a signed repository can make a node fetch, keep and read; `blockd.orders.repository` has more."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ MAX_TOTAL = 256 * 1024 * 1024  # bytes of all orders together, in memory and on 
 MAX_LISTS = 16  # orders of one authority whose names are in files of their own
 MAX_LIST_FILE = 1024**3  # bytes of one such file; ten million names take some 60 MB
 MAX_METADATA = {"root": 512 * 1024, "timestamp": 16 * 1024, "snapshot": 64 * 1024, "targets": 8 * 1024 * 1024}  # bytes
-MAX_ROTATIONS = 256  # roots newer than the one given by hand
+MAX_ROTATIONS = 256  # roots newer than the configured one

@@ -1,7 +1,7 @@
-"""The texts of national-size lists, brought from what lies on disk to what was signed, by their steps.
+"""The texts of national-size lists, brought from what is on disk to what was signed, step by step.
 
-FOLDER/SHA256.txt is the text of a list, canonical as `blockd.orders.name_list` tells. It is made of the newest text
-that is there already, or of the list's base, and of the changes since: in one pass, on disk, whatever its size.
+FOLDER/SHA256.txt is the text of a list, canonical as defined in `blockd.orders.name_list`. It is made from the newest
+text on disk, or from the list's base, and the changes since: in one pass, on disk, whatever its size.
 """
 
 from __future__ import annotations
@@ -27,43 +27,43 @@ from blockd.formats.sorted import Text, mapped, seek
 from blockd.formats.writer import TextWriter
 from blockd.orders import ListStep, NameList
 
-SPARE = 256 << 20  # octets that stay free on the disk: the rest of the state and its account have to be written too
-_COMPILED = 40  # octets that a name takes in a ruleset beside its own: the lists of others must still find room there
-_PACKED_PIECE = 16 * 1024  # octets of a file unpacked at a time: hundreds are open at once
-_MORE_CHANGES = 1_000_000  # besides one for each name before and after: steps may undo each other, but not for hours
+SPARE = 256 << 20  # octets that stay free on the disk, for the rest of the state and the audit log
+_COMPILED = 40  # octets that a name takes in a ruleset beside its own text
+_PACKED_PIECE = 16 * 1024  # octets of a file unpacked at a time; hundreds of files are open at once
+_MORE_CHANGES = 1_000_000  # besides one for each name before and after, as steps may undo each other
 LISTS = "lists"  # the folder of texts in a feed's folder
 _ENDING = ".txt"
 _Change = tuple[bytes, bool]  # a name, and whether it came
 
-Stamp = tuple[int, int, int]  # inode, octets, nanoseconds: what changes with a file's content, but for a failing disk
+Stamp = tuple[int, int, int]  # inode, octets, nanoseconds: changes with a file's content, unless the disk fails
 
 
 def text_path(feed_folder: Path, step: ListStep) -> Path:
-    """Give where the text of a list lies in a feed's folder, once it was brought."""
+    """Return the path of a list's text in a feed's folder."""
     return feed_folder / LISTS / f"{step.sha256}{_ENDING}"
 
 
 class NameLists:
-    """The texts in one feed's folder, which is made where it is missing. One process writes there."""
+    """The texts in one feed's folder, which is created if it is missing. Only one process may write there."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._sound: dict[str, Stamp] = {}  # texts whose digest this process has seen to be right
+        self._sound: dict[str, Stamp] = {}  # texts whose digest this process has verified
 
     def bring(self, names: NameList, download: Callable[[str], Path]) -> Path:
-        """Give the file with the text of a list's last step; its size, count and digest are what was signed.
+        """Return the file with the text of a list's last step; its size, count and digest are what was signed.
 
-        `download` gives a file of the repository, already verified; it is called for the steps that are missing only.
-        Raises FeedRefused, also what `download` raises: `missing`, `cut`, `format`, `too large` for a file that unpacks
-        to more than its step may have, `differences` where changes do not fit, `signature` where the outcome is
-        another than was signed. The texts that were there stay, also the one that this one was made of.
+        `download` returns a verified file of the repository; it is called for missing steps only. Raises FeedRefused,
+        and what `download` raises: `missing`, `cut`, `format`, `too large` for a file that unpacks to more than its
+        step allows, `differences` if changes do not apply, `signature` if the result is not what was signed. All other
+        texts are kept, including the one that this one was made from.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         for leftover in self._folder.glob(".*"):  # of a process that was killed
             _remove(leftover)
         steps, last = names.steps, names.last
         from_base = False
-        for _ in range(len(steps) + 2):  # any text may turn out to be damaged, and the base is then made once
+        for _ in range(len(steps) + 2):  # any text may be damaged, and then the base is unpacked once
             at = self._newest(steps)
             if at is None:
                 self._refuse_without_room(last, last.size + steps[0].size)
@@ -77,7 +77,7 @@ class NameLists:
                 self._write(last, partial(_apply, mapped(self._path(steps[at])), steps, at, download))
             except FeedRefused:
                 if from_base or self._is_sound(steps[at], again=True):
-                    raise  # the base stays, so that it need not be fetched again with the next try
+                    raise  # the base is kept, so that the next try need not fetch it
                 continue
             if from_base:
                 self._forget(steps[0].sha256)
@@ -85,11 +85,11 @@ class NameLists:
         raise FeedRefused(
             "fault",
             f"The texts in {self._folder} are damaged as soon as they are written: nothing of {last.target} is taken, "
-            "and what the feed gave before stays in force. Is the disk sound, and is nobody else writing there?",
+            "and what the feed gave before stays in force. Check the disk, and that no other process writes there.",
         )
 
     def prune(self, kept: Set[str]) -> None:
-        """Remove the texts whose SHA-256 is not in `kept`, which names those of every version that may yet be read."""
+        """Remove the texts whose SHA-256 is not in `kept`, which must have those of all versions that may be read."""
         for path in self._folder.glob(f"*{_ENDING}"):
             if path.stem not in kept:
                 self._forget(path.stem)
@@ -98,11 +98,11 @@ class NameLists:
         return self._folder / f"{step.sha256}{_ENDING}"
 
     def _newest(self, steps: Sequence[ListStep]) -> int | None:
-        """Give the last step whose text is there."""
+        """Return the index of the last step whose text is there; None if none is."""
         return next((at for at in reversed(range(len(steps))) if self._is_sound(steps[at])), None)
 
     def _is_sound(self, step: ListStep, *, again: bool = False) -> bool:
-        """Whether a step's text is there as it was signed; one that is damaged is removed."""
+        """Return whether a step's text is there as it was signed; a damaged one is removed."""
         path = self._path(step)
         try:
             stamp = _stamp(path)
@@ -125,7 +125,7 @@ class NameLists:
         self._sound.pop(sha256, None)
 
     def _write(self, step: ListStep, fill: Callable[[BinaryIO], None]) -> None:
-        """Write the text of a step, which `fill` has compared with what was signed when it returns."""
+        """Write the text of a step; `fill` must compare it with what was signed before it returns."""
         path = self._path(step)
         with replacing(path) as file:
             fill(file)
@@ -137,7 +137,7 @@ class NameLists:
         if free < needed + SPARE:
             raise FeedRefused(
                 "too large",
-                f"The list of {step.target} needs {needed:,} octets in {self._folder}, where {free:,} are free: "
+                f"The list of {step.target} needs {needed:,} octets in {self._folder}, but {free:,} are free: "
                 "nothing of it is taken, and what the feed gave before stays in force. Make room there.",
             )
 
@@ -151,7 +151,7 @@ def _unpack_base(step: ListStep, download: Callable[[str], Path], file: BinaryIO
 
 
 def _apply(old: Text, steps: Sequence[ListStep], at: int, download: Callable[[str], Path], file: BinaryIO) -> None:
-    """Write the last step's text, made of that of the step `at` and of all changes behind it."""
+    """Write the last step's text, made from that of the step `at` and all later changes."""
     last, count, done, place = steps[-1], steps[at].count, 0, 0
     with memoryview(old) as view, TextWriter(file) as writer:
         for name, ways in _net_changes(steps, at, download):
@@ -178,7 +178,7 @@ def _apply(old: Text, steps: Sequence[ListStep], at: int, download: Callable[[st
 def _net_changes(
     steps: Sequence[ListStep], at: int, download: Callable[[str], Path]
 ) -> Iterator[tuple[bytes, list[bool]]]:
-    """Give each name that any of the changes behind the step `at` has, ascending, and how it came and went in turn."""
+    """Yield each name in the changes after the step `at`, ascending, with its additions and removals in turn."""
     left = steps[at].count + steps[-1].count + _MORE_CHANGES
     changes = [_step_changes(steps[number - 1], steps[number], download) for number in range(at + 1, len(steps))]
     try:
@@ -198,14 +198,14 @@ def _net_changes(
 
 
 def _step_changes(before: ListStep, step: ListStep, download: Callable[[str], Path]) -> Generator[_Change, None, None]:
-    """Read one file of changes: at most every name of the step before goes and every name of this one comes."""
+    """Read one file of changes, of at most as many names as both steps have together."""
     most = before.size + before.count + step.size + step.count
     with closing(_unpacked(step.target, download(step.target), most)) as pieces:
         yield from read_changes(pieces, step.target)
 
 
 def _unpacked(target: str, path: Path, most: int) -> Generator[bytes, None, None]:
-    """Unpack a gzip file to `most` octets at most."""
+    """Yield the content of a gzip file, at most `most` octets."""
     gunzip, size = Gunzip(target), 0
     with open_regular(path) as file:
         while data := file.read(_PACKED_PIECE):
@@ -239,7 +239,7 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _remove(path: Path) -> None:
-    """Remove whatever stands in a text's place."""
+    """Remove whatever is in a text's place."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,8 +1,8 @@
-"""The mirrors of a signed repository: several places with the same content, of which any may be away, old or lying.
+"""The mirrors of a signed repository: several places with the same content, any of which may be down, old or lying.
 
-What is trusted is one and the same for all of them, so none can give what the authorities have not signed, nor go back
-behind what another gave. A look begins with the mirror that was good last. Where that one gives nothing new, others are
-asked now and then, as it may have been frozen; one that was refused is asked less often for a while.
+They share one state of trust, so none can serve what the authorities have not signed, nor go back to before what
+another served. A poll begins with the mirror that was good last. If it has nothing new, others are asked now and then,
+as it may have been frozen; one that was refused is asked less often for a while.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from blockd.feeds.signed.repository import SignedRepository, refused_authorities
 
 log = logging.getLogger(__name__)
 
-OTHERS_SECONDS = 10.0  # until a good mirror is asked again for what the first of them may not have
-FIRST_PAUSE = 30.0  # seconds for which a refused mirror is left alone, twice as long with each refusal
+OTHERS_SECONDS = 10.0  # until another good mirror is asked for what the first may withhold
+FIRST_PAUSE = 30.0  # seconds for which a refused mirror is not asked, doubled with each refusal
 LONGEST_PAUSE = 3600.0
 
 
 @dataclass(slots=True)
 class Mirror:
-    """One place; `reason` and `refusal` say why it was refused when it was last asked, empty where it was not."""
+    """One mirror; `reason` and `refusal` say why it was refused when last asked, empty if it was not."""
 
     url: str
     due: float = 0.0  # when it is asked again if another is good, by the clock
@@ -34,12 +34,12 @@ class Mirror:
     refusal: str = ""
 
     def to_json(self, *, leads: bool) -> dict[str, object]:
-        """Give it as plain values; `leads` tells that a look begins with it."""
+        """Return the mirror as JSON values; `leads` says that a poll begins with it."""
         return {"url": self.url, "leads": leads, "reason": self.reason, "refusal": self.refusal}
 
 
 class Mirrors:
-    """The places `urls` of `repository`, whose first is where a look begins until another is better."""
+    """The mirrors `urls` of `repository`; a poll begins with the first until another one is better."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Mirrors:
         self._last: SignedVersion | None = None
 
     def fetch(self) -> SignedVersion:
-        """Give the newest of what the mirrors have; raises FeedRefused only where all that were asked are refused."""
+        """Return the newest version of the mirrors; raises FeedRefused only if all that were asked are refused."""
         best: SignedVersion | None = None
         refusals: list[FeedRefused] = []
         for mirror in self._asked():
@@ -79,19 +79,19 @@ class Mirrors:
         return best
 
     def to_json(self) -> list[dict[str, object]]:
-        """Give the mirrors for the daemon's status, the one that a look begins with first."""
+        """Return the mirrors for the daemon's status, the one that a poll begins with first."""
         return [mirror.to_json(leads=number == 0) for number, mirror in enumerate(self._line)]
 
     def _asked(self) -> list[Mirror]:
-        """Give the mirrors in the order in which they are asked: the leader, then who has waited longest."""
+        """Return the mirrors in the order in which they are asked: the leader, then those due longest."""
         leader, *others = self._line
         return [leader, *sorted(others, key=lambda mirror: mirror.due)]
 
     def _is_asked(self, mirror: Mirror, best: SignedVersion | None, refusals: Sequence[FeedRefused]) -> bool:
-        """Whether `mirror` is asked too.
+        """Return whether `mirror` is asked too.
 
-        News do not wait for it, unless they lack an authority's. Where nothing is there yet, all are asked that were
-        good, and one that was refused: a long row of dead servers must not hold up every look.
+        News are not delayed by it, unless an authority's part is missing. If there is no version yet, all mirrors that
+        were good are asked, and one that was refused: a row of dead servers must not delay every poll.
         """
         if mirror is self._line[0]:
             return True
@@ -119,25 +119,25 @@ class Mirrors:
         mirror.reason, mirror.refusal = reason, sentence
 
     def _tell_faults(self, mirror: Mirror, version: SignedVersion) -> None:
-        """Refuse a mirror that kept from us what another has, of one authority or more."""
+        """Refuse a mirror that withheld what another has of an authority."""
         faults = refused_authorities(version)
         if faults:
             self._refuse(mirror, faults[0].reason, faults[0].refusal)
 
 
 def _is_better(version: SignedVersion, best: SignedVersion) -> bool:
-    """Whether `version`, fetched after `best`, is another: what is trusted meanwhile keeps it from being an older one.
+    """Return whether `version`, fetched after `best`, is newer, or has a part of an authority that `best` lacks.
 
-    It also is where it has what the other mirror withheld of an authority.
+    Numbers that differ are newer ones, as the state of trust rules out older ones.
     """
     numbers = (version.timestamp_version, version.targets_version) != (best.timestamp_version, best.targets_version)
     return numbers or len(refused_authorities(version)) < len(refused_authorities(best))
 
 
 def _all_refused(refusals: Sequence[FeedRefused]) -> FeedRefused:
-    """Tell the first refusal of content rather than one of a server that is away."""
-    told = next((refusal for refusal in refusals if not isinstance(refusal, FeedUnreachable)), refusals[0])
+    """Return the refusal for all mirrors: the first of content, or else of a server that is unreachable."""
+    first = next((refusal for refusal in refusals if not isinstance(refusal, FeedUnreachable)), refusals[0])
     if len(refusals) == 1:
-        return told
-    sentence = f"All {len(refusals)} mirrors are refused. {told}"
-    return FeedUnreachable(sentence) if isinstance(told, FeedUnreachable) else FeedRefused(told.reason, sentence)
+        return first
+    sentence = f"All {len(refusals)} mirrors are refused. {first}"
+    return FeedUnreachable(sentence) if isinstance(first, FeedUnreachable) else FeedRefused(first.reason, sentence)

@@ -1,7 +1,7 @@
-"""What the parts of a signed repository share: the ids of orders, of which each stands for one, and the salts.
+"""What the parts of a signed repository share: the ids of orders, which must be unique, and the salts.
 
-Whoever had an id or a salt in the version before keeps it, so that nobody ends an order of somebody else by claiming
-what that needs. Of those that are new, the part whose delegation comes first has it.
+A part keeps the ids and salts that it had in the previous version, so that no authority can end another's order by
+claiming its id or salt. New ones belong to the part whose delegation comes first.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from blockd.orders import OrderDocument
 from blockd.ruleset.salts import MAX_SALTS
 
 Held = Mapping[tuple[str, str], bytes]
-"""The salt of each order of the version before, by role and id; empty where it is not confidential."""
+"""The salt of each order of the previous version, by role and id; empty if it is not confidential."""
 
 
 def held_by(documents: Iterable[OrderDocument]) -> Held:
-    """Give what the orders of a version hold."""
+    """Return the ids and salts that the orders of a version hold."""
     return {(document.order.role, document.order.id): document.order.salt for document in documents}
 
 
 def together(
     own: RoleResult, given: Sequence[RoleResult], before: Held
 ) -> tuple[tuple[OrderDocument, ...], str, dict[str, FeedRefused]]:
-    """Give all documents, their digest, and by role what is to be told of orders that are left out."""
+    """Return all documents, their digest, and, by role, a refusal for orders that are left out."""
     parts = [(one, one.part) for one in (own, *given) if one.part is not None]
     listed = [(one.delegation, document) for one, _ in parts for document in one.documents.values()]
     left_out: dict[str, FeedRefused] = {}
@@ -63,8 +63,8 @@ def _salted(delegation: Delegation, identifier: str) -> FeedRefused:
     return FeedRefused(
         "too large",
         f"{delegation.subject} has a confidential order {identifier} with one salt more than the {MAX_SALTS} that "
-        "all orders of a repository may have: it is left out, all else of this authority is in force. One salt does "
-        "for all confidential orders of an authority.",
+        "all orders of a repository may have: it is left out, all else of this authority is in force. One salt is "
+        "enough for all confidential orders of an authority.",
     )
 
 
@@ -72,6 +72,6 @@ def _taken(delegation: Delegation, identifier: str, owner: str) -> FeedRefused:
     whose = f"of the authority {owner}" if owner else "that the repository itself signs"
     return FeedRefused(
         "outside",
-        f"{delegation.subject} has an order {identifier}, which is the id of one {whose}: that one counts, all else of "
-        "this authority is in force. It has to give its order another id.",
+        f"{delegation.subject} has an order {identifier}, which is the id of one {whose}: it is left out, all else of "
+        "this authority is in force. The authority has to give its order another id.",
     )

@@ -1,4 +1,4 @@
-"""What TUF's client raises, told as a refusal: a reason fit for a label and a sentence fit for an operator."""
+"""Maps what TUF's client raises to a refusal: a reason for a metric's label and a sentence for the operator."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ FOREIGN = (RepositoryError, DownloadError)
 _GONE = (404, 410)  # RFC 9110 sections 15.5.5 and 15.5.11
 _STAYS = "what it gave before stays in force"
 
-# The client tells these apart by their texts only.
+# The client distinguishes these by their texts only.
 _MIXED = re.compile(r"Expected ((snapshot|root) version|\S+ v[0-9]+, got v|'\w+', got ')")
 _TOO_FEW = re.compile(r"signed by [1-9][0-9]*/[0-9]+ keys")
 _DROPPED = re.compile(r"New snapshot is missing info")
 _UNLISTED = re.compile(r"does not contain information for|is not part of snapshot")
 
-_EXPIRED = ("expired", "has expired", "Whoever signs it has to sign it anew; is this clock right?")
-_MIX = ("mixed", "holds metadata that do not belong together, of different versions or roles", "Tell who hosts it.")
-_OTHER = ("signature", "holds a file that is not the one signed", "Tell the authority.")
-_UNSIGNED = ("signature", "is not signed by the authority's keys", "Tell the authority at once.")
-_FEW = ("threshold", "is signed by fewer keys than have to sign", "Ask the authority who has not signed.")
-_OLDER = ("rollback", "is older than what was seen before", "Ask the authority why it went back.")
-_LARGE = ("too large", "sends more than was signed or is allowed", "Tell who hosts it.")
-_CUT = ("cut", "was not sent to its end", "It is tried again.")
-_SLOW = ("stalled", "is sent slower than is allowed", "It is tried again; tell who hosts it.")
+_EXPIRED = ("expired", "has expired", "Its signer has to sign it again; check this machine's clock.")
+_MIX = ("mixed", "holds metadata of different versions or roles that do not belong together", "Inform its host.")
+_OTHER = ("signature", "holds a file that is not the one signed", "Inform the authority.")
+_UNSIGNED = ("signature", "is not signed by the authority's keys", "Inform the authority at once.")
+_FEW = ("threshold", "is signed by fewer keys than required", "Ask the authority which signatures are missing.")
+_OLDER = ("rollback", "is older than what was seen before", "Ask the authority why.")
+_LARGE = ("too large", "sends more than was signed or is allowed", "Inform its host.")
+_CUT = ("cut", "was sent incompletely", "It is tried again.")
+_SLOW = ("stalled", "is sent too slowly", "It is tried again; inform its host.")
 
 
 def refusal(error: Exception, subject: str, fetcher: BoundedFetcher, *, of_target: bool = False) -> FeedRefused:
-    """Tell `error`, one of `FOREIGN`, as a refusal of `subject`, which begins a sentence.
+    """Return the refusal of `subject`, which begins a sentence, for `error`, one of `FOREIGN`.
 
-    `of_target` says that what was fetched is no metadata, but what they vouch for.
+    `of_target` says that a target was fetched, not metadata.
     """
     detail = f"({error or type(error).__name__})"
     known = _known(error, of_target)
@@ -60,7 +60,7 @@ def refusal(error: Exception, subject: str, fetcher: BoundedFetcher, *, of_targe
 
 
 def _known(error: Exception, of_target: bool) -> tuple[str, str, str] | None:
-    """Give reason, sentence and remedy; a class stands before its base."""
+    """Return reason, sentence and remedy; None for an unknown error. A class must come before its base."""
     text = str(error)
     match error:
         case CutShort():

@@ -1,4 +1,4 @@
-"""The signed repository: a feed whose every byte is proved by The Update Framework before it is parsed.
+"""The signed repository: a feed whose every byte is verified with The Update Framework before it is parsed.
 
 Its orders are signed by the repository itself, by authorities that it delegates to, or both
 (`blockd.feeds.signed.role_targets` has the form). `blockd.feeds.signed.trust` has the rules of trust.
@@ -29,9 +29,9 @@ from blockd.times import moment_from_text
 class SignedRepository:
     """One signed repository at `url` (`file:`, `http:` or `https:`), trusted through `root`, the bytes of a root.json.
 
-    `folder` is this feed's own; it keeps what was trusted last, so that an older list is known as such after a
-    restart, and the orders already fetched. `now` gives seconds since the epoch; `fetcher` makes one for each fetch;
-    `texts` brings the names that are in files of their own.
+    `folder` is this feed's own; it keeps what was trusted last, so that an older list is detected after a restart, and
+    the orders already fetched. `now` returns seconds since the epoch; `fetcher` makes one for each fetch; `texts` makes
+    the texts of lists in files of their own.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class SignedRepository:
         self._documents = Documents(folder, texts)
         self._authorities = Authorities(folder / "trusted", self._documents)
         self._last: SignedVersion | None = None
-        self._timestamp = b""  # of the last version, as it came
+        self._timestamp = b""  # of the last version, as fetched
         self._root_version = 0
-        self._until = 0.0  # when one of its roles expires; 0 where the next look has to be a whole one
+        self._until = 0.0  # when one of its roles expires; 0 if the next fetch has to be a complete one
         self._proofs: dict[str, Path] = {}
 
     def fetch(self, url: str = "") -> SignedVersion:
-        """Fetch and verify what is published now, at `url` where a mirror is asked; blocks, so it is for a thread.
+        """Fetch and verify what is published now, at `url` for a mirror; blocks, so call it from a thread.
 
-        Where the digest is the one that was given before, nothing has changed. Raises FeedRefused, or FeedUnreachable
-        where the repository does not answer; what was given before stays trusted. An authority that is refused is
-        told in the version; only where every part is, the whole is refused.
+        If the digest is the same as before, nothing has changed. Raises FeedRefused, or FeedUnreachable if the
+        repository does not answer; the previous version stays trusted. A refused authority is reported in the version;
+        the whole is refused only if every part is.
         """
         url = (url or self._url).rstrip("/")
         subject = f"The signed list {url}"
@@ -82,16 +82,16 @@ class SignedRepository:
             raise FeedRefused(
                 "fault",
                 f"{subject} could not be stored in {self._folder}: {error}; what it gave before "
-                "stays in force. See that the folder can be written and the disk has room; the folder may be removed.",
+                "stays in force. Check that the folder is writable and the disk has room; the folder may be removed.",
             ) from error
         finally:
             fetcher.close()
 
     def evidence(self) -> dict[str, bytes]:
-        """Give the files that prove the version given last, as they came, by their names in the repository.
+        """Return the files that prove the last version, as fetched, by their names in the repository.
 
         They are the roots, `timestamp.json`, `snapshot.json`, `targets.json`, `ROLE.json` of each authority, and each
-        order's document by its target path. Raises FeedRefused where the disk no longer has them.
+        order's document by its target path. Raises FeedRefused if they are no longer on the disk.
         """
         try:
             return {name: path.read_bytes() for name, path in self._proofs.items()}
@@ -99,8 +99,8 @@ class SignedRepository:
             self._until = 0.0
             raise FeedRefused(
                 "fault",
-                f"What proves the signed list {self._url} cannot be read: {error}; what it gave before stays in force. "
-                "It is fetched again.",
+                f"The evidence of the signed list {self._url} cannot be read: {error}; what it gave before stays in "
+                "force. It is fetched again.",
             ) from error
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class SignedRepository:
         return version
 
     def _parts(self, attempt: RefreshAttempt, subject: str) -> tuple[RoleResult, list[RoleResult]]:
-        """Give what the repository itself lists, and what its authorities give; raises FeedRefused where all fail."""
+        """Return the results for the repository itself and for its authorities; raises FeedRefused if all fail."""
         itself = Delegation("", "", subject)
         own = part_of(attempt.targets, itself)
         found = delegations(attempt.targets, subject)
@@ -155,13 +155,13 @@ class SignedRepository:
         return RoleResult(itself, own, documents), given
 
     def _held(self) -> Held:
-        """Give what the orders of the version before hold; after a start that is the one that is in force."""
+        """Return what the orders of the previous version hold; after a start that is the one in force."""
         return held_by(self._last.documents if self._last is not None else self._documents.accepted())
 
     def _proofs_of(
         self, parts: Sequence[RoleTargets], root_version: int, taken: Container[tuple[str, str]]
     ) -> dict[str, Path]:
-        """Give the files of `evidence`; a document that is not `taken`, by role and id, proves nothing."""
+        """Return the files of `evidence`, with the documents that are in `taken`, by role and id."""
         names = [*TOP, *(f"{part.role}.json" for part in parts if part.role)]
         targets = [(part.role, *order) for part in parts for order in part.orders.items()]
         return {
@@ -172,7 +172,7 @@ class SignedRepository:
 
 
 def _published(timestamp: Timestamp) -> float | None:
-    """Give when the timestamp was signed, in seconds since the epoch, where it says so as it should."""
+    """Return when the timestamp was signed, in seconds since the epoch; None if it does not say so properly."""
     try:
         return moment_from_text(timestamp.unrecognized_fields.get(PUBLISHED_FIELD))
     except (ValueError, OverflowError):
@@ -180,5 +180,5 @@ def _published(timestamp: Timestamp) -> float | None:
 
 
 def refused_authorities(version: SignedVersion) -> list[AuthorityVersion]:
-    """Give the authorities of which not all is taken."""
+    """Return the authorities that are refused in part or as a whole."""
     return [authority for authority in version.authorities if authority.refusal]

@@ -1,4 +1,4 @@
-"""The parts of a signed repository: what the repository itself lists, and what its authorities do.
+"""The parts of a signed repository: what the repository itself lists, and what its authorities list.
 
 An authority is a role that the top-level targets role delegates `orders/ROLE/*` and `lists/ROLE/*` to, terminating. The
 delegation names the authority in full; all else is outside of its part.
@@ -33,7 +33,7 @@ _SHOWN = 100  # characters of a wrong path
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """A delegated role; `subject` begins a sentence about it, `fault` says why it is not one of an authority."""
+    """A delegated role; `subject` begins a sentence about it, `fault` says why it is not a valid authority's role."""
 
     role: str
     authority: str
@@ -58,17 +58,17 @@ class RoleTargets:
 
     @property
     def octets(self) -> int:
-        """The octets of its orders together."""
+        """The total size of its orders, in octets."""
         return sum(target.length for target in self.orders.values())
 
 
 def refused(reason: str, subject: str, what: str) -> FeedRefused:
-    """Make the refusal of something that is signed, but cannot be."""
-    return FeedRefused(reason, f"{subject} {what}; what it gave before stays in force. Tell the authority.")
+    """Return the refusal of something that is signed, but not acceptable."""
+    return FeedRefused(reason, f"{subject} {what}; what it gave before stays in force. Inform the authority.")
 
 
 def delegations(targets: Targets, subject: str) -> list[Delegation]:
-    """Give the delegations in their order; raises FeedRefused where they cannot be those of authorities at all."""
+    """Return the delegations in their order; raises FeedRefused if they cannot be delegations to authorities."""
     found = targets.delegations
     if found is None:
         return []
@@ -94,7 +94,7 @@ def _delegation(role: DelegatedRole, subject: str) -> Delegation:
 
 
 def part_of(targets: Targets, delegation: Delegation) -> RoleTargets:
-    """Read what a role lists; `delegation` has an empty role for the repository itself. Raises FeedRefused."""
+    """Return what a role lists; `delegation` has an empty role for the repository itself. Raises FeedRefused."""
     role, subject = delegation.role, delegation.subject
     if role and targets.delegations is not None:
         raise refused("outside", subject, "delegates further, which an authority may not")
@@ -104,7 +104,7 @@ def part_of(targets: Targets, delegation: Delegation) -> RoleTargets:
         identifier = name.removesuffix(".json")
         fits = identifier != name and is_order_id(identifier) if kind == ORDERS else _FILE.fullmatch(name)
         if not fits or not _SHA256.fullmatch(target.hashes.get("sha256", "")):
-            raise refused("format", subject, f"lists {path[:_SHOWN]!r}, which is no path of {kind} with a SHA-256")
+            raise refused("format", subject, f"lists {path[:_SHOWN]!r}, which is not a path of {kind} with a SHA-256")
         limit = MAX_DOCUMENT if kind == ORDERS else MAX_LIST_FILE
         if target.length > limit:
             raise refused("too large", subject, f"lists {path} with more than {limit} bytes")
@@ -119,7 +119,7 @@ def part_of(targets: Targets, delegation: Delegation) -> RoleTargets:
 
 
 def _listed(targets: Targets, delegation: Delegation) -> Iterator[tuple[str, str, str]]:
-    """Give path, kind and name of every target; what the repository itself has beside is for later versions."""
+    """Yield path, kind and name of every target; unknown targets of the repository itself are ignored."""
     role = delegation.role
     below = f"{role}/" if role else ""
     for path in sorted(targets.targets):

@@ -1,4 +1,4 @@
-"""A signed feed as a source: its repository with all its mirrors, looked at in a thread."""
+"""A signed feed as a source: its repository with all its mirrors, fetched in a thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from blockd.settings import SignedFeed
 
 
 class SignedSource(FeedSource):
-    """The repository of `feed`, with all its places."""
+    """The repository of `feed`, with all its mirrors."""
 
     def __init__(self, feed: SignedFeed, folder: Path) -> None:
         super().__init__(feed, folder)
@@ -28,12 +28,12 @@ class SignedSource(FeedSource):
 
     @property
     def authorities(self) -> tuple[AuthorityVersion, ...]:
-        """Those that the repository delegates to, and what each has given."""
+        """The authorities that the repository delegates to, with their versions."""
         return self._authorities
 
     @property
     def mirrors(self) -> list[dict[str, object]]:
-        """Its places, if there are several, as plain values: `url`, `leads`, `reason` and `refusal`."""
+        """The repository's URLs, if there are several, as JSON values: `url`, `leads`, `reason` and `refusal`."""
         return self._mirrors.to_json() if self._mirrors is not None and self._feed.mirrors else []
 
     async def poll(self) -> Fetched | None:

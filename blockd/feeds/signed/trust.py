@@ -1,13 +1,13 @@
-"""What is trusted of a repository, on disk, and the attempt to trust something newer (The Update Framework 1.0).
+"""The trusted metadata of a repository, on disk, and attempts to trust newer ones (The Update Framework 1.0).
 
-TUF's client decides: the root given by hand vouches for keys, the keys for metadata, the metadata for the length and
-hash of every target. An attempt works on a copy, which takes the place of what is trusted only when its caller keeps
-it; so a refused attempt leaves no trace, and the good repository is accepted as soon as it is back. Verified roots are
-the exception: a key that was withdrawn stays so.
+TUF's client decides: the configured root vouches for keys, the keys for metadata, the metadata for the length and hash
+of every target. An attempt works on a copy, which replaces the trusted metadata only if its caller keeps it; so a
+refused attempt leaves no trace, and the good repository is accepted as soon as it is back. Verified roots are the
+exception: a revoked key stays revoked.
 
 Only this module uses private parts of python-tuf (7): its public `refresh` cannot stop after the timestamp, which is
-all that a look needs where nothing is new; nothing public brings the metadata of one delegated role, gives what was
-verified, or takes another clock than the machine's. The conformance cases in tests/feeds/tuf tell when they change.
+all that a poll needs if nothing is new; nothing public fetches the metadata of one delegated role, returns what was
+verified, or takes another clock than the machine's. The conformance cases in tests/feeds/tuf fail if they change.
 """
 
 from __future__ import annotations
@@ -42,64 +42,64 @@ class RefreshAttempt:
         self._fetcher = fetcher
         self._staging = staging
         self._subject = subject
-        self.failures = 0  # to fetch or to prove a file, which another attempt may mend
+        self.failures = 0  # to fetch or verify a file, which another attempt may succeed in
         self._set = updater._trusted_set
 
     @property
     def root(self) -> Root:
-        """The newest root that was verified."""
+        """The newest verified root."""
         return self._set.root
 
     @property
     def timestamp(self) -> Timestamp:
-        """The timestamp that was verified."""
+        """The verified timestamp."""
         return self._set.timestamp
 
     @property
     def snapshot(self) -> Snapshot:
-        """The snapshot that was verified."""
+        """The verified snapshot."""
         return self._set.snapshot
 
     @property
     def targets(self) -> Targets:
-        """What the top-level targets role has signed."""
+        """The verified metadata of the top-level targets role."""
         return self._set.targets
 
     def begin(self) -> None:
-        """Bring the roots and the timestamp: two small requests where nothing is new."""
+        """Fetch and verify the roots and the timestamp: two small requests if nothing is new."""
         with self._told(self._subject):
             self._updater._load_root()
             self._updater._load_timestamp()
 
     def finish(self) -> None:
-        """Bring the snapshot and the top-level targets; with `begin` this is the client's `refresh`."""
+        """Fetch and verify the snapshot and the top-level targets; with `begin` this is the client's `refresh`."""
         with self._told(self._subject):
             self._updater._load_snapshot()
             self._updater._load_targets(Targets.type, Root.type)
 
     def role(self, name: str, subject: str) -> Targets:
-        """Bring the metadata of a role that the top-level targets delegate to.
+        """Fetch, verify and return the metadata of a role that the top-level targets delegate to.
 
-        It is asked for by its name. A search for a target that could be its would also go down into whatever the role
-        itself delegates, and could be led astray by a delegation that stands before it.
+        It is fetched by name: a search for one of its targets would also follow the role's own delegations, and could
+        be diverted by an earlier delegation.
         """
         with self._told(subject):
             return self._updater._load_targets(name, Targets.type)
 
     def find(self, path: str) -> TargetFile | None:
-        """Search for a target in all that is delegated, in the order that TUF has for it."""
+        """Return a target found by TUF's search through all delegations; None if there is none."""
         with self._told(self._subject):
             return self._updater.get_targetinfo(path)
 
     def bring(self, target: TargetFile, path: Path, subject: str) -> None:
-        """Have the content of `target` at `path`, fetched only where it is not there or is another one."""
+        """Make `path` hold the content of `target`, which is fetched only if it is missing or differs."""
         _make_way(path)
         with self._told(subject, of_target=True):
             if self._updater.find_cached_target(target, str(path)) is None:
                 self._updater.download_target(target, str(path))
 
     def octets(self, name: str) -> bytes:
-        """Give the metadata file `name` (such as `timestamp.json`) as it came."""
+        """Return the metadata file `name` (such as `timestamp.json`) as fetched."""
         return (self._staging / name).read_bytes()
 
     @contextlib.contextmanager
@@ -112,7 +112,7 @@ class RefreshAttempt:
 
 
 class Trust:
-    """What is trusted in `folder`, beginning with `root`, the bytes of a root.json; `staging` is for attempts."""
+    """The trusted metadata in `folder`, based on `root`, the bytes of a root.json; `staging` is for attempts."""
 
     def __init__(self, root: bytes, folder: Path, staging: Path, now: Callable[[], float]) -> None:
         self.folder = folder
@@ -124,7 +124,7 @@ class Trust:
     def attempt(
         self, url: str, fetcher: BoundedFetcher, subject: str, targets_url: str = ""
     ) -> Iterator[RefreshAttempt]:
-        """Begin an attempt to trust what is at `url`, the folder of metadata; verified roots are kept in any case."""
+        """Begin an attempt to trust what is at `url`, the folder of metadata; verified roots are always kept."""
         self._stage()
         try:
             updater = self._updater(url, targets_url, fetcher, subject)
@@ -134,9 +134,9 @@ class Trust:
             shutil.rmtree(self._staging, ignore_errors=True)
 
     def keep(self, roles: Iterable[str]) -> None:
-        """Trust what was brought: the top roles, and the delegated `roles`.
+        """Trust what was fetched: the top roles, and the delegated `roles`.
 
-        Each file is proved by itself, so a stop half-way costs a fetch and no more.
+        Each file is verified by itself, so an interruption costs another fetch only.
         """
         self._keep_roots()
         for name in (*(f"{role}.json" for role in roles), *reversed(TOP)):
@@ -151,7 +151,7 @@ class Trust:
                 path.unlink()
 
     def roots(self, newest: int) -> dict[str, Path]:
-        """Give the verified roots up to version `newest`, oldest first, by their names in the repository."""
+        """Return the verified roots up to version `newest`, oldest first, by their names in the repository."""
         found = {}
         for path in (self.folder / HISTORY).iterdir():
             match = ROOT_FILE.fullmatch(path.name)
@@ -179,8 +179,8 @@ class Trust:
         except RepositoryError as error:
             raise FeedRefused(
                 "signature",
-                f"{subject} cannot be proved: the root that the config gives for it is no usable root.json; what it "
-                f"gave before stays in force. Get it again from the authority. ({error})",
+                f"{subject} cannot be verified: its configured root is not a usable root.json; what it gave before "
+                f"stays in force. Get the root again from the authority. ({error})",
             ) from error
         updater._trusted_set.reference_time = datetime.fromtimestamp(self._now(), UTC)
         return updater
@@ -191,7 +191,7 @@ class Trust:
             folder.mkdir(parents=True, exist_ok=True)
         for name, source in self._files(self.folder):
             with contextlib.suppress(OSError):  # what cannot be read is fetched again
-                os.link(source, self._staging / name)  # neither side ever changes a file, but for a whole new one
+                os.link(source, self._staging / name)  # files are only ever replaced, never changed in place
 
     def _keep_roots(self) -> None:
         for name, source in self._files(self._staging):
@@ -200,7 +200,7 @@ class Trust:
 
     @staticmethod
     def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-        """Give the metadata files in `folder` by the name that TUF's client knows them under, none too large."""
+        """Yield the metadata files in `folder` that are not too large, by their names in TUF's client."""
         roots = [f"{HISTORY}/{path.name}" for path in (folder / HISTORY).glob("*") if ROOT_FILE.fullmatch(path.name)]
         roles = [path.name for path in folder.glob("*.json") if is_role(path.stem)]
         for name in (*TOP, *roles, *roots):
@@ -222,7 +222,7 @@ def _take(source: Path, destination: Path) -> None:
 
 
 def _make_way(path: Path) -> None:
-    """Remove what is no file from where one has to stand: nothing of blockd's."""
+    """Remove anything but a file, which is not blockd's, from a path where a file is to be written."""
     if path.is_symlink():
         path.unlink()
     elif path.is_dir():

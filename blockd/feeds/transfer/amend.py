@@ -1,6 +1,6 @@
-"""A day's change of a transferred zone: what its journal has more or less than the one before, for a ruleset in force.
+"""Amending by a transferred zone: the differences between its accepted and its new journal.
 
-Whatever is not plainly a rule for a name that came or went is left to compiling the zone anew.
+Anything but a rule for a name that was added or removed is left to compiling the zone anew.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from blockd.settings import TransferFeed, ZoneOverride
 
 @dataclass(frozen=True, slots=True)
 class ZoneChanges:
-    """Lines that went and came between two journals of one base, and the new serial."""
+    """Lines that were removed and added between two journals of one base, and the new serial."""
 
     gone: set[bytes]
     come: set[bytes]
@@ -32,7 +32,7 @@ class ZoneChanges:
 
     @classmethod
     def between(cls, old: Content, new: Content) -> ZoneChanges | None:
-        """Compare two journals; None where they have not the same base. Raises FeedRefused where one cannot be used."""
+        """Return the differences of two journals; None if their bases differ. Raises FeedRefused if one is unusable."""
         before, after = ZoneContent.read(old.path), ZoneContent.read(new.path)
         if before.base != after.base:
             return None
@@ -47,15 +47,15 @@ class ZoneChanges:
 def amend_zone(feed: TransferFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
     """Amend a zone's rules; None if it must be compiled, as it must if something is held back.
 
-    Samples of the report keep the line numbers that they had. Raises RulesetError if the ruleset does not hold what
-    went, and FeedRefused as the gate does, or if a journal cannot be used.
+    Samples of the report keep their line numbers. Raises RulesetError if the ruleset does not hold what was removed,
+    and FeedRefused as the gate does, or if a journal cannot be used.
     """
     old, new, before = candidate.accepted, candidate.incoming, amending.rejects
     catalogue, amender, gate = amending.catalogue, amending.amender, amending.gate
     if old is None or new is None or before is None:
         return None
     changes = ZoneChanges.between(old, new)
-    if changes is None or feed.override is not ZoneOverride.GIVEN:  # else many records give one rule
+    if changes is None or feed.override is not ZoneOverride.GIVEN:  # else several records make one rule
         return None
     index_of = {record.order.id: index for index, record in enumerate(catalogue.orders) if record.feed == feed.name}
     gone, come = (_rules(feed, lines, index_of) for lines in (changes.gone, changes.come))
@@ -71,7 +71,7 @@ def amend_zone(feed: TransferFeed, candidate: Candidate, amending: Amending) -> 
             names[index] += 1 if index in lists else -1
         feed_names += bool(lists) - bool(listed)
     if not all(names.values()):
-        return None  # an order that lists nothing any more is none
+        return None  # an order that lists nothing is dropped
     orders = list(catalogue.orders)
     for index, count in names.items():
         orders[index] = replace(orders[index], names=count)
@@ -85,7 +85,7 @@ def amend_zone(feed: TransferFeed, candidate: Candidate, amending: Amending) -> 
 
 
 def _is_guarded(rules: dict[bytes, dict[int, int]], catalogue: Catalogue, gate: Gate) -> bool:
-    """Tell whether the gate holds back one of the rules."""
+    """Return whether the gate holds back one of the rules."""
     return any(
         gate.guard.reason(key, scope, catalogue.orders[index].order.action)
         for key, scopes in rules.items()
@@ -94,13 +94,13 @@ def _is_guarded(rules: dict[bytes, dict[int, int]], catalogue: Catalogue, gate: 
 
 
 def _rules(feed: TransferFeed, lines: Iterable[bytes], index_of: dict[str, int]) -> dict[bytes, dict[int, int]] | None:
-    """Give the scopes of each name by the order that lists it; None where a line is no plain rule of a known order."""
+    """Return the scopes of each name by order; None if a line is not a plain rule of a known order."""
     report = RejectReport()
     rules = RpzRules(report)
     ZoneText(rules, key_from_text(feed.zone)).read(_block(lines), feed.zone)
     rules.finish()
     if report.accepted != report.lines:
-        return None  # something was rejected, or is no rule
+        return None  # something was rejected, or is not a rule
     found: dict[bytes, dict[int, int]] = {}
     answers = rules.answers
     for number, scope, keys in rules.rules():

@@ -1,4 +1,4 @@
-"""A base file while it is written: a whole zone as it comes."""
+"""A base file while it is written: a whole zone as it is received."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEW = f"{BASE}new"
 
 
 class BaseFile:
-    """Takes a zone's text, which stands under its name only when the block of `base_in` has ended without an error."""
+    """A zone's text in a temporary file, which is renamed when the block of `base_in` ends without an error."""
 
     def __init__(self, file: BinaryIO, max_size: int) -> None:
         self._file = file
@@ -27,7 +27,7 @@ class BaseFile:
         self._records = 0
 
     def write(self, text: bytes) -> None:
-        """Take lines; raises FeedRefused("too large")."""
+        """Append lines; raises FeedRefused("too large")."""
         self._octets += len(text)
         if self._octets > self._max_size:
             raise too_large(self._max_size)
@@ -36,19 +36,19 @@ class BaseFile:
         self._file.write(text)
 
     def sync(self) -> None:
-        """Have what was written on disk; it may take long, so call it from a thread."""
+        """Sync what was written to the disk; it may take long, so call it from a thread."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def content(self, soa: str, serial: int) -> ZoneContent:
-        """Describe the zone that was written."""
+        """Return the description of the zone that was written."""
         digest = self._digest.hexdigest()
         return ZoneContent(soa, serial, f"{BASE}{digest[:32]}", self._octets, self._records, soa, digest)
 
 
 @contextlib.contextmanager
 def base_in(folder: Path, max_size: int) -> Iterator[BaseFile]:
-    """Give a base to write in a folder."""
+    """Yield a new base in `folder` to write to."""
     with replacing(folder / _NEW) as file:
         base = BaseFile(file, max_size)
         yield base
@@ -57,7 +57,7 @@ def base_in(folder: Path, max_size: int) -> Iterator[BaseFile]:
 
 
 def too_large(max_size: int) -> FeedRefused:
-    """A zone over its limit."""
+    """Return the refusal of a zone over its limit."""
     return FeedRefused(
-        "too large", f"it is larger than {max_size:,} bytes, the feed's limit; raise max_size where it is meant to be"
+        "too large", f"it is larger than {max_size:,} bytes, the feed's limit; raise max_size if the zone is that large"
     )

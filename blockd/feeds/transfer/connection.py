@@ -1,4 +1,4 @@
-"""Messages to a primary and back: a datagram, or a connection with two octets of length before each message."""
+"""Messages to and from a primary: over UDP, or over TCP with two octets of length before each message."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.settings import SocketAddress
 
-BUFFER = 1 << 20  # octets that a connection holds for us at most: a few messages
+BUFFER = 1 << 20  # octets that a connection buffers at most: a few messages
 UDP_TIME = 2.0  # seconds for one datagram's answer
-UDP_TRIES = 2  # then TCP is tried
+UDP_TRIES = 2  # before TCP is tried
 
 
 class _Asking(asyncio.DatagramProtocol):
-    """Waits for the answer with the identifier of what was asked; the kernel lets only the primary answer."""
+    """Waits for the answer with the question's identifier; the kernel drops datagrams from others than the primary."""
 
     def __init__(self, identifier: bytes) -> None:
         self._identifier = identifier
@@ -31,7 +31,7 @@ class _Asking(asyncio.DatagramProtocol):
 
 
 async def ask_once(address: SocketAddress, question: bytes, seconds: float = UDP_TIME) -> bytes | None:
-    """Ask over UDP; give the answer, or None where there is none, or only a truncated one: TCP has to be tried."""
+    """Ask over UDP; return the answer, or None if there is none or it is truncated, and TCP has to be tried."""
     loop = asyncio.get_running_loop()
     for _ in range(UDP_TRIES):
         with contextlib.suppress(OSError, TimeoutError):
@@ -62,30 +62,30 @@ class PrimaryConnection:
         await self._writer.drain()
 
     async def receive(self) -> bytes:
-        """Give the next message, whole; raises FeedRefused: stalled, cut."""
+        """Return the next message; raises FeedRefused: stalled, cut."""
         try:
             async with asyncio.timeout(self._stall):
                 size = int.from_bytes(await self._reader.readexactly(2))
                 return await self._reader.readexactly(size)
         except TimeoutError as error:
-            raise FeedRefused("stalled", f"no whole message came in {self._stall:g} seconds") from error
+            raise FeedRefused("stalled", f"no complete message was received in {self._stall:g} seconds") from error
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise FeedRefused("cut", "the connection ended before the transfer did") from error
 
 
 @contextlib.asynccontextmanager
 async def connected(address: SocketAddress, stall: float) -> AsyncIterator[PrimaryConnection]:
-    """Connect over TCP; raises FeedUnreachable where that is not possible within `stall` seconds."""
+    """Connect over TCP; raises FeedUnreachable if that fails or takes longer than `stall` seconds."""
     try:
         async with asyncio.timeout(stall):
             reader, writer = await asyncio.open_connection(address.host, address.port, limit=BUFFER)
     except TimeoutError as error:
-        raise FeedUnreachable(f"there is no answer at {address.text} in {stall:g} seconds") from error
+        raise FeedUnreachable(f"{address.text} did not accept a connection in {stall:g} seconds") from error
     except OSError as error:
-        raise FeedUnreachable(f"there is no connection to {address.text} ({error.strerror or error})") from error
+        raise FeedUnreachable(f"{address.text} cannot be connected to ({error.strerror or error})") from error
     try:
         yield PrimaryConnection(reader, writer, stall)
     except ConnectionError as error:
         raise FeedRefused("cut", "the connection ended before the transfer did") from error
     finally:
-        writer.transport.abort()  # what was not read is not wanted
+        writer.transport.abort()  # unread data are discarded

@@ -1,9 +1,9 @@
-"""A transferred zone on disk: a base file with the zone as it came whole, and a journal of what has changed since.
+"""A transferred zone on disk: a base file with the zone as last received whole, and a journal of the changes since.
 
-The journal is what a feed's content is: a small file that names its base, which stands beside it and never changes. So
-a day's change costs a small file, and not a zone written anew. Its first line is JSON, each further one a line of zone
-text behind `-` where it went and `+` where it came. Read through `open_zone`, a zone is flat zone text: one record a
-line, absolute owners, its SOA first, and last as well, so that a cut file shows.
+The journal is the feed's content: a small file that names its base, which is beside it and never changes. So a day's
+change writes a small file, not the whole zone. Its first line is JSON, each further one a line of zone text after `-`
+if it was removed and `+` if it was added. Read through `open_zone`, a zone is flat zone text: one record per line,
+absolute owners, its SOA first and also last, so that a cut file is detected.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from blockd.errors import FeedRefused
 from blockd.files import replacing
 from blockd.formats.body import cannot_read, open_regular
 
-MAX_CHANGED = 400_000  # lines of a journal: a month of a national zone's days; then the zone is fetched whole
-MAX_JOURNAL = 64 << 20  # octets, for the same reason: it is held in memory
+MAX_CHANGED = 400_000  # lines of a journal: a month of a national zone's changes; then the zone is fetched whole
+MAX_JOURNAL = 64 << 20  # octets; a journal is held in memory
 MAX_HEAD = 64 * 1024  # octets of the first line: two SOA lines and a few numbers
-BASE = "zone."  # what the names of base files begin with, with their digest behind it
+BASE = "zone."  # the prefix of base files' names; their digest follows
 _FORMAT = 1
 _PIECE = 1 << 20  # octets read at once
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneContent:
-    """The head of a journal: the zone's SOA line now, and its base with its size, its records and its own SOA line."""
+    """The head of a journal: the zone's current SOA line, and its base with size, record count and own SOA line."""
 
     soa: str
     serial: int
@@ -43,29 +43,29 @@ class ZoneContent:
 
     @classmethod
     def read(cls, journal: Path) -> ZoneContent:
-        """Read the head of a journal; raises FeedRefused where it, or its base, cannot be used."""
+        """Return the head of a journal; raises FeedRefused if it or its base cannot be used."""
         with open_regular(journal) as file:
             return cls._parsed(journal, file.read(MAX_HEAD))
 
     @classmethod
     def _parsed(cls, journal: Path, start: bytes) -> ZoneContent:
         try:
-            told = json.loads(start.partition(b"\n")[0])
-            content = cls(**told)
+            head = json.loads(start.partition(b"\n")[0])
+            content = cls(**head)
             usable = content.format == _FORMAT and content.base.startswith(BASE) and "/" not in content.base
             size = (journal.parent / content.base).stat().st_size if usable else -1
         except (ValueError, TypeError, AttributeError) as error:
-            raise FeedRefused("format", f"{journal} is no journal of a zone. The zone is fetched anew.") from error
+            raise FeedRefused("format", f"{journal} is not a zone journal. The zone is fetched anew.") from error
         except OSError as error:
             raise cannot_read(journal, error) from error
         if not usable or size != content.octets:
-            raise FeedRefused("cut", f"The zone that {journal} names is not what it was. The zone is fetched anew.")
+            raise FeedRefused("cut", f"The base of {journal} is missing or damaged. The zone is fetched anew.")
         return content
 
 
 @dataclass(slots=True)
 class Differences:
-    """What has changed since a base: lines that went from it, and lines that came. What came and went is neither."""
+    """The changes since a base: lines removed from it and lines added. A line that was both is neither."""
 
     removed: set[bytes] = field(default_factory=set)
     added: dict[bytes, None] = field(default_factory=dict)  # in their order
@@ -73,7 +73,7 @@ class Differences:
 
     @classmethod
     def read(cls, journal: Path) -> Differences:
-        """Read a journal; raises FeedRefused where it cannot be read."""
+        """Return the differences in a journal; raises FeedRefused if it cannot be read."""
         differences = cls()
         with open_regular(journal) as raw, contextlib.closing(os.fdopen(os.dup(raw.fileno()), "rb")) as file:
             file.readline(MAX_HEAD)
@@ -86,7 +86,7 @@ class Differences:
         return differences
 
     def take(self, removed: bool, text: bytes) -> None:
-        """Take lines that went or came; raises FeedRefused where one went twice, or there are too many."""
+        """Add removed or added lines; raises FeedRefused if one is removed twice, or there are too many."""
         self.octets += len(text)
         for line in text.split(b"\n")[:-1]:
             if not removed:
@@ -97,15 +97,15 @@ class Differences:
             elif line in self.added:
                 del self.added[line]
             elif line in self.removed:
-                raise FeedRefused("differences", f"a record went twice: {_shown(line)}")
+                raise FeedRefused("differences", f"a record is removed twice: {_shown(line)}")
             else:
                 self.removed.add(line)
         if len(self.removed) + len(self.added) > MAX_CHANGED or self.octets > MAX_JOURNAL:
-            raise FeedRefused("differences", "more has changed since the zone came whole than is worth keeping apart")
+            raise FeedRefused("differences", "too much has changed since the zone was last fetched whole")
 
 
 def write_journal(path: Path, content: ZoneContent, differences: Differences) -> None:
-    """Write a journal, whole and on disk."""
+    """Write a journal atomically, synced to the disk."""
     with replacing(path) as file:
         file.write(json.dumps(asdict(content)).encode() + b"\n")
         file.writelines(b"-%b\n" % line for line in sorted(differences.removed))
@@ -114,10 +114,10 @@ def write_journal(path: Path, content: ZoneContent, differences: Differences) ->
 
 @contextlib.contextmanager
 def open_zone(journal: Path) -> Iterator[Iterator[bytes]]:
-    """Give the zone of a journal as flat zone text, in pieces of whole lines.
+    """Yield the zone of a journal as flat zone text, in pieces of whole lines.
 
-    Raises FeedRefused: missing, cut, format where journal or base are not what they were; and, known only at the end,
-    differences where a record went that was not there: nothing that was given before counts then.
+    Raises FeedRefused: missing, cut or format if journal or base are damaged; and, at the end only, differences if a
+    record was removed that is not in the base, in which case everything yielded before is void.
     """
     content = ZoneContent.read(journal)
     differences = Differences.read(journal)
@@ -139,7 +139,7 @@ def _merged(base: BinaryIO, content: ZoneContent, differences: Differences) -> I
 
 
 def _whole_lines(base: BinaryIO) -> Iterator[bytes]:
-    """Read a file in pieces that end with a line; a base never has a longer one than a piece."""
+    """Yield a file in pieces of whole lines; no line of a base is longer than a piece."""
     rest = b""
     while data := base.read(_PIECE):
         end = data.rfind(b"\n") + 1
@@ -153,7 +153,7 @@ def _whole_lines(base: BinaryIO) -> Iterator[bytes]:
 
 
 def _without(pieces: Iterable[bytes], removed: set[bytes], soa: bytes) -> Iterator[bytes]:
-    """Leave out the base's SOA and the lines that went."""
+    """Yield the pieces without the base's SOA and without the removed lines."""
     out = {soa, *removed}
     missing = set(removed)
     for piece in pieces:
@@ -168,7 +168,7 @@ def _without(pieces: Iterable[bytes], removed: set[bytes], soa: bytes) -> Iterat
         line = next(iter(missing))
         raise FeedRefused(
             "differences",
-            f"{len(missing):,} records went from the zone that were not in it, such as {_shown(line)}: nothing is "
+            f"{len(missing):,} records were removed that are not in the zone, such as {_shown(line)}: nothing is "
             "taken. The zone is fetched whole.",
         )
 

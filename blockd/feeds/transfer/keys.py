@@ -14,12 +14,12 @@ from blockd.files import read_file
 from blockd.settings import Tsig
 
 MAX_FILE = 4096  # octets: a secret has at most a few hundred
-MIN_SECRET = 8  # octets; a shorter one can be guessed
+MIN_SECRET = 8  # octets; a shorter secret can be guessed
 _OTHERS = stat.S_IROTH | stat.S_IWOTH
 
 
 def read_key(tsig: Tsig) -> dns.tsig.Key:
-    """Give the key; raises FeedRefused("key") where its file cannot be used, or everybody may read or write it."""
+    """Return the key; raises FeedRefused("key") if its file cannot be used, or others may read or write it."""
     path = tsig.secret_file
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -28,7 +28,7 @@ def read_key(tsig: Tsig) -> dns.tsig.Key:
         raise _unusable(f"{path} cannot be read ({error.strerror})", "Let blockd's user read it.") from error
     if mode & _OTHERS:
         raise _unusable(
-            f"{path} is open to everybody on this machine", "`chmod o-rw` it, and let blockd's user read it."
+            f"{path} is accessible to every user of this machine", "`chmod o-rw` it, and let blockd's user read it."
         )
     try:
         secret = base64.b64decode(b"".join(text.split()), validate=True)

@@ -30,16 +30,16 @@ class TransferKind(FeedKind[TransferFeed]):
     settings = TransferFeed
 
     def source(self, feed: TransferFeed, folder: Path, validators: Validators) -> FeedSource:
-        """Return the zone's primaries; what lies in `folder` may be built upon if it has a validator."""
+        """Return the zone's primaries; the content of `folder` may be built upon if it has a validator."""
         from blockd.feeds.transfer.source import TransferSource  # not before it is needed: see FeedKind.source
 
         return TransferSource(feed, folder, known=validators != Validators())
 
     def weakness(self, feed: TransferFeed) -> Weakness | None:
-        """Return whether transfers are not signed, or their secret cannot be used."""
+        """Return a weakness if transfers are not signed, or their secret cannot be used."""
         if feed.tsig is None:
             return Weakness(
-                f"comes from {feed.fetched_from} unsigned: whoever is on the way can change the zone",
+                f"comes from {feed.fetched_from} unsigned: anyone on the path can change the zone",
                 "Agree on a TSIG key with the primary's operator, and name it in the feed's `tsig`.",
             )
         try:
@@ -62,11 +62,11 @@ class TransferKind(FeedKind[TransferFeed]):
         return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
 
     def can_amend(self, feed: TransferFeed, candidate: Candidate) -> bool:
-        """Return whether there is a zone that differences may be of."""
+        """Return whether there is an accepted zone to compare with."""
         return candidate.accepted is not None
 
     def amend(self, feed: TransferFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
-        """Amend the rules that came or went."""
+        """Amend the rules that were added or removed."""
         return amend_zone(feed, candidate, amending)
 
 

@@ -1,4 +1,4 @@
-"""What is round the records of an answer: header, question, and the signature that covers a row of messages."""
+"""Reading answers' headers and questions, and verifying the signature that covers a sequence of messages."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _FIXED = struct.Struct(">HHIH")
 _QR, _OPCODE, _TC, _RCODE = 0x8000, 0x7800, 0x0200, 0x000F
 _BADSIG, _BADKEY, _BADTIME = 16, 17, 18  # RFC 8945 section 3
 
-# Reason and likely cause, by rcode; others are told by their name.
+# Reason and likely cause, by rcode; others are reported by name.
 _RCODES = {
     dns.rcode.FORMERR: ("answer", "it does not understand the question"),
-    dns.rcode.SERVFAIL: ("answer", "it has trouble with the zone: is the zone loaded there, and not expired?"),
-    dns.rcode.NXDOMAIN: ("no zone", "there is no such zone: is the zone's name right?"),
-    dns.rcode.NOTIMP: ("answer", "it does not do such transfers"),
+    dns.rcode.SERVFAIL: ("answer", "the zone may not be loaded there, or may have expired"),
+    dns.rcode.NXDOMAIN: ("no zone", "there is no such zone: check the zone's name"),
+    dns.rcode.NOTIMP: ("answer", "it does not support such transfers"),
     dns.rcode.REFUSED: ("not allowed", "this address or key is not registered there: ask its operator to allow it"),
-    dns.rcode.NOTAUTH: ("no zone", "it has no authority for the zone: is it the zone's primary, and is the key right?"),
+    dns.rcode.NOTAUTH: ("no zone", "it is not authoritative for the zone: check the primary's address and the key"),
 }
 
 
 class MessageReader:
-    """The messages that answer one question, in their row; `now` gives seconds since the epoch.
+    """The messages that answer one question, in sequence; `now` returns seconds since the epoch.
 
-    Every method raises FeedRefused; its sentence is a half one, which goes on behind `… cannot be taken from …:`.
+    Every method raises FeedRefused; its message is a clause that continues `… cannot be taken from …:`.
     """
 
     def __init__(self, question: TransferQuestion, now: Callable[[], float]) -> None:
@@ -52,15 +52,15 @@ class MessageReader:
         self._first = True
 
     def open(self, message: bytes) -> tuple[int, int]:
-        """Check a message's header and question; give where its answer section begins, and how many records it has."""
+        """Check a message's header and question; return where its answer section begins, and its number of records."""
         question = self._question
         if len(message) < _HEADER.size:
             raise FeedRefused("format", "a message is shorter than a header")
         identifier, flags, questions, answers, authorities, additional = _HEADER.unpack_from(message)
         if identifier != question.identifier or not flags & _QR or flags & _OPCODE:
-            raise FeedRefused("answer", "a message is no answer to what was asked (its identifier or kind is another)")
+            raise FeedRefused("answer", "a message does not answer the question (wrong identifier or opcode)")
         if questions > 1 or additional > MAX_ADDITIONAL:
-            raise FeedRefused("answer", "a message has more questions or additional records than an answer has")
+            raise FeedRefused("answer", "a message has too many questions or additional records")
         position = _HEADER.size
         if questions:
             zone, position = name_at(message, position)
@@ -69,19 +69,19 @@ class MessageReader:
             kind, klass = struct.unpack_from(">HH", message, position)
             position += 4
             if zone != question.zone or kind != question.kind or klass != CLASS_IN:
-                raise FeedRefused("answer", "a message answers another question: its zone, type or class is another")
+                raise FeedRefused("answer", "a message answers another question: its zone, type or class differs")
         if flags & _RCODE:
             raise self._refused(message, flags & _RCODE, position, answers + authorities, additional)
         if self._first and not questions:
-            raise FeedRefused("answer", "the first message does not repeat what was asked")
+            raise FeedRefused("answer", "the first message does not repeat the question")
         if flags & _TC:
-            raise FeedRefused("answer", "a message says of itself that it is truncated")
+            raise FeedRefused("answer", "a message is marked as truncated")
         if authorities and self._question.kind != SOA:
             raise FeedRefused("answer", "a message has records outside of its answer")
         return position, answers
 
     def verify(self, message: bytes, behind: int) -> None:
-        """Verify a message's signature; `behind` is where its answer section ends. Call it once for each, in order."""
+        """Verify a message's signature; `behind` is where its answer section ends. Call it for each, in order."""
         first, self._first = self._first, False
         key = self._question.key
         if key is None:
@@ -91,7 +91,7 @@ class MessageReader:
         if found is None:
             self._unsigned += 1
             if first or self._unsigned > MAX_UNSIGNED:
-                raise FeedRefused("key", "it is not signed: does its operator know the TSIG key for this zone?")
+                raise FeedRefused("key", "it is not signed: check that the primary has the TSIG key for this zone")
             assert self._context is not None  # noqa: S101 - the first message has made it
             self._context.update(message)  # type: ignore[no-untyped-call]
             return
@@ -113,7 +113,7 @@ class MessageReader:
             raise FeedRefused("key", "its last message is not signed")
 
     def _refused(self, message: bytes, rcode: int, position: int, records: int, additional: int) -> FeedRefused:
-        """Say why there is an error instead of an answer; what TSIG says of it is the nearest cause."""
+        """Return the refusal for an error response; its TSIG error, if any, is the most specific cause."""
         if self._question.key is not None:
             found = _signature(message, _skipped(message, position, records), additional)
             if found is not None and found[2].error:
@@ -127,21 +127,19 @@ class MessageReader:
         if signature.error == _BADKEY:
             return FeedRefused("key", "it answers BADKEY: it does not know a TSIG key of this name and algorithm")
         if signature.error == _BADSIG:
-            return FeedRefused("key", "it answers BADSIG: its secret of the TSIG key is another than the one here")
+            return FeedRefused("key", "it answers BADSIG: its secret of the TSIG key differs from the one here")
         return FeedRefused("key", f"its signature is wrong ({type(error).__name__}): is the TSIG key the same there?")
 
 
 def _clock(seconds: float | None) -> FeedRefused:
     if seconds is None:
-        return FeedRefused("clock", "it answers BADTIME: its clock and the one of this machine are too far apart")
+        return FeedRefused("clock", "it answers BADTIME: its clock and this machine's are too far apart")
     way = "ahead of" if seconds > 0 else "behind"
-    return FeedRefused(
-        "clock", f"its clock is {abs(seconds):,.0f} seconds {way} this machine's, too far for TSIG: which one is wrong?"
-    )
+    return FeedRefused("clock", f"its clock is {abs(seconds):,.0f} seconds {way} this machine's, too far for TSIG")
 
 
 def _skipped(message: bytes, position: int, records: int) -> int:
-    """Step over records."""
+    """Return where records end that begin at `position`."""
     for _ in range(records):
         _, position = name_at(message, position)
         if position < 0 or position + _FIXED.size > len(message):
@@ -151,7 +149,7 @@ def _skipped(message: bytes, position: int, records: int) -> int:
 
 
 def _signature(message: bytes, position: int, additional: int) -> tuple[int, dns.name.Name, TSIG] | None:
-    """Give where the signature begins, its key's name and itself; None where the last record is none."""
+    """Return where the signature begins, its key's name and itself; None if the last record is not one."""
     if not additional:
         return None
     start = _skipped(message, position, additional - 1)

@@ -1,4 +1,4 @@
-"""NOTIFY (RFC 1996): somebody says that a zone, or a signed list, has changed. It is a hint to ask, and never more."""
+"""NOTIFY (RFC 1996): the hint that a zone, or a signed list, has changed. It only triggers a poll."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from blockd.errors import FeedRefused
 from blockd.feeds.transfer.keys import read_key
 from blockd.settings import Feed, Tsig
 
-MAX_RATE = 20  # messages looked at in a second: a source address is easily forged, and a signature costs time
+MAX_RATE = 20  # messages processed in a second: a source address is easily forged, and a signature costs time
 _QR, _OPCODE, _RD = 0x8000, 0x7800, 0x0100
 _HEADER = struct.Struct(">6H")
 
 
 @dataclass(frozen=True, slots=True)
 class _Listened:
-    """What a NOTIFY for one feed must be like."""
+    """The conditions that a NOTIFY for one feed must meet."""
 
     feed: str
     zone: dns.name.Name
@@ -38,9 +38,7 @@ class _Listened:
 class Notified:
     """Answers NOTIFY for the zones that `feeds` transfer, and for those that the config names for signed lists.
 
-    Calls `tell` with a feed's name for each that counts.
-
-    `clock` gives seconds that never go back.
+    Calls `tell` with a feed's name for each valid one. `clock` returns seconds that never go back.
     """
 
     def __init__(self, feeds: Sequence[Feed], tell: Callable[[str], None], clock: Callable[[], float]) -> None:
@@ -52,11 +50,11 @@ class Notified:
         self._looked = 0
 
     def __bool__(self) -> bool:
-        """Whether there is a zone that a NOTIFY may be for."""
+        """Return whether any feed takes a NOTIFY."""
         return bool(self._feeds)
 
     def answer(self, packet: bytes, host: str) -> bytes | None:
-        """Give the answer to a NOTIFY from `host`, None for silence: REFUSED to all but those who may send it."""
+        """Return the answer to a NOTIFY from `host`, REFUSED unless it may send it; None if it is to be ignored."""
         if host not in self._hosts:
             return _bare(packet, dns.rcode.REFUSED)
         second = int(self._clock())
@@ -76,14 +74,14 @@ class Notified:
             return _bare(packet, dns.rcode.FORMERR)
         if len(message.question) != 1 or message.question[0].rdtype != dns.rdatatype.SOA:
             return _bare(packet, dns.rcode.FORMERR)
-        heard = [
+        matching = [
             listened
             for listened in self._feeds
             if _is_for(listened, message.question[0], host) and _is_signed_for(listened, message)
         ]
-        if not heard:
+        if not matching:
             return _bare(packet, dns.rcode.REFUSED)
-        for listened in heard:
+        for listened in matching:
             self._tell(listened.feed)
         answer = dns.message.make_response(message)
         answer.set_opcode(dns.opcode.NOTIFY)
@@ -91,7 +89,7 @@ class Notified:
         return answer.to_wire()
 
     def _keys(self, host: str) -> dict[dns.name.Name, dns.tsig.Key]:
-        """Give the keys that this host may sign with; one that cannot be read is none."""
+        """Return the keys that this host may sign with, except those that cannot be read."""
         keys = {}
         for feed in self._feeds:
             if feed.tsig is not None and host in feed.hosts:
@@ -104,7 +102,7 @@ class Notified:
 
 
 def _listened(feed: Feed) -> _Listened | None:
-    """Return what a NOTIFY for a feed must be like; None if it takes none."""
+    """Return the conditions for a NOTIFY for a feed; None if it takes none."""
     hint = feed.hinted_by
     if hint is None:
         return None
@@ -123,6 +121,6 @@ def _is_signed_for(listened: _Listened, message: dns.message.Message) -> bool:
 
 
 def _bare(packet: bytes, rcode: int) -> bytes:
-    """RpzAction with a header alone."""
+    """Return an answer that is a header only."""
     identifier, flags = struct.unpack_from(">HH", packet)
     return _HEADER.pack(identifier, _QR | flags & (_OPCODE | _RD) | rcode, 0, 0, 0, 0)

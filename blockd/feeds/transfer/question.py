@@ -1,4 +1,4 @@
-"""What a primary is asked: a zone's SOA, all of the zone, or what has changed since a serial."""
+"""The questions to a primary: a zone's SOA, the whole zone, or the changes since a serial."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import dns.rrset
 import dns.tsig
 
 SOA, IXFR, AXFR = 6, 251, 252
-MAX_UDP = 1232  # octets announced for the answer to an SOA question
+MAX_UDP = 1232  # octets, announced for the answer to an SOA question
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class TransferQuestion:
     def make(
         cls, zone: str, kind: int, identifier: int, key: dns.tsig.Key | None, serial: int | None = None
     ) -> TransferQuestion:
-        """Make one, signed where there is a key; an IXFR question says which serial is there (RFC 1995 section 3)."""
+        """Return a question, signed if there is a key; for IXFR it has the `serial` held here (RFC 1995 section 3)."""
         name = dns.name.from_text(zone).canonicalize()
         message = dns.message.make_query(name, dns.rdatatype.RdataType.make(kind), id=identifier)
         message.flags &= ~dns.flags.RD

@@ -171,7 +171,7 @@ def _size_of(wire: bytearray) -> int:
 
 
 def _is_within(wire: bytearray, size: int, zone: bytes, zone_size: int) -> bool:
-    """Whether a name is the zone's or stands below it."""
+    """Return whether a name is the zone's or stands below it."""
     start = size - zone_size
     if start < 0:
         return False

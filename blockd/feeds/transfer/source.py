@@ -1,7 +1,7 @@
-"""A zone from its primaries: asked for its serial, transferred where that is newer, and taken whole or not at all.
+"""A zone from its primaries: transferred if their serial is newer, and taken whole or not at all.
 
-A feed's content is a journal (`blockd.feeds.transfer.content`). What is accepted is what an IXFR question starts from;
-where that fails, or gives what is then refused, the zone is fetched whole.
+A feed's content is a journal (`blockd.feeds.transfer.content`). IXFR starts from the accepted content; if it fails, or
+its result is refused, the zone is fetched whole.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from blockd.feeds.transfer.zone_transfer import Kind, ZoneTransfer
 from blockd.settings import SocketAddress, TransferFeed
 
 TOTAL = 1800.0  # seconds for one transfer: a national zone over a slow line
-STALL = 30.0  # seconds for one message of it, or for a connection
-JOURNALS = (INCOMING, CANDIDATE, ACCEPTED)  # the names that a content has, in their order
-_IN_VAIN = ("unreachable", "key", "clock", "not allowed")  # refusals of IXFR that AXFR would meet as well
+STALL = 30.0  # seconds for one message, or for a connection
+JOURNALS = (INCOMING, CANDIDATE, ACCEPTED)  # the names of a content, in the order of its life
+_IN_VAIN = ("unreachable", "key", "clock", "not allowed")  # refusals of IXFR that AXFR would run into as well
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """What was given last: its serial, and whether it was made from differences."""
+    """What was returned last: its serial, and whether it was made from differences."""
 
     serial: int
     differences: bool
@@ -54,7 +54,7 @@ class _Offer:
 class TransferSource(FeedSource):
     """One zone; the updater keeps its content in `folder` as `accepted`.
 
-    `now` returns seconds since the epoch; `known` says whether what lies in the folder may be built upon.
+    `now` returns seconds since the epoch; `known` says whether the content of the folder may be built upon.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class TransferSource(FeedSource):
 
     @property
     def interval(self) -> float:
-        """Seconds until the next poll, as the zone's timers have it."""
+        """Seconds until the next poll, from the zone's timers."""
         return self._interval
 
     async def poll(self) -> Fetched | None:
         """Return a newer zone, or None if there is none; raises FeedRefused.
 
-        Where nothing is newer and what is accepted is the newest, its expiry starts anew.
+        If nothing is newer and the accepted content is the newest, its expiry starts anew.
         """
         content = self._accepted()
         try:
@@ -107,17 +107,17 @@ class TransferSource(FeedSource):
         self._interval = timers.refresh
         confirmed = fetched is None and content is not None and str(content.serial).encode() == soa.split()[-5]
         if confirmed:
-            os.utime(self.folder / ACCEPTED, (self._now(), self._now()))  # so that a restart knows as well
-        if confirmed or self.expires is None:  # what is new has yet to be accepted
+            os.utime(self.folder / ACCEPTED, (self._now(), self._now()))  # so that it is known after a restart
+        if confirmed or self.expires is None:  # new content has yet to be accepted
             self.expires = int(self._now() + timers.expire)
         return fetched
 
     async def _look(self, content: ZoneContent | None) -> tuple[Fetched | None, bytes]:
-        """Give what is new and the primaries' newest SOA."""
+        """Return the new content, if any, and the primaries' newest SOA."""
         key = None if self._feed.tsig is None else await asyncio.to_thread(read_key, self._feed.tsig)
-        told = await asyncio.gather(*(self._ask_soa(primary, key) for primary in self._feed.primary))
-        answers = [answer for answer in told if not isinstance(answer, FeedRefused)]
-        refusals = [answer for answer in told if isinstance(answer, FeedRefused)]
+        results = await asyncio.gather(*(self._ask_soa(primary, key) for primary in self._feed.primary))
+        answers = [answer for answer in results if not isinstance(answer, FeedRefused)]
+        refusals = [answer for answer in results if isinstance(answer, FeedRefused)]
         if not answers:
             raise next((refused for refused in refusals if refused.reason != "unreachable"), refusals[0])
         newest = functools.reduce(lambda one, other: other if is_newer(other[1], one[1]) else one, answers)
@@ -134,7 +134,7 @@ class TransferSource(FeedSource):
         if self._offer is not None and serial == self._offer.serial:
             if self._is_waiting() or not self._offer.differences:
                 return None, soa
-            whole = True  # what was made from differences has been refused
+            whole = True  # content made from differences was refused
         refused: FeedRefused | None = None
         for _, _, primary in (answer for answer in answers if answer[1] == serial):
             try:
@@ -147,7 +147,7 @@ class TransferSource(FeedSource):
     async def _ask_soa(
         self, primary: SocketAddress, key: dns.tsig.Key | None
     ) -> tuple[bytes, int, SocketAddress] | FeedRefused:
-        """Give a primary's SOA line and its serial, asked over UDP, or over TCP where that gives nothing."""
+        """Return a primary's SOA line and serial, asked over UDP, or over TCP if that fails."""
         question = self._question(SOA, key)
         try:
             message = await ask_once(primary, question.wire)
@@ -160,29 +160,29 @@ class TransferSource(FeedSource):
             text, soas, behind = record_lines(message, position, count, question.zone)
             reader.verify(message, behind)
             if not soas:
-                raise FeedRefused("no zone", "it has no SOA for the zone: is it the zone's primary?")
+                raise FeedRefused("no zone", "it has no SOA for the zone: check that it is the zone's primary")
         except FeedRefused as refused:
-            return self._told(refused, primary)
+            return self._refusal(refused, primary)
         start, end, serial = soas[0]
         return text[start : end - 1], serial, primary
 
     async def _transfer(
         self, primary: SocketAddress, content: ZoneContent | None, key: dns.tsig.Key | None
     ) -> Fetched | None:
-        """Transfer what is new since `content`, or the whole zone where that is None or fails."""
+        """Transfer the changes since `content`, or the whole zone if that is None or fails."""
         self._tidy()
         if content is not None:
             try:
                 return await self._bounded(self._run(primary, content, key))
             except FeedRefused as refused:
-                told = self._told(refused, primary)
+                refusal = self._refusal(refused, primary)
                 if refused.reason in _IN_VAIN:
-                    raise told from refused
-                log.warning("%s The whole zone is asked for instead.", told)
+                    raise refusal from refused
+                log.warning("%s The whole zone is requested instead.", refusal)
         try:
             return await self._bounded(self._run(primary, None, key))
         except FeedRefused as refused:
-            raise self._told(refused, primary) from refused
+            raise self._refusal(refused, primary) from refused
 
     async def _bounded(self, run: Awaitable[Fetched | None]) -> Fetched | None:
         try:
@@ -235,7 +235,7 @@ class TransferSource(FeedSource):
         return TransferQuestion.make(self._feed.zone, kind, secrets.randbelow(1 << 16), key, serial)
 
     def _accepted(self) -> ZoneContent | None:
-        """Give what passed the gate last; None where there is nothing that differences can be asked for from."""
+        """Return the accepted content; None if there is none that IXFR can start from."""
         if not self._known:
             return None
         try:
@@ -244,14 +244,14 @@ class TransferSource(FeedSource):
             return None
 
     def _is_waiting(self) -> bool:
-        """Whether what was given last has not been judged yet."""
+        """Return whether the content returned last has not been judged yet."""
         return any((self.folder / name).exists() for name in JOURNALS[:2])
 
     def _timers(self, soa: bytes) -> Timers:
         return Timers.of(soa, self._feed.min_refresh)
 
     def _tidy(self) -> None:
-        """Remove bases that no content names any more. No await: nothing is renamed meanwhile."""
+        """Remove bases that no content names any more; there is no await, so nothing is renamed meanwhile."""
         named = set()
         for name in JOURNALS:
             with contextlib.suppress(FeedRefused):
@@ -260,17 +260,17 @@ class TransferSource(FeedSource):
             if path.name not in named:
                 path.unlink(missing_ok=True)
 
-    def _told(self, refused: FeedRefused, primary: SocketAddress) -> FeedRefused:
-        """Make a whole sentence of a half one."""
+    def _refusal(self, refused: FeedRefused, primary: SocketAddress) -> FeedRefused:
+        """Return a refusal with a whole sentence, from one with a clause."""
         sentence = f"The zone {self._feed.zone} cannot be taken from {primary.text}: {refused}."
         return FeedUnreachable(sentence) if refused.reason == "unreachable" else FeedRefused(refused.reason, sentence)
 
     def _or_expired(self, refused: FeedRefused) -> FeedRefused:
-        """Say that what is there has expired, where it has."""
+        """Return the refusal, extended if the accepted zone has expired."""
         if self.expires is None or self._now() < self.expires:
             return refused
         return FeedRefused(
             "expired",
-            f"The zone {self._feed.zone} has expired: no primary has confirmed it for as long as it lasts. It stays "
+            f"The zone {self._feed.zone} has expired: no primary has confirmed it within its expiry time. It stays "
             f"enforced. {refused}",
         )

@@ -1,4 +1,4 @@
-"""What is not ordinary in the records of a transfer: data of other types as text, and why records are refused."""
+"""The unusual in the records of a transfer: data of other types as text, and refusals of records."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from blockd.errors import FeedRefused
 
 WRITTEN = (1, 2, 5, 6, 16, 28)  # A, NS, CNAME, SOA, TXT, AAAA: `records.py` writes them
 OPT = 41
-META = range(128, 256)  # types that are no data, RFC 6895 section 3.1
+META = range(128, 256)  # types that are not data, RFC 6895 section 3.1
 
 
 def unusual_data(message: bytes, position: int, size: int, kind: int) -> bytes:
-    """Give the type and the data of a record whose type has no writer of its own, or whose data is not what it has."""
+    """Return type and data, as text, of a record whose type has no writer of its own, or whose data is malformed."""
     if kind != OPT and kind not in META and kind not in WRITTEN:
         try:
             data = dns.rdata.from_wire(
@@ -34,20 +34,20 @@ def unusual_data(message: bytes, position: int, size: int, kind: int) -> bytes:
 
 
 def broken_message() -> FeedRefused:
-    """A message that ends within its records."""
-    return FeedRefused("format", "a message is cut within its records, or a name in it is none")
+    """Return the refusal of a message that ends within its records."""
+    return FeedRefused("format", "a message is cut within its records, or has an invalid name")
 
 
 def broken_soa() -> FeedRefused:
-    """An SOA record that is none."""
-    return FeedRefused("format", "an SOA record is not what an SOA has")
+    """Return the refusal of an invalid SOA record."""
+    return FeedRefused("format", "an SOA record is malformed")
 
 
 def foreign_class(klass: int) -> FeedRefused:
-    """A record of a class that was not asked for."""
+    """Return the refusal of a record of another class."""
     return FeedRefused("foreign", f"a record is of class {klass} instead of IN")
 
 
 def foreign_owner(owner: bytes) -> FeedRefused:
-    """A record that belongs to another zone."""
+    """Return the refusal of a record that belongs to another zone."""
     return FeedRefused("foreign", f"the record {owner.decode('ascii')[:200]} does not belong to the zone")

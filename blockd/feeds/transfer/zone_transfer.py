@@ -1,4 +1,4 @@
-"""The state of one transfer, fed message by message: what it changes, and whether it is complete, without a socket."""
+"""The state of one transfer, fed message by message, without a socket: its changes, and whether it is complete."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from blockd.feeds.transfer.records import record_lines
 
 
 class Kind(Enum):
-    """What a transfer turns out to be."""
+    """The kind of a transfer, as it turns out."""
 
     UNKNOWN = "not known yet"
     WHOLE = "all records of the zone, its SOA first and last"
-    DIFFERENCES = "what went and what came since the serial that was asked with"
+    DIFFERENCES = "removed and added records since the serial in the question"
     UP_TO_DATE = "nothing: the primary has nothing newer"
 
 
@@ -33,17 +33,17 @@ class _State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ZoneChange:
-    """Lines of zone text that went (`removed`) or came."""
+    """Lines of zone text that were removed, if `removed`, or added."""
 
     removed: bool
     text: bytes
 
 
 class ZoneTransfer:
-    """One transfer of AXFR (RFC 5936) or IXFR (RFC 1995); `serial` is the one that an IXFR question was asked with.
+    """One transfer of AXFR (RFC 5936) or IXFR (RFC 1995); `serial` is the one in an IXFR question.
 
-    `soa` is the line of the newest SOA, `new_serial` its serial. Every refusal is a FeedRefused whose sentence is a
-    half one, which goes on behind `… cannot be taken from …:`.
+    `soa` is the line of the newest SOA, `new_serial` its serial. Every refusal is a FeedRefused whose message is a
+    clause that continues `… cannot be taken from …:`.
     """
 
     def __init__(self, question: TransferQuestion, now: Callable[[], float], serial: int | None = None) -> None:
@@ -60,11 +60,11 @@ class ZoneTransfer:
 
     @property
     def complete(self) -> bool:
-        """Whether all of it has come."""
+        """Whether all of it was received."""
         return self._state is _State.END
 
     def feed(self, message: bytes) -> list[ZoneChange]:
-        """Take the next message; give what it changes. Nothing of it counts before the transfer is complete."""
+        """Take the next message and return its changes, which are valid only once the transfer is complete."""
         if self.complete:
             raise FeedRefused("sequence", "a message comes after the transfer's end")
         self.received += len(message)
@@ -72,7 +72,7 @@ class ZoneTransfer:
         text, soas, behind = record_lines(message, position, count, self._question.zone)
         self._reader.verify(message, behind)
         if not count:
-            raise FeedRefused("sequence", "a message holds no record: does the primary have the zone?")
+            raise FeedRefused("sequence", "a message holds no record: check that the primary has the zone")
         self._changes = []
         at = 0
         for start, end, serial in soas:
@@ -97,7 +97,7 @@ class ZoneTransfer:
         if not text:
             return
         if self._state is _State.BEGIN:
-            raise FeedRefused("sequence", "its first record is no SOA")
+            raise FeedRefused("sequence", "its first record is not an SOA")
         if self._state is _State.END:
             raise FeedRefused("sequence", "records come after the closing SOA")
         if self._state is _State.OPENED:
@@ -105,7 +105,7 @@ class ZoneTransfer:
         self._changes.append(ZoneChange(self._state is _State.REMOVING, text))
 
     def _begin_whole(self) -> None:
-        """Answered with the whole zone, whatever was asked."""
+        """Begin an answer with the whole zone, whatever was asked."""
         if self._serial is not None and not is_newer(self.new_serial, self._serial):
             raise FeedRefused("serial", f"it sends serial {self.new_serial}, which is not newer than {self._serial}")
         self.kind = Kind.WHOLE
@@ -136,7 +136,7 @@ class ZoneTransfer:
 
     def _begin_differences(self, serial: int) -> None:
         if serial != self._serial:
-            raise FeedRefused("serial", f"its differences begin at serial {serial}, and not at {self._serial}")
+            raise FeedRefused("serial", f"its differences begin at serial {serial}, not at {self._serial}")
         if not is_newer(self.new_serial, self._known):
             raise FeedRefused("serial", f"it sends serial {self.new_serial}, which is not newer than {self._serial}")
         self.kind = Kind.DIFFERENCES
@@ -144,7 +144,7 @@ class ZoneTransfer:
         self._state = _State.REMOVING
 
     def _turn(self, serial: int) -> None:
-        """Go from what went to what came."""
+        """Go from removed to added records."""
         if not is_newer(serial, self._current) or is_newer(serial, self.new_serial):
             raise FeedRefused("serial", f"a difference leads from serial {self._current} to {serial}")
         self._current = serial
@@ -168,4 +168,4 @@ class ZoneTransfer:
 
     def _expect_same(self, line: bytes) -> None:
         if line != self.soa:
-            raise FeedRefused("serial", "its closing SOA is another than its first: did the zone change meanwhile?")
+            raise FeedRefused("serial", "its closing SOA differs from its first: the zone may have changed meanwhile")

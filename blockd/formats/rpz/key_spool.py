@@ -1,4 +1,4 @@
-"""Keys sorted into groups while a zone is read once, with few of them in memory: the rest waits in a temporary file."""
+"""Keys sorted into groups while a zone is read once; few of them are in memory, the rest in a temporary file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _READ = 64 * 1024  # octets read back at a time
 
 
 class KeySpool:
-    """Groups of keys; each has at most 255 octets. The file has no name, and goes with the last reference to this."""
+    """Groups of keys; each has at most 255 octets. The file has no name, and is freed with the last reference."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, list[bytes]] = {}
@@ -29,7 +29,7 @@ class KeySpool:
                 self._file.close()
 
     def put(self, group: int, key: bytes) -> None:
-        """Add a key to a group; raises FeedRefused("fault") where the file cannot be written."""
+        """Add a key to a group; raises FeedRefused("fault") if the file cannot be written."""
         waiting = self._waiting.get(group)
         if waiting is None:
             waiting = self._waiting[group] = []
@@ -44,7 +44,7 @@ class KeySpool:
         return sorted(self._waiting.keys() | self._written.keys())
 
     def keys(self, group: int) -> Iterator[bytes]:
-        """Give a group's keys in the order in which they came; raises as `put` does. It may be called again."""
+        """Yield a group's keys in the order in which they were added; raises as `put` does. It may be called again."""
         for start, size in self._written.get(group, ()):
             octets = self._read(start, size)
             at = 0
@@ -78,7 +78,7 @@ class KeySpool:
         except OSError as error:
             raise _fault(error) from error
         if len(octets) != size:
-            raise _fault(OSError("it has become shorter"))
+            raise _fault(OSError("it became shorter"))
         return octets
 
 

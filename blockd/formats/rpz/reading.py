@@ -31,7 +31,7 @@ def read_zone(
 
 
 def zone_rules(blocks: Iterable[bytes], path: Path, rules: RpzRules, zone: bytes | None) -> RpzRules:
-    """Fill `rules` with those of a zone's text, which comes in blocks of whole lines from `path`; raises as above."""
+    """Fill `rules` from a zone's text, which comes in blocks of whole lines from `path`; raises as `read_zone` does."""
     ZoneText(rules, zone).read(blocks, str(path))
     rules.finish()
     refuse_nameless(path, rules.rejects)

@@ -1,7 +1,7 @@
-"""What the records of a response policy zone mean (draft-vixie-dnsop-dns-rpz), whichever way they came.
+"""The rules of a response policy zone (draft-vixie-dnsop-dns-rpz), from its records, by file or by transfer.
 
-Records are added one by one. Each becomes a rule: a name or network with a scope, and what is done; or it is rejected
-alone. Rules that do the same are kept together, since each kind of answer becomes one order of the ruleset.
+Records are added one by one. Each becomes a rule: a name or network with a scope, and an action; or it is rejected
+alone. Rules with the same action are kept together, since each different answer becomes one order of the ruleset.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from blockd.orders import Action, LocalRecord, Scope
 from blockd.orders.stored import MAX_RECORD_DATA, MAX_RECORDS
 
 MAX_ANSWERS = 1_000  # different answers of one zone: each is an order, with a row in metrics and a place in every file
-MAX_LOCAL = 1_000_000  # records of local data, which wait in memory for the others of their name: some 250 megabytes
+MAX_LOCAL = 1_000_000  # records of local data, kept in memory until their names are complete: some 250 megabytes
 
 A, NS, CNAME, SOA, AAAA, DNAME, OPT = 1, 2, 5, 6, 28, 39, 41
 _SIZES = {A: 4, AAAA: 16}  # octets of data
-_SIGNING = frozenset((46, 47, 48, 50, 51))  # RRSIG, NSEC, DNSKEY, NSEC3, NSEC3PARAM: how a zone is signed is no rule
+_SIGNING = frozenset((46, 47, 48, 50, 51))  # RRSIG, NSEC, DNSKEY, NSEC3, NSEC3PARAM: a zone's signatures are not rules
 _META = range(128, 256)  # types that no zone holds (RFC 6895 section 3.1)
 _ACTIONS = {b"rpz-passthru": Action.PASSTHRU, b"rpz-drop": Action.DROP, b"rpz-tcp-only": Action.TCP_ONLY}
 _SECOND = "second CNAME"
-NOT_JUNK = frozenset((*UNSUPPORTED.values(), _SECOND))  # reasons that say nothing against the zone's integrity
+NOT_JUNK = frozenset((*UNSUPPORTED.values(), _SECOND))  # reasons that do not cast doubt on the zone's integrity
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class RpzAction:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A rule that the next record may still widen; none where the key is empty."""
+    """A rule that the next record may still widen; none if the key is empty."""
 
     key: bytes = b""
     scope: int = 0
@@ -48,19 +48,19 @@ class _Waiting:
 
 
 class RpzRules:
-    """The rules of one zone. `override` is what all of them do instead of what each says.
+    """The rules of one zone. `override` is what all of them do instead of their own actions.
 
-    `rejects` counts the rules taken as accepted, and what was rejected with its line. `serial` is the SOA record's.
+    `rejects` counts the accepted rules, and the rejected ones with their lines. `serial` is the SOA record's.
     """
 
     def __init__(self, rejects: RejectReport, override: RpzAction | None = None) -> None:
         self.rejects = rejects
         self.serial: int | None = None
-        self.asks_client = False  # whether a rule is about who asks
+        self.asks_client = False  # whether a rule is about clients
         self._override = override
         self._spool = KeySpool()
         self._answers: dict[RpzAction, int] = {}
-        self._by_target: dict[bytes, int] = {}  # CNAME data met before
+        self._by_target: dict[bytes, int] = {}  # CNAME data seen before
         self._waiting = _Waiting()
         self._record_ids: dict[LocalRecord, int] = {}
         self._local: dict[bytes, list[int]] = {}  # owner: line of its first record, then its records' ids
@@ -71,7 +71,7 @@ class RpzRules:
         """Take one record of class IN.
 
         `owner` is a key relative to the zone, empty at its apex; `rdata` its data in wire form, uncompressed. `line`
-        and `shown` are the record's place and text for the report. Raises FeedRefused("fault") where the disk is full.
+        and `shown` are the record's place and text for the report. Raises FeedRefused("fault") if the disk is full.
         """
         try:
             if not owner:
@@ -86,7 +86,7 @@ class RpzRules:
             self.rejects.add(error.reason, line, shown or DomainName(owner).text.encode())
 
     def finish(self) -> None:
-        """Sort what has waited for more records, and warn of what the zone lacks; nothing is added afterwards."""
+        """Complete the rules that may have had more records, and warn of what the zone lacks; ends the adding."""
         texts = {number: record for record, number in self._record_ids.items()}
         for owner, (line, *ids) in self._local.items():
             try:
@@ -100,24 +100,24 @@ class RpzRules:
         self._local.clear()
         self._flush()
         if self.serial is None:
-            self.rejects.warn("The zone has no SOA record: its version is not known, and an older one is not noticed.")
+            self.rejects.warn("The zone has no SOA record: its version is unknown, and an older one is not detected.")
         if not self._has_ns:
-            self.rejects.warn("The zone has no NS record; other resolvers would not load it.")
+            self.rejects.warn("The zone has no NS record; other resolvers do not load such zones.")
         if seconds := self.rejects.counts.get(_SECOND, 0):
-            self.rejects.warn(f"{seconds:,} names have two CNAME records; the first counts.")
+            self.rejects.warn(f"{seconds:,} names have two CNAME records; the first is used.")
 
     @property
     def answers(self) -> list[RpzAction]:
-        """The different answers, by their number."""
+        """The different answers; each one's number is its place."""
         return list(self._answers)
 
     @property
     def junk(self) -> int:
-        """How many records were rejected as wrong; not those that are right and cannot be enforced here."""
+        """How many records were rejected as not valid, without those that are valid and cannot be enforced here."""
         return sum(count for reason, count in self.rejects.counts.items() if reason not in NOT_JUNK)
 
     def rules(self) -> Iterator[tuple[int, Scope, Iterator[bytes]]]:
-        """Give the rules once `finish` was called: the number of the answer, the scope, and the keys."""
+        """Yield the rules after `finish` was called: the number of the answer, the scope, and the keys."""
         for group in self._spool.groups:
             yield group >> 2, Scope(group & Scope.BOTH), self._spool.keys(group)
 
@@ -135,7 +135,7 @@ class RpzRules:
     def _add_cname(self, owner: bytes, rdata: bytes) -> None:
         key, scope = trigger_of(owner)
         if len(rdata) == len(owner) + 1 and key_from_wire(rdata) == owner:
-            answer = self._place(RpzAction(Action.PASSTHRU))  # how zones said it before there was a name for it
+            answer = self._place(RpzAction(Action.PASSTHRU))  # the old form of rpz-passthru
         else:
             known = self._by_target.get(rdata)
             if known is None:
@@ -147,7 +147,7 @@ class RpzRules:
 
     def _add_local(self, owner: bytes, record: LocalRecord, line: int) -> None:
         if record.type in (NS, SOA, DNAME, OPT, 0) or record.type in _META:
-            raise BadName("type is no local data")
+            raise BadName("type not allowed as local data")
         if len(record.data) > MAX_RECORD_DATA:
             raise BadName("too much data at one name")
         if len(record.data) != _SIZES.get(record.type, len(record.data)):
@@ -169,7 +169,7 @@ class RpzRules:
         self._local_count += 1
 
     def _place(self, answer: RpzAction) -> int:
-        """Give the number of an answer; raises BadName where there are too many of them."""
+        """Return the number of an answer; raises BadName if there are too many of them."""
         if self._override is not None:
             answer = self._override
         number = self._answers.get(answer)
@@ -183,7 +183,7 @@ class RpzRules:
         waiting = self._waiting
         if key == waiting.key:
             if answer == waiting.answer:
-                waiting.scope |= scope  # x and *.x stand together in most zones, and are one entry then
+                waiting.scope |= scope  # x and *.x are neighbours in most zones, and become one entry
                 return
             if scope & waiting.scope:
                 raise BadName(_SECOND)
@@ -199,7 +199,7 @@ class RpzRules:
 
 
 def _answer_of(rdata: bytes) -> RpzAction:
-    """Give what the data of a CNAME record asks for; raises BadName where it is no name, or an action not known."""
+    """Return the action of a CNAME record's data; raises BadName if it is not a name, or an unknown action."""
     key = key_from_wire(rdata)
     if not key:
         return RpzAction(Action.NXDOMAIN)
@@ -217,5 +217,5 @@ def _answer_of(rdata: bytes) -> RpzAction:
     try:
         key_from_text(text)
     except BadName as error:
-        raise BadName("target is no host name") from error
+        raise BadName("target is not a host name") from error
     return RpzAction(Action.CNAME, f"*.{text}" if below else text)

@@ -20,16 +20,16 @@ _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256)
 
 
 class Tokens(NamedTuple):
-    """The words of one line, and how many parentheses are open behind it."""
+    """The words of one line, and how many parentheses are open after it."""
 
     words: list[bytes]
     depth: int
 
 
 def tokens_of(line: bytes, depth: int) -> Tokens:
-    """Give a line's words, quotes and escapes as they stand; `depth` parentheses are open before it.
+    """Return a line's words, with quotes and escapes unchanged; `depth` parentheses are open before it.
 
-    Raises BadName("bad text") for a quote that is not closed, a lone backslash, or a parenthesis that closes nothing.
+    Raises BadName("bad text") for a quote that is not closed, a lone backslash, or an unmatched closing parenthesis.
     """
     words: list[bytes] = []
     position = 0
@@ -52,7 +52,7 @@ def tokens_of(line: bytes, depth: int) -> Tokens:
 
 
 def name_key(text: bytes, origin: bytes | None) -> bytes:
-    r"""Give the key of a name as zone files write it: `@` and relative names stand for what is below `origin`.
+    r"""Return the key of a name as zone files write it: `@` is `origin`, and relative names are below it.
 
     `\.` and `\DDD` are octets of a label. Raises BadName: no origin (it is None and needed), empty label, label too
     long, too long, bad character (an octet over 127 that is not escaped, or a bad escape).
@@ -87,7 +87,7 @@ def name_key(text: bytes, origin: bytes | None) -> bytes:
 
 
 def ttl_of(word: bytes) -> int | None:
-    """Give the seconds of a TTL, plain or as `1h30m`; None where the word is none, or out of range."""
+    """Return the seconds of a TTL, plain or as `1h30m`; None if the word is not a TTL, or out of range."""
     if not _TTL.fullmatch(word):
         return None
     ttl = sum(int(number) * _UNITS[unit.lower()] for number, unit in _TTL_PART.findall(word))

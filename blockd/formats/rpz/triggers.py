@@ -1,6 +1,6 @@
-"""What the owner name of a policy zone's record stands for (draft-vixie-dnsop-dns-rpz, policy triggers).
+"""Policy triggers: what the owner names of a policy zone's records stand for (draft-vixie-dnsop-dns-rpz).
 
-Owners come as keys (`blockd.names`) relative to the zone, so that the label that tells the kind of trigger is first.
+Owners are keys (`blockd.names`) relative to the zone, so that the label with the kind of trigger is first.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from blockd.errors import BadName
 from blockd.names import DomainName, address_key, client_key
 from blockd.orders import Scope
 
-# What a forwarder cannot know: each is refused by its name.
+# Triggers about what a forwarder cannot know; each is rejected by its name.
 UNSUPPORTED = {
     b"rpz-nsdname": "NSDNAME trigger",
     b"rpz-nsip": "NSIP trigger",
 }
 _NETWORKS = {b"rpz-ip": address_key, b"rpz-client-ip": client_key}
-_RESERVED = b"rpz-"  # how the label of every trigger but a name begins
+_RESERVED = b"rpz-"  # prefix of the label of every trigger other than a name
 _STAR = b"\x01*"
 EXACT, SUBDOMAINS, BOTH = (int(scope) for scope in (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH))  # flags are slow
 
 
 def trigger_of(owner: bytes) -> tuple[bytes, int]:
-    """Give the key of the name or network that an owner stands for, and what of it is covered, as a number.
+    """Return the key of the name or network that an owner stands for, and the scope as a number.
 
-    Raises BadName where it is no trigger that can be enforced: one of the values of UNSUPPORTED, unknown trigger,
-    bad address, bad prefix, host bits set, no dot (a single label would block a whole top-level domain).
+    Raises BadName if the trigger cannot be enforced: one of the values of UNSUPPORTED, unknown trigger, bad address,
+    bad prefix, host bits set, no dot (a single label would block a whole top-level domain).
     """
     if owner[1:5] == _RESERVED:
         return _network_of(owner), BOTH
@@ -63,7 +63,7 @@ def _network_of(owner: bytes) -> bytes:
 
 
 def _packed(words: list[str]) -> bytes:
-    """Give the octets of an address whose parts stand in the order of its text; `zz` is the `::` of IPv6."""
+    """Return the octets of an address whose parts are in the order of its text; `zz` is the `::` of IPv6."""
     text = ".".join(words)
     if len(words) != 4 or "zz" in words:
         if words.count("zz") > 1 or not all(word.isalnum() for word in words):

@@ -1,7 +1,7 @@
 """A response policy zone as a zone file (RFC 1035 section 5.1): from its text to the records of its rules.
 
-Almost every line of a real one is a CNAME alone, which one expression takes apart. All others are read word by word.
-What is wrong costs one record; what stands in several lines has the number of the first.
+Almost every line of a published zone is a complete CNAME record, which one expression matches. All others are parsed
+word by word. An error costs one record; a record of several lines has the number of the first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from blockd.formats.rpz.tokens import name_key, tokens_of, ttl_of
 from blockd.names import MAX_LABEL, DomainName
 
 MAX_RECORD = 64 * 1024  # octets of a record's text over all its lines: more than its data can have
-MAX_TARGETS = 4_096  # CNAME targets whose data are remembered; a zone uses a few
+MAX_TARGETS = 4_096  # CNAME targets whose data are cached; a zone uses a few
 
 _PLAIN = re.compile(
     rb"([A-Za-z0-9_.*-]{1,253})[ \t]+(?:[0-9]{1,9}[ \t]+)?(?:IN[ \t]+)?CNAME[ \t]+([A-Za-z0-9_.*-]{1,254})[ \t\r]*",
@@ -36,7 +36,7 @@ _DIRECTIVES = {b"$INCLUDE": "$INCLUDE is not followed", b"$GENERATE": "$GENERATE
 class ZoneText:
     """Reads one zone's text into `rules`, and counts lines and what is rejected in their report.
 
-    `zone` is the zone's name as a key; None where the owner of its first record tells, which is the SOA.
+    `zone` is the zone's name as a key; if None, it is the owner of the first record, which is the SOA.
     """
 
     def __init__(self, rules: RpzRules, zone: bytes | None = None) -> None:
@@ -44,12 +44,12 @@ class ZoneText:
         self._rejects: RejectReport = rules.rejects
         self._zone = zone
         self._origin: bytes | None = zone or b""
-        self._below: bytes | None = None  # the origin relative to the zone, where it lies in it
+        self._below: bytes | None = None  # the origin relative to the zone, if it is in it
         self._ttl = 0
         self._last_ttl = 0
         self._owner: bytes | None = None  # relative to the zone
         self._targets: dict[bytes, bytes] = {}
-        self._told = zone is not None  # whether the origin is more than what may be guessed
+        self._origin_is_known = zone is not None  # else it is a guess
         if zone is not None:
             self._settle()
         self._depth = 0
@@ -61,7 +61,7 @@ class ZoneText:
         self._size = 0
 
     def read(self, blocks: Iterable[bytes], source: str) -> None:
-        """Read blocks of whole lines; raises FeedRefused("cut") where a record is not complete at the end."""
+        """Read blocks of whole lines; raises FeedRefused("cut") if a record is not complete at the end."""
         rejects = self._rejects
         for block in blocks:
             number = rejects.lines
@@ -78,7 +78,7 @@ class ZoneText:
             )
 
     def _read_plain(self, line: bytes, number: int) -> bool:
-        """Take a line that is an owner and a CNAME; give whether it was one that needs no care."""
+        """Take a line that is plainly an owner and a CNAME; return whether it was."""
         match = _PLAIN.fullmatch(line)
         if match is None or self._below is None:
             return False
@@ -102,14 +102,14 @@ class ZoneText:
         return True
 
     def _target(self, text: bytes) -> bytes:
-        """Give the wire form of a target's name; raises BadName."""
+        """Return the wire form of a target's name; raises BadName."""
         data = DomainName(name_key(text, self._origin)).wire
         if len(self._targets) < MAX_TARGETS:
             self._targets[text] = data
         return data
 
     def _read_line(self, line: bytes, number: int) -> None:
-        """Take a line with care: a part of a record, or all of it."""
+        """Parse a line, which is a part of a record, or all of it."""
         if not self._depth:
             self._words = []
             self._blank = line[:1] in (b" ", b"\t")
@@ -132,7 +132,7 @@ class ZoneText:
             self._words = []
 
     def _read_record(self, words: list[bytes]) -> None:
-        """Take a whole record or directive; raises BadName where it is rejected."""
+        """Take a whole record or directive; raises BadName if it is rejected."""
         if not self._blank and words[0][:1] == b"$":
             self._direct(words)
             return
@@ -166,27 +166,27 @@ class ZoneText:
         self._rules.add(owner, rtype, self._last_ttl, data, self._start, self._shown)
 
     def _direct(self, words: list[bytes]) -> None:
-        """Follow a directive; raises BadName where it is none that is known."""
+        """Follow a directive; raises BadName if it is unknown."""
         name = words[0].upper()
         if name in _DIRECTIVES:
             raise BadName(_DIRECTIVES[name])
         if name == b"$TTL" and len(words) == 2 and (ttl := ttl_of(words[1])) is not None:
             self._ttl = ttl
         elif name == b"$ORIGIN" and len(words) == 2:
-            origin, self._origin, self._below = self._origin, None, None  # should it be wrong, no name is relative
+            origin, self._origin, self._below = self._origin, None, None  # if it is wrong, no name is relative
             self._targets.clear()
             self._origin = name_key(words[1], origin)
-            self._told = True
+            self._origin_is_known = True
             if self._zone is not None:
                 self._settle()
         else:
             raise BadName("unknown directive")
 
     def _settle(self, owner: bytes | None = None) -> None:
-        """Know the zone's name, from its SOA record's owner where nobody told it, and where the origin is in it."""
+        """Set the zone's name, unless it is known, from its SOA record's owner, and the origin relative to it."""
         if self._zone is None:
             self._zone = owner if owner is not None else self._origin
-            if not self._told:
+            if not self._origin_is_known:
                 self._origin = self._zone
                 self._targets.clear()
         if self._zone is not None and self._origin is not None and self._origin.startswith(self._zone):
@@ -199,7 +199,7 @@ class ZoneText:
         return owner[len(zone) :]
 
     def _data(self, rtype: int, words: list[bytes]) -> bytes:
-        """Give a record's data in wire form; raises BadName."""
+        """Return a record's data in wire form; raises BadName."""
         if rtype == CNAME:
             if len(words) != 1:
                 raise BadName("bad data")
@@ -221,7 +221,7 @@ def _type_of(word: bytes) -> int:
 
 
 def _plain_key(text: bytes, length: dict[int, bytes] = _LENGTH) -> bytes:
-    """Give the key of a name that needs no care; raises KeyError where it does."""
+    """Return the key of a name without escapes; raises KeyError if a label is empty or too long."""
     labels = text.lower().split(b".")
     labels.reverse()
     return b"".join([length[len(label)] + label for label in labels])

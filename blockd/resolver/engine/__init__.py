@@ -1,1 +1,1 @@
-"""The engine: a batch of a UDP socket's messages answered in place, in C, and its twin in plain Python."""
+"""The engine, which answers a UDP socket's messages in batches: in C, and its twin in plain Python."""

@@ -15,7 +15,7 @@ cdef enum Result:
     FLOWN = 3
 
 cdef struct Passed:
-    int64_t hit  # the order that the question was a hit of, -1 for none
+    int64_t hit  # the order that the question hit, -1 for none
     uint8_t tiers  # before which tier all may still act on the answer
     int64_t until  # `Verdict.until`
 
@@ -52,7 +52,7 @@ cdef class Answering:
     cdef uint32_t aaaa_size
     cdef uint32_t soa_size
     cdef uint32_t ttl  # of these
-    cdef int64_t second  # since the epoch, of what is answered now; begun ones are counted as over
+    cdef int64_t second  # since the epoch, of the current message; rounded up
 
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
     cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil

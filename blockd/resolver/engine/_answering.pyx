@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""What the engine answers: by policy, or with what an upstream said, counted; the pipeline's stages in C."""
+"""The engine's answers, by policy or from an upstream's response, and their counting; the pipeline's stages in C."""
 
 import itertools
 import struct
@@ -32,7 +32,7 @@ cdef enum:
     ADDRESS_TTL_AT = 6  # in an address record
     SOA_TTL_AT = 4  # in an SOA record without its owner, which ends with the other TTL
 
-# What the engine calls an action; one that it has no answer for is left to the pipeline.
+# The engine's numbers of actions; an action without an answer here is left to the pipeline.
 ACTIONS = {action: place for place, action in enumerate(Action)}
 cdef int _ANSWERS_AT = layout._ANSWERS
 cdef int _CACHE_HITS_AT = layout._CACHE_HITS
@@ -49,7 +49,7 @@ for _place, _bound in enumerate(layout.UPSTREAM_BUCKETS):
 
 
 cdef class Answering:
-    """What is enforced and how it is answered; `service` is `options.py`'s, `row` the counters as 64-bit numbers."""
+    """The ruleset in force and its answers; `service` is that of `options.py`, `row` the counters as 64-bit numbers."""
 
     def __init__(self, service, row):
         self.row = row
@@ -63,7 +63,7 @@ cdef class Answering:
             self._take_secret(service.selftest.key.secret)
 
     def _take_secret(self, bytes secret):
-        """Serve and do not count what ends with `secret`: a self-test asks."""
+        """Serve but do not count messages that end with `secret`, which are a self-test's."""
         if len(secret) != SECRET:
             raise ValueError("the secret is too short or too long")
         memcpy(self.secret, <const char *>secret, SECRET)
@@ -84,7 +84,7 @@ cdef class Answering:
             ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers, enforced.asks_client,
             enforced.lives, ruleset.salts,
         )
-        # Nothing fails from here on: what is enforced and what is answered change together.
+        # Nothing fails from here on: the ruleset and its answers change together.
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
         self.errors = <const uint8_t *><const char *>self._errors
         self.error_places = <const uint32_t *><const char *>self._error_places
@@ -102,7 +102,7 @@ cdef class Answering:
     cdef Result _late_answer(
         self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now
     ) noexcept nogil:
-        """Answer one who waited, by what is enforced now."""
+        """Answer a client that waited, by the ruleset in force now."""
         cdef Decision name = undecided()
         cdef Result result
         cdef Passed passed
@@ -116,7 +116,7 @@ cdef class Answering:
         self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written,
         Result *result, Passed *passed,
     ) noexcept nogil:
-        """Answer a question that policy decides, `name` being what it says of the name; else tell how it passes."""
+        """Answer a question that policy decides, by the decision `name` about its name; else return how it passes."""
         cdef Decision decision
         passed.hit, passed.tiers, passed.until = -1, NO_TIER, NEVER
         result[0] = DECLINED
@@ -134,9 +134,9 @@ cdef class Answering:
         return False
 
     cdef uint32_t _left(self, int64_t until) noexcept nogil:
-        """Give the whole seconds up to a moment, no more than any TTL has.
+        """Return the whole seconds up to a moment, limited to the largest TTL.
 
-        In the last second that is 0 and not 1: an answer may not be kept until after it has ceased to be true.
+        In the last second that is 0 and not 1: an answer must not be kept after it has ceased to be true.
         """
         cdef int64_t left = until - self.second
         return 0 if left < 0 else <uint32_t>left if left < types.MAX_TTL else <uint32_t>types.MAX_TTL
@@ -145,9 +145,9 @@ cdef class Answering:
         self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out,
         uint32_t *written,
     ) noexcept nogil:
-        """Answer a question for a listed name, and count it; `first` is an order that it was a hit of before.
+        """Answer a question for a listed name, and count it; `first` is an order that was hit before.
 
-        What is not answered here is declined, never answered as something else.
+        A question that is not answered here is declined, never answered as something else.
         """
         cdef int rcode = types.NOERROR
         cdef uint32_t owner = 0
@@ -191,7 +191,7 @@ cdef class Answering:
                 out, q, rcode, 0, 1, 0, records, 2 + self.soa_size, errors, errors_size, False, False
             )
         else:
-            return DECLINED  # CNAME, LOCAL, and every action that is not known here
+            return DECLINED  # CNAME, LOCAL, and every action unknown here
         self._count(transport, first, decision.order, rcode)
         return ANSWERED
 
@@ -206,7 +206,7 @@ cdef class Answering:
         self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out,
         uint32_t *written, double now,
     ) noexcept nogil:
-        """Answer with what an upstream said, unless it leads to what is listed in a tier that may still act."""
+        """Answer with an upstream's response, unless it leads to an entry of a tier that may still act."""
         cdef int64_t second = -1
         cdef Decision decision
         cdef uint32_t size, i, ttl, age, left
@@ -231,7 +231,7 @@ cdef class Answering:
             out, q, entry.rcode, entry.counts[0], entry.counts[1], entry.counts[2], entry.records,
             entry.records_size, entry.errors, entry.errors_size, entry.authentic, False,
         )
-        if not out[2] & types.TC >> 8:  # not cut down to TC: the records stand behind the question
+        if not out[2] & types.TC >> 8:  # not truncated: the records follow the question
             records = out + size
             age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
             left = self._left(until)
@@ -247,7 +247,7 @@ cdef class Answering:
         return ANSWERED
 
     cdef Decision _judged(self, Entry *entry, uint8_t tiers) noexcept nogil:
-        """Decide about what an entry leads to; where all tiers act, that is kept for as long as the same is enforced."""
+        """Decide about what an entry leads to; if all tiers may act, the decision is cached for this ruleset."""
         cdef uint64_t moment = self.table_number << 32 | self.table.epoch()
         if tiers != NO_TIER:
             return self._judge(entry, tiers)
@@ -257,10 +257,10 @@ cdef class Answering:
         return entry.decision
 
     cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil:
-        """Decide about what an entry leads to, by the tiers before `tiers`: names in their turn, then addresses.
+        """Decide about what an entry leads to, by the tiers before `tiers`: names in their order, then addresses.
 
-        The first name that is listed decides; of the addresses the one whose tier is the earliest. What a zone lets
-        pass ends the tiers there.
+        The first name that is listed decides; of the addresses the one whose tier is the earliest. If a zone passes
+        a name or an address, the tiers end there.
         """
         cdef Decision found
         cdef Decision first = undecided()
@@ -297,10 +297,10 @@ cdef class Answering:
         return first
 
     cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil:
-        """Choose between the decisions about who asks and about what is asked, as `policy.first_of` does."""
+        """Choose between the decisions about the client and about the name, as `policy.first_of` does."""
         cdef Decision found
         if not self.table.asks_client or self.is_selftest or name.ruling == RULED_BROKEN:
-            return name  # a self-test asks what holds for everybody
+            return name  # a self-test asks for what applies to everybody
         if client.sa_family == AF_INET:
             found = self.table.decide_client(<const uint8_t *>&(<const sockaddr_in *>client).sin_addr, 4)
         else:
@@ -317,10 +317,11 @@ cdef class Answering:
         return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
 
     cdef bint _serves(self, const sockaddr *address) noexcept nogil:
+        """Return whether a client is served."""
         return is_served(&self.networks, address)
 
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil:
-        """Count a question, the orders that it was a hit of, and its answer; rcode -1 for silence."""
+        """Count a question, the orders that it hit, and its answer; rcode -1 for no answer."""
         if self.is_selftest:
             return
         self.row[transport] += 1

@@ -13,7 +13,7 @@ cdef struct Entry:
     uint64_t hash
     double stored  # by the monotonic clock, seconds
     double expires
-    uint32_t ceiling  # seconds, what none of its TTLs may have been above when it was stored
+    uint32_t ceiling  # seconds, the limit of its TTLs when it was stored
     uint32_t key_size
     uint32_t records_size
     uint32_t ttl_count
@@ -27,7 +27,7 @@ cdef struct Entry:
     uint8_t rcode
     uint8_t authentic
     uint64_t judged_by  # the table's number and the epoch that `decision` belongs to, 0 for none
-    Decision decision  # of what the response leads to
+    Decision decision  # about what the response leads to
     uint8_t *key
     uint8_t *records
     uint32_t *ttls  # pairs: place in the records, seconds

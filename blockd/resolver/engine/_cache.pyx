@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The answer cache in C: bounded in octets, the least recently used go first, keyed so that nobody can aim at a bucket.
+"""The answer cache in C: limited in octets, the least recently used evicted first, hashed with a secret seed.
 
-It holds what upstreams said, before policy; each entry remembers what the policy of one moment said of where it leads.
+It holds upstreams' responses before policy; each entry remembers one policy's decision about what it leads to.
 """
 
 import itertools
@@ -25,7 +25,7 @@ cdef uint64_t MAX_SIZE = <uint64_t>1 << 48  # octets: more than a machine has, a
 cdef Entry *new_entry(
     uint32_t key_size, uint32_t records_size, uint32_t ttl_count, uint32_t errors_size, uint32_t leads_size
 ) noexcept nogil:
-    """Give a new entry with room for its parts in one allocation; NULL where there is no memory."""
+    """Return a new entry with room for its parts in one allocation; NULL if there is no memory."""
     cdef uint32_t head = (sizeof(Entry) + 7) & ~<uint32_t>7
     cdef uint32_t size = head + ttl_count * 8 + key_size + records_size + errors_size + leads_size
     cdef uint8_t *octets = <uint8_t *>malloc(size)
@@ -81,7 +81,7 @@ cdef class NativeCache:
         return self.count
 
     def put(self, bytes key, uint16_t qtype, bint do_, bint cd, response, double now):
-        """Keep a `blockd.resolver.response.Response` that the pipeline got."""
+        """Keep a `blockd.resolver.response.Response` that the pipeline received."""
         cdef bytes leads = b"".join(bytes((LEAD_NAME, len(name))) + name for name in response.names)
         leads += b"".join(bytes((LEAD_ADDRESS, len(address))) + address for address in response.addresses)
         cdef bytes records = response.records
@@ -121,11 +121,11 @@ cdef class NativeCache:
         return sip_end(state, key + at, size)
 
     cdef void call_bucket(self, uint64_t hashed) noexcept nogil:
-        """Call for the memory that `call_entry` will look at."""
+        """Prefetch the memory that `call_entry` will read."""
         blockd_prefetch(&self.buckets[hashed & self.mask])
 
     cdef void call_entry(self, uint64_t hashed) noexcept nogil:
-        """Call for the memory that `find` will look at."""
+        """Prefetch the memory that `find` will read."""
         cdef const uint8_t *entry = <const uint8_t *>self.buckets[hashed & self.mask]
         if entry != NULL:
             blockd_prefetch(entry)
@@ -136,7 +136,7 @@ cdef class NativeCache:
     cdef Entry *find(
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
     ) noexcept nogil:
-        """Give what is known and still fresh at `now`, and count it as used; NULL where nothing is."""
+        """Return the entry that is still fresh at `now`, and mark it as used; NULL if there is none."""
         cdef Entry *entry = self.buckets[hashed & self.mask]
         while entry != NULL:
             if (
@@ -156,7 +156,7 @@ cdef class NativeCache:
         return entry
 
     cdef bint keep(self, Entry *entry, uint32_t lifetime, double now) noexcept nogil:
-        """Set an entry's times and take it in; False where it may not be kept, and stays its maker's."""
+        """Set an entry's times and insert it; False if it may not be kept, and stays its caller's."""
         cdef bint negative = entry.rcode == types.NXDOMAIN or entry.counts[0] == 0
         cdef double most = self.max_negative_ttl if negative else self.max_ttl
         cdef double kept = lifetime if lifetime < most else most
@@ -198,7 +198,7 @@ cdef class NativeCache:
             self.oldest = entry.newer
 
     cdef void _drop(self, Entry *entry) noexcept nogil:
-        """Forget an entry."""
+        """Remove and free an entry."""
         cdef Entry **place = &self.buckets[entry.hash & self.mask]
         while place[0] != entry:
             place = &place[0].chain

@@ -11,10 +11,10 @@ from blockd.resolver.engine._sockets cimport iovec, mmsghdr
 
 cdef enum:
     IN_BATCH = 64
-    AHEAD = 16  # messages looked at together: enough to hide memory's latency, few enough for the nearest cache
+    AHEAD = 16  # messages handled together: enough to hide memory latency, few enough for the first-level cache
 
 cdef struct Looked:
-    bint ordinary  # else nothing below is set, and the message is declined
+    bint ordinary  # if not, nothing below is set, and the message is declined
     bint likely_listed  # nothing but a hint
     bint has_hash
     int suffixes
@@ -36,9 +36,9 @@ cdef class NativeEngine(Answering):
     cdef uint32_t[::1] cells  # of the sketch of traffic
     cdef uint64_t sketch_k0
     cdef uint64_t sketch_k1
-    cdef int until_noted  # questions until one is noted in the sketch; below 0 where none is
+    cdef int until_noted  # questions until one is noted in the sketch; below 0 if none is
     cdef readonly double heard  # when an upstream last answered, by the monotonic clock
-    cdef readonly uint64_t unreachable  # how often the network said that an upstream cannot be reached
+    cdef readonly uint64_t unreachable  # how often the network reported an upstream as unreachable
     cdef mmsghdr in_headers[IN_BATCH]
     cdef iovec in_vectors[IN_BATCH]
     cdef Peer in_peers[IN_BATCH]

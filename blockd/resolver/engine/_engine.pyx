@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The engine in C: drains a UDP socket, answers in place what it understands, and gives back the rest.
+"""The engine in C: drains a UDP socket, answers ordinary questions in place, and gives back the rest.
 
-It does what `pipeline.py` does with an ordinary question, with the same answers octet for octet: client networks,
-policy, cache, forwarding. Everything else it declines, and the pipeline answers. One thread uses it, without a lock.
+It handles an ordinary question as `pipeline.py` does, with the same answers octet for octet: client networks, policy,
+cache, forwarding. It declines everything else, which the pipeline answers. One thread uses it, without a lock.
 
 It is one module, and longer than others may be: receiving, answering and sending a batch share its buffers, and a cut
 between them would cost calls for each message.
@@ -38,15 +38,15 @@ from blockd.ruleset._table cimport Decision, undecided
 
 cdef enum:
     TURNS = 4  # batches taken in one call, so that other sockets and timers get their turn
-    BUSY = 12  # messages in a batch from which on more have probably come meanwhile
-    READY = 64  # upstream sockets looked at in one call
-    PER_SOCKET = 32  # messages taken from one of them
+    BUSY = 12  # messages in a batch that suggest that more have arrived meanwhile
+    READY = 64  # upstream sockets read in one call
+    PER_SOCKET = 32  # messages read from one of them
 
 
 cdef class NativeEngine(Answering):
     """One worker's engine.
 
-    `pipeline` answers what it declines; `service` and `instruments` are `options.py`'s. `begin` asks the clocks.
+    `pipeline` answers what it declines; `service` and `instruments` are those of `options.py`. `begin` reads clocks.
     """
 
     def __init__(self, pipeline, NativeCache cache, service, instruments):
@@ -79,13 +79,13 @@ cdef class NativeEngine(Answering):
             self.in_headers[i].msg_hdr.msg_control = self.in_peers[i].control
 
     def attach(self, sock):
-        """Take a bound UDP socket; give the descriptor to call `drain` with."""
+        """Attach a bound UDP socket; return the descriptor to call `drain` with."""
         sock.setblocking(False)
         self._sockets[sock.fileno()] = sock
         return sock.fileno()
 
     def use_upstream(self, int epoll, descriptors):
-        """Ask through these connected UDP sockets, which `epoll` watches, each with its place in the list as data."""
+        """Ask through these connected UDP sockets, which `epoll` watches, each with its index in the list as data."""
         self.epoll = epoll
         self.flights.use(descriptors)
 
@@ -132,7 +132,7 @@ cdef class NativeEngine(Answering):
         return self._deferred
 
     cdef int _drain_batch(self, int descriptor) except -1:
-        """Answer at most one batch of a socket's messages, and give how many there were."""
+        """Answer at most one batch of a socket's messages; return how many there were."""
         cdef int i, count, first, last
         cdef uint32_t written
         cdef double now
@@ -165,7 +165,7 @@ cdef class NativeEngine(Answering):
         return count
 
     cdef void _look_ahead(self, int first, int last) noexcept nogil:
-        """Parse some of the messages taken, and call for the memory that their answers need, all at once."""
+        """Parse some of the messages read, and prefetch the memory that their answers need, all at once."""
         cdef Looked *looked
         cdef int i
         for i in range(first, last):
@@ -186,7 +186,7 @@ cdef class NativeEngine(Answering):
                 self.cache.call_entry(looked.hashed)
 
     cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, bint over_udp) noexcept nogil:
-        """Parse a message; give whether it is an ordinary question."""
+        """Parse a message; return whether it is an ordinary question."""
         cdef Question *q = &looked.question
         looked.likely_listed = looked.has_hash = False
         looked.suffixes = 0
@@ -202,7 +202,7 @@ cdef class NativeEngine(Answering):
             looked.has_hash = True
 
     def drain_upstreams(self):
-        """Take what upstreams have sent, and answer all who wait for it; give back those whom it does not answer."""
+        """Read upstreams' responses and answer the clients that wait for them; give back those not answered by them."""
         cdef epoll_event events[READY]
         cdef int ready, i, _taken, index
         cdef ssize_t size
@@ -235,7 +235,7 @@ cdef class NativeEngine(Answering):
         return self._deferred
 
     cdef int _place_of(self, int descriptor) noexcept nogil:
-        """Give the place of an upstream socket, -1 where it is none any more."""
+        """Return the index of an upstream socket, -1 if it is no longer one."""
         cdef int i
         for i in range(self.flights.sockets):
             if self.flights.descriptors[i] == descriptor:
@@ -243,14 +243,14 @@ cdef class NativeEngine(Answering):
         return -1
 
     def give_up_before(self, double sent):
-        """Give back all who wait for what was sent before a moment of the monotonic clock."""
+        """Give back all messages whose flights were sent before a moment of the monotonic clock."""
         self._deferred = []
         while self.flights.soonest != NULL and self.flights.soonest.sent < sent:
             self._give_up(self.flights.soonest)
         return self._deferred
 
     cdef _land(self, Flight *flight, const uint8_t *message, uint32_t size, double now):
-        """Keep what an upstream said and answer those who wait for it."""
+        """Keep an upstream's response and answer the clients that wait for it."""
         cdef uint32_t lifetime = 0
         cdef Entry *entry = read_response(
             message, size, flight.question_size, flight.key, flight.key_size, &lifetime
@@ -287,7 +287,7 @@ cdef class NativeEngine(Answering):
                 free(entry)
 
     cdef _give_up(self, Flight *flight):
-        """Give back all who wait for a flight, and end it."""
+        """Give back all messages that wait for a flight, and end it."""
         cdef Waiter *waiter = flight.first
         try:
             while waiter != NULL:
@@ -297,7 +297,7 @@ cdef class NativeEngine(Answering):
             self.flights.release(flight)
 
     cdef _give_up_refused(self):
-        """Give up the sockets of which the network said, when something was sent, that nobody is there."""
+        """Give up the sockets whose upstream the network reported as unreachable when something was sent."""
         cdef int index
         self.flights.any_refused = False
         for index in range(self.flights.sockets):
@@ -307,7 +307,7 @@ cdef class NativeEngine(Answering):
                 self._give_up_socket(index)
 
     cdef _give_up_socket(self, int index):
-        """Give back all who wait for what was sent by a socket."""
+        """Give back all messages whose flights were sent through a socket."""
         cdef Flight *flight = self.flights.soonest
         cdef Flight *after
         while flight != NULL:
@@ -317,7 +317,7 @@ cdef class NativeEngine(Answering):
             flight = after
 
     cdef _give_back(self, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size):
-        """Have the pipeline answer a message; note it where that must wait."""
+        """Have the pipeline answer a message; note it if that must wait."""
         host, address = address_of(peer)
         begun = self._pipeline.begin(<bytes>packet[:size], host, Transport.UDP)
         if begun is Outcome.SILENCE:
@@ -329,7 +329,7 @@ cdef class NativeEngine(Answering):
             self._deferred.append(Deferred(begun, address, ancillary, descriptor))
 
     cdef void _note(self, const Question *q) noexcept nogil:
-        """Count a question in the sketch as `TrafficRow.pass_by` does, which says when the next one is."""
+        """Count a question in the sketch as `TrafficRow.pass_by` does, which returns when the next one is due."""
         cdef uint64_t hashed = 0
         cdef int label, row
         for label in range(q.labels if q.labels < MAX_SUFFIXES else MAX_SUFFIXES):
@@ -343,7 +343,7 @@ cdef class NativeEngine(Answering):
         self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out,
         uint32_t *written, double now,
     ) noexcept nogil:
-        """Answer one message that was looked at into `out`; `descriptor` is where it came from, or below 0 where it may not fly.
+        """Answer a parsed message into `out`; `descriptor` is its socket, or below 0 if it may not be forwarded.
 
         -2 - transport stands for a message that came over a stream.
         """
@@ -379,7 +379,7 @@ cdef class NativeEngine(Answering):
         if entry != NULL:
             return self._from_entry(q, entry, transport, &passed, True, out, written, now)
         if descriptor < 0 or size > MAX_PACKET or self.flights.waiting >= MAX_WAITING:
-            return DECLINED  # before anything is launched that nobody could wait for
+            return DECLINED  # before launching a flight that nothing could wait for
         flight = self.flights.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd)
         if flight == NULL:
             flight = self.flights.launch(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)

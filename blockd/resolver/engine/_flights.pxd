@@ -7,7 +7,7 @@ cdef enum:
     MAX_WAITERS = 1000  # of one question
     MAX_WAITING = 20000  # in all: with their packets a few megabytes
     MAX_SOCKETS = 64
-    RANDOM_WORDS = 64  # 256 octets, which the kernel gives whole or not at all
+    RANDOM_WORDS = 64  # 256 octets, which the kernel returns completely or not at all
     MAX_PACKET = 1232  # octets of a question that is kept; a longer one goes to the pipeline
 
 cdef struct Waiter:
@@ -49,8 +49,8 @@ cdef class Flights:
     cdef int resting  # the socket that nothing is sent from, so that it can be replaced; -1 for none
     cdef int descriptors[MAX_SOCKETS]
     cdef int flying[MAX_SOCKETS]  # flights from each socket
-    cdef int strays[MAX_SOCKETS]  # messages that answered nothing, while something was in the air
-    cdef bint refused[MAX_SOCKETS]  # by the network, when something was sent
+    cdef int strays[MAX_SOCKETS]  # messages that answered no question, while some were in flight
+    cdef bint refused[MAX_SOCKETS]  # reported by the network, when something was sent
     cdef readonly bint any_refused
     cdef uint32_t random[RANDOM_WORDS]
     cdef int random_left

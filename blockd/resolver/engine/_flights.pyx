@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Questions on their way to an upstream: one for all who ask the same, from a random socket with a random ID.
+"""Questions in flight to an upstream: one flight for equal questions, from a random socket with a random ID.
 
-Every message that comes back must fit the socket, the ID, and the question (RFC 5452 section 9.1).
+Every response must match the socket, the ID, and the question (RFC 5452 section 9.1).
 """
 
 from libc.errno cimport EAGAIN, ENOBUFS, errno
@@ -20,17 +20,17 @@ cdef enum:
 
 
 cdef class Flights:
-    """What is in the air of one worker."""
+    """The flights of one worker."""
 
     def __dealloc__(self):
         while self.soonest != NULL:
             self.release(self.soonest)
 
     def use(self, descriptors):
-        """Send from these connected, non-blocking UDP sockets from now on; nothing may be in the air."""
+        """Send from these connected, non-blocking UDP sockets from now on; no question may be in flight."""
         cdef int i
         if self.count or len(descriptors) > MAX_SOCKETS:
-            raise ValueError("flights are in the air, or too many sockets")
+            raise ValueError("questions are in flight, or there are too many sockets")
         self.sockets = len(descriptors)
         self.resting = -1
         self.any_refused = False
@@ -40,22 +40,22 @@ cdef class Flights:
             self.refused[i] = False
 
     def rest(self, int index):
-        """Send nothing more from one socket, so that it gets idle under any load; the one that rested serves again."""
+        """Send nothing more from one socket, so that it becomes idle under any load; use the one that rested again."""
         self.resting = index if self.sockets > 1 and 0 <= index < self.sockets else -1
 
     def idle(self, int index):
-        """Tell whether a socket has nothing in the air."""
+        """Return whether a socket has no flights."""
         return not 0 <= index < self.sockets or self.flying[index] == 0
 
     def replace(self, int index, int descriptor):
-        """Send from another socket in the place of one, which must be idle."""
+        """Replace a socket, which must be idle, by another one."""
         if not 0 <= index < self.sockets or not self.idle(index):
-            raise ValueError("there is no such socket, or it has something in the air")
+            raise ValueError("there is no such socket, or it has questions in flight")
         self.descriptors[index] = descriptor
         self.refused[index] = False
 
     cdef int _chosen(self, uint32_t random) noexcept nogil:
-        """Give the socket that a random number chooses among those that do not rest."""
+        """Return the socket that a random number chooses among those that do not rest."""
         cdef uint32_t index
         if self.resting < 0:
             return <int>(random % <uint32_t>self.sockets)
@@ -63,7 +63,7 @@ cdef class Flights:
         return <int>index if index < <uint32_t>self.resting else <int>index + 1
 
     cdef bint _draw(self, uint32_t *random) noexcept nogil:
-        """Give 32 unpredictable bits; False where there are none."""
+        """Write 32 unpredictable bits; False if there are none."""
         if self.random_left == 0:
             if getrandom(self.random, sizeof(self.random), 0) != sizeof(self.random):
                 return False
@@ -75,7 +75,7 @@ cdef class Flights:
     cdef Flight *find(
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd
     ) noexcept nogil:
-        """Give the flight that asks this question, NULL where none does."""
+        """Return the flight that asks this question, NULL if there is none."""
         cdef Flight *flight = self.by_hash[hashed & (HASH_PLACES - 1)]
         while flight != NULL:
             if (
@@ -89,7 +89,7 @@ cdef class Flights:
     cdef Flight *launch(
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
     ) noexcept nogil:
-        """Send a question; NULL where it cannot be sent."""
+        """Send a question; NULL if it cannot be sent."""
         cdef uint8_t message[types.HEADER_SIZE + 264 + types.OPT_SIZE]
         cdef Flight *flight
         cdef uint32_t random = 0, at, length, out
@@ -142,7 +142,7 @@ cdef class Flights:
         write_u32(p + 5, types.EDNS_DO if do_ else 0)
         write_u16(p + 9, 0)
         if send(self.descriptors[flight.socket], message, out + types.OPT_SIZE, MSG_DONTWAIT) < 0:
-            if errno != EAGAIN and errno != ENOBUFS:  # word of an earlier message, which is told only once
+            if errno != EAGAIN and errno != ENOBUFS:  # an error about an earlier message, which is reported only once
                 self.refused[flight.socket] = self.any_refused = True
             free(flight)
             return NULL
@@ -164,7 +164,7 @@ cdef class Flights:
     cdef bint join(
         self, Flight *flight, const Peer *peer, int descriptor, const uint8_t *packet, uint32_t size
     ) noexcept nogil:
-        """Let one more wait for a flight; False where too many do."""
+        """Add a waiter to a flight; False if there are too many."""
         cdef Waiter *waiter
         if size > MAX_PACKET or flight.waiters >= MAX_WAITERS or self.waiting >= MAX_WAITING:
             return False
@@ -186,7 +186,7 @@ cdef class Flights:
         return True
 
     cdef Flight *landed(self, int socket, const uint8_t *message, uint32_t size) noexcept nogil:
-        """Give the flight that a message answers, taken out of the air; NULL where it answers none, which is counted."""
+        """Return and remove the flight that a message answers; NULL if it answers none, which is counted."""
         cdef Flight *flight = self._answered(socket, message, size)
         if flight != NULL:
             self.unlink(flight)
@@ -215,7 +215,7 @@ cdef class Flights:
         return flight
 
     cdef void unlink(self, Flight *flight) noexcept nogil:
-        """Take a flight out of the air; its waiters stay with it."""
+        """Remove a flight; its waiters stay with it."""
         cdef Flight **place = &self.by_hash[flight.hash & (HASH_PLACES - 1)]
         while place[0] != flight:
             place = &place[0].chain
@@ -235,7 +235,7 @@ cdef class Flights:
         self.count -= 1
 
     cdef void release(self, Flight *flight) noexcept nogil:
-        """Free a flight and its waiters; one that is in the air is taken out first."""
+        """Free a flight and its waiters; it is removed first if necessary."""
         cdef Waiter *waiter = flight.first
         cdef Waiter *after
         if self.by_id[flight.id] == flight:

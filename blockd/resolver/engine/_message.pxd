@@ -1,4 +1,4 @@
-# Questions and answers as the engine handles them: plain structs, no Python object on the way.
+# Questions and answers as the engine handles them: plain structs without Python objects.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
@@ -25,7 +25,7 @@ cdef struct Question:
     uint8_t key[264]  # readable 8 octets beyond its end
 
 cdef inline bint read_question(const uint8_t *packet, uint32_t size, bint over_udp, Question *q) noexcept nogil:
-    """Parse a question; False for everything that is not the ordinary kind: the pipeline then says what is wrong."""
+    """Parse a question; False if it is not an ordinary one: the pipeline then reports what is wrong."""
     cdef Cursor c = cursor_over(packet, size)
     cdef uint16_t additional, payload = types.MIN_UDP, kind
     cdef uint32_t ttl, total, at, length, i
@@ -116,7 +116,7 @@ cdef inline uint32_t write_answer(
     if not q.edns:
         errors_size = 0
     if not truncated and errors_size > types.EDE_CODE_ONLY and size + records_size + types.OPT_SIZE + errors_size > q.limit:
-        memcpy(code, errors, types.EDE_CODE_ONLY)  # the code tells the most in the fewest octets
+        memcpy(code, errors, types.EDE_CODE_ONLY)  # the code says the most in the fewest octets
         write_u16(code + 2, 2)
         errors = code
         errors_size = types.EDE_CODE_ONLY

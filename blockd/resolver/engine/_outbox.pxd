@@ -4,12 +4,12 @@ from blockd.dns cimport _types as types
 from blockd.resolver.engine._sockets cimport iovec, mmsghdr, sockaddr_storage, socklen_t
 
 cdef enum:
-    BATCH = 64  # messages taken or sent in one call, so that other sockets and timers get their turn
-    OUT_SIZE = types.MAX_UDP + 48  # octets for one answer over UDP, and some room
+    BATCH = 64  # messages read or sent in one call, so that other sockets and timers get their turn
+    OUT_SIZE = types.MAX_UDP + 48  # octets for one answer over UDP, with some reserve
     CONTROL_SIZE = 64  # octets: one IP_PKTINFO or IPV6_PKTINFO
 
 cdef struct Peer:
-    # Where a message came from, and the address that was asked.
+    # Where a message came from, and its destination address.
     socklen_t address_size
     uint32_t control_size
     sockaddr_storage address

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Answers on their way out: gathered, and sent with one system call."""
+"""Outgoing answers, gathered and sent with one system call."""
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
@@ -22,14 +22,14 @@ cdef class Outbox:
             self.headers[i].msg_hdr.msg_name = &self.peers[i].address
 
     cdef uint8_t *room(self, int descriptor) noexcept nogil:
-        """Give OUT_SIZE octets for the next answer, which leaves by `descriptor`."""
+        """Return a buffer of OUT_SIZE octets for the next answer, which is sent through `descriptor`."""
         if self.count == BATCH or (self.count and self.descriptor != descriptor):
             self.flush()
         self.descriptor = descriptor
         return self.buffers[self.count]
 
     cdef void put(self, const Peer *peer, uint32_t size) noexcept nogil:
-        """Queue the answer that was written to the room given last."""
+        """Queue the answer that was written to the buffer returned last."""
         cdef msghdr *header = &self.headers[self.count].msg_hdr
         cdef Peer *to = &self.peers[self.count]
         cdef cmsghdr *control
@@ -44,7 +44,7 @@ cdef class Outbox:
             header.msg_controllen = peer.control_size
             control = CMSG_FIRSTHDR(header)
             if control != NULL and control.cmsg_level == IPPROTO_IP:
-                memset(CMSG_DATA(control), 0, 4)  # the interface is left to routing, which may lead back by another
+                memset(CMSG_DATA(control), 0, 4)  # the interface is left to routing, which may choose another
         self.count += 1
 
     cdef void flush(self) noexcept nogil:
@@ -53,5 +53,5 @@ cdef class Outbox:
         cdef int done
         while sent < self.count:
             done = sendmmsg(self.descriptor, &self.headers[sent], self.count - sent, MSG_DONTWAIT)
-            sent += done if done > 0 else 1  # the first one cannot be sent: on with the others
+            sent += done if done > 0 else 1  # the first one cannot be sent: continue with the others
         self.count = 0

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Peers between the engine's structs and what Python's sockets take and give."""
+"""Conversion of peers between the engine's structs and Python's socket addresses."""
 
 import socket as sockets
 
@@ -11,7 +11,7 @@ from blockd.resolver.engine._sockets cimport AF_INET, AF_INET6, cmsghdr, sockadd
 
 
 cdef address_of(const Peer *peer):
-    """Give host and address of a peer as Python's sockets write them."""
+    """Return host and address of a peer as Python's sockets write them."""
     cdef const sockaddr_in *four
     cdef const sockaddr_in6 *six
     if (<const sockaddr *>&peer.address).sa_family == AF_INET:
@@ -24,7 +24,7 @@ cdef address_of(const Peer *peer):
 
 
 cdef address_into(Peer *peer, str host):
-    """Write a host as an address, for asking whether it is served."""
+    """Write a host as an address, to check whether it is served."""
     cdef sockaddr_in *four = <sockaddr_in *>&peer.address
     cdef sockaddr_in6 *six = <sockaddr_in6 *>&peer.address
     cdef bytes packed
@@ -40,7 +40,7 @@ cdef address_into(Peer *peer, str host):
 
 
 cdef ancillary_of(const Peer *peer):
-    """Give the control messages of a peer as Python's sockets write them."""
+    """Return the control messages of a peer as Python's sockets write them."""
     cdef cmsghdr *control
     if peer.control_size < sizeof(cmsghdr):
         return []

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""An upstream's ordinary answer, read in C into a cache entry: `response.py` for what needs no second look.
+"""The parser of upstreams' ordinary responses into cache entries, in C; `response.py` parses all others.
 
-Whatever is out of the ordinary gives NULL, and the pipeline asks again and says what is wrong.
+Anything unusual gives NULL; the pipeline then asks again and reports what is wrong.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
@@ -17,7 +17,7 @@ from blockd.dns._cursor cimport (
 from blockd.resolver._numbers cimport MAX_NAMES, MAX_POINTERS
 
 cdef enum:
-    MAX_RECORDS = 256  # more, and it is not the ordinary kind
+    MAX_RECORDS = 256  # with more, the response is not ordinary
     MAX_LEADS = 16384  # octets
     MAX_ERRORS = 1024  # octets
     NO_SOA = 0xFFFFFFFF
@@ -42,7 +42,7 @@ cdef Entry *read_response(
     const uint8_t *message, uint32_t size, uint32_t question_size, const uint8_t *key, uint32_t key_size,
     uint32_t *lifetime,
 ) noexcept nogil:
-    """Give a new entry under `key`, without hash and times, for a message whose header and question have been matched."""
+    """Return a new entry under `key`, without hash and times, for a message whose header and question match."""
     cdef Cursor c = cursor_over(message, size)
     cdef uint32_t start = types.HEADER_SIZE + question_size
     cdef uint32_t end = start
@@ -101,7 +101,7 @@ cdef Entry *read_response(
 cdef bint _read_record(
     Cursor *c, const uint8_t *message, uint32_t size, uint32_t section, uint32_t start, bint *opt_behind
 ) noexcept nogil:
-    """Read one record; False where the message is not ordinary."""
+    """Read one record; False if the message is not ordinary."""
     cdef uint32_t owner = size - c.left
     cdef uint16_t kind, klass, length
     cdef uint32_t ttl, data
@@ -122,7 +122,7 @@ cdef bint _read_record(
         opt_behind[0] = True
         return _read_errors(message + data, length)
     if opt_behind[0]:
-        return True  # behind OPT there is nothing that an answer needs, and it would move
+        return True  # records after OPT are not needed, and would move
     if notes.records >= MAX_RECORDS:
         return False
     if ttl > types.MAX_TTL:
@@ -170,7 +170,7 @@ cdef bint _note_name(const uint8_t *message, uint32_t size, uint32_t at, uint32_
 
 
 cdef bint _note_key(const uint8_t *message, uint32_t size, uint32_t at, uint32_t instead) noexcept nogil:
-    """Note the name at `at`, and where that is the root the one at `instead`."""
+    """Note the name at `at`, or the one at `instead` if that is the root."""
     cdef uint8_t key[256]
     cdef uint32_t key_size
     if not _key_at(message, size, at, key, &key_size):
@@ -182,7 +182,7 @@ cdef bint _note_key(const uint8_t *message, uint32_t size, uint32_t at, uint32_t
 
 
 cdef bint _key_at(const uint8_t *message, uint32_t size, uint32_t at, uint8_t *key, uint32_t *key_size) noexcept nogil:
-    """Write the key of the name at `at`, which has room for 254 octets; pointers only ever point back."""
+    """Write the key of the name at `at` to a buffer of 254 octets; pointers may only point back."""
     cdef uint16_t places[128]
     cdef uint32_t labels = 0, total = 0, lowest = at, jumps = 0, length, i, j, out = 0
     while True:
@@ -267,7 +267,7 @@ cdef bint _read_errors(const uint8_t *data, uint32_t length) noexcept nogil:
 
 
 def read(bytes message, uint32_t question_size):
-    """Give what `read_response` makes of a message, or None; for tests against the twin.
+    """Return the result of `read_response` for a message, or None; for tests against the twin.
 
     As (rcode, authentic, counts, records, ttls, lifetime, names, addresses, errors), in the terms of `Response`.
     """

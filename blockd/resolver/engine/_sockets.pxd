@@ -113,7 +113,7 @@ cdef inline double monotonic() noexcept nogil:
 
 
 cdef inline int64_t begun_second() noexcept nogil:
-    """Give the seconds since the epoch, rounded up: a second that has begun is no longer left."""
+    """Return the seconds since the epoch, rounded up, since a second that has begun no longer counts as left."""
     cdef timespec now
     clock_gettime(CLOCK_REALTIME, &now)
     return <int64_t>now.tv_sec + (now.tv_nsec > 0)

@@ -1,4 +1,4 @@
-"""Which engine runs: the one in C where it was built, else its twin in Python (see `blockd.native`)."""
+"""The choice of the engine: the one in C if it was built, else its twin in Python (see `blockd.native`)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ AnyEngine: TypeAlias = "Engine | NativeEngine"
 
 
 def engine_name() -> str:
-    """Give `native` or `python`; raises CommandError where the environment asks for what cannot be had."""
+    """Return `native` or `python`; raises CommandError if the environment asks for one that is not available."""
     return "native" if is_native("blockd.resolver.engine._engine") else "python"
 
 
 def why_not_native() -> str:
-    """Say why the Python engine runs, and what to do about it."""
+    """Return why the Python engine runs, and what to do about it."""
     if os.environ.get(ENGINE):
         return f"{ENGINE} asks for it."
     return f"the native one was not built: {REMEDY}."

@@ -1,4 +1,4 @@
-"""The native engine with what it needs of Python round it: the pipeline's cache that feeds its own, and upstreams."""
+"""What the native engine needs from Python: the pipeline's cache that feeds its own, and upstream sockets."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from blockd.resolver.response import Response
 from blockd.resolver.upstream import bind_randomly
 from blockd.settings import Upstream
 
-SOCKETS = 32  # to the upstream at once: with the ID, 21 unpredictable bits, and ports that change all the time
-TICK = 0.05  # seconds between two looks at what has waited too long; one socket is replaced at each
-PIPELINE_SHARE = 16  # the pipeline's own cache, which only what is out of the ordinary asks, has this part of the size
+SOCKETS = 32  # to the upstream at once: with the ID 21 unpredictable bits, and ports that keep changing
+TICK = 0.05  # seconds between two checks for overdue flights; one socket is replaced at each
+PIPELINE_SHARE = 16  # the pipeline's own cache, used for unusual questions only, has this part of the size
 
 
 class FeedingCache(Cache):
-    """The pipeline's cache; what it is given goes into the engine's as well."""
+    """The pipeline's cache; responses put into it are put into the engine's as well."""
 
     def __init__(self, native: NativeCache, size: int, max_ttl: float, max_negative_ttl: float) -> None:
         super().__init__(size // PIPELINE_SHARE, max_ttl, max_negative_ttl)
@@ -39,9 +39,9 @@ class FeedingCache(Cache):
 
 
 class UpstreamSockets:
-    """The sockets through which the engine asks the upstream that is preferred at the moment.
+    """The sockets through which the engine asks the currently preferred upstream.
 
-    What it has not answered in time, or not in the ordinary way, goes to the pipeline, which asks the next one.
+    Questions that it has not answered in time, or not in the ordinary way, go to the pipeline, which asks the next one.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class UpstreamSockets:
         self._tick()
 
     def close(self) -> None:
-        """Ask nothing more."""
+        """Stop asking."""
         if self._timer is not None:
             self._timer.cancel()
         self._loop.remove_reader(self._epoll.fileno())
@@ -82,17 +82,17 @@ class UpstreamSockets:
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(TICK, self._tick)
-        self._note_unreachable()  # the engine also hears of it when it sends
+        self._note_unreachable()  # the engine also learns of it when sending
         since = time.monotonic() - self._forwarder.timeout
         overdue = self._engine.give_up_before(since)
         if self._upstream is not None:
             self._forwarder.note_heard(self._upstream, self._engine.heard)
         if overdue:
-            if self._engine.heard < since:  # else it is one name that is slow, not the upstream
+            if self._engine.heard < since:  # else one name is slow, not the upstream
                 self._fail()
             self._answer_later(overdue)
         preferred = self._forwarder.preferred
-        if preferred != self._upstream or not self._sockets:  # none: there was no network, perhaps there is one now
+        if preferred != self._upstream or not self._sockets:  # none: there was no network; try again
             self._change(preferred)
         else:
             self._renew()
@@ -102,22 +102,22 @@ class UpstreamSockets:
             self._forwarder.avoid(self._upstream)
 
     def _change(self, upstream: Upstream | None) -> None:
-        """Ask another upstream from now on; what waits for the one before goes to the pipeline."""
+        """Ask another upstream from now on; questions waiting for the previous one go to the pipeline."""
         self._answer_later(self._engine.give_up_before(float("inf")))
         self._engine.use_upstream(-1, [])
         self._close_sockets()
         self._next = 0
         self._upstream = upstream
         if upstream is None or upstream.tls_name is not None:
-            return  # over TLS the pipeline asks
-        with contextlib.suppress(OSError):  # what cannot be asked from here is the pipeline's to report
+            return  # the pipeline asks over TLS
+        with contextlib.suppress(OSError):  # the pipeline reports what cannot be asked here
             for _ in range(SOCKETS):
                 self._sockets.append(self._connected(upstream))
         self._engine.use_upstream(self._epoll.fileno(), [sock.fileno() for sock in self._sockets])
         self._engine.flights.rest(self._next)
 
     def _renew(self) -> None:
-        """Replace the resting socket by one with another port once nothing is in the air there; the next rests then."""
+        """Replace the resting socket by one with another port once it is idle; then let the next one rest."""
         flights = self._engine.flights
         if self._upstream is None or flights.launched == self._launched or not flights.idle(self._next):
             return
@@ -132,7 +132,7 @@ class UpstreamSockets:
         flights.rest(self._next)
 
     def _connected(self, upstream: Upstream) -> socket.socket:
-        """Give a socket that the kernel lets only this upstream answer to."""
+        """Return a connected socket, on which the kernel accepts packets from this upstream only."""
         family = socket.AF_INET6 if ":" in upstream.host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:

@@ -1,4 +1,4 @@
-"""The engine in plain Python: takes a batch from a UDP socket, answers what needs no waiting, gives back the rest.
+"""The engine in plain Python: reads a batch from a UDP socket, answers what needs no waiting, gives back the rest.
 
 Called from the event loop's reader callback, so that a worker is one thread and needs no lock.
 """
@@ -28,8 +28,8 @@ class Deferred:
 
     context: QueryContext
     address: Address
-    ancillary: Ancillary  # carries the address that was asked, which the answer must come from
-    descriptor: int  # of the socket that it came by
+    ancillary: Ancillary  # has the query's destination address, which the answer must come from
+    descriptor: int  # of the socket that it came from
 
 
 class Engine:
@@ -40,13 +40,13 @@ class Engine:
         self._sockets: dict[int, socket.socket] = {}
 
     def attach(self, sock: socket.socket) -> int:
-        """Take a bound UDP socket; give the descriptor to call `drain` with."""
+        """Attach a bound UDP socket; return the descriptor to call `drain` with."""
         sock.setblocking(False)
         self._sockets[sock.fileno()] = sock
         return sock.fileno()
 
     def drain(self, descriptor: int) -> list[Deferred]:
-        """Answer at most BATCH messages of a socket in place; give those that must wait for an upstream."""
+        """Answer at most BATCH messages of a socket in place; return those that must wait for an upstream."""
         sock = self._sockets[descriptor]
         begin = self._pipeline.begin
         deferred = []
@@ -56,12 +56,12 @@ class Engine:
             except BlockingIOError:
                 break
             except OSError:
-                continue  # an ICMP error about an answer sent earlier: that client has gone
+                continue  # an ICMP error about an earlier answer: its client has gone
             begun = begin(packet, address[0], Transport.UDP)
             if isinstance(begun, bytes):
                 send(sock, begun, address, ancillary)
             elif begun is not Outcome.SILENCE:
-                assert isinstance(begun, QueryContext)  # noqa: S101 - begin gives nothing else
+                assert isinstance(begun, QueryContext)  # noqa: S101 - begin returns nothing else
                 deferred.append(Deferred(begun, address, ancillary, descriptor))
         return deferred
 
@@ -70,7 +70,7 @@ class Engine:
         return self._pipeline.begin(packet, host, transport)
 
     def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
-        """Know of another ruleset; this engine asks the pipeline each time."""
+        """Do nothing: this engine uses the pipeline's ruleset."""
 
     def send(self, answer: bytes, deferred: Deferred) -> None:
         """Send the answer to a message that was given back."""
@@ -78,7 +78,7 @@ class Engine:
 
 
 def send(sock: socket.socket, answer: bytes, address: Address, ancillary: Ancillary) -> None:
-    """Send a datagram from the address that was asked; what the kernel cannot send is lost, as UDP may be."""
+    """Send a datagram from the query's destination address; what the kernel cannot send is lost, as UDP may be."""
     try:
         sock.sendmsg([answer], [_source(*item) for item in ancillary], 0, address)
     except OSError:
@@ -86,9 +86,9 @@ def send(sock: socket.socket, answer: bytes, address: Address, ancillary: Ancill
 
 
 def _source(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
-    """Keep the address that was asked and leave the interface to routing, which may lead back by another one.
+    """Keep the query's destination address, but leave the interface to routing, which may choose another.
 
-    IPv6 keeps its interface: a link-local address means nothing without it.
+    IPv6 keeps its interface, since a link-local address has no meaning without it.
     """
     if level == socket.IPPROTO_IP:
         return level, kind, bytes(4) + data[4:]

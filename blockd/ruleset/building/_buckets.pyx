@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The buckets of a ruleset file, in C, made for records that are complete.
+"""The buckets of a ruleset file, in C, built from complete records.
 
 Nothing is indexed that was not checked above: raw pointers have no other guard.
 """
@@ -22,7 +22,7 @@ cdef enum:
 
 
 def table_of(bytearray records not None, uint64_t entries, bytes hash_key not None, told):
-    """Give the buckets that lead to `records`, of which there are `entries`; tell how many are placed."""
+    """Return the buckets for `records`, which hold `entries` entries; report how many are placed."""
     cdef uint64_t buckets = max(1, (entries + FILL - 1) // FILL)
     if len(hash_key) != 16 or <uint64_t>PyByteArray_GET_SIZE(records) > <uint64_t>1 << 32 or buckets >> 32:
         raise ValueError("a hash key has 16 octets, and records are reached by 32 bits")
@@ -38,7 +38,7 @@ def table_of(bytearray records not None, uint64_t entries, bytes hash_key not No
 cdef bint _placed(
     bytearray records, bytes hash_key, bytearray table, uint64_t buckets, uint64_t entries, object told
 ) except -1:
-    """Place every record, in the order of the file; false where one would be over MAX_PROBES from its own bucket."""
+    """Place every record, in the order of the file; false if one would be over MAX_PROBES from its own bucket."""
     cdef uint64_t hashes[BATCH]
     cdef uint32_t offsets[BATCH]
     cdef uint64_t k0 = int.from_bytes(hash_key[:8], "little"), k1 = int.from_bytes(hash_key[8:], "little")

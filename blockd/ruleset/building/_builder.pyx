@@ -40,12 +40,12 @@ cdef enum:
 
 cdef struct Slot:
     uint32_t mark  # the upper half of the hash; its lowest bits are the place in the table
-    uint32_t after  # the record's offset plus one, 0 where the slot is free
+    uint32_t after  # the record's offset plus one, 0 if the slot is free
 
 cdef struct Staged:
     uint64_t hashed
     uint32_t size
-    uint32_t labels  # 0 for what is no name that can be read
+    uint32_t labels  # 0 for what is not a readable name
     uint8_t key[MAX_KEY_SIZE + 1]
 
 cdef struct Known:
@@ -86,10 +86,10 @@ cdef inline bint _is_number(const uint8_t *label, uint32_t size) noexcept nogil:
 
 
 cdef inline bint _parsed(const uint8_t *line, uint64_t length, Staged *staged) noexcept nogil:
-    """Stage the key of a line that holds a plain host name and nothing else; false where only care can tell.
+    """Stage the key of a line that holds a plain host name and nothing else; false if Python has to parse the line.
 
-    Plain is what `blockd.formats.domains.line_key` takes, too, without blanks, comments and Unicode. The line comes
-    without its line feed.
+    Plain is what `blockd.formats.domains.line_key` accepts as well, without blanks, comments and Unicode. `line` has
+    no line feed.
     """
     cdef uint8_t text[MAX_TEXT + 1]
     cdef uint32_t size, at, begin = 0, labels = 0
@@ -127,7 +127,7 @@ cdef inline bint _parsed(const uint8_t *line, uint64_t length, Staged *staged) n
 
 
 cdef inline uint32_t _sieved(const uint8_t *name, uint32_t size) noexcept nogil:
-    """Give the place in the sieve of a name: of its last octets and its size, which is enough to tell most apart."""
+    """Return a name's place in the sieve, from its last octets and its size, which tells most names apart."""
     cdef uint32_t mixed = size, at
     for at in range(size - 8 if size > 8 else 0, size):
         mixed = (mixed ^ name[at]) * <uint32_t>16777619
@@ -137,14 +137,14 @@ cdef inline uint32_t _sieved(const uint8_t *name, uint32_t size) noexcept nogil:
 cdef class Builder:
     """Entries in their final form; see `builder.py` for the contract.
 
-    The records' limit is noticed as soon as it is passed. Not for two threads at once.
+    The limit on the records is checked as they are written. Not thread-safe.
     """
 
     cdef bytes _hash_key
     cdef uint64_t _k0, _k1, _max_size
     cdef bytearray _records
     cdef uint8_t *_base  # of the records
-    cdef uint64_t _size, _capacity  # of the records: octets written, octets there
+    cdef uint64_t _size, _capacity  # of the records: octets written, octets allocated
     cdef uint64_t _walked  # octets of the records that `below` has seen
     cdef bint _has_unclaimed  # whether an entry may have lost all its claims
     cdef Slot *_slots
@@ -183,7 +183,7 @@ cdef class Builder:
         """Begin a listing."""
         self._joins = joins
         self._alone = joins.alone
-        self._listing += 1  # what is remembered of others is void
+        self._listing += 1  # what is remembered of other listings is void
         if self._listing == 0:
             raise RulesetError("there are too many listings")
         self._waiting = 0  # of a listing that an error has ended
@@ -191,12 +191,12 @@ cdef class Builder:
         self._new_to_order = self._new_to_feed = 0
 
     def new(self):
-        """Count what the listing has added to its order, and to its feed."""
+        """Return how many entries the listing has added to its order, and to its feed."""
         added = self.entries - self._before
         return added + self._new_to_order, added + self._new_to_feed
 
     def add_lines(self, bytes block not None, Py_ssize_t start):
-        """Add plain names from `start` on; give where the first line that needs care begins, and the lines taken."""
+        """Add plain names from `start` on; return where the first other line begins, and the number of lines taken."""
         cdef const uint8_t *base = <const uint8_t *>PyBytes_AS_STRING(block)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(block), at = start, taken = 0
         cdef const uint8_t *end
@@ -236,7 +236,7 @@ cdef class Builder:
         self._commit()
 
     def places(self, keys):
-        """Look keys up."""
+        """Return the claimed ones of `keys`, each with the place of its set of claims."""
         cdef uint8_t *record
         cdef uint32_t place
         cdef bytes key
@@ -253,7 +253,7 @@ cdef class Builder:
         return found
 
     def put(self, bytes key not None, uint32_t place):
-        """Let a name have another set of claims."""
+        """Replace a name's set of claims."""
         cdef uint8_t *record
         cdef uint32_t before = UNCLAIMED
         self._must_be_open(listing=False)
@@ -267,7 +267,7 @@ cdef class Builder:
             self._has_unclaimed = True
 
     def below(self, frozenset parents not None):
-        """Give the new children of `parents`."""
+        """Return the new children of `parents`."""
         cdef uint8_t sieve[SIEVE]
         cdef uint8_t *key
         cdef uint32_t size, at, last, place
@@ -294,7 +294,7 @@ cdef class Builder:
         return found
 
     def finish(self, told):
-        """Give the buckets and the records; nothing can be added afterwards."""
+        """Return the buckets and the records; nothing can be added afterwards."""
         self._must_be_open(listing=False)
         if self._has_unclaimed:
             self._drop_unclaimed()
@@ -313,7 +313,7 @@ cdef class Builder:
         return 0
 
     cdef inline int _stage(self) except -1:
-        """Hash the name at `_waiting`, and commit all that wait where they are enough."""
+        """Hash the name at `_waiting`, and commit the batch if it is full."""
         cdef Staged *staged = &self._staged[self._waiting]
         staged.hashed = siphash13(self._k0, self._k1, staged.key, staged.size)
         blockd_prefetch(&self._slots[(staged.hashed >> 32) & self._mask])
@@ -323,7 +323,7 @@ cdef class Builder:
         return 0
 
     cdef int _commit(self) except -1:
-        """Put all names that wait into the records, in their order."""
+        """Write all staged names to the records, in their order."""
         cdef uint32_t count = self._waiting, at
         self._waiting = 0
         if (self.entries + count) * 4 > (self._mask + 1) * 3:
@@ -351,7 +351,7 @@ cdef class Builder:
         return 0
 
     cdef int _more_records(self) except -1:
-        """Make room for at least a batch; what is never touched costs no memory."""
+        """Allocate room for at least one more batch; pages that are never touched cost no memory."""
         cdef uint64_t capacity = self._capacity + self._capacity // 2 + BATCH * (ENTRY_SIZE + MAX_KEY_SIZE)
         PyByteArray_Resize(self._records, capacity)
         self._base = <uint8_t *>PyByteArray_AS_STRING(self._records)
@@ -359,7 +359,7 @@ cdef class Builder:
         return 0
 
     cdef inline int _put(self, const Staged *staged) except -1:
-        """Add one entry, or the listing's claim to it. There is room: `_commit` has seen to it."""
+        """Add one entry, or the listing's claim to it. `_commit` has made room."""
         cdef uint32_t mark = <uint32_t>(staged.hashed >> 32)
         cdef uint64_t at = mark & self._mask
         cdef uint8_t *record
@@ -388,7 +388,7 @@ cdef class Builder:
         return 0
 
     cdef uint8_t *_record_of(self, bytes key):
-        """Give the record of a key; NULL where it has none."""
+        """Return the record of a key; NULL if it has none."""
         cdef uint64_t size = PyBytes_GET_SIZE(key), at
         cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(key)
         cdef uint32_t mark
@@ -406,7 +406,7 @@ cdef class Builder:
         return NULL
 
     cdef int _drop_unclaimed(self) except -1:
-        """Close the gaps of records that nobody claims; the slots lead nowhere afterwards."""
+        """Remove the records of unclaimed entries; the slots are invalid afterwards."""
         cdef uint64_t start = 0, end = 0, step
         cdef uint32_t place, labels, at
         cdef uint8_t *record
@@ -433,7 +433,7 @@ cdef class Builder:
         return 0
 
     cdef inline int _join(self, uint8_t *record) except -1:
-        """Add the listing's claim to an entry that is there."""
+        """Add the listing's claim to an existing entry."""
         cdef uint32_t place
         cdef Known *known
         memcpy(&place, record, 4)

@@ -1,7 +1,7 @@
 """A ruleset with some entries more or less, made from its file alone: a day's change without reading the lists again.
 
-Only what changes is looked at one by one. New records stand behind the old ones, records that went become holes, and
-all else stays where it is. The hash key stays: it has never left this machine.
+Only what changes is processed. New records are appended, removed records become holes, and everything else stays where
+it is. The hash key is kept: it has never left this machine.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from blockd.ruleset.versions.diff import Changes
 
 _MAX_FILL = FILL * 1.06  # entries a bucket may have on average before the file is worth compiling anew
 _MAX_HOLES = 1 / 8  # of the records, before the file is worth compiling anew
-_FEW_HOLES = 1 << 20  # octets that are not worth it in any file
-_MAX_CLAIM_WORDS = 1 << 22  # of sets, many of which no entry has any more, before it is worth that too
+_FEW_HOLES = 1 << 20  # octets of holes that are never worth it
+_MAX_CLAIM_WORDS = 1 << 22  # of sets, used or not, before it is worth that too
 _TAG, _OFFSET, _PLACE = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<I")
 _OFFSETS_AT, _USED_AT, _PUSHED_AT = SLOTS * 2, 60, 61
 
 
 class Amender:
-    """Changes to the entries of `ruleset`, which stays as it is. Release it before the ruleset is closed.
+    """Changes to the entries of `ruleset`, which is not modified. Release it before the ruleset is closed.
 
-    Every method raises RulesetError where the file does not hold what it should, or the change does not fit it; then
-    compiling anew is the way.
+    Every method raises RulesetError if the file does not hold what it should, or the change does not fit it; the
+    ruleset must then be compiled anew.
     """
 
     def __init__(self, ruleset: Ruleset) -> None:
@@ -55,22 +55,22 @@ class Amender:
         self.entries, self.names, self.max_labels = header.entries, header.names, header.max_labels
         self.holes, self.ipv4_prefixes, self.ipv6_prefixes = header.holes, header.ipv4_prefixes, header.ipv6_prefixes
         self._new = bytearray()
-        self._buckets: dict[int, bytearray] = {}  # those that have changed, by where they begin in the table
+        self._buckets: dict[int, bytearray] = {}  # the changed ones, by their offset in the table
         self._places: dict[int, int] = {}  # where an old record's claims have changed
         self._come: set[bytes] = set()
         self._gone: set[bytes] = set()
 
     def release(self) -> None:
-        """Let go of the ruleset."""
+        """Release the ruleset's memory."""
         self._old.release()
         self._table.release()
 
     def joins(self, index: int, scope: Scope) -> Joins:
-        """Give what becomes of entries that the only order of a feed, at `index`, claims."""
+        """Return the joins for a feed's only order, which is at `index`."""
         return Joins(self.claims, index, scope, frozenset({index}))
 
     def add(self, key: bytes, joins: Joins) -> int:
-        """Add a name, or a claim to it; give 1 where its order did not list it yet."""
+        """Add a name, or a claim to it; return 1 if its order did not list it yet, else 0."""
         found = self._find(key)
         if found is None:
             self._append(key, joins.alone)
@@ -83,7 +83,7 @@ class Amender:
         return int(new_to_order)
 
     def remove(self, key: bytes, index: int) -> None:
-        """Take the claims of the order at `index` from a name that it lists; the name goes with its last claim."""
+        """Remove the claims of the order at `index` from a name that it lists; without claims the name is removed."""
         found = self._find(key)
         if found is None:
             raise RulesetError("a name to be removed is not in the file")
@@ -100,9 +100,9 @@ class Amender:
     def change(
         self, key: bytes, gone: Mapping[int, int], come: Mapping[int, int], own: frozenset[int]
     ) -> tuple[frozenset[int], frozenset[int]]:
-        """Take scopes from a name and give it others, both by order; give which of `own` listed it and list it now.
+        """Replace scopes of a name, by order; return which of `own` listed it before and which list it now.
 
-        `own` has all orders of the feed. Raises where the name has not what goes, or has already what comes.
+        `own` has all orders of the feed. Raises if the name lacks what is removed, or already has what is added.
         """
         found = self._find(key)
         claims = self.claims.set_at(self._place(found[2])) if found else ()
@@ -120,9 +120,9 @@ class Amender:
         return listed, own & {index for index, scope in scopes.items() if scope}
 
     def rescope(self, key: bytes, changes: Mapping[int, tuple[int, int]]) -> tuple[dict[int, int], dict[int, int]]:
-        """Give a name or network other scopes: `changes` has by order which it has and which it gets, 0 for none.
+        """Change the scopes of a name or network: `changes` has, by order, the old and the new one, 0 for none.
 
-        Gives the scopes of all orders before and after. Raises where it has others than it should.
+        Returns the scopes of all orders before and after. Raises if the old ones are not those in the file.
         """
         found = self._find(key)
         claims = self.claims.set_at(self._place(found[2])) if found else ()
@@ -136,15 +136,15 @@ class Amender:
         return before, after
 
     def changes(self) -> Changes:
-        """Count what has changed so far, as a comparison of both files would."""
+        """Return the counts of what has changed so far, as a comparison of both files would."""
         back = len(self._come & self._gone)
         places = sum(place != HOLE for place in self._places.values())
         return Changes(len(self._come) - back, len(self._gone) - back, places + back)
 
     def finish(self) -> tuple[dict[int, bytes], bytes]:
-        """Give the octets that change, by their place in the file, and the records to be added at the end.
+        """Return the octets that change, by their offset in the file, and the records to append.
 
-        Raises where so much of the file is not needed any more that compiling anew is worth it.
+        Raises if so much of the file is unused that compiling anew is worth it.
         """
         header = self._header
         if self.holes > header.records.size * _MAX_HOLES + _FEW_HOLES:
@@ -158,7 +158,7 @@ class Amender:
     def _claim(
         self, key: bytes, found: tuple[int, int, int] | None, claims: tuple[int, ...], scopes: Mapping[int, int]
     ) -> None:
-        """Let the orders of `scopes` claim a name that had `claims`, and nobody else."""
+        """Replace the `claims` on a name by those of the orders in `scopes`."""
         left = tuple(sorted(index << SCOPE_BITS | scope for index, scope in scopes.items() if scope))
         if max(len(claims), len(left)) >= MAX_CLAIMS:  # a full set may have left others out
             raise RulesetError("a name has too many claims to be changed")
@@ -171,7 +171,7 @@ class Amender:
             self._set_place(found[2], self.claims.place_of(left))
 
     def _find(self, key: bytes) -> tuple[int, int, int] | None:
-        """Give where the bucket begins, the slot and the record's offset of a key."""
+        """Return a key's bucket offset, slot and record offset; None if it is not listed."""
         hashed = hash_of(self._header.hash_key, key)
         tag, buckets = hashed & 0xFFFF, self._header.buckets
         number = ((hashed >> 32) * buckets) >> 32
@@ -202,7 +202,7 @@ class Amender:
             bucket[_PUSHED_AT] = 1
             number = (number + 1) % buckets
         else:
-            raise RulesetError("the file is full where a name belongs")
+            raise RulesetError("the table is full where a name belongs")
         _TAG.pack_into(bucket, used * 2, hashed & 0xFFFF)
         _OFFSET.pack_into(bucket, _OFFSETS_AT + used * 4, offset)
         bucket[_USED_AT] = used + 1
@@ -220,10 +220,9 @@ class Amender:
             self.ipv6_prefixes |= 1 << key[1]
 
     def _cut(self, start: int, slot: int, offset: int, size: int) -> None:
-        """Take an entry out of its bucket, whose last one takes its slot; its record becomes a hole.
+        """Remove an entry from its bucket, whose last entry takes its slot; its record becomes a hole.
 
-        What only the last such entry needed may stay in the header, as a prefix length or most labels: that costs a
-        lookup and nothing else.
+        A prefix length or label count that only this entry needed may stay in the header, at the cost of one lookup.
         """
         bucket = self._changed_bucket(start)
         last = bucket[_USED_AT] - 1
@@ -243,14 +242,14 @@ class Amender:
         self.names -= is_name
 
     def _bucket(self, start: int) -> bytearray | memoryview:
-        """Give the bucket that begins at `start`; raises where it claims to be fuller than full."""
+        """Return the bucket at offset `start`; raises if its count of entries is impossible."""
         bucket = self._buckets.get(start) or self._table[start : start + BUCKET_SIZE]
         if bucket[_USED_AT] > SLOTS:
             raise RulesetError("a bucket claims more entries than it has")
         return bucket
 
     def _changed_bucket(self, start: int) -> bytearray:
-        """Give the same to be changed."""
+        """Return a writable copy of the bucket at offset `start`."""
         if start not in self._buckets:
             self._buckets[start] = bytearray(self._bucket(start))
         return self._buckets[start]
@@ -272,7 +271,7 @@ class Amender:
             self._places[offset] = place
 
     def _at(self, offset: int) -> tuple[bytearray | memoryview, int]:
-        """Give the buffer that a record is in and where it begins there; raises where it is in none."""
+        """Return the buffer that holds a record and its offset there; raises if it lies outside."""
         records, at = (self._old, offset) if offset < len(self._old) else (self._new, offset - len(self._old))
         if at + ENTRY_SIZE > len(records) or at + ENTRY_SIZE + records[at + 4] > len(records):
             raise RulesetError("an entry lies outside of its section")

@@ -1,7 +1,7 @@
 """The names and networks of a ruleset while it is compiled, and the buckets and records made of them at the end.
 
-This is plain Python, for where no C compiler was at hand. `_builder.pyx` has the same class with the same result, octet
-for octet, and takes whole blocks of a text list as well.
+This is plain Python, for installations without a C compiler. `_builder.pyx` has the same class with the same result,
+octet for octet, and takes whole blocks of a text list as well.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from blockd.ruleset.format import BUCKET_SIZE, ENTRY, FILL, MAX_PROBES, SLOTS, h
 
 STEP = 20_000  # names between two calls of the progress callback
 
-Told = Callable[[int, int], None]
-"""Called with how many entries are written, and of how many."""
+WriteProgress = Callable[[int, int], None]
+"""Called with the number of entries written, and of all entries."""
 
 
 class EntryBuilder(Protocol):
-    """What both builders are; the numbers hold once `finish` was called."""
+    """The interface of both builders; the numbers are valid once `finish` was called."""
 
     @property
     def entries(self) -> int: ...  # noqa: D102 - names and networks
@@ -44,37 +44,37 @@ class EntryBuilder(Protocol):
     def ipv6_prefixes(self) -> int: ...  # noqa: D102
 
     def start(self, joins: Joins) -> None:
-        """Begin a listing: `joins` says what becomes of an entry that it claims."""
+        """Begin a listing; `joins` says what becomes of an entry that it claims."""
 
     def add_keys(self, keys: Iterable[bytes]) -> None:
         """Add entries to the listing, or its claim to those that are there."""
 
     def new(self) -> tuple[int, int]:
-        """How many entries the listing has added to its order, and how many to its feed."""
+        """Return how many entries the listing has added to its order, and to its feed."""
 
     def places(self, keys: Sequence[bytes]) -> list[tuple[bytes, int]]:
-        """Give those of `keys` that are claimed entries, in their order, each with the place of its set of claims."""
+        """Return the claimed ones of `keys`, in their order, each with the place of its set of claims."""
 
     def put(self, key: bytes, place: int) -> None:
-        """Let a name that `places` gave have another set of claims; with UNCLAIMED it goes, unless it is added again.
+        """Replace a claimed name's set of claims; with UNCLAIMED the name is removed, unless it is added again.
 
-        Raises ValueError for what is no such name.
+        Raises ValueError if it is not a claimed name.
         """
 
     def below(self, parents: frozenset[bytes]) -> list[bytes]:
-        """Give the names that are new since the last call and have one label more than one of `parents`.
+        """Return the names added since the last call that are children of one of `parents`.
 
         An empty parent is the root.
         """
 
-    def finish(self, told: Told) -> tuple[bytearray, bytearray]:
-        """Give the buckets and the records; nothing can be added afterwards."""
+    def finish(self, told: WriteProgress) -> tuple[bytearray, bytearray]:
+        """Return the buckets and the records; nothing can be added afterwards."""
 
 
 class Builder:
     """Entries in a dictionary, in the order in which they came.
 
-    `finish` raises RulesetError where the records would take more than `max_size` octets.
+    `finish` raises RulesetError if the records would take more than `max_size` octets.
     """
 
     def __init__(self, hash_key: bytes, max_size: int) -> None:
@@ -105,23 +105,23 @@ class Builder:
                 self._new_to_feed += new_to_feed
 
     def new(self) -> tuple[int, int]:
-        """Count what the listing has added to its order, and to its feed."""
+        """Return how many entries the listing has added to its order, and to its feed."""
         added = len(self._places) - self._before
         return added + self._new_to_order, added + self._new_to_feed
 
     def places(self, keys: Sequence[bytes]) -> list[tuple[bytes, int]]:
-        """Look keys up."""
+        """Return the claimed ones of `keys`, each with the place of its set of claims."""
         found = [(key, self._places.get(key, UNCLAIMED)) for key in keys]
         return [(key, place) for key, place in found if place != UNCLAIMED]
 
     def put(self, key: bytes, place: int) -> None:
-        """Let a name have another set of claims."""
+        """Replace a name's set of claims."""
         if self._places.get(key, UNCLAIMED) == UNCLAIMED or key[0] > MAX_LABEL:
             raise ValueError("only a claimed name's claims can be changed")
         self._places[key] = place
 
     def below(self, parents: frozenset[bytes]) -> list[bytes]:
-        """Give the new children of `parents`."""
+        """Return the new children of `parents`."""
         tops = {above[: 1 + above[0]] for above in parents if above}
         fresh = islice(self._places, self._walked, None)
         self._walked = len(self._places)
@@ -131,8 +131,8 @@ class Builder:
             if (key[: 1 + key[0]] in tops or len(key) == 1 + key[0]) and key[0] <= MAX_LABEL and parent(key) in parents
         ]
 
-    def finish(self, told: Told) -> tuple[bytearray, bytearray]:
-        """Give the buckets and the records."""
+    def finish(self, told: WriteProgress) -> tuple[bytearray, bytearray]:
+        """Return the buckets and the records."""
         places = self._places
         if UNCLAIMED in places.values():
             places = self._places = {key: place for key, place in places.items() if place != UNCLAIMED}
@@ -162,7 +162,7 @@ class Builder:
 
 
 def _placed(buckets: int, hashes: array[int], offsets: array[int]) -> bytearray | None:
-    """Place every entry in one of `buckets`; None where one would be more than MAX_PROBES from its own."""
+    """Place every entry in one of `buckets`; None if one would be more than MAX_PROBES from its own."""
     table = bytearray(buckets * BUCKET_SIZE)
     shorts = memoryview(table).cast("H")
     words = memoryview(table).cast("I")
@@ -189,7 +189,7 @@ def _placed(buckets: int, hashes: array[int], offsets: array[int]) -> bytearray 
 
 
 def _max_labels(entries: Iterable[bytes]) -> int:
-    """Count the labels of the name that has most of them; keys that cannot have more are not walked."""
+    """Return the most labels that any name has; keys that are too short to have more are not parsed."""
     most = 0
     for key in entries:
         if len(key) > most * 2 and key[0] <= MAX_LABEL:
@@ -205,7 +205,7 @@ def _bitmap(lengths: Iterable[int]) -> int:
 
 
 def new_builder(hash_key: bytes, max_size: int) -> EntryBuilder:
-    """Give an empty builder; raises as `is_native` does."""
+    """Return an empty builder, in C if it was built; raises as `is_native` does."""
     if is_native():
         from blockd.ruleset.building import _builder
 

@@ -9,16 +9,16 @@ from typing import NamedTuple
 from blockd.errors import RulesetError
 from blockd.ruleset.format import HOLE, MAX_CLAIMS, SCOPE_BITS
 
-UNCLAIMED = HOLE  # the place of an entry whose claims were all taken
-_UNUSED = 1  # a claim of order 0: what stands in sets that no entry has any more, so that they can be read
+UNCLAIMED = HOLE  # the place of an entry that has lost all its claims
+_UNUSED = 1  # a claim of order 0: fills sets that are no longer used, so that they stay readable
 
 
 class Joined(NamedTuple):
-    """What becomes of an entry that one more order claims."""
+    """The result of adding one order's claim to an entry."""
 
-    place: int  # of the set with that claim in it
-    new_to_order: int  # 1 where the order did not list the entry yet
-    new_to_feed: int  # 1 where no order of its feed did
+    place: int  # of the set that includes the claim
+    new_to_order: int  # 1 if the order did not list the entry yet
+    new_to_feed: int  # 1 if no order of its feed did
 
 
 class ClaimSets:
@@ -32,7 +32,7 @@ class ClaimSets:
 
     @classmethod
     def read(cls, words: array[int]) -> ClaimSets:
-        """Take the sets of a file; raises RulesetError where they are none."""
+        """Return the sets of a file; raises RulesetError if they cannot be read."""
         claims = cls()
         place = 0
         while place < len(words):
@@ -46,9 +46,9 @@ class ClaimSets:
         return claims
 
     def renumber(self, index_of: Mapping[int, int]) -> None:
-        """Give orders other indices; the sets stay in their places. No entry may have a set with one that is not there.
+        """Renumber the orders; the sets keep their places. No set in use may have an order without a new index.
 
-        Raises RulesetError where a set is full: others may then have been left out, by the order of the indices.
+        Raises RulesetError if a set is full: lower-ranked claims may have been left out of it.
         """
         for place, claims in self._sets.items():
             if len(claims) == MAX_CLAIMS:
@@ -63,14 +63,14 @@ class ClaimSets:
         self._sets, self._places, self._orders = known._sets, known._places, {}
 
     def set_at(self, place: int) -> tuple[int, ...]:
-        """Give the claims in the set at `place`; raises RulesetError where none begins there."""
+        """Return the claims in the set at `place`; raises RulesetError if none begins there."""
         try:
             return self._sets[place]
         except KeyError as error:
             raise RulesetError("an entry has no set of claims") from error
 
     def place_of(self, claims: tuple[int, ...]) -> int:
-        """Give the place of a set, in words from the start of the section."""
+        """Return the place of a set, in words from the start of the section; add the set if it is new."""
         place = self._places.get(claims)
         if place is None:
             place = self._places[claims] = len(self.words)
@@ -80,14 +80,14 @@ class ClaimSets:
         return place
 
     def orders_of(self, place: int) -> frozenset[int]:
-        """Give the orders in the set at `place`."""
+        """Return the orders in the set at `place`."""
         known = self._orders.get(place)
         if known is None:
             known = self._orders[place] = frozenset(word >> SCOPE_BITS for word in self.set_at(place))
         return known
 
     def joined(self, place: int, claim: int) -> int:
-        """Give the place of the set at `place` with one claim more."""
+        """Return the place of the set that has the claims of the one at `place` and `claim`."""
         scopes = {word >> SCOPE_BITS: word for word in self.set_at(place)}
         order = claim >> SCOPE_BITS
         scopes[order] = scopes.get(order, 0) | claim
@@ -95,9 +95,9 @@ class ClaimSets:
 
 
 class Joins(dict[int, Joined]):
-    """For one order and scope: the place of an entry's set -> what becomes of it with that claim; worked out once.
+    """For one order and scope, a cache from the place of an entry's set to the result of adding that claim.
 
-    `alone` is the place of the set for an entry that nobody has claimed yet, `own` has all orders of the order's feed.
+    `alone` is the place of the set for an entry without claims, `own` has all orders of the order's feed.
     """
 
     def __init__(self, claims: ClaimSets, index: int, scope: int, own: frozenset[int]) -> None:

@@ -23,24 +23,24 @@ from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.salts import salts_of
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage, how much is done and of how much, 0 where that is not known."""
+"""Called with the stage, how much is done and of how much, 0 if the total is not known."""
 
 
 def no_progress(stage: str, done: int, total: int) -> None:
-    """Take progress that nobody watches."""
+    """Ignore progress."""
 
 
 def accept_all(record: FeedRecord) -> None:
-    """Take a feed's record that nobody judges."""
+    """Accept every feed."""
 
 
 def ignore_report(feed: str, report: GuardReport) -> None:
-    """Take a report of held entries that nobody reads."""
+    """Ignore a report of held entries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Some names that one order covers in one scope; `keys` is read once, and may be `Lines`."""
+    """Names that one order covers in one scope; `keys` is iterated once, and may be `Lines`."""
 
     order: Order
     scope: Scope
@@ -51,7 +51,7 @@ class Listing:
 class FeedInput:
     """One feed's orders and listings.
 
-    `orders` has every order that `listings` will name; the listings may be lazy, and `rejected` is asked after them.
+    `orders` has every order that `listings` will name. Listings may be lazy; `rejected` is called after them.
     """
 
     name: str
@@ -62,7 +62,7 @@ class FeedInput:
     listings: Iterable[Listing]
     version: str = ""
     rejected: Callable[[], int] = field(default=lambda: 0)
-    signed: bool = False  # whoever signs answers for each entry: nothing is held back
+    signed: bool = False  # the signer answers for each entry: nothing is held back
     asks_client: bool = False  # whether any of it is a network of clients
 
 
@@ -78,12 +78,12 @@ def compile_ruleset(
     held: Callable[[str, GuardReport], None] = ignore_report,
     progress: Progress = no_progress,
 ) -> Header:
-    """Compile `feeds` into the file at `path`, which is replaced whole, and give the header it got.
+    """Compile `feeds` into the file at `path`, which is replaced atomically, and return its header.
 
-    `created` is in seconds since the epoch; `randomness(n)` gives n unpredictable octets; `judge` sees each feed's
-    record as soon as it is read, and may raise. What `guard` holds back is in no entry and in no count; `held` is told
-    of it, by feed. Raises RulesetError where the format's limits are passed, and whatever the listings and the judge
-    raise; then nothing has changed at `path`.
+    `created` is in seconds since the epoch; `randomness(n)` returns n unpredictable octets; `judge` is called with each
+    feed's record as soon as it is read, and may raise. What `guard` holds back is in no entry and in no count; it is
+    reported to `held`, by feed. Raises RulesetError if a limit of the format is exceeded, and whatever the listings and
+    `judge` raise; the file at `path` is then unchanged.
     """
     if sys.byteorder != "little" or array("I").itemsize != 4:
         raise RulesetError("ruleset files are compiled on little-endian machines with a 32-bit unsigned int only")
@@ -92,7 +92,7 @@ def compile_ruleset(
     )
     if len(ranked) > MAX_ORDERS:
         raise RulesetError(f"there are more than {MAX_ORDERS} orders")
-    salts_of((order for order, _ in ranked), created)  # too many are told before anything is read
+    salts_of((order for order, _ in ranked), created)  # raises if there are too many, before anything is read
     claims = ClaimSets()
     index_of = {(feed.name, order.id): index for index, (order, feed) in enumerate(ranked)}
     order_names = [0] * len(ranked)
@@ -139,7 +139,7 @@ def compile_ruleset(
 
 
 def _added(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
-    """Add keys to a builder, and tell now and then how many it was so far."""
+    """Add keys to a builder; yield now and then how many it was so far."""
     if isinstance(keys, Lines) and isinstance(builder, LineTaker):
         yield from keys.add_to(builder)
         return

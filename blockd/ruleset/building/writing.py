@@ -1,4 +1,4 @@
-"""A ruleset file from its parts: where each section goes, the padding between them, the digest over all."""
+"""Writing a ruleset file from its parts: section offsets, padding, and the digest over the whole."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Octets = bytes | bytearray | memoryview
 def write_ruleset(
     path: Path, header: Header, catalogue: Catalogue, words: array[int], table: bytearray, records: Sequence[Octets]
 ) -> Header:
-    """Make `path` hold a ruleset, replaced whole; `words` are the claims, `records` their section in portions.
+    """Write a ruleset to `path`, replaced atomically; `words` are the claims, `records` their section in portions.
 
-    Gives the header as it was written: with sections and digest, whatever `header` had there.
+    Returns the header as written: `header` with sections and digest filled in.
     """
     parts: list[Sequence[Octets]] = [[table], records, [words.tobytes()], [catalogue.to_json()], []]
     sections = _sections(HEADER_SIZE, [sum(map(len, part)) for part in parts])
     with replacing(path) as file, ThreadPoolExecutor(1) as beside:
-        hashing = beside.submit(_digests, parts, sections)  # as long as writing: side by side they take half
+        hashing = beside.submit(_digests, parts, sections)  # takes as long as writing, so both run in parallel
         file.write(bytes(HEADER_SIZE))
         for octets in _padded(parts, sections):
             file.write(octets)
@@ -51,11 +51,11 @@ def write_amended(
     more: bytes,
     proved: Callable[[], None],
 ) -> Header:
-    """Make `path` hold what `old` does with other claims and catalogue; nobody has waited for the disk then.
+    """Write `old` with changed records, claims and catalogue to `path`; the result is not synced to the disk.
 
-    `patches` has octets of the table and the records by their place in the file, `more` stands behind the records.
-    Gives the header as `write_ruleset` does. The old file's digests are taken over: it must be sound, and `proved` is
-    called before `path` is replaced, to raise where it is not. Raises RulesetError where its file is another one now.
+    `patches` has octets of the table and the records by their offset in the file, `more` is appended to the records.
+    Returns the header as `write_ruleset` does. The old file's digests are reused, so `proved` is called before `path`
+    is replaced and must raise if the old file is damaged. Raises RulesetError if the old file was replaced meanwhile.
     """
     begun = old.header.records.end
     parts: list[Sequence[Octets]] = [[words.tobytes()], [catalogue.to_json()], []]
@@ -90,7 +90,7 @@ def _sections(end: int, sizes: Sequence[int]) -> list[FileSection]:
 
 
 def _placed(header: Header, sections: Sequence[FileSection], digests: bytes) -> Header:
-    """Give the header with sections and digest; `digests` are those of the file's pieces."""
+    """Return the header with sections and digest; `digests` are those of the file's pieces."""
     table, records, claims, catalogue, pieces = sections
     header = replace(
         header,
@@ -121,10 +121,10 @@ def _padded(
 
 
 def _copy(old: Ruleset, descriptor: int, end: int) -> None:
-    """Copy a file up to `end`, within the kernel; where the file system can, both share the octets on the disk."""
+    """Copy a file up to `end`, within the kernel; file systems with reflinks share the octets on the disk."""
     with old.path.open("rb") as file:
         if file.read(HEADER_SIZE) != old.octets[:HEADER_SIZE]:
-            raise RulesetError(f"{old.path} is another file now")
+            raise RulesetError(f"{old.path} was replaced meanwhile")
         done = 0
         try:
             while done < end:
@@ -132,14 +132,14 @@ def _copy(old: Ruleset, descriptor: int, end: int) -> None:
                 if not copied:
                     break
                 done += copied
-        except OSError:  # the file system cannot: what is left is written
+        except OSError:  # not supported by the file system: write the rest
             pass
     with memoryview(old.octets) as octets:
         _write(descriptor, octets[done:end], done)
 
 
 def _write(descriptor: int, octets: Octets, at: int) -> None:
-    """Write all of `octets` from `at` on, in as many portions as the system takes."""
+    """Write all of `octets` at offset `at`, in as many calls as needed."""
     with memoryview(octets) as view:
         done = 0
         while done < len(view):

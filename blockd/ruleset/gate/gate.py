@@ -17,7 +17,7 @@ GROWTH_FLOOR = 10_000  # names; up to so many a list may come from any size: it 
 class Gate:
     """What a feed's new content must fulfil; shares are from 0 to 1, `max_growth` may be more.
 
-    `guard` has what is held back of content that passes.
+    `guard` decides what is held back of content that passes.
     """
 
     max_shrink: float = 0.20
@@ -28,29 +28,30 @@ class Gate:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """What is compared with sizes that the feed had before."""
+        """The limits on changes of size."""
         return self.max_shrink, self.max_growth
 
     def check(self, new: FeedRecord, old: FeedRecord | None, lasting: int | None = None) -> None:
-        """Raise FeedRefused where `new` must not replace `old`, what the version in force holds of the same feed.
+        """Raise FeedRefused if `new` must not replace `old`, the record of the same feed in the version in force.
 
-        `lasting` is how many names the feed had for longest in the last days, see `blockd.ruleset.gate.sizes`.
+        `lasting` is the size that the feed had for longest in the last days, see `blockd.ruleset.gate.sizes`.
         """
         if new.names < self.min_names:
             raise FeedRefused(
-                "empty", f"it holds {new.names} names, and at least {self.min_names} are asked (gate.min_names)"
+                "empty", f"it holds {new.names} names; at least {self.min_names} are required (gate.min_names)"
             )
         lines = new.names + new.rejected
         if new.rejected > self.max_rejects * lines:
             raise FeedRefused(
                 "rejects",
-                f"{new.rejected} of {lines} lines are no names, more than {self.max_rejects:.0%} (gate.max_rejects)",
+                f"{new.rejected} of {lines} lines are not valid names, more than {self.max_rejects:.0%} "
+                "(gate.max_rejects)",
             )
         if old is not None and _went_back(new, old):
             raise FeedRefused(
                 "rollback",
-                f"its serial is {new.version}, which is older than {old.version}, the one in force (RFC 1982). Where "
-                "the zone really begins anew, give it a serial that is newer, or the feed another name",
+                f"its serial is {new.version}, which is older than {old.version}, the one in force (RFC 1982). If the "
+                "zone was really started anew, give it a newer serial, or the feed another name",
             )
         if old is not None:
             self._compare(new.names, old.names, f"{old.names} are in force")
@@ -61,16 +62,16 @@ class Gate:
         if new < old * (1 - self.max_shrink):
             raise FeedRefused(
                 "shrunk",
-                f"it holds {new} names where {what}: a loss of more than {self.max_shrink:.0%} (gate.max_shrink)",
+                f"it holds {new} names, but {what}: a loss of more than {self.max_shrink:.0%} (gate.max_shrink)",
             )
         if new > GROWTH_FLOOR and new > old * (1 + self.max_growth):
             raise FeedRefused(
                 "grown",
-                f"it holds {new} names where {what}: more by over {self.max_growth:.0%} (gate.max_growth)",
+                f"it holds {new} names, but {what}: a gain of more than {self.max_growth:.0%} (gate.max_growth)",
             )
 
 
 def _went_back(new: FeedRecord, old: FeedRecord) -> bool:
-    """Tell whether a policy zone is an older one than that in force; the same content is not, whatever it is called."""
+    """Return whether a policy zone is older than the one in force; equal content is not, whatever its serial."""
     both_zones = new.type in ZONE_TYPES and old.type in ZONE_TYPES
     return both_zones and new.digest != old.digest and is_older(new.version, old.version)

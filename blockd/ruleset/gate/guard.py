@@ -1,7 +1,7 @@
-"""The guard: which entries would block what must not be blocked, and so are held back alone.
+"""The guard: which entries would block what must not be blocked, and so are held back one by one.
 
-An entry is held back where it is a top-level name or a public suffix, a protected or popular name, or stands above one
-and covers what is under it. Whoever signs an order answers for its names: those are reported and stay.
+An entry is held back if it is a top-level name or a public suffix, a protected or popular name, or is above one and
+covers what is under it. Signed orders are the signer's responsibility: their entries are reported and stay in force.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from blockd.orders import Action, Scope
 TOP_LEVEL, PUBLIC_SUFFIX, PROTECTED, POPULAR = "top-level name", "public suffix", "protected", "popular"
 
 _ROOT = b""
-# What is known of a name. Names above a suffix are marked as one is: to block them blocks the suffix.
+# The marks of a name. Names above a suffix are marked like one, since blocking them blocks the suffix.
 _SUFFIX, _PROTECTED, _ABOVE_PROTECTED, _POPULAR, _ABOVE_POPULAR = 1, 2, 4, 8, 16
 _HARMLESS = (Action.ALLOW, Action.MONITOR, Action.PASSTHRU)  # actions that block nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What must not be blocked. `digest` tells two guards apart; without anything to guard it is empty."""
+    """What must not be blocked. `digest` identifies the lists that it was made of, and is empty without any."""
 
     marks: Mapping[bytes, int] = field(default_factory=dict)  # by key
     wild: frozenset[bytes] = frozenset()  # keys of names whose every child is a suffix: empty is the root's
@@ -33,7 +33,7 @@ class Guard:
     def of(
         cls, suffixes: PublicSuffixes | None, protected: Iterable[bytes], popular: Iterable[bytes], digest: str
     ) -> Guard:
-        """Make a guard of a public suffix list, or none, and of keys of protected and of popular names."""
+        """Return a guard made of a public suffix list, or None, and the keys of protected and popular names."""
         marks: dict[bytes, int] = {}
         for keys, own, above in (
             (suffixes.names | suffixes.wild if suffixes else (), _SUFFIX, _SUFFIX),
@@ -48,11 +48,11 @@ class Guard:
         return cls(marks, wild, suffixes.exceptions if suffixes else frozenset(), digest)
 
     def __bool__(self) -> bool:
-        """Whether there is anything to guard."""
+        """Return whether anything is guarded."""
         return bool(self.marks or self.wild)
 
     def reason(self, key: bytes, scope: int, action: Action) -> str:
-        """Give why an entry, a name's, is to be held back; empty where it is not."""
+        """Return why a name's entry is to be held back; empty if it is not."""
         if action in _HARMLESS:
             return ""
         mark = self.marks.get(key, 0)
@@ -64,7 +64,7 @@ class Guard:
         return POPULAR if mark & (_POPULAR | (_ABOVE_POPULAR if wide else 0)) else ""
 
     def shared(self, key: bytes) -> str:
-        """Give TOP_LEVEL or PUBLIC_SUFFIX where what is under a name is of many who do not know each other."""
+        """Return TOP_LEVEL or PUBLIC_SUFFIX if the names under a name belong to unrelated parties, else empty."""
         if not self.wild:
             return ""
         above = parent(key)

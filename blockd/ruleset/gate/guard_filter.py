@@ -1,7 +1,7 @@
-"""Taking what the guard holds back out of a ruleset while it is compiled.
+"""Removes what the guard holds back from a ruleset while it is compiled.
 
-Names are not looked at one by one: the guard's names are looked up among those that were added, so that ten million
-names cost what the guard's few thousand do. Only for rules with a wildcard are new records walked, once.
+The guard's few thousand names are looked up among those that were added, so the cost does not depend on the number of
+names in the list. New records are walked, once, for rules with a wildcard only.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class FilteredFeed:
     """What was held back of one feed."""
 
     report: GuardReport
-    names: int = 0  # entries that the feed lists no more
-    by_order: dict[int, int] = field(default_factory=dict)  # entries that each order covers no more, by its index
+    names: int = 0  # entries that the feed no longer lists
+    by_order: dict[int, int] = field(default_factory=dict)  # entries that each order no longer covers, by its index
 
 
 class GuardFilter:
-    """Holds back entries of `builder`, feed by feed as each was added; `orders` are those of the catalogue."""
+    """Holds back entries of `builder`, feed by feed after each was added; `orders` are those of the catalogue."""
 
     def __init__(self, builder: EntryBuilder, guard: Guard, claims: ClaimSets, orders: Sequence[Order]) -> None:
         self._builder, self._guard, self._claims, self._orders = builder, guard, claims, orders
@@ -35,9 +35,9 @@ class GuardFilter:
         self._below: list[bytes] = []  # entries met so far that are children of the guard's wild names
 
     def feed(self, own: frozenset[int], *, signed: bool) -> FilteredFeed:
-        """Take from entries the claims that the guard holds back; `own` has the orders of the feed added last.
+        """Remove the claims that the guard holds back; `own` has the orders of the feed added last.
 
-        Nothing is taken from signed orders, what would be is only reported.
+        Claims of signed orders are reported only.
         """
         held = FilteredFeed(GuardReport(enforced=signed))
         if not self._guard:

@@ -1,4 +1,4 @@
-"""Which entries of a feed were held back, or were reported only: counts by reason, and samples."""
+"""Which entries of a feed were held back, or reported only: counts by reason, and samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from blockd.errors import RulesetError
 from blockd.names import DomainName
 
-SAMPLES = 5  # kept per reason: enough to see the pattern, few enough for a page
+SAMPLES = 5  # kept per reason
 MAX_REASON = 40  # characters of a reason that is read back
 
 
@@ -17,7 +17,7 @@ MAX_REASON = 40  # characters of a reason that is read back
 class GuardReport:
     """Filled while a feed is compiled. `samples` are the first names in the order of their text.
 
-    `enforced` says that the orders are signed, and so the entries are in force all the same.
+    `enforced` says that the orders are signed, and so the entries are in force nevertheless.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -26,12 +26,12 @@ class GuardReport:
 
     @property
     def total(self) -> int:
-        """How many entries are reported, for all reasons."""
+        """The number of entries reported, for all reasons."""
         return sum(self.counts.values())
 
     @property
     def held(self) -> int:
-        """How many entries are not in force because of it."""
+        """The number of entries that are not in force."""
         return 0 if self.enforced else self.total
 
     def add(self, reason: str, key: bytes) -> None:
@@ -42,34 +42,34 @@ class GuardReport:
         del samples[SAMPLES:]
 
     def add_unless_there(self, reason: str, key: bytes) -> None:
-        """Report an entry that may be reported already; raises RulesetError where this report alone cannot tell."""
+        """Report an entry that may be reported already; raises RulesetError if the samples do not decide that."""
         samples = self.samples.get(reason, [])
         if DomainName(key).text in samples:
             return
         if self.counts.get(reason, 0) > len(samples):
-            raise RulesetError("nobody has kept whether an entry was held back before")
+            raise RulesetError("it is not recorded whether an entry was held back before")
         self.add(reason, key)
 
     def remove(self, reason: str, key: bytes) -> None:
-        """Take one entry out; raises RulesetError where what is left cannot be told from this report alone."""
+        """Remove one entry; raises RulesetError if the remaining samples cannot be derived from this report."""
         count, samples, text = self.counts.get(reason, 0), self.samples.get(reason, []), DomainName(key).text
         if text not in samples and count <= len(samples):
             raise RulesetError("an entry that is no longer listed was not among those held back")
         if text in samples:
             if count > len(samples):
-                raise RulesetError("a sample of what is held back has gone, and nobody has kept the next")
+                raise RulesetError("a sample of what is held back was removed, and the next one is not recorded")
             samples.remove(text)
         self.counts[reason] = count - 1
         if count == 1:
             del self.counts[reason], self.samples[reason]
 
     def copy(self) -> GuardReport:
-        """Give a report that can be changed without this one."""
+        """Return an independent copy."""
         samples = {reason: list(names) for reason, names in self.samples.items()}
         return GuardReport(dict(self.counts), samples, self.enforced)
 
     def sentence(self) -> str:
-        """Give one sentence for the log and for `blockd status`, empty where nothing is reported."""
+        """Return a sentence for the log and `blockd status`; empty if nothing is reported."""
         if not self.total:
             return ""
         reasons = ", ".join(
@@ -79,13 +79,13 @@ class GuardReport:
         return f"{self.total:,} {'entry is' if self.total == 1 else 'entries are'} {done}: {reasons}"
 
     def text(self) -> Iterator[str]:
-        """The report for people, line by line, grouped by reason."""
+        """Yield the report as lines of text, grouped by reason."""
         for reason, count in self._reasons():
             yield f"{'reported' if self.enforced else 'held back'}, {reason}: {count:,}"
             yield from (f"  {name}" for name in self.samples[reason])
 
     def to_json(self) -> dict[str, object]:
-        """The report as JSON values; `from_json` reads it back."""
+        """Return the report as JSON values; `from_json` reads it back."""
         return {
             "held": self.held,
             "enforced": self.enforced,
@@ -94,17 +94,17 @@ class GuardReport:
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> GuardReport:
-        """Read what `to_json` gave; raises RulesetError for anything else."""
+        """Return the report that `to_json` returned as JSON values; raises RulesetError for anything else."""
         report = cls(enforced=data.get("enforced") is True)
         try:
             reasons = data["reasons"]
             if not isinstance(reasons, dict):
                 raise TypeError("reasons")
-            for reason, told in reasons.items():
-                name, count = str(reason)[:MAX_REASON], told["count"]
-                samples = [str(sample) for sample in told["samples"][:SAMPLES]]
+            for reason, found in reasons.items():
+                name, count = str(reason)[:MAX_REASON], found["count"]
+                samples = [str(sample) for sample in found["samples"][:SAMPLES]]
                 if type(count) is not int or count < 1 or len(samples) != min(count, SAMPLES):
-                    raise TypeError("no count")
+                    raise TypeError("expected a count")
                 report.counts[name], report.samples[name] = count, samples
         except (KeyError, TypeError) as error:
             raise RulesetError("a report of held entries cannot be read back") from error

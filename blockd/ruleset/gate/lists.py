@@ -1,4 +1,4 @@
-"""The gate that a config asks for, with the lists of names that it guards."""
+"""The gate as configured, with the lists of names that it guards."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from blockd.ruleset.gate.popular import parse_popular
 from blockd.settings import GateSettings
 
 MAX_LIST = 64 << 20  # octets of one list: a million popular names with their ranks take less than half
-MAX_TOLD = 5  # problems of one file; the first ones show what is wrong with it
+MAX_SHOWN = 5  # problems shown of one file
 
 _INSTALLED = Path(publicsuffixlist.__file__).with_name("public_suffix_list.dat")
 
 
 def gate_of(settings: GateSettings) -> Gate:
-    """Give the gate that the settings describe; raises ConfigError where one of its lists cannot be used."""
+    """Return the gate that the settings describe; raises ConfigError if one of its lists cannot be used."""
     digest = hashlib.sha256()
     suffixes = _suffixes(settings.public_suffixes, digest)
     protected: list[bytes] = []
@@ -45,13 +45,13 @@ def gate_of(settings: GateSettings) -> Gate:
 
 
 def _suffixes(place: Path | bool, digest: hashlib._Hash) -> PublicSuffixes | None:
-    """Give the public suffixes of a file, of the list that is installed with blockd, or none."""
+    """Return the public suffixes of a file, or of the list installed with blockd; None if they are turned off."""
     if place is False:
         return None
     path = _INSTALLED if isinstance(place, bool) else place
     suffixes = parse_suffixes(_text(path, "gate.public_suffixes", digest))
     if not suffixes.names or not suffixes.wild:
-        raise ConfigError(str(path), ["it holds no public suffix list; allowed is a file in the list's own form"])
+        raise ConfigError(str(path), ["it is not a public suffix list in the format of publicsuffix.org"])
     return suffixes
 
 
@@ -64,35 +64,35 @@ def _text(path: Path, key: str, digest: hashlib._Hash) -> str:
     except OSError as error:
         raise ConfigError(str(path), [f"{key}: it cannot be read: {error.strerror or error}"]) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(str(path), [f"{key}: it is no text in UTF-8"]) from error
+        raise ConfigError(str(path), [f"{key}: it is not valid UTF-8 text"]) from error
     digest.update(b"\0%b\0" % key.encode())
     digest.update(octets)
     return text
 
 
 def _protected(text: str, path: Path) -> list[bytes]:
-    """Give the keys of all names; a line that is none is an error, since what it meant would not be protected."""
+    """Return the keys of all names; an invalid line is an error, since the name it meant would not be protected."""
     keys, problems = [], []
     for number, line in _lines(text.splitlines()):
         try:
             keys.append(key_from_text(line.removeprefix("*.")))
         except BadName as error:
-            problems.append(f"line {number} is no name ({error.reason}); allowed is one name a line, # for comments")
+            problems.append(f"line {number} is not a valid name ({error.reason}); expected one name per line")
     if problems:
-        raise ConfigError(str(path), problems[:MAX_TOLD])
+        raise ConfigError(str(path), problems[:MAX_SHOWN])
     return keys
 
 
 def _popular(text: str, path: Path, count: int) -> list[bytes]:
-    """Give the keys of the first `count` names."""
+    """Return the keys of the first `count` names."""
     keys = parse_popular(text, count)
     if not keys and count:
-        raise ConfigError(str(path), ["gate.popular: it holds no name; allowed is one name a line, by rank"])
+        raise ConfigError(str(path), ["gate.popular: it holds no name; expected one name per line, by rank"])
     return keys
 
 
 def _lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Give the lines that hold something beside a comment, each with its number."""
+    """Yield the lines that are neither blank nor a comment, each with its number."""
     for number, line in enumerate(lines, 1):
         content = line.partition("#")[0].strip()
         if content:

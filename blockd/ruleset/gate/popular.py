@@ -1,4 +1,4 @@
-"""A list of popular names, the most popular first, as operators get them from whoever measures that."""
+"""A list of popular names, the most popular first, as published by those who measure popularity."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _LINE = re.compile(r"(?:\d{1,9}[,;\t ]\s*)?(?P<name>[^\s,;#]+)\s*(?:[,;#].*)?")
 
 
 def read_popular(path: Path) -> list[bytes]:
-    """Give the keys of at most MAX_NAMES names in a file, as `parse_popular` does.
+    """Return the keys of the first MAX_NAMES names in a file, as `parse_popular` does.
 
-    Raises CommandError where the file cannot be read or holds no name.
+    Raises CommandError if the file cannot be read or holds no name.
     """
     try:
         text = read_file(path, MAX_FILE)
     except FileTooLarge as error:
-        raise CommandError(f"{path} is larger than {MAX_FILE >> 20} MB; a list of popular names is not") from error
+        raise CommandError(f"{path} is larger than {MAX_FILE >> 20} MB, the limit for such a list") from error
     except OSError as error:
         raise CommandError(f"the popular names in {path} cannot be read: {error.strerror}") from error
     keys = parse_popular(text.decode("utf-8-sig", "replace"), MAX_NAMES)
     if not keys:
-        raise CommandError(f"{path} holds no name; one name a line is what a list of popular names has, by rank")
+        raise CommandError(f"{path} holds no name; expected a list of popular names, one name per line, by rank")
     return keys
 
 
 def parse_popular(text: str, count: int) -> list[bytes]:
-    """Give the keys of the first `count` names, by rank: one name a line, with or without a rank before it.
+    """Return the keys of the first `count` names, by rank: one name per line, with or without a rank before it.
 
-    Blank lines, comments and what is no name are passed over.
+    Blank lines, comments and invalid names are skipped.
     """
     keys: dict[bytes, None] = {}
     for line in text.splitlines():

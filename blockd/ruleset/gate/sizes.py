@@ -1,34 +1,34 @@
-"""How many names a feed had over the last days, so that a list cannot be emptied, or flooded, in small steps."""
+"""The sizes that a feed had in the last days, so that a list cannot be emptied, or flooded, in small steps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-WINDOW = 7 * 86400  # seconds looked back: a week has the rhythm of whoever keeps a list
-STEP = 3600  # seconds: of changes within, the last is remembered, which bounds what is kept to some 170 sizes
-ALIKE = 0.05  # share: sizes no further apart are versions of one list, as day by day changes make them
+WINDOW = 7 * 86400  # seconds of history: a week covers the rhythm of a list's maintainers
+STEP = 3600  # seconds: only the last change within a step is kept, which bounds the history to some 170 sizes
+ALIKE = 0.05  # share: sizes that differ by no more count as one size, as daily changes produce them
 
 MAX_SIZES = WINDOW // STEP + 2
 
 
 @dataclass(slots=True)
 class Sizes:
-    """Since when a feed had how many names; times are seconds since the epoch, the oldest first.
+    """A feed's sizes with the time from which it had each, in seconds since the epoch, the oldest first.
 
-    `limits` are those of the gate under which they came: whoever changes them allows what was not, so all starts anew.
+    `limits` are those of the gate under which the sizes were accepted: if they change, the history is discarded.
     """
 
     known: list[tuple[int, int]] = field(default_factory=list)
     limits: tuple[float, ...] = ()
 
     def start(self, limits: Sequence[float]) -> None:
-        """Forget all sizes unless they came under `limits`."""
+        """Discard the history unless it was recorded under `limits`."""
         if self.limits != tuple(limits):
             self.known, self.limits = [], tuple(limits)
 
     def note(self, names: int, now: float) -> None:
-        """Remember that the feed has `names` from `now` on."""
+        """Record that the feed has `names` from `now` on."""
         at = int(now)
         self.known = [(since, size) for since, size in self.known if since <= at]  # unless the clock was set back
         if self.known and at - self.known[-1][0] < STEP:
@@ -38,7 +38,7 @@ class Sizes:
         self.known = self.known[-MAX_SIZES:]
 
     def lasting(self, now: float) -> int | None:
-        """Give the size that the feed had for longest within the window, the latest of several; None without any."""
+        """Return the size that the feed had for longest within the window, the latest of several; None if unknown."""
         if not self.known:
             return None
         spans = []
@@ -54,12 +54,12 @@ class Sizes:
         return found
 
     def to_json(self) -> dict[str, object]:
-        """The sizes as JSON values; `from_json` reads them back."""
+        """Return the sizes as JSON values; `from_json` reads them back."""
         return {"known": self.known, "limits": self.limits}
 
     @classmethod
     def from_json(cls, data: object) -> Sizes:
-        """Read what `to_json` gave; raises TypeError or ValueError for anything else."""
+        """Return the sizes that `to_json` returned as JSON values; raises TypeError or ValueError for anything else."""
         if not isinstance(data, dict):
             raise TypeError("sizes")
         known = [(int(since), int(size)) for since, size in data.get("known", ())]

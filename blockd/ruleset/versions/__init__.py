@@ -1,1 +1,1 @@
-"""The rulesets kept on disk, their records, and what differs between two of them."""
+"""The rulesets kept on disk, their records, and the differences between two of them."""

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""What one ruleset lists and another does not, in C: the twin of the loops in `diff.py`, with the same results.
+"""The differences between two rulesets, in C: the twin of the loops in `diff.py`, with the same results.
 
 Every record is checked against its section before it is read, and every lookup is `_table.pyx`'s, which has its bounds.
 """
@@ -22,10 +22,10 @@ cdef enum:
 
 
 cdef class Walk:
-    """Through the entries of one ruleset, each looked up in another; close it before either is closed.
+    """A walk through the entries of one ruleset, each looked up in another; close it before either is closed.
 
     `octets` and `header` are a file's. `meanings` and `other_meanings` have a number for each word of the files' claim
-    sections: equal numbers where sets of claims begin that mean the same in both, 0 where none begins.
+    sections: equal numbers where sets of claims begin that mean the same in both, 0 if none begins.
     """
 
     cdef Table table, other
@@ -40,13 +40,13 @@ cdef class Walk:
         self.meanings, self.other_meanings = meanings, other_meanings
 
     def close(self):
-        """Let go of both files."""
+        """Release both files."""
         self.table.close()
         self.other.close()
         self.table.records_size = 0
 
     def step(self, uint64_t entries):
-        """Look at so many entries more; give the keys that the other does not list, and None behind the last entry."""
+        """Process the next entries; return the keys that the other does not list, None after the last entry."""
         cdef const uint8_t *records = self.table.records
         cdef uint64_t size = self.table.records_size, done = 0
         cdef uint32_t offsets[BATCH]
@@ -113,7 +113,7 @@ cdef class Walk:
         return meaning == self.other_meanings[other_place]
 
     def covered(self, list keys not None):
-        """Give (place in `keys`, octets of the longest entry's key) of names that the file covers and the other not."""
+        """Return (index in `keys`, octets of the longest entry's key) of names that only this file covers."""
         cdef bytes key
         cdef uint32_t at, size, end
         cdef uint32_t ends[MAX_LABELS]
@@ -137,7 +137,7 @@ cdef class Walk:
     cdef uint32_t _covering(
         self, Table table, const uint8_t *key, uint32_t size, const uint32_t *ends, int labels
     ) except? 0:
-        """Give the size of the longest entry's key that covers a name; 0 where none does."""
+        """Return the key size of the longest entry that covers a name; 0 if none does."""
         cdef int label
         for label in range(labels - 1, -1, -1):
             if self._scope(table, key, ends[label]) & (SCOPE_EXACT if ends[label] == size else SCOPE_SUBDOMAINS):
@@ -145,7 +145,7 @@ cdef class Walk:
         return 0
 
     cdef int _scope(self, Table table, const uint8_t *key, uint32_t size) except -1:
-        """Give the scopes of all claims on exactly this key together; 0 where it is not listed."""
+        """Return the union of the scopes of all claims on exactly this key; 0 if it is not listed."""
         cdef const uint8_t *entry = NULL
         cdef int64_t place = table.find(key, size, siphash13(table.k0, table.k1, key, size), &entry)
         cdef uint32_t count, claim, i

@@ -1,6 +1,6 @@
-"""What changes from one ruleset to another: names, orders, and popular names that are covered or no longer are.
+"""The differences between two rulesets: names, orders, and popular names that are covered or no longer are.
 
-Memory is bounded however many names changed: they are given in pieces, as the files hold them.
+Memory is bounded however many names changed: they are yielded in pieces, in the order of the files.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from blockd.ruleset.catalogue import Catalogue, OrderRecord
 from blockd.ruleset.format import MAX_CLAIMS, SCOPE_BITS
 from blockd.ruleset.mapped import Ruleset
 
-STEP = 1 << 16  # entries looked up before names are handed on: under 20 MB of them
+STEP = 1 << 16  # entries processed at a time: under 20 MB of names
 
 Meaning = tuple[tuple[str, str, int], ...]
-"""A set of claims in words that any file understands: feed, order and scope of each."""
+"""A set of claims that can be compared between files: feed, order and scope of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderChanges:
-    """Orders by (feed, id) that one catalogue has more, less, or otherwise than another."""
+    """Orders, by (feed, id), that were added, removed or changed between two catalogues."""
 
     came: tuple[OrderRecord, ...]
     went: tuple[OrderRecord, ...]
-    changed: tuple[tuple[OrderRecord, OrderRecord], ...]  # in its texts, dates or action: as it was, and as it is
+    changed: tuple[tuple[OrderRecord, OrderRecord], ...]  # in texts, dates or action: old and new
 
 
 @dataclass(slots=True)
 class Changes:
-    """How many entries came and went, and were there before and after under other orders or scopes."""
+    """The numbers of entries that were added, removed, or are now under other orders or scopes."""
 
     added: int = 0
     removed: int = 0
@@ -53,22 +53,22 @@ class Touched:
 
 
 class Walking(Protocol):
-    """What walks through one ruleset's entries and looks each up in another."""
+    """A walk through one ruleset's entries, each looked up in another."""
 
     changed: int
 
     def step(self, entries: int) -> list[bytes] | None:
-        """Look at so many more; give the keys that the other does not list, None behind the last."""
+        """Process the next entries; return the keys that the other does not list, None after the last entry."""
 
     def covered(self, keys: list[bytes]) -> list[tuple[int, int]]:
-        """Give (place in `keys`, octets of the longest entry's key) of names that only this one covers."""
+        """Return (index in `keys`, octets of the longest entry's key) of names that only this one covers."""
 
     def close(self) -> None:
-        """Let go of both."""
+        """Release both."""
 
 
 def order_changes(old: Catalogue, new: Catalogue) -> OrderChanges:
-    """Compare the orders of two catalogues; their counts of names do not make a change."""
+    """Return the differences between the orders of two catalogues; counts of names are not compared."""
     before = {(record.feed, record.order.id): record for record in old.orders}
     after = {(record.feed, record.order.id): record for record in new.orders}
     return OrderChanges(
@@ -84,9 +84,9 @@ def order_changes(old: Catalogue, new: Catalogue) -> OrderChanges:
 
 @dataclass(slots=True)
 class Comparison:
-    """Two rulesets that are compared; both stay open as long as it is used. `changes` grows while names are read.
+    """A comparison of two rulesets, which must stay open while it is used. `changes` is updated while names are read.
 
-    Every method raises RulesetError where a file is damaged.
+    Every method raises RulesetError if a file is damaged.
     """
 
     old: Ruleset
@@ -95,21 +95,21 @@ class Comparison:
     changes: Changes = field(default_factory=Changes)
 
     def added(self) -> Iterator[bytes]:
-        """Give the keys that only the new one lists."""
+        """Yield the keys that only the new one lists."""
         self.changes.added = 0
         for key in self._absent("added", self.new, self.old):
             self.changes.added += 1
             yield key
 
     def removed(self) -> Iterator[bytes]:
-        """Give the keys that only the old one lists; `changes.changed` is known at the end."""
+        """Yield the keys that only the old one lists; `changes.changed` is complete at the end."""
         self.changes.removed = 0
         for key in self._absent("removed", self.old, self.new):
             self.changes.removed += 1
             yield key
 
     def count(self) -> Changes:
-        """Count without naming: one walk through the old file tells all."""
+        """Return the counts alone, which takes one walk through the old file."""
         for _ in self.removed():
             pass
         common = self.old.header.entries - self.changes.removed
@@ -117,11 +117,11 @@ class Comparison:
         return self.changes
 
     def newly_covered(self, popular: Sequence[bytes]) -> list[Touched]:
-        """Give the names of a list, in order of rank, that the new one covers and the old one did not."""
+        """Return the names of a list, by rank, that the new one covers and the old one does not."""
         return _covered(self.new, self.old, popular)
 
     def no_longer_covered(self, popular: Sequence[bytes]) -> list[Touched]:
-        """Give the names of a list, in order of rank, that the old one covered and the new one does not."""
+        """Return the names of a list, by rank, that the old one covers and the new one does not."""
         return _covered(self.old, self.new, popular)
 
     def _absent(self, stage: str, walked: Ruleset, other: Ruleset) -> Iterator[bytes]:
@@ -159,7 +159,7 @@ def _walk(walked: Ruleset, other: Ruleset) -> Walking:
 
 
 class Walk:
-    """The walk in Python."""
+    """The walk in Python, the twin of `_diff.pyx`."""
 
     def __init__(self, walked: Ruleset, other: Ruleset) -> None:
         self.changed = 0
@@ -168,7 +168,7 @@ class Walk:
         self._is_done = walked.header.records.size == 0
 
     def step(self, entries: int) -> list[bytes] | None:
-        """Look at so many more; give the keys that the other does not list, None behind the last."""
+        """Process the next entries; return the keys that the other does not list, None after the last entry."""
         if self._is_done:
             return None
         absent = []
@@ -186,7 +186,7 @@ class Walk:
         return absent
 
     def covered(self, keys: list[bytes]) -> list[tuple[int, int]]:
-        """Give (place in `keys`, octets of the longest entry's key) of names that only this one covers."""
+        """Return (index in `keys`, octets of the longest entry's key) of names that only this one covers."""
         found = []
         for at, key in enumerate(keys):
             size = _covering(self._walked, key)
@@ -195,11 +195,11 @@ class Walk:
         return found
 
     def close(self) -> None:
-        """Hold nothing, so let go of nothing."""
+        """Do nothing: nothing is held."""
 
 
 def _covering(ruleset: Ruleset, key: bytes) -> int:
-    """Give the size of the longest entry's key that covers a name; 0 where none does."""
+    """Return the key size of the longest entry that covers a name; 0 if none does."""
     for name in DomainName(key).ancestors():
         scope = Scope.EXACT if name.key == key else Scope.SUBDOMAINS
         if any(claim.scope & scope for claim in ruleset.claims(name.key)):
@@ -213,7 +213,7 @@ def _meaning(ruleset: Ruleset, claims: Sequence[tuple[int, int]]) -> Meaning:
 
 
 def _meanings(ruleset: Ruleset, known: dict[Meaning, int]) -> array[int]:
-    """Give, for each word of the claim section, the number of the meaning of the set that begins there, 0 for none."""
+    """Return, for each word of the claim section, the number of the set's meaning that begins there; 0 if none does."""
     with ruleset.section(ruleset.header.claims) as section:
         words = array("I", section.tobytes())
     meanings = array("I", bytes(4 * len(words)))

@@ -1,8 +1,8 @@
 """The folder of rulesets: each version kept, one of them current.
 
-rulesets/000017.ruleset    what was compiled
+rulesets/000017.ruleset    the compiled file
 rulesets/000017.orders     the states of its orders while it is enforced
-rulesets/000017.json       where it came from and when it was enforced (`blockd.ruleset.versions.version_record`)
+rulesets/000017.json       its origin and when it was enforced (`blockd.ruleset.versions.version_record`)
 rulesets/current           the number of the version in force
 rulesets/pinned            the number of the version that an operator went back to, until released
 """
@@ -21,13 +21,13 @@ _MARK = re.compile(rb"\s*(\d{1,12})\s*")
 
 
 class Versions:
-    """The folder at `folder`; one that is missing holds nothing."""
+    """The versions in `folder`; a missing folder holds none."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def all(self) -> list[int]:
-        """Give the numbers of the versions kept, the oldest first."""
+        """Return the numbers of the versions kept, the oldest first."""
         try:
             names = [path.name for path in self.folder.iterdir()]
         except FileNotFoundError:
@@ -35,31 +35,31 @@ class Versions:
         return sorted(int(match[1]) for name in names if (match := _FILE.fullmatch(name)))
 
     def current(self) -> int | None:
-        """Give the number of the version in force; None where there never was one or the mark is damaged."""
+        """Return the number of the version in force; None if there is none or the mark is damaged."""
         return self._marked("current")
 
     def pinned(self) -> int | None:
-        """Give the number of the version that stays in force whatever feeds bring; None where none does."""
+        """Return the number of the pinned version; None if none is."""
         return self._marked("pinned")
 
     def ruleset(self, version: int) -> Path:
-        """Give the path of a version's ruleset file."""
+        """Return the path of a version's ruleset file."""
         return self.folder / f"{version:06}.ruleset"
 
     def states(self, version: int) -> Path:
-        """Give the path of a version's order states."""
+        """Return the path of a version's order states."""
         return self.folder / f"{version:06}.orders"
 
     def record_path(self, version: int) -> Path:
-        """Give the path of a version's record."""
+        """Return the path of a version's record."""
         return self.folder / f"{version:06}.json"
 
     def record(self, version: int) -> VersionRecord | None:
-        """Give a version's record; None where it is missing or damaged."""
+        """Return a version's record; None if it is missing or damaged."""
         return VersionRecord.read(self.record_path(version))
 
     def with_content(self, content: str) -> int | None:
-        """Give the newest version that is known to be made from a content (`Catalogue.made_from`); None for none."""
+        """Return the newest version known to be made from `content` (`Catalogue.made_from`); None if there is none."""
         for version in reversed(self.all()):
             record = self.record(version)
             if content and record is not None and record.content == content:
@@ -67,25 +67,25 @@ class Versions:
         return None
 
     def add(self, compiled: Path) -> int:
-        """Take a compiled file, which must lie in the same file system, as the next version; give its number."""
+        """Move a compiled file, which must be in the same file system, here as the next version; return its number."""
         version = max([*self.all(), self.current() or 0]) + 1
-        self.record_path(version).unlink(missing_ok=True)  # of a ruleset that somebody has taken away
+        self.record_path(version).unlink(missing_ok=True)  # of a ruleset file that was removed
         compiled.rename(self.ruleset(version))
         return version
 
     def make_current(self, version: int) -> None:
-        """Mark a version as the one in force, once the disk has all of it; raises RulesetError where it is missing.
+        """Mark a version as the one in force, after syncing it to the disk; raises RulesetError if it is missing.
 
-        So after a loss of power the mark is at a whole file, of this version or of one before it.
+        So after a loss of power the mark points to a complete file, of this version or an earlier one.
         """
         self._mark("current", version)
 
     def pin(self, version: int) -> None:
-        """Mark a version as the one that stays in force; raises RulesetError where its file is missing."""
+        """Pin a version; raises RulesetError if its file is missing."""
         self._mark("pinned", version)
 
     def release(self) -> None:
-        """Take the pin away."""
+        """Remove the pin."""
         (self.folder / "pinned").unlink(missing_ok=True)
         sync_folder(self.folder)
 

@@ -1,4 +1,4 @@
-"""Since when a name is listed, as the rulesets kept on disk tell."""
+"""Since when a name is listed, according to the rulesets kept on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class ListingHistory:
-    """In which of the versions kept a name is listed."""
+    """The kept versions in which a name is listed."""
 
     kept: int  # versions that could be read
     first: Mention | None = None
@@ -30,7 +30,7 @@ class ListingHistory:
 
 
 def listed_in(versions: Versions, key: bytes) -> ListingHistory:
-    """Look a name up in every version that is kept, the oldest first; those that cannot be read are passed over."""
+    """Look a name up in every kept version, the oldest first; versions that cannot be read are skipped."""
     kept: list[Mention] = []
     mentions: list[Mention] = []
     for version in versions.all():

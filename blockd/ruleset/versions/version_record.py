@@ -1,6 +1,6 @@
-"""What is kept beside a ruleset: where each feed's content came from, its reports, and when it was enforced.
+"""The record kept beside a ruleset: where each feed's content came from, its reports, and when it was enforced.
 
-A record is for people. One that is missing or damaged stops nothing: what it told is unknown from then on.
+A record is for people only. If it is missing or damaged, blockd goes on without it.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class FeedPart:
-    """What one feed gave to a version."""
+    """What one feed contributed to a version."""
 
     name: str
     type: str
-    source: str  # the path or URL; empty where that is not known
+    source: str  # the path or URL; empty if that is not known
     source_time: int | None  # when the source says it was made: seconds since the epoch
     digest: str  # SHA-256 of what was fetched, hexadecimal
-    version: str  # the feed's own word for it
+    version: str  # as the feed names it
     names: int
     rejected: int
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A time during which a version was enforced, in seconds since the epoch; None: it still is."""
+    """A period during which a version was enforced, in seconds since the epoch; None if it still is."""
 
     since: int
     until: int | None = None
-    rollback: bool = False  # whether an operator went back to it
+    rollback: bool = False  # whether an operator rolled back to it
     reason: str = ""  # the operator's
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a version changed against the one that was in force before it."""
+    """The differences between a version and the one in force before it."""
 
     against: int
     added: int
@@ -69,7 +69,7 @@ class Difference:
 class VersionRecord:
     """One version."""
 
-    content: str  # two rulesets with the same one were made from the same
+    content: str  # fingerprint of what it was made from
     digest: str  # of the file
     compiled: int  # seconds since the epoch
     names: int
@@ -83,7 +83,7 @@ class VersionRecord:
 
     @classmethod
     def of(cls, header: Header, catalogue: Catalogue, sources: Mapping[str, Source]) -> VersionRecord:
-        """Record a ruleset; `sources` by feed, as far as they are known."""
+        """Return the record of a ruleset; `sources` are by feed, as far as they are known."""
         return cls(
             content=catalogue.made_from,
             digest=header.digest.hex(),
@@ -96,16 +96,16 @@ class VersionRecord:
 
     @property
     def since(self) -> int | None:
-        """When it was enforced first; None where it never was."""
+        """When it was first enforced; None if it never was."""
         return self.periods[0].since if self.periods else None
 
     @property
     def until(self) -> int | None:
-        """When it was enforced last; None where it still is or never was."""
+        """When it was last enforced; None if it still is or never was."""
         return self.periods[-1].until if self.periods else None
 
     def begun(self, now: float, *, rollback: bool = False, reason: str = "") -> VersionRecord:
-        """Give the record of the version from now on enforced; one that is already is left as it is."""
+        """Return the record of the version enforced from `now` on; unchanged if it is enforced already."""
         if self.periods and self.periods[-1].until is None and not rollback:
             return self
         periods = (*self.ended(now).periods, Period(int(now), None, rollback, reason[:MAX_REASON]))
@@ -114,25 +114,25 @@ class VersionRecord:
         return replace(self, periods=periods)
 
     def ended(self, now: float) -> VersionRecord:
-        """Give the record of the version that is no longer enforced."""
+        """Return the record of the version no longer enforced from `now` on."""
         if not self.periods or self.periods[-1].until is not None:
             return self
         return replace(self, periods=(*self.periods[:-1], replace(self.periods[-1], until=int(now))))
 
     def write(self, path: Path) -> None:
-        """Make `path` hold the record; raises OSError."""
+        """Write the record to `path`; raises OSError."""
         replace_file(path, json.dumps(asdict(self), ensure_ascii=True).encode())
 
     @classmethod
     def read(cls, path: Path) -> VersionRecord | None:
-        """Read a record; None where it is missing, damaged or of another shape."""
+        """Return the record at `path`; None if it is missing or damaged."""
         try:
             return _record(json.loads(read_file(path, MAX_RECORD)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the record as JSON values."""
+        """Return the record as JSON values."""
         return asdict(self)
 
 
@@ -149,61 +149,61 @@ def _part(feed: FeedRecord, source: Source) -> FeedPart:
     )
 
 
-def _record(told: Mapping[str, Any]) -> VersionRecord:
-    difference = told["difference"]
+def _record(fields: Mapping[str, Any]) -> VersionRecord:
+    difference = fields["difference"]
     return VersionRecord(
-        content=_text(told["content"]),
-        digest=_text(told["digest"]),
-        compiled=_time(told["compiled"]),
-        names=_count(told["names"]),
-        networks=_count(told["networks"]),
-        orders=_count(told["orders"]),
-        feeds=tuple(_feed_part(part) for part in told["feeds"]),
-        rejects={_text(name): _report(report) for name, report in told["rejects"].items()},
-        held={_text(name): _report(report) for name, report in told["held"].items()},
+        content=_text(fields["content"]),
+        digest=_text(fields["digest"]),
+        compiled=_time(fields["compiled"]),
+        names=_count(fields["names"]),
+        networks=_count(fields["networks"]),
+        orders=_count(fields["orders"]),
+        feeds=tuple(_feed_part(part) for part in fields["feeds"]),
+        rejects={_text(name): _report(report) for name, report in fields["rejects"].items()},
+        held={_text(name): _report(report) for name, report in fields["held"].items()},
         difference=Difference(**{key: _count(difference[key]) for key in Difference.__slots__}) if difference else None,
-        periods=tuple(_period(period) for period in told["periods"][:MAX_PERIODS]),
+        periods=tuple(_period(period) for period in fields["periods"][:MAX_PERIODS]),
     )
 
 
-def _feed_part(told: Mapping[str, Any]) -> FeedPart:
+def _feed_part(fields: Mapping[str, Any]) -> FeedPart:
     return FeedPart(
-        name=_text(told["name"]),
-        type=_text(told["type"]),
-        source=_text(told["source"]),
-        source_time=None if told["source_time"] is None else _time(told["source_time"]),
-        digest=_text(told["digest"]),
-        version=_text(told["version"]),
-        names=_count(told["names"]),
-        rejected=_count(told["rejected"]),
+        name=_text(fields["name"]),
+        type=_text(fields["type"]),
+        source=_text(fields["source"]),
+        source_time=None if fields["source_time"] is None else _time(fields["source_time"]),
+        digest=_text(fields["digest"]),
+        version=_text(fields["version"]),
+        names=_count(fields["names"]),
+        rejected=_count(fields["rejected"]),
     )
 
 
-def _report(told: Mapping[str, Any]) -> Report:
-    for reason, found in told["reasons"].items():
+def _report(fields: Mapping[str, Any]) -> Report:
+    for reason, found in fields["reasons"].items():
         _text(reason)
         _count(found["count"])
-    return told
+    return fields
 
 
-def _period(told: Mapping[str, Any]) -> Period:
-    until = None if told["until"] is None else _time(told["until"])
-    return Period(_time(told["since"]), until, told["rollback"] is True, _text(told["reason"]))
+def _period(fields: Mapping[str, Any]) -> Period:
+    until = None if fields["until"] is None else _time(fields["until"])
+    return Period(_time(fields["since"]), until, fields["rollback"] is True, _text(fields["reason"]))
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError("no text")
+        raise TypeError("expected a text")
     return value
 
 
 def _count(value: object) -> int:
     if type(value) is not int or value < 0:
-        raise TypeError("no count")
+        raise TypeError("expected a count")
     return value
 
 
 def _time(value: object) -> int:
     if not 0 <= _count(value) <= MAX_TIME:
-        raise ValueError("no time")
+        raise ValueError("expected a time")
     return _count(value)

@@ -1,7 +1,7 @@
-"""What all feeds have in common: their keys, and the facts about a kind that the rest of blockd asks for.
+"""The base of all feeds: their common keys, and the properties of a kind by which the rest of blockd tells kinds apart.
 
-A kind is told apart by these facts, never by its class. Cross checks read the file's values as they came, and pass over
-those that are wrong by themselves.
+It never asks for a feed's class. Cross checks read the file's values as they came, and skip those that are wrong by
+themselves.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ CrossCheck = Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]
 
 
 class Feed(Section):
-    """What every feed has."""
+    """One feed of the config."""
 
-    # Facts about the kind.
+    # Properties of the kind.
     is_zone: ClassVar[bool] = False  # a policy zone: asked one after the other, and its serial never goes backwards
-    is_signed: ClassVar[bool] = False  # somebody answers for each order: the gate limits neither size nor rejects
+    is_signed: ClassVar[bool] = False  # an authority signs each order: the gate limits neither size nor rejects
     is_text: ClassVar[bool] = False  # one text in a file or behind a URL, dated by its source
-    is_own: ClassVar[bool] = False  # blockd's own: no config names it, and it may hold nothing
+    is_own: ClassVar[bool] = False  # blockd's own: no config names it, and it may be empty
     source_keys: ClassVar[frozenset[str]] = frozenset(("interval", "at_expiry"))  # that change no ruleset
     cross_checks: ClassVar[tuple[CrossCheck, ...]] = ()
 
     name: FeedName = Field(description="The feed's name, as metrics and commands call it.")
-    type: str  # each kind has its own word
-    priority: Whole = setting(50, "Which feed wins where two list a name: the lower one.", ge=0, le=1000)
+    type: str  # each kind has its own
+    priority: Whole = setting(50, "Which feed wins if two list a name: the lower one.", ge=0, le=1000)
     at_expiry: Literal["keep", "stop"] = setting(
-        "keep", "When the feed is at its end: keep enforcing and tell, or stop until it is good again."
+        "keep", "When the feed is at its end: keep enforcing and warn, or stop until it is renewed."
     )
 
     @classmethod
@@ -51,7 +51,7 @@ class Feed(Section):
 
     @property
     def place(self) -> str:
-        """Where its content comes from, as people are told."""
+        """Where its content comes from, in messages and reports."""
         raise NotImplementedError
 
     @property
@@ -76,7 +76,7 @@ class Feed(Section):
 
     @property
     def hinted_by(self) -> Notify | None:
-        """Whose NOTIFY (RFC 1996) wakes the next poll; None if nobody's does."""
+        """Whose NOTIFY (RFC 1996) triggers a poll; None if nobody's does."""
         return None
 
     @property
@@ -86,7 +86,7 @@ class Feed(Section):
 
     @property
     def roles(self) -> frozenset[str]:
-        """Authorities whose end the config treats in a way of their own."""
+        """Authorities whose `at_expiry` the config sets."""
         return frozenset()
 
     def end(self, *, checked: float, expires: float | None) -> float | None:
@@ -111,11 +111,11 @@ def _list_mandate(known: dict[str, Any]) -> Any:
 
 
 class OrderingFeed(Feed):
-    """What is said of the orders that a feed without orders of its own stands for."""
+    """A feed without orders of its own, with the texts of the orders that it stands for."""
 
     authority: LongText = setting("", f"Who ordered it; if empty, {UNNAMED_AUTHORITY}.")
     platform: LongText = setting("", "The service it is about; if empty, the feed's name.")
-    legal_basis: LongText = setting("", "The law or rule it rests on.")
+    legal_basis: LongText = setting("", "The law or rule it is based on.")
     reference: LongText = setting("", "The letter or decision, so that it can be found.")
     contact: LongText = setting("", "Where to object: a mail address or a URL.")
     mandate: Annotated[Mandate, one_of(Mandate)] = Field(

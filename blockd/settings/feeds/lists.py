@@ -1,4 +1,4 @@
-"""Text lists of names: a feed for each text format, made from what the format says of itself."""
+"""Text lists of names: a feed class for each text format, made from its properties."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ListFeed(TextFeed):
     cross_checks: ClassVar[tuple[CrossCheck, ...]] = (*TextFeed.cross_checks, _target_of_cname)
 
     action: Annotated[Action, one_of(Action, ZONE_ACTIONS)] = setting("sinkhole", "What is done with its names.")
-    cname: TargetName = setting("", "The name answered instead, where the action is cname.")
+    cname: TargetName = setting("", "The name answered instead, if the action is cname.")
 
     @property
     def form(self) -> TextFormat:
@@ -39,7 +39,7 @@ class ListFeed(TextFeed):
 
     @property
     def covers(self) -> Scope:
-        """What a name covers, unless each rule of the format says it."""
+        """What a name covers, unless each rule of the format says so itself."""
         scope: Scope = getattr(self, "scope", Scope.BOTH)
         return scope
 
@@ -48,12 +48,12 @@ class ListFeed(TextFeed):
         return self.order_with(default_from, self.name, self.action, cname=self.cname)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle a feed by its type, since its class is made from a format and stands in no module."""
+        """Pickle a feed by its type, since its class is made from a format and is in no module."""
         return _restored, (self.type_name(), self.__dict__)
 
 
 def _feed_of(form: TextFormat) -> type[ListFeed]:
-    """Make the settings class of a format's feeds."""
+    """Return the settings class of a format's feeds."""
     keys: dict[str, Any] = {"type": (Literal[form.name], Field(description=form.description))}
     if form.scope is not None:
         default = setting(form.scope.text, "What a name covers: exact, subdomains, both.")

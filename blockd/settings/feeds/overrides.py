@@ -1,4 +1,4 @@
-"""The operator's local overrides, a feed that no config names."""
+"""The operator's local overrides, a feed that is not in the config."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from blockd.settings.feeds.base import Feed
 from blockd.settings.section import Whole
 
-OVERRIDES = "overrides"  # the name that is taken
+OVERRIDES = "overrides"  # a reserved name
 
 
 class OverridesFeed(Feed):

@@ -15,7 +15,7 @@ from blockd.settings.paths_and_urls import ConfigPath, RepositoryUrl
 from blockd.settings.section import setting
 from blockd.settings.values import time_within
 
-MAX_MIRRORS = 8  # of one repository, beside its own URL; each is asked now and then
+MAX_MIRRORS = 8  # of one repository, beside its own URL; each is polled now and then
 
 
 class SignedFeed(Feed):
@@ -30,11 +30,11 @@ class SignedFeed(Feed):
         (), "Other places with the same repository; the newest of all is taken.", max_length=MAX_MIRRORS
     )
     root: ConfigPath = Field(description="The file with the first root of trust, handed over out of band.")
-    interval: Annotated[float, time_within("100ms", "7d")] = setting("5s", "How often it is looked at.")
+    interval: Annotated[float, time_within("100ms", "7d")] = setting("5s", "How often it is polled.")
     authorities: dict[Role, Authority] = setting(
-        {}, "By role, what is done with authorities whose end is not treated as the feed's.", max_length=MAX_AUTHORITIES
+        {}, "By role, authorities whose at_expiry differs from the feed's.", max_length=MAX_AUTHORITIES
     )
-    notify: Notify | None = setting(None, "Whose NOTIFY wakes the next look.", validate_default=False)
+    notify: Notify | None = setting(None, "Whose NOTIFY triggers a poll.", validate_default=False)
 
     @property
     def place(self) -> str:

@@ -13,15 +13,15 @@ from blockd.settings.paths_and_urls import ConfigPath, list_url_from_text, path_
 from blockd.settings.section import Section, setting
 from blockd.settings.values import size_within, time_within
 
-PATH_INTERVAL = "2s"  # looking at a file's times costs nothing
-URL_INTERVAL = "1h"  # a list's server is somebody else's
+PATH_INTERVAL = "2s"  # reading a file's times costs nothing
+URL_INTERVAL = "1h"  # a list's server is not the operator's own
 
 ListPath = Annotated[Path | None, PlainValidator(path_from_text)]
 ListUrl = Annotated[str | None, PlainValidator(list_url_from_text)]
 
 
 class ListSignature(Section):
-    """A signature in a file of its own, by which a list is proved before it is read."""
+    """A detached signature, which is verified before a list is read."""
 
     type: Literal["rsa-sha256", "minisign"] = Field(description="The form of its signature: rsa-sha256 or minisign.")
     key: ConfigPath = Field(description="The file with the public key, handed over out of band.")
@@ -34,7 +34,7 @@ class ListSignature(Section):
 
     @property
     def suffix(self) -> str:
-        """What stands behind the list's place where no other place is given."""
+        """What is appended to the list's place if the signature's place is not given."""
         return {"rsa-sha256": ".sign", "minisign": ".minisig"}[self.type]
 
 
@@ -42,12 +42,12 @@ def _one_place(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     given = [key for key in ("path", "url") if feed.get(key) is not None]
     if len(given) != 1:
         given_text = "both path and url" if given else "neither path nor url"
-        yield "", f"has {given_text}; allowed is exactly one of them"
+        yield "", f"has {given_text}; set exactly one of them"
 
 
 def _end_to_stop_at(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if feed.get("at_expiry") == "stop" and feed.get("max_age") is None:
-        yield "at_expiry", "stop needs an end; allowed is with max_age, such as 7d"
+        yield "at_expiry", "stop needs an end; set max_age, such as 7d"
 
 
 def _signature_beside_list(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -55,13 +55,13 @@ def _signature_beside_list(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]
     for key, other in (("path", "url"), ("url", "path")):
         given = isinstance(signature, Mapping) and signature.get(key) is not None
         if given and feed.get(key) is None and feed.get(other) is not None:
-            yield f"signature.{key}", f"the list has a {other}; allowed is the signature's {other}"
+            yield f"signature.{key}", f"the list has a {other}; set the signature's {other} instead"
 
 
 def _given(value: object) -> object:
-    """Refuse a key without a value, which must not leave a list unproved."""
+    """Refuse a key without a value: the list would not be verified."""
     if value is None:
-        raise ValueError("an empty value is no signature; allowed is a mapping with at least type and key")
+        raise ValueError("expected a mapping with at least type and key, got an empty value")
     return value
 
 
@@ -83,12 +83,12 @@ class TextFeed(OrderingFeed):
     )
     interval: Annotated[float, time_within("100ms", "7d")] = Field(
         default_factory=_interval,
-        description="How often it is looked at.",
+        description="How often it is polled.",
         json_schema_extra={"default": f"{PATH_INTERVAL} for a path, {URL_INTERVAL} for a url"},
     )
     max_size: Annotated[int, size_within("1K", "64G")] = setting("1G", "The largest size taken, uncompressed.")
     max_age: Annotated[float | None, time_within("1s", "3650d")] = setting(
-        None, "How long after the last good look the feed is at its end; if none, never.", validate_default=False
+        None, "How long after the last good poll the feed is at its end; if none, never.", validate_default=False
     )
 
     @property

@@ -17,7 +17,7 @@ from blockd.settings.values import TargetName, ZoneName, one_of, size_within, ti
 
 
 class ZoneOverride(StrEnum):
-    """What a policy zone's rules do instead of what each of them says."""
+    """What a policy zone's rules do instead of their own actions."""
 
     GIVEN = "given"
     DISABLED = "disabled"
@@ -36,16 +36,16 @@ def _target_of_override(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 class ZoneFeed(OrderingFeed):
-    """A response policy zone, however it comes."""
+    """A response policy zone, by file or by transfer."""
 
     is_zone: ClassVar[bool] = True
     cross_checks: ClassVar[tuple[CrossCheck, ...]] = (_target_of_override,)
 
     zone: TargetName = setting("", "The zone's name; if empty, the owner of its SOA record.")
     override: Annotated[ZoneOverride, one_of(ZoneOverride)] = setting(
-        "given", "The action of all its rules: given is the one each has, disabled only counts."
+        "given", "The action of all its rules: given is each rule's own, disabled only counts."
     )
-    override_target: TargetName = setting("", "The name answered instead, where the override is cname.")
+    override_target: TargetName = setting("", "The name answered instead, if the override is cname.")
 
 
 class RpzFeed(ZoneFeed, TextFeed):

@@ -17,7 +17,7 @@ NOW = 1_800_000_000.0
 
 
 def offered(folder: Path, content: bytes) -> FeedState:
-    """Give a state to which new content was offered."""
+    """Return a state to which new content was offered."""
     state = FeedState.load(folder, NOW)
     (folder / INCOMING).write_bytes(content)
     state.offer(Fetched(folder / INCOMING, content.hex(), None))
@@ -124,7 +124,7 @@ def test_what_is_newer_goes_before_what_waits(tmp_path: Path) -> None:
 
 
 def signed_state(folder: Path) -> FeedState:
-    """Give a state whose accepted content is a bundle that ends, with two authorities of ends of their own."""
+    """Return a state whose accepted content is a bundle that ends, with two authorities of ends of their own."""
     parts = (AuthorityVersion("telecom", 3, int(NOW) + 5), AuthorityVersion("courts", 0, 0, "format", "It is cut."))
     write_bundle(SignedVersion(5, 6, int(NOW) + 60, (), "cd" * 32, parts), folder / INCOMING)
     state = FeedState.load(folder, NOW)

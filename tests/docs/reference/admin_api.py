@@ -14,13 +14,13 @@ from blockd.web.admin import MAX_BODY, Control, admin_app
 from tests.docs.reference.markdown import document, sentence, table
 
 _NONE = "none"
-_INDEX = "The list of what is here, for a browser"
-# What a query may hold; the application reads it, and names it nowhere.
+_INDEX = "The list of these paths, for a browser"
+# What a query may hold; the application reads it, and documents it nowhere.
 _QUERIES = {"/api/lookup": "`name`, the name; `trace`, if lines of lists and versions are wanted"}
 
 
 class _Refusing:
-    """A daemon that does nothing: only what the application itself says of a request is heard."""
+    """A daemon that does nothing, so that only the application's own messages are returned."""
 
     def __getattr__(self, name: str) -> Any:
         def refuse(*_: object) -> object:
@@ -49,7 +49,7 @@ def page() -> str:
         '`{"ok": true, "reason": "…"}`, if the request accepts JSON; else a line of text.',
         "## Commands",
         table(("route", "what it does", "body"), asyncio.run(_routes("POST"))),
-        "`/api/hint` answers 202: nothing of the hint is believed, the feed is looked at soon.",
+        "`/api/hint` answers 202: the content of the hint is not trusted, the feed is polled soon.",
     )
 
 
@@ -73,16 +73,17 @@ def _path(route: web.AbstractRoute) -> str:
 
 
 def _about(handler: str) -> str:
-    """Return what the daemon's method behind a handler says of itself."""
+    """Return the summary of the daemon's method behind a handler."""
     if handler == "index":
         return _INDEX
-    return (getattr(Control, handler).__doc__ or "").partition(";")[0]
+    about = (getattr(Control, handler).__doc__ or "").partition(";")[0].removeprefix("Return ")
+    return about[:1].upper() + about[1:]
 
 
 async def _body(client: TestClient[web.Request, web.Application], path: str) -> str:
-    """Return what the application asks for if it is sent a body that no route takes."""
+    """Return the body that the application asks for if it is sent one that no route accepts."""
     async with client.post(path, json=[]) as response:
         asked: str = json.loads(await response.text())["error"]
     if asked == _NONE:
         return _NONE
-    return asked.removeprefix("The body is ").partition("; nothing was changed")[0].rstrip(".")
+    return asked.removeprefix("The body must be ").partition("; nothing was changed")[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""A list's files as a publisher makes them, by plain means: an oracle for what brings them to a text."""
+"""A list's files as a publisher makes them, by plain means: an oracle for the code that makes texts from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def changes_of(old: Collection[bytes], new: Collection[bytes]) -> bytes:
 
 
 class Steps:
-    """Files in a folder, and the steps that lead through them; `fetched` are the targets that were asked for."""
+    """Files in a folder, and the steps through them; `fetched` are the targets that were downloaded."""
 
     def __init__(self, folder: Path, *versions: Collection[bytes]) -> None:
         self.fetched: list[str] = []
@@ -37,7 +37,7 @@ class Steps:
         return NameList(tuple(self.steps))
 
     def add(self, packed: bytes, names: Collection[bytes]) -> None:
-        """Add a file that is signed to lead to `names`, whatever it holds."""
+        """Add a file that is signed as leading to `names`, whatever it holds."""
         target = f"lists/min/nat-{len(self.steps):04}.gz"
         self.put(target, packed)
         text = text_of(names)

@@ -43,7 +43,7 @@ BASE = Order("o", "Sample Authority", "Example Messenger", Action.SINKHOLE, Mand
 
 @pytest.fixture(scope="module", autouse=True)
 def in_c() -> Iterator[None]:
-    """There is no amending in Python, whatever the environment of the tests asks for."""
+    """Use the native engine, as there is no amending in Python."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ENGINE, "native")
         yield
@@ -82,7 +82,7 @@ ENTRIES = st.lists(
 
 @st.composite
 def documents(draw: st.DrawFn, prefix: str) -> list[tuple[OrderDocument, list[str]]]:
-    """Draw orders, and beside each the names of its list, none where it has entries."""
+    """Draw orders, and beside each the names of its list, none if it has entries."""
     found: list[tuple[OrderDocument, list[str]]] = []
     for number in draw(st.lists(st.integers(0, 5), min_size=1, max_size=5, unique=True)):
         order = replace(
@@ -102,7 +102,7 @@ def documents(draw: st.DrawFn, prefix: str) -> list[tuple[OrderDocument, list[st
 
 
 def without_hashes(found: list[tuple[OrderDocument, list[str]]]) -> list[tuple[OrderDocument, list[str]]]:
-    """Leave out hashed names, which the gate's reports do not tell from others."""
+    """Leave out hashed names, which the gate's reports do not distinguish from others."""
     kept = [
         (replace(document, entries=tuple(entry for entry in document.entries if not is_hashed_key(entry.key))), names)
         for document, names in found
@@ -120,7 +120,7 @@ def written(repository: Repository, found: list[tuple[OrderDocument, list[str]]]
 
 
 def counted(old: Path, new: Path) -> Changes:
-    """Count what differs between two rulesets by reading both."""
+    """Return the counts of differences between two rulesets by reading both."""
     one, two = Ruleset.open(old), Ruleset.open(new)
     try:
         return Comparison(one, two).count()
@@ -133,7 +133,7 @@ Found = tuple[Mapping[bytes, object], object]
 
 
 def compared(path: Path) -> Found:
-    """Give all that two rulesets must have in common, and check what each must be in itself."""
+    """Return all that two rulesets must have in common, and check what each must be in itself."""
     ruleset = Ruleset.open(path)
     entries = list(ruleset.entries())
     found = dict(entries)

@@ -91,7 +91,7 @@ def test_root_of_another_authority_is_refused(authority: Authority, tmp_path: Pa
 def test_root_that_is_none_is_refused(authority: Authority, root: bytes) -> None:
     error = refused(authority.repository(root=root))
     assert error.reason == "signature"
-    assert "no usable root.json" in str(error)
+    assert "not a usable root.json" in str(error)
 
 
 def test_forged_new_root_is_refused(authority: Authority, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Orders whose names lie in a text beside the bundle."""
+"""Orders whose names are in a text beside the bundle."""
 
 from __future__ import annotations
 

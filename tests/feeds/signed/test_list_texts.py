@@ -38,7 +38,7 @@ def lists(tmp_path: Path) -> Path:
 
 
 def there(lists: Path) -> list[str]:
-    """Give all that lies in the folder."""
+    """Return all that lies in the folder."""
     return sorted(path.name for path in lists.iterdir())
 
 
@@ -141,7 +141,7 @@ def test_what_a_killed_process_left_is_removed_and_taken_for_nothing(files: Step
 
 
 def refused(files: Steps, lists: Path) -> str:
-    """Give why it is refused; what was there stays, and nothing else is there."""
+    """Return why it is refused, after checking that the folder has not changed."""
     before = there(lists) if lists.exists() else []
     with pytest.raises(FeedRefused) as caught:
         NameLists(lists).bring(files.names, files.download)
@@ -217,7 +217,7 @@ def test_a_file_that_was_damaged_anywhere_never_leads_to_another_text(files: Ste
 
 
 def outcome(files: Steps, lists: Path) -> str:
-    """Give why the list is refused; nothing where it is what it should be, which is then removed."""
+    """Return why the list is refused; empty if its text is right, which is then removed."""
     try:
         path = NameLists(lists).bring(files.names, files.download)
     except FeedRefused as error:

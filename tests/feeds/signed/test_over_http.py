@@ -28,11 +28,11 @@ def authority(tmp_path: Path) -> Authority:
 
 
 class FolderHandler(QuietHandler, SimpleHTTPRequestHandler):
-    """Serves the folder that it is given."""
+    """Serves a folder."""
 
 
 class FaultyHandler(FolderHandler):
-    """Answers for timestamp.json as `fault` says, for everything else as it should."""
+    """Answers for timestamp.json as `fault` says, for everything else correctly."""
 
     fault = ""
 
@@ -94,7 +94,7 @@ class HurriedFetcher(BoundedFetcher):
 
 
 class FittingFetcher(BoundedFetcher):
-    """Hurried where the server is slow at the time; with any other, a busy machine has what it needs."""
+    """Has a short limit if the server is slow at the time, and else a long one."""
 
     def __init__(self) -> None:
         super().__init__(file_seconds=0.3 if FaultyHandler.fault == "slow" else FILE_SECONDS)
@@ -125,7 +125,7 @@ def test_bad_server_is_refused_and_the_good_one_accepted_afterwards(
 
 def test_nobody_at_the_address_is_unreachable(authority: Authority) -> None:
     with socket.socket() as kept:
-        kept.bind(("127.0.0.1", 0))  # and does not listen, so that nobody does at this port
+        kept.bind(("127.0.0.1", 0))  # and does not listen, so that nothing listens at this port
         port = kept.getsockname()[1]
         for url in (f"http://127.0.0.1:{port}", "https://[::1", "file://elsewhere/list", "ftp://x/"):
             with pytest.raises(FeedUnreachable):

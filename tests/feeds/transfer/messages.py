@@ -1,4 +1,4 @@
-"""Messages of a primary, made with dnspython: an independent implementation of what is read here."""
+"""Messages of a primary, made with dnspython, an independent implementation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def blocked(name: str, zone: str = ZONE) -> str:
 def message(
     question: TransferQuestion, records: Sequence[str], *, rcode: int = 0, asked: bool = True
 ) -> dns.message.Message:
-    """Give an answer with records, each written `owner ttl class type data`."""
+    """Return an answer with records, each written `owner ttl class type data`."""
     made = dns.message.Message(id=question.identifier)
     made.flags = dns.flags.QR | dns.flags.AA
     made.set_rcode(dns.rcode.Rcode.make(rcode))
@@ -43,7 +43,7 @@ def message(
 
 
 def wires(question: TransferQuestion, *parts: Sequence[str], signed: Sequence[bool] | None = None) -> list[bytes]:
-    """Give the messages of a transfer, one for each part; all signed where the question is, or as `signed` says."""
+    """Return the messages of a transfer, one for each part; all signed if the question is, or as `signed` says."""
     made = []
     context = None
     for number, records in enumerate(parts):
@@ -64,5 +64,5 @@ def wires(question: TransferQuestion, *parts: Sequence[str], signed: Sequence[bo
 
 
 def text(*records: str) -> bytes:
-    """Give lines of zone text."""
+    """Return lines of zone text."""
     return b"".join(record.encode() + b"\n" for record in records)

@@ -1,4 +1,4 @@
-"""A primary of the tests' own, over UDP and TCP on loopback: it tells the truth, or lies as a test says."""
+"""A primary for tests, over UDP and TCP on loopback, honest or lying as a test says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RpzAction = Callable[[TransferQuestion, Send], Awaitable[None]]
 
 @dataclass
 class Primary:
-    """Answers an SOA question with `serial`, and AXFR and IXFR as their answers say; counts what it was asked."""
+    """Answers an SOA question with `serial`, and AXFR and IXFR as their answers say; counts the questions."""
 
     serial: int = 1
     key: dns.tsig.Key | None = None
@@ -38,7 +38,7 @@ class Primary:
     port: int = 0
 
     def question(self, wire: bytes) -> TransferQuestion:
-        """Read what blockd asks."""
+        """Parse a question of blockd."""
         keyring = {self.key.name: self.key} if self.key else None
         query = dns.message.from_wire(wire, keyring=keyring)
         [asked] = query.question
@@ -50,7 +50,7 @@ class Primary:
         return TransferQuestion(asked.name.canonicalize().to_wire() or b"", kind, query.id, wire, self.key, mac)
 
     async def serve(self, wire: bytes, send: Send) -> None:
-        """RpzAction one question."""
+        """Answer one question."""
         question = self.question(wire)
         if self.rcode:
             await send(message(question, [], rcode=self.rcode).to_wire())

@@ -34,7 +34,7 @@ STAY = [f"stays.example.{ZONE} 60 IN CNAME .", f"stays-too.example.{ZONE} 60 IN 
 
 @pytest.fixture(scope="module", autouse=True)
 def in_c() -> Iterator[None]:
-    """There is no amending in Python, whatever the environment of the tests asks for."""
+    """Use the native engine, as there is no amending in Python."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ENGINE, "native")
         yield
@@ -52,7 +52,7 @@ class Zone:
         self.first = self._written(self.base, Differences())
 
     def version(self, serial: int, records: Sequence[str]) -> Content:
-        """Give the content of a version by its differences from the first one."""
+        """Return a version's content, given its differences from the first one."""
         now = [NS, *STAY, *records]
         differences = Differences()
         differences.take(True, text(*sorted(set(self.records) - set(now))))
@@ -77,7 +77,7 @@ def compared(path: Path) -> tuple[object, ...]:
 def both_ways(
     folder: Path, before: Sequence[str], after: Sequence[str], more: Sequence[Candidate] = (), gate: Gate = OPEN
 ) -> tuple[Built | None, Built]:
-    """Amend and compile; where it was amended both must be the same."""
+    """Amend and compile; if it was amended both must be the same."""
     zone = Zone(folder, before)
     old = Candidate(FEED, None, zone.first, NOW)
     first = made([old, *more], folder / "first")
@@ -97,7 +97,7 @@ OWNERS = [f"{star}{name}.example.{ZONE}" for name in ("a", "b", "c", "d.c") for 
 
 @st.composite
 def zones(draw: st.DrawFn) -> list[str]:
-    """One CNAME at most for each owner, as a zone has them."""
+    """Keep at most one CNAME for each owner, as a zone has."""
     chosen = draw(st.dictionaries(st.sampled_from(OWNERS), st.sampled_from([".", "rpz-drop."]), max_size=8))
     return [f"{owner} 60 IN CNAME {target}" for owner, target in sorted(chosen.items())]
 
@@ -123,7 +123,7 @@ def test_names_that_other_feeds_list_too_keep_their_claims(tmp_path: Path) -> No
     "record",
     [
         f"x.example.{ZONE} 60 IN A 192.0.2.1",  # local data depends on what else is at the name
-        f"x.example.{ZONE} 60 IN CNAME another.example.",  # an order that nobody has yet
+        f"x.example.{ZONE} 60 IN CNAME another.example.",  # an order that does not exist yet
         f"32.1.2.0.192.rpz-ip.{ZONE} 60 IN CNAME .",
         f"32.1.2.0.192.rpz-nsip.{ZONE} 60 IN CNAME .",
         f"x.{ZONE} 60 IN CNAME .",

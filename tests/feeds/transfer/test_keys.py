@@ -25,8 +25,8 @@ def test_a_secret_is_read_from_base64(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "mode", "words"),
     [
-        ("MDEyMzQ1Njc4OWFiY2RlZg==", 0o644, "open to everybody"),
-        ("MDEyMzQ1Njc4OWFiY2RlZg==", 0o642, "open to everybody"),
+        ("MDEyMzQ1Njc4OWFiY2RlZg==", 0o644, "accessible to every user"),
+        ("MDEyMzQ1Njc4OWFiY2RlZg==", 0o642, "accessible to every user"),
         ("no base64!", 0o600, "not base64"),
         ("MDEy", 0o600, "less than 8"),
         ("", 0o600, "less than 8"),

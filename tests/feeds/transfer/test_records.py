@@ -33,7 +33,7 @@ START = 12 + len(WIRE_ZONE) + 4
 
 
 def readers() -> Iterator[Reader]:
-    """Give the reader as it is installed, which may be compiled, and as Python interprets it."""
+    """Yield the reader as it is installed, which may be compiled, and as Python interprets it."""
     yield record_lines
     if not str(records.__file__).endswith(".py"):
         source = Path(blockd.feeds.transfer.__file__).with_name("records.py")

@@ -1,4 +1,4 @@
-"""A zone from primaries that tell the truth, and from some that do not."""
+"""A zone from honest primaries, and from some that lie."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Secondary:
         return await self.source.poll()
 
     async def taken(self) -> bytes:
-        """Look, have what is new accepted, and give the whole text."""
+        """Poll, accept what is new, and return the whole text."""
         fetched = await self.look()
         assert fetched is not None
         assert fetched.digest == hashlib.sha256(fetched.path.read_bytes()).hexdigest()
@@ -92,7 +92,7 @@ class Secondary:
 
 @asynccontextmanager
 async def having(folder: Path, primary: Primary, **more: object) -> AsyncIterator[Secondary]:
-    """Give a secondary that has the zone of serial 5, and its primary, which goes on to serial 6."""
+    """Yield a secondary that has the zone of serial 5, and its primary, which goes on to serial 6."""
     primary.serial, axfr = 5, primary.axfr
     primary.axfr = WHOLE
     async with serving(primary):

@@ -161,7 +161,7 @@ def authorities_without_number(repository: Repository) -> None:
     repository.publish("targets")
 
 
-# Arbitrary software: nobody who may has signed it.
+# Arbitrary software: not signed by any authorized key.
 
 
 @whole("signature")

@@ -1,4 +1,4 @@
-"""The attacks on one authority, `court`, by which the others lose nothing.
+"""The attacks on one authority, `court`, which do not affect the others.
 
 `ONE` has them by their names, each with the reason that the refusal of the authority has to have.
 """

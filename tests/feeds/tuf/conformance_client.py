@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""A client under test for the TUF project's conformance suite, around what blockd itself trusts by.
+"""A client under test for the TUF project's conformance suite, built on blockd's own trust.
 
 The suite calls it as its CLIENT-CLI.md says: `init ROOT`, `refresh` or `download`, with options before the command. It
 ends with 0 or 1. Metadata are kept in the folder given, as `ROLE.json`.

@@ -1,4 +1,4 @@
-"""A TUF repository of orders in memory, with real keys, on both sides of the law: it publishes, and it attacks."""
+"""A TUF repository of orders in memory, with real keys, which publishes and which attacks."""
 
 from __future__ import annotations
 
@@ -138,14 +138,14 @@ class Repository:
         return f"targets/{self.role(role).targets[path].get_prefixed_paths()[0]}"
 
     def octets(self, role: str, signers: list[Signer] | None = None) -> bytes:
-        """Sign what `role` is now, by whoever `signers` are."""
+        """Sign the current metadata of `role` with the keys of `signers`."""
         metadata: Metadata[Any] = Metadata(cast(Any, copy.deepcopy(self.signed[role])))
         for signer in self.signers[role] if signers is None else signers:
             metadata.sign(signer, append=True)
         return metadata.to_bytes(JSONSerializer(compact=True))
 
     def write(self, role: str, signers: list[Signer] | None = None, content: bytes | None = None) -> str:
-        """Put what `role` is now where the client looks for it; give the path."""
+        """Publish the current metadata of `role`; return the path."""
         version = "" if role == "timestamp" else f"{self.signed[role].version}."
         path = f"metadata/{version}{role}.json"
         self.files[path] = self.octets(role, signers) if content is None else content
@@ -166,7 +166,7 @@ class Repository:
         self.stamp()
 
     def list_all(self) -> None:
-        """Have the snapshot list the metadata of all roles as they are published."""
+        """Make the snapshot list the metadata of all roles as they are published."""
         for role in ("targets", *self.roles):
             self.snapshot.meta[f"{role}.json"] = self.meta(role)
 
@@ -191,7 +191,7 @@ class Repository:
             self.root.add_key(signer.public_key, role)
 
     def fork(self) -> Repository:
-        """Give a copy that goes its own way, with the same keys."""
+        """Return an independent copy with the same keys."""
         other = copy.copy(self)
         other.signed = copy.deepcopy(self.signed)
         other.root = cast(Root, other.signed["root"])
@@ -200,7 +200,7 @@ class Repository:
         return other
 
     def node(self, folder: Path, texts: ListTexts | None = None) -> SignedRepository:
-        """Give a node that looks at this repository."""
+        """Return a node that polls this repository."""
         return SignedRepository(
             URL,
             self.first_root,
@@ -211,7 +211,7 @@ class Repository:
         )
 
     def serve(self, path: str) -> Iterator[bytes]:
-        """Give the file at `path` in pieces; raises KeyError."""
+        """Yield the file at `path` in pieces; raises KeyError."""
         self.asked.append(path)
         content = self.files[path]
         for at in range(0, len(content), 65536):

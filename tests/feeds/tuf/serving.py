@@ -14,7 +14,7 @@ from tests.webserver import BLOCK, QuietHandler, QuietServer, running
 
 
 class Served(QuietServer):
-    """Serves `repository`; what is in `slow` comes byte by byte, without an end."""
+    """Serves `repository`; what is in `slow` is sent byte by byte, without an end."""
 
     def __init__(self, repository: Repository) -> None:
         super().__init__(Handler)
@@ -63,7 +63,7 @@ def serving(repository: Repository) -> Iterator[Served]:
 
 
 class HurriedFetcher(BoundedFetcher):
-    """Has little time for a file that one of `servers` is slow with, and for others what a busy machine may need."""
+    """Has a short limit for files that one of `servers` is slow with, and a long one for others."""
 
     def __init__(self, servers: Sequence[Served]) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class HurriedFetcher(BoundedFetcher):
 
 @contextlib.contextmanager
 def looking(repository: Repository, folder: Path, *servers: Served) -> Iterator[SignedRepository]:
-    """Give a node that trusts what `repository` has begun with, and looks at the first of `servers` by itself."""
+    """Yield a node that trusts the first root of `repository`, and begins with the first of `servers`."""
     node = SignedRepository(
         servers[0].url if servers else "",
         repository.first_root,

@@ -21,7 +21,7 @@ GOOD = {"own.example", "ministry.example", "court.example"}
 
 @pytest.fixture
 def repository() -> Repository:
-    """Give a repository at its third version of everything, so that there is something to go back to."""
+    """Return a repository at its third version of everything, so that there is something to go back to."""
     repository = Repository()
     repository.publish("targets", "ministry", "court")
     repository.publish("targets", "ministry", "court")

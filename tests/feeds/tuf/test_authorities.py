@@ -193,7 +193,7 @@ def test_authority_that_expires_between_two_looks_is_told_and_stays(tmp_path: Pa
 
 
 class Texts:
-    """Stands for the texts of lists: brings each step's file and keeps what it had."""
+    """Simulates the texts of lists: downloads each step's file and records its content."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -212,7 +212,7 @@ class Texts:
 
 
 def listing(repository: Repository, content: bytes = b"a.example\nb.example\n") -> str:
-    """Have the court order a list in a file; give the file's path."""
+    """Publish an order of the court with a list in a file; return the file's path."""
     file = repository.target("court", "lists/court/national-0001.base.gz", gzip.compress(content, mtime=0))
     step = {"target": "lists/court/national-0001.base.gz", "sha256": "ab" * 32, "size": 20, "count": 2}
     document = {"schema": "1.0", "id": "national", "authority": "Sample Court", "platform": "Everything"}

@@ -1,4 +1,4 @@
-"""The behaviours that the TUF project's conformance suite asks of a client, asked in the way in which it asks.
+"""The behaviours that the TUF project's conformance suite requires of a client, tested as it tests them.
 
 The client is `conformance_client.py`; the repository is the simulator, over HTTP. What the suite checks is the result
 of a command, the metadata kept, what was downloaded, and what was requested.

@@ -28,7 +28,7 @@ def noise(path: Path) -> None:
 
 
 def evil(path: Path) -> None:
-    """Write what would be good if only somebody had signed it."""
+    """Write what would be valid if it were signed."""
     path.write_bytes(path.read_bytes().replace(b".example", b".exampel").replace(b'"version":1', b'"version":9'))
 
 

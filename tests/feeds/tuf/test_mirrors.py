@@ -28,14 +28,14 @@ class Pair:
         self.mirrors = Mirrors("orders", node, (liar.url, honest.url), lambda: self.clock)
 
     def publish(self, name: str) -> None:
-        """Let the honest one have news, in versions later than any of the liar's."""
+        """Publish news on the honest mirror, in versions later than any of the liar's."""
         repository = self.honest.repository
         repository.order("court", name.partition(".")[0], [name])
         for _ in range(4):
             repository.publish("targets", "ministry", "court")
 
     def told(self) -> dict[str, object]:
-        """Give the reason for which each mirror is refused."""
+        """Return the reason for which each mirror is refused."""
         reasons = {mirror["url"]: mirror["reason"] for mirror in self.mirrors.to_json()}
         return {"liar": reasons[self.liar.url], "honest": reasons[self.honest.url]}
 

@@ -29,7 +29,7 @@ def orders(version: SignedVersion) -> set[tuple[str, str, tuple[str, ...]]]:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> dict[str, bytes]:
-    """Give the repository's files with one of them changed, in its octets or in what they say as JSON."""
+    """Draw the repository's files with one of them changed, in its octets or in its JSON value."""
     name = draw(st.sampled_from(FILES))
     content = REPOSITORY.files[name]
     at, length = draw(st.integers(0, len(content) - 1)), draw(st.integers(1, 40))

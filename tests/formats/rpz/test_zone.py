@@ -35,7 +35,7 @@ def read(text: str | bytes, zone: str = "", override: RpzAction | None = None, p
 
 
 def told(rules: RpzRules) -> Told:
-    """Give what each entry does, by its text and scope."""
+    """Return what each entry does, by its text and scope."""
     found: Told = {}
     for answer, scope, keys in rules.rules():
         given = rules.answers[answer]
@@ -133,8 +133,8 @@ def test_a_record_is_the_rule_that_it_says(line: str, entry: Told) -> None:
         ("bad.example", "no type"),
         ("bad.example WHAT x", "unknown type"),
         ("bad.example CH A 192.0.2.1", "class is not IN"),
-        ("bad.example NS ns.example.", "type is no local data"),
-        ("bad.example DNAME other.example.", "type is no local data"),
+        ("bad.example NS ns.example.", "type not allowed as local data"),
+        ("bad.example DNAME other.example.", "type not allowed as local data"),
         ("bad..example CNAME .", "empty label"),
         (f"{'x' * 64}.example CNAME .", "label too long"),
         (f"{'x.' * 130}example CNAME .", "too long"),
@@ -144,7 +144,7 @@ def test_a_record_is_the_rule_that_it_says(line: str, entry: Told) -> None:
         ("bad.example.other. CNAME .", "outside of the zone"),
         ('bad.example TXT "open', "bad text"),
         ("bad.example CNAME . )", "bad text"),
-        ("bad.example CNAME a\\001b.example.", "target is no host name"),
+        ("bad.example CNAME a\\001b.example.", "target is not a host name"),
         ("$INCLUDE other.zone", "$INCLUDE is not followed"),
         ("$GENERATE 1-9 x$ CNAME .", "$GENERATE is not expanded"),
         ("$LATER", "unknown directive"),

@@ -43,7 +43,7 @@ def no_progress(done: int, total: int) -> None:
 
 
 def taken(block: bytes) -> list[bytes]:
-    """Give the keys that the C builder takes from a block, up to the first line that needs care."""
+    """Return the keys that the C builder takes from a block, up to the first line that needs care."""
     builder = started()
     stopped, lines = builder.add_lines(block, 0)
     assert block[:stopped].count(b"\n") == lines

@@ -20,7 +20,7 @@ Hash = Callable[[bytes], int]
 
 
 def listed(ruleset: Ruleset) -> dict[str, list[tuple[str, int]]]:
-    """Give each entry's claims as order and scope."""
+    """Return each entry's claims as order and scope."""
     orders = ruleset.catalogue.orders
     return {
         DomainName(key).text: [(orders[claim.order_index].order.id, claim.scope) for claim in claims]

@@ -13,7 +13,7 @@ def record(names: int, rejected: int = 0) -> FeedRecord:
 
 
 def refused(gate: Gate, new: FeedRecord, old: FeedRecord | None = None, lasting: int | None = None) -> str:
-    """Give the reason why the gate stays closed, nothing where it opens."""
+    """Return the reason for which the gate refuses, empty if it does not."""
     try:
         gate.check(new, old, lasting)
     except FeedRefused as error:

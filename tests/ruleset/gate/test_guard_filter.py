@@ -51,7 +51,7 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 class Compiled:
-    """A ruleset compiled under a guard, with what the compiler told."""
+    """A ruleset compiled with a guard, and what the compiler reported."""
 
     def __init__(self, path: Path, *feeds: FeedInput, guard: Guard = GUARD) -> None:
         self.held: dict[str, GuardReport] = {}

@@ -86,21 +86,21 @@ def test_a_protected_list_with_a_mistake_is_not_half_used(tmp_path: Path) -> Non
     path = tmp_path / "own"
     path.write_text("good.example\nno name\n" + "10.0.0.1\n" * 20, "utf-8")
     told = problem(protected=[str(path)])
-    assert "line 2 is no name (bad character)" in told
-    assert "line 3 is no name (address)" in told
+    assert "line 2 is not a valid name (bad character)" in told
+    assert "line 3 is not a valid name (address)" in told
     assert "nothing was started or changed" in told
-    assert told.count("is no name") == 5
+    assert told.count("is not a valid name") == 5
 
 
 @pytest.mark.parametrize(
     ("content", "key", "words"),
     [
         (None, "popular", "cannot be read: No such file"),
-        (b"\xff\xfe", "popular", "no text in UTF-8"),
+        (b"\xff\xfe", "popular", "not valid UTF-8 text"),
         (b"", "popular", "holds no name"),
         (b"<html>\n<p>\n", "popular", "holds no name"),
-        (b"<html>\n", "public_suffixes", "no public suffix list"),
-        (b"com\n", "public_suffixes", "no public suffix list"),
+        (b"<html>\n", "public_suffixes", "not a public suffix list"),
+        (b"com\n", "public_suffixes", "not a public suffix list"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_told(tmp_path: Path, content: bytes | None, key: str, words: str) -> None:

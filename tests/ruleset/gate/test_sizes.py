@@ -11,7 +11,7 @@ DAY = 86400
 
 
 def sizes(*days: tuple[float, int]) -> Sizes:
-    """Give the sizes that a feed had since some days before NOW."""
+    """Return the sizes that a feed had since some days before NOW."""
     found = Sizes()
     for ago, names in days:
         found.note(names, NOW - ago * DAY)

@@ -24,7 +24,7 @@ Compare = Callable[[list[FeedInput], list[FeedInput]], Comparison]
 
 @pytest.fixture(params=["native", "python"], autouse=True)
 def _engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways of walking, which give the same."""
+    """Both walks, which return the same."""
     if request.param == "native":
         pytest.importorskip("blockd.ruleset.versions._diff", reason="blockd was installed without its C part")
     monkeypatch.setenv(ENGINE, request.param)
@@ -48,7 +48,7 @@ def compare(tmp_path: Path) -> Iterator[Compare]:
 
     yield comparison
     for ruleset in opened:
-        ruleset.close()  # raises where somebody still holds the file
+        ruleset.close()  # raises if the file is still in use
 
 
 def names(keys: Iterator[bytes]) -> list[str]:

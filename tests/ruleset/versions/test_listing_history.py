@@ -11,7 +11,7 @@ from tests.ruleset.lists import NOW, compiled, feed, listing, order
 
 
 def kept(folder: Path, *names: list[str]) -> Versions:
-    """Give a folder with one version for each list of names, numbered from 4 on."""
+    """Return a folder with one version for each list of names, numbered from 4 on."""
     for version, listed in enumerate(names, 4):
         compiled(folder / f"{version:06}.ruleset", feed("f", listing(order("o"), *listed))).close()
     return Versions(folder)
