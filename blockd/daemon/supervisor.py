@@ -284,7 +284,7 @@ def _signal_socket(numbers: tuple[signal.Signals, ...]) -> socket.socket:
 
 
 def _readable(descriptors: list[int], seconds: float | None) -> list[int]:
-    """Wait for at most `seconds`, for ever where that is None, and return the descriptors that have something to read."""
+    """Wait for at most `seconds`, or for ever if that is None; return the descriptors that have something to read."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)

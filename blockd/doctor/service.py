@@ -58,7 +58,7 @@ def sinkhole(case: Context) -> Iterator[Finding]:
         elif address.is_unspecified or not case.machine.has_address(str(address)):
             yield warning(
                 f"{address} is not an address of this machine, so it does not lead to the block page here",
-                f"Unless another machine serves the block page, set sinkhole.ipv{address.version} to one of this machine.",
+                f"Set sinkhole.ipv{address.version} to an address of this machine, unless another serves the block page.",
             )
         elif missing := [
             port for port, on in ((HTTP, pages.http), (HTTPS, pages.https)) if not _serves(on, address, port)
