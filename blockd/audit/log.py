@@ -183,9 +183,7 @@ class AuditLog:
             return
         free = shutil.disk_usage(self.folder).free
         if free < SPARE:
-            raise OSError(
-                f"{free >> 20} MiB are free in {self.folder}, {SPARE >> 20} are reserved; free some space"
-            )
+            raise OSError(f"{free >> 20} MiB are free in {self.folder}, {SPARE >> 20} are reserved; free some space")
         self.head = self._database.append(entries, self.head)
         self._lost = 0
         replace_file(self.folder / HEAD, json.dumps(self.head.to_json()).encode())

@@ -258,4 +258,4 @@ def _assert_recovers_or_says_why(node: Node, what: str) -> None:
         daemon.destroy()
     log = daemon.log[logged:]
     assert "Traceback" not in log, f"{what}:\n{log}"
-    assert "fault of blockd's own" not in log, f"{what}:\n{log}"
+    assert "internal error" not in log, f"{what}:\n{log}"
