@@ -83,7 +83,7 @@ class Trial:
         return self._until_blocked(self._names.blocked[:PROBES], begun)
 
     def _until_blocked(self, names: Iterable[str], begun: float, task: Future[None] | None = None) -> float:
-        """Wait until all names are; return the seconds from `begun` to the first, or the last that had to be waited for.
+        """Wait until all names are; return the seconds from `begun` to the first, or the last waited for.
 
         Each is asked for below itself, another name each time, past every cache.
         """
@@ -161,7 +161,7 @@ class Trial:
         return sorted(runs, key=lambda cost: cost.cpu)[len(runs) // 2]
 
     def _mix(self) -> tuple[Path, float]:
-        """Return questions, half of them blocked, half cached, and half the rate at which the server can answer them."""
+        """Return questions, half of them blocked, half cached, and half the rate that the server can answer."""
         costs = self.row.costs
         names: Iterable[str] = self._names.blocked
         if self._server.resolves:

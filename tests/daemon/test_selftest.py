@@ -45,7 +45,7 @@ def keys(*names: str) -> list[bytes]:
 
 
 def outcome_of(tmp_path: Path, expected: Listed, worker: Listed, chosen: Chosen) -> tuple[ClientOutcome, Rig]:
-    """Let a worker enforce one ruleset, and test whether it enforces another; return what came of it, and the worker."""
+    """Let a worker enforce one ruleset, and test whether it enforces another; return the result and the worker."""
     (tmp_path / "expected").mkdir()
     (tmp_path / "worker").mkdir()
     ours = Rig(tmp_path / "expected")
