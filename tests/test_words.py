@@ -99,7 +99,6 @@ def _sources(*patterns: str) -> dict[str, str]:
     return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
-@pytest.mark.xfail(strict=True, reason="they are being put anew; this mark goes with the last of them")
 def test_no_docstring_begins_with_give() -> None:
     python = _sources("blockd/**/*.py", "blockd/**/*.pyi", "tests/**/*.py")
     cython = _sources("blockd/**/*.pyx", "blockd/**/*.pxd", "tests/**/*.pyx")
@@ -108,7 +107,6 @@ def test_no_docstring_begins_with_give() -> None:
     assert found == []
 
 
-@pytest.mark.xfail(strict=True, reason="they are being put anew; this mark goes with the last of them")
 def test_no_message_says_that_something_is_no_such_thing() -> None:
     modules = _sources("blockd/**/*.py")
     assert [f"{module}:{line}: {text}" for module, source in modules.items() for line, text in denials(source)] == []

@@ -62,7 +62,7 @@ class ProvedClaim:
     length: int  # octets of the entry's key: the longest match decides
     state: str
     since: str | None  # when every worker had it in this state
-    proved_by: str  # what stands behind it
+    proved_by: str  # what proves it, in words
     signatures: list[RoleSignature] = field(default_factory=list)
 
     def to_json(self) -> dict[str, object]:

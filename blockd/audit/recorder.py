@@ -52,10 +52,10 @@ class AuditRecorder:
         self._lists = {feed.name for feed in feeds if feed.is_text}
         self._roots = {feed.name: root for feed in feeds if (root := feed.root_of_trust) is not None}
         self._known: dict[tuple[str, str], str] = {}
-        self._since: dict[tuple[str, str], str] = {}  # since when an order has been in force here
+        self._since: dict[tuple[str, str], str] = {}  # since when orders have been in force here
         self._proofs: dict[tuple[str, str], Mapping[str, Any]] = {}  # by feed and digest of its content
         self._refusals: dict[str, _Refusals] = {}
-        self._last_alive: str | None = None  # of a daemon that left no record of its end
+        self._last_alive: str | None = None  # of a daemon that ended without recording it
 
     def begin(self, *, engine: str, config: Path, workers: int, restarted: bool) -> None:
         """Open the log and record the start; `restarted` if only this process was started again."""

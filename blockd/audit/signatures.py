@@ -42,7 +42,7 @@ MAX_ROOTS = 1_024  # roots in a history: more than the node's own client follows
 MAX_DELEGATIONS = 1_024  # authorities of one repository
 
 _ORDER = re.compile(r"orders/(?:([a-z0-9-]{1,32})/)?([a-z0-9._-]{1,80})\.json", re.ASCII)
-# What hostile metadata makes TUF's and our own reading raise.
+# Errors that hostile metadata can cause in TUF's reader and in ours.
 _FOREIGN = (RepositoryError, DeserializationError, SigningError, ValueError, TypeError, KeyError, AttributeError,
             RecursionError, OverflowError)  # fmt: skip
 
@@ -76,7 +76,7 @@ class Proof:
 
     documents: dict[str, OrderDocument] = field(default_factory=dict)
     signatures: dict[str, RoleSignature] = field(default_factory=dict)  # by file
-    notes: list[str] = field(default_factory=list)  # what was not as usual, and was so when the node took it
+    notes: list[str] = field(default_factory=list)  # irregularities that the node tolerated when it took the files
 
     def behind(self, path: str) -> list[RoleSignature]:
         """Return the signatures that a document rests on, from the root of trust down to its own role."""

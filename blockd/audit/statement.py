@@ -30,7 +30,7 @@ MAX_KEY = 64 << 10  # octets
 MAX_STATEMENT = 64 << 20  # octets; one with ten thousand orders has a few
 TYPE = "blockd-statement-1"
 
-_OTHERS = 0o077  # the bits by which a file is open to its group or to everybody
+_OTHERS = 0o077  # permission bits of the group and of others
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json", re.ASCII)
 
 

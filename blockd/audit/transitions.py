@@ -17,7 +17,7 @@ from blockd.ruleset import Catalogue
 from blockd.ruleset.catalogue import OrderRecord
 from blockd.settings import ZONE_TYPES
 
-GONE = "gone"  # the state of an order that its feed lists no more
+GONE = "gone"  # the state of an order that its feed no longer lists
 
 Known = MutableMapping[tuple[str, str], str]
 """The state that was recorded last of each order, by feed and id."""
@@ -33,7 +33,7 @@ class OrderTransition:
     before: str | None  # the state that was recorded last
     change: Change | None  # None if the order neither was nor is in force
     signed: float | None = None  # seconds since the epoch
-    due: int | None = None  # the date of the order that brought the state, seconds since the epoch
+    due: int | None = None  # the order's date that caused the change, seconds since the epoch
     seconds: float | None = None
 
 
@@ -61,7 +61,7 @@ def transitions_of_version(
         before_it = earlier.get(key, order)
         if last == state.text and (
             before_it is order or before_it == order
-        ):  # the same object as a rule: that is quick
+        ):  # usually the same object, which is quick to compare
             continue
         known[key] = state.text
         signed = _signed(record, taken) if before is not None else None
@@ -91,7 +91,7 @@ def turns_of_dates(
         state, key = State(after[index]), (record.feed, record.order.id)
         last, known[key] = known.get(key), state.text
         due = _due(record.order, state)
-        # A date that lies ahead is not what brought the state: the order's feed has ended, or is good again.
+        # A date in the future did not cause the state: the order's feed has expired, or was renewed.
         is_due = due is not None and due <= at and State(before[index]) is not State.LIFTED
         yield OrderTransition(
             record.order, record.feed, state.text, last, _change(last or State(before[index]).text, state),

@@ -1,6 +1,6 @@
 """The command line: one verb per module, each with `HELP`, `arguments(parser)` and `run(args) -> exit code`.
 
-Exit codes: 0 done, 1 the answer is no, 2 the usage or the config is wrong.
+Exit codes: 0 for success, 1 for a negative answer, 2 for wrong usage or a wrong config.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ USAGE = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb and give its exit code; errors of blockd's own tree end as one sentence on standard error."""
+    """Run one verb and return its exit code; blockd's own errors are printed as a sentence on standard error."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = _parser(arguments).parse_args(arguments)
     try:
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Build the parser; only the modules that the arguments can need are imported, so that a lookup starts fast."""
+    """Build the parser; only the modules that the arguments may need are imported, so that a lookup starts fast."""
     parser = Parser(prog="blockd", description="Enforce signed blocklists in DNS and HTTP.")
     parser.add_argument("--version", action="version", version=f"blockd {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")

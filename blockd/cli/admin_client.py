@@ -21,7 +21,7 @@ def ask(
 ) -> dict[str, Any]:
     """Return the daemon's JSON answer to a GET, or to a POST of `body`.
 
-    Raises CommandError if no daemon answers, or with the daemon's own sentence where it refuses.
+    Raises CommandError if no daemon answers, or with the daemon's own sentence if it refuses.
     """
     url = f"http://{settings.listen.admin.text}{path}"
     data = None if body is None else json.dumps(body).encode()
@@ -37,11 +37,11 @@ def ask(
             f"no blockd answers at {url} ({error}). Is it running, and with this config's listen.admin?"
         ) from error
     if not isinstance(told, dict):
-        raise CommandError(f"what answers at {url} is no blockd")
+        raise CommandError(f"the server at {url} is not blockd")
     return told
 
 
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business between the two
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
 
 
 def _sentence(error: urllib.error.HTTPError) -> str:

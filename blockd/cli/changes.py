@@ -1,4 +1,4 @@
-"""How verbs tell what changes from one ruleset to another."""
+"""Printing what changes from one ruleset to another."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from blockd.ruleset.catalogue import OrderRecord
 from blockd.ruleset.versions.diff import Comparison, Touched, order_changes
 
 LIMIT = 20  # names shown of each kind, unless more are asked for
-MAX_POPULAR = 1_000  # popular names told; where more are touched, the list is no blocklist
+MAX_POPULAR = 1_000  # popular names shown; a list that covers more is not a blocklist
 
 
 def ignore(key: bytes) -> None:
-    """Take a key that nobody looks at."""
+    """Ignore a key."""
 
 
 def changes(
@@ -52,7 +52,7 @@ def summary(comparison: Comparison, popular: Sequence[bytes]) -> dict[str, Any]:
 
 
 def lines(told: Mapping[str, Any], *, is_whole: bool = False) -> Iterator[str]:
-    """Yield what `changes` gave for people; the names left out where all of them were printed before."""
+    """Yield the result of `changes` as lines for people, without the names if all of them were printed before."""
     yield f"added: {told['added']:,}"
     if not is_whole:
         yield from _names("+", told["added_names"], told["added"])

@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what a start would find; 1 if a feed would be refused. A config error ends with 2, as everywhere."""
+    """Print what a start would find; 1 if a feed would be refused, 2 for a config error, as everywhere."""
     settings = load(args.config)
     in_force = _in_force(settings)
     with tempfile.TemporaryDirectory(prefix="blockd-") as folder:

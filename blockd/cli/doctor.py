@@ -14,8 +14,8 @@ from blockd.errors import CommandError
 from blockd.settings import Settings, load
 
 HELP = "is this machine set up well? Checks the machine, the config and the running daemon"
-SECONDS = 1.0  # for the running daemon's answer; it is on this machine, and the whole takes no longer than three
-_TOLD = {"version", "engine", "since", "ruleset", "feeds", "workers"}  # of a status, what the checks read
+SECONDS = 1.0  # for the running daemon's answer; the whole takes no longer than three
+_TOLD = {"version", "engine", "since", "ruleset", "feeds", "workers"}  # the fields of a status that the checks read
 _WIDTH = max(map(len, Grade))
 
 
@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every finding; 1 if one is bad. A config error ends with 2, as everywhere."""
+    """Print every finding; 1 if one is bad, 2 for a config error, as everywhere."""
     settings = load(args.config)
     machine = Machine()
     found = examine(Context(args.config, settings, machine, _running(settings, machine)))
@@ -48,7 +48,7 @@ def _running(settings: Settings, machine: Machine) -> Running:
     except CommandError as error:
         return Running(pid, silence=str(error))
     if not status.keys() >= _TOLD:
-        return Running(pid, silence=f"what answers at {settings.listen.admin.text} is no blockd of this version")
+        return Running(pid, silence=f"the server at {settings.listen.admin.text} is not a blockd of this version")
     return Running(pid, status)
 
 

@@ -15,7 +15,7 @@ from blockd.settings import Feed
 
 
 def fetched(feeds: Sequence[Feed], folder: Path) -> tuple[list[Candidate], dict[str, FeedRefused]]:
-    """Fetch the feeds into `folder`; return those that gave something, and why the others did not."""
+    """Fetch the feeds into `folder`; return those that succeeded, and why the others failed."""
     results = asyncio.run(_all(feeds, folder))
     now = int(time.time())
     candidates = []

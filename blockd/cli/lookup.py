@@ -1,4 +1,4 @@
-"""`blockd lookup NAME`: the verdict for a name, and all that is behind it, from the ruleset in force."""
+"""`blockd lookup NAME`: the verdict for a name and its reasons, from the ruleset in force."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     except RulesetError as error:
         raise CommandError(str(error)) from error
     except BadName as error:
-        raise CommandError(f"{args.name!r} is no domain name: {error.reason}") from error
+        raise CommandError(f"{args.name!r} is not a valid domain name: {error.reason}") from error
     told: dict[str, Any] = traced.to_json()
     show(args.json, told, _lines(told))
     return NO if explained.verdict in ("resolved", Action.ALLOW, Action.MONITOR, Action.PASSTHRU) else DONE
@@ -93,7 +93,7 @@ def _line(claim: dict[str, Any]) -> str:
 
 
 def _listed(listed: dict[str, Any]) -> Iterator[str]:
-    """Say since when the name is listed, as far as the versions kept tell."""
+    """Say since when the name is listed, as far as the versions kept show."""
     first, last, kept = listed["first"], listed["last"], listed["versions_kept"]
     if first is None:
         yield f"{'listed:':13} never in the {kept} versions kept"

@@ -1,4 +1,4 @@
-"""`blockd override`: never block a name for a while, for a reason; the operator's own word against an order."""
+"""`blockd override`: never block a name for a while, for a reason; the operator's own exception to an order."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it; `list` gives 1 if nothing is overridden, and the others where it is not enforced yet."""
+    """Run the command; 1 if `list` finds nothing, or if a change is not enforced yet."""
     settings = load(args.config)
     if args.part == "list":
         try:
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 def _outcome(told: dict[str, Any]) -> str:
     if told.get("outcome") == "enforced":
         return f"  enforced: version {told['version']}"
-    return f"  kept, and not enforced yet: {told.get('why') or 'no list is enforced'}"
+    return f"  saved, but not enforced yet: {told.get('why') or 'no list is enforced'}"
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:

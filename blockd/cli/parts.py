@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def needed(parser: argparse.ArgumentParser, before: str, names: Sequence[str]) -> Iterator[tuple[str, ModuleType]]:
-    """Yield those of some modules that the words of `parser` name, each with its name; all where they name none.
+    """Yield those of some modules that the words of `parser` name, each with its name; all if they name none.
 
     A module is called as `before` says and then by its name, with underscores for hyphens.
     """
@@ -32,7 +32,7 @@ def needed(parser: argparse.ArgumentParser, before: str, names: Sequence[str]) -
 
 
 def words_of(parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """Return what a part's parser needs beside, to know the words too."""
+    """Return the arguments by which a part's parser knows the words too."""
     return {"words": parser.words} if isinstance(parser, Parser) else {}
 
 
@@ -59,7 +59,7 @@ class MixedParser(Parser):
         """Parse as argparse does, with options anywhere."""
         if self._is_mixing or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
-        self._is_mixing = True  # its own first and second look come back here
+        self._is_mixing = True  # its own two passes call this method again
         try:
             return self.parse_known_intermixed_args(args, namespace)
         finally:

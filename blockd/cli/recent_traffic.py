@@ -39,7 +39,7 @@ class TrafficShare:
 
 
 class RecentTraffic:
-    """Estimates of names seen one by one; with no sketch, none."""
+    """Estimates for names seen one by one; none without a sketch."""
 
     def __init__(self, sketch: Sketch | None) -> None:
         self._sketch = sketch

@@ -1,4 +1,4 @@
-"""`blockd refresh`: fetch now, and say what came of it, or with --dry-run what would."""
+"""`blockd refresh`: fetch now and print the result, or with --dry-run what it would be."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what came of each feed; 1 if one was refused."""
+    """Print the outcome of each feed; 1 if one was refused."""
     if args.dry_run:
         from blockd.cli import dry_run  # which compiles, and needs more than asking the daemon does
 

@@ -12,7 +12,7 @@ HELP = "run the daemon in the foreground"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: the config file says it all."""
+    """Add nothing beyond the common options."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,6 +24,6 @@ def run(args: argparse.Namespace) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
-    logging.getLogger("tuf").setLevel(max(logging.WARNING, logging.root.level))  # else it tells of each key unused
+    logging.getLogger("tuf").setLevel(max(logging.WARNING, logging.root.level))  # otherwise it reports each unused key
 
     return Supervisor(settings, args.config).run()

@@ -1,1 +1,1 @@
-"""The processes: a supervisor, one resolver worker per core, and the control process that owns feeds and web."""
+"""The processes: a supervisor, one resolver worker per core, and a control process for feeds and web."""

@@ -1,9 +1,9 @@
 """Messages between the supervisor and its children: one JSON object per packet of a local socket pair.
 
 From control: `{"enforce": version}`. From a worker: `{"enforcing": version}` (0 for none), `{"failed": version,
-"why": sentence}`, or `{"notified": feed}` where a primary says that a zone has changed. From the supervisor:
-`{"enforce": version}` to workers, and to control what its workers say with `"worker": index` and `"pid"` added,
-`{"died": index}`, and `{"refresh": true}` for SIGHUP. A channel that ends means that the other side is gone.
+"why": sentence}`, or `{"notified": feed}` if a primary announces that a zone has changed. From the supervisor:
+`{"enforce": version}` to workers, and to control the workers' messages with `"worker": index` and `"pid"` added,
+`{"died": index}`, and `{"refresh": true}` for SIGHUP. The channel ends when the other side ends.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ Message = dict[str, Any]
 
 
 class Channel:
-    """One end of a pair."""
+    """One end of a channel."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         sock.setblocking(False)
 
     def fileno(self) -> int:
-        """The descriptor, to wait for messages."""
+        """Return the descriptor, to wait for messages."""
         return self._socket.fileno()
 
     def send(self, message: Message) -> None:
-        """Send a message; the other side being gone, or not reading for long, loses it."""
+        """Send a message; it is lost if the other side is gone or does not read for long."""
         try:
             self._socket.send(json.dumps(message).encode()[:MAX_MESSAGE])
         except OSError:
             return
 
     def receive(self) -> list[Message] | None:
-        """Return the messages that have come; None if the other side is gone."""
+        """Return the messages received; None if the other side is gone."""
         messages: list[Message] = []
         while True:
             try:
@@ -50,7 +50,7 @@ class Channel:
             messages.append(json.loads(packet))
 
     def close(self) -> None:
-        """End the channel."""
+        """Close this end of the channel."""
         self._socket.close()
 
 

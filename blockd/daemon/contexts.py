@@ -1,4 +1,4 @@
-"""What the supervisor's children are given when they are forked."""
+"""The data that the supervisor passes to its children when it forks them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from blockd.transports.binding import Sockets
 
 @dataclass(frozen=True, slots=True)
 class SharedContext:
-    """What all children are given alike."""
+    """The data for all children."""
 
     settings: Settings
     sockets: Sockets
@@ -28,17 +28,17 @@ class SharedContext:
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What a resolver worker is given."""
+    """The data for a resolver worker."""
 
     shared: SharedContext
     index: int
-    engine: str  # which one runs, as `blockd.resolver.engine_name` gave it
+    engine: str  # which one runs, from `blockd.resolver.engine_name`
     upstreams: tuple[Upstream, ...]
     version: int | None  # to enforce from the first answer on
 
 
 class GateSource(Protocol):
-    """Where the gate is kept, see `blockd.daemon.shared_gate.SharedGate`."""
+    """Source of the gate, see `blockd.daemon.shared_gate.SharedGate`."""
 
     def gate(self) -> Gate:
         """Return the gate."""
@@ -46,19 +46,19 @@ class GateSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ControlContext:
-    """What the control process is given; `version` is what the workers enforce."""
+    """The data for the control process; `version` is the one that the workers enforce."""
 
     shared: SharedContext
     config: Path
     gate: GateSource
     version: int | None
-    workers: dict[int, WorkerState]  # those that run, by index
-    announce: bool  # whether the start-up is still to be told
+    workers: dict[int, WorkerState]  # the running ones, by index
+    announce: bool  # whether the start-up is still to be announced
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """What the supervisor knows of a worker: its process id, and the version that it has said it enforces."""
+    """What the supervisor knows of a worker: its process id, and the version that it reports to enforce."""
 
     pid: int
     enforcing: int | None

@@ -1,4 +1,4 @@
-"""The control process: feeds, orders coming into force, the block page, the admin port. Never in a question's way."""
+"""The control process: feeds, orders coming into force, the block page, the admin port. It answers no questions."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ from blockd.settings.feeds import UNNAMED_AUTHORITY
 from blockd.web import Condition, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
 from blockd.web import Protocol as WebProtocol
 
-FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is told as it is
-NEXT_LOOK = 0.02  # seconds from one look at that to the next
+FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
+NEXT_LOOK = 0.02  # seconds between two checks of that
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the control process takes from outside of itself: time, feeds, and who compiles, compares and tests."""
+    """What the control process takes from outside: time, feeds, and what compiles, compares and tests."""
 
     timing: Timing = field(default_factory=Timing)
     source: OpenSource = open_source
@@ -63,13 +63,13 @@ class Environment:
 
 
 class ControlChannel(Sender, Protocol):
-    """The way to the supervisor, see `blockd.daemon.channel.Channel`."""
+    """The channel to the supervisor, see `blockd.daemon.channel.Channel`."""
 
     def fileno(self) -> int:
         """Return the descriptor, to wait for messages."""
 
     def receive(self) -> list[Message] | None:
-        """Return the messages that have come; None if the other side is gone."""
+        """Return the messages received; None if the other side is gone."""
 
 
 def run(context: ControlContext, channel: Channel) -> None:
@@ -79,7 +79,7 @@ def run(context: ControlContext, channel: Channel) -> None:
 
 
 class ControlProcess:
-    """Implements what the admin port asks (`blockd.web.Control`)."""
+    """The control process; implements `blockd.web.Control` for the admin port."""
 
     def __init__(self, context: ControlContext, channel: ControlChannel, environment: Environment) -> None:
         shared, timing = context.shared, environment.timing
@@ -91,10 +91,10 @@ class ControlProcess:
         self._channel = channel
         self._timing = timing
         self._row = shared.counters.row(settings.workers)
-        self._tracing = asyncio.Lock()  # so that nobody has many lists read at once
+        self._tracing = asyncio.Lock()  # so that lists are read for one request at a time
         self._stop = asyncio.Event()
         self._refreshing: set[asyncio.Task[object]] = set()
-        # From here on each part is given only what stands above it.
+        # From here on each part depends only on those above it.
         self._slots = HitSlots.load(state.folder / "hit-slots.json")
         self._workers = Workers(
             settings.workers,
@@ -131,7 +131,7 @@ class ControlProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
-        self._state.tidy()  # what the one before was writing when it died
+        self._state.tidy()  # unfinished files of a control process that died
         self._recorder.begin(
             engine=engine_name(),
             config=self._context.config,
@@ -160,18 +160,18 @@ class ControlProcess:
 
     @property
     def _enforced(self) -> Enforced | None:
-        """What is in force."""
+        """The version in force."""
         return self._switcher.enforced
 
     def health(self) -> Condition:
-        """Whether every worker lives."""
+        """Return whether every worker is running."""
         missing = self._workers.missing()
         if missing:
             return Condition(False, f"workers {missing} are not running; they are being started again")
-        return Condition(True, "every worker runs")
+        return Condition(True, "every worker is running")
 
     def readiness(self) -> Condition:
-        """Whether every worker enforces the current version."""
+        """Return whether every worker enforces the current version."""
         if self._enforced is None:
             done = "resolved without a policy" if self._settings.at_first_start == "serve" else "answered with SERVFAIL"
             return Condition(False, f"no list is enforced yet: names are {done}")
@@ -181,7 +181,7 @@ class ControlProcess:
         return Condition(True, f"version {self._enforced.version} is enforced by every worker")
 
     def metrics(self) -> bytes:
-        """Every series."""
+        """Return every series."""
         return generate_latest(self._registry)
 
     def status(self) -> Status:
@@ -189,11 +189,11 @@ class ControlProcess:
         return self._observed.status(self._timing.clock())
 
     async def refresh(self, names: list[str] | None, /) -> RefreshResult:
-        """Look at feeds now and enforce what is new."""
+        """Poll feeds now and enforce what is new."""
         return await self._updater.refresh(names)
 
     def hint(self, name: str | None, /) -> HintResult:
-        """Look at a feed soon, or at all signed ones."""
+        """Poll a feed soon, or all signed ones."""
         return self._updater.hint_signed(name)
 
     def traffic(self) -> Sketch:
@@ -201,12 +201,12 @@ class ControlProcess:
         return self._context.shared.traffic.sketch()
 
     async def rollback(self, version: int, reason: str, /) -> RollbackResult:
-        """Enforce a version kept, and hold it."""
+        """Enforce a version kept, and pin it."""
         await self._switcher.roll_back(version, reason)
         return RollbackResult(version, pinned=version)
 
     async def release(self, reason: str = "", /) -> RollbackResult:
-        """Hold no version any more, and enforce what has waited."""
+        """Release the pinned version, and enforce what has waited."""
         await self._switcher.release(reason)
         await self._updater.catch_up()
         return RollbackResult(self._switcher.version, pinned=None)
@@ -224,10 +224,10 @@ class ControlProcess:
         return explain(self._enforced, name, self._timing.clock())
 
     async def trace(self, name: str, /) -> Explanation | TracedExplanation:
-        """Explain it, and read the lists and the versions kept, one reader at a time."""
-        told = self.lookup(name)
+        """Explain it from the lists and the versions kept too, for one request at a time."""
+        explanation = self.lookup(name)
         async with self._tracing:
-            return await asyncio.to_thread(with_provenance, told, name, self._settings.feeds, self._state.folder)
+            return await asyncio.to_thread(with_provenance, explanation, name, self._settings.feeds, self._state.folder)
 
     def _hear(self) -> None:
         messages = self._channel.receive()
@@ -239,7 +239,7 @@ class ControlProcess:
             self.heard(message)
 
     def heard(self, message: Message) -> None:
-        """Take a message of the supervisor."""
+        """Handle a message of the supervisor."""
         if "refresh" in message:
             task = asyncio.create_task(self._updater.refresh(None))
             self._refreshing.add(task)
@@ -289,7 +289,7 @@ class ControlProcess:
         )
 
     async def _announce(self) -> None:
-        """Tell the start-up: at once where a ruleset was there, else when what every feed gives is enforced."""
+        """Announce the start-up: at once if there was a ruleset, else once the content of every feed is enforced."""
         deadline = self._timing.monotonic() + FIRST_LOOK
         while self._timing.monotonic() < deadline:
             feeds = self._feeds.configured.values()

@@ -1,7 +1,7 @@
-"""The daemon's log: one line for each message, whatever texts of others are in it.
+"""The daemon's log: one line for each message, whatever foreign texts it contains.
 
-Orders, servers and lists bring texts that are not ours. A line feed in one of them would begin a line that looks like
-the daemon's own, and a control character would speak to the operator's terminal.
+Orders, servers and lists contain texts of others. A line feed in one of them would begin a line that looks like
+the daemon's own, and a control character would reach the operator's terminal.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ FORMAT, DATES = "%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"
 
 
 class LineFormatter(logging.Formatter):
-    """Writes what cannot be printed as escapes; a traceback of blockd's own stays below its message as it is."""
+    """Writes unprintable characters as escapes; a traceback stays as it is below its message."""
 
     def __init__(self) -> None:
         super().__init__(FORMAT, DATES)

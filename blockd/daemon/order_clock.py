@@ -12,14 +12,14 @@ from blockd.daemon.update.expiry import Ends, Expiry, next_end, orders_of
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.ruleset import next_flip
 
-TICK = 1.0  # seconds at most between two looks at the clock, so that a clock that is set is noticed
-SHORTEST = 0.001  # seconds of a wait, so that one that ends a little early is not repeated without end
+TICK = 1.0  # seconds at most between two readings of the clock, so that setting it is noticed
+SHORTEST = 0.001  # seconds of the shortest wait, so that waits that end a little early are not repeated endlessly
 
 log = logging.getLogger(__name__)
 
 
 class OrderClock:
-    """Flips the states of the orders in what `switcher` enforces, and tells which of `feeds` have come to their end."""
+    """Flips the states of the orders in what `switcher` enforces, and logs which of `feeds` have expired."""
 
     def __init__(
         self, state: StateDir, switcher: RulesetSwitcher, feeds: FeedSet, recorder: AuditRecorder, timing: Timing
@@ -41,7 +41,7 @@ class OrderClock:
             await self._wait(now, ends, at)
 
     def _flip(self, now: float, ends: Ends) -> float | None:
-        """Have every order in the state that it has at `now`; return when that changes next, None for never."""
+        """Set every order to its state at `now`; return when a state changes next, None if never."""
         enforced = self._switcher.enforced
         orders, stale = orders_of(enforced.ruleset.catalogue, ends) if enforced else ([], frozenset())
         self._expiry.look(self._feeds.known(), now)

@@ -1,4 +1,4 @@
-"""Local overrides while the daemon runs: added and ended by the operator, enforced at once, and accounted for."""
+"""Local overrides while the daemon runs: added and ended by the operator, enforced at once, and recorded."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from blockd.times import time_from_text, time_text
 
 
 class Refresher(Protocol):
-    """What looks at feeds, see `blockd.daemon.update.updater.Updater`."""
+    """What polls feeds, see `blockd.daemon.update.updater.Updater`."""
 
     async def refresh(self, names: Sequence[str] | None, /) -> RefreshResult:
-        """Look at feeds now and enforce what is new."""
+        """Poll feeds now and enforce what is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +33,20 @@ class OverrideStatus:
 
     @classmethod
     def at(cls, override: Override, now: float) -> OverrideStatus:
-        """Return how it is at a time, in seconds since the epoch."""
+        """Return the status at a time, in seconds since the epoch."""
         return cls(override, override.is_over(now))
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
-        told: dict[str, object] = asdict(self.override)
+        fields: dict[str, object] = asdict(self.override)
         for name in ("created", "until", "ended"):
-            told[name] = None if told[name] is None else time_text(float(str(told[name])))
-        return {**told, "over": self.is_over}
+            fields[name] = None if fields[name] is None else time_text(float(str(fields[name])))
+        return {**fields, "over": self.is_over}
 
 
 @dataclass(frozen=True, slots=True)
 class OverrideResult:
-    """What an override became, and what came of enforcing that; `version` is the one in force."""
+    """Result of a change of overrides and of enforcing it; `version` is the one in force."""
 
     status: OverrideStatus
     outcome: FeedOutcome
@@ -58,7 +58,7 @@ class OverrideResult:
 
 
 class OverrideService:
-    """The overrides in the file at `path`, which is the feed of blockd's own that `updater` looks at."""
+    """The overrides in the file at `path`, which is the internal feed that `updater` polls."""
 
     def __init__(
         self,
@@ -84,7 +84,8 @@ class OverrideService:
             until = time_from_text(asked["until"])
         except ValueError as error:
             raise CommandError(
-                f"{asked['until']!r} is no date such as 2026-12-31 or 2026-12-31T18:00:00Z; nothing was changed."
+                f"expected a date such as 2026-12-31T18:00:00Z or 2026-12-31, got {asked['until']!r}. "
+                "Nothing was changed."
             ) from error
         async with self._changing:
             kept = [one for one in self._read() if not one.is_over(now - KEPT)]
@@ -108,7 +109,7 @@ class OverrideService:
         try:
             return tuple(OverrideStatus(one, False) for one in read_overrides(self._path) if not one.is_over(now))
         except FeedRefused:
-            return ()  # the feed's refusal tells it
+            return ()  # reported by the feed's refusal
 
     async def _changed(self, kind: str, overrides: list[Override], changed: Override) -> OverrideResult:
         try:

@@ -1,4 +1,4 @@
-"""What came of what the admin port was asked to do. The keys of each JSON object are part of the admin API."""
+"""Results of requests to the admin port. The keys of each JSON object are part of the admin API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class FeedOutcome:
-    """What came of a look at one feed, `new` if nothing was to be enforced; `why` is a sentence, or empty."""
+    """Result of polling one feed, `new` if nothing was to be enforced; `why` is a sentence, or empty."""
 
     outcome: Literal["enforced", "unchanged", "refused", "waiting", "new"]
     why: str = ""
@@ -21,7 +21,7 @@ class FeedOutcome:
 
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
-    """What came of a refresh, by feed; `version` is the one in force afterwards, None if there is none."""
+    """Result of a refresh, by feed; `version` is the one in force afterwards, None if there is none."""
 
     feeds: Mapping[str, FeedOutcome]
     version: int | None
@@ -33,7 +33,7 @@ class RefreshResult:
 
 @dataclass(frozen=True, slots=True)
 class HintResult:
-    """The names of the feeds that are looked at soon."""
+    """The names of the feeds that are polled soon."""
 
     feeds: tuple[str, ...]
 
@@ -44,7 +44,7 @@ class HintResult:
 
 @dataclass(frozen=True, slots=True)
 class RollbackResult:
-    """What a rollback or a release has left in force, and what is pinned."""
+    """Result of a rollback or a release: what is in force, and what is pinned."""
 
     version: int | None
     pinned: int | None

@@ -1,7 +1,7 @@
 """What is enforced, and how that changes: verify, swap, notify. One change at a time.
 
-A version that an operator went back to is pinned: it stays until it is released, over restarts too. The pin is written
-before the swap, so that whoever is killed in between leaves a good version in force, and the next one goes on.
+A version that an operator went back to is pinned: it stays until it is released, also after restarts. The pin is
+written before the swap, so that a process killed in between leaves a good version in force, and the next continues.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from blockd.ruleset import Enforced, Ruleset
 from blockd.selftest import Examples, SelfTestReport
 from blockd.times import time_text
 
-SWAP_TIME = 10.0  # seconds that workers have to say that they enforce a version; a swap takes milliseconds
+SWAP_TIME = 10.0  # seconds for workers to confirm that they enforce a version; a swap takes milliseconds
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A version that an operator went back to, since when (seconds since the epoch, where that is known), and why."""
+    """A version that an operator went back to, since when (seconds since the epoch, if that is known), and why."""
 
     version: int
     since: int | None = None
@@ -46,14 +46,14 @@ class Pin:
 
 
 class Sender(Protocol):
-    """The way to the workers, see `blockd.daemon.channel.Channel`."""
+    """The channel to the workers, see `blockd.daemon.channel.Channel`."""
 
     def send(self, message: Message, /) -> None:
         """Send a message, which may be lost."""
 
 
 class SelfTest(Protocol):
-    """What asks the workers whether they enforce what they say, see `blockd.selftest.SelfTests`."""
+    """Test of whether the workers enforce what they report, see `blockd.selftest.SelfTests`."""
 
     async def run(
         self,
@@ -64,15 +64,15 @@ class SelfTest(Protocol):
         examples: Examples,
         /,
     ) -> str:
-        """Return what is wrong, empty if nothing is; raises RulesetError."""
+        """Return the failure as a sentence, empty if there is none; raises RulesetError."""
 
     def report(self) -> SelfTestReport | None:
-        """Return how the last one went."""
+        """Return the report of the last test."""
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where versions are kept, `keep` of them, and compared; `slots` has which counter is which order's."""
+    """Where versions are kept, `keep` of them, and compared; `slots` maps orders to counters."""
 
     state: StateDir
     slots: HitSlots
@@ -82,16 +82,16 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLink:
-    """The workers as their messages tell, and the way to tell them something."""
+    """The workers, as known from their messages, and the channel to them."""
 
     workers: Workers
     sender: Sender
 
 
 class RulesetSwitcher:
-    """What the workers enforce. `flips` is set when other dates are to be waited for.
+    """What the workers enforce. `flips` is set when the next date to wait for has changed.
 
-    Implements what the updater asks (`blockd.daemon.update.enforcement.Enforcement`).
+    Implements `blockd.daemon.update.enforcement.Enforcement` for the updater.
     """
 
     def __init__(
@@ -132,30 +132,30 @@ class RulesetSwitcher:
 
     @property
     def is_held(self) -> bool:
-        """Whether the version in force stays, whatever is new."""
+        """Whether the version in force is pinned."""
         return self._pinned is not None and self.enforced is not None
 
     @property
     def pin(self) -> Pin | None:
-        """What an operator has pinned."""
+        """The version that an operator has pinned; None if there is none."""
         return self._pin
 
     def dates_changed(self) -> None:
-        """Have the next date at which an order flips looked for anew."""
+        """Have the next date at which an order changes its state computed again."""
         self.flips.set()
 
     async def begin(self, version: int | None) -> None:
-        """Take over at a start: the workers enforce `version`; finish what a process before this one has begun."""
+        """Take over at a start, with `version` enforced; complete an unfinished change of an earlier process."""
         if version is not None:
             self.enforced = self._state.open(version)
-            if self._versions.current() != version:  # the one before ended between swap and mark
+            if self._versions.current() != version:  # the earlier process ended between swap and mark
                 self._versions.make_current(version)
             await self._journal.enforced(self.enforced, None)
             self._recorder.enforced(self.enforced, None, None, "start", "", self._timing.clock())
         if self._pinned is None:
             return
-        await self._tell_pin()
-        log.warning("Version %d is pinned: what is new waits until `blockd rollback --release`.", self._pinned)
+        await self._read_pin()
+        log.warning("Version %d is pinned: new content waits until `blockd rollback --release`.", self._pinned)
         if self._pinned != version and self._pinned in self._versions.all():
             try:
                 async with self._swapping:
@@ -164,7 +164,7 @@ class RulesetSwitcher:
                 log.error("The pinned version %d cannot be enforced: %s. What is in force stays.", self._pinned, error)
 
     async def enforce(self, news: News) -> bool:
-        """Enforce a compiled ruleset; false if the one in force is held, which then stays.
+        """Enforce a compiled ruleset; false if the one in force is pinned, which then stays.
 
         Raises RulesetError if it cannot be enforced; the version before stays in force.
         """
@@ -180,7 +180,7 @@ class RulesetSwitcher:
             try:
                 await self._swap(await self._prepared(version, verify=False), news)
             except (RulesetError, OSError) as error:
-                if before is not None or not self._workers.enforces(version):  # else it is better than nothing
+                if before is not None or not self._workers.enforces(version):  # otherwise it is better than none
                     self._versions.drop(version)
                 raise RulesetError(str(error)) from error
             assert self.enforced is not None  # noqa: S101 - the swap went well
@@ -189,7 +189,7 @@ class RulesetSwitcher:
             return True
 
     async def recall(self, content: str) -> bool:
-        """Enforce a version kept that was made from `content`; false if there is none, or one is held.
+        """Enforce a version kept that was made from `content`; false if there is none, or one is pinned.
 
         Raises RulesetError as `enforce` does.
         """
@@ -197,9 +197,9 @@ class RulesetSwitcher:
             return not self.is_held and await self._recalled(content)
 
     async def roll_back(self, version: int, reason: str) -> None:
-        """Enforce a version kept, and hold it until `release`; raises CommandError, and then nothing has changed."""
+        """Enforce a version kept, and pin it until `release`; if that raises CommandError, nothing was changed."""
         if version not in (kept := self._versions.all()):
-            raise CommandError(f"Version {version} is not kept, and nothing was changed; kept are {_listed(kept)}.")
+            raise CommandError(f"Version {version} is not kept; nothing was changed. Versions kept: {_listed(kept)}.")
         async with self._swapping:
             try:
                 await self._go_back(version, reason)
@@ -207,17 +207,17 @@ class RulesetSwitcher:
                 raise CommandError(f"Version {version} cannot be enforced: {error}. What is in force stays.") from error
 
     async def release(self, reason: str = "") -> None:
-        """Hold no version any more; raises CommandError if none is held."""
+        """Release the pinned version; raises CommandError if none is pinned."""
         async with self._swapping:
             if self._pinned is None:
                 raise CommandError("No version is pinned; nothing was changed.")
             self._versions.release()
-            log.warning("Version %d is released: what is new is enforced again.", self._pinned)
+            log.warning("Version %d is released: new content is enforced again.", self._pinned)
             self._recorder.released(self._pinned, reason)
             self._pinned = self._pin = None
 
     async def close(self) -> None:
-        """End what still works beside."""
+        """End the work in the background."""
         await self._journal.close()
 
     async def _go_back(self, version: int, reason: str) -> None:
@@ -233,14 +233,14 @@ class RulesetSwitcher:
         assert self.enforced is not None  # noqa: S101 - the swap went well
         await self._journal.enforced(self.enforced, before, rollback=True, reason=reason)
         self._recorder.rolled_back(version, reason)
-        await self._tell_pin()
+        await self._read_pin()
         log.warning(
             "Version %d is pinned%s. It stays in force until `blockd rollback --release`.",
             version, f" ({reason})" if reason else "",
         )  # fmt: skip
 
     async def _recalled(self, content: str) -> bool:
-        """Enforce a version kept with this content, where there is a good one that is not in force."""
+        """Enforce a version kept with this content, if there is a good one that is not in force."""
         before = self.version
         version = await asyncio.to_thread(self._versions.with_content, content)
         if version is None or version == before:
@@ -248,20 +248,20 @@ class RulesetSwitcher:
         try:
             prepared = await self._prepared(version, verify=True)
         except (RulesetError, OSError) as error:
-            log.warning("Version %d has what is to be enforced, and cannot be used: %s.", version, error)
+            log.warning("Version %d has the content to be enforced, but cannot be used: %s.", version, error)
             return False
         await self._swap(prepared, how="recall")
         await self._journal.enforced(prepared, before)
         return True
 
     async def _swap(self, enforced: Enforced, news: News | None = None, *, how: str = "news", reason: str = "") -> None:
-        """Have every worker enforce a version; raises RulesetError, and then they enforce the one before again."""
+        """Have every worker enforce a version; if that raises RulesetError, they enforce the one before again."""
         version, before = enforced.version, self.enforced
         self._sender.send({"enforce": version})
         failure = await self._workers.wait_for(version, SWAP_TIME, self._timing)
         swapped = self._timing.clock()
         if not failure:
-            self.enforced = enforced  # at once: the block page and the lookup must say what the workers say
+            self.enforced = enforced  # at once: the block page and the lookup must agree with the workers
             self.flips.set()
             failure = await self._test(enforced, before, news)
         try:
@@ -287,7 +287,7 @@ class RulesetSwitcher:
         )  # fmt: skip
 
     async def _test(self, enforced: Enforced, before: Enforced | None, news: News | None) -> str:
-        """Have every worker asked; return what is wrong and there is a version to go back to for, else nothing."""
+        """Test every worker; return the failure if there is a version to go back to, else an empty string."""
         taken = news.taken if news else {}
         workers = set(self._workers.pids) - set(self._workers.behind(enforced.version))
         try:
@@ -301,12 +301,12 @@ class RulesetSwitcher:
         except RulesetError as error:
             failure = str(error)
         except Exception:
-            log.exception("The self-test failed for a fault of blockd's own; the version stays. Please report it.")
+            log.exception("The self-test had an internal error; the version stays in force. Please report it.")
             return ""
         report = self._tests.report()
         self._recorder.tested(report.to_json() if report else {})
         if failure and before is None:
-            log.error("In the first version that is enforced, %s. It stays, as there is none to go back to.", failure)
+            log.error("In the first version, %s. It stays in force, as there is none to go back to.", failure)
             return ""
         if failure and before is not None:
             log.error("Version %d is taken back, and %d enforced again: %s.", enforced.version, before.version, failure)
@@ -336,7 +336,7 @@ class RulesetSwitcher:
         self._pinned = version
         self._pin = None if version is None else Pin(version)
 
-    async def _tell_pin(self) -> None:
+    async def _read_pin(self) -> None:
         """Read since when and why a version is pinned, for the status."""
         assert self._pinned is not None  # noqa: S101 - the callers have looked
         record = await asyncio.to_thread(self._versions.record, self._pinned)

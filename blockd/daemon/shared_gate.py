@@ -1,8 +1,8 @@
-"""The gate with the lists of names that it guards, read once at a start by a process of its own.
+"""The gate with its lists of guarded names, read once at a start by a child process.
 
-Only the control process needs them, and whoever compiles. What the supervisor held, each worker would hold too. They
-are kept as a file in memory instead, so that a control process that is started again has the same, and needs no right
-to read the lists.
+Only the control process and the compiling child need them. In the supervisor's memory each worker would hold them too.
+They are kept as a file in memory instead, so that a control process that is started again has the same, and needs no
+permission to read the lists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _GATE, _ERROR = b"g", b"e"  # how the file begins, by what it holds
 
 
 class SharedGate:
-    """The gate that `settings` describe. It is being read from the beginning, beside whatever else is done."""
+    """The gate that `settings` describe. Reading starts at once, in the background."""
 
     def __init__(self, settings: GateSettings) -> None:
         self._descriptor = os.memfd_create("blockd-gate", os.MFD_CLOEXEC)
@@ -47,7 +47,7 @@ class SharedGate:
 
 
 def _write_and_exit(settings: GateSettings, descriptor: int) -> None:
-    """Be the child: never return into the caller's code, whatever happens."""
+    """Run as the child; never return into the caller's code, whatever happens."""
     code = 1
     try:
         with open(descriptor, "wb", closefd=False) as file:

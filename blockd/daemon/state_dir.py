@@ -4,7 +4,7 @@ lock                 held while a blockd runs on this folder
 rulesets/            versions (`blockd.ruleset.versions.kept`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
-audit.*              the audit log (`blockd.audit`); node.key and statements/ are its statements'
+audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
 hit-slots.json       which counter belongs to which order, for as long as one blockd runs
 """
 
@@ -28,28 +28,28 @@ from blockd.metrics.counters import MAX_HIT_SLOTS
 from blockd.orders.disclosure import CONFIDENTIAL
 from blockd.ruleset import Catalogue, Enforced, OrderStates, Ruleset, Versions, write_states
 
-# What `blockd.files` calls a file that is not whole yet.
+# Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
     r"\.(?:compiled|current|pinned|incoming|feed\.json|hit-slots\.json|overrides\.json|audit\.head|node\.key|"
     r"[0-9]+\.(?:orders|json)|[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )
 
-# Where those are that are whole. No feed, and no authority's role, has a dot in its name.
+# Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
     r"compiled|audit\.alive|rulesets/(?:current|pinned)|feeds/[^/]+/(?:accepted|candidate|incoming|waiting)"
     r"|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
 
-ORPHANS_END = 5.0  # seconds that children of a blockd that was killed have to notice, and to let go of its folder
-LOOKS = 0.05  # seconds from one look at that to the next
+ORPHANS_END = 5.0  # seconds for the children of a killed blockd to notice, and to release its folder
+LOOKS = 0.05  # seconds between two checks of that
 
 log = logging.getLogger(__name__)
 
 
 class StateDir:
-    """The folder at `folder`, made where it is missing; raises CommandError if it cannot be used."""
+    """The folder at `folder`, created if it is missing; raises CommandError if it cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,9 +61,9 @@ class StateDir:
             raise self._unusable(error) from error
 
     def lock(self) -> int:
-        """Hold the folder for this process and its children; raises CommandError if another blockd does.
+        """Lock the folder for this process and its children; raises CommandError if another blockd has locked it.
 
-        Where that one was killed, its children are given time to end.
+        If that one was killed, its children are given time to end.
         """
         try:
             descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -76,11 +76,11 @@ class StateDir:
             if is_alive or time.monotonic() >= deadline:
                 os.close(descriptor)
                 raise CommandError(
-                    f"Another blockd (process {holder or 'unknown'}) runs with the state folder {self.folder}. "
-                    "It goes on; stop it first, or give this one its own state_dir."
+                    f"Another blockd (process {holder or 'unknown'}) is running with the state folder {self.folder}. "
+                    "It keeps running; stop it first, or configure another state_dir for this one."
                     if is_alive
                     else f"Children of a blockd that has ended (process {holder}) still hold the state folder "
-                    f"{self.folder}. End them first: `fuser {self.folder / 'lock'}` says which they are."
+                    f"{self.folder}. End them first: `fuser {self.folder / 'lock'}` lists them."
                 )
             time.sleep(LOOKS)
         os.ftruncate(descriptor, 0)
@@ -92,8 +92,8 @@ class StateDir:
         for path in (self.folder, *(path for path in self.folder.rglob("*") if path.is_dir())):
             if not os.access(path, os.W_OK | os.X_OK):
                 raise CommandError(
-                    f"The state folder {self.folder} (state_dir) cannot be used: {path} may not be written by this "
-                    f"user ({os.geteuid()}). Give it to the user that blockd runs as."
+                    f"The state folder {self.folder} (state_dir) cannot be used: {path} cannot be written by this "
+                    f"user ({os.geteuid()}). Change its owner to the user that blockd runs as."
                 )
 
     def _unusable(self, error: OSError) -> CommandError:
@@ -102,7 +102,7 @@ class StateDir:
         )
 
     def tidy(self) -> None:
-        """Remove what a blockd that was killed had not finished writing, and what is no file where one belongs.
+        """Remove unfinished files of a killed blockd, and whatever is not a regular file where one belongs.
 
         Call it only while the folder is locked.
         """
@@ -113,10 +113,10 @@ class StateDir:
             if not _FILE.fullmatch(path.relative_to(self.folder).as_posix()):
                 continue
             if path.is_symlink() and not path.exists():
-                log.error("%s leads nowhere, where blockd keeps a file. It is removed, and the file made anew.", path)
+                log.error("%s is a broken link where blockd keeps a file. It is removed and created again.", path)
                 path.unlink(missing_ok=True)
             elif path.is_dir() and not path.is_symlink():
-                log.error("%s is a folder, where blockd keeps a file. It is removed, and the file made anew.", path)
+                log.error("%s is a folder where blockd keeps a file. It is removed and created again.", path)
                 shutil.rmtree(path, ignore_errors=True)
 
     def own(self, uid: int, gid: int) -> None:
@@ -138,12 +138,12 @@ class StateDir:
         verify: bool = True,
         like: Ruleset | None = None,
     ) -> Ruleset:
-        """Write a version's order states as they are at `now`; then nothing else is needed to enforce it.
+        """Write a version's order states as of `now`; then the version is ready to be enforced.
 
-        `ends` says what is at its end, see `blockd.daemon.update.expiry`; `like` is a ruleset with nearly the same
+        `ends` says what has expired, see `blockd.daemon.update.expiry`; `like` is a ruleset with nearly the same
         orders.
 
-        The file is read from its first octet to the last, unless `verify` says that it has just been written here.
+        The whole file is verified if `verify` is true; it need not be if it has just been written here.
         Raises RulesetError if it cannot be used.
         """
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like)
@@ -152,7 +152,7 @@ class StateDir:
         return ruleset
 
     def last_good(self, slots: HitSlots, now: float, ends: Ends | None = None) -> int | None:
-        """Prepare the version that is pinned, else the one in force, or where that is damaged the newest that is not.
+        """Prepare the version that is pinned, else the one in force, or if that is damaged the newest good one.
 
         None if there is none.
         """
@@ -163,7 +163,7 @@ class StateDir:
             try:
                 self.prepare(version, slots, now, ends=ends).close()
             except RulesetError as error:
-                log.error("Version %d is passed over at start: %s. An older one is tried.", version, error)
+                log.error("Version %d is skipped at the start: %s. An older one is tried.", version, error)
                 continue
             if version != current:
                 self.versions.make_current(version)
@@ -184,22 +184,22 @@ class StateDir:
         return Enforced(version, ruleset, states)
 
     def writable_states(self, enforced: Enforced) -> OrderStates:
-        """Map the states of what is enforced for the one process that may flip them; raises RulesetError."""
+        """Map the states of what is enforced, for the only process that may change them; raises RulesetError."""
         orders = len(enforced.ruleset.catalogue.orders)
         return OrderStates(self.versions.states(enforced.version), orders, writable=True)
 
 
 class HitSlots:
-    """Which counter belongs to which order. An order keeps its slot over all rulesets while one blockd runs."""
+    """Which counter belongs to which order. An order keeps its slot across rulesets while one blockd runs."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._saved = -1  # how many were saved: they only grow
+        self._saved = -1  # how many were saved; their number only grows
         self.slots: dict[HitLabels, int] = {}
 
     @classmethod
     def load(cls, path: Path) -> HitSlots:
-        """Read what this blockd has given out so far; nothing if the file is missing or damaged."""
+        """Read the slots that this blockd has assigned so far; none if the file is missing or damaged."""
         slots = cls(path)
         try:
             listed = json.loads(path.read_bytes())
@@ -223,7 +223,7 @@ class HitSlots:
         return given
 
     def save(self) -> None:
-        """Write the slots for the processes that come after, where there are new ones."""
+        """Write the slots for later processes, if there are new ones."""
         if len(self.slots) == self._saved:
             return
         saved = len(self.slots)
@@ -233,7 +233,7 @@ class HitSlots:
 
 
 def _is_locked(descriptor: int) -> bool:
-    """Take the lock, where nobody has it; whether that went well."""
+    """Try to take the lock; return whether it was taken."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,6 +1,6 @@
 """The supervisor: binds, drops privileges, starts the last good ruleset, and keeps its children alive.
 
-It forks them from a process that has no event loop and no thread, so a new worker serves within milliseconds.
+It forks them without having an event loop or threads, so that a new worker serves within milliseconds.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from blockd.resolver.system import upstreams
 from blockd.settings import Settings, Upstream
 from blockd.transports.binding import DESCRIPTORS, Sockets, bind
 
-STOP_TIME = 5.0  # seconds that children have to answer what they hold, before they are killed
-QUICK_DEATH = 1.0  # seconds; a child that lived shorter is started again only after as long
+STOP_TIME = 5.0  # seconds for children to answer pending questions before they are killed
+QUICK_DEATH = 1.0  # seconds; a child that ended sooner is started again only after as long
 
 log = logging.getLogger(__name__)
 
@@ -53,16 +53,16 @@ class Child:
     watch: int  # a pidfd: readable when the process has ended
     channel: Channel
     started: float
-    enforcing: int | None = None  # the version that a worker has said it enforces, 0 for none
+    enforcing: int | None = None  # the version that a worker reports to enforce, 0 for none
 
     @property
     def name(self) -> str:
-        """How log lines call it."""
+        """Its name in log lines."""
         return "control" if self.index is None else f"worker {self.index}"
 
 
 class Supervisor:
-    """One daemon. `config` is the config file's path, for what it tells people."""
+    """One daemon. `config` is the config file's path, for messages."""
 
     def __init__(self, settings: Settings, config: Path) -> None:
         self._settings = settings
@@ -73,7 +73,9 @@ class Supervisor:
         self._state = StateDir(settings.state_dir)
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
-        self._gate = SharedGate(settings.gate)  # as whoever starts it: only that user may be able to read its lists
+        self._gate = SharedGate(
+            settings.gate
+        )  # before the user changes: only the starting user may be able to read its lists
         self._become(settings.user)
         self._state.check_writable()
         self._state.tidy()
@@ -86,7 +88,7 @@ class Supervisor:
         self._version: int | None = None
         self._children: dict[int, Child] = {}  # by pidfd
         self._due: list[tuple[float, int | None]] = []  # children to start again, by the monotonic clock
-        self._announced = False  # whether a control process was told to tell the start-up
+        self._announced = False  # whether a control process was asked to announce the start-up
         self._stopping = False
 
     def run(self) -> int:
@@ -96,7 +98,7 @@ class Supervisor:
         self._version = self._state.last_good(self._slots, now, ended(known, now))
         self._slots.save()
         self._gate.check()
-        gc.freeze()  # else collections in the children would copy what they share
+        gc.freeze()  # otherwise collections in the children would copy shared memory
         self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         for index in range(self._settings.workers):
             self._start(index)
@@ -107,7 +109,7 @@ class Supervisor:
         return 0
 
     def _turn(self) -> None:
-        """Wait for one thing to happen and deal with it."""
+        """Wait for one event and handle it."""
         channels = {child.channel.fileno(): child for child in self._children.values()}
         seconds = max(0.0, min(at for at, _ in self._due) - time.monotonic()) if self._due else None
         readable = _readable([self._signals.fileno(), *self._children, *channels], seconds)
@@ -115,7 +117,7 @@ class Supervisor:
             if number == self._signals.fileno():
                 self._signalled(self._signals.recv(64))
             elif number in channels:
-                self._heard(channels[number])
+                self._receive(channels[number])
         if self._stopping:
             return
         for number in readable:
@@ -145,7 +147,7 @@ class Supervisor:
         self._children[watch] = Child(index, pid, watch, ours, time.monotonic())
 
     def _forget(self, ours: Channel) -> None:
-        """Let go, in a child, of what is the supervisor's alone: a channel ends only when nobody else holds it."""
+        """In a child, close what only the supervisor needs: a channel ends only when no process holds it."""
         ours.close()
         for child in self._children.values():
             child.channel.close()
@@ -177,14 +179,14 @@ class Supervisor:
         self._announced = True
         return lambda channel: _run_control(context, channel)
 
-    def _heard(self, child: Child) -> None:
+    def _receive(self, child: Child) -> None:
         for message in child.channel.receive() or ():
             if child.index is None:
                 self._version = int(message["enforce"])
-                self._tell_workers(message)
+                self._send_to_workers(message)
             else:
                 child.enforcing = message.get("enforcing", child.enforcing)
-                self._tell_control({**message, "worker": child.index, "pid": child.pid})
+                self._send_to_control({**message, "worker": child.index, "pid": child.pid})
 
     def _died(self, child: Child) -> None:
         del self._children[child.watch]
@@ -193,28 +195,28 @@ class Supervisor:
         child.channel.close()
         log.error("The %s process %d ended (%s) and is started again.", child.name, child.pid, _how(status))
         if child.index is not None:
-            self._tell_control({"died": child.index})
+            self._send_to_control({"died": child.index})
         lived = time.monotonic() - child.started
         self._due.append((time.monotonic() + (QUICK_DEATH if lived < QUICK_DEATH else 0.0), child.index))
 
     def _signalled(self, numbers: bytes) -> None:
         if signal.SIGHUP in numbers:
-            self._tell_control({"refresh": True})
+            self._send_to_control({"refresh": True})
         if signal.SIGTERM in numbers or signal.SIGINT in numbers:
             self._stopping = True
 
-    def _tell_workers(self, message: Message) -> None:
+    def _send_to_workers(self, message: Message) -> None:
         for child in self._children.values():
             if child.index is not None:
                 child.channel.send(message)
 
-    def _tell_control(self, message: Message) -> None:
+    def _send_to_control(self, message: Message) -> None:
         for child in self._children.values():
             if child.index is None:
                 child.channel.send(message)
 
     def _stop(self) -> None:
-        """End the children: they finish what they hold, or are killed when the time is over."""
+        """End the children: they answer pending questions, and are killed if they take too long."""
         for child in self._children.values():
             os.kill(child.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_TIME
@@ -233,7 +235,7 @@ class Supervisor:
             entry = pwd.getpwnam(user)
         except KeyError:
             raise CommandError(f"user: there is no user {user!r} on this machine; nothing was started.") from None
-        importlib.import_module("blockd.daemon.control")  # now: that user may not be able to read the code
+        importlib.import_module("blockd.daemon.control")  # now, as that user may not be able to read the code
         try:
             self._state.own(entry.pw_uid, entry.pw_gid)
             os.setgroups([group.gr_gid for group in grp.getgrall() if user in group.gr_mem])
@@ -241,19 +243,19 @@ class Supervisor:
             os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
         except PermissionError as error:
             raise CommandError(
-                f"user: this process may not become {user!r}: start it as root, or leave the key out."
+                f"user: this process may not become {user!r}: start it as root, or remove the key."
             ) from error
 
 
 def _run_control(context: ControlContext, channel: Channel) -> None:
-    """Run the control process, whose libraries no worker needs: imported here, they cost a start no time."""
+    """Run the control process; its libraries, which no worker needs, are imported here so as not to delay a start."""
     from blockd.daemon import control
 
     control.run(context, channel)
 
 
 def _be_child(job: Callable[[Channel], None], channel: Channel) -> None:
-    """Become a child: never return into the supervisor's code, whatever happens."""
+    """Run as a child; never return into the supervisor's code, whatever happens."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -265,7 +267,7 @@ def _be_child(job: Callable[[Channel], None], channel: Channel) -> None:
     except BlockdError as error:
         log.error("%s", error)
     except Exception:
-        log.exception("A fault of blockd's own ended this process; it is started again. Please report it.")
+        log.exception("An internal error in blockd ended this process; it is started again. Please report it.")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -284,7 +286,7 @@ def _signal_socket(numbers: tuple[signal.Signals, ...]) -> socket.socket:
 
 
 def _readable(descriptors: list[int], seconds: float | None) -> list[int]:
-    """Wait for at most `seconds`, or for ever if that is None; return the descriptors that have something to read."""
+    """Wait for at most `seconds`, or without limit if None, and return the descriptors that are readable."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
@@ -300,7 +302,7 @@ def _raise_descriptors() -> None:
 
 
 def _how(status: int) -> str:
-    """Say how a process ended."""
+    """Describe how a process ended."""
     if os.WIFSIGNALED(status):
         return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
     return f"exit code {os.WEXITSTATUS(status)}"

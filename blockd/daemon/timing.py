@@ -1,4 +1,4 @@
-"""Time as the daemon's parts take it, so that whoever tests them can hand in a time of their own."""
+"""The daemon's source of time, which tests can replace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The clocks and the way to wait; by default those of this machine."""
+    """Clocks and waiting; by default those of this machine."""
 
     clock: Callable[[], float] = time.time  # seconds since the epoch
     monotonic: Callable[[], float] = time.monotonic
@@ -20,7 +20,7 @@ class Timing:
     uniform: Callable[[float, float], float] = random.uniform  # only spreads load
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
-        """Wait until `event` is set, for at most so many seconds; return whether it is."""
+        """Wait until `event` is set, for at most `seconds`; return whether it is."""
         if event.is_set():
             return True
         waiting, sleeping = asyncio.create_task(event.wait()), asyncio.create_task(self.sleep(seconds))

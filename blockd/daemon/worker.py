@@ -39,7 +39,7 @@ def run(context: WorkerContext, channel: Channel) -> None:
 async def _serve(context: WorkerContext, channel: Channel) -> None:
     resolver = _resolver(context, channel)
     enforced: Enforced | None = None
-    if context.version is not None:  # where it cannot be opened this raises: no worker serves without what is in force
+    if context.version is not None:  # raises if it cannot be opened: no worker serves without the ruleset in force
         enforced = context.shared.state.open(context.version)
         resolver.enforce(enforced)
     channel.send({"enforcing": context.version or 0})
@@ -50,15 +50,17 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
         server = TcpServer(resolver)
         await server.start(sock)
         tcp.append(server)
-    await _until_told(context, resolver, channel, enforced)
+    await _enforce_until_stopped(context, resolver, channel, enforced)
     for server in tcp:
         await server.close()
     resolver.close()
     await udp.close()
 
 
-async def _until_told(context: WorkerContext, resolver: Resolver, channel: Channel, enforced: Enforced | None) -> None:
-    """Swap rulesets as the channel says, until it ends or a signal comes."""
+async def _enforce_until_stopped(
+    context: WorkerContext, resolver: Resolver, channel: Channel, enforced: Enforced | None
+) -> None:
+    """Swap rulesets on messages of the channel, until it ends or a signal comes."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     versions: asyncio.Queue[int] = asyncio.Queue()
@@ -128,12 +130,12 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
 async def _enforce(
     context: WorkerContext, resolver: Resolver, channel: Channel, version: int, before: Enforced | None
 ) -> Enforced | None:
-    """Verify, swap, notify; a version that cannot be opened leaves the one `before` in force. Give what is."""
+    """Verify, swap, notify; a version that cannot be opened leaves `before` in force. Return the one in force."""
     try:
         enforced = await asyncio.to_thread(context.shared.state.open, version, before.ruleset if before else None)
         resolver.enforce(enforced)
     except RulesetError as error:
-        log.error("Worker %d keeps what it enforces: %s", context.index, error)
+        log.error("Worker %d keeps the ruleset in force: %s", context.index, error)
         channel.send({"failed": version, "why": str(error)})
         return before
     channel.send({"enforcing": version})

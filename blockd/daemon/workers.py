@@ -1,4 +1,4 @@
-"""The workers as the control process knows them: which live, and which version each enforces."""
+"""The workers as the control process knows them: which are running, and which version each enforces."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from blockd.daemon.timing import Timing
 
 @dataclass(slots=True)
 class Workers:
-    """The workers, as their messages tell."""
+    """The workers, as known from their messages."""
 
     size: int
-    pids: dict[int, int]  # by index, those that live
+    pids: dict[int, int]  # by index, of the running ones
     enforcing: dict[int, int] = field(default_factory=dict)  # version by index, 0 for none
     _failure: str = ""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def heard(self, message: Message) -> None:
-        """Take a message of the supervisor about a worker."""
+        """Handle a message of the supervisor about a worker."""
         if "died" in message:
             self.pids.pop(message["died"], None)
             self.enforcing.pop(message["died"], None)
@@ -40,13 +40,13 @@ class Workers:
         return [index for index in range(self.size) if self.enforcing.get(index) != version]
 
     def enforces(self, version: int) -> bool:
-        """Whether any worker enforces a version."""
+        """Return whether any worker enforces a version."""
         return version in self.enforcing.values()
 
     async def wait_for(self, version: int, seconds: float, timing: Timing) -> str:
-        """Wait until every worker that lives enforces a version; return what went wrong, empty if nothing did.
+        """Wait until every running worker enforces a version; return the failure, empty if there is none.
 
-        One that has died enforces the newest version as soon as it is back: no order waits for it.
+        A worker that died is not waited for: it enforces the newest version as soon as it is back.
         """
         self._failure = ""
         deadline = timing.monotonic() + seconds

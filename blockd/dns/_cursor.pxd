@@ -22,7 +22,7 @@ cdef inline Cursor cursor_over(const uint8_t *octets, uint32_t size) noexcept no
 
 
 cdef inline const uint8_t *take(Cursor *c, uint32_t count) noexcept nogil:
-    """Give a pointer to the next `count` octets and step behind them; NULL where there are not so many."""
+    """Return a pointer to the next `count` octets and step behind them; NULL if there are fewer."""
     cdef const uint8_t *start = c.at
     if count > c.left:
         c.failed = True

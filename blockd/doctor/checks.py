@@ -42,7 +42,7 @@ CHECKS: dict[str, Check] = {
     "questions lost": listening.dropped_questions,
 }
 
-_UNKNOWN = (OSError, ValueError, LookupError, TypeError, BlockdError)  # of a kernel, a file or a daemon unlike ours
+_UNKNOWN = (OSError, ValueError, LookupError, TypeError, BlockdError)  # for an unexpected kernel, file or daemon
 
 
 def examine(case: Context) -> list[Finding]:

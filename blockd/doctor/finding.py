@@ -16,8 +16,8 @@ class Grade(StrEnum):
     """The grade of a finding."""
 
     OK = "ok"
-    WARNING = "warning"  # blockd works, and not as well as it could, or not for everybody
-    BAD = "bad"  # blockd does not start, does not serve, or serves whom it must not
+    WARNING = "warning"  # blockd works, but not as well as it could, or not for everybody
+    BAD = "bad"  # blockd does not start, does not serve, or serves clients that it must not serve
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from blockd.doctor.kernel_sockets import KernelSocket, Program
 from blockd.settings import Settings, SocketAddress
 from blockd.transports.binding import why_not
 
-PRIVILEGED = 1024  # ports below belong to root, unless the system says otherwise
+PRIVILEGED = 1024  # ports below are reserved for root, unless the system is configured otherwise
 STUB_NAME = "systemd-resolve"  # systemd-resolved's name, cut by the kernel to 15 characters
 _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
@@ -57,11 +57,11 @@ def ports(case: Context) -> Iterator[Finding]:
                 advice = "Restart blockd to apply the current config."
                 troubles.append(warning(f"the running blockd does not listen on {place}", advice))
         elif error.errno in _NO_IPV6 and ":" in address.host:
-            continue  # the check of IPv6 tells
+            continue  # reported by the check of IPv6
         elif error.errno in (errno.EADDRINUSE, errno.EACCES):
             there = [one for one in case.machine.sockets(kind) if _is_in_the_way(one.address, address)]
             if error.errno == errno.EACCES and not there:
-                continue  # the check of privileges tells
+                continue  # reported by the check of privileges
             others = _others(case, there)
             if others is None:
                 held += 1

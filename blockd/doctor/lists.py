@@ -13,7 +13,7 @@ from blockd.feeds.signed.limits import MAX_METADATA
 from blockd.orders.repository import ROOT_FILE
 from blockd.times import time_from_text, time_text
 
-ROOT_IS_NEAR = 30 * 86_400  # seconds: a new root needs people to meet
+ROOT_IS_NEAR = 30 * 86_400  # seconds; several people must meet to sign a new root
 LIST_IS_NEAR = 86_400  # seconds; signatures last a week, and an authority that signs on time never comes this close
 _TRUSTED = ("timestamp.json", "snapshot.json", "targets.json")
 

@@ -29,9 +29,9 @@ from blockd.resolver.upstream import ask
 from blockd.settings import SocketAddress, Upstream
 from blockd.transports import binding as sockets
 
-UPSTREAM_TIME = 1.5  # seconds that an upstream has to answer; all are asked at once
+UPSTREAM_TIME = 1.5  # seconds to wait for an upstream's answer; all are asked at once
 STUB = Upstream("127.0.0.53", upstreams.DNS_PORT)  # systemd-resolved, as resolv.conf names it
-STUB_FILE = Path("/run/systemd/resolve/resolv.conf")  # whom systemd-resolved asks itself
+STUB_FILE = Path("/run/systemd/resolve/resolv.conf")  # the upstreams of systemd-resolved
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # cgroups(7), version 2: quota and period in microseconds
 PROC = Path("/proc")
 CAP_NET_BIND_SERVICE = 10  # capabilities(7)
@@ -71,7 +71,7 @@ class Machine:
         cores = float(len(os.sched_getaffinity(0)))
         with contextlib.suppress(OSError, ValueError):
             quota, period = CPU_QUOTA.read_text("ascii").split()
-            cores = min(cores, int(quota) / int(period))  # `max` is no number, and no limit
+            cores = min(cores, int(quota) / int(period))  # `max`, which is not a number, means no limit
         return cores
 
     def descriptors(self, pid: int | None) -> int:
@@ -88,7 +88,9 @@ class Machine:
         """Return how many of the wanted octets the kernel grants a UDP socket as its receive buffer."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wanted)
-            return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # socket(7): the kernel tells it doubled
+            return (
+                sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+            )  # socket(7): the kernel reports twice the size
 
     def clock_is_synchronised(self) -> bool | None:
         """Return whether the kernel's clock is synchronised; None if that is not known."""

@@ -61,10 +61,10 @@ def outdated_daemon(case: Context) -> Iterator[Finding]:
     try:
         engine = case.machine.engine()[0]
     except CommandError:
-        engine = status["engine"]  # the check of the engine tells
+        engine = status["engine"]  # reported by the check of the engine
     if status["engine"] != engine:
         changed.append(f"it runs the {status['engine']} engine, and a start would run the {engine} one")
-    if case.config.stat().st_mtime > time_from_text(status["since"]) + 1:  # which is told in whole seconds
+    if case.config.stat().st_mtime > time_from_text(status["since"]) + 1:  # which is in whole seconds
         changed.append("the config was changed since its start")
     for sentence in changed:
         yield warning(f"the running blockd is outdated: {sentence}", advice)

@@ -14,8 +14,8 @@ from blockd.settings.model import LOOPBACK_AND_PRIVATE
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 AnyNetwork: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 
-WIDEST = {4: 8, 6: 16}  # prefix lengths: no registry gives a provider a larger network
-HTTP, HTTPS = 80, 443  # where a browser goes
+WIDEST = {4: 8, 6: 16}  # prefix lengths: no registry assigns a larger network to a provider
+HTTP, HTTPS = 80, 443  # the ports of browsers
 DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")  # RFC 5737 and RFC 3849
 EXAMPLES = ("example.com", "example.net", "example.org")  # RFC 2606, in the configs that come with blockd
 EXAMPLE_NAME = "Example Provider"
@@ -58,7 +58,7 @@ def sinkhole(case: Context) -> Iterator[Finding]:
         elif address.is_unspecified or not case.machine.has_address(str(address)):
             yield warning(
                 f"{address} is not an address of this machine, so it does not lead to the block page here",
-                f"Set sinkhole.ipv{address.version} to an address of this machine, unless another serves the block page.",
+                f"Unless another machine serves the block page, set sinkhole.ipv{address.version} to one here.",
             )
         elif missing := [
             port for port, on in ((HTTP, pages.http), (HTTPS, pages.https)) if not _serves(on, address, port)

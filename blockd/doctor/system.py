@@ -9,9 +9,9 @@ from blockd.doctor.finding import Context, Finding, bad, ok, warning
 from blockd.ruleset import Versions
 from blockd.transports.binding import DESCRIPTORS, RECEIVE_BUFFER
 
-FEWEST_DESCRIPTORS = 1024  # files: the default of most systems; below it a small flood uses up all
+FEWEST_DESCRIPTORS = 1024  # files: the default of most systems; with fewer a small flood uses up all
 RULESETS_OF_ROOM = 3  # the one in force, the next one, and what the next one is compiled from
-LEAST_ROOM = 256 << 20  # octets, where there is no ruleset yet: room for a list of some million names
+LEAST_ROOM = 256 << 20  # octets, if there is no ruleset yet: room for a list of some million names
 
 
 def state_dir(case: Context) -> Iterator[Finding]:

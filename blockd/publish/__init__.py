@@ -1,4 +1,4 @@
-"""The other side of a feed: an authority's workshop, where orders are staged, signed and published (TUF)."""
+"""The publisher's side of a feed: an authority's workshop, where orders are staged, signed and published (TUF)."""
 
 from blockd.publish.publishing import Published, publish
 from blockd.publish.signing import Signing, sign

@@ -1,7 +1,7 @@
-"""What is done to an order that is staged: lifted, extended, or changed in its fields. Pure, but for the checks.
+"""Changes to a staged order: lifting, extending, and setting fields. Pure, except for the checks.
 
-Each function takes the decoded document and gives the changed one, which is to be checked as a new one is
-(`blockd.publish.documents`). Each raises PublishError where the change makes no sense.
+Each function takes the decoded document and returns the changed one, which is to be checked like a new one
+(`blockd.publish.documents`). Each raises PublishError if the change makes no sense.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from blockd.publish.document_files import from_yaml
 from blockd.publish.lint import FIELDS, MAX_FIELD
 from blockd.times import time_from_text, time_text
 
-NEVER = "never"  # how an order without an end is asked for
+NEVER = "never"  # the date of an order without an end
 _FIXED = {"schema", "id", "published"}  # an order keeps its id; the other two are blockd's
 _STRUCTURED = {"names", "hashed", "list", "notices", "confidential"}  # fields that hold more than text
 _DATES = {"expires", "review_by", "lifted_on"}
-_WAYS = {"names", "hashed", "list"}  # how a document says what it covers; it has one of them
+_WAYS = {"names", "hashed", "list"}  # the ways in which a document says what it covers; it has one of them
 
 Document = dict[str, object]
 
 
 def moment(text: str, what: str) -> int:
-    """Give the seconds since the epoch of a date as people write it; raises PublishError."""
+    """Return a date as people write it in seconds since the epoch; raises PublishError."""
     try:
         return time_from_text(text)
     except (ValueError, OverflowError) as error:
-        raise PublishError(f"{what} {text!r} is no RFC 3339 date such as 2017-08-10; nothing was changed.") from error
+        raise PublishError(f"{what} {text!r} is not an RFC 3339 date (2017-08-10); nothing was changed.") from error
 
 
 def lifted(document: Mapping[str, object], on: str, reason: str) -> Document:
     """Lift an order at `on` (RFC 3339) for a reason."""
-    at = moment(on, "The day of the lifting")
+    at = moment(on, "The date of lifting")
     if not reason.strip():
-        raise PublishError(f"A lifting needs a reason; {document['id']} was not lifted.")
+        raise PublishError(f"Lifting an order needs a reason; {document['id']} was not lifted.")
     if document.get("lifted_on") is not None:
         raise PublishError(
-            f"{document['id']} is lifted on {document['lifted_on']} already; nothing was changed. "
+            f"{document['id']} is already lifted on {document['lifted_on']}; nothing was changed. "
             "Change that with: order edit --set lifted_on=DATE"
         )
     return {**document, "lifted_on": time_text(at), "lifted_reason": reason.strip()}
 
 
 def extended(document: Mapping[str, object], until: str, reason: str, now: float) -> Document:
-    """Let an order last until a later date, or `never` end. A reason is added to its summary, for people to read."""
+    """Extend an order to a later date, or to `never`. A reason is added to its summary, for people to read."""
     name = document["id"]
     if document.get("lifted_on") is not None:
         raise PublishError(f"{name} is lifted on {document['lifted_on']}; it cannot be extended. Make a new order.")
@@ -55,7 +55,7 @@ def extended(document: Mapping[str, object], until: str, reason: str, now: float
     if ends is not None and ends <= moment(str(old), "The old end"):
         raise PublishError(f"{name} lasts until {old}, which is not before {until}; it was not extended.")
     if ends is not None and ends <= now:
-        raise PublishError(f"The new end {until} has passed already; {name} was not extended.")
+        raise PublishError(f"The new end {until} has already passed; {name} was not extended.")
     changed = {**document, "expires": None if ends is None else time_text(ends)}
     if reason.strip():
         said = "without an end" if ends is None else f"until {_day(ends)}"
@@ -65,9 +65,9 @@ def extended(document: Mapping[str, object], until: str, reason: str, now: float
 
 
 def with_fields(document: Mapping[str, object], settings: list[str]) -> Document:
-    """Set fields, each `field=value`; an empty value takes the field out.
+    """Set fields, each `field=value`; an empty value removes the field.
 
-    A value is the text itself, `null` for a date that there is not; where a field holds more than text it is YAML.
+    A value is the text itself, or `null` for no date; if the field holds more than text, it is YAML.
     """
     changed = dict(document)
     ways: set[str] = set()
@@ -75,7 +75,7 @@ def with_fields(document: Mapping[str, object], settings: list[str]) -> Document
         name, is_set, text = setting.partition("=")
         if not is_set or name not in FIELDS:
             raise PublishError(
-                f"{name[:MAX_FIELD]!r} is no field=value; fields are: {', '.join(sorted(FIELDS - _FIXED))}."
+                f"{name[:MAX_FIELD]!r} is not field=value; the fields are: {', '.join(sorted(FIELDS - _FIXED))}."
             )
         if name in _FIXED:
             raise PublishError(f"{name} cannot be changed; nothing was changed. Make a new order instead.")
@@ -84,13 +84,13 @@ def with_fields(document: Mapping[str, object], settings: list[str]) -> Document
             continue
         changed[name] = _value(name, text)
         ways.update(_WAYS & {name})
-    for other in _WAYS - ways if ways else ():  # what is set takes the place of what was covered before
+    for other in _WAYS - ways if ways else ():  # what is set replaces what was covered before
         changed.pop(other, None)
     return changed
 
 
 def notice(text: str) -> Document:
-    """Read a notice to the platform as an option has it: `sent=2017-07-14;channel=e-mail;text=…;answer=…`."""
+    """Parse an option's notice to the platform: `sent=2017-07-14;channel=e-mail;text=…;answer=…`."""
     found: Document = {}
     last = ""
     for part in text.split(";"):
@@ -104,7 +104,7 @@ def notice(text: str) -> Document:
             break
     if "sent" not in found:
         raise PublishError(
-            f"{text!r} is no notice; it has the form sent=2017-07-14;channel=e-mail;text=…;answer=… with at least sent."
+            f"{text!r} is not a notice; expected sent=2017-07-14;channel=e-mail;text=…;answer=… with at least sent."
         )
     return found
 
@@ -115,7 +115,7 @@ def _value(name: str, text: str) -> object:
     try:
         return from_yaml(text, name)
     except BadOrder as error:
-        raise PublishError(f"The value of {name} cannot be read; nothing was changed: {error}") from error
+        raise PublishError(f"The value of {name} cannot be parsed; nothing was changed: {error}") from error
 
 
 def _day(seconds: float) -> str:

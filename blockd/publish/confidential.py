@@ -1,6 +1,6 @@
-"""Confidential orders: keyed hashes stand in the place of the names, which are written nowhere.
+"""Confidential orders: keyed hashes replace the names, which are written nowhere.
 
-The hash keeps a name from whoever reads the list, not from whoever guesses it: the salt is in the order.
+The hash hides a name from readers of the list, but not from those who guess it: the salt is in the order.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ SALT_SIZE = 16  # octets, drawn at random for each order
 
 
 def has_plain_names(raw: Mapping[str, object]) -> bool:
-    """Tell whether a document is confidential, and still has its names as they are."""
+    """Return whether a document is confidential and still has its names in plain text."""
     return raw.get("confidential") is True and "names" in raw and "hashed" not in raw and "list" not in raw
 
 
 def unfit(entries: list[tuple[int, Entry]], scope: Scope) -> Iterator[str]:
-    """Give what keeps entries, each with its place, out of a confidential order; no name is repeated."""
+    """Return why entries, each with its place, cannot be in a confidential order; no name is repeated."""
     for number, entry in entries:
-        if entry.key[0] >= 0x40:  # no label is so long: a network
+        if entry.key[0] >= 0x40:  # no label is that long: a network
             yield f"names[{number}]: a network cannot be kept confidential; only names can"
         elif entry.scope is not scope:
             yield f"names[{number}].scope: in a confidential order all names have the order's own scope"
 
 
 def hashed(entries: list[Entry], salt: bytes) -> dict[str, object]:
-    """Give the value of `hashed` for entries; the hashes are sorted, so their order tells nothing of the names."""
+    """Return the value of `hashed` for entries; the hashes are sorted, so that their order reveals nothing."""
     return {"salt": salt.hex(), "names": sorted(name_digest(entry.key, salt).hex() for entry in entries)}
 
 
 def problem_without_name(problem: str) -> str:
-    """Give a problem without the text of the name that it is about, where it is about one."""
+    """Return a problem without the text of the name that it is about, if any."""
     if not problem.startswith("names["):
         return problem
     place, _, what = problem.partition(": ")
@@ -42,7 +42,7 @@ def problem_without_name(problem: str) -> str:
 
 
 def plain_entries(raw: Mapping[str, object]) -> list[tuple[int, Entry]]:
-    """Give the entries of `names` that can be read, each with its place in the list."""
+    """Return the entries of `names` that can be parsed, each with its place in the list."""
     names = raw.get("names")
     found: list[tuple[int, Entry]] = []
     for number, item in enumerate(names if isinstance(names, list) else ()):

@@ -1,7 +1,7 @@
-"""Whether what an authority has signed fits the delegation to it: its keys, its threshold, its name.
+"""The check that an authority's signed metadata matches its delegation: keys, threshold and name.
 
-Nodes take nothing of a role that does not. A delegation that is published before the authority has signed by it would
-therefore end all of its orders at once, and nobody would have said so.
+Nodes accept nothing of a role that does not match. A delegation that is published before the authority has signed under
+it would therefore end all of its orders at once, although nobody decided that.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from blockd.publish.workshop import Workshop, verifies
 
 
 def newest_fitting(workshop: Workshop, targets: Targets, role: str) -> int:
-    """Give the newest version of a role's metadata that its keys in `targets` have signed; 0 where none is."""
+    """Return the newest version of a role's metadata that its keys in `targets` have signed; 0 if there is none."""
     versions = reversed(workshop.versions(role))
     return next((version for version in versions if _is_signed(workshop, targets, role, version)), 0)
 
 
 def lifted_by_accident(workshop: Workshop, newest: Targets, snapshot: Snapshot, published: Targets) -> dict[str, str]:
-    """Give the roles whose published orders nodes would lose with `newest`, each with why.
+    """Return the roles whose published orders nodes would lose with `newest`, each with the reason.
 
-    `snapshot` and `published` are what nodes have. An authority that is removed is none of them: that was asked for.
+    `snapshot` and `published` are what nodes have. A removed authority is not among them: its removal was requested.
     """
     before, after = roles_of(published), roles_of(newest)
     lost = {}
@@ -35,9 +35,9 @@ def lifted_by_accident(workshop: Workshop, newest: Targets, snapshot: Snapshot, 
         version = max(newest_fitting(workshop, newest, role), snapshot.meta[f"{role}.json"].version)
         name = authority_name(after[role])
         if not _is_signed(workshop, newest, role, version):
-            lost[role] = "the keys that it is to have have signed nothing yet: sign it with them"
+            lost[role] = "its new keys have not signed it yet: sign it with them"
         elif authority_name(before[role]) != name and not _is_named(workshop, role, version, name):
-            lost[role] = f"it is to be called {name!r}, and its orders say otherwise: change and sign them"
+            lost[role] = f"its new name is {name!r}, but its orders have another: change and sign them"
     return dict(sorted(lost.items()))
 
 
@@ -45,12 +45,12 @@ def _is_signed(workshop: Workshop, targets: Targets, role: str, version: int) ->
     try:
         metadata = _load(workshop, role, version)
     except PublishError:
-        return False  # it is not here, and no copy of it can be published
+        return False  # the file is missing here, and cannot be published
     return verifies(targets, role, metadata)
 
 
 def _is_named(workshop: Workshop, role: str, version: int, name: str) -> bool:
-    """Whether every order says that it is of the authority."""
+    """Return whether every order names the authority."""
     for path, target in _load(workshop, role, version).signed.targets.items():
         if not identifier_of(path):
             continue

@@ -1,7 +1,7 @@
-"""The authorities of a repository: one delegated role for each, in a part of the repository that is its own.
+"""The authorities of a repository: one delegated role for each, with its own part of the repository.
 
-DIR/delegations.json holds them as they are staged, in the form that TUF's targets metadata has; the targets role signs
-them. A role may sign `orders/ROLE/*` and `lists/ROLE/*` and nothing else, and delegates nothing further.
+DIR/delegations.json holds them as they are staged, in the form of TUF's targets metadata; the targets role signs them.
+A role may sign `orders/ROLE/*` and `lists/ROLE/*` and nothing else, and delegates nothing further.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from blockd.files import replace_file
 from blockd.orders.fields import MAX_TEXT
 from blockd.orders.repository import AUTHORITY_FIELD, MAX_AUTHORITIES, TOP_ROLES, is_role, paths_of
 
-MAX_KEYS = 32  # of one role; more people than ever sign one order
+MAX_KEYS = 32  # of one role; far more people than sign one order
 
 
 def checked_role(role: str) -> str:
-    """Give `role` where it can be an authority's; raises PublishError."""
+    """Return `role` if it can be an authority's; raises PublishError otherwise."""
     if not is_role(role):
         raise PublishError(
-            f"{role!r} cannot be an authority's role: small letters, digits and hyphens, 1 to 32 of them, are allowed, "
-            f"and none of {', '.join(TOP_ROLES)}."
+            f"{role!r} cannot be an authority's role: expected 1 to 32 lower-case letters, digits and hyphens, but not "
+            f"{', '.join(TOP_ROLES)}."
         )
     return role
 
 
 def read_delegations(path: Path) -> Delegations:
-    """Read what is staged; empty where nothing is. Raises PublishError."""
+    """Return the staged delegations; empty if there are none. Raises PublishError."""
     try:
         return Delegations.from_dict(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return Delegations({}, roles={})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise PublishError(f"{path} cannot be used: {error}. Bring it back from a backup.") from error
+        raise PublishError(f"{path} cannot be used: {error}. Restore it from a backup.") from error
 
 
 def write_delegations(path: Path, delegations: Delegations) -> None:
@@ -47,23 +47,23 @@ def write_delegations(path: Path, delegations: Delegations) -> None:
 
 
 def roles_of(targets: Targets) -> Mapping[str, DelegatedRole]:
-    """Give the authorities that signed metadata delegates to, by role; none where it delegates to nobody."""
+    """Return the authorities that signed metadata delegates to, by role."""
     return (targets.delegations.roles or {}) if targets.delegations else {}
 
 
 def delegate(delegations: Delegations, role: str, name: str, keys: Sequence[Key], threshold: int) -> None:
-    """Add an authority, or change the one that is there: an empty `name`, no `keys`, a `threshold` of 0 stay as is.
+    """Add or change an authority: with an empty `name`, no `keys` or a `threshold` of 0, that part stays as it is.
 
-    Raises PublishError where the result could not be signed by anybody.
+    Raises PublishError if nobody could sign the result.
     """
     roles = delegations.roles or {}
     there = roles.get(checked_role(role))
     if there is None and (not name.strip() or not keys):
-        raise PublishError(f"{role} is new here: an authority needs its full name and at least one public key.")
+        raise PublishError(f"{role} is a new authority, which needs its full name and at least one public key.")
     if there is None and len(roles) >= MAX_AUTHORITIES:
-        raise PublishError(f"A repository has at most {MAX_AUTHORITIES} authorities; nothing was changed.")
+        raise PublishError(f"A repository can have at most {MAX_AUTHORITIES} authorities; nothing was changed.")
     if len(name) > MAX_TEXT or not name.isprintable():
-        raise PublishError(f"An authority's name has at most {MAX_TEXT} characters, all of them printable.")
+        raise PublishError(f"An authority's name must have at most {MAX_TEXT} characters, all of them printable.")
     keyids = list(dict.fromkeys(key.keyid for key in keys)) or list(there.keyids if there else ())
     needed = threshold or (there.threshold if there else 1)
     check_threshold(role, needed, len(keyids))
@@ -75,23 +75,23 @@ def delegate(delegations: Delegations, role: str, name: str, keys: Sequence[Key]
 
 
 def undelegate(delegations: Delegations, role: str) -> None:
-    """Remove an authority; raises PublishError where there is none of that role."""
+    """Remove an authority; raises PublishError if there is none of that role."""
     roles = dict(delegations.roles or {})
     if roles.pop(role, None) is None:
-        raise PublishError(f"{role} is no authority here; there are: {', '.join(roles) or 'none'}.")
+        raise PublishError(f"{role} is not an authority here; authorities: {', '.join(roles) or 'none'}.")
     delegations.roles = roles
     _drop_unused_keys(delegations)
 
 
 def authority_name(role: DelegatedRole) -> str:
-    """Give the full name of the authority whose role it is."""
+    """Return the full name of the authority with this role."""
     return str(role.unrecognized_fields.get(AUTHORITY_FIELD, ""))
 
 
 def check_threshold(role: str, threshold: int, keys: int) -> None:
-    """Raise PublishError where `keys` different people cannot be `threshold`."""
+    """Raise PublishError if `keys` are too many, or fewer than `threshold`."""
     if keys > MAX_KEYS:
-        raise PublishError(f"{role} would have {keys} keys; {MAX_KEYS} are the limit.")
+        raise PublishError(f"{role} would have {keys} keys; the limit is {MAX_KEYS}.")
     if not 0 < threshold <= keys:
         raise PublishError(
             f"{role} would have {keys} keys and need {threshold} signatures, so nobody could sign; nothing was changed."

@@ -1,6 +1,6 @@
 """Order documents as people write them, YAML or JSON: read from a file, or written for an editor.
 
-A file may hold the names of a confidential order, so no problem repeats a piece of a file that cannot be read.
+A file may hold the names of a confidential order, so no problem quotes a file that cannot be parsed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WIDTH = 100  # characters of a line for an editor
 
 
 def load_document(path: Path) -> object:
-    """Decode the document in a file, JSON where its name ends so and YAML otherwise; raises BadOrder."""
+    """Decode the document in a file, JSON if its name ends in `.json` and YAML otherwise; raises BadOrder."""
     try:
         content = read_file(path, MAX_DOCUMENT)
     except FileTooLarge as error:
@@ -31,35 +31,35 @@ def load_document(path: Path) -> object:
 
 
 def from_json(content: bytes, source: str) -> object:
-    """Decode JSON in which no field comes twice; raises BadOrder."""
+    """Decode JSON without duplicate fields; raises BadOrder."""
     try:
         return json.loads(content, object_pairs_hook=_pairs)
     except (ValueError, RecursionError) as error:
-        raise BadOrder(source, [f"cannot be read as JSON: {_said(error)}"]) from error
+        raise BadOrder(source, [f"cannot be parsed as JSON: {_said(error)}"]) from error
 
 
 def from_yaml(content: bytes | str, source: str) -> object:
-    """Decode YAML in which no field comes twice, and dates and numbers of versions stay text; raises BadOrder."""
+    """Decode YAML without duplicate fields, in which dates and version numbers stay text; raises BadOrder."""
     try:
         return yaml.load(content, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        # An alias is a word of the file: `*.example.net` without quotes is one.
+        # An alias is quoted from the file: `*.example.net` without quotes is one.
         said = "a word that begins with * needs quotes" if "alias" in str(error) else error.problem
-        raise BadOrder(source, [f"cannot be read as YAML: {where}{said}"]) from error
+        raise BadOrder(source, [f"cannot be parsed as YAML: {where}{said}"]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadOrder(source, [f"cannot be read as YAML: {_said(error)}"]) from error
+        raise BadOrder(source, [f"cannot be parsed as YAML: {_said(error)}"]) from error
 
 
 def to_yaml(document: Mapping[str, object]) -> str:
-    """Write a document for an editor; `from_yaml` takes it back."""
+    """Return a document as text for an editor; `from_yaml` parses it."""
     return yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
 
 
 def _said(error: Exception) -> str:
     if isinstance(error, UnicodeError) or (isinstance(error, yaml.YAMLError) and not str(error)):
-        return "it is no text in UTF-8"
+        return "it is not valid UTF-8"
     return " ".join(str(error).split()) if not isinstance(error, RecursionError) else "nested too deeply"
 
 
@@ -72,9 +72,9 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which dates and the schema's number stay the text that the author wrote, and no field comes twice."""
+    """YAML loader that keeps dates and the schema's number as text, and rejects duplicate fields."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - so it is declared by its base class
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as its base class declares it
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":timestamp", ":float"))]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -88,7 +88,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML in which a list is set in from its field, as people write it."""
+    """YAML dumper that indents lists below their field, as people write them."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)

@@ -1,7 +1,7 @@
-"""Order documents checked strictly and written canonically: what a publisher may forget or mistake is refused.
+"""Strict checks and canonical form of order documents: omissions and mistakes of a publisher are refused.
 
 A daemon reads leniently (`blockd.orders.document`), because an order signed yesterday must still be enforced today.
-Here, before anything is signed, a field that nobody knows is a slip of the pen, and so is a missing contact.
+Here, before anything is signed, an unknown field counts as a mistake, and so does a missing contact.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from blockd.publish import lint as strictness
 from blockd.publish.document_files import load_document
 from blockd.publish.lint import Rules
 
-MAX_PROBLEMS = 100  # problems told at once over all files
-_MAY_BE_NULL = {"expires", "names"}  # any other field without a value, as a template may leave it, is as if not there
+MAX_PROBLEMS = 100  # problems reported at once over all files
+_MAY_BE_NULL = {"expires", "names"}  # any other field without a value, as in a template, counts as missing
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Documents without a fault: the canonical JSON of each by its order's id, and what should be looked at again."""
+    """Valid documents: the canonical JSON of each by its order's id, and warnings to be reviewed."""
 
     documents: dict[str, bytes] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
 def check_documents(sources: Iterable[tuple[str, object]], rules: Rules) -> Checked:
-    """Check documents, each with what it is called: a Path to read, or one that is decoded already.
+    """Check documents, each with its name: a Path to read, or a decoded document.
 
-    Raises PublishError with every problem of all of them; then nothing is given.
+    Raises PublishError with every problem of all documents.
     """
     documents: dict[str, bytes] = {}
     origins: dict[str, str] = {}
@@ -49,17 +49,17 @@ def check_documents(sources: Iterable[tuple[str, object]], rules: Rules) -> Chec
             problems.extend(f"{source}: {problem}" for problem in error.problems)
             continue
         if identifier in documents:
-            problems.append(f"{source}: id: {identifier} is the id of {origins[identifier]} too")
+            problems.append(f"{source}: id: {identifier} is also the id of {origins[identifier]}")
         documents[identifier], origins[identifier] = content, source
         warnings.extend(f"{source}: {warning}" for warning in told)
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems[:MAX_PROBLEMS])
-        raise PublishError(f"The orders cannot be taken; nothing was staged.{listed}")
+        raise PublishError(f"The orders are not valid; nothing was staged.{listed}")
     return Checked(documents, tuple(warnings))
 
 
 def canonical(raw: object, source: str, rules: Rules | None = None) -> tuple[str, bytes]:
-    """Check a decoded document strictly; gives the order's id and its canonical JSON, without `published`.
+    """Check a decoded document strictly; return the order's id and its canonical JSON, without `published`.
 
     The names of a confidential order become hashes. Raises BadOrder with every problem at once.
     """
@@ -68,7 +68,7 @@ def canonical(raw: object, source: str, rules: Rules | None = None) -> tuple[str
 
 
 def to_bytes(document: Mapping[str, object]) -> bytes:
-    """Write a document as canonical JSON: sorted fields, no spaces, UTF-8, one newline at the end."""
+    """Return a document as canonical JSON: sorted fields, no spaces, UTF-8, one newline at the end."""
     return (json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
 
 
@@ -76,7 +76,7 @@ def _checked(raw: object, source: str, rules: Rules) -> tuple[str, bytes, list[s
     problems: list[str] = []
     document: OrderDocument | None = None
     hidden = isinstance(raw, Mapping) and confidential.has_plain_names(raw)  # to be hashed here
-    secret = isinstance(raw, Mapping) and bool(raw.get("confidential"))  # no name is repeated, also where all is wrong
+    secret = isinstance(raw, Mapping) and bool(raw.get("confidential"))  # no name is repeated, whatever is wrong
     if isinstance(raw, Mapping):
         raw = {name: value for name, value in raw.items() if value is not None or name in _MAY_BE_NULL}
         raw["authority"] = raw.get("authority") or rules.authority
@@ -116,7 +116,7 @@ def _checked(raw: object, source: str, rules: Rules) -> tuple[str, bytes, list[s
 
 
 def _covered(document: OrderDocument) -> dict[str, object]:
-    """Give what a document without a fault covers, as it is written."""
+    """Return what a valid document covers, in its canonical form."""
     order = document.order
     if order.is_confidential:
         digests = sorted(entry.key[1:].hex() for entry in document.entries)
@@ -133,7 +133,7 @@ def _covered(document: OrderDocument) -> dict[str, object]:
 
 
 def _plain(raw: object) -> object:
-    """Give a document whose names are still to be hashed as one that is not confidential."""
+    """Return a document whose names are still to be hashed as one that is not confidential."""
     if isinstance(raw, Mapping) and confidential.has_plain_names(raw):
         return {**raw, "confidential": False}
     return raw

@@ -1,4 +1,4 @@
-"""The first root of a repository: whose keys may sign what, and how many of them are needed."""
+"""The first root of a repository: which keys may sign what, and how many signatures are needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT_LIFE = timedelta(days=3652)  # ten years: a new root reaches every daemon b
 
 @dataclass(frozen=True, slots=True)
 class Founding:
-    """What is asked of a new repository; a role without keys given gets one that is made, with `password` if any."""
+    """The options of a new repository; for a role without keys one is made, encrypted with `password` if given."""
 
     root_keys: tuple[Key, ...] = ()
     root_threshold: int = 1
@@ -31,12 +31,12 @@ class Founding:
         return tuple(role for role in TOP_ROLES if not given.get(role))
 
     def check(self) -> None:
-        """Raise PublishError where nobody could sign."""
+        """Raise PublishError if nobody could sign."""
         check_threshold("root", self.root_threshold, len(self.root_keys) or 1)
         check_threshold("targets", self.targets_threshold, len(self.targets_keys) or 1)
 
     def root(self, made: Mapping[str, Key], expires: datetime) -> Root:
-        """Give the root over the keys given and those `made`."""
+        """Return the root for the given keys and those `made`."""
         root = Root(expires=expires, consistent_snapshot=True)
         given = {"root": self.root_keys, "targets": self.targets_keys}
         for role in TOP_ROLES:

@@ -1,6 +1,6 @@
-"""What a publisher may forget or mistake in an order, beside what no reader takes (`blockd.orders.document`).
+"""Checks for a publisher's omissions and mistakes, beyond those of every reader (`blockd.orders.document`).
 
-Nothing gets round these rules: an order that would block a public suffix or a protected name is not staged.
+These rules have no exceptions: an order that would block a public suffix or a protected name is not staged.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from blockd.times import time_from_text
 _NOT_WRITTEN = {"salt", "role", "records", "unknown"}  # fields of an Order that no document has
 FIELDS = frozenset(("schema", *COVERING, *(name.name for name in fields(Order)))) - _NOT_WRITTEN
 MAX_FIELD = 60  # characters of a field's name that a problem repeats
-MAX_SAMPLES = 5  # names in one warning: enough to see what is meant
+MAX_SAMPLES = 5  # names in one warning, as examples
 
 _WHY = {
-    TOP_LEVEL: "it is a top-level name, under which everybody's names are",
-    PUBLIC_SUFFIX: "it is a public suffix, or above one: each name under it is somebody else's",
-    PROTECTED: "it is a protected name, or above one and covers it",
+    TOP_LEVEL: "it is a top-level domain, which contains the names of many registrants",
+    PUBLIC_SUFFIX: "it is a public suffix, or above one: the names below it belong to different registrants",
+    PROTECTED: "it is a protected name, or above one that it covers",
 }
 
 
 def publishers_guard(settings: GateSettings) -> Guard:
-    """Give the guard by the lists of a node's gate, without popular names: an order may well be against one.
+    """Return the guard with the lists of a node's gate, without popular names, since an order may be against one.
 
-    Public suffixes count here whatever the settings say. Raises ConfigError where a list cannot be used.
+    Public suffixes are always included, whatever the settings say. Raises ConfigError if a list cannot be used.
     """
     suffixes = settings.public_suffixes or True
     return gate_of(settings.model_copy(update={"popular": None, "public_suffixes": suffixes})).guard
@@ -47,74 +47,74 @@ def publishers_guard(settings: GateSettings) -> Guard:
 
 @cache
 def shipped_guard() -> Guard:
-    """Give the guard by the lists that come with blockd."""
+    """Return the guard with the lists that are installed with blockd."""
     return publishers_guard(GateSettings())
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """By what documents are checked: the guard, and the authority whose orders they are, empty where any may be."""
+    """The rules for documents: the guard, and the authority whose orders they are, empty if any is allowed."""
 
     guard: Guard = field(default_factory=shipped_guard)
     authority: str = ""
     salt: Callable[[str], bytes] = lambda _: token_bytes(SALT_SIZE)  # of a confidential order, by its id
-    role: str | None = None  # the role that signs them; None where that is not known here
+    role: str | None = None  # the role that signs them; None if unknown
 
 
 def forgotten(raw: Mapping[str, object], rules: Rules) -> Iterator[str]:
-    """Give what is missing in a document, or contradicts itself, whatever it covers."""
+    """Return what is missing or contradictory in a document, apart from the names that it covers."""
     for name in raw:
         if name not in FIELDS:
             shown = str(name)[:MAX_FIELD]
             close = difflib.get_close_matches(shown, FIELDS, 1)
-            yield f"{shown}: is no field of an order" + (f"; is {close[0]} meant?" if close else "")
+            yield f"{shown}: is not a field of an order" + (f"; did you mean {close[0]}?" if close else "")
     if not isinstance(raw.get("schema"), str):
-        yield 'schema: a text is needed: schema: "1.0"'
+        yield 'schema: expected a text, as in schema: "1.0"'
     if rules.authority and _said(raw, "authority") and str(raw["authority"]).strip() != rules.authority:
-        yield f"authority: it has to be {rules.authority!r}, as the role says; leave it out, and it is filled in"
+        yield f"authority: expected {rules.authority!r}, the name of the role; if left out, it is filled in"
     if not _said(raw, "contact"):
-        yield "contact: is missing; say where the people who are blocked can object"
+        yield "contact: is missing; state where those affected by the block can object"
     if "expires" not in raw:
-        yield "expires: is missing; give a date, or say `expires: null` for an order without an end"
+        yield "expires: is missing; state a date, or `expires: null` for an order without an end"
     if mandate_of(raw) == Mandate.LAW and not _said(raw, "legal_basis"):
-        yield "legal_basis: is missing; an order by law names the law"
+        yield "legal_basis: is missing; an order by law must state its legal basis"
     if _said(raw, "lifted_on") != _said(raw, "lifted_reason"):
-        yield "lifted_on, lifted_reason: a lifting has a date and a reason, both or neither"
+        yield "lifted_on, lifted_reason: both are required if an order is lifted, or neither"
     begins, ends, review = (_date(raw, name) for name in ("in_force_from", "expires", "review_by"))
     if begins is not None and ends is not None and ends <= begins:
         yield "expires: is not later than in_force_from"
     if ends is not None and review is not None and review > ends:
-        yield "review_by: is later than expires; a review comes before the end"
+        yield "review_by: is later than expires; a review must come before the end"
 
 
 def outside(names: NameList | None, rules: Rules) -> Iterator[str]:
-    """Give which files of a list lie outside of the role's own part of the repository."""
+    """Return the files of a list that are outside of the role's own part of the repository."""
     if names is None or rules.role is None:
         return
     part = place_of(LISTS, rules.role)
     for number, step in enumerate(names.steps):
         if step.target.rpartition("/")[0] + "/" != part:
-            yield f"list.steps[{number}].target: a file in {part} is needed, which is the role's own part"
+            yield f"list.steps[{number}].target: expected a file in {part}, which is the role's own part"
 
 
 def mandate_of(raw: Mapping[str, object]) -> object:
-    """Give the mandate of a document, as it says or as it is understood."""
+    """Return the mandate of a document, as stated or by default."""
     return raw.get("mandate", Mandate.LAW if _said(raw, "legal_basis") else Mandate.OPERATOR)
 
 
 def mistaken(
     entries: Iterable[tuple[int, Entry]], action: object, rules: Rules, *, hidden: bool = False
 ) -> Iterator[str]:
-    """Give what is wrong with entries, each with its place; `hidden` tells whether their names may not be repeated."""
+    """Return what is wrong with entries, each with its place; if `hidden`, their names are not repeated."""
     try:
         asked = Action(str(action))
     except ValueError:
-        asked = Action.SINKHOLE  # that it is no action is told elsewhere
+        asked = Action.SINKHOLE  # an unknown action is reported elsewhere
     seen: dict[bytes, int] = {}
     for number, entry in entries:
         name = "the name" if hidden else entry.text
         if entry.key in seen:
-            yield f"names[{number}]: {name} is listed twice; it is names[{seen[entry.key]}] too"
+            yield f"names[{number}]: {name} is listed twice; it is also names[{seen[entry.key]}]"
             continue
         seen[entry.key] = number
         reason = "" if entry.key[0] >= KEY_IPV4 else rules.guard.reason(entry.key, entry.scope, asked)
@@ -125,9 +125,9 @@ def mistaken(
 def warnings(
     raw: Mapping[str, object], entries: list[tuple[int, Entry]], rules: Rules, *, hidden: bool = False
 ) -> Iterator[str]:
-    """Give what is allowed and should be looked at again."""
+    """Return what is allowed but should be reviewed."""
     if mandate_of(raw) == Mandate.LAW and not _said(raw, "decided_by"):
-        yield "decided_by: is missing; people will ask who decided on an order by law"
+        yield "decided_by: is missing; an order by law should state who decided on it"
     wide = {entry.key for _, entry in entries if entry.scope & Scope.SUBDOMAINS}
     covered = []
     for number, entry in entries:
@@ -158,4 +158,4 @@ def _date(raw: Mapping[str, object], name: str) -> int | None:
     try:
         return None if value is None else time_from_text(str(value))
     except ValueError:
-        return None  # told by whoever parses the document
+        return None  # reported by the parser of the document

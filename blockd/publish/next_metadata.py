@@ -19,12 +19,12 @@ from blockd.publish.workshop import TARGETS, Workshop, in_utc
 from blockd.times import time_text
 
 LIST_LIFE = timedelta(days=90)  # targets, authorities and snapshot: signed when orders change
-RENEW_BEFORE = timedelta(days=30)  # an unchanged list is signed anew when less than this is left of it
+RENEW_BEFORE = timedelta(days=30)  # an unchanged list is signed anew if less than this is left of its life
 
 
 @dataclass(frozen=True, slots=True)
 class ListedTargets:
-    """What is staged, as targets; `changed` are the ids whose documents `known` did not have in this form."""
+    """The staged documents as targets; `changed` are the ids whose documents `known` did not have in this form."""
 
     targets: dict[str, TargetFile]
     changed: tuple[str, ...]
@@ -33,7 +33,7 @@ class ListedTargets:
 def prepared(workshop: Workshop, role: str, now: datetime, expires: datetime | None) -> Metadata[Targets]:
     """Make the next version of a role's metadata from what is staged; documents get their `published` and are written.
 
-    Raises PublishError where something staged cannot be signed.
+    Raises PublishError if something staged cannot be signed.
     """
     last = workshop.accepted(role)
     listed = _listed(workshop, role, last.signed.targets if last else {}, now)
@@ -52,7 +52,7 @@ def prepared(workshop: Workshop, role: str, now: datetime, expires: datetime | N
 
 
 def shows_what_is_staged(workshop: Workshop, role: str, signed: Targets) -> bool:
-    """Whether metadata holds exactly what is staged now, whenever it was made."""
+    """Return whether metadata holds exactly what is staged now, whenever it was made."""
     listed = _listed(workshop, role, signed.targets, None)
     if listed.changed or listed.targets.keys() != signed.targets.keys():
         return False
@@ -62,27 +62,27 @@ def shows_what_is_staged(workshop: Workshop, role: str, signed: Targets) -> bool
 
 
 def is_due(signed: Targets, now: datetime, expires: datetime | None) -> bool:
-    """Whether an unchanged list is to be signed anew: it expires soon, or another expiry is asked for."""
+    """Return whether an unchanged list is to be signed anew: it expires soon, or another expiry is requested."""
     return signed.expires < now + RENEW_BEFORE or (expires is not None and signed.expires != in_utc(expires))
 
 
 def target_of(role: str, identifier: str) -> str:
-    """Give the target path of a role's order."""
+    """Return the target path of a role's order."""
     return f"{place_of(ORDERS, _own(role))}{identifier}.json"
 
 
 def identifier_of(path: str) -> str:
-    """Give the id of the order with this target path; empty where it is no order's."""
+    """Return the id of the order with this target path; empty if it is not an order's."""
     return path.rpartition("/")[2].removesuffix(".json") if path.startswith(f"{ORDERS}/") else ""
 
 
 def local_file(workshop: Workshop, target: TargetFile) -> Path:
-    """Where a target lies in the workshop."""
+    """Return the path of a target in the workshop."""
     return workshop.folder / "targets" / target.get_prefixed_paths()[0]
 
 
 def content_of(workshop: Workshop, target: TargetFile) -> bytes | None:
-    """The document that a target is, verified; None where the file is gone or damaged."""
+    """Return the verified document of a target; None if the file is missing or damaged."""
     try:
         content = local_file(workshop, target).read_bytes()
         target.verify_length_and_hashes(content)
@@ -105,7 +105,7 @@ def _delegations(workshop: Workshop) -> Delegations | None:
 
 
 def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: datetime | None) -> ListedTargets:
-    """Give the targets that are staged; new documents are stamped and written where `now` is given, else only told."""
+    """Return the staged targets; new documents are stamped and written if `now` is given, else only listed."""
     own = _own(role)
     authority = workshop.authority_of(own)
     targets: dict[str, TargetFile] = {}
@@ -134,7 +134,7 @@ def _listed(workshop: Workshop, role: str, known: dict[str, TargetFile], now: da
 def _stamped(source: Path, content: bytes, authority: str, now: datetime) -> bytes:
     try:
         document = json.loads(content)
-        found, _ = canonical(document, str(source))  # the file lay open since it was staged
+        found, _ = canonical(document, str(source))  # the file may have been edited since it was staged
     except (ValueError, RecursionError, BadOrder) as error:
         raise PublishError(f"{source} was changed and cannot be signed: {error}") from error
     if found != source.stem:
@@ -148,15 +148,15 @@ def _stamped(source: Path, content: bytes, authority: str, now: datetime) -> byt
 
 
 def _is_made_from(workshop: Workshop, target: TargetFile, staged: bytes) -> bool:
-    """Whether a target is what is staged, but for the stamp; not where the file is gone or damaged."""
+    """Return whether a target equals what is staged, except for the stamp; False if its file is missing or damaged."""
     content = content_of(workshop, target)
     plain = None if content is None else _plain(content)
-    # What is staged is canonical as a rule, so that it need not be read to be compared.
+    # Staged documents are usually canonical, so they need not be parsed to be compared.
     return plain is not None and (plain == staged or plain == _plain(staged))
 
 
 def _plain(content: bytes) -> bytes | None:
-    """A document as it is compared; None where it is none."""
+    """Return a document in the form to be compared; None if it is not a document."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -168,8 +168,8 @@ def _plain(content: bytes) -> bytes | None:
 
 
 def _list_files(workshop: Workshop, role: str, content: bytes, known: dict[str, TargetFile]) -> dict[str, TargetFile]:
-    """Give the files of the list that a document names, as targets; raises PublishError where one is missing."""
-    if b'"list"' not in content:  # most have none, and need not be read for that
+    """Return the files of the list that a document names, as targets; raises PublishError if one is missing."""
+    if b'"list"' not in content:  # most have none, and need not be parsed to know that
         return {}
     document = json.loads(content)
     if "list" not in document:
@@ -203,7 +203,7 @@ def _is_there(path: Path, length: int) -> bool:
 
 
 def _refuse_ids_of_others(workshop: Workshop, role: str, targets: dict[str, TargetFile]) -> None:
-    """An id stands for one order in the whole repository; where two use it a node keeps the first one's."""
+    """Raise PublishError if an id is used twice in the repository: a node would keep only the first order."""
     own = _own(role)
     mine = {identifier for path in targets if (identifier := identifier_of(path))}
     for other in ("", *workshop.roles()):
@@ -211,5 +211,5 @@ def _refuse_ids_of_others(workshop: Workshop, role: str, targets: dict[str, Targ
         if taken:
             whose = workshop.authority_of(other) or "the repository itself"
             raise PublishError(
-                f"{', '.join(sorted(taken))}: an order of {whose} has this id; nothing was signed. Take another."
+                f"{', '.join(sorted(taken))}: an order of {whose} has this id; nothing was signed. Use another."
             )

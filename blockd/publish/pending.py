@@ -1,7 +1,7 @@
 """Metadata on its way to its threshold: DIR/pending/ROLE.json with the signatures that it has so far.
 
-Each person adds a signature, in the same folder or in a copy of it on another machine; what two copies have gathered is
-put together. The signed part never changes on the way: what it holds, down to the octet, is what the first one signed.
+Each person adds a signature, in the same folder or in a copy of it on another machine; the signatures of two copies can
+be merged. The signed part never changes on the way: it stays, down to the octet, what the first person signed.
 With its last signature the metadata is moved to DIR/metadata/.
 """
 
@@ -23,12 +23,12 @@ from blockd.publish.delegations import checked_role
 from blockd.publish.workshop import TARGETS, Workshop, read_metadata
 
 Pending = Metadata[Root] | Metadata[Targets]
-MAX_PENDING = 16 * 1024 * 1024  # bytes; twice what a node takes of one targets file
+MAX_PENDING = 16 * 1024 * 1024  # bytes; twice what a node accepts as one targets file
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far metadata is: who has signed, who of those left may, and how many of them are needed."""
+    """The progress of metadata: who has signed, who else may, and how many more are needed."""
 
     role: str
     version: int
@@ -44,12 +44,12 @@ class Standing:
 
 
 def pending_roles(workshop: Workshop) -> tuple[str, ...]:
-    """The roles that have metadata without all its signatures."""
+    """Return the roles that have metadata without all its signatures."""
     return tuple(sorted(path.stem for path in workshop.pending.glob("*.json")))
 
 
 def read_pending(workshop: Workshop, role: str) -> Pending | None:
-    """Give what is pending of a role, None where nothing is; raises PublishError where the file is not sound."""
+    """Return what is pending of a role, None if nothing is; raises PublishError if the file is damaged."""
     path = workshop.pending / f"{role if role in ('root', TARGETS) else checked_role(role)}.json"
     if not path.is_file():
         return None
@@ -71,14 +71,14 @@ def write_pending(workshop: Workshop, role: str, pending: Pending) -> None:
 
 
 def drop_pending(workshop: Workshop, role: str) -> None:
-    """Forget what was pending."""
+    """Remove what was pending."""
     (workshop.pending / f"{role}.json").unlink(missing_ok=True)
     if workshop.pending.is_dir():
         sync_folder(workshop.pending)
 
 
 def keys_of(workshop: Workshop, role: str, pending: Pending | None = None) -> dict[str, Key]:
-    """The keys that may sign for a role, by id; of a changed root the old ones and the new ones."""
+    """Return the keys that may sign for a role, by id; for a changed root the old and the new ones."""
     if role == "root":
         roots = [workshop.root().signed] if workshop.root_versions() else []
         roots += [pending.signed] if pending is not None and isinstance(pending.signed, Root) else []
@@ -88,7 +88,7 @@ def keys_of(workshop: Workshop, role: str, pending: Pending | None = None) -> di
 
 
 def standing(workshop: Workshop, role: str, metadata: Pending) -> Standing:
-    """Tell how far metadata is."""
+    """Return the progress of metadata."""
     result = _result(workshop, role, metadata)
     if isinstance(result, RootVerificationResult):
         lacking = _lacking_root(result)
@@ -106,49 +106,50 @@ def standing(workshop: Workshop, role: str, metadata: Pending) -> Standing:
 
 
 def is_signed(workshop: Workshop, role: str, metadata: Pending) -> bool:
-    """Whether metadata of an authority or of `targets` has the signatures that its keys of today ask for."""
+    """Return whether metadata of an authority or of `targets` has the signatures that its current keys require."""
     return bool(_result(workshop, role, metadata))
 
 
 def verify(workshop: Workshop, role: str, metadata: Pending, source: str) -> None:
-    """Raise PublishError where a signature is of nobody in the role, or does not fit what it stands under."""
+    """Raise PublishError if a signature is of a key outside the role, or does not match the signed part."""
     allowed = keys_of(workshop, role, metadata)
     for keyid, signature in metadata.signatures.items():
         if keyid not in allowed:
             raise PublishError(
-                f"{source} has a signature by {keyid}, which is no key of {role}; it was not used. Its keys may have "
-                f"changed since: prepare it anew with: blockd authority sign {workshop.folder} --role {role} --again"
+                f"{source} has a signature by {keyid}, which is not a key of {role}; it was not used. The keys may "
+                "have changed since: prepare it anew with: "
+                f"blockd authority sign {workshop.folder} --role {role} --again"
             )
         try:
             allowed[keyid].verify_signature(signature, metadata.signed_bytes)
         except UnverifiedSignatureError as error:
             raise PublishError(
-                f"{source} was changed after it was signed: the signature by {keyid} does not fit; it was not used."
+                f"{source} was changed after it was signed: the signature by {keyid} does not match; it was not used."
             ) from error
 
 
 def add_signature(workshop: Workshop, role: str, metadata: Pending, signer: Signer) -> Standing:
-    """Sign pending metadata with one key, and move it to what is signed where that was the last that lacked.
+    """Sign pending metadata with one key, and move it to the signed metadata if that completes its signatures.
 
-    Raises PublishError where the key is not in the role.
+    Raises PublishError if the key is not in the role.
     """
     keyid = signer.public_key.keyid
     if keyid not in keys_of(workshop, role, metadata):
-        raise PublishError(f"The key {keyid} is no key of {role}; nothing was signed.")
+        raise PublishError(f"The key {keyid} is not a key of {role}; nothing was signed.")
     try:
         signature = metadata.sign(signer, append=True)
         signer.public_key.verify_signature(signature, metadata.signed_bytes)
-    except Exception as error:  # a token's or a cloud's library raises errors of its own
+    except Exception as error:  # the libraries of tokens and clouds raise their own errors
         cause = error.__cause__ or error
         raise PublishError(f"The key {keyid} could not sign: {cause}; nothing was signed.") from error
     return keep(workshop, role, metadata)
 
 
 def keep(workshop: Workshop, role: str, metadata: Pending) -> Standing:
-    """Keep metadata with its new signatures: as signed where none lacks, else as pending."""
+    """Keep metadata with its new signatures: as signed if none is missing, else as pending."""
     told = standing(workshop, role, metadata)
     if told.is_complete:
-        workshop.metadata.mkdir(exist_ok=True)  # git, by which a copy may have come, keeps no empty folders
+        workshop.metadata.mkdir(exist_ok=True)  # git, which may have transferred a copy, keeps no empty folders
         replace_file(workshop.metadata / f"{metadata.signed.version}.{role}.json", metadata.to_bytes())
         drop_pending(workshop, role)
     else:
@@ -157,7 +158,7 @@ def keep(workshop: Workshop, role: str, metadata: Pending) -> Standing:
 
 
 def merge(workshop: Workshop, file: Path, role: str = "") -> Standing:
-    """Take the signatures of another copy of what is pending here; raises PublishError where it is no copy of it."""
+    """Add the signatures of another copy of what is pending here; raises PublishError if it is not a copy of it."""
     role = role or file.stem.rpartition(".")[2]
     here = read_pending(workshop, role) if role in ("root", TARGETS, *workshop.roles()) else None
     if here is None:
@@ -166,7 +167,7 @@ def merge(workshop: Workshop, file: Path, role: str = "") -> Standing:
         )
     there = _copy(file)
     if there.signed_bytes != here.signed_bytes:
-        raise PublishError(f"{file} is no copy of what is pending of {role} here: it holds something else.")
+        raise PublishError(f"{file} is not a copy of what is pending of {role} here: its content differs.")
     verify(workshop, role, there, str(file))
     here.signatures.update(there.signatures)
     return keep(workshop, role, here)
@@ -203,7 +204,7 @@ def _result(workshop: Workshop, role: str, metadata: Pending) -> VerificationRes
 
 
 def _lacking_root(result: RootVerificationResult) -> int:
-    """How many more people are needed at least: one who is in the old keys and in the new ones counts for both."""
+    """Return how many more people are needed at least: one with an old and a new key counts for both."""
     first, second = max(result.first.missing, 0), max(result.second.missing, 0)
     both = len(result.first.unsigned.keys() & result.second.unsigned.keys())
     return first + second - min(first, second, both)

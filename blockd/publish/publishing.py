@@ -1,4 +1,4 @@
-"""Publishing: what is signed is copied to a folder that a web server, or a daemon on the same machine, reads.
+"""Publishing: signed files are copied to a folder that a web server, or a daemon on the same machine, reads.
 
     FOLDER/root.json                               the first root: the anchor that a daemon is given by hand
     FOLDER/metadata/                               N.root.json, N.targets.json, N.ROLE.json, N.snapshot.json,
@@ -7,8 +7,8 @@
     FOLDER/targets/lists/[ROLE/]SHA256.FILE        the files of their lists
 
 Every file but the timestamp has its version or hash in its name and never changes. The timestamp leads to all others
-and comes last, by rename, so a reader at any moment sees the version before or the new one, whole. Old files stay for
-readers who began earlier, until they are pruned.
+and comes last, by rename, so a reader sees either the previous or the new version, complete. Old files stay for readers
+that began earlier, until they are pruned.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BLOCK = 1024 * 1024  # bytes copied at once; a list's file has up to a gigabyte
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What one publishing did; `written` are the files that were new, in the order in which they were written."""
+    """The result of one publishing; `written` are the new files, in the order in which they were written."""
 
     targets_version: int
     timestamp_version: int
@@ -43,9 +43,9 @@ class Published:
 
 
 def publish(workshop: Workshop, folder: Path) -> Published:
-    """Copy what the newest timestamp leads to to `folder`, which is made if need be. Doing it twice changes nothing.
+    """Copy what the newest timestamp leads to to `folder`, which is made if necessary. The operation is idempotent.
 
-    Raises PublishError where nothing is signed, or `folder` holds another authority's list or a newer one.
+    Raises PublishError if nothing is signed, or `folder` holds another authority's list or a newer one.
     """
     current = workshop.current()
     if current is None:
@@ -80,7 +80,7 @@ def publish(workshop: Workshop, folder: Path) -> Published:
         last = {}
     for parent in {(folder / name).parent for name in (*brought, *missing, *last)}:
         parent.mkdir(parents=True, exist_ok=True)
-    # The disk has each group before the next one begins: what a file leads to is there before it.
+    # Each group is synced to disk before the next begins, so that a file comes after all that it leads to.
     replace_files((folder / name, _copied(workshop.folder / name, target)) for name, target in brought.items())
     replace_files((folder / name, (content,)) for name, content in missing.items())
     replace_files((folder / name, (content,)) for name, content in last.items())
@@ -88,9 +88,9 @@ def publish(workshop: Workshop, folder: Path) -> Published:
 
 
 def prune(workshop: Workshop, folder: Path, older_than: timedelta, now: datetime) -> tuple[str, ...]:
-    """Remove files that the published timestamp does not lead to and that are older; gives them. Roots stay for ever.
+    """Remove and return older files that the published timestamp does not lead to. Roots are never removed.
 
-    Raises PublishError where what is published is not what is signed here.
+    Raises PublishError if what is published is not what is signed here.
     """
     current = workshop.current()
     if current is None or not _holds(folder / TIMESTAMP, _read(workshop.metadata / "timestamp.json")):
@@ -111,7 +111,7 @@ def prune(workshop: Workshop, folder: Path, older_than: timedelta, now: datetime
 
 
 def _targets(workshop: Workshop, top: Targets, named: list[str]) -> Iterator[TargetFile]:
-    """Give every target that the snapshot leads to: those of the repository and of its authorities of today."""
+    """Return every target that the snapshot leads to: those of the repository and of its current authorities."""
     yield from top.targets.values()
     roles = roles_of(top)
     for name in named:
@@ -134,7 +134,7 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _is_whole(path: Path, target: TargetFile) -> bool:
-    """Whether the target is there; its name holds its hash, and it came there by rename, so its length tells."""
+    """Return whether the target exists; its name has its hash and it came by rename, so its length is enough."""
     try:
         return path.stat().st_size == target.length
     except FileNotFoundError:
@@ -152,31 +152,31 @@ def _check(path: Path, target: TargetFile) -> None:
 
 
 def _copied(source: Path, target: TargetFile) -> Iterator[bytes]:
-    """Give the blocks of a target's file; raises PublishError behind them where they are not what was signed."""
+    """Yield the blocks of a target's file; raises PublishError at the end if they are not what was signed."""
     digest = hashlib.sha256()
     with source.open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
             yield block
     if digest.hexdigest() != target.hashes["sha256"]:
-        raise PublishError(f"{source} was changed while it was published; the timestamp was left as it was.")
+        raise PublishError(f"{source} was changed while it was published; the timestamp was not changed.")
 
 
 def _refuse_unfit(workshop: Workshop, parts: Mapping[str, Metadata[Any]]) -> None:
-    """A new root is not published before what it leads to: nodes would follow it, and then refuse all the rest."""
+    """Refuse a new root whose metadata is not signed by its keys: nodes would follow it, and refuse all the rest."""
     root = workshop.root().signed
     for role, metadata in parts.items():
         if not verifies(root, role, metadata):
             raise PublishError(
-                f"Version {root.version} of the root names other keys of {role}, and not enough of them have signed; "
+                f"Version {root.version} of the root has other keys of {role}, and not enough of them have signed; "
                 f"nothing was published. Next: blockd authority sign {workshop.folder}, with the new keys."
             )
 
 
 def _refuse_newer(workshop: Workshop, folder: Path, timestamp: Timestamp, snapshot: Snapshot) -> None:
-    """Nodes refuse whatever goes back, so nothing does: a workshop from a backup has first to take in what it missed.
+    """Refuse to publish older versions, which nodes refuse: a workshop from a backup must first be brought up to date.
 
-    A timestamp of keys that the root names no more is a thief's, and is replaced however new it says it is.
+    A timestamp of keys that the root no longer has may be a thief's, and is replaced whatever its version.
     """
     root = workshop.root().signed
     newest = max(map(_version_of, (folder / "metadata").glob("*.root.json")), default=0)
@@ -200,7 +200,7 @@ def _refuse_newer(workshop: Workshop, folder: Path, timestamp: Timestamp, snapsh
 
 
 def _led_to(folder: Path, root: Root, timestamp: Timestamp) -> dict[str, int]:
-    """Give the versions that a published timestamp leads to; none where its snapshot is not there."""
+    """Return the versions that a published timestamp leads to; none if its snapshot is missing."""
     path = folder / "metadata" / f"{timestamp.snapshot_meta.version}.snapshot.json"
     try:
         there: Metadata[Snapshot] = Metadata.from_bytes(path.read_bytes())
@@ -219,6 +219,6 @@ def _version_of(path: Path) -> int:
 def _is_behind(workshop: Workshop, folder: Path, role: str, there: int, here: int) -> PublishError:
     return PublishError(
         f"{folder} holds version {there} of {role}, which is newer than {here} here; nothing was published, since "
-        f"nodes refuse to go back. If {workshop.folder} came back from a backup, copy metadata and targets of {folder} "
-        "over its own, and stage again what was staged since the backup, before anything is signed."
+        f"nodes refuse to go back. If {workshop.folder} was restored from a backup, copy metadata and targets of "
+        f"{folder} over its own, and stage again what was staged since the backup, before anything is signed."
     )

@@ -1,4 +1,4 @@
-"""The JSON Schema of order documents (draft 2020-12), for programs of others that read or write them."""
+"""The JSON Schema of order documents (draft 2020-12), for other programs that read or write them."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ SCHEMA_FILE = Path(__file__).with_name("order.schema.json")
 
 
 def schema_text() -> str:
-    """Give the schema as it stands in its file."""
+    """Return the schema as it is in its file."""
     return SCHEMA_FILE.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A plain HTTP server for trials: a published folder, with nothing else in it reachable. Any web server does better."""
+"""A plain HTTP server for trials, which serves only a published folder. Use a real web server in production."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiohttp import web
 
 from blockd.errors import PublishError
 
-# What a repository consists of. Nothing else is served, so that a workshop's keys are safe even from a mistake.
+# The files of a repository. Nothing else is served, so that a workshop's keys are safe even after a mistake.
 _FILE = re.compile(
     r"(?:root\.json|metadata/[a-z0-9][a-z0-9.-]*\.json|targets/(?:orders|lists)/(?:[a-z0-9-]+/)?[a-z0-9][a-z0-9._-]*)"
 )
@@ -20,12 +20,12 @@ _PATHS = 300  # characters of a path at most
 
 
 def application(folder: Path) -> web.Application:
-    """Give the web application that serves `folder`; raises PublishError where that is no published folder."""
+    """Return the web application that serves `folder`; raises PublishError if that is not a published folder."""
     if (folder / "keys").exists() or (folder / "pending").exists():
-        raise PublishError(f"{folder} is a workshop, with keys; publish it to a folder and serve that.")
+        raise PublishError(f"{folder} is a workshop with keys; publish it to another folder and serve that.")
     if not (folder / "metadata" / "timestamp.json").is_file():
         raise PublishError(
-            f"{folder} holds no published list; publish one there: blockd authority publish DIR {folder}"
+            f"{folder} does not hold a published list; publish one there: blockd authority publish DIR {folder}"
         )
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -43,7 +43,7 @@ def application(folder: Path) -> web.Application:
 
 
 async def serve(folder: Path, host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve `folder` until the task is cancelled; `ready` is told the URL. Raises PublishError or OSError."""
+    """Serve `folder` until the task is cancelled; `ready` is called with the URL. Raises PublishError or OSError."""
     runner = web.AppRunner(application(folder), access_log=None)
     await runner.setup()
     try:

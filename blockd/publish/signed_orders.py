@@ -1,4 +1,4 @@
-"""The orders as they were signed last, beside those that are staged: what the next signing would change."""
+"""The orders as last signed, compared with the staged ones: what the next signing would change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Document = dict[str, object]
 
 
 def signed_orders(workshop: Workshop, role: str = "") -> dict[str, Document]:
-    """The documents signed last, by id, without when; one whose file is gone or damaged is empty."""
+    """Return the last signed documents by id, without `published`; empty if a file is missing or damaged."""
     prefix = place_of(ORDERS, role)
     return {
         path.removeprefix(prefix).removesuffix(".json"): _document(workshop, target)
@@ -26,7 +26,7 @@ def signed_orders(workshop: Workshop, role: str = "") -> dict[str, Document]:
 
 
 def difference(staged: Document | None, signed: Document | None) -> tuple[str, tuple[str, ...]]:
-    """Tell how a staged order stands to the signed one, and the fields in which they differ."""
+    """Return how a staged order relates to the signed one, and the fields in which they differ."""
     if staged is None:
         return GONE, ()
     if signed is None:

@@ -1,4 +1,4 @@
-"""Signing: what is staged becomes metadata of a TUF repository, signed by as many people as its role asks for."""
+"""Signing: staged orders become metadata of a TUF repository, signed by as many people as its role requires."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from blockd.times import time_text
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """What one signing did: the versions now signed, and the ids that are new, changed or gone since the last one."""
+    """The result of one signing: the versions now signed, and the ids new, changed or removed since the last one."""
 
-    timestamp_version: int  # 0 where the keys of snapshot and timestamp are not here
-    targets_version: int  # 0 where the repository's own list is not signed yet
+    timestamp_version: int  # 0 if the keys of snapshot and timestamp are not here
+    targets_version: int  # 0 if the repository's own list is not signed yet
     orders: int  # signed, of the repository and of all authorities
     changed: tuple[str, ...]
     removed: tuple[str, ...]
-    expires: datetime | None  # when the timestamp does: publish before
+    expires: datetime | None  # of the timestamp: publish before
     standings: tuple[Standing, ...]  # of the roles that were signed now
     waiting: tuple[str, ...]  # the roles that have changes, and no key here
-    news: tuple[PublishedNews, ...]  # all that was asked to be signed, in words
+    news: tuple[PublishedNews, ...]  # everything that was to be signed, in words
 
 
 def sign(
@@ -51,13 +51,13 @@ def sign(
     again: bool = False,
     secrets: SecretsHandler | None = None,
 ) -> Signing:
-    """Sign what is staged with the keys that lie in the workshop; `expires` replaces the lives of all roles but root.
+    """Sign what is staged with the keys in the workshop; `expires` replaces the lives of all roles but root.
 
-    Where no order has changed and no list is about to expire, only the timestamp is renewed. It is written last: until
-    then what it led to before is whole. Raises PublishError.
+    If no order has changed and no list is about to expire, only the timestamp is renewed. It is written last: until
+    then everything that the previous one leads to is complete. Raises PublishError.
     """
     if expires is not None and expires <= now:
-        raise PublishError(f"The expiry {time_text(expires.timestamp())} has passed already; nothing was signed.")
+        raise PublishError(f"The expiry {time_text(expires.timestamp())} has already passed; nothing was signed.")
     standings: list[Standing] = []
     waiting: list[str] = []
     changed: list[str] = []
@@ -98,14 +98,14 @@ def sign(
     sealed = seal(workshop, now, expires=expires, secrets=secrets)
     if not sealed and not standings and waiting:
         raise PublishError(
-            f"No key of {', '.join(waiting)} lies in {workshop.keys}; nothing was signed. Name one with --role ROLE "
+            f"No key of {', '.join(waiting)} is in {workshop.keys}; nothing was signed. Name one with --role ROLE "
             "--key FILE."
         )
     return _signing(workshop, sealed, standings, waiting, changed, removed, seen)
 
 
 def is_wanted(workshop: Workshop, role: str, now: datetime, expires: datetime | None = None) -> bool:
-    """Whether something of a role is to be signed: it is pending, has changed, expires soon, or has other keys now."""
+    """Return whether a role is to be signed: it is pending, has changed, expires soon, or has other keys now."""
     if read_pending(workshop, role):
         return True
     last = workshop.accepted(role)
@@ -121,10 +121,10 @@ def is_wanted(workshop: Workshop, role: str, now: datetime, expires: datetime | 
 def to_sign(
     workshop: Workshop, role: str, now: datetime, expires: datetime | None = None, *, again: bool = False
 ) -> Metadata[Targets]:
-    """Give what a person is to sign of `targets` or an authority: what is pending, else a new version of it.
+    """Return what a person is to sign of `targets` or an authority: what is pending, else a new version of it.
 
-    What is pending and no longer shows what is staged is made anew: at once where nobody has signed it, and `again`
-    where somebody has. Raises PublishError, also where there is nothing to sign.
+    Pending metadata that no longer matches what is staged is made anew: at once if nobody has signed it, with `again`
+    if somebody has. Raises PublishError, also if there is nothing to sign.
     """
     workshop.authority_of("" if role == TARGETS else role)
     _refuse_expired_root(workshop, now)
@@ -136,8 +136,8 @@ def to_sign(
             return pending
         if pending.signatures:
             raise PublishError(
-                f"What is pending of {role} no longer shows what is staged, so its {len(pending.signatures)} "
-                "signatures are for nothing. Make it anew with --again; all have to sign anew then."
+                f"What is pending of {role} no longer matches what is staged, so its {len(pending.signatures)} "
+                "signatures are of no use. Make it anew with --again; then all must sign again."
             )
     elif not is_wanted(workshop, role, now, expires):
         raise PublishError(f"Nothing of {role} has changed; there is nothing to sign.")
@@ -163,13 +163,13 @@ def _add(workshop: Workshop, role: str, metadata: Pending, signers: Sequence[Sig
 def _refuse_expired_root(workshop: Workshop, now: datetime) -> None:
     if workshop.root().signed.is_expired(now):
         raise PublishError(
-            f"The root of {workshop.folder} has expired; no daemon would take a list that it vouches for. Make a new "
+            f"The root of {workshop.folder} has expired; daemons would refuse every list below it. Make a new "
             f"one: blockd authority rotate {workshop.folder} root --expires DATE"
         )
 
 
 def _difference(before: Metadata[Targets] | None, signed: Targets) -> tuple[list[str], list[str]]:
-    """Give the ids of orders that are new or changed in `signed`, and of those that are gone."""
+    """Return the ids of orders that are new or changed in `signed`, and of those that were removed."""
     last = before.signed.targets if before else {}
     changed = [path for path, target in signed.targets.items() if last.get(path) != target]
     removed = last.keys() - signed.targets.keys()

@@ -1,4 +1,4 @@
-"""What a signature would change, for the person who is asked for it: nobody signs what he has not seen."""
+"""The summary of what a signature would change, for the person who is asked to sign."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from blockd.times import time_text
 
 @dataclass(frozen=True, slots=True)
 class PublishedNews:
-    """One thing that is different: `what` is new, changed, lifted or removed; `subject` is an order, a key, a role."""
+    """One difference: `what` is new, changed, lifted or removed; `subject` is an order, a key or a role."""
 
     what: str
     subject: str
     detail: str = ""
 
     def line(self) -> str:
-        """Give it as a line of text."""
+        """Return it as a line of text."""
         return f"{self.what:8} {self.subject}" + (f": {self.detail}" if self.detail else "")
 
 
 def news(
     workshop: Workshop, role: str, metadata: Pending, name: Callable[[str], str] = str
 ) -> tuple[PublishedNews, ...]:
-    """Tell what metadata would change against what is signed; `name` gives a key as people read it.
+    """Return what metadata would change in what is signed; `name` returns a key as people read it.
 
-    Raises PublishError where a document is not in the workshop or was changed: it could not be seen.
+    Raises PublishError if a document is not in the workshop or was changed, since it cannot be shown.
     """
     if isinstance(metadata.signed, Root):
         last = workshop.root().signed if workshop.root_versions() else None
@@ -67,8 +67,8 @@ def _document(workshop: Workshop, target: TargetFile) -> OrderDocument:
     content = content_of(workshop, target)
     if content is None:
         raise PublishError(
-            f"{target.path} is not in {workshop.folder} as it is to be signed; nothing was signed. Bring the folder as "
-            "it was when this was prepared."
+            f"{target.path} is not in {workshop.folder} as it is to be signed; nothing was signed. Restore the "
+            "folder as it was when this was prepared."
         )
     try:
         return parse_document(json.loads(content), target.path)

@@ -1,4 +1,4 @@
-"""Checking a published repository as a node would, and what a publisher wants to know before a node has to tell him."""
+"""Checks of a published repository as a node would make them, and warnings for its publisher."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from blockd.orders import Order, State, state_at
 from blockd.publish.delegations import roles_of
 from blockd.times import time_text
 
-SOON = {  # how long before its end a role's metadata is told of
-    "root": timedelta(days=180),  # a new root needs people who meet
-    "timestamp": timedelta(days=1),  # of 3: the renewing has stopped, and nodes begin to warn
+SOON = {  # how long before its end a role's metadata is reported
+    "root": timedelta(days=180),  # a new root needs several people
+    "timestamp": timedelta(days=1),  # of 3: renewing has stopped, and nodes begin to warn
 }
 SOON_OTHERS = timedelta(days=21)  # of 90; they are renewed when 30 are left
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found: `faults` keep a node from taking something, `warnings` will or should be looked at."""
+    """The findings: because of `faults` a node refuses something; `warnings` should be reviewed."""
 
     targets_version: int
     timestamp_version: int
@@ -42,7 +42,7 @@ class Verification:
 def verify_repository(url: str, root: bytes, now: datetime) -> Verification:
     """Fetch and check the repository at `url` (`file:`, `http:`, `https:`), trusted through `root`.
 
-    Raises PublishError where a node would take nothing of it.
+    Raises PublishError if a node would refuse all of it.
     """
     with tempfile.TemporaryDirectory(prefix="blockd-verify-") as scratch:
         try:
@@ -72,7 +72,7 @@ def verify_repository(url: str, root: bytes, now: datetime) -> Verification:
 
 
 def _metadata_warnings(evidence: Mapping[str, bytes], now: datetime) -> Iterator[str]:
-    """Look at the metadata that a node has taken, by the files' names."""
+    """Check the metadata that a node has accepted, by the files' names."""
     newest = max((name for name in evidence if name.endswith(".root.json")), key=lambda name: int(name.split(".")[0]))
     root = Metadata[Root].from_bytes(evidence[newest]).signed
     targets = Metadata[Targets].from_bytes(evidence["targets.json"]).signed
@@ -98,8 +98,8 @@ def _expiry(role: str, expires: datetime, now: datetime) -> Iterator[str]:
 def _spare(role: str, told: Role | DelegatedRole) -> Iterator[str]:
     if len(told.keyids) == told.threshold and (told.threshold > 1 or role == "root"):
         yield (
-            f"{role} needs {told.threshold} signatures and has {len(told.keyids)} keys: one that is lost ends it; "
-            "add a spare one"
+            f"{role} needs {told.threshold} signatures and has {len(told.keyids)} keys: losing one ends it; "
+            "add a spare key"
         )
 
 
@@ -108,7 +108,7 @@ def _order_warnings(version: SignedVersion, now: datetime) -> Iterator[str]:
         state = state_at(order, now.timestamp())
         name = f"{order.role}/{order.id}" if order.role else order.id
         if state in (State.EXPIRED, State.LIFTED):
-            yield f"{name} has ended at {time_text(_end(order))}; it can be removed"
+            yield f"{name} ended at {time_text(_end(order))}; it can be removed"
         elif order.review_by is not None and order.review_by <= now.timestamp():
             yield f"{name} was to be reviewed by {time_text(order.review_by)}"
 

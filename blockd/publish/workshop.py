@@ -1,6 +1,6 @@
-"""The workshop: a folder with what a repository of orders is made from, and what was signed of it.
+"""The workshop: a folder with everything that a repository of orders is made from, and its signed files.
 
-DIR/keys/NAME.pem                        private keys of those who sign here; the only secret
+DIR/keys/NAME.pem                        private keys of those who sign here; the only secrets
 DIR/orders/[ROLE/]ID.json                staged orders, canonical JSON; those in ROLE are an authority's
 DIR/delegations.json                     the authorities as they are staged (`blockd.publish.delegations`)
 DIR/signers.json                         names of people by their keys, for this folder's readers; never published
@@ -38,7 +38,7 @@ _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 class Workshop:
-    """One repository's folder. Every method raises PublishError with a sentence; `role` "" is the repository itself."""
+    """One repository's folder. Every method may raise PublishError; `role` "" is the repository itself."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,7 +50,7 @@ class Workshop:
         self.signers = folder / "signers.json"
         self.delegations = folder / "delegations.json"
         if not any((part / name).is_file() for part, name in ((self.metadata, "1.root.json"), (self.pending, _ROOT))):
-            raise PublishError(f"{folder} is no workshop; make one with: blockd authority init {folder}")
+            raise PublishError(f"{folder} is not a workshop; make one with: blockd authority init {folder}")
 
     @classmethod
     def make(
@@ -58,16 +58,16 @@ class Workshop:
     ) -> Workshop:
         """Make a workshop; its root lasts until `expires`, by default ten years from `now`.
 
-        Keys that `founding` does not give are made. Where it gives the keys of the root, the root waits for them.
+        Keys that `founding` does not have are made. If it has keys of the root, the root waits for their signatures.
         """
         founding = founding or Founding()
         founding.check()
         keys, metadata, pending = folder / "keys", folder / "metadata", folder / "pending"
         if any(part.exists() for part in (keys, metadata, pending, folder / ORDERS)):
-            raise PublishError(f"{folder} already is a workshop; its keys and orders were left alone.")
+            raise PublishError(f"{folder} already is a workshop; nothing in it was changed.")
         folder.mkdir(parents=True, exist_ok=True)
         made = make_keys(keys, founding.roles_without_keys(), founding.password)
-        replace_file(folder / ".gitignore", b"/keys/\n")  # a folder that people share by git shares no key
+        replace_file(folder / ".gitignore", b"/keys/\n")  # keys are not shared with a folder that is shared by git
         for part in (folder / ORDERS, folder / "targets", folder / "targets" / ORDERS, metadata, pending):
             part.mkdir()
         root = founding.root(
@@ -84,29 +84,29 @@ class Workshop:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep a second command out of the workshop until the block ends."""
+        """Lock the workshop against other commands until the block ends."""
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise PublishError(f"Another command is at work in {self.folder}; nothing was done.") from error
+                raise PublishError(f"Another command is using {self.folder}; nothing was done.") from error
             yield
         finally:
             os.close(descriptor)
 
     def roles(self) -> dict[str, str]:
-        """All authorities, as they are staged: the full name of each by its role, in the order of the delegations."""
+        """All staged authorities: the full name of each by its role, in the order of the delegations."""
         return {name: authority_name(role) for name, role in (self.staged_delegations().roles or {}).items()}
 
     def authority_of(self, role: str) -> str:
-        """The full name of the authority whose role it is; empty for the repository's own orders."""
+        """Return the full name of the authority with this role; empty for the repository's own orders."""
         if not role:
             return ""
         roles = self.roles()
         if role not in roles:
             known = ", ".join(roles) or "none"
-            raise PublishError(f"{role} is no authority in {self.folder}; there are: {known}. Add it with delegate.")
+            raise PublishError(f"{role} is not an authority in {self.folder} ({known}). Add it with delegate.")
         return roles[role]
 
     def staged_delegations(self) -> Delegations:
@@ -121,44 +121,44 @@ class Workshop:
         replace_files((folder / f"{identifier}.json", (content,)) for identifier, content in documents.items())
 
     def staged(self, role: str = "") -> dict[str, bytes]:
-        """The canonical documents of all staged orders of a role, by id."""
+        """Return the canonical documents of all staged orders of a role, by id."""
         return {path.stem: path.read_bytes() for path in sorted(self.orders_of(role).glob("*.json"))}
 
     def document(self, identifier: str, role: str = "") -> OrderDocument:
-        """One staged order, parsed."""
+        """Return one staged order, parsed."""
         return parse_document(self._load(identifier, role), str(self._path(identifier, role)))
 
     def remove(self, identifier: str, role: str = "") -> None:
-        """Take a staged order out; the next signing leaves it out of the list."""
+        """Remove a staged order; the next signing leaves it out of the list."""
         self._path(identifier, role).unlink()
         sync_folder(self.orders_of(role))
 
     def root(self) -> Metadata[Root]:
-        """The newest root that has all its signatures."""
+        """Return the newest root that has all its signatures."""
         versions = self.root_versions()
         if not versions:
             raise PublishError(
-                f"The first root of {self.folder} still lacks signatures: blockd authority sign {self.folder} --role "
+                f"The first root of {self.folder} lacks signatures: blockd authority sign {self.folder} --role "
                 "root --key FILE"
             )
         return self.load(f"{versions[-1]}.root.json", Root)
 
     def root_versions(self) -> list[int]:
-        """The versions of all roots, from the first on."""
+        """Return the versions of all roots, from the first on."""
         return self.versions("root")
 
     def versions(self, role: str) -> list[int]:
-        """The versions of a role's metadata that have all their signatures, ascending."""
+        """Return the versions of a role's metadata that have all their signatures, ascending."""
         names = (path.name.partition(".")[0] for path in self.metadata.glob(f"*.{role}.json"))
         return sorted(int(name) for name in names if _VERSION.fullmatch(name))
 
     def accepted(self, role: str) -> Metadata[Targets] | None:
-        """The newest metadata of `targets` or of an authority that has all its signatures; None where there is none."""
+        """Return the newest metadata of `targets` or an authority with all its signatures; None if there is none."""
         versions = self.versions(role)
         return self.load(f"{versions[-1]}.{role}.json", Targets) if versions else None
 
     def current(self) -> tuple[Metadata[Timestamp], Metadata[Snapshot], Metadata[Targets]] | None:
-        """What the newest timestamp leads to: what is to be published; None where there is nothing."""
+        """Return what the newest timestamp leads to, which is to be published; None if there is nothing."""
         if not (self.metadata / "timestamp.json").is_file():
             return None
         timestamp = self.load("timestamp.json", Timestamp)
@@ -167,11 +167,11 @@ class Workshop:
         return timestamp, snapshot, targets
 
     def load(self, name: str, kind: type[T]) -> Metadata[T]:
-        """Read one metadata file, which has to be of the role `kind`."""
+        """Read one metadata file, which must be of the role `kind`."""
         return read_metadata(self.metadata / name, kind)
 
     def orders_of(self, role: str) -> Path:
-        """The folder of a role's staged orders."""
+        """Return the folder of a role's staged orders."""
         return self.orders / checked_role(role) if role else self.orders
 
     def _path(self, identifier: str, role: str) -> Path:
@@ -186,28 +186,28 @@ class Workshop:
         try:
             raw = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
-            raise PublishError(f"{path} is no JSON: {error}. Stage the order again.") from error
+            raise PublishError(f"{path} is not valid JSON: {error}. Stage the order again.") from error
         if not isinstance(raw, dict):
-            raise PublishError(f"{path} is no JSON object. Stage the order again.")
+            raise PublishError(f"{path} is not a JSON object. Stage the order again.")
         return raw
 
 
 def read_metadata(path: Path, kind: type[T]) -> Metadata[T]:
-    """Read a metadata file, which has to be of the role `kind`; raises PublishError."""
+    """Read a metadata file, which must be of the role `kind`; raises PublishError."""
     try:
         found: Metadata[T] = Metadata.from_bytes(path.read_bytes())
     except (OSError, RepositoryError) as error:
-        raise PublishError(f"{path} cannot be used: {error}. Bring it back from a backup.") from error
+        raise PublishError(f"{path} cannot be used: {error}. Restore it from a backup.") from error
     if not isinstance(found.signed, kind):
-        raise PublishError(f"{path} is metadata of another role. Bring it back from a backup.")
+        raise PublishError(f"{path} is metadata of another role. Restore it from a backup.")
     return found
 
 
 def verifies(delegator: Root | Targets, role: str, metadata: Metadata[T]) -> bool:
-    """Whether enough of the keys that `delegator` gives a role have signed its metadata."""
+    """Return whether enough of the keys that `delegator` gives a role have signed its metadata."""
     return bool(delegator.get_verification_result(role, metadata.signed_bytes, metadata.signatures))
 
 
 def in_utc(moment: datetime) -> datetime:
-    """Give `moment` in UTC and in whole seconds, as TUF's metadata wants it."""
+    """Return `moment` in UTC and in whole seconds, as TUF's metadata requires."""
     return moment.astimezone(UTC).replace(microsecond=0)

@@ -120,7 +120,7 @@ _MADE: list[tuple[Repository, dict[str, bytes]]] = []
 
 
 def _published() -> tuple[Repository, dict[str, bytes]]:
-    """Return one repository to all examples."""
+    """One repository for all examples."""
     if not _MADE:
         repository = Repository(NOON)
         _MADE.append((repository, repository.publish(OWN, MEDIA)))

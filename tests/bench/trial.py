@@ -83,7 +83,7 @@ class Trial:
         return self._until_blocked(self._names.blocked[:PROBES], begun)
 
     def _until_blocked(self, names: Iterable[str], begun: float, task: Future[None] | None = None) -> float:
-        """Wait until all names are; return the seconds from `begun` to the first, or the last that was waited for.
+        """Wait until all names are; return the seconds from `begun` to the first, or the last waited for.
 
         Each is asked for below itself, another name each time, past every cache.
         """

@@ -92,7 +92,7 @@ def test_own_protected_names_of_a_config_count(desk: Desk, tmp_path: Path) -> No
 
 def test_authority_of_another_role_is_refused(desk: Desk) -> None:
     wrong = desk.telegram(*named(TELEGRAM), "--authority", "Ministry of Gambling")
-    assert f"it has to be {MINISTRY!r}" in desk.told("new", *wrong, code=1)
+    assert f"expected {MINISTRY!r}" in desk.told("new", *wrong, code=1)
     assert "ministry" in desk.told("list", "--role", "gambling", code=1)
 
 
@@ -164,7 +164,7 @@ def test_damaged_staged_order_is_told_and_can_be_staged_again(desk: Desk) -> Non
 def test_name_that_was_meant_for_a_field_is_not_repeated(desk: Desk) -> None:
     desk.told("new", *desk.telegram("--name", "secret.example", "--confidential"))
     told = desk.told("edit", "telegram-2017", "--set", "nmaes=[hidden.example]", code=1)
-    assert "'nmaes' is no field=value" in told
+    assert "'nmaes' is not field=value" in told
     assert "hidden" not in told
 
 
@@ -198,8 +198,8 @@ def test_editor_that_changes_nothing_changes_nothing(
 @pytest.mark.parametrize(
     ("script", "told"),
     [
-        ('echo "contcat: x" >> "$1"', "is contact meant"),
-        ('echo "[" > "$1"', "cannot be read as YAML"),
+        ('echo "contcat: x" >> "$1"', "did you mean contact"),
+        ('echo "[" > "$1"', "cannot be parsed as YAML"),
         ('echo "- a" > "$1"', "holds no order"),
         ('sed -i s/telegram-2017/telegram-2018/ "$1"', "The id cannot change"),
         ("exit 3", "exit code 3"),

@@ -119,7 +119,7 @@ def test_authority_is_delegated_listed_signed_and_removed(keys: Path, capsys: Ca
 def test_wrong_key_is_refused(shop: Path, capsys: Captured) -> None:
     told(capsys, "key", "new", shop.parent / "mallory.pem")
     asked = ("sign", shop, "--role", "root", "--key", shop.parent / "mallory.pem", "--yes")
-    assert "is no key of root; nothing was signed" in told(capsys, *asked, code=1)
+    assert "is not a key of root; nothing was signed" in told(capsys, *asked, code=1)
 
 
 def test_rotation_is_prepared_and_signed(shop: Path, capsys: Captured) -> None:

@@ -235,7 +235,7 @@ class Daemon:
     def assert_no_fault(self) -> None:
         """Nothing that it has logged is a fault of its own."""
         assert "Traceback" not in self.log, self.log
-        assert "fault of blockd's own" not in self.log, self.log
+        assert "internal error" not in self.log, self.log
 
     def destroy(self) -> None:
         """End whatever is left of it."""

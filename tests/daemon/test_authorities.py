@@ -83,7 +83,7 @@ def test_what_is_damaged_of_one_authority_costs_only_its_own_news(authorities: A
     assert alarms(daemon) == {("BlockdAuthorityRefused", "court")}
     assert daemon.metric("blockd_authority_refused", feed="national", authority="court") == 1
     assert daemon.metric("blockd_authority_refused", feed="national", authority="bank") == 0
-    assert daemon.log.count("What authority court of feed national gives is refused") == 1
+    assert daemon.log.count("The new content of authority court of feed national is refused") == 1
     shown = daemon.run_verb("status")
     assert (shown.returncode, f"    REFUSED: {sentence}\n" in shown.stdout) == (1, True)
 

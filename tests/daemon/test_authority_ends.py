@@ -118,9 +118,9 @@ def test_what_one_authority_gives_is_refused_once_and_the_feed_goes_on(
         until(lambda: len(lists.looks()) > looks + 3, "it is looked at again")
         assert daemon.metric("blockd_feed_refused_total", feed="ministry", reason="signature") == 1
         assert daemon.metric("blockd_authority_refused", feed="ministry", authority="telecom") == 1
-        assert daemon.log.count("What authority telecom of feed ministry gives is refused (signature)") == 1
+        assert daemon.log.count("The new content of authority telecom of feed ministry is refused (signature)") == 1
         assert daemon.feed("ministry")["refusal"] is None
         assert "    REFUSED: Too few keys of telecom have signed." in daemon.run_verb("status").stdout
         lists.give(part("telecom"), part("courts"))
         until(lambda: alarms(daemon) == set(), "it is good again")
-        until(lambda: "Authority telecom of feed ministry is good again" in daemon.log, "it is logged")
+        until(lambda: "Authority telecom of feed ministry is accepted again" in daemon.log, "it is logged")

@@ -83,10 +83,10 @@ def _assert_refused(daemon: Daemon, content: bytes | None, reason: str) -> None:
 
 def _assert_good_again(daemon: Daemon) -> None:
     """The good list is taken, though it is the one that is in force already."""
-    told = daemon.log.count("Feed national is good again")
+    told = daemon.log.count("Feed national is accepted again")
     write_list(daemon.folder / "list", GOOD)
     until(lambda: daemon.feed("national")["refusal"] is None, "the good list is taken")
-    assert daemon.log.count("Feed national is good again") == told + 1
+    assert daemon.log.count("Feed national is accepted again") == told + 1
     assert daemon.ask("listed.example").addresses == ["127.0.0.1"]
 
 

@@ -141,7 +141,7 @@ def test_not_ready_says_what_clients_get_meanwhile(tmp_path: Path) -> None:
 
 def test_worker_that_has_died_is_unhealthy_until_it_is_back(run: Run) -> None:
     async def check(node: Node) -> None:
-        assert node.control.health() == Condition(True, "every worker runs")
+        assert node.control.health() == Condition(True, "every worker is running")
         node.control.heard({"died": 0})
         assert node.control.health().reason == "workers [0] are not running; they are being started again"
         node.control.heard({"worker": 0, "pid": 30, "enforcing": 0})
@@ -259,7 +259,7 @@ def test_override_is_enforced_at_once_and_ended_by_hand(run: Run) -> None:
         ended = await node.control.override("end", {"name": "a.example", "reason": "It is over."})
         assert (ended.status.is_over, ended.to_json()["ended"]) == (True, time_text(NOW + 60))
         assert (verdict(node, "a.example"), node.control.status().overrides) == ("sinkhole", ())
-        with pytest.raises(CommandError, match="is no date"):
+        with pytest.raises(CommandError, match="expected a date"):
             await node.control.override("add", {**asked, "until": "soon"})
 
     run(check)

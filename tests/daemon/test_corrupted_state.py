@@ -87,7 +87,7 @@ class Node:
         return sorted(path.relative_to(self.left) for path in self.left.rglob("*") if path.is_file())
 
     def restore(self) -> None:
-        """Return the daemon the state that was left."""
+        """Restore the state of the daemon."""
         if self.daemon.state_dir.exists():
             shutil.rmtree(self.daemon.state_dir)
         shutil.copytree(self.left, self.daemon.state_dir)
@@ -258,4 +258,4 @@ def _assert_recovers_or_says_why(node: Node, what: str) -> None:
         daemon.destroy()
     log = daemon.log[logged:]
     assert "Traceback" not in log, f"{what}:\n{log}"
-    assert "fault of blockd's own" not in log, f"{what}:\n{log}"
+    assert "internal error" not in log, f"{what}:\n{log}"

@@ -62,7 +62,7 @@ def test_first_version_stays_though_a_worker_answers_wrongly(tmp_path: Path) -> 
     with Daemon(tmp_path, FEED, program="tests.daemon.faulty") as daemon:
         assert daemon.status()["ruleset"]["version"] == 1
         assert "BlockdSelfTestFailed" in [alarm["name"] for alarm in daemon.status()["alarms"]]
-        assert "It stays, as there is none to go back to." in daemon.log
+        assert "It stays in force, as there is none to go back to." in daemon.log
 
 
 def test_lifted_order_is_among_what_is_tested(tmp_path: Path) -> None:

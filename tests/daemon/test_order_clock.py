@@ -144,7 +144,7 @@ def test_orders_stop_when_their_feed_has_ended_and_go_on_when_it_is_good_again(
             assert node.in_force("o") == ["o"]
 
     asyncio.run(check())
-    assert caplog.text.count("go out of force until it is good again") == 1
+    assert caplog.text.count("go out of force until it is renewed") == 1
 
 
 def test_what_ended_before_a_version_is_enforced_is_not_in_force_in_it(node: Node) -> None:

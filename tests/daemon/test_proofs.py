@@ -103,7 +103,7 @@ def test_signatures_of_several_people_are_proved_here_and_elsewhere_before_and_a
         assert (told["ok"], told["covered"], told["orders"][0]["state"]) == (is_proved, covered, state)
         assert set(signature(told, "court")["keys"]) <= set(authorities.keyids["court"])
     shown = blockd("audit", "verify", "--proof", "after.json", "--root", "root.json", folder=elsewhere).stdout
-    assert "The records are whole, and do not prove all that is claimed.\nwhether " in shown
+    assert "The records are intact, but do not prove everything that is claimed.\nwhether " in shown
     assert "order court-1 of" in shown
     stranger = Authorities(tmp_path / "stranger")
     done = blockd("audit", "verify", "--proof", "before.json", "--root", str(stranger.root), folder=elsewhere)

@@ -89,7 +89,9 @@ def test_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(tmp_pa
         second = Daemon(tmp_path / "second", state_dir=str(first.state_dir))
         told = run(second)
         assert told.returncode == 2
-        assert f"Another blockd (process {first.pid}) runs with the state folder {first.state_dir}." in told.stderr
+        assert (
+            f"Another blockd (process {first.pid}) is running with the state folder {first.state_dir}." in told.stderr
+        )
         assert first.ask("listed.example").addresses == ["127.0.0.1"]
         assert first.is_ready()
 

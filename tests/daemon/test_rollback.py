@@ -90,9 +90,9 @@ def test_version_is_enforced_within_a_second_and_no_question_is_lost(daemon: Dae
 def test_news_wait_until_the_release_and_are_enforced_at_once(daemon: Daemon) -> None:
     roll_back(daemon, 1)
     write_list(daemon.folder / "list", ["listed.example", "between.example"])
-    until(lambda: "Feed national has something new. It waits" in daemon.log, "the news are known")
+    until(lambda: "Feed national has new content, which waits" in daemon.log, "the news are known")
     write_list(daemon.folder / "list", ["listed.example", "newest.example"])
-    until(lambda: daemon.log.count("Feed national has something new. It waits") == 2, "the newest are known")
+    until(lambda: daemon.log.count("Feed national has new content, which waits") == 2, "the newest are known")
     assert daemon.refresh()["feeds"]["national"]["outcome"] == "waiting"
     assert enforces(daemon, FIRST)
     assert daemon.status()["ruleset"]["version"] == 1
@@ -110,7 +110,7 @@ def test_pin_survives_a_restart_and_so_does_what_is_new(daemon: Daemon) -> None:
     write_list(daemon.folder / "list", ["listed.example", "newest.example"])
     daemon.start()
     assert enforces(daemon, FIRST)
-    until(lambda: "Feed national has something new. It waits" in daemon.log, "the news are known")
+    until(lambda: "Feed national has new content, which waits" in daemon.log, "the news are known")
     assert enforces(daemon, FIRST)
     assert daemon.status()["pinned"]["reason"] == "wait for the ministry"
     assert release(daemon)["version"] == 3

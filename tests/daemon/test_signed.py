@@ -147,7 +147,7 @@ def _assert_refused(daemon: Daemon, reason: str) -> None:
 def _assert_good_again(daemon: Daemon) -> None:
     until(lambda: daemon.feed("ministry")["refusal"] is None, "the repository is good again")
     assert daemon.ask("listed.example").addresses == SINKHOLE
-    assert "Feed ministry is good again" in daemon.log
+    assert "Feed ministry is accepted again" in daemon.log
 
 
 def _text(moment: datetime) -> str:

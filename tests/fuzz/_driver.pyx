@@ -38,7 +38,7 @@ cdef struct Chance:
 
 
 cdef inline uint64_t draw(Chance *c) noexcept nogil:
-    """Give 64 bits of xorshift64* (Marsaglia, 2003; Vigna, 2016)."""
+    """Return 64 bits of xorshift64* (Marsaglia, 2003; Vigna, 2016)."""
     c.state ^= c.state >> 12
     c.state ^= c.state << 25
     c.state ^= c.state >> 27
@@ -152,7 +152,7 @@ HOSTS = ("127.0.0.1", "::1", "198.0.0.0")
 
 
 cdef const char *wrong_answer(const Question *q, const uint8_t *packet, const uint8_t *out, uint32_t size) noexcept nogil:
-    """Give what is wrong with an answer, NULL where nothing is."""
+    """Return what is wrong with an answer, NULL if nothing is."""
     cdef Cursor c = cursor_over(out, size)
     cdef uint32_t records, _i
     if packet[2] & 0x80:
@@ -282,7 +282,7 @@ cdef Entry *keyed(const Entry *entry, const Question *q, uint64_t hashed) noexce
 
 
 cdef const char *wrong_entry(const Entry *entry) noexcept nogil:
-    """Give what is wrong with an entry, NULL where nothing is."""
+    """Return what is wrong with an entry, NULL if nothing is."""
     cdef uint32_t i, at = 0
     for i in range(entry.ttl_count):
         if <uint64_t>entry.ttls[i * 2] + 4 > entry.records_size or entry.ttls[i * 2 + 1] > 0x7FFFFFFF:
@@ -545,6 +545,6 @@ cdef extern from "<malloc.h>" nogil:
 
 
 def heap():
-    """Give the octets that are allocated now; 0 under a sanitizer, which has a heap of its own."""
+    """Return the number of octets allocated now; 0 under a sanitizer, which has a heap of its own."""
     cdef Heap info = mallinfo2()
     return info.uordblks + info.hblkhd

@@ -1,4 +1,4 @@
-"""A stand-in for what makes the files of national-size lists: it keeps the names and gives values of their form."""
+"""A stand-in for what makes the files of national-size lists: it keeps the names and returns values of their form."""
 
 from __future__ import annotations
 

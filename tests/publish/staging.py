@@ -27,7 +27,7 @@ TELEGRAM = [  # the names of the order of 2017
 
 
 def order_document(identifier: str, names: Sequence[object] | None = None, **more: object) -> dict[str, object]:
-    """Give an order without a fault, in force since January, with more fields; it covers nothing without `names`."""
+    """Return a valid order, in force since January, with more fields; it covers nothing without `names`."""
     return {
         "schema": "1.0",
         "id": identifier,

@@ -25,7 +25,7 @@ def test_lifting_has_a_time_and_a_reason(staged: Document) -> None:
 
 
 @pytest.mark.parametrize(
-    ("on", "reason", "told"), [("soon", "x", "no RFC 3339"), ("2026-02-01", " ", "needs a reason")]
+    ("on", "reason", "told"), [("soon", "x", "not an RFC 3339"), ("2026-02-01", " ", "needs a reason")]
 )
 def test_bad_lifting_is_refused(staged: Document, on: str, reason: str, told: str) -> None:
     with pytest.raises(PublishError, match=told):
@@ -33,7 +33,7 @@ def test_bad_lifting_is_refused(staged: Document, on: str, reason: str, told: st
 
 
 def test_order_is_lifted_once(staged: Document) -> None:
-    with pytest.raises(PublishError, match="is lifted on 2026-02-01T00:00:00Z already"):
+    with pytest.raises(PublishError, match="is already lifted on 2026-02-01T00:00:00Z"):
         lifted(lifted(staged, "2026-02-01", "x"), "2026-02-02", "y")
 
 
@@ -50,9 +50,9 @@ def test_extending_moves_the_end_and_tells_why_in_the_summary(staged: Document) 
     ("change", "until", "told"),
     [
         ({}, "2026-12-31", "is not before 2026-12-31"),
-        ({}, "soon", "no RFC 3339"),
+        ({}, "soon", "not an RFC 3339"),
         ({"expires": None}, "2027-01-01", "has no end"),
-        ({"expires": "2025-06-01"}, "2026-01-01", "has passed already"),
+        ({"expires": "2025-06-01"}, "2026-01-01", "has already passed"),
         ({"lifted_on": "2026-02-01"}, "2027-01-01", "cannot be extended"),
     ],
 )
@@ -91,5 +91,5 @@ def test_notice_is_read_from_an_option() -> None:
 
 @pytest.mark.parametrize("text", ["", "channel=e-mail", "hello", ";;sent=x"])
 def test_notice_without_its_day_is_refused(text: str) -> None:
-    with pytest.raises(PublishError, match="is no notice"):
+    with pytest.raises(PublishError, match="is not a notice"):
         notice(text)

@@ -51,7 +51,7 @@ def test_each_order_has_a_salt_of_its_own(secret: Document) -> None:
     [
         (["secret.example", "co.id"], "names[1]: the name cannot be blocked: it is a public suffix"),
         (["secret.example", "icann.org"], "names[1]: the name cannot be blocked: it is a protected name"),
-        (["secret.example", "secret.EXAMPLE"], "names[1]: the name is listed twice; it is names[0] too"),
+        (["secret.example", "secret.EXAMPLE"], "names[1]: the name is listed twice; it is also names[0]"),
         (["se cret.example"], "names[0]: cannot be an entry: bad character"),
         ([{"name": "secret.example", "scope": "exact"}], "names[0].scope: in a confidential order"),
         (["8.8.8.8"], "names[0]: a network cannot be kept confidential"),

@@ -78,7 +78,7 @@ def test_authority_that_nobody_could_sign_for_is_refused(shared: Workshop) -> No
         ("Name", [], 1, "at least one public key"),
         ("", keys(1), 1, "its full name"),
         ("Name", keys(1), 2, "nobody could sign"),
-        ("Name", keys(33), 1, "are the limit"),
+        ("Name", keys(33), 1, "the limit is"),
         ("Na\nme", keys(1), 1, "printable"),
     ):
         with pytest.raises(PublishError, match=told):
@@ -99,9 +99,9 @@ def test_removed_authority_takes_its_keys_along(shared: Workshop) -> None:
     undelegate(delegations, "ministry")
     write_delegations(shared.delegations, delegations)
     assert read_delegations(shared.delegations).keys == {}
-    with pytest.raises(PublishError, match="is no authority here"):
+    with pytest.raises(PublishError, match="is not an authority here"):
         undelegate(delegations, "ministry")
-    with pytest.raises(PublishError, match="is no authority in"):
+    with pytest.raises(PublishError, match="is not an authority in"):
         shared.stage({}, "ministry")
 
 
@@ -109,5 +109,5 @@ def test_removed_authority_takes_its_keys_along(shared: Workshop) -> None:
 def test_damaged_file_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "delegations.json"
     path.write_bytes(content)
-    with pytest.raises(PublishError, match="Bring it back"):
+    with pytest.raises(PublishError, match="Restore it"):
         read_delegations(path)

@@ -66,7 +66,7 @@ names:
     ("field", "told"),
     [
         ("contact", "contact: is missing"),
-        ("expires", "say `expires: null`"),
+        ("expires", "state a date, or `expires: null`"),
         ("names", "names: expected a list"),
         ("authority", "authority: is missing"),
     ],
@@ -90,13 +90,13 @@ def test_order_of_an_operator_needs_no_law(tmp_path: Path, order: Document) -> N
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"in_force_form": "2026-01-01"}, "in_force_form: is no field"),
+        ({"in_force_form": "2026-01-01"}, "in_force_form: is not a field"),
         ({"expires": "2025-01-01"}, "expires: is not later"),
         ({"names": ["example.net", "EXAMPLE.net."]}, "example.net is listed twice"),
-        ({"lifted_on": "2026-02-01"}, "a date and a reason"),
+        ({"lifted_on": "2026-02-01"}, "both are required if an order is lifted"),
         ({"contact": "  "}, "contact: is missing"),
         ({"names": ["com"]}, "a top-level name"),
-        ({"schema": 1.0}, "schema: a text is needed"),
+        ({"schema": 1.0}, "schema: expected a text"),
     ],
 )
 def test_slip_of_the_pen_is_refused(tmp_path: Path, order: Document, change: Document, told: str) -> None:
@@ -113,7 +113,7 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path, order: Docum
         "contact: is missing",
         "names: expected a list",
         "in_force_from: expected an RFC 3339 date",
-        "third.json: cannot be read as JSON",
+        "third.json: cannot be parsed as JSON",
     ):
         assert piece in told
     assert "fourth.yaml: cannot be read" in told
@@ -121,7 +121,7 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path, order: Docum
 
 def test_two_files_with_one_id_are_refused(tmp_path: Path, order: Document) -> None:
     first, second = written(tmp_path, order, "first.json"), written(tmp_path, order, "second.json")
-    assert "is the id of" in refusal(first, second)
+    assert "is also the id of" in refusal(first, second)
 
 
 @pytest.mark.parametrize(

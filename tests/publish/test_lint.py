@@ -81,12 +81,15 @@ def test_own_protected_names_count_and_public_suffixes_always_do(tmp_path: Path,
     ("change", "told"),
     [
         ({"review_by": "2027-01-01", "expires": "2026-12-31"}, "review_by: is later than expires"),
-        ({"contcat": "x"}, "contcat: is no field of an order; is contact meant?"),
-        ({"_salt": "00"}, "_salt: is no field"),
-        ({"role": "a"}, "role: is no field"),
-        ({"lifted_reason": "x"}, "a date and a reason"),
+        ({"contcat": "x"}, "contcat: is not a field of an order; did you mean contact?"),
+        ({"_salt": "00"}, "_salt: is not a field"),
+        ({"role": "a"}, "role: is not a field"),
+        ({"lifted_reason": "x"}, "both are required if an order is lifted"),
         ({"names": ["192.0.2.0/8"]}, "names[0]"),
-        ({"names": ["a.example", "b.example", "A.example"]}, "names[2]: a.example is listed twice; it is names[0] too"),
+        (
+            {"names": ["a.example", "b.example", "A.example"]},
+            "names[2]: a.example is listed twice; it is also names[0]",
+        ),
     ],
 )
 def test_mistake_is_told_with_its_field(order: Document, change: Document, told: str) -> None:
@@ -114,7 +117,7 @@ def test_order_by_law_without_who_decided_is_a_warning(order: Document) -> None:
 
 def test_authority_is_filled_in_from_the_role_and_has_to_be_the_same(order: Document) -> None:
     rules = Rules(authority="Ministry of Examples")
-    assert "it has to be 'Ministry of Examples'" in problems(order, rules)
+    assert "expected 'Ministry of Examples'" in problems(order, rules)
     content = taken(order, rules, authority=None).documents["order-1"]
     assert json.loads(content)["authority"] == "Ministry of Examples"
 
@@ -127,7 +130,7 @@ def test_piece_of_a_file_that_cannot_be_read_is_not_repeated(tmp_path: Path) -> 
         path.write_text(text)
         with pytest.raises(PublishError) as caught:
             read_documents([path])
-        assert "cannot be read as YAML: line" in str(caught.value)
+        assert "cannot be parsed as YAML: line" in str(caught.value)
         assert "secret" not in str(caught.value)
 
 
@@ -142,5 +145,5 @@ def test_list_outside_of_the_roles_part_is_refused(order: Document, role: str, t
     del order["names"]
     step = {"target": target, "sha256": "0" * 64, "size": 20, "count": 2}
     told = problems({**order, "list": {"steps": [step]}}, Rules(role=role))
-    assert f"list.steps[0].target: a file in lists/{role}" in told
+    assert f"list.steps[0].target: expected a file in lists/{role}" in told
     assert taken({**order, "list": {"steps": [step]}}).documents

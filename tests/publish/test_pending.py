@@ -74,14 +74,14 @@ def test_three_people_sign_the_first_root_and_the_list(
     workshop = Workshop.make(tmp_path / "common", now, founding=people.founding())
     assert {path.name for path in workshop.keys.glob("*.pem")} == {"snapshot.pem", "timestamp.pem"}
     stage(workshop, order)
-    with pytest.raises(PublishError, match=r"first root .* still lacks signatures"):
+    with pytest.raises(PublishError, match=r"first root .* lacks signatures"):
         sign(workshop, now)
     root = read_pending(workshop, "root")
     assert root is not None
     for person in (people.alice, people.bob):
         told = add_signature(workshop, "root", root, person)
     assert told.is_complete
-    with pytest.raises(PublishError, match="No key of targets lies in"):
+    with pytest.raises(PublishError, match="No key of targets is in"):
         sign(workshop, now)
     for person in (people.bob, people.carol):
         add_signature(workshop, "targets", to_sign(workshop, "targets", now), person)
@@ -92,7 +92,7 @@ def test_three_people_sign_the_first_root_and_the_list(
 def test_key_that_is_not_in_the_role_is_refused(asked: Workshop, people: People, now: datetime) -> None:
     stranger = Workshop.make(people.folder / "stranger", now)
     pending = to_sign(asked, "ministry", now)
-    with pytest.raises(PublishError, match="is no key of ministry; nothing was signed"):
+    with pytest.raises(PublishError, match="is not a key of ministry; nothing was signed"):
         add_signature(asked, "ministry", pending, load_signer(stranger.keys, "targets"))
     assert not json.loads((asked.pending / "ministry.json").read_bytes())["signatures"]
 
@@ -122,7 +122,7 @@ def test_changed_copy_adds_nothing(asked: Workshop, people: People, now: datetim
     other = copied(asked, "other machine")
     add_signature(other, "ministry", to_sign(other, "ministry", now), people.bob)
     tamper(other.metadata / "1.ministry.json")
-    with pytest.raises(PublishError, match="is no copy of what is pending"):
+    with pytest.raises(PublishError, match="is not a copy of what is pending"):
         merge(asked, other.metadata / "1.ministry.json")
     pending = read_pending(asked, "ministry")
     assert pending is not None
@@ -135,7 +135,7 @@ def test_forged_signature_in_a_copy_is_refused(asked: Workshop, people: People, 
     told["signatures"].append({**told["signatures"][0], "keyid": people.bob.public_key.keyid})
     forged = asked.folder.parent / "ministry.json"
     forged.write_text(json.dumps(told))
-    with pytest.raises(PublishError, match="does not fit"):
+    with pytest.raises(PublishError, match="does not match"):
         merge(asked, forged)
 
 
@@ -162,7 +162,7 @@ def test_order_changed_after_the_first_signature_makes_it_void_only_when_asked(
 ) -> None:
     add_signature(asked, "ministry", to_sign(asked, "ministry", now), people.alice)
     stage(asked, order, "ministry", id="order-2", platform="Another")
-    with pytest.raises(PublishError, match=r"no longer shows what is staged.*--again"):
+    with pytest.raises(PublishError, match=r"no longer matches what is staged.*--again"):
         to_sign(asked, "ministry", now)
     assert not to_sign(asked, "ministry", now, again=True).signatures
 

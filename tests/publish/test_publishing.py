@@ -121,7 +121,7 @@ def test_workshop_from_a_backup_publishes_nothing_however_often_it_renews(
     before = content(out)
     for _ in range(4):
         seal(backup, now, renew=True)
-        with pytest.raises(PublishError, match="came back from a backup"):
+        with pytest.raises(PublishError, match="was restored from a backup"):
             publish(backup, out)
     for path in out.glob("metadata/[0-9]*.[st]*.json"):
         if path.name.startswith("1."):

@@ -37,7 +37,7 @@ LISTED = {**NO_NAMES, "list": {"steps": [STEP]}}
 
 
 def fits(value: object, schema: Mapping[str, Any]) -> bool:
-    """Tell whether a value is what the schema says, by the keywords that this one uses (JSON Schema 2020-12)."""
+    """Return whether a value is what the schema says, by the keywords that this one uses (JSON Schema 2020-12)."""
     unknown = schema.keys() - KEYWORDS.keys() - {"$schema", "title", "description", "default", "$defs"}
     assert not unknown, f"the test does not know {unknown}"
     return all(KEYWORDS[word](value, wanted) for word, wanted in schema.items() if word in KEYWORDS)

@@ -83,7 +83,7 @@ def test_nothing_but_a_repository_is_served(out: Path) -> None:
 
 
 def test_workshop_is_not_served(workshop: Workshop, tmp_path: Path) -> None:
-    with pytest.raises(PublishError, match="is a workshop, with keys"):
+    with pytest.raises(PublishError, match="is a workshop with keys"):
         application(workshop.folder)
-    with pytest.raises(PublishError, match="holds no published list"):
+    with pytest.raises(PublishError, match="does not hold a published list"):
         application(tmp_path)

@@ -110,7 +110,7 @@ def test_empty_list_is_not_signed(workshop: Workshop, now: datetime) -> None:
 
 
 def test_expired_root_and_past_expiry_are_refused(staged: Workshop, now: datetime) -> None:
-    with pytest.raises(PublishError, match="has passed already"):
+    with pytest.raises(PublishError, match="has already passed"):
         sign(staged, now, now - DAY)
     with pytest.raises(PublishError, match=r"root .* has expired"):
         sign(staged, now + 4000 * DAY)
@@ -127,7 +127,7 @@ def test_staged_order_spoilt_by_hand_is_not_signed(staged: Workshop, now: dateti
 def test_key_that_the_root_does_not_name_is_refused(staged: Workshop, now: datetime, tmp_path: Path) -> None:
     other = Workshop.make(tmp_path / "other", now)
     (staged.keys / "targets.pem").write_bytes((other.keys / "targets.pem").read_bytes())
-    with pytest.raises(PublishError, match="is not the key that targets has"):
+    with pytest.raises(PublishError, match="is not the key of targets"):
         sign(staged, now)
 
 

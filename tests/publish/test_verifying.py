@@ -33,10 +33,10 @@ def test_sound_repository_has_no_fault_and_tells_what_is_to_be_done(out: Path, n
     told = verified(out, now)
     assert (told.targets_version, told.orders, told.faults) == (1, 4, ())
     assert told.warnings == (
-        "root needs 1 signatures and has 1 keys: one that is lost ends it; add a spare one",
-        "order-2 has ended at 2026-02-01T00:00:00Z; it can be removed",
+        "root needs 1 signatures and has 1 keys: losing one ends it; add a spare key",
+        "order-2 ended at 2026-02-01T00:00:00Z; it can be removed",
         "order-3 was to be reviewed by 2026-02-01T00:00:00Z",
-        "order-4 has ended at 2026-02-02T00:00:00Z; it can be removed",
+        "order-4 ended at 2026-02-02T00:00:00Z; it can be removed",
     )
 
 

@@ -34,7 +34,7 @@ def test_workshop_is_never_made_twice(workshop: Workshop, now: datetime) -> None
 
 
 def test_folder_that_is_no_workshop_is_told(tmp_path: Path) -> None:
-    with pytest.raises(PublishError, match="is no workshop"):
+    with pytest.raises(PublishError, match="is not a workshop"):
         Workshop(tmp_path)
 
 
@@ -46,7 +46,7 @@ def test_key_that_others_can_read_is_refused(workshop: Workshop) -> None:
 
 def test_damaged_key_is_refused(workshop: Workshop) -> None:
     (workshop.keys / "targets.pem").write_bytes(b"garbage")
-    with pytest.raises(PublishError, match="is no private key"):
+    with pytest.raises(PublishError, match="is not a private"):
         load_signer(workshop.keys, "targets")
 
 

@@ -16,5 +16,5 @@ def rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
 
 @pytest.fixture
 def hasty_rig(tmp_path: Path, upstream: UpstreamSimulator) -> Rig:
-    """The same, where `upstream` will be silent."""
+    """The same, for an `upstream` that will be silent."""
     return Rig(tmp_path, upstream.upstream, timeout=HASTY)

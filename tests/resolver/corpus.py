@@ -38,7 +38,7 @@ RECORDS = (
 
 
 def feeds() -> list[FeedInput]:
-    """Give two feeds: a name for each action, exceptions inside of what is blocked, networks, orders not in force.
+    """Return two feeds: a name for each action, exceptions inside of what is blocked, networks, orders not in force.
 
     And two policy zones, one before both and one between them, with rules for clients; names known by their hashes
     only, and orders that begin or end soon.
@@ -153,7 +153,7 @@ TYPES = ("A", "AAAA", "HTTPS", "TXT", "CNAME", "MX", "ANY")
 
 
 def questions() -> Iterator[bytes]:
-    """Give questions of every kind; those for cached answers come with each way of asking."""
+    """Yield questions of every kind; those for cached answers come with each way of asking."""
     for number, name in enumerate((*LISTED, *OPEN)):
         for kind in ("A", "AAAA", TYPES[2 + number % 5]):
             yield question(name, kind)
@@ -173,7 +173,7 @@ def questions() -> Iterator[bytes]:
 
 
 def question(name: str, kind: str, **edns: object) -> bytes:
-    """Give a question with a fixed ID."""
+    """Return a question with a fixed ID."""
     made = dns.message.make_query(name, kind, id=0x1234, **edns)  # type: ignore[arg-type]
     return made.to_wire()
 
@@ -189,7 +189,7 @@ def _ways() -> Iterator[dict[str, object]]:
 
 
 def _odd_questions() -> Iterator[bytes]:
-    """Give questions that are not the ordinary kind, and what is none."""
+    """Return questions that are not ordinary, and messages that are not questions."""
     plain = question("sinkhole.example", "A")
     for kind in ("OPT", "AXFR", "IXFR", "TSIG", "TYPE0", "TYPE65535"):
         yield question("sinkhole.example", kind)
@@ -215,7 +215,7 @@ def _odd_questions() -> Iterator[bytes]:
 
 
 def _planned() -> dict[tuple[str, str], dict[str, object]]:
-    """Give what upstreams answer, by question: records, and how the message is made."""
+    """Return what upstreams answer, by question: records, and how the message is made."""
     planned: dict[tuple[str, str], dict[str, object]] = {
         ("open.example", "A"): {"answer": ["@ 300 IN A 192.0.2.1", "@ 20 IN A 192.0.2.2"]},
         ("open.example", "AAAA"): {"authority": [SOA]},
@@ -277,7 +277,7 @@ def _planned() -> dict[tuple[str, str], dict[str, object]]:
 
 
 def responses() -> Iterator[bytes]:
-    """Give what an upstream answers, with and without DO, and damaged by hand where no mutation would find it."""
+    """Return an upstream's answers, with and without DO, and damaged by hand if no mutation would find it."""
     for (name, kind), plan in _planned().items():
         for dnssec in (False, True):
             yield _response(name, kind, plan, dnssec=dnssec)
@@ -311,7 +311,7 @@ def _record(name: str, text: str) -> dns.rrset.RRset:
 
 
 def raw_response(name: str, kind: str, *sections: Sequence[bytes], flags: int = 0x8180) -> bytes:
-    """Give a message whose records are given as octets."""
+    """Return a message whose records are given as octets."""
     asked = question(name, kind)
     counts = b"".join(len(section).to_bytes(2) for section in (*sections, (), (), ())[:3])
     records = b"".join(record for section in sections for record in section)
@@ -323,7 +323,7 @@ ADDRESS = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1"
 
 
 def record(kind: int, data: bytes, owner: bytes = b"\xc0\x0c", ttl: int = 60, klass: int = 1) -> bytes:
-    """Give one record's octets."""
+    """Return one record's octets."""
     return owner + kind.to_bytes(2) + klass.to_bytes(2) + ttl.to_bytes(4) + len(data).to_bytes(2) + data
 
 
@@ -371,7 +371,7 @@ def _odd_responses() -> Iterator[bytes]:
 
 
 def _pointers(name: str, jumps: int) -> list[bytes]:
-    """Give a TXT record full of pointers, each to the one before, and a CNAME to the last: so many jumps to a name."""
+    """Return a TXT record full of pointers, each to the one before, and a CNAME to the last: `jumps` in all."""
     start = 12 + len(name) + 2 + 4 + 12  # where the TXT record's data begin
     chain = b"\xc0\x0c" + b"".join((0xC000 | start + 2 * n).to_bytes(2) for n in range(jumps - 2))
     last = (0xC000 | start + 2 * (jumps - 2)).to_bytes(2)

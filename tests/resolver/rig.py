@@ -52,7 +52,7 @@ class Clock:
 
 
 def order(identifier: str = "order-1", action: Action = Action.SINKHOLE, **fields: Any) -> Order:
-    """Give an order in force since the epoch, until a test lifts it at LAST."""
+    """Return an order in force since the epoch, until a test lifts it at LAST."""
     values: dict[str, Any] = {
         "authority": "ministry",
         "platform": "Telegram",
@@ -144,7 +144,7 @@ class Rig:
         return answer
 
     async def resolve(self, packet: bytes, host: str = CLIENT, transport: Transport = Transport.UDP) -> bytes | None:
-        """Answer one message, waiting for upstreams where that is needed."""
+        """Answer one message, waiting for upstreams if necessary."""
         begun = self.resolver.begin(packet, host, transport)
         if isinstance(begun, QueryContext):
             return await self.resolver.finish(begun)
@@ -157,7 +157,7 @@ class Rig:
         return Answer(answer)
 
     def begin(self, packet: bytes, transport: Transport = Transport.UDP, host: str = CLIENT) -> bytes | None:
-        """Give what is answered to bytes without waiting, None for silence; a question for upstreams fails the test."""
+        """Return the answer to bytes without waiting, None for silence; a question for upstreams fails the test."""
         begun = self.resolver.begin(packet, host, transport)
         assert not isinstance(begun, QueryContext), "an upstream would be asked"
         return None if isinstance(begun, Outcome) else begun
@@ -189,7 +189,7 @@ class Answer:
 
     @property
     def negative_ttl(self) -> int | None:
-        """For how long a cache keeps this negative answer (RFC 2308 section 5); None where it is not negative."""
+        """For how long a cache keeps this negative answer (RFC 2308 section 5); None if it is not negative."""
         for rrset in self.message.authority:
             if rrset.rdtype == dns.rdatatype.SOA:
                 return int(min(rrset.ttl, rrset[0].minimum))
@@ -201,12 +201,12 @@ class Answer:
 
 
 def question(name: str, kind: str = "A", **edns: Any) -> dns.message.Message:
-    """Give a question, with EDNS where any of dnspython's EDNS arguments is given."""
+    """Return a question, with EDNS if any of dnspython's EDNS arguments is given."""
     return dns.message.make_query(dns.name.from_text(name), kind, **edns)
 
 
 def keys_of(names: Sequence[str]) -> list[bytes]:
-    """Give the keys of names and networks; what starts with a digit is a network, behind `client` one of clients."""
+    """Return the keys of names and networks; what starts with a digit is a network, after `client` one of clients."""
     return [_key_of(name) for name in names]
 
 

@@ -27,7 +27,7 @@ def upstream(upstream: UpstreamSimulator) -> UpstreamSimulator:
 
 @pytest.fixture
 def bad(monkeypatch: pytest.MonkeyPatch) -> Iterator[UpstreamSimulator]:
-    """An upstream which alone is waited for hastily, where it is silent."""
+    """An upstream with a short timeout of its own, for tests in which it is silent."""
     with UpstreamSimulator() as simulator:
 
         def ask_in_time(

@@ -47,7 +47,7 @@ class Client:
             self.socket.send(query.to_wire(max_size=65535))
 
     async def hear(self) -> str:
-        """Give the next answer's rcode, or its records where it has some."""
+        """Return the next answer's rcode, or its records if it has some."""
         answer = dns.message.from_wire(await asyncio.get_running_loop().sock_recv(self.socket, 65535))
         return " ".join(str(data) for rrset in answer.answer for data in rrset) or answer.rcode().name
 
@@ -342,7 +342,7 @@ class Sink:
             sock.close()
 
     def ask(self, names: Iterable[str]) -> int:
-        """Give how many of the questions the engine gives back."""
+        """Return how many of the questions the engine gives back."""
         given_back = 0
         for name in names:
             self.client.send(question(name).to_wire())

@@ -29,7 +29,7 @@ hosts = st.sampled_from(HOSTS)
 
 
 def changed(message: bytes, changes: Changes, cut: int, tail: bytes) -> bytes:
-    """Give a message with some octets replaced, `cut` octets less and others more."""
+    """Return a message with some octets replaced, `cut` octets less and others more."""
     octets = bytearray(message)
     for place, octet in changes:
         if octets:
@@ -208,7 +208,7 @@ def test_damaged_responses_are_answered_from_alike(
 
 
 def read_alike(message: bytes) -> bool:
-    """Fail where the native engine reads a message otherwise than the Python one; tell whether it takes it."""
+    """Fail if the native engine parses a message differently from the Python one; return whether it accepts it."""
     size = question_size(message)
     if size is None:
         return False
@@ -261,7 +261,7 @@ def test_upstreams_answers_cut_anywhere_are_read_alike() -> None:
 
 
 def allowed(packet: bytes, transport: Transport) -> int:
-    """Give the octets of the longest answer: a header alone to what is no question."""
+    """Return the octets of the longest answer: only a header to a message that is not a question."""
     try:
         return Query(packet, transport).limit
     except BadMessage:

@@ -32,7 +32,7 @@ NXDOMAIN = b"\x81\x83\0\1\0\0\0\0\0\0"
 
 
 def answering(planned: dict[bytes, bytes]) -> Callable[[bytes], bytes]:
-    """Give an upstream that answers questions as planned, and all others with NXDOMAIN."""
+    """Return an upstream that answers questions as planned, and all others with NXDOMAIN."""
 
     def answer(query: bytes) -> bytes:
         size = question_size(query)
@@ -51,7 +51,7 @@ class Ports:
         self._served = served
 
     async def ask_all(self, packets: Sequence[bytes], host: str) -> None:
-        """Send packets to both, and fail where answers or counters differ. The IDs are replaced by running numbers."""
+        """Send packets to both, and fail if answers or counters differ. The IDs are replaced by running numbers."""
         numbered = [number.to_bytes(2) + packet[2:] for number, packet in enumerate(packets)]
         said = [await self._ask(side, port, numbered, host) for side, port in self._served]
         for number, packet in enumerate(numbered):
@@ -180,7 +180,7 @@ def test_the_address_that_was_asked_answers(
 
 
 def mutated(chance: random.Random, number: int) -> tuple[bytes, bytes]:
-    """Give a question that nobody has asked before, and an answer of an upstream to it that is damaged."""
+    """Return a question that was not asked before, and a damaged answer of an upstream to it."""
     message = b"\0\0" + chance.choice(list(PLANNED.values()))
     size = question_size(message)
     assert size is not None

@@ -42,7 +42,7 @@ CACHE_SIZE = 512 << 20  # octets; nothing of a corpus is forgotten for want of r
 
 
 def question_size(message: bytes) -> int | None:
-    """Give the octets of a message's one question; None where it has none that can be read."""
+    """Return the octets of a message's only question; None if it has none that can be parsed."""
     position = 12
     while position < len(message) and 0 < message[position] < 64:
         position += 1 + message[position]
@@ -77,7 +77,7 @@ class Side:
         )
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> object:
-        """Give what is answered, in a form that can be compared."""
+        """Return what is answered, in a form that can be compared."""
         begun = self.resolver.begin(packet, host, transport)
         if isinstance(begun, QueryContext):
             return begun.lookup, begun.target, begun.errors, begun.hits
@@ -131,7 +131,7 @@ class Twins:
         self.wall_clock.now = now
 
     def fill(self, message: bytes) -> Response | None:
-        """Have both sides keep what an upstream answered; None where it cannot be read."""
+        """Have both sides keep what an upstream answered; None if it cannot be parsed."""
         size = question_size(message)
         try:
             response = parse(message, size) if size is not None else None
@@ -157,7 +157,7 @@ class Twins:
                     side.resolver.pipeline._cache.put((key, qtype, do, cd), response, self.clock())
 
     def ask(self, packet: bytes, host: str = SERVED[0], transport: Transport = Transport.UDP) -> object:
-        """Give both engines a message; fail where they do not say and count the same. Gives what they said."""
+        """Ask both engines; fail if their answers or counters differ. Return the answer."""
         said = [side.begin(packet, host, transport) for side in self.sides]
         assert said[0] == said[1], (packet.hex(), host, transport)
         counted_alike = self.native.counted == self.python.counted

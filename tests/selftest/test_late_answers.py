@@ -1,4 +1,4 @@
-"""A worker that is held up, and a self-test: late answers are answers, and silence is believed when it lasts."""
+"""A delayed worker and a self-test: late answers count as answers, and lasting silence as none."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def identities(seen: list[bytes]) -> int:
 
 
 def late(content: bytes) -> Behaviour:
-    """Answer nothing until the worker is asked who it is for the second time, and then everything in its turn."""
+    """Answer nothing until the worker's identity is asked for the second time, and then everything in order."""
 
     def behave(seen: list[bytes]) -> list[bytes]:
         if len(seen) == 1:
@@ -58,20 +58,20 @@ def late(content: bytes) -> Behaviour:
 
 
 def overtaken(seen: list[bytes]) -> list[bytes]:
-    """Say who it is first, wherever it was asked that last, and answer the rest when it is asked again."""
+    """Answer the question for the identity first, although it came last, and the rest when asked again."""
     if identities(seen[-1:]):
         return [answered(seen[-1])]
     return [answered(seen[-1])] if identities(seen) == 2 else []
 
 
 def mute(seen: list[bytes]) -> list[bytes]:
-    """Say who it is, and nothing else."""
+    """Answer the question for the identity only."""
     return [answered(seen[-1])] if identities(seen[-1:]) else []
 
 
 @contextlib.contextmanager
 def worker(transport: Transport, behaviour: Behaviour) -> Iterator[SocketAddress]:
-    """Be a worker, in a thread, until the block ends."""
+    """Run a worker in a thread until the block ends."""
     listening, datagrams = bound("127.0.0.1")
     address = SocketAddress("127.0.0.1", datagrams.getsockname()[1])
 

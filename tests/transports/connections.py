@@ -30,12 +30,12 @@ class Client:
         self.writer.write(b"".join(framed(query.to_wire()) for query in queries))
 
     async def receive(self) -> dns.message.Message:
-        """Give the next answer; raises EOFError where the connection ends."""
+        """Return the next answer; raises EOFError if the connection ends."""
         size = int.from_bytes(await self.reader.readexactly(2))
         return dns.message.from_wire(await self.reader.readexactly(size))
 
     async def ended(self) -> bool:
-        """Wait for the end of the connection, and tell whether it came without another answer."""
+        """Wait for the end of the connection, and return whether it came without another answer."""
         with contextlib.suppress(ConnectionError):
             return not await self.reader.read(1)
         return True
@@ -82,7 +82,7 @@ def framed(octets: bytes) -> bytes:
 
 
 def numbered(names: Sequence[str]) -> list[dns.message.Message]:
-    """Give questions whose identifiers count up."""
+    """Return questions with ascending IDs."""
     queries = [question(name) for name in names]
     for number, query in enumerate(queries):
         query.id = number
@@ -90,6 +90,6 @@ def numbered(names: Sequence[str]) -> list[dns.message.Message]:
 
 
 async def connections(served: Serving, count: int) -> list[tcp._Connection]:
-    """Wait until the server has so many connections, and give them."""
+    """Wait until the server has that many connections, and return them."""
     await until(lambda: len(served.server.connections) == count)
     return list(served.server.connections)

@@ -13,7 +13,7 @@ PATIENCE = 10.0  # seconds after which a test that waits for a condition has fai
 
 
 def runner(loops: Loops) -> Run:
-    """Give a function that runs a coroutine to its end in a new loop."""
+    """Return a function that runs a coroutine to its end in a new loop."""
 
     def run(coroutine: Coroutine[Any, Any, None]) -> None:
         async def patiently() -> None:

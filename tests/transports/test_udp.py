@@ -23,7 +23,7 @@ LISTED = "web.telegram.org"
 
 @contextlib.asynccontextmanager
 async def serving(rig: Rig, host: str = "127.0.0.1") -> AsyncIterator[tuple[UdpServer, int]]:
-    """Serve on a socket as the supervisor binds it; gives the server and its port."""
+    """Serve on a socket as the supervisor binds it; yield the server and its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         sock.bind((host, 0))
@@ -35,12 +35,12 @@ async def serving(rig: Rig, host: str = "127.0.0.1") -> AsyncIterator[tuple[UdpS
 
 
 async def receive(sock: socket.socket) -> dns.message.Message:
-    """Give the next message for a client."""
+    """Return the next message for a client."""
     return dns.message.from_wire(await asyncio.get_running_loop().sock_recv(sock, 65535))
 
 
 def asking(port: int, host: str = "127.0.0.1") -> socket.socket:
-    """Give a client's socket that hears nobody but the server."""
+    """Return a client's socket that receives from the server only."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     sock.connect((host, port))
     return sock

@@ -69,7 +69,7 @@ class Daemon:
 
     async def rollback(self, version: int, reason: str, /) -> Told:
         if version == 7:
-            raise CommandError("Version 7 is not kept, and nothing was changed.")
+            raise CommandError("Version 7 is not kept; nothing was changed.")
         self.rolled_back.append((version, reason))
         return Told({"version": version})
 
@@ -314,7 +314,7 @@ def test_a_rollback_of_another_shape_is_refused(daemon: Daemon, bound: socket.so
 
 def test_a_rollback_that_cannot_be_is_told_in_a_sentence(daemon: Daemon, bound: socket.socket) -> None:
     answer = roll_back(daemon, bound, b'{"version": 7}')
-    assert (answer.status, answer.json["error"]) == (400, "Version 7 is not kept, and nothing was changed.")
+    assert (answer.status, answer.json["error"]) == (400, "Version 7 is not kept; nothing was changed.")
 
 
 def test_a_form_of_another_site_cannot_roll_back(daemon: Daemon, bound: socket.socket) -> None:

@@ -7,7 +7,7 @@ import argparse
 from blockd.cli.audit import key, printing, prove, statement, verify
 from blockd.cli.parts import add_part
 
-HELP = "print and verify the audit log, prove what was enforced and on whose word"
+HELP = "print and verify the audit log, prove what was enforced and on whose authority"
 _PARTS = {"verify": verify, "prove": prove, "statement": statement, "key": key}
 
 
@@ -20,5 +20,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the part, or print the log where none is named."""
+    """Run the part, or print the log if none is named."""
     return int(_PARTS[args.part].run(args)) if args.part else printing.run(args)

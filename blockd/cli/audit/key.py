@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         key = read_key(path).public_key()
     except FileNotFoundError as error:
-        raise CommandError(f"there is no {path} yet; `blockd run` makes it at its first start") from error
+        raise CommandError(f"there is no {path} yet; `blockd run` creates it at its first start") from error
     text = public_key_text(key)
     show(args.json, {"keyid": key_id(key), "public_key": text}, [text.rstrip()])
     return DONE

@@ -52,7 +52,7 @@ def moment(text: str) -> float:
     try:
         return float(time_from_text(text))
     except ValueError as error:
-        raise CommandError(f"{text!r} is no time such as 2026-11-24 or 2026-11-24T12:00:00Z") from error
+        raise CommandError(f"expected a time such as 2026-11-24 or 2026-11-24T12:00:00Z, got {text!r}") from error
 
 
 def _line(record: Record) -> str:
@@ -60,7 +60,7 @@ def _line(record: Record) -> str:
 
 
 def _words(kind: str, body: Mapping[str, Any]) -> str:
-    """Say in short what a record says."""
+    """Return a summary of a record."""
     if kind == "start":
         died = body.get("last_alive")
         gap = f"; the one before ended without a record, and was last seen alive at {died}" if died else ""

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         if args.export is not None:
             replace_file(args.export, export_proof(database, told))
     except BadName as error:
-        raise CommandError(f"{args.name!r} is no domain name: {error.reason}") from error
+        raise CommandError(f"{args.name!r} is not a valid domain name: {error.reason}") from error
     except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
         raise AuditError(f"the audit log is damaged ({error}); `blockd audit verify` says where.") from error
     finally:
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def lines(told: dict[str, Any]) -> Iterator[str]:
-    """Say what was proved."""
+    """Yield the proof as lines for people."""
     if told["covered"] is None:
         yield f"whether {told['name']} was blocked at {told['time']} is not known"
     else:

@@ -25,4 +25,4 @@ def read(path: Path, most: int) -> bytes:
     try:
         return read_file(path, most)
     except FileTooLarge as error:
-        raise AuditError(f"{path} is larger than {most} octets, and cannot be what it should be.") from error
+        raise AuditError(f"{path} is larger than {most} octets, which is too large for such a file.") from error

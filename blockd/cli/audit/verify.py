@@ -60,12 +60,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _lines(path: Path, told: dict[str, Any]) -> Iterator[str]:
     if told["ok"]:
-        yield f"{path}: {told['records']:,} records are whole, {told['signed_lists_proved']:,} signed lists are proved"
+        yield f"{path}: {told['records']:,} records are intact, {told['signed_lists_proved']:,} signed lists are proved"
         yield f"head: number {told['head']['number']}, {told['head']['hash']}"
     else:
         at = f"record {told['wrong_record']} is wrong" if told["wrong_record"] else "the log is wrong"
         yield f"{path}: {at}: {told['problem']}"
-        yield f"{told['records']:,} records before it are whole"
+        yield f"{told['records']:,} records before it are intact"
     for note in told["notes"]:
         yield f"note: {note}"
 
@@ -75,7 +75,11 @@ def _proof(args: argparse.Namespace) -> int:
         raise CommandError("a proof of signed lists needs the authority's root: --root ROOT, got from the authority")
     roots: Sequence[bytes] = [read(root, MAX_ROOT) for root in args.root]
     told = verify_proof(read(args.proof, MAX_PROOF), roots)
-    proved = "The proof is whole." if told["proved"] else "The records are whole, and do not prove all that is claimed."
+    proved = (
+        "The proof is complete."
+        if told["proved"]
+        else "The records are intact, but do not prove everything that is claimed."
+    )
     show(args.json, {"ok": told["proved"], **told}, [proved, *proof_lines(told)])
     return DONE if told["proved"] else NO
 

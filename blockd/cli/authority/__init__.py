@@ -26,10 +26,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do one step; errors come as PublishError, or as CommandError where the usage is wrong."""
+    """Run one step; raises PublishError, or CommandError if the usage is wrong."""
     try:
         return int(args.take_step(args))
     except OSError as error:
         raise PublishError(
-            f"{args.step} stopped: {error}. See that the folder can be written and try again."
+            f"{args.step} stopped: {error}. Check that the folder can be written and try again."
         ) from error

@@ -9,7 +9,7 @@ from blockd.times import time_from_text
 
 
 def now() -> datetime:
-    """Return this moment."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
@@ -20,7 +20,9 @@ def date_option(text: str | None, option: str) -> datetime | None:
     try:
         found = datetime.fromtimestamp(time_from_text(text), UTC)
     except (ValueError, OverflowError) as error:
-        raise CommandError(f"{option} {text!r} is no date such as 2026-12-31 or 2026-12-31T12:00:00Z") from error
+        raise CommandError(
+            f"{option}: expected a date such as 2026-12-31 or 2026-12-31T12:00:00Z, got {text!r}"
+        ) from error
     if found <= now():
         raise CommandError(f"{option} {text} has passed already")
     return found

@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     changes = bool(args.name or args.key or args.threshold)
     if args.list + args.remove + changes != 1 or args.list == bool(args.role) or args.threshold < 0:
         raise CommandError(

@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     root_keys, targets_keys = public_keys(args.root_key), public_keys(args.targets_key)
     founding = Founding(
         tuple(key for key, _ in root_keys.values()),

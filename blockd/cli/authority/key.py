@@ -22,21 +22,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     deeds = parser.add_subparsers(dest="deed", required=True, metavar="new|show|import")
     new = deeds.add_parser("new", help="make a key; FILE.pub is its public half")
-    new.add_argument("file", type=Path, metavar="FILE", help="where the private key is to lie")
+    new.add_argument("file", type=Path, metavar="FILE", help="where to store the private key")
     shown = deeds.add_parser("show", help="print a public key and its id")
-    shown.add_argument("key", metavar="FILE|URI", help="a key's file, or the URI of one that lies elsewhere")
+    shown.add_argument("key", metavar="FILE|URI", help="a key's file, or the URI of one that is stored elsewhere")
     imported = deeds.add_parser("import", help="write a reference to a key in a token or a cloud")
     imported.add_argument(
         "uri", metavar="URI", help="hsm:[ID][?label=TOKEN], gcpkms:NAME, awskms:ID, azurekms://VAULT/keys/NAME, hv:NAME"
     )
-    imported.add_argument("file", type=Path, metavar="FILE", help="where the reference is to lie; it holds no secret")
+    imported.add_argument("file", type=Path, metavar="FILE", help="where to store the reference; it contains no secret")
     for deed in (new, shown, imported):
         deed.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")
         password_option(deed)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     if args.deed == "new":
         key: Key = new_key(args.file, new_password(args)).public_key
         _show(args, key, f"{args.file} is a new key; {public_file(args.file)} is its public half.", file=args.file)
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         _show(args, key, public_pem(key).decode().rstrip())
     else:
         if args.file.exists():
-            raise PublishError(f"{args.file} is there already and was left alone.")
+            raise PublishError(f"{args.file} exists already and was not changed.")
         uri, key = import_key(args.uri, secrets(args))
         replace_file(args.file, write_reference(uri, key))
         _show(args, key, f"{args.file} refers to {uri}; it stands for the private key and for the public one.", uri=uri)

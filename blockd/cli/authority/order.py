@@ -31,5 +31,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     return int(args.take_order(args))

@@ -13,7 +13,7 @@ from blockd.names import DomainName
 from blockd.names.domain import MAX_TEXT
 from blockd.publish import Workshop
 
-HELP = "tell whether an order covers a name; exit code 1 where it does not"
+HELP = "check whether an order covers a name; exit code 1 if it does not"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         name = DomainName.from_text(sys.stdin.readline(MAX_TEXT).strip() if args.name == "-" else args.name)
     except BadName as error:
-        raise CommandError(f"what was given is no name: {error.reason}") from error
+        raise CommandError(f"the name given is not valid: {error.reason}") from error
     workshop = Workshop(args.folder)
     document = workshop.document(args.identifier, role_of(args, workshop))
     if document.names is not None:

@@ -40,12 +40,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--set",
         metavar="FIELD=VALUE",
         action="append",
-        help="set a field instead of asking an editor; VALUE is YAML, and takes the field out where it is empty",
+        help="set a field instead of asking an editor; VALUE is YAML, and removes the field if it is empty",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     workshop = Workshop(args.folder)
     with workshop.locked():
         role = role_of(args, workshop)
@@ -79,11 +79,11 @@ def _edited(identifier: str, document: Document, rules: Rules) -> Checked | None
             try:
                 changed = load_document(path)
                 if not isinstance(changed, dict):
-                    raise PublishError("The file holds no order any more; nothing was changed.")
+                    raise PublishError("The file no longer contains an order; nothing was changed.")
                 return checked_change(identifier, changed, rules)
             except (BadOrder, PublishError) as error:
                 if not _again(str(error)):
-                    raise PublishError(f"{error}\nThe order is as it was.") from error
+                    raise PublishError(f"{error}\nThe order was not changed.") from error
 
 
 def _open_editor(path: Path) -> None:

@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     at = now().timestamp()
     change_staged(args, lambda document: extended(document, args.expires, args.reason, at), "extended", "expires")
     return 0

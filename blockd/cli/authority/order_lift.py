@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     on = args.on or time_text(now().timestamp())
     change_staged(args, lambda document: lifted(document, on, args.reason), "lifted", "lifted_on")
     return 0

@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     workshop = Workshop(args.folder)
     roles = ["", *workshop.roles()] if args.role is None else [args.role]
     moment = now().timestamp()

@@ -47,7 +47,7 @@ def name_files(workshop: Workshop) -> NameFiles:
 def renew_list(
     args: argparse.Namespace, workshop: Workshop, role: str, document: Mapping[str, object], source: str, verb: str
 ) -> int:
-    """Look through the list, make its files, and stage the order with them; the caller holds the lock."""
+    """Check the list, make its files, and stage the order with them; the caller holds the lock."""
     rules, gate = rules_of(args, workshop, role), gate_settings(args.config)
     if {"names", "hashed"} & document.keys() or document.get("confidential"):
         raise PublishError(f"{source} has names of its own, or is confidential; a list cannot stand beside that.")

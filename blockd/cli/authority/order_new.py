@@ -33,7 +33,7 @@ _TEXTS = {
     "decided_by": "who decided on the order",
     "contact": "where people can object",
     "review_by": "when somebody looks at it again",
-    "cname": "the target, where the action is cname",
+    "cname": "the target, if the action is cname",
 }
 
 
@@ -41,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="the workshop")
     parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="order documents, YAML or JSON")
-    role_argument(parser, "the authority whose order it is; without, it is of the repository itself")
+    role_argument(parser, "the authority whose order it is; by default the repository itself")
     parser.add_argument("--template", action="store_true", help="print a template with every field, and do nothing")
     for name, said in _TEXTS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", dest=f"field_{name}", help=said)
@@ -51,14 +51,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--action",
         choices=[a for a in Action if not a.is_zones],
         dest="field_action",
-        help="what is done with its names; sinkhole where nothing is said",
+        help="what is done with its names; by default sinkhole",
     )
     parser.add_argument("--mandate", choices=list(Mandate), dest="field_mandate", help="who wants the block")
     parser.add_argument(
         "--scope",
         choices=("exact", "subdomains", "both"),
         dest="field_scope",
-        help="what is covered of each name: it alone, the names under it, or both, as where nothing is said",
+        help="what is covered of each name: it alone, the names under it, or (by default) both",
     )
     parser.add_argument("--name", metavar="NAME", action="append", help="a name to cover; may be given many times")
     parser.add_argument("--names-file", type=Path, metavar="FILE", help="a file with a name on each line")
@@ -70,7 +70,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     if args.template:
         print(TEMPLATE, end="")
         return 0
@@ -127,7 +127,7 @@ def _names(path: Path) -> list[str]:
         try:
             text = line_content(line, number).decode()
         except (BadName, UnicodeDecodeError) as error:
-            raise PublishError(f"{path}: line {number} is no name; nothing was staged.") from error
+            raise PublishError(f"{path}: line {number} is not a valid name; nothing was staged.") from error
         if text:
             found.append(text)
     return found
@@ -139,5 +139,5 @@ def _decoded(path: Path) -> dict[str, object]:
     except BadOrder as error:
         raise PublishError(f"{error} Nothing was staged.") from error
     if not isinstance(document, dict):
-        raise PublishError(f"{path} holds no order; nothing was staged.")
+        raise PublishError(f"{path} does not contain an order; nothing was staged.")
     return document

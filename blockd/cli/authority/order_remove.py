@@ -8,7 +8,7 @@ from blockd.cli.authority.order_staging import next_step, place_arguments, role_
 from blockd.cli.output import show
 from blockd.publish import Workshop
 
-HELP = "take a staged order out; readers of the list see no reason for it, as they do where it is lifted"
+HELP = "take a staged order out; unlike a lifted order, it gives readers of the list no reason"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     workshop = Workshop(args.folder)
     with workshop.locked():
         role = role_of(args, workshop)

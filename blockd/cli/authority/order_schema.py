@@ -10,10 +10,10 @@ HELP = "print the JSON Schema of order documents"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes nothing."""
+    """Declare nothing."""
 
 
 def run(args: argparse.Namespace) -> int:  # noqa: ARG001 - as every verb has it
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     print(schema_text(), end="")
     return 0

@@ -29,14 +29,14 @@ def place_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def role_argument(
-    parser: argparse.ArgumentParser, said: str = "the authority's role; not needed where only one has the order"
+    parser: argparse.ArgumentParser, said: str = "the authority's role; not needed if only one has the order"
 ) -> None:
     """Declare whose orders a verb is about."""
     parser.add_argument("--role", metavar="ROLE", help=said)
 
 
 def gate_settings(config: Path) -> GateSettings:
-    """Return the gate of the config where there is one, else the default's."""
+    """Return the gate of the config if there is one, else the default."""
     return load(config).gate if config.is_file() else GateSettings()
 
 
@@ -56,7 +56,7 @@ def role_of(args: argparse.Namespace, workshop: Workshop) -> str:
     role: str | None = args.role
     if role is None:
         role = next((r for r in ("", *workshop.roles()) if args.identifier in workshop.staged(r)), "")
-    workshop.document(args.identifier, role)  # raises where it is not there, or damaged
+    workshop.document(args.identifier, role)  # raises if it is missing or damaged
     return role
 
 
@@ -70,7 +70,7 @@ def staged_document(workshop: Workshop, identifier: str, role: str) -> Document:
 
 
 def checked_change(identifier: str, changed: Document, rules: Rules) -> Checked:
-    """Check a changed order; raises PublishError with every problem, also where it has become another order."""
+    """Check a changed order; raises PublishError with every problem, also if it has become another order."""
     if changed.get("id") != identifier:
         raise PublishError(f"The id cannot change from {identifier}; nothing was changed. Make a new order instead.")
     given = {**changed, "schema": SCHEMA}
@@ -94,7 +94,7 @@ def stage(args: argparse.Namespace, workshop: Workshop, role: str, checked: Chec
         try:
             before = staged_document(workshop, identifier, role)
         except PublishError:
-            continue  # it was damaged, and is whole again now
+            continue  # it was damaged, and is valid again now
         if before:
             replaced[identifier] = list(difference(json.loads(content), before)[1])
     workshop.stage(checked.documents, role)
@@ -126,5 +126,5 @@ def _lines(checked: Checked, verb: str, replaced: dict[str, list[str]]) -> Itera
         elif replaced[identifier]:
             yield f"{verb} {identifier}: changed {', '.join(replaced[identifier])}"
         else:
-            yield f"{verb} {identifier}: it was staged just so"
+            yield f"{verb} {identifier}: it is staged already, unchanged"
     yield from (f"warning: {warning}" for warning in checked.warnings)

@@ -45,7 +45,7 @@ def new_password(args: argparse.Namespace) -> bytes:
         return given.encode()
     first = _asked("new password")
     if first != _asked("new password again"):
-        raise CommandError("the two passwords are not the same; no key was made")
+        raise CommandError("the two passwords differ; no key was made")
     return first.encode()
 
 
@@ -68,8 +68,8 @@ def _given(file: Path | None) -> str:
 
 def _asked(name: str) -> str:
     if not sys.stdin.isatty():
-        raise CommandError(f"{name}: is needed; give --password-file or set {VARIABLE}, or run this at a terminal")
+        raise CommandError(f"{name}: required; use --password-file or set {VARIABLE}, or run this at a terminal")
     answer = getpass.getpass(f"{name}: ")
     if not answer:
-        raise CommandError(f"{name}: nothing was given")
+        raise CommandError(f"{name}: nothing was entered")
     return answer

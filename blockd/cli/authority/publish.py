@@ -16,21 +16,21 @@ from blockd.publish.pending import pending_roles
 from blockd.publish.publishing import prune
 from blockd.times import time_text
 
-HELP = "copy what has all its signatures to the folder that readers fetch from, and renew the timestamp where it is due"
+HELP = "copy what has all its signatures to the folder that readers fetch from, and renew the timestamp if it is due"
 MAX_PRUNE = 36_500  # days; a hundred years
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     parser.add_argument("target", type=Path, metavar="FOLDER", help="the folder that readers fetch from")
-    parser.add_argument("--renew", action="store_true", help="renew the timestamp also where half its life is left")
+    parser.add_argument("--renew", action="store_true", help="renew the timestamp even if half its life is left")
     parser.add_argument("--expires", metavar="DATE", help="when snapshot and timestamp expire, instead of the default")
     parser.add_argument("--prune", type=int, metavar="DAYS", help="remove files that are older and no longer listed")
     password_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     if args.prune is not None and not 0 < args.prune <= MAX_PRUNE:
         raise CommandError(
             f"--prune {args.prune}: 1 to {MAX_PRUNE} days are allowed; readers need old files for a while"
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
                 if sealed
                 else [f"The keys of snapshot and timestamp are not all in {workshop.keys}; nothing was renewed."]
             ),
-            *(f"{role} is not published anew: {why}" for role, why in held.items()),
+            *(f"{role} is not published again: {why}" for role, why in held.items()),
             *(f"{role} lacks signatures; what was published of it before stays" for role in pending),
             *([f"{len(removed)} old files were removed"] if args.prune else []),
             f"{args.target} holds list version {done.targets_version}; {len(done.written)} files were new.",

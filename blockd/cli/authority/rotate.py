@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code."""
+    """Run the command and return the exit code."""
     if not (args.add or args.remove or args.threshold or args.expires):
         raise CommandError("rotate takes at least one of --add, --remove, --threshold, --expires")
     if args.threshold < 0:

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes; return the exit code."""
     host, colon, port = args.listen.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 0xFFFF:
-        raise CommandError(f"--listen {args.listen!r} is no HOST:PORT")
+        raise CommandError(f"--listen: expected HOST:PORT, got {args.listen!r}")
 
     def ready(url: str) -> None:
         show(

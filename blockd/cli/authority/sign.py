@@ -33,14 +33,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--add", type=Path, metavar="FILE", help="take the signatures of another copy of what is pending"
     )
     parser.add_argument("--show", action="store_true", help="print what --role is to sign and who has; sign nothing")
-    parser.add_argument("--again", action="store_true", help="make anew what is pending, without its signatures")
+    parser.add_argument("--again", action="store_true", help="make what is pending again, without its signatures")
     parser.add_argument("--yes", action="store_true", help="sign without being asked")
     parser.add_argument("--expires", metavar="DATE", help="when it expires, instead of the default")
     password_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code: 1 if --show finds that signatures are lacking."""
+    """Run the command and return the exit code: 1 if --show finds that signatures are lacking."""
     if (args.key or args.show) and not args.role:
         raise CommandError("--key and --show need a --role; without them the keys in DIR/keys sign")
     if sum(map(bool, (args.key, args.show, args.add))) > 1:
@@ -98,9 +98,9 @@ def _news(workshop: Workshop, role: str, metadata: Pending) -> tuple[PublishedNe
 
 
 def _confirm(role: str, metadata: Pending, seen: Sequence[PublishedNews]) -> None:
-    """Show what is to be signed, and go on only where the person says so."""
+    """Show what is to be signed, and go on only if the person agrees."""
     if not sys.stdin.isatty():
-        raise CommandError("nobody is there to be asked; say --yes, after a look with --show")
+        raise CommandError("there is no terminal for the question; check with --show, then use --yes")
     print(f"To sign: version {metadata.signed.version} of {role}", file=sys.stderr)
     for it in seen:
         print(f"  {it.line()}", file=sys.stderr)

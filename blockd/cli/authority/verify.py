@@ -13,7 +13,7 @@ from blockd.files import read_file
 from blockd.publish.verifying import verify_repository
 from blockd.times import time_text
 
-HELP = "check a workshop, a published folder or a URL as a node would, and tell what is soon to be done"
+HELP = "check a workshop, a published folder or a URL as a node would, and print what is due soon"
 IN_WORKSHOP = False
 
 
@@ -26,10 +26,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it and return the exit code: 1 if a node refuses anything of it."""
+    """Run the command and return the exit code: 1 if a node refuses anything of it."""
     remote = args.place.startswith(("http://", "https://"))
     if remote and args.root is None:
-        raise CommandError("a URL needs --root: the root.json that you got by a way you trust")
+        raise CommandError("a URL needs --root: the root.json that you got through a trusted channel")
     folder = Path(args.place)
     anchors = (folder / "root.json", folder / "metadata" / "1.root.json")
     root = args.root or next((path for path in anchors if path.is_file()), anchors[0])

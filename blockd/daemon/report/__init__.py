@@ -1,1 +1,1 @@
-"""What the daemon says of itself: status, alarms, statements, the start-up, and where a name's entry comes from."""
+"""Reports of the daemon: status, alarms, statements, the start-up, and where a name's entry comes from."""

@@ -1,4 +1,4 @@
-"""The alarms in force: what an operator must know of now. `config/alerts.yml` has the same ones for Prometheus."""
+"""The alarms in force. `config/alerts.yml` has the same ones for Prometheus."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from blockd.daemon.workers import Workers
 from blockd.ruleset import Enforced
 from blockd.selftest import SelfTests
 
-STALE = 3 * 3600.0  # seconds without a look that went well, or two of the feed's intervals where that is more
-FIRST_LOOK = 900.0  # seconds after the start in which a feed that has never given anything is given time
-EXPIRES_SOON = 86400.0  # seconds to a feed's expiry; whoever signs has a day to do so
+STALE = 3 * 3600.0  # seconds without a successful poll, or two of the feed's intervals if that is more
+FIRST_LOOK = 900.0  # seconds after the start in which a feed without content is not yet reported
+EXPIRES_SOON = 86400.0  # seconds to a feed's expiry; the signers have a day
 UNCHANGED = 7 * 86400.0  # seconds since the ruleset was made
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One of them; `severity` is `critical`, `warning`, or `info` for what may well be meant to be so."""
+    """An alarm; `severity` is `critical`, `warning`, or `info` for what may be intended."""
 
-    name: str  # as the Prometheus rule is called
+    name: str  # the name of the Prometheus rule
     severity: str
     feed: str  # empty if it is about no feed
-    what: str  # has happened
+    what: str  # happened
     in_force: str  # what is enforced meanwhile
     todo: str
-    authority: str = ""  # the role of the one that it is about, where it is about one
+    authority: str = ""  # the role of the authority that it is about, if any
 
     def to_json(self) -> dict[str, str]:
         """Return it as JSON values."""
@@ -51,7 +51,7 @@ def alarms(
     found = [
         *_of_workers(enforced, workers),
         *_of_self_test(tests),
-        *(alarm for name, tracked in feeds.items() for alarm in _of_feed(name, tracked, started, now)),
+        *(alarm for name, managed in feeds.items() for alarm in _of_feed(name, managed, started, now)),
         *_of_ruleset(enforced, now),
         *_of_pin(pin),
         *_of_audit(audit),
@@ -64,28 +64,28 @@ def _of_workers(enforced: Enforced | None, workers: Workers) -> Iterator[Alarm]:
     if enforced is None:
         yield Alarm(
             "BlockdNotReady", "critical", "", "No list is enforced yet.", "nothing",
-            "Read what is said of the feeds: one of them must give a list.",
+            "See the status of the feeds: at least one of them must provide a list.",
         )  # fmt: skip
     elif behind := workers.behind(enforced.version):
         yield Alarm(
             "BlockdNotReady", "critical", "", f"Workers {behind} do not enforce version {enforced.version}.",
-            f"version {enforced.version} by the other workers", "Read the log: it says why they do not start.",
+            f"version {enforced.version} by the other workers", "The log says why they do not start.",
         )  # fmt: skip
 
 
 def _of_pin(pin: Pin | None) -> Iterator[Alarm]:
     if pin is not None:
         yield Alarm(
-            "BlockdPinned", "info", "", f"An operator went back to version {pin.version}; what is new waits.",
-            f"version {pin.version}", "`blockd rollback --release` once the lists are right again.",
+            "BlockdPinned", "info", "", f"An operator went back to version {pin.version}; new content waits.",
+            f"version {pin.version}", "`blockd rollback --release` once the lists are correct again.",
         )  # fmt: skip
 
 
 def _of_audit(trouble: str) -> Iterator[Alarm]:
     if trouble:
         yield Alarm(
-            "BlockdAuditFailed", "critical", "", trouble, "all of it: enforcing does not depend on the audit log",
-            "Give the state folder room and its user the right to write; keep what was set aside, and check it with "
+            "BlockdAuditFailed", "critical", "", trouble, "all of it: enforcement does not depend on the audit log",
+            "Check the state folder's free space and permissions; keep a log that was set aside, and check it with "
             "`blockd audit verify FILE`.",
         )  # fmt: skip
 
@@ -95,68 +95,70 @@ def _of_self_test(tests: SelfTests) -> Iterator[Alarm]:
         yield Alarm(
             "BlockdSelfTestFailed", "critical", "",
             f"The self-test of version {tests.last.version} failed: {tests.last.outcome.failure}.",
-            "the version before, where there was one",
-            "Please report it with the log. A restart makes the workers anew.",
+            "the version before, if there was one",
+            "Please report it with the log. A restart starts new workers.",
         )  # fmt: skip
 
 
-def _of_feed(name: str, tracked: ManagedFeed, started: float, now: float) -> Iterator[Alarm]:
-    before = "what it gave before" if tracked.state.accepted_digest else "nothing of it"
-    if tracked.refusal:
+def _of_feed(name: str, managed: ManagedFeed, started: float, now: float) -> Iterator[Alarm]:
+    before = "its last accepted content" if managed.state.accepted_digest else "nothing of it"
+    if managed.refusal:
         yield Alarm(
-            "BlockdFeedRefused", "warning", name, f"What it gives is refused: {tracked.refusal}", before,
+            "BlockdFeedRefused", "warning", name, f"Its new content is refused: {managed.refusal}", before,
             "`blockd check` shows what is wrong; inform the publisher of the list.",
         )  # fmt: skip
-    if not tracked.source.feed.is_own and is_stale(tracked.state.checked, tracked.source.interval, started, now):
+    if not managed.source.feed.is_own and is_stale(managed.state.checked, managed.source.interval, started, now):
         yield Alarm(
-            "BlockdFeedStale", "warning", name, "No look at it has gone well for long.", before,
-            "See whether its source can be reached from here, and who is in charge of it.",
+            "BlockdFeedStale", "warning", name, "It has not been fetched successfully for a long time.", before,
+            "Check that its source can be reached from here, and ask its operator.",
         )  # fmt: skip
-    expires = end_of(tracked.source.feed, tracked.state)
+    expires = end_of(managed.source.feed, managed.state)
     if expires is not None and expires <= now:
         yield Alarm(
-            "BlockdFeedExpired", "critical", name, "It is at its end: not signed or confirmed anew in time.",
-            _after_end(tracked), "Tell whoever makes it; until then nothing new of it is believed.",
+            "BlockdFeedExpired", "critical", name, "It has expired: it was not signed or confirmed again in time.",
+            _after_end(managed), "Inform its publisher; nothing new of it is accepted until it is signed again.",
         )  # fmt: skip
-    elif tracked.source.feed.is_signed and expires is not None and expires < now + EXPIRES_SOON:
+    elif managed.source.feed.is_signed and expires is not None and expires < now + EXPIRES_SOON:
         yield Alarm(
             "BlockdFeedExpiresSoon", "warning", name, "Its signatures expire within a day.", "all of it",
-            "Tell the authority to sign and publish.",
+            "Ask the authority to sign and publish.",
         )  # fmt: skip
-    yield from _of_authorities(name, tracked, now)
+    yield from _of_authorities(name, managed, now)
 
 
-def _of_authorities(name: str, tracked: ManagedFeed, now: float) -> Iterator[Alarm]:
-    state = tracked.state
-    for role, sentence in tracked.authority_refusals.items():
+def _of_authorities(name: str, managed: ManagedFeed, now: float) -> Iterator[Alarm]:
+    state = managed.state
+    for role, sentence in managed.authority_refusals.items():
         yield Alarm(
-            "BlockdAuthorityRefused", "warning", name, f"What authority {role} gives is refused: {sentence}",
-            "what it gave before", "`blockd status` has the sentence; tell the authority. All others go on.", role,
+            "BlockdAuthorityRefused", "warning", name, f"The new content of authority {role} is refused: {sentence}",
+            "its last accepted content", "`blockd status` shows why; inform the authority. All others go on.", role,
         )  # fmt: skip
     for role, end in ends_of_roles(state).items():
         if end <= now:
             yield Alarm(
                 "BlockdAuthorityExpired", "critical", name, f"The part of authority {role} was not signed in time.",
-                _after_end(tracked, role), "Tell the authority to sign and publish. All others go on.", role,
+                _after_end(managed, role), "Ask the authority to sign and publish. All others go on.", role,
             )  # fmt: skip
         elif end < now + EXPIRES_SOON:
             yield Alarm(
                 "BlockdAuthorityExpiresSoon", "warning", name,
                 f"The signatures of authority {role} expire within a day.", "all of it",
-                "Tell the authority to sign and publish.", role,
+                "Ask the authority to sign and publish.", role,
             )  # fmt: skip
 
 
-def _after_end(tracked: ManagedFeed, role: str = "") -> str:
-    """Say what is enforced of what has ended."""
-    if not tracked.state.accepted_digest:
+def _after_end(managed: ManagedFeed, role: str = "") -> str:
+    """Say what is enforced of an expired part."""
+    if not managed.state.accepted_digest:
         return "nothing of it"
-    is_stopped = tracked.source.feed.at_expiry_of(role) == "stop"
-    return "nothing of it until it is good again (at_expiry)" if is_stopped else "what it gave before, marked as stale"
+    is_stopped = managed.source.feed.at_expiry_of(role) == "stop"
+    return (
+        "nothing of it until it is renewed (at_expiry)" if is_stopped else "its last accepted content, marked as stale"
+    )
 
 
 def is_stale(checked: float, interval: float, started: float, now: float) -> bool:
-    """Whether a feed whose last good look was at `checked`, 0 for never, has gone without for too long."""
+    """Return whether the last successful poll of a feed, at `checked` (0 for never), is too long ago."""
     if not checked:
         return now - started > FIRST_LOOK
     return now - checked > max(STALE, 2 * interval)
@@ -166,7 +168,7 @@ def _of_ruleset(enforced: Enforced | None, now: float) -> Iterator[Alarm]:
     if enforced is not None and now - enforced.ruleset.header.created > UNCHANGED:
         yield Alarm(
             "BlockdRulesetUnchanged", "info", "", "The ruleset has not changed for a week.", "all of it",
-            "Nothing where your lists change seldom; else see whether their sources are the right ones.",
+            "Nothing if your lists seldom change; otherwise check that their sources are the right ones.",
         )  # fmt: skip
 
 

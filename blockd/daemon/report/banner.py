@@ -1,4 +1,4 @@
-"""What a start-up prints when it is done: where it listens, what it enforces, and what to try."""
+"""The lines printed once blockd has started: where it listens, what it enforces, and what to try."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.settings import Settings
 
-UNLISTED = "example.com"  # RFC 2606: a name that anybody may ask
+UNLISTED = "example.com"  # RFC 2606: a name for examples
 
 
 def banner(settings: Settings, config: Path, enforced: Enforced | None, busy: bool) -> list[str]:
-    """Return the lines; `busy` is whether lists are being compiled at this moment."""
+    """Return the lines; `busy` says whether lists are being compiled."""
     listen = settings.listen
     return [
         f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
@@ -32,7 +32,7 @@ def _enforcement(enforced: Enforced | None, busy: bool) -> list[str]:
     if enforced is None and busy:
         return ["Enforced: nothing yet. The first lists are being compiled; a log line says when they are enforced."]
     if enforced is None:
-        return ["Enforced: nothing yet. No feed has given a list; the log lines above say why."]
+        return ["Enforced: nothing yet. No feed has provided a list; the log lines above say why."]
     catalogue = enforced.ruleset.catalogue
     in_force = sum(state == State.IN_FORCE for state in enforced.states.states)
     names = enforced.ruleset.header.names
@@ -45,7 +45,7 @@ def _enforcement(enforced: Enforced | None, busy: bool) -> list[str]:
 
 
 def _questions(settings: Settings, enforced: Enforced | None) -> list[str]:
-    """Two questions to try: one that is blocked, where there is one, and one that is not."""
+    """Return two questions to try: one that is blocked, if there is one, and one that is not."""
     address = settings.listen.dns[0]
     dig = f"  dig @{address.host} -p {address.port}"
     listed = _listed(enforced) if enforced else None
@@ -53,7 +53,7 @@ def _questions(settings: Settings, enforced: Enforced | None) -> list[str]:
 
 
 def _listed(enforced: Enforced) -> str | None:
-    """Return a listed name whose order is in force, a short way into the file."""
+    """Return a listed name whose order is in force, from the beginning of the file."""
     for number, (key, _) in enumerate(enforced.ruleset.entries()):
         if key[0] <= MAX_LABEL and enforced.verdict(key).touches:
             return DomainName(key).text

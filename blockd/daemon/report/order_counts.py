@@ -13,14 +13,14 @@ Part = tuple[str, str]  # a feed's name and a role; the role is empty if the rep
 
 @dataclass(frozen=True, slots=True)
 class OrderCounts:
-    """Orders by feed and role, and those of them that are in force and stale."""
+    """Orders by feed and role, and those of them that are both in force and stale."""
 
     orders: Counter[Part] = field(default_factory=Counter)
     stale: Counter[Part] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, enforced: Enforced | None) -> OrderCounts:
-        """Count them; none if nothing is enforced."""
+        """Count the orders; none if nothing is enforced."""
         counts = cls()
         if enforced is not None:
             states = enforced.states

@@ -1,4 +1,4 @@
-"""What else there is to say about a name: the line of each feed that lists it, and since when it is listed."""
+"""Where a name's entries come from: the line of each feed that lists it, and since when it is listed."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ class TracedExplanation:
 
 
 def with_provenance(
-    told: Explanation, name: str, feeds: Sequence[Feed], state_dir: Path, *, lines: bool = True
+    explanation: Explanation, name: str, feeds: Sequence[Feed], state_dir: Path, *, lines: bool = True
 ) -> Explanation | TracedExplanation:
-    """Return what `explain` has said of the name asked for, with more behind it if there is a ruleset.
+    """Return the explanation by `explain` with its provenance, if there is a ruleset.
 
     A claim of a text list has the first line that names its entry, and one of a signed order whose names are a list in
     files has the line of that; any other, also of a list that no longer names it, has None. Blocks while it reads the
     lists, tenths of a second for the largest; without `lines` it reads none, and every claim has None.
     """
-    if told.ruleset is None:
-        return told
+    if explanation.ruleset is None:
+        return explanation
     lists = {feed.name: feed for feed in feeds if lines}
-    found = tuple(line_of(weighed.claim, lists, state_dir) for weighed in told.ruleset.claims)
+    found = tuple(line_of(weighed.claim, lists, state_dir) for weighed in explanation.ruleset.claims)
     listed = listed_in(Versions(state_dir / "rulesets"), key_from_text(name))
-    return TracedExplanation(told, told.ruleset, found, listed)
+    return TracedExplanation(explanation, explanation.ruleset, found, listed)
 
 
 def line_of(claim: ExplainedClaim, lists: Mapping[str, Feed], state_dir: Path) -> Line | None:
@@ -67,7 +67,7 @@ def line_of(claim: ExplainedClaim, lists: Mapping[str, Feed], state_dir: Path) -
         return None
     try:
         key = key_from_text(public_text(claim.entry))
-    except BadName:  # no host name: a text list has none of those
+    except BadName:  # not a host name, which text lists cannot contain
         return None
     return kind_of(feed).line_of(feed, claim, state_dir / "feeds" / feed.name, key)
 

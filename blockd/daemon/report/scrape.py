@@ -1,4 +1,4 @@
-"""What a scrape by Prometheus shows beside the counters."""
+"""The gauges that a scrape by Prometheus shows beside the counters."""
 
 from __future__ import annotations
 
@@ -38,27 +38,27 @@ def sample(
         build=__version__,
         is_ready=is_ready,
         selftest_failures=selftest_failures,
-        feeds={name: _feed(tracked, counts.stale_of(name), now) for name, tracked in feeds.items()},
+        feeds={name: _feed(managed, counts.stale_of(name), now) for name, managed in feeds.items()},
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),
     )
 
 
-def _feed(tracked: ManagedFeed, stale: int, now: float) -> FeedSample:
-    state = tracked.state
-    end = end_of(tracked.source.feed, state)
+def _feed(managed: ManagedFeed, stale: int, now: float) -> FeedSample:
+    state = managed.state
+    end = end_of(managed.source.feed, state)
     return FeedSample(
         age=max(0.0, now - state.checked) if state.checked else float("inf"),
         expires_in=float("inf") if end is None else end - now,
-        refused=tracked.refused,
+        refused=managed.refused,
         rejected=state.rejects.share if state.rejects else 0.0,
         held=state.held.held if state.held else 0,
-        interval=tracked.source.interval,
+        interval=managed.source.interval,
         stale=stale,
         authorities={
             part.role: AuthoritySample(
-                part.expires - now if part.version else float("inf"), part.role in tracked.authority_refusals
+                part.expires - now if part.version else float("inf"), part.role in managed.authority_refusals
             )
             for part in state.authorities
         },

@@ -1,4 +1,4 @@
-"""Making statements of enforcement while the daemon runs: on demand, and as often as the config says."""
+"""Making statements of enforcement while the daemon runs: on demand, and at the interval of the config."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from blockd.resolver import engine_name
 from blockd.selftest import SelfTestReport
 from blockd.times import moment_text, time_text
 
-LOOK = 60.0  # seconds between two looks whether a statement is due
-AGAIN = 3600.0  # seconds after which one that failed is tried again
+LOOK = 60.0  # seconds between two checks of whether a statement is due
+AGAIN = 3600.0  # seconds after which a failed one is tried again
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class StatedFeed:
 
 @dataclass(frozen=True, slots=True)
 class StatedOrder:
-    """An order in force, and since when it has been on this node, as far as the audit log tells."""
+    """An order in force, and since when it has been on this node, as far as the audit log is known."""
 
     feed: str
     id: str
@@ -61,7 +61,7 @@ class StatedWorker:
 
 @dataclass(frozen=True, slots=True)
 class StatedEnforcement:
-    """What is enforced at one moment."""
+    """What is enforced at a moment."""
 
     version: int | None
     digest: str | None
@@ -73,13 +73,13 @@ class StatedEnforcement:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        told = asdict(self)
-        return {**told, **{name: list(told[name]) for name in ("feeds", "orders", "workers")}}
+        values = asdict(self)
+        return {**values, **{name: list(values[name]) for name in ("feeds", "orders", "workers")}}
 
 
 @dataclass(frozen=True, slots=True)
 class StatementResult:
-    """A statement that was made: its file's name, and its text."""
+    """A statement: its file's name, and its text."""
 
     file: str
     statement: str
@@ -104,7 +104,7 @@ class Sources:
         enforced, workers, recorder = self.switcher.enforced, self.workers, self.recorder
         catalogue = enforced.ruleset.catalogue if enforced else None
         states = enforced.states.states if enforced else ()
-        ends = {name: end_of(tracked.source.feed, tracked.state) for name, tracked in self.feeds.items()}
+        ends = {name: end_of(managed.source.feed, managed.state) for name, managed in self.feeds.items()}
         return StatedEnforcement(
             version=enforced.version if enforced else None,
             digest=enforced.ruleset.digest if enforced else None,
@@ -142,7 +142,7 @@ class StatementService:
         self._timing = timing
 
     def begin(self) -> None:
-        """Make the node's key at a first start; a failure is told, and only statements depend on it."""
+        """Make the node's key at a first start; a failure is logged, and only statements depend on it."""
         try:
             node_key(self._folder)
         except AuditError as error:
@@ -151,7 +151,7 @@ class StatementService:
     async def state(self) -> StatementResult:
         """Make a statement now and keep it; raises CommandError."""
         now = self._timing.clock()
-        told = {
+        values = {
             "node": self._node,
             "time": moment_text(now),
             "blockd": __version__,
@@ -160,7 +160,7 @@ class StatementService:
             "audit": self._recorder.log.head.to_json(),
         }
         try:
-            octets = sign_statement(told, node_key(self._folder))
+            octets = sign_statement(values, node_key(self._folder))
             stem = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
             path = await asyncio.to_thread(keep_statement, self._folder, stem, octets)
         except AuditError as error:
@@ -171,10 +171,10 @@ class StatementService:
         return StatementResult(path.name, octets.decode("ascii"))
 
     async def state_forever(self, interval: float | None) -> None:
-        """Make one whenever the newest is older than `interval` seconds; never where that is None.
+        """Make a statement whenever the newest is older than `interval` seconds; never if that is None.
 
-        There is none before the first version: that nothing is enforced is nobody's question. A clock that was set
-        back makes the newest one of the future; those made since then are counted by the time that passes.
+        No statement is made before the first version. A clock that was set
+        back puts the newest one into the future; the age of those made since then is the time that has passed.
         """
         failed, made = -AGAIN, -float("inf")
         while interval is not None:

@@ -1,4 +1,4 @@
-"""What the daemon says of itself for `blockd status`: workers, feeds, what is enforced, what an operator must know."""
+"""The daemon's status for `blockd status`: workers, feeds, what is enforced, alarms."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RulesetStatus:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """A worker; None stands for one that does not run, or enforces nothing."""
+    """A worker; `pid` is None if it is not running, `enforcing` is None if it enforces nothing."""
 
     index: int
     pid: int | None
@@ -63,7 +63,7 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class AuthorityStatus:
-    """An authority's part of a signed feed; `version` and `expires` are None before it has given anything."""
+    """An authority's part of a signed feed; `version` and `expires` are None before it has provided anything."""
 
     role: str
     version: int | None
@@ -98,12 +98,12 @@ class FeedStatus:
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
-        told: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
-        told["held"] = {**self.held.to_json(), "sentence": self.held.sentence()}
-        told["refused"] = dict(self.refused)
-        told["authorities"] = [asdict(part) for part in self.authorities]
-        told["mirrors"] = list(self.mirrors)
-        return told
+        values: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
+        values["held"] = {**self.held.to_json(), "sentence": self.held.sentence()}
+        values["refused"] = dict(self.refused)
+        values["authorities"] = [asdict(part) for part in self.authorities]
+        values["mirrors"] = list(self.mirrors)
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class Observed:
             listen=tuple(address.text for address in self.settings.listen.dns),
             ruleset=RulesetStatus.of(enforced) if enforced else None,
             pinned=self.switcher.pin,
-            feeds=tuple(_feed(tracked, enforced, counts, now) for tracked in self.feeds.configured.values()),
+            feeds=tuple(_feed(managed, enforced, counts, now) for managed in self.feeds.configured.values()),
             workers=tuple(
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
                 for index in range(workers.size)
@@ -193,8 +193,8 @@ class Observed:
         )
 
 
-def _feed(tracked: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, now: float) -> FeedStatus:
-    feed, state = tracked.source.feed, tracked.state
+def _feed(managed: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, now: float) -> FeedStatus:
+    feed, state = managed.source.feed, managed.state
     records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
     record = records.get(feed.name)
     end = end_of(feed, state)
@@ -210,26 +210,26 @@ def _feed(tracked: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, 
         expires=time_text(end) if end is not None else None,
         ended=end is not None and now >= end,
         at_expiry=feed.at_expiry,
-        refusal=tracked.refusal or None,
-        refused=dict(tracked.refused),
+        refusal=managed.refusal or None,
+        refused=dict(managed.refused),
         stale=counts.stale_of(feed.name),
-        authorities=tuple(_authorities(tracked, counts, now)),
-        mirrors=tracked.source.mirrors,
+        authorities=tuple(_authorities(managed, counts, now)),
+        mirrors=managed.source.mirrors,
     )
 
 
-def _authorities(tracked: ManagedFeed, counts: OrderCounts, now: float) -> list[AuthorityStatus]:
-    name, ends = tracked.source.feed.name, ends_of_roles(tracked.state)
+def _authorities(managed: ManagedFeed, counts: OrderCounts, now: float) -> list[AuthorityStatus]:
+    name, ends = managed.source.feed.name, ends_of_roles(managed.state)
     return [
         AuthorityStatus(
             role=part.role,
             version=part.version or None,
             expires=time_text(part.expires) if part.role in ends else None,
             ended=part.role in ends and now >= part.expires,
-            at_expiry=tracked.source.feed.at_expiry_of(part.role),
+            at_expiry=managed.source.feed.at_expiry_of(part.role),
             orders=counts.orders[name, part.role],
             stale=counts.stale[name, part.role],
-            refusal=tracked.authority_refusals.get(part.role),
+            refusal=managed.authority_refusals.get(part.role),
         )
-        for part in tracked.state.authorities
+        for part in managed.state.authorities
     ]

@@ -1,1 +1,1 @@
-"""From a feed that has news to a version that is enforced: polling, compiling in a child, recording."""
+"""From new content of a feed to an enforced version: polling, compiling in a child process, recording."""

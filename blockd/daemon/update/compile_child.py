@@ -1,4 +1,4 @@
-"""The child process that compiles: it may take seconds and memory, and neither is the control process's."""
+"""The child process that compiles, so that the control process is spared the time and the memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.gate.guard_report import GuardReport
 
-MAX_TIME = 1800.0  # seconds; ten million names take a small part of it
+MAX_TIME = 1800.0  # seconds; ten million names need a fraction of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Job:
 
 
 class Compiler:
-    """The child process that compiles. The next one is started ahead, so that news find it ready."""
+    """The child process that compiles. The next one is started in advance, so that news need not wait for it."""
 
     def __init__(self) -> None:
         self._next: asyncio.Task[asyncio.subprocess.Process] | None = None
@@ -52,10 +52,10 @@ class Compiler:
             self._next = asyncio.create_task(start(__name__, reads=True))
 
     async def compile(self, job: Job) -> Built:
-        """Compile in a process of its own; raises RulesetError if that fails. Cancelling ends the process."""
+        """Compile in a child process; raises RulesetError if that fails. Cancelling ends the process."""
         self.prepare()
         process = await self._take()
-        if process.returncode is not None:  # somebody ended it while it waited
+        if process.returncode is not None:  # it ended while it waited
             process = await start(__name__, reads=True)
         try:
             async with asyncio.timeout(MAX_TIME):
@@ -66,16 +66,16 @@ class Compiler:
             await end(process)
         self.prepare()
         if process.returncode != 0:
-            raise RulesetError(f"the compiling process ended with {process.returncode}; its log lines stand above")
+            raise RulesetError(f"the compiling process ended with {process.returncode}; see the log lines above")
         result = pickle.loads(output)  # noqa: S301 - from our own child, through a pipe that nobody else has
         if isinstance(result, BlockdError):
             raise result
         if not isinstance(result, Built):
-            raise RulesetError("the compiling process gave no result")
+            raise RulesetError("the compiling process returned no result")
         return result
 
     async def close(self) -> None:
-        """End the process that waits."""
+        """End the waiting process."""
         if self._next is not None:
             await end(await self._take())
 
@@ -86,7 +86,7 @@ class Compiler:
 
 
 class RulesetCompiler(Protocol):
-    """What compiles; `Compiler` does so in a child process."""
+    """Compiler of rulesets; `Compiler` implements it with a child process."""
 
     def prepare(self) -> None:
         """Get ready for the next job."""
@@ -95,12 +95,12 @@ class RulesetCompiler(Protocol):
         """Compile; raises RulesetError if that fails."""
 
     async def close(self) -> None:
-        """End what waits."""
+        """Release what is kept ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiling:
-    """How a ruleset is made: by the rules of which gate, to which file, and by whom."""
+    """How a ruleset is made: by which gate and compiler, and to which file."""
 
     gate: Gate
     path: Path
@@ -108,12 +108,12 @@ class Compiling:
 
 
 def main() -> int:
-    """Compile the job on standard input and write what came of it to standard output."""
+    """Compile the job on standard input and write the result to standard output."""
     end_with_parent()
     try:
         job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     except (EOFError, pickle.UnpicklingError):
-        return 0  # which has ended before all of the job was written
+        return 0  # the parent ended before all of the job was written
     result: Built | BlockdError
     try:
         result = _result(job)
@@ -124,7 +124,7 @@ def main() -> int:
 
 
 def _result(job: Job) -> Built:
-    """Amend the ruleset in force where that is enough, which is quick; else compile."""
+    """Amend the ruleset in force if that is enough, which is quick; else compile."""
     created = int(time.time())
     if job.in_force is not None:
         amended = amend(

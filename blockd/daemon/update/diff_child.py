@@ -1,4 +1,4 @@
-"""The child process that counts what a new version changed: seconds of work for a large list, never the daemon's."""
+"""The child process that counts what a new version changed, which takes seconds for a large list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_TIME = 600.0  # seconds; ten million names take a few in C, and minutes in P
 
 
 async def compared(old: Path, new: Path) -> Changes:
-    """Count what changes from one ruleset file to another, in a process of its own; raises RulesetError.
+    """Count what changes from one ruleset file to another, in a child process; raises RulesetError.
 
     Cancelling ends the process.
     """
@@ -27,7 +27,7 @@ async def compared(old: Path, new: Path) -> Changes:
             output, _ = await process.communicate()
         return Changes(**json.loads(output))
     except (TimeoutError, ValueError, TypeError) as error:
-        raise RulesetError(f"comparing {new} with {old} gave no result") from error
+        raise RulesetError(f"comparing {new} with {old} returned no result") from error
     finally:
         await end(process)
 
@@ -35,7 +35,7 @@ async def compared(old: Path, new: Path) -> Changes:
 def main(parent: int, old: Path, new: Path) -> int:
     """Compare two files and print the counts as JSON, for the process `parent`."""
     end_with_parent()
-    if os.getppid() != parent:  # it has ended before: nobody waits
+    if os.getppid() != parent:  # it has already ended
         return 0
     try:
         changes = Comparison(Ruleset.open(old, verify=False), Ruleset.open(new, verify=False)).count()

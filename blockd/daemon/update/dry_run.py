@@ -1,6 +1,6 @@
-"""What a refresh would bring: fetched and compiled as the daemon does it, in a folder that is thrown away.
+"""What a refresh would change: fetched and compiled as the daemon does it, in a temporary folder.
 
-The state folder is read and never written, so that a found may run beside the daemon, or without one.
+The state folder is read and never written, so that a dry run works beside a running daemon or without one.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ _TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to kn
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What came of it: the compiled file, None if nothing could be compiled."""
+    """Result of a dry run; `built` and its file are None if nothing could be compiled."""
 
     compiled: Path | None
     made_from: str
-    new: frozenset[str]  # feeds whose new content is in it
+    new: frozenset[str]  # feeds whose new content is in the file
     refused: Mapping[str, FeedRefused]
     lost: frozenset[str]  # feeds whose content can no longer be read
 
     def outcomes(self, names: Iterable[str]) -> dict[str, FeedOutcome]:
-        """Return what came of these feeds, and of every other that was refused or lost."""
+        """Return the outcome of these feeds, and of every other that was refused or lost."""
         return {name: self._outcome(name) for name in dict.fromkeys([*names, *self.refused, *self.lost])}
 
     def _outcome(self, name: str) -> FeedOutcome:
         if name in self.refused:
             return FeedOutcome("refused", str(self.refused[name]))
         if name in self.lost:
-            return FeedOutcome("refused", "what it gave before can no longer be read")
+            return FeedOutcome("refused", "its last accepted content can no longer be read")
         return FeedOutcome("new" if name in self.new else "unchanged")
 
 
@@ -57,7 +57,7 @@ def dry_run(
     in_force: Catalogue | None,
     progress: Progress,
 ) -> DryRun:
-    """Fetch the feeds named, all where none is, and compile the whole in `folder`.
+    """Fetch the feeds named, or all if none is named, and compile the whole in `folder`.
 
     Raises CommandError for a feed that is not configured.
     """
@@ -70,7 +70,7 @@ def dry_run(
     chosen = [feed for feed in settings.feeds if not names or feed.name in names]
     refused: dict[str, FeedRefused] = {}
     fetched: dict[str, Fetched] = {}
-    for feed, result in zip(chosen, asyncio.run(_looked(chosen, states, folder)), strict=True):
+    for feed, result in zip(chosen, asyncio.run(_polled(chosen, states, folder)), strict=True):
         if isinstance(result, FeedRefused):
             refused[feed.name] = result
         elif result is not None and result.digest != states[feed.name].accepted_digest:
@@ -95,14 +95,14 @@ def dry_run(
     )
 
 
-async def _looked(
+async def _polled(
     feeds: Sequence[Feed], states: dict[str, FeedState], folder: Path
 ) -> list[Fetched | FeedRefused | None]:
-    return list(await asyncio.gather(*(_look(feed, states[feed.name], folder / feed.name) for feed in feeds)))
+    return list(await asyncio.gather(*(_poll(feed, states[feed.name], folder / feed.name) for feed in feeds)))
 
 
-async def _look(feed: Feed, state: FeedState, folder: Path) -> Fetched | FeedRefused | None:
-    """Look at one feed as the daemon would, knowing what it knows."""
+async def _poll(feed: Feed, state: FeedState, folder: Path) -> Fetched | FeedRefused | None:
+    """Poll one feed as the daemon would, from the same state."""
     try:
         await asyncio.to_thread(folder.mkdir)
         for part in _TRUSTED:
@@ -112,4 +112,4 @@ async def _look(feed: Feed, state: FeedState, folder: Path) -> Fetched | FeedRef
     except FeedRefused as refused:
         return refused
     except (OSError, shutil.Error) as error:
-        return FeedRefused("fault", f"What is known of feed {feed.name} in {state.folder} cannot be read: {error}.")
+        return FeedRefused("fault", f"The state of feed {feed.name} in {state.folder} cannot be read: {error}.")

@@ -1,4 +1,4 @@
-"""What the updater asks of whoever enforces rulesets."""
+"""The updater's interface to what enforces rulesets."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from blockd.ruleset import Ruleset
 
 
 class Enforcement(Protocol):
-    """What enforces rulesets in all workers."""
+    """Enforcement of rulesets in all workers."""
 
     @property
     def ruleset(self) -> Ruleset | None:
-        """The one in force."""
+        """The ruleset in force."""
 
     @property
     def version(self) -> int | None:
-        """Its version."""
+        """The version in force."""
 
     @property
     def is_held(self) -> bool:
-        """Whether it stays in force whatever is new, as an operator has asked."""
+        """Whether an operator has pinned the version in force."""
 
     def dates_changed(self) -> None:
-        """Take note that the time of some feed's or authority's end is another one."""
+        """Note that the time at which some feed or authority expires has changed."""
 
     async def enforce(self, news: News, /) -> bool:
-        """Enforce what is new; false if the one in force is held. Raises RulesetError."""
+        """Enforce new content; false if the version in force is pinned. Raises RulesetError."""
 
     async def recall(self, content: str, /) -> bool:
-        """Enforce a version kept that was made from a content; false if there is none. Raises RulesetError."""
+        """Enforce a version kept that was made from `content`; false if there is none. Raises RulesetError."""

@@ -1,7 +1,7 @@
-"""What has come to its end: a signed list, or an authority's part of one, not signed anew in time; a list long unseen.
+"""Expiry: of a signed list or an authority's part of one that was not signed again in time, or of a list long unseen.
 
-Its orders go on and are stale, which is the default, or go out of force until it is good again: no compiling, only
-states. An order ends with its feed or with its authority, whichever is first.
+Its orders stay in force and are stale, which is the default, or go out of force until it is renewed. That needs no
+compiling, only new states. An order expires with its feed or with its authority, whichever is first.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ Known = Iterable[tuple[Feed, FeedState]]
 
 
 class ExpiryEffect(Enum):
-    """What becomes of an order whose feed or authority is at its end."""
+    """Effect on an order whose feed or authority has expired."""
 
-    STALE = "stale"  # it goes on, and its answers say so
+    STALE = "stale"  # it stays in force, and its answers say so
     STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class ExpiredParts:
-    """What of one feed is at its end: the `effect` on its orders, None if there is none, and on those of `roles`."""
+    """What of a feed has expired: the `effect` on its orders, None if there is none, and on those of `roles`."""
 
     effect: ExpiryEffect | None = None
     roles: Mapping[str, ExpiryEffect] = field(default_factory=dict)
 
     def of(self, role: str) -> ExpiryEffect | None:
-        """Return what becomes of the orders that a role has signed."""
+        """Return the effect on the orders that a role has signed."""
         return self.roles.get(role, self.effect)
 
 
 Ends = Mapping[str, ExpiredParts]
-"""By feed's name; one that is not there goes on."""
+"""By the feed's name; a feed that is missing has not expired."""
 
 
 def end_of(feed: Feed, state: FeedState) -> float | None:
-    """Return when a feed ends, in seconds since the epoch, unless it is renewed; None if it has no end."""
+    """Return when a feed expires unless it is renewed, in seconds since the epoch; None if never."""
     return feed.end(checked=state.checked, expires=state.expires)
 
 
 def ends_of_roles(state: FeedState) -> dict[str, int]:
-    """Return when each authority's part of a feed ends; those that have given nothing yet are left out."""
+    """Return when each authority's part of a feed expires; authorities without content are left out."""
     return {part.role: part.expires for part in state.authorities if part.version}
 
 
 def ended(feeds: Known, now: float) -> Ends:
-    """Return what is at its end at `now`."""
+    """Return what has expired at `now`."""
     found = {}
     for feed, state in feeds:
         one = _ended(feed, state, now)
@@ -66,13 +66,13 @@ def ended(feeds: Known, now: float) -> Ends:
 
 
 def next_end(feeds: Known, now: float) -> float | None:
-    """Return the next time after `now` at which a feed or an authority's part of one ends; None if none does."""
+    """Return the next time after `now` at which a feed or an authority's part of one expires; None if none does."""
     ends = [end for feed, state in feeds for end in (end_of(feed, state), *ends_of_roles(state).values())]
     return min((end for end in ends if end is not None and end > now), default=None)
 
 
 def orders_of(catalogue: Catalogue, ends: Ends) -> tuple[list[Order], frozenset[int]]:
-    """Return the catalogue's orders, stopped ones expired since ever, and the indices of stale ones."""
+    """Return the catalogue's orders, stopped ones as expired from the beginning, and the indices of stale ones."""
     orders, stale = [], set()
     for index, record in enumerate(catalogue.orders):
         effect = ends[record.feed].of(record.order.role) if record.feed in ends else None
@@ -83,30 +83,30 @@ def orders_of(catalogue: Catalogue, ends: Ends) -> tuple[list[Order], frozenset[
 
 
 class Expiry:
-    """Tells once when a feed, or an authority's part of it, comes to its end."""
+    """Logs once that a feed, or an authority's part of it, has expired."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
 
     def look(self, feeds: Known, now: float) -> None:
-        """Log what has come to its end since the last look."""
+        """Log what has expired since the last call."""
         parts: set[tuple[str, str]] = set()
         for feed, state in feeds:
             parts.update((feed.name, role) for role in ("", *ends_of_roles(state)))
-            self._tell(feed, "", f"Feed {feed.name}", end_of(feed, state), now)
+            self._log(feed, "", f"Feed {feed.name}", end_of(feed, state), now)
             for role, end in ends_of_roles(state).items():
-                self._tell(feed, role, f"The part of authority {role} in feed {feed.name}", end, now)
-        self._told &= parts  # a repository may change its authorities without end
+                self._log(feed, role, f"The part of authority {role} in feed {feed.name}", end, now)
+        self._logged &= parts  # bounded, as a repository may change its authorities
 
-    def _tell(self, feed: Feed, role: str, what: str, end: float | None, now: float) -> None:
+    def _log(self, feed: Feed, role: str, what: str, end: float | None, now: float) -> None:
         part = (feed.name, role)
         if end is None or now < end:
-            self._told.discard(part)
-        elif part not in self._told:
-            self._told.add(part)
+            self._logged.discard(part)
+        elif part not in self._logged:
+            self._logged.add(part)
             is_stopped = feed.at_expiry_of(role) == "stop"
-            done = "go out of force until it is good again" if is_stopped else "stay in force"
-            log.error("%s has ended on %s: its orders %s (at_expiry).", what, time_text(end), done)
+            done = "go out of force until it is renewed" if is_stopped else "stay in force"
+            log.error("%s expired on %s: its orders %s (at_expiry).", what, time_text(end), done)
 
 
 def _ended(feed: Feed, state: FeedState, now: float) -> ExpiredParts:

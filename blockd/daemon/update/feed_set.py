@@ -1,4 +1,4 @@
-"""All feeds of one daemon: made first, so that whoever enforces and whoever looks at them can share them."""
+"""All feeds of one daemon, shared by what enforces them and what polls them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from blockd.settings import Feed
 
 
 class FeedSet(Mapping[str, ManagedFeed]):
-    """The feeds by name, blockd's own among them."""
+    """The feeds by name, the internal one for overrides included."""
 
     def __init__(self, feeds: Mapping[str, ManagedFeed], timing: Timing) -> None:
         self._feeds = dict(feeds)
@@ -33,7 +33,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
         timing: Timing,
         source: OpenSource = open_source,
     ) -> FeedSet:
-        """Take up each feed where its folder tells that it was left, with its source as `source` opens it."""
+        """Load each feed's state from its folder, and open its source with `source`."""
         now = timing.clock()
         managed: dict[str, ManagedFeed] = {}
         for feed in feeds:
@@ -43,7 +43,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
             state.sizes.start(gate.limits)
             managed[feed.name] = tracked = ManagedFeed(source(feed, folder, state.validators), state, source)
             if state.expires is None:
-                tracked.renew()  # a zone's source knows it by itself
+                tracked.renew()  # known by a zone's source itself
             tracked.save()
             tracked.forget_waiting()
         return cls(managed, timing)
@@ -59,12 +59,12 @@ class FeedSet(Mapping[str, ManagedFeed]):
 
     @property
     def settings(self) -> list[Feed]:
-        """The config of each."""
+        """The config of each feed."""
         return [tracked.source.feed for tracked in self._feeds.values()]
 
     @property
     def configured(self) -> dict[str, ManagedFeed]:
-        """Those of the config, without blockd's own."""
+        """The feeds of the config, without the internal one."""
         return {name: found for name, found in self.items() if not found.source.feed.is_own}
 
     def known(self) -> list[tuple[Feed, FeedState]]:
@@ -72,7 +72,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
         return [(tracked.source.feed, tracked.state) for tracked in self._feeds.values()]
 
     def ends(self, now: float) -> Ends:
-        """Return what is at its end at `now`."""
+        """Return what has expired at `now`."""
         return ended(self.known(), now)
 
     def candidate(self, name: str, fetched: Fetched | None) -> Candidate:
@@ -81,5 +81,5 @@ class FeedSet(Mapping[str, ManagedFeed]):
         return tracked.state.candidate(tracked.source.feed, fetched, self._timing.clock())
 
     def examples(self, name: str, fetched: Fetched | None) -> list[bytes]:
-        """Return a few names of what a feed has given, in `fetched` or accepted before; none for an unknown feed."""
+        """Return a few names of a feed's content, `fetched` or accepted before; none for an unknown feed."""
         return examples(self.candidate(name, fetched)) if name in self._feeds else []

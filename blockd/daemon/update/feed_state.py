@@ -1,4 +1,4 @@
-"""What is remembered of a feed between restarts, in its folder.
+"""The state of a feed that is kept across restarts, in its folder.
 
 feed.json    this state
 accepted     the content that passed the gate last
@@ -31,9 +31,9 @@ from blockd.settings import Feed
 MAX_STATE = 1 << 20  # octets of feed.json: reports of a few KB, and a sentence for each authority, all of it escaped
 MAX_SENTENCE = 1000  # characters of an authority's refusal that are kept
 
-# What reading JSON of another shape raises.
+# Errors of reading JSON of another structure.
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, FeedRefused, RulesetError)
-_BUNDLE = b'{"bundle"'  # how one begins
+_BUNDLE = b'{"bundle"'  # the beginning of a bundle
 
 log = logging.getLogger(__name__)
 
@@ -46,47 +46,47 @@ class FeedState:
     first_seen: int
     accepted_digest: str = ""
     checked: float = 0.0  # when its content was last fetched and accepted, or confirmed unchanged
-    expires: float | None = None  # when what was seen last ends by its own word
+    expires: float | None = None  # the expiry that the last content names
     authorities: tuple[AuthorityVersion, ...] = ()  # of a signed feed, as they were seen last
     validators: Validators = field(default_factory=Validators)
     rejects: RejectReport | None = None  # of the accepted content
-    held: GuardReport | None = None  # of what it gave to the ruleset that was made last
+    held: GuardReport | None = None  # of its part in the last ruleset compiled
     sizes: Sizes = field(default_factory=Sizes)  # how many of its names were in force, over the last days
-    incoming: Fetched | None = None  # fetched, not yet compiled; not kept over a restart
-    waiting: Fetched | None = None  # good, and not enforced since a version is pinned; not kept over a restart
+    incoming: Fetched | None = None  # fetched, not yet compiled; lost at a restart
+    waiting: Fetched | None = None  # accepted, but not enforced since a version is pinned; lost at a restart
 
     def candidate(self, feed: Feed, fetched: Fetched | None, now: float) -> Candidate:
-        """Return what the feed, which this is the state of, may be compiled from; `fetched` is new."""
+        """Return what `feed`, whose state this is, may be compiled from; `fetched` is new."""
         incoming = Content(fetched.path, fetched.digest) if fetched else None
         return Candidate(feed, incoming, self.accepted, self.first_seen, self.sizes.lasting(now))
 
     @classmethod
     def load(cls, folder: Path, now: float) -> FeedState:
-        """Read the state; a missing or damaged one is a feed that was never seen, and is fetched anew.
+        """Read the state; if it is missing or damaged, the feed counts as never seen and is fetched again.
 
-        When its orders end is known all the same, by what it gave last: a damaged file must not keep them in force.
+        When its orders expire is read from the accepted content even then: a damaged state must not keep them in force.
         """
         state = cls(folder, first_seen=int(now))
         is_end_known = False
         try:
-            told = json.loads(read_file(folder / "feed.json", MAX_STATE))
-            state.first_seen = int(_time(told["first_seen"]))
-            state.checked = _time(told["checked"])
-            state.validators = Validators.from_json(told["validators"])
-            state.accepted_digest = str(told["accepted_digest"])
-            if told.get("expires") is not None:
-                state.expires = _time(told["expires"])
-            state.authorities = tuple(_authority(part) for part in told.get("authorities", ())[:MAX_AUTHORITIES])
+            values = json.loads(read_file(folder / "feed.json", MAX_STATE))
+            state.first_seen = int(_time(values["first_seen"]))
+            state.checked = _time(values["checked"])
+            state.validators = Validators.from_json(values["validators"])
+            state.accepted_digest = str(values["accepted_digest"])
+            if values.get("expires") is not None:
+                state.expires = _time(values["expires"])
+            state.authorities = tuple(_authority(part) for part in values.get("authorities", ())[:MAX_AUTHORITIES])
             is_end_known = True
-            state.sizes = Sizes.from_json(told.get("sizes", {}))
-            if told.get("held") is not None:
-                state.held = GuardReport.from_json(told["held"])
-            if told.get("rejects") is not None:
-                state.rejects = RejectReport.from_json(told["rejects"])
+            state.sizes = Sizes.from_json(values.get("sizes", {}))
+            if values.get("held") is not None:
+                state.held = GuardReport.from_json(values["held"])
+            if values.get("rejects") is not None:
+                state.rejects = RejectReport.from_json(values["rejects"])
         except FileNotFoundError:
             pass
         except (OSError, *_DAMAGE) as error:
-            log.warning("The state of a feed in %s cannot be read (%s); it is fetched anew.", folder, error)
+            log.warning("The state of a feed in %s cannot be read (%s); the feed is fetched again.", folder, error)
         if not is_end_known:
             state._find_end()
         if not (folder / ACCEPTED).is_file():
@@ -97,7 +97,7 @@ class FeedState:
 
     def save(self) -> None:
         """Write the state."""
-        told: Mapping[str, object] = {
+        values: Mapping[str, object] = {
             "first_seen": self.first_seen,
             "accepted_digest": self.accepted_digest,
             "checked": self.checked,
@@ -108,7 +108,7 @@ class FeedState:
             "held": self.held.to_json() if self.held else None,
             "sizes": self.sizes.to_json(),
         }
-        replace_file(self.folder / "feed.json", json.dumps(told).encode())
+        replace_file(self.folder / "feed.json", json.dumps(values).encode())
 
     @property
     def accepted(self) -> Content | None:
@@ -120,7 +120,7 @@ class FeedState:
         self.incoming = fetched
 
     def take_candidate(self) -> Fetched | None:
-        """Set new content aside to be compiled, where the next fetch cannot disturb it; None if there is none."""
+        """Move new content to where the next fetch does not overwrite it, to be compiled; None if there is none."""
         if self.incoming is not None:
             fetched, place, self.incoming = self.incoming, self.folder / INCOMING, None
         elif self.waiting is not None:
@@ -134,12 +134,12 @@ class FeedState:
         self.waiting = self._moved(candidate, candidate.path, self._waiting_place)
 
     def drop_waiting(self) -> None:
-        """Forget what waits."""
+        """Forget the waiting content."""
         self.waiting = None
         self._waiting_place.unlink(missing_ok=True)
 
     def put_back(self, candidate: Fetched) -> None:
-        """Offer a candidate again, unless something newer has come, or it was refused and so is gone."""
+        """Offer a candidate again, unless there is something newer, or its file is gone since it was refused."""
         if self.incoming is None and candidate.path.is_file():
             incoming = candidate.path.replace(self.folder / INCOMING)
             self.incoming = replace(candidate, path=incoming)
@@ -153,9 +153,9 @@ class FeedState:
         held: GuardReport | None = None,
         names: int | None = None,
     ) -> None:
-        """Let a candidate take the place of what was accepted before.
+        """Replace the accepted content by a candidate.
 
-        With it come the reports of its lines and of its entries held back, and how many of its names are in force.
+        The reports of its lines and of its entries held back, and the number of its names in force, are replaced too.
         """
         candidate.path.replace(self.folder / ACCEPTED)
         self.drop_waiting()
@@ -168,12 +168,12 @@ class FeedState:
         self.save()
 
     def _find_end(self) -> None:
-        """Take from the accepted content what else the state tells of its end: its time, and a bundle's own words."""
+        """Take the times of expiry from the accepted content, since the state was lost."""
         accepted = self.folder / ACCEPTED
         try:
             with accepted.open("rb") as file:
                 self.checked = os.fstat(file.fileno()).st_mtime
-                is_bundle = file.read(len(_BUNDLE)) == _BUNDLE  # a list may be large, and is no bundle
+                is_bundle = file.read(len(_BUNDLE)) == _BUNDLE  # a list, unlike a bundle, may be large
             version = read_bundle(accepted) if is_bundle else None
         except (OSError, FeedRefused):
             return
@@ -189,19 +189,19 @@ class FeedState:
         return replace(fetched, path=source.replace(target))
 
 
-def _time(told: object) -> float:
+def _time(values: object) -> float:
     """Read seconds since the epoch; raises ValueError or TypeError if they are none."""
-    seconds = float(told)  # type: ignore[arg-type]
+    seconds = float(values)  # type: ignore[arg-type]
     if not 0 <= seconds <= MAX_TIME:
-        raise ValueError(f"{seconds} is no time")
+        raise ValueError(f"expected a time, got {seconds}")
     return seconds
 
 
-def _authority(told: Sequence[object]) -> AuthorityVersion:
+def _authority(values: Sequence[object]) -> AuthorityVersion:
     """Read one authority's part of the state; raises ValueError or TypeError if it is none."""
-    role, version, expires, reason, refusal = told
+    role, version, expires, reason, refusal = values
     if not all(isinstance(text, str) for text in (role, reason, refusal)):
-        raise TypeError("an authority whose texts are none")
+        raise TypeError("the texts of an authority have the wrong type")
     if type(version) is not int or type(expires) is not int or not 0 <= expires <= MAX_TIME:
-        raise TypeError("an authority whose numbers are none")
-    return AuthorityVersion(*told)  # type: ignore[arg-type]
+        raise TypeError("the numbers of an authority have the wrong type")
+    return AuthorityVersion(*values)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""The feed updater: looks at every feed in its time, compiles what is new, and hands on what passed the gate.
+"""The feed updater: polls every feed at its interval, compiles what is new, and has enforced what passed the gate.
 
-A refusal costs one log line and one counter, and changes nothing that is in force.
+A refusal is logged and counted, and changes nothing that is in force.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue
 from blockd.ruleset.gate.guard_report import GuardReport
 
-RETRY = 30.0  # seconds after which news that could not be compiled for a fault of ours are tried again
-MAX_RETRY = 3600.0  # seconds; each time in a row it takes twice as long
+RETRY = 30.0  # seconds after which news that could not be compiled because of an error of blockd are tried again
+MAX_RETRY = 3600.0  # seconds; the delay doubles with each failure in a row
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
 
 log = logging.getLogger(__name__)
 
 
 class Updater:
-    """Keeps the ruleset as new as its feeds. What is new while the one in force is held waits in its feed's folder."""
+    """Keeps the ruleset as new as its feeds. While a version is pinned, new content waits in its feed's folder."""
 
     def __init__(
         self, feeds: FeedSet, compiling: Compiling, enforcement: Enforcement, recorder: AuditRecorder, timing: Timing
@@ -48,7 +48,7 @@ class Updater:
         self._news = asyncio.Event()
         self._building = asyncio.Lock()
         self._fresh: set[str] = set()  # feeds whose news are being compiled
-        self._failures = 0  # in a row, of ours
+        self._failures = 0  # in a row, not caused by a feed
         self._retries: set[asyncio.Task[None]] = set()
 
     @property
@@ -57,7 +57,7 @@ class Updater:
         return self._news.is_set() or self._building.locked()
 
     async def run(self) -> None:
-        """Look and compile until cancelled."""
+        """Poll and compile until cancelled."""
         catalogue = self._catalogue()
         for record in catalogue.feeds if catalogue else ():
             if record.name in self.feeds and not self.feeds[record.name].state.sizes.known:
@@ -65,24 +65,24 @@ class Updater:
         candidates = [self.feeds.candidate(name, None) for name in self.feeds]
         is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate.guard.digest)
         if is_old and any(c.accepted for c in candidates) and not self._enforcement.is_held:
-            log.info("The config or the feeds are not those that the ruleset was made from: it is compiled anew.")
+            log.info("The config or the feeds are not those that the ruleset was made from: it is compiled again.")
             self._news.set()
         if catalogue is not None and not self.feeds.configured:
-            log.warning("No feed is configured: the ruleset of an earlier config stays enforced.")
+            log.warning("No feed is configured: the ruleset of an earlier config stays in force.")
         if self.feeds:
             self._compiler.prepare()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._compile_news())
-                for tracked in self.feeds.values():
-                    group.create_task(self._look_forever(tracked))
+                for managed in self.feeds.values():
+                    group.create_task(self._poll_forever(managed))
         finally:
             for retry in self._retries:
                 retry.cancel()
             await self._compiler.close()
 
     async def refresh(self, names: Sequence[str] | None) -> RefreshResult:
-        """Look at feeds now, all of the config if `names` is None, and enforce what is new.
+        """Poll feeds now, all of the config if `names` is None, and enforce what is new.
 
         Raises CommandError for a feed that is not configured.
         """
@@ -90,92 +90,94 @@ class Updater:
         chosen = (
             self.feeds.configured
             if names is None
-            else {name: tracked for name, tracked in self.feeds.items() if name in names}
+            else {name: managed for name, managed in self.feeds.items() if name in names}
         )
-        before = {name: tracked.state.accepted_digest for name, tracked in chosen.items()}
-        await asyncio.gather(*(self._look(tracked) for tracked in chosen.values()))
+        before = {name: managed.state.accepted_digest for name, managed in chosen.items()}
+        await asyncio.gather(*(self._poll(managed) for managed in chosen.values()))
         await self._compile()
-        found = {name: self._outcome(tracked, before[name]) for name, tracked in chosen.items()}
+        found = {name: self._outcome(managed, before[name]) for name, managed in chosen.items()}
         return RefreshResult(found, self._enforcement.version)
 
     async def catch_up(self) -> None:
-        """Compile what has waited while a version was held, and have it enforced."""
+        """Compile what has waited while a version was pinned, and have it enforced."""
         self._news.set()
         await self._compile()
 
     def hint(self, name: str) -> None:
-        """Look at a feed soon: somebody says that it has news."""
+        """Poll a feed soon, since it is said to have news."""
         if name in self.feeds:
             self.feeds[name].news_hinted.set()
 
     def hint_signed(self, name: str | None) -> HintResult:
-        """Look soon at one feed, at all signed ones if `name` is None.
+        """Poll one feed soon, or all signed ones if `name` is None.
 
         Raises CommandError for a feed that is not configured.
         """
         self._must_have([name] if name is not None else [])
-        signed = [feed for feed, tracked in self.feeds.configured.items() if tracked.source.feed.is_signed]
+        signed = [feed for feed, managed in self.feeds.configured.items() if managed.source.feed.is_signed]
         woken = signed if name is None else [name]
         for feed in woken:
             self.hint(feed)
         return HintResult(tuple(woken))
 
-    def _outcome(self, tracked: ManagedFeed, before: str) -> FeedOutcome:
-        """Say what came of a look at a feed whose accepted content was `before`."""
-        if tracked.refusal:
-            return FeedOutcome("refused", tracked.refusal)
-        if tracked.state.waiting and self._enforcement.is_held:
-            return FeedOutcome("waiting", "it is new and good, and another version is pinned")
-        return FeedOutcome("unchanged" if tracked.state.accepted_digest == before else "enforced")
+    def _outcome(self, managed: ManagedFeed, before: str) -> FeedOutcome:
+        """Return the outcome of polling a feed whose accepted content was `before`."""
+        if managed.refusal:
+            return FeedOutcome("refused", managed.refusal)
+        if managed.state.waiting and self._enforcement.is_held:
+            return FeedOutcome("waiting", "it is new and passed the gate, but another version is pinned")
+        return FeedOutcome("unchanged" if managed.state.accepted_digest == before else "enforced")
 
     def _must_have(self, names: Sequence[str]) -> None:
         if unknown := [name for name in names if name not in self.feeds]:
             known = ", ".join(self.feeds.configured) or "none"
             raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {known}.")
 
-    async def _look_forever(self, tracked: ManagedFeed) -> None:
+    async def _poll_forever(self, managed: ManagedFeed) -> None:
         while True:
-            await self._look(tracked)
-            await tracked.due(self._timing)
+            await self._poll(managed)
+            await managed.due(self._timing)
 
-    async def _look(self, tracked: ManagedFeed) -> None:
-        async with tracked.looking:
+    async def _poll(self, managed: ManagedFeed) -> None:
+        async with managed.looking:
             try:
-                fetched = await tracked.source.poll()
+                fetched = await managed.source.poll()
             except FeedRefused as refused:
-                tracked.look_refusal = self._refused(tracked, refused, tracked.look_refusal)
+                managed.look_refusal = self._refused(managed, refused, managed.look_refusal)
             except Exception:
-                log.exception("Looking at the feed %s failed for a fault of blockd's own.", tracked.source.feed.name)
-                tracked.look_refusal = "blockd itself failed on it; its log has the details"
-                tracked.refused["fault"] += 1
+                log.exception(
+                    "Polling feed %s failed because of an internal error in blockd.", managed.source.feed.name
+                )
+                managed.look_refusal = "blockd had an internal error; its log has the details"
+                managed.refused["fault"] += 1
             else:
-                self._looked_at(tracked, fetched)
-            tracked.looked = True
+                self._polled(managed, fetched)
+            managed.looked = True
 
-    def _looked_at(self, tracked: ManagedFeed, fetched: Fetched | None) -> None:
-        """Offer what is new to the compiler; note a look that found what is accepted."""
-        state = tracked.state
-        tracked.tell_authorities()
-        refused = tracked.refusal
-        tracked.look_refusal = ""
+    def _polled(self, managed: ManagedFeed, fetched: Fetched | None) -> None:
+        """Offer new content to the compiler, or note that the accepted content was found again."""
+        state = managed.state
+        managed.tell_authorities()
+        refused = managed.refusal
+        managed.look_refusal = ""
         if fetched is not None and fetched.digest != state.accepted_digest:
-            state.offer(fetched)  # what is in force may be renewed by it: its end changes only with the content
+            state.offer(fetched)  # the content in force may be renewed by it: its expiry changes only with the content
             self._news.set()
             return
         if fetched is not None:
-            self._recorder.confirmed(tracked.source.feed.name, fetched)
+            self._recorder.confirmed(managed.source.feed.name, fetched)
             fetched.path.unlink(missing_ok=True)
             state.incoming = None
-            state.drop_waiting()  # its source has taken it back
-            tracked.content_refusal = ""
+            state.drop_waiting()  # the source has withdrawn it
+            managed.content_refusal = ""
         is_newest = not state.incoming and not state.waiting
-        if not state.incoming and tracked.source.feed.name not in self._fresh and self._renew([tracked]):
-            tracked.save()
-        if state.accepted_digest and not tracked.content_refusal and is_newest:
-            tracked.confirm(self._timing.clock())
+        if not state.incoming and managed.source.feed.name not in self._fresh and self._renew([managed]):
+            managed.save()
+        if state.accepted_digest and not managed.content_refusal and is_newest:
+            managed.confirm(self._timing.clock())
             if refused:
-                log.info("Feed %s is good again; what it gives is what is in force.", tracked.source.feed.name)
-                self._recorder.good_again(tracked.source.feed.name)
+                log.info("Feed %s is accepted again; its content is in force.", managed.source.feed.name)
+                self._recorder.good_again(managed.source.feed.name)
 
     async def _compile_news(self) -> None:
         while True:
@@ -190,7 +192,7 @@ class Updater:
                 return
             self._news.clear()
             fresh = {
-                name: fetched for name, tracked in self.feeds.items() if (fetched := tracked.state.take_candidate())
+                name: fetched for name, managed in self.feeds.items() if (fetched := managed.state.take_candidate())
             }
             self._fresh = set(fresh)
             candidates = [self.feeds.candidate(name, fresh.get(name)) for name in self.feeds]
@@ -200,7 +202,7 @@ class Updater:
                     await self._take(built, fresh)
                 self._failures = 0
             except (BlockdError, OSError) as error:
-                log.error("A new ruleset could not be made: %s. What was enforced before stays in force.", error)
+                log.error("A new ruleset could not be made: %s. The ruleset in force stays.", error)
                 for name, fetched in fresh.items():
                     self.feeds[name].refused["fault"] += 1
                     self.feeds[name].content_refusal = str(error)
@@ -213,7 +215,7 @@ class Updater:
                 self._fresh = set()
                 self._renew([self.feeds[name] for name in fresh])
                 for name, fetched in fresh.items():
-                    if self.feeds[name].state.accepted_digest != fetched.digest:  # else it is saved
+                    if self.feeds[name].state.accepted_digest != fetched.digest:  # otherwise it is saved already
                         self.feeds[name].save()
                 self._compiled.unlink(missing_ok=True)
 
@@ -222,7 +224,7 @@ class Updater:
         self._news.set()
 
     async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
-        """Whether what was accepted before is enforced, or was until now and is again."""
+        """Return whether the content accepted before is in force, or was just put in force again."""
         content = fingerprint(candidates, self._gate.guard.digest)
         catalogue = self._catalogue()
         return (catalogue is not None and catalogue.made_from == content) or await self._enforcement.recall(content)
@@ -238,8 +240,8 @@ class Updater:
 
     async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
         for name, refused in built.refused.items():
-            tracked = self.feeds[name]
-            tracked.content_refusal = self._refused(tracked, refused, tracked.content_refusal)
+            managed = self.feeds[name]
+            managed.content_refusal = self._refused(managed, refused, managed.content_refusal)
             if name in fresh:
                 fresh[name].path.unlink(missing_ok=True)
         for name in built.lost:
@@ -253,9 +255,9 @@ class Updater:
             return
         taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
         for name, report in built.held.items():
-            if name not in taken:  # what it gave is the same: only the guard can have changed
+            if name not in taken:  # its content is the same: only the guard can have changed
                 self.feeds[name].keep_held(report)
-        self._renew([self.feeds[name] for name in taken])  # what is new is never enforced as expired
+        self._renew([self.feeds[name] for name in taken])  # new content is never enforced as expired
         if catalogue is None or catalogue.made_from != built.made_from:
             reports = (self._reports(built), self._held_reports(built))
             news = News(self._compiled, built.made_from, taken, *reports, built.news, built.changes)
@@ -270,17 +272,17 @@ class Updater:
             self.feeds[name].state.accept(fetched, rejects, self._timing.clock(), held=held, names=names.get(name))
             self.feeds[name].content_refusal = ""
             for sentence in built.rejects[name].warnings if name in built.rejects else ():
-                log.warning("Feed %s is taken: %s", name, sentence)
+                log.warning("Feed %s is accepted: %s", name, sentence)
 
     def _renew(self, feeds: Sequence[ManagedFeed]) -> bool:
-        """Let feeds end as was seen last; whether that is another time for any. The caller saves them."""
-        renewed = [tracked for tracked in feeds if tracked.renew()]
+        """Take over the expiry of feeds as seen last; return whether any has changed. The caller saves them."""
+        renewed = [managed for managed in feeds if managed.renew()]
         if renewed:
             self._enforcement.dates_changed()
         return bool(renewed)
 
     def _reports(self, built: Built) -> dict[str, RejectReport]:
-        """Return the reports of what was compiled; that of a refused content is not."""
+        """Return the reject reports of what was compiled, without refused content."""
         return self._rejects() | {name: report for name, report in built.rejects.items() if name not in built.refused}
 
     def _held_reports(self, built: Built) -> dict[str, GuardReport]:
@@ -289,36 +291,40 @@ class Updater:
 
     def _rejects(self) -> dict[str, RejectReport]:
         """Return the reject reports of what was accepted."""
-        return {name: tracked.state.rejects for name, tracked in self.feeds.items() if tracked.state.rejects}
+        return {name: managed.state.rejects for name, managed in self.feeds.items() if managed.state.rejects}
 
     def _held(self) -> dict[str, GuardReport]:
-        """Return the reports of what the gate held back of it."""
-        return {name: tracked.state.held for name, tracked in self.feeds.items() if tracked.state.held}
+        """Return the reports of what the gate held back of what was accepted."""
+        return {name: managed.state.held for name, managed in self.feeds.items() if managed.state.held}
 
     def _hold(self, taken: dict[str, Fetched]) -> None:
-        """Keep what is new and good until it may be enforced."""
+        """Keep new content that passed the gate until it may be enforced."""
         for name, fetched in taken.items():
-            tracked = self.feeds[name]
-            tracked.content_refusal = ""
-            tracked.state.hold(fetched)
-            if fetched.digest != tracked.held:
-                log.info("Feed %s has something new. It waits: an operator has pinned the version in force.", name)
-            tracked.held = fetched.digest
+            managed = self.feeds[name]
+            managed.content_refusal = ""
+            managed.state.hold(fetched)
+            if fetched.digest != managed.held:
+                log.info(
+                    "Feed %s has new content, which waits because an operator has pinned the version in force.", name
+                )
+            managed.held = fetched.digest
 
-    def _fetch_anew(self, tracked: ManagedFeed) -> None:
-        """Forget what a feed gave, since that cannot be read any more; its names stay in force until then."""
-        feed = tracked.source.feed
-        log.error(
-            "What feed %s gave cannot be read any more. It is fetched anew; the ruleset stays as it is.", feed.name
-        )
-        tracked.forget_accepted()
+    def _fetch_anew(self, managed: ManagedFeed) -> None:
+        """Forget a feed's content, since it can no longer be read; its names stay in force until then."""
+        feed = managed.source.feed
+        log.error("The content of feed %s cannot be read. It is fetched again; the ruleset stays in force.", feed.name)
+        managed.forget_accepted()
 
-    def _refused(self, tracked: ManagedFeed, refused: FeedRefused, before: str) -> str:
-        """Count a refusal, log it where it is not the one `before`, and return its sentence."""
-        tracked.refused[refused.reason] += 1
+    def _refused(self, managed: ManagedFeed, refused: FeedRefused, before: str) -> str:
+        """Count a refusal, log it if it differs from the one `before`, and return its sentence."""
+        managed.refused[refused.reason] += 1
         sentence = str(refused)
         if sentence != before:
-            kept = "what it gave before stays in force" if tracked.state.accepted_digest else "it has given nothing yet"
-            log.error("Feed %s is refused (%s): %s (%s)", tracked.source.feed.name, refused.reason, sentence, kept)
-            self._recorder.refused(tracked.source.feed.name, refused.reason, sentence)
+            kept = (
+                "its last accepted content stays in force"
+                if managed.state.accepted_digest
+                else "it has no accepted content yet"
+            )
+            log.error("Feed %s is refused (%s): %s (%s)", managed.source.feed.name, refused.reason, sentence, kept)
+            self._recorder.refused(managed.source.feed.name, refused.reason, sentence)
         return sentence

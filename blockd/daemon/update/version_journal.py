@@ -1,4 +1,4 @@
-"""The records of versions while the daemon runs: what was enforced, from which sources, and what it changed."""
+"""Records of versions while the daemon runs: what was enforced, from which sources, and what it changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class VersionJournal:
-    """Writes the records of `versions`; a record that cannot be written costs a log line and nothing else."""
+    """Writes the records of `versions`; a failure to write one is only logged."""
 
     def __init__(
         self,
@@ -46,19 +46,23 @@ class VersionJournal:
         rollback: bool = False,
         reason: str = "",
     ) -> None:
-        """Record that a version is enforced from now on, in place of `before`; `news` where it is a new one."""
+        """Record that a version is enforced from now on, in place of `before`; `news` if it is a new one."""
         now = self._clock()
         try:
             await asyncio.to_thread(self._write, enforced, before, news, now, rollback, reason)
         except OSError as error:
-            log.warning("The record of version %d cannot be written: %s. It is enforced.", enforced.version, error)
+            log.warning(
+                "The record of version %d cannot be written: %s. The version is enforced all the same.",
+                enforced.version,
+                error,
+            )
         if news is not None and before is not None and news.changes is None:
             task = asyncio.create_task(self._compare(before, enforced.version))
             self._comparing.add(task)
             task.add_done_callback(self._comparing.discard)
 
     async def close(self) -> None:
-        """End what is still compared."""
+        """End comparisons that are still running."""
         for task in self._comparing:
             task.cancel()
         await asyncio.gather(*self._comparing, return_exceptions=True)
@@ -81,7 +85,7 @@ class VersionJournal:
                 ended.write(versions.record_path(other))
 
     def _new(self, enforced: Enforced, before: VersionRecord | None, news: News | None) -> VersionRecord:
-        """Record a ruleset; what is known of a source is taken from the record before where the content is the same."""
+        """Record a ruleset; facts about a source are taken from the record before if its content is the same."""
         catalogue = enforced.ruleset.catalogue
         earlier = {(part.name, part.digest): part for part in before.feeds} if before else {}
         sources = {}

@@ -1,8 +1,7 @@
-"""Keys in files: a private key in PKCS #8, encrypted or not, that only its owner reads; its public half beside it.
+"""Keys in files: a private key in PKCS #8, encrypted or not, that only its owner can read; its public key beside it.
 
-NAME.pem holds the private key, or in its place a reference to a key that lies elsewhere
-(`blockd.publish.keys.references`). NAME.pem.pub holds the public key in PEM, so that everybody can see whose key
-it is without the password.
+NAME.pem holds the private key, or instead a reference to a key stored elsewhere (`blockd.publish.keys.references`).
+NAME.pem.pub holds the public key in PEM, so that the key can be identified without the password.
 """
 
 from __future__ import annotations
@@ -36,20 +35,20 @@ MAX_PASSWORD = 1023  # bytes; OpenSSL takes no longer one
 
 
 def make_keys(folder: Path, roles: Iterable[str], password: bytes | None = None) -> dict[str, CryptoSigner]:
-    """Make a key for each role in `folder`, which is made too; raises OSError where it is there already."""
+    """Make a key for each role in `folder`, which is made too; raises OSError if it exists already."""
     folder.mkdir(mode=FOLDER_MODE)
     folder.chmod(FOLDER_MODE)
     return {role: new_key(folder / f"{role}.pem", password) for role in roles}
 
 
 def new_key(path: Path, password: bytes | None = None) -> CryptoSigner:
-    """Make an Ed25519 key in `path`, encrypted where a password is given; raises PublishError where a file is there."""
+    """Make an Ed25519 key in `path`, encrypted if a password is given; raises PublishError if the file exists."""
     if password is not None and not 0 < len(password) <= MAX_PASSWORD:
-        raise PublishError(f"A password has 1 to {MAX_PASSWORD} bytes; no key was made.")
+        raise PublishError(f"A password must have 1 to {MAX_PASSWORD} bytes; no key was made.")
     public_path = public_file(path)
     if path.exists() or public_path.exists():
         there = path if path.exists() else public_path
-        raise PublishError(f"{there} is there already and was left alone; a key is never overwritten.")
+        raise PublishError(f"{there} already exists and was not changed; a key is never overwritten.")
     private = Ed25519PrivateKey.generate()
     encryption: KeySerializationEncryption = BestAvailableEncryption(password) if password else NoEncryption()
     signer = CryptoSigner(private)
@@ -59,12 +58,12 @@ def new_key(path: Path, password: bytes | None = None) -> CryptoSigner:
 
 
 def public_file(path: Path) -> Path:
-    """Where the public half of the key in `path` lies."""
+    """Return the path of the public key of the key in `path`."""
     return path.with_name(f"{path.name}.pub")
 
 
 def public_pem(key: Key) -> bytes:
-    """Write a public key as PEM."""
+    """Return a public key as PEM."""
     if key.keytype == "ed25519":  # TUF keeps its octets; the other kinds are kept as PEM
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.keyval["public"]))
         return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -72,9 +71,9 @@ def public_pem(key: Key) -> bytes:
 
 
 def read_public(path: Path) -> Key:
-    """Give the public key in a file: of a public key in PEM, a private key, or a reference; raises PublishError.
+    """Return the public key of a file with a public key in PEM, a private key, or a reference; raises PublishError.
 
-    Of an encrypted private key it is the one that lies beside it.
+    For an encrypted private key it is read from the file beside it.
     """
     content = _read(path)
     if is_reference(content):
@@ -86,23 +85,23 @@ def read_public(path: Path) -> Key:
             return SSlibKey.from_crypto(load_pem_private_key(content, None).public_key())
         return SSlibKey.from_crypto(load_pem_public_key(content))
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise PublishError(f"{path} is no private key and no public key in PEM; nothing was signed.") from error
+        raise PublishError(f"{path} is not a private or public key in PEM; nothing was signed.") from error
 
 
 def load_key(path: Path, secrets: SecretsHandler | None = None) -> Signer:
-    """Load a private key; `secrets` is asked for its password where it has one.
+    """Load a private key; `secrets` is asked for its password if it has one.
 
-    Raises PublishError where it cannot be used: it is missing, damaged, open to other users, or the password is wrong.
+    Raises PublishError if it cannot be used: it is missing, damaged, open to other users, or the password is wrong.
     """
     content = _read(path)
     if is_reference(content):
         return signer_of(*read_reference(content, str(path)), secrets)
     if path.stat().st_mode & _OTHERS:
-        raise PublishError(f"The key {path} is open to other users; nothing was signed. Take it back: chmod 600 {path}")
+        raise PublishError(f"The key {path} is accessible to other users; nothing was signed. Run: chmod 600 {path}")
     try:
         return CryptoSigner(_private(content, path, secrets))
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise PublishError(f"{path} is no private key in PEM; nothing was signed.") from error
+        raise PublishError(f"{path} is not a private key in PEM; nothing was signed.") from error
 
 
 def _private(content: bytes, path: Path, secrets: SecretsHandler | None) -> Ed25519PrivateKey:

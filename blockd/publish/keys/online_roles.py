@@ -1,7 +1,7 @@
-"""The online roles: snapshot says which metadata belongs together, timestamp that it is what holds now.
+"""The online roles: snapshot says which metadata belongs together, timestamp that it is current.
 
-Their keys lie where publishing is done, so that a machine can renew the timestamp with nobody present.
-Whoever steals them can hold nodes at what was signed, until it expires, and nothing else.
+Their keys are on the publishing machine, so that it can renew the timestamp unattended. A thief of these keys can only
+keep nodes at what was signed until it expires.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from blockd.publish.next_metadata import LIST_LIFE, RENEW_BEFORE
 from blockd.publish.workshop import TARGETS, Workshop, in_utc, verifies
 from blockd.times import moment_from_text, moment_text
 
-# A node can be held at an old list for so long without noticing. Nodes warn of an end a day ahead
-# (`blockd.daemon.report.alarms`), so that people have a day to act; as `publish` renews at half of the life, the least
-# that leaves them in peace while all is well is more than two days.
+# A node can be kept at an old list for this long without noticing. Nodes warn of an end a day ahead
+# (`blockd.daemon.report.alarms`), so that people have a day to act; as `publish` renews at half of the life, it must
+# be longer than two days to avoid needless warnings.
 TIMESTAMP_LIFE = timedelta(days=3)
 MAX_LOCAL_KEYS = 100  # key files in one workshop
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What the timestamp says now; `held` are the authorities whose newest metadata is not in it, each with why."""
+    """The state of the timestamp; `held` are the authorities whose newest metadata is not in it, each with why."""
 
     timestamp_version: int
     expires: datetime
@@ -49,8 +49,8 @@ def seal(
 ) -> Sealed | None:
     """Make a snapshot of all that has its signatures, and a timestamp of it.
 
-    Without `renew` the timestamp is made anew only where there is something new, or less than half of its life is left.
-    None where nothing is signed yet, or the keys are not here. Raises PublishError.
+    Without `renew` the timestamp is made anew only if there is something new, or less than half of its life is left.
+    None if nothing is signed yet, or the keys are not here. Raises PublishError.
     """
     root = workshop.root().signed
     current = workshop.current()
@@ -97,7 +97,7 @@ def seal(
 def local_signers(
     workshop: Workshop, role: str, keyids: Collection[str], secrets: SecretsHandler | None = None
 ) -> list[Signer]:
-    """Load the keys in the workshop whose ids are in `keyids`; raises PublishError where one cannot be used."""
+    """Load the keys in the workshop whose ids are in `keyids`; raises PublishError if one cannot be used."""
     paths = sorted(workshop.keys.glob("*.pem"))[:MAX_LOCAL_KEYS] if workshop.keys.is_dir() else []
     found = [load_key(path, secrets) for path in paths if read_public(path).keyid in keyids]
     if strange := [signer for signer in found if signer.public_key.keyid not in keyids]:
@@ -106,16 +106,16 @@ def local_signers(
             "nothing was signed."
         )
     if not found and (own := workshop.keys / f"{role}.pem") in paths:
-        raise PublishError(f"{own} is not the key that {role} has; nothing was signed.")
+        raise PublishError(f"{own} is not the key of {role}; nothing was signed.")
     return found
 
 
 def _meta(
     workshop: Workshop, targets: Metadata[Targets], last: Snapshot | None
 ) -> tuple[dict[str, int], dict[str, str]]:
-    """Give the versions of all metadata, and the authorities that are held back.
+    """Return the versions of all metadata, and the authorities that are held back.
 
-    What a snapshot has named once stays in it: to a node its absence would be an attack (TUF 5.5.5).
+    Metadata that was once in a snapshot stays in it: a node would treat its absence as an attack (TUF 5.5.5).
     """
     versions = {name: file.version for name, file in last.meta.items()} if last else {}
     versions[f"{TARGETS}.json"] = targets.signed.version
@@ -148,7 +148,7 @@ def _is_fresh(root: Root, role: str, metadata: Metadata[T], now: datetime, expir
 
 
 def _is_half_over(timestamp: Timestamp, now: datetime) -> bool:
-    """Whether less than half of its life is left; when it began is in the timestamp itself."""
+    """Return whether less than half of its life is left; the timestamp itself has its beginning."""
     try:
         made = moment_from_text(timestamp.unrecognized_fields[PUBLISHED_FIELD])
     except (KeyError, ValueError):
@@ -161,10 +161,10 @@ def _signed(root: Root, role: str, metadata: Metadata[T], signers: list[Signer])
     for signer in signers:
         try:
             metadata.sign(signer, append=True)
-        except Exception as error:  # a token's or a cloud's library raises errors of its own
+        except Exception as error:  # the libraries of tokens and clouds raise their own errors
             raise PublishError(
                 f"The key {signer.public_key.keyid} of {role} could not sign: {error.__cause__ or error}; what was "
-                "published before stays."
+                "published before remains."
             ) from error
     result = root.get_verification_result(role, metadata.signed_bytes, metadata.signatures)
     if not result:

@@ -1,7 +1,6 @@
-"""Keys that lie elsewhere: in a token (PKCS #11), in a cloud's key service, in a vault. securesystemslib knows them.
+"""Keys stored elsewhere, in a token (PKCS #11), a cloud's key service or a vault, through securesystemslib.
 
-A reference file stands where a private key would. It holds no secret: the URI by which the key is reached, and the
-public key.
+A reference file replaces the file of a private key. It has no secret: only the key's URI and the public key.
 """
 
 from __future__ import annotations
@@ -21,53 +20,53 @@ EXTRAS = {"hsm": "hsm", "gcpkms": "gcpkms", "awskms": "awskms", "azurekms": "azu
 
 
 def is_uri(text: str) -> bool:
-    """Whether a key is named by a URI that a signer takes, and not by the path of a file."""
+    """Return whether a key is named by a URI that a signer accepts, and not by the path of a file."""
     scheme, colon, _ = text.partition(":")
     return bool(colon) and scheme in SIGNER_FOR_URI_SCHEME and scheme != "file2"
 
 
 def is_reference(content: bytes) -> bool:
-    """Whether a key file is a reference."""
+    """Return whether a key file is a reference."""
     return content.lstrip().startswith(b"{")
 
 
 def read_reference(content: bytes, source: str) -> tuple[str, Key]:
-    """Read a reference file; gives the URI and the public key. Raises PublishError."""
+    """Read a reference file; return the URI and the public key. Raises PublishError."""
     try:
         told = json.loads(content)
         if told["format"] != FORMAT or not isinstance(told["uri"], str):
-            raise ValueError("it is of another format")
+            raise ValueError("its format is unknown")
         return told["uri"], Key.from_dict(str(told["keyid"]), dict(told["key"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PublishError(
-            f"{source} is no reference to a key: {error}. Make it again: blockd authority key import"
+            f"{source} is not a reference to a key: {error}. Make it again: blockd authority key import"
         ) from error
 
 
 def write_reference(uri: str, key: Key) -> bytes:
-    """Give the content of a reference file."""
+    """Return the content of a reference file."""
     told = {"format": FORMAT, "uri": uri, "keyid": key.keyid, "key": key.to_dict()}
     return (json.dumps(told, indent=1, sort_keys=True) + "\n").encode()
 
 
 def import_key(uri: str, secrets: SecretsHandler | None = None) -> tuple[str, Key]:
-    """Ask for the public key behind `uri`; gives the URI to sign with and the key. Raises PublishError.
+    """Ask for the public key of `uri`; return the URI to sign with and the key. Raises PublishError.
 
-    hsm:[KEYID][?label=LABEL], gcpkms:projects/…/cryptoKeyVersions/…, awskms:KEYID, azurekms://VAULT.vault.azure.net/keys/NAME,
-    hv:NAME are known.
+    The URIs are hsm:[KEYID][?label=LABEL], gcpkms:projects/…/cryptoKeyVersions/…, awskms:KEYID,
+    azurekms://VAULT.vault.azure.net/keys/NAME and hv:NAME.
     """
     scheme = urlsplit(uri).scheme
     if scheme not in _IMPORTS or scheme not in SIGNER_FOR_URI_SCHEME:
-        raise PublishError(f"{uri} is no key that can be imported; URIs begin with {', '.join(_IMPORTS)}.")
+        raise PublishError(f"{uri} is not a key that can be imported; URIs begin with {', '.join(_IMPORTS)}.")
     try:
         used, key = _IMPORTS[scheme](SIGNER_FOR_URI_SCHEME[scheme], uri, secrets)
-    except Exception as error:  # the libraries of clouds and tokens raise errors of their own
+    except Exception as error:  # the libraries of clouds and tokens raise their own errors
         raise _foreign(uri, error) from error
     return str(used), key
 
 
 def signer_of(uri: str, key: Key, secrets: SecretsHandler | None = None) -> Signer:
-    """Give what signs with the key behind `uri`; raises PublishError, and later `signing` may raise what it likes."""
+    """Return a signer for the key of `uri`; raises PublishError. Its `sign` may raise any exception."""
     try:
         return Signer.from_priv_key_uri(uri, key, secrets)
     except Exception as error:  # as above
@@ -80,7 +79,7 @@ def _foreign(uri: str, error: Exception) -> PublishError:
     scheme = uri.partition(":")[0]
     if isinstance(error, UnsupportedLibraryError) and scheme in EXTRAS:
         return PublishError(
-            f"Keys by {scheme}: need a library that is not installed: pip install 'blockd[{EXTRAS[scheme]}]'"
+            f"Keys with {scheme}: need a library that is not installed: pip install 'blockd[{EXTRAS[scheme]}]'"
         )
     return PublishError(f"The key {uri} cannot be used: {error or type(error).__name__}; nothing was signed.")
 

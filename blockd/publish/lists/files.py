@@ -1,10 +1,10 @@
-"""The files of a national-size list, made from its names: a base, and what has changed since.
+"""The files of a national-size list, made from its names: a base, and the changes since.
 
 WORKSHOP/lists/ROLE/ID.txt                 the text that the newest file leads to
 WORKSHOP/lists/ROLE/ID.json                the files that lead to it
 WORKSHOP/targets/lists/ROLE/SHA256.FILE    the files, as they are signed and published
 
-For the repository's own orders there is no folder ROLE. A file that was made once is never changed.
+For the repository's own orders there is no folder ROLE. Files are never changed.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from blockd.publish.lists.text import TextFacts, changed, write_names
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _GZIP_FORM = 31  # zlib: the largest window, with gzip's header and trailer, and no time in it
 _PIECE = 1 << 20  # octets packed at once
-_BASE_LEVEL = 6  # of zlib: 9 takes three times as long for two hundredths less
+_BASE_LEVEL = 6  # of zlib: 9 takes three times as long for two percent less
 _CHANGES_LEVEL = 9
 
 
 @dataclass(slots=True)
 class ListReport:
-    """What is new in a list, and what of its names was not taken."""
+    """What is new in a list, and how many lines were rejected."""
 
     added: int = 0
     removed: int = 0
     count: int = 0  # names in it now
-    octets: int = 0  # that a node with the text before has to fetch
+    octets: int = 0  # that a node with the previous text has to fetch
     rejects: RejectReport = field(default_factory=RejectReport)
 
     @property
     def rejected(self) -> int:
-        """How many lines were no names."""
+        """The number of lines that are not names."""
         return self.rejects.rejected
 
 
 class ListFiles:
-    """The lists of one workshop. Only one process may renew a list at a time, which the workshop's lock sees to."""
+    """The lists of one workshop. Only one process may renew a list at a time, as the workshop's lock ensures."""
 
     def __init__(self, workshop_folder: Path) -> None:
         self.report = ListReport()  # of the last renewal
@@ -64,11 +64,11 @@ class ListFiles:
     def renew(
         self, role: str, identifier: str, names: Path, accept: Callable[[ListReport], None] | None = None
     ) -> dict[str, object]:
-        """Make the list of the order `identifier` hold the names in a file, and give the value of its `list`.
+        """Make the list of the order `identifier` hold the names in a file, and return the value of its `list`.
 
-        The file has one name per line in any shape that a feed of domains may have, plain or gzip. The same names again
-        give the same value. `accept` is told what is new before it is kept, and raises an error to leave all as it was.
-        Raises PublishError where the names cannot be read or there are none; then all is as it was.
+        The file has one name per line in any form that a feed of domains may have, plain or gzip. The same names again
+        result in the same value. `accept` gets what is new before it is kept, and raises an error to change nothing.
+        Raises PublishError if the names cannot be read or there are none; then nothing has changed.
         """
         if (role and not is_role(role)) or not is_order_id(identifier) or ".." in identifier:
             raise PublishError(f"{role!r} and {identifier!r} cannot be a role and an order's id with a list.")
@@ -79,12 +79,12 @@ class ListFiles:
             with renewal.work():
                 return renewal.run(names, accept)
         except FeedRefused as error:
-            raise PublishError(f"{error} The list of {identifier} stays as it was.") from error
+            raise PublishError(f"{error} The list of {identifier} was not changed.") from error
         finally:
             self.report = renewal.report
 
     def files(self, role: str) -> dict[str, Path]:
-        """Give every file of a role's lists by its target, as documents name it."""
+        """Return every file of a role's lists by its target, as documents name it."""
         folder = self._targets / role
         named = (path for path in folder.glob("*.gz") if _DIGEST.fullmatch(path.name.partition(".")[0]))
         return {f"{place_of(LISTS, role)}{path.name.partition('.')[2]}": path for path in named if path.is_file()}
@@ -102,11 +102,11 @@ class _Renewal:
         self._text = lists / f"{identifier}.txt"
         self._record_path = lists / f"{identifier}.json"
         self._work = lists / f".{identifier}.work"
-        self._made: list[tuple[Path, Path]] = []  # files that are whole, and where they belong
+        self._made: list[tuple[Path, Path]] = []  # complete files, and their final paths
 
     @contextmanager
     def work(self) -> Iterator[None]:
-        """Have a folder for what lies on disk meanwhile, gone at the end."""
+        """Provide a folder for temporary files, which is removed at the end."""
         shutil.rmtree(self._work, ignore_errors=True)  # of a process that was killed
         self._work.mkdir()
         try:
@@ -121,13 +121,13 @@ class _Renewal:
             self.report.count = facts.count
             if not facts.count:
                 rejected = self.report.rejected
-                raise PublishError(f"{names} holds no name ({rejected:,} lines were rejected): the list stays.")
+                raise PublishError(f"{names} holds no valid name ({rejected:,} lines were rejected). The list stays.")
             file.flush()
             new = mmap(file.fileno(), 0, access=ACCESS_READ)
             renewed = self._renewed(record, facts, new)
             if accept is not None:
                 accept(self.report)
-            # The text comes last: where it is missing or another, it is made anew from the files.
+            # The text comes last: if it is missing or differs, it is made anew from the files.
             for made, path in self._made:
                 self._remove_unsigned(path)
                 made.replace(path)
@@ -170,7 +170,7 @@ class _Renewal:
         return based
 
     def _old_text(self, record: ListRecord) -> Text | None:
-        """Give the text before; None where there is none, or it cannot be made of its files any more."""
+        """Return the previous text; None if there is none, or it can no longer be made from its files."""
         if not record.files:
             return None
         try:
@@ -189,7 +189,7 @@ class _Renewal:
         return new if behind == 0 else old if behind == 1 else self._brought(record, at)
 
     def _brought(self, record: ListRecord, at: int) -> Text:
-        """Make the text of a file as nodes make it."""
+        """Make the text of a file as nodes do."""
         places = {file.target: self._place(file.digest, file.target) for file in record.files}
         steps = NameList(record.names.steps[: at + 1])
         return mapped(NameLists(self._work / "texts").bring(steps, places.__getitem__))

@@ -1,6 +1,6 @@
-"""Orders of national size: the names are looked through as strictly as those of a small order, then put into files.
+"""Orders of national size: the names are checked as strictly as those of a small order, then put into files.
 
-The files are made by `ListFiles` (`blockd.publish.lists.files`); here it is decided whether they may be.
+The files are made by `ListFiles` (`blockd.publish.lists.files`); this module decides whether they may be.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.gate.guard_report import GuardReport
 
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_-."  # what plain names are written with
-MAX_LEFT_OUT = 100_000  # names that may not be blocked; a list with more of them is no blocklist
+MAX_LEFT_OUT = 100_000  # names that may not be blocked; a list with more of them is not a blocklist
 
 
 class ListNews(Protocol):
@@ -34,25 +34,25 @@ class ListNews(Protocol):
     added: int
     removed: int
     count: int  # names in it now
-    octets: int  # that a node with the names before has to fetch
+    octets: int  # that a node with the previous names has to fetch
 
 
 class NameFiles(Protocol):
-    """What makes the files of a list."""
+    """Maker of a list's files."""
 
     @property
     def report(self) -> ListNews:
-        """What the last renewal has brought."""
+        """The result of the last renewal."""
 
     def renew(
         self, role: str, identifier: str, names: Path, accept: Callable[[ListNews], None] | None = None
     ) -> dict[str, object]:
-        """Make the list hold the names of a file, once `accept` has not raised; gives the value of its `list`."""
+        """Make the list hold the names of a file unless `accept` raises; return the value of its `list`."""
 
 
 @dataclass(slots=True)
 class Looked:
-    """What was found in a list: lines that are no names, and names that may not be blocked."""
+    """The findings in a list: lines that are not names, and names that may not be blocked."""
 
     rejects: RejectReport = field(default_factory=RejectReport)
     held: GuardReport = field(default_factory=GuardReport)
@@ -60,7 +60,7 @@ class Looked:
 
 
 def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progress: Progress | None = None) -> Looked:
-    """Read a list of names, one on each line, plain or gzip; raises PublishError where it is no list."""
+    """Read a list of names, one on each line, plain or gzip; raises PublishError if it is not a list."""
     found = Looked()
     marks = guard.marks
     wild: dict[bytes, tuple[bytes, ...]] = {}  # by their top labels
@@ -68,7 +68,7 @@ def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progre
         wild[key[: 1 + key[0]]] = (*wild.get(key[: 1 + key[0]], ()), key)
     try:
         for key in read_list(Domains(), names, found.rejects, MAX_LIST_SIZE, progress):
-            # Only these can be held back: a name of ten million is asked about in full where it may be one.
+            # Only these can be held back: of ten million names, only those that may be among them are checked in full.
             may_be = key in marks or key.startswith(wild.get(key[: 1 + key[0]], ()))
             if not may_be or key in found.unfit:
                 continue
@@ -79,7 +79,7 @@ def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progre
                 if len(found.unfit) > MAX_LEFT_OUT:
                     raise PublishError(
                         f"{names} has more than {MAX_LEFT_OUT:,} public suffixes and protected names; nothing was "
-                        "staged. Is it really a list to block?"
+                        "staged. Check that it is a blocklist."
                     )
     except FeedRefused as error:
         raise PublishError(f"{error} Nothing was staged.") from error
@@ -87,11 +87,11 @@ def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progre
 
 
 def refuse_unfit(names: Path, looked: Looked, max_rejects: float, *, leave_out: bool) -> None:
-    """Raise PublishError where a list has names that may not be blocked, or too many lines that are no names."""
+    """Raise PublishError if a list has names that may not be blocked, or too many lines that are not names."""
     if looked.rejects.share > max_rejects:
         raise PublishError(
-            f"{looked.rejects.share:.0%} of {names} is no names, more than {max_rejects:.0%} (gate.max_rejects); "
-            "nothing was staged. `blockd validate` shows them."
+            f"{looked.rejects.share:.0%} of the lines of {names} are not valid names, more than {max_rejects:.0%} "
+            "(gate.max_rejects); nothing was staged. `blockd validate` shows them."
         )
     if looked.unfit and not leave_out:
         reasons = ", ".join(
@@ -105,17 +105,17 @@ def refuse_unfit(names: Path, looked: Looked, max_rejects: float, *, leave_out: 
 
 
 def refuse_shrunk(new: int, old: int, max_shrink: float) -> None:
-    """Raise PublishError where a list loses more names than a node would take without asking."""
+    """Raise PublishError if a list loses more names than a node would accept by default."""
     if new < old * (1 - max_shrink):
         raise PublishError(
             f"The list would go from {old:,} names to {new:,}, a loss of more than {max_shrink:.0%}; nothing was "
-            "staged. Where it is really meant, say --shrink"
+            "staged. If that is intended, use --shrink"
         )
 
 
 @contextlib.contextmanager
 def without(names: Path, unfit: set[bytes]) -> Iterator[Path]:
-    """Give the list without the names of these keys: as it is where there are none, else a copy for a while."""
+    """Yield the list without the names of these keys: as it is if there are none, else a temporary copy."""
     if not unfit:
         yield names
         return
@@ -129,13 +129,13 @@ def without(names: Path, unfit: set[bytes]) -> Iterator[Path]:
 
 
 def _lines_without(block: bytes, unfit: set[bytes], texts: set[bytes]) -> bytes:
-    """Give a block's lines without those that name one of `unfit`, keys whose names are `texts`.
+    """Return a block's lines without those that name one of `unfit`, keys whose names are `texts`.
 
-    Almost every line is a plain name, and quickly told. A line that is no name stays, for the next reader to reject.
+    Almost every line is a plain name, which is quickly compared. A line that is not a name stays, to be rejected later.
     """
     kept = []
     for line in block.split(b"\n"):
-        if line.translate(None, _PLAIN):  # something else is in it
+        if line.translate(None, _PLAIN):  # it has something else
             key = line_key(line.removesuffix(b"\r"), 1, RejectReport())
             if key in unfit:
                 continue
@@ -146,7 +146,7 @@ def _lines_without(block: bytes, unfit: set[bytes], texts: set[bytes]) -> bytes:
 
 
 def count_of(document: Mapping[str, object]) -> int:
-    """Give how many names a document's list has in the end; 0 where it has none."""
+    """Return how many names a document's list has; 0 if it has no list."""
     value = document.get("list")
     steps = value.get("steps") if isinstance(value, Mapping) else None
     return int(steps[-1]["count"]) if steps else 0

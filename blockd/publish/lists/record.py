@@ -1,4 +1,4 @@
-"""What a workshop remembers of a national list: the files that lead to its text, in the order of their making."""
+"""A workshop's record of a national list: the files that lead to its text, in the order in which they were made."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from blockd.errors import PublishError
 from blockd.files import replace_file
 from blockd.orders import ListStep, NameList
 
-MAX_CHANGES = 60  # files of changes behind a base: two months of days, one request each for who begins anew
-KEPT_CHANGES = MAX_CHANGES // 2  # that a new base leaves standing, for who has an older text
-MAX_SHARE = 0.25  # of the base, that all changes behind it may add to what a new node has to fetch
-SMALL = 256 << 10  # octets of changes that are no matter, however small the base is
+MAX_CHANGES = 60  # files of changes after a base: two months of daily ones, one request each for a new node
+KEPT_CHANGES = MAX_CHANGES // 2  # that a new base keeps, for nodes with an older text
+MAX_SHARE = 0.25  # of the base, that all changes after it may add to what a new node has to fetch
+SMALL = 256 << 10  # octets of changes that are always accepted, however small the base is
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ListFile:
 
     @property
     def step(self) -> ListStep:
-        """As the order's document tells it."""
+        """The step as the order's document has it."""
         return ListStep(self.target, self.sha256, self.size, self.count)
 
 
@@ -51,17 +51,17 @@ class ListRecord:
         return {"steps": [asdict(file.step) for file in self.files]}
 
     def with_changes(self, file: ListFile) -> ListRecord:
-        """Go on with a file of changes."""
+        """Append a file of changes."""
         return ListRecord((*self.files, file), self.made + 1)
 
     def with_base(self, at: int, file: ListFile) -> ListRecord:
-        """Let a new base stand for the text of the file `at`, and for all before."""
+        """Replace the text of the file `at`, and all files before it, by a new base."""
         return ListRecord((file, *self.files[at + 1 :]), self.made + 1)
 
     def new_base(self) -> int | None:
-        """Give the file whose text a new base should have; None where the base is good enough.
+        """Return the file whose text a new base should have; None if no new base is needed.
 
-        Some of the changes behind it are kept: who has the text of any of them need not fetch the base.
+        Some of the changes after it are kept, so that nodes with the text of one of them need not fetch the base.
         """
         changes = [file.octets for file in self.files[1:]]
         most = max(SMALL, self.files[0].octets * MAX_SHARE)
@@ -80,7 +80,7 @@ class ListRecord:
 
     @classmethod
     def read(cls, path: Path) -> ListRecord:
-        """Read what `write` wrote, an empty one where nothing is there; raises PublishError."""
+        """Read what `write` wrote, an empty one if the file does not exist; raises PublishError."""
         try:
             found = json.loads(path.read_bytes())
             record = cls(tuple(ListFile(**file) for file in found["files"]), found["made"])
@@ -89,6 +89,6 @@ class ListRecord:
             return cls()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PublishError(
-                f"{path} cannot be used ({error}), so nobody knows which files the list has; the list stays as it is. "
-                "Bring the file back from a backup, or remove it: then the list begins anew, with a base."
+                f"{path} cannot be used ({error}), so the files of the list are unknown; the list stays as it is. "
+                "Restore the file from a backup, or remove it: then the list begins anew, with a base."
             ) from error

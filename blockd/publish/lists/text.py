@@ -1,8 +1,8 @@
-"""The canonical text of a list of any size, in bounded memory, and what differs between two of them.
+"""The canonical text of a list of any size, in bounded memory, and the differences between two texts.
 
-The names are sorted in runs that fit memory, each in a file. Then all runs are cut at the same names, and what lies
-between two cuts is sorted together: octets are compared in C, which a merge name by name in Python would not do, and
-no program outside is needed, whose options and order differ between systems.
+The names are sorted in runs that fit in memory, each in a file. Then all runs are cut at the same names, and the parts
+between two cuts are sorted together: octets are compared in C, unlike in a merge name by name in Python, and no
+external program is needed, whose options and order differ between systems.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from blockd.orders.coverage import MAX_LIST_SIZE
 
 _RUN = 16 << 20  # octets of names sorted at once, some 700,000; as Python's values they take five times as much
 _MERGED = 64 << 10  # octets of each run sorted together
-_COMPARED = 4 << 10  # octets compared at once: a day's changes are far apart
+_COMPARED = 4 << 10  # octets compared at once: a day's changes are sparse
 
 
 @dataclass(frozen=True, slots=True)
 class TextFacts:
-    """What is signed of a list's text: its octets, its names, and its SHA-256 in hexadecimal."""
+    """The signed facts about a list's text: its octets, its names, and its SHA-256 in hexadecimal."""
 
     size: int
     count: int
@@ -39,7 +39,7 @@ class TextFacts:
 def write_names(source: Path, file: BinaryIO, rejects: RejectReport, work: Path) -> TextFacts:
     """Read a list with one name per line, plain or gzip, and write its canonical text to `file`.
 
-    `work` is an empty folder for what lies on disk meanwhile. Fills `rejects`; raises FeedRefused as `open_body` and
+    `work` is an empty folder for temporary files. Fills `rejects`; raises FeedRefused as `open_body` and
     `read_blocks` do.
     """
     with open_body(source, MAX_LIST_SIZE) as pieces:
@@ -57,7 +57,7 @@ def write_names(source: Path, file: BinaryIO, rejects: RejectReport, work: Path)
 
 
 def changed(old: Text, new: Text) -> Iterator[bytes]:
-    """Give what leads from one canonical text to another: `+name` and `-name`, in the order of the names."""
+    """Yield the changes from one canonical text to another: `+name` and `-name`, in the order of the names."""
     for before, after in side_by_side((old, new), _COMPARED):
         if before != after:
             gone, come = set(_lines(before)), set(_lines(after))
@@ -84,12 +84,12 @@ def _run(names: list[bytes], path: Path) -> Text:
     names.sort()
     path.write_bytes(_text(_once(names)))
     text = mapped(path)
-    path.unlink()  # it lasts for as long as it is mapped
+    path.unlink()  # it exists for as long as it is mapped
     return text
 
 
 def _once(names: list[bytes]) -> list[bytes]:
-    """Leave out what is there twice in a row; most often nothing is, and telling so is quick."""
+    """Return lines without consecutive duplicates; usually there are none, which is quickly seen."""
     return list(dict.fromkeys(names)) if any(map(eq, names, islice(names, 1, None))) else names
 
 

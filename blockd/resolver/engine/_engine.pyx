@@ -243,7 +243,7 @@ cdef class NativeEngine(Answering):
         return -1
 
     def give_up_before(self, double sent):
-        """Give back all messages whose flights were sent before a moment of the monotonic clock."""
+        """Hand back all messages whose flights were sent before a moment of the monotonic clock."""
         self._deferred = []
         while self.flights.soonest != NULL and self.flights.soonest.sent < sent:
             self._give_up(self.flights.soonest)
@@ -287,7 +287,7 @@ cdef class NativeEngine(Answering):
                 free(entry)
 
     cdef _give_up(self, Flight *flight):
-        """Give back all messages that wait for a flight, and end it."""
+        """Hand back all messages that wait for a flight, and end it."""
         cdef Waiter *waiter = flight.first
         try:
             while waiter != NULL:
@@ -297,7 +297,7 @@ cdef class NativeEngine(Answering):
             self.flights.release(flight)
 
     cdef _give_up_refused(self):
-        """Give up the sockets whose upstream the network reported as unreachable when something was sent."""
+        """Abandon the sockets whose upstream the network reported as unreachable when something was sent."""
         cdef int index
         self.flights.any_refused = False
         for index in range(self.flights.sockets):
@@ -307,7 +307,7 @@ cdef class NativeEngine(Answering):
                 self._give_up_socket(index)
 
     cdef _give_up_socket(self, int index):
-        """Give back all messages whose flights were sent through a socket."""
+        """Hand back all messages whose flights were sent through a socket."""
         cdef Flight *flight = self.flights.soonest
         cdef Flight *after
         while flight != NULL:

@@ -105,7 +105,7 @@ def test_feed_that_has_never_given_anything_is_given_time(subject: Enforced) -> 
 
 def test_refused_feed_is_told_with_the_reason(subject: Enforced) -> None:
     [alarm] = told(subject, {"f": _Tracked(refusal="It was cut.")})
-    assert (alarm.name, alarm.feed, alarm.in_force) == ("BlockdFeedRefused", "f", "what it gave before")
+    assert (alarm.name, alarm.feed, alarm.in_force) == ("BlockdFeedRefused", "f", "its last accepted content")
     assert "It was cut." in alarm.what
 
 
@@ -150,8 +150,8 @@ def test_what_is_in_force_after_the_end_depends_on_what_the_config_says(subject:
     parts = (AuthorityVersion("telecom", 3, int(NOW)), AuthorityVersion("courts", 1, int(NOW)))
     found = told(subject, {"f": _Tracked(_Source(stops), _State(authorities=parts))})
     assert [alarm.in_force for alarm in found] == [
-        "nothing of it until it is good again (at_expiry)",
-        "what it gave before, marked as stale",
+        "nothing of it until it is renewed (at_expiry)",
+        "its last accepted content, marked as stale",
     ]
 
 

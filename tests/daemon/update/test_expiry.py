@@ -128,8 +128,8 @@ def test_the_end_of_an_authoritys_part_is_told_once(tmp_path: Path, caplog: pyte
             expiry.look([(feed, state)], at)
     [record] = caplog.records
     assert record.getMessage() == (
-        "The part of authority telecom in feed ministry has ended on 2027-01-15T08:00:01Z: "
-        "its orders go out of force until it is good again (at_expiry)."
+        "The part of authority telecom in feed ministry expired on 2027-01-15T08:00:01Z: "
+        "its orders go out of force until it is renewed (at_expiry)."
     )
 
 
@@ -139,8 +139,8 @@ def test_an_end_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
         for at, end in ((NOW, NOW + 1), (NOW + 1, NOW + 1), (NOW + 2, NOW + 1), (NOW + 2, NOW + 9), (NOW + 9, NOW + 9)):
             expiry.look([(feed, known(tmp_path, expires=end))], at)
     assert [record.getMessage() for record in caplog.records] == [
-        "Feed ministry has ended on 2027-01-15T08:00:01Z: its orders stay in force (at_expiry).",
-        "Feed ministry has ended on 2027-01-15T08:00:09Z: its orders stay in force (at_expiry).",
+        "Feed ministry expired on 2027-01-15T08:00:01Z: its orders stay in force (at_expiry).",
+        "Feed ministry expired on 2027-01-15T08:00:09Z: its orders stay in force (at_expiry).",
     ]
 
 
@@ -157,7 +157,7 @@ def test_orders_of_a_signed_list_stop_at_its_end_and_over_a_restart_until_it_is_
         everywhere(lambda: daemon.ask("listed.example").addresses != SINKHOLE, "its orders are out of force")
         assert daemon.ask("other.example").addresses == SINKHOLE
         until(lambda: "Feed ministry has ended" in daemon.log, "the end is told")
-        assert daemon.log.count("go out of force until it is good again") == 1
+        assert daemon.log.count("go out of force until it is renewed") == 1
         assert daemon.metric("blockd_feed_expires_in_seconds", feed="ministry") < 0
         told = blockd("status", folder=tmp_path, config=daemon.config)
         assert told.returncode == 1

@@ -123,7 +123,7 @@ def test_fault_of_ours_in_a_look_is_counted_and_the_next_look_is_taken(
     async def check(rig: Rig) -> None:
         rig.sources["national"].fail(ZeroDivisionError("ours"))
         async with rig.running():
-            assert "blockd itself failed" in rig.feeds["national"].refusal
+            assert "blockd had an internal error" in rig.feeds["national"].refusal
             assert rig.refusals("national") == {"fault": 1}
             rig.sources["national"].give("a.example")
             await rig.next_look()

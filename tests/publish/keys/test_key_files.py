@@ -47,10 +47,10 @@ def test_key_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     new_key(path)
     before = path.read_bytes()
-    with pytest.raises(PublishError, match="was left alone"):
+    with pytest.raises(PublishError, match="was not changed"):
         new_key(path)
     path.unlink()
-    with pytest.raises(PublishError, match=r"key\.pem\.pub is there already"):
+    with pytest.raises(PublishError, match=r"key\.pem\.pub already exists"):
         new_key(path)
     assert before
 
@@ -62,7 +62,7 @@ def test_wrong_password_opens_nothing(tmp_path: Path) -> None:
     with pytest.raises(PublishError, match="needs its password"):
         load_key(tmp_path / "key.pem")
     for length in (0, 5000):
-        with pytest.raises(PublishError, match="A password has"):
+        with pytest.raises(PublishError, match="A password must have"):
             new_key(tmp_path / "other.pem", b"x" * length)
     assert not (tmp_path / "other.pem").exists()
 
@@ -180,7 +180,7 @@ def test_uri_of_no_known_kind_is_refused() -> None:
 
 @pytest.fixture
 def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A SoftHSM token with an ECDSA key; gives the key's URI. Its PIN is 4321."""
+    """A SoftHSM token with an ECDSA key; returns the key's URI. Its PIN is 4321."""
     pkcs11 = pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed")
     tool = shutil.which("softhsm2-util")
     if not SOFTHSM or tool is None:

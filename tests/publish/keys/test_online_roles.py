@@ -151,7 +151,7 @@ def test_without_the_online_keys_nothing_is_sealed(signed: Workshop, now: dateti
 def test_private_key_of_another_than_the_public_one_beside_it_is_refused(signed: Workshop, now: datetime) -> None:
     stolen = load_signer(signed.keys, "root")
     (signed.keys / "timestamp.pem").write_bytes(stolen.private_bytes)  # type: ignore[attr-defined]
-    with pytest.raises(PublishError, match="is not the key that timestamp has"):
+    with pytest.raises(PublishError, match="is not the key of timestamp"):
         seal(signed, now)
 
 

@@ -105,7 +105,7 @@ def test_what_is_no_list_is_refused_with_a_sentence(tmp_path: Path, content: byt
 
 def test_list_of_nothing_but_suffixes_ends_the_reading(names: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_orders, "MAX_LEFT_OUT", 1)
-    with pytest.raises(PublishError, match="Is it really a list to block"):
+    with pytest.raises(PublishError, match="Check that it is a blocklist"):
         look_through(names, shipped_guard(), Action.SINKHOLE, Scope.BOTH)
 
 
