@@ -10,8 +10,10 @@ What a fenced block is for follows from its kind:
 * any other kind of `OTHER_KINDS` is an illustration.
 
 All commands of a page run in one folder, which is as a fresh clone is after `make run`. If they need the daemon, one
-runs there. A page that goes on from another has the comment `<!-- after: several-signers.md -->` below its title; its
-commands run in the folder of the other page, after the commands of that.
+runs there. Pages whose commands ask the daemon and change nothing that it enforces share one folder, since each start
+costs seconds; what one of them writes, the next may find. A page that goes on from another has the comment
+`<!-- after: several-signers.md -->` below its title; its commands run in the folder of the other page, after the
+commands of that.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ _ASKING = "lookup|status|refresh|versions|diff|rollback|override|audit|doctor"
 _NEEDS_DAEMON = re.compile(
     rf"\b(?:{'|'.join(str(port) for port in SHIPPED_PORTS)})\b|^blockd (?:{_ASKING})\b", re.MULTILINE
 )
+
+_CHANGES_DAEMON = re.compile(r"^blockd (?:refresh|rollback|override)\b", re.MULTILINE)
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>[\w-]*)[^`]*$")
 _HEADING = re.compile(r"^(?P<level>#{1,6}) +(?P<title>.+?) *$")
@@ -96,6 +100,11 @@ class Page:
     def needs_daemon(self) -> bool:
         """Whether its commands ask a running daemon."""
         return any(_NEEDS_DAEMON.search(block.text) for block in self.commands)
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether its commands ask a running daemon, and leave what it enforces as it is."""
+        return self.needs_daemon and not any(_CHANGES_DAEMON.search(block.text) for block in self.commands)
 
     @property
     def after(self) -> Page | None:

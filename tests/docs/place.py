@@ -124,12 +124,16 @@ class Place:
 
 
 class Places:
-    """A place for each page, but one for all pages that go on from each other. The commands of a page run once."""
+    """A place for each page, but one for pages that go on from each other, and one for all that only ask.
+
+    The commands of a page run once.
+    """
 
     def __init__(self, folder: Path, upstream: str) -> None:
         self._folder = folder
         self._upstream = upstream
         self._places: dict[Page, Place] = {}
+        self._asked: Place | None = None  # by all pages that only ask
         self._printed: dict[Page, list[str]] = {}
 
     def of(self, page: Page) -> Place:
@@ -138,11 +142,17 @@ class Places:
             if page.after is not None:
                 self.printed(page.after)
                 self._places[page] = self.of(page.after)
+            elif page.only_asks:
+                self._asked = self._asked or self._new()
+                self._places[page] = self._asked
             else:
-                self._places[page] = Place(self._folder / f"page-{len(self._places)}" / "blockd", self._upstream)
+                self._places[page] = self._new()
         if page.needs_daemon:
             self._places[page].start()
         return self._places[page]
+
+    def _new(self) -> Place:
+        return Place(self._folder / f"page-{len(self._places)}" / "blockd", self._upstream)
 
     def printed(self, page: Page) -> list[str]:
         """Run the commands of a page; return what each of its blocks prints."""
