@@ -30,6 +30,7 @@ from tests.places import ROOT
 
 DATA = ROOT.parent / "shared" / "data"  # real lists, where this machine has them
 PATIENCE = 20.0  # seconds after which a condition that a test waits for counts as missed
+START_PATIENCE = 60.0  # seconds for a start: many imports, and tests are as nice as can be
 SLACK = 10.0  # seconds behind its time within which a busy machine shows what falls due
 EVERY_WORKER = 20  # questions from ports of their own that come to both workers, but for two cases in a million
 PORTS = range(12_000, 32_000)  # below what the kernel gives to outgoing sockets
@@ -211,7 +212,7 @@ class Daemon:
 
     def has_begun(self) -> bool:
         """Wait until the start-up is told, or it has ended instead; tell which, true for the former."""
-        until(lambda: "Try:" in self.banner or self._has_ended(), f"the start-up is told:\n{self.log}")
+        until(lambda: "Try:" in self.banner or self._has_ended(), "the start-up is told", START_PATIENCE)
         return not self._has_ended()
 
     def wait_for_version(self, version: int) -> None:

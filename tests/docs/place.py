@@ -20,8 +20,8 @@ from tests.daemon.harness import free_port, until
 from tests.docs.pages import ADMIN_PORT, PORTS, ROOT, Page
 from tests.docs.shown import missing
 
-START_TIME = 30.0  # seconds a daemon may take to say that it has started
-COMMAND_TIME = 60.0  # seconds one block of commands may take
+START_TIME = 90.0  # seconds a daemon may take to say that it has started
+COMMAND_TIME = 120.0  # seconds one block of commands may take
 PROGRAMS = {"dig": "bind9-dnsutils", "curl": "curl"}  # and the Debian packages that have them
 
 
