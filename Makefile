@@ -31,7 +31,7 @@ ext: $(VENV)/builders ## compile those of the engine's modules that have changed
 
 # What is to be known while one works: tests that start no process, serve nothing and try no random values, but for those
 # few that take long all the same.
-QUICK := $(filter-out %/test_real_lists.py %/test_replay.py %/test_sizes.py %/test_table.py, \
+QUICK := $(filter-out tests/feeds/tuf/% %/test_real_lists.py %/test_replay.py %/test_sizes.py %/test_table.py, \
 	$(shell grep -rLE --include='test_*.py' 'hypothesis|subprocess|asyncio|Daemon|webserver' tests/test_style.py \
 	tests/test_rooms.py $(addprefix tests/,names orders metrics settings ruleset feeds publish packaging_) 2>/dev/null))
 

@@ -26,8 +26,8 @@ from blockd_build.sources import PACKAGE, Module, modules
 
 SHARED = f"{PACKAGE}._cython"
 SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX"))
-# After the interpreter's own flags, of which these are the exceptions: no debugging information, no warnings about code
-# that Cython made, and the level from which on more costs compile time and gives nothing that `make bench` can tell.
+# After the interpreter's own flags, of which these are the exceptions: the level that is common for Python itself, no
+# debugging information, and no warnings about code that Cython made.
 FLAGS = ("-O2", "-g0", "-w")
 # The shared module holds what runs when a memoryview is made, not when it is read.
 SHARED_FLAGS = ("-O1", "-g0", "-w")
