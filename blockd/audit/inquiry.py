@@ -22,6 +22,7 @@ from blockd.orders import Action, Entry, Order, OrderDocument, Verdict, state_at
 from blockd.ruleset import Ruleset
 from blockd.ruleset.catalogue import rank
 from blockd.ruleset.policy import at_time
+from blockd.settings import SIGNED_TYPES
 from blockd.times import moment_from_text, moment_text
 
 Covering = Sequence[tuple[int, Verdict]]
@@ -201,7 +202,7 @@ def _of_feed(
 
 
 def _unproved(kind: str) -> str:
-    signed = "no evidence of its signatures is kept" if kind == "signed" else "it is not signed"
+    signed = "no evidence of its signatures is kept" if kind in SIGNED_TYPES else "it is not signed"
     return f"the digest in the record ({signed})"
 
 

@@ -4,6 +4,7 @@ from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
 from blockd.settings.feeds import (
     FEED_CLASSES,
     FEED_TYPES,
+    SIGNED_TYPES,
     TEXT_TYPES,
     ZONE_TYPES,
     Feed,
@@ -37,6 +38,7 @@ from blockd.settings.transfer import Tsig
 __all__ = [
     "FEED_CLASSES",
     "FEED_TYPES",
+    "SIGNED_TYPES",
     "SYSTEM_UPSTREAM",
     "TEXT_TYPES",
     "ZONE_TYPES",

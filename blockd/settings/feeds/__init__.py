@@ -19,6 +19,7 @@ __all__ = [
     "FEED_CLASSES",
     "FEED_TYPES",
     "OVERRIDES",
+    "SIGNED_TYPES",
     "TEXT_TYPES",
     "UNNAMED_AUTHORITY",
     "ZONE_TYPES",
@@ -44,6 +45,7 @@ FEED_CLASSES: tuple[type[Feed], ...] = (
     TransferFeed,
 )
 FEED_TYPES: dict[str, type[Feed]] = {feed.type_name(): feed for feed in FEED_CLASSES}
+SIGNED_TYPES = frozenset(name for name, feed in FEED_TYPES.items() if feed.is_signed)
 TEXT_TYPES = tuple(name for name, feed in FEED_TYPES.items() if feed.is_text)
 ZONE_TYPES = frozenset(name for name, feed in FEED_TYPES.items() if feed.is_zone)
 
