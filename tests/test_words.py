@@ -108,7 +108,6 @@ def test_no_docstring_begins_with_give() -> None:
     assert found == []
 
 
-@pytest.mark.xfail(strict=True, reason="they are being put anew; this mark goes with the last of them")
 def test_no_message_says_that_something_is_no_such_thing() -> None:
     modules = _sources("blockd/**/*.py")
     assert [f"{module}:{line}: {text}" for module, source in modules.items() for line, text in denials(source)] == []
