@@ -200,7 +200,7 @@ def test_editor_that_changes_nothing_changes_nothing(
     [
         ('echo "contcat: x" >> "$1"', "did you mean contact"),
         ('echo "[" > "$1"', "cannot be parsed as YAML"),
-        ('echo "- a" > "$1"', "holds no order"),
+        ('echo "- a" > "$1"', "no longer contains an order"),
         ('sed -i s/telegram-2017/telegram-2018/ "$1"', "The id cannot change"),
         ("exit 3", "exit code 3"),
     ],

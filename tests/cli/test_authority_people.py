@@ -87,7 +87,7 @@ def test_two_of_three_people_sign_on_two_machines_and_publish(shop: Path, capsys
 def test_nobody_signs_what_he_has_not_seen(shop: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     sign_as(capsys, shop, "root", "alice", "bob")
     asked = ("sign", shop, "--role", "targets", "--key", shop.parent / "alice.pem")
-    assert "say --yes" in told(capsys, *asked, code=2)
+    assert "use --yes" in told(capsys, *asked, code=2)
     for said, code in (("n\n", 1), ("y\n", 0)):
         terminal = io.StringIO(said)
         monkeypatch.setattr(terminal, "isatty", lambda: True)
@@ -198,7 +198,7 @@ def test_password_comes_from_a_file_and_from_nowhere_else(
     keys: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BLOCKD_KEY_PASSWORD")
-    assert "give --password-file" in told(capsys, "key", "new", keys / "dave.pem", code=2)
+    assert "use --password-file" in told(capsys, "key", "new", keys / "dave.pem", code=2)
     (keys / "password").write_text("other\n")
     told(capsys, "key", "new", keys / "dave.pem", "--password-file", keys / "password")
     (keys / "empty").write_text("\n")

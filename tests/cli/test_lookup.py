@@ -183,7 +183,7 @@ def test_name_in_unicode_is_found(daemon: Daemon, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize("name", ["", "a..b", "-" * 300, "a b"])
 def test_what_is_no_name_is_exit_code_2(daemon: Daemon, capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert main(["lookup", "--config", str(daemon.config), "--", name]) == 2
-    assert "is no domain name" in capsys.readouterr().err
+    assert "is not a valid domain name" in capsys.readouterr().err
 
 
 def test_lookup_needs_no_running_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

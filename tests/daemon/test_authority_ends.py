@@ -54,7 +54,7 @@ def test_each_authority_ends_by_itself_as_the_config_says_over_a_restart_until_i
         assert daemon.metric("blockd_authority_expires_in_seconds", feed="ministry", authority="telecom") < 0
         assert daemon.metric("blockd_feed_expires_in_seconds", feed="ministry") > 0
         assert alarms(daemon) == {("BlockdAuthorityExpired", "telecom"), ("BlockdAuthorityExpired", "courts")}
-        until(lambda: "part of authority telecom in feed ministry has ended" in daemon.log, "it is logged")
+        until(lambda: "part of authority telecom in feed ministry expired on" in daemon.log, "it is logged")
         told = {each["role"]: each for each in daemon.feed("ministry")["authorities"]}
         assert [(told[role]["orders"], told[role]["stale"], told[role]["ended"]) for role in ("telecom", "courts")] == [
             (1, 0, True),

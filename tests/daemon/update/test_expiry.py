@@ -156,7 +156,7 @@ def test_orders_of_a_signed_list_stop_at_its_end_and_over_a_restart_until_it_is_
         daemon.refresh()
         everywhere(lambda: daemon.ask("listed.example").addresses != SINKHOLE, "its orders are out of force")
         assert daemon.ask("other.example").addresses == SINKHOLE
-        until(lambda: "Feed ministry has ended" in daemon.log, "the end is told")
+        until(lambda: "Feed ministry expired on" in daemon.log, "the end is told")
         assert daemon.log.count("go out of force until it is renewed") == 1
         assert daemon.metric("blockd_feed_expires_in_seconds", feed="ministry") < 0
         told = blockd("status", folder=tmp_path, config=daemon.config)
