@@ -54,7 +54,7 @@ def test_folder_in_place_of_a_list_is_refused(daemon: Daemon) -> None:
     path.unlink()
     path.mkdir()
     lines = _lines(daemon, "missing")
-    until(lambda: "is no file" in (daemon.feed("national")["refusal"] or ""), "the folder is refused")
+    until(lambda: "is not a regular file" in (daemon.feed("national")["refusal"] or ""), "the folder is refused")
     assert daemon.ask("listed.example").addresses == ["127.0.0.1"]
     assert _lines(daemon, "missing") <= lines + 2  # for a moment there was nothing at all
     path.rmdir()
