@@ -74,7 +74,7 @@ class Backend(_BuildMetaBackend):
         self._extensions: list[Extension] = []
         self._options: dict[str, dict[str, str]] = {}
 
-    def run_setup(self, setup_script: str = "") -> None:  # noqa: ARG002 - there is none
+    def run_setup(self, setup_script: str = "") -> None:
         """Run the command that the caller has put into `sys.argv`."""
         setup(
             ext_modules=self._extensions,
