@@ -13,8 +13,7 @@ from blockd.resolver.clients import packed_networks
 
 from blockd.metrics._numbers cimport TRANSPORT_UDP
 from blockd.orders._numbers cimport (
-    ACTION_CNAME, ACTION_DROP, ACTION_LOCAL, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE,
-    ACTION_TCP_ONLY, NEVER, NO_TIER,
+    ACTION_DROP, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE, ACTION_TCP_ONLY, NEVER, NO_TIER,
 )
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._cache cimport Entry, LEAD_NAME

@@ -124,9 +124,9 @@ cdef class NativeEngine(Answering):
 
     def drain(self, int descriptor):
         """Answer a few batches of a socket's messages in place; give back those that are not ordinary."""
-        cdef int turn
+        cdef int _turn
         self._deferred = []
-        for turn in range(TURNS):
+        for _turn in range(TURNS):
             if self._drain_batch(descriptor) < BUSY:
                 break
         return self._deferred
@@ -219,7 +219,7 @@ cdef class NativeEngine(Answering):
             index = self._place_of(events[i].data.fd)
             if index < 0:
                 continue
-            for taken in range(PER_SOCKET):
+            for _taken in range(PER_SOCKET):
                 size = recv(self.flights.descriptors[index], message, MAX_DATAGRAM * IN_BATCH, MSG_DONTWAIT)
                 if size < 0:
                     if not _would_block():
