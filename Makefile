@@ -23,7 +23,7 @@ run: $(VENV)/installed ## start blockd on the sample signed list, installed into
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
-		printf '  make %-8s %s\n' "$$target" "$$does"; done
+		printf '  make %-9s %s\n' "$$target" "$$does"; done
 
 ext: $(VENV)/builders ## compile those of the engine's modules that have changed
 	@$(BUILD) extensions

@@ -15,6 +15,7 @@ from blockd.feeds.candidate import Content
 from blockd.feeds.kinds import kind_of
 from blockd.formats.body import Progress
 from blockd.formats.rejects import RejectReport
+from blockd.names import is_network_key
 from blockd.ruleset import Listing
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.lists import gate_of
@@ -41,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
         with _bar(args.file) as progress:
             for listing in _listings(args.kind, args.file, rejects, progress):
                 for key in listing.keys:
-                    if reason := guard.reason(key, listing.scope, listing.order.action):
+                    reason = guard.reason(key, listing.scope, listing.order.action)
+                    if reason and not is_network_key(key):  # the guard is about names alone
                         guarded[key] = reason
     except FeedRefused as error:
         refusal = error

@@ -20,7 +20,7 @@ _Stamp = tuple[int, int, int, int]  # what changes with a file: time, size, inod
 
 
 class FileSource:
-    """Watches one file; `clock` gives seconds that never go back, `now` seconds since the epoch."""
+    """Watches one file; `clock` returns seconds that never go back, `now` seconds since the epoch."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from blockd.names.domain import (
     label_ends,
 )
 from blockd.names.hashed import hashed_key, is_hashed_key, name_digest
-from blockd.names.network import Network, address_key, client_key, is_client_key, network_from_key
+from blockd.names.network import Network, address_key, client_key, is_client_key, is_network_key, network_from_key
 
 __all__ = [
     "MAX_KEY",
@@ -25,6 +25,7 @@ __all__ = [
     "hashed_key",
     "is_client_key",
     "is_hashed_key",
+    "is_network_key",
     "key_from_text",
     "key_from_wire",
     "label_ends",

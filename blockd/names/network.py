@@ -35,6 +35,11 @@ def client_key(packed: bytes, prefix_length: int) -> bytes:
     return bytes((_CLIENT_KINDS[key[0]],)) + key[1:]
 
 
+def is_network_key(key: bytes) -> bool:
+    """Return whether a key is that of a network, of clients or not."""
+    return key[:1] >= b"\xf4"
+
+
 def is_client_key(key: bytes) -> bool:
     """Return whether a key is that of a network of clients."""
     return key[0] >= KEY_CLIENT_IPV4

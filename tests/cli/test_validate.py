@@ -142,3 +142,14 @@ def test_a_policy_zone_is_reported_with_what_is_odd_about_it(
     ]
     assert main(["validate", str(path), "--type", "rpz", "--json"]) == DONE
     assert len(json.loads(capsys.readouterr().out)["warnings"]) == 1
+
+
+def test_of_a_policy_zone_names_alone_are_held_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "zone"
+    path.write_bytes(
+        b"$TTL 60\n@ SOA l. r. 1 1 1 1 1\n@ NS localhost.\nco.id CNAME .\n*.co.id CNAME .\n"
+        b"24.0.2.0.192.rpz-ip CNAME .\n32.1.2.0.192.rpz-client-ip CNAME .\n"
+    )
+    assert main(["validate", str(path), "--type", "rpz", "--json"]) == DONE
+    held = json.loads(capsys.readouterr().out)["held"]
+    assert held["reasons"] == {"public suffix": {"count": 1, "samples": ["co.id"]}}

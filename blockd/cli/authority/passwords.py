@@ -27,7 +27,7 @@ def password_option(parser: argparse.ArgumentParser) -> None:
 
 
 def secrets(args: argparse.Namespace) -> Callable[[str], str]:
-    """Return what is asked for a secret by its name, each once; it raises CommandError if none is given."""
+    """Return a function from a name to its secret, asking once for each; it raises CommandError if none is given."""
     known: dict[str, str] = {}
 
     def secret(name: str) -> str:

@@ -11,7 +11,7 @@ from blockd.publish.keys.key_files import read_public
 
 
 def public_keys(words: Iterable[str]) -> dict[str, tuple[Key, str]]:
-    """Read public keys, given as FILE or NAME=FILE; gives each with its name by its id. The file's name is the default.
+    """Return public keys, given as FILE or NAME=FILE, by their ids, with their names; the default is the file's name.
 
     Raises PublishError if one cannot be read.
     """

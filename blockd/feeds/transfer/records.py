@@ -47,8 +47,8 @@ Lines = tuple[bytes, list[SoaLine], int]  # text, the SOA lines in it, and where
 def record_lines(message: bytes, position: int, count: int, zone: bytes) -> Lines:
     """Return `count` records from `position` on as text; `zone` is the zone's name on the wire, in lower case.
 
-    Raises FeedRefused: format, where a record is cut or an SOA is none; foreign, where one is of another class or
-    stands outside of the zone.
+    Raises FeedRefused: format, if a record is cut or an SOA is not valid; foreign, if one is of another class or
+    outside the zone.
     """
     size, zone_size = len(message), len(zone)
     if size > MAX_MESSAGE or position > size:

@@ -22,7 +22,7 @@ ANSWER_IS_NO = {
     "blockd compile": "a list was refused; the output file is left as it was",
     "blockd validate": "the list would be refused",
     "blockd authority order check-name": "the order does not cover the name",
-    "blockd authority sign": "with `--show`, signatures are missing",
+    "blockd authority sign": "signatures are missing, with `--show`",
     "blockd authority verify": "a node would refuse any part of it",
     "blockd audit": "no record matches",
     "blockd audit prove": "the name was not blocked, or it is not known whether it was",
