@@ -28,20 +28,26 @@ def ask(
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
         with _DIRECT.open(request, timeout=seconds) as response:
-            told = json.loads(response.read(MAX_ANSWER))
+            answer = json.loads(response.read(MAX_ANSWER))
     except urllib.error.HTTPError as error:
         with error:
             raise CommandError(_sentence(error)) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise CommandError(
-            f"no blockd answers at {url} ({error}). Is it running, and with this config's listen.admin?"
+            f"no blockd answers at {url} ({_why(error)}). Is it running, and with this config's listen.admin?"
         ) from error
-    if not isinstance(told, dict):
+    if not isinstance(answer, dict):
         raise CommandError(f"the server at {url} is not blockd")
-    return told
+    return answer
 
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+
+
+def _why(error: Exception) -> str:
+    """Return in words why nobody answered."""
+    reason = getattr(error, "reason", error)
+    return str(getattr(reason, "strerror", None) or reason).lower()
 
 
 def _sentence(error: urllib.error.HTTPError) -> str:

@@ -35,7 +35,7 @@ def _wheel(arguments: argparse.Namespace) -> list[Path]:
 
     compiling.build(ROOT)
     sys.stdout.flush()
-    told = os.dup(1)
+    stdout = os.dup(1)
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)  # setuptools tells every file that it copies
     try:
@@ -44,7 +44,7 @@ def _wheel(arguments: argparse.Namespace) -> list[Path]:
         sys.exit(f"No wheel: {error}")
     finally:
         sys.stdout.flush()
-        os.dup2(told, 1)
+        os.dup2(stdout, 1)
     for path in made:
         print(path)
     return made

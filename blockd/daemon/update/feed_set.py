@@ -41,11 +41,11 @@ class FeedSet(Mapping[str, ManagedFeed]):
             folder.mkdir(parents=True, exist_ok=True)
             state = FeedState.load(folder, now)
             state.sizes.start(gate.limits)
-            managed[feed.name] = tracked = ManagedFeed(source(feed, folder, state.validators), state, source)
+            managed[feed.name] = one = ManagedFeed(source(feed, folder, state.validators), state, source)
             if state.expires is None:
-                tracked.renew()  # known by a zone's source itself
-            tracked.save()
-            tracked.forget_waiting()
+                one.renew()  # known by a zone's source itself
+            one.save()
+            one.forget_waiting()
         return cls(managed, timing)
 
     def __getitem__(self, name: str) -> ManagedFeed:
@@ -60,7 +60,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
     @property
     def settings(self) -> list[Feed]:
         """The config of each feed."""
-        return [tracked.source.feed for tracked in self._feeds.values()]
+        return [managed.source.feed for managed in self._feeds.values()]
 
     @property
     def configured(self) -> dict[str, ManagedFeed]:
@@ -69,7 +69,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
 
     def known(self) -> list[tuple[Feed, FeedState]]:
         """Return every feed with its state."""
-        return [(tracked.source.feed, tracked.state) for tracked in self._feeds.values()]
+        return [(managed.source.feed, managed.state) for managed in self._feeds.values()]
 
     def ends(self, now: float) -> Ends:
         """Return what has expired at `now`."""
@@ -77,8 +77,8 @@ class FeedSet(Mapping[str, ManagedFeed]):
 
     def candidate(self, name: str, fetched: Fetched | None) -> Candidate:
         """Return what a feed may be compiled from; `fetched` is new."""
-        tracked = self._feeds[name]
-        return tracked.state.candidate(tracked.source.feed, fetched, self._timing.clock())
+        managed = self._feeds[name]
+        return managed.state.candidate(managed.source.feed, fetched, self._timing.clock())
 
     def examples(self, name: str, fetched: Fetched | None) -> list[bytes]:
         """Return a few names of a feed's content, `fetched` or accepted before; none for an unknown feed."""
