@@ -221,7 +221,7 @@ class ControlProcess:
 
     def lookup(self, name: str, /) -> Explanation:
         """Explain the verdict for a name."""
-        return explain(self._enforced, name, self._timing.clock())
+        return explain(self._enforced, name)
 
     async def trace(self, name: str, /) -> Explanation | TracedExplanation:
         """Explain it from the lists and the versions kept too, for one request at a time."""

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from blockd.names import DomainName, key_from_text
-from blockd.orders import Action, Entry, Order, Reason, State, Verdict, state_at
+from blockd.orders import Action, Entry, Order, Reason, State, Verdict
 from blockd.orders.disclosure import CONFIDENTIAL, public_fields, public_text
-from blockd.ruleset.policy import Enforced
+from blockd.ruleset.policy import Covering, Enforced
 from blockd.times import time_text
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedClaim:
-    """An order with the entry by which it covers a name, and its state at the time of the explanation."""
+    """An order with the entry by which it covers a name, and the state in which the policy has it."""
 
     entry: Entry
     feed: str
@@ -23,12 +23,12 @@ class ExplainedClaim:
     stale: bool
 
     @classmethod
-    def of(cls, verdict: Verdict, now: float) -> ExplainedClaim | None:
-        """Return the claim that a verdict rests on; None if there is none."""
-        order, entry = verdict.order, verdict.entry
-        if order is None or entry is None:
+    def of(cls, verdict: Verdict, states: Sequence[int]) -> ExplainedClaim | None:
+        """Return the claim that a verdict rests on, None if there is none; `states` are those of all orders."""
+        order, entry, index = verdict.order, verdict.entry, verdict.order_index
+        if order is None or entry is None or index is None:
             return None
-        return cls(entry, verdict.feed, order, state_at(order, now), verdict.stale)
+        return cls(entry, verdict.feed, order, State(states[index]), verdict.stale)
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values, without what is confidential."""
@@ -103,37 +103,34 @@ class Explanation:
         }
 
 
-def explain(enforced: Enforced | None, text: str, now: float) -> Explanation:
+def explain(enforced: Enforced | None, text: str) -> Explanation:
     """Return the explanation for a name given as text; raises BadName if it is not a name."""
     key = key_from_text(text)
-    verdict = enforced.verdict(key) if enforced else Verdict(Reason.NOT_READY)
-    name, ruleset = DomainName(key).text, None
+    name, ruleset, claim = DomainName(key).text, None, None
+    verdict = Verdict(Reason.NOT_READY)
     if enforced is not None:
+        verdict = enforced.verdict(key)
+        claim = ExplainedClaim.of(verdict, enforced.states.states)
         covering = enforced.covering(key)
-        orders = [claim.order for _, claim in covering if claim.order is not None]
+        orders = [found.verdict.order for found in covering if found.verdict.order is not None]
         confidential = next((order.id for order in orders if order.is_confidential), None)
         if confidential is not None:
             name = f"{CONFIDENTIAL} order {confidential}"
         header = enforced.ruleset.header
-        ruleset = ExplainedRuleset(enforced.version, header.created, _weighed(enforced, covering, verdict, now))
-    return Explanation(name, _word(verdict), str(verdict.reason), ExplainedClaim.of(verdict, now), ruleset)
+        ruleset = ExplainedRuleset(enforced.version, header.created, _weighed(enforced, covering, verdict))
+    return Explanation(name, _word(verdict), str(verdict.reason), claim, ruleset)
 
 
-def _weighed(
-    enforced: Enforced, covering: Sequence[tuple[int, Verdict]], verdict: Verdict, now: float
-) -> tuple[WeighedClaim, ...]:
-    """Return every claim on a name, compared with the verdict; `covering` has the key size of each entry as well."""
+def _weighed(enforced: Enforced, covering: Sequence[Covering], verdict: Verdict) -> tuple[WeighedClaim, ...]:
+    """Return every claim on a name, compared with the verdict."""
     priorities = {feed.name: feed.priority for feed in enforced.ruleset.catalogue.feeds}
-    longest = next((size for size, claim in covering if _is(claim, verdict)), 0)
+    decisive = next((found for found in covering if _is(found.verdict, verdict)), None)
     return tuple(
         WeighedClaim(
-            claim,
-            priorities.get(found.feed),
-            _is(found, verdict),
-            _because(found, verdict, priorities, now, is_shorter=size < longest),
+            claim, priorities.get(claim.feed), found is decisive, _because(claim.state, found, decisive, priorities)
         )
-        for size, found in covering
-        if (claim := ExplainedClaim.of(found, now)) is not None
+        for found in covering
+        if (claim := ExplainedClaim.of(found.verdict, enforced.states.states)) is not None
     )
 
 
@@ -142,28 +139,35 @@ def _is(claim: Verdict, verdict: Verdict) -> bool:
     return verdict.action is not None and (claim.order_index, claim.entry) == (verdict.order_index, verdict.entry)
 
 
-def _because(claim: Verdict, verdict: Verdict, priorities: Mapping[str, int], now: float, *, is_shorter: bool) -> str:
+def _because(state: State, found: Covering, decisive: Covering | None, priorities: Mapping[str, int]) -> str:
     """Return why a claim decides or does not, checked in the order in which `blockd.ruleset.policy` weighs claims."""
+    claim = found.verdict
     assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
-    assert claim.entry is not None  # noqa: S101
-    state = state_at(claim.order, now)
     if state is not State.IN_FORCE:
         return f"it is {state.text}"
-    if _is(claim, verdict) or verdict.order is None or verdict.entry is None:
+    if found.below is not None:
+        return f"zone {claim.feed} has {DomainName(found.below).text}, and no wildcard above that matches below it"
+    if found is decisive or decisive is None:
         return "it decides"
-    action, winner = claim.order.action, verdict.order.action
-    if winner is Action.ALLOW and action is not Action.ALLOW:
-        return f"the allow entry {public_text(verdict.entry)} of feed {verdict.feed} beats every block"
-    if action is Action.MONITOR and winner is not Action.MONITOR:
+    winner = decisive.verdict
+    assert winner.order is not None  # noqa: S101
+    assert winner.entry is not None  # noqa: S101
+    action, wins = claim.order.action, winner.order.action
+    mine, first = priorities.get(claim.feed, 0), priorities.get(winner.feed, 0)
+    if wins is Action.ALLOW and action is not Action.ALLOW:
+        return f"the allow entry {public_text(winner.entry)} of feed {winner.feed} beats every block"
+    if action is Action.MONITOR and wins is not Action.MONITOR:
         return "it only counts questions, and hides no block"
-    if is_shorter:
-        return f"the longer {public_text(verdict.entry)} decides"
-    mine, first = priorities.get(claim.feed, 0), priorities.get(verdict.feed, 0)
+    if claim.tier > winner.tier and action not in (Action.ALLOW, Action.MONITOR):
+        order = f"priority {first} and {mine}" if mine != first else "name, their priority being the same"
+        return f"feed {winner.feed} comes before {claim.feed}, by {order}"
+    if found.size < decisive.size:
+        return f"the longer {public_text(winner.entry)} decides"
     if mine > first:
-        return f"feed {verdict.feed} comes before {claim.feed}, by priority {first} and {mine}"
-    if claim.order.in_force_from < verdict.order.in_force_from:
-        return f"order {verdict.order.id} is of a later date"
-    return f"order {verdict.order.id} is of the same rank, and its id comes first"
+        return f"feed {winner.feed} comes before {claim.feed}, by priority {first} and {mine}"
+    if claim.order.in_force_from < winner.order.in_force_from:
+        return f"order {winner.order.id} is of a later date"
+    return f"order {winner.order.id} is of the same rank, and its id comes first"
 
 
 def _word(verdict: Verdict) -> str:

@@ -11,13 +11,14 @@ A hashed name counts as the name itself.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from heapq import merge
 
 from blockd.names import address_key, client_key
 from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, end_of
 from blockd.ruleset.mapped import Claim, Match, Ruleset
-from blockd.ruleset.states import States, StatesAt
+from blockd.ruleset.states import NO_STATES, States, StatesAt
 from blockd.ruleset.tiers import is_zone, tiers_of
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
@@ -27,6 +28,32 @@ Claimed = tuple[bytes, Claim]
 
 Listed = tuple[Scope, Sequence[Claimed]]
 """The part of a scope that covers the question, and the claims on one name or network by rank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A claim as the policy meets it; `covers` if its scope covers the question.
+
+    `below` is the key of the name that closes a zone's wildcards above it, if the claim is one of them, else None.
+    """
+
+    claimed: Claimed
+    tier: int
+    covers: bool
+    is_in_force: bool
+    below: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Covering:
+    """A claim that covers a name, as a verdict; `size` is the number of octets of the key that match.
+
+    `below` is as in `Turn`.
+    """
+
+    size: int
+    verdict: Verdict
+    below: bytes | None
 
 
 class Enforced:
@@ -56,10 +83,7 @@ class Enforced:
 
     def verdict(self, key: bytes) -> Verdict:
         """Return the verdict on a domain name, given its key; raises RulesetError if the mapped file is damaged."""
-        listed = [
-            (Scope.EXACT if size == len(key) else Scope.SUBDOMAINS, _ranked(found))
-            for size, found in self.ruleset.listed(key)
-        ]
+        listed = self._listed(key)
         return self._decide(listed) if listed else NOT_LISTED
 
     def address_verdict(self, packed: bytes) -> Verdict:
@@ -82,16 +106,16 @@ class Enforced:
         listed = [(Scope.BOTH, [(network, claim) for claim in claims_of(network)]) for network in networks]
         return self._decide(listed) if listed else NOT_LISTED
 
-    def covering(self, key: bytes) -> list[tuple[int, Verdict]]:
-        """Return a verdict for every claim that covers a name, in force or not, the longest match first.
-
-        Each comes with the number of octets of the key that match.
-        """
-        found: list[tuple[int, Verdict]] = []
-        for size, matches in self.ruleset.listed(key):
-            scope = Scope.EXACT if size == len(key) else Scope.SUBDOMAINS
-            claims = [claimed for claimed in _ranked(matches) if claimed[1].scope & scope]
-            found += [(size, self._of(Reason.LISTED, claimed)) for claimed in claims]
+    def covering(self, key: bytes) -> list[Covering]:
+        """Return every claim that covers a name, in force or not, the longest match first."""
+        found: list[Covering] = []
+        sizes = [size for size, _ in self.ruleset.listed(key)]
+        for size, turns in zip(sizes, self._turns(self._listed(key)), strict=True):
+            found += [
+                Covering(size, self._of(Reason.LISTED, turn.claimed, turn.tier), turn.below)
+                for turn in turns
+                if turn.covers
+            ]
         return found
 
     def close(self) -> None:
@@ -101,43 +125,34 @@ class Enforced:
 
     def _decide(self, listed: Sequence[Listed]) -> Verdict:
         """Return the verdict of claims, which are ordered by length of match, then by rank."""
-        states, actions, tiers = self.states.states, self._actions, self.tiers
+        states, actions = self.states.states, self._actions
         until = NEVER  # when the first pending order that covers the question comes into force
         deciding: Claimed | None = None
         decided = NO_TIER
         monitoring: Claimed | None = None
         idle: Claimed | None = None
-        closed: set[int] = set()  # zones that list a name below
-        for scope, claims in listed:
-            closing = set()
-            for claimed in claims:
-                claim = claimed[1]
-                index = claim.order_index
-                tier = tiers[index]
-                if states[index] != State.IN_FORCE:
-                    if claim.scope & scope:
+        for turns in self._turns(listed):
+            for turn in turns:
+                index, claimed = turn.claimed[1].order_index, turn.claimed
+                if not turn.is_in_force:
+                    if turn.covers:
                         idle = idle or claimed
                         if states[index] == State.PENDING and actions[index] is not Action.MONITOR:
                             until = min(until, self._begins[index])
                     continue
-                if is_zone(tier):
-                    if tier in closed:
-                        continue
-                    closing.add(tier)
-                if not claim.scope & scope:
+                if not turn.covers or turn.below is not None:
                     continue
                 action = actions[index]
                 if action is Action.ALLOW:
                     return self._of(Reason.ALLOWED, claimed, until=min(until, self._ends[index]))
                 if action is Action.MONITOR:
                     monitoring = monitoring or claimed
-                elif tier < decided:
-                    deciding, decided = claimed, tier
-                    if tier == self._first_tier and not self._may_allow:
+                elif turn.tier < decided:
+                    deciding, decided = claimed, turn.tier
+                    if decided == self._first_tier and not self._may_allow:
                         break
             if decided == self._first_tier and not self._may_allow:
                 break
-            closed |= closing
         if deciding:
             index = deciding[1].order_index
             reason = Reason.PASSED if actions[index] is Action.PASSTHRU else Reason.LISTED
@@ -145,6 +160,33 @@ class Enforced:
         if monitoring:
             return self._of(Reason.MONITORED, monitoring, until=until)
         return self._of(Reason.NOT_IN_FORCE, idle, until=until) if idle else NOT_LISTED
+
+    def _turns(self, listed: Iterable[Listed]) -> Iterator[Iterator[Turn]]:
+        """Yield, for each name or network in turn, the claims on it as the policy meets them."""
+        states, tiers = self.states.states, self.tiers
+        closed: dict[int, bytes] = {}  # zones that list a name below, with that name's key
+
+        def turns(scope: Scope, claims: Sequence[Claimed], closing: dict[int, bytes]) -> Iterator[Turn]:
+            for claimed in claims:
+                key, claim = claimed
+                index = claim.order_index
+                tier = tiers[index]
+                is_in_force = states[index] == State.IN_FORCE
+                below = closed.get(tier)
+                if is_in_force and below is None and is_zone(tier):
+                    closing[tier] = key
+                yield Turn(claimed, tier, bool(claim.scope & scope), is_in_force, below)
+
+        for scope, claims in listed:
+            closing: dict[int, bytes] = {}
+            yield turns(scope, claims, closing)
+            closed |= closing
+
+    def _listed(self, key: bytes) -> list[Listed]:
+        return [
+            (Scope.EXACT if size == len(key) else Scope.SUBDOMAINS, _ranked(found))
+            for size, found in self.ruleset.listed(key)
+        ]
 
     def _of(self, reason: Reason, found: Claimed, tier: int = NO_TIER, until: int = NEVER) -> Verdict:
         key, (index, scope) = found
@@ -171,7 +213,9 @@ def first_of(client: Verdict, name: Verdict) -> Verdict:
     return name if name.action or not client.action else client
 
 
-def at_time(version: int, ruleset: Ruleset, now: float, stale: bytes = b"") -> Enforced:
-    """Return what a ruleset would enforce at `now`, for inspection only; `stale` is as returned by `stale_in`."""
+def at_time(
+    version: int, ruleset: Ruleset, now: float, stale: bytes = b"", known: Mapping[int, State] = NO_STATES
+) -> Enforced:
+    """Return what a ruleset would enforce at `now`, for inspection only; `stale` and `known` are as in `StatesAt`."""
     orders = [record.order for record in ruleset.catalogue.orders]
-    return Enforced(version, ruleset, StatesAt(orders, now, stale))
+    return Enforced(version, ruleset, StatesAt(orders, now, stale, known))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from blockd.orders import Order, State, next_change, state_at
 
 MAGIC = b"BLOCKDO2"
 _HEADER = struct.Struct("<8sII")
+NO_STATES: Mapping[int, State] = {}
 EPOCH_AT = 8
 STATES_AT = _HEADER.size
 
@@ -63,9 +64,15 @@ class StatesAt:
 
     epoch = 0
 
-    def __init__(self, orders: Sequence[Order], now: float, stale: bytes = b"") -> None:
-        """Compute the states at `now`; `stale` is as returned by `stale_in`, empty if that is not known."""
-        self.states = bytes(state_at(order, now) for order in orders)
+    def __init__(
+        self, orders: Sequence[Order], now: float, stale: bytes = b"", known: Mapping[int, State] = NO_STATES
+    ) -> None:
+        """Compute the states at `now`; `stale` is as returned by `stale_in`, empty if that is not known.
+
+        `known` has the states, by the orders' indices, that are known otherwise.
+        """
+        computed = (state_at(order, now) for order in orders)
+        self.states = bytes(known.get(index, state) for index, state in enumerate(computed))
         self.hit_slots = (0,) * len(orders)
         self.stale = stale or bytes(len(orders))
 

@@ -7,6 +7,8 @@ tier, in the order of their priorities.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from blockd.orders import NO_TIER
 from blockd.ruleset.catalogue import Catalogue
 from blockd.settings import ZONE_TYPES
@@ -16,16 +18,22 @@ MAX_TIERS = NO_TIER // 2  # a tier is one octet, whose lowest bit marks a zone; 
 
 def tiers_of(catalogue: Catalogue) -> bytes:
     """Return the tier of each order, one octet: lower if the tier is asked earlier, odd for a zone's."""
+    by_feed = tiers_by_feed((feed.name, feed.type) for feed in catalogue.feeds)
+    return bytes(by_feed.get(record.feed, NO_TIER - 1) for record in catalogue.orders)
+
+
+def tiers_by_feed(feeds: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Return the tier of each feed, given name and type of all in their order: by priority, then by name."""
     by_feed: dict[str, int] = {}
     place = -1
     zone_before = True
-    for feed in catalogue.feeds:  # by priority, then by name
-        zone = feed.type in ZONE_TYPES
+    for name, kind in feeds:
+        zone = kind in ZONE_TYPES
         if zone or zone_before:
             place += 1
         zone_before = zone
-        by_feed[feed.name] = min(place, MAX_TIERS - 1) * 2 + zone
-    return bytes(by_feed.get(record.feed, NO_TIER - 1) for record in catalogue.orders)
+        by_feed[name] = min(place, MAX_TIERS - 1) * 2 + zone
+    return by_feed
 
 
 def is_zone(tier: int) -> bool:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from blockd.errors import BadName
-from blockd.orders import Action, State
-from blockd.ruleset.explain import explain
+from blockd.orders import Action, Scope, State
+from blockd.ruleset import Enforced
+from blockd.ruleset.explain import WeighedClaim, explain
 from blockd.ruleset.policy import at_time
 from blockd.ruleset.states import stale_in, write_states
 from tests.ruleset.lists import NOW, compiled, enforced, feed, listing, order
@@ -18,7 +20,7 @@ def test_a_listed_name_is_explained_with_its_order_and_every_claim(tmp_path: Pat
         tmp_path,
         feed("f", listing(order("child", expires=NOW - 1), "www.a.example"), listing(order("parent"), "a.example")),
     )
-    told = explain(subject, "WWW.a.example.", NOW).to_json()
+    told = explain(subject, "WWW.a.example.").to_json()
     assert told["name"] == "www.a.example"
     assert told["verdict"] == "sinkhole"
     assert (told["entry"], told["scope"], told["feed"], told["state"]) == ("a.example", "both", "f", "in force")
@@ -35,14 +37,14 @@ def test_a_listed_name_is_explained_with_its_order_and_every_claim(tmp_path: Pat
 
 def test_what_is_not_touched_is_resolved(tmp_path: Path) -> None:
     subject = enforced(tmp_path, feed("f", listing(order("o", start=NOW + 1), "a.example")))
-    assert explain(subject, "b.example", NOW).verdict == "resolved"
-    later = explain(subject, "a.example", NOW)
+    assert explain(subject, "b.example").verdict == "resolved"
+    later = explain(subject, "a.example")
     assert later.claim is not None
     assert (later.verdict, later.claim.state) == ("resolved", State.PENDING)
 
 
 def test_where_no_list_was_enforced_yet_it_says_so() -> None:
-    told = explain(None, "a.example", NOW)
+    told = explain(None, "a.example")
     assert "no list" in told.why
     assert told.ruleset is None
     assert told.to_json().keys() == {"name", "verdict", "why"}
@@ -50,25 +52,78 @@ def test_where_no_list_was_enforced_yet_it_says_so() -> None:
 
 def test_what_is_no_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadName):
-        explain(enforced(tmp_path), "a..b", NOW)
+        explain(enforced(tmp_path), "a..b")
 
 
 def test_a_ruleset_can_be_asked_about_any_moment(tmp_path: Path) -> None:
     ruleset = compiled(
         tmp_path / "r", feed("f", listing(order("o", Action.NXDOMAIN, start=NOW, expires=NOW + 10), "a.example"))
     )
-    found = [explain(at_time(3, ruleset, now), "a.example", now) for now in (NOW - 1, NOW, NOW + 9, NOW + 10)]
+    found = [explain(at_time(3, ruleset, now), "a.example") for now in (NOW - 1, NOW, NOW + 9, NOW + 10)]
     assert [told.verdict for told in found] == ["resolved", "nxdomain", "nxdomain", "resolved"]
     assert {told.ruleset.version for told in found if told.ruleset} == {3}
 
 
 def test_an_order_that_was_not_renewed_in_time_is_said_to_be_stale(tmp_path: Path) -> None:
     subject = enforced(tmp_path, feed("f", listing(order("o"), "a.example"), listing(order("p"), "b.example")))
-    assert explain(subject, "a.example", NOW).to_json()["stale"] is False
+    assert explain(subject, "a.example").to_json()["stale"] is False
     orders = [record.order for record in subject.ruleset.catalogue.orders]
     path = subject.ruleset.path.with_suffix(".orders")
     write_states(path, orders, [1, 2], NOW, {0})
     assert stale_in(path, 2) == b"\1\0"
     assert stale_in(path, 3) == b""
     marked = at_time(1, subject.ruleset, NOW, stale_in(path, 2))
-    assert [explain(marked, name, NOW).to_json()["stale"] for name in ("a.example", "b.example")] == [True, False]
+    assert [explain(marked, name).to_json()["stale"] for name in ("a.example", "b.example")] == [True, False]
+
+
+def because(*claims: WeighedClaim) -> dict[str, tuple[bool, str]]:
+    """Return whether each order decides, and why, by its id."""
+    return {weighed.claim.order.id: (weighed.decides, weighed.because) for weighed in claims}
+
+
+def weighed_in(subject: Enforced, name: str) -> dict[str, tuple[bool, str]]:
+    """Return why each order on a name decides or does not."""
+    found = explain(subject, name).ruleset
+    assert found is not None
+    return because(*found.claims)
+
+
+def test_wildcard_above_a_name_that_its_zone_has_does_not_decide(tmp_path: Path) -> None:
+    wild = listing(order("wild"), "a.example", scope=Scope.SUBDOMAINS)
+    zone = replace(feed("zone", wild, listing(order("exact"), "b.a.example", scope=Scope.EXACT)), type="rpz")
+    subject = enforced(tmp_path, zone)
+    assert explain(subject, "x.b.a.example").verdict == "resolved"
+    assert weighed_in(subject, "x.b.a.example") == {
+        "wild": (False, "zone zone has b.a.example, and no wildcard above that matches below it")
+    }
+    assert weighed_in(subject, "x.c.a.example") == {"wild": (True, "it decides")}
+
+
+def test_earlier_zone_decides_before_a_longer_match(tmp_path: Path) -> None:
+    first = replace(feed("first", listing(order("short"), "a.example"), priority=10), type="rpz")
+    second = feed("second", listing(order("long", Action.NXDOMAIN), "b.a.example"), priority=20)
+    subject = enforced(tmp_path, first, second)
+    assert explain(subject, "b.a.example").verdict == "sinkhole"
+    assert weighed_in(subject, "b.a.example") == {
+        "long": (False, "feed first comes before second, by priority 10 and 20"),
+        "short": (True, "it decides"),
+    }
+
+
+def test_zones_of_one_priority_are_asked_by_name(tmp_path: Path) -> None:
+    zones = [
+        replace(feed(name, listing(order(name, action), "a.example", scope=Scope.EXACT)), type="rpz")
+        for name, action in (("zone-a", Action.NODATA), ("zone-b", Action.NXDOMAIN))
+    ]
+    assert weighed_in(enforced(tmp_path, *zones), "a.example")["zone-b"] == (
+        False, "feed zone-a comes before zone-b, by name, their priority being the same",
+    )  # fmt: skip
+
+
+def test_state_is_the_one_in_which_the_order_is_enforced(tmp_path: Path) -> None:
+    ruleset = compiled(tmp_path / "r", feed("f", listing(order("o"), "a.example")))
+    stopped = at_time(1, ruleset, NOW, known={0: State.EXPIRED})  # its feed has ended, not the order
+    found = explain(stopped, "a.example")
+    assert found.claim is not None
+    assert (found.verdict, found.claim.state) == ("resolved", State.EXPIRED)
+    assert weighed_in(stopped, "a.example") == {"o": (False, "it is expired")}
