@@ -7,26 +7,25 @@ and of national lists are not kept in the log; they are looked up in the ruleset
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from blockd.audit.chain import Record
+from blockd.audit.deciding import ALL, Decision, ProvedClaim, decide, ranked
 from blockd.audit.evidence import Fetch, files_of, parts_of, proof_of
 from blockd.audit.log import SIGN_OF_LIFE
-from blockd.audit.signatures import RoleSignature
 from blockd.errors import AuditError, BadName, BadOrder
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides.file import parse_overrides
 from blockd.names import DomainName, key_from_text
-from blockd.orders import Action, Entry, Order, OrderDocument, Verdict, state_at
-from blockd.ruleset import Ruleset
-from blockd.ruleset.catalogue import rank
+from blockd.orders import Action, Entry, Order, OrderDocument, State, Verdict, state_at
+from blockd.ruleset import Enforced, Ruleset
 from blockd.ruleset.policy import at_time
+from blockd.ruleset.tiers import tiers_by_feed
 from blockd.settings import SIGNED_TYPES
 from blockd.times import moment_from_text, moment_text
 
-Covering = Sequence[tuple[int, Verdict]]
-"""What a ruleset has for a name (`Enforced.covering`)."""
+_STATES = {state.text: state for state in State}
 
 
 class Records(Protocol):
@@ -50,41 +49,6 @@ class Kept(Protocol):
 
     def __call__(self, version: int, digest: str, /) -> Ruleset | None:
         """Open a version with the given digest; None if it is not kept. Raises RulesetError."""
-
-
-@dataclass(slots=True)
-class ProvedClaim:
-    """An order that covers the name, as of the time asked for."""
-
-    feed: str
-    priority: int
-    order: Order
-    entry: str
-    length: int  # octets of the entry's key: the longest match decides
-    state: str
-    since: str | None  # when every worker had it in this state
-    proved_by: str  # what proves it, in words
-    signatures: list[RoleSignature] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as JSON values."""
-        order = self.order
-        return {
-            "feed": self.feed,
-            "order": order.id,
-            "authority": order.authority,
-            "role": order.role,
-            "platform": order.platform,
-            "legal_basis": order.legal_basis,
-            "reference": order.reference,
-            "action": str(order.action),
-            "confidential": order.is_confidential,
-            "entry": self.entry,
-            "state": self.state,
-            "since": self.since,
-            "proved_by": self.proved_by,
-            "signatures": [signature.to_json() for signature in self.signatures],
-        }
 
 
 def prove_name(
@@ -117,25 +81,31 @@ def prove_name(
     version, digest = int(record.body["version"]), str(record.body["digest"])
     told |= {"version": version, "digest": digest, "record": record.number, "since": record.time}
     ruleset = kept(version, digest)
+    parts = parts_of(record)
+    tiers = tiers_by_feed((part["name"], part["type"]) for part in parts)
     try:
-        covering = None if ruleset is None else at_time(version, ruleset, at).covering(key)
+        enforced = None if ruleset is None else _enforced_then(version, ruleset, records, key, at)
         claims: list[ProvedClaim] = []
-        for part in parts_of(record):
+        unknown: frozenset[Action] = frozenset()
+        for part in parts:
             given_it = [*given, *roots.get(part["name"], ())]
-            found, words, is_whole = _of_feed(part, record, records, key, at, given_it, covering)
-            claims += found
-            told["feeds"].append({"name": part["name"], "digest": part["digest"], "proved": words, "whole": is_whole})
+            content = _of_feed(part, record, records, key, at, given_it, enforced)
+            claims += content.claims
+            unknown |= content.unknown
+            told["feeds"].append(
+                {"name": part["name"], "digest": part["digest"], "proved": content.words, "whole": not content.unknown}
+            )
+        claims = ranked(claims, tiers)
+        decision = decide(claims, tiers, unknown) if enforced is None else _decision(enforced.verdict(key), claims)
     finally:
         if ruleset is not None:
             ruleset.close()
-    claims.sort(key=_rank)
-    told["orders"] = [claim.to_json() for claim in claims]
-    deciding = next((claim for claim in claims if claim.state == "in force"), None)
-    if deciding is not None:
+    told["orders"] = [{**claim.to_json(), "decides": claim is decision.decides} for claim in claims]
+    told["covered"] = decision.covered
+    if (deciding := decision.decides) is not None:
         told |= {"decides": deciding.order.id, "action": str(deciding.order.action)}
-    is_blocked = deciding is not None and deciding.order.action not in (Action.ALLOW, Action.MONITOR, Action.PASSTHRU)
-    if is_blocked or all(feed["whole"] for feed in told["feeds"]):
-        told["covered"] = is_blocked
+    elif decision.covered:
+        told["notes"].append("The content of some lists is not kept: which of the orders decided is not known.")
     if any(claim.order.is_confidential for claim in claims):
         told["notes"].append("A confidential order lists keyed hashes: the name was hashed to look it up.")
     return told
@@ -155,34 +125,61 @@ def _silence(records: Records, enforced: Record, at: float, alive: float | None)
     return ""
 
 
-def _rank(claim: ProvedClaim) -> tuple[int, int, int, int, str]:
-    """Return the sort key by which a ruleset decides between claims: `allow` first, then the longest match."""
-    kind, priority, date, identifier = rank(claim.order, claim.priority)
-    return kind, -claim.length, priority, date, identifier
+def _enforced_then(version: int, ruleset: Ruleset, records: Records, key: bytes, at: float) -> Enforced:
+    """Return what a ruleset enforced at a time, with the states that the log has of the orders on a name."""
+    listed = {claim.order_index for _, found in ruleset.listed(key) for _, claims in found for claim in claims}
+    known: dict[int, State] = {}
+    for index in listed:
+        of = ruleset.catalogue.orders[index]
+        noted = records.state_of(of.feed, of.order.id, at)
+        if noted is not None and noted.body["state"] in _STATES:
+            known[index] = _STATES[noted.body["state"]]
+    return at_time(version, ruleset, at, known=known)
+
+
+def _decision(verdict: Verdict, claims: Sequence[ProvedClaim]) -> Decision:
+    """Return the policy's decision, with the claim among `claims` that it rests on."""
+    decides = None
+    if verdict.action is not None and verdict.order is not None:
+        wanted = verdict.feed, verdict.order.id
+        decides = next((claim for claim in claims if (claim.feed, claim.order.id) == wanted), None)
+    return Decision(verdict.touches, decides)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The claims of one feed, what proves them, in words, and the actions of its orders whose names are unknown."""
+
+    claims: list[ProvedClaim]
+    words: str
+    unknown: frozenset[Action] = frozenset()
 
 
 def _of_feed(
     part: Mapping[str, Any], record: Record, records: Records, key: bytes, at: float, roots: Sequence[bytes],
-    covering: Covering | None,
-) -> tuple[list[ProvedClaim], str, bool]:  # fmt: skip
-    """Return the claims of one feed, the words for what proves them, and whether all of its content is known."""
+    enforced: Enforced | None,
+) -> _Content:  # fmt: skip
+    """Return what is known of one feed's content."""
     name, priority, asked = str(part["name"]), int(part.get("priority", 0)), DomainName(key)
     unproved = _unproved(part["type"])
     if part["proof"] is None:
-        found = _in_ruleset(covering, name, records, at, priority, unproved)
-        is_kept = covering is not None
-        return found, unproved if is_kept else f"{unproved}; its content is not kept", is_kept
+        if enforced is None:
+            return _Content([], f"{unproved}; its content is not kept", _actions(part))
+        return _Content(_in_ruleset(enforced, key, name, records, at, priority, unproved), unproved)
     fetch: Fetch = records.evidence
     proof = proof_of(part, record, fetch, roots)
     if proof is None:
         words = "the operator's own decision, kept in this log"
         documents = _overrides(part, fetch)
-        return [
-            _claim(name, priority, document.order, covers[1], records, at, words, len(covers[0].key))
-            for document in documents if (covers := document.covering(asked)) is not None
-        ], words, True  # fmt: skip
-    words, is_whole = "signatures, verified again", True
-    found = []
+        return _Content(
+            [
+                _claim(name, priority, document.order, covers[1], records, at, words, len(covers[0].key))
+                for document in documents if (covers := document.covering(asked)) is not None
+            ],
+            words,
+        )  # fmt: skip
+    words = "signatures, verified again"
+    found, unknown = [], set[Action]()
     for path, document in proof.documents.items():
         covers = document.covering(asked)
         if covers is not None:
@@ -191,14 +188,23 @@ def _of_feed(
             found.append(claim)
         elif document.names is not None:
             listed = f"signatures: the list of order {document.order.id} has the SHA-256 {document.names.last.sha256}"
-            if covering is None:
-                words, is_whole = f"{words}; {listed}, and its content is not kept", False
+            if enforced is None:
+                words = f"{words}; {listed}, and its content is not kept"
+                unknown.add(document.order.action)
                 continue
-            for claim in _in_ruleset(covering, name, records, at, priority, listed):
+            for claim in _in_ruleset(enforced, key, name, records, at, priority, listed):
                 if claim.order.id == document.order.id:
                     claim.signatures = proof.behind(path)
                     found.append(claim)
-    return found, words, is_whole
+    return _Content(found, words, frozenset(unknown))
+
+
+def _actions(part: Mapping[str, Any]) -> frozenset[Action]:
+    """Return the actions of a feed's orders; all that there are if an older record does not have them."""
+    try:
+        return frozenset(Action(action) for action in part["actions"]) or ALL
+    except (KeyError, ValueError, TypeError):
+        return ALL
 
 
 def _unproved(kind: str) -> str:
@@ -215,14 +221,14 @@ def _overrides(part: Mapping[str, Any], fetch: Fetch) -> list[OrderDocument]:
 
 
 def _in_ruleset(
-    covering: Covering | None, feed: str, records: Records, at: float, priority: int, words: str
+    enforced: Enforced, key: bytes, feed: str, records: Records, at: float, priority: int, words: str
 ) -> list[ProvedClaim]:
-    """Return a feed's claims as the ruleset that was enforced has them."""
+    """Return a feed's claims on a name as the ruleset that was enforced has them."""
     words = f"{words}; the ruleset is kept"
     return [
-        _claim(feed, priority, verdict.order, verdict.entry, records, at, words, length)
-        for length, verdict in covering or ()
-        if verdict.feed == feed and verdict.order is not None and verdict.entry is not None
+        _claim(feed, priority, verdict.order, verdict.entry, records, at, words, found.size)
+        for found in enforced.covering(key)
+        if (verdict := found.verdict).feed == feed and verdict.order is not None and verdict.entry is not None
     ]
 
 

@@ -119,10 +119,12 @@ def verify_proof(octets: bytes, roots: Sequence[bytes]) -> dict[str, Any]:
     wrong = [word for word in CLAIMED if found[word] != claim.get(word)]
     only_by_ruleset = [order for order in claim.get("orders", ()) if "ruleset" in str(order)]
     has_lists = not all(feed["whole"] for feed in found["feeds"])
-    is_by_lists = has_lists and BY_LISTS.issuperset(wrong) and (only_by_ruleset or found["covered"] is None)
+    is_which_open = found["covered"] and found["decides"] is None and "covered" not in wrong  # which order blocked it
+    may_differ = only_by_ruleset or found["covered"] is None or is_which_open
+    is_by_lists = has_lists and BY_LISTS.issuperset(wrong) and may_differ
     if wrong and not is_by_lists:
         raise AuditError(f"the claim of the proof differs from its records in: {', '.join(wrong)}.")
-    if wrong or found["covered"] is None:
+    if found["covered"] is None or (wrong and not is_which_open):
         found["proved"] = False
         found["notes"].append(
             "Lists whose content is not in the proof decide; for these there is only the node's own claim."

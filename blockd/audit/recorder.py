@@ -90,6 +90,9 @@ class AuditRecorder:
         for name, fetched in taken.items():
             if fetched.evidence and self.log.has_room([*evidence, *fetched.evidence.values()]):
                 evidence += self._prove(name, fetched, at)
+        actions: dict[str, set[str]] = {feed.name: set() for feed in catalogue.feeds}
+        for listed in catalogue.orders:
+            actions[listed.feed].add(str(listed.order.action))
         feeds = [
             {
                 "name": feed.name,
@@ -98,6 +101,7 @@ class AuditRecorder:
                 "digest": feed.digest,
                 "version": feed.version,
                 "names": feed.names,
+                "actions": sorted(actions[feed.name]),
                 "proof": self._proof_of(feed.name, feed.digest),
             }
             for feed in catalogue.feeds

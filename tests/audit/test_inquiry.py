@@ -147,7 +147,8 @@ def test_exported_proof_is_verified_without_the_node(story: Node) -> None:
         told = prove(story, "video.example", time)
         assert told["covered"] is covered
         found = verify_proof(export(story, told), [story.root.read_bytes()])
-        assert found["orders"] == told["orders"]
+        for order_told, order_found in zip(told["orders"], found["orders"], strict=True):
+            assert order_told | {"decides": False} == order_found, "a list may have decided, whose names it has not"
         assert found["proved"] is proved, "that no list has the name is not in the proof"
 
 
@@ -216,9 +217,8 @@ def test_mutated_proof_is_refused_or_proves_the_same(story: Node, data: st.DataO
         found = verify_proof(bytes(octets), [root])
     except AuditError:
         return
-    assert {word: found[word] for word in ("name", "covered", "decides")} == {
-        word: told[word] for word in ("name", "covered", "decides")
-    }
+    assert (found["name"], found["covered"]) == (told["name"], told["covered"])
+    assert found["decides"] is None, "the national list may have"
 
 
 _KEPT: list[tuple[dict[str, Any], bytes, bytes]] = []

@@ -76,7 +76,7 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"version {told['version']}, enforced since {told['since']}, digest {told['digest']}"
         yield f"record {told['record']} of the audit log"
     for order in told["orders"]:
-        decides = ", decides" if order["order"] == told["decides"] else ""
+        decides = ", decides" if order["decides"] else ""
         since = f", here since {order['since']}" if order["since"] else ""
         yield f"order {order['order']} of {order['authority']}: {order['state']}{since}{decides}"
         kind = ", a confidential order" if order["confidential"] else ""
