@@ -1,0 +1,201 @@
+"""A node without processes and sockets: a whole control process, a worker's resolver, and a state folder.
+
+What happens in it happens at once and at the times that a world says, so that thousands of worlds can be tried. The
+control process, the compiler, the ruleset files and the engine are the real ones.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from blockd.audit import AuditLog
+from blockd.audit.log import read_head
+from blockd.compile.amend import amend
+from blockd.compile.build import Built, build
+from blockd.daemon.channel import Message
+from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
+from blockd.daemon.control import ControlProcess, Environment
+from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.update.compile_child import Job
+from blockd.feeds.fetched import Validators
+from blockd.feeds.kinds import open_source
+from blockd.feeds.source import FeedSource
+from blockd.metrics import Counters, Traffic
+from blockd.resolver import (
+    CACHE_SEED,
+    CacheOptions,
+    Forwarder,
+    Instruments,
+    Resolver,
+    SelfTestKey,
+    Service,
+    Sinkhole,
+    UpstreamOptions,
+    engine_name,
+)
+from blockd.ruleset import Gate, Ruleset
+from blockd.ruleset.versions.diff import Changes, Comparison
+from blockd.settings import Feed, Settings
+from blockd.transports.binding import Sockets
+from tests.daemon.parts import ManualTime, SimulatedTests
+from tests.worlds.sources import WorldSource
+
+WORKER_PID = 10
+SINKHOLE = Sinkhole("192.0.2.80", "2001:db8::80", 60)
+
+
+class SharedGate:
+    """A gate that was read once for all worlds."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def gate(self) -> Gate:
+        return self._gate
+
+
+class HereCompiler:
+    """Compiles in this process as the child does: it amends if that is enough. `created` are times of the world."""
+
+    def __init__(self, clock: ManualTime) -> None:
+        self._clock = clock
+
+    def prepare(self) -> None:
+        pass
+
+    async def compile(self, job: Job, /) -> Built:
+        created, in_force = int(self._clock.clock()), None
+        if job.in_force is not None:
+            amended = amend(
+                job.candidates, job.in_force, job.path, reports=job.reports, held=job.held, gate=job.gate,
+                created=created, randomness=os.urandom,
+            )  # fmt: skip
+            if amended is not None:
+                return amended
+            ruleset = Ruleset.open(job.in_force, verify=False)
+            in_force = ruleset.catalogue
+            ruleset.close()
+        return build(job.candidates, job.path, gate=job.gate, in_force=in_force, created=created, randomness=os.urandom)
+
+    async def close(self) -> None:
+        pass
+
+
+class Worker:
+    """The worker behind the channel: it enforces what it is told, as its process does."""
+
+    def __init__(self, settings: Settings, state: StateDir, counters: Counters, clock: ManualTime) -> None:
+        self.control: ControlProcess | None = None
+        self._state = state
+        instruments = Instruments(clock.monotonic, clock.clock, counters.row(0))
+        options = UpstreamOptions(1.0, 1, lambda _: 0)
+        self.resolver = Resolver(
+            engine_name(),
+            Service(tuple(settings.clients.allow), SINKHOLE, False, None),
+            CacheOptions(1 << 16, 3600, 3600, os.urandom(CACHE_SEED)),
+            Forwarder((), options, instruments),
+            instruments,
+        )
+
+    def fileno(self) -> int:
+        raise AssertionError("messages are handed over")
+
+    def receive(self) -> list[Message] | None:
+        raise AssertionError("messages are handed over")
+
+    def send(self, message: Message, /) -> None:
+        self.enforce(int(message["enforce"]))
+        assert self.control is not None
+        self.control.heard({"worker": 0, "pid": WORKER_PID, "enforcing": message["enforce"]})
+
+    def enforce(self, version: int) -> None:
+        self.resolver.enforce(self._state.open(version))
+
+
+async def _counted(old: Path, new: Path) -> Changes:
+    before, after = Ruleset.open(old), Ruleset.open(new)
+    try:
+        return Comparison(before, after).count()
+    finally:
+        before.close()
+        after.close()
+
+
+class CountedLog:
+    """Counts what is written to an audit log, which is on disk a little later."""
+
+    def __init__(self, log: AuditLog) -> None:
+        last = read_head(log.folder)
+        self.written = last.number if last else 0
+        self._log, self._write = log, log.write
+        setattr(log, "write", self._counted)  # noqa: B010 - mypy takes a method for what cannot be assigned to
+
+    def wait(self) -> None:
+        """Wait until all is on disk."""
+        while self._log.head.number < self.written:
+            time.sleep(0.0005)
+
+    def _counted(self, *arguments: Any, **more: Any) -> None:
+        self.written += 1
+        self._write(*arguments, **more)
+
+
+class Node:
+    """A node in `folder`; `restart` ends its processes, and starts them again on what they have left."""
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], gate: Gate, clock: ManualTime) -> None:
+        self.folder = folder
+        self.time = clock
+        self.settings = Settings.model_validate({"workers": 1, **config}, context={"folder": folder})
+        self.sources: dict[str, WorldSource] = {}
+        self._gate = gate
+
+    async def start(self) -> None:
+        """Start, with the last good version enforced if there is one."""
+        settings, state = self.settings, StateDir(self.folder / "state")
+        slots_path = state.folder / "hit-slots.json"
+        slots_path.write_text("[]")
+        slots = HitSlots.load(slots_path)
+        version = state.last_good(slots, self.time.clock())
+        slots.save()
+        self.counters = Counters(1)
+        self.worker = Worker(settings, state, self.counters, self.time)
+        if version is not None:
+            self.worker.enforce(version)
+        shared = SharedContext(settings, Sockets(), state, self.counters, Traffic(1, bytes(16)), SelfTestKey(bytes(16)))
+        context = ControlContext(
+            shared, self.folder / "blockd.yaml", SharedGate(self._gate), version,
+            {0: WorkerState(WORKER_PID, version or 0)}, announce=False,
+        )  # fmt: skip
+        environment = Environment(
+            self.time.timing, self._source, HereCompiler(self.time), compare=_counted, self_tests=SimulatedTests
+        )
+        self.control = self.worker.control = ControlProcess(context, self.worker, environment)
+        self.log = CountedLog(self.control._audit)
+        self.control._recorder.begin(
+            engine=engine_name(), config=self.folder / "blockd.yaml", workers=1, restarted=version is not None
+        )
+        await self.control._switcher.begin(version)
+
+    async def stop(self) -> None:
+        """End as after SIGTERM."""
+        await self.control._switcher.close()
+        self.control._recorder.end()
+        if (enforced := self.control._switcher.enforced) is not None:
+            enforced.close()
+        self.worker.resolver.close()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, and orders flip that are due, as the order clock has them."""
+        self.time.now += seconds
+        self.control._order_clock._flip(self.time.clock(), self.control._feeds.ends(self.time.clock()))
+
+    def _source(self, feed: Feed, folder: Path, validators: Validators) -> FeedSource:
+        if feed.is_own:
+            return open_source(feed, folder, validators)
+        source = self.sources[feed.name] = WorldSource(feed, folder, self.sources.get(feed.name))
+        return source

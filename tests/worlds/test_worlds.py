@@ -1,0 +1,80 @@
+"""What is said is what is done: over random worlds, whatever blockd says of a name is what a client gets for it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.effort import tries
+from tests.worlds.views import RESOLVED, Hits, dig, hits, lookup_offline, page_of, proof
+from tests.worlds.world import HELD, NAMES, World
+
+WORLDS = tries(200, 10_000)
+GROUPS = 8
+STEPS = 6
+PASSING = ("resolved", "allow", "monitor", "passthru")  # verdicts that touch nothing
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_what_is_said_is_what_is_done(tmp_path: Path, group: int) -> None:
+    for seed in range(group, WORLDS, GROUPS):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        asyncio.run(_lived(World(folder, seed), seed))
+
+
+async def _lived(world: World, seed: int) -> None:
+    try:
+        await world.begin()
+        await _check(world)
+        for _ in range(world.random.randint(1, STEPS)):
+            await world.step()
+            await _check(world)
+        await world.node.stop()
+    except BaseException as error:
+        steps = "\n  ".join(world.steps)
+        error.add_note(f"in world {seed}: {world.config['feeds']}\n  {steps}")
+        raise
+
+
+async def _check(world: World) -> None:
+    names = world.random.sample([*NAMES, *HELD, "deep.under.c.b.a.alpha.example", "free.example"], 4)
+    counted = hits(world.node)
+    for name in dict.fromkeys(names):
+        await _check_name(world, name, counted)
+    _check_overrides(world)
+
+
+async def _check_name(world: World, name: str, before: Hits) -> None:
+    node = world.node
+    said = node.control.lookup(name).to_json()
+    found, verdict = dig(node, name, before), str(said["verdict"])
+    expected = RESOLVED if verdict in PASSING else verdict
+    assert found.done == expected, f"{name}: the client gets {found.done}, lookup says {verdict}: {said}"
+    assert lookup_offline(node, name) == said, name
+    order = said.get("order")
+    identifier = order["id"] if isinstance(order, dict) else None
+    counted = {(labels["feed"], labels["order"], labels["action"]) for labels in found.hits}
+    assert counted == (set() if verdict == "resolved" else {(said["feed"], identifier, verdict)}), (name, said)
+    status, page = await page_of(node, name)
+    before |= hits(node)
+    assert (status in (451, 403)) == (found.done != RESOLVED), (name, status, said)
+    if found.done != RESOLVED:
+        assert str(identifier) in page
+    if found.ede:
+        assert str(identifier) in found.ede
+    proved = proof(node, name)
+    assert proved["covered"] == (found.done != RESOLVED), (name, said, proved)
+    if verdict != "resolved":
+        assert (proved["decides"], proved["action"]) == (identifier, verdict), (name, proved, said)
+
+
+def _check_overrides(world: World) -> None:
+    """Whatever override is said to hold does hold, also over a pinned version."""
+    node = world.node
+    for one in node.control.status().overrides:
+        name, scope = one.override.name, str(one.override.scope)
+        asked = name if scope != "subdomains" else f"some.{name}"
+        assert dig(node, asked, {}).done == RESOLVED, f"the override of {name} is said to hold"

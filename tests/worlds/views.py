@@ -1,0 +1,134 @@
+"""What each part of a node says of a name: the answer that a client gets, and all that is said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from blockd.audit.database import Database
+from blockd.audit.inquiry import prove_name
+from blockd.audit.log import DATABASE
+from blockd.cli.audit.trusted import roots_of
+from blockd.errors import RulesetError
+from blockd.metrics import Transport
+from blockd.resolver import Outcome, QueryContext
+from blockd.ruleset import NOT_LISTED, Ruleset
+from blockd.ruleset.explain import explain
+from blockd.ruleset.policy import at_time
+from blockd.ruleset.states import stale_in
+from blockd.web import Site, block_page_app
+from tests.worlds.node import SINKHOLE, Node
+
+RESOLVED = "resolved"  # an upstream would be asked
+
+Hits = dict[tuple[tuple[str, str], ...], float]
+"""Each series of `blockd_hits_total` by its labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dig:
+    """What a client gets: what is done with its question, the EDE text, and the series of hits that went up."""
+
+    done: str
+    ede: str
+    hits: tuple[dict[str, str], ...]
+
+
+def dig(node: Node, name: str, before: Hits) -> Dig:
+    """Ask for a name's IPv4 address over UDP; `before` is the last scrape, and is brought up to date."""
+    done, ede = _answered(node, name)
+    after = hits(node)
+    risen = tuple(dict(labels) for labels, value in after.items() if value > before.get(labels, 0.0))
+    before.clear()
+    before |= after
+    return Dig(done, ede, risen)
+
+
+def hits(node: Node) -> Hits:
+    """Return the series that a scrape has; a set of labels that comes twice is an error."""
+    series: Hits = {}
+    for family in node.control._registry.collect():
+        for sample in family.samples if family.name == "blockd_hits" else ():
+            labels = tuple(sample.labels.items())
+            assert labels not in series, f"two series have the labels {labels}"
+            series[labels] = sample.value
+    return series
+
+
+def _answered(node: Node, name: str) -> tuple[str, str]:
+    query = dns.message.make_query(name, "A", use_edns=0)
+    begun = node.worker.resolver.begin(query.to_wire(), "127.0.0.1", Transport.UDP)
+    if isinstance(begun, QueryContext):
+        node.worker.resolver.pipeline._counted(begun, Outcome.SILENCE)  # as once its answer has come
+        return RESOLVED, ""
+    if isinstance(begun, Outcome):
+        return "drop", ""
+    answer = dns.message.from_wire(begun, ignore_trailing=True)
+    ede = next((option.text or "" for option in answer.options if isinstance(option, dns.edns.EDEOption)), "")
+    if answer.flags & dns.flags.TC:
+        return "tcp-only", ede
+    if answer.rcode() is not dns.rcode.NOERROR:
+        return {"NXDOMAIN": "nxdomain", "REFUSED": "refused"}[dns.rcode.to_text(answer.rcode())], ede
+    if not answer.answer:
+        return "nodata", ede
+    return ("sinkhole" if answer.answer[0][0].to_text() == SINKHOLE.ipv4 else "local"), ede
+
+
+def lookup_offline(node: Node, name: str) -> dict[str, object]:
+    """Explain the verdict from the files of the state folder alone, as `blockd lookup` does without a daemon.
+
+    Before the first version there is no file, and nothing to explain.
+    """
+    versions, now = node.control._state.versions, node.time.clock()
+    version = versions.current()
+    if version is None:
+        return explain(None, name).to_json()
+    ruleset = Ruleset.open(versions.ruleset(version), verify=False)
+    try:
+        stale = stale_in(versions.states(version), len(ruleset.catalogue.orders))
+        return explain(at_time(version, ruleset, now, stale), name).to_json()
+    finally:
+        ruleset.close()
+
+
+async def page_of(node: Node, name: str) -> tuple[int, str]:
+    """Return status and text of the block page for a name."""
+    control = node.control
+    site = Site(
+        operator="",
+        verdict_of=lambda key: control._enforced.verdict(key) if control._enforced else NOT_LISTED,
+        count=control._count,
+    )
+    app = block_page_app(site)
+    app.freeze()
+    response = await app._handle(make_mocked_request("GET", "/", headers={"Host": name}, app=app))
+    assert isinstance(response, web.Response)
+    assert isinstance(response.body, bytes)
+    return response.status, response.body.decode()
+
+
+def proof(node: Node, name: str) -> dict[str, object]:
+    """Prove what is enforced for a name now."""
+    versions = node.control._state.versions
+
+    def kept(version: int, digest: str) -> Ruleset | None:
+        try:
+            ruleset = Ruleset.open(versions.ruleset(version))
+        except RulesetError:
+            return None
+        assert ruleset.digest == digest
+        return ruleset
+
+    node.log.wait()
+    database = Database.read(node.control._state.folder / DATABASE)
+    try:
+        return prove_name(database, name, node.time.clock(), roots_of(node.settings), (), kept)
+    finally:
+        database.close()
