@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from heapq import merge
+from itertools import chain
 
 from blockd.names import address_key, client_key
 from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, end_of
@@ -169,6 +171,35 @@ def first_of(client: Verdict, name: Verdict) -> Verdict:
     if client.tier != NO_TIER and client.tier <= name.tier:
         return client
     return name if name.action or not client.action else client
+
+
+def where_it_leads(enforced: Enforced, names: Sequence[bytes], addresses: Sequence[bytes], tiers: int) -> Verdict:
+    """Return the verdict on what an answer leads to, by the tiers before `tiers`; it may have no action.
+
+    `names` are keys, `addresses` have 4 or 16 octets. The first name that is listed decides; of the addresses the one
+    whose tier is the earliest. If a zone passes a name or an address, the tiers end there.
+    """
+    first: Verdict | None = None
+    best: Verdict | None = None
+    until = NEVER
+    judged = chain(
+        ((True, enforced.verdict(name)) for name in names),
+        ((False, enforced.address_verdict(address)) for address in addresses),
+    )
+    for is_name, verdict in judged:
+        until = min(until, verdict.until)
+        if verdict.action is None:
+            continue
+        if verdict.touches or verdict.reason is Reason.PASSED:
+            if verdict.tier >= tiers:
+                continue
+            if verdict.touches and is_name:
+                return verdict
+            best, tiers = verdict, verdict.tier
+        if not verdict.touches:
+            first = first or verdict
+    found = (best if best and best.touches else first) or NOT_LISTED
+    return found if found.until == until else replace(found, until=until)
 
 
 def at_time(version: int, ruleset: Ruleset, now: float, stale: bytes = b"") -> Enforced:

@@ -20,7 +20,7 @@ from blockd.resolver.engine._cache cimport Entry, LEAD_NAME
 from blockd.dns._cursor cimport write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, write_answer
-from blockd.resolver._numbers cimport SECRET
+from blockd.resolver._numbers cimport SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.ruleset._table cimport (
     RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
@@ -219,7 +219,7 @@ cdef class Answering:
                 return DECLINED
             if decision.ruling == RULED_LISTED:
                 result = self._block_counted(q, &decision, transport, passed.hit, out, written)
-                if result != DECLINED and cached:
+                if result != DECLINED and cached and not self.is_selftest:
                     self.row[_CACHE_HITS_AT] += 1
                 if result != DECLINED or decision.action != ACTION_TCP_ONLY:
                     return result
@@ -240,7 +240,7 @@ cdef class Answering:
                     ttl = entry.ceiling
                 ttl = ttl - age if ttl > age else 0
                 write_u32(records + entry.ttls[i * 2], ttl if ttl < left else left)
-        if cached:
+        if cached and not self.is_selftest:
             self.row[_CACHE_HITS_AT] += 1
         self._count(transport, passed.hit, second, entry.rcode)
         return ANSWERED
@@ -314,6 +314,11 @@ cdef class Answering:
 
     cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil:
         return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
+
+    cdef bint _is_unjudged(self, const uint8_t *packet, uint32_t size) noexcept nogil:
+        """Return whether a self-test's question asks for the upstreams' answer, which the pipeline gives."""
+        cdef const uint8_t *option = packet + size - SECRET - 4
+        return size > SECRET + 4 and (option[0] << 8 | option[1]) == UNJUDGED_OPTION
 
     cdef bint _serves(self, const sockaddr *address) noexcept nogil:
         """Return whether a client is served."""

@@ -266,7 +266,7 @@ cdef class NativeEngine(Answering):
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
         self.heard = now
-        self.is_selftest = False  # no self-test waits for an upstream
+        self.is_selftest = False  # none waits here: a lookup asks over TCP, which the pipeline forwards
         self._took(now - flight.sent)
         kept = self.cache.keep(entry, lifetime, now)
         waiter = flight.first
@@ -358,6 +358,8 @@ cdef class NativeEngine(Answering):
         written[0] = 0
         self.is_selftest = self._is_selftest(packet, size)
         if not looked.ordinary or not (self.is_selftest or self._serves(<const sockaddr *>&peer.address)):
+            return DECLINED
+        if self.is_selftest and self._is_unjudged(packet, size):
             return DECLINED
         if q.qclass != types.CLASS_IN or q.qtype == types.OPT or q.qtype == types.AXFR or q.qtype == types.IXFR:
             return DECLINED
