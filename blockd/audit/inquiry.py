@@ -17,7 +17,8 @@ from blockd.audit.signatures import RoleSignature
 from blockd.errors import AuditError, BadName, BadOrder
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides.file import parse_overrides
-from blockd.names import DomainName, key_from_text
+from blockd.formats.subject import name_from_text
+from blockd.names import DomainName
 from blockd.orders import Action, Entry, Order, OrderDocument, Verdict, state_at
 from blockd.ruleset import Ruleset
 from blockd.ruleset.catalogue import rank
@@ -96,23 +97,16 @@ def prove_name(
     `at` and `alive`, when the node was last seen alive, are seconds since the epoch. In the result, `covered` is None
     if nothing that is kept says whether the name was blocked.
     """
-    key = key_from_text(name)
+    key = name_from_text(name)
     told: dict[str, Any] = {
         "name": DomainName(key).text, "time": moment_text(at), "version": None, "digest": None, "record": None,
         "since": None, "covered": None, "decides": None, "action": None, "orders": [], "feeds": [], "notes": [],
     }  # fmt: skip
-    record = records.last("enforced", at)
+    then = in_force_at(records, at, alive)
+    record = then.record
     if record is None:
-        told["notes"].append("The log begins later; what was enforced then is not known.")
-        return told
-    stop, start = records.last("stop", at), records.last("start", at)
-    if stop is not None and start is not None and stop.number > max(start.number, record.number):
-        told["notes"].append(f"blockd had stopped, at {stop.time}: nothing was enforced by this node.")
-        told["covered"] = False
-        return told
-    silence = _silence(records, record, at, alive)
-    if silence:
-        told["notes"].append(f"{silence}: whether this node enforced anything at that time is not known.")
+        told["notes"].append(then.note)
+        told["covered"] = False if then.had_stopped else None
         return told
     version, digest = int(record.body["version"]), str(record.body["digest"])
     told |= {"version": version, "digest": digest, "record": record.number, "since": record.time}
@@ -139,6 +133,29 @@ def prove_name(
     if any(claim.order.is_confidential for claim in claims):
         told["notes"].append("A confidential order lists keyed hashes: the name was hashed to look it up.")
     return told
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The record of the version in force at a time; None with a note that says why none was, or that it is unknown."""
+
+    record: Record | None
+    note: str = ""
+    had_stopped: bool = False  # nothing was enforced, since this node did not run
+
+
+def in_force_at(records: Records, at: float, alive: float | None) -> InForce:
+    """Return which version was in force at a time; `at` and `alive` are as in `prove_name`."""
+    record = records.last("enforced", at)
+    if record is None:
+        return InForce(None, "The log begins later; what was enforced then is not known.")
+    stop, start = records.last("stop", at), records.last("start", at)
+    if stop is not None and start is not None and stop.number > max(start.number, record.number):
+        return InForce(None, f"blockd had stopped, at {stop.time}: nothing was enforced by this node.", True)
+    silence = _silence(records, record, at, alive)
+    if silence:
+        return InForce(None, f"{silence}: whether this node enforced anything at that time is not known.")
+    return InForce(record)
 
 
 def _silence(records: Records, enforced: Record, at: float, alive: float | None) -> str:

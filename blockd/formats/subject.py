@@ -17,6 +17,7 @@ from blockd.formats.rpz.tokens import name_key
 from blockd.formats.rpz.triggers import trigger_of
 from blockd.names import DomainName, Network, is_client_key, is_network_key, key_from_text, network_from_key
 
+MAX_SHOWN = 120  # characters of a wrong text that are repeated
 MAX_TYPED = 8192  # characters; no browser's address bar holds a longer URL that somebody has to type
 
 # Octets that a name has as they are, beside those of a host name. The others separate names, or quote them, and have
@@ -25,6 +26,11 @@ _PLAIN = re.compile(r"(?:[!%&'*+,.<=>\[\]`{}~\w-]|\\[0-9]{3}|\\[!-/:-~])+", re.A
 _CLASSLESS = re.compile(r"[0-9]+[/-][0-9]+(?:\.[0-9]+){1,3}\.in-addr\.arpa\.?", re.IGNORECASE | re.ASCII)  # RFC 2317
 _TRIGGER = re.compile(r"[0-9a-z.]+\.rpz-(?:client-)?ip\.?", re.IGNORECASE | re.ASCII)
 _ADDRESS_PORT = re.compile(r"\[([0-9a-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}", re.IGNORECASE | re.ASCII)
+_ADVICE = {
+    "adblock rule": r" (it stands for no whole name; write $, ^, #, | and @ in a name as \DDD)",
+    "bad character": r" (write octets that separate names, such as a blank, as \DDD: \032)",
+    "a wildcard": " (name what it is under, and the scope `subdomains`)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def subject_of(text: str) -> Subject:
 def name_from_text(text: str) -> bytes:
     r"""Return the key of a name that somebody typed or a file of blockd holds, with other octets as `\DDD`.
 
-    Raises BadName as `subject_of` does, and: address, for an address or a network; several names, for a wildcard.
+    Raises BadName as `subject_of` does, and: address, for an address or a network; a wildcard.
     """
     subject = subject_of(text)
     if subject.is_network:
@@ -87,6 +93,13 @@ def name_from_text(text: str) -> bytes:
     if subject.key and subject.text.split(".", 1)[0] == r"\042":
         raise BadName("a wildcard")
     return subject.key
+
+
+def not_a_subject(text: str, error: BadName) -> str:
+    """Return in words that a text is about nothing, why, and for other octets how they are written."""
+    shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    advice = _ADVICE.get(error.reason, "")
+    return f"{shown!r} is not a valid domain name or address: {error.reason}{advice}"
 
 
 def _network(text: str) -> Subject | None:

@@ -11,7 +11,7 @@ A hashed name counts as the name itself.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from heapq import merge
 from itertools import chain
@@ -23,6 +23,7 @@ from blockd.ruleset.states import States, StatesAt
 from blockd.ruleset.tiers import is_zone, tiers_of
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
+MAX_PREFIX = 128  # bits of the longest address
 
 Claimed = tuple[bytes, Claim]
 """An entry's key, and a claim on it."""
@@ -64,25 +65,35 @@ class Enforced:
         ]
         return self._decide(listed) if listed else NOT_LISTED
 
-    def address_verdict(self, packed: bytes) -> Verdict:
-        """Return the verdict on an address of 4 or 16 octets in an answer."""
-        ruleset = self.ruleset
-        lengths = ruleset.ipv4_lengths if len(packed) == 4 else ruleset.ipv6_lengths
-        listed = []
-        for length in lengths:
-            network = address_key(packed, length)
-            if claims := ruleset.claims(network):
-                listed.append((Scope.BOTH, [(network, claim) for claim in claims]))
+    def address_verdict(self, packed: bytes, prefix_length: int = MAX_PREFIX) -> Verdict:
+        """Return the verdict on an address of 4 or 16 octets in an answer.
+
+        Of a shorter prefix, it is the verdict by the entries that cover the whole network.
+        """
+        listed = [(Scope.BOTH, claims) for _, claims in self._on_address(packed, prefix_length)]
         return self._decide(listed) if listed else NOT_LISTED
 
-    def client_verdict(self, packed: bytes) -> Verdict:
-        """Return the verdict on the questions of a client, given its address of 4 or 16 octets."""
+    def client_verdict(self, packed: bytes, prefix_length: int = MAX_PREFIX) -> Verdict:
+        """Return the verdict on the questions of a client, given its address of 4 or 16 octets, or of a network."""
         if not self.asks_client:
             return NOT_LISTED
-        claims_of = self.ruleset.claims
-        networks = [client_key(packed, length) for length in self.ruleset.ipv6_lengths if length <= len(packed) * 8]
-        listed = [(Scope.BOTH, [(network, claim) for claim in claims_of(network)]) for network in networks]
+        listed = [(Scope.BOTH, claims) for _, claims in self._on_client(packed, prefix_length)]
         return self._decide(listed) if listed else NOT_LISTED
+
+    def address_covering(self, packed: bytes, prefix_length: int = MAX_PREFIX) -> list[tuple[int, Verdict]]:
+        """Return a verdict for every claim that covers an address or a whole network, as `covering` does.
+
+        Each comes with the bits that match.
+        """
+        found = self._on_address(packed, prefix_length)
+        return [(bits, self._of(Reason.LISTED, claimed)) for bits, claims in found for claimed in claims]
+
+    def client_covering(self, packed: bytes, prefix_length: int = MAX_PREFIX) -> list[tuple[int, Verdict]]:
+        """Return a verdict for every claim on the questions of a client, or of a whole network of clients."""
+        if not self.asks_client:
+            return []
+        found = self._on_client(packed, prefix_length)
+        return [(bits, self._of(Reason.LISTED, claimed)) for bits, claims in found for claimed in claims]
 
     def covering(self, key: bytes) -> list[tuple[int, Verdict]]:
         """Return a verdict for every claim that covers a name, in force or not, the longest match first.
@@ -100,6 +111,26 @@ class Enforced:
         """Unmap both files."""
         self.states.close()
         self.ruleset.close()
+
+    def _on_address(self, packed: bytes, prefix_length: int) -> list[tuple[int, list[Claimed]]]:
+        """Return the claims on networks that cover an address, the longest prefix first, each with its length."""
+        lengths = self.ruleset.ipv4_lengths if len(packed) == 4 else self.ruleset.ipv6_lengths
+        return self._on(address_key, packed, [length for length in lengths if length <= prefix_length])
+
+    def _on_client(self, packed: bytes, prefix_length: int) -> list[tuple[int, list[Claimed]]]:
+        """Return the claims on networks of clients that cover an address, the longest prefix first."""
+        longest = min(len(packed) * 8, prefix_length)
+        return self._on(client_key, packed, [length for length in self.ruleset.ipv6_lengths if length <= longest])
+
+    def _on(
+        self, key_of: Callable[[bytes, int], bytes], packed: bytes, lengths: Sequence[int]
+    ) -> list[tuple[int, list[Claimed]]]:
+        found = []
+        for length in lengths:
+            network = key_of(packed, length)
+            if claims := self.ruleset.claims(network):
+                found.append((length, [(network, claim) for claim in claims]))
+        return found
 
     def _decide(self, listed: Sequence[Listed]) -> Verdict:
         """Return the verdict of claims, which are ordered by length of match, then by rank."""
