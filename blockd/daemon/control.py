@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -34,6 +35,7 @@ from blockd.daemon.update.managed_feed import OpenSource
 from blockd.daemon.update.updater import Updater
 from blockd.daemon.update.version_journal import Compare
 from blockd.daemon.workers import Workers
+from blockd.errors import BadName
 from blockd.feeds.kinds import open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.reasons import REASONS
@@ -42,6 +44,7 @@ from blockd.metrics.traffic import HALF_LIFE
 from blockd.orders import Verdict
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.selftest import SelfTests
 from blockd.settings import OverridesFeed, Settings
@@ -216,7 +219,12 @@ class ControlProcess:
 
     async def override(self, kind: str, asked: Mapping[str, str], /) -> OverrideResult:
         """Add or end a local override, and enforce that."""
-        return await (self._overrides.add(asked) if kind == "add" else self._overrides.end(asked))
+        if kind == "end":
+            return await self._overrides.end(asked)
+        before: Explanation | None = None
+        with contextlib.suppress(BadName):  # which `add` refuses with a sentence
+            before = explain(self._enforced, asked["name"], self._timing.clock())
+        return replace(await self._overrides.add(asked), before=before)
 
     async def statement(self) -> StatementResult:
         """Sign a statement of what is enforced now."""

@@ -29,7 +29,9 @@ _ADDRESS_PORT = re.compile(r"\[([0-9a-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1
 _ADVICE = {
     "adblock rule": r" (it stands for no whole name; write $, ^, #, | and @ in a name as \DDD)",
     "bad character": r" (write octets that separate names, such as a blank, as \DDD: \032)",
-    "a wildcard": " (name what it is under, and the scope `subdomains`)",
+    "a top-level name": " (what is under it belongs to many parties; take the scope `exact`, or single names)",
+    "a wildcard": " (name what it is under, with the scope `subdomains`)",
+    "address": " (only a name can be given here)",
 }
 
 
@@ -98,8 +100,12 @@ def name_from_text(text: str) -> bytes:
 def not_a_subject(text: str, error: BadName) -> str:
     """Return in words that a text is about nothing, why, and for other octets how they are written."""
     shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
-    advice = _ADVICE.get(error.reason, "")
-    return f"{shown!r} is not a valid domain name or address: {error.reason}{advice}"
+    return f"{shown!r} is not a valid domain name or address: {reason_of(error)}"
+
+
+def reason_of(error: BadName) -> str:
+    """Return why a text is not a name, with what to type instead."""
+    return error.reason + _ADVICE.get(error.reason, "")
 
 
 def _network(text: str) -> Subject | None:

@@ -45,7 +45,8 @@ def test_where_no_list_was_enforced_yet_it_says_so() -> None:
     told = explain(None, "a.example", NOW)
     assert "no list" in told.why
     assert told.ruleset is None
-    assert told.to_json().keys() == {"name", "verdict", "why"}
+    assert told.to_json().keys() == {"name", "kind", "taken_from", "verdict", "why"}
+    assert not told.is_blocked
 
 
 def test_what_is_no_name_is_refused(tmp_path: Path) -> None:

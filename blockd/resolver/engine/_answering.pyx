@@ -20,7 +20,7 @@ from blockd.resolver.engine._cache cimport Entry, LEAD_NAME
 from blockd.dns._cursor cimport write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, write_answer
-from blockd.resolver._numbers cimport SECRET, UNJUDGED_OPTION
+from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.ruleset._table cimport (
     RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
@@ -314,11 +314,6 @@ cdef class Answering:
 
     cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil:
         return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
-
-    cdef bint _is_unjudged(self, const uint8_t *packet, uint32_t size) noexcept nogil:
-        """Return whether a self-test's question asks for the upstreams' answer, which the pipeline gives."""
-        cdef const uint8_t *option = packet + size - SECRET - 4
-        return size > SECRET + 4 and (option[0] << 8 | option[1]) == UNJUDGED_OPTION
 
     cdef bint _serves(self, const sockaddr *address) noexcept nogil:
         """Return whether a client is served."""
