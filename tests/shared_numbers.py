@@ -62,7 +62,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(forwarder, "MAX_IN_FLIGHT"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_NAMES", "MAX_POINTERS"),
-        of(selftest_key, "SECRET"),
+        of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
         of(upstream, "MAX_STRAYS"),
     ),
     "ruleset/_numbers.pxd": (

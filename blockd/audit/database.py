@@ -229,13 +229,13 @@ class Database:
         ).fetchone()
         return parse_record(row[0]) if row else None
 
-    def last_states(self) -> Iterator[Record]:
-        """Yield the newest record of each order."""
+    def last_states(self, until: float | None = None) -> Iterator[Record]:
+        """Yield the newest record of each order, at or before a time if one is given."""
         query = (
             "SELECT octets FROM records WHERE number IN "
-            "(SELECT max(number) FROM records WHERE kind = 'order' GROUP BY name, feed)"
+            "(SELECT max(number) FROM records WHERE kind = 'order' AND time <= ? GROUP BY name, feed)"
         )
-        for (octets,) in self._connection.execute(query):
+        for (octets,) in self._connection.execute(query, ("~" if until is None else moment_text(until),)):
             yield parse_record(octets)
 
     def newest(self, kinds: Sequence[str], count: int) -> list[Record]:

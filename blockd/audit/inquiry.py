@@ -6,7 +6,7 @@ and of national lists are not kept in the log; they are looked up in the ruleset
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,8 @@ from blockd.audit.log import SIGN_OF_LIFE
 from blockd.errors import AuditError, BadName, BadOrder
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides.file import parse_overrides
-from blockd.names import DomainName, key_from_text
+from blockd.formats.subject import name_from_text
+from blockd.names import DomainName
 from blockd.orders import Action, Entry, Order, OrderDocument, State, Verdict, state_at
 from blockd.ruleset import Enforced, Ruleset
 from blockd.ruleset.policy import at_time
@@ -60,23 +61,16 @@ def prove_name(
     `at` and `alive`, when the node was last seen alive, are seconds since the epoch. In the result, `covered` is None
     if nothing that is kept says whether the name was blocked.
     """
-    key = key_from_text(name)
+    key = name_from_text(name)
     told: dict[str, Any] = {
         "name": DomainName(key).text, "time": moment_text(at), "version": None, "digest": None, "record": None,
         "since": None, "covered": None, "decides": None, "action": None, "orders": [], "feeds": [], "notes": [],
     }  # fmt: skip
-    record = records.last("enforced", at)
+    then = in_force_at(records, at, alive)
+    record = then.record
     if record is None:
-        told["notes"].append("The log begins later; what was enforced then is not known.")
-        return told
-    stop, start = records.last("stop", at), records.last("start", at)
-    if stop is not None and start is not None and stop.number > max(start.number, record.number):
-        told["notes"].append(f"blockd had stopped, at {stop.time}: nothing was enforced by this node.")
-        told["covered"] = False
-        return told
-    silence = _silence(records, record, at, alive)
-    if silence:
-        told["notes"].append(f"{silence}: whether this node enforced anything at that time is not known.")
+        told["notes"].append(then.note)
+        told["covered"] = False if then.had_stopped else None
         return told
     version, digest = int(record.body["version"]), str(record.body["digest"])
     told |= {"version": version, "digest": digest, "record": record.number, "since": record.time}
@@ -84,7 +78,7 @@ def prove_name(
     parts = parts_of(record)
     tiers = tiers_by_feed((part["name"], part["type"]) for part in parts)
     try:
-        enforced = None if ruleset is None else _enforced_then(version, ruleset, records, key, at)
+        enforced = None if ruleset is None else enforced_then(version, ruleset, at, _noted(ruleset, records, key, at))
         claims: list[ProvedClaim] = []
         unknown: frozenset[Action] = frozenset()
         for part in parts:
@@ -111,6 +105,29 @@ def prove_name(
     return told
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The record of the version in force at a time; None with a note that says why none was, or that it is unknown."""
+
+    record: Record | None
+    note: str = ""
+    had_stopped: bool = False  # nothing was enforced, since this node did not run
+
+
+def in_force_at(records: Records, at: float, alive: float | None) -> InForce:
+    """Return which version was in force at a time; `at` and `alive` are as in `prove_name`."""
+    record = records.last("enforced", at)
+    if record is None:
+        return InForce(None, "The log begins later; what was enforced then is not known.")
+    stop, start = records.last("stop", at), records.last("start", at)
+    if stop is not None and start is not None and stop.number > max(start.number, record.number):
+        return InForce(None, f"blockd had stopped, at {stop.time}: nothing was enforced by this node.", True)
+    silence = _silence(records, record, at, alive)
+    if silence:
+        return InForce(None, f"{silence}: whether this node enforced anything at that time is not known.")
+    return InForce(record)
+
+
 def _silence(records: Records, enforced: Record, at: float, alive: float | None) -> str:
     """Return a sentence if a time lies in a gap between the last sign of life and the next start, else nothing."""
     start = records.first("start", at)
@@ -125,16 +142,25 @@ def _silence(records: Records, enforced: Record, at: float, alive: float | None)
     return ""
 
 
-def _enforced_then(version: int, ruleset: Ruleset, records: Records, key: bytes, at: float) -> Enforced:
-    """Return what a ruleset enforced at a time, with the states that the log has of the orders on a name."""
-    listed = {claim.order_index for _, found in ruleset.listed(key) for _, claims in found for claim in claims}
+def enforced_then(version: int, ruleset: Ruleset, at: float, noted: Iterable[Record]) -> Enforced:
+    """Return what a ruleset enforced at a time, with the states of orders that `noted` records of the log have."""
+    states = {(one.body["feed"], one.body["order"]): _STATES.get(one.body["state"]) for one in noted}
     known: dict[int, State] = {}
+    for index, of in enumerate(ruleset.catalogue.orders):
+        state = states.get((of.feed, of.order.id))
+        if state is not None:
+            known[index] = state
+    return at_time(version, ruleset, at, known=known)
+
+
+def _noted(ruleset: Ruleset, records: Records, key: bytes, at: float) -> Iterator[Record]:
+    """Yield the newest record of each order on a name, at or before a time."""
+    listed = {claim.order_index for _, found in ruleset.listed(key) for _, claims in found for claim in claims}
     for index in listed:
         of = ruleset.catalogue.orders[index]
         noted = records.state_of(of.feed, of.order.id, at)
-        if noted is not None and noted.body["state"] in _STATES:
-            known[index] = _STATES[noted.body["state"]]
-    return at_time(version, ruleset, at, known=known)
+        if noted is not None:
+            yield noted
 
 
 def _decision(verdict: Verdict, claims: Sequence[ProvedClaim]) -> Decision:

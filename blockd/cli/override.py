@@ -10,7 +10,7 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
-from blockd.cli.parts import add_part
+from blockd.cli.parts import add_part, names_may_begin_with_hyphens
 from blockd.daemon.overrides import OverrideStatus
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.overrides.file import FILE, read_overrides
@@ -24,13 +24,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the three parts."""
     parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
     add = add_part(parts, "add", "never block a name, and what is under it, until a date")
-    add.add_argument("name", metavar="NAME")
+    names_may_begin_with_hyphens(add)
+    add.add_argument("name", metavar="NAME", help="a domain name, as `blockd lookup` reads it")
     add.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
     add.add_argument("--until", required=True, metavar="DATE", help="at most 90 days ahead, such as 2026-12-31")
     add.add_argument("--scope", default="both", choices=("exact", "subdomains", "both"))
     add.add_argument("--as", default="", dest="officer", metavar="OFFICER", help="who answers for it")
     add_part(parts, "list", "the overrides, with those that ended in the last days")
     end = add_part(parts, "end", "end an override before its date")
+    names_may_begin_with_hyphens(end)
     end.add_argument("name", metavar="NAME")
     end.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
 
@@ -49,8 +51,14 @@ def run(args: argparse.Namespace) -> int:
     if args.part == "add":
         asked |= {"until": args.until, "scope": args.scope, "as": args.officer}
     changed: dict[str, Any] = ask(settings, "/api/override", {args.part: asked}, SECONDS)
-    show(args.json, changed, [*_lines(changed), _outcome(changed)])
+    show(args.json, changed, [*_lines(changed), *_before(changed), _outcome(changed)])
     return DONE if changed.get("outcome") == "enforced" else NO
+
+
+def _before(told: dict[str, Any]) -> Iterator[str]:
+    """Say what happened to the name before an override was added."""
+    if "before" in told:
+        yield f"  before: {told['before']['verdict']} ({told['before']['why']})"
 
 
 def _outcome(told: dict[str, Any]) -> str:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+_HYPHENED = re.compile(r"-[\w-]*\.[\w.-]+$", re.ASCII)
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,6 +22,14 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, words: Sequence[str] = (), **options: Any) -> None:
         super().__init__(*args, **options)
         self.words = words
+
+
+def names_may_begin_with_hyphens(parser: argparse.ArgumentParser) -> None:
+    """Have a parser take `-x.example` as a name and not as options: lists have such names.
+
+    argparse makes the same exception for negative numbers, by an expression that each parser has for itself.
+    """
+    parser._negative_number_matcher = _HYPHENED
 
 
 def needed(parser: argparse.ArgumentParser, before: str, names: Sequence[str]) -> Iterator[tuple[str, ModuleType]]:

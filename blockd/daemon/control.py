@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,10 +14,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.contexts import ControlContext
+from blockd.daemon.lookup.asking import WorkerAsker
+from blockd.daemon.lookup.online import Lookups, World
+from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.overrides import OverrideResult, OverrideService
 from blockd.daemon.report.banner import banner
-from blockd.daemon.report.provenance import TracedExplanation, with_provenance
 from blockd.daemon.report.scrape import sample
 from blockd.daemon.report.statements import Sources, StatementResult, StatementService
 from blockd.daemon.report.status import Observed, Status
@@ -32,6 +35,7 @@ from blockd.daemon.update.managed_feed import OpenSource
 from blockd.daemon.update.updater import Updater
 from blockd.daemon.update.version_journal import Compare
 from blockd.daemon.workers import Workers
+from blockd.errors import BadName
 from blockd.feeds.kinds import open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.reasons import REASONS
@@ -41,6 +45,7 @@ from blockd.orders import Verdict
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import Explanation, explain
+from blockd.ruleset.lookup_query import LookupQuery
 from blockd.selftest import SelfTests
 from blockd.settings import OverridesFeed, Settings
 from blockd.settings.feeds import UNNAMED_AUTHORITY
@@ -91,7 +96,6 @@ class ControlProcess:
         self._channel = channel
         self._timing = timing
         self._row = shared.counters.row(settings.workers)
-        self._tracing = asyncio.Lock()  # so that lists are read for one request at a time
         self._stop = asyncio.Event()
         self._refreshing: set[asyncio.Task[object]] = set()
         # From here on each part depends only on those above it.
@@ -122,6 +126,8 @@ class ControlProcess:
             settings, self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
             timing.clock(),
         )  # fmt: skip
+        asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
+        self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock))
         self._registry = CollectorRegistry()
         self._registry.register(Collector(shared.counters, list(REASONS), self._sample))
 
@@ -213,21 +219,20 @@ class ControlProcess:
 
     async def override(self, kind: str, asked: Mapping[str, str], /) -> OverrideResult:
         """Add or end a local override, and enforce that."""
-        return await (self._overrides.add(asked) if kind == "add" else self._overrides.end(asked))
+        if kind == "end":
+            return await self._overrides.end(asked)
+        before: Explanation | None = None
+        with contextlib.suppress(BadName):  # which `add` refuses with a sentence
+            before = explain(self._enforced, asked["name"])
+        return replace(await self._overrides.add(asked), before=before)
 
     async def statement(self) -> StatementResult:
         """Sign a statement of what is enforced now."""
         return await self._statements.state()
 
-    def lookup(self, name: str, /) -> Explanation:
-        """Explain the verdict for a name."""
-        return explain(self._enforced, name)
-
-    async def trace(self, name: str, /) -> Explanation | TracedExplanation:
-        """Explain it from the lists and the versions kept too, for one request at a time."""
-        explanation = self.lookup(name)
-        async with self._tracing:
-            return await asyncio.to_thread(with_provenance, explanation, name, self._settings.feeds, self._state.folder)
+    async def lookup(self, query: LookupQuery, /) -> LookupResult:
+        """Return what happens to a name or an address."""
+        return await self._lookups.look_up(query)
 
     def _hear(self) -> None:
         messages = self._channel.receive()

@@ -12,6 +12,7 @@ from blockd.audit import AuditRecorder
 from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.overrides.file import KEPT, Override, end_override, new_override, read_overrides, write_overrides
+from blockd.ruleset.explain import Explanation
 from blockd.ruleset.gate.guard import Guard
 from blockd.settings.feeds import OVERRIDES
 from blockd.times import time_from_text, time_text
@@ -51,10 +52,14 @@ class OverrideResult:
     status: OverrideStatus
     outcome: FeedOutcome
     version: int | None
+    before: Explanation | None = None  # of the name, before an override of it was added
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
-        return {**self.status.to_json(), **self.outcome.to_json(), "version": self.version}
+        told = {**self.status.to_json(), **self.outcome.to_json(), "version": self.version}
+        if self.before is not None:
+            told["before"] = {"verdict": self.before.verdict, "why": self.before.why}
+        return told
 
 
 class OverrideService:

@@ -1,7 +1,7 @@
 r"""A list with one domain name per line, read at the speed that ten million lines need.
 
 Almost every line of a published list is a plain lower-case name, and almost every other line has an octet that no name
-has, or two adjacent octets that no name has. So a whole block of lines is searched for those at once; the lines found
+has, or two adjacent dots. So a whole block of lines is searched for those at once; the lines found
 are parsed one by one, and the lines between them are only split and joined.
 """
 
@@ -27,11 +27,11 @@ _LINE_FEED = ord("\n")
 _LENGTH = [bytes((length,)) for length in range(64)]  # a label over 63 octets is an IndexError, and the line is parsed
 _MAX_TOPS = 4096  # top-level domains cached: there are 1,500; a hostile list makes it slower, not larger
 
-# The shape of a block: a dot for what separates labels, a hyphen for itself, NUL for octets that no plain name has.
-_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_SHAPES = {**dict.fromkeys(_PLAIN, ord("a")), ord("\n"): ord("."), ord("."): ord("."), ord("-"): ord("-")}
+# The shape of a block: a dot for what separates labels, NUL for octets that no plain name has.
+_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SHAPES = {**dict.fromkeys(_PLAIN, ord("a")), ord("\n"): ord("."), ord("."): ord(".")}
 _SHAPE = bytes(_SHAPES.get(octet, 0) for octet in range(256))
-_ODD_SHAPES = (b"\0", b"..", b".-", b"-.")  # also blank lines, and a dot or hyphen that begins or ends a line
+_ODD_SHAPES = (b"\0", b"..")  # also blank lines, and a dot that begins or ends a line
 
 
 class Domains(TextFormat):
@@ -127,9 +127,10 @@ def add_domains(blocks: Iterable[bytes], rejects: RejectReport, taker: LineTaker
 
 
 def read_names(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[list[bytes]]:
-    """Yield the names of each block as text in lower-case A-labels, without trailing dots.
+    r"""Yield the names of each block as text in lower-case A-labels, without trailing dots.
 
-    The names, their order and what is counted in `rejects` are those of `read_domains`.
+    The names, their order and what is counted in `rejects` are those of `read_domains`, but for names with `\DDD`,
+    which the text of an order's list may not have: they are rejected as `bad character`.
     """
     tops: set[bytes] = set()
     for block in blocks:
@@ -147,7 +148,11 @@ def read_names(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[list[
                 exact = exact or run.split(b"\n")
                 key = line_key(exact[number - before - 1], number, rejects)
                 if key is not None:
-                    names.append(DomainName(key).text.encode())
+                    name = DomainName(key).text.encode()
+                    if b"\\" in name:
+                        rejects.add("bad character", number, exact[number - before - 1])
+                        continue
+                    names.append(name)
                     if len(tops) < _MAX_TOPS:
                         tops.add(key[1 : 1 + key[0]])
         rejects.lines = number

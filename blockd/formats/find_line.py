@@ -15,7 +15,7 @@ from blockd.formats.body import open_body
 from blockd.formats.rejects import printable
 from blockd.formats.sorted import mapped, seek
 from blockd.formats.text_format import TextFormat
-from blockd.names import DomainName
+from blockd.names import DomainName, is_network_key
 
 MAX_READ = 10_000  # lines parsed; a list that has only longer names with this one inside would take too long
 _COUNTED = 1 << 20  # octets whose line feeds are counted at once
@@ -33,8 +33,10 @@ def find_line(form: TextFormat, path: Path, key: bytes, max_size: int) -> Line |
     """Return the first line of the list at `path` that names `key`; None if none does, or the list cannot be read.
 
     The text is searched for in any case, in ASCII and in Unicode. A line found is then parsed as the feed parses it,
-    and must have the very name.
+    and must have the very name. A text list names no networks.
     """
+    if is_network_key(key):
+        return None
     name = DomainName(key)
     spellings = {name.text.encode(), name.unicode.lower().encode()}
     before = read = 0
@@ -59,6 +61,8 @@ def find_in_names(path: Path, key: bytes) -> Line | None:
 
     The text is sorted, so only what lies before the line is read, to count its lines.
     """
+    if is_network_key(key):
+        return None
     name = DomainName(key).text.encode()
     try:
         text = mapped(path)

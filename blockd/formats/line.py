@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from blockd.errors import BadName
+from blockd.formats.rpz.tokens import name_key
 from blockd.names import key_from_text
 
 MAX_LINE = 1024  # octets; a name has at most 253, which leaves room for a comment
 BLANK = b" \t\r"
 BOM = b"\xef\xbb\xbf"
 _COMMENT_SIGNS = b"#;!"
+_ESCAPED = re.compile(r"(?:[\w.-]|\\[0-9]{3})+", re.ASCII)  # a host name but for octets written as `\DDD`
 
 
 def line_content(line: bytes, number: int) -> bytes:
@@ -49,10 +53,11 @@ def without_note(content: bytes) -> bytes:
 
 
 def entry_key(content: bytes) -> bytes:
-    """Return the key of a listed name; a leading `*.` is ignored, since an entry's scope says what it covers.
+    r"""Return the key of a listed name; a leading `*.` is ignored, since an entry's scope says what it covers.
 
-    Raises BadName for the reasons of `key_from_text`, and: NUL, not UTF-8, no dot (a single label would block a whole
-    top-level domain).
+    Octets that no host name has may be written as `\DDD` (RFC 1035 section 5.1), as blockd shows them. Raises BadName
+    for the reasons of `key_from_text`, and: NUL, not UTF-8, no dot (a single label would block a whole top-level
+    domain).
     """
     if b"\0" in content:
         raise BadName("NUL")
@@ -60,7 +65,9 @@ def entry_key(content: bytes) -> bytes:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadName("not UTF-8") from error
-    key = key_from_text(text.removeprefix("*."))
+    text = text.removeprefix("*.")
+    is_escaped = "\\" in text and _ESCAPED.fullmatch(text)
+    key = name_key(text.encode("ascii"), b"") if is_escaped else key_from_text(text)
     if len(key) == 1 + key[0]:
         raise BadName("no dot")
     return key

@@ -22,8 +22,9 @@ MAX_KEY = MAX_NAME - 1  # a key leaves the root label out
 MAX_LABELS = MAX_KEY // 2
 MAX_TEXT = 1024  # characters; longer text is too long unread: 4 per octet of a name, as `\\DDD` writes it
 
-# Letters, digits and hyphens as RFC 5890 section 2.3.1 has them, and the underscore of RFC 8552.
-_HOST_LABEL = r"(?![-])[a-z0-9_-]{1,63}(?<![-])"
+# Letters, digits and hyphens as RFC 5890 section 2.3.1 has them, and the underscore of RFC 8552. A hyphen may begin or
+# end a label too: no host may be called so, but such names are asked for and resolved, and lists name them.
+_HOST_LABEL = r"[a-z0-9_-]{1,63}"
 _HOST_NAME = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*", re.ASCII)
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f]*:[0-9a-f:.]*\]?", re.ASCII)
 _HOST_OCTETS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
@@ -34,8 +35,8 @@ def key_from_text(text: str) -> bytes:
     """Return the key of a host name written as text, in Unicode (IDNA 2008, RFC 5891) or ASCII, in any case.
 
     One trailing dot is allowed. Raises BadName, whose reason is one of: empty, too long, address, empty label,
-    label too long, bad hyphen, bad character, numeric top label (a fragment of an address: RFC 3696 section 2 has no
-    such top-level domain), bad IDNA.
+    label too long, bad character, numeric top label (a fragment of an address: RFC 3696 section 2 has no such
+    top-level domain), bad IDNA.
     """
     name = text.lower() if text.isascii() else _to_ascii(text)
     name = name.removesuffix(".")
@@ -178,6 +179,4 @@ def _why_no_host_name(name: str) -> str:
             return "bad character"
         if len(label) > MAX_LABEL:
             return "label too long"
-        if label.startswith("-") or label.endswith("-"):
-            return "bad hyphen"
     return "bad character"

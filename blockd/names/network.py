@@ -72,6 +72,10 @@ class Network:
             raise BadName("bad network") from error
         return cls(network.network_address.packed, network.prefixlen)
 
+    def within(self, prefix_length: int) -> Network:
+        """Return the network of `prefix_length` bits that this one lies in; it is not longer than this one's."""
+        return network_from_key(address_key(self.packed, prefix_length))
+
     @property
     def version(self) -> int:
         """4 or 6."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from blockd.orders.entry import Entry
-from blockd.orders.lifecycle import NEVER
+from blockd.orders.lifecycle import NEVER, State
 from blockd.orders.order import Action, Order
 
 NO_TIER = 255  # after all tiers
@@ -32,7 +32,8 @@ class Verdict:
     name. `order_index` is the order's place in the ruleset's catalogue, None if there is no order. `tier` is the place
     of its feed among those that are asked one after the other, NO_TIER if none decided. `until` is the next second
     since the epoch at which the verdict may change, as far as its order knows: it ends, or another takes force.
-    `stale` is whether the order was not renewed in time by its signer.
+    `stale` is whether the order was not renewed in time by its signer, and `state` the one in which it is enforced,
+    which ends with its feed too.
     """
 
     reason: Reason
@@ -43,6 +44,7 @@ class Verdict:
     tier: int = NO_TIER
     until: int = NEVER
     stale: bool = False
+    state: State | None = None
 
     @property
     def action(self) -> Action | None:

@@ -6,4 +6,5 @@ cdef enum:
     MAX_NAMES = 128
     MAX_POINTERS = 127
     SECRET = 16
+    UNJUDGED_OPTION = 65002
     MAX_STRAYS = 32

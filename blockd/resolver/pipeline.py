@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
 from blockd.names import MAX_NAME, key_from_text
-from blockd.orders import NEVER, NO_TIER, Action, Reason, Verdict
+from blockd.orders import NEVER, NO_TIER, Action, Verdict
 from blockd.resolver.answers import BlockAnswers, answer, error, time_left
 from blockd.resolver.cache import Cache, Cached, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
@@ -21,7 +21,7 @@ from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import behind_cname
 from blockd.resolver.selftest_key import asks_for_identity, identity_answer
 from blockd.ruleset import NOT_LISTED, Enforced
-from blockd.ruleset.policy import first_of
+from blockd.ruleset.policy import first_of, where_it_leads
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +83,10 @@ class Pipeline:
         service = self._service
         if service.notify is not None and is_notify(packet):
             return self._answer_notify(service.notify, packet, host, transport)
-        is_selftest = service.selftest is not None and service.selftest.key.is_shown(packet)
-        context = QueryContext(packet, host, is_selftest or self.clients.serves(host), is_selftest)
+        selftest = service.selftest.key if service.selftest is not None else None
+        is_selftest = selftest is not None and selftest.is_shown(packet)
+        is_unjudged = is_selftest and selftest is not None and selftest.is_unjudged(packet)
+        context = QueryContext(packet, host, is_selftest or self.clients.serves(host), is_selftest, is_unjudged)
         try:
             context.query = Query(packet, transport)
         except BadMessage as bad:
@@ -169,6 +171,8 @@ class Pipeline:
 
     def _decide(self, context: QueryContext) -> bytes | Outcome:
         policy = self._policy
+        if context.is_unjudged:
+            return Outcome.PASS
         if policy is None:
             if not self._service.refuse_unready:
                 return Outcome.PASS
@@ -186,8 +190,10 @@ class Pipeline:
         return error(context.query, types.REFUSED)
 
     def _ask_cache(self, context: QueryContext) -> bytes | Outcome:
+        if context.is_unjudged:
+            return Outcome.PASS  # asked anew, so that the next answers from the cache are of the same response
         context.cached = self._cache.get(context.lookup, self._clock())
-        if context.cached is not None:
+        if context.cached is not None and not context.is_selftest:
             self._row.cache_hit()
         return Outcome.PASS
 
@@ -200,6 +206,8 @@ class Pipeline:
 
     def _decide_where_it_leads(self, context: QueryContext) -> bytes | Outcome:
         cached, policy = context.cached, self._policy
+        if context.is_unjudged:
+            return Outcome.PASS
         if policy is not None and context.moment != policy.enforced.moment and context.target is None:
             context.hits.clear()  # what is enforced changed while an upstream was waited for
             context.verdict = NOT_LISTED
@@ -269,27 +277,4 @@ def _target(cname: str, key: bytes) -> bytes:
 
 
 def _where_it_leads(enforced: Enforced, cached: Cached, tiers: int) -> Verdict:
-    """Return the verdict on what an answer leads to, by the tiers before `tiers`; it may have no action.
-
-    The first name that is listed decides; of the addresses the one whose tier is the earliest. If a zone passes a
-    name or an address, the tiers end there.
-    """
-    first: Verdict | None = None
-    best: Verdict | None = None
-    names = [(True, enforced.verdict(name)) for name in cached.response.names]
-    addresses = [(False, enforced.address_verdict(address)) for address in cached.response.addresses]
-    until = NEVER
-    for is_name, verdict in (*names, *addresses):
-        until = min(until, verdict.until)
-        if verdict.action is None:
-            continue
-        if verdict.touches or verdict.reason is Reason.PASSED:
-            if verdict.tier >= tiers:
-                continue
-            if verdict.touches and is_name:
-                return verdict
-            best, tiers = verdict, verdict.tier
-        if not verdict.touches:
-            first = first or verdict
-    found = (best if best and best.touches else first) or NOT_LISTED
-    return found if found.until == until else replace(found, until=until)
+    return where_it_leads(enforced, cached.response.names, cached.response.addresses, tiers)

@@ -34,6 +34,7 @@ class QueryContext:
         "hits",
         "host",
         "is_selftest",
+        "is_unjudged",
         "moment",
         "packet",
         "query",
@@ -46,11 +47,14 @@ class QueryContext:
 
     query: Query
 
-    def __init__(self, packet: bytes, host: str, served: bool, is_selftest: bool = False) -> None:
+    def __init__(
+        self, packet: bytes, host: str, served: bool, is_selftest: bool = False, is_unjudged: bool = False
+    ) -> None:
         self.packet = packet
         self.host = host
         self.served = served
         self.is_selftest = is_selftest  # the client is a self-test, which is not counted
+        self.is_unjudged = is_unjudged  # it is a lookup's, which asks for the upstreams' answer
         self.verdict: Verdict = NOT_LISTED
         self.until = NEVER  # the second at which the answer may change
         self.hits: list[int] = []

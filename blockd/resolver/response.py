@@ -61,11 +61,30 @@ def matches(message: bytes, query: bytes, question_size: int) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What one record leads to: the record's owner and type, and the key of a name or an address's octets."""
+
+    owner: bytes
+    qtype: int
+    is_name: bool
+    to: bytes
+
+
+def leads_of(message: bytes, question_size: int) -> tuple[Response, tuple[Lead, ...]]:
+    """Parse a message as `parse` does; return what each of its records leads to as well, in their order."""
+    walk = _Tracing(message)
+    return _parse(message, question_size, walk), tuple(walk.leads)
+
+
 def parse(message: bytes, question_size: int) -> Response:
     """Parse a message whose question has been matched; raises BadMessage if any record is malformed."""
+    return _parse(message, question_size, _Walk(message))
+
+
+def _parse(message: bytes, question_size: int, walk: _Walk) -> Response:
     _, flags, _, answers, authorities, additional = _HEADER.unpack_from(message)
     start = position = types.HEADER_SIZE + question_size
-    walk = _Walk(message)
     counts = [0, 0, 0]
     end = start
     extended = 0
@@ -216,3 +235,22 @@ class _Walk:
             position += size
         if position != end:
             raise BadMessage(types.SERVFAIL, "an SVCB record is cut")
+
+
+class _Tracing(_Walk):
+    """A reader that notes which record leads to what."""
+
+    def __init__(self, message: bytes) -> None:
+        super().__init__(message)
+        self.leads: list[Lead] = []
+
+    def read_record(
+        self, section: int, kind: int, klass: int, ttl: int, owner: int, data: int, end: int, start: int
+    ) -> None:
+        """Note one record, and what it leads to."""
+        names, addresses = len(self.names), len(self.addresses)
+        super().read_record(section, kind, klass, ttl, owner, data, end, start)
+        if len(self.names) > names or len(self.addresses) > addresses:
+            key = self.key_at(owner)
+            self.leads += [Lead(key, kind, True, name) for name in self.names[names:]]
+            self.leads += [Lead(key, kind, False, address) for address in self.addresses[addresses:]]

@@ -4,6 +4,9 @@ Each question of a self-test ends with an EDNS option that holds a secret, made 
 machine. Whoever knows it is served whatever its address, and is not counted. It may ask for `id.server` in class CHAOS
 (RFC 4892), answered with the worker's index: the kernel chooses a worker by the ports of both sides, so the next
 question from the same port reaches the same one.
+
+A lookup by the operator asks with the same secret, as a client does or, with another option, for the upstreams' answer
+before policy is applied to it. Neither is counted; what upstreams answer is kept in the cache as for any client.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ from blockd.resolver.query import Query
 
 SECRET = 16  # octets, too many to guess
 OPTION = 65001  # the first code for local use, RFC 6891 section 9
+UNJUDGED_OPTION = 65002  # asks for the upstreams' answer
 
 _NAME = DomainName.from_text("id.server")
 _HEADER = b"\0\0\0\0\0\1\0\0\0\0\0\1"  # the ID 0; no flags, so no recursion is desired; one question, one OPT record
-_OPT = b"\0" + types.OPT.to_bytes(2) + types.MAX_UDP.to_bytes(2) + bytes(4) + (4 + SECRET).to_bytes(2)
-_OPT += OPTION.to_bytes(2) + SECRET.to_bytes(2)
+_BARE_OPT = b"\0" + types.OPT.to_bytes(2) + types.MAX_UDP.to_bytes(2) + bytes(4) + (4 + SECRET).to_bytes(2)
+_UNJUDGED = UNJUDGED_OPTION.to_bytes(2) + SECRET.to_bytes(2)
+_OPT = _BARE_OPT + OPTION.to_bytes(2) + SECRET.to_bytes(2)
 _IDENTITY = _NAME.wire + types.TXT.to_bytes(2) + types.CLASS_CHAOS.to_bytes(2)
 _RECORD = b"\xc0\x0c" + types.TXT.to_bytes(2) + types.CLASS_CHAOS.to_bytes(2) + bytes(4)
 
@@ -41,6 +46,16 @@ class SelfTestKey:
     def is_shown(self, packet: bytes) -> bool:
         """Return whether a question is a self-test's."""
         return packet.endswith(self.secret)
+
+    def is_unjudged(self, packet: bytes) -> bool:
+        """Return whether a question that shows the secret asks for the upstreams' answer."""
+        return packet[:-SECRET].endswith(_UNJUDGED)
+
+    def lookup_question(self, key: bytes, qtype: int, *, unjudged: bool) -> bytes:
+        """Return a question of a lookup for the name with `key`, with recursion desired and with the ID 0."""
+        header = _HEADER[:2] + types.RD.to_bytes(2) + _HEADER[4:]
+        opt = _BARE_OPT + _UNJUDGED if unjudged else _OPT
+        return header + DomainName(key).wire + qtype.to_bytes(2) + types.CLASS_IN.to_bytes(2) + opt + self.secret
 
     def question(self, name: DomainName, qtype: int) -> bytes:
         """Return a question with the secret and with the ID 0."""

@@ -1,14 +1,15 @@
-"""The explanation of a verdict: the verdict on a name, the order behind it, and every other claim."""
+"""The explanation of a verdict: the verdict on a name or an address, the order behind it, and every other claim."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from blockd.names import DomainName, key_from_text
-from blockd.orders import Action, Entry, Order, Reason, State, Verdict
+from blockd.formats.subject import Subject, subject_of
+from blockd.names import DomainName, client_key, is_client_key, is_network_key
+from blockd.orders import Action, Entry, Order, Reason, Scope, State, Verdict
 from blockd.orders.disclosure import CONFIDENTIAL, public_fields, public_text
-from blockd.ruleset.policy import Covering, Enforced
+from blockd.ruleset.policy import Covering, Enforced, first_of
 from blockd.times import time_text
 
 
@@ -23,12 +24,12 @@ class ExplainedClaim:
     stale: bool
 
     @classmethod
-    def of(cls, verdict: Verdict, states: Sequence[int]) -> ExplainedClaim | None:
-        """Return the claim that a verdict rests on, None if there is none; `states` are those of all orders."""
-        order, entry, index = verdict.order, verdict.entry, verdict.order_index
-        if order is None or entry is None or index is None:
+    def of(cls, verdict: Verdict) -> ExplainedClaim | None:
+        """Return the claim that a verdict rests on; None if there is none."""
+        order, entry, state = verdict.order, verdict.entry, verdict.state
+        if order is None or entry is None or state is None:
             return None
-        return cls(entry, verdict.feed, order, State(states[index]), verdict.stale)
+        return cls(entry, verdict.feed, order, state, verdict.stale)
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values, without what is confidential."""
@@ -81,44 +82,102 @@ class ExplainedRuleset:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The verdict for a name at one moment; `ruleset` is None if nothing is enforced.
+    """The verdict for a name, an address or a network at one moment; `ruleset` is None if nothing is enforced.
 
-    `name` is replaced if a confidential order covers it, since explanations may be kept and read by others.
+    `name` is replaced if a confidential order covers it, since explanations may be kept and read by others. The
+    verdict on an address is that on answers that lead to it; `as_client` is that on the questions that it sends, None
+    if no policy zone has rules for clients.
     """
 
+    subject: Subject
     name: str
     verdict: str  # the action, or `resolved`
     why: str
     claim: ExplainedClaim | None  # that the verdict rests on
     ruleset: ExplainedRuleset | None
+    decided: Verdict
+    as_client: Explanation | None = None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether something else is answered than what upstreams say."""
+        return self.decided.touches and self.decided.action is not None
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values, without what is confidential."""
         return {
             "name": self.name,
+            "kind": kind_of(self.subject),
+            "taken_from": self.subject.taken_from or None,
             "verdict": self.verdict,
             "why": self.why,
             **(self.claim.to_json() if self.claim else {}),
             **(self.ruleset.to_json() if self.ruleset else {}),
+            **({"as_client": self.as_client.to_json()} if self.as_client else {}),
         }
 
 
-def explain(enforced: Enforced | None, text: str) -> Explanation:
-    """Return the explanation for a name given as text; raises BadName if it is not a name."""
-    key = key_from_text(text)
-    name, ruleset, claim = DomainName(key).text, None, None
-    verdict = Verdict(Reason.NOT_READY)
+def kind_of(subject: Subject) -> str:
+    """Return in one word what a subject is: `name`, `address`, `network` or `client`."""
+    if not subject.is_network:
+        return "name"
+    network = subject.network
+    if subject.is_client:
+        return "client"
+    return "address" if network.prefix_length == len(network.packed) * 8 else "network"
+
+
+def explain(enforced: Enforced | None, text: str, client: bytes = b"") -> Explanation:
+    """Return the explanation for what `subject_of` reads in a text; raises BadName if it is not a name or an address.
+
+    `client` has the 4 or 16 octets of the address of a client, and the verdict is that on its questions for a name.
+    """
+    subject = subject_of(text)
+    if not subject.is_network:
+        return _of_name(enforced, subject, client)
+    network = subject.network
+    found = _of_network(enforced, subject, as_client=subject.is_client)
+    if subject.is_client or enforced is None or not enforced.asks_client:
+        return found
+    client_subject = Subject(client_key(network.packed, network.prefix_length))
+    return replace(found, as_client=_of_network(enforced, client_subject, as_client=True))
+
+
+def _of_name(enforced: Enforced | None, subject: Subject, client: bytes) -> Explanation:
+    key = subject.key
+    if enforced is None:
+        return _explained(None, subject, Verdict(Reason.NOT_READY), [])
+    verdict, covering = enforced.verdict(key), enforced.covering(key)
+    if client:
+        verdict = first_of(enforced.client_verdict(client), verdict)
+        covering = [*enforced.client_covering(client), *covering]
+    return _explained(enforced, subject, verdict, covering)
+
+
+def _of_network(enforced: Enforced | None, subject: Subject, *, as_client: bool) -> Explanation:
+    network = subject.network
+    place = network.packed, network.prefix_length
+    if enforced is None:
+        return _explained(None, subject, Verdict(Reason.NOT_READY), [])
+    if as_client:
+        return _explained(enforced, subject, enforced.client_verdict(*place), enforced.client_covering(*place))
+    return _explained(enforced, subject, enforced.address_verdict(*place), enforced.address_covering(*place))
+
+
+def _explained(
+    enforced: Enforced | None, subject: Subject, verdict: Verdict, covering: Sequence[Covering]
+) -> Explanation:
+    """Return the explanation of a verdict, given every claim that covers what was asked for."""
+    name, ruleset = subject.text, None
     if enforced is not None:
-        verdict = enforced.verdict(key)
-        claim = ExplainedClaim.of(verdict, enforced.states.states)
-        covering = enforced.covering(key)
         orders = [found.verdict.order for found in covering if found.verdict.order is not None]
         confidential = next((order.id for order in orders if order.is_confidential), None)
         if confidential is not None:
-            name = f"{CONFIDENTIAL} order {confidential}"
+            name, subject = f"{CONFIDENTIAL} order {confidential}", replace(subject, taken_from="")
         header = enforced.ruleset.header
         ruleset = ExplainedRuleset(enforced.version, header.created, _weighed(enforced, covering, verdict))
-    return Explanation(name, _word(verdict), str(verdict.reason), claim, ruleset)
+    why = str(verdict.reason).replace("the name", f"the {kind_of(subject)}")
+    return Explanation(subject, name, word_of(verdict), why, ExplainedClaim.of(verdict), ruleset, verdict)
 
 
 def _weighed(enforced: Enforced, covering: Sequence[Covering], verdict: Verdict) -> tuple[WeighedClaim, ...]:
@@ -130,7 +189,7 @@ def _weighed(enforced: Enforced, covering: Sequence[Covering], verdict: Verdict)
             claim, priorities.get(claim.feed), found is decisive, _because(claim.state, found, decisive, priorities)
         )
         for found in covering
-        if (claim := ExplainedClaim.of(found.verdict, enforced.states.states)) is not None
+        if (claim := ExplainedClaim.of(found.verdict)) is not None
     )
 
 
@@ -145,6 +204,8 @@ def _because(state: State, found: Covering, decisive: Covering | None, prioritie
     assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
     if state is not State.IN_FORCE:
         return f"it is {state.text}"
+    if found.below is not None and is_network_key(found.below):
+        return f"zone {claim.feed} has the longer {Entry(found.below, Scope.BOTH).text}"
     if found.below is not None:
         return f"zone {claim.feed} has {DomainName(found.below).text}, and no wildcard above that matches below it"
     if found is decisive or decisive is None:
@@ -156,6 +217,8 @@ def _because(state: State, found: Covering, decisive: Covering | None, prioritie
     mine, first = priorities.get(claim.feed, 0), priorities.get(winner.feed, 0)
     if wins is Action.ALLOW and action is not Action.ALLOW:
         return f"the allow entry {public_text(winner.entry)} of feed {winner.feed} beats every block"
+    if is_client_rule(winner.entry) and claim.entry is not None and not is_client_rule(claim.entry):
+        return f"the rule for the {public_text(winner.entry)} comes first"
     if action is Action.MONITOR and wins is not Action.MONITOR:
         return "it only counts questions, and hides no block"
     if claim.tier > winner.tier and action not in (Action.ALLOW, Action.MONITOR):
@@ -170,6 +233,11 @@ def _because(state: State, found: Covering, decisive: Covering | None, prioritie
     return f"order {winner.order.id} is of the same rank, and its id comes first"
 
 
-def _word(verdict: Verdict) -> str:
+def is_client_rule(entry: Entry) -> bool:
+    """Return whether an entry is a policy zone's rule for the clients of a network."""
+    return is_network_key(entry.key) and is_client_key(entry.key)
+
+
+def word_of(verdict: Verdict) -> str:
     """Return the verdict in one word: the action if there is one, else what happens to the question."""
     return str(verdict.action) if verdict.action else "resolved"

@@ -11,9 +11,10 @@ A hashed name counts as the name itself.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from heapq import merge
+from itertools import chain
 
 from blockd.names import address_key, client_key
 from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, end_of
@@ -22,6 +23,7 @@ from blockd.ruleset.states import NO_STATES, States, StatesAt
 from blockd.ruleset.tiers import is_zone, tiers_of
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
+MAX_PREFIX = 128  # bits of the longest address
 
 Claimed = tuple[bytes, Claim]
 """An entry's key, and a claim on it."""
@@ -86,42 +88,67 @@ class Enforced:
         listed = self._listed(key)
         return self._decide(listed) if listed else NOT_LISTED
 
-    def address_verdict(self, packed: bytes) -> Verdict:
-        """Return the verdict on an address of 4 or 16 octets in an answer."""
-        ruleset = self.ruleset
-        lengths = ruleset.ipv4_lengths if len(packed) == 4 else ruleset.ipv6_lengths
-        listed = []
-        for length in lengths:
-            network = address_key(packed, length)
-            if claims := ruleset.claims(network):
-                listed.append((Scope.BOTH, [(network, claim) for claim in claims]))
+    def address_verdict(self, packed: bytes, prefix_length: int = MAX_PREFIX) -> Verdict:
+        """Return the verdict on an address of 4 or 16 octets in an answer.
+
+        Of a shorter prefix, it is the verdict by the entries that cover the whole network.
+        """
+        listed = [(Scope.BOTH, claims) for _, claims in self._on_address(packed, prefix_length)]
         return self._decide(listed) if listed else NOT_LISTED
 
-    def client_verdict(self, packed: bytes) -> Verdict:
-        """Return the verdict on the questions of a client, given its address of 4 or 16 octets."""
+    def client_verdict(self, packed: bytes, prefix_length: int = MAX_PREFIX) -> Verdict:
+        """Return the verdict on the questions of a client, given its address of 4 or 16 octets, or of a network."""
         if not self.asks_client:
             return NOT_LISTED
-        claims_of = self.ruleset.claims
-        networks = [client_key(packed, length) for length in self.ruleset.ipv6_lengths if length <= len(packed) * 8]
-        listed = [(Scope.BOTH, [(network, claim) for claim in claims_of(network)]) for network in networks]
+        listed = [(Scope.BOTH, claims) for _, claims in self._on_client(packed, prefix_length)]
         return self._decide(listed) if listed else NOT_LISTED
 
     def covering(self, key: bytes) -> list[Covering]:
         """Return every claim that covers a name, in force or not, the longest match first."""
-        found: list[Covering] = []
-        sizes = [size for size, _ in self.ruleset.listed(key)]
-        for size, turns in zip(sizes, self._turns(self._listed(key)), strict=True):
-            found += [
-                Covering(size, self._of(Reason.LISTED, turn.claimed, turn.tier), turn.below)
-                for turn in turns
-                if turn.covers
-            ]
-        return found
+        return self._covering([size for size, _ in self.ruleset.listed(key)], self._listed(key))
+
+    def address_covering(self, packed: bytes, prefix_length: int = MAX_PREFIX) -> list[Covering]:
+        """Return every claim that covers an address or a whole network, as `covering` does; sizes are in bits."""
+        found = self._on_address(packed, prefix_length)
+        return self._covering([bits for bits, _ in found], [(Scope.BOTH, claims) for _, claims in found])
+
+    def client_covering(self, packed: bytes, prefix_length: int = MAX_PREFIX) -> list[Covering]:
+        """Return every claim on the questions of a client, or of a whole network of clients; sizes are in bits."""
+        found = self._on_client(packed, prefix_length) if self.asks_client else []
+        return self._covering([bits for bits, _ in found], [(Scope.BOTH, claims) for _, claims in found])
+
+    def _covering(self, sizes: Sequence[int], listed: Sequence[Listed]) -> list[Covering]:
+        return [
+            Covering(size, self._of(Reason.LISTED, turn.claimed, turn.tier), turn.below)
+            for size, turns in zip(sizes, self._turns(listed), strict=True)
+            for turn in turns
+            if turn.covers
+        ]
 
     def close(self) -> None:
         """Unmap both files."""
         self.states.close()
         self.ruleset.close()
+
+    def _on_address(self, packed: bytes, prefix_length: int) -> list[tuple[int, list[Claimed]]]:
+        """Return the claims on networks that cover an address, the longest prefix first, each with its length."""
+        lengths = self.ruleset.ipv4_lengths if len(packed) == 4 else self.ruleset.ipv6_lengths
+        return self._on(address_key, packed, [length for length in lengths if length <= prefix_length])
+
+    def _on_client(self, packed: bytes, prefix_length: int) -> list[tuple[int, list[Claimed]]]:
+        """Return the claims on networks of clients that cover an address, the longest prefix first."""
+        longest = min(len(packed) * 8, prefix_length)
+        return self._on(client_key, packed, [length for length in self.ruleset.ipv6_lengths if length <= longest])
+
+    def _on(
+        self, key_of: Callable[[bytes, int], bytes], packed: bytes, lengths: Sequence[int]
+    ) -> list[tuple[int, list[Claimed]]]:
+        found = []
+        for length in lengths:
+            network = key_of(packed, length)
+            if claims := self.ruleset.claims(network):
+                found.append((length, [(network, claim) for claim in claims]))
+        return found
 
     def _decide(self, listed: Sequence[Listed]) -> Verdict:
         """Return the verdict of claims, which are ordered by length of match, then by rank."""
@@ -191,8 +218,8 @@ class Enforced:
     def _of(self, reason: Reason, found: Claimed, tier: int = NO_TIER, until: int = NEVER) -> Verdict:
         key, (index, scope) = found
         record = self.ruleset.catalogue.orders[index]
-        stale = bool(self.states.stale[index])
-        return Verdict(reason, record.order, Entry(key, Scope(scope)), record.feed, index, tier, until, stale)
+        stale, state = bool(self.states.stale[index]), State(self.states.states[index])
+        return Verdict(reason, record.order, Entry(key, Scope(scope)), record.feed, index, tier, until, stale, state)
 
 
 def _ranked(found: Sequence[Match]) -> list[Claimed]:
@@ -211,6 +238,35 @@ def first_of(client: Verdict, name: Verdict) -> Verdict:
     if client.tier != NO_TIER and client.tier <= name.tier:
         return client
     return name if name.action or not client.action else client
+
+
+def where_it_leads(enforced: Enforced, names: Sequence[bytes], addresses: Sequence[bytes], tiers: int) -> Verdict:
+    """Return the verdict on what an answer leads to, by the tiers before `tiers`; it may have no action.
+
+    `names` are keys, `addresses` have 4 or 16 octets. The first name that is listed decides; of the addresses the one
+    whose tier is the earliest. If a zone passes a name or an address, the tiers end there.
+    """
+    first: Verdict | None = None
+    best: Verdict | None = None
+    until = NEVER
+    judged = chain(
+        ((True, enforced.verdict(name)) for name in names),
+        ((False, enforced.address_verdict(address)) for address in addresses),
+    )
+    for is_name, verdict in judged:
+        until = min(until, verdict.until)
+        if verdict.action is None:
+            continue
+        if verdict.touches or verdict.reason is Reason.PASSED:
+            if verdict.tier >= tiers:
+                continue
+            if verdict.touches and is_name:
+                return verdict
+            best, tiers = verdict, verdict.tier
+        if not verdict.touches:
+            first = first or verdict
+    found = (best if best and best.touches else first) or NOT_LISTED
+    return found if found.until == until else replace(found, until=until)
 
 
 def at_time(

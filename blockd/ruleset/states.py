@@ -67,7 +67,7 @@ class StatesAt:
     def __init__(
         self, orders: Sequence[Order], now: float, stale: bytes = b"", known: Mapping[int, State] = NO_STATES
     ) -> None:
-        """Compute the states at `now`; `stale` is as returned by `stale_in`, empty if that is not known.
+        """Compute the states at `now`; `stale` has 1 for each order not renewed in time, and is empty if unknown.
 
         `known` has the states, by the orders' indices, that are known otherwise.
         """
@@ -138,20 +138,6 @@ class OrderStates:
         self.stale.release()
         self._view.release()
         self._octets.close()
-
-
-def stale_in(path: Path, orders: int) -> bytes:
-    """Return the file's octets that say which orders were not renewed in time, one for each order.
-
-    For inspection: a missing or damaged file returns an empty value instead of an error.
-    """
-    try:
-        states = OrderStates(path, orders)
-    except RulesetError:
-        return b""
-    stale = bytes(states.stale)
-    states.close()
-    return stale
 
 
 def stale_place(orders: int) -> int:

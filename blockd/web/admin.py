@@ -19,13 +19,15 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from blockd.errors import BadName, BlockdError, CommandError
+from blockd.formats.subject import not_a_subject
+from blockd.ruleset.lookup_query import LookupQuery, lookup_query
 from blockd.ruleset.versions.version_record import MAX_REASON
 from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of
 
 MAX_BODY = 64 * 1024  # octets of a request's body, more than the names of all feeds need
-MAX_NAME = 1024  # characters of a name to look up
+MAX_NAME = 1024  # characters of a name to override, and of the texts beside it
 
 _NOT_JSON = "A request that changes something must have the header Content-Type: application/json."
 
@@ -83,11 +85,8 @@ class Control(typing.Protocol):
     async def statement(self) -> JsonResult:
         """Sign a statement of what is enforced now; raises BlockdError if there is no key to sign it."""
 
-    def lookup(self, name: str, /) -> JsonResult:
-        """Return the verdict for a name and its reason; raises BadName."""
-
-    async def trace(self, name: str, /) -> JsonResult:
-        """Return the same with the list lines and the versions that list the name (slower); raises BadName."""
+    async def lookup(self, query: LookupQuery, /) -> JsonResult:
+        """Return what happens to a name, an address or a network, and why; raises BadName and CommandError."""
 
 
 def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
@@ -115,13 +114,11 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
         return _result(control.traffic())
 
     async def lookup(request: web.Request) -> web.Response:
-        names = request.query.getall("name", [])
-        if len(names) != 1 or len(names[0]) > MAX_NAME:
-            return _error(400, "Expected exactly one name: /api/lookup?name=example.org.")
+        query = lookup_query({field: request.query.getall(field) for field in request.query})
         try:
-            return _result(await control.trace(names[0]) if "trace" in request.query else control.lookup(names[0]))
+            return _result(await control.lookup(query))
         except BadName as error:
-            return _error(400, f"{names[0]!r} is not a valid domain name: {error.reason}.")
+            return _error(400, f"{not_a_subject(query.name, error)}.")
 
     async def refresh(request: web.Request) -> web.Response:
         if request.content_type != "application/json":

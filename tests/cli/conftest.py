@@ -10,6 +10,8 @@ from tests.daemon.harness import Daemon, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
+_LEADS = "cdn.example. 60 IN CNAME www.listed.example."
+
 
 @pytest.fixture(scope="package")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
@@ -25,6 +27,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     write_list(folder / "exceptions", ["allowed.listed.example"])
     exceptions = {"name": "exceptions", "type": "domains", "path": "exceptions", "action": "allow", "priority": 1}
     with UpstreamSimulator() as resolver, Daemon(folder, publisher.feed(), exceptions, upstream=resolver.address) as it:
+        resolver.plan("alias.example", "A", "alias.example. 60 IN CNAME cdn.example.", _LEADS)
+        resolver.plan("alias.example", "AAAA", "alias.example. 60 IN AAAA 2001:db8::7")
+        resolver.plan("free.example", "A", "free.example. 60 IN A 192.0.2.7")
         yield it
 
 

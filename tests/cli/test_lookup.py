@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import io
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from blockd.cli import main
+from blockd.times import time_text
 from tests.daemon.harness import Daemon, write_list
 
 
@@ -42,8 +45,11 @@ def test_listed_name_is_json_for_programs(daemon: Daemon, capsys: pytest.Capture
     assert (found["name"], found["verdict"], found["feed"]) == ("listed.example", "sinkhole", "ministry")
     assert (found["order"]["id"], found["state"]) == ("order-1", "in force")
     assert found["version"] == daemon.status()["ruleset"]["version"]
-    assert found == daemon.lookup("listed.example&trace")
-    short = daemon.lookup("listed.example")
+    assert found == daemon.lookup("listed.example&trace&resolve")
+    assert [question["answer"]["records"] for question in found["aliases"]["questions"]] == [
+        ["A 127.0.0.1"], ["AAAA ::1"], []
+    ]  # fmt: skip
+    short = daemon.lookup("listed.example&resolve")
     claims = [{name: value for name, value in claim.items() if name != "line"} for claim in found["claims"]]
     assert {**found, "claims": claims} == {**short, "listed": found["listed"]}
 
@@ -186,12 +192,111 @@ def test_what_is_no_name_is_exit_code_2(daemon: Daemon, capsys: pytest.CaptureFi
     assert "is not a valid domain name" in capsys.readouterr().err
 
 
+def test_a_name_that_is_blocked_through_an_alias_is_told_with_the_way(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert daemon.ask("alias.example").addresses == ["127.0.0.1"]
+    before = daemon.get("/metrics")[1]
+    code, text = look(daemon, capsys, "alias.example", "--json")
+    told = json.loads(text)
+    assert (code, told["verdict"], told["blocked"]) == (0, "sinkhole", True)
+    assert (told["order"]["id"], told["entry"], told["claims"]) == ("order-1", "listed.example", [])
+    assert told["aliases"]["followed"]
+    a, aaaa, _ = told["aliases"]["questions"]
+    assert [(step["owner"], step["type"], step["to"], step["decides"]) for step in a["steps"]] == [
+        ("alias.example", "CNAME", "cdn.example", False),
+        ("cdn.example", "CNAME", "www.listed.example", True),
+    ]
+    assert a["answer"]["records"] == ["A 127.0.0.1"]
+    assert "order order-1" in a["answer"]["errors"][0]
+    assert (aaaa["outcome"], aaaa["answer"]["records"]) == ("resolved", ["AAAA 2001:db8::7"])
+    assert _counted(before) == _counted(daemon.get("/metrics")[1]), "a lookup is not a client's question"
+    _, text = look(daemon, capsys, "alias.example")
+    assert "alias.example: sinkhole (it leads to CNAME www.listed.example, which an order in force covers)\n" in text
+    assert "  cdn.example CNAME www.listed.example: sinkhole (in force, order order-1 by listed.example" in text
+    code, text = look(daemon, capsys, "alias.example", "--offline")
+    assert code == 1
+    assert "aliases:      not followed: --offline was given\n" in text
+
+
+def test_a_name_that_is_resolved_is_told_with_its_answer(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = look(daemon, capsys, "https://Free.Example/x")
+    assert code == 1
+    assert "free.example: resolved (no order covers the name)\n" in text
+    assert "read as:      free.example, the name in a URL\n" in text
+    assert "answered with NOERROR, A 192.0.2.7\n" in text
+
+
+def test_several_names_and_standard_input_are_answered_in_their_order(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("# a comment\n\nlisted.example\n" + "x" * 9000 + "\nfree.example\n"))
+    code, text = look(daemon, capsys, "--json", "-sso.listed.example", "-")
+    told = [json.loads(line) for line in text.splitlines()]
+    assert [each.get("name") for each in told] == ["-sso.listed.example", "listed.example", None, "free.example"]
+    assert [each.get("blocked") for each in told] == [True, True, None, False]
+    assert "too long" in told[2]["error"]
+    assert code == 2
+    assert look(daemon, capsys, "listed.example", "www.listed.example")[0] == 0
+    code, text = look(daemon, capsys, "listed.example", "free.example")
+    assert code == 1
+    assert "\n\nfree.example: resolved" in text
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert look(daemon, capsys, "-")[0] == 1
+
+
+def test_a_time_before_the_log_and_one_of_now_are_told_apart(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = look(daemon, capsys, "listed.example", "--at", "2026-01-02")
+    assert code == 1
+    assert "listed.example: unknown at 2026-01-02T00:00:00Z (what was enforced then is not known)\n" in text
+    assert "note:         The log begins later" in text
+    now = time_text(time.time() + 1)
+    told = json.loads(look(daemon, capsys, "listed.example", "--at", now, "--json")[1])
+    assert (told["verdict"], told["at"]) == ("sinkhole", now)
+    assert told == daemon.lookup(f"listed.example&trace&at={now}")
+    later = look(daemon, capsys, "listed.example", "--at", "2100-01-01")[1]
+    assert "listed.example: resolved at 2100-01-01T00:00:00Z (an order covers the name, and is not in force)" in later
+    assert main(["lookup", "--config", str(daemon.config), "listed.example", "--at", "noon"]) == 2
+
+
+def test_a_client_that_is_not_served_is_told_so(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    text = look(daemon, capsys, "listed.example", "--client", "198.51.100.1")[1]
+    assert "listed.example: sinkhole for the client 198.51.100.1" in text
+    assert "note:         This client is not served" in text
+    assert main(["lookup", "--config", str(daemon.config), "listed.example", "--client", "x"]) == 2
+    assert "expected the IP address of a client" in capsys.readouterr().err
+
+
+def test_a_daemon_with_another_state_folder_is_not_believed(
+    daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_list(tmp_path / "list", ["own.example"])
+    other = Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"})
+    with other:
+        pass
+    other.listen["admin"] = daemon.listen["admin"]
+    other.write_config()
+    code, text = look(other, capsys, "own.example")
+    assert code == 0
+    assert "aliases:      not followed: The blockd that answers here has another state folder" in text
+
+
+def _counted(metrics: bytes) -> list[str]:
+    """Return the series that count clients' questions, answers and hits."""
+    kinds = ("blockd_queries_total", "blockd_answers_total", "blockd_hits_total", "blockd_cache_hits_total")
+    return [line for line in metrics.decode().splitlines() if line.startswith(kinds)]
+
+
 def test_lookup_needs_no_running_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_list(tmp_path / "list", ["listed.example"])
     stopped = Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"})
     with stopped:
         pass
-    assert look(stopped, capsys, "listed.example")[0] == 0
+    code, text = look(stopped, capsys, "listed.example")
+    assert code == 0
+    assert "aliases:      not followed: no blockd answers at http://" in text
     assert look(stopped, capsys, "unlisted.example")[0] == 1
 
 

@@ -24,6 +24,7 @@ from blockd.feeds.source import FeedSource
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey
 from blockd.ruleset import Gate, Ruleset
+from blockd.ruleset.explain import explain
 from blockd.ruleset.versions.diff import Changes, Comparison
 from blockd.settings import Feed, OverridesFeed, Settings
 from blockd.times import time_text
@@ -117,7 +118,7 @@ async def _checked(node: Node, check: Callable[[Node], Awaitable[None]]) -> None
 
 
 def verdict(node: Node, name: str) -> str:
-    return node.control.lookup(name).verdict
+    return explain(node.control._enforced, name).verdict
 
 
 def test_it_is_ready_once_every_worker_enforces_the_same_version(run: Run) -> None:

@@ -40,7 +40,9 @@ def tomorrow() -> datetime:
 
 def test_override_is_enforced_at_once_and_ends_on_its_second(daemon: Daemon) -> None:
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=7)
-    assert add(daemon, end)["outcome"] == "enforced"
+    told = add(daemon, end)
+    assert told["outcome"] == "enforced"
+    assert told["before"] == {"verdict": "sinkhole", "why": "an order in force covers the name"}
     assert daemon.ask("open-1.example").addresses == ["192.0.2.1"]
     assert daemon.lookup("open-1.example")["verdict"] == "allow"
     assert daemon.status()["overrides"][0]["name"] == "open-1.example"

@@ -62,6 +62,12 @@ def test_rules_and_hosts_lines_are_read_with_what_they_cover() -> None:
     assert (rejects.lines, rejects.accepted, rejects.rejected, rejects.skipped) == (12, 7, 0, 0)
 
 
+def test_names_with_a_hyphen_at_an_end_of_a_label_are_read() -> None:
+    names, rejects = read("||-sso.bad.example^", "||ads-.bad.example^")
+    assert names == {"-sso.bad.example": Scope.BOTH, "ads-.bad.example": Scope.BOTH}
+    assert rejects.rejected == 0
+
+
 def test_scopes_of_rules_for_one_name_are_joined() -> None:
     assert read("|a.example^", "*.a.example")[0] == {"a.example": BOTH}
 

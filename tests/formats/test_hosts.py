@@ -14,6 +14,12 @@ def read(*blocks: bytes) -> tuple[list[str], RejectReport]:
     return [DomainName(key).text for key in read_hosts(blocks, rejects)], rejects
 
 
+def test_names_with_a_hyphen_at_an_end_of_a_label_are_read() -> None:
+    names, rejects = read(b"0.0.0.0 -sso.bad.example ads-.bad.example\n")
+    assert names == ["-sso.bad.example", "ads-.bad.example"]
+    assert rejects.rejected == 0
+
+
 def test_every_name_of_a_line_is_read() -> None:
     names, rejects = read(b"0.0.0.0 a.example  B.example. # c.example\n", b"::1\tb\xc3\xbccher.example\r\n")
     assert names == ["a.example", "b.example", "xn--bcher-kva.example"]
@@ -50,7 +56,7 @@ def test_names_of_the_machine_itself_are_skipped_without_a_reject(line: bytes) -
         (b"0.0.0.0 # a.example", "no name"),
         (b"0.0.0.0 com", "no dot"),
         (b"0.0.0.0 10.0.0.1", "address"),
-        (b"0.0.0.0 a_b.-c.example", "bad hyphen"),
+        (b"0.0.0.0 a_b.-c!.example", "bad character"),
         (b"0.0.0.0 \xff.example", "not UTF-8"),
         (b"0.0.0.0 " + b"a.example " * 200, "too long"),
     ],

@@ -21,7 +21,6 @@ REASONS = {
     "empty label",
     "label too long",
     "numeric top label",
-    "bad hyphen",
     "bad character",
     "bad IDNA",
 }
@@ -31,9 +30,7 @@ LETTERS = string.ascii_lowercase + string.digits + "_"
 
 @st.composite
 def host_names(draw: st.DrawFn) -> str:
-    inner = st.text(LETTERS + "-", max_size=20)
-    end = st.sampled_from(LETTERS)
-    label = st.one_of(end, st.builds(lambda first, middle, last: first + middle + last, end, inner, end))
+    label = st.text(LETTERS + "-", min_size=1, max_size=22)
     labels = draw(st.lists(label, min_size=1, max_size=10))
     labels[-1] = "z" + labels[-1]  # so that no name is an address
     return ".".join(labels)
@@ -122,8 +119,6 @@ def test_hostile_text_is_a_name_or_a_known_reason(text: str) -> None:
         ("a..b", "empty label"),
         (".a", "empty label"),
         ("a.b..", "empty label"),
-        ("-a.b", "bad hyphen"),
-        ("a-.b", "bad hyphen"),
         ("a b.example", "bad character"),
         ("*.example", "bad character"),
         ("exam\\046ple.org", "bad character"),

@@ -11,7 +11,6 @@ from blockd.orders import Action, Scope, State
 from blockd.ruleset import Enforced
 from blockd.ruleset.explain import WeighedClaim, explain
 from blockd.ruleset.policy import at_time
-from blockd.ruleset.states import stale_in, write_states
 from tests.ruleset.lists import NOW, compiled, enforced, feed, listing, order
 
 
@@ -47,7 +46,8 @@ def test_where_no_list_was_enforced_yet_it_says_so() -> None:
     told = explain(None, "a.example")
     assert "no list" in told.why
     assert told.ruleset is None
-    assert told.to_json().keys() == {"name", "verdict", "why"}
+    assert told.to_json().keys() == {"name", "kind", "taken_from", "verdict", "why"}
+    assert not told.is_blocked
 
 
 def test_what_is_no_name_is_refused(tmp_path: Path) -> None:
@@ -67,12 +67,7 @@ def test_a_ruleset_can_be_asked_about_any_moment(tmp_path: Path) -> None:
 def test_an_order_that_was_not_renewed_in_time_is_said_to_be_stale(tmp_path: Path) -> None:
     subject = enforced(tmp_path, feed("f", listing(order("o"), "a.example"), listing(order("p"), "b.example")))
     assert explain(subject, "a.example").to_json()["stale"] is False
-    orders = [record.order for record in subject.ruleset.catalogue.orders]
-    path = subject.ruleset.path.with_suffix(".orders")
-    write_states(path, orders, [1, 2], NOW, {0})
-    assert stale_in(path, 2) == b"\1\0"
-    assert stale_in(path, 3) == b""
-    marked = at_time(1, subject.ruleset, NOW, stale_in(path, 2))
+    marked = at_time(1, subject.ruleset, NOW, b"\1\0")
     assert [explain(marked, name).to_json()["stale"] for name in ("a.example", "b.example")] == [True, False]
 
 

@@ -13,7 +13,8 @@ import pytest
 from multidict import CIMultiDict
 
 from blockd.errors import CommandError
-from blockd.names import DomainName
+from blockd.formats.subject import subject_of
+from blockd.ruleset.lookup_query import LookupQuery
 from blockd.web import Condition, admin_app, serve_admin
 from blockd.web.admin import MAX_BODY
 
@@ -36,6 +37,7 @@ class Daemon:
     refreshed: list[list[str] | None] = field(default_factory=list)
     hinted: list[str | None] = field(default_factory=list)
     rolled_back: list[tuple[int, str]] = field(default_factory=list)
+    looked_up: list[LookupQuery] = field(default_factory=list)
     overridden: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def health(self) -> Condition:
@@ -83,11 +85,9 @@ class Daemon:
     async def release(self, reason: str, /) -> Told:
         return Told({"version": 9, "pinned": None, "reason": reason})
 
-    async def trace(self, name: str, /) -> Told:
-        return Told({**self.lookup(name).values, "listed": {}})
-
-    def lookup(self, name: str, /) -> Told:
-        return Told({"name": DomainName.from_text(name).text})
+    async def lookup(self, query: LookupQuery, /) -> Told:
+        self.looked_up.append(query)
+        return Told({"name": subject_of(query.name).text})
 
 
 @dataclass
@@ -170,11 +170,30 @@ def test_a_name_is_looked_up(daemon: Daemon, bound: socket.socket) -> None:
 
 
 def test_a_name_is_traced_where_that_is_asked_for(daemon: Daemon, bound: socket.socket) -> None:
-    traced = ask(daemon, bound, "/api/lookup?name=web.telegram.org&trace").json
-    assert traced == {"name": "web.telegram.org", "listed": {}}
+    ask(daemon, bound, "/api/lookup?name=web.telegram.org&trace")
+    assert daemon.looked_up == [LookupQuery("web.telegram.org", "lines")]
 
 
-@pytest.mark.parametrize("query", ["", "?name=", "?name=a..b", "?name=a&name=b", "?name=" + "a" * 2000])
+def test_a_query_is_understood_as_the_command_line_writes_it(daemon: Daemon, bound: socket.socket) -> None:
+    query = LookupQuery("web.telegram.org", "quick", True, "2001:db8::1", 1_800_000_000.0, "/var/lib/blockd")
+    ask(daemon, bound, query.to_path())
+    assert daemon.looked_up == [query]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?name=",
+        "?name=a..b",
+        "?name=a&name=b",
+        "?name=" + "a" * 2000,
+        "?name=a.b&client=x",
+        "?name=a.b&at=x",
+        "?name=a.b&nonsense",
+        "?name=a.b&state_dir=" + "a" * 5000,
+    ],
+)
 def test_what_is_no_name_is_refused_with_a_sentence(daemon: Daemon, bound: socket.socket, query: str) -> None:
     answer = ask(daemon, bound, "/api/lookup" + query)
     assert answer.status == 400

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.effort import tries
-from tests.worlds.views import RESOLVED, Hits, dig, hits, lookup_offline, page_of, proof
+from tests.worlds.views import RESOLVED, Hits, dig, hits, lookup, lookup_offline, page_of, proof
 from tests.worlds.world import HELD, NAMES, World
 
 WORLDS = tries(200, 10_000)
@@ -49,7 +49,7 @@ async def _check(world: World) -> None:
 
 async def _check_name(world: World, name: str, before: Hits) -> None:
     node = world.node
-    said = node.control.lookup(name).to_json()
+    said = lookup(node, name)
     found, verdict = dig(node, name, before), str(said["verdict"])
     expected = RESOLVED if verdict in PASSING else verdict
     assert found.done == expected, f"{name}: the client gets {found.done}, lookup says {verdict}: {said}"

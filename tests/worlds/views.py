@@ -16,13 +16,12 @@ from blockd.audit.database import Database
 from blockd.audit.inquiry import prove_name
 from blockd.audit.log import DATABASE
 from blockd.cli.audit.trusted import roots_of
+from blockd.daemon.lookup.past import snapshot_now
 from blockd.errors import RulesetError
 from blockd.metrics import Transport
 from blockd.resolver import Outcome, QueryContext
 from blockd.ruleset import NOT_LISTED, Ruleset
 from blockd.ruleset.explain import explain
-from blockd.ruleset.policy import at_time
-from blockd.ruleset.states import stale_in
 from blockd.web import Site, block_page_app
 from tests.worlds.node import SINKHOLE, Node
 
@@ -81,21 +80,24 @@ def _answered(node: Node, name: str) -> tuple[str, str]:
     return ("sinkhole" if answer.answer[0][0].to_text() == SINKHOLE.ipv4 else "local"), ede
 
 
+def lookup(node: Node, name: str) -> dict[str, object]:
+    """Explain the verdict as the running daemon does."""
+    return explain(node.control._enforced, name).to_json()
+
+
 def lookup_offline(node: Node, name: str) -> dict[str, object]:
     """Explain the verdict from the files of the state folder alone, as `blockd lookup` does without a daemon.
 
     Before the first version there is no file, and nothing to explain.
     """
-    versions, now = node.control._state.versions, node.time.clock()
-    version = versions.current()
-    if version is None:
+    if node.control._state.versions.current() is None:
         return explain(None, name).to_json()
-    ruleset = Ruleset.open(versions.ruleset(version), verify=False)
+    snapshot = snapshot_now(node.settings, node.time.clock())
+    assert snapshot.enforced is not None
     try:
-        stale = stale_in(versions.states(version), len(ruleset.catalogue.orders))
-        return explain(at_time(version, ruleset, now, stale), name).to_json()
+        return explain(snapshot.enforced, name).to_json()
     finally:
-        ruleset.close()
+        snapshot.enforced.close()
 
 
 async def page_of(node: Node, name: str) -> tuple[int, str]:

@@ -18,8 +18,10 @@ from blockd.cli import DONE, NO
 from blockd.cli.audit.printing import moment
 from blockd.cli.audit.trusted import read, roots_of
 from blockd.cli.output import show
+from blockd.cli.parts import names_may_begin_with_hyphens
 from blockd.errors import AuditError, BadName, CommandError, RulesetError
 from blockd.files import replace_file
+from blockd.formats.subject import not_a_subject
 from blockd.ruleset import Ruleset, Versions
 from blockd.settings import load
 
@@ -28,7 +30,8 @@ HELP = "what was enforced for a name at a time, and which signatures stand behin
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add name, time and where the proof goes."""
-    parser.add_argument("name", metavar="NAME", help="a domain name")
+    names_may_begin_with_hyphens(parser)
+    parser.add_argument("name", metavar="NAME", help="a domain name, as `blockd lookup` reads it")
     parser.add_argument("time", metavar="TIME", help="such as 2026-11-24T12:00:00Z, or now")
     parser.add_argument("--root", action="append", type=Path, default=[], metavar="ROOT", help="a root.json to trust")
     parser.add_argument("--export", type=Path, metavar="FILE", help="write a proof that others can verify")
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         if args.export is not None:
             replace_file(args.export, export_proof(database, told))
     except BadName as error:
-        raise CommandError(f"{args.name!r} is not a valid domain name: {error.reason}") from error
+        raise CommandError(not_a_subject(args.name, error)) from error
     except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
         raise AuditError(f"the audit log is damaged ({error}); `blockd audit verify` says where.") from error
     finally:

@@ -8,7 +8,9 @@ import sys
 from blockd.cli import DONE, NO
 from blockd.cli.authority.order_staging import place_arguments, role_of
 from blockd.cli.output import show
+from blockd.cli.parts import names_may_begin_with_hyphens
 from blockd.errors import BadName, CommandError, PublishError
+from blockd.formats.subject import name_from_text
 from blockd.names import DomainName
 from blockd.names.domain import MAX_TEXT
 from blockd.publish import Workshop
@@ -19,13 +21,14 @@ HELP = "check whether an order covers a name; exit code 1 if it does not"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare its options."""
     place_arguments(parser)
+    names_may_begin_with_hyphens(parser)
     parser.add_argument("name", metavar="NAME", help="the name; - reads it from standard input")
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if the order covers the name, 1 if it does not. The name is not repeated."""
     try:
-        name = DomainName.from_text(sys.stdin.readline(MAX_TEXT).strip() if args.name == "-" else args.name)
+        name = DomainName(name_from_text(sys.stdin.readline(MAX_TEXT) if args.name == "-" else args.name))
     except BadName as error:
         raise CommandError(f"the name given is not valid: {error.reason}") from error
     workshop = Workshop(args.folder)

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from blockd.errors import BadName
 from blockd.feeds.kinds import kind_of
 from blockd.formats.find_line import Line
-from blockd.names import key_from_text
-from blockd.orders.disclosure import public_text
+from blockd.names import is_hashed_key
 from blockd.ruleset import Versions
 from blockd.ruleset.explain import ExplainedClaim, ExplainedRuleset, Explanation
 from blockd.ruleset.versions.listing_history import ListingHistory, Mention, listed_in
@@ -44,7 +42,7 @@ class TracedExplanation:
 
 
 def with_provenance(
-    explanation: Explanation, name: str, feeds: Sequence[Feed], state_dir: Path, *, lines: bool = True
+    explanation: Explanation, feeds: Sequence[Feed], state_dir: Path, *, lines: bool = True
 ) -> Explanation | TracedExplanation:
     """Return the explanation by `explain` with its provenance, if there is a ruleset.
 
@@ -56,7 +54,7 @@ def with_provenance(
         return explanation
     lists = {feed.name: feed for feed in feeds if lines}
     found = tuple(line_of(weighed.claim, lists, state_dir) for weighed in explanation.ruleset.claims)
-    listed = listed_in(Versions(state_dir / "rulesets"), key_from_text(name))
+    listed = listed_in(Versions(state_dir / "rulesets"), explanation.subject.key)
     return TracedExplanation(explanation, explanation.ruleset, found, listed)
 
 
@@ -65,11 +63,9 @@ def line_of(claim: ExplainedClaim, lists: Mapping[str, Feed], state_dir: Path) -
     feed = lists.get(claim.feed)
     if feed is None:
         return None
-    try:
-        key = key_from_text(public_text(claim.entry))
-    except BadName:  # not a host name, which text lists cannot contain
+    if is_hashed_key(claim.entry.key):
         return None
-    return kind_of(feed).line_of(feed, claim, state_dir / "feeds" / feed.name, key)
+    return kind_of(feed).line_of(feed, claim, state_dir / "feeds" / feed.name, claim.entry.key)
 
 
 def _mention(mention: Mention | None) -> dict[str, object] | None:

@@ -1,4 +1,4 @@
-"""Local overrides, names that the operator exempts from blocking with a reason and an end; and their file.
+"""Local overrides: names and addresses that the operator exempts from blocking, with a reason and an end.
 
 The file is one JSON object: `format`, and `overrides`, each with the fields of `Override`. As a feed it yields a bundle
 of `allow` orders, so that an override is compiled, shown and ended on the second like any order.
@@ -13,8 +13,10 @@ from pathlib import Path
 
 from blockd.errors import BadName, BadOrder, CommandError, FeedRefused, FileTooLarge
 from blockd.files import read_file, replace_file
-from blockd.names import DomainName, key_from_text
+from blockd.formats.subject import name_from_text, reason_of, subject_of
+from blockd.names import is_network_key
 from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope
+from blockd.orders.coverage import MIN_PREFIX
 from blockd.orders.fields import fit_text
 from blockd.orders.stored import order_to_json, parse_order
 from blockd.ruleset.gate.guard import Guard
@@ -35,7 +37,7 @@ class Override:
     """One override. Times are whole seconds since the epoch; `ended` is None unless it was ended early."""
 
     id: str
-    name: str  # in small A-labels
+    name: str  # in small A-labels, with other octets as `\DDD`; or an address or a network
     scope: str  # exact, subdomains or both
     reason: str
     officer: str  # the person responsible, empty if not named
@@ -65,16 +67,29 @@ class Override:
             lifted_reason=self.ended_reason,
             published=self.created,
         )
-        entry = Entry(override_key(self.name), Scope.from_text(self.scope))
-        return OrderDocument(parse_order(order_to_json(order), self.id), (entry,))
+        return OrderDocument(parse_order(order_to_json(order), self.id), (override_entry(self.name, self.scope),))
 
 
-def override_key(name: str) -> bytes:
-    """Return the key of a name that may be overridden; raises BadName, also for a top-level name."""
-    key = key_from_text(name)
-    if len(key) == key[0] + 1:
+def override_entry(name: str, scope: str) -> Entry:
+    """Return the entry of a name, an address or a network that may be overridden, as `subject_of` reads it.
+
+    Raises BadName, also for a top-level name with what is under it and for a network that is wider than an order may
+    list, and KeyError for another scope.
+    """
+    covers = Scope.from_text(scope)
+    subject = subject_of(name)
+    if subject.is_client:
+        raise BadName("a rule for clients")
+    if subject.is_network:
+        if subject.network.prefix_length < MIN_PREFIX[subject.network.version]:
+            raise BadName("network too wide")
+        return Entry(subject.key, Scope.BOTH)
+    key = name_from_text(name)
+    if not key:
+        raise BadName("empty")
+    if len(key) == key[0] + 1 and covers & Scope.SUBDOMAINS:
         raise BadName("a top-level name")
-    return key
+    return Entry(key, covers)
 
 
 def new_override(
@@ -94,14 +109,14 @@ def new_override(
     Overriding a public suffix that `guard` knows is refused, as it would end orders against unrelated parties.
     """
     try:
-        key = override_key(name)
-        text = DomainName(key).text
-        wide = Scope.from_text(scope) & Scope.SUBDOMAINS
+        entry = override_entry(name, scope)
     except BadName as error:
-        raise CommandError(f"{name!r} cannot be overridden: {error.reason}; nothing was changed.") from error
+        raise CommandError(f"{name!r} cannot be overridden: {reason_of(error)}; nothing was changed.") from error
     except KeyError as error:
         raise CommandError(f"{scope!r} is not a scope; expected exact, subdomains or both.") from error
-    if wide and guard is not None and guard.shared(key):
+    text = entry.text
+    is_name = not is_network_key(entry.key)
+    if is_name and entry.scope & Scope.SUBDOMAINS and guard is not None and guard.shared(entry.key):
         raise CommandError(
             f"{text} is a public suffix, and every block of a name under it would end; nothing was changed. Override "
             "the individual names, or the suffix itself with --scope exact."
@@ -126,9 +141,9 @@ def end_override(known: Sequence[Override], *, name: str, reason: str, now: floa
     """Return the override of a name, ended now; raises CommandError if it cannot be ended."""
     reason = _reason(reason)
     try:
-        text = DomainName(override_key(name)).text
+        text = subject_of(name).text
     except BadName as error:
-        raise CommandError(f"{name!r} is not a valid name: {error.reason}; nothing was changed.") from error
+        raise CommandError(f"{name!r} is not a valid name: {reason_of(error)}; nothing was changed.") from error
     found = next((one for one in known if one.name == text and not one.is_over(now)), None)
     if found is None:
         raise CommandError(f"{text} is not overridden; nothing was changed.")

@@ -26,7 +26,7 @@ from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, SILENT
 from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._flights cimport MAX_PACKET, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver.engine._message cimport Question, read_question
-from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_STRAYS
+from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_STRAYS, SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver.engine._peers cimport address_into, address_of, ancillary_of
 from blockd.resolver.engine._reading cimport read_response
@@ -266,7 +266,7 @@ cdef class NativeEngine(Answering):
         entry.hash = flight.hash
         entry.qtype, entry.do_, entry.cd = flight.qtype, flight.do_, flight.cd
         self.heard = now
-        self.is_selftest = False  # no self-test waits for an upstream
+        self.is_selftest = False  # none waits here: a lookup asks over TCP, which the pipeline forwards
         self._took(now - flight.sent)
         kept = self.cache.keep(entry, lifetime, now)
         waiter = flight.first
@@ -359,6 +359,8 @@ cdef class NativeEngine(Answering):
         self.is_selftest = self._is_selftest(packet, size)
         if not looked.ordinary or not (self.is_selftest or self._serves(<const sockaddr *>&peer.address)):
             return DECLINED
+        if self.is_selftest and _is_unjudged(packet, size):
+            return DECLINED
         if q.qclass != types.CLASS_IN or q.qtype == types.OPT or q.qtype == types.AXFR or q.qtype == types.IXFR:
             return DECLINED
         if self.until_noted > 0 and not self.is_selftest:
@@ -390,6 +392,12 @@ cdef class NativeEngine(Answering):
                 self.flights.release(flight)
             return DECLINED
         return FLOWN
+
+
+cdef bint _is_unjudged(const uint8_t *packet, uint32_t size) noexcept nogil:
+    """Return whether a self-test's question asks for the upstreams' answer, which the pipeline gives."""
+    cdef const uint8_t *option = packet + size - SECRET - 4
+    return size > SECRET + 4 and (option[0] << 8 | option[1]) == UNJUDGED_OPTION
 
 
 cdef bint _would_block() noexcept nogil:

@@ -113,7 +113,7 @@ cdef inline bint _parsed(const uint8_t *line, uint64_t length, Staged *staged) n
         if octet != DOT:
             text[at] = octet
             continue
-        if at == begin or at - begin > MAX_LABEL or text[begin] == HYPHEN or text[at - 1] == HYPHEN:
+        if at == begin or at - begin > MAX_LABEL:
             return False
         if at == size and (labels == 0 or _is_number(text + begin, at - begin)):
             return False

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from blockd.errors import RulesetError
+from blockd.names import is_client_key, is_network_key, network_from_key
 from blockd.ruleset.mapped import Ruleset
-from blockd.ruleset.policy import at_time
+from blockd.ruleset.policy import Enforced, at_time
 from blockd.ruleset.versions.kept import Versions
 
 
@@ -30,7 +31,10 @@ class ListingHistory:
 
 
 def listed_in(versions: Versions, key: bytes) -> ListingHistory:
-    """Look a name up in every kept version, the oldest first; versions that cannot be read are skipped."""
+    """Look up a name or a network, by its key, in every kept version, the oldest first.
+
+    Versions that cannot be read are skipped.
+    """
     kept: list[Mention] = []
     mentions: list[Mention] = []
     for version in versions.all():
@@ -40,7 +44,7 @@ def listed_in(versions: Versions, key: bytes) -> ListingHistory:
             continue
         try:
             mention = Mention(version, ruleset.header.created)
-            if at_time(version, ruleset, mention.created).covering(key):
+            if _covering(at_time(version, ruleset, mention.created), key):
                 mentions.append(mention)
             kept.append(mention)
         except RulesetError:
@@ -51,3 +55,12 @@ def listed_in(versions: Versions, key: bytes) -> ListingHistory:
         return ListingHistory(len(kept))
     first, last = mentions[0], mentions[-1]
     return ListingHistory(len(kept), first, last, first == kept[0], last == kept[-1])
+
+
+def _covering(enforced: Enforced, key: bytes) -> bool:
+    """Return whether an entry covers a name, or a whole network."""
+    if not is_network_key(key):
+        return bool(enforced.covering(key))
+    network = network_from_key(key)
+    covering = enforced.client_covering if is_client_key(key) else enforced.address_covering
+    return bool(covering(network.packed, network.prefix_length))

@@ -12,7 +12,7 @@ COMMON = ("--config", "--json", "--help")
 # When a command ends with exit code 1 although nothing went wrong. A test of each stands with its verb.
 ANSWER_IS_NO = {
     "blockd check": "a feed would be refused",
-    "blockd lookup": "no order in force blocks the name",
+    "blockd lookup": "a name is not blocked; if all are, it is 0, and 2 if one of several is not a name",
     "blockd status": "an alarm of severity warning or critical is in force",
     "blockd refresh": "a feed was refused",
     "blockd versions": "no version is kept yet",

@@ -16,6 +16,7 @@ from blockd.feeds.overrides.file import (
     MAX_LIFE,
     MAX_OVERRIDES,
     Override,
+    end_override,
     new_override,
     parse_overrides,
     read_overrides,
@@ -51,6 +52,47 @@ def test_override_becomes_an_allow_order_with_its_reason_and_end(folder: Path) -
     assert (order.summary, order.decided_by, order.authority) == ("Court order 7", "Ms Smith", "ISP")
     assert [(entry.text, entry.scope.text) for entry in document.entries] == [("www.shop.example", "both")]
     assert fetched.evidence == {"overrides.json": (folder / "overrides.json").read_bytes()}
+
+
+@pytest.mark.parametrize(
+    ("typed", "scope", "text"),
+    [
+        ("-sso.bad.example", "both", "-sso.bad.example"),
+        ("ads-.x.example", "subdomains", "ads-.x.example"),
+        ("foo!bar.example", "both", r"foo\033bar.example"),
+        (r"a\046b.example", "exact", r"a\046b.example"),
+        ("https://Shop.example/x", "both", "shop.example"),
+        ("zip", "exact", "zip"),
+        ("192.0.2.1", "both", "192.0.2.1"),
+        ("2001:db8::/32", "both", "2001:db8::/32"),
+    ],
+)
+def test_whatever_a_list_or_a_zone_can_hold_can_be_overridden_and_ended(
+    folder: Path, typed: str, scope: str, text: str
+) -> None:
+    override = made(typed, scope=scope)
+    assert override.name == text
+    assert override.document().entries[0].text == text
+    write_overrides(folder / "overrides.json", [override])
+    assert read_overrides(folder / "overrides.json") == (override,)
+    assert end_override([override], name=typed, reason="settled", now=NOW + 1).id == override.id
+    assert end_override([override], name=text, reason="settled", now=NOW + 1).id == override.id
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("*.shop.example", "a wildcard (name what it is under, with the scope `subdomains`)"),
+        ("10.0.0.0/8", "network too wide"),
+        ("32.1.2.0.192.rpz-client-ip", "a rule for clients"),
+        ("zip", "a top-level name (what is under it"),
+        (".", "empty"),
+    ],
+)
+def test_what_would_exempt_too_much_or_nothing_is_not_overridden(name: str, reason: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        made(name)
+    assert f"cannot be overridden: {reason}" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Lookups: what happens to a name, where it leads, and at another time; for the admin port and the command line."""

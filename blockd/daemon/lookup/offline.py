@@ -1,0 +1,84 @@
+"""Lookups in the state folder, without a daemon; and what both ways have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blockd.daemon.lookup.past import Snapshot
+from blockd.daemon.lookup.result import Aliases, LookupResult
+from blockd.daemon.report.provenance import line_of, with_provenance
+from blockd.ruleset import Enforced
+from blockd.ruleset.explain import Explanation, explain
+from blockd.ruleset.lookup_query import LookupQuery
+from blockd.settings import Feed, Settings
+
+if TYPE_CHECKING:  # else each command would import the resolver
+    from blockd.daemon.lookup.way import Step, Way
+
+NOT_SERVED = "This client is not served: it is not in clients.allow, and every question of it is answered with REFUSED."
+REFUSING = "at_first_start is `refuse`, and no list is enforced yet: every question is answered with SERVFAIL."
+NOT_A_NAME = "an address and a network have no aliases"
+IN_THE_PAST = "it is about another time, and nobody knows where a name led or will lead"
+
+
+def look_up_offline(settings: Settings, snapshot: Snapshot, query: LookupQuery, why_not_followed: str) -> LookupResult:
+    """Return the result from the state folder alone, which says why aliases were not followed.
+
+    Raises BadName, and RulesetError if the ruleset is damaged. `snapshot` is of `query.at`, or of now.
+    """
+    explanation = explained(settings, snapshot.enforced, query)
+    if query.at is not None:
+        why_not_followed = IN_THE_PAST
+    if explanation.subject.is_network:
+        why_not_followed = NOT_A_NAME
+    aliases = Aliases(False, why_not_followed)
+    if not snapshot.is_known:
+        explanation = replace(explanation, verdict="unknown", why="what was enforced then is not known")
+    elif query.at is not None and snapshot.enforced is None:
+        explanation = replace(explanation, why="nothing was enforced by this node then")
+    found = traced(settings, explanation, query, aliases)
+    return replace(found, notes=(*found.notes, *snapshot.notes))
+
+
+def explained(settings: Settings, enforced: Enforced | None, query: LookupQuery) -> Explanation:
+    """Return the explanation that a query asks for; raises BadName."""
+    explanation = explain(enforced, query.name, query.client_octets)
+    if enforced is None and query.at is None and settings.at_first_start == "refuse":
+        return replace(explanation, verdict="servfail")
+    return explanation
+
+
+def traced(settings: Settings, explanation: Explanation, query: LookupQuery, aliases: Aliases | None) -> LookupResult:
+    """Return the result with its provenance, which blocks while it reads lists."""
+    lines = query.trace == "lines" and query.at is None  # lists are kept only as they are now
+    traced = with_provenance(explanation, settings.feeds, settings.state_dir, lines=lines)
+    if aliases is not None and lines:
+        feeds = {feed.name: feed for feed in settings.feeds}
+        ways = tuple(_with_lines(way, feeds, settings.state_dir) for way in aliases.ways)
+        aliases = replace(aliases, ways=ways)
+    return replace(result(settings, explanation, query, aliases), traced=traced)
+
+
+def _with_lines(way: Way, feeds: Mapping[str, Feed], state_dir: Path) -> Way:
+    """Return a way whose deciding step has the line of its list."""
+
+    def lined(step: Step) -> Step:
+        if not step.decides or step.claim is None:
+            return step
+        return replace(step, line=line_of(step.claim, feeds, state_dir))
+
+    return replace(way, steps=tuple(map(lined, way.steps)))
+
+
+def result(settings: Settings, explanation: Explanation, query: LookupQuery, aliases: Aliases | None) -> LookupResult:
+    """Return the result without provenance."""
+    notes = []
+    client = query.client_octets
+    if client and not any(client in network for network in settings.clients.allow):
+        notes.append(NOT_SERVED)
+    if explanation.verdict == "servfail":
+        notes.append(REFUSING)
+    return LookupResult(explanation, None, aliases, query.at, query.client, tuple(notes))

@@ -1,0 +1,131 @@
+"""The lookups of a running daemon, which asks its workers what clients get."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from blockd.daemon.lookup.asking import Asker, NoAnswer
+from blockd.daemon.lookup.offline import IN_THE_PAST, NOT_A_NAME, explained, look_up_offline, result, traced
+from blockd.daemon.lookup.past import snapshot_at
+from blockd.daemon.lookup.result import Aliases, LookupResult
+from blockd.daemon.lookup.way import QTYPES, Way, WayFinder, in_order
+from blockd.errors import CommandError
+from blockd.formats.subject import subject_of
+from blockd.orders import Action
+from blockd.ruleset import Enforced
+from blockd.ruleset.explain import Explanation
+from blockd.ruleset.lookup_query import LookupQuery
+from blockd.settings import Settings
+
+TRIES = 3  # of a lookup during which the ruleset is replaced
+MAX_AT_ONCE = 4  # lookups that ask a worker, so that they take no connections from clients
+FOR_OTHERS = "the rule for this client decides, and workers were not asked"
+
+
+class _Swapped(Exception):
+    """The ruleset was replaced while a worker was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What lookups of a running daemon are about; `enforced` returns the version in force, None before the first."""
+
+    settings: Settings
+    enforced: Callable[[], Enforced | None]
+    asker: Asker
+    clock: Callable[[], float]
+
+
+class Lookups:
+    """The lookups of a running daemon, for its admin port."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._reading = asyncio.Lock()  # so that lists are read for one request at a time
+        self._asking = asyncio.Semaphore(MAX_AT_ONCE)
+
+    async def look_up(self, query: LookupQuery) -> LookupResult:
+        """Return the result; raises BadName, and CommandError if it is about another daemon."""
+        settings, now = self._world.settings, self._world.clock()
+        if not _is_about(query, settings):
+            raise CommandError(f"The blockd that answers here has another state folder, {settings.state_dir}.")
+        if query.at is not None:
+            subject_of(query.name)  # a wrong name is refused before anything is read
+            async with self._reading:
+                return await asyncio.to_thread(_at, settings, query, query.at, now)
+        aliases: Aliases | None = None
+        for _ in range(TRIES):
+            enforced = self._world.enforced()
+            explanation = explained(settings, enforced, query)
+            if not query.resolve:
+                break
+            try:
+                aliases = await self._follow(enforced, explanation, query)
+                break
+            except _Swapped:
+                aliases = Aliases(False, "the ruleset was being replaced; ask again")
+        if not query.trace:
+            return result(settings, explanation, query, aliases)
+        async with self._reading:
+            return await asyncio.to_thread(traced, settings, explanation, query, aliases)
+
+    async def _follow(self, enforced: Enforced | None, explanation: Explanation, query: LookupQuery) -> Aliases:
+        """Ask a worker where the name leads, and what a client gets."""
+        subject = explanation.subject
+        if subject.is_network:
+            return Aliases(False, NOT_A_NAME)
+        finder = WayFinder(enforced, subject.key, explanation.decided)
+        client_decides = bool(query.client) and explanation.decided != _for_everybody(enforced, subject.key)
+        try:
+            async with self._asking:
+                ways = await self._ways(enforced, finder, subject.key, ask_judged=not client_decides)
+        except NoAnswer as error:
+            return Aliases(False, f"{error}")
+        missing = [QTYPES[way.qtype] for way in ways if not way.is_known]
+        why = FOR_OTHERS if client_decides else ""
+        if missing:
+            first = next(way.why for way in ways if not way.is_known)
+            why = f"for {', '.join(missing)} it is not known where the name leads: {first}"
+        return Aliases(not missing, why, tuple(ways))
+
+    async def _ways(self, enforced: Enforced | None, finder: WayFinder, key: bytes, *, ask_judged: bool) -> list[Way]:
+        """Return the way of each type; raises NoAnswer, and _Swapped if `enforced` has been replaced and closed."""
+        asker = self._world.asker
+        if finder.is_decided:
+            ways = {qtype: finder.decided(qtype) for qtype in QTYPES}
+        else:
+            before = await asker.ask(key, tuple(QTYPES), unjudged=True)
+            self._must_enforce(enforced)
+            ways = {qtype: finder.way(qtype, before.get(qtype)) for qtype in QTYPES}
+        answered = [qtype for qtype, way in ways.items() if way.verdict.action is not Action.DROP]
+        if ask_judged and answered:
+            after = await asker.ask(key, answered, unjudged=False)
+            self._must_enforce(enforced)
+            for qtype, message in after.items():
+                ways[qtype] = replace(ways[qtype], answer=finder.answer(message))
+        return in_order(ways)
+
+    def _must_enforce(self, enforced: Enforced | None) -> None:
+        if self._world.enforced() is not enforced:
+            raise _Swapped
+
+
+def _at(settings: Settings, query: LookupQuery, at: float, now: float) -> LookupResult:
+    snapshot = snapshot_at(settings, at, now)
+    try:
+        return look_up_offline(settings, snapshot, query, IN_THE_PAST)
+    finally:
+        if snapshot.enforced is not None:
+            snapshot.enforced.close()
+
+
+def _is_about(query: LookupQuery, settings: Settings) -> bool:
+    """Return whether a query is about the state folder of a daemon with these settings, or about any."""
+    return not query.state_dir or Path(query.state_dir).resolve() == settings.state_dir.resolve()
+
+
+def _for_everybody(enforced: Enforced | None, key: bytes) -> object:
+    return enforced.verdict(key) if enforced is not None else None
