@@ -6,6 +6,7 @@ BlockdError
 ├── BadOrder             an order document cannot be used
 ├── RulesetError         a ruleset file is cut, damaged, hostile or of another format
 ├── FeedRefused          a feed's new content is refused; its content accepted last stays in force
+│   ├── GateRefused      its size, its rejects or its emptiness; an operator may take it nevertheless
 │   └── FeedUnreachable  nothing could be fetched at all
 ├── BadMessage           octets are not a DNS message that can be answered
 ├── UpstreamFailure      no upstream gave a usable answer; carries the Extended DNS Error that says why
@@ -92,6 +93,10 @@ class FeedRefused(BlockdError):
 
     def __reduce__(self) -> tuple[type[FeedRefused], tuple[str, str]]:
         return type(self), (self.reason, str(self))
+
+
+class GateRefused(FeedRefused):
+    """The gate refuses the content for its size, its rejects or its emptiness; an operator may take it nevertheless."""
 
 
 class FeedUnreachable(FeedRefused):

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         built = build(
             candidates,
             Path(folder) / "compiled",
-            gate=gate_of(settings.gate),
+            gate=gate_of(settings.gate, settings.feeds),
             in_force=in_force,
             created=int(time.time()),
             randomness=os.urandom,

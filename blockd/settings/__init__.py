@@ -18,6 +18,7 @@ from blockd.settings.feeds import (
     ZoneFeed,
     ZoneOverride,
 )
+from blockd.settings.gate import GateSettings
 from blockd.settings.load import load
 from blockd.settings.model import (
     Audit,
@@ -25,7 +26,6 @@ from blockd.settings.model import (
     CacheSettings,
     ClientSettings,
     Forwarding,
-    GateSettings,
     Listen,
     Operator,
     Settings,

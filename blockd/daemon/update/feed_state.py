@@ -57,8 +57,10 @@ class FeedState:
 
     def candidate(self, feed: Feed, fetched: Fetched | None, now: float) -> Candidate:
         """Return what `feed`, whose state this is, may be compiled from; `fetched` is new."""
-        incoming = Content(fetched.path, fetched.digest) if fetched else None
-        return Candidate(feed, incoming, self.accepted, self.first_seen, self.sizes.lasting(now))
+        incoming = Content(fetched.path, fetched.digest, feed.shown_place) if fetched else None
+        accepted = replace(self.accepted, source=feed.shown_place) if self.accepted else None
+        waived = fetched is not None and fetched.waived
+        return Candidate(feed, incoming, accepted, self.first_seen, self.sizes.lasting(now), waived)
 
     @classmethod
     def load(cls, folder: Path, now: float) -> FeedState:

@@ -63,7 +63,7 @@ class Updater:
             if record.name in self.feeds and not self.feeds[record.name].state.sizes.known:
                 self.feeds[record.name].state.sizes.note(record.names, self._timing.clock())
         candidates = [self.feeds.candidate(name, None) for name in self.feeds]
-        is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate.guard.digest)
+        is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate)
         if is_old and any(c.accepted for c in candidates) and not self._enforcement.is_held:
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled again.")
             self._news.set()
@@ -225,7 +225,7 @@ class Updater:
 
     async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
         """Return whether the content accepted before is in force, or was just put in force again."""
-        content = fingerprint(candidates, self._gate.guard.digest)
+        content = fingerprint(candidates, self._gate)
         catalogue = self._catalogue()
         return (catalogue is not None and catalogue.made_from == content) or await self._enforcement.recall(content)
 
