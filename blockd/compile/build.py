@@ -116,7 +116,7 @@ def build(
         def judge(record: FeedRecord, news: dict[str, Candidate] = news) -> None:
             built.records[record.name] = record
             if record.name in news:
-                _judge(gate, record, before.get(record.name), news[record.name])
+                _judge(gate, record, before.get(record.name), news[record.name], built.rejects.get(record.name))
 
         try:
             _refuse_salts(inputs, created, news)
@@ -193,7 +193,13 @@ def _whole(candidate: Candidate) -> Candidate:
     return candidate if is_whole else replace(candidate, accepted=None)
 
 
-def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate: Candidate) -> None:
+def _judge(
+    gate: Gate,
+    record: FeedRecord,
+    before: FeedRecord | None,
+    candidate: Candidate,
+    rejects: RejectReport | None,
+) -> None:
     """Check a feed's news against the gate.
 
     Signed orders are exempt from the limits on size and rejects: their signer answers for each order, and many must be
@@ -205,7 +211,8 @@ def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate:
     if candidate.feed.is_signed:
         before = lasting = None
     try:
-        gate.of(candidate.feed).check(record, before, lasting, waived=candidate.waived)
+        accepted = rejects.accepted if rejects else None
+        gate.of(candidate.feed).check(record, before, lasting, accepted=accepted, waived=candidate.waived)
     except FeedRefused as refused:
         raise _Refusal(record.name, refused) from refused
 

@@ -13,20 +13,18 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from blockd.compile.build import Built, build
 from blockd.daemon.results import FeedOutcome
 from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.fetched import REFUSED, Fetched
-from blockd.feeds.kinds import open_source
+from blockd.feeds.kinds import kind_of, open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.building.compiler import Progress
 from blockd.settings import Feed, OverridesFeed, Settings
 
-_PIECE = 1 << 20  # octets copied at once
 _TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to know that a list is older
 
 
@@ -108,29 +106,30 @@ def accepted_run(
     """
     now = time.time()
     states = _states(settings, now)
-    kept, copy = states[name].folder / REFUSED, folder / REFUSED
-    try:
-        with kept.open("rb") as file:  # a copy, since the daemon may replace it meanwhile
-            if kept_digest := _copied(file, copy, digest):
-                raise CommandError(
-                    f"The refused content of feed {name} has changed meanwhile: its SHA-256 is {kept_digest}. Nothing was "
-                    "changed. Ask again."
-                )
-    except OSError as error:
-        raise CommandError(f"{kept} cannot be read: {error.strerror}. Nothing was changed.") from error
-    fetched = {name: Fetched(copy, digest, None, waived=True)}
-    compiled = folder / "compiled"
+    feed = next(feed for feed in settings.feeds if feed.name == name)
+    kept, compiled = states[name].folder / REFUSED, folder / "compiled"
+    fetched = {name: Fetched(kept, digest, None, waived=True)}
+    _must_be(kept, digest, feed)
     built = _built(settings, states, fetched, compiled, now, gate=gate, in_force=in_force, progress=progress)
+    _must_be(kept, digest, feed)  # the daemon may have replaced it meanwhile
     return DryRun(compiled if built.header else None, built, built.refused)
 
 
-def _copied(source: BinaryIO, copy: Path, digest: str) -> str:
-    """Copy a file; return its SHA-256 if that is not `digest`, else an empty text."""
-    with copy.open("wb") as target:
-        shutil.copyfileobj(source, target, _PIECE)
-    with copy.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    return "" if found == digest else found
+def _must_be(kept: Path, digest: str, feed: Feed) -> None:
+    """Raise CommandError if a feed's content is not the one with that SHA-256; a bundle's is checked by the daemon."""
+    try:
+        with kept.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise CommandError(
+            f"The refused content of feed {feed.name} is gone. Nothing was changed. Ask again."
+        ) from error
+    except OSError as error:
+        raise CommandError(f"{kept} cannot be read ({error.strerror}). Nothing was changed.") from error
+    if found != digest and not kind_of(feed).proves_itself:
+        raise CommandError(
+            f"The refused content of feed {feed.name} has changed meanwhile. Nothing was changed. Ask again."
+        )
 
 
 def _states(settings: Settings, now: float) -> dict[str, FeedState]:

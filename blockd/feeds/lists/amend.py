@@ -50,7 +50,7 @@ def amend_list(feed: ListFeed, candidate: Candidate, amending: Amending) -> Amen
     feeds = list(catalogue.feeds)
     [at] = [at for at, record in enumerate(feeds) if record.name == feed.name]
     record = replace(feeds[at], names=names, digest=new.digest, rejected=changes.rejects.rejected)
-    gate.check(record, feeds[at], candidate.lasting, waived=candidate.waived)
+    gate.check(record, feeds[at], candidate.lasting, accepted=changes.rejects.accepted, waived=candidate.waived)
     feeds[at] = record
     news = (*changes.added[:NEWS], *changes.removed[:NEWS])
     return Amendment(replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), news, changes.rejects)

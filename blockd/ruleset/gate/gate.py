@@ -63,11 +63,18 @@ class Gate:
         return {name: gate.guard for name, gate in self.feeds.items() if gate.guard is not self.guard}
 
     def check(
-        self, new: FeedRecord, old: FeedRecord | None, lasting: int | None = None, *, waived: bool = False
+        self,
+        new: FeedRecord,
+        old: FeedRecord | None,
+        lasting: int | None = None,
+        *,
+        accepted: int | None = None,
+        waived: bool = False,
     ) -> None:
         """Raise FeedRefused if `new` must not replace `old`, the record of the same feed in the version in force.
 
-        `lasting` is the size that the feed had for longest in the last days, see `blockd.ruleset.gate.sizes`. It is a
+        `lasting` is the size that the feed had for longest in the last days, see `blockd.ruleset.gate.sizes`, and
+        `accepted` is the number of its lines that were taken, repetitions included; if None, that of its names. It is a
         GateRefused if an operator may take the content nevertheless, and none if he has: `waived`.
         """
         if old is not None and _went_back(new, old):
@@ -79,7 +86,7 @@ class Gate:
         if waived:
             return
         self._check_least(new, old, lasting)
-        lines = new.names + new.rejected
+        lines = (new.names if accepted is None else accepted) + new.rejected
         if new.rejected > self.max_rejects * lines:
             raise GateRefused(
                 "rejects",
