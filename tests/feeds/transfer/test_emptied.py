@@ -89,8 +89,7 @@ def test_an_emptied_zone(
             assert node.take(first).taken == {"live"}
             assert node.lists("n0.example" if len(rules) > 1 else "a.example")
             primary.serial, primary.axfr = 6, [[soa(6), NS, soa(6)]]
-            if incremental:
-                primary.ixfr = [[soa(6), soa(5), *rules, soa(6), soa(6)]]
+            primary.ixfr = [[soa(6), soa(5), *rules, soa(6), soa(6)]] if incremental else primary.axfr
             emptied = await secondary.look()
             assert emptied is not None
             built = node.take(emptied)
