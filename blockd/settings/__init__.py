@@ -18,6 +18,7 @@ from blockd.settings.feeds import (
     ZoneFeed,
     ZoneOverride,
 )
+from blockd.settings.feeds.base import shown_place
 from blockd.settings.gate import GateSettings
 from blockd.settings.load import load
 from blockd.settings.model import (
@@ -68,4 +69,5 @@ __all__ = [
     "ZoneOverride",
     "load",
     "reference",
+    "shown_place",
 ]

@@ -17,7 +17,7 @@ from pathlib import Path
 from blockd.compile.build import Built, build
 from blockd.daemon.results import FeedOutcome
 from blockd.daemon.update.feed_state import FeedState
-from blockd.errors import CommandError, FeedRefused
+from blockd.errors import CommandError, FeedRefused, cause_of
 from blockd.feeds.fetched import REFUSED, Fetched
 from blockd.feeds.kinds import kind_of, open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
@@ -181,4 +181,6 @@ async def _poll(feed: Feed, state: FeedState, folder: Path) -> Fetched | FeedRef
     except FeedRefused as refused:
         return refused
     except (OSError, shutil.Error) as error:
-        return FeedRefused("fault", f"The state of feed {feed.name} in {state.folder} cannot be read: {error}.")
+        return FeedRefused(
+            "fault", f"The state of feed {feed.name} in {state.folder} cannot be read: {cause_of(error)}."
+        )

@@ -21,7 +21,7 @@ from pathlib import Path
 import dns.tsig
 
 from blockd.dns.serial import is_newer
-from blockd.errors import FeedRefused, FeedUnreachable
+from blockd.errors import FeedRefused, FeedUnreachable, cause_of
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING, Fetched, Validators
 from blockd.feeds.source import FeedSource
 from blockd.feeds.transfer.base_file import BaseFile, base_in, too_large
@@ -107,7 +107,7 @@ class TransferSource(FeedSource):
                 self._interval = self._timers(soa).after_failures(self._failures)
             raise self._or_expired(refused) from refused
         except OSError as error:
-            raise FeedRefused("fault", f"The zone cannot be written ({error}): nothing is taken.") from error
+            raise FeedRefused("fault", f"The zone cannot be written ({cause_of(error)}): nothing is taken.") from error
         timers = self._timers(soa)
         self._failures = 0
         self._interval = timers.refresh
