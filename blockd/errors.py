@@ -6,6 +6,7 @@ BlockdError
 ├── BadOrder             an order document cannot be used
 ├── RulesetError         a ruleset file is cut, damaged, hostile or of another format
 ├── FeedRefused          a feed's new content is refused; its content accepted last stays in force
+│   ├── GateRefused      its size, its rejects or its emptiness; an operator may take it nevertheless
 │   └── FeedUnreachable  nothing could be fetched at all
 ├── BadMessage           octets are not a DNS message that can be answered
 ├── UpstreamFailure      no upstream gave a usable answer; carries the Extended DNS Error that says why
@@ -21,8 +22,46 @@ Each class says with `effect` what it does to a daemon: fatal at start, refused 
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Sequence
 from enum import Enum
+
+MAX_SENTENCE = 1_000  # characters of a refusal: a few lines of a terminal
+
+
+def one_line(text: str, limit: int = MAX_SENTENCE) -> str:
+    """Return a text on one line of at most `limit` characters; what does not print is escaped."""
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in " ".join(text[: 2 * limit].split("\n"))
+    )
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
+def cause_of(error: BaseException) -> str:
+    """Return in words what an error of the system or of a library says, for the middle of a sentence.
+
+    Texts of libraries are not repeated: they change, and speak to programmers. A plain ValueError is one of blockd's.
+    """
+    match error:
+        case BlockdError():
+            return str(error).removesuffix(".")
+        case TimeoutError():
+            return "it took too long"
+        case OSError(strerror=str(words)) if words:
+            return words[0].lower() + words[1:]
+        case json.JSONDecodeError():
+            return f"it is not valid JSON in line {error.lineno}, column {error.colno}"
+        case UnicodeError():
+            return "it is not valid UTF-8"
+        case RecursionError():
+            return "it is nested too deeply"
+        case KeyError():
+            return f"{one_line(repr(error.args[0]), 60) if error.args else 'a key'} is missing"
+        case ValueError() if type(error) is ValueError and str(error):
+            return one_line(str(error), 200)
+        case _:
+            return "it has another structure than expected"
 
 
 class Effect(Enum):
@@ -82,16 +121,23 @@ class RulesetError(BlockdError):
 
 
 class FeedRefused(BlockdError):
-    """A feed's new content is refused; `reason` is one of `blockd.feeds.reasons.REASONS`, fit for a label."""
+    """A feed's new content is refused; `reason` is one of `blockd.feeds.reasons.REASONS`, fit for a label.
+
+    Its sentence is one line of at most MAX_SENTENCE characters, whatever it was made of.
+    """
 
     effect = Effect.REFUSED
 
     def __init__(self, reason: str, sentence: str) -> None:
         self.reason = reason
-        super().__init__(sentence)
+        super().__init__(one_line(sentence))
 
     def __reduce__(self) -> tuple[type[FeedRefused], tuple[str, str]]:
         return type(self), (self.reason, str(self))
+
+
+class GateRefused(FeedRefused):
+    """The gate refuses the content for its size, its rejects or its emptiness; an operator may take it nevertheless."""
 
 
 class FeedUnreachable(FeedRefused):

@@ -32,6 +32,7 @@ KINDS = {
     "order": "an order or its state changed for every worker",
     "evidence": "evidence for content that is already enforced",
     "refused": "new content was refused, by the feed or by the gate",
+    "accept": "an operator takes content that the gate had refused, once",
     "good-again": "a refused feed is accepted again",
     "rollback": "an operator went back to a version",
     "release": "an operator released the version",

@@ -183,6 +183,10 @@ class AuditRecorder:
         """Record an override, or its end."""
         self.log.write(kind, told)
 
+    def accepted(self, feed: str, told: Mapping[str, object]) -> None:
+        """Record that an operator takes a content that the gate has refused."""
+        self.log.write("accept", {"feed": feed, **told})
+
     def stated(self, name: str, statement: bytes) -> None:
         """Record that a statement was signed."""
         self.log.write("statement", {"file": name, "sha256": hashlib.sha256(statement).hexdigest()})

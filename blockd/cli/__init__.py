@@ -24,6 +24,7 @@ VERBS = (
     "versions",
     "diff",
     "rollback",
+    "accept",
     "override",
     "compile",
     "validate",

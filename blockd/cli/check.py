@@ -3,22 +3,77 @@
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.cli import DONE, NO
-from blockd.cli.fetching import fetched
 from blockd.cli.output import show
-from blockd.compile.build import Built, build
-from blockd.errors import FeedRefused, RulesetError
-from blockd.ruleset import Catalogue, Ruleset, Versions
+from blockd.daemon.update.dry_run import DryRun, dry_run
+from blockd.errors import RulesetError
+from blockd.ruleset import Ruleset, Versions
+from blockd.ruleset.building.compiler import no_progress
 from blockd.ruleset.gate.lists import gate_of
-from blockd.settings import Settings, load
+from blockd.settings import load
 
 HELP = "check the config and its lists; nothing is started or changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What a start would find: the outcome of each feed, and how many names would be enforced."""
+
+    config: Path
+    feeds: tuple[str, ...]
+    found: DryRun
+    names: int
+    pinned: int | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        built = self.found.built
+        return {
+            "config": str(self.config),
+            "names": self.names,
+            "pinned": self.pinned,
+            "feeds": list(self.feeds),
+            "feed_names": {name: built.records[name].names for name in self.feeds if name in built.records},
+            "refused": {
+                name: {"reason": error.reason, "why": str(error)} for name, error in self.found.refused.items()
+            },
+            "lost": sorted(built.lost),
+            "rejects": {name: report.to_json() for name, report in built.rejects.items()},
+            "held": {name: report.to_json() for name, report in built.held.items()},
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield it as lines for people."""
+        yield f"{self.config} is good."
+        for name in self.feeds:
+            yield from self._feed(name)
+        if self.pinned is not None:
+            yield f"Version {self.pinned} is pinned: a start would enforce it until `blockd rollback --release`."
+        yield f"A start would enforce {self.names:,} names."
+
+    def _feed(self, name: str) -> Iterator[str]:
+        built, refused = self.found.built, self.found.refused
+        record = built.records.get(name)
+        if name in refused:
+            yield f"feed {name} would be refused ({refused[name].reason}): {refused[name]}"
+            stays = f"stays enforced: {record.names:,} names" if record else "is not there: none of its names"
+            yield f"  the content that was accepted last {stays}"
+        elif name in built.lost:
+            yield f"feed {name} is fetched anew: the content that was accepted last cannot be read; its names stay"
+        elif record is None:
+            yield f"feed {name} is good, and has no content yet."
+        else:
+            rejected = f", {record.rejected:,} lines rejected" if record.rejected else ""
+            yield f"feed {name} is good: {record.names:,} names{rejected}"
+            warnings = built.rejects[name].warnings if name in built.rejects else ()
+            yield from (f"feed {name}, a warning: {sentence}" for sentence in warnings)
+        if name in built.held and built.held[name].total:
+            yield f"  {built.held[name].sentence()}"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,61 +83,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what a start would find; 1 if a feed would be refused, 2 for a config error, as everywhere."""
     settings = load(args.config)
-    in_force = _in_force(settings)
-    with tempfile.TemporaryDirectory(prefix="blockd-") as folder:
-        candidates, refused = fetched(settings.feeds, Path(folder))
-        built = build(
-            candidates,
-            Path(folder) / "compiled",
-            gate=gate_of(settings.gate),
-            in_force=in_force,
-            created=int(time.time()),
-            randomness=os.urandom,
-        )
-        names = built.header.names if built.header else 0
-    refused.update(built.refused)
-    told = {
-        "config": str(args.config),
-        "names": names,
-        "feeds": [feed.name for feed in settings.feeds],
-        "refused": {name: {"reason": error.reason, "why": str(error)} for name, error in refused.items()},
-        "rejects": {name: report.to_json() for name, report in built.rejects.items()},
-        "held": {name: report.to_json() for name, report in built.held.items()},
-    }
-    show(args.json, told, _lines(args.config, settings, names, refused, built))
-    return NO if refused else DONE
-
-
-def _lines(
-    config: Path, settings: Settings, names: int, refused: dict[str, FeedRefused], built: Built
-) -> Iterator[str]:
-    yield f"{config} is good."
-    for feed in settings.feeds:
-        if feed.name in refused:
-            error = refused[feed.name]
-            yield f"feed {feed.name} would be refused ({error.reason}): {error}"
-        elif feed.name in built.rejects:
-            report = built.rejects[feed.name]
-            yield f"feed {feed.name} is good: {report.accepted:,} names, {report.rejected:,} lines rejected"
-            yield from (f"feed {feed.name}, a warning: {sentence}" for sentence in report.warnings)
-        else:
-            yield f"feed {feed.name} is good."
-        if feed.name in built.held and built.held[feed.name].total:
-            yield f"  {built.held[feed.name].sentence()}"
-    yield f"A start would enforce {names:,} names."
-
-
-def _in_force(settings: Settings) -> Catalogue | None:
-    """Return the catalogue that a running daemon's gate would compare with."""
     versions = Versions(settings.state_dir / "rulesets")
+    in_force = _in_force(versions)
+    with tempfile.TemporaryDirectory(prefix="blockd-") as folder:
+        found = dry_run(
+            settings,
+            (),
+            Path(folder),
+            gate=gate_of(settings.gate, settings.feeds),
+            in_force=in_force.catalogue if in_force else None,
+            progress=no_progress,
+        )
+    prospect = Prospect(
+        args.config,
+        tuple(feed.name for feed in settings.feeds),
+        found,
+        _names(versions, in_force, found),
+        versions.pinned(),
+    )
+    show(args.json, prospect.to_json(), prospect.lines())
+    return NO if found.refused or found.lost else DONE
+
+
+def _names(versions: Versions, in_force: Ruleset | None, found: DryRun) -> int:
+    """Return how many names a start would enforce."""
+    header = found.built.header
+    if in_force is not None and (header is None or versions.pinned() is not None):
+        return in_force.header.names
+    return header.names if header else 0
+
+
+def _in_force(versions: Versions) -> Ruleset | None:
+    """Return the ruleset that a start would enforce first, and a running daemon's gate compares with."""
     version = versions.current()
-    if version is None:
-        return None
     try:
-        ruleset = Ruleset.open(versions.ruleset(version), verify=False)
+        return None if version is None else Ruleset.open(versions.ruleset(version), verify=False)
     except RulesetError:
         return None
-    try:
-        return ruleset.catalogue
-    finally:
-        ruleset.close()

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         settings = load(args.config)
         with tempfile.TemporaryDirectory(prefix="blockd-") as folder:
             candidates, refused = fetched(settings.feeds, Path(folder))
-            built = _build(candidates, gate_of(settings.gate), args.output)
+            built = _build(candidates, gate_of(settings.gate, settings.feeds), args.output)
     refused.update(built.refused)
     seconds = time.monotonic() - started
     header = built.header

@@ -59,7 +59,12 @@ def run(args: argparse.Namespace) -> int:
             in_force = None if version is None else Ruleset.open(versions.ruleset(version), verify=False)
             catalogue = in_force.catalogue if in_force else None
             found = dry_run(
-                settings, args.feeds, Path(folder), gate=gate_of(settings.gate), in_force=catalogue, progress=progress
+                settings,
+                args.feeds,
+                Path(folder),
+                gate=gate_of(settings.gate, settings.feeds),
+                in_force=catalogue,
+                progress=progress,
             )
             feeds = found.outcomes(args.feeds or [feed.name for feed in settings.feeds])
             result = DryRunResult(feeds, version, versions.pinned())

@@ -24,7 +24,7 @@ def fetched(feeds: Sequence[Feed], folder: Path) -> tuple[list[Candidate], dict[
         if isinstance(result, FeedRefused):
             refused[feed.name] = result
         elif result is not None:
-            candidates.append(Candidate(feed, Content(result.path, result.digest), None, now))
+            candidates.append(Candidate(feed, Content(result.path, result.digest, feed.shown_place), None, now))
     return candidates, refused
 
 

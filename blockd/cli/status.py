@@ -58,6 +58,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
                 yield f"    REFUSED ({mirror['reason']}): {mirror['refusal']}"
         if feed["refusal"]:
             yield f"  REFUSED: {feed['refusal']}"
+        if feed["acceptable"]:
+            yield f"    to take it nevertheless, once: blockd accept {feed['name']} --reason TEXT"
     for one in told["overrides"]:
         yield f"OVERRIDE: {one['name']} ({one['scope']}) is not blocked until {one['until']}: {one['reason']}"
     for worker in told["workers"]:

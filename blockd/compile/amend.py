@@ -55,13 +55,11 @@ def amend(
         ruleset = Ruleset.open(in_force, verify=False)
         stack.callback(ruleset.close)
         sound = stack.enter_context(ThreadPoolExecutor(1)).submit(ruleset.verify)  # while lists are compared
-        if ruleset.catalogue.made_from != fingerprint(accepted, gate.guard.digest):
+        if ruleset.catalogue.made_from != fingerprint(accepted, gate):
             return None
         amender = Amender(ruleset)
         stack.callback(amender.release)
-        built = Built(
-            made_from=fingerprint(candidates, gate.guard.digest), taken={candidate.feed.name for candidate in news}
-        )
+        built = Built(made_from=fingerprint(candidates, gate), taken={candidate.feed.name for candidate in news})
         built.rejects = {c.feed.name: reports[c.feed.name] for c in candidates if c.feed.name in reports}
         built.held = {c.feed.name: held[c.feed.name].copy() for c in candidates if c.feed.name in held}
         catalogue = replace(ruleset.catalogue, made_from=built.made_from)
@@ -73,7 +71,7 @@ def amend(
             holding = built.held.get(name)
             if holding is None:
                 return None
-            amending = Amending(catalogue, amender, reports.get(name), holding, gate)
+            amending = Amending(catalogue, amender, reports.get(name), holding, gate.of(candidate.feed))
             amendment = kind_of(candidate.feed).amend(candidate.feed, candidate, amending)
             if amendment is None:
                 return None
@@ -82,6 +80,7 @@ def amend(
             if amendment.rejects is not None:
                 built.rejects[name] = amendment.rejects
             built.news += amendment.news
+        built.records = {record.name: record for record in catalogue.feeds}
         catalogue = _ranked_anew(catalogue, gone, [candidate.feed for candidate in candidates], amender.claims)
         patches, more = amender.finish()
         built.changes = amender.changes()

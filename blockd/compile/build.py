@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from blockd.errors import FeedRefused, RulesetError
+from blockd.errors import FeedRefused, GateRefused, RulesetError
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.kinds import kind_of
 from blockd.formats.rejects import RejectReport
@@ -45,8 +45,18 @@ class Built:
     lost: set[str] = field(default_factory=set)  # feeds in force whose accepted content can no longer be read
     rejects: dict[str, RejectReport] = field(default_factory=dict)  # of the refused content if a feed's was refused
     held: dict[str, GuardReport] = field(default_factory=dict)  # of the content in the ruleset, by feed
+    records: dict[str, FeedRecord] = field(default_factory=dict)  # of the content in the ruleset, by feed
+    found: dict[str, Judged] = field(default_factory=dict)  # the refused content, by feed, if it was read to its end
     news: tuple[bytes, ...] = ()  # some keys that are known to have been added or removed
     changes: Changes | None = None  # from the ruleset in force, if it was amended
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A content as the gate judged it: its record, and what was held back of it."""
+
+    record: FeedRecord
+    held: GuardReport
 
 
 class _Refusal(Exception):
@@ -58,16 +68,18 @@ class _Refusal(Exception):
         super().__init__(feed)
 
 
-def fingerprint(candidates: Sequence[Candidate], guard: str = "") -> str:
-    """Return a digest of all that a ruleset is made from: contents, their feeds' config, and the guard's digest."""
-    parts: list[object] = [guard]
+def fingerprint(candidates: Sequence[Candidate], gate: Gate = Gate()) -> str:  # noqa: B008 - frozen
+    """Return a digest of all that a ruleset is made from: contents, their feeds' config, and the guards' digests."""
+    parts: list[object] = [gate.guard.digest]
+    guards = gate.guards()
     for candidate in candidates:
         feed = candidate.feed
         content = candidate.incoming or candidate.accepted
         if content is None and feed.is_own:
             continue  # there has never been an override
         config = {name: str(value) for name, value in feed if name not in feed.source_keys}
-        parts.append([config, content.digest if content else "", candidate.first_seen])
+        own = [guards[feed.name].digest] if feed.name in guards else []
+        parts.append([config, content.digest if content else "", candidate.first_seen, *own])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -97,12 +109,14 @@ def build(
             return built
         built.rejects = {name: report for name, report in built.rejects.items() if name in built.refused}
         built.held.clear()
+        built.records.clear()
         inputs = [_input(candidate, built) for candidate in usable]
         news = {candidate.feed.name: candidate for candidate in remaining if candidate.incoming}
 
         def judge(record: FeedRecord, news: dict[str, Candidate] = news) -> None:
+            built.records[record.name] = record
             if record.name in news:
-                _judge(gate, record, before.get(record.name), news[record.name])
+                _judge(gate, record, before.get(record.name), news[record.name], built.rejects.get(record.name))
 
         try:
             _refuse_salts(inputs, created, news)
@@ -111,18 +125,21 @@ def build(
                 path,
                 created=created,
                 randomness=randomness,
-                made_from=fingerprint(remaining, gate.guard.digest),
+                made_from=fingerprint(remaining, gate),
                 judge=judge,
                 guard=gate.guard,
+                guards=gate.guards(),
                 held=built.held.__setitem__,
                 progress=progress,
             )
         except _Refusal as refusal:
             built.refused[refusal.feed] = refusal.refused
+            if isinstance(refusal.refused, GateRefused):
+                built.found[refusal.feed] = Judged(built.records[refusal.feed], built.held[refusal.feed])
             remaining = [_without_news(c) if c.feed.name == refusal.feed else c for c in remaining]
             continue
         built.taken = set(news)
-        built.made_from = fingerprint(remaining, gate.guard.digest)
+        built.made_from = fingerprint(remaining, gate)
         return built
 
 
@@ -176,7 +193,13 @@ def _whole(candidate: Candidate) -> Candidate:
     return candidate if is_whole else replace(candidate, accepted=None)
 
 
-def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate: Candidate) -> None:
+def _judge(
+    gate: Gate,
+    record: FeedRecord,
+    before: FeedRecord | None,
+    candidate: Candidate,
+    rejects: RejectReport | None,
+) -> None:
     """Check a feed's news against the gate.
 
     Signed orders are exempt from the limits on size and rejects: their signer answers for each order, and many must be
@@ -188,7 +211,8 @@ def _judge(gate: Gate, record: FeedRecord, before: FeedRecord | None, candidate:
     if candidate.feed.is_signed:
         before = lasting = None
     try:
-        gate.check(record, before, lasting)
+        accepted = rejects.accepted if rejects else None
+        gate.of(candidate.feed).check(record, before, lasting, accepted=accepted, waived=candidate.waived)
     except FeedRefused as refused:
         raise _Refusal(record.name, refused) from refused
 

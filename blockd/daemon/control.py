@@ -12,6 +12,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.audit import AuditLog, AuditRecorder
+from blockd.daemon.accepting import AcceptResult, AcceptService
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.lookup.asking import WorkerAsker
@@ -120,6 +121,7 @@ class ControlProcess:
         self._overrides = OverrideService(
             own.path, operator or UNNAMED_AUTHORITY, self._recorder, self._updater, gate.guard, timing.clock
         )
+        self._acceptance = AcceptService(self._recorder, self._updater)
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._observed = Observed(
@@ -225,6 +227,10 @@ class ControlProcess:
         with contextlib.suppress(BadName):  # which `add` refuses with a sentence
             before = explain(self._enforced, asked["name"])
         return replace(await self._overrides.add(asked), before=before)
+
+    async def accept(self, asked: Mapping[str, str], /) -> AcceptResult:
+        """Take what the gate refused of a feed, and enforce that."""
+        return await self._acceptance.accept(asked)
 
     async def statement(self) -> StatementResult:
         """Sign a statement of what is enforced now."""

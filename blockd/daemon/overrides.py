@@ -10,7 +10,7 @@ from typing import Protocol
 
 from blockd.audit import AuditRecorder
 from blockd.daemon.results import FeedOutcome, RefreshResult
-from blockd.errors import CommandError, FeedRefused
+from blockd.errors import CommandError, FeedRefused, cause_of
 from blockd.feeds.overrides.file import KEPT, Override, end_override, new_override, read_overrides, write_overrides
 from blockd.ruleset.explain import Explanation
 from blockd.ruleset.gate.guard import Guard
@@ -120,7 +120,7 @@ class OverrideService:
         try:
             await asyncio.to_thread(write_overrides, self._path, overrides)
         except OSError as error:
-            raise CommandError(f"{self._path} cannot be written: {error}; nothing was changed.") from error
+            raise CommandError(f"{self._path} cannot be written: {cause_of(error)}; nothing was changed.") from error
         status = OverrideStatus.at(changed, self._clock())
         recorded = {name: value for name, value in status.to_json().items() if name != "id"}
         self._recorder.overridden(kind, {**recorded, "order": changed.id})

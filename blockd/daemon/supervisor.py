@@ -73,9 +73,8 @@ class Supervisor:
         self._state = StateDir(settings.state_dir)
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
-        self._gate = SharedGate(
-            settings.gate
-        )  # before the user changes: only the starting user may be able to read its lists
+        # Before the user changes: only the starting user may be able to read its lists.
+        self._gate = SharedGate(settings.gate, settings.feeds)
         self._become(settings.user)
         self._state.check_writable()
         self._state.tidy()

@@ -10,10 +10,19 @@ from blockd.settings import Feed
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a feed has fetched: a list as published, or a bundle of signed orders."""
+    """What a feed has fetched: a list as published, or a bundle of signed orders.
+
+    `source` names it in sentences for people: the feed's path or URL. The file at `path` is blockd's own copy.
+    """
 
     path: Path
     digest: str
+    source: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The name of the content in sentences."""
+        return self.source or str(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +34,4 @@ class Candidate:
     accepted: Content | None
     first_seen: int  # seconds since the epoch: the date of orders without one
     lasting: int | None = None  # the size that it had for longest in the last days, if known
+    waived: bool = False  # whether an operator takes `incoming` whatever the gate says of its size and rejects

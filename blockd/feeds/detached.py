@@ -15,7 +15,7 @@ from blockd.feeds.detached_signature import MAX_SIGNATURE, UNPROVED, read_small,
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.file import FileSource, stamp_of
 from blockd.feeds.web import WebSource
-from blockd.settings import ListSignature
+from blockd.settings import ListSignature, shown_place
 
 _BESIDE = "signature"  # the folder within a feed's own to which a signature is fetched
 
@@ -75,6 +75,7 @@ class ProvedPage:
         self._url = url
         self._signature = signature
         self._place = signature.url or _with_suffix(url, signature.suffix)
+        self._shown = shown_place(url)
         self._is_proved = False  # whether this object has verified what the server has
 
     async def fetch(self, folder: Path, previous: Validators) -> Fetched | None:
@@ -87,7 +88,7 @@ class ProvedPage:
             return None
         try:
             signed = await self._signed(folder)
-            await asyncio.to_thread(verify_detached, self._signature, signed, fetched, self._url)
+            await asyncio.to_thread(verify_detached, self._signature, signed, fetched, self._shown)
         except BaseException:
             fetched.path.unlink(missing_ok=True)
             raise
@@ -104,9 +105,9 @@ class ProvedPage:
             raise
         except FeedRefused as refused:
             if refused.reason == "missing":
-                raise _unsigned(self._url, self._place) from refused
+                raise _unsigned(self._shown, shown_place(self._place)) from refused
             raise FeedRefused(
-                "unsigned", f"{self._place} is not a signature ({refused.reason}). {UNPROVED}"
+                "unsigned", f"{shown_place(self._place)} is not a signature ({refused.reason}). {UNPROVED}"
             ) from refused
         finally:
             (beside / INCOMING).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 INCOMING = "incoming"  # the file in a feed's folder with what was fetched last, until it is judged
 CANDIDATE = "candidate"  # the file with new content while it is compiled
+REFUSED = "refused"  # the file with the content that the gate refused last, for an operator to accept
 WAITING = "waiting"  # the file with new content that passed the gate while a version is pinned
 ACCEPTED = "accepted"  # the file with the content that passed the gate last
 MAX_VALIDATOR = 1024  # characters; a longer one is not sent back, and costs a fetch instead
@@ -45,6 +46,7 @@ class Fetched:
     validators: Validators = Validators()  # to hand in at the next fetch
     published: float | None = None  # the same with fractions of a second, if a signed list has it
     evidence: Mapping[str, bytes] = field(default_factory=dict)  # what proves a signed list, by the files' names
+    waived: bool = False  # whether an operator takes it whatever the gate says of its size and rejects
 
 
 def _validator(value: object) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from blockd.errors import FeedRefused
+from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.files import replacing
 from blockd.formats.body import cannot_read, open_regular
@@ -63,7 +63,9 @@ class FileSource:
             raise
         except OSError as error:  # reading errors are FeedRefused by now
             self.forget()
-            raise FeedRefused("fault", f"{folder / INCOMING} cannot be written ({error}): nothing is taken.") from error
+            raise FeedRefused(
+                "fault", f"{folder / INCOMING} cannot be written ({cause_of(error)}): nothing is taken."
+            ) from error
 
     def _poll(self, incoming: Path) -> Fetched | None:
         try:

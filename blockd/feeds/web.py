@@ -14,14 +14,17 @@ import aiohttp
 from yarl import URL
 
 from blockd import __version__
-from blockd.errors import FeedRefused, FeedUnreachable
+from blockd.errors import FeedRefused, FeedUnreachable, cause_of
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
+from blockd.feeds.http_causes import http_cause
 from blockd.files import replacing
 from blockd.formats.gunzip import Gunzip
+from blockd.settings import shown_place
 
 TOTAL = 600.0  # seconds for one fetch with its redirects: a gigabyte at the speed of a slow line
 STALL = 30.0  # seconds without a byte, or without a connection
 MAX_REDIRECTS = 5
+MAX_SHOWN = 200  # characters of an address that a server redirects to
 _PIECE = 64 * 1024  # octets taken from the connection at a time
 _REDIRECTS = (301, 302, 303, 307, 308)
 _GONE = (404, 410)
@@ -47,7 +50,7 @@ class WebSource:
         stall: float = STALL,
     ) -> None:
         self._url = url
-        self._shown = _shown(URL(url))
+        self._shown = shown_place(url)
         self._max_size = max_size
         self._session_factory = session_factory
         self._as_published = as_published
@@ -75,9 +78,11 @@ class WebSource:
         except TimeoutError as error:
             raise self._unreachable(f"took longer than {self._total:g} seconds") from error
         except (aiohttp.ClientError, ConnectionError, ValueError) as error:
-            raise self._unreachable(f"cannot be fetched: {str(error) or type(error).__name__}") from error
+            raise self._unreachable(http_cause(error)) from error
         except OSError as error:
-            raise FeedRefused("fault", f"{incoming} cannot be written ({error}): nothing is taken.") from error
+            raise FeedRefused(
+                "fault", f"{incoming} cannot be written ({cause_of(error)}): nothing is taken."
+            ) from error
 
     async def _fetch(self, incoming: Path, previous: Validators) -> Fetched | None:
         async with self._session_factory() as session, self._response(session, previous) as response:
@@ -88,7 +93,7 @@ class WebSource:
                     "missing", f"{self._shown} is not there ({response.status}): nothing is taken. Check its URL."
                 )
             if response.status != 200:
-                raise self._unreachable(f"answered {response.status}")
+                raise self._unreachable(f"answers {_status(response.status)}")
             digest = hashlib.sha256()
             size = 0
             with replacing(incoming) as file:
@@ -134,7 +139,7 @@ class WebSource:
                     return
                 target = url.join(URL(response.headers.get("Location", "")))
             if target.scheme not in ("http", "https") or (url.scheme == "https" and target.scheme != "https"):
-                raise self._unreachable(f"redirects to {_shown(target)}, which is not followed")
+                raise self._unreachable(f"redirects to {shown_place(str(target))[:MAX_SHOWN]}, which is not followed")
             url = target
         raise self._unreachable(f"redirects more than {MAX_REDIRECTS} times")
 
@@ -159,9 +164,13 @@ class WebSource:
         return FeedUnreachable(f"{self._shown} {cause}: nothing is taken, and it is tried again.")
 
 
-def _shown(url: URL) -> str:
-    """Return a URL as it may be logged: without user and password, and of bounded length."""
-    return str(url.with_user(None) if url.user is not None else url)[:200]
+def _status(status: int) -> str:
+    """Return a status code in words of our own: the server's reason phrase is its own text."""
+    if status in (401, 403, 407):
+        return f"that this machine may not fetch it ({status})"
+    if status == 429:
+        return f"that it was asked too often ({status})"
+    return f"with an error of its own ({status})" if status >= 500 else f"with {status}, not with the list"
 
 
 def _time(header: str) -> int | None:

@@ -17,7 +17,7 @@ from blockd.formats.body import Progress, open_body
 from blockd.formats.hosts import is_address, names_of
 from blockd.formats.line import bounded_content, entry_key, without_note
 from blockd.formats.rejects import RejectReport
-from blockd.formats.text_format import TextFormat, refuse_nameless
+from blockd.formats.text_format import TextFormat
 from blockd.orders import Scope
 
 MAX_RULES = 5_000_000  # for names, in one list: under a gigabyte of memory; the largest public list has a fifth of it
@@ -39,23 +39,28 @@ class Adblock(TextFormat):
         return read_adblock(blocks, rejects, source)
 
     def listings(
-        self, path: Path, rejects: RejectReport, max_size: int, scope: Scope, progress: Progress | None = None
+        self,
+        path: Path,
+        rejects: RejectReport,
+        max_size: int,
+        scope: Scope,
+        progress: Progress | None = None,
+        source: str = "",
     ) -> Iterator[tuple[Scope, Iterable[bytes]]]:
         """Yield the names of each scope that the rules have."""
-        listed = read_scopes(path, rejects, max_size, progress)
+        listed = read_scopes(path, rejects, max_size, progress, source)
         for one in (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH):
             if keys := [key for key, own in listed.items() if own == one]:
                 yield one, keys
 
 
 def read_scopes(
-    path: Path, rejects: RejectReport, max_size: int, progress: Progress | None = None
+    path: Path, rejects: RejectReport, max_size: int, progress: Progress | None = None, source: str = ""
 ) -> dict[bytes, Scope]:
     """Return the key of every name in the list at `path`, with its scope; raises as `read_list` does."""
-    with open_body(path, max_size, progress) as pieces:
-        listed = read_adblock(read_blocks(pieces, str(path)), rejects, str(path))
-    refuse_nameless(path, rejects)
-    return listed
+    source = source or str(path)
+    with open_body(path, max_size, progress, source) as pieces:
+        return read_adblock(read_blocks(pieces, source), rejects, source)
 
 
 @dataclass(slots=True)

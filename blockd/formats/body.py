@@ -44,25 +44,29 @@ def cannot_read(path: Path, error: OSError) -> FeedRefused:
 
 
 @contextlib.contextmanager
-def open_body(path: Path, max_size: int, progress: Progress | None = None) -> Iterator[Iterator[bytes]]:
+def open_body(
+    path: Path, max_size: int, progress: Progress | None = None, source: str = ""
+) -> Iterator[Iterator[bytes]]:
     """Yield the content of a list's file in pieces of bounded size, unpacked if it is gzip.
 
-    Opening raises as `open_regular` does. Reading raises FeedRefused: empty (no octets), html, binary, cut (the archive
-    ends early), format (the archive is damaged), too large (over `max_size` octets when unpacked); binary and cut are
-    known for sure only at the end, so all that was yielded before must then be discarded.
+    `source` names the list in refusals; if empty, its path does. Opening raises as `open_regular` does. Reading raises
+    FeedRefused: html, binary, cut (the archive ends early), format (the archive is damaged), too large (over `max_size`
+    octets when unpacked); binary and cut are known for sure only at the end, so all that was yielded before must then
+    be discarded.
     """
+    source = source or str(path)
     with open_regular(path) as file:
-        yield _checked(_pieces(file, path, progress), path, max_size)
+        yield _checked(_pieces(file, path, progress, source), source, max_size)
 
 
-def _pieces(file: FileIO, path: Path, progress: Progress | None) -> Iterator[bytes]:
+def _pieces(file: FileIO, path: Path, progress: Progress | None, source: str) -> Iterator[bytes]:
     size = os.fstat(file.fileno()).st_size
     done = 0
     gunzip: Gunzip | None = None
     try:
         while data := file.read(PIECE if gunzip is None else _PACKED_PIECE):
             if done == 0 and data.startswith(MAGIC):
-                gunzip = Gunzip(str(path))
+                gunzip = Gunzip(source)
             done += len(data)
             if gunzip is None:
                 yield data
@@ -73,27 +77,25 @@ def _pieces(file: FileIO, path: Path, progress: Progress | None) -> Iterator[byt
     except OSError as error:
         raise cannot_read(path, error) from error
     if gunzip is not None and not gunzip.complete:
-        raise FeedRefused("cut", f"{path} ends in the middle of its archive: nothing of it is taken. Get it again.")
+        raise FeedRefused("cut", f"{source} ends in the middle of its archive: nothing of it is taken. Get it again.")
 
 
-def _checked(pieces: Iterator[bytes], path: Path, max_size: int) -> Iterator[bytes]:
+def _checked(pieces: Iterator[bytes], source: str, max_size: int) -> Iterator[bytes]:
     size = nuls = 0
     for piece in _with_head(pieces):
         nuls += piece.count(b"\0")
         if size == 0:
-            _refuse_page(piece, path)
-            _refuse_binary(nuls, len(piece), path)
+            _refuse_page(piece, source)
+            _refuse_binary(nuls, len(piece), source)
         size += len(piece)
         if size > max_size:
             raise FeedRefused(
                 "too large",
-                f"{path} holds more than {max_size:,} bytes, the feed's limit: nothing of it is taken. "
+                f"{source} holds more than {max_size:,} bytes, the feed's limit: nothing of it is taken. "
                 "Raise the feed's max_size if the list is really that large.",
             )
         yield piece
-    if size == 0:
-        raise FeedRefused("empty", f"{path} is empty: nothing is taken. An empty list never lifts a block.")
-    _refuse_binary(nuls, size, path)
+    _refuse_binary(nuls, size, source)
 
 
 def _with_head(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -110,14 +112,16 @@ def _with_head(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from pieces
 
 
-def _refuse_page(head: bytes, path: Path) -> None:
+def _refuse_page(head: bytes, source: str) -> None:
     start = head.removeprefix(BOM).lstrip()[: len(_PAGE_STARTS[0])].lower()
     if start.startswith(_PAGE_STARTS):
         raise FeedRefused(
-            "html", f"{path} is a web page, not a list: nothing of it is taken. Open its source in a browser."
+            "html", f"{source} is a web page, not a list: nothing of it is taken. Open its source in a browser."
         )
 
 
-def _refuse_binary(nuls: int, size: int, path: Path) -> None:
+def _refuse_binary(nuls: int, size: int, source: str) -> None:
     if nuls > size * MAX_NUL_SHARE:
-        raise FeedRefused("binary", f"{path} is not a text, {nuls / size:.1%} of it are NULs: nothing of it is taken.")
+        raise FeedRefused(
+            "binary", f"{source} is not a text, {nuls / size:.1%} of it are NULs: nothing of it is taken."
+        )

@@ -19,7 +19,7 @@ from blockd.formats.decoration import host_of
 from blockd.formats.line import entry_key, line_content
 from blockd.formats.rejects import RejectReport
 from blockd.formats.taking import LineTaker
-from blockd.formats.text_format import TextFormat, read_list, refuse_nameless
+from blockd.formats.text_format import TextFormat, read_list
 from blockd.names import MAX_LABEL, DomainName
 from blockd.orders import Scope
 
@@ -47,10 +47,16 @@ class Domains(TextFormat):
         return read_domains(blocks, rejects)
 
     def listings(
-        self, path: Path, rejects: RejectReport, max_size: int, scope: Scope, progress: Progress | None = None
+        self,
+        path: Path,
+        rejects: RejectReport,
+        max_size: int,
+        scope: Scope,
+        progress: Progress | None = None,
+        source: str = "",
     ) -> Iterator[tuple[Scope, Iterable[bytes]]]:
         """Yield all names, as `DomainLines`."""
-        yield scope, DomainLines(path, rejects, max_size, progress)
+        yield scope, DomainLines(path, rejects, max_size, progress, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +70,16 @@ class DomainLines:
     rejects: RejectReport
     max_size: int
     progress: Progress | None = None
+    source: str = ""  # as `open_body` takes it
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the names' keys."""
-        return read_list(Domains(), self.path, self.rejects, self.max_size, self.progress)
+        return read_list(Domains(), self.path, self.rejects, self.max_size, self.progress, self.source)
 
     def add_to(self, taker: LineTaker) -> Iterator[int]:
         """Add all names to `taker`; yield now and then how many were added so far."""
-        with open_body(self.path, self.max_size, self.progress) as pieces:
-            yield from add_domains(read_blocks(pieces, str(self.path)), self.rejects, taker)
-        refuse_nameless(self.path, self.rejects)
+        with open_body(self.path, self.max_size, self.progress, self.source) as pieces:
+            yield from add_domains(read_blocks(pieces, self.source or str(self.path)), self.rejects, taker)
 
 
 def read_domains(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes]:

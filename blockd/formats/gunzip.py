@@ -39,7 +39,7 @@ class Gunzip:
             try:
                 piece = self._member.decompress(data, PIECE)
             except zlib.error as error:
-                raise self._damaged(str(error)) from error
+                raise self._damaged("its data or a check sum is wrong") from error
             if piece:
                 yield piece
             self.complete = self._member.eof

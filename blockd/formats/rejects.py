@@ -71,7 +71,7 @@ class RejectReport:
 
     def text(self) -> Iterator[str]:
         """Yield the report for people, line by line, grouped by reason."""
-        yield f"{self.lines:,} lines, {self.accepted:,} names accepted, {self.rejected:,} rejected ({self.share:.2%})"
+        yield f"{self.lines:,} lines, {self.accepted:,} accepted, {self.rejected:,} rejected ({self.share:.2%})"
         yield from self._grouped(self.counts)
         if self.skips:
             yield f"{self.skipped:,} skipped, which are not about names"

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from blockd.errors import FeedRefused
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import Progress, open_body
 from blockd.formats.rejects import RejectReport
@@ -35,13 +34,19 @@ class TextFormat(ABC):
         """
 
     def listings(
-        self, path: Path, rejects: RejectReport, max_size: int, scope: Scope, progress: Progress | None = None
+        self,
+        path: Path,
+        rejects: RejectReport,
+        max_size: int,
+        scope: Scope,
+        progress: Progress | None = None,
+        source: str = "",
     ) -> Iterator[tuple[Scope, Iterable[bytes]]]:
         """Yield the keys of the names in the list at `path`, by what they cover; `scope` is the config's.
 
         The keys may be `blockd.formats.taking.Lines`. Raises FeedRefused as `read_list` does, while they are read.
         """
-        yield scope, read_list(self, path, rejects, max_size, progress)
+        yield scope, read_list(self, path, rejects, max_size, progress, source)
 
     def keys_of_line(self, line: bytes) -> set[bytes]:
         """Return the keys of the names in one line, which has no line feed; an empty set if it is rejected."""
@@ -49,23 +54,19 @@ class TextFormat(ABC):
 
 
 def read_list(
-    form: TextFormat, path: Path, rejects: RejectReport, max_size: int, progress: Progress | None = None
+    form: TextFormat,
+    path: Path,
+    rejects: RejectReport,
+    max_size: int,
+    progress: Progress | None = None,
+    source: str = "",
 ) -> Iterator[bytes]:
     """Yield the keys of all names in the list at `path`, in order, with repetitions, and fill `rejects`.
 
-    Raises FeedRefused with the reasons of `open_body` and `read_blocks`, and `empty` if not one name was accepted.
-    It may raise after the last name: nothing of a list counts before it was read to its end without an error.
+    `source` names the list in refusals; if empty, its path does. Raises FeedRefused with the reasons of `open_body` and
+    `read_blocks`. It may raise after the last name: nothing of a list counts before it was read to its end without an
+    error. A list without any name is read like others; whether it may be empty is for the gate to say.
     """
-    with open_body(path, max_size, progress) as pieces:
-        yield from form.keys(read_blocks(pieces, str(path)), rejects, str(path))
-    refuse_nameless(path, rejects)
-
-
-def refuse_nameless(path: Path, rejects: RejectReport) -> None:
-    """Raise FeedRefused `empty` if nothing of the list at `path` was accepted."""
-    if not rejects.accepted:
-        raise FeedRefused(
-            "empty",
-            f"{path} holds no name in {rejects.lines:,} lines, of which {rejects.rejected:,} were rejected: "
-            "nothing of it is taken. Is it really a list of this type?",
-        )
+    source = source or str(path)
+    with open_body(path, max_size, progress, source) as pieces:
+        yield from form.keys(read_blocks(pieces, source), rejects, source)

@@ -13,7 +13,7 @@ from pathlib import Path
 from securesystemslib.signer import Key
 from tuf.api.metadata import DelegatedRole, Delegations, Targets
 
-from blockd.errors import PublishError
+from blockd.errors import PublishError, cause_of
 from blockd.files import replace_file
 from blockd.orders.fields import MAX_TEXT
 from blockd.orders.repository import AUTHORITY_FIELD, MAX_AUTHORITIES, TOP_ROLES, is_role, paths_of
@@ -38,7 +38,7 @@ def read_delegations(path: Path) -> Delegations:
     except FileNotFoundError:
         return Delegations({}, roles={})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise PublishError(f"{path} cannot be used: {error}. Restore it from a backup.") from error
+        raise PublishError(f"{path} cannot be used: {cause_of(error)}. Restore it from a backup.") from error
 
 
 def write_delegations(path: Path, delegations: Delegations) -> None:

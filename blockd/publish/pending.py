@@ -16,7 +16,7 @@ from securesystemslib.signer import Key, Signer
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, RootVerificationResult, Targets, VerificationResult
 
-from blockd.errors import FileTooLarge, PublishError
+from blockd.errors import FileTooLarge, PublishError, cause_of
 from blockd.files import read_file, replace_file, sync_folder
 from blockd.orders.repository import TOP_ROLES
 from blockd.publish.delegations import checked_role
@@ -181,7 +181,7 @@ def _copy(file: Path) -> Pending:
     except FileTooLarge as error:
         raise PublishError(f"{file} has more than {MAX_PENDING} bytes; it was not used.") from error
     except (OSError, ValueError, RecursionError, RepositoryError) as error:
-        raise PublishError(f"{file} cannot be used: {error}.") from error
+        raise PublishError(f"{file} cannot be used: {cause_of(error)}.") from error
     return found
 
 
@@ -199,7 +199,9 @@ def _result(workshop: Workshop, role: str, metadata: Pending) -> VerificationRes
         try:
             return metadata.signed.get_root_verification_result(previous, metadata.signed_bytes, metadata.signatures)
         except ValueError as error:
-            raise PublishError(f"The root that is pending in {workshop.folder} cannot follow: {error}") from error
+            raise PublishError(
+                f"The root that is pending in {workshop.folder} cannot follow: {cause_of(error)}"
+            ) from error
     return _delegator(workshop, role).get_verification_result(role, metadata.signed_bytes, metadata.signatures)
 
 

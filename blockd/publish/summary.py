@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
-from blockd.errors import BadOrder, PublishError
+from blockd.errors import BadOrder, PublishError, cause_of
 from blockd.orders import OrderDocument, parse_document
 from blockd.publish.delegations import authority_name, roles_of
 from blockd.publish.next_metadata import content_of, identifier_of
@@ -73,7 +73,7 @@ def _document(workshop: Workshop, target: TargetFile) -> OrderDocument:
     try:
         return parse_document(json.loads(content), target.path)
     except (ValueError, BadOrder) as error:
-        raise PublishError(f"{target.path} cannot be read: {error}; nothing was signed.") from error
+        raise PublishError(f"{target.path} cannot be read: {cause_of(error)}; nothing was signed.") from error
 
 
 def _what(was_there: bool, old: bytes | None, document: OrderDocument) -> str:

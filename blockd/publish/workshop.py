@@ -24,7 +24,7 @@ from pathlib import Path
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Delegations, Metadata, Root, Snapshot, T, Targets, Timestamp
 
-from blockd.errors import PublishError
+from blockd.errors import PublishError, cause_of
 from blockd.files import replace_file, replace_files, sync_folder
 from blockd.orders import OrderDocument, parse_document
 from blockd.orders.repository import ORDERS
@@ -186,7 +186,7 @@ class Workshop:
         try:
             raw = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
-            raise PublishError(f"{path} is not valid JSON: {error}. Stage the order again.") from error
+            raise PublishError(f"{path} cannot be used: {cause_of(error)}. Stage the order again.") from error
         if not isinstance(raw, dict):
             raise PublishError(f"{path} is not a JSON object. Stage the order again.")
         return raw
@@ -197,7 +197,7 @@ def read_metadata(path: Path, kind: type[T]) -> Metadata[T]:
     try:
         found: Metadata[T] = Metadata.from_bytes(path.read_bytes())
     except (OSError, RepositoryError) as error:
-        raise PublishError(f"{path} cannot be used: {error}. Restore it from a backup.") from error
+        raise PublishError(f"{path} cannot be used: {cause_of(error)}. Restore it from a backup.") from error
     if not isinstance(found.signed, kind):
         raise PublishError(f"{path} is metadata of another role. Restore it from a backup.")
     return found

@@ -18,6 +18,8 @@ from blockd.settings.feeds import (
     ZoneFeed,
     ZoneOverride,
 )
+from blockd.settings.feeds.base import shown_place
+from blockd.settings.gate import GateSettings
 from blockd.settings.load import load
 from blockd.settings.model import (
     Audit,
@@ -25,7 +27,6 @@ from blockd.settings.model import (
     CacheSettings,
     ClientSettings,
     Forwarding,
-    GateSettings,
     Listen,
     Operator,
     Settings,
@@ -68,4 +69,5 @@ __all__ = [
     "ZoneOverride",
     "load",
     "reference",
+    "shown_place",
 ]

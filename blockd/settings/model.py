@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, PlainValidator
 
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.feeds import ConfiguredFeed
-from blockd.settings.paths_and_urls import (
-    ConfigPath,
-    OperatorUrl,
-    path_from_text,
-    protected_from_text,
-    suffixes_from_value,
-)
+from blockd.settings.gate import GateSettings
+from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
 from blockd.settings.section import Section, ShortText, Whole, setting
-from blockd.settings.values import Growth, Share, Workers, size_within, time_or_off, time_within
+from blockd.settings.values import Workers, size_within, time_or_off, time_within
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
 MAX_UPSTREAMS = 16  # the resolver measures each of them
-MAX_PROTECTED = 64  # files: each is read at the start
 MAX_FEEDS = 1_000  # each has a label in metrics and a folder on disk
 
 LOOPBACK_AND_PRIVATE = (
@@ -112,27 +105,6 @@ class Operator(Section):
     name: ShortText = setting("", "The name on the block page.")
     url: OperatorUrl = setting("http://localhost:8080/", "Named as blocked-by in the block page's header.")
     contact: ShortText = setting("", "How to reach the operator: a mail address or a URL.")
-
-
-class GateSettings(Section):
-    """What a new ruleset must pass before it is enforced."""
-
-    max_shrink: Share = setting("20%", "The share of a feed's names that may be removed in one update.")
-    min_names: Whole = setting(1, "The fewest names that a feed may have.", ge=0, le=1_000_000_000)
-    max_rejects: Share = setting("20%", "The share of a list's lines that may be rejected.")
-    max_growth: Growth = setting("100%", "The share by which a feed of over 10,000 names may grow in one update.")
-    public_suffixes: Annotated[Path | bool, PlainValidator(suffixes_from_value)] = setting(
-        True,
-        "The public suffix list whose names are held back: true for the one installed, false for none, or a path.",
-        json_schema_extra={"default": "true"},
-    )
-    protected: tuple[Annotated[Path, PlainValidator(protected_from_text)], ...] = setting(
-        ("shipped",), "Lists of names that no list may block; shipped is blockd's own.", max_length=MAX_PROTECTED
-    )
-    popular: Annotated[Path | None, PlainValidator(path_from_text)] = setting(
-        None, "A list of names by popularity, which no list may block either.", validate_default=False
-    )
-    popular_count: Whole = setting(10_000, "How many of the popular names count.", ge=1, le=1_000_000)
 
 
 class VersionSettings(Section):

@@ -23,7 +23,9 @@ def reference() -> list[tuple[str, str, str]]:
     """
     rows = list(_rows("", Settings))
     for kind, model in FEED_TYPES.items():
-        rows += _rows(f"feeds[{kind}].", model)
+        own = f"feeds[{kind}].gate."
+        for path, default, meaning in _rows(f"feeds[{kind}].", model):
+            rows.append((path, f"gate.{path.removeprefix(own)}" if path.startswith(own) else default, meaning))
     return rows
 
 

@@ -82,6 +82,9 @@ class Control(typing.Protocol):
     async def override(self, kind: str, asked: typing.Mapping[str, str], /) -> JsonResult:
         """Add or end a local override; `kind` is `add` or `end`, `asked` its texts; raises BlockdError."""
 
+    async def accept(self, asked: typing.Mapping[str, str], /) -> JsonResult:
+        """Take a feed's refused content, known by its digest, once; `asked` has the texts; raises BlockdError."""
+
     async def statement(self) -> JsonResult:
         """Sign a statement of what is enforced now; raises BlockdError if there is no key to sign it."""
 
@@ -141,6 +144,11 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
             return _error(415, _NOT_JSON)
         return _result(await control.override(*_override(await request.read())))
 
+    async def accept(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return _error(415, _NOT_JSON)
+        return _result(await control.accept(_accepted(await request.read())))
+
     async def statement(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
@@ -157,6 +165,7 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_post("/api/hint", hint)
     app.router.add_post("/api/rollback", rollback)
     app.router.add_post("/api/override", override)
+    app.router.add_post("/api/accept", accept)
     app.router.add_post("/api/statement", statement)
     return app
 
@@ -215,6 +224,19 @@ def _override(body: bytes) -> tuple[str, dict[str, str]]:
     raise CommandError(
         'The body must be {"add": {"name": "example.org", "reason": "why", "until": "2026-12-31"}}, optionally with '
         'scope and as, or {"end": {"name": "example.org", "reason": "why"}}; nothing was changed.'
+    )
+
+
+def _accepted(body: bytes) -> dict[str, str]:
+    """Return the texts of an acceptance; raises CommandError."""
+    asked: typing.Any = _decoded(body)
+    needed = {"feed", "digest", "reason"}
+    is_whole = isinstance(asked, dict) and needed <= asked.keys() <= needed | {"as"}
+    if is_whole and all(isinstance(text, str) and len(text) <= MAX_NAME for text in asked.values()):
+        return dict(asked)
+    raise CommandError(
+        'The body must be {"feed": "name", "digest": "the SHA-256 of what was shown", "reason": "why"}, optionally '
+        "with as; nothing was changed."
     )
 
 

@@ -51,6 +51,12 @@ def _index() -> str:
             element("dd", 'Return to a kept version: {"version": 3, "reason": "why"}; {"release": true} releases it.'),
         )
     )
+    rows.append(
+        join(
+            element("dt", element("code", "POST /api/accept")),
+            element("dd", 'Take what the gate refused, once: {"feed": "name", "digest": "…", "reason": "why"}.'),
+        )
+    )
     form = element(
         "form",
         element("label", "Domain name: ", Html('<input name="name" required maxlength="1024">')),

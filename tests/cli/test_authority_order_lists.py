@@ -36,7 +36,7 @@ def test_list_of_national_size_is_an_order(desk: Desk, tmp_path: Path) -> None:
     assert desk.rows()["telegram-2017"]["names"] == 100
     renewed = desk.told("names", "telegram-2017", national(tmp_path, *MANY[5:], "new.example"))
     assert "telegram-2017 has 96 names: 1 added, 5 removed; a node fetches" in renewed
-    assert "96 names accepted, 0 rejected" in renewed
+    assert "96 accepted, 0 rejected" in renewed
     assert "there is nothing new to fetch" in desk.told(
         "names", "telegram-2017", national(tmp_path, *MANY[5:], "new.example")
     )

@@ -61,13 +61,21 @@ def test_check_is_json_for_programs(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_list_that_shrank_is_compared_with_what_is_in_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_list(tmp_path / "list", [f"name-{number}.example" for number in range(10)])
+    write_list(tmp_path / "list", [f"{www}name-{number}.example" for number in range(1_000) for www in ("", "*.")])
     daemon = Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"})
     with daemon:
-        pass
+        counted = daemon.status()["feeds"][0]["names"]
+    assert main(["check", "--config", str(daemon.config)]) == 0
+    assert f"feed national is good: {counted:,} names\nA start would enforce 1,000 names." in capsys.readouterr().out
+    assert main(["validate", str(tmp_path / "list"), "--config", str(daemon.config)]) == 0
+    assert f"is a usable list for feed national: {counted:,} names" in capsys.readouterr().out
     write_list(tmp_path / "list", ["name-1.example"])
     assert main(["check", "--config", str(daemon.config)]) == 1
-    assert "feed national would be refused (shrunk)" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "feed national would be refused (shrunk): it holds 1 names, but 1000 are in force" in told
+    assert "the content that was accepted last stays enforced: 1,000 names\nA start would enforce 1,000 names." in told
+    assert main(["validate", str(tmp_path / "list"), "--config", str(daemon.config)]) == 1
+    assert "refused for feed national, shrunk: it holds 1 names, but 1000 are in force" in capsys.readouterr().out
 
 
 def test_check_beside_a_running_daemon_disturbs_nothing(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ from tests.compile.builder import NOW, Builder, domains, signed
 pytest.importorskip("blockd.ruleset.building._builder", reason="blockd was installed without its C part")
 pytest.importorskip("blockd.formats._changes", reason="blockd was installed without its C part")
 
-OPEN = Gate(max_shrink=100, min_names=0, max_rejects=100)
+OPEN = Gate(max_shrink=100, min_names=0, max_rejects=100, own_keys=frozenset(("min_names",)))
 GUARD = Guard.of(
     parse_suffixes("n1.example\nn2.example\n*.deep.er.example\nx.example\n"),
     [key_from_text("www.n3.example")],

@@ -59,7 +59,7 @@ def test_accepted_content_is_not_put_through_the_gate_again(builder: Builder) ->
     assert builder.listed("a.example") == "national/national"
 
 
-OLD = [f"old-{number}.example" for number in range(100)]
+OLD = [f"old-{number}.example" for number in range(1_000)]
 BAD: dict[str, Callable[[Builder], Content]] = {
     "cut": lambda builder: builder.octets(b"new.example\nnew-2.exam"),
     "empty": lambda builder: builder.octets(b""),
@@ -68,7 +68,7 @@ BAD: dict[str, Callable[[Builder], Content]] = {
     "format": lambda builder: builder.octets(gzip.compress(b"new.example\n")[:-8] + bytes(8)),
     "too large": lambda builder: builder.octets(b"new.example\n" * MAX_SIZE),
     "missing": lambda builder: Content(builder.folder / "none", ""),
-    "shrunk": lambda builder: builder.content(*OLD[:79]),
+    "shrunk": lambda builder: builder.content(*OLD[:799]),
     "rejects": lambda builder: builder.octets(b"new.example\n" * 7 + b"no name\n" * 2),
 }
 
@@ -81,7 +81,7 @@ def test_refused_content_leaves_what_the_feed_gave_before(builder: Builder, reas
     assert reasons(built) == {"national": reason}
     assert built.taken == set()
     assert built.header is not None
-    assert built.header.names == 100
+    assert built.header.names == 1_000
     assert builder.listed("old-99.example") == "national/national"
     assert builder.listed("new.example") == ""
 
@@ -174,14 +174,14 @@ def test_a_refused_build_of_everything_leaves_the_old_file(builder: Builder) -> 
 def test_the_gate_compares_with_the_same_feed_in_force(builder: Builder) -> None:
     builder.build(Candidate(domains("one"), builder.content(*OLD), None, 0))
     in_force = builder.catalogue()
-    few = builder.content(*OLD[:10])
+    few = builder.content(*OLD[:100])
     assert reasons(builder.build(Candidate(domains("one"), few, None, 0), in_force=in_force)) == {"one": "shrunk"}
     assert reasons(builder.build(Candidate(domains("two"), few, None, 0), in_force=in_force)) == {}
 
 
 def test_repeated_names_do_not_hide_a_loss(builder: Builder) -> None:
     builder.build(Candidate(domains(), builder.content(*OLD), None, 0))
-    built = builder.build(Candidate(domains(), builder.content(*OLD[:50] * 2), None, 0), in_force=builder.catalogue())
+    built = builder.build(Candidate(domains(), builder.content(*OLD[:500] * 2), None, 0), in_force=builder.catalogue())
     assert reasons(built) == {"national": "shrunk"}
 
 

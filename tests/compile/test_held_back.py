@@ -56,16 +56,16 @@ def test_a_list_that_allows_is_not_held_back(builder: Builder) -> None:
 
 
 def test_held_entries_do_not_hide_a_loss(builder: Builder) -> None:
-    names = [f"n{number}.example" for number in range(10)]
+    names = [f"n{number}.example" for number in range(1_250)]
     old = builder.content(*names)
     builder.build(Candidate(domains(), old, None, 0), gate=GATE)
-    new = builder.content(*names[:7], "com.id", "co.id", "go.id", "github.io")
+    new = builder.content(*names[:999], "com.id", "co.id", "go.id", "github.io")
     built = builder.build(Candidate(domains(), new, old, 0), gate=GATE, in_force=builder.catalogue())
     assert reasons(built) == {}
-    new = builder.content(*names[:7], "co.id", "go.id", "github.io")
+    new = builder.content(*names[:999], "co.id", "go.id", "github.io")
     built = builder.build(Candidate(domains(), new, old, 0), gate=GATE, in_force=builder.catalogue())
     assert reasons(built) == {}
-    few = builder.content(*names[:6], "co.id", "go.id", "github.io")
+    few = builder.content(*names[:999], "co.id", "go.id", "github.io")
     builder.build(Candidate(domains(), old, None, 0), gate=GATE)
     built = builder.build(Candidate(domains(), few, old, 0), gate=GATE, in_force=builder.catalogue())
     assert reasons(built) == {"national": "shrunk"}

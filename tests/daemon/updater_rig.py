@@ -68,9 +68,9 @@ class Rig:
         self.compiler = LocalCompiler(self.time)
         self.rulesets = Rulesets(folder)
         self.feeds = feed_set(folder, feeds, self.time, self.sources)
-        recorder, self.log = recorded(folder, feeds, self.time)
+        self.recorder, self.log = recorded(folder, feeds, self.time)
         compiling = Compiling(Gate(), folder / "compiled", self.compiler)
-        self.updater = Updater(self.feeds, compiling, self.rulesets, recorder, self.time.timing)
+        self.updater = Updater(self.feeds, compiling, self.rulesets, self.recorder, self.time.timing)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

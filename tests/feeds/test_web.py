@@ -179,7 +179,7 @@ def test_nobody_listening_is_unreachable_and_no_password_is_told(tmp_path: Path)
             pass
         await WebSource(url.replace("//", "//name:secret@"), 1000, total=10, stall=10).fetch(tmp_path, Validators())
 
-    with pytest.raises(FeedUnreachable, match="cannot be fetched") as refused:
+    with pytest.raises(FeedUnreachable, match="refuses the connection") as refused:
         asyncio.run(run())
     assert "secret" not in str(refused.value)
 

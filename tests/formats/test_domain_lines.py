@@ -163,8 +163,10 @@ def test_lines_without_a_builder_for_them_are_iterated(tmp_path: Path) -> None:
     path.write_bytes(b"a.example\n")
     assert len(list(DomainLines(path, RejectReport(), MAX_SIZE))) == 1
     path.write_bytes(b"nodot\n")
-    with pytest.raises(FeedRefused):
-        list(DomainLines(path, RejectReport(), MAX_SIZE))
+    assert list(DomainLines(path, RejectReport(), MAX_SIZE)) == []
+    path.write_bytes(b"a.exam")
+    with pytest.raises(FeedRefused, match="the list of somebody ends in the middle of a line"):
+        list(DomainLines(path, RejectReport(), MAX_SIZE, source="the list of somebody"))
 
 
 @needs_data

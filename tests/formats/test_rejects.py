@@ -28,7 +28,7 @@ def test_the_first_samples_of_each_reason_are_kept_with_their_line_numbers() -> 
 
 def test_people_read_the_most_frequent_reason_first() -> None:
     lines = list(_report().text())
-    assert lines[0] == "20 lines, 8 names accepted, 11 rejected (57.89%)"
+    assert lines[0] == "20 lines, 8 accepted, 11 rejected (57.89%)"
     assert lines[1] == "bad character: 10"
     assert lines[2] == "  line 4: a b.example"
     assert lines[-2:] == ["no dot: 1", "  line 3: localname"]

@@ -47,7 +47,9 @@ def test_hosts_files_are_read_as_such(tmp_path: Path) -> None:
     assert read(path, "hosts")[0] == ["a.example"]
     assert read(path, "domains")[0] == ["a.example"]
     path.write_bytes(b"a.example\n")
-    assert refusal(path, "hosts") == "empty"
+    names, rejects = read(path, "hosts")
+    assert names == []
+    assert rejects.rejected == 1
 
 
 def test_a_list_that_is_not_there_is_missing(tmp_path: Path) -> None:
@@ -70,10 +72,6 @@ def test_a_link_in_a_circle_is_unreachable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "empty"),
-        (gzip.compress(b"", mtime=0), "empty"),
-        (b"\n\n# nothing\n", "empty"),
-        (b"nodot\n", "empty"),
         (b"\xef\xbb\xbf\r\n <!DOCTYPE HTML PUBLIC><p>a.example\n", "html"),
         (b"<HTML lang=en>\na.example\n</html>\n", "html"),
         (gzip.compress(b"<!doctype html>\na.example\n", mtime=0), "html"),
@@ -92,6 +90,15 @@ def test_what_is_no_whole_list_is_refused(tmp_path: Path, content: bytes, reason
     path = tmp_path / "list"
     path.write_bytes(content)
     assert refusal(path, max_size=10_000 if reason == "too large" else MAX_SIZE) == reason
+
+
+@pytest.mark.parametrize("kind", ["domains", "hosts", "adblock"])
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0), b"\n\n# nothing\n", b"nodot\n"])
+def test_a_list_without_a_name_is_read_and_left_to_the_gate(tmp_path: Path, content: bytes, kind: str) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(content)
+    names, rejects = read(path, kind)
+    assert (names, rejects.accepted, rejects.rejected) == ([], 0, int(content == b"nodot\n" and kind != "adblock"))
 
 
 def test_a_list_of_exactly_the_limit_is_taken(tmp_path: Path) -> None:
@@ -124,11 +131,9 @@ def test_a_publication_that_ends_within_a_name_is_refused() -> None:
 
 
 @needs_data
-def test_names_that_lost_their_dots_are_refused() -> None:
+def test_names_that_lost_their_dots_are_rejected() -> None:
     rejects = RejectReport()
-    with pytest.raises(FeedRefused) as refused:
-        list(read_list(Domains(), DATA / "broken" / "dotless-junk.txt", rejects, MAX_SIZE))
-    assert refused.value.reason == "empty"
+    assert list(read_list(Domains(), DATA / "broken" / "dotless-junk.txt", rejects, MAX_SIZE)) == []
     assert rejects.counts == {"no dot": rejects.lines}
 
 

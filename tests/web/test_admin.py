@@ -38,6 +38,7 @@ class Daemon:
     hinted: list[str | None] = field(default_factory=list)
     rolled_back: list[tuple[int, str]] = field(default_factory=list)
     looked_up: list[LookupQuery] = field(default_factory=list)
+    accepted: list[dict[str, str]] = field(default_factory=list)
     overridden: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def health(self) -> Condition:
@@ -74,6 +75,10 @@ class Daemon:
             raise CommandError("Version 7 is not kept; nothing was changed.")
         self.rolled_back.append((version, reason))
         return Told({"version": version})
+
+    async def accept(self, asked: Mapping[str, str], /) -> Told:
+        self.accepted.append(dict(asked))
+        return Told({"outcome": "enforced"})
 
     async def override(self, kind: str, asked: Mapping[str, str], /) -> Told:
         self.overridden.append((kind, dict(asked)))
@@ -296,7 +301,31 @@ def test_an_override_is_handed_on(daemon: Daemon, bound: socket.socket) -> None:
     assert daemon.overridden == [("end", {"name": "a.example", "reason": "why"})]
 
 
-@pytest.mark.parametrize("path", ["/api/override", "/api/statement"])
+ACCEPTED = {"feed": "national", "digest": "ab" * 32, "reason": "why"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (ACCEPTED, 200),
+        ({**ACCEPTED, "as": "Budi"}, 200),
+        ({"feed": "national", "reason": "why"}, 400),
+        ({**ACCEPTED, "more": ""}, 400),
+        ({**ACCEPTED, "reason": 1}, 400),
+        ({**ACCEPTED, "reason": "w" * 2000}, 400),
+        ([], 400),
+    ],
+)
+def test_an_acceptance_is_handed_on_whole_or_not_at_all(
+    daemon: Daemon, bound: socket.socket, body: object, status: int
+) -> None:
+    sent = json.dumps(body).encode()
+    told = ask(daemon, bound, "/api/accept", method="POST", data=sent, Content_Type="application/json")
+    assert told.status == status
+    assert daemon.accepted == ([body] if status == 200 else [])
+
+
+@pytest.mark.parametrize("path", ["/api/override", "/api/accept", "/api/statement"])
 def test_what_another_site_may_send_changes_nothing(daemon: Daemon, bound: socket.socket, path: str) -> None:
     body = b'{"end": {"name": "a.example", "reason": "why"}}'
     assert ask(daemon, bound, path, method="POST", data=body, Content_Type="text/plain").status == 415

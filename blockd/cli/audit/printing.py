@@ -79,6 +79,9 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
         return f"{body['name']} ({body['scope']}) until {body['ended'] or body['until']}{by}: {why}"
     if kind == "refused":
         return f"{body['feed']} ({body['reason']}): {body['sentence']}"
+    if kind == "accept":
+        by = f" by {body['officer']}" if body["officer"] else ""
+        return f"{body['feed']} {body['digest'][:12]} ({body['reason']}), {body['names']:,} names{by}: {body['why']}"
     if kind == "self-test":
         came = body.get("failure") or f"{body.get('answers', 0)} answers are right"
         return f"version {body.get('version')}: {came}"

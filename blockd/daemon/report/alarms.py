@@ -105,7 +105,9 @@ def _of_feed(name: str, managed: ManagedFeed, started: float, now: float) -> Ite
     if managed.refusal:
         yield Alarm(
             "BlockdFeedRefused", "warning", name, f"Its new content is refused: {managed.refusal}", before,
-            "`blockd check` shows what is wrong; inform the publisher of the list.",
+            f"`blockd accept {name} --show` shows what it would change; if that is right, `blockd accept` takes it."
+            if managed.state.refused and not managed.look_refusal
+            else "`blockd check` shows what is wrong; inform the publisher of the list.",
         )  # fmt: skip
     if not managed.source.feed.is_own and is_stale(managed.state.checked, managed.source.interval, started, now):
         yield Alarm(

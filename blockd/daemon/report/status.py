@@ -91,6 +91,7 @@ class FeedStatus:
     ended: bool
     at_expiry: str
     refusal: str | None
+    acceptable: Mapping[str, object] | None  # what the gate refused last, and `blockd accept` may take
     refused: Mapping[str, int]  # how often, by reason
     stale: int
     authorities: tuple[AuthorityStatus, ...]
@@ -211,6 +212,7 @@ def _feed(managed: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, 
         ended=end is not None and now >= end,
         at_expiry=feed.at_expiry,
         refusal=managed.refusal or None,
+        acceptable=state.refused.to_json() if state.refused and not managed.look_refusal else None,
         refused=dict(managed.refused),
         stale=counts.stale_of(feed.name),
         authorities=tuple(_authorities(managed, counts, now)),

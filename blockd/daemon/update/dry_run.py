@@ -6,6 +6,7 @@ The state folder is read and never written, so that a dry run works beside a run
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 import time
@@ -13,28 +14,37 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from blockd.compile.build import build
+from blockd.compile.build import Built, build
 from blockd.daemon.results import FeedOutcome
 from blockd.daemon.update.feed_state import FeedState
-from blockd.errors import CommandError, FeedRefused
-from blockd.feeds.fetched import Fetched
-from blockd.feeds.kinds import open_source
+from blockd.errors import CommandError, FeedRefused, cause_of
+from blockd.feeds.fetched import REFUSED, Fetched
+from blockd.feeds.kinds import kind_of, open_source
+from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.building.compiler import Progress
-from blockd.settings import Feed, Settings
+from blockd.settings import Feed, OverridesFeed, Settings
 
 _TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to know that a list is older
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """Result of a dry run; `built` and its file are None if nothing could be compiled."""
+    """Result of a dry run; `compiled` is None if nothing could be compiled."""
 
     compiled: Path | None
-    made_from: str
-    new: frozenset[str]  # feeds whose new content is in the file
+    built: Built
     refused: Mapping[str, FeedRefused]
-    lost: frozenset[str]  # feeds whose content can no longer be read
+
+    @property
+    def made_from(self) -> str:
+        """The fingerprint of what was compiled."""
+        return self.built.made_from
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Feeds whose content can no longer be read."""
+        return frozenset(self.built.lost)
 
     def outcomes(self, names: Iterable[str]) -> dict[str, FeedOutcome]:
         """Return the outcome of these feeds, and of every other that was refused or lost."""
@@ -43,9 +53,9 @@ class DryRun:
     def _outcome(self, name: str) -> FeedOutcome:
         if name in self.refused:
             return FeedOutcome("refused", str(self.refused[name]))
-        if name in self.lost:
+        if name in self.built.lost:
             return FeedOutcome("refused", "its last accepted content can no longer be read")
-        return FeedOutcome("new" if name in self.new else "unchanged")
+        return FeedOutcome("new" if name in self.built.taken else "unchanged")
 
 
 def dry_run(
@@ -66,7 +76,7 @@ def dry_run(
     if unknown:
         raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(configured) or 'none'}.")
     now = time.time()
-    states = {feed.name: FeedState.load(settings.state_dir / "feeds" / feed.name, now) for feed in settings.feeds}
+    states = _states(settings, now)
     chosen = [feed for feed in settings.feeds if not names or feed.name in names]
     refused: dict[str, FeedRefused] = {}
     fetched: dict[str, Fetched] = {}
@@ -75,23 +85,82 @@ def dry_run(
             refused[feed.name] = result
         elif result is not None and result.digest != states[feed.name].accepted_digest:
             fetched[feed.name] = result
-    candidates = [states[feed.name].candidate(feed, fetched.get(feed.name), now) for feed in settings.feeds]
     compiled = folder / "compiled"
-    built = build(
-        candidates,
+    built = _built(settings, states, fetched, compiled, now, gate=gate, in_force=in_force, progress=progress)
+    return DryRun(compiled if built.header else None, built, refused | built.refused)
+
+
+def accepted_run(
+    settings: Settings,
+    name: str,
+    digest: str,
+    folder: Path,
+    *,
+    gate: Gate,
+    in_force: Catalogue | None,
+    progress: Progress,
+) -> DryRun:
+    """Compile in `folder` what would be enforced if an operator accepted the refused content of a feed.
+
+    Raises CommandError if the content in the state folder is not the one with that SHA-256.
+    """
+    now = time.time()
+    states = _states(settings, now)
+    feed = next(feed for feed in settings.feeds if feed.name == name)
+    kept, compiled = states[name].folder / REFUSED, folder / "compiled"
+    fetched = {name: Fetched(kept, digest, None, waived=True)}
+    _must_be(kept, digest, feed)
+    built = _built(settings, states, fetched, compiled, now, gate=gate, in_force=in_force, progress=progress)
+    _must_be(kept, digest, feed)  # the daemon may have replaced it meanwhile
+    return DryRun(compiled if built.header else None, built, built.refused)
+
+
+def _must_be(kept: Path, digest: str, feed: Feed) -> None:
+    """Raise CommandError if a feed's content is not the one with that SHA-256; a bundle's is checked by the daemon."""
+    try:
+        with kept.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise CommandError(
+            f"The refused content of feed {feed.name} is gone. Nothing was changed. Ask again."
+        ) from error
+    except OSError as error:
+        raise CommandError(f"{kept} cannot be read ({error.strerror}). Nothing was changed.") from error
+    if found != digest and not kind_of(feed).proves_itself:
+        raise CommandError(
+            f"The refused content of feed {feed.name} has changed meanwhile. Nothing was changed. Ask again."
+        )
+
+
+def _states(settings: Settings, now: float) -> dict[str, FeedState]:
+    return {feed.name: FeedState.load(settings.state_dir / "feeds" / feed.name, now) for feed in _feeds(settings)}
+
+
+def _feeds(settings: Settings) -> list[Feed]:
+    """Return the feeds of a daemon: those of the config, and the overrides."""
+    return [*settings.feeds, OverridesFeed(path=settings.state_dir / OVERRIDES_FILE)]
+
+
+def _built(
+    settings: Settings,
+    states: Mapping[str, FeedState],
+    fetched: Mapping[str, Fetched],
+    compiled: Path,
+    now: float,
+    *,
+    gate: Gate,
+    in_force: Catalogue | None,
+    progress: Progress,
+) -> Built:
+    """Compile what was fetched beside the accepted content of the other feeds."""
+    return build(
+        [states[feed.name].candidate(feed, fetched.get(feed.name), now) for feed in _feeds(settings)],
         compiled,
         gate=gate,
         in_force=in_force,
         created=int(now),
         randomness=os.urandom,
         progress=progress,
-    )
-    return DryRun(
-        compiled if built.header else None,
-        built.made_from,
-        frozenset(built.taken),
-        refused | built.refused,
-        frozenset(built.lost),
     )
 
 
@@ -112,4 +181,6 @@ async def _poll(feed: Feed, state: FeedState, folder: Path) -> Fetched | FeedRef
     except FeedRefused as refused:
         return refused
     except (OSError, shutil.Error) as error:
-        return FeedRefused("fault", f"The state of feed {feed.name} in {state.folder} cannot be read: {error}.")
+        return FeedRefused(
+            "fault", f"The state of feed {feed.name} in {state.folder} cannot be read: {cause_of(error)}."
+        )

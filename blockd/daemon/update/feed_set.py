@@ -40,7 +40,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
             folder = folder_of(feed.name)
             folder.mkdir(parents=True, exist_ok=True)
             state = FeedState.load(folder, now)
-            state.sizes.start(gate.limits)
+            state.sizes.start(gate.of(feed).limits)
             managed[feed.name] = one = ManagedFeed(source(feed, folder, state.validators), state, source)
             if state.expires is None:
                 one.renew()  # known by a zone's source itself

@@ -5,6 +5,7 @@ accepted     the content that passed the gate last
 candidate    new content while it is compiled
 incoming     new content as it was fetched
 waiting      new content that passed the gate, while a version is pinned
+refused      the content that the gate refused last, for an operator to accept
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
+from blockd.daemon.update.refused_content import RefusedContent
 from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.candidate import Candidate, Content
-from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, WAITING, Fetched, Validators
+from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING, Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion, read_bundle
 from blockd.files import read_file, replace_file
 from blockd.formats.rejects import RejectReport
@@ -54,11 +56,15 @@ class FeedState:
     sizes: Sizes = field(default_factory=Sizes)  # how many of its names were in force, over the last days
     incoming: Fetched | None = None  # fetched, not yet compiled; lost at a restart
     waiting: Fetched | None = None  # accepted, but not enforced since a version is pinned; lost at a restart
+    refused: RefusedContent | None = None  # by the gate; lost at a restart, and then fetched and refused again
+    waived: Fetched | None = None  # what was refused, and an operator has accepted since
 
     def candidate(self, feed: Feed, fetched: Fetched | None, now: float) -> Candidate:
         """Return what `feed`, whose state this is, may be compiled from; `fetched` is new."""
-        incoming = Content(fetched.path, fetched.digest) if fetched else None
-        return Candidate(feed, incoming, self.accepted, self.first_seen, self.sizes.lasting(now))
+        incoming = Content(fetched.path, fetched.digest, feed.shown_place) if fetched else None
+        accepted = replace(self.accepted, source=feed.shown_place) if self.accepted else None
+        waived = fetched is not None and fetched.waived
+        return Candidate(feed, incoming, accepted, self.first_seen, self.sizes.lasting(now), waived)
 
     @classmethod
     def load(cls, folder: Path, now: float) -> FeedState:
@@ -121,7 +127,9 @@ class FeedState:
 
     def take_candidate(self) -> Fetched | None:
         """Move new content to where the next fetch does not overwrite it, to be compiled; None if there is none."""
-        if self.incoming is not None:
+        if self.waived is not None:
+            fetched, place, self.waived = self.waived, self.folder / REFUSED, None
+        elif self.incoming is not None:
             fetched, place, self.incoming = self.incoming, self.folder / INCOMING, None
         elif self.waiting is not None:
             fetched, place, self.waiting = self.waiting, self._waiting_place, None
@@ -132,6 +140,22 @@ class FeedState:
     def hold(self, candidate: Fetched) -> None:
         """Keep a candidate that passed the gate until it may be enforced, or a newer one takes its place."""
         self.waiting = self._moved(candidate, candidate.path, self._waiting_place)
+
+    def keep_refused(self, candidate: Fetched, refused: FeedRefused, names: int) -> None:
+        """Keep a candidate that the gate refused, which would have had so many names, in place of the one before."""
+        self.refused = RefusedContent(
+            self._moved(candidate, candidate.path, self.folder / REFUSED), refused.reason, str(refused), names
+        )
+
+    def waive_refused(self) -> None:
+        """Have the refused content compiled next, whatever the gate says of its size and rejects."""
+        if self.refused is not None:
+            self.waived, self.refused = replace(self.refused.fetched, waived=True), None
+
+    def drop_refused(self) -> None:
+        """Forget the refused content."""
+        self.refused = self.waived = None
+        (self.folder / REFUSED).unlink(missing_ok=True)
 
     def drop_waiting(self) -> None:
         """Forget the waiting content."""
@@ -159,9 +183,12 @@ class FeedState:
         """
         candidate.path.replace(self.folder / ACCEPTED)
         self.drop_waiting()
+        self.drop_refused()
         self.accepted_digest = candidate.digest
         self.validators = candidate.validators
         self.rejects, self.held = rejects, held
+        if candidate.waived:
+            self.sizes.known = []  # else the next update would be compared with sizes from before
         if names is not None:
             self.sizes.note(names, now)
         self.checked = now

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blockd.compile.build import Judged
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.feed_state import FeedState
-from blockd.feeds.fetched import Validators
+from blockd.errors import FeedRefused, GateRefused
+from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.source import FeedSource
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
@@ -96,10 +98,22 @@ class ManagedFeed:
                 )  # fmt: skip
         self.authority_refusals = {role: part.refusal for role, part in refused.items()}
 
+    def put_aside(self, fetched: Fetched, refused: FeedRefused, found: Judged | None) -> None:
+        """Keep refused content, which was `found` so, if an operator may accept it; else remove it.
+
+        What was refused before is no longer kept.
+        """
+        self.state.drop_refused()
+        if isinstance(refused, GateRefused) and found is not None:
+            self.state.keep_refused(fetched, refused, found.record.names)
+        else:
+            fetched.path.unlink(missing_ok=True)
+
     def forget_waiting(self) -> None:
-        """Remove content that waits because of a pin; it is fetched again."""
+        """Remove content that waits because of a pin, or for an operator to accept it; it is fetched again."""
         try:
             self.state.drop_waiting()
+            self.state.drop_refused()
         except OSError as error:
             log.error("The waiting content of feed %s cannot be removed: %s.", self.source.feed.name, error)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from blockd.audit import AuditRecorder
 from blockd.compile.build import Built, fingerprint
@@ -18,7 +18,7 @@ from blockd.daemon.update.compile_child import Compiling, Job
 from blockd.daemon.update.enforcement import Enforcement
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
-from blockd.errors import BlockdError, CommandError, FeedRefused
+from blockd.errors import BlockdError, CommandError, FeedRefused, GateRefused
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
 from blockd.formats.rejects import RejectReport
@@ -63,7 +63,7 @@ class Updater:
             if record.name in self.feeds and not self.feeds[record.name].state.sizes.known:
                 self.feeds[record.name].state.sizes.note(record.names, self._timing.clock())
         candidates = [self.feeds.candidate(name, None) for name in self.feeds]
-        is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate.guard.digest)
+        is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate)
         if is_old and any(c.accepted for c in candidates) and not self._enforcement.is_held:
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled again.")
             self._news.set()
@@ -97,6 +97,19 @@ class Updater:
         await self._compile()
         found = {name: self._outcome(managed, before[name]) for name, managed in chosen.items()}
         return RefreshResult(found, self._enforcement.version)
+
+    async def accept(self, name: str, waive: Callable[[ManagedFeed], None]) -> RefreshResult:
+        """Have enforced what `waive` lets through of a feed's refused content; raises what it does, or CommandError."""
+        self._must_have([name])
+        managed = self.feeds[name]
+        before = managed.state.accepted_digest
+        async with self._building:
+            waive(managed)
+            self._news.set()
+        await self._compile()
+        if managed.state.incoming:
+            self._news.set()  # fetched meanwhile, and judged after what was accepted
+        return RefreshResult({name: self._outcome(managed, before)}, self._enforcement.version)
 
     async def catch_up(self) -> None:
         """Compile what has waited while a version was pinned, and have it enforced."""
@@ -169,6 +182,7 @@ class Updater:
             fetched.path.unlink(missing_ok=True)
             state.incoming = None
             state.drop_waiting()  # the source has withdrawn it
+            state.drop_refused()
             managed.content_refusal = ""
         is_newest = not state.incoming and not state.waiting
         if not state.incoming and managed.source.feed.name not in self._fresh and self._renew([managed]):
@@ -225,7 +239,7 @@ class Updater:
 
     async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
         """Return whether the content accepted before is in force, or was just put in force again."""
-        content = fingerprint(candidates, self._gate.guard.digest)
+        content = fingerprint(candidates, self._gate)
         catalogue = self._catalogue()
         return (catalogue is not None and catalogue.made_from == content) or await self._enforcement.recall(content)
 
@@ -243,7 +257,7 @@ class Updater:
             managed = self.feeds[name]
             managed.content_refusal = self._refused(managed, refused, managed.content_refusal)
             if name in fresh:
-                fresh[name].path.unlink(missing_ok=True)
+                managed.put_aside(fresh[name], refused, built.found.get(name))
         for name in built.lost:
             self._fetch_anew(self.feeds[name])
         if built.lost:
@@ -302,6 +316,7 @@ class Updater:
         for name, fetched in taken.items():
             managed = self.feeds[name]
             managed.content_refusal = ""
+            managed.state.drop_refused()
             managed.state.hold(fetched)
             if fetched.digest != managed.held:
                 log.info(
@@ -318,13 +333,14 @@ class Updater:
     def _refused(self, managed: ManagedFeed, refused: FeedRefused, before: str) -> str:
         """Count a refusal, log it if it differs from the one `before`, and return its sentence."""
         managed.refused[refused.reason] += 1
-        sentence = str(refused)
+        name, sentence = managed.source.feed.name, str(refused)
         if sentence != before:
             kept = (
                 "its last accepted content stays in force"
                 if managed.state.accepted_digest
                 else "it has no accepted content yet"
             )
-            log.error("Feed %s is refused (%s): %s (%s)", managed.source.feed.name, refused.reason, sentence, kept)
-            self._recorder.refused(managed.source.feed.name, refused.reason, sentence)
+            kept += f"; `blockd accept {name}` takes it nevertheless" if isinstance(refused, GateRefused) else ""
+            log.error("Feed %s is refused (%s): %s (%s)", name, refused.reason, sentence, kept)
+            self._recorder.refused(name, refused.reason, sentence)
         return sentence

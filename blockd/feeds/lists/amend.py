@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -49,7 +50,7 @@ def amend_list(feed: ListFeed, candidate: Candidate, amending: Amending) -> Amen
     feeds = list(catalogue.feeds)
     [at] = [at for at, record in enumerate(feeds) if record.name == feed.name]
     record = replace(feeds[at], names=names, digest=new.digest, rejected=changes.rejects.rejected)
-    gate.check(record, feeds[at], candidate.lasting)
+    gate.check(record, feeds[at], candidate.lasting, accepted=changes.rejects.accepted, waived=candidate.waived)
     feeds[at] = record
     news = (*changes.added[:NEWS], *changes.removed[:NEWS])
     return Amendment(replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), news, changes.rejects)
@@ -61,12 +62,15 @@ def _text(content: Content, max_size: int, *, checked: bool) -> Iterator[Text]:
 
     Raises FeedRefused as `open_body` does.
     """
-    with open_body(content.path, max_size) as pieces, open_regular(content.path) as file:
+    with open_body(content.path, max_size, source=content.shown) as pieces, open_regular(content.path) as file:
         if file.read(len(MAGIC)) == MAGIC:
             yield b"".join(pieces)
             return
         if not checked:
             for _ in pieces:
                 pass
+        if not os.fstat(file.fileno()).st_size:
+            yield b""
+            return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             yield text

@@ -76,5 +76,5 @@ class ListKind(FeedKind[ListFeed]):
 def _listings(
     feed: ListFeed, order: Order, content: Content, rejects: RejectReport, progress: Progress | None
 ) -> Iterator[Listing]:
-    for scope, keys in feed.form.listings(content.path, rejects, feed.max_size, feed.covers, progress):
+    for scope, keys in feed.form.listings(content.path, rejects, feed.max_size, feed.covers, progress, content.shown):
         yield Listing(order, scope, keys)

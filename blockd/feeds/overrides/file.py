@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from blockd.errors import BadName, BadOrder, CommandError, FeedRefused, FileTooLarge
+from blockd.errors import BadName, BadOrder, CommandError, FeedRefused, FileTooLarge, cause_of
 from blockd.files import read_file, replace_file
 from blockd.formats.subject import name_from_text, reason_of, subject_of
 from blockd.names import is_network_key
@@ -199,7 +199,7 @@ def overrides_from(octets: bytes, path: Path) -> tuple[Override, ...]:
     try:
         return parse_overrides(octets)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, BadOrder, BadName) as error:
-        raise FeedRefused("format", f"The file of overrides {path} is damaged: {error}. {STAYS}") from error
+        raise FeedRefused("format", f"The file of overrides {path} is damaged: {cause_of(error)}. {STAYS}") from error
 
 
 def parse_overrides(octets: bytes) -> tuple[Override, ...]:

@@ -44,6 +44,12 @@ class RpzKind(FeedKind[RpzFeed]):
         """Return the zone's rules."""
         zone = key_from_text(feed.zone) if feed.zone else None
         rules = read_zone(
-            content.path, rejects, feed.max_size, zone=zone, override=override_of(feed), progress=progress
+            content.path,
+            rejects,
+            feed.max_size,
+            zone=zone,
+            override=override_of(feed),
+            progress=progress,
+            source=content.shown,
         )
         return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from blockd.errors import BadOrder, FeedRefused, RulesetError
+from blockd.errors import BadOrder, FeedRefused, RulesetError, cause_of
 from blockd.feeds.amendment import NEWS, Amending, Amendment
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.signed.bundle import read_content, read_document
@@ -196,7 +196,7 @@ def _mapped(folder: Path, step: ListStep) -> mmap.mmap:
         try:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
-            raise FeedRefused("missing", f"The list {path} cannot be read: {error}.") from error
+            raise FeedRefused("missing", f"The list {path} cannot be read: {cause_of(error)}.") from error
 
 
 class _Reasons:

@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from blockd.errors import BadOrder, FeedRefused, FileTooLarge
+from blockd.errors import BadOrder, FeedRefused, FileTooLarge, cause_of
 from blockd.files import read_rest, replacing
 from blockd.orders import Entry, ListStep, NameList, OrderDocument, Scope
 from blockd.orders.stored import order_to_json, parse_order
@@ -91,7 +91,7 @@ def read_bundle(path: Path) -> SignedVersion:
     try:
         return _version(content, str(path))
     except (ValueError, TypeError, KeyError, BadOrder) as error:
-        raise FeedRefused("format", f"The bundle {path} cannot be used: {error}. {_REMEDY}") from error
+        raise FeedRefused("format", f"The bundle {path} cannot be used: {cause_of(error)}. {_REMEDY}") from error
 
 
 def read_content(path: Path) -> Any:
@@ -119,7 +119,7 @@ def read_content(path: Path) -> Any:
     try:
         return json.loads(content)
     except ValueError as error:
-        raise FeedRefused("format", f"The bundle {path} cannot be used: {error}. {_REMEDY}") from error
+        raise FeedRefused("format", f"The bundle {path} cannot be used: {cause_of(error)}. {_REMEDY}") from error
 
 
 _REMEDY = "It is fetched anew with the next refresh; what the feed gave before stays in force."

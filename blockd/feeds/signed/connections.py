@@ -16,6 +16,8 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 
+from blockd.feeds.http_causes import http_cause
+
 SOCKET_SECONDS = 10.0  # for the connection and for each read
 IDLE_SECONDS = 90.0  # an older connection is not used again: a firewall or proxy may have dropped it
 MAX_KEPT = 16  # one for each server: a repository, its mirrors, and where they redirect to
@@ -47,7 +49,7 @@ class HttpConnection:
             self._handle = self.http.sock.dup()  # TLS takes the socket's descriptor over
         except OSError as error:
             self.http.close()
-            raise NoConnection(str(error) or type(error).__name__) from error
+            raise NoConnection(http_cause(error)) from error
         self._fresh = True
 
     def ask(self, target: str, headers: Mapping[str, str], seconds: float) -> http.client.HTTPResponse:

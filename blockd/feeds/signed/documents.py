@@ -11,8 +11,8 @@ from typing import Protocol
 
 from tuf.api.metadata import TargetFile
 
-from blockd.errors import BadOrder, FeedRefused
-from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, WAITING
+from blockd.errors import BadOrder, FeedRefused, cause_of
+from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING
 from blockd.feeds.signed.bundle import read_bundle
 from blockd.feeds.signed.limits import MAX_LISTS, MAX_ORDERS, MAX_TOTAL
 from blockd.feeds.signed.role_targets import RoleTargets, refused
@@ -36,7 +36,7 @@ class Documents:
     def __init__(self, folder: Path, texts: ListTexts | None) -> None:
         self._folder = folder / "orders"
         self._downloads = folder / "downloads"
-        self._versions = tuple(folder / name for name in (INCOMING, CANDIDATE, WAITING, ACCEPTED))
+        self._versions = tuple(folder / name for name in (INCOMING, CANDIDATE, WAITING, REFUSED, ACCEPTED))
         self._texts = texts
         self._kept: set[str] = set()  # by SHA-256
         self._parsed: dict[tuple[str, str, str], OrderDocument] = {}  # by path, SHA-256 and authority
@@ -119,7 +119,9 @@ class Documents:
         except BadOrder as error:
             raise refused("format", part.subject, f"is signed, but {error}") from error
         except (ValueError, RecursionError) as error:
-            raise refused("format", part.subject, f"is signed, but {target.path} is not valid JSON: {error}") from error
+            raise refused(
+                "format", part.subject, f"is signed, but {target.path} cannot be used: {cause_of(error)}"
+            ) from error
         order = document.order
         if order.id != identifier:
             raise refused("format", part.subject, f"holds the order {order.id} under the name of {identifier}")

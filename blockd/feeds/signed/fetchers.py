@@ -21,6 +21,8 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthM
 from tuf.ngclient import FetcherInterface
 
 from blockd import __version__
+from blockd.errors import cause_of
+from blockd.feeds.http_causes import http_cause
 from blockd.feeds.signed.connections import HttpConnections, NoConnection
 
 FILE_SECONDS = 20.0  # for the smallest file
@@ -136,7 +138,7 @@ def _file(url: str) -> Generator[bytes, None, None]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DownloadHTTPError(f"{url} is not there", 404) from error
     except (OSError, ValueError) as error:
-        raise DownloadError(f"{url} cannot be read: {error}") from error
+        raise DownloadError(f"{url} cannot be read: {cause_of(error)}") from error
 
 
 def _one_exchange(url: str, seconds: float, connections: HttpConnections) -> Generator[bytes, None, str | None]:
@@ -168,11 +170,11 @@ def _one_exchange(url: str, seconds: float, connections: HttpConnections) -> Gen
     except http.client.IncompleteRead as error:
         raise CutShort(f"{url} ended early") from error
     except NoConnection as error:
-        raise DownloadError(f"{url}: {error}") from error
+        raise DownloadError(f"{url} {error}") from error
     except TimeoutError as error:
         raise SlowRetrievalError(f"{url} did not answer in time") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise DownloadError(f"{url}: {error or type(error).__name__}") from error
+        raise DownloadError(f"{url} {http_cause(error)}") from error
     if status in _REDIRECTS:
         return location
     if status != http.client.OK:

@@ -17,16 +17,18 @@ from tuf.api.exceptions import (
 )
 from tuf.api.serialization import DeserializationError
 
-from blockd.errors import FeedRefused, FeedUnreachable
+from blockd.errors import FeedRefused, FeedUnreachable, one_line
 from blockd.feeds.signed.fetchers import BoundedFetcher, CutShort
 
 FOREIGN = (RepositoryError, DownloadError)
+MAX_CAUSE = 400  # characters of a download's cause, which names a URL
 _GONE = (404, 410)  # RFC 9110 sections 15.5.5 and 15.5.11
 _STAYS = "what it gave before stays in force"
 
 # The client distinguishes these by their texts only.
 _MIXED = re.compile(r"Expected ((snapshot|root) version|\S+ v[0-9]+, got v|'\w+', got ')")
 _TOO_FEW = re.compile(r"signed by [1-9][0-9]*/[0-9]+ keys")
+_SIGNED_BY = re.compile(r"([A-Za-z0-9_.-]{1,80}) was signed by ([0-9]{1,6})/([0-9]{1,6}) keys")
 _DROPPED = re.compile(r"New snapshot is missing info")
 _UNLISTED = re.compile(r"does not contain information for|is not part of snapshot")
 
@@ -46,17 +48,27 @@ def refusal(error: Exception, subject: str, fetcher: BoundedFetcher, *, of_targe
 
     `of_target` says that a target was fetched, not metadata.
     """
-    detail = f"({error or type(error).__name__})"
     known = _known(error, of_target)
     if known is not None:
         reason, what, remedy = known
-        return FeedRefused(reason, f"{subject} {what}; {_STAYS}. {remedy} {detail}")
+        return FeedRefused(reason, f"{subject} {what}{_counted(str(error))}; {_STAYS}. {remedy}{_where(error)}")
     if isinstance(error, DownloadHTTPError) and error.status_code in _GONE:
-        return FeedRefused("missing", f"{subject} lacks a file; {_STAYS}. Is the URL right? {detail}")
+        return FeedRefused("missing", f"{subject} lacks a file; {_STAYS}. Is the URL right?{_where(error)}")
     if isinstance(error, DownloadError):
-        return FeedUnreachable(f"{subject} could not be fetched; {_STAYS}. It is tried again. {detail}")
+        return FeedUnreachable(f"{subject} could not be fetched; {_STAYS}. It is tried again.{_where(error)}")
     reason = _kind_of_wrong_file(fetcher) if isinstance(error, DeserializationError) else "format"
-    return FeedRefused(reason, f"{subject} holds metadata that cannot be read; {_STAYS}. {detail}")
+    return FeedRefused(reason, f"{subject} holds metadata that cannot be read; {_STAYS}.")
+
+
+def _counted(text: str) -> str:
+    """Return how many of the required signatures there are, if the client says so."""
+    found = _SIGNED_BY.search(text)
+    return f" ({found[1]}: {found[2]} of {found[3]})" if found else ""
+
+
+def _where(error: Exception) -> str:
+    """Return the cause of a failed download, which is blockd's own sentence; empty for errors of the client."""
+    return f" ({one_line(str(error), MAX_CAUSE)})" if isinstance(error, DownloadError) and str(error) else ""
 
 
 def _known(error: Exception, of_target: bool) -> tuple[str, str, str] | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tuf.api.metadata import Timestamp
 
-from blockd.errors import FeedRefused
+from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.signed.authorities import Authorities, Quota, RoleResult
 from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion
 from blockd.feeds.signed.connections import HttpConnections
@@ -81,7 +81,7 @@ class SignedRepository:
         except OSError as error:
             raise FeedRefused(
                 "fault",
-                f"{subject} could not be stored in {self._folder}: {error}; what it gave before "
+                f"{subject} could not be stored in {self._folder}: {cause_of(error)}; what it gave before "
                 "stays in force. Check that the folder is writable and the disk has room; the folder may be removed.",
             ) from error
         finally:
@@ -99,8 +99,8 @@ class SignedRepository:
             self._until = 0.0
             raise FeedRefused(
                 "fault",
-                f"The evidence of the signed list {self._url} cannot be read: {error}; what it gave before stays in "
-                "force. It is fetched again.",
+                f"The evidence of the signed list {self._url} cannot be read: {cause_of(error)}; what it gave before "
+                "stays in force. It is fetched again.",
             ) from error
 
     def close(self) -> None:

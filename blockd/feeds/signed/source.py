@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from blockd.errors import FeedRefused
+from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.feeds.signed.bundle import AuthorityVersion, write_bundle
 from blockd.feeds.signed.list_texts import LISTS, NameLists
@@ -45,7 +45,9 @@ class SignedSource(FeedSource):
             try:
                 root = self._feed.root.read_bytes()
             except OSError as error:
-                raise FeedRefused("missing", f"The root of trust {self._feed.root} cannot be read: {error}.") from error
+                raise FeedRefused(
+                    "missing", f"The root of trust {self._feed.root} cannot be read: {cause_of(error)}."
+                ) from error
             self._repository = SignedRepository(self._feed.url, root, self.folder, texts=NameLists(self.folder / LISTS))
             self._mirrors = Mirrors(self._feed.name, self._repository, (self._feed.url, *self._feed.mirrors))
         version = self._mirrors.fetch()

@@ -180,7 +180,7 @@ class Trust:
             raise FeedRefused(
                 "signature",
                 f"{subject} cannot be verified: its configured root is not a usable root.json; what it gave before "
-                f"stays in force. Get the root again from the authority. ({error})",
+                f"stays in force. Get the root again from the authority.",
             ) from error
         updater._trusted_set.reference_time = datetime.fromtimestamp(self._now(), UTC)
         return updater

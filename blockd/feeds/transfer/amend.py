@@ -77,9 +77,9 @@ def amend_zone(feed: TransferFeed, candidate: Candidate, amending: Amending) -> 
         orders[index] = replace(orders[index], names=count)
     feeds = list(catalogue.feeds)
     feeds[at] = replace(feeds[at], names=feed_names, digest=new.digest, version=str(changes.serial))
-    gate.check(feeds[at], catalogue.feeds[at], candidate.lasting)
     more = len(changes.come) - len(changes.gone)
     rejects = replace(before, lines=before.lines + more, accepted=before.accepted + more)
+    gate.check(feeds[at], catalogue.feeds[at], candidate.lasting, accepted=rejects.accepted, waived=candidate.waived)
     news = (*islice(come, NEWS), *islice(gone, NEWS))
     return Amendment(replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), news, rejects)
 

@@ -58,7 +58,7 @@ class TransferKind(FeedKind[TransferFeed]):
     ) -> FeedInput:
         """Return the zone's rules."""
         zone = key_from_text(feed.zone)
-        rules = read_transferred(content.path, rejects, zone=zone, override=override_of(feed))
+        rules = read_transferred(content.path, rejects, zone=zone, override=override_of(feed), source=content.shown)
         return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
 
     def can_amend(self, feed: TransferFeed, candidate: Candidate) -> bool:
@@ -71,8 +71,8 @@ class TransferKind(FeedKind[TransferFeed]):
 
 
 def read_transferred(
-    journal: Path, rejects: RejectReport, *, zone: bytes, override: RpzAction | None = None
+    journal: Path, rejects: RejectReport, *, zone: bytes, override: RpzAction | None = None, source: str = ""
 ) -> RpzRules:
-    """Return the rules of the zone transferred to `journal`; raises FeedRefused as `open_zone`, and `empty`."""
+    """Return the rules of the zone transferred to `journal`, called `source` in refusals; raises as `open_zone`."""
     with open_zone(journal) as pieces:
-        return zone_rules(pieces, journal, RpzRules(rejects, override), zone)
+        return zone_rules(pieces, source or str(journal), RpzRules(rejects, override), zone)

@@ -21,8 +21,8 @@ from pathlib import Path
 import dns.tsig
 
 from blockd.dns.serial import is_newer
-from blockd.errors import FeedRefused, FeedUnreachable
-from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, Fetched, Validators
+from blockd.errors import FeedRefused, FeedUnreachable, cause_of
+from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING, Fetched, Validators
 from blockd.feeds.source import FeedSource
 from blockd.feeds.transfer.base_file import BaseFile, base_in, too_large
 from blockd.feeds.transfer.connection import ask_once, connected
@@ -37,7 +37,13 @@ from blockd.settings import SocketAddress, TransferFeed
 
 TOTAL = 1800.0  # seconds for one transfer: a national zone over a slow line
 STALL = 30.0  # seconds for one message, or for a connection
-JOURNALS = (INCOMING, CANDIDATE, ACCEPTED)  # the names of a content, in the order of its life
+JOURNALS = (
+    INCOMING,
+    CANDIDATE,
+    WAITING,
+    REFUSED,
+    ACCEPTED,
+)  # the names of contents
 _IN_VAIN = ("unreachable", "key", "clock", "not allowed")  # refusals of IXFR that AXFR would run into as well
 
 log = logging.getLogger(__name__)
@@ -101,7 +107,7 @@ class TransferSource(FeedSource):
                 self._interval = self._timers(soa).after_failures(self._failures)
             raise self._or_expired(refused) from refused
         except OSError as error:
-            raise FeedRefused("fault", f"The zone cannot be written ({error}): nothing is taken.") from error
+            raise FeedRefused("fault", f"The zone cannot be written ({cause_of(error)}): nothing is taken.") from error
         timers = self._timers(soa)
         self._failures = 0
         self._interval = timers.refresh
@@ -245,7 +251,7 @@ class TransferSource(FeedSource):
 
     def _is_waiting(self) -> bool:
         """Return whether the content returned last has not been judged yet."""
-        return any((self.folder / name).exists() for name in JOURNALS[:2])
+        return any((self.folder / name).exists() for name in JOURNALS[:3])
 
     def _timers(self, soa: bytes) -> Timers:
         return Timers.of(soa, self._feed.min_refresh)

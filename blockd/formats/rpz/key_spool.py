@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO
 
-from blockd.errors import FeedRefused
+from blockd.errors import FeedRefused, cause_of
 
 MAX_IN_MEMORY = 200_000  # keys: some twenty megabytes
 _READ = 64 * 1024  # octets read back at a time
@@ -84,5 +84,7 @@ class KeySpool:
 
 def _fault(error: OSError) -> FeedRefused:
     return FeedRefused(
-        "fault", f"The temporary file for a zone's names cannot be used ({error}): nothing is taken. Is the disk full?"
+        "fault",
+        f"The temporary file for a zone's names cannot be used ({cause_of(error)}): nothing is taken. Is the "
+        "disk full?",
     )

@@ -10,7 +10,6 @@ from blockd.formats.body import Progress, open_body
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.rules import RpzAction, RpzRules
 from blockd.formats.rpz.zone import ZoneText
-from blockd.formats.text_format import refuse_nameless
 
 
 def read_zone(
@@ -21,18 +20,20 @@ def read_zone(
     zone: bytes | None = None,
     override: RpzAction | None = None,
     progress: Progress | None = None,
+    source: str = "",
 ) -> RpzRules:
     """Return the rules of the policy zone in the file at `path`, and fill `rejects`; see `ZoneText` for `zone`.
 
-    Raises FeedRefused with the reasons of `open_body`, `read_blocks` and `ZoneText`, and `empty` if it has no rule.
+    `source` names the zone in refusals; if empty, its path does. Raises FeedRefused with the reasons of `open_body`,
+    `read_blocks` and `ZoneText`. A zone without a rule is read like others.
     """
-    with open_body(path, max_size, progress) as pieces:
-        return zone_rules(read_blocks(pieces, str(path)), path, RpzRules(rejects, override), zone)
+    source = source or str(path)
+    with open_body(path, max_size, progress, source) as pieces:
+        return zone_rules(read_blocks(pieces, source), source, RpzRules(rejects, override), zone)
 
 
-def zone_rules(blocks: Iterable[bytes], path: Path, rules: RpzRules, zone: bytes | None) -> RpzRules:
-    """Fill `rules` from a zone's text, which comes in blocks of whole lines from `path`; raises as `read_zone` does."""
-    ZoneText(rules, zone).read(blocks, str(path))
+def zone_rules(blocks: Iterable[bytes], source: str, rules: RpzRules, zone: bytes | None) -> RpzRules:
+    """Fill `rules` from the text of the zone that `source` names, in blocks of whole lines; raises as `read_zone`."""
+    ZoneText(rules, zone).read(blocks, source)
     rules.finish()
-    refuse_nameless(path, rules.rejects)
     return rules

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from securesystemslib.exceptions import UnsupportedLibraryError
 from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, Key, SecretsHandler, Signer
 
-from blockd.errors import PublishError
+from blockd.errors import PublishError, cause_of
 
 FORMAT = "blockd-key-reference"
 EXTRAS = {"hsm": "hsm", "gcpkms": "gcpkms", "awskms": "awskms", "azurekms": "azurekms", "hv": "vault"}
@@ -39,7 +39,7 @@ def read_reference(content: bytes, source: str) -> tuple[str, Key]:
         return told["uri"], Key.from_dict(str(told["keyid"]), dict(told["key"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PublishError(
-            f"{source} is not a reference to a key: {error}. Make it again: blockd authority key import"
+            f"{source} is not a reference to a key: {cause_of(error)}. Make it again: blockd authority key import"
         ) from error
 
 

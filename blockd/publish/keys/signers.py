@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from blockd.errors import PublishError
+from blockd.errors import PublishError, cause_of
 from blockd.files import replace_file
 from blockd.publish.workshop import Workshop
 
@@ -19,7 +19,7 @@ def signer_names(workshop: Workshop) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise PublishError(f"{workshop.signers} cannot be used: {error}. It may be removed.") from error
+        raise PublishError(f"{workshop.signers} cannot be used: {cause_of(error)}. It may be removed.") from error
     if not isinstance(told, dict):
         raise PublishError(f"{workshop.signers} is not a JSON object. It may be removed.")
     return {str(keyid): str(name)[:MAX_NAME] for keyid, name in told.items() if str(name).isprintable()}

@@ -83,6 +83,11 @@ def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progre
                     )
     except FeedRefused as error:
         raise PublishError(f"{error} Nothing was staged.") from error
+    if not found.rejects.accepted:
+        raise PublishError(
+            f"{names} holds no name in {found.rejects.lines:,} lines, of which {found.rejects.rejected:,} were "
+            "rejected. Nothing was staged. Is it really a list with one name on each line?"
+        )
     return found
 
 

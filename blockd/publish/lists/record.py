@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from blockd.errors import PublishError
+from blockd.errors import PublishError, cause_of
 from blockd.files import replace_file
 from blockd.orders import ListStep, NameList
 
@@ -89,6 +89,7 @@ class ListRecord:
             return cls()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PublishError(
-                f"{path} cannot be used ({error}), so the files of the list are unknown; the list stays as it is. "
+                f"{path} cannot be used ({cause_of(error)}), so the files of the list are unknown; the list stays as "
+                "it is. "
                 "Restore the file from a backup, or remove it: then the list begins anew, with a base."
             ) from error

@@ -14,6 +14,7 @@ from operator import eq
 from pathlib import Path
 from typing import BinaryIO
 
+from blockd.errors import FeedRefused
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import open_body
 from blockd.formats.domains import read_names
@@ -40,7 +41,7 @@ def write_names(source: Path, file: BinaryIO, rejects: RejectReport, work: Path)
     """Read a list with one name per line, plain or gzip, and write its canonical text to `file`.
 
     `work` is an empty folder for temporary files. Fills `rejects`; raises FeedRefused as `open_body` and
-    `read_blocks` do.
+    `read_blocks` do, and `empty` if it holds no name.
     """
     with open_body(source, MAX_LIST_SIZE) as pieces:
         runs = list(_runs(read_names(read_blocks(pieces, str(source)), rejects), work))
@@ -53,6 +54,8 @@ def write_names(source: Path, file: BinaryIO, rejects: RejectReport, work: Path)
             count += len(names)
             writer.add(_text(names))
         sha256 = writer.finish()
+        if not count:
+            raise FeedRefused("empty", f"{source} holds no name: nothing of it is taken.")
         return TextFacts(writer.size, count, sha256)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -75,15 +75,16 @@ def compile_ruleset(
     made_from: str = "",
     judge: Callable[[FeedRecord], None] = accept_all,
     guard: Guard | None = None,
+    guards: Mapping[str, Guard] | None = None,
     held: Callable[[str, GuardReport], None] = ignore_report,
     progress: Progress = no_progress,
 ) -> Header:
     """Compile `feeds` into the file at `path`, which is replaced atomically, and return its header.
 
     `created` is in seconds since the epoch; `randomness(n)` returns n unpredictable octets; `judge` is called with each
-    feed's record as soon as it is read, and may raise. What `guard` holds back is in no entry and in no count; it is
-    reported to `held`, by feed. Raises RulesetError if a limit of the format is exceeded, and whatever the listings and
-    `judge` raise; the file at `path` is then unchanged.
+    feed's record as soon as it is read, and may raise. What `guard` holds back, or the feed's own of `guards`, is in no
+    entry and in no count; it is reported to `held`, by feed. Raises RulesetError if a limit of the format is exceeded,
+    and whatever the listings and `judge` raise; the file at `path` is then unchanged.
     """
     if sys.byteorder != "little" or array("I").itemsize != 4:
         raise RulesetError("ruleset files are compiled on little-endian machines with a 32-bit unsigned int only")
@@ -98,7 +99,8 @@ def compile_ruleset(
     order_names = [0] * len(ranked)
     hash_key = randomness(16)
     builder = new_builder(hash_key, MAX_ENTRIES_SIZE)
-    holding = GuardFilter(builder, guard or Guard(), claims, [order for order, _ in ranked])
+    guard, guards = guard or Guard(), guards or {}
+    holding = GuardFilter(builder, (guard, *guards.values()), claims, [order for order, _ in ranked])
     records = []
     for feed in sorted(feeds, key=lambda feed: (feed.priority, feed.name)):
         names = 0
@@ -111,7 +113,7 @@ def compile_ruleset(
             new_to_order, new_to_feed = builder.new()
             order_names[index] += new_to_order
             names += new_to_feed
-        taken = holding.feed(own, signed=feed.signed)
+        taken = holding.feed(guards.get(feed.name, guard), own, signed=feed.signed)
         for index, count in taken.by_order.items():
             order_names[index] -= count
         names -= taken.names

@@ -6,7 +6,7 @@ names in the list. New records are walked, once, for rules with a wildcard only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from blockd.orders import Order
@@ -27,27 +27,33 @@ class FilteredFeed:
 
 
 class GuardFilter:
-    """Holds back entries of `builder`, feed by feed after each was added; `orders` are those of the catalogue."""
+    """Holds back entries of `builder`, feed by feed after each was added; `orders` are those of the catalogue.
 
-    def __init__(self, builder: EntryBuilder, guard: Guard, claims: ClaimSets, orders: Sequence[Order]) -> None:
-        self._builder, self._guard, self._claims, self._orders = builder, guard, claims, orders
-        self._names = list(guard.marks)
-        self._below: list[bytes] = []  # entries met so far that are children of the guard's wild names
+    `guards` are those that `feed` will be called with.
+    """
 
-    def feed(self, own: frozenset[int], *, signed: bool) -> FilteredFeed:
-        """Remove the claims that the guard holds back; `own` has the orders of the feed added last.
+    def __init__(
+        self, builder: EntryBuilder, guards: Iterable[Guard], claims: ClaimSets, orders: Sequence[Order]
+    ) -> None:
+        self._builder, self._claims, self._orders = builder, claims, orders
+        self._wild = frozenset[bytes]().union(*(guard.wild for guard in guards))
+        self._below: list[bytes] = []  # entries met so far that are children of a guard's wild names
+
+    def feed(self, guard: Guard, own: frozenset[int], *, signed: bool) -> FilteredFeed:
+        """Remove the claims that `guard` holds back; `own` has the orders of the feed added last.
 
         Claims of signed orders are reported only.
         """
         held = FilteredFeed(GuardReport(enforced=signed))
-        if not self._guard:
+        if self._wild:
+            self._below += self._builder.below(self._wild)
+        if not guard:
             return held
-        if self._guard.wild:
-            self._below += self._builder.below(self._guard.wild)
-        kept = frozenset(key for key in self._below if key not in self._guard.marks)
-        for key, place in self._builder.places([*self._names, *kept] if kept else self._names):
+        names = list(guard.marks)
+        kept = frozenset(key for key in self._below if key not in guard.marks) if guard.wild else frozenset()
+        for key, place in self._builder.places([*names, *kept] if kept else names):
             claims = self._claims.set_at(place)
-            reasons = {claim: self._reason(key, claim) for claim in claims if claim >> SCOPE_BITS in own}
+            reasons = {claim: self._reason(guard, key, claim) for claim in claims if claim >> SCOPE_BITS in own}
             taken = [claim for claim, reason in reasons.items() if reason]
             if not taken:
                 continue
@@ -62,5 +68,5 @@ class GuardFilter:
                 held.by_order[index] = held.by_order.get(index, 0) + 1
         return held
 
-    def _reason(self, key: bytes, claim: int) -> str:
-        return self._guard.reason(key, claim & (1 << SCOPE_BITS) - 1, self._orders[claim >> SCOPE_BITS].action)
+    def _reason(self, guard: Guard, key: bytes, claim: int) -> str:
+        return guard.reason(key, claim & (1 << SCOPE_BITS) - 1, self._orders[claim >> SCOPE_BITS].action)

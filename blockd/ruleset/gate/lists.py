@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import encodings.punycode  # noqa: F401 - else loaded when it is needed, where the daemon's user may not read it
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import publicsuffixlist
@@ -16,16 +17,35 @@ from blockd.names.suffixes import PublicSuffixes, parse_suffixes
 from blockd.ruleset.gate.gate import Gate
 from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.gate.popular import parse_popular
-from blockd.settings import GateSettings
+from blockd.settings import Feed, GateSettings
 
 MAX_LIST = 64 << 20  # octets of one list: a million popular names with their ranks take less than half
 MAX_SHOWN = 5  # problems shown of one file
 
+LIMITS = frozenset(("max_shrink", "min_names", "max_rejects", "max_growth"))  # keys that no list depends on
+
 _INSTALLED = Path(publicsuffixlist.__file__).with_name("public_suffix_list.dat")
 
 
-def gate_of(settings: GateSettings) -> Gate:
-    """Return the gate that the settings describe; raises ConfigError if one of its lists cannot be used."""
+def gate_of(settings: GateSettings, feeds: Sequence[Feed] = ()) -> Gate:
+    """Return the gate that the settings describe, with those of the `feeds` that have keys of their own.
+
+    Raises ConfigError if one of its lists cannot be used.
+    """
+    guards = {_lists(settings): guard_of(settings)}  # one object for all feeds with the same lists
+    own: dict[str, Gate] = {}
+    for feed in feeds:
+        if feed.gate is None or not feed.gate.model_fields_set:
+            continue
+        merged = settings.overridden_by(feed.gate)
+        if _lists(merged) not in guards:
+            guards[_lists(merged)] = guard_of(merged)
+        own[feed.name] = _gate(merged, guards[_lists(merged)], frozenset(feed.gate.model_fields_set))
+    return replace(_gate(settings, guards[_lists(settings)], frozenset()), feeds=own)
+
+
+def guard_of(settings: GateSettings) -> Guard:
+    """Return the guard that the settings describe; raises ConfigError if one of its lists cannot be used."""
     digest = hashlib.sha256()
     suffixes = _suffixes(settings.public_suffixes, digest)
     protected: list[bytes] = []
@@ -35,13 +55,24 @@ def gate_of(settings: GateSettings) -> Gate:
     if settings.popular is not None:
         popular = _popular(_text(settings.popular, "gate.popular", digest), settings.popular, settings.popular_count)
         digest.update(b"%d" % settings.popular_count)
+    return Guard.of(suffixes, protected, popular, digest.hexdigest())
+
+
+def _gate(settings: GateSettings, guard: Guard, own_keys: frozenset[str]) -> Gate:
     return Gate(
         max_shrink=settings.max_shrink,
         min_names=settings.min_names,
         max_rejects=settings.max_rejects,
         max_growth=settings.max_growth,
-        guard=Guard.of(suffixes, protected, popular, digest.hexdigest()),
+        guard=guard,
+        is_least_set="min_names" in settings.model_fields_set,
+        own_keys=own_keys,
     )
+
+
+def _lists(settings: GateSettings) -> str:
+    """Return a text that is the same for two settings whose guards are made in the same way."""
+    return repr(sorted((key, repr(value)) for key, value in settings if key not in LIMITS))
 
 
 def _suffixes(place: Path | bool, digest: hashlib._Hash) -> PublicSuffixes | None:

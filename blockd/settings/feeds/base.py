@@ -15,12 +15,23 @@ from pydantic import Field
 
 from blockd.orders import Action, Mandate, Order
 from blockd.settings.authorities import Notify
+from blockd.settings.gate import GateSettings
 from blockd.settings.section import LongText, Section, Whole, setting
 from blockd.settings.values import Moment, one_of
 
 UNNAMED_AUTHORITY = "the operator of this resolver"
 
 FeedName = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
+
+
+def shown_place(place: str) -> str:
+    """Return a path or URL as sentences name it: of a URL neither user, password, query nor fragment is shown."""
+    parts = urlsplit(place) if place.startswith(("http://", "https://")) else None
+    if parts is None:
+        return place
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}{'?…' if parts.query else ''}"
+
 
 CrossCheck = Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]
 """Yields the key below the feed, empty for the feed itself, and the problem's sentence."""
@@ -34,7 +45,7 @@ class Feed(Section):
     is_signed: ClassVar[bool] = False  # an authority signs each order: the gate limits neither size nor rejects
     is_text: ClassVar[bool] = False  # one text in a file or behind a URL, dated by its source
     is_own: ClassVar[bool] = False  # blockd's own: no config names it, and it may be empty
-    source_keys: ClassVar[frozenset[str]] = frozenset(("interval", "at_expiry"))  # that change no ruleset
+    source_keys: ClassVar[frozenset[str]] = frozenset(("interval", "at_expiry", "gate"))  # that change no ruleset
     cross_checks: ClassVar[tuple[CrossCheck, ...]] = ()
 
     name: FeedName = Field(description="The feed's name, as metrics and commands call it.")
@@ -42,6 +53,9 @@ class Feed(Section):
     priority: Whole = setting(50, "Which feed wins if two list a name: the lower one.", ge=0, le=1000)
     at_expiry: Literal["keep", "stop"] = setting(
         "keep", "When the feed is at its end: keep enforcing and warn, or stop until it is renewed."
+    )
+    gate: GateSettings | None = setting(
+        None, "What the feed's content must pass where it differs from `gate`.", validate_default=False
     )
 
     @classmethod
@@ -60,9 +74,22 @@ class Feed(Section):
         return None
 
     @property
+    def shown_place(self) -> str:
+        """Its place as sentences name it: on one line, and without the query of a URL, which may hold a secret."""
+        return shown_place(self.place)
+
+    @property
     def fetched_from(self) -> str:
         """What it is fetched from if it has no `local_path`: the host of a URL, or what else its place says."""
         return urlsplit(self.place).netloc or self.place
+
+    @property
+    def is_kept_by_hand(self) -> bool:
+        """Whether the operator keeps it by hand, and so may empty it: a file that the config says is no order by law.
+
+        That is, it lets names pass, or the config itself says that the operator or a client wants the block.
+        """
+        return False
 
     @property
     def public_key(self) -> Path | None:

@@ -49,7 +49,7 @@ class ListFeed(TextFeed):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle a feed by its type, since its class is made from a format and is in no module."""
-        return _restored, (self.type_name(), self.__dict__)
+        return _restored, (self.type_name(), self.__dict__, self.model_fields_set)
 
 
 def _feed_of(form: TextFormat) -> type[ListFeed]:
@@ -67,6 +67,6 @@ def _feed_of(form: TextFormat) -> type[ListFeed]:
 LIST_FEEDS: tuple[type[ListFeed], ...] = tuple(map(_feed_of, TEXT_FORMATS))
 
 
-def _restored(type_name: str, values: dict[str, Any]) -> ListFeed:
+def _restored(type_name: str, values: dict[str, Any], written: set[str]) -> ListFeed:
     [made] = [feed for feed in LIST_FEEDS if feed.type_name() == type_name]
-    return made.model_construct(**values)
+    return made.model_construct(written, **values)

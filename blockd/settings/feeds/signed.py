@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.settings.authorities import Authority, Notify, Role
-from blockd.settings.feeds.base import Feed
+from blockd.settings.feeds.base import CrossCheck, Feed
 from blockd.settings.paths_and_urls import ConfigPath, RepositoryUrl
 from blockd.settings.section import setting
 from blockd.settings.values import time_within
@@ -18,10 +19,18 @@ from blockd.settings.values import time_within
 MAX_MIRRORS = 8  # of one repository, beside its own URL; each is polled now and then
 
 
+def _no_limits(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    gate = feed.get("gate")
+    for key in ("max_shrink", "max_growth", "max_rejects"):
+        if isinstance(gate, Mapping) and key in gate:
+            yield f"gate.{key}", "what authorities sign has no limits of size and rejects; leave it out"
+
+
 class SignedFeed(Feed):
     """A repository of orders that authorities sign."""
 
     is_signed: ClassVar[bool] = True
+    cross_checks: ClassVar[tuple[CrossCheck, ...]] = (_no_limits,)
     source_keys: ClassVar[frozenset[str]] = Feed.source_keys | {"url", "root", "authorities", "notify"}
 
     type: Literal["signed"] = Field(description="A signed repository of orders.")

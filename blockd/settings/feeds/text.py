@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
+from blockd.orders import Action, Mandate
 from blockd.settings.feeds.base import CrossCheck, Feed, OrderingFeed
 from blockd.settings.paths_and_urls import ConfigPath, list_url_from_text, path_from_text
 from blockd.settings.section import Section, setting
@@ -100,6 +101,12 @@ class TextFeed(OrderingFeed):
     def local_path(self) -> Path | None:
         """Its path."""
         return self.path
+
+    @property
+    def is_kept_by_hand(self) -> bool:
+        """Whether it has a `path`, and the action `allow` or a `mandate` in the config other than law."""
+        is_wanted = "mandate" in self.model_fields_set and self.mandate in (Mandate.OPERATOR, Mandate.CLIENT)
+        return self.path is not None and (is_wanted or getattr(self, "action", None) is Action.ALLOW)
 
     @property
     def public_key(self) -> Path | None:

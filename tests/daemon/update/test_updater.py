@@ -15,7 +15,7 @@ from blockd.settings import SignedFeed
 from tests.daemon.parts import INTERVAL, NOW, domains
 from tests.daemon.updater_rig import Rig, Run
 
-ENOUGH = ["a.example", "b.example", "c.example", "d.example", "e.example"]
+ENOUGH = [f"n{number}.example" for number in range(1_000)]
 
 
 def test_what_is_new_is_compiled_and_enforced(run: Run) -> None:
@@ -58,7 +58,7 @@ def test_news_of_several_feeds_are_compiled_together(run: Run) -> None:
         ("a.example\nb.example\nc.example\nd.example\ne.exa", "cut"),
         ("a.example\n", "shrunk"),
         ("<!DOCTYPE html>\n<html><body>Not found</body></html>\n", "html"),
-        ("".join(f"{name}\n" for name in ENOUGH) + "?!\n" * 5, "rejects"),
+        ("".join(f"{name}\n" for name in ENOUGH) + "?!\n" * 999, "rejects"),
     ],
 )
 def test_refused_content_changes_nothing_and_is_counted_by_reason(run: Run, text: str, reason: str) -> None:

@@ -245,12 +245,12 @@ def test_a_zone_that_is_cut_is_refused(end: str) -> None:
     assert refused.value.reason == "cut"
 
 
-def test_a_zone_without_a_rule_is_refused_as_empty(tmp_path: Path) -> None:
+def test_a_zone_without_a_rule_is_read_with_its_serial(tmp_path: Path) -> None:
     path = tmp_path / "zone"
     path.write_text(HEAD)
-    with pytest.raises(FeedRefused) as refused:
-        read_zone(path, RejectReport(), 1 << 20)
-    assert refused.value.reason == "empty"
+    rules = read_zone(path, RejectReport(), 1 << 20)
+    assert (rules.answers, list(rules.rules())) == ([], [])
+    assert rules.serial is not None
 
 
 @given(st.binary(max_size=300), st.integers(1, 40))

@@ -5,7 +5,7 @@ import pytest
 from blockd.errors import FeedRefused
 from blockd.feeds.reasons import REASONS
 from blockd.ruleset import FeedRecord, Gate
-from blockd.ruleset.gate.gate import GROWTH_FLOOR
+from blockd.ruleset.gate.gate import GROWTH_FLOOR, SIZE_FLOOR
 
 
 def record(names: int, rejected: int = 0) -> FeedRecord:
@@ -36,9 +36,11 @@ def test_more_rejects_than_the_share_are_refused(rejected: int, reason: str) -> 
     assert refused(Gate(max_rejects=0.20), record(80, rejected)) == reason
 
 
-@pytest.mark.parametrize(("names", "reason"), [(79, "shrunk"), (80, ""), (100, ""), (10_000, "")])
+@pytest.mark.parametrize(
+    ("names", "reason"), [(0, "empty"), (1, "shrunk"), (799, "shrunk"), (800, ""), (1_000, ""), (10_000, "")]
+)
 def test_a_loss_of_more_than_the_share_is_refused(names: int, reason: str) -> None:
-    assert refused(Gate(max_shrink=0.20), record(names), record(100)) == reason
+    assert refused(Gate(max_shrink=0.20), record(names), record(SIZE_FLOOR)) == reason
 
 
 @pytest.mark.parametrize(("names", "reason"), [(20_000, ""), (40_000, ""), (40_001, "grown"), (10_000_000, "grown")])
@@ -61,8 +63,9 @@ def test_the_size_that_lasted_is_compared_with_too(names: int, reason: str) -> N
 
 
 def test_limits_at_their_ends() -> None:
-    assert refused(Gate(max_shrink=0), record(99), record(100)) == "shrunk"
-    assert refused(Gate(max_shrink=0), record(100), record(100)) == ""
+    assert refused(Gate(max_shrink=0), record(999), record(1_000)) == "shrunk"
+    assert refused(Gate(max_shrink=0), record(1_000), record(1_000)) == ""
+    assert refused(Gate(max_shrink=0), record(1), record(999)) == ""
     assert refused(Gate(max_shrink=1), record(1), record(1_000_000)) == ""
     assert refused(Gate(max_rejects=0), record(100, 1)) == "rejects"
     assert refused(Gate(max_rejects=1), record(1, 1_000_000)) == ""
@@ -77,7 +80,7 @@ def test_a_feeds_first_content_is_not_compared() -> None:
     [
         (record(0), None, ["0 names", "at least 1", "gate.min_names"]),
         (record(1, 9), None, ["9 of 10", "20%", "gate.max_rejects"]),
-        (record(10), record(100), ["10 names", "100 are in force", "20%", "gate.max_shrink"]),
+        (record(10), record(1_000), ["10 names", "1000 are in force", "20%", "gate.max_shrink"]),
         (record(90_000), record(20_000), ["90000 names", "20000 are in force", "100%", "gate.max_growth"]),
     ],
 )

@@ -1,0 +1,161 @@
+"""`blockd accept FEED`: take what the gate refused for its size, its rejects or its emptiness, once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from blockd.cli import DONE, NO
+from blockd.cli.admin_client import ask
+from blockd.cli.changes import LIMIT, changes, lines
+from blockd.cli.output import show
+from blockd.cli.progress import progress_bar
+from blockd.daemon.update.dry_run import accepted_run
+from blockd.errors import BlockdError, CommandError, RulesetError
+from blockd.ruleset import Ruleset, Versions
+from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.lists import gate_of
+from blockd.ruleset.gate.popular import read_popular
+from blockd.ruleset.versions.diff import Comparison
+from blockd.settings import Settings, load
+
+HELP = "take what the gate refused of a feed for its size, rejects or emptiness, once"
+SECONDS = 900.0  # for compiling the largest list
+STAYS = "Nothing was changed."
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A feed's refused content, and what taking it would change."""
+
+    feed: str
+    digest: str
+    reason: str
+    sentence: str
+    before: int  # names of the feed that are in force
+    names: int  # of the feed, if it is taken
+    rejected: int  # lines
+    held: GuardReport
+    changes: Mapping[str, Any] | None  # of the whole ruleset; None if none is in force
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {
+            "feed": self.feed,
+            "digest": self.digest,
+            "refused": {"reason": self.reason, "sentence": self.sentence},
+            "names_before": self.before,
+            "names": self.names,
+            "rejected": self.rejected,
+            "held": self.held.to_json(),
+            "changes": self.changes,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield it as lines for people."""
+        yield f"feed {self.feed} is refused ({self.reason}): {self.sentence}"
+        rejected = f", {self.rejected:,} lines rejected" if self.rejected else ""
+        yield f"if it is taken, it has {self.names:,} names in place of {self.before:,}{rejected}"
+        if self.held.total:
+            yield f"  {self.held.sentence()}"
+        if self.changes is not None:
+            yield from lines(self.changes)
+        yield f"SHA-256 of the content: {self.digest}"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the feed, why, and how it is confirmed."""
+    parser.add_argument("feed", metavar="FEED")
+    parser.add_argument("--reason", metavar="TEXT", help="why; kept in the audit log")
+    parser.add_argument("--as", default="", dest="officer", metavar="NAME", help="who answers for it")
+    parser.add_argument("--show", action="store_true", help="show what it would change, and change nothing")
+    parser.add_argument("--digest", metavar="SHA256", help="take only the content that was shown with this SHA-256")
+    parser.add_argument("--yes", action="store_true", help="take it without being asked")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show what would change, ask, and have the daemon take it; 1 if it is not taken, or not enforced yet."""
+    if not args.show and not (args.reason or "").strip():
+        raise CommandError(f"--reason is needed, or --show to look at it. {STAYS}")
+    if not args.show and not args.yes and not sys.stdin.isatty():
+        raise CommandError(f"there is no terminal for the question; check with --show, then use --yes. {STAYS}")
+    settings = load(args.config)
+    found = _refused(settings, args.feed)
+    if args.digest not in (None, found.digest):
+        raise CommandError(f"The refused content of feed {found.feed} has the SHA-256 {found.digest}. {STAYS}")
+    if args.show:
+        show(args.json, found.to_json(), found.lines())
+        return DONE
+    if not args.json or not args.yes:
+        print("\n".join(found.lines()), file=sys.stderr if args.json else sys.stdout, flush=True)
+    if not args.yes:
+        print("Take it? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise BlockdError(f"{STAYS[:-1]}, as you said.")
+    asked = {"feed": found.feed, "digest": found.digest, "reason": args.reason, "as": args.officer}
+    told = ask(settings, "/api/accept", asked, SECONDS)
+    show(args.json, {**found.to_json(), **told}, [_outcome(told)])
+    return DONE if told["outcome"] == "enforced" else NO
+
+
+def _outcome(told: Mapping[str, Any]) -> str:
+    if told["outcome"] == "enforced":
+        return f"taken; enforced: version {told['version']}. The next content passes the gate as before."
+    if told["outcome"] == "waiting":
+        return f"taken, but not enforced yet: {told['why']}"
+    return f"not enforced: {told.get('why') or told['outcome']}"
+
+
+def _refused(settings: Settings, name: str) -> Refused:
+    """Return what the daemon has refused of a feed; raises CommandError if that is nothing that can be accepted."""
+    known = {feed["name"]: feed for feed in ask(settings, "/api/status")["feeds"]}
+    if name not in known:
+        raise CommandError(f"There is no feed {name!r}; configured are: {', '.join(known) or 'none'}. {STAYS}")
+    refused = known[name].get("acceptable")
+    if refused is None:
+        why = known[name]["refusal"]
+        instead = f"What it is refused for cannot be accepted: {why}" if why else "Its content is not refused."
+        raise CommandError(f"Feed {name} has nothing to accept. {instead} {STAYS}")
+    if name not in [feed.name for feed in settings.feeds]:
+        raise CommandError(f"The running daemon has another config than this: feed {name!r} is not in it. {STAYS}")
+    versions = Versions(settings.state_dir / "rulesets")
+    version, digest = versions.current(), str(refused["digest"])
+    popular = read_popular(settings.gate.popular) if settings.gate.popular else []
+    with tempfile.TemporaryDirectory(prefix="blockd-") as folder, progress_bar() as progress:
+        try:
+            old = None if version is None else Ruleset.open(versions.ruleset(version), verify=False)
+            found = accepted_run(
+                settings,
+                name,
+                digest,
+                Path(folder),
+                gate=gate_of(settings.gate, settings.feeds),
+                in_force=old.catalogue if old else None,
+                progress=progress,
+            )
+            if name in found.refused:
+                raise CommandError(f"Feed {name} would be refused nevertheless: {found.refused[name]} {STAYS}")
+            if found.compiled is None:
+                raise CommandError(f"The other feeds' contents cannot be read now. {STAYS}")
+            new = Ruleset.open(found.compiled, verify=False)
+            told = changes(Comparison(old, new, progress), popular, LIMIT) if old else None
+        except RulesetError as error:
+            raise CommandError(f"{error}. {STAYS}") from error
+    before = {record.name: record.names for record in old.catalogue.feeds} if old else {}
+    record = found.built.records[name]
+    return Refused(
+        feed=name,
+        digest=digest,
+        reason=str(refused["reason"]),
+        sentence=str(refused["sentence"]),
+        before=before.get(name, 0),
+        names=record.names,
+        rejected=record.rejected,
+        held=found.built.held.get(name, GuardReport()),
+        changes=told,
+    )
