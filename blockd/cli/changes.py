@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from blockd.cli.output import print_line, print_text
 from blockd.orders import Entry
 from blockd.ruleset.catalogue import OrderRecord
 from blockd.ruleset.versions.diff import Comparison, Touched, order_changes
 
-LIMIT = 20  # names shown of each kind, unless more are asked for
 MAX_POPULAR = 1_000  # popular names shown; a list that covers more is not a blocklist
 
 
@@ -75,18 +74,17 @@ def stream(comparison: Comparison, popular: Sequence[bytes], head: dict[str, Any
     if not as_json:
         for sign, keys in (("+", comparison.added()), ("-", comparison.removed())):
             for key in keys:
-                print(f"{sign} {Entry(key).text}")
-        for line in lines(summary(comparison, popular), is_whole=True):
-            print(line)
+                print_line(f"{sign} {Entry(key).text}")
+        for one in lines(summary(comparison, popular), is_whole=True):
+            print_line(one)
         return
-    out = sys.stdout
-    out.write("{")
+    print_text("{")
     for name, keys in (("added_names", comparison.added()), ("removed_names", comparison.removed())):
-        out.write(f'"{name}": [')
+        print_text(f'"{name}": [')
         for number, key in enumerate(keys):
-            out.write((", " if number else "") + json.dumps(Entry(key).text))
-        out.write("], ")
-    out.write(json.dumps({**head, **summary(comparison, popular)}, default=str)[1:] + "\n")
+            print_text((", " if number else "") + json.dumps(Entry(key).text))
+        print_text("], ")
+    print_text(json.dumps({**head, **summary(comparison, popular)}, default=str)[1:] + "\n")
 
 
 def _sample(keys: Iterable[bytes], limit: int, seen: Callable[[bytes], None] = ignore) -> list[str]:

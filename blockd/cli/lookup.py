@@ -18,7 +18,6 @@ from blockd.ruleset.policy import at_time
 from blockd.ruleset.states import stale_in
 from blockd.settings import load
 
-HELP = "verdict, order, feed, since when and why, for one name"
 _ORDER_FIELDS = (
     ("order", "id"),
     ("platform", "platform"),
@@ -30,12 +29,6 @@ _ORDER_FIELDS = (
     ("summary", "summary"),
     ("decided by", "decided_by"),
 )
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the name."""
-    parser.add_argument("name", metavar="NAME", help="a domain name, in ASCII or Unicode")
-    parser.add_argument("--quick", action="store_true", help="leave out the lines of lists: milliseconds at any size")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -19,17 +19,10 @@ from blockd.names import is_network_key
 from blockd.ruleset import Listing
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.lists import gate_of
-from blockd.settings import FEED_TYPES, TEXT_TYPES, GateSettings, load
+from blockd.settings import FEED_TYPES, GateSettings, load
 
-HELP = "read a list and report what is rejected, grouped by reason"
 MAX_SIZE = "4G"  # when unpacked: 16 times the largest national list; a bomb ends here
 _WORTH_A_BAR = 4 * 1024**2  # bytes: smaller files are read before a bar can be seen
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="the list, plain or gzip")
-    parser.add_argument("--type", choices=TEXT_TYPES, default="domains", dest="kind", help="the form of its lines")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,0 +1,96 @@
+"""What the operator's verbs take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from blockd.cli.grammar.parts import Verb, add_part, nothing
+
+# As `blockd.settings.TEXT_TYPES` has them, which a test compares: settings take too long to import for a usage error.
+LIST_TYPES = ("domains", "hosts", "adblock", "rpz")
+NAMES_SHOWN = 20  # of each kind, unless more are asked for
+MAX_NAMES_SHOWN = 1_000_000
+
+
+def _lookup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a domain name, in ASCII or Unicode")
+    parser.add_argument("--quick", action="store_true", help="leave out the lines of lists: milliseconds at any size")
+
+
+def _refresh(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("feeds", nargs="*", metavar="FEED", help="only these feeds; all of them if none is named")
+    parser.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
+    parser.add_argument("--popular", type=Path, metavar="FILE", help="with --dry-run: popular names by rank")
+
+
+def _diff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("old", type=int, metavar="A", help="a version, as `blockd versions` shows it")
+    parser.add_argument("new", type=int, metavar="B", help="another one")
+    parser.add_argument("--limit", type=_limit, default=NAMES_SHOWN, metavar="N", help="names shown of each kind")
+    parser.add_argument("--all", action="store_true", help="every name, as it is found")
+    parser.add_argument(
+        "--popular",
+        type=Path,
+        metavar="FILE",
+        help="popular names by rank, instead of gate.popular: which are touched?",
+    )
+
+
+def _limit(text: str) -> int:
+    try:
+        limit = int(text)
+    except ValueError:
+        limit = -1
+    if not 0 <= limit <= MAX_NAMES_SHOWN:
+        raise argparse.ArgumentTypeError(
+            f"expected 0 to {MAX_NAMES_SHOWN:,} names, got {text!r}; --all shows every one"
+        )
+    return limit
+
+
+def _rollback(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("version", nargs="?", type=int, metavar="VERSION", help="as `blockd versions` shows it")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the version and in the audit log")
+    parser.add_argument("--release", action="store_true", help="enforce what is new again")
+
+
+def _override(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
+    add = add_part(parts, "add", "never block a name, and what is under it, until a date")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
+    add.add_argument("--until", required=True, metavar="DATE", help="at most 90 days ahead, such as 2026-12-31")
+    add.add_argument("--scope", default="both", choices=("exact", "subdomains", "both"))
+    add.add_argument("--as", default="", dest="officer", metavar="OFFICER", help="who answers for it")
+    add_part(parts, "list", "the overrides, with those that ended in the last days")
+    end = add_part(parts, "end", "end an override before its date")
+    end.add_argument("name", metavar="NAME")
+    end.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
+
+
+def _compile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lists", nargs="*", type=Path, metavar="LIST", help="text lists; the config's feeds if none")
+    parser.add_argument("--type", choices=LIST_TYPES, default="domains", help="what the lists are")
+    parser.add_argument("--output", type=Path, default=Path("blockd.ruleset"), metavar="FILE", help="the ruleset file")
+
+
+def _validate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the list, plain or gzip")
+    parser.add_argument("--type", choices=LIST_TYPES, default="domains", dest="kind", help="the form of its lines")
+
+
+VERBS = {
+    "run": Verb("run the daemon in the foreground", nothing),
+    "check": Verb("check the config and its lists; nothing is started or changed", nothing),
+    "lookup": Verb("verdict, order, feed, since when and why, for one name", _lookup),
+    "status": Verb("what the running daemon enforces, and how its feeds and workers do", nothing),
+    "refresh": Verb("have the running daemon fetch its feeds now", _refresh),
+    "versions": Verb("the rulesets kept: since when, from where, and what each changed", nothing),
+    "diff": Verb("names and orders that came and went from one version to another", _diff),
+    "rollback": Verb("have the running daemon go back to a version, and stay there until released", _rollback),
+    "override": Verb("never block a name until a date, for a reason: add, list, end", _override),
+    "compile": Verb("compile lists to a ruleset file", _compile),
+    "validate": Verb("read a list and report what is rejected, grouped by reason", _validate),
+}
+DOCTOR = Verb("is this machine set up well? Checks the machine, the config and the running daemon", nothing)
