@@ -6,31 +6,28 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from blockd.cli import DONE, NO
 from blockd.cli.fetching import fetched
 from blockd.cli.output import show
+from blockd.cli.progress import progress_bar
 from blockd.compile.build import Built, build
+from blockd.daemon.preconditions import lacking
 from blockd.errors import FeedRefused, RulesetError
 from blockd.ruleset import Catalogue, Ruleset, Versions
 from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import Settings, load
 
-HELP = "check the config and its lists; nothing is started or changed"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing beyond the common options."""
-
 
 def run(args: argparse.Namespace) -> int:
     """Print what a start would find; 1 if a feed would be refused, 2 for a config error, as everywhere."""
     settings = load(args.config)
+    reasons = lacking(settings)
     in_force = _in_force(settings)
-    with tempfile.TemporaryDirectory(prefix="blockd-") as folder:
-        candidates, refused = fetched(settings.feeds, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="blockd-") as folder, progress_bar() as progress:
+        candidates, refused = fetched(settings.feeds, Path(folder), progress)
         built = build(
             candidates,
             Path(folder) / "compiled",
@@ -38,25 +35,33 @@ def run(args: argparse.Namespace) -> int:
             in_force=in_force,
             created=int(time.time()),
             randomness=os.urandom,
+            progress=progress,
         )
         names = built.header.names if built.header else 0
     refused.update(built.refused)
     told = {
         "config": str(args.config),
+        "start": {"refused": reasons},
         "names": names,
         "feeds": [feed.name for feed in settings.feeds],
         "refused": {name: {"reason": error.reason, "why": str(error)} for name, error in refused.items()},
         "rejects": {name: report.to_json() for name, report in built.rejects.items()},
         "held": {name: report.to_json() for name, report in built.held.items()},
     }
-    show(args.json, told, _lines(args.config, settings, names, refused, built))
-    return NO if refused else DONE
+    show(args.json, told, _lines(args.config, settings, reasons, names, refused, built))
+    return NO if refused or reasons else DONE
 
 
 def _lines(
-    config: Path, settings: Settings, names: int, refused: dict[str, FeedRefused], built: Built
+    config: Path, settings: Settings, reasons: Sequence[str], names: int, refused: dict[str, FeedRefused], built: Built
 ) -> Iterator[str]:
-    yield f"{config} is good."
+    if reasons:
+        yield f"{config} is written correctly, but a start on this machine by this user would be refused."
+        yield from (f"  {reason}" for reason in reasons)
+    else:
+        yield f"{config} is good."
+    if not settings.feeds:
+        yield "No feed is configured (feeds: []): nothing would be blocked."
     for feed in settings.feeds:
         if feed.name in refused:
             error = refused[feed.name]
