@@ -16,6 +16,7 @@ from blockd.daemon.channel import Channel, Message
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.overrides import OverrideResult, OverrideService
+from blockd.daemon.process_name import name_process
 from blockd.daemon.report.banner import banner, progress
 from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET
 from blockd.daemon.report.provenance import TracedExplanation, with_provenance
@@ -79,6 +80,7 @@ class ControlChannel(Sender, Protocol):
 
 def run(context: ControlContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
+    name_process("control")
     yield_to_workers()
     asyncio.run(ControlProcess(context, channel, Environment()).run())
 

@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 
+from blockd.daemon.process_name import name_process
 from blockd.errors import BlockdError, CommandError
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
@@ -50,6 +51,7 @@ def _write_and_exit(settings: GateSettings, descriptor: int) -> None:
     """Run as the child; never return into the caller's code, whatever happens."""
     code = 1
     try:
+        name_process("gate")
         with open(descriptor, "wb", closefd=False) as file:
             try:
                 gate = gate_of(settings)

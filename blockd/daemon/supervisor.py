@@ -27,6 +27,7 @@ from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext, WorkerState
 from blockd.daemon.preconditions import lacking
+from blockd.daemon.process_name import name_process
 from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import HitSlots, StateDir
 from blockd.daemon.update.expiry import ended
@@ -96,6 +97,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until told to stop; return the exit code."""
+        name_process("supervisor")
         now = time.time()
         known = [(feed, FeedState.load(self._state.feed_folder(feed.name), now)) for feed in self._settings.feeds]
         self._version = self._state.last_good(self._slots, now, ended(known, now))
