@@ -28,11 +28,13 @@ def changes(
     """
     added = _sample(comparison.added(), limit, seen)
     removed = _sample(comparison.removed(), limit)
-    return {**summary(comparison, popular), "added_names": added, "removed_names": removed}
+    return {**summary(comparison, popular, limit), "added_names": added, "removed_names": removed}
 
 
-def summary(comparison: Comparison, popular: Sequence[bytes]) -> dict[str, Any]:
-    """Return the counts, once the names were read, the orders, and the popular names."""
+def summary(comparison: Comparison, popular: Sequence[bytes], limit: int = MAX_POPULAR) -> dict[str, Any]:
+    """Return the counts, once the names were read, the orders, and of the popular names at most `limit` of each kind."""
+    covered = comparison.newly_covered(popular)
+    no_longer_covered = comparison.no_longer_covered(popular)
     orders = order_changes(comparison.old.catalogue, comparison.new.catalogue)
     return {
         "added": comparison.changes.added,
@@ -44,8 +46,9 @@ def summary(comparison: Comparison, popular: Sequence[bytes]) -> dict[str, Any]:
             "changed": [_order(new) for _, new in orders.changed],
         },
         "popular": {
-            "covered": _touched(comparison.newly_covered(popular)),
-            "no_longer_covered": _touched(comparison.no_longer_covered(popular)),
+            "covered": _touched(covered, limit),
+            "no_longer_covered": _touched(no_longer_covered, limit),
+            "counts": {"covered": len(covered), "no_longer_covered": len(no_longer_covered)},
         },
     }
 
@@ -67,6 +70,9 @@ def lines(told: Mapping[str, Any], *, is_whole: bool = False) -> Iterator[str]:
     for kind, text in (("covered", "is covered now"), ("no_longer_covered", "is no longer covered")):
         for found in told["popular"][kind]:
             yield f"POPULAR: {found['name']} (rank {found['rank']:,}) {text}, by {found['entry']}"
+        more = told["popular"]["counts"][kind] - len(told["popular"][kind])
+        if more:
+            yield f"POPULAR: and {more:,} more, each of which {text} (--limit, --all)"
 
 
 def stream(comparison: Comparison, popular: Sequence[bytes], head: dict[str, Any], *, as_json: bool) -> None:
@@ -103,8 +109,8 @@ def _names(sign: str, names: Sequence[str], count: int) -> Iterator[str]:
         yield f"  {sign} and {count - len(names):,} more (--all)"
 
 
-def _touched(found: Sequence[Touched]) -> list[dict[str, Any]]:
-    return [asdict(touched) for touched in found[:MAX_POPULAR]]
+def _touched(found: Sequence[Touched], limit: int) -> list[dict[str, Any]]:
+    return [asdict(touched) for touched in found[: min(limit, MAX_POPULAR)]]
 
 
 def _order(record: OrderRecord) -> dict[str, Any]:

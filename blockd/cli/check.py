@@ -24,7 +24,7 @@ from blockd.settings import Settings, load
 def run(args: argparse.Namespace) -> int:
     """Print what a start would find; 1 if a feed would be refused, 2 for a config error, as everywhere."""
     settings = load(args.config)
-    reasons = lacking(settings)
+    reasons = [] if args.elsewhere else lacking(settings)
     in_force = _in_force(settings)
     with tempfile.TemporaryDirectory(prefix="blockd-") as folder, progress_bar() as progress:
         candidates, refused = fetched(settings.feeds, Path(folder), progress)

@@ -97,6 +97,16 @@ def test_port_of_another_program_is_in_the_way_of_a_check_too(
     assert main(["check", "--config", str(daemon.config)]) == 0
 
 
+def test_config_for_another_machine_is_checked_without_this_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon = Daemon(tmp_path)
+    daemon.listen["admin"] = f"192.0.2.77:{daemon.admin_port}"
+    daemon.write_config()
+    assert main(["check", "--elsewhere", "--config", str(daemon.config)]) == 0
+    assert f"{daemon.config} is good." in capsys.readouterr().out
+
+
 def test_ports_of_the_blockd_that_runs_are_not_in_the_way(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     daemon.write_config()

@@ -13,6 +13,14 @@ NAMES_SHOWN = 20  # of each kind, unless more are asked for
 MAX_NAMES_SHOWN = 1_000_000
 
 
+def _check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--elsewhere",
+        action="store_true",
+        help="the config is for another machine or user: leave out what a start would lack here",
+    )
+
+
 def _lookup(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a domain name, in ASCII or Unicode")
     parser.add_argument("--quick", action="store_true", help="leave out the lines of lists: milliseconds at any size")
@@ -82,7 +90,7 @@ def _validate(parser: argparse.ArgumentParser) -> None:
 
 VERBS = {
     "run": Verb("run the daemon in the foreground", nothing),
-    "check": Verb("check the config and its lists; nothing is started or changed", nothing),
+    "check": Verb("check the config and its lists; nothing is started or changed", _check),
     "lookup": Verb("verdict, order, feed, since when and why, for one name", _lookup),
     "status": Verb("what the running daemon enforces, and how its feeds and workers do", nothing),
     "refresh": Verb("have the running daemon fetch its feeds now", _refresh),
