@@ -119,6 +119,7 @@ $(VENV)/engine: $(VENV)/builders $(SOURCES)
 
 $(VENV)/linked: $(VENV)/dependencies pyproject.toml
 	@$(call INSTALL,--no-build-isolation --editable .)
+	@cp -R build/share $(VENV)/ # completion and manual pages, which an editable installation leaves out
 	@touch $@
 
 # Packages come over the network while the engine is compiled.

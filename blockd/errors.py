@@ -14,6 +14,7 @@ BlockdError
 ├── PublishError         a repository could not be made, signed or published
 ├── AuditError           an audit log, a proof or a statement is wrong or cannot be read
 ├── FileTooLarge         a file has more octets than its kind may have; an OSError too
+├── OutputError          a command's output cannot be written: the reader has gone, or the disk is full
 └── CommandError         a command cannot do what it was asked
 
 Each class says with `effect` what it does to a daemon: fatal at start, refused at reload, or counted at run time.
@@ -205,3 +206,12 @@ class FileTooLarge(BlockdError, OSError):
 
 class CommandError(BlockdError):
     """A command cannot do what it was asked."""
+
+
+class OutputError(BlockdError):
+    """A command's output cannot be written; `is_unread` is whether its reader has gone, as `head` does."""
+
+    def __init__(self, error: OSError) -> None:
+        self.is_unread = isinstance(error, BrokenPipeError)
+        why = error.strerror or error
+        super().__init__(f"standard output cannot be written: {why}. What is printed is not complete.")

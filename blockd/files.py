@@ -1,6 +1,7 @@
 """Reading files up to a limit, and replacing them whole: temporary file beside it, fsync, rename, fsync of the folder.
 
-Both are done here and nowhere else.
+Both are done here and nowhere else. An observer is told of each file that is about to change, so that a command that
+is interrupted can say which it has changed.
 """
 
 from __future__ import annotations
@@ -8,14 +9,39 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from blockd.errors import FileTooLarge
 
+Observer = Callable[[Path, os.stat_result | None], None]
+"""Takes a path, and the status of the file that is about to stand there; None if the path is about to be removed."""
+
 SYNCED_AT_ONCE = 16  # files synced at the same time; a journal writes what is pending in one commit
+
+
+_observer: Observer | None = None
+
+
+def observe(observer: Observer | None) -> None:
+    """Have `observer` called before each change of a file by this process; None for nobody."""
+    global _observer  # one process has one command to report about
+    _observer = observer
+
+
+def put(made: Path, path: Path) -> None:
+    """Rename a finished file to `path`, in place of what is there."""
+    if _observer is not None:
+        _observer(path, made.stat())
+    made.replace(path)
+
+
+def remove(path: Path, *, missing_ok: bool = False) -> None:
+    """Remove a file; raises FileNotFoundError if there is none, unless `missing_ok`."""
+    if _observer is not None and path.exists():
+        _observer(path, None)
+    path.unlink(missing_ok=missing_ok)
 
 
 def read_file(path: Path, limit: int) -> bytes:
@@ -46,7 +72,7 @@ def replacing(path: Path, mode: int = 0o644, *, durable: bool = True) -> Iterato
             os.fchmod(file.fileno(), mode)
             if durable:
                 os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        put(Path(temporary), path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -76,7 +102,7 @@ def replace_files(files: Iterable[tuple[Path, Iterable[bytes]]], mode: int = 0o6
                 file.writelines(blocks)
         _sync_all(temporary for temporary, _ in written)
         for temporary, path in written:
-            Path(temporary).replace(path)
+            put(Path(temporary), path)
     except BaseException:
         for temporary, _ in written:
             Path(temporary).unlink(missing_ok=True)
@@ -87,6 +113,8 @@ def replace_files(files: Iterable[tuple[Path, Iterable[bytes]]], mode: int = 0o6
 
 def _sync_all(paths: Iterable[str]) -> None:
     """Wait until the content of all `paths` is on disk: in parallel, so that a file system can write them at once."""
+    from concurrent.futures import ThreadPoolExecutor  # which few commands need
+
     with ThreadPoolExecutor(SYNCED_AT_ONCE) as threads:
         for _ in threads.map(sync_file, map(Path, paths)):
             pass

@@ -38,6 +38,7 @@ GROUND = {
     "blockd.files",
     "blockd.times",
     "blockd.native",
+    "blockd.printable",
     "blockd.__version__",
 }  # what every room may use
 PURE = ("names", "orders")

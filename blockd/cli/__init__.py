@@ -1,6 +1,6 @@
-"""The command line: one verb per module, each with `HELP`, `arguments(parser)` and `run(args) -> exit code`.
+"""The command line: `main` runs one verb. What verbs take stands in `grammar`, what each does in a module with `run`.
 
-Exit codes: 0 for success, 1 for a negative answer, 2 for wrong usage or a wrong config.
+Exit codes: 0 for success, 1 for a negative answer, 2 for wrong usage or a wrong config, 130 for an interruption.
 """
 
 from __future__ import annotations
@@ -9,71 +9,62 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from blockd import __version__
-from blockd.cli.parts import Parser
-from blockd.errors import BlockdError, CommandError, ConfigError
+from blockd.cli import output
+from blockd.cli.doings import Doings, begin
+from blockd.cli.grammar import DONE, INTERRUPTED, NO, USAGE, parser
+from blockd.errors import BlockdError, CommandError, ConfigError, OutputError
 
-VERBS = (
-    "run",
-    "check",
-    "lookup",
-    "status",
-    "refresh",
-    "versions",
-    "diff",
-    "rollback",
-    "accept",
-    "override",
-    "compile",
-    "validate",
-    "authority",
-    "audit",
-    "doctor",
-)
-CONFIGS = (Path("config/blockd.yaml"), Path("/etc/blockd/blockd.yaml"))  # the first that is there is the default
-
-DONE = 0
-NO = 1
-USAGE = 2
+__all__ = ["DONE", "INTERRUPTED", "NO", "USAGE", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code; blockd's own errors are printed as a sentence on standard error."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    args = _parser(arguments).parse_args(arguments)
+    doings = begin()
+    verb = ""
     try:
-        return int(args.run(args))
-    except BlockdError as error:
-        print(f"blockd {args.verb}: {error}", file=sys.stderr)
-        return USAGE if isinstance(error, ConfigError | CommandError) else NO
-    except BrokenPipeError:
-        return NO
-    except OSError as error:
-        print(f"blockd {args.verb}: {error.strerror or error}: {error.filename or 'no file'}", file=sys.stderr)
-        return NO
+        output.prepare()
+        args = _parsed(sys.argv[1:] if argv is None else list(argv))
+        verb = f" {args.verb}"
+        code = _run(args, doings)
+        output.finish()
     except KeyboardInterrupt:
-        return 130
+        output.error_lines(f"\nblockd{verb}: interrupted; {_changed(verb, doings)}.")
+        return INTERRUPTED
+    except OutputError as error:
+        output.abandon(sys.stdout)
+        if not error.is_unread:
+            output.error_lines(f"blockd{verb}: {error}")
+        return NO
+    except BlockdError as error:
+        output.error_lines(f"blockd{verb}: {error}")
+        return USAGE if isinstance(error, ConfigError | CommandError) else NO
+    except OSError as error:
+        output.error_lines(f"blockd{verb}: {error.strerror or error}: {error.filename or 'no file'}")
+        return NO
+    return code
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Build the parser; only the modules that the arguments may need are imported, so that a lookup starts fast."""
-    parser = Parser(prog="blockd", description="Enforce signed blocklists in DNS and HTTP.")
-    parser.add_argument("--version", action="version", version=f"blockd {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    named = next((word for word in arguments if word in VERBS), None)
-    for verb in VERBS:
-        module = importlib.import_module(f"blockd.cli.{verb}") if named in (None, verb) else None
-        child = verbs.add_parser(verb, help=module.HELP if module else None, words=arguments)
-        if module:
-            child.description = module.HELP
-            child.add_argument("--config", type=Path, default=_config(), metavar="FILE", help="the config file")
-            child.add_argument("--json", action="store_true", help="print JSON for programs")
-            module.arguments(child)
-            child.set_defaults(run=module.run)
-    return parser
+def _run(args: argparse.Namespace, doings: Doings) -> int:
+    from blockd import files  # which a wrong usage does not need
+
+    files.observe(doings.changing)
+    try:
+        return int(importlib.import_module(args.module).run(args))
+    finally:
+        files.observe(None)
 
 
-def _config() -> Path:
-    return next((path for path in CONFIGS if path.exists()), CONFIGS[0])
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    try:
+        return parser().parse_args(arguments)
+    except SystemExit:
+        output.finish()  # what --help and --version have printed
+        raise
+    except OSError as error:
+        raise OutputError(error) from error
+
+
+def _changed(verb: str, doings: Doings) -> str:
+    """Return what an interrupted command has and has not changed."""
+    return "nothing was started" if verb == " run" else doings.sentence()

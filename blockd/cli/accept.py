@@ -12,7 +12,8 @@ from typing import Any
 
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
-from blockd.cli.changes import LIMIT, changes, lines
+from blockd.cli.changes import changes, lines
+from blockd.cli.grammar.operator import NAMES_SHOWN
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.daemon.update.dry_run import accepted_run
@@ -24,7 +25,6 @@ from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import Settings, load
 
-HELP = "take what the gate refused of a feed for its size, rejects or emptiness, once"
 SECONDS = 900.0  # for compiling the largest list
 STAYS = "Nothing was changed."
 
@@ -66,16 +66,6 @@ class Refused:
         if self.changes is not None:
             yield from lines(self.changes)
         yield f"SHA-256 of the content: {self.digest}"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the feed, why, and how it is confirmed."""
-    parser.add_argument("feed", metavar="FEED")
-    parser.add_argument("--reason", metavar="TEXT", help="why; kept in the audit log")
-    parser.add_argument("--as", default="", dest="officer", metavar="NAME", help="who answers for it")
-    parser.add_argument("--show", action="store_true", help="show what it would change, and change nothing")
-    parser.add_argument("--digest", metavar="SHA256", help="take only the content that was shown with this SHA-256")
-    parser.add_argument("--yes", action="store_true", help="take it without being asked")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -143,7 +133,7 @@ def _refused(settings: Settings, name: str) -> Refused:
             if found.compiled is None:
                 raise CommandError(f"The other feeds' contents cannot be read now. {STAYS}")
             new = Ruleset.open(found.compiled, verify=False)
-            told = changes(Comparison(old, new, progress), popular, LIMIT) if old else None
+            told = changes(Comparison(old, new, progress), popular, NAMES_SHOWN) if old else None
         except RulesetError as error:
             raise CommandError(f"{error}. {STAYS}") from error
     before = {record.name: record.names for record in old.catalogue.feeds} if old else {}

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+from blockd.cli.doings import current
 from blockd.errors import CommandError
 from blockd.settings import Settings
 
@@ -26,6 +27,8 @@ def ask(
     url = f"http://{settings.listen.admin.text}{path}"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    if body is not None:
+        current().asked()
     try:
         with _DIRECT.open(request, timeout=seconds) as response:
             answer = json.loads(response.read(MAX_ANSWER))

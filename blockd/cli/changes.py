@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from blockd.cli.output import print_line, print_text
 from blockd.orders import Entry
 from blockd.ruleset.catalogue import OrderRecord
 from blockd.ruleset.versions.diff import Comparison, Touched, order_changes
 
-LIMIT = 20  # names shown of each kind, unless more are asked for
 MAX_POPULAR = 1_000  # popular names shown; a list that covers more is not a blocklist
 
 
@@ -29,11 +28,13 @@ def changes(
     """
     added = _sample(comparison.added(), limit, seen)
     removed = _sample(comparison.removed(), limit)
-    return {**summary(comparison, popular), "added_names": added, "removed_names": removed}
+    return {**summary(comparison, popular, limit), "added_names": added, "removed_names": removed}
 
 
-def summary(comparison: Comparison, popular: Sequence[bytes]) -> dict[str, Any]:
-    """Return the counts, once the names were read, the orders, and the popular names."""
+def summary(comparison: Comparison, popular: Sequence[bytes], limit: int = MAX_POPULAR) -> dict[str, Any]:
+    """Return the counts, once the names were read, the orders, and at most `limit` popular names of each kind."""
+    covered = comparison.newly_covered(popular)
+    no_longer_covered = comparison.no_longer_covered(popular)
     orders = order_changes(comparison.old.catalogue, comparison.new.catalogue)
     return {
         "added": comparison.changes.added,
@@ -45,8 +46,9 @@ def summary(comparison: Comparison, popular: Sequence[bytes]) -> dict[str, Any]:
             "changed": [_order(new) for _, new in orders.changed],
         },
         "popular": {
-            "covered": _touched(comparison.newly_covered(popular)),
-            "no_longer_covered": _touched(comparison.no_longer_covered(popular)),
+            "covered": _touched(covered, limit),
+            "no_longer_covered": _touched(no_longer_covered, limit),
+            "counts": {"covered": len(covered), "no_longer_covered": len(no_longer_covered)},
         },
     }
 
@@ -68,6 +70,9 @@ def lines(told: Mapping[str, Any], *, is_whole: bool = False) -> Iterator[str]:
     for kind, text in (("covered", "is covered now"), ("no_longer_covered", "is no longer covered")):
         for found in told["popular"][kind]:
             yield f"POPULAR: {found['name']} (rank {found['rank']:,}) {text}, by {found['entry']}"
+        more = told["popular"]["counts"][kind] - len(told["popular"][kind])
+        if more:
+            yield f"POPULAR: and {more:,} more, each of which {text} (--limit, --all)"
 
 
 def stream(comparison: Comparison, popular: Sequence[bytes], head: dict[str, Any], *, as_json: bool) -> None:
@@ -75,18 +80,17 @@ def stream(comparison: Comparison, popular: Sequence[bytes], head: dict[str, Any
     if not as_json:
         for sign, keys in (("+", comparison.added()), ("-", comparison.removed())):
             for key in keys:
-                print(f"{sign} {Entry(key).text}")
-        for line in lines(summary(comparison, popular), is_whole=True):
-            print(line)
+                print_line(f"{sign} {Entry(key).text}")
+        for one in lines(summary(comparison, popular), is_whole=True):
+            print_line(one)
         return
-    out = sys.stdout
-    out.write("{")
+    print_text("{")
     for name, keys in (("added_names", comparison.added()), ("removed_names", comparison.removed())):
-        out.write(f'"{name}": [')
+        print_text(f'"{name}": [')
         for number, key in enumerate(keys):
-            out.write((", " if number else "") + json.dumps(Entry(key).text))
-        out.write("], ")
-    out.write(json.dumps({**head, **summary(comparison, popular)}, default=str)[1:] + "\n")
+            print_text((", " if number else "") + json.dumps(Entry(key).text))
+        print_text("], ")
+    print_text(json.dumps({**head, **summary(comparison, popular)}, default=str)[1:] + "\n")
 
 
 def _sample(keys: Iterable[bytes], limit: int, seen: Callable[[bytes], None] = ignore) -> list[str]:
@@ -105,8 +109,8 @@ def _names(sign: str, names: Sequence[str], count: int) -> Iterator[str]:
         yield f"  {sign} and {count - len(names):,} more (--all)"
 
 
-def _touched(found: Sequence[Touched]) -> list[dict[str, Any]]:
-    return [asdict(touched) for touched in found[:MAX_POPULAR]]
+def _touched(found: Sequence[Touched], limit: int) -> list[dict[str, Any]]:
+    return [asdict(touched) for touched in found[: min(limit, MAX_POPULAR)]]
 
 
 def _order(record: OrderRecord) -> dict[str, Any]:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
+from blockd.cli.progress import progress_bar
+from blockd.daemon.preconditions import lacking
 from blockd.daemon.update.dry_run import DryRun, dry_run
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset, Versions
-from blockd.ruleset.building.compiler import no_progress
 from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import load
-
-HELP = "check the config and its lists; nothing is started or changed"
 
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What a start would find: the outcome of each feed, and how many names would be enforced."""
+    """What a start would find: what is lacking, the outcome of each feed, and how many names would be enforced."""
 
     config: Path
+    lacking: Sequence[str]  # why a start on this machine by this user would be refused
     feeds: tuple[str, ...]
     found: DryRun
     names: int
@@ -35,6 +35,7 @@ class Prospect:
         built = self.found.built
         return {
             "config": str(self.config),
+            "start": {"refused": list(self.lacking)},
             "names": self.names,
             "pinned": self.pinned,
             "feeds": list(self.feeds),
@@ -49,7 +50,13 @@ class Prospect:
 
     def lines(self) -> Iterator[str]:
         """Yield it as lines for people."""
-        yield f"{self.config} is good."
+        if self.lacking:
+            yield f"{self.config} is written correctly, but a start on this machine by this user would be refused."
+            yield from (f"  {reason}" for reason in self.lacking)
+        else:
+            yield f"{self.config} is good."
+        if not self.feeds:
+            yield "No feed is configured (feeds: []): nothing would be blocked."
         for name in self.feeds:
             yield from self._feed(name)
         if self.pinned is not None:
@@ -76,33 +83,31 @@ class Prospect:
             yield f"  {built.held[name].sentence()}"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing beyond the common options."""
-
-
 def run(args: argparse.Namespace) -> int:
     """Print what a start would find; 1 if a feed would be refused, 2 for a config error, as everywhere."""
     settings = load(args.config)
+    reasons = [] if args.elsewhere else lacking(settings)
     versions = Versions(settings.state_dir / "rulesets")
     in_force = _in_force(versions)
-    with tempfile.TemporaryDirectory(prefix="blockd-") as folder:
+    with tempfile.TemporaryDirectory(prefix="blockd-") as folder, progress_bar() as progress:
         found = dry_run(
             settings,
             (),
             Path(folder),
             gate=gate_of(settings.gate, settings.feeds),
             in_force=in_force.catalogue if in_force else None,
-            progress=no_progress,
+            progress=progress,
         )
     prospect = Prospect(
         args.config,
+        reasons,
         tuple(feed.name for feed in settings.feeds),
         found,
         _names(versions, in_force, found),
         versions.pinned(),
     )
     show(args.json, prospect.to_json(), prospect.lines())
-    return NO if found.refused or found.lost else DONE
+    return NO if reasons or found.refused or found.lost else DONE
 
 
 def _names(versions: Versions, in_force: Ruleset | None, found: DryRun) -> int:

@@ -17,16 +17,7 @@ from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.candidate import Candidate, Content
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
-from blockd.settings import FEED_TYPES, TEXT_TYPES, GateSettings, load
-
-HELP = "compile lists to a ruleset file"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the lists and where the result goes."""
-    parser.add_argument("lists", nargs="*", type=Path, metavar="LIST", help="text lists; the config's feeds if none")
-    parser.add_argument("--type", choices=TEXT_TYPES, default="domains", help="what the lists are")
-    parser.add_argument("--output", type=Path, default=Path("blockd.ruleset"), metavar="FILE", help="the ruleset file")
+from blockd.settings import FEED_TYPES, GateSettings, load
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from blockd.cli import DONE
-from blockd.cli.changes import LIMIT, changes, lines, stream
+from blockd.cli.changes import changes, lines, stream
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.errors import CommandError, RulesetError
@@ -15,22 +14,6 @@ from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
-
-HELP = "names and orders that came and went from one version to another"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the versions, and how many names are shown."""
-    parser.add_argument("old", type=int, metavar="A", help="a version, as `blockd versions` shows it")
-    parser.add_argument("new", type=int, metavar="B", help="another one")
-    parser.add_argument("--limit", type=_limit, default=LIMIT, metavar="N", help="names shown of each kind")
-    parser.add_argument("--all", action="store_true", help="every name, as it is found")
-    parser.add_argument(
-        "--popular",
-        type=Path,
-        metavar="FILE",
-        help="popular names by rank, instead of gate.popular: which are touched?",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,10 +42,3 @@ def _opened(versions: Versions, version: int) -> Ruleset:
     if version not in kept:
         raise CommandError(f"version {version} is not kept; kept are {', '.join(map(str, kept)) or 'none'}")
     return Ruleset.open(versions.ruleset(version), verify=False)
-
-
-def _limit(text: str) -> int:
-    limit = int(text)
-    if not 0 <= limit <= 1_000_000:
-        raise argparse.ArgumentTypeError("0 to 1,000,000 names are shown; --all shows every one")
-    return limit

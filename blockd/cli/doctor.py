@@ -13,14 +13,9 @@ from blockd.doctor import Context, Finding, Grade, Machine, Running, examine
 from blockd.errors import CommandError
 from blockd.settings import Settings, load
 
-HELP = "is this machine set up well? Checks the machine, the config and the running daemon"
 SECONDS = 1.0  # for the running daemon's answer; the whole takes no longer than three
 _TOLD = {"version", "engine", "since", "ruleset", "feeds", "workers"}  # the fields of a status that the checks read
 _WIDTH = max(map(len, Grade))
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing beyond the common options."""
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from blockd.cli import DONE, NO, recent_traffic
-from blockd.cli.changes import LIMIT, changes, lines
+from blockd.cli.changes import changes, lines
+from blockd.cli.grammar.operator import NAMES_SHOWN
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.cli.recent_traffic import RecentTraffic, TrafficShare
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
                 result = replace(result, names=new.header.names)
                 if in_force is not None:
                     traffic = RecentTraffic.of_daemon(settings)
-                    told = changes(Comparison(in_force, new, progress), popular, LIMIT, traffic.see)
+                    told = changes(Comparison(in_force, new, progress), popular, NAMES_SHOWN, traffic.see)
                     result = replace(result, changes=told, traffic=traffic.share())
         except RulesetError as error:
             raise CommandError(f"{error}; nothing was changed") from error

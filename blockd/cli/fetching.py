@@ -11,12 +11,17 @@ from blockd.errors import FeedRefused
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.kinds import open_source
+from blockd.ruleset.building.compiler import Progress, no_progress
 from blockd.settings import Feed
 
+STAGE = "fetching feeds"
 
-def fetched(feeds: Sequence[Feed], folder: Path) -> tuple[list[Candidate], dict[str, FeedRefused]]:
+
+def fetched(
+    feeds: Sequence[Feed], folder: Path, progress: Progress = no_progress
+) -> tuple[list[Candidate], dict[str, FeedRefused]]:
     """Fetch the feeds into `folder`; return those that succeeded, and why the others failed."""
-    results = asyncio.run(_all(feeds, folder))
+    results = asyncio.run(_all(feeds, folder, progress))
     now = int(time.time())
     candidates = []
     refused = {}
@@ -28,8 +33,19 @@ def fetched(feeds: Sequence[Feed], folder: Path) -> tuple[list[Candidate], dict[
     return candidates, refused
 
 
-async def _all(feeds: Sequence[Feed], folder: Path) -> list[Fetched | FeedRefused | None]:
-    return list(await asyncio.gather(*(_one(feed, folder / feed.name) for feed in feeds)))
+async def _all(feeds: Sequence[Feed], folder: Path, progress: Progress) -> list[Fetched | FeedRefused | None]:
+    done = 0
+
+    async def counted(feed: Feed) -> Fetched | FeedRefused | None:
+        nonlocal done
+        found = await _one(feed, folder / feed.name)
+        done += 1
+        progress(STAGE, done, len(feeds))
+        return found
+
+    if feeds:
+        progress(STAGE, 0, len(feeds))
+    return list(await asyncio.gather(*map(counted, feeds)))
 
 
 async def _one(feed: Feed, folder: Path) -> Fetched | FeedRefused | None:

@@ -10,31 +10,13 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
-from blockd.cli.parts import add_part, names_may_begin_with_hyphens
 from blockd.daemon.overrides import OverrideStatus
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.overrides.file import FILE, read_overrides
 from blockd.settings import load
 
-HELP = "never block a name until a date, for a reason: add, list, end"
+NONE = "There is no override, and none has ended in the last days."
 SECONDS = 900.0  # for compiling it beside the largest lists
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the three parts."""
-    parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
-    add = add_part(parts, "add", "never block a name, and what is under it, until a date")
-    names_may_begin_with_hyphens(add)
-    add.add_argument("name", metavar="NAME", help="a domain name, as `blockd lookup` reads it")
-    add.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
-    add.add_argument("--until", required=True, metavar="DATE", help="at most 90 days ahead, such as 2026-12-31")
-    add.add_argument("--scope", default="both", choices=("exact", "subdomains", "both"))
-    add.add_argument("--as", default="", dest="officer", metavar="OFFICER", help="who answers for it")
-    add_part(parts, "list", "the overrides, with those that ended in the last days")
-    end = add_part(parts, "end", "end an override before its date")
-    names_may_begin_with_hyphens(end)
-    end.add_argument("name", metavar="NAME")
-    end.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
             told = [OverrideStatus.at(one, time.time()).to_json() for one in read_overrides(settings.state_dir / FILE)]
         except FeedRefused as refused:
             raise CommandError(str(refused)) from refused
-        show(args.json, {"overrides": told}, (line for one in told for line in _lines(one)))
+        show(args.json, {"overrides": told}, [line for one in told for line in _lines(one)] or [NONE])
         return DONE if any(not one["over"] for one in told) else NO
     asked = {"name": args.name, "reason": args.reason}
     if args.part == "add":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from blockd.cli import DONE, NO
@@ -13,15 +12,7 @@ from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.settings import load
 
-HELP = "have the running daemon fetch its feeds now"
 SECONDS = 900.0  # for fetching and compiling the largest list
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the feeds to fetch."""
-    parser.add_argument("feeds", nargs="*", metavar="FEED", help="only these feeds; all of them if none is named")
-    parser.add_argument("--dry-run", action="store_true", help="say what would change, and change nothing")
-    parser.add_argument("--popular", type=Path, metavar="FILE", help="with --dry-run: popular names by rank")
 
 
 def run(args: argparse.Namespace) -> int:

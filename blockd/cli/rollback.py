@@ -11,16 +11,8 @@ from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.settings import load
 
-HELP = "have the running daemon go back to a version, and stay there until released"
 SECONDS = 60.0  # for reading the whole file of a large version from a slow disk
 RELEASE_SECONDS = 900.0  # for compiling what has waited
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the version, or the release."""
-    parser.add_argument("version", nargs="?", type=int, metavar="VERSION", help="as `blockd versions` shows it")
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the version and in the audit log")
-    parser.add_argument("--release", action="store_true", help="enforce what is new again")
 
 
 def run(args: argparse.Namespace) -> int:

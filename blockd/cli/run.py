@@ -8,12 +8,6 @@ import sys
 
 from blockd.settings import load
 
-HELP = "run the daemon in the foreground"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing beyond the common options."""
-
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP fetches every feed now."""

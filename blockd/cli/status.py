@@ -11,12 +11,6 @@ from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.settings import load
 
-HELP = "what the running daemon enforces, and how its feeds and workers do"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing beyond the common options."""
-
 
 def run(args: argparse.Namespace) -> int:
     """Print the status; 1 if something needs the operator: an alarm that is more than information is in force."""
@@ -28,7 +22,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
-    yield f"blockd {told['version']}, {told['engine']} engine, since {told['since']}, on {', '.join(told['listen'])}"
+    yield f"blockd {told['version']}, {told['engine']} engine, since {told['since']}"
+    yield from _bound(told["bound"])
     ruleset = told["ruleset"]
     if ruleset is None:
         yield f"ruleset: none is enforced yet; names are {unready}"
@@ -41,10 +36,14 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         since = f" since {pinned['since']}" if pinned["since"] else ""
         why = f" ({pinned['reason']})" if pinned["reason"] else ""
         yield f"PINNED: version {pinned['version']}{since}{why}; what is new waits until `blockd rollback --release`"
+    if not told["feeds"]:
+        yield "feeds: none is configured (feeds: [])" + ("" if ruleset else "; nothing is blocked")
     for feed in told["feeds"]:
         age = "never fetched" if feed["age_seconds"] is None else f"{feed['age_seconds']:,.0f} s old"
         until = f", expires {feed['expires']}" if feed["expires"] else ""
         yield f"feed {feed['name']} ({feed['type']}): {feed['names']:,} names, {age}{until}"
+        if feed["phase"] != "enforced":
+            yield f"  it {feed['phase_words']}"
         if feed["held"]["sentence"]:
             yield f"  {feed['held']['sentence']}"
         if feed["ended"]:
@@ -72,6 +71,20 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"ALARM {alarm['name']}{of} ({alarm['severity']}): {alarm['what']}"
         yield f"  in force: {alarm['in_force']}"
         yield f"  to do: {alarm['todo']}"
+
+
+def _bound(told: dict[str, list[str]]) -> Iterator[str]:
+    """Say where the daemon really listens, by protocol."""
+    for label, name in (
+        ("DNS over UDP", "dns_udp"),
+        ("DNS over TCP", "dns_tcp"),
+        ("block page over HTTP", "block_page_http"),
+        ("TLS refused", "block_page_https"),
+        ("admin", "admin"),
+    ):
+        yield f"listens: {label} on {', '.join(told[name]) or 'no address'}"
+    if told["left_out"]:
+        yield f"  left out: {', '.join(told['left_out'])}: this machine does not have that IPv6 address"
 
 
 def _authorities(feed: dict[str, Any]) -> Iterator[str]:

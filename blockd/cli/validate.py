@@ -24,9 +24,8 @@ from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Ruleset, Versions
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.lists import gate_of
-from blockd.settings import FEED_TYPES, TEXT_TYPES, Feed, GateSettings, Settings, load
+from blockd.settings import FEED_TYPES, Feed, GateSettings, Settings, load
 
-HELP = "read a list and say whether the gate would take it, with what is rejected, grouped by reason"
 MAX_SIZE = "4G"  # when unpacked: 16 times the largest national list; a bomb ends here
 MAX_INPUT = 4 << 30  # octets of standard input
 STANDARD_INPUT = "-"
@@ -79,17 +78,6 @@ class Validation:
             yield f"refused{as_feed}, {self.refused.reason}: {self.refused}"
         elif self.found is not None:
             yield f"{self.file} is a usable list{as_feed}: {self.found.record.names:,} names"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes."""
-    parser.add_argument("file", metavar="FILE", help="the list, plain or gzip; - reads standard input")
-    parser.add_argument(
-        "--type", choices=TEXT_TYPES, dest="kind", help="the form of its lines; the feed's, else domains"
-    )
-    parser.add_argument(
-        "--feed", metavar="NAME", help="judge it as new content of this feed; else of the feed with this path, if any"
-    )
 
 
 def run(args: argparse.Namespace) -> int:

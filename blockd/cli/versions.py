@@ -15,8 +15,6 @@ from blockd.ruleset.versions.version_record import VersionRecord
 from blockd.settings import load
 from blockd.times import time_text
 
-HELP = "the rulesets kept: since when, from where, and what each changed"
-
 
 @dataclass(frozen=True, slots=True)
 class KeptVersion:
@@ -73,10 +71,6 @@ class KeptVersion:
         ]
         told["feeds"] = [{**feed, "source_time": _time(feed["source_time"])} for feed in told["feeds"]]
         return told
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing beyond the common options."""
 
 
 def run(args: argparse.Namespace) -> int:

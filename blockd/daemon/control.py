@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,10 +21,13 @@ from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.overrides import OverrideResult, OverrideService
-from blockd.daemon.report.banner import banner
+from blockd.daemon.process_name import name_process
+from blockd.daemon.report.banner import banner, progress
+from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET
 from blockd.daemon.report.scrape import sample
 from blockd.daemon.report.statements import Sources, StatementResult, StatementService
 from blockd.daemon.report.status import Observed, Status
+from blockd.daemon.report.status_line import StatusLine
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
 from blockd.daemon.ruleset_switcher import RulesetSwitcher, Sender, Store, WorkerLink
 from blockd.daemon.state_dir import HitSlots
@@ -56,6 +60,8 @@ from blockd.web import Protocol as WebProtocol
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
 NEXT_LOOK = 0.02  # seconds between two checks of that
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -80,6 +86,7 @@ class ControlChannel(Sender, Protocol):
 
 def run(context: ControlContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
+    name_process("control")
     yield_to_workers()
     asyncio.run(ControlProcess(context, channel, Environment()).run())
 
@@ -125,8 +132,8 @@ class ControlProcess:
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._observed = Observed(
-            settings, self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
-            timing.clock(),
+            self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
+            shared.sockets.bound, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock))
@@ -301,13 +308,21 @@ class ControlProcess:
 
     async def _announce(self) -> None:
         """Announce the start-up: at once if there was a ruleset, else once the content of every feed is enforced."""
-        deadline = self._timing.monotonic() + FIRST_LOOK
-        while self._timing.monotonic() < deadline:
-            feeds = self._feeds.configured.values()
-            looked = all(feed.looked and not feed.state.incoming for feed in feeds) and not self._updater.is_busy
-            if looked or (self._context.version is not None and self.readiness().is_ok):
+        started = self._timing.monotonic()
+        feeds = self._feeds.configured
+        shown = StatusLine()
+        if not feeds:
+            log.warning("%s", NO_FEEDS if self._context.version is None else NO_FEEDS_BUT_A_RULESET)
+        elif self._context.version is None:
+            log.info("Reading the lists for the first time; feeds: %s.", ", ".join(feeds))
+        while (seconds := self._timing.monotonic() - started) < FIRST_LOOK:
+            looked = all(feed.looked and not feed.state.incoming for feed in feeds.values())
+            if looked and not self._updater.is_busy:
                 break
+            if self._context.version is not None and self.readiness().is_ok:
+                break
+            shown.show(progress(feeds, seconds))
             await self._timing.sleep(NEXT_LOOK)
-        print(
-            "\n".join(banner(self._settings, self._context.config, self._enforced, self._updater.is_busy)), flush=True
-        )
+        shown.clear()
+        bound = self._context.shared.sockets.bound
+        print("\n".join(banner(self._settings, self._context.config, bound, feeds, self._enforced)), flush=True)

@@ -1,12 +1,10 @@
-"""The daemon's log: one line for each message, whatever foreign texts it contains.
-
-Orders, servers and lists contain texts of others. A line feed in one of them would begin a line that looks like
-the daemon's own, and a control character would reach the operator's terminal.
-"""
+"""The daemon's log: one line for each message, whatever foreign texts it contains."""
 
 from __future__ import annotations
 
 import logging
+
+from blockd.printable import printable
 
 FORMAT, DATES = "%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"
 
@@ -19,9 +17,8 @@ class LineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
         """Return the line of a record."""
-        line = super().formatMessage(record)
-        return line if line.isprintable() else "".join(map(_printable, line))
+        return printable(super().formatMessage(record))
 
-
-def _printable(char: str) -> str:
-    return char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii")
+    def formatException(self, ei: object) -> str:  # noqa: N802 - the name is logging's
+        """Return a traceback, whose last line has an error's text."""
+        return printable(super().formatException(ei), keep="\n")  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ import pickle
 import sys
 from collections.abc import Sequence
 
+from blockd.daemon.process_name import name_process
 from blockd.errors import BlockdError, CommandError
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
@@ -51,6 +52,7 @@ def _write_and_exit(settings: GateSettings, feeds: Sequence[Feed], descriptor: i
     """Run as the child; never return into the caller's code, whatever happens."""
     code = 1
     try:
+        name_process("gate")
         with open(descriptor, "wb", closefd=False) as file:
             try:
                 gate = gate_of(settings, feeds)

@@ -232,6 +232,21 @@ class HitSlots:
         self._saved = saved
 
 
+def is_held(folder: Path) -> bool:
+    """Return whether a blockd, or children of one that was killed, hold the state folder at `folder`."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _is_locked(descriptor: int) -> bool:
     """Try to take the lock; return whether it was taken."""
     try:

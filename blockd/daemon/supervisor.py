@@ -26,11 +26,13 @@ from pathlib import Path
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext, WorkerState
+from blockd.daemon.preconditions import lacking
+from blockd.daemon.process_name import name_process
 from blockd.daemon.shared_gate import SharedGate
 from blockd.daemon.state_dir import HitSlots, StateDir
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
-from blockd.errors import BlockdError, CommandError
+from blockd.errors import BlockdError, CommandError, ConfigError
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engine.choice import why_not_native
@@ -70,6 +72,8 @@ class Supervisor:
         self._engine = engine_name()
         if self._engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
+        if reasons := lacking(settings):
+            raise ConfigError(str(config), reasons)
         self._state = StateDir(settings.state_dir)
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
@@ -92,6 +96,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until told to stop; return the exit code."""
+        name_process("supervisor")
         now = time.time()
         known = [(feed, FeedState.load(self._state.feed_folder(feed.name), now)) for feed in self._settings.feeds]
         self._version = self._state.last_good(self._slots, now, ended(known, now))
@@ -230,10 +235,7 @@ class Supervisor:
         """Drop privileges to `user`, for good."""
         if not user:
             return
-        try:
-            entry = pwd.getpwnam(user)
-        except KeyError:
-            raise CommandError(f"user: there is no user {user!r} on this machine; nothing was started.") from None
+        entry = pwd.getpwnam(user)
         importlib.import_module("blockd.daemon.control")  # now, as that user may not be able to read the code
         try:
             self._state.own(entry.pw_uid, entry.pw_gid)

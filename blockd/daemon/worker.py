@@ -12,6 +12,7 @@ import uvloop
 
 from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import WorkerContext
+from blockd.daemon.process_name import name_process
 from blockd.errors import RulesetError
 from blockd.feeds.transfer.notify import Notified
 from blockd.resolver import (
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 def run(context: WorkerContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
+    name_process(f"worker {context.index}", f"w{context.index}")
     uvloop.run(_serve(context, channel))
 
 

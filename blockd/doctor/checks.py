@@ -26,6 +26,7 @@ CHECKS: dict[str, Check] = {
     "privileges": listening.privileges,
     "ports": listening.ports,
     "ipv6": listening.ipv6,
+    "listening": listening.bound,
     "upstream loops": forwarding.upstream_loops,
     "upstreams": forwarding.upstreams,
     "clients": service.clients,

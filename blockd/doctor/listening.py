@@ -78,6 +78,23 @@ def ports(case: Context) -> Iterator[Finding]:
         yield ok("no program has an address of the config")
 
 
+def bound(case: Context) -> Iterator[Finding]:
+    """Tell where the running blockd listens, by protocol, as it says itself."""
+    told = (case.running.status or {}).get("bound")
+    if not isinstance(told, dict):
+        yield ok("no running blockd says where it listens")
+        return
+    labels = ("DNS over UDP", "DNS over TCP", "block page over HTTP", "TLS refused", "admin")
+    keys = ("dns_udp", "dns_tcp", "block_page_http", "block_page_https", "admin")
+    places = (f"{label} {', '.join(told[key]) or 'nowhere'}" for label, key in zip(labels, keys, strict=True))
+    yield ok(f"the running blockd listens: {'; '.join(places)}")
+    if told["left_out"]:
+        yield warning(
+            f"the running blockd has left out {', '.join(told['left_out'])}",
+            "Configure IPv6 on the machine and restart blockd, or remove the address.",
+        )
+
+
 def ipv6(case: Context) -> Iterator[Finding]:
     """Check that the IPv6 addresses of the config belong to this machine."""
     absent: dict[str, list[SocketAddress]] = {}

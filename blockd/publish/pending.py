@@ -17,7 +17,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, RootVerificationResult, Targets, VerificationResult
 
 from blockd.errors import FileTooLarge, PublishError, cause_of
-from blockd.files import read_file, replace_file, sync_folder
+from blockd.files import read_file, remove, replace_file, sync_folder
 from blockd.orders.repository import TOP_ROLES
 from blockd.publish.delegations import checked_role
 from blockd.publish.workshop import TARGETS, Workshop, read_metadata
@@ -57,7 +57,7 @@ def read_pending(workshop: Workshop, role: str) -> Pending | None:
     newest = max(workshop.versions(role), default=0)
     if pending.signed.version <= newest:
         if pending.signed.version == newest:  # stopped between the two files of the last signature
-            path.unlink()
+            remove(path)
             return None
         raise PublishError(f"{path} is version {pending.signed.version}; {newest} is signed already. Remove the file.")
     verify(workshop, role, pending, str(path))
@@ -72,7 +72,7 @@ def write_pending(workshop: Workshop, role: str, pending: Pending) -> None:
 
 def drop_pending(workshop: Workshop, role: str) -> None:
     """Remove what was pending."""
-    (workshop.pending / f"{role}.json").unlink(missing_ok=True)
+    remove(workshop.pending / f"{role}.json", missing_ok=True)
     if workshop.pending.is_dir():
         sync_folder(workshop.pending)
 

@@ -24,7 +24,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from blockd.errors import PublishError
-from blockd.files import replace_files
+from blockd.files import remove, replace_files
 from blockd.publish.delegations import roles_of
 from blockd.publish.workshop import Workshop, verifies
 
@@ -105,7 +105,7 @@ def prune(workshop: Workshop, folder: Path, older_than: timedelta, now: datetime
         if name in kept or path.name.endswith(".root.json") or not path.is_file():
             continue
         if now.timestamp() - path.stat().st_mtime > older_than.total_seconds():
-            path.unlink()
+            remove(path)
             removed.append(name)
     return tuple(removed)
 

@@ -25,7 +25,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Delegations, Metadata, Root, Snapshot, T, Targets, Timestamp
 
 from blockd.errors import PublishError, cause_of
-from blockd.files import replace_file, replace_files, sync_folder
+from blockd.files import remove, replace_file, replace_files, sync_folder
 from blockd.orders import OrderDocument, parse_document
 from blockd.orders.repository import ORDERS
 from blockd.publish.delegations import authority_name, checked_role, read_delegations
@@ -130,7 +130,7 @@ class Workshop:
 
     def remove(self, identifier: str, role: str = "") -> None:
         """Remove a staged order; the next signing leaves it out of the list."""
-        self._path(identifier, role).unlink()
+        remove(self._path(identifier, role))
         sync_folder(self.orders_of(role))
 
     def root(self) -> Metadata[Root]:

@@ -20,6 +20,7 @@ DNS_PORT = 53  # RFC 1035 section 4.2
 DOT_PORT = 853  # RFC 7858 section 3.1
 
 _TLS = "tls://"
+_BROADCAST = IPv4Address("255.255.255.255")  # RFC 919 section 7
 # An address, or a bracketed one, then perhaps a port. A bare IPv6 address has no port.
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*))(?::(?P<port>\d{1,5}))?", re.ASCII)
 
@@ -75,6 +76,7 @@ def socket_address_from_text(value: object) -> SocketAddress:
     parsed = _host_and_port(value, None) if isinstance(value, str) else None
     if parsed is None:
         raise ValueError(f"expected ADDRESS:PORT, such as 127.0.0.1:8053 or [::1]:8053, got {shown(value)}")
+    _refuse_special(parsed[0], value, "nobody can listen on it")
     return SocketAddress(*parsed)
 
 
@@ -86,10 +88,12 @@ def upstream_from_text(value: object) -> Upstream:
         address, _, name = value.removeprefix(_TLS).partition("#")
         parsed = _host_and_port(address, DOT_PORT)
         if parsed is not None:
+            _refuse_as_server(parsed[0], value)
             return Upstream(*parsed, tls_name=_certificate_name(value, name))
     elif isinstance(value, str):
         parsed = _host_and_port(value, DNS_PORT)
         if parsed is not None:
+            _refuse_as_server(parsed[0], value)
             return Upstream(*parsed)
     examples = "system, 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53 or tls://192.0.2.1#dns.example.net"
     raise ValueError(f"expected an upstream such as {examples}, got {shown(value)}")
@@ -106,6 +110,7 @@ def primaries_from_value(value: object) -> tuple[SocketAddress, ...]:
         if parsed is None:
             examples = "192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
             raise ValueError(f"expected a primary's address such as {examples}, got {shown(item)}")
+        _refuse_as_server(parsed[0], item)
         primaries.append(SocketAddress(*parsed))
     return tuple(primaries)
 
@@ -118,35 +123,43 @@ def hosts_from_value(value: object) -> tuple[str, ...]:
     hosts = []
     for item in items:
         try:
-            hosts.append(str(ip_address(item if isinstance(item, str) and "%" not in item else "")))
+            host = str(ip_address(item if isinstance(item, str) and "%" not in item else ""))
         except ValueError:
             raise ValueError(f"expected an address such as 192.0.2.1 or 2001:db8::1, got {shown(item)}") from None
+        _refuse_as_server(host, item)
+        hosts.append(host)
     return tuple(hosts)
 
 
 def network_from_text(value: object) -> Network:
     """Parse an address or a network; raises ValueError."""
     try:
-        return Network.from_text(value if isinstance(value, str) and len(value) <= MAX_TEXT else "")
+        network = Network.from_text(value if isinstance(value, str) and len(value) <= MAX_TEXT else "")
     except BadName:
         expected = "an address, or a network without host bits such as 10.0.0.0/8 or 2001:db8::/32"
         raise ValueError(f"expected {expected}, got {shown(value)}") from None
+    _refuse_mapped(str(value).partition("/")[0], value)
+    return network
 
 
 def ipv4_from_text(value: object) -> IPv4Address:
     """Parse an IPv4 address; raises ValueError."""
     try:
-        return IPv4Address(value if isinstance(value, str) else "")
+        address = IPv4Address(value if isinstance(value, str) else "")
     except ValueError:
         raise ValueError(f"expected an IPv4 address such as 192.0.2.1, got {shown(value)}") from None
+    _refuse_special(str(address), value, "no client can connect to it")
+    return address
 
 
 def ipv6_from_text(value: object) -> IPv6Address:
     """Parse an IPv6 address without a zone; raises ValueError."""
     try:
-        return IPv6Address(value if isinstance(value, str) and "%" not in value else "")
+        address = IPv6Address(value if isinstance(value, str) and "%" not in value else "")
     except ValueError:
         raise ValueError(f"expected an IPv6 address such as 2001:db8::1, got {shown(value)}") from None
+    _refuse_special(str(address), value, "no client can connect to it")
+    return address
 
 
 Listening = Annotated[SocketAddress, PlainValidator(socket_address_from_text)]
@@ -173,6 +186,37 @@ def _host_and_port(text: str, default_port: int | None) -> tuple[str, int] | Non
     except ValueError:
         return None
     return str(host), port
+
+
+def _refuse_special(host: str, value: object, why: str) -> None:
+    """Raise ValueError for an address that stands for no one host: it parses, and then nothing works with it."""
+    _refuse_mapped(host, value)
+    address = ip_address(host)
+    if address.is_multicast or address == _BROADCAST:
+        kind = "a multicast address" if address.is_multicast else "the broadcast address"
+        raise ValueError(f"{shown(value)} is {kind}: {why}; name an address of one host")
+    if address.version == 6 and address.is_link_local:
+        raise ValueError(
+            f"{shown(value)} is a link-local address, which means nothing without an interface (RFC 4007 section 6); "
+            "name a global or a unique local one"
+        )
+
+
+def _refuse_as_server(host: str, value: object) -> None:
+    """Raise ValueError for what cannot be the address of a server to ask, or that asks."""
+    _refuse_special(host, value, "no server answers there")
+    if ip_address(host).is_unspecified:
+        raise ValueError(f"{shown(value)} stands for all addresses of this machine; name the server's own")
+
+
+def _refuse_mapped(host: str, value: object) -> None:
+    """Raise ValueError for an IPv4-mapped address (RFC 4291 section 2.5.5.2): no packet has it."""
+    try:
+        mapped = IPv6Address(host).ipv4_mapped
+    except ValueError:
+        return
+    if mapped is not None:
+        raise ValueError(f"{shown(value)} is an IPv4 address written as IPv6; write {mapped}, among the IPv4 ones")
 
 
 def _certificate_name(value: str, name: str) -> str:

@@ -15,6 +15,8 @@ MAX_PATH = 4096  # characters: PATH_MAX of Linux
 SHIPPED = Path(__file__).parents[1] / "ruleset" / "gate" / "protected.txt"
 MAX_URL = 2048  # characters: what servers and proxies are known to accept
 
+# Words that other readers of YAML, or blockd for other keys, take for no value or for a truth value.
+_WORDS = frozenset(("none", "null", "nil", "yes", "no", "y", "n", "on", "off", "true", "false", "auto", "default"))
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -22,6 +24,7 @@ def path_from_text(value: object, info: ValidationInfo) -> Path:
     """Return an absolute path; a relative one starts at the config file's folder."""
     if not isinstance(value, str) or not value.strip() or "\0" in value or len(value) > MAX_PATH:
         raise ValueError(f"expected a path such as /srv/lists/domains or lists/domains, got {shown(value)}")
+    _refuse_shorthand(value)
     return _placed(value, info)
 
 
@@ -40,6 +43,7 @@ def repository_url_from_text(value: object, info: ValidationInfo) -> str:
     path = unquote(parts.path) if parts else ""
     if parts is None or parts.netloc not in ("", "localhost") or not path or "\0" in path or len(path) > MAX_PATH:
         raise ValueError(f"expected a file URL such as file:lists/sample or file:///srv/lists, got {shown(value)}")
+    _refuse_shorthand(path)
     return _placed(path, info).as_uri()
 
 
@@ -56,7 +60,24 @@ def protected_from_text(value: object, info: ValidationInfo) -> Path:
 
 def suffixes_from_value(value: object, info: ValidationInfo) -> Path | bool:
     """Return the path of a public suffix list; True stands for the one installed with blockd, False for none."""
+    if isinstance(value, str) and value.lower() in _WORDS:
+        raise ValueError(f"expected true, false or a path, got {shown(value)}; for a file of that name write ./{value}")
     return value if isinstance(value, bool) else path_from_text(value, info)
+
+
+def _refuse_shorthand(value: str) -> None:
+    """Raise ValueError for what is no path but reads as one: a shell's shorthand, or a word of other YAML readers."""
+    if value.startswith(("~", "$")):
+        sign, what = value[0], "the home folder" if value[0] == "~" else "a variable"
+        raise ValueError(
+            f"{shown(value)} begins with {sign}, and {what} is not filled in here; write the whole path, "
+            f"or ./{value} for a name that begins so"
+        )
+    if value.lower() in _WORDS:
+        raise ValueError(
+            f"expected a path, got the word {shown(value)}; leave the key out for its default, "
+            f"or write ./{value} for a file of that name"
+        )
 
 
 ConfigPath = Annotated[Path, PlainValidator(path_from_text)]

@@ -30,7 +30,17 @@ _ECHOES = frozenset(("default_factory_not_called",))
 
 def problems_of(errors: Sequence[ErrorDetails]) -> list[str]:
     """Return one sentence for each error that pydantic found in `Settings`."""
-    return [sentence_of(error) for error in errors if error["type"] not in _ECHOES]
+    places = [error["loc"] for error in errors]
+    return [
+        sentence_of(error)
+        for error in errors
+        if error["type"] not in _ECHOES and not (error["type"] == "too_short" and _is_above(error["loc"], places))
+    ]
+
+
+def _is_above(place: KeyPath, places: Iterable[KeyPath]) -> bool:
+    """Return whether a list has a problem in one of its items: pydantic counts only those that have none."""
+    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
 
 
 def sentence_of(error: ErrorDetails) -> str:

@@ -22,7 +22,7 @@ MAX_PROBLEMS = 50  # problems reported at once; nobody reads more
 
 KeyPath = tuple[int | str, ...]  # the keys and numbers that lead to a value
 
-_INTEGER = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)  # 18 digits fit 64 bits
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})", re.ASCII)  # 18 digits fit 64 bits; 017 is 15 to other readers
 _FLOAT = re.compile(r"[-+]?(?:[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})(?:[eE][-+]?[0-9]{1,2})?", re.ASCII)
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),

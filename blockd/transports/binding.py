@@ -24,6 +24,39 @@ DESCRIPTORS = 65_536  # a socket for each question in flight, and connections
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An address that cannot be listened on: the setting that names it, and the kernel's answer."""
+
+    path: str
+    address: SocketAddress
+    error: OSError
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether another socket has it."""
+        return self.error.errno == errno.EADDRINUSE
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.address} cannot be listened on: {why_not(self.error, self.address)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where blockd really listens, by protocol, and the addresses of the config that were left out."""
+
+    dns_udp: tuple[str, ...] = ()
+    dns_tcp: tuple[str, ...] = ()
+    block_page_http: tuple[str, ...] = ()
+    block_page_https: tuple[str, ...] = ()
+    admin: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, list[str]]:
+        """Return it as JSON values."""
+        return {name: list(getattr(self, name)) for name in self.__slots__}
+
+
 @dataclass(slots=True)
 class Sockets:
     """The bound sockets: DNS sockets by worker index, the others by what they serve."""
@@ -33,6 +66,19 @@ class Sockets:
     block_page_http: list[socket.socket] = field(default_factory=list)
     block_page_https: list[socket.socket] = field(default_factory=list)
     admin: list[socket.socket] = field(default_factory=list)
+    left_out: list[SocketAddress] = field(default_factory=list)
+
+    @property
+    def bound(self) -> Bound:
+        """Where they listen, as the kernel says; the workers' sockets have the same addresses."""
+        return Bound(
+            _addresses(self.udp[0] if self.udp else []),
+            _addresses(self.tcp[0] if self.tcp else []),
+            _addresses(self.block_page_http),
+            _addresses(self.block_page_https),
+            _addresses(self.admin),
+            tuple(dict.fromkeys(address.text for address in self.left_out)),
+        )
 
     def close(self) -> None:
         """Close all of them."""
@@ -46,28 +92,42 @@ def bind(settings: Settings, source: str) -> Sockets:
 
     An IPv6 address on a machine without IPv6 is left out with a warning if the same setting has another address.
     """
-    problems: list[str] = []
+    sockets, found = _bind_all(settings)
+    if found:
+        sockets.close()
+        raise ConfigError(source, list(dict.fromkeys(map(str, found))))
+    for address in dict.fromkeys(sockets.left_out):
+        log.warning("%s is not listened on, since this machine does not have that IPv6 address.", address)
+    return sockets
+
+
+def troubles(settings: Settings) -> list[Trouble]:
+    """Return every address of the config that cannot be listened on now; nothing stays bound."""
+    sockets, found = _bind_all(settings)
+    sockets.close()
+    return list({str(trouble): trouble for trouble in found}.values())
+
+
+def _bind_all(settings: Settings) -> tuple[Sockets, list[Trouble]]:
+    found: list[Trouble] = []
     listen = settings.listen
     workers = range(settings.workers)
     sockets = Sockets(udp=[[] for _ in workers], tcp=[[] for _ in workers])
     for kind, groups in ((socket.SOCK_DGRAM, sockets.udp), (socket.SOCK_STREAM, sockets.tcp)):
         # A socket that does not share the port finds out whether any program uses it, even another blockd.
-        for probe in _bound(listen.dns, "listen.dns", kind, problems, shared=False):
+        for probe in _bound(listen.dns, "listen.dns", kind, found, sockets.left_out, shared=False):
             probe.close()
-        if not problems:
+        if not found:
             for group in groups:
-                group += _bound(listen.dns, "listen.dns", kind, problems, shared=True)
+                group += _bound(listen.dns, "listen.dns", kind, found, sockets.left_out, shared=True)
     web = (
         (listen.block_page.http, "listen.block_page.http", sockets.block_page_http),
         (listen.block_page.https, "listen.block_page.https", sockets.block_page_https),
         ((listen.admin,), "listen.admin", sockets.admin),
     )
     for addresses, setting, bound in web:
-        bound += _bound(addresses, setting, socket.SOCK_STREAM, problems, shared=False)
-    if problems:
-        sockets.close()
-        raise ConfigError(source, list(dict.fromkeys(problems)))
-    return sockets
+        bound += _bound(addresses, setting, socket.SOCK_STREAM, found, sockets.left_out, shared=False)
+    return sockets, found
 
 
 def attempt(address: SocketAddress, kind: socket.SocketKind) -> OSError | None:
@@ -80,7 +140,13 @@ def attempt(address: SocketAddress, kind: socket.SocketKind) -> OSError | None:
 
 
 def _bound(
-    addresses: tuple[SocketAddress, ...], setting: str, kind: socket.SocketKind, problems: list[str], *, shared: bool
+    addresses: tuple[SocketAddress, ...],
+    setting: str,
+    kind: socket.SocketKind,
+    found: list[Trouble],
+    left_out: list[SocketAddress],
+    *,
+    shared: bool,
 ) -> Iterator[socket.socket]:
     several = len(addresses) > 1
     for number, address in enumerate(addresses):
@@ -89,12 +155,14 @@ def _bound(
             yield _bind(address, kind, shared=shared)
         except OSError as error:
             no_ipv6 = ":" in address.host and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-            if not (no_ipv6 and several):
-                problems.append(f"{path}: {address} cannot be listened on: {why_not(error, address)}")
-            elif not shared:
-                log.warning(
-                    "%s: %s is not listened on, since this machine does not have that IPv6 address.", path, address
-                )
+            if no_ipv6 and several:
+                left_out.append(address)
+            else:
+                found.append(Trouble(path, address, error))
+
+
+def _addresses(sockets: list[socket.socket]) -> tuple[str, ...]:
+    return tuple(SocketAddress(*sock.getsockname()[:2]).text for sock in sockets)
 
 
 def why_not(error: OSError, address: SocketAddress) -> str:

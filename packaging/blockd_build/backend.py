@@ -20,7 +20,7 @@ from setuptools.build_meta import _BuildMetaBackend
 from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 
-from blockd_build import compiling, elf
+from blockd_build import command_line, compiling, elf
 
 ROOT = Path(__file__).parents[2]
 # What a source distribution has beside the package: all that it takes to build and to run as a service.
@@ -73,20 +73,23 @@ class Backend(_BuildMetaBackend):
     def __init__(self) -> None:
         self._extensions: list[Extension] = []
         self._options: dict[str, dict[str, str]] = {}
+        self._data_files: list[tuple[str, list[str]]] = []
 
     def run_setup(self, setup_script: str = "") -> None:
         """Run the command that the caller has put into `sys.argv`."""
         setup(
             ext_modules=self._extensions,
+            data_files=self._data_files,
             cmdclass={"build_ext": CompiledExtensions, "sdist": SourceDistribution},
             options=self._options,
         )
 
     def compile(self, settings: dict[str, Any] | None) -> None:
-        """Compile what is stale, and have the next wheel take all that is there."""
+        """Compile what is stale, make completion and manual pages, and have the next wheel take all that is there."""
         os.chdir(ROOT)
         names, _ = compiling.build(ROOT)
         self._extensions = [Extension(name, []) for name in names]
+        self._data_files = command_line.write(ROOT)
         if settings and settings.pop(MANYLINUX, None) and names:
             built = [ROOT.joinpath(*name.split(".")).with_suffix(compiling.SUFFIX) for name in names]
             self._options = {"bdist_wheel": {"plat_name": elf.platform_tag(built)}}

@@ -22,7 +22,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     publisher.order(
         "order-2", ["lifted.example"], lifted_on="2026-02-01T00:00:00Z", lifted_reason="The objection was granted."
     )
-    publisher.order("order-3", ["monitored.example"], action="monitor")
+    publisher.order("order-3", ["monitored.example"], action="monitor", authority="Министерство связи")
     publisher.publish()
     write_list(folder / "exceptions", ["allowed.listed.example"])
     exceptions = {"name": "exceptions", "type": "domains", "path": "exceptions", "action": "allow", "priority": 1}

@@ -123,6 +123,18 @@ def test_diff_names_popular_names_with_their_rank(stopped: Daemon, capsys: pytes
     assert found["covered"] == [{"rank": 2, "name": "www.comes.example", "entry": "comes.example"}]
 
 
+def test_popular_names_are_as_many_as_the_limit_says(stopped: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    popular = stopped.folder / "popular.csv"
+    popular.write_text("1,a.comes.example\n2,b.comes.example\n3,comes.example\n")
+    options = ["diff", "1", "2", "--popular", str(popular), "--limit", "1"]
+    told = verb(stopped, capsys, *options)
+    assert told.count("is covered now, by comes.example") == 1
+    assert "POPULAR: and 2 more, each of which is covered now (--limit, --all)\n" in told
+    found = json.loads(verb(stopped, capsys, *options, "--json"))["popular"]
+    assert (len(found["covered"]), found["counts"]) == (1, {"covered": 3, "no_longer_covered": 0})
+    assert verb(stopped, capsys, *options[:-2], "--all").count("POPULAR: ") == 3
+
+
 @pytest.mark.parametrize("content", [None, "", "# nothing\n", "\0\n"])
 def test_list_without_popular_names_is_exit_code_2(
     stopped: Daemon, capsys: pytest.CaptureFixture[str], content: str | None

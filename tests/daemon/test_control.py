@@ -33,12 +33,12 @@ from blockd.web import Condition
 from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, Sources
 
 STATUS = [
-    "version", "engine", "since", "listen", "ruleset", "pinned", "feeds", "workers", "self_test", "overrides",
+    "version", "engine", "since", "listen", "bound", "ruleset", "pinned", "feeds", "workers", "self_test", "overrides",
     "audit", "alarms",
 ]  # fmt: skip
 FEED = [
-    "name", "type", "priority", "names", "rejected", "held", "digest", "age_seconds", "expires", "ended", "at_expiry",
-    "refusal", "refused", "stale", "authorities", "mirrors",
+    "name", "type", "priority", "phase", "names", "rejected", "held", "digest", "age_seconds", "expires", "ended",
+    "at_expiry", "refusal", "refused", "stale", "authorities", "mirrors", "phase_words",
 ]  # fmt: skip
 
 

@@ -20,8 +20,11 @@ NOT_RUN = {
     "sudo systemctl disable --now blockd": "needs root and systemd",
     "sudo journalctl -u blockd --since today": "needs root and systemd",
     "docker rm --force blockd": "needs Docker",
-    "blockd check --config /etc/blockd/blockd.yaml": "needs an installed service on two machines",
+    "sudo blockd check --config /etc/blockd/blockd.yaml": "needs an installed service on two machines",
     "sudo python3 -m venv /opt/blockd-0.2.0": "needs root, and the next release",
-    "/opt/blockd-0.2.0/bin/blockd check --config /etc/blockd/blockd.yaml": "needs the next release",
+    "sudo /opt/blockd-0.2.0/bin/blockd check --config /etc/blockd/blockd.yaml": "needs the next release",
+    "source /opt/blockd/share/bash-completion/completions/blockd               # in ~/.bashrc": (
+        "three shells; tests/packaging_/test_command_line.py runs their scripts"
+    ),
     "pip install 'blockd[hsm]'": "installs from the network, and needs a token",
 }

@@ -6,9 +6,11 @@ import argparse
 
 import pytest
 
+from blockd.cli.grammar import commands, parser
+from blockd.cli.grammar.exit_codes import ANSWER_IS_NO
 from blockd.orders import Action
 from tests.docs.pages import GENERATED
-from tests.docs.reference import PAGES, actions, commands
+from tests.docs.reference import PAGES, actions
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -21,13 +23,13 @@ def test_no_other_page_is_there() -> None:
 
 
 def test_exit_codes_are_of_commands_that_there_are() -> None:
-    assert set(commands.ANSWER_IS_NO) <= {name for name, _, _ in commands.commands()}
+    assert set(ANSWER_IS_NO) <= {name for name, _, _ in commands(parser())}
 
 
 def test_every_option_of_every_command_has_a_meaning() -> None:
     untold = [
         f"{name} {option}"
-        for name, _, parser in commands.commands()
+        for name, _, parser in commands(parser())
         for action in parser._actions
         for option in action.option_strings
         if not action.help and action.choices is None and action.help is not argparse.SUPPRESS

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from blockd_build import compiling, elf
 
+from blockd.cli.grammar import VERBS
 from tests.daemon.harness import Daemon
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +94,20 @@ def test_wheel_runs_the_native_engine_where_there_is_no_compiler(dist: Path, tmp
     with Installed(tmp_path / "node", installed(tmp_path / "environment", wheel)) as daemon:
         assert "(native engine" in daemon.banner
         assert daemon.ask("listed.example").addresses == ["192.0.2.7"]
+
+
+def test_wheel_and_sdist_install_completion_and_manual_pages(dist: Path, tmp_path: Path) -> None:
+    wanted = {
+        "share/bash-completion/completions/blockd",
+        "share/fish/vendor_completions.d/blockd.fish",
+        "share/zsh/site-functions/_blockd",
+        "share/man/man1/blockd.1",
+        *(f"share/man/man1/blockd-{verb}.1" for verb in VERBS),
+    }
+    for pattern in ("*.whl", "*.tar.gz"):
+        folder = installed(tmp_path / pattern[2:], only(dist, pattern), "--no-build-isolation")
+        found = {path.relative_to(folder).as_posix() for path in (folder / "share").rglob("*") if path.is_file()}
+        assert found == wanted
 
 
 @pytest.mark.skipif(not IS_NATIVE, reason="the native engine was not built")

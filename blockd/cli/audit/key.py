@@ -10,12 +10,6 @@ from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.settings import load
 
-HELP = "print the node's public key"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing beyond the common options."""
-
 
 def run(args: argparse.Namespace) -> int:
     """Print the key in PEM."""

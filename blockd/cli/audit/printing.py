@@ -7,22 +7,14 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from blockd.audit.chain import KINDS, Record
+from blockd.audit.chain import Record
 from blockd.audit.database import Database
 from blockd.audit.log import DATABASE
 from blockd.cli import DONE, NO
+from blockd.cli.output import print_line
 from blockd.errors import AuditError, CommandError
 from blockd.settings import load
 from blockd.times import time_from_text
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the filters."""
-    parser.add_argument("--since", metavar="TIME", help="only records from then on, such as 2026-11-24")
-    parser.add_argument("--until", metavar="TIME", help="only records up to then")
-    parser.add_argument("--kind", action="append", choices=tuple(KINDS), metavar="KIND", help=", ".join(KINDS))
-    parser.add_argument("--order", default="", metavar="ID", help="only records of one order or override")
-    parser.add_argument("--feed", default="", metavar="NAME", help="only records of one feed")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         )
         for record in found:
             count += 1
-            print(record.octets.decode("ascii") if args.json else _line(record))
+            print_line(record.octets.decode("ascii") if args.json else _line(record))
     except (sqlite3.Error, UnicodeError, KeyError, TypeError) as error:
         raise AuditError(f"the audit log is damaged: {error}; `blockd audit verify` says where.") from error
     finally:

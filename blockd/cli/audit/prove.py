@@ -6,7 +6,6 @@ import argparse
 import sqlite3
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from blockd.audit.database import Database
@@ -18,23 +17,11 @@ from blockd.cli import DONE, NO
 from blockd.cli.audit.printing import moment
 from blockd.cli.audit.trusted import read, roots_of
 from blockd.cli.output import show
-from blockd.cli.parts import names_may_begin_with_hyphens
 from blockd.errors import AuditError, BadName, CommandError, RulesetError
 from blockd.files import replace_file
 from blockd.formats.subject import not_a_subject
 from blockd.ruleset import Ruleset, Versions
 from blockd.settings import load
-
-HELP = "what was enforced for a name at a time, and which signatures stand behind it"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add name, time and where the proof goes."""
-    names_may_begin_with_hyphens(parser)
-    parser.add_argument("name", metavar="NAME", help="a domain name, as `blockd lookup` reads it")
-    parser.add_argument("time", metavar="TIME", help="such as 2026-11-24T12:00:00Z, or now")
-    parser.add_argument("--root", action="append", type=Path, default=[], metavar="ROOT", help="a root.json to trust")
-    parser.add_argument("--export", type=Path, metavar="FILE", help="write a proof that others can verify")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -20,20 +20,6 @@ from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.settings import load
 
-HELP = "verify the chain, the evidence and every signature of the log; or a proof, or a statement"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what is verified, and what is trusted."""
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a log; by default that of the config")
-    parser.add_argument(
-        "--root", action="append", type=Path, default=[], metavar="ROOT",
-        help="a root.json to trust, beside those of the config; for a proof the only ones",
-    )  # fmt: skip
-    parser.add_argument("--proof", type=Path, metavar="FILE", help="verify what `audit prove --export` has written")
-    parser.add_argument("--statement", type=Path, metavar="FILE", help="verify a statement of enforcement")
-    parser.add_argument("--key", type=Path, metavar="PUB", help="the node's public key, as `audit key` prints it")
-
 
 def run(args: argparse.Namespace) -> int:
     """Verify; 1 if anything is wrong, with the first record that is."""

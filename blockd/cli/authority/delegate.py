@@ -13,25 +13,6 @@ from blockd.publish.delegations import authority_name, delegate, undelegate, wri
 from blockd.publish.keys.signers import name_signers, signer_names, told_signer
 from blockd.publish.pending import pending_roles
 
-HELP = "add, change, remove or list authorities that sign their own orders"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    parser.add_argument("role", nargs="?", default="", metavar="ROLE", help="small letters, digits and hyphens")
-    parser.add_argument("--name", default="", metavar="TEXT", help="the authority's full name, as its orders have it")
-    parser.add_argument(
-        "--key",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="[NAME=]PUBLIC",
-        help="its keys; they replace those before",
-    )
-    parser.add_argument("--threshold", type=int, default=0, metavar="N", help="how many of them an order needs")
-    parser.add_argument("--remove", action="store_true", help="remove the authority, and all its orders with it")
-    parser.add_argument("--list", action="store_true", help="print the authorities")
-
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""

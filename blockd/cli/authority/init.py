@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from blockd.cli.authority.dates import date_option, now
-from blockd.cli.authority.passwords import is_password_given, new_password, password_option
+from blockd.cli.authority.passwords import is_password_given, new_password
 from blockd.cli.authority.public_keys import public_keys
 from blockd.cli.output import show
 from blockd.publish import Workshop
@@ -13,23 +13,6 @@ from blockd.publish.initial_root import Founding
 from blockd.publish.keys.signers import name_signers
 from blockd.publish.pending import read_pending
 from blockd.times import time_text
-
-HELP = "make a workshop, with fresh keys for all roles whose keys are not given"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    parser.add_argument("--expires", metavar="DATE", help="when its root expires, instead of in ten years")
-    parser.add_argument(
-        "--root-key", nargs="+", action="extend", default=[], metavar="[NAME=]PUBLIC", help="keys of the root"
-    )
-    parser.add_argument("--threshold", type=int, default=1, metavar="N", help="how many of them a root needs")
-    parser.add_argument(
-        "--targets-key", nargs="+", action="extend", default=[], metavar="[NAME=]PUBLIC", help="keys of targets"
-    )
-    parser.add_argument("--targets-threshold", type=int, default=1, metavar="N", help="how many of them a list needs")
-    parser.add_argument("--encrypt", action="store_true", help="encrypt the keys that are made, by one password")
-    password_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

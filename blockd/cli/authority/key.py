@@ -7,32 +7,12 @@ from pathlib import Path
 
 from securesystemslib.signer import Key
 
-from blockd.cli.authority.passwords import new_password, password_option, secrets
+from blockd.cli.authority.passwords import new_password, secrets
 from blockd.cli.output import show
 from blockd.errors import PublishError
 from blockd.files import replace_file
 from blockd.publish.keys.key_files import new_key, public_file, public_pem, read_public
 from blockd.publish.keys.references import import_key, is_uri, write_reference
-
-HELP = "make an Ed25519 key in an encrypted file, show a key, or import one from a token or a cloud"
-IN_WORKSHOP = False
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    deeds = parser.add_subparsers(dest="deed", required=True, metavar="new|show|import")
-    new = deeds.add_parser("new", help="make a key; FILE.pub is its public half")
-    new.add_argument("file", type=Path, metavar="FILE", help="where to store the private key")
-    shown = deeds.add_parser("show", help="print a public key and its id")
-    shown.add_argument("key", metavar="FILE|URI", help="a key's file, or the URI of one that is stored elsewhere")
-    imported = deeds.add_parser("import", help="write a reference to a key in a token or a cloud")
-    imported.add_argument(
-        "uri", metavar="URI", help="hsm:[ID][?label=TOKEN], gcpkms:NAME, awskms:ID, azurekms://VAULT/keys/NAME, hv:NAME"
-    )
-    imported.add_argument("file", type=Path, metavar="FILE", help="where to store the reference; it contains no secret")
-    for deed in (new, shown, imported):
-        deed.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs")
-        password_option(deed)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,23 +6,13 @@ import argparse
 import sys
 
 from blockd.cli import DONE, NO
-from blockd.cli.authority.order_staging import place_arguments, role_of
+from blockd.cli.authority.order_staging import role_of
 from blockd.cli.output import show
-from blockd.cli.parts import names_may_begin_with_hyphens
 from blockd.errors import BadName, CommandError, PublishError
 from blockd.formats.subject import name_from_text
 from blockd.names import DomainName
 from blockd.names.domain import MAX_TEXT
 from blockd.publish import Workshop
-
-HELP = "check whether an order covers a name; exit code 1 if it does not"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    place_arguments(parser)
-    names_may_begin_with_hyphens(parser)
-    parser.add_argument("name", metavar="NAME", help="the name; - reads it from standard input")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,13 +13,12 @@ from pathlib import Path
 from blockd.cli.authority.order_staging import (
     Document,
     checked_change,
-    place_arguments,
     role_of,
     rules_of,
     stage,
     staged_document,
 )
-from blockd.cli.output import show
+from blockd.cli.output import error_lines, show
 from blockd.errors import BadOrder, PublishError
 from blockd.publish import Workshop
 from blockd.publish.changes import with_fields
@@ -27,21 +26,8 @@ from blockd.publish.document_files import load_document, to_yaml
 from blockd.publish.documents import Checked
 from blockd.publish.lint import Rules
 
-HELP = "change an order in an editor, or field by field"
-
 _FIRST = ("schema", "id", "authority", "platform")  # fields that an editor shows before all others
 _LAST = ("names", "hashed", "list")
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    place_arguments(parser)
-    parser.add_argument(
-        "--set",
-        metavar="FIELD=VALUE",
-        action="append",
-        help="set a field instead of asking an editor; VALUE is YAML, and removes the field if it is empty",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,7 +85,7 @@ def _open_editor(path: Path) -> None:
 def _again(problem: str) -> bool:
     if not sys.stdin.isatty():
         return False
-    print(problem, file=sys.stderr)
+    error_lines(str(problem))
     return input("Edit again? [Y/n] ").strip().lower() in ("", "y", "yes")
 
 

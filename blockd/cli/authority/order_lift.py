@@ -5,18 +5,9 @@ from __future__ import annotations
 import argparse
 
 from blockd.cli.authority.dates import now
-from blockd.cli.authority.order_staging import change_staged, place_arguments
+from blockd.cli.authority.order_staging import change_staged
 from blockd.publish.changes import lifted
 from blockd.times import time_text
-
-HELP = "lift an order"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    place_arguments(parser)
-    parser.add_argument("--on", metavar="DATE", help="when it is lifted, instead of now")
-    parser.add_argument("--reason", metavar="TEXT", required=True, help="why it is lifted")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from blockd.cli.authority.dates import now
 from blockd.cli.output import show
@@ -12,14 +11,6 @@ from blockd.orders import OrderDocument, state_at
 from blockd.publish import Workshop
 from blockd.publish.signed_orders import GONE, difference, signed_orders
 from blockd.times import time_text
-
-HELP = "list the staged orders, and what differs from what is signed"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the workshop")
-    parser.add_argument("--role", metavar="ROLE", help="of one authority only; empty for the repository's own orders")
 
 
 def run(args: argparse.Namespace) -> int:

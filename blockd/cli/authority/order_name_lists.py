@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 
 from blockd.cli.authority.order_staging import gate_settings, refuse_taken, rules_of, stage, staged_document
-from blockd.cli.output import show
+from blockd.cli.output import print_line, show
 from blockd.cli.progress import progress_bar
 from blockd.errors import PublishError
 from blockd.orders import Action, Scope
@@ -28,17 +27,6 @@ from blockd.publish.lists.orders import (
 from blockd.ruleset.gate.guard import Guard
 
 
-def list_arguments(parser: argparse.ArgumentParser, option: str = "") -> None:
-    """Declare the list, as an option or as what the verb takes, and what is allowed with it."""
-    said = "a list of names, one on each line, plain or gzip"
-    if option:
-        parser.add_argument(option, type=Path, metavar="FILE", help=f"{said}, for an order of national size")
-    else:
-        parser.add_argument("list", type=Path, metavar="FILE", help=said)
-    parser.add_argument("--leave-out", action="store_true", help="leave out names that cannot be blocked")
-    parser.add_argument("--shrink", action="store_true", help="let the list lose more names than the gate lets it")
-
-
 def name_files(workshop: Workshop) -> NameFiles:
     """Return what makes the files of lists in a workshop."""
     return ListFiles(workshop.folder)
@@ -56,8 +44,8 @@ def renew_list(
     identifier = next(iter(checked.documents))
     refuse_taken(workshop, [identifier], role)
     looked = _looked(args, document, rules.guard)
-    for line in (*looked.rejects.text(), *looked.held.text()) if not args.json else ():
-        print(line)
+    for one in (*looked.rejects.text(), *looked.held.text()) if not args.json else ():
+        print_line(one)
     refuse_unfit(args.list, looked, gate.max_rejects, leave_out=args.leave_out)
     before = count_of(staged_document(workshop, identifier, role))
 

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from blockd.cli.authority.order_name_lists import list_arguments, renew_list
-from blockd.cli.authority.order_staging import place_arguments, role_of, staged_document
+from blockd.cli.authority.order_name_lists import renew_list
+from blockd.cli.authority.order_staging import role_of, staged_document
 from blockd.errors import PublishError
 from blockd.publish import Workshop
-
-HELP = "give an order of national size the names of a list"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    place_arguments(parser)
-    list_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from blockd.cli.authority.order_name_lists import list_arguments, renew_list
-from blockd.cli.authority.order_staging import refuse_taken, role_argument, rules_of, stage
+from blockd.cli.authority.order_name_lists import renew_list
+from blockd.cli.authority.order_staging import refuse_taken, rules_of, stage
+from blockd.cli.output import print_text
 from blockd.errors import BadName, BadOrder, CommandError, FileTooLarge, PublishError
 from blockd.files import read_file
 from blockd.formats.line import line_content
-from blockd.orders import Action, Mandate
 from blockd.orders.fields import SCHEMA
 from blockd.orders.repository import MAX_DOCUMENT
 from blockd.publish import Workshop
@@ -19,60 +19,11 @@ from blockd.publish.document_files import load_document
 from blockd.publish.documents import check_documents
 from blockd.publish.template import TEMPLATE
 
-HELP = "stage orders from files, or one from options"
-
-_TEXTS = {
-    "id": "the order's id; it never changes",
-    "authority": "who orders; filled in from the role",
-    "platform": "the service that people know",
-    "legal_basis": "the law",
-    "reference": "the instrument itself, such as a letter's number",
-    "summary": "a few sentences for the people who are blocked",
-    "reported_by": "who reported the case",
-    "assessed_by": "who assessed it",
-    "decided_by": "who decided on the order",
-    "contact": "where people can object",
-    "review_by": "when somebody looks at it again",
-    "cname": "the target, if the action is cname",
-}
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    parser.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="the workshop")
-    parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="order documents, YAML or JSON")
-    role_argument(parser, "the authority whose order it is; by default the repository itself")
-    parser.add_argument("--template", action="store_true", help="print a template with every field, and do nothing")
-    for name, said in _TEXTS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", dest=f"field_{name}", help=said)
-    parser.add_argument("--from", metavar="DATE", dest="field_in_force_from", help="when it takes force")
-    parser.add_argument("--expires", metavar="DATE|never", dest="field_expires", help="when it ends")
-    parser.add_argument(
-        "--action",
-        choices=[a for a in Action if not a.is_zones],
-        dest="field_action",
-        help="what is done with its names; by default sinkhole",
-    )
-    parser.add_argument("--mandate", choices=list(Mandate), dest="field_mandate", help="who wants the block")
-    parser.add_argument(
-        "--scope",
-        choices=("exact", "subdomains", "both"),
-        dest="field_scope",
-        help="what is covered of each name: it alone, the names under it, or (by default) both",
-    )
-    parser.add_argument("--name", metavar="NAME", action="append", help="a name to cover; may be given many times")
-    parser.add_argument("--names-file", type=Path, metavar="FILE", help="a file with a name on each line")
-    parser.add_argument("--notice", metavar="sent=DATE;…", action="append", help="with channel=, text=, answer=")
-    parser.add_argument(
-        "--confidential", action="store_true", help="write hashes in the place of the names, and the names nowhere"
-    )
-    list_arguments(parser, "--list")
-
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""
     if args.template:
-        print(TEMPLATE, end="")
+        print_text(TEMPLATE)
         return 0
     if args.folder is None:
         raise CommandError("order new takes a workshop, or --template")

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from blockd.cli.authority.order_staging import next_step, place_arguments, role_of
+from blockd.cli.authority.order_staging import next_step, role_of
 from blockd.cli.output import show
 from blockd.publish import Workshop
-
-HELP = "take a staged order out; unlike a lifted order, it gives readers of the list no reason"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    place_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -21,20 +21,6 @@ from blockd.settings import GateSettings, load
 Document = dict[str, object]
 
 
-def place_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the workshop and the order that a verb is about."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the workshop")
-    parser.add_argument("identifier", metavar="ID", help="the order's id")
-    role_argument(parser)
-
-
-def role_argument(
-    parser: argparse.ArgumentParser, said: str = "the authority's role; not needed if only one has the order"
-) -> None:
-    """Declare whose orders a verb is about."""
-    parser.add_argument("--role", metavar="ROLE", help=said)
-
-
 def gate_settings(config: Path) -> GateSettings:
     """Return the gate of the config if there is one, else the default."""
     return load(config).gate if config.is_file() else GateSettings()

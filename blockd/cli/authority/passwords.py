@@ -9,21 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from blockd.cli.grammar.authority import PASSWORD_VARIABLE
 from blockd.errors import CommandError
 from blockd.files import read_file
 
-VARIABLE = "BLOCKD_KEY_PASSWORD"
 MAX_FILE = 4096  # bytes of a password file; its first line is the password
-
-
-def password_option(parser: argparse.ArgumentParser) -> None:
-    """Declare the option that names a password's file."""
-    parser.add_argument(
-        "--password-file",
-        type=Path,
-        metavar="FILE",
-        help=f"the file with the key's password or PIN; else {VARIABLE} is read, else it is asked for",
-    )
 
 
 def secrets(args: argparse.Namespace) -> Callable[[str], str]:
@@ -51,12 +41,12 @@ def new_password(args: argparse.Namespace) -> bytes:
 
 def is_password_given(args: argparse.Namespace) -> bool:
     """Whether a password comes from a file or the environment."""
-    return args.password_file is not None or bool(os.environ.get(VARIABLE))
+    return args.password_file is not None or bool(os.environ.get(PASSWORD_VARIABLE))
 
 
 def _given(file: Path | None) -> str:
     if file is None:
-        return os.environ.get(VARIABLE, "")
+        return os.environ.get(PASSWORD_VARIABLE, "")
     try:
         line = read_file(file, MAX_FILE).decode().partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
@@ -68,7 +58,9 @@ def _given(file: Path | None) -> str:
 
 def _asked(name: str) -> str:
     if not sys.stdin.isatty():
-        raise CommandError(f"{name}: required; use --password-file or set {VARIABLE}, or run this at a terminal")
+        raise CommandError(
+            f"{name}: required; use --password-file or set {PASSWORD_VARIABLE}, or run this at a terminal"
+        )
     answer = getpass.getpass(f"{name}: ")
     if not answer:
         raise CommandError(f"{name}: nothing was entered")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 from datetime import timedelta
-from pathlib import Path
 
 from blockd.cli.authority.dates import date_option, now
-from blockd.cli.authority.passwords import password_option, secrets
+from blockd.cli.authority.passwords import secrets
 from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.publish import Workshop, publish
@@ -16,17 +15,7 @@ from blockd.publish.pending import pending_roles
 from blockd.publish.publishing import prune
 from blockd.times import time_text
 
-HELP = "copy what has all its signatures to the folder that readers fetch from, and renew the timestamp if it is due"
 MAX_PRUNE = 36_500  # days; a hundred years
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    parser.add_argument("target", type=Path, metavar="FOLDER", help="the folder that readers fetch from")
-    parser.add_argument("--renew", action="store_true", help="renew the timestamp even if half its life is left")
-    parser.add_argument("--expires", metavar="DATE", help="when snapshot and timestamp expire, instead of the default")
-    parser.add_argument("--prune", type=int, metavar="DAYS", help="remove files that are older and no longer listed")
-    password_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:

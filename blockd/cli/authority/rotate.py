@@ -8,23 +8,10 @@ from blockd.cli.authority.dates import date_option, now
 from blockd.cli.authority.public_keys import public_keys
 from blockd.cli.output import show
 from blockd.errors import CommandError
-from blockd.orders.repository import TOP_ROLES
 from blockd.publish import Workshop
 from blockd.publish.keys.rotating import KeyChange, rotate
 from blockd.publish.keys.signers import name_signers
 from blockd.publish.pending import standing
-
-HELP = "prepare a new root: other keys, another threshold or a later end of root, targets, snapshot or timestamp"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    parser.add_argument("role", metavar="ROLE", help=", ".join(TOP_ROLES))
-    parser.add_argument("--add", nargs="+", action="extend", default=[], metavar="[NAME=]PUBLIC", help="keys to add")
-    parser.add_argument("--remove", nargs="+", action="extend", default=[], metavar="KEYID", help="keys to remove")
-    parser.add_argument("--threshold", type=int, default=0, metavar="N", help="how many of its keys the role needs")
-    parser.add_argument("--expires", metavar="DATE", help="when the new root expires, instead of in ten years")
-    parser.add_argument("--again", action="store_true", help="drop the root that is pending, and what it changes")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,21 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-from pathlib import Path
 
-from blockd.cli.output import show
+from blockd.cli.output import finish, show
 from blockd.errors import CommandError
 from blockd.publish.serving import serve
-
-HELP = "serve a published folder by plain HTTP, for trials"
-IN_WORKSHOP = False
-DEFAULT = "127.0.0.1:8088"
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a folder that was published to")
-    parser.add_argument("--listen", default=DEFAULT, metavar="HOST:PORT", help=f"where to listen ({DEFAULT})")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
             {"folder": str(args.folder), "url": url},
             [f"{args.folder} is served at {url}, for trials only: no TLS, no limits. Stop it with Ctrl-C."],
         )
-        print(end="", flush=True)
+        finish()
 
     async def until_signal() -> None:
         task = asyncio.ensure_future(serve(args.folder, host.strip("[]"), int(port), ready))

@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 
 from blockd.cli.authority.dates import date_option, now
-from blockd.cli.authority.passwords import password_option, secrets
-from blockd.cli.output import show
+from blockd.cli.authority.passwords import secrets
+from blockd.cli.output import error_lines, show
 from blockd.errors import CommandError, PublishError
+from blockd.printable import printable
 from blockd.publish import Signing, Workshop, sign
 from blockd.publish.keys.key_files import load_key
 from blockd.publish.keys.references import import_key, is_uri, signer_of
@@ -21,22 +22,7 @@ from blockd.publish.signing import to_sign
 from blockd.publish.summary import PublishedNews, news
 from blockd.times import time_text
 
-HELP = "sign what is staged: with the keys in DIR/keys, or as one of several people with --role and --key"
 _DONE, _NO = 0, 1
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    parser.add_argument("--role", default="", metavar="ROLE", help="root, targets, or an authority's role")
-    parser.add_argument("--key", default="", metavar="FILE|URI", help="the key of the person who signs")
-    parser.add_argument(
-        "--add", type=Path, metavar="FILE", help="take the signatures of another copy of what is pending"
-    )
-    parser.add_argument("--show", action="store_true", help="print what --role is to sign and who has; sign nothing")
-    parser.add_argument("--again", action="store_true", help="make what is pending again, without its signatures")
-    parser.add_argument("--yes", action="store_true", help="sign without being asked")
-    parser.add_argument("--expires", metavar="DATE", help="when it expires, instead of the default")
-    password_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,10 +87,10 @@ def _confirm(role: str, metadata: Pending, seen: Sequence[PublishedNews]) -> Non
     """Show what is to be signed, and go on only if the person agrees."""
     if not sys.stdin.isatty():
         raise CommandError("there is no terminal for the question; check with --show, then use --yes")
-    print(f"To sign: version {metadata.signed.version} of {role}", file=sys.stderr)
+    error_lines(f"To sign: version {metadata.signed.version} of {role}")
     for it in seen:
-        print(f"  {it.line()}", file=sys.stderr)
-    print("Sign this? [y/N] ", end="", file=sys.stderr, flush=True)
+        error_lines(f"  {printable(it.line())}")
+    error_lines("Sign this? [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise PublishError("Nothing was signed, as you said.")
 

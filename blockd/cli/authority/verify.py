@@ -13,17 +13,6 @@ from blockd.files import read_file
 from blockd.publish.verifying import verify_repository
 from blockd.times import time_text
 
-HELP = "check a workshop, a published folder or a URL as a node would, and print what is due soon"
-IN_WORKSHOP = False
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare its options."""
-    parser.add_argument(
-        "place", metavar="DIR|FOLDER|URL", help="a workshop, a published folder, or where one is served"
-    )
-    parser.add_argument("--root", type=Path, metavar="ROOT", help="the root to trust; by default that of the folder")
-
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code: 1 if a node refuses anything of it."""

@@ -14,7 +14,6 @@ from blockd.cli import DONE, NO, USAGE
 from blockd.cli.admin_client import ask
 from blockd.cli.lookup.lines import lines
 from blockd.cli.output import show
-from blockd.cli.parts import names_may_begin_with_hyphens
 from blockd.daemon.lookup.offline import look_up_offline
 from blockd.daemon.lookup.past import Snapshot, snapshot_at, snapshot_now
 from blockd.errors import BadName, CommandError, RulesetError
@@ -22,28 +21,11 @@ from blockd.formats.subject import MAX_TYPED, not_a_subject, subject_of
 from blockd.ruleset.lookup_query import LookupQuery, client_address, moment_of
 from blockd.settings import Settings, load
 
-HELP = "what happens to names and addresses, by which order, since when and why"
 SECONDS = 20.0  # for an answer of the daemon, which asks upstreams for at most twelve
 INPUT = "-"
 
 Told = Mapping[str, Any]
 LookUp = Callable[[str], Told]
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the names, and what is asked about them."""
-    names_may_begin_with_hyphens(parser)
-    parser.add_argument(
-        "names", nargs="+", metavar="NAME",
-        help=r"a domain name in ASCII or Unicode, with other octets as \DDD; an address, a network, or a URL; "
-        "- reads them from standard input, one a line",
-    )  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="leave out the lines of lists: milliseconds at any size")
-    parser.add_argument(
-        "--offline", action="store_true", help="read the state folder, ask no daemon, and follow no aliases"
-    )
-    parser.add_argument("--client", default="", metavar="ADDRESS", help="what this client gets; nothing of it is kept")
-    parser.add_argument("--at", metavar="TIME", help="at a time such as 2026-11-24T12:00:00Z, as far as that is known")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,53 +1,94 @@
-"""The lines printed once blockd has started: where it listens, what it enforces, and what to try."""
+"""What a start-up prints: while it is under way how far the feeds are, then where it listens and what it enforces."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from blockd import __version__
+from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET, FeedPhase, feed_line
+from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.names import MAX_LABEL, DomainName
 from blockd.orders import State
+from blockd.printable import printable
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
+from blockd.ruleset.catalogue import FeedRecord
 from blockd.settings import Settings
+from blockd.transports.binding import Bound
 
 UNLISTED = "example.com"  # RFC 2606: a name for examples
+MOST_NAMED = 3  # feeds named in a line about progress
 
 
-def banner(settings: Settings, config: Path, enforced: Enforced | None, busy: bool) -> list[str]:
-    """Return the lines; `busy` says whether lists are being compiled."""
-    listen = settings.listen
-    return [
+def banner(
+    settings: Settings, config: Path, bound: Bound, feeds: Mapping[str, ManagedFeed], enforced: Enforced | None
+) -> list[str]:
+    """Return the lines; `feeds` are those of the config."""
+    lines = [
         f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
-        "  DNS         " + ", ".join(address.text for address in listen.dns),
-        "  block page  " + ", ".join(f"http://{address.text}" for address in listen.block_page.http),
-        "  TLS refused " + ", ".join(address.text for address in listen.block_page.https),
-        f"  admin       http://{listen.admin.text}  (/metrics /healthz /readyz /api/status)",
-        *_enforcement(enforced, busy),
-        *_questions(settings, enforced),
+        *_listening(bound),
+        *_enforcement(feeds, enforced),
+        *_questions(bound, enforced),
     ]
+    return [printable(line) for line in lines]
 
 
-def _enforcement(enforced: Enforced | None, busy: bool) -> list[str]:
-    if enforced is None and busy:
-        return ["Enforced: nothing yet. The first lists are being compiled; a log line says when they are enforced."]
-    if enforced is None:
-        return ["Enforced: nothing yet. No feed has provided a list; the log lines above say why."]
-    catalogue = enforced.ruleset.catalogue
-    in_force = sum(state == State.IN_FORCE for state in enforced.states.states)
-    names = enforced.ruleset.header.names
-    orders = f"{in_force} of {len(catalogue.orders)} orders in force"
-    lines = [f"Enforced: version {enforced.version}, {names:,} names, {orders}"]
-    for feed in catalogue.feeds:
-        version = f", version {feed.version}" if feed.version else ""
-        lines.append(f"  feed {feed.name} ({feed.type}{version}): {feed.names:,} names, {feed.digest[:12]}")
+def progress(feeds: Mapping[str, ManagedFeed], seconds: float) -> str:
+    """Return one line about how far a start-up is; `seconds` is how long it takes already."""
+    reading = [name for name, managed in feeds.items() if not managed.looked]
+    read = f"{len(feeds) - len(reading)} of {len(feeds)} feeds are read"
+    if not reading:
+        return f"{read}; compiling, {seconds:.0f} s"
+    more = f" and {len(reading) - MOST_NAMED} more" if len(reading) > MOST_NAMED else ""
+    return f"{read}; reading {', '.join(reading[:MOST_NAMED])}{more}, {seconds:.0f} s"
+
+
+def _listening(bound: Bound) -> list[str]:
+    lines = [f"  DNS         {_joined(bound.dns_udp)}  (UDP and TCP)"]
+    if bound.dns_udp != bound.dns_tcp:
+        lines = [f"  DNS (UDP)   {_joined(bound.dns_udp)}", f"  DNS (TCP)   {_joined(bound.dns_tcp)}"]
+    pages = ", ".join(f"http://{address}" for address in bound.block_page_http)
+    lines += [
+        f"  block page  {pages or 'nowhere'}",
+        f"  TLS refused {_joined(bound.block_page_https)}",
+        f"  admin       http://{_joined(bound.admin)}  (/metrics /healthz /readyz /api/status)",
+    ]
+    if bound.left_out:
+        lines.append(f"  left out    {_joined(bound.left_out)}  (this machine does not have that IPv6 address)")
     return lines
 
 
-def _questions(settings: Settings, enforced: Enforced | None) -> list[str]:
+def _joined(addresses: tuple[str, ...]) -> str:
+    return ", ".join(addresses) or "nowhere"
+
+
+def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None) -> list[str]:
+    records: dict[str, FeedRecord] = {}
+    if enforced is None:
+        head = "Enforced: nothing yet."
+        if any(FeedPhase.of(managed, None) in (FeedPhase.READING, FeedPhase.COMPILING) for managed in feeds.values()):
+            head += " A log line says when the first lists are enforced."
+    else:
+        catalogue = enforced.ruleset.catalogue
+        records = {record.name: record for record in catalogue.feeds}
+        in_force = sum(state == State.IN_FORCE for state in enforced.states.states)
+        orders = f"{in_force} of {len(catalogue.orders)} orders in force"
+        head = f"Enforced: version {enforced.version}, {enforced.ruleset.header.names:,} names, {orders}"
+    if not feeds:
+        return [head, f"  {NO_FEEDS if enforced is None else NO_FEEDS_BUT_A_RULESET}"]
+    gone = [record for name, record in records.items() if name not in feeds and record.names]
+    return [
+        head,
+        *(f"  {feed_line(managed, records.get(name))}" for name, managed in feeds.items()),
+        *(f"  feed {record.name} ({record.type}): {record.names:,} names, no longer in the config" for record in gone),
+    ]
+
+
+def _questions(bound: Bound, enforced: Enforced | None) -> list[str]:
     """Return two questions to try: one that is blocked, if there is one, and one that is not."""
-    address = settings.listen.dns[0]
-    dig = f"  dig @{address.host} -p {address.port}"
+    host, _, port = bound.dns_udp[0].rpartition(":")
+    dig = f"  dig @{host.strip('[]')} -p {port}"
     listed = _listed(enforced) if enforced else None
     return ["Try:", *([f"{dig} {listed}"] if listed else []), f"{dig} {UNLISTED}"]
 

@@ -11,6 +11,7 @@ from blockd.audit import AuditLog
 from blockd.audit.chain import Head
 from blockd.daemon.overrides import OverrideService, OverrideStatus
 from blockd.daemon.report.alarms import Alarm, alarms
+from blockd.daemon.report.feed_phase import FeedPhase
 from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.ruleset_switcher import Pin, RulesetSwitcher
 from blockd.daemon.update.expiry import end_of, ends_of_roles
@@ -22,8 +23,8 @@ from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.selftest import SelfTestReport, SelfTests
-from blockd.settings import Settings
 from blockd.times import time_text
+from blockd.transports.binding import Bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class FeedStatus:
     name: str
     type: str
     priority: int
+    phase: FeedPhase
     names: int
     rejected: int
     held: GuardReport
@@ -102,6 +104,8 @@ class FeedStatus:
         values: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
         values["held"] = {**self.held.to_json(), "sentence": self.held.sentence()}
         values["refused"] = dict(self.refused)
+        values["phase"] = str(self.phase)
+        values["phase_words"] = self.phase.words
         values["authorities"] = [asdict(part) for part in self.authorities]
         values["mirrors"] = list(self.mirrors)
         return values
@@ -127,6 +131,7 @@ class Status:
     engine: str
     since: str
     listen: tuple[str, ...]
+    bound: Bound
     ruleset: RulesetStatus | None
     pinned: Pin | None
     feeds: tuple[FeedStatus, ...]
@@ -143,6 +148,7 @@ class Status:
             "engine": self.engine,
             "since": self.since,
             "listen": list(self.listen),
+            "bound": self.bound.to_json(),
             "ruleset": asdict(self.ruleset) if self.ruleset else None,
             "pinned": self.pinned.to_json() if self.pinned else None,
             "feeds": [feed.to_json() for feed in self.feeds],
@@ -158,13 +164,13 @@ class Status:
 class Observed:
     """What a status is made from; `started` is in seconds since the epoch."""
 
-    settings: Settings
     switcher: RulesetSwitcher
     feeds: FeedSet
     workers: Workers
     tests: SelfTests
     overrides: OverrideService
     audit: AuditLog
+    bound: Bound
     started: float
 
     def status(self, now: float) -> Status:
@@ -179,7 +185,8 @@ class Observed:
             version=__version__,
             engine=engine_name(),
             since=time_text(self.started),
-            listen=tuple(address.text for address in self.settings.listen.dns),
+            listen=tuple(dict.fromkeys((*self.bound.dns_udp, *self.bound.dns_tcp))),
+            bound=self.bound,
             ruleset=RulesetStatus.of(enforced) if enforced else None,
             pinned=self.switcher.pin,
             feeds=tuple(_feed(managed, enforced, counts, now) for managed in self.feeds.configured.values()),
@@ -203,6 +210,7 @@ def _feed(managed: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, 
         name=feed.name,
         type=feed.type,
         priority=feed.priority,
+        phase=FeedPhase.of(managed, record),
         names=record.names if record else 0,
         rejected=record.rejected if record else 0,
         held=state.held or GuardReport(),

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from blockd.compile.amend import amend
 from blockd.compile.build import Built, build
+from blockd.daemon.process_name import name_process
 from blockd.daemon.update.child_process import end, end_with_parent, give, start
 from blockd.errors import BlockdError, RulesetError
 from blockd.feeds.candidate import Candidate
@@ -110,6 +111,7 @@ class Compiling:
 def main() -> int:
     """Compile the job on standard input and write the result to standard output."""
     end_with_parent()
+    name_process("compile")
     try:
         job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     except (EOFError, pickle.UnpicklingError):

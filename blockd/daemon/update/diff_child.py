@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from blockd.daemon.process_name import name_process
 from blockd.daemon.update.child_process import end, end_with_parent, give, start
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset
@@ -35,6 +36,7 @@ async def compared(old: Path, new: Path) -> Changes:
 def main(parent: int, old: Path, new: Path) -> int:
     """Compare two files and print the counts as JSON, for the process `parent`."""
     end_with_parent()
+    name_process("diff")
     if os.getppid() != parent:  # it has already ended
         return 0
     try:

@@ -43,6 +43,7 @@ class ManagedFeed:
     saved: float = 0.0  # when the time of the last poll was saved, if the feed's expiry depends on it
     held: str = ""  # the digest of the waiting content logged last
     looked: bool = False  # whether it was polled since the start
+    is_compiling: bool = False  # whether new content of it is being compiled
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     news_hinted: asyncio.Event = field(default_factory=asyncio.Event)  # set by a hint
 

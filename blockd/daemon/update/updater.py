@@ -208,7 +208,7 @@ class Updater:
             fresh = {
                 name: fetched for name, managed in self.feeds.items() if (fetched := managed.state.take_candidate())
             }
-            self._fresh = set(fresh)
+            self._note_compiling(set(fresh))
             candidates = [self.feeds.candidate(name, fresh.get(name)) for name in self.feeds]
             try:
                 if fresh or not await self._is_kept(candidates):
@@ -226,7 +226,7 @@ class Updater:
                 retry.add_done_callback(self._retries.discard)
                 self._failures = min(self._failures + 1, 16)
             finally:
-                self._fresh = set()
+                self._note_compiling(set())
                 self._renew([self.feeds[name] for name in fresh])
                 for name, fetched in fresh.items():
                     if self.feeds[name].state.accepted_digest != fetched.digest:  # otherwise it is saved already
@@ -242,6 +242,11 @@ class Updater:
         content = fingerprint(candidates, self._gate)
         catalogue = self._catalogue()
         return (catalogue is not None and catalogue.made_from == content) or await self._enforcement.recall(content)
+
+    def _note_compiling(self, names: set[str]) -> None:
+        self._fresh = names
+        for name, managed in self.feeds.items():
+            managed.is_compiling = name in names
 
     def _catalogue(self) -> Catalogue | None:
         ruleset = self._enforcement.ruleset

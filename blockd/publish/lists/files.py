@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from blockd.errors import FeedRefused, PublishError
 from blockd.feeds.signed.list_texts import NameLists
-from blockd.files import replacing, sync_folder
+from blockd.files import put, remove, replacing, sync_folder
 from blockd.formats.rejects import RejectReport
 from blockd.formats.sorted import Text, mapped
 from blockd.orders import NameList
@@ -130,7 +130,7 @@ class _Renewal:
             # The text comes last: if it is missing or differs, it is made anew from the files.
             for made, path in self._made:
                 self._remove_unsigned(path)
-                made.replace(path)
+                put(made, path)
             sync_folder(self._targets)
             if renewed != record:
                 renewed.write(self._record_path)
@@ -141,7 +141,7 @@ class _Renewal:
         file = path.name.partition(".")[2]
         for other in self._targets.iterdir():
             if other.name.partition(".")[2] == file:
-                other.unlink()
+                remove(other)
 
     def _renewed(self, record: ListRecord, facts: TextFacts, new: Text) -> ListRecord:
         if record.files and record.files[-1].sha256 == facts.sha256:

@@ -5,35 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from blockd.cli import CONFIGS, DONE, NO, USAGE, _parser
+from blockd.cli.grammar import CONFIGS, DONE, INTERRUPTED, NO, USAGE, commands, parser
+from blockd.cli.grammar.exit_codes import ANSWER_IS_NO
 from tests.docs.reference.markdown import document, sentence, table
 
 COMMON = ("--config", "--json", "--help")
-# When a command ends with exit code 1 although nothing went wrong. A test of each stands with its verb.
-ANSWER_IS_NO = {
-    "blockd check": "a feed would be refused",
-    "blockd lookup": "a name is not blocked; if all are, it is 0, and 2 if one of several is not a name",
-    "blockd status": "an alarm of severity warning or critical is in force",
-    "blockd refresh": "a feed was refused",
-    "blockd versions": "no version is kept yet",
-    "blockd override add": "the override is kept, but not enforced yet",
-    "blockd override list": "no override is in force",
-    "blockd override end": "the end is kept, but not enforced yet",
-    "blockd compile": "a list was refused; the output file is left as it was",
-    "blockd validate": "the list would be refused",
-    "blockd authority order check-name": "the order does not cover the name",
-    "blockd authority sign": "signatures are missing, with `--show`",
-    "blockd authority verify": "a node would refuse any part of it",
-    "blockd audit": "no record matches",
-    "blockd audit prove": "the name was not blocked, or it is not known whether it was",
-    "blockd audit verify": "anything is wrong",
-    "blockd doctor": "a finding is bad",
-}
 
 
 def page() -> str:
     """Return the page."""
-    found = list(commands())
+    found = list(commands(parser()))
     return document(
         "Commands",
         "Usage: `blockd VERB [OPTION ...]`. Options may stand before or after other arguments.",
@@ -57,54 +38,18 @@ def page() -> str:
                     f"`{USAGE}`",
                     "The usage or the config is wrong, or the running daemon cannot be asked. Nothing was changed.",
                 ),
-                ("`130`", "The command was interrupted (SIGINT)."),
+                (f"`{INTERRUPTED}`", "The command was interrupted (SIGINT); it says what it has changed."),
             ],
         ),
         "## All commands",
-        table(("command", "what it does"), [(f"`{name}`", about) for name, about, _ in found]),
+        table(("command", "what it does"), [(f"`{name}`", sentence(about)) for name, about, _ in found]),
         *(part for one in found for part in _command(*one)),
     )
 
 
-def commands() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
-    """Yield name, help and parser of every command: verbs, their parts, and the parts of these."""
-    yield from _below("blockd", _parser([]))
-
-
-def _below(name: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
-    helps = _helps(parser)
-    for part, child in _parts(parser).items():
-        if not _parts(child) or not _is_part_required(child):
-            yield f"{name} {part}", sentence(helps[part].replace("%%", "%")), child
-        yield from _below(f"{name} {part}", child)
-
-
-def _parts(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    return {
-        name: child
-        for action in parser._actions
-        if isinstance(action, argparse._SubParsersAction)
-        for name, child in action.choices.items()
-    }
-
-
-def _is_part_required(parser: argparse.ArgumentParser) -> bool:
-    return any(action.required for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-
-
-def _helps(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """Return what a parser says of each of its parts."""
-    return {
-        part.dest: part.help or ""
-        for action in parser._actions
-        if isinstance(action, argparse._SubParsersAction)
-        for part in action._choices_actions
-    }
-
-
 def _command(name: str, about: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield f"## {name}"
-    yield about
+    yield sentence(about)
     own = [action for action in parser._actions if _is_shown(action)]
     yield "Usage: `" + " ".join([name, *(_usage(action) for action in own)]) + "`"
     if own:

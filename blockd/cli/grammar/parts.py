@@ -1,27 +1,35 @@
-"""Verbs that have parts, as `blockd audit verify`: only the modules that the words given can need are imported.
-
-Options stand wherever a user puts them, and the common ones behind a part as well as before it.
-"""
+"""Parsers of verbs and of their parts, as `blockd audit verify`: options stand wherever a user puts them."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
+
+from blockd.cli.output import error_lines, print_text
 
 _HYPHENED = re.compile(r"-[\w-]*\.[\w.-]+$", re.ASCII)
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that knows all `words` of the command line beforehand, so that a command starts fast."""
+class Verb(NamedTuple):
+    """A verb: what it says of itself, and the function that declares what it takes."""
 
-    def __init__(self, *args: Any, words: Sequence[str] = (), **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.words = words
+    help: str
+    declare: Callable[[argparse.ArgumentParser], None]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that prints as verbs do: arguments may be names of files that somebody else chose."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help or a version, or an error with the usage; argparse itself would not tell that this failed."""
+        if file is sys.stdout:
+            print_text(message)
+        else:
+            error_lines(message, end="")
 
 
 def names_may_begin_with_hyphens(parser: argparse.ArgumentParser) -> None:
@@ -32,19 +40,13 @@ def names_may_begin_with_hyphens(parser: argparse.ArgumentParser) -> None:
     parser._negative_number_matcher = _HYPHENED
 
 
-def needed(parser: argparse.ArgumentParser, before: str, names: Sequence[str]) -> Iterator[tuple[str, ModuleType]]:
-    """Yield those of some modules that the words of `parser` name, each with its name; all if they name none.
-
-    A module is called as `before` says and then by its name, with underscores for hyphens.
-    """
-    words = parser.words if isinstance(parser, Parser) else ()
-    for name in [name for name in names if name in words] or names:
-        yield name, importlib.import_module(f"{before}{name.replace('-', '_')}")
+def subparsers_of(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[argparse.ArgumentParser] | None:
+    """Return what holds the parts of a parser; None if it has none."""
+    return next((one for one in parser._actions if isinstance(one, argparse._SubParsersAction)), None)
 
 
-def words_of(parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """Return the arguments by which a part's parser knows the words too."""
-    return {"words": parser.words} if isinstance(parser, Parser) else {}
+def nothing(parser: argparse.ArgumentParser) -> None:
+    """Declare nothing beyond the common options."""
 
 
 def add_part(parts: Any, name: str, text: str) -> argparse.ArgumentParser:

@@ -1,0 +1,184 @@
+"""The start-up names every feed with its state, and the addresses that are really bound."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from blockd.daemon.report.banner import banner, progress
+from blockd.daemon.report.status_line import StatusLine
+from blockd.errors import ConfigError, FeedRefused
+from blockd.settings import Settings, SocketAddress
+from blockd.transports import binding
+from blockd.transports.binding import Bound
+from tests.daemon.harness import free_port
+from tests.daemon.test_control import Node
+
+BOUND = Bound(("127.0.0.1:53",), ("127.0.0.1:53",), ("127.0.0.1:80",), (), ("127.0.0.1:9053",), ("[::1]:53",))
+
+
+def lines(node: Node, bound: Bound = BOUND) -> list[str]:
+    control = node.control
+    feeds = control._feeds.configured
+    return banner(control._settings, Path("blockd.yaml"), bound, feeds, control._switcher.enforced)
+
+
+def checked(folder: Path, check: Callable[[Node], Awaitable[None]], **more: object) -> None:
+    async def run() -> None:
+        await check(Node(folder, **more))
+
+    asyncio.run(run())
+
+
+def test_feed_that_is_still_being_read_is_told_as_such(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        told = lines(node)
+        assert "Enforced: nothing yet. A log line says when the first lists are enforced." in told
+        assert "  feed national (domains) is being read; nothing of it is enforced yet" in told
+        assert node.control.status().feeds[0].phase == "reading"
+
+    checked(tmp_path, check)
+
+
+def test_feed_that_is_enforced_is_told_with_its_names(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example", "b.example")
+        assert any(line.startswith("  feed national (domains): 2 names, ") for line in lines(node))
+        assert node.control.status().feeds[0].phase == "enforced"
+
+    checked(tmp_path, check)
+
+
+def test_feed_that_is_refused_is_told_with_the_reason(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        node.sources["national"].fail(FeedRefused("missing", "/lists/national: there is no such file"))
+        await node.control.refresh(None)
+        told = lines(node)
+        refusal = "/lists/national: there is no such file"
+        assert f"  feed national (domains) is REFUSED; nothing of it is enforced: {refusal}" in told
+        assert "Enforced: nothing yet." in told, "no log line will come"
+        assert node.control.status().feeds[0].phase == "refused"
+
+    checked(tmp_path, check)
+
+
+def test_feed_that_is_enforced_and_whose_news_are_refused_is_told_as_both(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example")
+        node.sources["national"].fail(FeedRefused("missing", "there is no such file"))
+        await node.control.refresh(None)
+        (line,) = [line for line in lines(node) if "feed national" in line]
+        assert ": 1 names, " in line
+        assert line.endswith("; its new content is REFUSED: there is no such file")
+
+    checked(tmp_path, check)
+
+
+def test_config_without_feeds_is_told_plainly(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        told = lines(node)
+        assert "Enforced: nothing yet." in told
+        assert "  No feed is configured (feeds: []): nothing is blocked." in told
+
+    checked(tmp_path, check, feeds=[])
+
+
+def test_refusal_of_others_cannot_forge_a_line(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        node.sources["national"].fail(FeedRefused("missing", "gone\n\x1b[2JEnforced: version 9"))
+        await node.control.refresh(None)
+        told = lines(node)
+        assert all(line.isprintable() for line in told)
+        assert any(r"gone\n\x1b[2JEnforced: version 9" in line for line in told)
+
+    checked(tmp_path, check)
+
+
+def test_banner_names_what_is_bound_and_what_was_left_out(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        told = lines(node)
+        assert "  DNS         127.0.0.1:53  (UDP and TCP)" in told
+        assert "  block page  http://127.0.0.1:80" in told
+        assert "  TLS refused nowhere" in told
+        assert "  left out    [::1]:53  (this machine does not have that IPv6 address)" in told
+        assert not any("left out" in line for line in lines(node, Bound(("127.0.0.1:53",), ("127.0.0.1:53",))))
+
+    checked(tmp_path, check)
+
+
+def test_progress_names_what_is_read_and_what_is_not(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        feeds = node.control._feeds.configured
+        assert progress(feeds, 3.2) == "0 of 1 feeds are read; reading national, 3 s"
+        await node.give("a.example")
+        assert progress(feeds, 12.0) == "1 of 1 feeds are read; compiling, 12 s"
+
+    checked(tmp_path, check)
+
+
+def test_status_line_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, shown in ((io.StringIO(), ""), (Terminal(), "\r\x1b[K1 of 2\r\x1b[K")):
+        monkeypatch.setattr(sys, "stderr", stream)
+        line = StatusLine()
+        line.show("1 of 2")
+        line.show("1 of 2")
+        line.clear()
+        line.clear()
+        assert stream.getvalue() == shown
+
+
+def _settings(dns: list[str]) -> Settings:
+    ports = [free_port() for _ in range(3)]
+    page = {"http": [f"127.0.0.1:{ports[0]}"], "https": [f"127.0.0.1:{ports[1]}"]}
+    return Settings.model_validate(
+        {"workers": 2, "listen": {"dns": dns, "block_page": page, "admin": f"127.0.0.1:{ports[2]}"}}
+    )
+
+
+def test_bound_is_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine without IPv6 an address of it is left out, by each protocol."""
+    port = free_port()
+    bind = binding._bind
+
+    def without_ipv6(address: SocketAddress, kind: socket.SocketKind, *, shared: bool) -> socket.socket:
+        if ":" in address.host:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        return bind(address, kind, shared=shared)
+
+    monkeypatch.setattr(binding, "_bind", without_ipv6)
+    settings = _settings([f"127.0.0.1:{port}", f"[::1]:{port}"])
+    sockets = binding.bind(settings, "blockd.yaml")
+    try:
+        assert sockets.bound == Bound(
+            (f"127.0.0.1:{port}",),
+            (f"127.0.0.1:{port}",),
+            tuple(address.text for address in settings.listen.block_page.http),
+            tuple(address.text for address in settings.listen.block_page.https),
+            (settings.listen.admin.text,),
+            (f"[::1]:{port}",),
+        )
+    finally:
+        sockets.close()
+
+
+def test_trouble_of_a_port_in_use_is_what_a_start_would_say() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        settings = _settings([f"127.0.0.1:{holder.getsockname()[1]}"])
+        (trouble,) = binding.troubles(settings)
+        assert trouble.is_taken
+        with pytest.raises(ConfigError) as refused:
+            binding.bind(settings, "blockd.yaml")
+        assert refused.value.problems == (str(trouble),)
