@@ -15,6 +15,7 @@ from blockd.cli.output import show
 from blockd.compile.build import Built, build
 from blockd.errors import FeedRefused, RulesetError
 from blockd.ruleset import Catalogue, Ruleset, Versions
+from blockd.ruleset.counts import of_feed, totals
 from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import Settings, load
 
@@ -39,22 +40,23 @@ def run(args: argparse.Namespace) -> int:
             created=int(time.time()),
             randomness=os.urandom,
         )
-        names = built.header.names if built.header else 0
+        names, networks = (built.header.names, built.header.networks) if built.header else (0, 0)
     refused.update(built.refused)
     told = {
         "config": str(args.config),
         "names": names,
+        "networks": networks,
         "feeds": [feed.name for feed in settings.feeds],
         "refused": {name: {"reason": error.reason, "why": str(error)} for name, error in refused.items()},
         "rejects": {name: report.to_json() for name, report in built.rejects.items()},
         "held": {name: report.to_json() for name, report in built.held.items()},
     }
-    show(args.json, told, _lines(args.config, settings, names, refused, built))
+    show(args.json, told, _lines(args.config, settings, totals(names, networks), refused, built))
     return NO if refused else DONE
 
 
 def _lines(
-    config: Path, settings: Settings, names: int, refused: dict[str, FeedRefused], built: Built
+    config: Path, settings: Settings, entries: str, refused: dict[str, FeedRefused], built: Built
 ) -> Iterator[str]:
     yield f"{config} is good."
     for feed in settings.feeds:
@@ -63,13 +65,14 @@ def _lines(
             yield f"feed {feed.name} would be refused ({error.reason}): {error}"
         elif feed.name in built.rejects:
             report = built.rejects[feed.name]
-            yield f"feed {feed.name} is good: {report.accepted:,} names, {report.rejected:,} lines rejected"
+            accepted = of_feed(report.accepted, feed.type)
+            yield f"feed {feed.name} is good: {accepted}, {report.rejected:,} lines rejected"
             yield from (f"feed {feed.name}, a warning: {sentence}" for sentence in report.warnings)
         else:
             yield f"feed {feed.name} is good."
         if feed.name in built.held and built.held[feed.name].total:
             yield f"  {built.held[feed.name].sentence()}"
-    yield f"A start would enforce {names:,} names."
+    yield f"A start would enforce {entries}."
 
 
 def _in_force(settings: Settings) -> Catalogue | None:

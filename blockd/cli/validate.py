@@ -15,8 +15,8 @@ from blockd.feeds.candidate import Content
 from blockd.feeds.kinds import kind_of
 from blockd.formats.body import Progress
 from blockd.formats.rejects import RejectReport
-from blockd.names import is_network_key
 from blockd.ruleset import Listing
+from blockd.ruleset.counts import of_feed
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import FEED_TYPES, TEXT_TYPES, GateSettings, load
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             for listing in _listings(args.kind, args.file, rejects, progress):
                 for key in listing.keys:
                     reason = guard.reason(key, listing.scope, listing.order.action)
-                    if reason and not is_network_key(key):  # the guard is about names alone
+                    if reason:
                         guarded[key] = reason
     except FeedRefused as error:
         refusal = error
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         **rejects.to_json(),
         "held": held.to_json(),
     }
-    show(args.json, data, (*rejects.text(), *held.text(), verdict))
+    show(args.json, data, (*rejects.text(of_feed(rejects.accepted, args.kind)), *held.text(), verdict))
     return NO if refusal else DONE
 
 

@@ -9,6 +9,7 @@ from blockd.names import MAX_LABEL, DomainName
 from blockd.orders import State
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
+from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import Settings
 
 UNLISTED = "example.com"  # RFC 2606: a name for examples
@@ -35,12 +36,12 @@ def _enforcement(enforced: Enforced | None, busy: bool) -> list[str]:
         return ["Enforced: nothing yet. No feed has provided a list; the log lines above say why."]
     catalogue = enforced.ruleset.catalogue
     in_force = sum(state == State.IN_FORCE for state in enforced.states.states)
-    names = enforced.ruleset.header.names
+    header = enforced.ruleset.header
     orders = f"{in_force} of {len(catalogue.orders)} orders in force"
-    lines = [f"Enforced: version {enforced.version}, {names:,} names, {orders}"]
+    lines = [f"Enforced: version {enforced.version}, {totals(header.names, header.networks)}, {orders}"]
     for feed in catalogue.feeds:
         version = f", version {feed.version}" if feed.version else ""
-        lines.append(f"  feed {feed.name} ({feed.type}{version}): {feed.names:,} names, {feed.digest[:12]}")
+        lines.append(f"  feed {feed.name} ({feed.type}{version}): {of_feed(feed.names, feed.type)}, {feed.digest[:12]}")
     return lines
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from blockd.dns.serial import is_older
 from blockd.errors import FeedRefused
 from blockd.ruleset.catalogue import FeedRecord
+from blockd.ruleset.counts import several_of
 from blockd.ruleset.gate.guard import Guard
 from blockd.settings import ZONE_TYPES
 
-GROWTH_FLOOR = 10_000  # names; up to so many a list may come from any size: it has only just begun
+GROWTH_FLOOR = 10_000  # entries; up to so many a list may come from any size: it has only just begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,15 @@ class Gate:
         """
         if new.names < self.min_names:
             raise FeedRefused(
-                "empty", f"it holds {new.names} names; at least {self.min_names} are required (gate.min_names)"
+                "empty",
+                f"it holds {new.names} {several_of(new.type)}; at least {self.min_names} are required (gate.min_names)",
             )
         lines = new.names + new.rejected
         if new.rejected > self.max_rejects * lines:
             raise FeedRefused(
                 "rejects",
-                f"{new.rejected} of {lines} lines are not valid names, more than {self.max_rejects:.0%} "
-                "(gate.max_rejects)",
+                f"{new.rejected} of {lines} lines are not valid {several_of(new.type)}, more than "
+                f"{self.max_rejects:.0%} (gate.max_rejects)",
             )
         if old is not None and _went_back(new, old):
             raise FeedRefused(
@@ -54,21 +56,16 @@ class Gate:
                 "zone was really started anew, give it a newer serial, or the feed another name",
             )
         if old is not None:
-            self._compare(new.names, old.names, f"{old.names} are in force")
+            self._compare(new, old.names, f"{old.names} are in force")
         if lasting is not None:
-            self._compare(new.names, lasting, f"it had {lasting} for most of the last days")
+            self._compare(new, lasting, f"it had {lasting} for most of the last days")
 
-    def _compare(self, new: int, old: int, what: str) -> None:
-        if new < old * (1 - self.max_shrink):
-            raise FeedRefused(
-                "shrunk",
-                f"it holds {new} names, but {what}: a loss of more than {self.max_shrink:.0%} (gate.max_shrink)",
-            )
-        if new > GROWTH_FLOOR and new > old * (1 + self.max_growth):
-            raise FeedRefused(
-                "grown",
-                f"it holds {new} names, but {what}: a gain of more than {self.max_growth:.0%} (gate.max_growth)",
-            )
+    def _compare(self, new: FeedRecord, old: int, what: str) -> None:
+        holds = f"it holds {new.names} {several_of(new.type)}, but {what}"
+        if new.names < old * (1 - self.max_shrink):
+            raise FeedRefused("shrunk", f"{holds}: a loss of more than {self.max_shrink:.0%} (gate.max_shrink)")
+        if new.names > GROWTH_FLOOR and new.names > old * (1 + self.max_growth):
+            raise FeedRefused("grown", f"{holds}: a gain of more than {self.max_growth:.0%} (gate.max_growth)")
 
 
 def _went_back(new: FeedRecord, old: FeedRecord) -> bool:

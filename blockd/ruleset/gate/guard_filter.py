@@ -1,7 +1,7 @@
 """Removes what the guard holds back from a ruleset while it is compiled.
 
 The guard's few thousand names are looked up among those that were added, so the cost does not depend on the number of
-names in the list. New records are walked, once, for rules with a wildcard only.
+names in the list. New records are walked, once, for rules with a wildcard, and once for networks if some are guarded.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class GuardFilter:
         self._builder, self._guard, self._claims, self._orders = builder, guard, claims, orders
         self._names = list(guard.marks)
         self._below: list[bytes] = []  # entries met so far that are children of the guard's wild names
+        self._shared: list[bytes] = []  # networks met so far in which shared hosts have addresses
 
     def feed(self, own: frozenset[int], *, signed: bool) -> FilteredFeed:
         """Remove the claims that the guard holds back; `own` has the orders of the feed added last.
@@ -44,8 +45,11 @@ class GuardFilter:
             return held
         if self._guard.wild:
             self._below += self._builder.below(self._guard.wild)
+        if networks := self._guard.shared_networks:
+            self._shared += filter(networks.reason, self._builder.networks())
         kept = frozenset(key for key in self._below if key not in self._guard.marks)
-        for key, place in self._builder.places([*self._names, *kept] if kept else self._names):
+        more = (*kept, *self._shared)
+        for key, place in self._builder.places([*self._names, *more] if more else self._names):
             claims = self._claims.set_at(place)
             reasons = {claim: self._reason(key, claim) for claim in claims if claim >> SCOPE_BITS in own}
             taken = [claim for claim, reason in reasons.items() if reason]
