@@ -24,6 +24,7 @@ MORE_TEXT = "text after the address"
 TOO_WIDE = "network too wide"
 
 _SHAPE = re.compile(r"[0-9.]*[0-9][0-9.]*|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
+_BLANK = re.compile(r"[ \t]")
 _PREFIX = re.compile(r"0|[1-9][0-9]{0,2}", re.ASCII)
 _ZERO = re.compile(r"(?:^|\.)0[0-9]", re.ASCII)
 
@@ -44,10 +45,11 @@ def line_networks(line: bytes, number: int) -> list[bytes]:
     except UnicodeDecodeError as error:
         raise BadName(NO_ADDRESS) from error
     first, dash, last = text.partition("-")
-    return _range(first.rstrip(" \t"), last.lstrip(" \t")) if dash else [_network(text)]
+    return _range(first.rstrip(" \t"), last.lstrip(" \t")) if dash else [network_key(text)]
 
 
-def _network(text: str) -> bytes:
+def network_key(text: str) -> bytes:
+    """Return the key of an address or network that may be listed; raises BadName for every other text."""
     address, slash, prefix_text = text.partition("/")
     packed = _packed(address)
     bits = len(packed) * 8
@@ -105,6 +107,5 @@ def _wrong(text: str) -> str:
     if "%" in text and ":" in text:
         return ZONE_ID
     if not _SHAPE.fullmatch(text):
-        first = text.split(None, 1)[0] if text else ""
-        return MORE_TEXT if first != text and _SHAPE.fullmatch(first) else NO_ADDRESS
+        return MORE_TEXT if _SHAPE.fullmatch(_BLANK.split(text, 1)[0]) else NO_ADDRESS
     return LEADING_ZERO if ":" not in text and _ZERO.search(text) else BAD_ADDRESS

@@ -1,7 +1,7 @@
 """A list with one address or network on each line, read at the speed that a million lines need.
 
-Almost every line of a published list is an IPv4 address and nothing else, which the C library parses. Every other line
-is parsed by `blockd.formats.address_line`.
+Almost every line of a published list is an address or network and nothing else, most of them IPv4 addresses, which the
+C library parses. Every other line is parsed with care, by `blockd.formats.address_line`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterable, Iterator
 
 from blockd.errors import BadName
-from blockd.formats.address_line import line_networks
+from blockd.formats.address_line import line_networks, network_key
 from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import TextFormat
 from blockd.names.network import KEY_IPV4
@@ -53,15 +53,21 @@ def read_addresses(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[b
     """
     parse, family, form = socket.inet_pton, socket.AF_INET, Addresses()
     for block in blocks:
+        if b"\r\n" in block:
+            block = block.replace(b"\r\n", b"\n")
         accepted = rejects.accepted
         for number, line in enumerate(block[:-1].split(b"\n"), rejects.lines + 1):
             try:
-                packed = parse(family, line.decode("ascii"))
-            except (OSError, ValueError):  # not UTF-8 among them
-                packed = b""
-            if packed and packed[0] in ORDINARY_TOPS:
+                if b":" in line or b"/" in line:
+                    key = network_key(line.decode("ascii"))
+                else:
+                    packed = parse(family, line.decode("ascii"))
+                    key = _HOST + packed if packed[0] in ORDINARY_TOPS else b""
+            except (BadName, OSError, ValueError):
+                key = b""
+            if key:
                 accepted += 1
-                yield _HOST + packed
+                yield key
                 continue
             for key in form.line_keys(line, number, rejects):
                 accepted += 1

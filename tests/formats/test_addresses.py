@@ -183,6 +183,13 @@ def test_no_octets_break_the_reader(lines: list[bytes]) -> None:
     assert rejects.accepted <= rejects.lines * MAX_RANGE
 
 
+def test_lines_may_end_as_on_other_systems() -> None:
+    found, rejects = read(b"\xef\xbb\xbf1.1.1.1\r\n8.8.8.0/24\r\n\r\nname.example\r\n")
+    assert found == ["1.1.1.1", "8.8.8.0/24"]
+    assert rejects.lines == 4
+    assert rejects.samples["no address"][0].text == "name.example"
+
+
 def test_a_line_of_ten_megabytes_costs_no_more_than_its_reject() -> None:
     pieces = [b"1.1.1.1\n", *[b"1" * (1 << 20)] * 10, b"\n8.8.8.8\n"]
     rejects = RejectReport()
