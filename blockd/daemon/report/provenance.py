@@ -9,7 +9,7 @@ from pathlib import Path
 from blockd.errors import BadName
 from blockd.feeds.kinds import kind_of
 from blockd.formats.find_line import Line
-from blockd.names import key_from_text
+from blockd.names import is_network_key, key_from_text
 from blockd.orders.disclosure import public_text
 from blockd.ruleset import Versions
 from blockd.ruleset.explain import ExplainedClaim, ExplainedRuleset, Explanation
@@ -62,13 +62,14 @@ def with_provenance(
 
 def line_of(claim: ExplainedClaim, lists: Mapping[str, Feed], state_dir: Path) -> Line | None:
     """Return the line of a claim in the list of its feed, which is one of `lists`; None if there is none."""
-    feed = lists.get(claim.feed)
+    feed, key = lists.get(claim.feed), claim.entry.key
     if feed is None:
         return None
-    try:
-        key = key_from_text(public_text(claim.entry))
-    except BadName:  # not a host name, which text lists cannot contain
-        return None
+    if not is_network_key(key):
+        try:
+            key = key_from_text(public_text(claim.entry))
+        except BadName:  # not a host name, which text lists cannot contain
+            return None
     return kind_of(feed).line_of(feed, claim, state_dir / "feeds" / feed.name, key)
 
 
