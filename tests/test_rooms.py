@@ -42,7 +42,7 @@ GROUND = {
 }  # what every room may use
 PURE = ("names", "orders")
 PURE_IMPORTS = {
-    *("__future__", "collections", "dataclasses", "datetime", "enum", "ipaddress", "itertools", "re", "typing"),
+    *("__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "ipaddress", "itertools", "re", "typing"),
     *("hashlib", "idna"),
     "blockd",
 }

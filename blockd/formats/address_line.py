@@ -23,6 +23,21 @@ BAD_RANGE = "bad range"
 MORE_TEXT = "text after the address"
 TOO_WIDE = "network too wide"
 
+REASONS = {
+    NO_ADDRESS: "it holds something else, such as a name",
+    MORE_TEXT: "something follows the address that is not a comment",
+    BAD_ADDRESS: "it looks like an address and is none: too few octets, one over 255, a port",
+    LEADING_ZERO: "an octet is written as 01 or 010, which some programs read as octal",
+    ZONE_ID: "an interface is named (RFC 4007), as in fe80::1%eth0",
+    BAD_PREFIX: "what follows the slash is not a number of bits",
+    HOST_BITS: "a network has address bits behind its prefix: one of both is wrong",
+    BAD_RANGE: "a range ends before it begins, mixes IPv4 and IPv6, or would take too many networks",
+    TOO_WIDE: f"it is wider than /{MIN_PREFIX[4]} of IPv4 or /{MIN_PREFIX[6]} of IPv6",
+    "NUL": "it has a NUL octet",
+    "too long": "it is longer than any line with an address",
+}
+"""Why a line names no network, in a sentence; a network may also be set aside for a special purpose."""
+
 _SHAPE = re.compile(r"[0-9.]*[0-9][0-9.]*|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
 _BLANK = re.compile(r"[ \t]")
 _PREFIX = re.compile(r"0|[1-9][0-9]{0,2}", re.ASCII)

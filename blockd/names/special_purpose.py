@@ -42,7 +42,7 @@ SPECIAL_PURPOSE: tuple[tuple[str, str], ...] = (
     ("64:ff9b::/96", "NAT64"),  # RFC 6052
     ("64:ff9b:1::/48", "NAT64"),  # RFC 8215
     ("100::/64", "discard only"),  # RFC 6666
-    ("100:0:0:1::/64", "dummy prefix"),  # RFC 9780
+    ("100:0:0:1::/64", RESERVED),  # RFC 9780
     ("2001::/23", IETF),  # RFC 2928; Teredo, benchmarking and ORCHID among them
     ("2001:db8::/32", DOCUMENTATION),  # RFC 3849
     ("2002::/16", SIX_TO_FOUR),  # RFC 3056

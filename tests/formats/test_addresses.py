@@ -10,18 +10,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blockd.errors import BadName, FeedRefused
-from blockd.formats.address_line import MAX_RANGE, line_networks
+from blockd.formats.address_line import MAX_RANGE, REASONS, line_networks
 from blockd.formats.addresses import Addresses
 from blockd.formats.blocks import read_blocks
 from blockd.formats.changes import list_changes
 from blockd.formats.find_line import find_line
 from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import read_list
-from blockd.names import Network, network_from_key
-from blockd.names.special_purpose import special_purpose
+from blockd.names import Network, network_from_key, special_purpose
 from blockd.orders.coverage import MIN_PREFIX
+from tests.places import SHARED
 
 MAX_SIZE = 64 << 20
+REAL = SHARED / "data" / "ipaddress_isp.txt.gz"
 
 
 def read(text: bytes) -> tuple[list[str], RejectReport]:
@@ -121,6 +122,15 @@ def test_a_line_without_an_address_to_block_is_rejected_alone(line: str, reason:
     assert found == ["1.1.1.1", "8.8.8.8"]
     assert rejects.counts == {reason: 1}
     assert rejects.samples[reason][0].line == 2
+    assert reason in {*REASONS, *special_purpose.REASONS}  # which the manual has
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="the shared test data is not beside this checkout")
+def test_a_real_list_is_read_whole() -> None:
+    rejects = RejectReport()
+    keys = list(read_list(Addresses(), REAL, rejects, MAX_SIZE))
+    assert len(set(keys)) == len(keys) == rejects.accepted == 102_423
+    assert rejects.counts == {"no address": 3, "bad address": 2, "documentation": 1, "private use": 1}
 
 
 @given(st.integers(0, (1 << 32) - 1), st.integers(0, 32))
@@ -132,7 +142,11 @@ def test_networks_of_ipv4_are_those_that_python_reads(number: int, prefix: int) 
     except ValueError:
         assert reason(text) == "host bits set"
         return
-    expected = "network too wide" if prefix < MIN_PREFIX[4] else special_purpose(network.network_address.packed, prefix)
+    expected = (
+        "network too wide"
+        if prefix < MIN_PREFIX[4]
+        else special_purpose.special_purpose(network.network_address.packed, prefix)
+    )
     assert reason(text) == expected
     if not expected:
         assert read(f"{text}\n".encode())[0] == [Network.from_text(text).text]
@@ -143,7 +157,7 @@ def test_addresses_of_ipv6_are_read_in_every_spelling(number: int, spelling: str
     address = ipaddress.IPv6Address(number | 1 << 125)
     text = getattr(address, spelling)
     found, rejects = read((text.upper() if upper else text).encode() + b"\n")
-    expected = special_purpose(address.packed, 128)
+    expected = special_purpose.special_purpose(address.packed, 128)
     assert found == ([] if expected else [str(address)])
     assert list(rejects.counts) == ([expected] if expected else [])
 
