@@ -42,8 +42,8 @@ GROUND = {
 }  # what every room may use
 PURE = ("names", "orders")
 PURE_IMPORTS = {
-    *("__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "ipaddress", "itertools", "re", "typing"),
-    *("hashlib", "idna"),
+    *("__future__", "collections", "dataclasses", "datetime", "enum", "ipaddress", "itertools", "re", "typing"),
+    *("bisect", "hashlib", "idna"),
     "blockd",
 }
 IMPURE_CALLS = {"now", "today", "utcnow", "open", "print", "input", "exec", "eval"}  # a clock, a file, a terminal

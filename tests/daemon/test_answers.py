@@ -46,8 +46,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator
     write_list(
         folder / "hosts", ["45.33.32.156", "2606:4700:10::/48", *(f"45.33.33.{n}" for n in range(3)), "10.0.0.1"]
     )
-    isp = {"name": "isp", "type": "addresses", "path": "hosts", "authority": "Board", "contact": "b@board.example"}
-    feeds.append(isp)
+    told = {"authority": "Board", "contact": "b@board.example"}
+    feeds.append({"name": "isp", "type": "addresses", "path": "hosts", **told})
     resolver.plan("shop.example", "A", "shop.example. 60 IN A 192.0.2.1", "shop.example. 60 IN A 45.33.32.156")
     resolver.plan("shop.example", "AAAA", "shop.example. 60 IN AAAA 2606:4700:10::7")
     resolver.plan("shop.example", "HTTPS", "shop.example. 60 IN HTTPS 1 . alpn=h2 ipv4hint=45.33.32.156")
