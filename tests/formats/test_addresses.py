@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blockd.errors import BadName, FeedRefused
@@ -19,6 +19,7 @@ from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import read_list
 from blockd.names import Network, network_from_key, special_purpose
 from blockd.orders.coverage import MIN_PREFIX
+from tests.effort import tries
 from tests.places import SHARED
 
 MAX_SIZE = 64 << 20
@@ -176,6 +177,7 @@ def test_a_range_of_ipv4_is_the_fewest_networks_that_hold_it(first: int, more: i
     assert rejects.accepted == len(found)
 
 
+@settings(max_examples=tries(100, 20_000))
 @given(st.text(alphabet="0123456789abf:./-%# \t;\0\uff11", max_size=24) | st.text(max_size=12))
 def test_a_line_is_an_address_only_if_python_says_so(line: str) -> None:
     try:
@@ -189,6 +191,7 @@ def test_a_line_is_an_address_only_if_python_says_so(line: str) -> None:
         assert [network_from_key(key).text for key in keys] == [Network.from_text(content).text]
 
 
+@settings(max_examples=tries(100, 5_000))
 @given(st.lists(st.binary(max_size=40)))
 def test_no_octets_break_the_reader(lines: list[bytes]) -> None:
     block = b"".join(line + b"\n" for line in lines)
