@@ -118,6 +118,7 @@ class AuditRecorder:
             "made_from": catalogue.made_from,
             "compiled": time_text(header.created),
             "names": header.names,
+            "networks": header.networks,
             "orders": len(catalogue.orders),
             "how": how,
             "reason": reason,

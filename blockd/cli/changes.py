@@ -10,6 +10,7 @@ from typing import Any
 from blockd.cli.output import print_line, print_text
 from blockd.orders import Entry
 from blockd.ruleset.catalogue import OrderRecord
+from blockd.ruleset.counts import of_feed
 from blockd.ruleset.versions.diff import Comparison, Touched, order_changes
 
 MAX_POPULAR = 1_000  # popular names shown; a list that covers more is not a blocklist
@@ -35,15 +36,17 @@ def summary(comparison: Comparison, popular: Sequence[bytes], limit: int = MAX_P
     """Return the counts, once the names were read, the orders, and at most `limit` popular names of each kind."""
     covered = comparison.newly_covered(popular)
     no_longer_covered = comparison.no_longer_covered(popular)
-    orders = order_changes(comparison.old.catalogue, comparison.new.catalogue)
+    catalogues = comparison.old.catalogue, comparison.new.catalogue
+    orders = order_changes(*catalogues)
+    types = {feed.name: feed.type for catalogue in catalogues for feed in catalogue.feeds}
     return {
         "added": comparison.changes.added,
         "removed": comparison.changes.removed,
         "changed": comparison.changes.changed,
         "orders": {
-            "came": [_order(record) for record in orders.came],
-            "went": [_order(record) for record in orders.went],
-            "changed": [_order(new) for _, new in orders.changed],
+            "came": [_order(record, types) for record in orders.came],
+            "went": [_order(record, types) for record in orders.went],
+            "changed": [_order(new, types) for _, new in orders.changed],
         },
         "popular": {
             "covered": _touched(covered, limit),
@@ -66,7 +69,7 @@ def lines(told: Mapping[str, Any], *, is_whole: bool = False) -> Iterator[str]:
     for what, records in told["orders"].items():
         for record in records:
             of = f"{record['id']} of feed {record['feed']}"
-            yield f"order {what}: {of} ({record['action']}), {record['names']:,} names"
+            yield f"order {what}: {of} ({record['action']}), {of_feed(record['names'], record['type'])}"
     for kind, text in (("covered", "is covered now"), ("no_longer_covered", "is no longer covered")):
         for found in told["popular"][kind]:
             yield f"POPULAR: {found['name']} (rank {found['rank']:,}) {text}, by {found['entry']}"
@@ -113,6 +116,12 @@ def _touched(found: Sequence[Touched], limit: int) -> list[dict[str, Any]]:
     return [asdict(touched) for touched in found[: min(limit, MAX_POPULAR)]]
 
 
-def _order(record: OrderRecord) -> dict[str, Any]:
-    order = record.order
-    return {"feed": record.feed, "id": order.id, "action": str(order.action), "names": record.names}
+def _order(record: OrderRecord, types: Mapping[str, str]) -> dict[str, Any]:
+    order, feed = record.order, record.feed
+    return {
+        "feed": feed,
+        "type": types.get(feed, ""),
+        "id": order.id,
+        "action": str(order.action),
+        "names": record.names,
+    }

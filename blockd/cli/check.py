@@ -15,6 +15,7 @@ from blockd.daemon.preconditions import lacking
 from blockd.daemon.update.dry_run import DryRun, dry_run
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset, Versions
+from blockd.ruleset.counts import of_feed, totals
 from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import load
 
@@ -28,6 +29,7 @@ class Prospect:
     feeds: tuple[str, ...]
     found: DryRun
     names: int
+    networks: int
     pinned: int | None
 
     def to_json(self) -> dict[str, object]:
@@ -37,6 +39,7 @@ class Prospect:
             "config": str(self.config),
             "start": {"refused": list(self.lacking)},
             "names": self.names,
+            "networks": self.networks,
             "pinned": self.pinned,
             "feeds": list(self.feeds),
             "feed_names": {name: built.records[name].names for name in self.feeds if name in built.records},
@@ -61,14 +64,16 @@ class Prospect:
             yield from self._feed(name)
         if self.pinned is not None:
             yield f"Version {self.pinned} is pinned: a start would enforce it until `blockd rollback --release`."
-        yield f"A start would enforce {self.names:,} names."
+        yield f"A start would enforce {totals(self.names, self.networks)}."
 
     def _feed(self, name: str) -> Iterator[str]:
         built, refused = self.found.built, self.found.refused
         record = built.records.get(name)
         if name in refused:
             yield f"feed {name} would be refused ({refused[name].reason}): {refused[name]}"
-            stays = f"stays enforced: {record.names:,} names" if record else "is not there: none of its names"
+            stays = (
+                f"stays enforced: {of_feed(record.names, record.type)}" if record else "is not there: none of its names"
+            )
             yield f"  the content that was accepted last {stays}"
         elif name in built.lost:
             yield f"feed {name} is fetched anew: the content that was accepted last cannot be read; its names stay"
@@ -76,7 +81,7 @@ class Prospect:
             yield f"feed {name} is good, and has no content yet."
         else:
             rejected = f", {record.rejected:,} lines rejected" if record.rejected else ""
-            yield f"feed {name} is good: {record.names:,} names{rejected}"
+            yield f"feed {name} is good: {of_feed(record.names, record.type)}{rejected}"
             warnings = built.rejects[name].warnings if name in built.rejects else ()
             yield from (f"feed {name}, a warning: {sentence}" for sentence in warnings)
         if name in built.held and built.held[name].total:
@@ -103,19 +108,19 @@ def run(args: argparse.Namespace) -> int:
         reasons,
         tuple(feed.name for feed in settings.feeds),
         found,
-        _names(versions, in_force, found),
+        *_totals(versions, in_force, found),
         versions.pinned(),
     )
     show(args.json, prospect.to_json(), prospect.lines())
     return NO if reasons or found.refused or found.lost else DONE
 
 
-def _names(versions: Versions, in_force: Ruleset | None, found: DryRun) -> int:
-    """Return how many names a start would enforce."""
+def _totals(versions: Versions, in_force: Ruleset | None, found: DryRun) -> tuple[int, int]:
+    """Return how many names and networks a start would enforce."""
     header = found.built.header
     if in_force is not None and (header is None or versions.pinned() is not None):
-        return in_force.header.names
-    return header.names if header else 0
+        header = in_force.header
+    return (header.names, header.networks) if header else (0, 0)
 
 
 def _in_force(versions: Versions) -> Ruleset | None:

@@ -16,6 +16,7 @@ from blockd.compile.build import Built, build
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.candidate import Candidate, Content
 from blockd.ruleset import Gate
+from blockd.ruleset.counts import totals
 from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import FEED_TYPES, GateSettings, load
 
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     told = {
         "output": str(args.output) if header else None,
         "names": header.names if header else 0,
+        "networks": header.networks if header else 0,
         "digest": header.digest.hex() if header else None,
         "seconds": round(seconds, 2),
         "refused": {name: str(error) for name, error in refused.items()},
@@ -48,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     lines += [f"feed {name}: {report.sentence()}" for name, report in built.held.items() if report.total]
     if header:
         size = args.output.stat().st_size
-        lines.append(f"{args.output}: {header.names:,} names, {size:,} octets, compiled in {seconds:.1f} s")
+        entries = totals(header.names, header.networks)
+        lines.append(f"{args.output}: {entries}, {size:,} octets, compiled in {seconds:.1f} s")
     else:
         lines.append("Nothing was compiled.")
     show(args.json, told, lines)

@@ -19,6 +19,7 @@ from blockd.daemon.results import FeedOutcome
 from blockd.daemon.update.dry_run import dry_run
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
+from blockd.ruleset.counts import totals
 from blockd.ruleset.gate.lists import gate_of
 from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison
@@ -27,12 +28,13 @@ from blockd.settings import load
 
 @dataclass(frozen=True, slots=True)
 class DryRunResult:
-    """What a refresh would bring; `names`, `changes` and `traffic` are None if nothing would change."""
+    """What a refresh would bring; `names`, `networks`, `changes` and `traffic` are None if nothing would change."""
 
     feeds: Mapping[str, FeedOutcome]
     version: int | None  # in force
     pinned: int | None
     names: int | None = None  # of the ruleset that would be enforced
+    networks: int | None = None
     changes: Mapping[str, Any] | None = None
     traffic: TrafficShare | None = None
 
@@ -43,6 +45,7 @@ class DryRunResult:
             "version": self.version,
             "pinned": self.pinned,
             "names": self.names,
+            "networks": self.networks,
             "changes": self.changes,
             "traffic": self.traffic.to_json() if self.traffic else None,
         }
@@ -71,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             result = DryRunResult(feeds, version, versions.pinned())
             if found.compiled is not None and (catalogue is None or catalogue.made_from != found.made_from):
                 new = Ruleset.open(found.compiled, verify=False)
-                result = replace(result, names=new.header.names)
+                result = replace(result, names=new.header.names, networks=new.header.networks)
                 if in_force is not None:
                     traffic = RecentTraffic.of_daemon(settings)
                     told = changes(Comparison(in_force, new, progress), popular, NAMES_SHOWN, traffic.see)
@@ -89,7 +92,7 @@ def _lines(result: DryRunResult) -> Iterator[str]:
     if result.names is None:
         yield f"nothing would change; enforced: {version}"
     else:
-        yield f"would be enforced: {result.names:,} names in place of {version}"
+        yield f"would be enforced: {totals(result.names, result.networks or 0)} in place of {version}"
         if result.changes is not None:
             yield from lines(result.changes)
             yield from recent_traffic.lines(result.traffic)

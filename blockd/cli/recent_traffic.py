@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from blockd.cli.admin_client import ask
 from blockd.errors import CommandError
 from blockd.metrics import Sketch
+from blockd.names import is_network_key
 from blockd.orders import Entry
 from blockd.settings import Settings
 
@@ -57,7 +58,9 @@ class RecentTraffic:
             return cls(None)
 
     def see(self, key: bytes) -> None:
-        """Take a name into account, given as its key."""
+        """Take a name into account, given as its key; of a network it is not known who asked for it."""
+        if is_network_key(key):
+            return
         self._names += 1
         if self._sketch is None or self._names > MAX_NAMES:
             return

@@ -9,6 +9,7 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
+from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import load
 
 
@@ -29,7 +30,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"ruleset: none is enforced yet; names are {unready}"
     else:
         orders = ", ".join(f"{count} {state}" for state, count in ruleset["orders"].items() if count)
-        yield f"ruleset: version {ruleset['version']} of {ruleset['compiled']}, {ruleset['names']:,} names"
+        entries = totals(ruleset["names"], ruleset["networks"])
+        yield f"ruleset: version {ruleset['version']} of {ruleset['compiled']}, {entries}"
         yield f"  orders: {orders or 'none'}"
         yield f"  digest: {ruleset['digest']}"
     if pinned := told["pinned"]:
@@ -41,7 +43,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     for feed in told["feeds"]:
         age = "never fetched" if feed["age_seconds"] is None else f"{feed['age_seconds']:,.0f} s old"
         until = f", expires {feed['expires']}" if feed["expires"] else ""
-        yield f"feed {feed['name']} ({feed['type']}): {feed['names']:,} names, {age}{until}"
+        yield f"feed {feed['name']} ({feed['type']}): {of_feed(feed['names'], feed['type'])}, {age}{until}"
         if feed["phase"] != "enforced":
             yield f"  it {feed['phase_words']}"
         if feed["held"]["sentence"]:

@@ -22,6 +22,7 @@ from blockd.errors import CommandError, FeedRefused, RulesetError
 from blockd.feeds.candidate import Candidate, Content
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Ruleset, Versions
+from blockd.ruleset.counts import of_feed
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import FEED_TYPES, Feed, GateSettings, Settings, load
@@ -70,14 +71,14 @@ class Validation:
 
     def lines(self) -> Iterator[str]:
         """Yield it as lines for people."""
-        yield from self.rejects.text()
+        yield from self.rejects.text(of_feed(self.rejects.accepted, self.feed.type))
         if self.found is not None:
             yield from self.found.held.text()
         as_feed = f" for feed {self.feed.name}" if self.is_configured else ""
         if self.refused is not None:
             yield f"refused{as_feed}, {self.refused.reason}: {self.refused}"
         elif self.found is not None:
-            yield f"{self.file} is a usable list{as_feed}: {self.found.record.names:,} names"
+            yield f"{self.file} is a usable list{as_feed}: {of_feed(self.found.record.names, self.feed.type)}"
 
 
 def run(args: argparse.Namespace) -> int:

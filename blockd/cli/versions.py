@@ -11,6 +11,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset, Versions
+from blockd.ruleset.counts import of_feed, totals
 from blockd.ruleset.versions.version_record import VersionRecord
 from blockd.settings import load
 from blockd.times import time_text
@@ -115,15 +116,15 @@ def _version(told: dict[str, Any]) -> Iterator[str]:
 
 
 def _counts(told: dict[str, Any]) -> str:
-    networks = f", {told['networks']:,} networks" if told["networks"] else ""
-    return f"{told['names']:,} names{networks}, {told['orders']:,} orders"
+    return f"{totals(told['names'], told['networks'])}, {told['orders']:,} orders"
 
 
 def _feed(feed: dict[str, Any], told: dict[str, Any]) -> Iterator[str]:
     own = f", version {feed['version']}" if feed["version"] else ""
     came = f", from {feed['source']}" if feed["source"] else ""
     made = f" of {feed['source_time']}" if feed["source_time"] else ""
-    yield f"  feed {feed['name']} ({feed['type']}{own}): {feed['names']:,} names{came}{made}, {feed['digest'][:12]}"
+    entries = of_feed(feed["names"], feed["type"])
+    yield f"  feed {feed['name']} ({feed['type']}{own}): {entries}{came}{made}, {feed['digest'][:12]}"
     for what, reports in (("rejected", told["rejects"]), ("held back", told["held"])):
         reasons = reports.get(feed["name"], {}).get("reasons", {})
         if isinstance(reasons, dict) and reasons:

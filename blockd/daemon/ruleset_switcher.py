@@ -23,6 +23,7 @@ from blockd.daemon.update.version_journal import Compare, VersionJournal
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Enforced, Ruleset
+from blockd.ruleset.counts import totals
 from blockd.selftest import Examples, SelfTestReport
 from blockd.times import time_text
 
@@ -277,13 +278,13 @@ class RulesetSwitcher:
             if before is not None:
                 self._sender.send({"enforce": before.version})
             raise RulesetError(failure)
-        catalogue = enforced.ruleset.catalogue
         self._recorder.enforced(enforced, before, news, how, reason, swapped)
         if before is not None:
             before.close()
+        header, catalogue = enforced.ruleset.header, enforced.ruleset.catalogue
         log.info(
-            "Version %d is enforced by every worker: %d names of %d orders from %d feeds.",
-            version, enforced.ruleset.header.names, len(catalogue.orders), len(catalogue.feeds),
+            "Version %d is enforced by every worker: %s of %d orders from %d feeds.",
+            version, totals(header.names, header.networks), len(catalogue.orders), len(catalogue.feeds),
         )  # fmt: skip
 
     async def _test(self, enforced: Enforced, before: Enforced | None, news: News | None) -> str:

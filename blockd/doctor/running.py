@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from blockd import __version__
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
 from blockd.errors import CommandError
+from blockd.ruleset.counts import totals
 from blockd.times import time_from_text
 
 
@@ -33,7 +34,7 @@ def readiness(case: Context) -> Iterator[Finding]:
     if behind:
         yield bad(f"workers {behind} do not enforce version {ruleset['version']}", "Read blockd's log.")
     else:
-        yield ok(f"every worker enforces version {ruleset['version']}, {ruleset['names']:,} names")
+        yield ok(f"every worker enforces version {ruleset['version']}, {totals(ruleset['names'], ruleset['networks'])}")
 
 
 def refused_feeds(case: Context) -> Iterator[Finding]:

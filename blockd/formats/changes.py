@@ -1,4 +1,4 @@
-"""Differences between two versions of a list with one name per line, and the new version's reject report."""
+"""Differences between two versions of a list whose lines are independent, and the new version's reject report."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from mmap import mmap
 
-from blockd.formats.domains import line_key
 from blockd.formats.line import BOM, MAX_LINE
 from blockd.formats.rejects import SAMPLES, RejectedLine, RejectReport
+from blockd.formats.text_format import TextFormat
 
 MAX_CHANGED = 100_000  # lines; for more, reading the whole list is as quick
 
@@ -34,8 +34,8 @@ class _Hunk:
     new: list[bytes]
 
 
-def list_changes(old: Text, new: Text, before: RejectReport, names: int) -> ListChanges | None:
-    """Compare two versions of a list; None if the whole new version has to be read.
+def list_changes(form: TextFormat, old: Text, new: Text, before: RejectReport, names: int) -> ListChanges | None:
+    """Compare two versions of a list whose lines say what they say alone; None if all of the new one has to be read.
 
     `before` is the old version's report, and `names` how many different names it had. If names were listed twice, it is
     not known whether one is gone with one of its lines. Both versions end with a line feed.
@@ -44,8 +44,8 @@ def list_changes(old: Text, new: Text, before: RejectReport, names: int) -> List
     if hunks is None:
         return None
     gone, come = RejectReport(), RejectReport()
-    removed = [key for hunk in hunks for key in _keys(hunk.old, hunk.old_line, gone)]
-    added = [key for hunk in hunks for key in _keys(hunk.new, hunk.new_line, come)]
+    removed = [key for hunk in hunks for key in _keys(form, hunk.old, hunk.old_line, gone)]
+    added = [key for hunk in hunks for key in _keys(form, hunk.new, hunk.new_line, come)]
     rejects = _report(hunks, before, gone, come)
     if rejects is None:
         return None
@@ -81,13 +81,11 @@ def _lines(text: bytes) -> list[bytes]:
     return [line.removesuffix(b"\r") for line in text.split(b"\n")[:-1]]
 
 
-def _keys(lines: list[bytes], before: int, rejects: RejectReport) -> list[bytes]:
+def _keys(form: TextFormat, lines: list[bytes], before: int, rejects: RejectReport) -> list[bytes]:
     """Return the keys of lines that begin `before` lines from the start, and count the lines in `rejects`."""
-    keys = []
+    keys: list[bytes] = []
     for number, line in enumerate(lines, before + 1):
-        key = line_key(line, number, rejects)
-        if key is not None:
-            keys.append(key)
+        keys += form.line_keys(line, number, rejects)
     rejects.lines += len(lines)
     rejects.accepted += len(keys)
     return keys

@@ -46,6 +46,11 @@ class Domains(TextFormat):
         """Return the iterator of `read_domains`."""
         return read_domains(blocks, rejects)
 
+    def line_keys(self, line: bytes, number: int, rejects: RejectReport) -> list[bytes]:
+        """Return the key of the name in one line."""
+        key = line_key(line, number, rejects)
+        return [] if key is None else [key]
+
     def listings(
         self,
         path: Path,

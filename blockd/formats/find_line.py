@@ -12,7 +12,7 @@ from pathlib import Path
 from blockd.errors import FeedRefused
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import open_body
-from blockd.formats.rejects import printable
+from blockd.formats.rejects import RejectReport, printable
 from blockd.formats.sorted import mapped, seek
 from blockd.formats.text_format import TextFormat
 from blockd.names import DomainName, is_network_key
@@ -32,17 +32,17 @@ class Line:
 def find_line(form: TextFormat, path: Path, key: bytes, max_size: int) -> Line | None:
     """Return the first line of the list at `path` that names `key`; None if none does, or the list cannot be read.
 
-    The text is searched for in any case, in ASCII and in Unicode. A line found is then parsed as the feed parses it,
-    and must have the very name. A text list names no networks.
+    The format's spellings of the key are searched for, in any case. A line found is then parsed as the feed parses it,
+    and must have the very key. If the format has no spellings, all lines are parsed.
     """
-    if is_network_key(key):
-        return None
-    name = DomainName(key)
-    spellings = {name.text.encode(), name.unicode.lower().encode()}
+    spellings = form.spellings(key)
     before = read = 0
     try:
         with open_body(path, max_size) as pieces:
-            for block in read_blocks(pieces, str(path)):
+            blocks = read_blocks(pieces, str(path))
+            if spellings is None:
+                return _parsed_line(form, blocks, key, str(path))
+            for block in blocks:
                 for start, end in _with_text(block, spellings):
                     line = block[start:end]
                     if key in form.keys_of_line(line):
@@ -75,6 +75,19 @@ def find_in_names(path: Path, key: bytes) -> Line | None:
         return None
     before = sum(text[at : min(at + _COUNTED, place)].count(b"\n") for at in range(0, place, _COUNTED))
     return Line(before + 1, name.decode())
+
+
+def _parsed_line(form: TextFormat, blocks: Iterator[bytes], key: bytes, source: str) -> Line | None:
+    """Return the first line whose keys include `key`; only the lines of its block are parsed one by one."""
+    rejects = RejectReport()
+    for block in blocks:
+        before = rejects.lines
+        if key not in set(form.keys([block], rejects, source)):
+            continue
+        for number, line in enumerate(block[:-1].split(b"\n"), before + 1):
+            if key in form.line_keys(line, number, RejectReport()):
+                return Line(number, printable(line.strip()))
+    return None
 
 
 def _with_text(block: bytes, spellings: set[bytes]) -> Iterator[tuple[int, int]]:

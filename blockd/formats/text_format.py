@@ -6,13 +6,14 @@ A format is one object. Adding one takes a module with a `TextFormat`, and a lin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import Progress, open_body
 from blockd.formats.rejects import RejectReport
+from blockd.names import DomainName
 from blockd.orders import Scope
 
 
@@ -22,6 +23,7 @@ class TextFormat(ABC):
     name: ClassVar[str]  # the `type` of a feed
     description: ClassVar[str]  # one sentence, for the reference
     scope: ClassVar[Scope | None]  # what a name covers unless the config says otherwise; None if each rule says it
+    counted: ClassVar[tuple[str, str]] = "name", "names"  # what it lists, one and several
     has_line_changes: ClassVar[bool] = False  # whether `blockd.formats.changes` can compare two versions
     is_streamed: ClassVar[bool] = True  # whether names come while the list is read, not after its end
 
@@ -47,6 +49,22 @@ class TextFormat(ABC):
         The keys may be `blockd.formats.taking.Lines`. Raises FeedRefused as `read_list` does, while they are read.
         """
         yield scope, read_list(self, path, rejects, max_size, progress, source)
+
+    def line_keys(self, line: bytes, number: int, rejects: RejectReport) -> Sequence[bytes]:
+        """Return the keys of one line, which has no line feed; a line that is not valid is counted in `rejects`.
+
+        `number` counts from 1. A format with `has_line_changes` must not depend on the lines before.
+        """
+        report = RejectReport()
+        keys = list(self.keys([line + b"\n"], report, ""))
+        for reason in report.counts:
+            rejects.add(reason, number, line)
+        return keys
+
+    def spellings(self, key: bytes) -> set[bytes] | None:
+        """Return texts of which each line that names `key` has one, in lower case; None if every line may name it."""
+        name = DomainName(key)
+        return {name.text.encode(), name.unicode.lower().encode()}
 
     def keys_of_line(self, line: bytes) -> set[bytes]:
         """Return the keys of the names in one line, which has no line feed; an empty set if it is rejected."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from blockd.formats.adblock import Adblock
+from blockd.formats.addresses import Addresses
 from blockd.formats.domains import Domains
 from blockd.formats.hosts import Hosts
 from blockd.formats.text_format import TextFormat
@@ -11,6 +12,7 @@ TEXT_FORMATS: tuple[TextFormat, ...] = (
     Domains(),
     Hosts(),
     Adblock(),
+    Addresses(),
 )
 
 

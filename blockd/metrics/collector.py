@@ -97,6 +97,7 @@ class Sample:
     """What the control process knows at the moment of a scrape."""
 
     names: int = 0
+    networks: int = 0
     version: str = ""
     digest: str = ""
     is_pinned: bool = False
@@ -220,6 +221,7 @@ def _authorities(sample: Sample) -> Iterator[Metric]:
 
 def _ruleset(sample: Sample) -> Iterator[Metric]:
     yield GaugeMetricFamily("blockd_ruleset_names", "Names enforced.", value=sample.names)
+    yield GaugeMetricFamily("blockd_ruleset_networks", "Networks and addresses enforced.", value=sample.networks)
     info = GaugeMetricFamily("blockd_ruleset_info", "The ruleset enforced.", labels=["version", "digest"])
     info.add_metric([sample.version, sample.digest], 1 if sample.version else 0)
     yield info

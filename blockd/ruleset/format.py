@@ -94,6 +94,11 @@ class Header:
     pieces: FileSection = FileSection(0, 0)
     digest: bytes = bytes(32)
 
+    @property
+    def networks(self) -> int:
+        """How many of the entries are networks, those of clients included."""
+        return self.entries - self.names
+
     def pack(self) -> bytes:
         """Return the header's 256 octets."""
         sections = (self.table, self.records, self.claims, self.catalogue, self.pieces)

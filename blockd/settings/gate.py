@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator
 
-from blockd.settings.paths_and_urls import path_from_text, protected_from_text, suffixes_from_value
+from blockd.settings.paths_and_urls import ConfigPath, path_from_text, protected_from_text, suffixes_from_value
 from blockd.settings.section import Section, Whole, setting
 from blockd.settings.values import Growth, Share
 
@@ -35,6 +35,9 @@ class GateSettings(Section):
     )
     popular: Annotated[Path | None, PlainValidator(path_from_text)] = setting(
         None, "A list of names by popularity, which no list may block either.", validate_default=False
+    )
+    shared_networks: tuple[ConfigPath, ...] = setting(
+        (), "Lists of networks of large shared hosts; a listed address there is held back.", max_length=MAX_PROTECTED
     )
     popular_count: Whole = setting(10_000, "How many of the popular names count.", ge=1, le=1_000_000)
 

@@ -43,6 +43,15 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator
         feeds.append({"name": action, "type": "domains", "path": action, "action": action})
     write_list(folder / "addresses", ["allowed.listed.example"])
     feeds.append({"name": "exceptions", "type": "domains", "path": "addresses", "action": "allow"})
+    write_list(
+        folder / "hosts", ["45.33.32.156", "2606:4700:10::/48", *(f"45.33.33.{n}" for n in range(3)), "10.0.0.1"]
+    )
+    told = {"authority": "Board", "contact": "b@board.example"}
+    feeds.append({"name": "isp", "type": "addresses", "path": "hosts", **told})
+    resolver.plan("shop.example", "A", "shop.example. 60 IN A 192.0.2.1", "shop.example. 60 IN A 45.33.32.156")
+    resolver.plan("shop.example", "AAAA", "shop.example. 60 IN AAAA 2606:4700:10::7")
+    resolver.plan("shop.example", "HTTPS", "shop.example. 60 IN HTTPS 1 . alpn=h2 ipv4hint=45.33.32.156")
+    resolver.plan("neighbour.example", "A", "neighbour.example. 60 IN A 45.33.32.157")
     resolver.plan(
         "alias.example", "A", "alias.example. 60 IN CNAME listed.example.", "listed.example. 60 IN A 192.0.2.9"
     )
@@ -115,6 +124,32 @@ def test_alias_of_a_listed_name_is_answered_as_the_name(daemon: Daemon, way: Way
     hint = daemon.ask("hint.example", "HTTPS", edns=True, **way)
     assert not hint.message.answer
     assert hint.errors[0][0] == 16
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_answer_with_a_listed_address_is_answered_as_a_listed_name(daemon: Daemon, way: Way) -> None:
+    told = daemon.ask("shop.example", edns=True, **way)
+    assert told.addresses == ["127.0.0.1"]
+    ((_, text),) = told.errors
+    assert "isp" in text
+    assert "Board" in text
+    assert "b@board.example" in text
+    assert daemon.ask("shop.example", "AAAA", **way).addresses == ["::1"]
+    assert not daemon.ask("shop.example", "HTTPS", **way).message.answer
+    assert daemon.ask("neighbour.example", **way).addresses == ["45.33.32.157"]
+
+
+def test_feed_of_addresses_is_counted_like_any_other(daemon: Daemon) -> None:
+    before = daemon.metric("blockd_hits_total", feed="isp", action="sinkhole")
+    daemon.ask("shop.example")
+    until(lambda: daemon.metric("blockd_hits_total", feed="isp", action="sinkhole") > before, "the hit is counted")
+    assert daemon.metric("blockd_ruleset_networks") == 5
+    feed = daemon.feed("isp")
+    assert (feed["type"], feed["names"], feed["rejected"], feed["refusal"]) == ("addresses", 5, 1, None)
+    status = daemon.run_verb("status").stdout
+    assert "names, 5 networks" in status
+    assert "feed isp (addresses): 5 addresses" in status
+    assert "feed isp (addresses): 5 addresses" in daemon.banner
 
 
 @pytest.mark.parametrize(("name", "rcode"), [("nxdomain", "NXDOMAIN"), ("nodata", "NOERROR"), ("refused", "REFUSED")])

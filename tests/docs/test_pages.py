@@ -34,7 +34,7 @@ from tests.docs.pages import (
 ALL = all_pages()
 WRITTEN = written_pages()
 TESTED_AREAS = {"", "dev", "adr", "operator", "authority", "auditor"}  # by the test files beside this one
-MADE = {"config/lists/blocked.txt", "config/lists/allowed.txt", "config/lists/own.rpz"}  # by commands of pages
+MADE = {f"config/lists/{name}" for name in ("blocked.txt", "allowed.txt", "hosts.txt", "own.rpz")}  # by pages
 CONFIGS = [(one, block) for one in WRITTEN for block in one.blocks if block.kind == CONFIG]
 _OTHERS_FILE = re.compile(r"# [\w.-]+\.ya?ml\b")
 

@@ -175,7 +175,7 @@ class Examined:
             "version": __version__,
             "engine": "native",
             "since": time_text(NOW - 60),
-            "ruleset": {"version": 3, "names": 5},
+            "ruleset": {"version": 3, "names": 5, "networks": 2},
             "feeds": [{"name": "list", "refusal": None}],
             "workers": [{"index": index, "pid": 101 + index, "enforcing": 3} for index in range(2)],
             **more,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.formats.changes import MAX_CHANGED, list_changes
-from blockd.formats.domains import read_domains
+from blockd.formats.domains import Domains, read_domains
 from blockd.formats.line import BOM, MAX_LINE
 from blockd.formats.rejects import RejectReport
 
@@ -106,7 +106,7 @@ LISTS = st.lists(NAMES, min_size=1, max_size=25).map(lambda lines: b"".join(line
 @given(LISTS, LISTS)
 def test_changes_are_those_that_reading_both_versions_shows(old: bytes, new: bytes) -> None:
     (old_keys, before), (new_keys, after) = read(old), read(new)
-    changes = list_changes(old, new, before, len(set(old_keys)))
+    changes = list_changes(Domains(), old, new, before, len(set(old_keys)))
     if changes is None:
         few_samples = any(count > 5 for count in before.counts.values())
         assert few_samples or len(set(old_keys)) < len(old_keys)
@@ -119,15 +119,15 @@ def test_changes_are_those_that_reading_both_versions_shows(old: bytes, new: byt
 
 def test_a_name_that_moved_or_is_written_otherwise_is_no_change() -> None:
     old, new = b"a.example\nb.example\nc.example\n", b"b.example\nC.Example.\na.example\n"
-    changes = list_changes(old, new, read(old)[1], 3)
+    changes = list_changes(Domains(), old, new, read(old)[1], 3)
     assert changes is not None
     assert (changes.added, changes.removed) == ([], [])
 
 
 def test_whether_a_repeated_name_has_gone_cannot_be_told() -> None:
     old = b"a.example\nb.example\nA.example\n"
-    assert list_changes(old, b"b.example\nA.example\n", read(old)[1], 2) is None
-    added = list_changes(old, old + b"c.example\n", read(old)[1], 2)
+    assert list_changes(Domains(), old, b"b.example\nA.example\n", read(old)[1], 2) is None
+    added = list_changes(Domains(), old, old + b"c.example\n", read(old)[1], 2)
     assert added is not None
     assert len(added.added) == 1
 
@@ -142,11 +142,11 @@ def test_whether_a_repeated_name_has_gone_cannot_be_told() -> None:
     ],
 )
 def test_what_only_the_whole_list_can_tell_is_not_told(old: bytes, new: bytes) -> None:
-    assert list_changes(old, new, read(old)[1], 1) is None
+    assert list_changes(Domains(), old, new, read(old)[1], 1) is None
 
 
 def test_a_byte_order_mark_that_stays_is_no_matter() -> None:
     old = BOM + b"a.example\n"
-    changes = list_changes(old, old + b"b.example\n", read(old)[1], 1)
+    changes = list_changes(Domains(), old, old + b"b.example\n", read(old)[1], 1)
     assert changes is not None
     assert changes.rejects == read(old + b"b.example\n")[1]

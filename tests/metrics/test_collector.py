@@ -20,6 +20,7 @@ NAMES = {
     "blockd_cache_hits_total": set(),
     "blockd_upstream_seconds": set(),
     "blockd_ruleset_names": set(),
+    "blockd_ruleset_networks": set(),
     "blockd_ruleset_pinned": set(),
     "blockd_ruleset_info": {"version", "digest"},
     "blockd_ready": set(),
@@ -41,6 +42,7 @@ NAMES = {
 LABELS = HitLabels("ministry", "Telegram", "order-1", "sinkhole")
 SAMPLE = Sample(
     names=12,
+    networks=34,
     version="7",
     digest="ab" * 32,
     engine="python",
@@ -155,6 +157,7 @@ def test_what_was_counted_is_shown() -> None:
 def test_the_sample_is_asked_at_each_scrape() -> None:
     found = scrape(Counters(1), lambda: SAMPLE)
     assert value(found, "blockd_ruleset_names") == 12
+    assert value(found, "blockd_ruleset_networks") == 34
     assert value(found, "blockd_ruleset_info", version="7", digest="ab" * 32) == 1
     assert value(found, "blockd_feed_age_seconds", feed="ministry") == 1.5
     assert value(found, "blockd_feed_expires_in_seconds", feed="ministry") == math.inf

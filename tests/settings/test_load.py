@@ -132,7 +132,7 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
         ("feeds: [{name: a}]", "feeds[0].type: is missing; expected one of signed, domains, hosts, adblock"),
         (
             "feeds: [{name: a, type: [x]}]",
-            "feeds[0].type: expected one of signed, domains, hosts, adblock, rpz, rpz-transfer, got ['x']",
+            "feeds[0].type: expected one of signed, domains, hosts, adblock, addresses, rpz, rpz-transfer, got ['x']",
         ),
         ("feeds: [{name: a, type: adblock, path: x, scope: both}]", "feeds[0].scope: unknown key; expected one of"),
         ("feeds: [{name: a, type: adblock}]", "feeds[0]: has neither path nor url; set exactly one"),

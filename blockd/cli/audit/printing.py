@@ -13,6 +13,7 @@ from blockd.audit.log import DATABASE
 from blockd.cli import DONE, NO
 from blockd.cli.output import print_line
 from blockd.errors import AuditError, CommandError
+from blockd.ruleset.counts import totals
 from blockd.settings import load
 from blockd.times import time_from_text
 
@@ -60,7 +61,8 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
     if kind == "enforced":
         why = f" ({body['reason']})" if body["reason"] else ""
         signed = ", ".join(f"{part['name']} {part['digest'][:12]}" for part in body["feeds"])
-        return f"version {body['version']} by {body['how']}{why}: {body['names']:,} names; {signed}"
+        entries = totals(body["names"], body.get("networks", 0))  # earlier records have no networks
+        return f"version {body['version']} by {body['how']}{why}: {entries}; {signed}"
     if kind == "order":
         took = "" if body["seconds"] is None else f", {body['change']} within {body['seconds']:.3f} s"
         whose = f"{body['order']} of {body['authority']} ({body['feed']})"

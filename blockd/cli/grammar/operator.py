@@ -8,7 +8,7 @@ from pathlib import Path
 from blockd.cli.grammar.parts import Verb, add_part, names_may_begin_with_hyphens, nothing
 
 # As `blockd.settings.TEXT_TYPES` has them, which a test compares: settings take too long to import for a usage error.
-LIST_TYPES = ("domains", "hosts", "adblock", "rpz")
+LIST_TYPES = ("domains", "hosts", "adblock", "addresses", "rpz")
 NAMES_SHOWN = 20  # of each kind, unless more are asked for
 MAX_NAMES_SHOWN = 1_000_000
 

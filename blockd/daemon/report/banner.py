@@ -14,6 +14,7 @@ from blockd.printable import printable
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.ruleset.catalogue import FeedRecord
+from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import Settings
 from blockd.transports.binding import Bound
 
@@ -70,18 +71,21 @@ def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None) ->
         if any(FeedPhase.of(managed, None) in (FeedPhase.READING, FeedPhase.COMPILING) for managed in feeds.values()):
             head += " A log line says when the first lists are enforced."
     else:
-        catalogue = enforced.ruleset.catalogue
+        header, catalogue = enforced.ruleset.header, enforced.ruleset.catalogue
         records = {record.name: record for record in catalogue.feeds}
         in_force = sum(state == State.IN_FORCE for state in enforced.states.states)
         orders = f"{in_force} of {len(catalogue.orders)} orders in force"
-        head = f"Enforced: version {enforced.version}, {enforced.ruleset.header.names:,} names, {orders}"
+        head = f"Enforced: version {enforced.version}, {totals(header.names, header.networks)}, {orders}"
     if not feeds:
         return [head, f"  {NO_FEEDS if enforced is None else NO_FEEDS_BUT_A_RULESET}"]
     gone = [record for name, record in records.items() if name not in feeds and record.names]
     return [
         head,
         *(f"  {feed_line(managed, records.get(name))}" for name, managed in feeds.items()),
-        *(f"  feed {record.name} ({record.type}): {record.names:,} names, no longer in the config" for record in gone),
+        *(
+            f"  feed {record.name} ({record.type}): {of_feed(record.names, record.type)}, no longer in the config"
+            for record in gone
+        ),
     ]
 
 

@@ -31,6 +31,7 @@ def sample(
     counts = OrderCounts.of(enforced)
     return Sample(
         names=enforced.ruleset.header.names if enforced else 0,
+        networks=enforced.ruleset.header.networks if enforced else 0,
         version=str(enforced.version) if enforced else "",
         digest=enforced.ruleset.digest if enforced else "",
         is_pinned=is_pinned,

@@ -66,6 +66,7 @@ class StatedEnforcement:
     version: int | None
     digest: str | None
     names: int
+    networks: int
     feeds: tuple[StatedFeed, ...]
     orders: tuple[StatedOrder, ...]
     workers: tuple[StatedWorker, ...]
@@ -109,6 +110,7 @@ class Sources:
             version=enforced.version if enforced else None,
             digest=enforced.ruleset.digest if enforced else None,
             names=enforced.ruleset.header.names if enforced else 0,
+            networks=enforced.ruleset.header.networks if enforced else 0,
             feeds=tuple(
                 StatedFeed(
                     feed.name, feed.type, feed.digest, feed.version, feed.names,

@@ -48,7 +48,7 @@ class RulesetStatus:
             enforced.ruleset.digest,
             time_text(header.created),
             header.names,
-            header.entries - header.names,
+            header.networks,
             {state.text: states[state.text] for state in State},
         )
 

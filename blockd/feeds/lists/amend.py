@@ -30,7 +30,7 @@ def amend_list(feed: ListFeed, candidate: Candidate, amending: Amending) -> Amen
     with _text(old, feed.max_size, checked=True) as old_text, _text(new, feed.max_size, checked=False) as new_text:
         if old_text[-1:] != b"\n" or new_text[-1:] != b"\n":
             return None
-        changes = list_changes(old_text, new_text, before, names + held.held)
+        changes = list_changes(feed.form, old_text, new_text, before, names + held.held)
     if changes is None:
         return None
     for key in changes.removed:

@@ -22,8 +22,9 @@ from blockd.feeds.signed.list_lines import StoredListNames, check_digest, check_
 from blockd.feeds.signed.list_texts import text_path
 from blockd.formats.body import open_regular
 from blockd.formats.changes import MAX_CHANGED, list_changes
+from blockd.formats.domains import Domains
 from blockd.formats.rejects import RejectReport
-from blockd.names import MAX_LABEL
+from blockd.names import MAX_LABEL, is_hashed_key
 from blockd.orders import ListStep, Order, OrderDocument
 from blockd.ruleset import OrderRecord
 from blockd.ruleset.catalogue import FeedRecord, rank
@@ -180,7 +181,8 @@ def _list_scopes(old: OrderDocument, new: OrderDocument, old_folder: Path, new_f
     with _mapped(old_folder, one) as old_text, _mapped(new_folder, two) as new_text:
         if old_text[-1:] != b"\n" or new_text[-1:] != b"\n":
             return None
-        changes = list_changes(old_text, new_text, RejectReport(lines=one.count, accepted=one.count), one.count)
+        before = RejectReport(lines=one.count, accepted=one.count)
+        changes = list_changes(Domains(), old_text, new_text, before, one.count)
     if changes is None or changes.rejects.rejected or changes.rejects.accepted != two.count:
         return None
     check_digest(text_path(new_folder, two), two)
@@ -219,7 +221,7 @@ class _Reasons:
 
     def moved(self, key: bytes, had: Mapping[int, int], has: Mapping[int, int]) -> None:
         """Record a name's old and new scopes, by order; raises RulesetError if the report cannot be updated."""
-        if key[0] > MAX_LABEL or not self._guard:
+        if is_hashed_key(key) or not self._guard:
             return
         old, new = self._reason(key, had, self._before), self._reason(key, has, self._after)
         if old == new:

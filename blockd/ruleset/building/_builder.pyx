@@ -16,7 +16,7 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
-from blockd.names._numbers cimport KEY_IPV4, MAX_KEY, MAX_LABEL
+from blockd.names._numbers cimport KEY_HASHED, KEY_IPV4, MAX_KEY, MAX_LABEL
 from blockd.ruleset._numbers cimport ENTRY_SIZE
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport siphash13
@@ -145,7 +145,7 @@ cdef class Builder:
     cdef bytearray _records
     cdef uint8_t *_base  # of the records
     cdef uint64_t _size, _capacity  # of the records: octets written, octets allocated
-    cdef uint64_t _walked  # octets of the records that `below` has seen
+    cdef uint64_t _walked, _walked_networks  # octets of the records that `below` and `networks` have seen
     cdef bint _has_unclaimed  # whether an entry may have lost all its claims
     cdef Slot *_slots
     cdef uint64_t _mask  # slots less one; a power of two less one
@@ -253,15 +253,15 @@ cdef class Builder:
         return found
 
     def put(self, bytes key not None, uint32_t place):
-        """Replace a name's set of claims."""
+        """Replace an entry's set of claims."""
         cdef uint8_t *record
         cdef uint32_t before = UNCLAIMED
         self._must_be_open(listing=False)
         record = self._record_of(key)
         if record != NULL:
             memcpy(&before, record, 4)
-        if before == UNCLAIMED or record[ENTRY_SIZE] > MAX_LABEL:
-            raise ValueError("only a claimed name's claims can be changed")
+        if before == UNCLAIMED or record[ENTRY_SIZE] == KEY_HASHED:
+            raise ValueError("only a claimed entry's claims can be changed")
         memcpy(record, &place, 4)
         if place == UNCLAIMED:
             self._has_unclaimed = True
@@ -292,6 +292,16 @@ cdef class Builder:
             if sieve[place >> 3] >> (place & 7) & 1 and key[:last] in parents:
                 found.append(<bytes>key[:size])
         return found
+
+    def networks(self):
+        """Yield the new networks."""
+        cdef uint8_t *record
+        self._must_be_open(listing=False)
+        while self._walked_networks < self._size:  # whole records stand there: `_put` wrote them
+            record = self._base + self._walked_networks
+            self._walked_networks += ENTRY_SIZE + record[4]
+            if record[ENTRY_SIZE] >= KEY_IPV4:
+                yield <bytes>record[ENTRY_SIZE:ENTRY_SIZE + record[4]]
 
     def finish(self, told):
         """Return the buckets and the records; nothing can be added afterwards."""
@@ -380,7 +390,7 @@ cdef class Builder:
         self._size += ENTRY_SIZE + staged.size
         self.entries += 1
         if staged.key[0] >= KEY_IPV4:
-            self._note_network(staged)
+            self._note_network(staged.key)
             return 0
         self.names += 1
         if staged.labels > self.max_labels:
@@ -411,6 +421,7 @@ cdef class Builder:
         cdef uint32_t place, labels, at
         cdef uint8_t *record
         self.max_labels = 0
+        self.ipv4_prefixes = self.ipv6_prefixes = 0
         while start < self._size:
             record = self._base + start
             step = ENTRY_SIZE + record[4]
@@ -418,8 +429,10 @@ cdef class Builder:
             memcpy(&place, record, 4)
             if place == UNCLAIMED:
                 self.entries -= 1
-                self.names -= 1
+                self.names -= record[ENTRY_SIZE] < KEY_IPV4
                 continue
+            if record[ENTRY_SIZE] >= KEY_IPV4:
+                self._note_network(record + ENTRY_SIZE)
             labels = at = 0
             while at < record[4] and record[ENTRY_SIZE] <= MAX_LABEL:
                 at += 1 + record[ENTRY_SIZE + at]
@@ -449,9 +462,9 @@ cdef class Builder:
         self._new_to_feed += known.new_to_feed
         return 0
 
-    cdef int _note_network(self, const Staged *staged) except -1:
-        if staged.key[0] == KEY_IPV4:
-            self.ipv4_prefixes |= 1 << <object>staged.key[1]
+    cdef int _note_network(self, const uint8_t *key) except -1:
+        if key[0] == KEY_IPV4:
+            self.ipv4_prefixes |= 1 << <object>key[1]
         else:
-            self.ipv6_prefixes |= 1 << <object>staged.key[1]
+            self.ipv6_prefixes |= 1 << <object>key[1]
         return 0

@@ -7,12 +7,12 @@ octet for octet, and takes whole blocks of a text list as well.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
 from blockd.errors import RulesetError
-from blockd.names import MAX_LABEL, label_ends
+from blockd.names import MAX_LABEL, is_hashed_key, is_network_key, label_ends
 from blockd.names.network import KEY_IPV4
 from blockd.names.suffixes import parent
 from blockd.native import is_native
@@ -56,15 +56,21 @@ class EntryBuilder(Protocol):
         """Return the claimed ones of `keys`, in their order, each with the place of its set of claims."""
 
     def put(self, key: bytes, place: int) -> None:
-        """Replace a claimed name's set of claims; with UNCLAIMED the name is removed, unless it is added again.
+        """Replace an entry's set of claims; with UNCLAIMED the entry is removed, unless it is added again.
 
-        Raises ValueError if it is not a claimed name.
+        Raises ValueError if it is not a claimed entry, or a name known by its hash.
         """
 
     def below(self, parents: frozenset[bytes]) -> list[bytes]:
         """Return the names added since the last call that are children of one of `parents`.
 
         An empty parent is the root.
+        """
+
+    def networks(self) -> Iterator[bytes]:
+        """Yield the keys of networks, those of clients included, that were added since the last call.
+
+        Nothing may be added while they are read, and all are to be read.
         """
 
     def finish(self, told: WriteProgress) -> tuple[bytearray, bytearray]:
@@ -82,7 +88,7 @@ class Builder:
         self._places: dict[bytes, int] = {}
         self._joins: Joins | None = None
         self._before = self._new_to_order = self._new_to_feed = 0
-        self._walked = 0  # entries that `below` has seen
+        self._walked = self._walked_networks = 0  # entries that `below` and `networks` have seen
         self.entries = self.names = self.max_labels = self.ipv4_prefixes = self.ipv6_prefixes = 0
 
     def start(self, joins: Joins) -> None:
@@ -115,9 +121,9 @@ class Builder:
         return [(key, place) for key, place in found if place != UNCLAIMED]
 
     def put(self, key: bytes, place: int) -> None:
-        """Replace a name's set of claims."""
-        if self._places.get(key, UNCLAIMED) == UNCLAIMED or key[0] > MAX_LABEL:
-            raise ValueError("only a claimed name's claims can be changed")
+        """Replace an entry's set of claims."""
+        if self._places.get(key, UNCLAIMED) == UNCLAIMED or is_hashed_key(key):
+            raise ValueError("only a claimed entry's claims can be changed")
         self._places[key] = place
 
     def below(self, parents: frozenset[bytes]) -> list[bytes]:
@@ -130,6 +136,12 @@ class Builder:
             for key in fresh
             if (key[: 1 + key[0]] in tops or len(key) == 1 + key[0]) and key[0] <= MAX_LABEL and parent(key) in parents
         ]
+
+    def networks(self) -> Iterator[bytes]:
+        """Yield the new networks."""
+        fresh = islice(self._places, self._walked_networks, None)
+        self._walked_networks = len(self._places)
+        yield from filter(is_network_key, fresh)
 
     def finish(self, told: WriteProgress) -> tuple[bytearray, bytearray]:
         """Return the buckets and the records."""

@@ -9,15 +9,16 @@ from enum import Enum
 from blockd.dns.serial import is_older
 from blockd.errors import FeedRefused, GateRefused
 from blockd.ruleset.catalogue import FeedRecord
+from blockd.ruleset.counts import several_of
 from blockd.ruleset.gate.guard import Guard
 from blockd.settings import ZONE_TYPES, Feed
 
-GROWTH_FLOOR = 10_000  # names; up to so many a list may come from any size: it has only just begun
-SIZE_FLOOR = 1_000  # names; a list with less may lose any share of them: each edit of it is one
+GROWTH_FLOOR = 10_000  # entries; up to so many a list may come from any size: it has only just begun
+SIZE_FLOOR = 1_000  # entries; a list with less may lose any share of them: each edit of it is one
 
 
 class Emptiness(Enum):
-    """When a feed may hold no name at all, beside `min_names`."""
+    """When a feed may hold no entry at all, beside `min_names`."""
 
     AS_LEAST = "as min_names says"
     OWN_LIST = "a list that the operator keeps by hand, while it has few names"
@@ -90,32 +91,34 @@ class Gate:
         if new.rejected > self.max_rejects * lines:
             raise GateRefused(
                 "rejects",
-                f"{new.rejected} of {lines} lines are not valid names, more than {self.max_rejects:.0%} "
-                f"({self._key('max_rejects')})",
+                f"{new.rejected} of {lines} lines are not valid {several_of(new.type)}, more than "
+                f"{self.max_rejects:.0%} ({self._key('max_rejects')})",
             )
         if old is not None:
-            self._compare(new.names, old.names, f"{old.names} are in force")
+            self._compare(new, old.names, f"{old.names} are in force")
         if lasting is not None:
-            self._compare(new.names, lasting, f"it had {lasting} for most of the last days")
+            self._compare(new, lasting, f"it had {lasting} for most of the last days")
 
     def _check_least(self, new: FeedRecord, old: FeedRecord | None, lasting: int | None) -> None:
-        rejected = f", and {new.rejected} lines are not valid names" if new.rejected else ""
+        several = several_of(new.type)
+        rejected = f", and {new.rejected} lines are not valid {several}" if new.rejected else ""
+        nothing = f"it holds 0 {several}{rejected}"
         least = self.min_names
         if new.names < least:
             raise GateRefused(
                 "empty",
-                f"it holds {new.names} names{rejected}; at least {least} are required ({self._key('min_names')})",
+                f"it holds {new.names} {several}{rejected}; at least {least} are required ({self._key('min_names')})",
             )
         if new.names or self.emptiness is Emptiness.AS_LEAST:
             return
         before = max(old.names if old else 0, lasting or 0)
         if self.emptiness is Emptiness.ZONE:
             if not new.version:
-                raise GateRefused("empty", f"it holds 0 names{rejected} and no SOA record, so it is not a whole zone")
+                raise GateRefused("empty", f"{nothing} and no SOA record, so it is not a whole zone")
             if old is not None and old.names and old.version and not is_older(old.version, new.version):
                 raise GateRefused(
                     "empty",
-                    f"it holds 0 names{rejected}, and its serial {new.version} is not newer than {old.version}, the "
+                    f"{nothing}, and its serial {new.version} is not newer than {old.version}, the "
                     "one in force: a zone is emptied with a newer serial",
                 )
             if self.max_shrink >= 1:
@@ -124,22 +127,21 @@ class Gate:
             keys = "max_shrink: 100%" if self.emptiness is Emptiness.ZONE else "min_names: 0 and max_shrink: 100%"
             raise GateRefused(
                 "empty",
-                f"it holds 0 names{rejected}, where it had {before}: from {SIZE_FLOOR} on, it may become empty only "
+                f"{nothing}, where it had {before}: from {SIZE_FLOOR} on, it may become empty only "
                 f"with {keys} in a gate of its own",
             )
 
-    def _compare(self, new: int, old: int, what: str) -> None:
-        if old >= SIZE_FLOOR and new < old * (1 - self.max_shrink):
+    def _compare(self, new: FeedRecord, old: int, what: str) -> None:
+        holds = f"it holds {new.names} {several_of(new.type)}, but {what}"
+        if old >= SIZE_FLOOR and new.names < old * (1 - self.max_shrink):
             raise GateRefused(
                 "shrunk",
-                f"it holds {new} names, but {what}: a loss of more than {self.max_shrink:.0%} "
-                f"({self._key('max_shrink')})",
+                f"{holds}: a loss of more than {self.max_shrink:.0%} ({self._key('max_shrink')})",
             )
-        if new > GROWTH_FLOOR and new > old * (1 + self.max_growth):
+        if new.names > GROWTH_FLOOR and new.names > old * (1 + self.max_growth):
             raise GateRefused(
                 "grown",
-                f"it holds {new} names, but {what}: a gain of more than {self.max_growth:.0%} "
-                f"({self._key('max_growth')})",
+                f"{holds}: a gain of more than {self.max_growth:.0%} ({self._key('max_growth')})",
             )
 
     def _key(self, key: str) -> str:

@@ -1,7 +1,8 @@
 """The guard: which entries would block what must not be blocked, and so are held back one by one.
 
 An entry is held back if it is a top-level name or a public suffix, a protected or popular name, or is above one and
-covers what is under it. Signed orders are the signer's responsibility: their entries are reported and stay in force.
+covers what is under it. A network is held back if shared hosts have addresses in it. Signed orders are the signer's
+responsibility: their entries are reported and stay in force.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from blockd.names import is_network_key
 from blockd.names.suffixes import PublicSuffixes, ancestors, parent
 from blockd.orders import Action, Scope
+from blockd.ruleset.gate.shared_networks import NONE_SHARED, SharedNetworks
 
 TOP_LEVEL, PUBLIC_SUFFIX, PROTECTED, POPULAR = "top-level name", "public suffix", "protected", "popular"
 
@@ -28,10 +31,16 @@ class Guard:
     wild: frozenset[bytes] = frozenset()  # keys of names whose every child is a suffix: empty is the root's
     exceptions: frozenset[bytes] = frozenset()
     digest: str = ""
+    shared_networks: SharedNetworks = NONE_SHARED
 
     @classmethod
     def of(
-        cls, suffixes: PublicSuffixes | None, protected: Iterable[bytes], popular: Iterable[bytes], digest: str
+        cls,
+        suffixes: PublicSuffixes | None,
+        protected: Iterable[bytes],
+        popular: Iterable[bytes],
+        digest: str,
+        shared_networks: SharedNetworks = NONE_SHARED,
     ) -> Guard:
         """Return a guard made of a public suffix list, or None, and the keys of protected and popular names."""
         marks: dict[bytes, int] = {}
@@ -45,16 +54,19 @@ class Guard:
                 for higher in ancestors(key):
                     marks[higher] = marks.get(higher, 0) | above
         wild = suffixes.wild | {_ROOT} if suffixes else frozenset[bytes]()
-        return cls(marks, wild, suffixes.exceptions if suffixes else frozenset(), digest)
+        exceptions = suffixes.exceptions if suffixes else frozenset[bytes]()
+        return cls(marks, wild, exceptions, digest, shared_networks)
 
     def __bool__(self) -> bool:
         """Return whether anything is guarded."""
-        return bool(self.marks or self.wild)
+        return bool(self.marks or self.wild or self.shared_networks)
 
     def reason(self, key: bytes, scope: int, action: Action) -> str:
-        """Return why a name's entry is to be held back; empty if it is not."""
+        """Return why the entry of a name or network is to be held back; empty if it is not."""
         if action in _HARMLESS:
             return ""
+        if is_network_key(key):
+            return self.shared_networks.reason(key)
         mark = self.marks.get(key, 0)
         wide = bool(scope & Scope.SUBDOMAINS)
         if wide and (shared := self.shared(key)):

@@ -1,7 +1,7 @@
 """Removes what the guard holds back from a ruleset while it is compiled.
 
 The guard's few thousand names are looked up among those that were added, so the cost does not depend on the number of
-names in the list. New records are walked, once, for rules with a wildcard only.
+names in the list. New records are walked, once, for rules with a wildcard, and once for networks if some are guarded.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ class GuardFilter:
         self, builder: EntryBuilder, guards: Iterable[Guard], claims: ClaimSets, orders: Sequence[Order]
     ) -> None:
         self._builder, self._claims, self._orders = builder, claims, orders
+        guards = list(guards)
+        self._has_shared = any(guard.shared_networks for guard in guards)
+        self._networks: list[bytes] = []  # met so far, if a guard has shared networks
         self._wild = frozenset[bytes]().union(*(guard.wild for guard in guards))
         self._below: list[bytes] = []  # entries met so far that are children of a guard's wild names
 
@@ -45,13 +48,18 @@ class GuardFilter:
         Claims of signed orders are reported only.
         """
         held = FilteredFeed(GuardReport(enforced=signed))
+        if self._has_shared:
+            self._networks += self._builder.networks()
         if self._wild:
             self._below += self._builder.below(self._wild)
         if not guard:
             return held
+        networks = guard.shared_networks
+        shared = [key for key in self._networks if networks.reason(key)] if networks else []
         names = list(guard.marks)
         kept = frozenset(key for key in self._below if key not in guard.marks) if guard.wild else frozenset()
-        for key, place in self._builder.places([*names, *kept] if kept else names):
+        more = (*kept, *shared)
+        for key, place in self._builder.places([*names, *more] if more else names):
             claims = self._claims.set_at(place)
             reasons = {claim: self._reason(guard, key, claim) for claim in claims if claim >> SCOPE_BITS in own}
             taken = [claim for claim, reason in reasons.items() if reason]

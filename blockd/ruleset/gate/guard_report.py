@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from blockd.errors import RulesetError
-from blockd.names import DomainName
+from blockd.orders import Entry
 
 SAMPLES = 5  # kept per reason
 MAX_REASON = 40  # characters of a reason that is read back
@@ -38,13 +38,13 @@ class GuardReport:
         """Report one entry by its key."""
         self.counts[reason] = self.counts.get(reason, 0) + 1
         samples = self.samples.setdefault(reason, [])
-        insort(samples, DomainName(key).text)
+        insort(samples, Entry(key).text)
         del samples[SAMPLES:]
 
     def add_unless_there(self, reason: str, key: bytes) -> None:
         """Report an entry that may be reported already; raises RulesetError if the samples do not decide that."""
         samples = self.samples.get(reason, [])
-        if DomainName(key).text in samples:
+        if Entry(key).text in samples:
             return
         if self.counts.get(reason, 0) > len(samples):
             raise RulesetError("it is not recorded whether an entry was held back before")
@@ -52,7 +52,7 @@ class GuardReport:
 
     def remove(self, reason: str, key: bytes) -> None:
         """Remove one entry; raises RulesetError if the remaining samples cannot be derived from this report."""
-        count, samples, text = self.counts.get(reason, 0), self.samples.get(reason, []), DomainName(key).text
+        count, samples, text = self.counts.get(reason, 0), self.samples.get(reason, []), Entry(key).text
         if text not in samples and count <= len(samples):
             raise RulesetError("an entry that is no longer listed was not among those held back")
         if text in samples:

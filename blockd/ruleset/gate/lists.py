@@ -12,11 +12,12 @@ import publicsuffixlist
 
 from blockd.errors import BadName, ConfigError, FileTooLarge
 from blockd.files import read_file
-from blockd.names import key_from_text
+from blockd.names import Network, key_from_text
 from blockd.names.suffixes import PublicSuffixes, parse_suffixes
 from blockd.ruleset.gate.gate import Gate
 from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.gate.popular import parse_popular
+from blockd.ruleset.gate.shared_networks import SharedNetworks
 from blockd.settings import Feed, GateSettings
 
 MAX_LIST = 64 << 20  # octets of one list: a million popular names with their ranks take less than half
@@ -55,7 +56,10 @@ def guard_of(settings: GateSettings) -> Guard:
     if settings.popular is not None:
         popular = _popular(_text(settings.popular, "gate.popular", digest), settings.popular, settings.popular_count)
         digest.update(b"%d" % settings.popular_count)
-    return Guard.of(suffixes, protected, popular, digest.hexdigest())
+    shared: list[Network] = []
+    for number, path in enumerate(settings.shared_networks):
+        shared += _networks(_text(path, f"gate.shared_networks[{number}]", digest), path)
+    return Guard.of(suffixes, protected, popular, digest.hexdigest(), SharedNetworks.of(shared))
 
 
 def _gate(settings: GateSettings, guard: Guard, own_keys: frozenset[str]) -> Gate:
@@ -112,6 +116,19 @@ def _protected(text: str, path: Path) -> list[bytes]:
     if problems:
         raise ConfigError(str(path), problems[:MAX_SHOWN])
     return keys
+
+
+def _networks(text: str, path: Path) -> list[Network]:
+    """Return all networks; an invalid line is an error, since the network it meant would not be spared."""
+    networks, problems = [], []
+    for number, line in _lines(text.splitlines()):
+        try:
+            networks.append(Network.from_text(line))
+        except BadName:
+            problems.append(f"line {number} is not an address, or a network without host bits; expected one a line")
+    if problems:
+        raise ConfigError(str(path), problems[:MAX_SHOWN])
+    return networks
 
 
 def _popular(text: str, path: Path, count: int) -> list[bytes]:

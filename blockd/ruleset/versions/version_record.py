@@ -89,7 +89,7 @@ class VersionRecord:
             digest=header.digest.hex(),
             compiled=header.created,
             names=header.names,
-            networks=header.entries - header.names,
+            networks=header.networks,
             orders=len(catalogue.orders),
             feeds=tuple(_part(feed, sources.get(feed.name, Source())) for feed in catalogue.feeds),
         )

@@ -25,12 +25,17 @@ def _target_of_cname(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 class ListFeed(TextFeed):
-    """A text list of names; one order, made of the texts here, covers all of them."""
+    """A text list; one order, made of the texts here, covers all of its entries."""
 
     cross_checks: ClassVar[tuple[CrossCheck, ...]] = (*TextFeed.cross_checks, _target_of_cname)
 
     action: Annotated[Action, one_of(Action, ZONE_ACTIONS)] = setting("sinkhole", "What is done with its names.")
     cname: TargetName = setting("", "The name answered instead, if the action is cname.")
+
+    @classmethod
+    def counted(cls) -> tuple[str, str]:
+        """Return the format's word."""
+        return format_named(cls.type_name()).counted
 
     @property
     def form(self) -> TextFormat:

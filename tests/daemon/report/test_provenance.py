@@ -14,7 +14,7 @@ from blockd.formats.find_line import Line
 from blockd.names import Network, key_from_text
 from blockd.orders import Entry, ListStep, NameList, Order, OrderDocument, Scope, State
 from blockd.ruleset.explain import ExplainedClaim, explain
-from blockd.settings import SignedFeed
+from blockd.settings import FEED_TYPES, SignedFeed
 from tests.ruleset.lists import enforced, feed, listing, order
 
 TEXT = b"a.example\nb.example\nc.example\n"
@@ -91,3 +91,16 @@ def test_lines_and_versions_stand_beside_what_is_explained(state: Path) -> None:
 def test_without_a_ruleset_there_is_nothing_beside_it(state: Path) -> None:
     told = explain(None, "www.b.example")
     assert with_provenance(told, [FEED], state) is told
+
+
+def test_the_line_of_a_network_in_a_list_of_addresses_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "feeds" / "isp"
+    folder.mkdir(parents=True)
+    (folder / "accepted").write_text("# hosts\n45.33.32.156\n2606:4700::-2606:4700::ffff\n")
+    isp = FEED_TYPES["addresses"].model_validate({"name": "isp", "type": "addresses", "path": "/srv/hosts"})
+    found = []
+    for text in ("45.33.32.156", "2606:4700::/112", "45.33.32.157"):
+        entry = Entry(Network.from_text(text).key)
+        claim = ExplainedClaim(entry, "isp", order("isp"), State.IN_FORCE, stale=False)
+        found.append(line_of(claim, {"isp": isp}, tmp_path))
+    assert found == [Line(2, "45.33.32.156"), Line(3, "2606:4700::-2606:4700::ffff"), None]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.errors import CommandError
-from blockd.names import DomainName, Network, key_from_text
+from blockd.names import DomainName, Network, client_key, hashed_key, key_from_text
 from blockd.names.suffixes import parse_suffixes
 from blockd.native import ENGINE, is_native
 from blockd.orders import Action, Scope
@@ -21,10 +21,13 @@ from blockd.ruleset.building.builder import new_builder
 from blockd.ruleset.building.claims import UNCLAIMED, ClaimSets, Joins
 from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.shared_networks import SharedNetworks
 from tests.ruleset.lists import NOW, feed, listing, octets, order
 
 SUFFIXES = parse_suffixes("com\nco.id\n*.ck\n!www.ck\n*.c.example\n")
-GUARD = Guard.of(SUFFIXES, [key_from_text("bank.co.id")], [key_from_text("popular.com")], "d")
+SHARED = SharedNetworks.of(map(Network.from_text, ("9.9.0.0/16", "2606:4700::/32")))
+GUARD = Guard.of(SUFFIXES, [key_from_text("bank.co.id")], [key_from_text("popular.com")], "d", SHARED)
+NETWORKS = ["8.0.0.0/8", "9.0.0.0/8", "9.9.0.0/16", "9.9.9.9/32", "9.10.0.0/16", "2606:4700::1/128", "2606:4701::/32"]
 POOL = [
     *("com", "co.id", "a.ck", "b.ck", "www.ck", "ck", "c.example", "x.c.example", "y.x.c.example"),
     *("bank.co.id", "popular.com", "www.popular.com", "innocent.com", "deep.er.innocent.com", "example"),
@@ -168,7 +171,7 @@ def feeds(draw: st.DrawFn) -> list[FeedInput]:
         listings = [
             listing(
                 order(f"o-{number}-{at}", draw(st.sampled_from([Action.SINKHOLE, Action.ALLOW]))),
-                *draw(st.lists(st.sampled_from([*POOL, "8.0.0.0/8"]), max_size=12)),
+                *draw(st.lists(st.sampled_from([*POOL, *NETWORKS]), max_size=12)),
                 scope=draw(st.sampled_from([Scope.BOTH, Scope.EXACT, Scope.SUBDOMAINS])),
             )
             for at in range(draw(st.integers(1, 2)))
@@ -203,10 +206,9 @@ def test_the_guard_says_the_same_of_one_entry_as_of_all(inputs: list[FeedInput])
         actions = {subject.id: subject.action for subject in source.orders}
         for key, scopes in merged.items():
             for identifier, scope in scopes.items():
-                is_name = key[0] < 0xF4
-                why = GUARD.reason(key, scope, actions[identifier]) if is_name else ""
+                why = GUARD.reason(key, scope, actions[identifier])
                 if source.signed or not why:
-                    name = DomainName(key).text if is_name else key.hex()
+                    name = DomainName(key).text if key[0] < 0xF4 else key.hex()
                     expected.setdefault(name, set()).add((identifier, scope))
     assert found.entries == expected
 
@@ -216,18 +218,54 @@ def keys(*names: str) -> Sequence[bytes]:
 
 
 @pytest.mark.usefixtures("engine")
-def test_only_claimed_names_can_be_changed() -> None:
+def test_networks_of_shared_hosts_are_in_no_file_and_in_no_count(tmp_path: Path) -> None:
+    found = Compiled(
+        tmp_path / "r",
+        feed("f", listing(order("o"), *NETWORKS, *NETWORKS, "casino.example")),
+        feed("g", listing(order("p"), "9.9.9.9/32", "7.7.7.7/32"), priority=60),
+        feed("never", listing(order("q", Action.ALLOW), "9.9.0.0/16"), priority=70),
+        signed(feed("ministry", listing(order("s"), "9.9.9.9/32"), priority=80)),
+    )
+    kept = ("8.0.0.0/8", "9.9.0.0/16", "9.9.9.9/32", "9.10.0.0/16", "2606:4701::/32", "7.7.7.7/32")
+    assert set(found.entries) == {"casino.example", *(Network.from_text(text).key.hex() for text in kept)}
+    assert found.names == {"o": 4, "p": 1, "q": 1, "s": 1}
+    assert {name: record.names for name, record in found.records.items()} == {"f": 4, "g": 1, "never": 1, "ministry": 1}
+    assert (found.header.names, found.header.networks) == (1, 6)
+    assert found.header.ipv4_prefixes == 1 << 8 | 1 << 16 | 1 << 32
+    assert found.header.ipv6_prefixes == 1 << 32  # of 2606:4700::1 nothing is left
+    assert found.held["f"].counts == {"shared host": 4}
+    assert found.held["f"].samples == {"shared host": ["2606:4700::1", "9.0.0.0/8", "9.9.0.0/16", "9.9.9.9"]}
+    assert (found.held["g"].held, found.held["never"].held) == (1, 0)
+    assert (found.held["ministry"].held, found.held["ministry"].total) == (0, 1)
+
+
+@pytest.mark.usefixtures("engine")
+def test_networks_are_given_once() -> None:
     built = new_builder(bytes(16), 1 << 20)
     built.start(Joins(ClaimSets(), 0, Scope.BOTH, frozenset({0})))
-    network = Network.from_text("8.0.0.0/8").key
-    built.add_keys([*keys("a.example"), network])
+    one, two, client = (Network.from_text(text).key for text in ("9.0.0.0/8", "2606::/32", "7.0.0.0/8"))
+    client = client_key(client[2:], 8)
+    built.add_keys([*keys("a.example"), one, client])
+    assert list(built.networks()) == [one, client]
+    built.add_keys([one, *keys("b.example"), two])
+    assert list(built.networks()) == [two]
+    assert list(built.networks()) == []
+
+
+@pytest.mark.usefixtures("engine")
+def test_only_claimed_entries_can_be_changed() -> None:
+    built = new_builder(bytes(16), 1 << 20)
+    built.start(Joins(ClaimSets(), 0, Scope.BOTH, frozenset({0})))
+    network, hashed = Network.from_text("8.0.0.0/8").key, hashed_key(bytes(16))
+    built.add_keys([*keys("a.example"), network, hashed])
     assert built.places(keys("b.example", "a.example")) == [(key_from_text("a.example"), 0)]
-    for key in (key_from_text("b.example"), network, b"", bytes(300)):
-        with pytest.raises(ValueError, match="only a claimed name"):
+    for key in (key_from_text("b.example"), hashed, b"", bytes(300)):
+        with pytest.raises(ValueError, match="only a claimed entry"):
             built.put(key, UNCLAIMED)
+    built.put(network, UNCLAIMED)
     built.put(key_from_text("a.example"), UNCLAIMED)
     assert built.places(keys("a.example")) == []
-    with pytest.raises(ValueError, match="only a claimed name"):
+    with pytest.raises(ValueError, match="only a claimed entry"):
         built.put(key_from_text("a.example"), 0)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import ConfigError
-from blockd.names import key_from_text
+from blockd.names import Network, key_from_text
 from blockd.orders import Action, Scope
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
@@ -125,3 +125,27 @@ def test_the_shipped_list_says_of_each_name_why_it_is_there() -> None:
     assert len(names) == len(set(names)) > 50
     assert {"go.id", "bi.go.id", "arpa", "root-servers.net", "iana.org", "icann.org"} <= set(names)
     assert (ROOT / "config" / "lists" / "protected.txt").read_text("utf-8") == text
+
+
+def test_networks_of_shared_hosts_come_from_files(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("# a network for distribution\n104.16.0.0/13\n\n")
+    (tmp_path / "two").write_text("2606:4700::/32  # of the same\n192.0.2.1\n")
+    files = [str(tmp_path / "one"), str(tmp_path / "two")]
+    gate = gate_of(settings(shared_networks=files))
+
+    def reason_of(text: str, action: Action = Action.SINKHOLE) -> str:
+        return gate.guard.reason(Network.from_text(text).key, Scope.BOTH, action)
+
+    listed = ("104.16.7.7", "104.16.0.0/13", "104.0.0.0/8", "2606:4700::1", "2606::/16", "192.0.2.1")
+    assert [reason_of(text) for text in listed] == ["shared host"] * len(listed)
+    assert [reason_of(text) for text in ("104.15.255.255", "104.24.0.0/16", "2606:4701::")] == [""] * 3
+    assert reason_of("104.16.7.7", Action.ALLOW) == ""
+    assert gate_of(settings(shared_networks=files[:1])).guard.digest != gate.guard.digest
+
+
+def test_a_line_without_a_network_is_an_error_since_it_would_spare_nothing(tmp_path: Path) -> None:
+    (tmp_path / "shared").write_text("104.16.0.0/13\n104.16.0.1/13\ncdn.example\n")
+    said = problem(shared_networks=[str(tmp_path / "shared")])
+    assert "line 2 is not an address, or a network without host bits" in said
+    assert "line 3" in said
+    assert "gate.shared_networks[0]" in problem(shared_networks=[str(tmp_path / "missing")])
