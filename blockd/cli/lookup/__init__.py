@@ -33,6 +33,7 @@ LookUp = Callable[[str], Told]
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the names, and what is asked about them."""
     names_may_begin_with_hyphens(parser)
+    parser.epilog = "exit codes: 0 if all names are blocked, 1 if at least one is not, 2 if one is not a name"
     parser.add_argument(
         "names", nargs="+", metavar="NAME",
         help=r"a domain name in ASCII or Unicode, with other octets as \DDD; an address, a network, or a URL; "
