@@ -51,11 +51,13 @@ class Worker:
         return {qtype: self._answer(key, qtype) for qtype in qtypes if qtype not in self.silent}
 
     def _answer(self, key: bytes, qtype: int) -> bytes:
-        query = dns.message.make_query(dns.name.from_wire(DomainName(key).wire, 0)[0], qtype)
+        query = dns.message.make_query(
+            dns.name.from_wire(DomainName(key).wire, 0)[0], dns.rdatatype.RdataType.make(qtype)
+        )
         made = dns.message.make_response(query)
         made.set_rcode(dns.rcode.Rcode(self.rcode))
         if self.rcode:
-            made.use_edns(options=[dns.edns.EDEOption(22, "no upstream\x1b answers")])
+            made.use_edns(options=[dns.edns.EDEOption(dns.edns.EDECode(22), "no upstream\x1b answers")])
         for text in self.records.get(dns.rdatatype.to_text(dns.rdatatype.RdataType.make(qtype)), ()):
             owner, kind, data = text.split(maxsplit=2)
             made.answer.append(dns.rrset.from_text(f"{owner}.", 60, "IN", kind, data))
