@@ -88,6 +88,7 @@ def test_odd_names_are_enforced_looked_up_and_overridden(
     told = look("HTTPS://foo!bar.zone.example:443/x")
     assert (told["verdict"], told["entry"], told["feed"]) == ("nxdomain", r"foo\033bar.zone.example", "zone")
     assert told["taken_from"] == "the name in a URL"
+    assert told["claims"][0]["line"] == {"number": 7, "text": "foo!bar.zone.example CNAME ."}
     assert look(r"c\.d.zone.example")["verdict"] == "allow"
     for name in ("-sso.bad.example", "foo!bar.zone.example"):
         override(daemon, name)
@@ -107,8 +108,10 @@ def test_addresses_and_clients_are_looked_up_and_an_address_is_overridden(
     assert (told["verdict"], told["entry"], told["feed"]) == ("nxdomain", "203.198.51.0/24", "zone")
     (step,) = told["aliases"]["questions"][0]["steps"]
     assert (step["type"], step["to"], step["decides"]) == ("A", "203.198.51.7", True)
+    assert step["line"]["number"] == 9
     told = look("203.198.51.7")
     assert (told["kind"], told["verdict"], told["entry"]) == ("address", "nxdomain", "203.198.51.0/24")
+    assert told["claims"][0]["line"] == {"number": 9, "text": "24.0.51.198.203.rpz-ip CNAME ."}
     assert told["as_client"]["verdict"] == "resolved"
     assert look("203.198.0.0/16")["verdict"] == "resolved", "no rule covers all of it"
     assert look("24.0.51.198.203.rpz-ip")["verdict"] == "nxdomain"

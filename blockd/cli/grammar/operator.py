@@ -77,7 +77,7 @@ def _override(parser: argparse.ArgumentParser) -> None:
     parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
     add = add_part(parts, "add", "never block a name, and what is under it, until a date")
     names_may_begin_with_hyphens(add)
-    add.add_argument("name", metavar="NAME", help="a domain name, as `blockd lookup` reads it")
+    add.add_argument("name", metavar="NAME", help="a name, an address or a network, as `blockd lookup` reads it")
     add.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
     add.add_argument("--until", required=True, metavar="DATE", help="at most 90 days ahead, such as 2026-12-31")
     add.add_argument("--scope", default="both", choices=("exact", "subdomains", "both"))
@@ -85,7 +85,7 @@ def _override(parser: argparse.ArgumentParser) -> None:
     add_part(parts, "list", "the overrides, with those that ended in the last days")
     end = add_part(parts, "end", "end an override before its date")
     names_may_begin_with_hyphens(end)
-    end.add_argument("name", metavar="NAME")
+    end.add_argument("name", metavar="NAME", help="as it was given, or as `override list` shows it")
     end.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from blockd.feeds.candidate import Content
-from blockd.feeds.fetched import Validators
+from blockd.feeds.fetched import ACCEPTED, Validators
 from blockd.feeds.kind import FeedKind
 from blockd.feeds.source import FeedSource
 from blockd.feeds.weakness import Weakness, text_weakness
 from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.formats.body import Progress
+from blockd.formats.find_line import Line
 from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.find_rule import find_rule
 from blockd.formats.rpz.reading import read_zone
 from blockd.names import key_from_text
 from blockd.ruleset import FeedInput
+from blockd.ruleset.explain import ExplainedClaim
 from blockd.settings import RpzFeed
 
 
@@ -53,3 +56,7 @@ class RpzKind(FeedKind[RpzFeed]):
             source=content.shown,
         )
         return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
+
+    def line_of(self, feed: RpzFeed, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:
+        """Return the line with the rule for the entry, if the zone is not too large to be searched."""
+        return find_rule(folder / ACCEPTED, claim.entry, key_from_text(feed.zone) if feed.zone else None)

@@ -16,7 +16,11 @@ from tests.docs.reference.markdown import document, sentence, table
 _NONE = "none"
 _INDEX = "The list of these paths, for a browser"
 # What a query may hold; the application reads it, and documents it nowhere.
-_QUERIES = {"/api/lookup": "`name`, the name; `trace`, if lines of lists and versions are wanted"}
+_QUERIES = {
+    "/api/lookup": "`name`, a name, an address or a network; `trace`, if lines of lists and versions are wanted, "
+    "`trace=quick` without the lines; `resolve`, to ask a worker where the name leads; `client`, the address of a "
+    "client; `at`, a time; `state_dir`, the state folder that the answer must be about"
+}
 
 
 class _Refusing:
