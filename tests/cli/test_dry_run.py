@@ -86,9 +86,9 @@ def test_only_the_feeds_named_are_fetched(daemon: Daemon, capsys: pytest.Capture
 
 
 def test_feed_that_would_be_refused_is_exit_code_1(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
-    write_list(daemon.folder / "list", NAMES[:1])
+    write_list(daemon.folder / "list", [])
     told = dry_run(daemon, capsys, code=1)
-    assert "feed national: refused: it holds 1 names, but 3 are in force" in told
+    assert "feed national: refused: it holds 0 names; at least 1 are required (gate.min_names)" in told
     assert "nothing would change; enforced: version " in told
     put(daemon.folder / "list", b"<html>")
     assert "feed national: refused: " in dry_run(daemon, capsys, code=1)

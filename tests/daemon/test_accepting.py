@@ -9,6 +9,7 @@ import pytest
 from blockd.daemon.accepting import AcceptService
 from blockd.daemon.update.refused_content import RefusedContent
 from blockd.errors import CommandError, FeedRefused
+from blockd.settings import FEED_TYPES
 from tests.daemon.updater_rig import Rig, Run, runner
 
 
@@ -122,3 +123,13 @@ def test_accepted_content_waits_while_a_version_is_pinned(run: Run) -> None:
         assert rig.blocked("a.example") == []
 
     run(check)
+
+
+def test_a_refusal_names_the_feeds_own_place_and_not_a_file_of_the_state_folder(run: Run) -> None:
+    async def check(rig: Rig) -> None:
+        rig.sources["national"].give_text("<html>")
+        found = (await rig.updater.refresh(None)).feeds["national"]
+        assert found.why.startswith("https://lists.example.net/list?… is a web page, not a list")
+
+    url = "https://lists.example.net/list?token=secret"
+    run(check, FEED_TYPES["domains"].model_validate({"name": "national", "type": "domains", "url": url}))

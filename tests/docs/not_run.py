@@ -6,6 +6,7 @@ NOT_RUN = {
     "git clone REPOSITORY blockd && cd blockd": "installs from the network; the daemon is started as `make run` does",
     "make test": "is what runs this test",
     "blockd refresh --dry-run --popular top-names.csv": "needs a list of popular names and more versions",
+    "blockd accept casino --show": "needs a feed that the gate refuses; tests/daemon/test_accept.py runs both",
     "sudo useradd --system --home-dir /var/lib/blockd --shell /usr/sbin/nologin blockd": "needs root and systemd",
     "docker build -t blockd .": "needs Docker",
     'sh compare.sh "@127.0.0.1 -p 53" "@127.0.0.1 -p 8053"': "test_moving_over.py runs it, with ports of its own",

@@ -34,7 +34,7 @@ class VersionJournal:
         self._clock = clock
         self._compare_files = compare
         self._versions = versions
-        self._places = {feed.name: feed.place for feed in feeds}
+        self._places = {feed.name: feed.shown_place for feed in feeds}
         self._comparing: set[asyncio.Task[None]] = set()
 
     async def enforced(
