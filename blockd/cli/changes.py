@@ -32,7 +32,7 @@ def changes(
 
 
 def summary(comparison: Comparison, popular: Sequence[bytes], limit: int = MAX_POPULAR) -> dict[str, Any]:
-    """Return the counts, once the names were read, the orders, and of the popular names at most `limit` of each kind."""
+    """Return the counts, once the names were read, the orders, and at most `limit` popular names of each kind."""
     covered = comparison.newly_covered(popular)
     no_longer_covered = comparison.no_longer_covered(popular)
     orders = order_changes(comparison.old.catalogue, comparison.new.catalogue)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.desk import Desk
-from tests.daemon.harness import Daemon, write_list
+from tests.daemon.harness import Daemon, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -25,6 +25,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     write_list(folder / "exceptions", ["allowed.listed.example"])
     exceptions = {"name": "exceptions", "type": "domains", "path": "exceptions", "action": "allow", "priority": 1}
     with UpstreamSimulator() as resolver, Daemon(folder, publisher.feed(), exceptions, upstream=resolver.address) as it:
+        until(lambda: {feed["phase"] for feed in it.status()["feeds"]} == {"enforced"}, "every feed is enforced")
         yield it
 
 
