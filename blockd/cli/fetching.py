@@ -7,14 +7,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from blockd.daemon.update.dry_run import with_progress
 from blockd.errors import FeedRefused
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.kinds import open_source
 from blockd.ruleset.building.compiler import Progress, no_progress
 from blockd.settings import Feed
-
-STAGE = "fetching feeds"
 
 
 def fetched(
@@ -34,18 +33,7 @@ def fetched(
 
 
 async def _all(feeds: Sequence[Feed], folder: Path, progress: Progress) -> list[Fetched | FeedRefused | None]:
-    done = 0
-
-    async def counted(feed: Feed) -> Fetched | FeedRefused | None:
-        nonlocal done
-        found = await _one(feed, folder / feed.name)
-        done += 1
-        progress(STAGE, done, len(feeds))
-        return found
-
-    if feeds:
-        progress(STAGE, 0, len(feeds))
-    return list(await asyncio.gather(*map(counted, feeds)))
+    return await with_progress([_one(feed, folder / feed.name) for feed in feeds], progress)
 
 
 async def _one(feed: Feed, folder: Path) -> Fetched | FeedRefused | None:

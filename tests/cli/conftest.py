@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.desk import Desk
-from tests.daemon.harness import Daemon, write_list
+from tests.daemon.harness import Daemon, until, write_list
 from tests.daemon.publisher import Publisher
 from tests.upstream import UpstreamSimulator
 
@@ -30,6 +30,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         resolver.plan("alias.example", "A", "alias.example. 60 IN CNAME cdn.example.", _LEADS)
         resolver.plan("alias.example", "AAAA", "alias.example. 60 IN AAAA 2001:db8::7")
         resolver.plan("free.example", "A", "free.example. 60 IN A 192.0.2.7")
+        until(lambda: {feed["phase"] for feed in it.status()["feeds"]} == {"enforced"}, "every feed is enforced")
         yield it
 
 

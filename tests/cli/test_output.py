@@ -145,3 +145,13 @@ def test_undecodable_file_name_is_told(tmp_path: Path) -> None:
     assert told.returncode == 1
     assert r"list\udcff" in told.stdout + told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_key_keeps_its_lines(daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", "key", "--config", str(daemon.config)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "-----BEGIN PUBLIC KEY-----"
+    assert main(["authority", "init", str(tmp_path / "shop")]) == 0
+    capsys.readouterr()
+    (key, *_) = sorted((tmp_path / "shop" / "keys").iterdir())
+    assert main(["authority", "key", "show", str(key)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "-----BEGIN PUBLIC KEY-----"

@@ -19,5 +19,5 @@ def run(args: argparse.Namespace) -> int:
     except FileNotFoundError as error:
         raise CommandError(f"there is no {path} yet; `blockd run` creates it at its first start") from error
     text = public_key_text(key)
-    show(args.json, {"keyid": key_id(key), "public_key": text}, [text.rstrip()])
+    show(args.json, {"keyid": key_id(key), "public_key": text}, text.splitlines())
     return DONE

@@ -56,10 +56,10 @@ def _list(workshop: Workshop, as_json: bool) -> int:
                 "pending": role in pending,
             }
         )
-    lines = [
-        f"{row['role']:20} {row['orders']:5} orders, {row['threshold']} of {len(told.keyids)} keys {row['authority']}\n"
-        + "\n".join(f"    {told_signer(names, keyid)}" for keyid in told.keyids)
-        for row, told in zip(rows, (workshop.staged_delegations().roles or {}).values(), strict=True)
-    ]
+    lines = []
+    for row, told in zip(rows, (workshop.staged_delegations().roles or {}).values(), strict=True):
+        keys = f"{row['threshold']} of {len(told.keyids)} keys"
+        lines.append(f"{row['role']:20} {row['orders']:5} orders, {keys} {row['authority']}")
+        lines += [f"    {told_signer(names, keyid)}" for keyid in told.keyids]
     show(as_json, {"authorities": rows}, lines or [f"{workshop.folder} has no authorities; its orders are its own."])
     return 0

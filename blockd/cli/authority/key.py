@@ -36,5 +36,5 @@ def _show(args: argparse.Namespace, key: Key, line: str, **more: object) -> None
     show(
         args.json,
         {"keyid": key.keyid, "type": key.keytype, "scheme": key.scheme, "public": public_pem(key).decode(), **more},
-        [line, f"key id {key.keyid} ({key.scheme})"],
+        [*line.splitlines(), f"key id {key.keyid} ({key.scheme})"],
     )

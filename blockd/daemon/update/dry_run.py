@@ -10,9 +10,10 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from blockd.compile.build import Built, build
 from blockd.daemon.results import FeedOutcome
@@ -24,6 +25,9 @@ from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.building.compiler import Progress
 from blockd.settings import Feed, OverridesFeed, Settings
+
+STAGE = "fetching feeds"  # as a bar calls it
+Result = TypeVar("Result")
 
 _TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to know that a list is older
 
@@ -80,7 +84,7 @@ def dry_run(
     chosen = [feed for feed in settings.feeds if not names or feed.name in names]
     refused: dict[str, FeedRefused] = {}
     fetched: dict[str, Fetched] = {}
-    for feed, result in zip(chosen, asyncio.run(_polled(chosen, states, folder)), strict=True):
+    for feed, result in zip(chosen, asyncio.run(_polled(chosen, states, folder, progress)), strict=True):
         if isinstance(result, FeedRefused):
             refused[feed.name] = result
         elif result is not None and result.digest != states[feed.name].accepted_digest:
@@ -165,9 +169,26 @@ def _built(
 
 
 async def _polled(
-    feeds: Sequence[Feed], states: dict[str, FeedState], folder: Path
+    feeds: Sequence[Feed], states: dict[str, FeedState], folder: Path, progress: Progress
 ) -> list[Fetched | FeedRefused | None]:
-    return list(await asyncio.gather(*(_poll(feed, states[feed.name], folder / feed.name) for feed in feeds)))
+    polls = [_poll(feed, states[feed.name], folder / feed.name) for feed in feeds]
+    return await with_progress(polls, progress)
+
+
+async def with_progress(polls: Sequence[Coroutine[Any, Any, Result]], progress: Progress) -> list[Result]:
+    """Await polls of feeds at the same time, and tell how many have ended; return their results in order."""
+    done = 0
+
+    async def counted(poll: Coroutine[Any, Any, Result]) -> Result:
+        nonlocal done
+        result = await poll
+        done += 1
+        progress(STAGE, done, len(polls))
+        return result
+
+    if polls:
+        progress(STAGE, 0, len(polls))
+    return list(await asyncio.gather(*map(counted, polls)))
 
 
 async def _poll(feed: Feed, state: FeedState, folder: Path) -> Fetched | FeedRefused | None:
