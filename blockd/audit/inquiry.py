@@ -116,6 +116,8 @@ def prove_name(
         return told
     version, digest = int(record.body["version"]), str(record.body["digest"])
     told |= {"version": version, "digest": digest, "record": record.number, "since": record.time}
+    if type(base := record.body.get("base")) is int:
+        told["notes"].append(f"Version {version} is version {base}, which was pinned, with the overrides of then.")
     ruleset = kept(version, digest)
     try:
         covering = None if ruleset is None else at_time(version, ruleset, at).covering(key)

@@ -81,9 +81,19 @@ class AuditRecorder:
         self.log.close()
 
     def enforced(
-        self, enforced: Enforced, before: Enforced | None, news: News | None, how: str, reason: str, at: float
+        self,
+        enforced: Enforced,
+        before: Enforced | None,
+        news: News | None,
+        how: str,
+        reason: str,
+        at: float,
+        base: int | None = None,
     ) -> None:
-        """Record that every worker enforces a version since `at`, and measure the orders that it changed."""
+        """Record that every worker enforces a version since `at`, and measure the orders that it changed.
+
+        `base` is the version that it was made from by other overrides, None if it was compiled.
+        """
         catalogue, header = enforced.ruleset.catalogue, enforced.ruleset.header
         taken = news.taken if news else {}
         evidence: list[bytes] = []
@@ -118,6 +128,7 @@ class AuditRecorder:
             "how": how,
             "reason": reason,
             "feeds": feeds,
+            **({} if base is None else {"base": base}),
         }
         if len(transitions) > MAX_TURNS:
             body["orders_not_recorded"] = len(transitions) - MAX_TURNS
@@ -163,9 +174,9 @@ class AuditRecorder:
         """Record that a refused feed is accepted again."""
         self.log.write("good-again", {"feed": feed})
 
-    def rolled_back(self, version: int, reason: str) -> None:
-        """Record that an operator went back to a version."""
-        self.log.write("rollback", {"version": version, "reason": reason})
+    def rolled_back(self, version: int, enforced: int, reason: str) -> None:
+        """Record that an operator went back to a version, which is `enforced` with the overrides of now."""
+        self.log.write("rollback", {"version": version, "enforced": enforced, "reason": reason})
 
     def released(self, version: int, reason: str) -> None:
         """Record that an operator released a version."""

@@ -41,6 +41,11 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         since = f" since {pinned['since']}" if pinned["since"] else ""
         why = f" ({pinned['reason']})" if pinned["reason"] else ""
         yield f"PINNED: version {pinned['version']}{since}{why}; what is new waits until `blockd rollback --release`"
+        if pinned["base"] is not None:
+            base = f"version {pinned['base']} with the overrides of now"
+            yield f"  enforced: version {pinned['enforced']}, which is {base}"
+        elif pinned["enforced"] != pinned["version"]:
+            yield f"  NOT ENFORCED: version {pinned['enforced'] or 'none'} is in force; the log says why"
     for feed in told["feeds"]:
         age = "never fetched" if feed["age_seconds"] is None else f"{feed['age_seconds']:,.0f} s old"
         until = f", expires {feed['expires']}" if feed["expires"] else ""
@@ -59,7 +64,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         if feed["refusal"]:
             yield f"  REFUSED: {feed['refusal']}"
     for one in told["overrides"]:
-        yield f"OVERRIDE: {one['name']} ({one['scope']}) is not blocked until {one['until']}: {one['reason']}"
+        done = "is not blocked" if one["in_force"] else "IS NOT ENFORCED; it was to hold"
+        yield f"OVERRIDE: {one['name']} ({one['scope']}) {done} until {one['until']}: {one['reason']}"
     for worker in told["workers"]:
         state = f"process {worker['pid']}" if worker["pid"] else "NOT RUNNING"
         yield f"worker {worker['index']}: {state}, enforces version {worker['enforcing'] or 'none'}"

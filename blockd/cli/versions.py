@@ -56,6 +56,7 @@ class KeptVersion:
             "names": None,
             "networks": None,
             "orders": None,
+            "base": None,
             "difference": None,
             "periods": [],
             "feeds": [],
@@ -108,6 +109,8 @@ def _version(told: dict[str, Any]) -> Iterator[str]:
     yield f"{title}: {_counts(told)}, compiled {told['compiled']}"
     if told["record"] != "kept":
         yield f"  its record is {told['record']}: when it was enforced and where it came from is not known"
+    if told["base"] is not None:
+        yield f"  version {told['base']} with other overrides on top, made while that was pinned"
     if difference := told["difference"]:
         moved = f" ~{difference['changed']:,}" if difference["changed"] else ""
         yield f"  against version {difference['against']}: +{difference['added']:,} -{difference['removed']:,}{moved}"

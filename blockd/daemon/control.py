@@ -21,8 +21,9 @@ from blockd.daemon.report.scrape import sample
 from blockd.daemon.report.statements import Sources, StatementResult, StatementService
 from blockd.daemon.report.status import Observed, Status
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
-from blockd.daemon.ruleset_switcher import RulesetSwitcher, Sender, Store, WorkerLink
+from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import HitSlots
+from blockd.daemon.switching import Sender, Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.child_process import yield_to_workers
 from blockd.daemon.update.compile_child import Compiler, Compiling, RulesetCompiler
@@ -114,8 +115,9 @@ class ControlProcess:
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         operator = settings.operator.name
         self._overrides = OverrideService(
-            own.path, operator or UNNAMED_AUTHORITY, self._recorder, self._updater, gate.guard, timing.clock
-        )
+            own.path, operator or UNNAMED_AUTHORITY, self._recorder, self._updater, self._switcher, gate.guard,
+            timing.clock,
+        )  # fmt: skip
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._observed = Observed(
@@ -203,7 +205,7 @@ class ControlProcess:
     async def rollback(self, version: int, reason: str, /) -> RollbackResult:
         """Enforce a version kept, and pin it."""
         await self._switcher.roll_back(version, reason)
-        return RollbackResult(version, pinned=version)
+        return RollbackResult(self._switcher.version, pinned=version)
 
     async def release(self, reason: str = "", /) -> RollbackResult:
         """Release the pinned version, and enforce what has waited."""

@@ -49,6 +49,10 @@ class Catalogue:
     orders: tuple[OrderRecord, ...]
     made_from: str = ""  # fingerprint: equal values mean that compiling again would make the same
 
+    def feed(self, name: str) -> FeedRecord | None:
+        """Return the record of a feed; None if the ruleset has nothing of it."""
+        return next((feed for feed in self.feeds if feed.name == name), None)
+
     def to_json(self) -> bytes:
         """Return the catalogue as the file holds it, each order on a line of its own."""
         head = {"feeds": [asdict(feed) for feed in self.feeds], "made_from": self.made_from}

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from blockd.compile.news import News
-from blockd.daemon.ruleset_switcher import SWAP_TIME, Pin, RulesetSwitcher, Store, WorkerLink
+from blockd.daemon.pinning import Pin
+from blockd.daemon.ruleset_switcher import SWAP_TIME, RulesetSwitcher
 from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
 from blockd.resolver import SelfTestKey
@@ -248,7 +250,7 @@ def test_version_that_was_gone_back_to_is_held_until_it_is_released(run: Run) ->
         assert (node.blocked("a.example", "b.example"), node.enforcing()) == (["a.example"], [1, 1])
         assert node.switcher.pin == Pin(1, int(node.time.now), "Too many complaints.")
         assert node.switcher.is_held
-        assert node.log.bodies["rollback"] == {"version": 1, "reason": "Too many complaints."}
+        assert node.log.bodies["rollback"] == {"version": 1, "enforced": 1, "reason": "Too many complaints."}
         assert not await node.enforce("c.example")
         assert not await node.switcher.recall("b.example")
         assert node.blocked("a.example", "c.example") == ["a.example"]

@@ -68,7 +68,9 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
     if kind == "enforced":
         why = f" ({body['reason']})" if body["reason"] else ""
         signed = ", ".join(f"{part['name']} {part['digest'][:12]}" for part in body["feeds"])
-        return f"version {body['version']} by {body['how']}{why}: {body['names']:,} names; {signed}"
+        base = body.get("base")
+        on_top = "" if base is None else f", which is version {base} with the overrides of then,"
+        return f"version {body['version']}{on_top} by {body['how']}{why}: {body['names']:,} names; {signed}"
     if kind == "order":
         took = "" if body["seconds"] is None else f", {body['change']} within {body['seconds']:.3f} s"
         whose = f"{body['order']} of {body['authority']} ({body['feed']})"

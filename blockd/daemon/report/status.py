@@ -10,9 +10,10 @@ from blockd import __version__
 from blockd.audit import AuditLog
 from blockd.audit.chain import Head
 from blockd.daemon.overrides import OverrideService, OverrideStatus
+from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import Alarm, alarms
 from blockd.daemon.report.order_counts import OrderCounts
-from blockd.daemon.ruleset_switcher import Pin, RulesetSwitcher
+from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
@@ -128,6 +129,7 @@ class Status:
     listen: tuple[str, ...]
     ruleset: RulesetStatus | None
     pinned: Pin | None
+    base: int | None  # the version that the one in force was made from by other overrides, None if by none
     feeds: tuple[FeedStatus, ...]
     workers: tuple[WorkerStatus, ...]
     self_test: SelfTestReport | None
@@ -143,7 +145,7 @@ class Status:
             "since": self.since,
             "listen": list(self.listen),
             "ruleset": asdict(self.ruleset) if self.ruleset else None,
-            "pinned": self.pinned.to_json() if self.pinned else None,
+            "pinned": self._pinned(),
             "feeds": [feed.to_json() for feed in self.feeds],
             "workers": [asdict(worker) for worker in self.workers],
             "self_test": self.self_test.to_json() if self.self_test else None,
@@ -151,6 +153,13 @@ class Status:
             "audit": self.audit.to_json(),
             "alarms": [alarm.to_json() for alarm in self.alarms],
         }
+
+    def _pinned(self) -> dict[str, object] | None:
+        """Return the pinned version, and what is enforced for it."""
+        if self.pinned is None:
+            return None
+        enforced = self.ruleset.version if self.ruleset else None
+        return {**self.pinned.to_json(), "enforced": enforced, "base": self.base}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +181,7 @@ class Observed:
         counts = OrderCounts.of(enforced)
         in_force = alarms(
             enforced, self.feeds, workers, self.tests, engine_name(),
-            pin=self.switcher.pin, audit=self.audit.trouble, started=self.started, now=now,
+            pin=self.switcher.pin, base=self.switcher.base, audit=self.audit.trouble, started=self.started, now=now,
         )  # fmt: skip
         return Status(
             version=__version__,
@@ -181,6 +190,7 @@ class Observed:
             listen=tuple(address.text for address in self.settings.listen.dns),
             ruleset=RulesetStatus.of(enforced) if enforced else None,
             pinned=self.switcher.pin,
+            base=self.switcher.base,
             feeds=tuple(_feed(managed, enforced, counts, now) for managed in self.feeds.configured.values()),
             workers=tuple(
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)

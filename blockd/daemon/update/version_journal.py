@@ -43,13 +43,17 @@ class VersionJournal:
         before: int | None,
         news: News | None = None,
         *,
+        base: int | None = None,
         rollback: bool = False,
         reason: str = "",
     ) -> None:
-        """Record that a version is enforced from now on, in place of `before`; `news` if it is a new one."""
+        """Record that a version is enforced from now on, in place of `before`; `news` if it is a new one.
+
+        `base` is the version that it was made from by other overrides, None if it was compiled.
+        """
         now = self._clock()
         try:
-            await asyncio.to_thread(self._write, enforced, before, news, now, rollback, reason)
+            await asyncio.to_thread(self._write, enforced, before, news, base, now, rollback, reason)
         except OSError as error:
             log.warning(
                 "The record of version %d cannot be written: %s. The version is enforced all the same.",
@@ -68,12 +72,24 @@ class VersionJournal:
         await asyncio.gather(*self._comparing, return_exceptions=True)
 
     def _write(
-        self, enforced: Enforced, before: int | None, news: News | None, now: float, rollback: bool, reason: str
+        self,
+        enforced: Enforced,
+        before: int | None,
+        news: News | None,
+        base: int | None,
+        now: float,
+        rollback: bool,
+        reason: str,
     ) -> None:
         versions, version = self._versions, enforced.version
         record = None if news else versions.record(version)
         if record is None:
-            record = self._new(enforced, versions.record(before) if before is not None else None, news)
+            before = before if base is None else base
+            earlier = versions.record(before) if before is not None else None
+            record = self._new(enforced, earlier, news)
+            if base is not None:
+                reports = (earlier.rejects, earlier.held) if earlier is not None else ({}, {})
+                record = replace(record, base=base, rejects=reports[0], held=reports[1])
             if news is not None and news.changes is not None and before is not None:
                 record = replace(record, difference=_difference(before, news.changes))
         begun = record.begun(now, rollback=rollback, reason=reason)

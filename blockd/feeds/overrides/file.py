@@ -49,6 +49,16 @@ class Override:
         """Return whether it has ended, by its date or by hand."""
         return now >= (self.until if self.ended is None else min(self.ended, self.until))
 
+    @classmethod
+    def of(cls, document: OrderDocument) -> Override:
+        """Return the override that `document` returned as an order."""
+        order, [entry] = document.order, document.entries
+        return cls(
+            order.id, entry.text, entry.scope.text, order.summary, order.decided_by, order.authority,
+            order.in_force_from, order.in_force_from if order.expires is None else order.expires,
+            order.lifted_on, order.lifted_reason,
+        )  # fmt: skip
+
     def document(self) -> OrderDocument:
         """Return it as an order; raises BadOrder or BadName if a value is not valid in an order."""
         order = Order(
