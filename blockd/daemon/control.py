@@ -42,6 +42,7 @@ from blockd.orders import Verdict
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import Explanation, explain
+from blockd.ruleset.versions.keeping import Retention
 from blockd.selftest import SelfTests
 from blockd.settings import OverridesFeed, Settings
 from blockd.settings.feeds import UNNAMED_AUTHORITY
@@ -106,7 +107,7 @@ class ControlProcess:
         self._tests = environment.self_tests(settings, shared.selftest_key)
         self._audit = AuditLog(state.folder, timing.clock)
         self._recorder = AuditRecorder(self._audit, self._feeds.settings, timing.clock)
-        store = Store(state, self._slots, settings.versions.keep, environment.compare)
+        store = Store(state, self._slots, Retention.of(settings), environment.compare)
         self._switcher = RulesetSwitcher(
             store, WorkerLink(self._workers, channel), self._feeds, self._tests, self._recorder, timing
         )

@@ -50,14 +50,15 @@ class RulesetSwitcher:
         self._state = store.state
         self._versions = store.state.versions
         self._slots = store.slots
-        self._keep = store.keep
         self._workers = link.workers
         self._sender = link.sender
         self._feeds = feeds
         self._tests = tests
         self._recorder = recorder
         self._timing = timing
-        self._journal = VersionJournal(store.state.versions, feeds.settings, timing.clock, store.compare)
+        self._journal = VersionJournal(
+            store.state.versions, feeds.settings, store.retention, timing.clock, store.compare
+        )
         self._swapping = asyncio.Lock()
         self._base: int | None = None
         self._pinning = Pinning(store.state, feeds, timing)
@@ -141,7 +142,6 @@ class RulesetSwitcher:
             before = self.version
             enforced = await self._swap_to(NextVersion(self._versions.add(news.compiled), None, news), "news")
             await self._journal.enforced(enforced, before, news)
-            self._versions.prune(self._keep)
             return True
 
     async def amend(self, fetched: Fetched | None) -> bool:
@@ -159,7 +159,6 @@ class RulesetSwitcher:
                 before = self.version
                 enforced = await self._swap_to(amended, "override")
                 await self._journal.enforced(enforced, before, amended.news, base=amended.base)
-                self._versions.prune(self._keep)
             return True
 
     async def recall(self, content: str) -> bool:
@@ -212,7 +211,6 @@ class RulesetSwitcher:
             enforced, before, amended.news, base=amended.base, rollback=True, reason=pin.reason
         )
         self._recorder.rolled_back(pin.version, enforced.version, pin.reason)
-        self._versions.prune(self._keep)
         log.warning(
             "Version %d is pinned%s%s. It stays in force until `blockd rollback --release`.",
             pin.version, f" ({pin.reason})" if pin.reason else "",

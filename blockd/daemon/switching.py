@@ -12,6 +12,7 @@ from blockd.daemon.update.diff_child import compared
 from blockd.daemon.update.version_journal import Compare
 from blockd.daemon.workers import Workers
 from blockd.ruleset import Enforced
+from blockd.ruleset.versions.keeping import Retention
 from blockd.selftest import Examples, SelfTestReport
 
 
@@ -42,11 +43,11 @@ class SelfTest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where versions are kept, `keep` of them, and compared; `slots` maps orders to counters."""
+    """Where versions are kept, which of them, and how they are compared; `slots` maps orders to counters."""
 
     state: StateDir
     slots: HitSlots
-    keep: int
+    retention: Retention
     compare: Compare = compared
 
 

@@ -17,7 +17,7 @@ from blockd.settings.paths_and_urls import (
     suffixes_from_value,
 )
 from blockd.settings.section import Section, ShortText, Whole, setting
-from blockd.settings.values import Growth, Share, Workers, size_within, time_or_off, time_within
+from blockd.settings.values import Growth, Share, Workers, size_or_auto, size_within, time_or_off, time_within
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
@@ -138,7 +138,12 @@ class GateSettings(Section):
 class VersionSettings(Section):
     """The rulesets kept on disk."""
 
-    keep: Whole = setting(5, "How many rulesets are kept to go back to.", ge=1, le=100)
+    keep: Whole = setting(
+        5, "How many of the last rulesets are kept to go back to, beside one for each hour and day.", ge=1, le=100
+    )
+    max_size: Annotated[int | None, PlainValidator(size_or_auto)] = setting(
+        "auto", "Room for them on the disk: 10M to 100T, or auto, the lesser of 10 GB and a quarter of the disk."
+    )
 
 
 class Audit(Section):

@@ -24,12 +24,15 @@ from blockd.resolver import SelfTestKey
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.versions.diff import Changes
+from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import Feed, OverridesFeed, Settings
+from blockd.settings.feeds import OVERRIDES
 from blockd.times import time_text
 from tests.daemon.parts import LocalCompiler, ManualTime, SimulatedTests, Sources, WorkerSimulator, blocked, domains
 from tests.daemon.parts import recorded as recorded_in_memory
 
 DAY = 86400
+RETENTION = Retention(5, 1 << 40, frozenset({OVERRIDES}))
 GATE = Gate(max_shrink=100, min_names=0)
 
 
@@ -66,8 +69,8 @@ class Node:
         slots = HitSlots(self.folder / "hit-slots.json")
         self.channel = WorkerSimulator(self.workers)
         self.switcher = RulesetSwitcher(
-            Store(self.state, slots, 5), WorkerLink(self.workers, self.channel), self.feeds, self.tests, self.recorder,
-            timing,
+            Store(self.state, slots, RETENTION), WorkerLink(self.workers, self.channel), self.feeds, self.tests,
+            self.recorder, timing,
         )  # fmt: skip
         compiling = Compiling(GATE, self.folder / "compiled", _Compiler(self.time))
         self.updater = Updater(self.feeds, compiling, self.switcher, self.recorder, timing)

@@ -18,6 +18,7 @@ from blockd.daemon.workers import Workers
 from blockd.orders import Order
 from blockd.resolver import SelfTestKey
 from blockd.ruleset.versions.diff import Changes
+from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import Settings
 from tests.daemon.parts import (
     NOW,
@@ -47,7 +48,7 @@ class Node:
         self.feeds["national"].state.checked = NOW
         recorder, self.log = recorded(folder, settings, self.time)
         self.switcher = RulesetSwitcher(
-            Store(self.state, HitSlots(folder / "hit-slots.json"), 3),
+            Store(self.state, HitSlots(folder / "hit-slots.json"), Retention(3, 1 << 40)),
             WorkerLink(workers, WorkerSimulator(workers)),
             self.feeds,
             SimulatedTests(Settings(), SelfTestKey(bytes(16))),

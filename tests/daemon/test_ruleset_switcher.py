@@ -18,6 +18,7 @@ from blockd.errors import CommandError, RulesetError
 from blockd.resolver import SelfTestKey
 from blockd.ruleset import compile_ruleset
 from blockd.ruleset.versions.diff import Changes
+from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import Settings
 from tests.daemon.parts import ManualTime, SimulatedTests, Sources, WorkerSimulator, blocked, feed_set, recorded
 from tests.ruleset.lists import feed, listing, octets, order
@@ -40,7 +41,7 @@ class Node:
 
     def new_switcher(self) -> RulesetSwitcher:
         """Return the switcher of a control process that begins now."""
-        store = Store(self.state, HitSlots(self.state.folder / "hit-slots.json"), KEEP)
+        store = Store(self.state, HitSlots(self.state.folder / "hit-slots.json"), Retention(KEEP, 1 << 40))
         feeds = feed_set(self.state.folder, [], self.time, Sources(self.time))
         link = WorkerLink(self.workers, self.channel)
         return RulesetSwitcher(store, link, feeds, self.tests, self.recorder, self.time.timing)

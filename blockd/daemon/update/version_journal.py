@@ -12,6 +12,7 @@ from blockd.compile.news import News
 from blockd.errors import RulesetError
 from blockd.ruleset import Enforced, Versions
 from blockd.ruleset.versions.diff import Changes
+from blockd.ruleset.versions.keeping import Retention, prune
 from blockd.ruleset.versions.version_record import Difference, Source, VersionRecord
 from blockd.settings import Feed
 
@@ -22,15 +23,17 @@ log = logging.getLogger(__name__)
 
 
 class VersionJournal:
-    """Writes the records of `versions`; a failure to write one is only logged."""
+    """Writes the records of `versions`, and deletes those that are no longer kept; a failure is only logged."""
 
     def __init__(
         self,
         versions: Versions,
         feeds: Sequence[Feed],
+        retention: Retention,
         clock: Callable[[], float],
         compare: Compare,
     ) -> None:
+        self._retention = retention
         self._clock = clock
         self._compare_files = compare
         self._versions = versions
@@ -60,6 +63,8 @@ class VersionJournal:
                 enforced.version,
                 error,
             )
+        if news is not None:
+            await self._prune(now)
         if news is not None and before is not None and news.changes is None:
             task = asyncio.create_task(self._compare(before, enforced.version))
             self._comparing.add(task)
@@ -70,6 +75,16 @@ class VersionJournal:
         for task in self._comparing:
             task.cancel()
         await asyncio.gather(*self._comparing, return_exceptions=True)
+
+    async def _prune(self, now: float) -> None:
+        """Delete what is no longer kept, now that there is one more."""
+        try:
+            gone = await asyncio.to_thread(prune, self._versions, self._retention, now)
+        except OSError as error:
+            log.warning("Versions that are no longer kept cannot be deleted: %s.", error)
+        else:
+            if gone:
+                log.debug("Versions %s are no longer kept.", gone)
 
     def _write(
         self,
