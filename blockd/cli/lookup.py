@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         ruleset = Ruleset.open(versions.ruleset(version), verify=False)
         stale = stale_in(versions.states(version), len(ruleset.catalogue.orders))
-        explained = explain(at_time(version, ruleset, now, stale), args.name, now)
+        explained = explain(at_time(version, ruleset, now, stale), args.name)
         traced = with_provenance(explained, args.name, settings.feeds, settings.state_dir, lines=not args.quick)
     except RulesetError as error:
         raise CommandError(str(error)) from error

@@ -29,6 +29,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     yield f"blockd {told['version']}, {told['engine']} engine, since {told['since']}, on {', '.join(told['listen'])}"
+    config = told["config"]
+    yield f"config: {config['path']}, read at {config['since']}, SHA-256 {config['digest'][:12]}"
+    for file in config["changed"]:
+        how = f"is another since {file['since']}" if file["since"] else "is gone"
+        yield f"  CHANGED: {file['path']} on disk {how}; it is not used before a restart"
     ruleset = told["ruleset"]
     if ruleset is None:
         yield f"ruleset: none is enforced yet; names are {unready}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.audit import AuditLog, AuditRecorder
+from blockd.audit.log import read_alive
 from blockd.daemon.channel import Channel, Message
+from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.overrides import OverrideResult, OverrideService
@@ -51,6 +54,8 @@ from blockd.web import Protocol as WebProtocol
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
 NEXT_LOOK = 0.02  # seconds between two checks of that
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,9 @@ class ControlProcess:
         self._switcher = RulesetSwitcher(
             store, WorkerLink(self._workers, channel), self._feeds, self._tests, self._recorder, timing
         )
-        self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing)
+        self._clock_watch = ClockWatch(timing.clock)
+        self._clock_watch.know([read_alive(state.folder), *(found.state.checked for found in self._feeds.values())])
+        self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing, self._clock_watch)
         compiling = Compiling(gate, state.folder / "compiled", environment.compiler)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         operator = settings.operator.name
@@ -123,7 +130,7 @@ class ControlProcess:
         self._statements = StatementService(operator, sources, timing)
         self._observed = Observed(
             settings, self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
-            timing.clock(),
+            self._clock_watch, context.running, timing.clock(),
         )  # fmt: skip
         self._registry = CollectorRegistry()
         self._registry.register(Collector(shared.counters, list(REASONS), self._sample))
@@ -137,12 +144,14 @@ class ControlProcess:
         self._state.tidy()  # unfinished files of a control process that died
         self._recorder.begin(
             engine=engine_name(),
-            config=self._context.config,
+            config=self._context.running.digest,
             workers=self._settings.workers,
             restarted=not self._context.announce,
         )
         self._statements.begin()
         await self._switcher.begin(self._context.version)
+        enforced = self._enforced
+        self._clock_watch.know([self._recorder.newest, enforced.ruleset.header.created if enforced else None])
         serving = await self._serve()
         tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._order_clock.run())]
         tasks.append(asyncio.create_task(self._forget_traffic()))
@@ -224,7 +233,7 @@ class ControlProcess:
 
     def lookup(self, name: str, /) -> Explanation:
         """Explain the verdict for a name."""
-        return explain(self._enforced, name, self._timing.clock())
+        return explain(self._enforced, name)
 
     async def trace(self, name: str, /) -> Explanation | TracedExplanation:
         """Explain it from the lists and the versions kept too, for one request at a time."""
@@ -244,6 +253,7 @@ class ControlProcess:
     def heard(self, message: Message) -> None:
         """Handle a message of the supervisor."""
         if "refresh" in message:
+            self._tell_config()
             task = asyncio.create_task(self._updater.refresh(None))
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
@@ -251,6 +261,16 @@ class ControlProcess:
             self._updater.hint(str(message["notified"]))
         else:
             self._workers.heard(message)
+
+    def _tell_config(self) -> None:
+        """Say which config runs, since SIGHUP makes other programs read theirs again."""
+        config = self._context.running.status()
+        log.log(
+            logging.WARNING if config.changed else logging.INFO,
+            "SIGHUP: every feed is polled. The config stays the one of %s, read at %s (SHA-256 %s). %s%s",
+            config.path, config.since, config.digest[:12], "".join(config.sentences()),
+            "A restart takes it over; `blockd check` checks it first." if config.changed else "",
+        )  # fmt: skip
 
     async def _forget_traffic(self) -> None:
         while True:
@@ -282,12 +302,13 @@ class ControlProcess:
     def _sample(self) -> Sample:
         return sample(
             self._enforced,
-            self._feeds.configured,
+            self._feeds,
             self._slots,
             self._recorder,
             is_pinned=self._switcher.pin is not None,
             is_ready=self.readiness().is_ok,
-            selftest_failures=self._tests.failures,
+            tests=self._tests,
+            clock_behind=self._clock_watch.behind(),
             now=self._timing.clock(),
         )
 

@@ -130,7 +130,7 @@ class OverrideService:
                 "Nothing was changed."
             ) from error
         async with self._changing:
-            kept = [one for one in self._read() if not one.is_over(now - KEPT)]
+            kept = [one for one in self._read() if not one.ended_before(now - KEPT)]
             made = new_override(
                 kept, name=asked["name"], scope=asked.get("scope", "both"), reason=asked["reason"], until=until,
                 officer=asked.get("as", ""), authority=self._authority, now=now,

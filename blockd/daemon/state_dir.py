@@ -147,7 +147,7 @@ class StateDir:
         Raises RulesetError if it cannot be used.
         """
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like)
-        orders, stale = orders_of(ruleset.catalogue, ends or {})
+        orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends or {})
         write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now, stale)
         return ruleset
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from blockd.names import DomainName, key_from_text
-from blockd.orders import Action, Entry, Order, Reason, State, Verdict, state_at
+from blockd.orders import Action, Entry, Order, Reason, State, Verdict
 from blockd.orders.disclosure import CONFIDENTIAL, public_fields, public_text
 from blockd.ruleset.policy import Enforced
 from blockd.times import time_text
@@ -23,12 +23,12 @@ class ExplainedClaim:
     stale: bool
 
     @classmethod
-    def of(cls, verdict: Verdict, now: float) -> ExplainedClaim | None:
-        """Return the claim that a verdict rests on; None if there is none."""
-        order, entry = verdict.order, verdict.entry
-        if order is None or entry is None:
+    def of(cls, verdict: Verdict, enforced: Enforced | None) -> ExplainedClaim | None:
+        """Return the claim that a verdict of what is enforced rests on; None if there is none."""
+        order, entry, index = verdict.order, verdict.entry, verdict.order_index
+        if order is None or entry is None or index is None or enforced is None:
             return None
-        return cls(entry, verdict.feed, order, state_at(order, now), verdict.stale)
+        return cls(entry, verdict.feed, order, State(enforced.states.states[index]), verdict.stale)
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values, without what is confidential."""
@@ -103,7 +103,7 @@ class Explanation:
         }
 
 
-def explain(enforced: Enforced | None, text: str, now: float) -> Explanation:
+def explain(enforced: Enforced | None, text: str) -> Explanation:
     """Return the explanation for a name given as text; raises BadName if it is not a name."""
     key = key_from_text(text)
     verdict = enforced.verdict(key) if enforced else Verdict(Reason.NOT_READY)
@@ -115,13 +115,11 @@ def explain(enforced: Enforced | None, text: str, now: float) -> Explanation:
         if confidential is not None:
             name = f"{CONFIDENTIAL} order {confidential}"
         header = enforced.ruleset.header
-        ruleset = ExplainedRuleset(enforced.version, header.created, _weighed(enforced, covering, verdict, now))
-    return Explanation(name, _word(verdict), str(verdict.reason), ExplainedClaim.of(verdict, now), ruleset)
+        ruleset = ExplainedRuleset(enforced.version, header.created, _weighed(enforced, covering, verdict))
+    return Explanation(name, _word(verdict), str(verdict.reason), ExplainedClaim.of(verdict, enforced), ruleset)
 
 
-def _weighed(
-    enforced: Enforced, covering: Sequence[tuple[int, Verdict]], verdict: Verdict, now: float
-) -> tuple[WeighedClaim, ...]:
+def _weighed(enforced: Enforced, covering: Sequence[tuple[int, Verdict]], verdict: Verdict) -> tuple[WeighedClaim, ...]:
     """Return every claim on a name, compared with the verdict; `covering` has the key size of each entry as well."""
     priorities = {feed.name: feed.priority for feed in enforced.ruleset.catalogue.feeds}
     longest = next((size for size, claim in covering if _is(claim, verdict)), 0)
@@ -130,10 +128,10 @@ def _weighed(
             claim,
             priorities.get(found.feed),
             _is(found, verdict),
-            _because(found, verdict, priorities, now, is_shorter=size < longest),
+            _because(found, claim.state, verdict, priorities, is_shorter=size < longest),
         )
         for size, found in covering
-        if (claim := ExplainedClaim.of(found, now)) is not None
+        if (claim := ExplainedClaim.of(found, enforced)) is not None
     )
 
 
@@ -142,11 +140,10 @@ def _is(claim: Verdict, verdict: Verdict) -> bool:
     return verdict.action is not None and (claim.order_index, claim.entry) == (verdict.order_index, verdict.entry)
 
 
-def _because(claim: Verdict, verdict: Verdict, priorities: Mapping[str, int], now: float, *, is_shorter: bool) -> str:
+def _because(claim: Verdict, state: State, verdict: Verdict, priorities: Mapping[str, int], *, is_shorter: bool) -> str:
     """Return why a claim decides or does not, checked in the order in which `blockd.ruleset.policy` weighs claims."""
     assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
     assert claim.entry is not None  # noqa: S101
-    state = state_at(claim.order, now)
     if state is not State.IN_FORCE:
         return f"it is {state.text}"
     if _is(claim, verdict) or verdict.order is None or verdict.entry is None:

@@ -16,6 +16,7 @@ from heapq import merge
 
 from blockd.names import address_key, client_key
 from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, end_of
+from blockd.ruleset.catalogue import standing_orders
 from blockd.ruleset.mapped import Claim, Match, Ruleset
 from blockd.ruleset.states import States, StatesAt
 from blockd.ruleset.tiers import is_zone, tiers_of
@@ -173,5 +174,5 @@ def first_of(client: Verdict, name: Verdict) -> Verdict:
 
 def at_time(version: int, ruleset: Ruleset, now: float, stale: bytes = b"") -> Enforced:
     """Return what a ruleset would enforce at `now`, for inspection only; `stale` is as returned by `stale_in`."""
-    orders = [record.order for record in ruleset.catalogue.orders]
+    orders = standing_orders(ruleset.catalogue, ruleset.header.created)
     return Enforced(version, ruleset, StatesAt(orders, now, stale))

@@ -236,6 +236,23 @@ def test_what_stays_in_force_of_a_feed_is_what_the_version_has_of_it(tmp_path: P
     run(tmp_path, check)
 
 
+def test_override_holds_and_one_that_ended_does_not_where_the_clock_runs_back(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        await with_two(node)
+        await node.override(A)
+        await node.override(B)
+        await node.end(B)
+        node.time.set_back(7200)
+        await node.restart()
+        assert (node.blocked(A, B, C), node.holding()) == ([B, C], {A: True})
+        assert node.feeds["national"].state.first_seen <= node.time.clock()
+        await node.override(C)
+        await node.end(A)
+        assert (node.blocked(A, B, C), node.holding()) == ([A, B], {C: True})
+
+    run(tmp_path, check)
+
+
 def test_rollback_that_fails_leaves_no_half_made_version(tmp_path: Path) -> None:
     async def check(node: Node) -> None:
         await with_two(node)

@@ -140,9 +140,9 @@ def test_what_is_told_of_a_name_does_not_repeat_it(tmp_path: Path) -> None:
         tmp_path,
         feed("f", hidden(confidential("secret-1"), "hidden.example"), listing(order("plain"), "www.hidden.example")),
     )
-    told = explain(subject, "hidden.example", NOW).to_json()
+    told = explain(subject, "hidden.example").to_json()
     assert (told["name"], told["verdict"], told["entry"]) == ("confidential order secret-1", "sinkhole", "confidential")
-    below = explain(subject, "www.hidden.example", NOW).to_json()
+    below = explain(subject, "www.hidden.example").to_json()
     assert below["name"] == "confidential order secret-1"
     claims = below["claims"]
     assert isinstance(claims, list)

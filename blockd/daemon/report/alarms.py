@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.pinning import Pin
 from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
 from blockd.daemon.workers import Workers
 from blockd.ruleset import Enforced
 from blockd.selftest import SelfTests
+from blockd.times import time_text
 
 STALE = 3 * 3600.0  # seconds without a successful poll, or two of the feed's intervals if that is more
 FIRST_LOOK = 900.0  # seconds after the start in which a feed without content is not yet reported
@@ -44,6 +46,7 @@ def alarms(
     *,
     pin: Pin | None = None,
     base: int | None = None,
+    watch: ClockWatch | None = None,
     audit: str = "",
     started: float,
     now: float,
@@ -54,6 +57,7 @@ def alarms(
     """
     found = [
         *_of_workers(enforced, workers),
+        *_of_clock(watch),
         *_of_self_test(tests),
         *(alarm for name, managed in feeds.items() for alarm in _of_feed(name, managed, enforced, started, now)),
         *_of_ruleset(enforced, now),
@@ -74,6 +78,16 @@ def _of_workers(enforced: Enforced | None, workers: Workers) -> Iterator[Alarm]:
         yield Alarm(
             "BlockdNotReady", "critical", "", f"Workers {behind} do not enforce version {enforced.version}.",
             f"version {enforced.version} by the other workers", "The log says why they do not start.",
+        )  # fmt: skip
+
+
+def _of_clock(watch: ClockWatch | None) -> Iterator[Alarm]:
+    if watch is not None and (seconds := watch.behind()):
+        yield Alarm(
+            "BlockdClockBehind", "critical", "",
+            f"The clock is {seconds:,.0f} seconds behind {time_text(watch.newest)}, the newest time that is known.",
+            "all of it, orders with dates by the clock",
+            "Set the clock, and see why it ran back. If it was ahead before, restart blockd once it is right.",
         )  # fmt: skip
 
 

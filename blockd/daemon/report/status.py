@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from blockd import __version__
 from blockd.audit import AuditLog
 from blockd.audit.chain import Head
+from blockd.daemon.clock_watch import ClockWatch
+from blockd.daemon.config_watch import ConfigStatus, ConfigWatch
 from blockd.daemon.overrides import OverrideService, OverrideStatus
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import Alarm, alarms
@@ -126,6 +128,7 @@ class Status:
     version: str
     engine: str
     since: str
+    config: ConfigStatus
     listen: tuple[str, ...]
     ruleset: RulesetStatus | None
     pinned: Pin | None
@@ -143,6 +146,7 @@ class Status:
             "version": self.version,
             "engine": self.engine,
             "since": self.since,
+            "config": asdict(self.config),
             "listen": list(self.listen),
             "ruleset": asdict(self.ruleset) if self.ruleset else None,
             "pinned": self._pinned(),
@@ -173,6 +177,8 @@ class Observed:
     tests: SelfTests
     overrides: OverrideService
     audit: AuditLog
+    watch: ClockWatch
+    running: ConfigWatch
     started: float
 
     def status(self, now: float) -> Status:
@@ -181,12 +187,14 @@ class Observed:
         counts = OrderCounts.of(enforced)
         in_force = alarms(
             enforced, self.feeds, workers, self.tests, engine_name(),
-            pin=self.switcher.pin, base=self.switcher.base, audit=self.audit.trouble, started=self.started, now=now,
+            pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
+            audit=self.audit.trouble, started=self.started, now=now,
         )  # fmt: skip
         return Status(
             version=__version__,
             engine=engine_name(),
             since=time_text(self.started),
+            config=self.running.status(),
             listen=tuple(address.text for address in self.settings.listen.dns),
             ruleset=RulesetStatus.of(enforced) if enforced else None,
             pinned=self.switcher.pin,
@@ -216,7 +224,7 @@ def _feed(managed: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, 
         rejected=record.rejected if record else 0,
         held=state.held or GuardReport(),
         digest=record.digest if record else None,
-        age_seconds=round(now - state.checked, 1) if state.checked else None,
+        age_seconds=round(max(0.0, now - state.checked), 1) if state.checked else None,
         expires=time_text(end) if end is not None else None,
         ended=end is not None and now >= end,
         at_expiry=feed.at_expiry,

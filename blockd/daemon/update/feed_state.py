@@ -57,6 +57,7 @@ class FeedState:
 
     def candidate(self, feed: Feed, fetched: Fetched | None, now: float) -> Candidate:
         """Return what `feed`, whose state this is, may be compiled from; `fetched` is new."""
+        self.first_seen = min(self.first_seen, int(now))  # the clock was set back: it is in force when it is taken
         incoming = Content(fetched.path, fetched.digest) if fetched else None
         return Candidate(feed, incoming, self.accepted, self.first_seen, self.sizes.lasting(now))
 

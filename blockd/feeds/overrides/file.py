@@ -47,7 +47,11 @@ class Override:
 
     def is_over(self, now: float) -> bool:
         """Return whether it has ended, by its date or by hand."""
-        return now >= (self.until if self.ended is None else min(self.ended, self.until))
+        return self.ended is not None or now >= self.until  # ended by hand is over, wherever the clock is set to
+
+    def ended_before(self, moment: float) -> bool:
+        """Return whether it had ended at a moment in the past."""
+        return moment >= (self.until if self.ended is None else min(self.ended, self.until))
 
     @classmethod
     def of(cls, document: OrderDocument) -> Override:

@@ -15,7 +15,7 @@ from blockd.names import Network, key_from_text
 from blockd.orders import Entry, ListStep, NameList, Order, OrderDocument, Scope, State
 from blockd.ruleset.explain import ExplainedClaim, explain
 from blockd.settings import SignedFeed
-from tests.ruleset.lists import NOW, enforced, feed, listing, order
+from tests.ruleset.lists import enforced, feed, listing, order
 
 TEXT = b"a.example\nb.example\nc.example\n"
 FEED = SignedFeed.model_construct(name="ministry", type="signed")
@@ -74,7 +74,7 @@ def test_files_that_are_damaged_or_gone_name_nothing(state: Path, harm: str) -> 
 
 def test_lines_and_versions_stand_beside_what_is_explained(state: Path) -> None:
     subject = enforced(state, feed("ministry", listing(order("two"), "b.example")))
-    told = explain(subject, "www.b.example", NOW)
+    told = explain(subject, "www.b.example")
     traced = with_provenance(told, "www.b.example", [FEED], state).to_json()
     never = {"versions_kept": 0, "first": None, "last": None, "since_before": False, "until_now": False}
     assert told.ruleset is not None
@@ -89,5 +89,5 @@ def test_lines_and_versions_stand_beside_what_is_explained(state: Path) -> None:
 
 
 def test_without_a_ruleset_there_is_nothing_beside_it(state: Path) -> None:
-    told = explain(None, "www.b.example", NOW)
+    told = explain(None, "www.b.example")
     assert with_provenance(told, "www.b.example", [FEED], state) is told
