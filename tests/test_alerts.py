@@ -51,7 +51,8 @@ def test_every_rule_is_played_up_and_down() -> None:
 
 
 def test_rules_are_about_series_that_blockd_has() -> None:
-    sample = Sample(feeds={"feed": FeedSample(0.0, 0.0, {}, authorities={"authority": AuthoritySample(0.0)})})
+    fed = {"feed": FeedSample(0.0, 0.0, {}, authorities={"authority": AuthoritySample(0.0)})}
+    sample = Sample(refused={"feed": True}, feeds=fed)
     families = Collector(Counters(1), list(REASONS), lambda: sample).collect()
     series = {one.name for family in families for one in family.samples}
     named = {name for rule in rules().values() for name in re.findall(r"blockd_\w+", rule["expr"])}

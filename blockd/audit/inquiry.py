@@ -74,6 +74,8 @@ def prove_name(
         return told
     version, digest = int(record.body["version"]), str(record.body["digest"])
     told |= {"version": version, "digest": digest, "record": record.number, "since": record.time}
+    if type(base := record.body.get("base")) is int:
+        told["notes"].append(f"Version {version} is version {base}, which was pinned, with the overrides of then.")
     ruleset = kept(version, digest)
     parts = parts_of(record)
     tiers = tiers_by_feed((part["name"], part["type"]) for part in parts)

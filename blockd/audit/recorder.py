@@ -55,10 +55,14 @@ class AuditRecorder:
         self._since: dict[tuple[str, str], str] = {}  # since when orders have been in force here
         self._proofs: dict[tuple[str, str], Mapping[str, Any]] = {}  # by feed and digest of its content
         self._refusals: dict[str, _Refusals] = {}
+        self.newest = 0.0  # when the last record of an earlier process was written, seconds since the epoch
         self._last_alive: str | None = None  # of a daemon that ended without recording it
 
-    def begin(self, *, engine: str, config: Path, workers: int, restarted: bool) -> None:
-        """Open the log and record the start; `restarted` if only this process was started again."""
+    def begin(self, *, engine: str, config: str, workers: int, restarted: bool) -> None:
+        """Open the log and record the start; `restarted` if only this process was started again.
+
+        `config` is the SHA-256 of the config that runs.
+        """
         self.log.begin(self._remember)
         roots = {name: _read(path) for name, path in self._roots.items()}
         self.log.write(
@@ -66,7 +70,7 @@ class AuditRecorder:
             {
                 "blockd": __version__,
                 "engine": engine,
-                "config": hashlib.sha256(_read(config)).hexdigest(),
+                "config": config,
                 "workers": workers,
                 "of": "control process" if restarted else "daemon",
                 "last_alive": None if restarted else self._last_alive,
@@ -81,9 +85,19 @@ class AuditRecorder:
         self.log.close()
 
     def enforced(
-        self, enforced: Enforced, before: Enforced | None, news: News | None, how: str, reason: str, at: float
+        self,
+        enforced: Enforced,
+        before: Enforced | None,
+        news: News | None,
+        how: str,
+        reason: str,
+        at: float,
+        base: int | None = None,
     ) -> None:
-        """Record that every worker enforces a version since `at`, and measure the orders that it changed."""
+        """Record that every worker enforces a version since `at`, and measure the orders that it changed.
+
+        `base` is the version that it was made from by other overrides, None if it was compiled.
+        """
         catalogue, header = enforced.ruleset.catalogue, enforced.ruleset.header
         taken = news.taken if news else {}
         evidence: list[bytes] = []
@@ -123,6 +137,7 @@ class AuditRecorder:
             "how": how,
             "reason": reason,
             "feeds": feeds,
+            **({} if base is None else {"base": base}),
         }
         if len(transitions) > MAX_TURNS:
             body["orders_not_recorded"] = len(transitions) - MAX_TURNS
@@ -168,9 +183,9 @@ class AuditRecorder:
         """Record that a refused feed is accepted again."""
         self.log.write("good-again", {"feed": feed})
 
-    def rolled_back(self, version: int, reason: str) -> None:
-        """Record that an operator went back to a version."""
-        self.log.write("rollback", {"version": version, "reason": reason})
+    def rolled_back(self, version: int, enforced: int, reason: str) -> None:
+        """Record that an operator went back to a version, which is `enforced` with the overrides of now."""
+        self.log.write("rollback", {"version": version, "enforced": enforced, "reason": reason})
 
     def released(self, version: int, reason: str) -> None:
         """Record that an operator released a version."""
@@ -197,6 +212,8 @@ class AuditRecorder:
         return self._since.get((feed, order))
 
     def _remember(self, database: Database) -> None:
+        last = database.head().number
+        self.newest = database.record(last).at if last else 0.0
         ends = database.newest(("start", "stop"), 1)
         if ends and ends[0].kind == "start":
             signs = (database.record(database.head().number).at, read_alive(self.log.folder) or 0.0)

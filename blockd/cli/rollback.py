@@ -26,6 +26,9 @@ def run(args: argparse.Namespace) -> int:
         lines = [f"released; enforced: version {told['version'] or 'none'}"]
     else:
         told = ask(settings, "/api/rollback", {"version": args.version, "reason": args.reason}, SECONDS)
-        lines = [f"enforced and pinned: version {told['version']}", "It stays until `blockd rollback --release`."]
+        version, pinned = told["version"], told["pinned"]
+        on_top = [f"pinned: version {pinned}", f"enforced: version {version}, which has the overrides of now on top"]
+        lines = [f"enforced and pinned: version {version}"] if version == pinned else on_top
+        lines.append("It stays until `blockd rollback --release`.")
     show(args.json, told, lines)
     return DONE

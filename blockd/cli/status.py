@@ -24,6 +24,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     yield f"blockd {told['version']}, {told['engine']} engine, since {told['since']}"
+    config = told["config"]
+    yield f"config: {config['path']}, read at {config['since']}, SHA-256 {config['digest'][:12]}"
+    for file in config["changed"]:
+        how = f"is another since {file['since']}" if file["since"] else "is gone"
+        yield f"  CHANGED: {file['path']} on disk {how}; it is not used before a restart"
     yield from _bound(told["bound"])
     ruleset = told["ruleset"]
     if ruleset is None:
@@ -38,6 +43,11 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         since = f" since {pinned['since']}" if pinned["since"] else ""
         why = f" ({pinned['reason']})" if pinned["reason"] else ""
         yield f"PINNED: version {pinned['version']}{since}{why}; what is new waits until `blockd rollback --release`"
+        if pinned["base"] is not None:
+            base = f"version {pinned['base']} with the overrides of now"
+            yield f"  enforced: version {pinned['enforced']}, which is {base}"
+        elif pinned["enforced"] != pinned["version"]:
+            yield f"  NOT ENFORCED: version {pinned['enforced'] or 'none'} is in force; the log says why"
     if not told["feeds"]:
         yield "feeds: none is configured (feeds: [])" + ("" if ruleset else "; nothing is blocked")
     for feed in told["feeds"]:
@@ -62,7 +72,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         if feed["acceptable"]:
             yield f"    to take it nevertheless, once: blockd accept {feed['name']} --reason TEXT"
     for one in told["overrides"]:
-        yield f"OVERRIDE: {one['name']} ({one['scope']}) is not blocked until {one['until']}: {one['reason']}"
+        done = "is not blocked" if one["in_force"] else "IS NOT ENFORCED; it was to hold"
+        yield f"OVERRIDE: {one['name']} ({one['scope']}) {done} until {one['until']}: {one['reason']}"
     for worker in told["workers"]:
         state = f"process {worker['pid']}" if worker["pid"] else "NOT RUNNING"
         yield f"worker {worker['index']}: {state}, enforces version {worker['enforcing'] or 'none'}"

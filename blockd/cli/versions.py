@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,10 @@ from blockd.cli.output import show
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.counts import of_feed, totals
+from blockd.ruleset.versions.keeping import KeptFile, Retention, kept_files
 from blockd.ruleset.versions.version_record import VersionRecord
 from blockd.settings import load
-from blockd.times import time_text
+from blockd.times import time_from_text, time_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +27,25 @@ class KeptVersion:
     is_current: bool
     is_pinned: bool
     record: VersionRecord | None
+    file: KeptFile
     is_recorded: bool = True
     damage: str = ""
 
     @classmethod
-    def read(cls, versions: Versions, version: int) -> KeptVersion:
+    def read(cls, versions: Versions, file: KeptFile) -> KeptVersion:
         """Read what is known of a version."""
+        version = file.version
         marks = version == versions.current(), version == versions.pinned()
         record = versions.record(version)
         if record is not None:
-            return cls(version, *marks, record)
+            return cls(version, *marks, record, file)
         try:
             ruleset = Ruleset.open(versions.ruleset(version), verify=False)
         except RulesetError as error:
-            return cls(version, *marks, None, is_recorded=False, damage=str(error))
+            return cls(version, *marks, None, file, is_recorded=False, damage=str(error))
         record = VersionRecord.of(ruleset.header, ruleset.catalogue, {})
         ruleset.close()
-        return cls(version, *marks, record, is_recorded=False)
+        return cls(version, *marks, record, file, is_recorded=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values; what is not known is None."""
@@ -49,12 +53,15 @@ class KeptVersion:
             "version": self.version,
             "current": self.is_current,
             "pinned": self.is_pinned,
+            "size": self.file.size,
+            "kept": self.file.why or None,
             "record": "kept" if self.is_recorded else "missing or damaged",
             "since": None,
             "until": None,
             "names": None,
             "networks": None,
             "orders": None,
+            "base": None,
             "difference": None,
             "periods": [],
             "feeds": [],
@@ -76,10 +83,12 @@ class KeptVersion:
 
 def run(args: argparse.Namespace) -> int:
     """Print the versions, the oldest first; 1 if none is kept."""
-    versions = Versions(load(args.config).state_dir / "rulesets")
+    settings, now = load(args.config), time.time()
+    versions, retention = Versions(settings.state_dir / "rulesets"), Retention.of(settings)
     current, pinned = versions.current(), versions.pinned()
-    told = [KeptVersion.read(versions, version).to_json() for version in versions.all()]
-    show(args.json, {"current": current, "pinned": pinned, "versions": told}, _lines(told))
+    told = [KeptVersion.read(versions, file).to_json() for file in kept_files(versions, retention, now)]
+    shown = {"current": current, "pinned": pinned, "max_size": retention.max_size, "versions": told}
+    show(args.json, shown, _lines(told, retention, now))
     return DONE if told else NO
 
 
@@ -87,22 +96,29 @@ def _time(seconds: int | None) -> str | None:
     return None if seconds is None else time_text(seconds)
 
 
-def _lines(told: list[dict[str, Any]]) -> Iterator[str]:
+def _lines(told: list[dict[str, Any]], retention: Retention, now: float) -> Iterator[str]:
     if not told:
         yield "No version is kept yet; `blockd run` makes the first one."
     for version in told:
-        yield from _version(version)
+        yield from _version(version, now)
+    if told:
+        size = sum(version["size"] for version in told)
+        yield f"{_size(size)} of at most {_size(retention.max_size)} (versions.max_size)"
 
 
-def _version(told: dict[str, Any]) -> Iterator[str]:
+def _version(told: dict[str, Any], now: float) -> Iterator[str]:
     marks = [word for word, is_so in (("in force", told["current"]), ("pinned", told["pinned"])) if is_so]
     title = f"version {told['version']}" + (f" ({', '.join(marks)})" if marks else "")
     if "damaged" in told:
         yield f"{title}: {told['damaged']}"
+        yield f"  {_size(told['size'])}; {_kept(told)}"
         return
     yield f"{title}: {_counts(told)}, compiled {told['compiled']}"
+    yield f"  {_size(told['size'])}, {_age(now - time_from_text(told['compiled']))}; {_kept(told)}"
     if told["record"] != "kept":
         yield f"  its record is {told['record']}: when it was enforced and where it came from is not known"
+    if told["base"] is not None:
+        yield f"  version {told['base']} with other overrides on top, made while that was pinned"
     if difference := told["difference"]:
         moved = f" ~{difference['changed']:,}" if difference["changed"] else ""
         yield f"  against version {difference['against']}: +{difference['added']:,} -{difference['removed']:,}{moved}"
@@ -113,6 +129,22 @@ def _version(told: dict[str, Any]) -> Iterator[str]:
         yield f"  enforced from {period['since']} {until}{back}{why}"
     for feed in told["feeds"]:
         yield from _feed(feed, told)
+
+
+def _kept(told: dict[str, Any]) -> str:
+    return f"kept: {told['kept']}" if told["kept"] else "not kept any more: deleted when the next version comes"
+
+
+def _size(octets: int) -> str:
+    return f"{octets / 1e9:,.1f} GB" if octets >= 1e9 else f"{octets / 1e6:,.1f} MB"
+
+
+def _age(seconds: float) -> str:
+    """Return an age in words, in the largest unit of which there are two."""
+    for width, word in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * width:
+            return f"{seconds / width:.0f} {word} old"
+    return f"{max(seconds, 0):.0f} seconds old"
 
 
 def _counts(told: dict[str, Any]) -> str:

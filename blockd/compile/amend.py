@@ -23,7 +23,7 @@ from blockd.ruleset.building.amender import Amender
 from blockd.ruleset.building.claims import ClaimSets
 from blockd.ruleset.building.writing import write_amended
 from blockd.ruleset.catalogue import rank
-from blockd.ruleset.format import MAX_ORDERS
+from blockd.ruleset.format import MAX_ORDERS, Header
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
 
@@ -82,24 +82,38 @@ def amend(
             built.news += amendment.news
         built.records = {record.name: record for record in catalogue.feeds}
         catalogue = _ranked_anew(catalogue, gone, [candidate.feed for candidate in candidates], amender.claims)
-        patches, more = amender.finish()
         built.changes = amender.changes()
-        header = replace(
-            ruleset.header,
-            build_id=randomness(16),
-            created=created,
-            entries=amender.entries,
-            names=amender.names,
-            max_labels=amender.max_labels,
-            ipv4_prefixes=amender.ipv4_prefixes,
-            ipv6_prefixes=amender.ipv6_prefixes,
-            holes=amender.holes,
-        )
-        built.header = write_amended(
-            path, ruleset, header, catalogue, amender.claims.words, patches, more, sound.result
-        )
+        built.header = write(path, ruleset, amender, catalogue, created, randomness, sound.result)
         return built
     return None
+
+
+def write(
+    path: Path,
+    ruleset: Ruleset,
+    amender: Amender,
+    catalogue: Catalogue,
+    created: int,
+    randomness: Callable[[int], bytes],
+    proved: Callable[[], None],
+) -> Header:
+    """Write what `amender` made of `ruleset` to `path`; return its header. `proved` raises if `ruleset` is damaged.
+
+    Raises RulesetError. The file is not synced to the disk.
+    """
+    patches, more = amender.finish()
+    header = replace(
+        ruleset.header,
+        build_id=randomness(16),
+        created=created,
+        entries=amender.entries,
+        names=amender.names,
+        max_labels=amender.max_labels,
+        ipv4_prefixes=amender.ipv4_prefixes,
+        ipv6_prefixes=amender.ipv6_prefixes,
+        holes=amender.holes,
+    )
+    return write_amended(path, ruleset, header, catalogue, amender.claims.words, patches, more, proved)
 
 
 def _ranked_anew(catalogue: Catalogue, gone: Set[int], feeds: Sequence[Feed], claims: ClaimSets) -> Catalogue:

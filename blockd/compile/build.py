@@ -96,8 +96,9 @@ def build(
     """Compile the candidates to `path`; refused feeds fall back to their accepted content, or are left out.
 
     `in_force` is the catalogue of the ruleset enforced now, which the gate compares with. If it holds a feed that has
-    no readable content left, nothing is compiled: its names must not drop out for a fault of this machine. Raises
-    RulesetError if a limit of the format is exceeded.
+    no readable content left, nothing is compiled: its names must not drop out for a fault of this machine. Neither is
+    it if the operator's own cannot be read, in force or not, so that it is read anew first. Raises RulesetError if a
+    limit of the format is exceeded.
     """
     before = {record.name: record for record in in_force.feeds} if in_force else {}
     remaining = [_whole(candidate) for candidate in candidates]
@@ -133,6 +134,11 @@ def build(
                 progress=progress,
             )
         except _Refusal as refusal:
+            [failed] = [candidate for candidate in remaining if candidate.feed.name == refusal.feed]
+            if failed.feed.is_own and not failed.incoming:
+                built.lost = {refusal.feed}
+                built.made_from = ""
+                return built
             built.refused[refusal.feed] = refusal.refused
             if isinstance(refusal.refused, GateRefused):
                 built.found[refusal.feed] = Judged(built.records[refusal.feed], built.held[refusal.feed])

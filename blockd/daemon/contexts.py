@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey
@@ -46,10 +47,14 @@ class GateSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ControlContext:
-    """The data for the control process; `version` is the one that the workers enforce."""
+    """The data for the control process; `version` is the one that the workers enforce.
+
+    `running` is the config as it was read at the start.
+    """
 
     shared: SharedContext
     config: Path
+    running: ConfigWatch
     gate: GateSource
     version: int | None
     workers: dict[int, WorkerState]  # the running ones, by index

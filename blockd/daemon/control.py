@@ -13,8 +13,10 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.audit import AuditLog, AuditRecorder
+from blockd.audit.log import read_alive
 from blockd.daemon.accepting import AcceptResult, AcceptService
 from blockd.daemon.channel import Channel, Message
+from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.online import Lookups, World
@@ -29,8 +31,9 @@ from blockd.daemon.report.statements import Sources, StatementResult, StatementS
 from blockd.daemon.report.status import Observed, Status
 from blockd.daemon.report.status_line import StatusLine
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
-from blockd.daemon.ruleset_switcher import RulesetSwitcher, Sender, Store, WorkerLink
+from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import HitSlots
+from blockd.daemon.switching import Sender, Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.child_process import yield_to_workers
 from blockd.daemon.update.compile_child import Compiler, Compiling, RulesetCompiler
@@ -51,6 +54,7 @@ from blockd.resolver import SelfTestKey, engine_name
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
+from blockd.ruleset.versions.keeping import Retention
 from blockd.selftest import SelfTests
 from blockd.settings import OverridesFeed, Settings
 from blockd.settings.feeds import UNNAMED_AUTHORITY
@@ -117,23 +121,26 @@ class ControlProcess:
         self._tests = environment.self_tests(settings, shared.selftest_key)
         self._audit = AuditLog(state.folder, timing.clock)
         self._recorder = AuditRecorder(self._audit, self._feeds.settings, timing.clock)
-        store = Store(state, self._slots, settings.versions.keep, environment.compare)
+        store = Store(state, self._slots, Retention.of(settings), environment.compare)
         self._switcher = RulesetSwitcher(
             store, WorkerLink(self._workers, channel), self._feeds, self._tests, self._recorder, timing
         )
-        self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing)
+        self._clock_watch = ClockWatch(timing.clock)
+        self._clock_watch.know([read_alive(state.folder), *(found.state.checked for found in self._feeds.values())])
+        self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing, self._clock_watch)
         compiling = Compiling(gate, state.folder / "compiled", environment.compiler)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         operator = settings.operator.name
         self._overrides = OverrideService(
-            own.path, operator or UNNAMED_AUTHORITY, self._recorder, self._updater, gate.guard, timing.clock
-        )
+            own.path, operator or UNNAMED_AUTHORITY, self._recorder, self._updater, self._switcher, gate.guard,
+            timing.clock,
+        )  # fmt: skip
         self._acceptance = AcceptService(self._recorder, self._updater)
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
-            shared.sockets.bound, timing.clock(),
+            shared.sockets.bound, self._clock_watch, context.running, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock))
@@ -149,12 +156,14 @@ class ControlProcess:
         self._state.tidy()  # unfinished files of a control process that died
         self._recorder.begin(
             engine=engine_name(),
-            config=self._context.config,
+            config=self._context.running.digest,
             workers=self._settings.workers,
             restarted=not self._context.announce,
         )
         self._statements.begin()
         await self._switcher.begin(self._context.version)
+        enforced = self._enforced
+        self._clock_watch.know([self._recorder.newest, enforced.ruleset.header.created if enforced else None])
         serving = await self._serve()
         tasks = [asyncio.create_task(self._updater.run()), asyncio.create_task(self._order_clock.run())]
         tasks.append(asyncio.create_task(self._forget_traffic()))
@@ -218,7 +227,7 @@ class ControlProcess:
     async def rollback(self, version: int, reason: str, /) -> RollbackResult:
         """Enforce a version kept, and pin it."""
         await self._switcher.roll_back(version, reason)
-        return RollbackResult(version, pinned=version)
+        return RollbackResult(self._switcher.version, pinned=version)
 
     async def release(self, reason: str = "", /) -> RollbackResult:
         """Release the pinned version, and enforce what has waited."""
@@ -259,6 +268,7 @@ class ControlProcess:
     def heard(self, message: Message) -> None:
         """Handle a message of the supervisor."""
         if "refresh" in message:
+            self._tell_config()
             task = asyncio.create_task(self._updater.refresh(None))
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
@@ -266,6 +276,16 @@ class ControlProcess:
             self._updater.hint(str(message["notified"]))
         else:
             self._workers.heard(message)
+
+    def _tell_config(self) -> None:
+        """Say which config runs, since SIGHUP makes other programs read theirs again."""
+        config = self._context.running.status()
+        log.log(
+            logging.WARNING if config.changed else logging.INFO,
+            "SIGHUP: every feed is polled. The config stays the one of %s, read at %s (SHA-256 %s). %s%s",
+            config.path, config.since, config.digest[:12], "".join(config.sentences()),
+            "A restart takes it over; `blockd check` checks it first." if config.changed else "",
+        )  # fmt: skip
 
     async def _forget_traffic(self) -> None:
         while True:
@@ -297,12 +317,13 @@ class ControlProcess:
     def _sample(self) -> Sample:
         return sample(
             self._enforced,
-            self._feeds.configured,
+            self._feeds,
             self._slots,
             self._recorder,
             is_pinned=self._switcher.pin is not None,
             is_ready=self.readiness().is_ok,
-            selftest_failures=self._tests.failures,
+            tests=self._tests,
+            clock_behind=self._clock_watch.behind(),
             now=self._timing.clock(),
         )
 

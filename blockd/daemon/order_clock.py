@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from blockd.audit import AuditRecorder
+from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.timing import Timing
@@ -22,19 +23,27 @@ class OrderClock:
     """Flips the states of the orders in what `switcher` enforces, and logs which of `feeds` have expired."""
 
     def __init__(
-        self, state: StateDir, switcher: RulesetSwitcher, feeds: FeedSet, recorder: AuditRecorder, timing: Timing
+        self,
+        state: StateDir,
+        switcher: RulesetSwitcher,
+        feeds: FeedSet,
+        recorder: AuditRecorder,
+        timing: Timing,
+        watch: ClockWatch,
     ) -> None:
         self._state = state
         self._switcher = switcher
         self._feeds = feeds
         self._recorder = recorder
         self._timing = timing
+        self._watch = watch
         self._expiry = Expiry()
 
     async def run(self) -> None:
         """Flip what is due, at once if the clock was set, until cancelled."""
         while True:
             now = self._timing.clock()
+            self._watch.look()
             ends = self._feeds.ends(now)
             at = self._flip(now, ends)
             self._switcher.flips.clear()
@@ -43,7 +52,8 @@ class OrderClock:
     def _flip(self, now: float, ends: Ends) -> float | None:
         """Set every order to its state at `now`; return when a state changes next, None if never."""
         enforced = self._switcher.enforced
-        orders, stale = orders_of(enforced.ruleset.catalogue, ends) if enforced else ([], frozenset())
+        ruleset = self._switcher.ruleset
+        orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends) if ruleset else ([], frozenset())
         self._expiry.look(self._feeds.known(), now)
         if enforced is not None:
             states = self._state.writable_states(enforced)
@@ -60,6 +70,7 @@ class OrderClock:
         flips, timing = self._switcher.flips, self._timing
         while not flips.is_set() and last <= (now := timing.clock()) and (at is None or now < at):
             last = now
+            self._watch.look()
             if self._feeds.ends(now) != ends:
                 return
             self._expiry.look(self._feeds.known(), now)

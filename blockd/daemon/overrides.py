@@ -10,8 +10,20 @@ from typing import Protocol
 
 from blockd.audit import AuditRecorder
 from blockd.daemon.results import FeedOutcome, RefreshResult
-from blockd.errors import CommandError, FeedRefused, cause_of
-from blockd.feeds.overrides.file import KEPT, Override, end_override, new_override, read_overrides, write_overrides
+from blockd.daemon.update.feed_set import FeedSet
+from blockd.errors import BadName, CommandError, FeedRefused, cause_of
+from blockd.feeds.overrides.file import (
+    KEPT,
+    Override,
+    end_override,
+    new_override,
+    override_entry,
+    read_overrides,
+    write_overrides,
+)
+from blockd.feeds.signed.bundle import read_bundle
+from blockd.orders import State
+from blockd.ruleset import Enforced
 from blockd.ruleset.explain import Explanation
 from blockd.ruleset.gate.guard import Guard
 from blockd.settings.feeds import OVERRIDES
@@ -21,28 +33,53 @@ from blockd.times import time_from_text, time_text
 class Refresher(Protocol):
     """What polls feeds, see `blockd.daemon.update.updater.Updater`."""
 
+    feeds: FeedSet
+
     async def refresh(self, names: Sequence[str] | None, /) -> RefreshResult:
         """Poll feeds now and enforce what is new."""
 
 
+class Enforcing(Protocol):
+    """What enforces rulesets, see `blockd.daemon.ruleset_switcher.RulesetSwitcher`."""
+
+    @property
+    def enforced(self) -> Enforced | None:
+        """What is enforced."""
+
+
 @dataclass(frozen=True, slots=True)
 class OverrideStatus:
-    """An override, and whether it has ended."""
+    """An override, whether it has ended, and whether the ruleset in force has it, in force."""
 
     override: Override
     is_over: bool
+    in_force: bool
 
     @classmethod
-    def at(cls, override: Override, now: float) -> OverrideStatus:
-        """Return the status at a time, in seconds since the epoch."""
-        return cls(override, override.is_over(now))
+    def at(cls, override: Override, enforced: Enforced | None, now: float) -> OverrideStatus:
+        """Return the status at a time, in seconds since the epoch, given what is enforced."""
+        return cls(override, override.is_over(now), enforced is not None and holds(enforced, override))
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
         fields: dict[str, object] = asdict(self.override)
         for name in ("created", "until", "ended"):
             fields[name] = None if fields[name] is None else time_text(float(str(fields[name])))
-        return {**fields, "over": self.is_over}
+        return {**fields, "over": self.is_over, "in_force": self.in_force}
+
+
+def holds(enforced: Enforced, override: Override) -> bool:
+    """Return whether what is enforced has an override, in force; raises RulesetError if the ruleset is damaged."""
+    catalogue, states = enforced.ruleset.catalogue, enforced.states.states
+    try:
+        entry = override_entry(override.name, override.scope)
+    except (BadName, KeyError):
+        return False
+    for index, claimed in enforced.ruleset.claims(entry.key):
+        record = catalogue.orders[index]
+        if (record.feed, record.order.id) == (OVERRIDES, override.id) and claimed & entry.scope == entry.scope:
+            return states[index] == State.IN_FORCE
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +100,10 @@ class OverrideResult:
 
 
 class OverrideService:
-    """The overrides in the file at `path`, which is the internal feed that `updater` polls."""
+    """The overrides in the file at `path`, which is the internal feed that `updater` polls.
+
+    `switcher` has what is enforced.
+    """
 
     def __init__(
         self,
@@ -71,6 +111,7 @@ class OverrideService:
         authority: str,
         recorder: AuditRecorder,
         updater: Refresher,
+        switcher: Enforcing,
         guard: Guard,
         clock: Callable[[], float],
     ) -> None:
@@ -78,6 +119,7 @@ class OverrideService:
         self._authority = authority
         self._recorder = recorder
         self._updater = updater
+        self._switcher = switcher
         self._guard = guard
         self._clock = clock
         self._changing = asyncio.Lock()
@@ -93,7 +135,7 @@ class OverrideService:
                 "Nothing was changed."
             ) from error
         async with self._changing:
-            kept = [one for one in self._read() if not one.is_over(now - KEPT)]
+            kept = [one for one in self._read() if not one.ended_before(now - KEPT)]
             made = new_override(
                 kept, name=asked["name"], scope=asked.get("scope", "both"), reason=asked["reason"], until=until,
                 officer=asked.get("as", ""), authority=self._authority, now=now,
@@ -109,22 +151,33 @@ class OverrideService:
             return await self._changed("override-ended", [ended if one.id == ended.id else one for one in known], ended)
 
     def current(self) -> tuple[OverrideStatus, ...]:
-        """Return the overrides that have not ended."""
+        """Return the overrides that have not ended: those of the file, or if it is damaged those accepted last."""
         now = self._clock()
         try:
-            return tuple(OverrideStatus(one, False) for one in read_overrides(self._path) if not one.is_over(now))
+            known = read_overrides(self._path)
+        except FeedRefused:  # reported by the feed's refusal
+            known = self._accepted()
+        return tuple(OverrideStatus.at(one, self._switcher.enforced, now) for one in known if not one.is_over(now))
+
+    def _accepted(self) -> tuple[Override, ...]:
+        own = self._updater.feeds.own
+        accepted = own.state.accepted if own is not None else None
+        try:
+            documents = read_bundle(accepted.path).documents if accepted is not None else ()
         except FeedRefused:
-            return ()  # reported by the feed's refusal
+            return ()
+        return tuple(Override.of(document) for document in documents)
 
     async def _changed(self, kind: str, overrides: list[Override], changed: Override) -> OverrideResult:
         try:
             await asyncio.to_thread(write_overrides, self._path, overrides)
         except OSError as error:
             raise CommandError(f"{self._path} cannot be written: {cause_of(error)}; nothing was changed.") from error
-        status = OverrideStatus.at(changed, self._clock())
-        recorded = {name: value for name, value in status.to_json().items() if name != "id"}
+        status = OverrideStatus.at(changed, self._switcher.enforced, self._clock())
+        recorded = {name: value for name, value in status.to_json().items() if name not in ("id", "in_force")}
         self._recorder.overridden(kind, {**recorded, "order": changed.id})
         result = await self._updater.refresh([OVERRIDES])
+        status = OverrideStatus.at(changed, self._switcher.enforced, self._clock())
         return OverrideResult(status, result.feeds[OVERRIDES], result.version)
 
     def _read(self) -> tuple[Override, ...]:

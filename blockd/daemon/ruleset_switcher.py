@@ -1,92 +1,34 @@
 """What is enforced, and how that changes: verify, swap, notify. One change at a time.
 
-A version that an operator went back to is pinned: it stays until it is released, also after restarts. The pin is
-written before the swap, so that a process killed in between leaves a good version in force, and the next continues.
+A version that an operator went back to is pinned: it stays until it is released, also after restarts, and nothing but
+the overrides on top of it changes (`blockd.daemon.pinning`). The pin is written before the swap, so that a process
+killed in between leaves a good version in force, and the next continues.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from blockd.audit import AuditRecorder
 from blockd.compile.news import News
-from blockd.daemon.channel import Message
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.pinning import NextVersion, Pin, Pinning
+from blockd.daemon.switching import SelfTest, Store, WorkerLink
 from blockd.daemon.timing import Timing
-from blockd.daemon.update.diff_child import compared
 from blockd.daemon.update.feed_set import FeedSet
-from blockd.daemon.update.version_journal import Compare, VersionJournal
-from blockd.daemon.workers import Workers
-from blockd.errors import CommandError, RulesetError
+from blockd.daemon.update.version_journal import VersionJournal
+from blockd.errors import CommandError, FeedRefused, RulesetError
+from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Enforced, Ruleset
 from blockd.ruleset.counts import totals
-from blockd.selftest import Examples, SelfTestReport
-from blockd.times import time_text
+from blockd.settings.feeds import OVERRIDES
 
 SWAP_TIME = 10.0  # seconds for workers to confirm that they enforce a version; a swap takes milliseconds
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """A version that an operator went back to, since when (seconds since the epoch, if that is known), and why."""
-
-    version: int
-    since: int | None = None
-    reason: str = ""
-
-    def to_json(self) -> dict[str, object]:
-        """Return it as JSON values."""
-        since = time_text(self.since) if self.since is not None else None
-        return {"version": self.version, "since": since, "reason": self.reason}
-
-
-class Sender(Protocol):
-    """The channel to the workers, see `blockd.daemon.channel.Channel`."""
-
-    def send(self, message: Message, /) -> None:
-        """Send a message, which may be lost."""
-
-
-class SelfTest(Protocol):
-    """Test of whether the workers enforce what they report, see `blockd.selftest.SelfTests`."""
-
-    async def run(
-        self,
-        enforced: Enforced,
-        before: Enforced | None,
-        workers: Collection[int],
-        news: Iterable[bytes],
-        examples: Examples,
-        /,
-    ) -> str:
-        """Return the failure as a sentence, empty if there is none; raises RulesetError."""
-
-    def report(self) -> SelfTestReport | None:
-        """Return the report of the last test."""
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Where versions are kept, `keep` of them, and compared; `slots` maps orders to counters."""
-
-    state: StateDir
-    slots: HitSlots
-    keep: int
-    compare: Compare = compared
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerLink:
-    """The workers, as known from their messages, and the channel to them."""
-
-    workers: Workers
-    sender: Sender
 
 
 class RulesetSwitcher:
@@ -109,17 +51,18 @@ class RulesetSwitcher:
         self._state = store.state
         self._versions = store.state.versions
         self._slots = store.slots
-        self._keep = store.keep
         self._workers = link.workers
         self._sender = link.sender
         self._feeds = feeds
         self._tests = tests
         self._recorder = recorder
         self._timing = timing
-        self._journal = VersionJournal(store.state.versions, feeds.settings, timing.clock, store.compare)
+        self._journal = VersionJournal(
+            store.state.versions, feeds.settings, store.retention, timing.clock, store.compare
+        )
         self._swapping = asyncio.Lock()
-        self._pinned = store.state.versions.pinned()
-        self._pin = Pin(self._pinned) if self._pinned is not None else None
+        self._base: int | None = None
+        self._pinning = Pinning(store.state, feeds, timing)
 
     @property
     def ruleset(self) -> Ruleset | None:
@@ -134,12 +77,17 @@ class RulesetSwitcher:
     @property
     def is_held(self) -> bool:
         """Whether the version in force is pinned."""
-        return self._pinned is not None and self.enforced is not None
+        return self.pin is not None and self.enforced is not None
 
     @property
     def pin(self) -> Pin | None:
         """The version that an operator has pinned; None if there is none."""
-        return self._pin
+        return self._pinning.pin
+
+    @property
+    def base(self) -> int | None:
+        """The version that the one in force was made from by other overrides; None if by none."""
+        return self._base
 
     def dates_changed(self) -> None:
         """Have the next date at which an order changes its state computed again."""
@@ -149,20 +97,36 @@ class RulesetSwitcher:
         """Take over at a start, with `version` enforced; complete an unfinished change of an earlier process."""
         if version is not None:
             self.enforced = self._state.open(version)
+            base = self._pinning.base_of(self.enforced)
+            self._base = base if base != version else None
             if self._versions.current() != version:  # the earlier process ended between swap and mark
                 self._versions.make_current(version)
             await self._journal.enforced(self.enforced, None)
-            self._recorder.enforced(self.enforced, None, None, "start", "", self._timing.clock())
-        if self._pinned is None:
+            self._recorder.enforced(self.enforced, None, None, "start", "", self._timing.clock(), self._base)
+        pin = self.pin
+        if pin is None:
             return
-        await self._read_pin()
-        log.warning("Version %d is pinned: new content waits until `blockd rollback --release`.", self._pinned)
-        if self._pinned != version and self._pinned in self._versions.all():
+        if version is None:
+            log.error(
+                "Version %d is pinned and cannot be enforced. The next version is, until that is mended.", pin.version
+            )
+            return
+        log.warning(
+            "Version %d is pinned: overrides are enforced on top of it; other new content waits until `blockd rollback "
+            "--release`.",
+            pin.version,
+        )
+        if pin.version not in self._versions.all():
+            log.error("The pinned version %d is not kept any more. Version %d stays in force.", pin.version, version)
+        elif pin.version != self._pinning.base_of(self._must_enforce()):
             try:
                 async with self._swapping:
-                    await self._go_back(self._pinned, "")
-            except (RulesetError, OSError) as error:
-                log.error("The pinned version %d cannot be enforced: %s. What is in force stays.", self._pinned, error)
+                    await self._go_back(pin)
+            except (FeedRefused, RulesetError, OSError) as error:
+                log.error(
+                    "The pinned version %d cannot be enforced: %s. Version %d stays in force.",
+                    pin.version, error, version,
+                )  # fmt: skip
 
     async def enforce(self, news: News) -> bool:
         """Enforce a compiled ruleset; false if the one in force is pinned, which then stays.
@@ -176,17 +140,26 @@ class RulesetSwitcher:
                 for name, fetched in news.taken.items():
                     self._recorder.confirmed(name, fetched)
                 return True
-            version = self._versions.add(news.compiled)
             before = self.version
-            try:
-                await self._swap(await self._prepared(version, verify=False), news)
-            except (RulesetError, OSError) as error:
-                if before is not None or not self._workers.enforces(version):  # otherwise it is better than none
-                    self._versions.drop(version)
-                raise RulesetError(str(error)) from error
-            assert self.enforced is not None  # noqa: S101 - the swap went well
-            await self._journal.enforced(self.enforced, before, news)
-            self._versions.prune(self._keep)
+            enforced = await self._swap_to(NextVersion(self._versions.add(news.compiled), None, news), "news")
+            await self._journal.enforced(enforced, before, news)
+            return True
+
+    async def amend(self, fetched: Fetched | None) -> bool:
+        """Enforce overrides, `fetched` or those accepted last, on top of the pinned version; false if none is pinned.
+
+        Raises FeedRefused if what was accepted cannot be read, RulesetError and OSError; what was in force stays then.
+        """
+        async with self._swapping:
+            if not self.is_held:
+                return False
+            amended = await self._pinning.with_overrides(self._pinning.base_of(self._must_enforce()), fetched)
+            if fetched is not None and amended.news is None:
+                self._recorder.confirmed(OVERRIDES, fetched)
+            if amended.version != self.version:
+                before = self.version
+                enforced = await self._swap_to(amended, "override")
+                await self._journal.enforced(enforced, before, amended.news, base=amended.base)
             return True
 
     async def recall(self, content: str) -> bool:
@@ -203,42 +176,80 @@ class RulesetSwitcher:
             raise CommandError(f"Version {version} is not kept; nothing was changed. Versions kept: {_listed(kept)}.")
         async with self._swapping:
             try:
-                await self._go_back(version, reason)
+                await self._go_back(Pin(version, int(self._timing.clock()), reason))
+            except FeedRefused as refused:
+                raise CommandError(
+                    f"The overrides, which hold over every version, cannot be read: {refused} Version {version} is not "
+                    "enforced; what is in force stays."
+                ) from refused
             except (RulesetError, OSError) as error:
                 raise CommandError(f"Version {version} cannot be enforced: {error}. What is in force stays.") from error
 
     async def release(self, reason: str = "") -> None:
         """Release the pinned version; raises CommandError if none is pinned."""
         async with self._swapping:
-            if self._pinned is None:
+            pin = self.pin
+            if pin is None:
                 raise CommandError("No version is pinned; nothing was changed.")
-            self._versions.release()
-            log.warning("Version %d is released: new content is enforced again.", self._pinned)
-            self._recorder.released(self._pinned, reason)
-            self._pinned = self._pin = None
+            self._pinning.set(None)
+            log.warning("Version %d is released: new content is enforced again.", pin.version)
+            self._recorder.released(pin.version, reason)
 
     async def close(self) -> None:
         """End the work in the background."""
         await self._journal.close()
 
-    async def _go_back(self, version: int, reason: str) -> None:
-        pinned, before = self._pinned, self.version
-        prepared = await self._prepared(version, verify=True) if version != before else None
-        self._pin_to(version)
-        if prepared is not None:
-            try:
-                await self._swap(prepared, how="rollback", reason=reason)
-            except BaseException:
-                self._pin_to(pinned)
-                raise
-        assert self.enforced is not None  # noqa: S101 - the swap went well
-        await self._journal.enforced(self.enforced, before, rollback=True, reason=reason)
-        self._recorder.rolled_back(version, reason)
-        await self._read_pin()
+    async def _go_back(self, pin: Pin) -> None:
+        """Pin a version, and enforce it with the overrides of now; if that raises, nothing was changed."""
+        earlier, before = self.pin, self.version
+        amended = await self._pinning.with_overrides(pin.version)
+        if amended.version != before:
+            await self._swap_to(amended, "rollback", pin.reason, lambda: self._pin(pin, earlier))
+        else:
+            self._pinning.set(pin)
+        enforced = self._must_enforce()
+        await self._journal.enforced(
+            enforced, before, amended.news, base=amended.base, rollback=True, reason=pin.reason
+        )
+        self._recorder.rolled_back(pin.version, enforced.version, pin.reason)
         log.warning(
-            "Version %d is pinned%s. It stays in force until `blockd rollback --release`.",
-            version, f" ({reason})" if reason else "",
+            "Version %d is pinned%s%s. It stays in force until `blockd rollback --release`.",
+            pin.version, f" ({pin.reason})" if pin.reason else "",
+            f" and enforced as version {enforced.version}, with the overrides of now" if amended.base else "",
         )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _pin(self, pin: Pin, earlier: Pin | None) -> Iterator[None]:
+        """Pin a version while it is swapped to; if that raises, the one pinned earlier is pinned again."""
+        self._pinning.set(pin)
+        try:
+            yield
+        except BaseException:
+            self._pinning.set(earlier)
+            raise
+
+    async def _swap_to(
+        self,
+        amended: NextVersion,
+        how: str,
+        reason: str = "",
+        pinned: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> Enforced:
+        """Enforce a version kept, within `pinned`; one that is new is deleted if that fails. Raises RulesetError."""
+        version, news, before = amended.version, amended.news, self.version
+        try:
+            prepared = await self._prepared(version, verify=news is None)
+            with pinned():
+                await self._swap(prepared, news, how=how, reason=reason, base=amended.base)
+        except (RulesetError, OSError) as error:
+            if news is not None and (before is not None or not self._workers.enforces(version)):
+                self._versions.drop(version)  # otherwise it is better than none
+            raise RulesetError(str(error)) from error
+        return prepared
+
+    def _must_enforce(self) -> Enforced:
+        assert self.enforced is not None  # noqa: S101 - the callers have looked
+        return self.enforced
 
     async def _recalled(self, content: str) -> bool:
         """Enforce a version kept with this content, if there is a good one that is not in force."""
@@ -255,7 +266,9 @@ class RulesetSwitcher:
         await self._journal.enforced(prepared, before)
         return True
 
-    async def _swap(self, enforced: Enforced, news: News | None = None, *, how: str = "news", reason: str = "") -> None:
+    async def _swap(
+        self, enforced: Enforced, news: News | None = None, *, how: str, reason: str = "", base: int | None = None
+    ) -> None:
         """Have every worker enforce a version; if that raises RulesetError, they enforce the one before again."""
         version, before = enforced.version, self.enforced
         self._sender.send({"enforce": version})
@@ -278,7 +291,8 @@ class RulesetSwitcher:
             if before is not None:
                 self._sender.send({"enforce": before.version})
             raise RulesetError(failure)
-        self._recorder.enforced(enforced, before, news, how, reason, swapped)
+        self._base = base
+        self._recorder.enforced(enforced, before, news if how != "rollback" else None, how, reason, swapped, base)
         if before is not None:
             before.close()
         header, catalogue = enforced.ruleset.header, enforced.ruleset.catalogue
@@ -328,22 +342,6 @@ class RulesetSwitcher:
             return self._state.opened(version, ruleset)
 
         return await asyncio.to_thread(prepared)
-
-    def _pin_to(self, version: int | None) -> None:
-        if version is None:
-            self._versions.release()
-        else:
-            self._versions.pin(version)
-        self._pinned = version
-        self._pin = None if version is None else Pin(version)
-
-    async def _read_pin(self) -> None:
-        """Read since when and why a version is pinned, for the status."""
-        assert self._pinned is not None  # noqa: S101 - the callers have looked
-        record = await asyncio.to_thread(self._versions.record, self._pinned)
-        period = record.periods[-1] if record and record.periods else None
-        if period is not None and period.rollback:
-            self._pin = Pin(self._pinned, period.since, period.reason)
 
 
 def _listed(versions: Sequence[int]) -> str:

@@ -30,14 +30,14 @@ from blockd.ruleset import Catalogue, Enforced, OrderStates, Ruleset, Versions, 
 
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
-    r"\.(?:compiled|current|pinned|incoming|feed\.json|hit-slots\.json|overrides\.json|audit\.head|node\.key|"
-    r"[0-9]+\.(?:orders|json)|[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
+    r"\.(?:compiled|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|hit-slots\.json|overrides\.json|"
+    r"audit\.head|node\.key|[0-9]+\.(?:orders|json)|[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )
 
 # Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
-    r"compiled|audit\.alive|rulesets/(?:current|pinned)|feeds/[^/]+/(?:accepted|candidate|incoming|waiting)"
+    r"compiled|compiled-pinned|audit\.alive|rulesets/(?:current|pinned)|feeds/[^/]+/(?:accepted|candidate|incoming|waiting)"
     r"|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
@@ -147,18 +147,21 @@ class StateDir:
         Raises RulesetError if it cannot be used.
         """
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like)
-        orders, stale = orders_of(ruleset.catalogue, ends or {})
+        orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends or {})
         write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now, stale)
         return ruleset
 
     def last_good(self, slots: HitSlots, now: float, ends: Ends | None = None) -> int | None:
-        """Prepare the version that is pinned, else the one in force, or if that is damaged the newest good one.
+        """Prepare the version that is pinned, or the one in force if it was made from that one.
 
-        None if there is none.
+        Otherwise the one in force, or if that is damaged the newest good one; None if there is none.
         """
-        current = self.versions.current()
+        current, pinned = self.versions.current(), self.versions.pinned()
         kept = self.versions.all()
-        wanted = [version for version in (self.versions.pinned(), current) if version in kept]
+        record = self.versions.record(current) if current is not None and pinned is not None else None
+        is_from_pinned = record is not None and record.base == pinned
+        order = (current, pinned) if is_from_pinned else (pinned, current)
+        wanted = [version for version in order if version in kept]
         for version in dict.fromkeys([*wanted, *reversed(kept)]):
             try:
                 self.prepare(version, slots, now, ends=ends).close()

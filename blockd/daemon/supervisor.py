@@ -25,6 +25,7 @@ from pathlib import Path
 
 from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
+from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext, WorkerState
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
@@ -69,6 +70,7 @@ class Supervisor:
     def __init__(self, settings: Settings, config: Path) -> None:
         self._settings = settings
         self._config = config
+        self._running = ConfigWatch(settings, config)
         self._engine = engine_name()
         if self._engine != "native":
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
@@ -171,6 +173,7 @@ class Supervisor:
         context = ControlContext(
             self._shared(),
             config=self._config,
+            running=self._running,
             gate=self._gate,
             version=self._version,
             workers={

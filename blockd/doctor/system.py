@@ -41,7 +41,7 @@ def disk_space(case: Context) -> Iterator[Finding]:
         size = versions.ruleset(version).stat().st_size
     free = case.machine.free_space(there)
     wanted = RULESETS_OF_ROOM * size or LEAST_ROOM
-    advice = f"Free space in the file system of {there}, or lower versions.keep."
+    advice = f"Free space in the file system of {there}, or lower versions.max_size."
     if free < size:
         yield bad(
             f"{_size(free)} are free, but the ruleset alone has {_size(size)}: no new list can be enforced", advice

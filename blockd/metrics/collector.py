@@ -68,6 +68,7 @@ class FeedSample:
     interval: float = 0.0  # seconds between two polls
     stale: int = 0  # its orders in force that were not renewed in time
     authorities: Mapping[str, AuthoritySample] = field(default_factory=dict)  # by role
+    names: int = 0  # of it in the ruleset enforced
 
 
 @dataclass(slots=True)
@@ -105,7 +106,10 @@ class Sample:
     build: str = ""
     is_ready: bool = False
     selftest_failures: int = 0
+    selftest_failed: bool = False  # the last one
+    clock_behind: float = 0.0  # seconds that the clock is behind the newest time that is known
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
+    refused: Mapping[str, bool] = field(default_factory=dict)  # feeds, the overrides included, refused at this moment
     hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()
@@ -175,6 +179,14 @@ class Collector(PrometheusCollector):
         expires = GaugeMetricFamily(
             "blockd_feed_expires_in_seconds", "Until the feed expires; +Inf if it names no end.", labels=["feed"]
         )
+        names = GaugeMetricFamily(
+            "blockd_feed_names", "Names and networks of the feed that are enforced.", labels=["feed"]
+        )
+        is_refused = GaugeMetricFamily(
+            "blockd_feed_refused",
+            "1 while the feed's new content, or its last poll, is refused; else 0.",
+            labels=["feed"],
+        )
         refused = CounterMetricFamily(
             "blockd_feed_refused", "Times a feed's new content was refused.", labels=["feed", "reason"]
         )
@@ -190,6 +202,7 @@ class Collector(PrometheusCollector):
         )
         for name, feed in sample.feeds.items():
             stale.add_metric([name], feed.stale)
+            names.add_metric([name], feed.names)
             rejected.add_metric([name], feed.rejected)
             held.add_metric([name], feed.held)
             interval.add_metric([name], feed.interval)
@@ -197,7 +210,9 @@ class Collector(PrometheusCollector):
             expires.add_metric([name], feed.expires_in)
             for reason in self._reasons:
                 refused.add_metric([name, reason], feed.refused.get(reason, 0))
-        yield from (age, expires, refused, rejected, held, interval, stale)
+        for name, refused_now in sample.refused.items():
+            is_refused.add_metric([name], int(refused_now))
+        yield from (names, age, expires, is_refused, refused, rejected, held, interval, stale)
         yield from _authorities(sample)
 
 
@@ -231,6 +246,14 @@ def _ruleset(sample: Sample) -> Iterator[Metric]:
         value=int(sample.is_pinned),
     )
     yield GaugeMetricFamily("blockd_ready", "1 if every worker enforces the ruleset, else 0.", value=sample.is_ready)
+    yield GaugeMetricFamily(
+        "blockd_clock_behind_seconds",
+        "How far the clock is behind the newest time that is known; 0 if it has not run back.",
+        value=sample.clock_behind,
+    )
+    yield GaugeMetricFamily(
+        "blockd_selftest_failed", "1 while the last self-test has failed; else 0.", value=int(sample.selftest_failed)
+    )
     yield CounterMetricFamily(
         "blockd_selftest_failures",
         "Versions taken back because a worker answered the self-test wrongly.",

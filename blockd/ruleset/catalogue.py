@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 from blockd.errors import BadOrder, RulesetError
 from blockd.orders import Action, Order
 from blockd.orders.stored import order_to_json, parse_order
-from blockd.ruleset.format import MAX_ORDERS
+from blockd.ruleset.format import MAX_ORDERS, MAX_TIME
+from blockd.settings.feeds import OVERRIDES, SIGNED_TYPES
 
 # The delimiters of the orders' lines. JSON escapes line ends in texts, so no delimiter occurs within an order.
 _ORDERS, _BETWEEN, _END = b'"orders": [\n', b",\n", b"\n]}"
@@ -49,6 +50,10 @@ class Catalogue:
     orders: tuple[OrderRecord, ...]
     made_from: str = ""  # fingerprint: equal values mean that compiling again would make the same
 
+    def feed(self, name: str) -> FeedRecord | None:
+        """Return the record of a feed; None if the ruleset has nothing of it."""
+        return next((feed for feed in self.feeds if feed.name == name), None)
+
     def to_json(self) -> bytes:
         """Return the catalogue as the file holds it, each order on a line of its own."""
         head = {"feeds": [asdict(feed) for feed in self.feeds], "made_from": self.made_from}
@@ -77,6 +82,31 @@ class Catalogue:
         """Return the orders by their lines in `octets`, which this was parsed from; none if they have no lines."""
         split = _split(octets)
         return {} if split is None else dict(zip(split[1], self.orders, strict=True))
+
+
+def standing_orders(catalogue: Catalogue, created: int) -> list[Order]:
+    """Return the orders; those that no authority dates are as they stood when their ruleset was `created`, or later.
+
+    A list without a date is in force from when it was taken, an override from when it was made, and one that was ended
+    by hand is over: a clock that runs back undoes none of that. Orders that are signed go by their dates alone.
+    """
+    types = {feed.name: feed.type for feed in catalogue.feeds}
+    return [_standing(record.order, types.get(record.feed, ""), created) for record in catalogue.orders]
+
+
+def _standing(order: Order, kind: str, created: int) -> Order:
+    if kind in SIGNED_TYPES:
+        return order
+    at = MAX_TIME if kind == OVERRIDES else created
+    has_begun = 0 < order.in_force_from <= at
+    was_lifted = order.lifted_on is not None and 0 < order.lifted_on <= at
+    if not has_begun and not was_lifted:
+        return order
+    return replace(
+        order,
+        in_force_from=0 if has_begun else order.in_force_from,
+        lifted_on=0 if was_lifted else order.lifted_on,
+    )
 
 
 def rank(order: Order, priority: int) -> tuple[int, int, int, str]:

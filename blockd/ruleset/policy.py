@@ -18,6 +18,7 @@ from itertools import chain
 
 from blockd.names import address_key, client_key
 from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, end_of
+from blockd.ruleset.catalogue import standing_orders
 from blockd.ruleset.mapped import Claim, Match, Ruleset
 from blockd.ruleset.states import NO_STATES, States, StatesAt
 from blockd.ruleset.tiers import is_zone, tiers_of
@@ -273,5 +274,5 @@ def at_time(
     version: int, ruleset: Ruleset, now: float, stale: bytes = b"", known: Mapping[int, State] = NO_STATES
 ) -> Enforced:
     """Return what a ruleset would enforce at `now`, for inspection only; `stale` and `known` are as in `StatesAt`."""
-    orders = [record.order for record in ruleset.catalogue.orders]
+    orders = standing_orders(ruleset.catalogue, ruleset.header.created)
     return Enforced(version, ruleset, StatesAt(orders, now, stale, known))

@@ -11,7 +11,7 @@ from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.gate import GateSettings
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
 from blockd.settings.section import Section, ShortText, Whole, setting
-from blockd.settings.values import Workers, size_within, time_or_off, time_within
+from blockd.settings.values import Workers, size_or_auto, size_within, time_or_off, time_within
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
@@ -110,7 +110,12 @@ class Operator(Section):
 class VersionSettings(Section):
     """The rulesets kept on disk."""
 
-    keep: Whole = setting(5, "How many rulesets are kept to go back to.", ge=1, le=100)
+    keep: Whole = setting(
+        5, "How many of the last rulesets are kept to go back to, beside one for each hour and day.", ge=1, le=100
+    )
+    max_size: Annotated[int | None, PlainValidator(size_or_auto)] = setting(
+        "auto", "Room for them on the disk: 10M to 100T, or auto, the lesser of 10 GB and a quarter of the disk."
+    )
 
 
 class Audit(Section):

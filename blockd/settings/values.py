@@ -87,6 +87,16 @@ def size_within(lowest: str, highest: str) -> PlainValidator:
     return _within(size_from_text, lowest, highest)
 
 
+def size_or_auto(value: object) -> int | None:
+    """Parse a size from 10M to 100T, or `auto`, which is None."""
+    if value == "auto":
+        return None
+    octets = size_from_text(value)
+    if not 10 << 20 <= octets <= 100 << 40:
+        raise ValueError(f"expected 10M to 100T, or auto, got {shown(value)}")
+    return octets
+
+
 def one_of(kind: type[Member], without: Collection[Member] = ()) -> PlainValidator:
     """Parse one member of an enumeration by its value, as the file writes it; those in `without` are not allowed."""
     # Iterating over the enumeration would leave out a flag that joins others, as `both` does.

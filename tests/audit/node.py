@@ -52,7 +52,9 @@ class Node:
         """Begin, as a control process does."""
         self.log = AuditLog(self.state, lambda: self.time)
         self.recorder = AuditRecorder(self.log, [self._feed], lambda: self.time)
-        self.recorder.begin(engine="python", config=self.config, workers=2, restarted=False)
+        self.recorder.begin(
+            engine="python", config=hashlib.sha256(self.config.read_bytes()).hexdigest(), workers=2, restarted=False
+        )
 
     def enforce(
         self, evidence: Mapping[str, bytes], published: float | None = None, names: Sequence[str] = ()

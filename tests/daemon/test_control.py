@@ -12,6 +12,7 @@ import pytest
 
 from blockd.audit.statement import kept_statements
 from blockd.daemon.channel import Message
+from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
 from blockd.daemon.control import ControlProcess, Environment
 from blockd.daemon.report.statements import LOOK
@@ -33,7 +34,8 @@ from blockd.web import Condition
 from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, Sources
 
 STATUS = [
-    "version", "engine", "since", "listen", "bound", "ruleset", "pinned", "feeds", "workers", "self_test", "overrides",
+    "version", "engine", "since", "config", "listen", "bound", "ruleset", "pinned", "feeds", "workers", "self_test",
+    "overrides",
     "audit", "alarms",
 ]  # fmt: skip
 FEED = [
@@ -85,7 +87,10 @@ class Node:
         state = StateDir(folder)
         shared = SharedContext(settings, Sockets(), state, Counters(2), Traffic(2, bytes(16)), SelfTestKey(bytes(16)))
         workers = {index: WorkerState(10 + index, 0) for index in range(2)}
-        context = ControlContext(shared, folder / "blockd.yaml", OpenGate(), None, workers, announce=False)
+        config = folder / "blockd.yaml"
+        config.write_text("feeds: []\n", encoding="ascii")
+        running = ConfigWatch(shared.settings, config, self.time.clock())
+        context = ControlContext(shared, config, running, OpenGate(), None, workers, announce=False)
         (folder / "hit-slots.json").write_text("[]")
         environment = Environment(
             self.time.timing, self.source, LocalCompiler(self.time), compare=counted, self_tests=SimulatedTests
@@ -182,7 +187,10 @@ def test_status_has_the_keys_that_the_admin_api_names(run: Run) -> None:
         assert list(told["feeds"][0]) == FEED
         assert list(told["ruleset"]) == ["version", "digest", "compiled", "names", "networks", "orders"]
         assert told["workers"] == [{"index": n, "pid": 10 + n, "enforcing": 1} for n in range(2)]
-        assert told["pinned"] == {"version": 1, "since": time_text(NOW), "reason": "Let it be."}
+        assert told["pinned"] == {
+            "version": 1, "since": time_text(NOW), "reason": "Let it be.", "enforced": 1, "base": None
+        }  # fmt: skip
+        assert (told["config"]["since"], told["config"]["changed"]) == (time_text(NOW), [])
         assert told["audit"].keys() == {"number", "hash", "trouble"}
         assert told["feeds"][0]["held"]["sentence"] == ""
 
@@ -201,6 +209,25 @@ def test_refused_feed_is_in_the_status_with_the_reason(run: Run) -> None:
         assert "BlockdFeedRefused" in [alarm.name for alarm in node.control.status().alarms]
 
     run(check)
+
+
+def test_hangup_tells_which_config_runs_and_that_the_one_on_disk_is_another(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def check(node: Node) -> None:
+        path = Path(node.control.status().config.path)
+        with caplog.at_level("INFO"):
+            node.control.heard({"refresh": True})
+            await asyncio.to_thread(path.write_text, "feeds: []\nworkers: 1\n", encoding="ascii")
+            node.control.heard({"refresh": True})
+        [changed] = node.control.status().to_json()["config"]["changed"]  # type: ignore[index]
+        assert changed["path"] == str(path)
+        await node.time.settle()
+
+    run(check)
+    before, after = [record.getMessage() for record in caplog.records if "SIGHUP" in record.getMessage()]
+    assert ("The config stays the one of" in before, "another" in before) == (True, False)
+    assert ("on disk is another since" in after, "A restart takes it over" in after) == (True, True)
 
 
 def test_hangup_of_the_supervisor_looks_at_every_feed_and_a_notification_wakes_one(run: Run) -> None:
@@ -251,7 +278,7 @@ def test_override_is_enforced_at_once_and_ended_by_hand(run: Run) -> None:
         assert (added.outcome.outcome, added.version, added.status.is_over) == ("enforced", 2, False)
         assert list(added.to_json()) == [
             "id", "name", "scope", "reason", "officer", "authority", "created", "until", "ended", "ended_reason",
-            "over", "outcome", "version",
+            "over", "in_force", "outcome", "version",
         ]  # fmt: skip
         assert (verdict(node, "a.example"), verdict(node, "b.example")) == ("allow", "sinkhole")
         assert [one.override.name for one in node.control.status().overrides] == ["a.example"]

@@ -20,8 +20,9 @@ import pytest
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.compile.build import Built
 from blockd.daemon.channel import pair
-from blockd.daemon.ruleset_switcher import RulesetSwitcher, Store, WorkerLink
+from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.compile_child import Compiler, Compiling, Job, _result
 from blockd.daemon.update.expiry import ended
@@ -33,6 +34,7 @@ from blockd.errors import CommandError
 from blockd.names import key_from_text
 from blockd.resolver import SelfTestKey
 from blockd.ruleset.gate.lists import gate_of
+from blockd.ruleset.versions.keeping import Retention
 from blockd.selftest import SelfTests
 from blockd.settings import Settings, load
 from tests.daemon.harness import PATIENCE, Daemon, everywhere, write_list
@@ -191,7 +193,7 @@ async def begun(settings: Settings) -> AsyncIterator[tuple[RulesetSwitcher, Upda
         timing, gate = Timing(), gate_of(settings.gate)
         feeds = FeedSet.load(settings.feeds, state.feed_folder, gate, timing)
         recorder = AuditRecorder(AuditLog(state.folder), settings.feeds, time.time)
-        store = Store(state, HitSlots.load(state.folder / "hit-slots.json"), 5)
+        store = Store(state, HitSlots.load(state.folder / "hit-slots.json"), Retention(5, 1 << 40))
         tests = SelfTests(settings, SelfTestKey.make(os.urandom))
         enforcing = RulesetSwitcher(store, WorkerLink(Workers(0, {}), ours), feeds, tests, recorder, timing)
         await enforcing.begin(version)

@@ -45,7 +45,7 @@ def test_first_list_may_be_bad(daemon: Daemon) -> None:
     (daemon.folder / "list").write_bytes(b"<html><body>503</body></html>\n")
     with daemon:
         assert daemon.log.count("Feed national is refused (html)") == 1
-        assert "it has no accepted content yet" in daemon.log
+        assert "nothing of it is in force" in daemon.log
         _assert_enforced_when_it_appears(daemon)
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from blockd.compile.news import News
+from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.order_clock import TICK, OrderClock
-from blockd.daemon.ruleset_switcher import RulesetSwitcher, Store, WorkerLink
+from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.workers import Workers
 from blockd.orders import Order
 from blockd.resolver import SelfTestKey
 from blockd.ruleset.versions.diff import Changes
+from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import Settings
 from tests.daemon.parts import (
     NOW,
@@ -46,14 +49,15 @@ class Node:
         self.feeds["national"].state.checked = NOW
         recorder, self.log = recorded(folder, settings, self.time)
         self.switcher = RulesetSwitcher(
-            Store(self.state, HitSlots(folder / "hit-slots.json"), 3),
+            Store(self.state, HitSlots(folder / "hit-slots.json"), Retention(3, 1 << 40)),
             WorkerLink(workers, WorkerSimulator(workers)),
             self.feeds,
             SimulatedTests(Settings(), SelfTestKey(bytes(16))),
             recorder,
             self.time.timing,
         )
-        self.clock = OrderClock(self.state, self.switcher, self.feeds, recorder, self.time.timing)
+        self.watch = ClockWatch(self.time.clock)
+        self.clock = OrderClock(self.state, self.switcher, self.feeds, recorder, self.time.timing, self.watch)
 
     async def enforce(self, *orders: Order) -> None:
         """Enforce orders, each on a name that is called as it is."""
@@ -111,6 +115,30 @@ def test_dates_of_a_version_that_is_enforced_meanwhile_are_waited_for(node: Node
             assert node.in_force("near") == ["near"]
 
     asyncio.run(check())
+
+
+def test_list_without_a_date_stays_in_force_where_the_clock_runs_back(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def check() -> None:
+        await node.enforce(order("undated", start=START - 60), order("dated", start=START + 60))
+        node.time.set_back(2 * 3600)
+        async with node.running():
+            assert node.in_force("undated", "dated") == ["undated"]
+            assert node.watch.behind() == 2 * 3600
+            node.time.now += 2 * 3600 + 60
+            await node.time.advance(TICK)
+            assert node.in_force("undated", "dated") == ["undated", "dated"]
+            assert node.watch.behind() == 0
+        node.time.set_back(2 * 3600)
+        assert node.state.last_good(HitSlots(node.state.folder / "none"), node.time.clock()) == 1
+        states = node.state.open(1)
+        assert blocked(states, "undated.example") == ["undated.example"], "and so it is at a start"
+        states.close()
+
+    asyncio.run(check())
+    told = [record.getMessage() for record in caplog.records if "clock" in record.getMessage()]
+    assert ["has run back: it is 7200 seconds behind" in told[0], "again" in told[1], len(told)] == [True, True, 2]
 
 
 def test_clock_that_is_set_is_noticed_within_a_tick(node: Node) -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from blockd.compile.news import News
-from blockd.daemon.ruleset_switcher import SWAP_TIME, Pin, RulesetSwitcher, Store, WorkerLink
+from blockd.daemon.pinning import Pin
+from blockd.daemon.ruleset_switcher import SWAP_TIME, RulesetSwitcher
 from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
 from blockd.resolver import SelfTestKey
 from blockd.ruleset import compile_ruleset
 from blockd.ruleset.versions.diff import Changes
+from blockd.ruleset.versions.keeping import Retention
 from blockd.settings import Settings
 from tests.daemon.parts import ManualTime, SimulatedTests, Sources, WorkerSimulator, blocked, feed_set, recorded
 from tests.ruleset.lists import feed, listing, octets, order
@@ -38,7 +41,7 @@ class Node:
 
     def new_switcher(self) -> RulesetSwitcher:
         """Return the switcher of a control process that begins now."""
-        store = Store(self.state, HitSlots(self.state.folder / "hit-slots.json"), KEEP)
+        store = Store(self.state, HitSlots(self.state.folder / "hit-slots.json"), Retention(KEEP, 1 << 40))
         feeds = feed_set(self.state.folder, [], self.time, Sources(self.time))
         link = WorkerLink(self.workers, self.channel)
         return RulesetSwitcher(store, link, feeds, self.tests, self.recorder, self.time.timing)
@@ -248,7 +251,7 @@ def test_version_that_was_gone_back_to_is_held_until_it_is_released(run: Run) ->
         assert (node.blocked("a.example", "b.example"), node.enforcing()) == (["a.example"], [1, 1])
         assert node.switcher.pin == Pin(1, int(node.time.now), "Too many complaints.")
         assert node.switcher.is_held
-        assert node.log.bodies["rollback"] == {"version": 1, "reason": "Too many complaints."}
+        assert node.log.bodies["rollback"] == {"version": 1, "enforced": 1, "reason": "Too many complaints."}
         assert not await node.enforce("c.example")
         assert not await node.switcher.recall("b.example")
         assert node.blocked("a.example", "c.example") == ["a.example"]

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from blockd.daemon.update.updater import GATHERING, MAX_RETRY, RETRY
+from blockd.daemon.update.retries import MAX_RETRY, RETRY
+from blockd.daemon.update.updater import GATHERING
 from blockd.errors import RulesetError
 from tests.daemon.updater_rig import Rig, Run
 

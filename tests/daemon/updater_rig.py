@@ -12,6 +12,7 @@ from blockd.compile.news import News
 from blockd.daemon.update.compile_child import Compiling
 from blockd.daemon.update.updater import GATHERING, Updater
 from blockd.errors import RulesetError
+from blockd.feeds.fetched import Fetched
 from blockd.names import key_from_text
 from blockd.ruleset import Gate, Ruleset
 from blockd.settings import Feed
@@ -45,6 +46,9 @@ class Rulesets:
         self.ruleset = Ruleset.open(path)
         self.kept.append(self.ruleset)
         return True
+
+    async def amend(self, fetched: Fetched | None, /) -> bool:
+        return self.is_held
 
     async def recall(self, content: str, /) -> bool:
         for ruleset in self.kept if not self.is_held else []:

@@ -13,6 +13,8 @@ _VOLATILE = (
     (re.compile(r"\bid: \d+"), "id: N"),
     (re.compile(r"\bprocess \d+"), "process N"),
     (re.compile(r"\b\d+ s old"), "N s old"),
+    (re.compile(r"\b\d+ (?:seconds|minutes|hours|days) old"), "N minutes old"),
+    (re.compile(r"\b[\d,]+\.\d [MG]B"), "SIZE"),
     (re.compile(r"\b\d+ workers"), "N workers"),
     (re.compile(r"\b\d+ octets"), "N octets"),
     (re.compile(r"\b\d+ answers are right"), "N answers are right"),

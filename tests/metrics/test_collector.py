@@ -25,6 +25,10 @@ NAMES = {
     "blockd_ruleset_info": {"version", "digest"},
     "blockd_ready": set(),
     "blockd_selftest_failures_total": set(),
+    "blockd_selftest_failed": set(),
+    "blockd_clock_behind_seconds": set(),
+    "blockd_feed_names": {"feed"},
+    "blockd_feed_refused": {"feed"},
     "blockd_feed_interval_seconds": {"feed"},
     "blockd_feed_age_seconds": {"feed"},
     "blockd_feed_expires_in_seconds": {"feed"},
@@ -53,10 +57,14 @@ SAMPLE = Sample(
             math.inf,
             {"cut": 2},
             stale=3,
+            names=5,
             authorities={"telecom": AuthoritySample(-5.0, True), "courts": AuthoritySample(math.inf)},
         ),
         "national": FeedSample(3.0, -60.0, {}, 0.25, 7),
     },
+    refused={"ministry": True, "national": False, "overrides": False},
+    selftest_failed=True,
+    clock_behind=7200.0,
     hit_slots={LABELS: 1, HitLabels("national", 'quo"te\\\n', "national", "nxdomain"): 2},
 )
 
@@ -118,6 +126,16 @@ def test_each_authority_of_a_feed_has_its_own_series() -> None:
     assert value(found, "blockd_authority_refused", feed="ministry", authority="courts") == 0
     assert value(found, "blockd_orders_stale", feed="ministry") == 3
     assert value(found, "blockd_orders_stale", feed="national") == 0
+
+
+def test_what_is_refused_failed_or_behind_now_is_a_gauge() -> None:
+    found = scrape(Counters(1), lambda: SAMPLE)
+    assert [value(found, "blockd_feed_refused", feed=feed) for feed in SAMPLE.refused] == [1, 0, 0]
+    assert [value(found, "blockd_feed_names", feed=feed) for feed in SAMPLE.feeds] == [5, 0]
+    assert value(found, "blockd_selftest_failed") == 1
+    assert value(found, "blockd_clock_behind_seconds") == 7200
+    found = scrape(Counters(1), Sample)
+    assert value(found, "blockd_selftest_failed") == value(found, "blockd_clock_behind_seconds") == 0
 
 
 def test_before_the_first_ruleset_there_are_series_too() -> None:

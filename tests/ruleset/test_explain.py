@@ -57,9 +57,9 @@ def test_what_is_no_name_is_refused(tmp_path: Path) -> None:
 
 def test_a_ruleset_can_be_asked_about_any_moment(tmp_path: Path) -> None:
     ruleset = compiled(
-        tmp_path / "r", feed("f", listing(order("o", Action.NXDOMAIN, start=NOW, expires=NOW + 10), "a.example"))
+        tmp_path / "r", feed("f", listing(order("o", Action.NXDOMAIN, start=NOW + 1, expires=NOW + 10), "a.example"))
     )
-    found = [explain(at_time(3, ruleset, now), "a.example") for now in (NOW - 1, NOW, NOW + 9, NOW + 10)]
+    found = [explain(at_time(3, ruleset, now), "a.example") for now in (NOW, NOW + 1, NOW + 9, NOW + 10)]
     assert [told.verdict for told in found] == ["resolved", "nxdomain", "nxdomain", "resolved"]
     assert {told.ruleset.version for told in found if told.ruleset} == {3}
 

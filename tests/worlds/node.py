@@ -17,6 +17,7 @@ from blockd.audit.log import read_head
 from blockd.compile.amend import amend
 from blockd.compile.build import Built, build
 from blockd.daemon.channel import Message
+from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
 from blockd.daemon.control import ControlProcess, Environment
 from blockd.daemon.state_dir import HitSlots, StateDir
@@ -167,8 +168,11 @@ class Node:
         if version is not None:
             self.worker.enforce(version)
         shared = SharedContext(settings, Sockets(), state, self.counters, Traffic(1, bytes(16)), SelfTestKey(bytes(16)))
+        config = self.folder / "blockd.yaml"
+        config.write_text("feeds: []\n", encoding="ascii")
+        running = ConfigWatch(settings, config, self.time.clock())
         context = ControlContext(
-            shared, self.folder / "blockd.yaml", SharedGate(self._gate), version,
+            shared, config, running, SharedGate(self._gate), version,
             {0: WorkerState(WORKER_PID, version or 0)}, announce=False,
         )  # fmt: skip
         environment = Environment(
@@ -177,7 +181,7 @@ class Node:
         self.control = self.worker.control = ControlProcess(context, self.worker, environment)
         self.log = CountedLog(self.control._audit)
         self.control._recorder.begin(
-            engine=engine_name(), config=self.folder / "blockd.yaml", workers=1, restarted=version is not None
+            engine=engine_name(), config=running.digest, workers=1, restarted=version is not None
         )
         await self.control._switcher.begin(version)
 

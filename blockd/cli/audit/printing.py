@@ -61,8 +61,10 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
     if kind == "enforced":
         why = f" ({body['reason']})" if body["reason"] else ""
         signed = ", ".join(f"{part['name']} {part['digest'][:12]}" for part in body["feeds"])
+        base = body.get("base")
+        on_top = "" if base is None else f", which is version {base} with the overrides of then,"
         entries = totals(body["names"], body.get("networks", 0))  # earlier records have no networks
-        return f"version {body['version']} by {body['how']}{why}: {entries}; {signed}"
+        return f"version {body['version']}{on_top} by {body['how']}{why}: {entries}; {signed}"
     if kind == "order":
         took = "" if body["seconds"] is None else f", {body['change']} within {body['seconds']:.3f} s"
         whose = f"{body['order']} of {body['authority']} ({body['feed']})"

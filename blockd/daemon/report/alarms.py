@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
-from blockd.daemon.ruleset_switcher import Pin
+from blockd.daemon.clock_watch import ClockWatch
+from blockd.daemon.pinning import Pin
 from blockd.daemon.update.expiry import end_of, ends_of_roles
-from blockd.daemon.update.managed_feed import ManagedFeed
+from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
 from blockd.daemon.workers import Workers
 from blockd.ruleset import Enforced
 from blockd.selftest import SelfTests
+from blockd.times import time_text
 
 STALE = 3 * 3600.0  # seconds without a successful poll, or two of the feed's intervals if that is more
 FIRST_LOOK = 900.0  # seconds after the start in which a feed without content is not yet reported
@@ -43,17 +45,23 @@ def alarms(
     engine: str,
     *,
     pin: Pin | None = None,
+    base: int | None = None,
+    watch: ClockWatch | None = None,
     audit: str = "",
     started: float,
     now: float,
 ) -> list[Alarm]:
-    """Return the alarms in force at `now`, the gravest first."""
+    """Return the alarms in force at `now`, the gravest first.
+
+    `base` is the version that the one enforced was made from by other overrides, if it was.
+    """
     found = [
         *_of_workers(enforced, workers),
+        *_of_clock(watch),
         *_of_self_test(tests),
-        *(alarm for name, managed in feeds.items() for alarm in _of_feed(name, managed, started, now)),
+        *(alarm for name, managed in feeds.items() for alarm in _of_feed(name, managed, enforced, started, now)),
         *_of_ruleset(enforced, now),
-        *_of_pin(pin),
+        *_of_pin(pin, enforced, base),
         *_of_audit(audit),
         *_of_engine(engine),
     ]
@@ -73,11 +81,24 @@ def _of_workers(enforced: Enforced | None, workers: Workers) -> Iterator[Alarm]:
         )  # fmt: skip
 
 
-def _of_pin(pin: Pin | None) -> Iterator[Alarm]:
-    if pin is not None:
+def _of_clock(watch: ClockWatch | None) -> Iterator[Alarm]:
+    if watch is not None and (seconds := watch.behind()):
         yield Alarm(
-            "BlockdPinned", "info", "", f"An operator went back to version {pin.version}; new content waits.",
-            f"version {pin.version}", "`blockd rollback --release` once the lists are correct again.",
+            "BlockdClockBehind", "critical", "",
+            f"The clock is {seconds:,.0f} seconds behind {time_text(watch.newest)}, the newest time that is known.",
+            "all of it, orders with dates by the clock",
+            "Set the clock, and see why it ran back. If it was ahead before, restart blockd once it is right.",
+        )  # fmt: skip
+
+
+def _of_pin(pin: Pin | None, enforced: Enforced | None, base: int | None) -> Iterator[Alarm]:
+    if pin is not None:
+        version = f"version {enforced.version}" if enforced is not None else "nothing"
+        on_top = f"{version}, which is version {base} with the overrides of now" if base is not None else version
+        yield Alarm(
+            "BlockdPinned", "info", "",
+            f"An operator went back to version {pin.version}; new content other than overrides waits.", on_top,
+            "`blockd rollback --release` once the lists are correct again.",
         )  # fmt: skip
 
 
@@ -100,8 +121,8 @@ def _of_self_test(tests: SelfTests) -> Iterator[Alarm]:
         )  # fmt: skip
 
 
-def _of_feed(name: str, managed: ManagedFeed, started: float, now: float) -> Iterator[Alarm]:
-    before = "its last accepted content" if managed.state.accepted_digest else "nothing of it"
+def _of_feed(name: str, managed: ManagedFeed, enforced: Enforced | None, started: float, now: float) -> Iterator[Alarm]:
+    before = managed.in_force(enforced.ruleset.catalogue if enforced else None)
     if managed.refusal:
         yield Alarm(
             "BlockdFeedRefused", "warning", name, f"Its new content is refused: {managed.refusal}", before,
@@ -118,28 +139,29 @@ def _of_feed(name: str, managed: ManagedFeed, started: float, now: float) -> Ite
     if expires is not None and expires <= now:
         yield Alarm(
             "BlockdFeedExpired", "critical", name, "It has expired: it was not signed or confirmed again in time.",
-            _after_end(managed), "Inform its publisher; nothing new of it is accepted until it is signed again.",
+            _after_end(managed, before),
+            "Inform its publisher; nothing new of it is accepted until it is signed again.",
         )  # fmt: skip
     elif managed.source.feed.is_signed and expires is not None and expires < now + EXPIRES_SOON:
         yield Alarm(
             "BlockdFeedExpiresSoon", "warning", name, "Its signatures expire within a day.", "all of it",
             "Ask the authority to sign and publish.",
         )  # fmt: skip
-    yield from _of_authorities(name, managed, now)
+    yield from _of_authorities(name, managed, before, now)
 
 
-def _of_authorities(name: str, managed: ManagedFeed, now: float) -> Iterator[Alarm]:
+def _of_authorities(name: str, managed: ManagedFeed, before: str, now: float) -> Iterator[Alarm]:
     state = managed.state
     for role, sentence in managed.authority_refusals.items():
         yield Alarm(
             "BlockdAuthorityRefused", "warning", name, f"The new content of authority {role} is refused: {sentence}",
-            "its last accepted content", "`blockd status` shows why; inform the authority. All others go on.", role,
+            before, "`blockd status` shows why; inform the authority. All others go on.", role,
         )  # fmt: skip
     for role, end in ends_of_roles(state).items():
         if end <= now:
             yield Alarm(
                 "BlockdAuthorityExpired", "critical", name, f"The part of authority {role} was not signed in time.",
-                _after_end(managed, role), "Ask the authority to sign and publish. All others go on.", role,
+                _after_end(managed, before, role), "Ask the authority to sign and publish. All others go on.", role,
             )  # fmt: skip
         elif end < now + EXPIRES_SOON:
             yield Alarm(
@@ -149,14 +171,12 @@ def _of_authorities(name: str, managed: ManagedFeed, now: float) -> Iterator[Ala
             )  # fmt: skip
 
 
-def _after_end(managed: ManagedFeed, role: str = "") -> str:
-    """Say what is enforced of an expired part."""
-    if not managed.state.accepted_digest:
-        return "nothing of it"
+def _after_end(managed: ManagedFeed, before: str, role: str = "") -> str:
+    """Say what is enforced of an expired part, of which `before` was."""
+    if before == NOTHING:
+        return before
     is_stopped = managed.source.feed.at_expiry_of(role) == "stop"
-    return (
-        "nothing of it until it is renewed (at_expiry)" if is_stopped else "its last accepted content, marked as stale"
-    )
+    return "nothing of it until it is renewed (at_expiry)" if is_stopped else f"{before}, marked as stale"
 
 
 def is_stale(checked: float, interval: float, started: float, now: float) -> bool:

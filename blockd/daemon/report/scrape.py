@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from blockd import __version__
 from blockd.audit import AuditRecorder
 from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.state_dir import HitSlots
 from blockd.daemon.update.expiry import end_of
+from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.metrics import AuthoritySample, FeedSample, Sample
 from blockd.metrics.collector import AuditSample
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
+from blockd.selftest import SelfTests
 
 
 def sample(
     enforced: Enforced | None,
-    feeds: Mapping[str, ManagedFeed],
+    feeds: FeedSet,
     slots: HitSlots,
     recorder: AuditRecorder,
     *,
     is_pinned: bool,
     is_ready: bool,
-    selftest_failures: int,
+    tests: SelfTests,
+    clock_behind: float,
     now: float,
 ) -> Sample:
     """Return the values of all gauges at `now`."""
@@ -38,16 +39,22 @@ def sample(
         engine=engine_name(),
         build=__version__,
         is_ready=is_ready,
-        selftest_failures=selftest_failures,
-        feeds={name: _feed(managed, counts.stale_of(name), now) for name, managed in feeds.items()},
+        selftest_failures=tests.failures,
+        selftest_failed=tests.last is not None and bool(tests.last.outcome.failure),
+        clock_behind=clock_behind,
+        feeds={
+            name: _feed(managed, enforced, counts.stale_of(name), now) for name, managed in feeds.configured.items()
+        },
+        refused={name: bool(managed.refusal) for name, managed in feeds.items()},
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),
     )
 
 
-def _feed(managed: ManagedFeed, stale: int, now: float) -> FeedSample:
+def _feed(managed: ManagedFeed, enforced: Enforced | None, stale: int, now: float) -> FeedSample:
     state = managed.state
+    record = enforced.ruleset.catalogue.feed(managed.source.feed.name) if enforced else None
     end = end_of(managed.source.feed, state)
     return FeedSample(
         age=max(0.0, now - state.checked) if state.checked else float("inf"),
@@ -57,6 +64,7 @@ def _feed(managed: ManagedFeed, stale: int, now: float) -> FeedSample:
         held=state.held.held if state.held else 0,
         interval=managed.source.interval,
         stale=stale,
+        names=record.names if record else 0,
         authorities={
             part.role: AuthoritySample(
                 part.expires - now if part.version else float("inf"), part.role in managed.authority_refusals

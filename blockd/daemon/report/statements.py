@@ -11,7 +11,8 @@ from typing import Any
 from blockd import __version__
 from blockd.audit import AuditRecorder
 from blockd.audit.statement import keep_statement, kept_statements, node_key, sign_statement
-from blockd.daemon.ruleset_switcher import RulesetSwitcher, SelfTest
+from blockd.daemon.ruleset_switcher import RulesetSwitcher
+from blockd.daemon.switching import SelfTest
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.expiry import end_of
 from blockd.daemon.update.feed_set import FeedSet
@@ -61,9 +62,15 @@ class StatedWorker:
 
 @dataclass(frozen=True, slots=True)
 class StatedEnforcement:
-    """What is enforced at a moment."""
+    """What is enforced at a moment.
+
+    `pinned` is the version that an operator went back to, `base` the one that `version` was made from by other
+    overrides; None if there is none.
+    """
 
     version: int | None
+    pinned: int | None
+    base: int | None
     digest: str | None
     names: int
     networks: int
@@ -103,11 +110,14 @@ class Sources:
     def enforcement(self) -> StatedEnforcement:
         """Return what is enforced now."""
         enforced, workers, recorder = self.switcher.enforced, self.workers, self.recorder
+        pin = self.switcher.pin
         catalogue = enforced.ruleset.catalogue if enforced else None
         states = enforced.states.states if enforced else ()
         ends = {name: end_of(managed.source.feed, managed.state) for name, managed in self.feeds.items()}
         return StatedEnforcement(
             version=enforced.version if enforced else None,
+            pinned=pin.version if pin else None,
+            base=self.switcher.base,
             digest=enforced.ruleset.digest if enforced else None,
             names=enforced.ruleset.header.names if enforced else 0,
             networks=enforced.ruleset.header.networks if enforced else 0,

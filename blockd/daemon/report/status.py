@@ -9,11 +9,14 @@ from dataclasses import asdict, dataclass
 from blockd import __version__
 from blockd.audit import AuditLog
 from blockd.audit.chain import Head
+from blockd.daemon.clock_watch import ClockWatch
+from blockd.daemon.config_watch import ConfigStatus, ConfigWatch
 from blockd.daemon.overrides import OverrideService, OverrideStatus
+from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import Alarm, alarms
 from blockd.daemon.report.feed_phase import FeedPhase
 from blockd.daemon.report.order_counts import OrderCounts
-from blockd.daemon.ruleset_switcher import Pin, RulesetSwitcher
+from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
@@ -130,10 +133,12 @@ class Status:
     version: str
     engine: str
     since: str
+    config: ConfigStatus
     listen: tuple[str, ...]
     bound: Bound
     ruleset: RulesetStatus | None
     pinned: Pin | None
+    base: int | None  # the version that the one in force was made from by other overrides, None if by none
     feeds: tuple[FeedStatus, ...]
     workers: tuple[WorkerStatus, ...]
     self_test: SelfTestReport | None
@@ -147,10 +152,11 @@ class Status:
             "version": self.version,
             "engine": self.engine,
             "since": self.since,
+            "config": asdict(self.config),
             "listen": list(self.listen),
             "bound": self.bound.to_json(),
             "ruleset": asdict(self.ruleset) if self.ruleset else None,
-            "pinned": self.pinned.to_json() if self.pinned else None,
+            "pinned": self._pinned(),
             "feeds": [feed.to_json() for feed in self.feeds],
             "workers": [asdict(worker) for worker in self.workers],
             "self_test": self.self_test.to_json() if self.self_test else None,
@@ -158,6 +164,13 @@ class Status:
             "audit": self.audit.to_json(),
             "alarms": [alarm.to_json() for alarm in self.alarms],
         }
+
+    def _pinned(self) -> dict[str, object] | None:
+        """Return the pinned version, and what is enforced for it."""
+        if self.pinned is None:
+            return None
+        enforced = self.ruleset.version if self.ruleset else None
+        return {**self.pinned.to_json(), "enforced": enforced, "base": self.base}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +184,8 @@ class Observed:
     overrides: OverrideService
     audit: AuditLog
     bound: Bound
+    watch: ClockWatch
+    running: ConfigWatch
     started: float
 
     def status(self, now: float) -> Status:
@@ -179,16 +194,19 @@ class Observed:
         counts = OrderCounts.of(enforced)
         in_force = alarms(
             enforced, self.feeds, workers, self.tests, engine_name(),
-            pin=self.switcher.pin, audit=self.audit.trouble, started=self.started, now=now,
+            pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
+            audit=self.audit.trouble, started=self.started, now=now,
         )  # fmt: skip
         return Status(
             version=__version__,
             engine=engine_name(),
             since=time_text(self.started),
+            config=self.running.status(),
             listen=tuple(dict.fromkeys((*self.bound.dns_udp, *self.bound.dns_tcp))),
             bound=self.bound,
             ruleset=RulesetStatus.of(enforced) if enforced else None,
             pinned=self.switcher.pin,
+            base=self.switcher.base,
             feeds=tuple(_feed(managed, enforced, counts, now) for managed in self.feeds.configured.values()),
             workers=tuple(
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
@@ -215,7 +233,7 @@ def _feed(managed: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, 
         rejected=record.rejected if record else 0,
         held=state.held or GuardReport(),
         digest=record.digest if record else None,
-        age_seconds=round(now - state.checked, 1) if state.checked else None,
+        age_seconds=round(max(0.0, now - state.checked), 1) if state.checked else None,
         expires=time_text(end) if end is not None else None,
         ended=end is not None and now >= end,
         at_expiry=feed.at_expiry,

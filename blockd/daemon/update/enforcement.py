@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from blockd.compile.news import News
+from blockd.feeds.fetched import Fetched
 from blockd.ruleset import Ruleset
 
 
@@ -28,6 +29,12 @@ class Enforcement(Protocol):
 
     async def enforce(self, news: News, /) -> bool:
         """Enforce new content; false if the version in force is pinned. Raises RulesetError."""
+
+    async def amend(self, fetched: Fetched | None, /) -> bool:
+        """Enforce overrides, `fetched` or those accepted last, on top of the pinned version; false if none is pinned.
+
+        Raises RulesetError and OSError.
+        """
 
     async def recall(self, content: str, /) -> bool:
         """Enforce a version kept that was made from `content`; false if there is none. Raises RulesetError."""

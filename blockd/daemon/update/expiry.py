@@ -14,6 +14,7 @@ from enum import Enum
 from blockd.daemon.update.feed_state import FeedState
 from blockd.orders import Order
 from blockd.ruleset import Catalogue
+from blockd.ruleset.catalogue import standing_orders
 from blockd.settings import Feed
 from blockd.times import time_text
 
@@ -71,12 +72,16 @@ def next_end(feeds: Known, now: float) -> float | None:
     return min((end for end in ends if end is not None and end > now), default=None)
 
 
-def orders_of(catalogue: Catalogue, ends: Ends) -> tuple[list[Order], frozenset[int]]:
-    """Return the catalogue's orders, stopped ones as expired from the beginning, and the indices of stale ones."""
+def orders_of(catalogue: Catalogue, created: int, ends: Ends) -> tuple[list[Order], frozenset[int]]:
+    """Return a ruleset's orders, stopped ones as expired from the beginning, and the indices of stale ones.
+
+    `created` is when it was made, in seconds since the epoch.
+    """
     orders, stale = [], set()
-    for index, record in enumerate(catalogue.orders):
+    standing = standing_orders(catalogue, created)
+    for index, (record, order) in enumerate(zip(catalogue.orders, standing, strict=True)):
         effect = ends[record.feed].of(record.order.role) if record.feed in ends else None
-        orders.append(replace(record.order, expires=0) if effect is ExpiryEffect.STOPPED else record.order)
+        orders.append(replace(order, expires=0) if effect is ExpiryEffect.STOPPED else order)
         if effect is ExpiryEffect.STALE:
             stale.add(index)
     return orders, frozenset(stale)

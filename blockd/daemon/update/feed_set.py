@@ -10,10 +10,13 @@ from blockd.daemon.timing import Timing
 from blockd.daemon.update.expiry import Ends, ended
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.managed_feed import ManagedFeed, OpenSource
+from blockd.errors import RulesetError
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.kinds import open_source
-from blockd.ruleset import Gate
+from blockd.formats.rejects import RejectReport
+from blockd.ruleset import Catalogue, Gate
+from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
 
 
@@ -67,9 +70,28 @@ class FeedSet(Mapping[str, ManagedFeed]):
         """The feeds of the config, without the internal one."""
         return {name: found for name, found in self.items() if not found.source.feed.is_own}
 
+    @property
+    def own(self) -> ManagedFeed | None:
+        """The internal one; None if there is none."""
+        return next((found for found in self._feeds.values() if found.source.feed.is_own), None)
+
+    def must_know_own(self, in_force: Catalogue | None) -> None:
+        """Raise RulesetError if what the operator has in force can be read from nowhere: it must not drop out."""
+        own = self.own
+        if own is not None and own.is_lost and in_force is not None and in_force.feed(own.source.feed.name):
+            raise RulesetError(f"the overrides in force can be read from nowhere: {own.look_refusal}")
+
     def known(self) -> list[tuple[Feed, FeedState]]:
         """Return every feed with its state."""
         return [(managed.source.feed, managed.state) for managed in self._feeds.values()]
+
+    def rejects(self) -> dict[str, RejectReport]:
+        """Return the reject reports of what was accepted, by feed."""
+        return {name: managed.state.rejects for name, managed in self.items() if managed.state.rejects}
+
+    def held(self) -> dict[str, GuardReport]:
+        """Return the reports of what the gate held back of what was accepted, by feed."""
+        return {name: managed.state.held for name, managed in self.items() if managed.state.held}
 
     def ends(self, now: float) -> Ends:
         """Return what has expired at `now`."""

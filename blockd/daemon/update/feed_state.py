@@ -61,6 +61,7 @@ class FeedState:
 
     def candidate(self, feed: Feed, fetched: Fetched | None, now: float) -> Candidate:
         """Return what `feed`, whose state this is, may be compiled from; `fetched` is new."""
+        self.first_seen = min(self.first_seen, int(now))  # the clock was set back: it is in force when it is taken
         incoming = Content(fetched.path, fetched.digest, feed.shown_place) if fetched else None
         accepted = replace(self.accepted, source=feed.shown_place) if self.accepted else None
         waived = fetched is not None and fetched.waived

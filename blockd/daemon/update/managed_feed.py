@@ -15,11 +15,13 @@ from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import FeedRefused, GateRefused
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.source import FeedSource
+from blockd.ruleset import Catalogue
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
 
 SAVED_AGE = 0.05  # share of `max_age` after which a successful poll is saved, for a restart
 JITTER = 0.1  # share of an interval by which polls are spread, so that nodes do not ask in step
+NOTHING = "nothing of it"  # what is in force of a feed that the ruleset does not have
 HINTS = 1.0  # seconds between two polls caused by hints, so that hints cannot cause a flood of polls
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,11 @@ class ManagedFeed:
         """Why the feed is refused at this moment; empty if it is not."""
         return self.look_refusal or self.content_refusal
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is no content of it: none was accepted, or it cannot be read, and neither can its source."""
+        return not self.state.accepted_digest and not self.state.incoming and bool(self.look_refusal)
+
     async def due(self, timing: Timing) -> None:
         """Wait until the next poll: for the feed's interval, or less if there is a hint meanwhile."""
         seconds = self.source.interval * timing.uniform(1 - JITTER, 1 + JITTER)
@@ -60,6 +67,30 @@ class ManagedFeed:
         if seconds > quiet:
             await timing.wait(self.news_hinted, seconds - quiet)
         self.news_hinted.clear()
+
+    def in_force(self, catalogue: Catalogue | None) -> str:
+        """Say what of the feed is in force, given the catalogue that is."""
+        record = catalogue.feed(self.source.feed.name) if catalogue else None
+        if record is None:
+            return NOTHING
+        return "its last accepted content" if record.digest == self.state.accepted_digest else "its earlier content"
+
+    def stays(self, catalogue: Catalogue | None) -> str:
+        """Say what stays in force of the feed, since something new of it does not come into force."""
+        kept = self.in_force(catalogue)
+        return f"{kept} is in force" if kept == NOTHING else f"{kept} stays in force"
+
+    def accept(self, fetched: Fetched, now: float) -> None:
+        """Accept content of the operator's own, which has no reports."""
+        self.state.accept(fetched, None, now, held=self.state.held)
+        self.content_refusal = ""
+
+    def failed(self, fetched: Fetched | None, why: str) -> None:
+        """Note that content could not be compiled or enforced by a fault of this machine; it is offered again."""
+        self.refused["fault"] += 1
+        self.content_refusal = why
+        if fetched is not None:
+            self.state.put_back(fetched)
 
     def forget_accepted(self) -> None:
         """Forget the feed's content, so that it is fetched again."""
@@ -109,6 +140,18 @@ class ManagedFeed:
             self.state.keep_refused(fetched, refused, found.record.names)
         else:
             fetched.path.unlink(missing_ok=True)
+
+    def hold(self, fetched: Fetched) -> None:
+        """Keep new content that passed the gate until the pinned version is released; log it once."""
+        self.content_refusal = ""
+        self.state.drop_refused()
+        self.state.hold(fetched)
+        if fetched.digest != self.held:
+            log.info(
+                "Feed %s has new content, which waits because an operator has pinned the version in force.",
+                self.source.feed.name,
+            )
+        self.held = fetched.digest
 
     def forget_waiting(self) -> None:
         """Remove content that waits because of a pin, or for an operator to accept it; it is fetched again."""

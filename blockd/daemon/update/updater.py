@@ -18,6 +18,7 @@ from blockd.daemon.update.compile_child import Compiling, Job
 from blockd.daemon.update.enforcement import Enforcement
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
+from blockd.daemon.update.retries import Retries
 from blockd.errors import BlockdError, CommandError, FeedRefused, GateRefused
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
@@ -25,8 +26,7 @@ from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue
 from blockd.ruleset.gate.guard_report import GuardReport
 
-RETRY = 30.0  # seconds after which news that could not be compiled because of an error of blockd are tried again
-MAX_RETRY = 3600.0  # seconds; the delay doubles with each failure in a row
+ROUNDS = 2  # of compiling at once: the second, if the operator's own had to be read anew
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
 
 log = logging.getLogger(__name__)
@@ -48,27 +48,32 @@ class Updater:
         self._news = asyncio.Event()
         self._building = asyncio.Lock()
         self._fresh: set[str] = set()  # feeds whose news are being compiled
-        self._failures = 0  # in a row, not caused by a feed
-        self._retries: set[asyncio.Task[None]] = set()
+        self._retries = Retries(self._news, timing)  # of failures that were not caused by a feed
 
     @property
     def is_busy(self) -> bool:
         """Whether news are waiting or being compiled."""
         return self._news.is_set() or self._building.locked()
 
-    async def run(self) -> None:
-        """Poll and compile until cancelled."""
+    def begin(self) -> None:
+        """Have compiled what is not in force as it should be, from what was accepted before."""
         catalogue = self._catalogue()
         for record in catalogue.feeds if catalogue else ():
             if record.name in self.feeds and not self.feeds[record.name].state.sizes.known:
                 self.feeds[record.name].state.sizes.note(record.names, self._timing.clock())
         candidates = [self.feeds.candidate(name, None) for name in self.feeds]
         is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate)
-        if is_old and any(c.accepted for c in candidates) and not self._enforcement.is_held:
+        if self._enforcement.is_held:
+            self._news.set()  # its overrides may not be those of now
+        elif is_old and any(c.accepted for c in candidates):
             log.info("The config or the feeds are not those that the ruleset was made from: it is compiled again.")
             self._news.set()
         if catalogue is not None and not self.feeds.configured:
             log.warning("No feed is configured: the ruleset of an earlier config stays in force.")
+
+    async def run(self) -> None:
+        """Poll and compile until cancelled."""
+        self.begin()
         if self.feeds:
             self._compiler.prepare()
         try:
@@ -77,8 +82,7 @@ class Updater:
                 for managed in self.feeds.values():
                     group.create_task(self._poll_forever(managed))
         finally:
-            for retry in self._retries:
-                retry.cancel()
+            self._retries.close()
             await self._compiler.close()
 
     async def refresh(self, names: Sequence[str] | None) -> RefreshResult:
@@ -202,40 +206,64 @@ class Updater:
     async def _compile(self) -> None:
         """Compile what is new, if anything is, and have it enforced."""
         async with self._building:
-            if not self._news.is_set():
-                return
-            self._news.clear()
-            fresh = {
-                name: fetched for name, managed in self.feeds.items() if (fetched := managed.state.take_candidate())
+            for _ in range(ROUNDS):
+                if self._news.is_set():
+                    self._news.clear()
+                    await self._compile_once()
+
+    async def _compile_once(self) -> None:
+        fresh: dict[str, Fetched] = {}
+        try:
+            self.feeds.must_know_own(self._catalogue())
+            is_held = await self._amended_pinned()
+            fresh |= {
+                name: fetched
+                for name, managed in self.feeds.items()
+                if not (is_held and managed.source.feed.is_own) and (fetched := managed.state.take_candidate())
             }
             self._note_compiling(set(fresh))
             candidates = [self.feeds.candidate(name, fresh.get(name)) for name in self.feeds]
-            try:
-                if fresh or not await self._is_kept(candidates):
-                    built = await self._compiler.compile(self._job(candidates))
-                    await self._take(built, fresh)
-                self._failures = 0
-            except (BlockdError, OSError) as error:
-                log.error("A new ruleset could not be made: %s. The ruleset in force stays.", error)
-                for name, fetched in fresh.items():
-                    self.feeds[name].refused["fault"] += 1
-                    self.feeds[name].content_refusal = str(error)
-                    self.feeds[name].state.put_back(fetched)
-                retry = asyncio.create_task(self._retry(min(RETRY * 2**self._failures, MAX_RETRY)))
-                self._retries.add(retry)
-                retry.add_done_callback(self._retries.discard)
-                self._failures = min(self._failures + 1, 16)
-            finally:
-                self._note_compiling(set())
-                self._renew([self.feeds[name] for name in fresh])
-                for name, fetched in fresh.items():
-                    if self.feeds[name].state.accepted_digest != fetched.digest:  # otherwise it is saved already
-                        self.feeds[name].save()
-                self._compiled.unlink(missing_ok=True)
+            if fresh or not (is_held or await self._is_kept(candidates)):
+                built = await self._compiler.compile(self._job(candidates))
+                await self._take(built, fresh)
+            self._retries.succeeded()
+        except (BlockdError, OSError) as error:
+            log.error("A new ruleset could not be made: %s. %s", error, self._in_force())
+            for name, fetched in fresh.items():
+                self.feeds[name].failed(fetched, str(error))
+            self._retries.failed()
+        finally:
+            self._note_compiling(set())
+            self._renew([self.feeds[name] for name in fresh])
+            for name, fetched in fresh.items():
+                if self.feeds[name].state.accepted_digest != fetched.digest:  # otherwise it is saved already
+                    self.feeds[name].save()
+            self._compiled.unlink(missing_ok=True)
 
-    async def _retry(self, seconds: float) -> None:
-        await self._timing.sleep(seconds)
-        self._news.set()
+    async def _amended_pinned(self) -> bool:
+        """Have the overrides of now enforced on top of the pinned version, for they never wait; false if none is."""
+        own = self.feeds.own
+        if own is None or not self._enforcement.is_held:
+            return self._enforcement.is_held
+        fetched = own.state.take_candidate()
+        try:
+            is_held = await self._enforcement.amend(fetched)
+        except FeedRefused:  # what was accepted cannot be read
+            await self._fetch_anew(own)
+            return True
+        except (BlockdError, OSError) as error:
+            own.failed(fetched, str(error))
+            raise
+        if fetched is not None and is_held:
+            own.accept(fetched, self._timing.clock())
+        elif fetched is not None:
+            own.state.put_back(fetched)  # it was released meanwhile
+        return is_held
+
+    def _in_force(self) -> str:
+        """Say what is in force, since something could not be changed."""
+        version = self._enforcement.version
+        return "No ruleset is in force yet." if version is None else f"Version {version} stays in force."
 
     async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
         """Return whether the content accepted before is in force, or was just put in force again."""
@@ -255,7 +283,7 @@ class Updater:
     def _job(self, candidates: Sequence[Candidate]) -> Job:
         ruleset = self._enforcement.ruleset
         in_force = ruleset.path if ruleset else None
-        return Job(candidates, self._compiled, self._gate, in_force, self._rejects(), self._held())
+        return Job(candidates, self._compiled, self._gate, in_force, self.feeds.rejects(), self.feeds.held())
 
     async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
         for name, refused in built.refused.items():
@@ -263,15 +291,14 @@ class Updater:
             managed.content_refusal = self._refused(managed, refused, managed.content_refusal)
             if name in fresh:
                 managed.put_aside(fresh[name], refused, built.found.get(name))
-        for name in built.lost:
-            self._fetch_anew(self.feeds[name])
-        if built.lost:
+        if built.header is None:  # nothing is lost by it: it is compiled with what comes next
             for name, fetched in fresh.items():
                 if name not in built.refused:
                     self.feeds[name].state.put_back(fetched)
-        catalogue = self._catalogue()
-        if built.header is None:
+            for name in built.lost:
+                await self._fetch_anew(self.feeds[name])
             return
+        catalogue = self._catalogue()
         taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
         for name, report in built.held.items():
             if name not in taken:  # its content is the same: only the guard can have changed
@@ -302,49 +329,41 @@ class Updater:
 
     def _reports(self, built: Built) -> dict[str, RejectReport]:
         """Return the reject reports of what was compiled, without refused content."""
-        return self._rejects() | {name: report for name, report in built.rejects.items() if name not in built.refused}
+        return self.feeds.rejects() | {
+            name: report for name, report in built.rejects.items() if name not in built.refused
+        }
 
     def _held_reports(self, built: Built) -> dict[str, GuardReport]:
         """Return the reports of what the gate held back of what was compiled."""
-        return {name: report for name, report in (self._held() | built.held).items() if report.total}
-
-    def _rejects(self) -> dict[str, RejectReport]:
-        """Return the reject reports of what was accepted."""
-        return {name: managed.state.rejects for name, managed in self.feeds.items() if managed.state.rejects}
-
-    def _held(self) -> dict[str, GuardReport]:
-        """Return the reports of what the gate held back of what was accepted."""
-        return {name: managed.state.held for name, managed in self.feeds.items() if managed.state.held}
+        return {name: report for name, report in (self.feeds.held() | built.held).items() if report.total}
 
     def _hold(self, taken: dict[str, Fetched]) -> None:
-        """Keep new content that passed the gate until it may be enforced."""
+        """Keep new content that passed the gate until it may be enforced; the operator's own need not wait."""
         for name, fetched in taken.items():
-            managed = self.feeds[name]
-            managed.content_refusal = ""
-            managed.state.drop_refused()
-            managed.state.hold(fetched)
-            if fetched.digest != managed.held:
-                log.info(
-                    "Feed %s has new content, which waits because an operator has pinned the version in force.", name
-                )
-            managed.held = fetched.digest
+            if self.feeds[name].source.feed.is_own:  # the version was pinned meanwhile
+                self.feeds[name].state.put_back(fetched)
+                self._news.set()
+            else:
+                self.feeds[name].hold(fetched)
 
-    def _fetch_anew(self, managed: ManagedFeed) -> None:
-        """Forget a feed's content, since it can no longer be read; its names stay in force until then."""
+    async def _fetch_anew(self, managed: ManagedFeed) -> None:
+        """Forget a feed's content, since it can no longer be read; its names stay in force until then.
+
+        The operator's own is read at once: it is on this machine.
+        """
         feed = managed.source.feed
-        log.error("The content of feed %s cannot be read. It is fetched again; the ruleset stays in force.", feed.name)
+        log.error("The content of feed %s cannot be read. It is fetched again. %s", feed.name, self._in_force())
         managed.forget_accepted()
+        if feed.is_own:
+            await self._poll(managed)
+            self._news.set()
 
     def _refused(self, managed: ManagedFeed, refused: FeedRefused, before: str) -> str:
         """Count a refusal, log it if it differs from the one `before`, and return its sentence."""
         managed.refused[refused.reason] += 1
         name, sentence = managed.source.feed.name, str(refused)
         if sentence != before:
-            kept = (
-                "its last accepted content stays in force"
-                if managed.state.accepted_digest
-                else "it has no accepted content yet"
-            )
+            kept = managed.stays(self._catalogue())
             kept += f"; `blockd accept {name}` takes it nevertheless" if isinstance(refused, GateRefused) else ""
             log.error("Feed %s is refused (%s): %s (%s)", name, refused.reason, sentence, kept)
             self._recorder.refused(name, refused.reason, sentence)

@@ -12,6 +12,7 @@ from blockd.compile.news import News
 from blockd.errors import RulesetError
 from blockd.ruleset import Enforced, Versions
 from blockd.ruleset.versions.diff import Changes
+from blockd.ruleset.versions.keeping import Retention, prune
 from blockd.ruleset.versions.version_record import Difference, Source, VersionRecord
 from blockd.settings import Feed
 
@@ -22,15 +23,17 @@ log = logging.getLogger(__name__)
 
 
 class VersionJournal:
-    """Writes the records of `versions`; a failure to write one is only logged."""
+    """Writes the records of `versions`, and deletes those that are no longer kept; a failure is only logged."""
 
     def __init__(
         self,
         versions: Versions,
         feeds: Sequence[Feed],
+        retention: Retention,
         clock: Callable[[], float],
         compare: Compare,
     ) -> None:
+        self._retention = retention
         self._clock = clock
         self._compare_files = compare
         self._versions = versions
@@ -43,19 +46,25 @@ class VersionJournal:
         before: int | None,
         news: News | None = None,
         *,
+        base: int | None = None,
         rollback: bool = False,
         reason: str = "",
     ) -> None:
-        """Record that a version is enforced from now on, in place of `before`; `news` if it is a new one."""
+        """Record that a version is enforced from now on, in place of `before`; `news` if it is a new one.
+
+        `base` is the version that it was made from by other overrides, None if it was compiled.
+        """
         now = self._clock()
         try:
-            await asyncio.to_thread(self._write, enforced, before, news, now, rollback, reason)
+            await asyncio.to_thread(self._write, enforced, before, news, base, now, rollback, reason)
         except OSError as error:
             log.warning(
                 "The record of version %d cannot be written: %s. The version is enforced all the same.",
                 enforced.version,
                 error,
             )
+        if news is not None:
+            await self._prune(now)
         if news is not None and before is not None and news.changes is None:
             task = asyncio.create_task(self._compare(before, enforced.version))
             self._comparing.add(task)
@@ -67,13 +76,35 @@ class VersionJournal:
             task.cancel()
         await asyncio.gather(*self._comparing, return_exceptions=True)
 
+    async def _prune(self, now: float) -> None:
+        """Delete what is no longer kept, now that there is one more."""
+        try:
+            gone = await asyncio.to_thread(prune, self._versions, self._retention, now)
+        except OSError as error:
+            log.warning("Versions that are no longer kept cannot be deleted: %s.", error)
+        else:
+            if gone:
+                log.debug("Versions %s are no longer kept.", gone)
+
     def _write(
-        self, enforced: Enforced, before: int | None, news: News | None, now: float, rollback: bool, reason: str
+        self,
+        enforced: Enforced,
+        before: int | None,
+        news: News | None,
+        base: int | None,
+        now: float,
+        rollback: bool,
+        reason: str,
     ) -> None:
         versions, version = self._versions, enforced.version
         record = None if news else versions.record(version)
         if record is None:
-            record = self._new(enforced, versions.record(before) if before is not None else None, news)
+            before = before if base is None else base
+            earlier = versions.record(before) if before is not None else None
+            record = self._new(enforced, earlier, news)
+            if base is not None:
+                reports = (earlier.rejects, earlier.held) if earlier is not None else ({}, {})
+                record = replace(record, base=base, rejects=reports[0], held=reports[1])
             if news is not None and news.changes is not None and before is not None:
                 record = replace(record, difference=_difference(before, news.changes))
         begun = record.begun(now, rollback=rollback, reason=reason)

@@ -49,7 +49,21 @@ class Override:
 
     def is_over(self, now: float) -> bool:
         """Return whether it has ended, by its date or by hand."""
-        return now >= (self.until if self.ended is None else min(self.ended, self.until))
+        return self.ended is not None or now >= self.until  # ended by hand is over, wherever the clock is set to
+
+    def ended_before(self, moment: float) -> bool:
+        """Return whether it had ended at a moment in the past."""
+        return moment >= (self.until if self.ended is None else min(self.ended, self.until))
+
+    @classmethod
+    def of(cls, document: OrderDocument) -> Override:
+        """Return the override that `document` returned as an order."""
+        order, [entry] = document.order, document.entries
+        return cls(
+            order.id, entry.text, entry.scope.text, order.summary, order.decided_by, order.authority,
+            order.in_force_from, order.in_force_from if order.expires is None else order.expires,
+            order.lifted_on, order.lifted_reason,
+        )  # fmt: skip
 
     def document(self) -> OrderDocument:
         """Return it as an order; raises BadOrder or BadName if a value is not valid in an order."""

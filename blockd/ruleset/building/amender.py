@@ -46,7 +46,9 @@ class Amender:
     ruleset must then be compiled anew.
     """
 
-    def __init__(self, ruleset: Ruleset) -> None:
+    def __init__(self, ruleset: Ruleset, *, must_fit: bool = False) -> None:
+        """Begin with nothing changed; `must_fit` if it cannot be compiled anew, so that it may become fuller."""
+        self._must_fit = must_fit
         self._header = header = ruleset.header
         self._old = ruleset.section(header.records)
         self._table = ruleset.section(header.table)
@@ -147,9 +149,9 @@ class Amender:
         Raises if so much of the file is unused that compiling anew is worth it.
         """
         header = self._header
-        if self.holes > header.records.size * _MAX_HOLES + _FEW_HOLES:
+        if self.holes > header.records.size * _MAX_HOLES + _FEW_HOLES and not self._must_fit:
             raise RulesetError("much of the file is holes")
-        if len(self.claims.words) > _MAX_CLAIM_WORDS:
+        if len(self.claims.words) > _MAX_CLAIM_WORDS and not self._must_fit:
             raise RulesetError("the file has very many sets of claims")
         patches = {header.table.offset + start: bytes(bucket) for start, bucket in self._buckets.items()}
         patches |= {header.records.offset + offset: _PLACE.pack(place) for offset, place in self._places.items()}
@@ -191,7 +193,8 @@ class Amender:
     def _append(self, key: bytes, place: int) -> None:
         offset = len(self._old) + len(self._new)
         hashed, buckets = hash_of(self._header.hash_key, key), self._header.buckets
-        if offset + ENTRY_SIZE + len(key) > MAX_ENTRIES_SIZE or self.entries >= buckets * _MAX_FILL:
+        is_dense = self.entries >= buckets * _MAX_FILL and not self._must_fit
+        if offset + ENTRY_SIZE + len(key) > MAX_ENTRIES_SIZE or is_dense:
             raise RulesetError("the file is full")
         number = ((hashed >> 32) * buckets) >> 32
         for _ in range(MAX_PROBES):

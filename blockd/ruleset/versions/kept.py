@@ -17,6 +17,7 @@ from blockd.files import replace_file, sync_file, sync_folder
 from blockd.ruleset.versions.version_record import VersionRecord
 
 _FILE = re.compile(r"(\d{6,12})\.ruleset", re.ASCII)
+_BESIDE = re.compile(r"(\d{6,12})\.(?:orders|json)", re.ASCII)
 _MARK = re.compile(rb"\s*(\d{1,12})\s*")
 
 
@@ -95,13 +96,13 @@ class Versions:
         self.states(version).unlink(missing_ok=True)
         self.record_path(version).unlink(missing_ok=True)
 
-    def prune(self, keep: int) -> None:
-        """Delete all but the newest `keep` versions, the current one and a pinned one."""
-        wanted = (self.current(), self.pinned())
-        versions = self.all()
-        for version in versions[: max(0, len(versions) - keep)]:
-            if version not in wanted:
-                self.drop(version)
+    def sweep(self) -> None:
+        """Delete what a process that was killed has left of versions whose ruleset is gone."""
+        kept = set(self.all())
+        for path in list(self.folder.iterdir()):
+            match = _BESIDE.fullmatch(path.name)
+            if match and int(match[1]) not in kept:
+                path.unlink(missing_ok=True)
 
     def _marked(self, mark: str) -> int | None:
         try:

@@ -80,6 +80,7 @@ class VersionRecord:
     held: Mapping[str, Report] = field(default_factory=dict)  # entries that the gate held back, by feed
     difference: Difference | None = None
     periods: tuple[Period, ...] = ()
+    base: int | None = None  # the version that it was made from by other overrides, if it was
 
     @classmethod
     def of(cls, header: Header, catalogue: Catalogue, sources: Mapping[str, Source]) -> VersionRecord:
@@ -163,6 +164,7 @@ def _record(fields: Mapping[str, Any]) -> VersionRecord:
         held={_text(name): _report(report) for name, report in fields["held"].items()},
         difference=Difference(**{key: _count(difference[key]) for key in Difference.__slots__}) if difference else None,
         periods=tuple(_period(period) for period in fields["periods"][:MAX_PERIODS]),
+        base=None if fields.get("base") is None else _count(fields["base"]),
     )
 
 

@@ -84,6 +84,11 @@ class Feed(Section):
         return shown_place(self.place)
 
     @property
+    def is_operators(self) -> bool:
+        """Whether the operator writes what is in it; else somebody else publishes it."""
+        return self.is_own
+
+    @property
     def fetched_from(self) -> str:
         """What it is fetched from if it has no `local_path`: the host of a URL, or what else its place says."""
         return urlsplit(self.place).netloc or self.place
@@ -156,6 +161,12 @@ class OrderingFeed(Feed):
         json_schema_extra={"default": "law with a legal_basis, else operator"},
     )
     in_force_from: Moment = setting("", "Since when it is in force; if empty, since it was first seen.")
+
+    @property
+    def is_operators(self) -> bool:
+        """Whether it is a file of this machine that allows, or that the config says is the operator's or a client's."""
+        is_written = "mandate" in self.model_fields_set and self.mandate is not Mandate.LAW
+        return self.local_path is not None and (is_written or getattr(self, "action", None) is Action.ALLOW)
 
     def order_with(self, default_from: int, identifier: str, action: Action, **what: Any) -> Order:
         """Return an order with the feed's texts; `default_from` is its date if the config has none."""

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
+from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import EXPIRES_SOON, FIRST_LOOK, STALE, UNCHANGED, Alarm, alarms
-from blockd.daemon.ruleset_switcher import Pin
-from blockd.daemon.update.managed_feed import ManagedFeed
+from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
 from blockd.daemon.workers import Workers
 from blockd.feeds.signed.bundle import AuthorityVersion
 from blockd.ruleset import Enforced
@@ -43,6 +43,9 @@ class _Tracked:
     state: _State = field(default_factory=_State)
     refusal: str = ""
     authority_refusals: dict[str, str] = field(default_factory=dict)
+
+    def in_force(self, _: object) -> str:
+        return "its last accepted content" if self.state.accepted_digest else NOTHING
 
 
 @dataclass

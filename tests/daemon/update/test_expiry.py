@@ -115,7 +115,7 @@ def test_orders_that_stop_have_expired_and_those_that_go_on_are_stale() -> None:
     )
     catalogue = Catalogue((), records)
     ends = {"ministry": ExpiredParts(ExpiryEffect.STALE, {"telecom": ExpiryEffect.STOPPED})}
-    orders, stale = orders_of(catalogue, ends)
+    orders, stale = orders_of(catalogue, 0, ends)
     assert [one.id for one in orders if one.expires == 0] == ["ministry-telecom"]
     assert [orders[index].id for index in stale] == ["ministry-courts", "ministry-own"]
 

@@ -21,6 +21,7 @@ def page() -> str:
 def _series() -> str:
     sample = Sample(
         version="1",
+        refused={"feed": False},
         feeds={"feed": FeedSample(0.0, 0.0, {}, authorities={"authority": AuthoritySample(0.0)})},
         hit_slots={HitLabels("feed", "platform", "order", "action"): 1},
     )

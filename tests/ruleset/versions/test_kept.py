@@ -6,6 +6,7 @@ import pytest
 
 from blockd.errors import RulesetError
 from blockd.ruleset import Versions
+from blockd.ruleset.versions.keeping import Retention, prune
 from blockd.ruleset.versions.version_record import VersionRecord
 
 
@@ -97,7 +98,7 @@ def test_pruning_keeps_the_newest_and_the_current(versions: Versions) -> None:
     for _ in range(6):
         add(versions)
     versions.make_current(2)
-    versions.prune(2)
+    prune(versions, Retention(2, 1 << 40), 0)
     assert versions.all() == [2, 5, 6]
     assert sorted(path.name for path in versions.folder.glob("*.orders")) == [
         "000002.orders",
@@ -112,7 +113,7 @@ def test_pruning_keeps_as_many_as_asked(versions: Versions, keep: int, left: lis
     for _ in range(3):
         add(versions)
     versions.make_current(3)
-    versions.prune(keep)
+    prune(versions, Retention(keep, 1 << 40), 0)
     assert versions.all() == left
 
 
@@ -138,12 +139,12 @@ def test_a_pinned_version_is_kept_and_told_until_it_is_released(versions: Versio
     assert versions.pinned() is None
     versions.pin(2)
     assert Versions(versions.folder).pinned() == 2
-    versions.prune(1)
+    prune(versions, Retention(1, 1 << 40), 0)
     assert versions.all() == [2, 4]
     versions.release()
     versions.release()
     assert versions.pinned() is None
-    versions.prune(1)
+    prune(versions, Retention(1, 1 << 40), 0)
     assert versions.all() == [4]
 
 

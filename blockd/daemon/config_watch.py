@@ -1,0 +1,116 @@
+"""The config that runs, and whether the file on disk is another by now: it is read at a start only."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from blockd.settings import Settings
+from blockd.times import time_text
+
+_CHUNK = 1 << 20  # octets read at a time
+
+_Stamp = tuple[int, int, int] | None
+"""Modification time in nanoseconds, size and inode; None if there is no file."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """A file as it was when blockd started: its SHA-256, empty if it could not be read."""
+
+    path: Path
+    digest: str
+    stamp: _Stamp
+
+    @classmethod
+    def read(cls, path: Path) -> LoadedFile:
+        """Read a file as it is now."""
+        stamp = _stamp(path)  # before it is read: a change meanwhile is then seen
+        return cls(path, _digest(path), stamp)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A file that is another on disk than when blockd started; `since` and `digest` are None if it is gone."""
+
+    path: str
+    since: str | None
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigStatus:
+    """The config that runs: where it was read from, when, its SHA-256, and what has changed on disk since then."""
+
+    path: str
+    since: str
+    digest: str
+    changed: tuple[ChangedFile, ...] = ()
+
+    def sentences(self) -> list[str]:
+        """Say what has changed, a sentence for each file."""
+        return [
+            f"{one.path} is gone. " if one.since is None else f"{one.path} on disk is another since {one.since}. "
+            for one in self.changed
+        ]
+
+
+class ConfigWatch:
+    """The config at `path` as it was read at `since`, and the files of the gate that it names."""
+
+    def __init__(self, settings: Settings, path: Path, since: float | None = None) -> None:
+        self._since = time.time() if since is None else since
+        gate = settings.gate
+        named: Iterable[object] = (gate.public_suffixes, *gate.protected, gate.popular)
+        paths = dict.fromkeys([path.absolute(), *(one for one in named if isinstance(one, Path))])
+        self._files = [LoadedFile.read(one) for one in paths]
+        self._seen: dict[Path, tuple[_Stamp, str]] = {}
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the config that runs."""
+        return self._files[0].digest
+
+    def status(self) -> ConfigStatus:
+        """Compare the files with those on disk; one whose stamp is the same is not read again."""
+        own = self._files[0]
+        changed = tuple(one for file in self._files if (one := self._changed(file)) is not None)
+        return ConfigStatus(str(own.path), time_text(self._since), own.digest, changed)
+
+    def _changed(self, file: LoadedFile) -> ChangedFile | None:
+        stamp = _stamp(file.path)
+        if stamp == file.stamp:
+            return None
+        if stamp is None:
+            return ChangedFile(str(file.path), None, None)
+        seen = self._seen.get(file.path)
+        if seen is None or seen[0] != stamp:
+            seen = self._seen[file.path] = stamp, _digest(file.path)
+        if seen[1] == file.digest:
+            return None
+        return ChangedFile(str(file.path), time_text(stamp[0] / 1e9), seen[1] or None)
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a regular file; empty if it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            while octets := file.read(_CHUNK):
+                digest.update(octets)
+    except OSError:
+        return ""
+    return digest.hexdigest()

@@ -1,0 +1,62 @@
+"""The config that runs, and what of it is another on disk by now."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from blockd.daemon.config_watch import ConfigWatch
+from blockd.settings import Settings
+
+READ = 1_800_000_000.0  # seconds since the epoch
+LATER = "2027-01-15T09:00:00Z"
+
+
+def write(path: Path, text: str, at: float = READ) -> None:
+    path.write_text(text, encoding="ascii")
+    os.utime(path, (at, at))
+
+
+def watch(folder: Path) -> ConfigWatch:
+    write(folder / "blockd.yaml", "feeds: []\n")
+    write(folder / "protected.txt", "bank.example\n")
+    gate = {"protected": [str(folder / "protected.txt")], "public_suffixes": False}
+    settings = Settings.model_validate({"state_dir": str(folder), "gate": gate})
+    return ConfigWatch(settings, folder / "blockd.yaml", READ)
+
+
+def test_config_is_told_with_path_time_and_digest(tmp_path: Path) -> None:
+    status = watch(tmp_path).status()
+    assert (status.path, status.since, status.changed) == (str(tmp_path / "blockd.yaml"), "2027-01-15T08:00:00Z", ())
+    assert status.digest == hashlib.sha256(b"feeds: []\n").hexdigest()
+
+
+def test_config_that_is_another_on_disk_is_told_until_it_is_the_same_again(tmp_path: Path) -> None:
+    running = watch(tmp_path)
+    write(tmp_path / "blockd.yaml", "feeds: []\nworkers: 2\n", READ + 3600)
+    [changed] = running.status().changed
+    assert (changed.path, changed.since) == (str(tmp_path / "blockd.yaml"), LATER)
+    assert changed.digest == hashlib.sha256(b"feeds: []\nworkers: 2\n").hexdigest()
+    assert running.digest == hashlib.sha256(b"feeds: []\n").hexdigest()
+    assert running.status().sentences() == [f"{tmp_path / 'blockd.yaml'} on disk is another since {LATER}. "]
+    write(tmp_path / "blockd.yaml", "feeds: []\n", READ + 7200)
+    assert running.status().changed == (), "it was only written again"
+
+
+def test_file_that_the_config_names_is_watched_too(tmp_path: Path) -> None:
+    running = watch(tmp_path)
+    write(tmp_path / "protected.txt", "bank.example\nother.example\n", READ + 3600)
+    assert [(one.path, one.since) for one in running.status().changed] == [(str(tmp_path / "protected.txt"), LATER)]
+
+
+def test_file_that_is_gone_or_a_folder_is_told(tmp_path: Path) -> None:
+    running = watch(tmp_path)
+    (tmp_path / "blockd.yaml").unlink()
+    (tmp_path / "protected.txt").unlink()
+    (tmp_path / "protected.txt").mkdir()
+    config, protected = running.status().changed
+    assert (config.since, config.digest) == (None, None)
+    assert protected.since is not None
+    assert protected.digest is None
+    assert running.status().sentences()[0] == f"{tmp_path / 'blockd.yaml'} is gone. "
