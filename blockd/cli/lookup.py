@@ -21,6 +21,7 @@ from blockd.settings import load
 HELP = "verdict, order, feed, since when and why, for one name"
 _ORDER_FIELDS = (
     ("order", "id"),
+    ("list", "list"),
     ("platform", "platform"),
     ("authority", "authority"),
     ("legal basis", "legal_basis"),
@@ -66,7 +67,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield from _claim(told)
     for claim in told["claims"]:
         if not claim["decides"]:
-            place = f"order {claim['order']['id']}, by {claim['entry']} in feed {claim['feed']}"
+            place = f"{_called(claim['order'])}, by {claim['entry']} in feed {claim['feed']}"
             yield f"also {claim['state']}: {place}{_line(claim)}; {claim['because']}"
     yield from _listed(told["listed"])
     yield f"ruleset:      version {told['version']}, compiled {told['compiled']}"
@@ -80,12 +81,17 @@ def _claim(told: dict[str, Any]) -> Iterator[str]:
             yield f"{label + ':':13} {order[name]}{signed}"
     yield f"{'feed:':13} {told['feed']}{next((_line(claim) for claim in told['claims'] if claim['decides']), '')}"
     yield f"{'entry:':13} {told['entry']} ({told['scope']})"
-    yield f"{'since:':13} {told['since']}"
+    if told["since"]:
+        yield f"{'since:':13} {told['since']}"
     yield f"{'until:':13} {told['until'] or 'no end named'}"
     if told["stale"]:
         yield f"{'stale:':13} the list was not renewed in time; the order stays in force as it was signed last"
     if order.get("lifted_on"):
         yield f"{'lifted:':13} {order['lifted_on']} {order.get('lifted_reason', '')}".rstrip()
+
+
+def _called(order: dict[str, Any]) -> str:
+    return f"list {order['list']}" if "list" in order else f"order {order['id']}"
 
 
 def _line(claim: dict[str, Any]) -> str:

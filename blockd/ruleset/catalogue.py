@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from blockd.errors import BadOrder, RulesetError
-from blockd.orders import Action, Order
+from blockd.orders import Action, Order, begin_of
 from blockd.orders.stored import order_to_json, parse_order
 from blockd.ruleset.format import MAX_ORDERS
 
@@ -80,9 +80,12 @@ class Catalogue:
 
 
 def rank(order: Order, priority: int) -> tuple[int, int, int, str]:
-    """Return an order's sort key: `allow` first, `monitor` last, then priority, the later date, the id."""
+    """Return an order's sort key: `allow` first, `monitor` last, then priority, the later date, the id.
+
+    An order without a date comes after those with one.
+    """
     kind = {Action.ALLOW: 0, Action.MONITOR: 2}.get(order.action, 1)
-    return kind, priority, -order.in_force_from, order.id
+    return kind, priority, -begin_of(order), order.id
 
 
 def _feed_record(record: Mapping[str, object]) -> FeedRecord:

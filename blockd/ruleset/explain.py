@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from blockd.names import DomainName, key_from_text
-from blockd.orders import Action, Entry, Order, Reason, State, Verdict, state_at
-from blockd.orders.disclosure import CONFIDENTIAL, public_fields, public_text
+from blockd.orders import Action, Entry, Order, Reason, State, Verdict, begin_of, state_at
+from blockd.orders.disclosure import CONFIDENTIAL, called, public_fields, public_text
 from blockd.ruleset.policy import Enforced
 from blockd.times import time_text
 
@@ -39,7 +39,7 @@ class ExplainedClaim:
             "feed": self.feed,
             "role": order.role,
             "state": self.state.text,
-            "since": time_text(order.in_force_from),
+            "since": time_text(order.in_force_from) if order.in_force_from is not None else None,
             "until": time_text(order.expires) if order.expires is not None else None,
             "stale": self.stale,
             "order": public_fields(order),
@@ -161,9 +161,10 @@ def _because(claim: Verdict, verdict: Verdict, priorities: Mapping[str, int], no
     mine, first = priorities.get(claim.feed, 0), priorities.get(verdict.feed, 0)
     if mine > first:
         return f"feed {verdict.feed} comes before {claim.feed}, by priority {first} and {mine}"
-    if claim.order.in_force_from < verdict.order.in_force_from:
-        return f"order {verdict.order.id} is of a later date"
-    return f"order {verdict.order.id} is of the same rank, and its id comes first"
+    rival = called(verdict.order)
+    if begin_of(claim.order) < begin_of(verdict.order):
+        return f"{rival} is of a later date"
+    return f"{rival} is of the same rank, and its id comes first"
 
 
 def _word(verdict: Verdict) -> str:

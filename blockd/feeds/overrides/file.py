@@ -28,6 +28,7 @@ MAX_TEXT = 500  # characters of a reason or an officer's name
 MAX_FILE = 8 << 20  # octets: all overrides, with the longest texts escaped
 KEPT = 30 * 86400  # seconds for which an override is shown after its end
 PLATFORM = "local override"
+UNNAMED_OPERATOR = "the operator of this resolver"  # who overrides, if the config has no operator.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,4 +46,4 @@ class RpzKind(FeedKind[RpzFeed]):
         rules = read_zone(
             content.path, rejects, feed.max_size, zone=zone, override=override_of(feed), progress=progress
         )
-        return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
+        return zone_input(feed, rules, digest=content.digest)
