@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -34,6 +35,7 @@ from blockd.daemon.update.version_journal import Compare
 from blockd.daemon.workers import Workers
 from blockd.feeds.kinds import open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
+from blockd.feeds.overrides.file import UNNAMED_OPERATOR
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Sketch, Transport
 from blockd.metrics.traffic import HALF_LIFE
@@ -43,8 +45,7 @@ from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import Explanation, explain
 from blockd.selftest import SelfTests
 from blockd.settings import OverridesFeed, Settings
-from blockd.settings.feeds import UNNAMED_AUTHORITY
-from blockd.web import Condition, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
+from blockd.web import Condition, Serving, Site, admin_app, serve_admin, serve_block_page, serve_tls
 from blockd.web import Protocol as WebProtocol
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
@@ -114,7 +115,7 @@ class ControlProcess:
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         operator = settings.operator.name
         self._overrides = OverrideService(
-            own.path, operator or UNNAMED_AUTHORITY, self._recorder, self._updater, gate.guard, timing.clock
+            own.path, operator or UNNAMED_OPERATOR, self._recorder, self._updater, gate.guard, timing.clock
         )
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
@@ -256,25 +257,31 @@ class ControlProcess:
 
     async def _serve(self) -> list[Serving]:
         operator, sockets = self._settings.operator, self._context.shared.sockets
+        own = (urlsplit(self._settings.operator.url).hostname or "", "localhost")
         site = Site(
             operator=operator.name,
             verdict_of=lambda key: self._enforced.verdict(key) if self._enforced else NOT_LISTED,
             count=self._count,
-            url=str(operator.url),
+            arrived=self._arrived,
+            url=self._settings.blocked_by,
             contact=operator.contact,
+            hosts=frozenset(host for host in own if host),
         )
         return [
-            await serve_http(block_page_app(site), sockets.block_page_http),
+            await serve_block_page(site, sockets.block_page_http),
             await serve_tls(site, sockets.block_page_https),
             await serve_admin(admin_app(self, [self._settings.listen.admin.host]), sockets.admin),
         ]
 
     def _count(self, verdict: Verdict, protocol: WebProtocol) -> None:
-        """Count one visit to the sinkhole."""
+        """Count one visit to a blocked name."""
         kind = 1 if protocol == "http" else 2
-        self._row.query(Transport.HTTP if protocol == "http" else Transport.TLS)
         if self._enforced is not None and verdict.order_index is not None and verdict.action is not None:
             self._row.hit(self._enforced.states.hit_slots[verdict.order_index], kind)
+
+    def _arrived(self, protocol: WebProtocol) -> None:
+        """Count one request or handshake at the sinkhole, whatever it asks for."""
+        self._row.query(Transport.HTTP if protocol == "http" else Transport.TLS)
 
     def _sample(self) -> Sample:
         return sample(
