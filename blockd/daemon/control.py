@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.contexts import ControlContext
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.overrides import OverrideResult, OverrideService
 from blockd.daemon.report.banner import banner
@@ -23,7 +24,6 @@ from blockd.daemon.report.statements import Sources, StatementResult, StatementS
 from blockd.daemon.report.status import Observed, Status
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
 from blockd.daemon.ruleset_switcher import RulesetSwitcher, Sender, Store, WorkerLink
-from blockd.daemon.state_dir import HitSlots
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.child_process import yield_to_workers
 from blockd.daemon.update.compile_child import Compiler, Compiling, RulesetCompiler
@@ -96,7 +96,7 @@ class ControlProcess:
         self._stop = asyncio.Event()
         self._refreshing: set[asyncio.Task[object]] = set()
         # From here on each part depends only on those above it.
-        self._slots = HitSlots.load(state.folder / "hit-slots.json")
+        self._slots = HitSlots.load(state.folder / "hit-slots.json", clear=shared.counters.clear_hits)
         self._workers = Workers(
             settings.workers,
             {index: worker.pid for index, worker in context.workers.items()},

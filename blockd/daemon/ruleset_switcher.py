@@ -15,7 +15,8 @@ from typing import Protocol
 from blockd.audit import AuditRecorder
 from blockd.compile.news import News
 from blockd.daemon.channel import Message
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.state_dir import StateDir
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.diff_child import compared
 from blockd.daemon.update.feed_set import FeedSet

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from blockd.compile.news import News
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.order_clock import TICK, OrderClock
 from blockd.daemon.ruleset_switcher import RulesetSwitcher, Store, WorkerLink
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.state_dir import StateDir
 from blockd.daemon.workers import Workers
 from blockd.orders import Order
 from blockd.resolver import SelfTestKey

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from blockd.compile.news import News
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.ruleset_switcher import SWAP_TIME, Pin, RulesetSwitcher, Store, WorkerLink
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.state_dir import StateDir
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError
 from blockd.resolver import SelfTestKey

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from blockd.daemon.hit_slots import without_slot
 from blockd.daemon.ruleset_switcher import Pin
 from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.managed_feed import ManagedFeed
@@ -54,6 +55,7 @@ def alarms(
         *(alarm for name, managed in feeds.items() for alarm in _of_feed(name, managed, started, now)),
         *_of_ruleset(enforced, now),
         *_of_pin(pin),
+        *_of_counters(enforced),
         *_of_audit(audit),
         *_of_engine(engine),
     ]
@@ -78,6 +80,15 @@ def _of_pin(pin: Pin | None) -> Iterator[Alarm]:
         yield Alarm(
             "BlockdPinned", "info", "", f"An operator went back to version {pin.version}; new content waits.",
             f"version {pin.version}", "`blockd rollback --release` once the lists are correct again.",
+        )  # fmt: skip
+
+
+def _of_counters(enforced: Enforced | None) -> Iterator[Alarm]:
+    if uncounted := without_slot(enforced):
+        yield Alarm(
+            "BlockdOrdersCountedTogether", "info", "",
+            f"{uncounted} orders have no hit counter of their own, since all are taken; order `other` has their hits.",
+            "all of it", "Hits in total are right. Slots come back as old versions are removed (versions.keep).",
         )  # fmt: skip
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from blockd import __version__
 from blockd.audit import AuditRecorder
+from blockd.daemon.hit_slots import HitSlots, without_slot
 from blockd.daemon.report.order_counts import OrderCounts
-from blockd.daemon.state_dir import HitSlots
 from blockd.daemon.update.expiry import end_of
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.metrics import AuthoritySample, FeedSample, Sample
@@ -39,6 +39,7 @@ def sample(
         is_ready=is_ready,
         selftest_failures=selftest_failures,
         feeds={name: _feed(managed, counts.stale_of(name), now) for name, managed in feeds.items()},
+        orders_without_slot=without_slot(enforced),
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),
