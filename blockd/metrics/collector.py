@@ -177,9 +177,8 @@ class Collector(PrometheusCollector):
             "refused TLS handshake. Orders beyond those that are counted one by one are counted as order `other`.",
             labels=["feed", "platform", "order", "action", "protocol"],
         )
-        counted: dict[
-            tuple[str, str, str, str, str], int
-        ] = {}  # orders of which only the action differs share page and alert
+        # Orders of which only the action differs have the same series for pages and handshakes.
+        counted: dict[tuple[str, str, str, str, str], int] = {}
         for labels, slot in (*sample.hit_slots.items(), (OTHER, 0)):
             for protocol, count in zip(HIT_KINDS, self._counters.hits(slot), strict=True):
                 place = (*labels.identity, _SINKHOLE_ACTIONS.get(protocol, labels.action), protocol)

@@ -2,7 +2,7 @@
 
 from blockd.web.admin import Condition, Control, admin_app
 from blockd.web.block_page import serve_block_page
-from blockd.web.serving import Serving, serve_admin, serve_http
+from blockd.web.serving import Serving, serve_admin
 from blockd.web.site import CountHit, CountRequest, Protocol, Site, VerdictOf
 from blockd.web.tls import serve_tls
 
@@ -18,6 +18,5 @@ __all__ = [
     "admin_app",
     "serve_admin",
     "serve_block_page",
-    "serve_http",
     "serve_tls",
 ]

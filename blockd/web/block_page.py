@@ -28,13 +28,12 @@ from blockd.web.own_page import answer_page, own_page, unknown_name_page
 from blockd.web.page import absent_page, blocked_page, name_text, plain_page
 from blockd.web.problem import problem_json
 from blockd.web.request_head import RequestHead, RequestReader
-from blockd.web.serving import MAX_CONNECTIONS, MAX_LIFETIME, OpenConnections, Serving, serve
+from blockd.web.serving import MAX_CONNECTIONS, MAX_LIFETIME, MAX_LINGER, OpenConnections, Serving, serve
 from blockd.web.site import Site
 from blockd.web.style import CONTENT_SECURITY_POLICY, FORM_SECURITY_POLICY
 from blockd.web.texts import TEXTS
 
 RETRY_AFTER = 30  # seconds until a client may ask again if no list has been loaded yet
-MAX_LINGER = 2.0  # seconds in which what else the client sends is discarded, so that it can read the answer
 MAX_QUERY = 4096  # characters of a query that are read: a name has at most 253, escaped three times as many
 MAX_SHOWN = 100  # characters of a text that is repeated because it is no name
 

@@ -21,6 +21,7 @@ MAX_NOTICES = 50  # notices shown, the latest; an order may carry a thousand
 
 _SIGNS = {
     "blocked": "M5.3 5.3l13.4 13.4",
+    "told": "M12 11v5.5M12 7.6v.1",
     "other": "M12 7.5v5.5M12 16.4v.1",
 }
 
@@ -131,7 +132,8 @@ def whole_page(
         class_="bar",
     )
     words = element("div", element("h1", title, dir="auto"), *(element("p", part) for part in lead))
-    main = element("main", element("div", _sign(is_blocked=is_blocked), words, class_="lead"), *sections)
+    sign = "blocked" if is_blocked else "told" if status == 200 else "other"
+    main = element("main", element("div", _sign(sign), words, class_="lead"), *sections)
     footer = element("footer", element("p", TEXTS[language]["footer"]))
     body = element("body", bar, main, footer)
     return Html("<!DOCTYPE html>\n" + element("html", head, body, lang=language, dir="ltr"))
@@ -145,9 +147,9 @@ def operator_words(site: Site, language: Language) -> dict[str, str]:
     return {"operator": words, "Operator": words[0].upper() + words[1:]}
 
 
-def _sign(*, is_blocked: bool) -> Html:
+def _sign(kind: str) -> Html:
     stroke = {"fill": "none", "stroke": "currentColor", "stroke_width": "2", "stroke_linecap": "round"}
-    line = element("path", d=_SIGNS["blocked" if is_blocked else "other"])
+    line = element("path", d=_SIGNS[kind])
     return element(
         "svg", element("circle", cx="12", cy="12", r="9.5"), line, viewBox="0 0 24 24", aria_hidden="true", **stroke
     )

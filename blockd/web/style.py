@@ -54,7 +54,7 @@ input:focus-visible,button:focus-visible{outline:.1875rem solid var(--accent);ou
 form+p{margin-block:1rem 0}
 footer{padding-block:.75rem 2.5rem;color:var(--soft);font-size:.875rem}
 @media (max-width:34rem){.lead{grid-template-columns:1fr}.lead svg{margin-block-end:.75rem}
-section{padding:1.125rem}dl{grid-template-columns:1fr}
+section{padding:1.125rem}button{flex:1 0 100%}dl{grid-template-columns:1fr}
 dt{padding-block:.625rem 0;padding-inline-end:0;font-size:.9375rem}
 dd,dd:first-of-type{border-block-start:0;padding-block:0 .625rem}dt:first-of-type{padding-block-start:0}}
 @media print{:root{--ground:#fff;--card:#fff;--ink:#000;--soft:#333;--line:#999;--accent:#000;--tint:#fff}

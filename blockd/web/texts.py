@@ -101,7 +101,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "ask_note": "The answer follows the orders and lists in force at this moment. The name that you look up is not "
         "stored.",
         "operator_section": "Contact",
-        "free_title": "{name} is not blocked",
+        "free_title": "{name} itself is not blocked",
         "free_lead": "No order or list in force at {operator} blocks {name}. It was not checked whether the name leads "
         "to a blocked one by an alias.",
         "no_name_title": "This is not a domain name",
@@ -217,7 +217,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "ask_note": "Jawaban mengikuti perintah dan daftar yang berlaku pada saat ini. Nama yang Anda periksa tidak "
         "disimpan.",
         "operator_section": "Kontak",
-        "free_title": "{name} tidak diblokir",
+        "free_title": "{name} sendiri tidak diblokir",
         "free_lead": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name}. Tidak diperiksa "
         "apakah nama ini merupakan alias dari nama yang diblokir.",
         "no_name_title": "Ini bukan nama domain",

@@ -51,12 +51,12 @@ def test_a_blocked_name_is_shown_as_its_block_page_shows_it(sinkhole: Sinkhole, 
 def test_a_name_that_is_not_listed_is_told_so(sinkhole: Sinkhole) -> None:
     answer = ask_anew(sinkhole, OWN, path="/?name=free.example")
     assert answer.status == 200
-    assert "free.example is not blocked" in answer.body
+    assert "free.example itself is not blocked" in answer.body
 
 
 def test_a_name_that_resolves_over_tcp_is_not_blocked(sinkhole: Sinkhole) -> None:
     sinkhole.list("slow.example", action=Action.TCP_ONLY)
-    assert "slow.example is not blocked" in ask_anew(sinkhole, OWN, path="/?name=slow.example").body
+    assert "slow.example itself is not blocked" in ask_anew(sinkhole, OWN, path="/?name=slow.example").body
 
 
 def test_an_order_that_is_not_in_force_is_named_unless_it_is_confidential(sinkhole: Sinkhole) -> None:
@@ -70,7 +70,7 @@ def test_an_order_that_is_not_in_force_is_named_unless_it_is_confidential(sinkho
 def test_a_monitored_name_is_not_told_of(sinkhole: Sinkhole) -> None:
     sinkhole.verdicts[key_from_text("seen.example")] = replace(LISTED, reason=Reason.MONITORED)
     body = ask_anew(sinkhole, OWN, path="/?name=seen.example").body
-    assert "seen.example is not blocked" in body
+    assert "seen.example itself is not blocked" in body
     assert ORDER.id not in body
 
 
