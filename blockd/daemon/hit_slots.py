@@ -34,7 +34,7 @@ class HitSlots:
         self._path = path
         self._clear = clear
         self._size = size
-        self._is_saved = True
+        self._is_saved = False
         self._seen: dict[HitLabels, tuple[int, int]] = {}  # the oldest and the newest version that list the order
         self._free: list[int] | None = None  # slots that were given back; None if that is to be found out
         self.slots: dict[HitLabels, int] = {}  # of orders with a slot of their own
@@ -43,6 +43,7 @@ class HitSlots:
     def load(cls, path: Path, *, clear: Callable[[int], None] = lambda _: None) -> HitSlots:
         """Read the slots that this blockd has assigned so far; none if the file is missing or damaged."""
         slots = cls(path, clear=clear)
+        slots._is_saved = True
         try:
             for labels, slot, first, last in json.loads(path.read_bytes()):
                 owner = HitLabels(*map(str, labels))

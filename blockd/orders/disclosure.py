@@ -48,14 +48,14 @@ def codes(order: Order) -> Codes:
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class PublicOperator:
     """Who runs this resolver; each text is empty if the config does not have it."""
 
     name: str = ""
     contact: str = ""
 
 
-UNNAMED = Operator()
+UNNAMED = PublicOperator()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def called(order: Order, order_word: str = "order", list_word: str = "list") -> 
     return f"{list_word} {order.list_name}" if order.list_name else f"{order_word} {order.id}"
 
 
-def disclosed(order: Order, operator: Operator) -> Disclosed:
+def disclosed(order: Order, operator: PublicOperator) -> Disclosed:
     """Return who is behind the order that blocks, and where to object."""
     issuer = order.authority or (operator.name if order.list_name else "")
     if order.contact:

@@ -14,7 +14,7 @@ from blockd.dns import types
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL
 from blockd.orders import Action, Order, Verdict
-from blockd.orders.disclosure import UNNAMED, Operator, codes, disclosed
+from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, disclosed
 from blockd.resolver.query import Query
 from blockd.resolver.records import address_record, error_option, local_records, soa_record
 
@@ -30,7 +30,7 @@ class Sinkhole:
     ipv4: str
     ipv6: str
     ttl: int
-    operator: Operator = UNNAMED
+    operator: PublicOperator = UNNAMED
 
 
 def answer(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, PlainValidator
 
-from blockd.orders.disclosure import Operator as DisclosedOperator
+from blockd.orders.disclosure import PublicOperator
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.paths_and_urls import (
@@ -117,9 +117,9 @@ class Operator(Section):
     contact: ShortText = setting("", "How to reach the operator: a mail address or a URL.")
 
     @property
-    def disclosed(self) -> DisclosedOperator:
+    def disclosed(self) -> PublicOperator:
         """What is said of the operator in answers."""
-        return DisclosedOperator(self.name, self.contact)
+        return PublicOperator(self.name, self.contact)
 
 
 class GateSettings(Section):

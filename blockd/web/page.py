@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from blockd.names import DomainName
 from blockd.orders import Entry, Mandate, Notice, Order, Reason, Verdict
-from blockd.orders.disclosure import Operator, codes, disclosed
+from blockd.orders.disclosure import PublicOperator, codes, disclosed
 from blockd.times import time_from_text, time_text
 from blockd.web.markup import Html, element, filled, isolated, join, linked, text
 from blockd.web.negotiate import Language
@@ -199,7 +199,7 @@ def _rows(facts: dict[str, Html], language: Language) -> Html:
 
 def _objection(site: Site, name: str, order: Order, heading: str, language: Language) -> Html:
     """Return the section on objections: to the order's own contact, else the operator's, else to the authority."""
-    texts, known = TEXTS[language], disclosed(order, Operator(site.operator, site.contact))
+    texts, known = TEXTS[language], disclosed(order, PublicOperator(site.operator, site.contact))
     words = operator_words(site, language)
     sentence = f"objection_{known.contact_of}"
     if known.contact_of == "order" and not order.authority:

@@ -153,7 +153,7 @@ async def serve_admin(app: web.Application, sockets: Sequence[socket.socket]) ->
             manager,
             loop=loop,
             logger=_log,
-            access_log=None,  # type: ignore[arg-type] # with None, aiohttp writes no access log
+            access_log=None,  # then aiohttp writes no access log
             lingering_time=MAX_LINGER,
             auto_decompress=False,
         )
@@ -168,12 +168,12 @@ class _Connection(web.RequestHandler):
 
     def __init__(self, *given: object, **named: object) -> None:
         super().__init__(*given, **named)  # type: ignore[arg-type]
-        made = self._request_factory
+        made = cast(Callable[..., web.BaseRequest], self._request_factory)  # which the base has set
 
         def request(message: RawRequestMessage, *rest: object) -> web.BaseRequest:
             if message.version > HttpVersion11:  # that of the answer would be the same
                 message = message._replace(version=HttpVersion11)
-            return made(message, *rest)  # type: ignore[arg-type]
+            return made(message, *rest)
 
         self._request_factory = request
 

@@ -8,7 +8,7 @@ import pytest
 
 from blockd.names import hashed_key
 from blockd.orders import Action, Entry, Mandate, Notice, Order
-from blockd.orders.disclosure import Codes, Operator, codes, disclosed, public_fields, public_text
+from blockd.orders.disclosure import Codes, PublicOperator, codes, disclosed, public_fields, public_text
 
 TEXTS = ("platform", "summary", "reported_by", "assessed_by", "decided_by", "lifted_reason")
 
@@ -73,15 +73,15 @@ def test_a_list_is_told_by_its_name_and_by_nothing_that_nobody_has_stated() -> N
 @pytest.mark.parametrize(
     ("order", "operator", "issuer", "contact", "contact_of"),
     [
-        (unnamed_list(), Operator(), "", "", "nobody"),
-        (unnamed_list(), Operator("ISP", "help@isp.example"), "ISP", "help@isp.example", "operator"),
-        (unnamed_list(authority="Board"), Operator("ISP", "h@isp.example"), "Board", "h@isp.example", "operator"),
-        (unnamed_list(contact="a@b.example"), Operator("ISP", "help@isp.example"), "ISP", "a@b.example", "order"),
-        (order(), Operator("ISP", "help@isp.example"), "Sample Authority", "objections@example.net", "order"),
+        (unnamed_list(), PublicOperator(), "", "", "nobody"),
+        (unnamed_list(), PublicOperator("ISP", "help@isp.example"), "ISP", "help@isp.example", "operator"),
+        (unnamed_list(authority="Board"), PublicOperator("ISP", "h@isp.example"), "Board", "h@isp.example", "operator"),
+        (unnamed_list(contact="a@b.example"), PublicOperator("ISP", "help@isp.example"), "ISP", "a@b.example", "order"),
+        (order(), PublicOperator("ISP", "help@isp.example"), "Sample Authority", "objections@example.net", "order"),
     ],
 )
 def test_who_is_behind_a_block_is_who_is_named(
-    order: Order, operator: Operator, issuer: str, contact: str, contact_of: str
+    order: Order, operator: PublicOperator, issuer: str, contact: str, contact_of: str
 ) -> None:
     known = disclosed(order, operator)
     assert known.called == ("list national" if order.list_name else "order order-1")
