@@ -37,6 +37,7 @@ class ProvedClaim:
         return {
             "feed": self.feed,
             "order": order.id,
+            "list": order.list_name,
             "authority": order.authority,
             "role": order.role,
             "platform": order.platform,

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -18,6 +19,7 @@ from blockd.daemon.accepting import AcceptResult, AcceptService
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
@@ -32,7 +34,6 @@ from blockd.daemon.report.status import Observed, Status
 from blockd.daemon.report.status_line import StatusLine
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
-from blockd.daemon.state_dir import HitSlots
 from blockd.daemon.switching import Sender, Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.child_process import yield_to_workers
@@ -46,6 +47,7 @@ from blockd.daemon.workers import Workers
 from blockd.errors import BadName
 from blockd.feeds.kinds import open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
+from blockd.feeds.overrides.file import UNNAMED_OPERATOR
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import Collector, Sample, Sketch, Transport
 from blockd.metrics.traffic import HALF_LIFE
@@ -57,8 +59,7 @@ from blockd.ruleset.lookup_query import LookupQuery
 from blockd.ruleset.versions.keeping import Retention
 from blockd.selftest import SelfTests
 from blockd.settings import OverridesFeed, Settings
-from blockd.settings.feeds import UNNAMED_AUTHORITY
-from blockd.web import Condition, Serving, Site, admin_app, block_page_app, serve_admin, serve_http, serve_tls
+from blockd.web import Condition, Serving, Site, admin_app, serve_admin, serve_block_page, serve_tls
 from blockd.web import Protocol as WebProtocol
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
@@ -111,7 +112,7 @@ class ControlProcess:
         self._stop = asyncio.Event()
         self._refreshing: set[asyncio.Task[object]] = set()
         # From here on each part depends only on those above it.
-        self._slots = HitSlots.load(state.folder / "hit-slots.json")
+        self._slots = HitSlots.load(state.folder / "hit-slots.json", clear=shared.counters.clear_hits)
         self._workers = Workers(
             settings.workers,
             {index: worker.pid for index, worker in context.workers.items()},
@@ -132,7 +133,7 @@ class ControlProcess:
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         operator = settings.operator.name
         self._overrides = OverrideService(
-            own.path, operator or UNNAMED_AUTHORITY, self._recorder, self._updater, self._switcher, gate.guard,
+            own.path, operator or UNNAMED_OPERATOR, self._recorder, self._updater, self._switcher, gate.guard,
             timing.clock,
         )  # fmt: skip
         self._acceptance = AcceptService(self._recorder, self._updater)
@@ -292,27 +293,36 @@ class ControlProcess:
             await self._timing.sleep(HALF_LIFE)
             self._context.shared.traffic.halve()
 
-    async def _serve(self) -> list[Serving]:
-        operator, sockets = self._settings.operator, self._context.shared.sockets
-        site = Site(
+    def _site(self) -> Site:
+        operator = self._settings.operator
+        own = (urlsplit(operator.url).hostname or "", "localhost")
+        return Site(
             operator=operator.name,
             verdict_of=lambda key: self._enforced.verdict(key) if self._enforced else NOT_LISTED,
             count=self._count,
-            url=str(operator.url),
+            arrived=self._arrived,
+            url=self._settings.blocked_by,
             contact=operator.contact,
+            hosts=frozenset(host for host in own if host),
         )
+
+    async def _serve(self) -> list[Serving]:
+        site, sockets = self._site(), self._context.shared.sockets
         return [
-            await serve_http(block_page_app(site), sockets.block_page_http),
+            await serve_block_page(site, sockets.block_page_http),
             await serve_tls(site, sockets.block_page_https),
             await serve_admin(admin_app(self, [self._settings.listen.admin.host]), sockets.admin),
         ]
 
     def _count(self, verdict: Verdict, protocol: WebProtocol) -> None:
-        """Count one visit to the sinkhole."""
+        """Count one visit to a blocked name."""
         kind = 1 if protocol == "http" else 2
-        self._row.query(Transport.HTTP if protocol == "http" else Transport.TLS)
         if self._enforced is not None and verdict.order_index is not None and verdict.action is not None:
             self._row.hit(self._enforced.states.hit_slots[verdict.order_index], kind)
+
+    def _arrived(self, protocol: WebProtocol) -> None:
+        """Count one request or handshake at the sinkhole, whatever it asks for."""
+        self._row.query(Transport.HTTP if protocol == "http" else Transport.TLS)
 
     def _sample(self) -> Sample:
         return sample(

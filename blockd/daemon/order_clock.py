@@ -11,6 +11,7 @@ from blockd.daemon.state_dir import StateDir
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.expiry import Ends, Expiry, next_end, orders_of
 from blockd.daemon.update.feed_set import FeedSet
+from blockd.orders.disclosure import called
 from blockd.ruleset import next_flip
 
 TICK = 1.0  # seconds at most between two readings of the clock, so that setting it is noticed
@@ -59,7 +60,8 @@ class OrderClock:
             states = self._state.writable_states(enforced)
             before = bytes(states.states)
             for order, state in states.update(orders, now, stale):
-                log.info("Order %s of %s is %s from now on.", order.id, order.authority, state.text)
+                issuer = f" of {order.authority}" if order.authority else ""
+                log.info("%s%s is %s from now on.", called(order, "Order", "List"), issuer, state.text)
             self._recorder.flipped(enforced, before, self._timing.clock())
             states.close()
         changes = (next_flip(orders, now), next_end(self._feeds.known(), now))

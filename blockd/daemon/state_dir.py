@@ -5,28 +5,23 @@ rulesets/            versions (`blockd.ruleset.versions.kept`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
-hit-slots.json       which counter belongs to which order, for as long as one blockd runs
+hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import re
 import shutil
 import time
-from dataclasses import astuple
 from pathlib import Path
 
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, RulesetError
-from blockd.files import replace_file
-from blockd.metrics import HitLabels
-from blockd.metrics.counters import MAX_HIT_SLOTS
-from blockd.orders.disclosure import CONFIDENTIAL
-from blockd.ruleset import Catalogue, Enforced, OrderStates, Ruleset, Versions, write_states
+from blockd.ruleset import Enforced, OrderStates, Ruleset, Versions, write_states
 
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
@@ -148,7 +143,8 @@ class StateDir:
         """
         ruleset = Ruleset.open(self.versions.ruleset(version), verify=verify, like=like)
         orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ends or {})
-        write_states(self.versions.states(version), orders, slots.of(ruleset.catalogue), now, stale)
+        hit_slots = slots.of(ruleset.catalogue, version, self.versions.all())
+        write_states(self.versions.states(version), orders, hit_slots, now, stale)
         return ruleset
 
     def last_good(self, slots: HitSlots, now: float, ends: Ends | None = None) -> int | None:
@@ -190,49 +186,6 @@ class StateDir:
         """Map the states of what is enforced, for the only process that may change them; raises RulesetError."""
         orders = len(enforced.ruleset.catalogue.orders)
         return OrderStates(self.versions.states(enforced.version), orders, writable=True)
-
-
-class HitSlots:
-    """Which counter belongs to which order. An order keeps its slot across rulesets while one blockd runs."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._saved = -1  # how many were saved; their number only grows
-        self.slots: dict[HitLabels, int] = {}
-
-    @classmethod
-    def load(cls, path: Path) -> HitSlots:
-        """Read the slots that this blockd has assigned so far; none if the file is missing or damaged."""
-        slots = cls(path)
-        try:
-            listed = json.loads(path.read_bytes())
-            slots.slots = {HitLabels(*map(str, labels)): int(slot) for *labels, slot in listed}
-            slots._saved = len(slots.slots)
-        except (OSError, ValueError, TypeError) as error:
-            log.warning("%s cannot be read (%s); hits of orders may be counted under new series.", path, error)
-        return slots
-
-    def of(self, catalogue: Catalogue) -> list[int]:
-        """Return the slot of each order of a catalogue; new orders get the next free one, and the rest slot 0."""
-        given = []
-        for record in catalogue.orders:
-            order = record.order
-            platform = CONFIDENTIAL if order.is_confidential else order.platform
-            labels = HitLabels(record.feed, platform, order.id, order.action)
-            if labels not in self.slots:
-                free = len(self.slots) + 1
-                self.slots[labels] = free if free < MAX_HIT_SLOTS else 0
-            given.append(self.slots[labels])
-        return given
-
-    def save(self) -> None:
-        """Write the slots for later processes, if there are new ones."""
-        if len(self.slots) == self._saved:
-            return
-        saved = len(self.slots)
-        listed = [[*astuple(labels), slot] for labels, slot in self.slots.items()]
-        replace_file(self._path, json.dumps(listed).encode())
-        self._saved = saved
 
 
 def is_held(folder: Path) -> bool:

@@ -27,10 +27,11 @@ from blockd.daemon import worker
 from blockd.daemon.channel import Channel, Message, pair
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerContext, WorkerState
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.process_name import name_process
 from blockd.daemon.shared_gate import SharedGate
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import BlockdError, CommandError, ConfigError

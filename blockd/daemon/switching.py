@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from blockd.daemon.channel import Message
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.diff_child import compared
 from blockd.daemon.update.version_journal import Compare
 from blockd.daemon.workers import Workers

@@ -106,7 +106,12 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
     notified = Notified(settings.feeds, lambda feed: channel.send({"notified": feed}), time.monotonic)
     service = Service(
         networks=tuple(settings.clients.allow),
-        sinkhole=Sinkhole(str(settings.sinkhole.ipv4), str(settings.sinkhole.ipv6), settings.sinkhole.ttl),
+        sinkhole=Sinkhole(
+            str(settings.sinkhole.ipv4),
+            str(settings.sinkhole.ipv6),
+            settings.sinkhole.ttl,
+            settings.operator.disclosed,
+        ),
         refuse_unready=settings.at_first_start == "refuse",
         selftest=SelfTestIdentity(shared.selftest_key, context.index),
         notify=notified or None,

@@ -25,15 +25,13 @@ def override_of(feed: ZoneFeed) -> RpzAction | None:
     return RpzAction(Action(feed.override.value), feed.override_target)
 
 
-def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str, first_seen: int) -> FeedInput:
-    """Return what the compiler takes of a zone; `first_seen` is the date of its orders if the config has none.
+def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str) -> FeedInput:
+    """Return what the compiler takes of a zone.
 
     An order's id is the same for the same answer in every version of the zone, so metrics keep counting under it.
     """
     orders = [
-        feed.order_with(
-            first_seen, order_id(feed.name, answer), answer.action, cname=answer.target, records=answer.records
-        )
+        feed.order_with(order_id(feed.name, answer), answer.action, cname=answer.target, records=answer.records)
         for answer in rules.answers
     ]
     return FeedInput(

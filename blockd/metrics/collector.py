@@ -47,6 +47,15 @@ class HitLabels:
     order: str
     action: str
 
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """The labels without the action, which may change while the order is enforced."""
+        return self.feed, self.platform, self.order
+
+
+# Of the orders for which no slot is left. No feed has an empty name, so that no order has the same labels.
+OTHER = HitLabels("", "", "other", "other")
+
 
 @dataclass(frozen=True, slots=True)
 class AuthoritySample:
@@ -110,7 +119,8 @@ class Sample:
     clock_behind: float = 0.0  # seconds that the clock is behind the newest time that is known
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
     refused: Mapping[str, bool] = field(default_factory=dict)  # feeds, the overrides included, refused at this moment
-    hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)
+    hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)  # of orders with a slot of their own
+    orders_without_slot: int = 0  # orders enforced whose hits are counted together
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()
 
@@ -132,6 +142,11 @@ class Collector(PrometheusCollector):
         sample = self._sample()
         yield from self._traffic()
         yield self._hits(sample)
+        yield GaugeMetricFamily(
+            "blockd_orders_counted_together",
+            "Orders enforced whose hits are counted together, as order `other`, since all counters are taken.",
+            value=sample.orders_without_slot,
+        )
         yield from _ruleset(sample)
         yield from self._feeds(sample)
         yield _enforcement(sample.enforcement)
@@ -163,13 +178,18 @@ class Collector(PrometheusCollector):
     def _hits(self, sample: Sample) -> Metric:
         hits = CounterMetricFamily(
             "blockd_hits",
-            "Hits of an order: its action in DNS, page for a 451 page, alert for a refused TLS handshake.",
-            labels=["feed", "platform", "order", "action"],
+            "Hits of an order by protocol (dns, http, tls): its action in DNS, page for a block page, alert for a "
+            "refused TLS handshake. Orders beyond those that are counted one by one are counted as order `other`.",
+            labels=["feed", "platform", "order", "action", "protocol"],
         )
-        for labels, slot in sample.hit_slots.items():
-            for kind, count in zip(HIT_KINDS, self._counters.hits(slot), strict=True):
-                action = _SINKHOLE_ACTIONS.get(kind, labels.action)
-                hits.add_metric([labels.feed, labels.platform, labels.order, action], count)
+        # Orders of which only the action differs have the same series for pages and handshakes.
+        counted: dict[tuple[str, str, str, str, str], int] = {}
+        for labels, slot in (*sample.hit_slots.items(), (OTHER, 0)):
+            for protocol, count in zip(HIT_KINDS, self._counters.hits(slot), strict=True):
+                place = (*labels.identity, _SINKHOLE_ACTIONS.get(protocol, labels.action), protocol)
+                counted[place] = counted.get(place, 0) + count
+        for place, count in counted.items():
+            hits.add_metric(list(place), count)
         return hits
 
     def _feeds(self, sample: Sample) -> Iterator[Metric]:

@@ -14,7 +14,7 @@ from enum import IntEnum
 RCODES = 25  # 0 to 23, which DNS uses (RFC 6895 section 2.3), and one for all others
 # Seconds: from a cache on the same machine to a resolver that has given up.
 UPSTREAM_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-MAX_HIT_SLOTS = 16_384  # orders counted one by one; all further ones share slot 0
+MAX_HIT_SLOTS = 16_384  # slot 0 is shared by the orders that have none of their own
 HIT_KINDS = ("dns", "http", "tls")
 
 
@@ -101,6 +101,12 @@ class Counters:
     def hits(self, slot: int) -> list[int]:
         """Return the hits of one order's slot by kind."""
         return self._sums(_HITS + (slot if slot < MAX_HIT_SLOTS else 0) * len(HIT_KINDS), len(HIT_KINDS))
+
+    def clear_hits(self, slot: int) -> None:
+        """Set a slot's hits to zero in every row; no process may be counting there."""
+        for row in range(0, (self.workers + 1) * _ROW, _ROW):
+            for kind in range(len(HIT_KINDS)):
+                self._numbers[row + _HITS + slot * len(HIT_KINDS) + kind] = 0
 
     def _sums(self, start: int, count: int) -> list[int]:
         numbers = self._numbers

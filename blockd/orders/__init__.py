@@ -3,7 +3,7 @@
 from blockd.orders.document import OrderDocument, parse_document
 from blockd.orders.entry import Entry, Scope
 from blockd.orders.fields import SCHEMA_MAJOR
-from blockd.orders.lifecycle import NEVER, State, end_of, next_change, state_at
+from blockd.orders.lifecycle import NEVER, State, begin_of, end_of, next_change, state_at
 from blockd.orders.name_list import ListStep, NameList
 from blockd.orders.order import Action, LocalRecord, Mandate, Notice, Order
 from blockd.orders.verdict import NO_TIER, Reason, Verdict
@@ -25,6 +25,7 @@ __all__ = [
     "Scope",
     "State",
     "Verdict",
+    "begin_of",
     "end_of",
     "next_change",
     "parse_document",

@@ -1,10 +1,19 @@
-"""What is disclosed of an order: on the block page and by lookups. Pages and verbs show nothing else of it."""
+"""What is disclosed of an order: in DNS answers, on the block page and by lookups. They show nothing else of it.
+
+Nothing is shown that nobody has stated. A list that is enforced without an order is called by its name, and not by a
+number; who issued it, its mandate and its date are left out unless the config names them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from blockd.dns import types
 from blockd.names import is_hashed_key
 from blockd.orders.entry import Entry
-from blockd.orders.order import Order
+from blockd.orders.order import Mandate, Order
 from blockd.orders.stored import order_to_json
 
 CONFIDENTIAL = "confidential"  # in the place of a name, an entry or a platform that is not disclosed
@@ -16,14 +25,81 @@ _OPEN = (
 )  # fmt: skip
 
 
+class Codes(NamedTuple):
+    """What a blocked client is told in numbers: the status of HTTP, and the Extended DNS Error (RFC 8914)."""
+
+    status: int
+    extended_error: int
+
+
+# Status 451 is for legal demands (RFC 7725 section 3). Where nobody has stated a mandate, it cannot be excluded that
+# there is one, and 451 stays; the code of RFC 8914 then says no more than that the name is on a list.
+CODES: Mapping[Mandate | None, Codes] = {
+    Mandate.LAW: Codes(451, types.EDE_CENSORED),
+    Mandate.OPERATOR: Codes(403, types.EDE_BLOCKED),
+    Mandate.CLIENT: Codes(403, types.EDE_FILTERED),
+    None: Codes(451, types.EDE_BLOCKED),
+}
+
+
+def codes(order: Order) -> Codes:
+    """Return the numbers that a client is told if the order blocks."""
+    return CODES[order.mandate]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicOperator:
+    """Who runs this resolver; each text is empty if the config does not have it."""
+
+    name: str = ""
+    contact: str = ""
+
+
+UNNAMED = PublicOperator()
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """Who is behind a block, and where to object; a text is empty if it is not known.
+
+    `called` is the order by its number, or the list by its name. `issuer` is the authority, or the operator of a list
+    for which no authority is named. `contact` is whose `contact_of` says: the order's own, else the operator's.
+    """
+
+    called: str
+    issuer: str
+    contact: str
+    contact_of: Literal["order", "operator", "nobody"]
+
+
+def called(order: Order, order_word: str = "order", list_word: str = "list") -> str:
+    """Return how texts for people refer to an order: `order ID`, or `list NAME`."""
+    return f"{list_word} {order.list_name}" if order.list_name else f"{order_word} {order.id}"
+
+
+def disclosed(order: Order, operator: PublicOperator) -> Disclosed:
+    """Return who is behind the order that blocks, and where to object."""
+    issuer = order.authority or (operator.name if order.list_name else "")
+    if order.contact:
+        return Disclosed(called(order), issuer, order.contact, "order")
+    return Disclosed(called(order), issuer, operator.contact, "operator" if operator.contact else "nobody")
+
+
 def public_text(entry: Entry) -> str:
     """Return an entry's text, or CONFIDENTIAL if it is known by its hash."""
     return CONFIDENTIAL if is_hashed_key(entry.key) else entry.text
 
 
 def public_fields(order: Order) -> dict[str, object]:
-    """Return an order's fields as JSON values, without those that blockd adds; if it is confidential, the open ones."""
+    """Return an order's fields as JSON values, without those that blockd adds; if it is confidential, the open ones.
+
+    A list has `list`, its name, in the place of `id`.
+    """
     written = order_to_json(order)
     if order.is_confidential:
         return {**{name: written[name] for name in _OPEN if name in written}, CONFIDENTIAL: True}
-    return {name: value for name, value in written.items() if not name.startswith("_")}
+    shown = {name: value for name, value in written.items() if not name.startswith("_")}
+    if order.list_name:
+        del shown["id"]
+        return {"list": order.list_name, **shown}
+    return shown

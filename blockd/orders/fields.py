@@ -61,10 +61,13 @@ def as_mapping(document: object, source: str) -> Mapping[str, object]:
     return document
 
 
-def read_fields(document: Mapping[str, object], problems: list[str], *, of_zone: bool) -> dict[str, Any]:
+def read_fields(
+    document: Mapping[str, object], problems: list[str], *, of_zone: bool, of_list: bool = False
+) -> dict[str, Any]:
     """Return the arguments of `Order` that both forms have; what is wrong is added to `problems`.
 
-    `of_zone` is whether the order may be one of a policy zone's rules, which no authority can sign.
+    `of_zone` is whether the order may be one of a policy zone's rules, which no authority can sign; `of_list` is
+    whether it stands for a list, of which nothing but its name has to be known.
     """
     fields: dict[str, Any] = {name: _text(document, name, problems) for name in TEXTS}
     for name in TIMES:
@@ -72,12 +75,14 @@ def read_fields(document: Mapping[str, object], problems: list[str], *, of_zone:
     fields["id"] = _text(document, "id", problems)
     if not is_order_id(fields["id"]):
         problems.append("id: expected 1 to 80 lower-case letters, digits, dots, hyphens and underscores")
-    problems.extend(f"{name}: is missing" for name in _REQUIRED if fields[name] in ("", None))
+    if not of_list:
+        problems.extend(f"{name}: is missing" for name in _REQUIRED if fields[name] in ("", None))
     fields["action"] = action = _member(document, "action", Action, Action.SINKHOLE, problems)
     if action.is_zones and not of_zone:
         problems.append(f"action: {action} is allowed in the rules of a policy zone only")
-    default = Mandate.LAW if fields["legal_basis"] else Mandate.OPERATOR
-    fields["mandate"] = _member(document, "mandate", Mandate, default, problems)
+    fields["mandate"] = Mandate.LAW if fields["legal_basis"] else None
+    if "mandate" in document:
+        fields["mandate"] = _member(document, "mandate", Mandate, Mandate.LAW, problems)
     fields["cname"] = _target(document, action, problems, of_zone=of_zone)
     fields["notices"] = _notices(document, problems)
     return fields

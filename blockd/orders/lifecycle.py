@@ -29,13 +29,18 @@ def state_at(order: Order, now: float) -> State:
         return State.LIFTED
     if order.expires is not None and now >= order.expires:
         return State.EXPIRED
-    return State.IN_FORCE if now >= order.in_force_from else State.PENDING
+    return State.IN_FORCE if now >= begin_of(order) else State.PENDING
 
 
 def next_change(order: Order, now: float) -> int | None:
     """Return the next second after `now` at which the state may change; None if it never will again."""
     dates = (order.in_force_from, order.expires, order.lifted_on)
     return min((date for date in dates if date is not None and date > now), default=None)
+
+
+def begin_of(order: Order) -> int:
+    """Return the second from which the order is in force; 0 if it names none, and so is as soon as it is taken."""
+    return 0 if order.in_force_from is None else order.in_force_from
 
 
 def end_of(order: Order) -> int:

@@ -28,7 +28,7 @@ class Action(StrEnum):
 
 
 class Mandate(StrEnum):
-    """Who wants the block: it decides which Extended DNS Error the client gets (RFC 8914 section 4)."""
+    """Who wants the block: it decides what a client is told (`blockd.orders.disclosure.codes`)."""
 
     LAW = "law"  # an external requirement: 16 Censored
     OPERATOR = "operator"  # the operator's own policy: 15 Blocked
@@ -56,14 +56,18 @@ class LocalRecord:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order. Times are UTC, in whole seconds since the epoch; None if the order names none."""
+    """One order, or a list that an operator's config enforces without one.
+
+    Times are UTC, in whole seconds since the epoch. A value that nobody has stated is None or empty, and is never
+    replaced by another: without `in_force_from` it is in force from when it is taken.
+    """
 
     id: str
     authority: str
     platform: str
     action: Action
-    mandate: Mandate
-    in_force_from: int
+    mandate: Mandate | None
+    in_force_from: int | None
     legal_basis: str = ""
     reference: str = ""
     summary: str = ""
@@ -80,6 +84,7 @@ class Order:
     cname: str = ""  # the target if the action is `cname`; of a policy zone also `*.x`: the name asked for, below x
     records: tuple[LocalRecord, ...] = ()  # if the action is `local`
     salt: bytes = b""  # of a confidential order: the key of the hashes that stand for its names
+    list_name: str = ""  # of a list: its feed's name; its `id` was then made by blockd, and is no order's number
     role: str = ""  # the delegated role that signed it, as its repository calls it; empty for the repository itself
     unknown: dict[str, object] = field(default_factory=dict)  # fields of a later minor schema, kept unchanged
 

@@ -1,7 +1,7 @@
 """An order as blockd stores it, in a ruleset's catalogue and in records: the document's fields, and a few more.
 
-`_salt` is that of a confidential order, `_role` the authority's role in its repository, and `records` the local data
-of a policy zone's rule. What the order covers is stored elsewhere.
+`_salt` is that of a confidential order, `_role` the authority's role in its repository, `_list` the name of a list, and
+`records` the local data of a policy zone's rule. What the order covers is stored elsewhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ MAX_RECORD_DATA = 4_096  # octets of all of them together, so that they fit into
 
 def order_to_json(order: Order) -> dict[str, object]:
     """Return the document's fields of an order, without what it covers; `parse_order` is the inverse."""
-    written: dict[str, object] = {"schema": SCHEMA, "id": order.id, "action": order.action, "mandate": order.mandate}
+    written: dict[str, object] = {"schema": SCHEMA, "id": order.id, "action": order.action}
+    if order.mandate is not None:
+        written["mandate"] = order.mandate
     written.update({name: getattr(order, name) for name in TEXTS if getattr(order, name)})
     written.update({name: time_text(at) for name in TIMES if (at := getattr(order, name)) is not None})
     if order.cname:
@@ -28,6 +30,8 @@ def order_to_json(order: Order) -> dict[str, object]:
         written["_salt"] = order.salt.hex()
     if order.role:
         written["_role"] = order.role
+    if order.list_name:
+        written["_list"] = order.list_name
     if order.records:
         written["records"] = [[record.type, record.ttl, record.data.hex()] for record in order.records]
     if order.notices:
@@ -40,27 +44,29 @@ def parse_order(document: object, source: str) -> Order:
     """Parse what `order_to_json` writes, also of a policy zone's order; raises BadOrder with every problem at once."""
     document = as_mapping(document, source)
     problems: list[str] = []
-    fields = read_fields(document, problems, of_zone=True)
+    fields = read_fields(document, problems, of_zone=True, of_list=bool(document.get("_list")))
     is_local = fields["action"] is Action.LOCAL
     records = _records(document.get("records"), problems) if is_local else ()
-    salt, role = _added(document, problems)
+    salt, role, list_name = _added(document, problems)
     refuse(source, problems)
     unknown = unknown_fields(document)
     if is_local:
         unknown.pop("records", None)
-    return Order(**fields, records=records, salt=salt, role=role, unknown=unknown)
+    return Order(**fields, records=records, salt=salt, list_name=list_name, role=role, unknown=unknown)
 
 
-def _added(document: Mapping[str, object], problems: list[str]) -> tuple[bytes, str]:
-    """Return the salt and the role, which are not fields of the document."""
+def _added(document: Mapping[str, object], problems: list[str]) -> tuple[bytes, str, str]:
+    """Return the salt, the role and the list's name, which are not fields of the document."""
     try:
-        salt, role = bytes.fromhex(str(document.get("_salt", ""))), document.get("_role", "")
-        if (salt and not MIN_SALT <= len(salt) <= MAX_SALT) or not isinstance(role, str):
+        salt, role, name = (
+            bytes.fromhex(str(document.get("_salt", ""))), document.get("_role", ""), document.get("_list", "")
+        )  # fmt: skip
+        if (salt and not MIN_SALT <= len(salt) <= MAX_SALT) or not isinstance(role, str) or not isinstance(name, str):
             raise ValueError
     except ValueError:
-        problems.append("_salt, _role: were not written by blockd")
-        return b"", ""
-    return salt, role
+        problems.append("_salt, _role, _list: were not written by blockd")
+        return b"", "", ""
+    return salt, role, name
 
 
 def _records(value: object, problems: list[str]) -> tuple[LocalRecord, ...]:

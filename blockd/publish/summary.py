@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 from blockd.errors import BadOrder, PublishError, cause_of
-from blockd.orders import OrderDocument, parse_document
+from blockd.orders import Order, OrderDocument, parse_document
 from blockd.publish.delegations import authority_name, roles_of
 from blockd.publish.next_metadata import content_of, identifier_of
 from blockd.publish.pending import Pending
@@ -88,7 +88,11 @@ def _told(document: OrderDocument) -> str:
     count = document.names.last.count if document.names else len(document.entries)
     end = "without an end" if order.expires is None else f"until {time_text(order.expires)}"
     lifted = f", lifted on {time_text(order.lifted_on)}" if order.lifted_on is not None else ""
-    return f"{order.platform}, {order.action}, {count} names, from {time_text(order.in_force_from)} {end}{lifted}"
+    return f"{order.platform}, {order.action}, {count} names, {_from(order)} {end}{lifted}"
+
+
+def _from(order: Order) -> str:
+    return "without a date" if order.in_force_from is None else f"from {time_text(order.in_force_from)}"
 
 
 def _authority_news(before: Targets | None, signed: Targets, name: Callable[[str], str]) -> list[PublishedNews]:

@@ -13,27 +13,24 @@ from dataclasses import dataclass
 from blockd.dns import types
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL
-from blockd.orders import Action, Mandate, Order, Verdict
+from blockd.orders import Action, Order, Verdict
+from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, disclosed
 from blockd.resolver.query import Query
 from blockd.resolver.records import address_record, error_option, local_records, soa_record
 
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")
 STALE = "list not renewed in time"
-_CODES = {
-    Mandate.LAW: types.EDE_CENSORED,
-    Mandate.OPERATOR: types.EDE_BLOCKED,
-    Mandate.CLIENT: types.EDE_FILTERED,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Sinkhole:
-    """The addresses, as text, that listed names are answered with, and the TTL in seconds."""
+    """The addresses, as text, that listed names are answered with, the TTL in seconds, and who blocks."""
 
     ipv4: str
     ipv6: str
     ttl: int
+    operator: PublicOperator = UNNAMED
 
 
 def answer(
@@ -84,6 +81,7 @@ class BlockAnswers:
     def __init__(self, sinkhole: Sinkhole, serial: int) -> None:
         """`sinkhole` has the addresses to answer with; the ruleset's version becomes the SOA's serial."""
         self.ttl = sinkhole.ttl
+        self._operator = sinkhole.operator
         self.a = address_record(socket.inet_pton(socket.AF_INET, sinkhole.ipv4), sinkhole.ttl)
         self.aaaa = address_record(socket.inet_pton(socket.AF_INET6, sinkhole.ipv6), sinkhole.ttl)
         self.soa = soa_record(serial, sinkhole.ttl)
@@ -130,15 +128,15 @@ class BlockAnswers:
             known = self._errors[index, verdict.stale] = self.option(order, stale=verdict.stale)
         return known
 
-    @staticmethod
-    def option(order: Order, *, stale: bool = False) -> bytes:
+    def option(self, order: Order, *, stale: bool = False) -> bytes:
         """Return the EDE option of one order; `stale` says that its signer has not renewed it in time."""
-        text = f"order {order.id}, {order.authority}"
+        known = disclosed(order, self._operator)
+        text = ", ".join(part for part in (known.called, known.issuer) if part)
         if stale:
             text += f"; {STALE}"
-        if order.contact:
-            text += f"; objections: {order.contact}"
-        return error_option(_CODES[order.mandate], text)
+        if known.contact:
+            text += f"; objections: {known.contact}"
+        return error_option(codes(order).extended_error, text)
 
     def _negative(self, query: Query, verdict: Verdict, rcode: int, errors: bytes, left: int) -> bytes:
         """Answer with an SOA record, owned by the listed name if that is the question's or above it.

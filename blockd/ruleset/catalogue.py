@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 from blockd.errors import BadOrder, RulesetError
-from blockd.orders import Action, Order
+from blockd.orders import Action, Order, begin_of
 from blockd.orders.stored import order_to_json, parse_order
 from blockd.ruleset.format import MAX_ORDERS, MAX_TIME
 from blockd.settings.feeds import OVERRIDES, SIGNED_TYPES
@@ -98,7 +98,7 @@ def _standing(order: Order, kind: str, created: int) -> Order:
     if kind in SIGNED_TYPES:
         return order
     at = MAX_TIME if kind == OVERRIDES else created
-    has_begun = 0 < order.in_force_from <= at
+    has_begun = 0 < begin_of(order) <= at
     was_lifted = order.lifted_on is not None and 0 < order.lifted_on <= at
     if not has_begun and not was_lifted:
         return order
@@ -110,9 +110,12 @@ def _standing(order: Order, kind: str, created: int) -> Order:
 
 
 def rank(order: Order, priority: int) -> tuple[int, int, int, str]:
-    """Return an order's sort key: `allow` first, `monitor` last, then priority, the later date, the id."""
+    """Return an order's sort key: `allow` first, `monitor` last, then priority, the later date, the id.
+
+    An order without a date comes after those with one.
+    """
     kind = {Action.ALLOW: 0, Action.MONITOR: 2}.get(order.action, 1)
-    return kind, priority, -order.in_force_from, order.id
+    return kind, priority, -begin_of(order), order.id
 
 
 def _feed_record(record: Mapping[str, object]) -> FeedRecord:

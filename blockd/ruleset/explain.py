@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from blockd.formats.subject import Subject, subject_of
 from blockd.names import DomainName, client_key, is_client_key, is_network_key
-from blockd.orders import Action, Entry, Order, Reason, Scope, State, Verdict
-from blockd.orders.disclosure import CONFIDENTIAL, public_fields, public_text
+from blockd.orders import Action, Entry, Order, Reason, Scope, State, Verdict, begin_of
+from blockd.orders.disclosure import CONFIDENTIAL, called, public_fields, public_text
 from blockd.ruleset.policy import Covering, Enforced, first_of
 from blockd.times import time_text
 
@@ -40,7 +40,7 @@ class ExplainedClaim:
             "feed": self.feed,
             "role": order.role,
             "state": self.state.text,
-            "since": time_text(order.in_force_from),
+            "since": time_text(order.in_force_from) if order.in_force_from is not None else None,
             "until": time_text(order.expires) if order.expires is not None else None,
             "stale": self.stale,
             "order": public_fields(order),
@@ -228,9 +228,10 @@ def _because(state: State, found: Covering, decisive: Covering | None, prioritie
         return f"the longer {public_text(winner.entry)} decides"
     if mine > first:
         return f"feed {winner.feed} comes before {claim.feed}, by priority {first} and {mine}"
-    if claim.order.in_force_from < winner.order.in_force_from:
-        return f"order {winner.order.id} is of a later date"
-    return f"order {winner.order.id} is of the same rank, and its id comes first"
+    rival = called(winner.order)
+    if begin_of(claim.order) < begin_of(winner.order):
+        return f"{rival} is of a later date"
+    return f"{rival} is of the same rank, and its id comes first"
 
 
 def is_client_rule(entry: Entry) -> bool:

@@ -17,7 +17,7 @@ from heapq import merge
 from itertools import chain
 
 from blockd.names import address_key, client_key
-from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, end_of
+from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, begin_of, end_of
 from blockd.ruleset.catalogue import standing_orders
 from blockd.ruleset.mapped import Claim, Match, Ruleset
 from blockd.ruleset.states import NO_STATES, States, StatesAt
@@ -70,7 +70,7 @@ class Enforced:
         self.asks_client = any(feed.asks_client for feed in ruleset.catalogue.feeds)
         self._first_tier = min(self.tiers, default=NO_TIER)
         self._actions = tuple(record.order.action for record in ruleset.catalogue.orders)
-        self._begins = tuple(record.order.in_force_from for record in ruleset.catalogue.orders)
+        self._begins = tuple(begin_of(record.order) for record in ruleset.catalogue.orders)
         self._ends = tuple(end_of(record.order) for record in ruleset.catalogue.orders)
         self._may_allow = Action.ALLOW in self._actions
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, PlainValidator
 
+from blockd.orders.disclosure import PublicOperator
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.gate import GateSettings
@@ -103,8 +104,15 @@ class Operator(Section):
     """Who runs this resolver, and therefore blocks (RFC 7725)."""
 
     name: ShortText = setting("", "The name on the block page.")
-    url: OperatorUrl = setting("http://localhost:8080/", "Named as blocked-by in the block page's header.")
+    url: OperatorUrl = setting(
+        "", "Named as blocked-by in the block page's header; if empty, the block page's own address."
+    )
     contact: ShortText = setting("", "How to reach the operator: a mail address or a URL.")
+
+    @property
+    def disclosed(self) -> PublicOperator:
+        """What is said of the operator in answers."""
+        return PublicOperator(self.name, self.contact)
 
 
 class VersionSettings(Section):
@@ -154,3 +162,16 @@ class Settings(Section):
     versions: VersionSettings = setting({}, "The rulesets kept on disk.")
     audit: Audit = setting({}, "Statements about what was enforced.")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "The lowest severity that is logged.")
+
+    @property
+    def block_page_url(self) -> str:
+        """The block page's own address as clients reach it: the sinkhole's; empty if there is no block page."""
+        if not self.listen.block_page.http:
+            return ""
+        port = self.listen.block_page.http[0].port
+        return f"http://{self.sinkhole.ipv4}{'' if port == 80 else f':{port}'}/"
+
+    @property
+    def blocked_by(self) -> str:
+        """The URL that says who blocks: the operator's, else the block page's own; empty if there is neither."""
+        return self.operator.url or self.block_page_url

@@ -48,7 +48,9 @@ def repository_url_from_text(value: object, info: ValidationInfo) -> str:
 
 
 def operator_url_from_text(value: object) -> str:
-    """Return an absolute http or https URL, as the Link header of RFC 7725 section 4 needs it."""
+    """Return an absolute http or https URL, as the Link header of RFC 7725 section 4 needs it, or an empty text."""
+    if value == "":
+        return ""
     _web_url(value, "https://www.example.net/")
     return str(value)
 

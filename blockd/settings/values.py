@@ -112,6 +112,12 @@ def one_of(kind: type[Member], without: Collection[Member] = ()) -> PlainValidat
     return PlainValidator(parse)
 
 
+def stated(kind: type[Member]) -> PlainValidator:
+    """Parse one member of an enumeration by its value; None for an empty text, which states none."""
+    parse = one_of(kind).func
+    return PlainValidator(lambda value: None if value == "" else parse(value))  # type: ignore[call-arg]
+
+
 def workers_from_text(value: object) -> int:
     """Return a number of worker processes; `auto` is one for each core that this process may run on."""
     if value == "auto":

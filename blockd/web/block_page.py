@@ -1,39 +1,58 @@
-"""The block page's server: any method, any path, one answer per connection (RFC 7725 for what is blocked)."""
+"""The block page's server: any method, any path, one answer per connection.
+
+What is blocked is answered as RFC 7725 wants it, or with status 403 where its operator or the client wants the block.
+The server's own addresses show what it is, and whether a name is blocked.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import cast
+from urllib.parse import parse_qs
 
 from blockd.errors import BadName
-from blockd.names import DomainName
-from blockd.orders import Verdict
-from blockd.web.host import host_key
+from blockd.names import DomainName, key_from_text
+from blockd.orders import Action, Verdict
+from blockd.orders.disclosure import codes
+from blockd.web.host import is_address, name_key, path_and_query, requested_host
 from blockd.web.markup import Html
 from blockd.web.negotiate import Language, form_of, language_of
+from blockd.web.own_page import answer_page, own_page, unknown_name_page
 from blockd.web.page import absent_page, blocked_page, name_text, plain_page
 from blockd.web.problem import problem_json
+from blockd.web.request_head import RequestHead, RequestReader
+from blockd.web.serving import MAX_CONNECTIONS, MAX_LIFETIME, MAX_LINGER, OpenConnections, Serving, serve
 from blockd.web.site import Site
-from blockd.web.style import CONTENT_SECURITY_POLICY
+from blockd.web.style import CONTENT_SECURITY_POLICY, FORM_SECURITY_POLICY
 from blockd.web.texts import TEXTS
 
 RETRY_AFTER = 30  # seconds until a client may ask again if no list has been loaded yet
+MAX_QUERY = 4096  # characters of a query that are read: a name has at most 253, escaped three times as many
+MAX_SHOWN = 100  # characters of a text that is repeated because it is no name
 
 _log = logging.getLogger(__name__)
 _HEADERS = {
-    hdrs.SERVER: "blockd",
-    hdrs.CACHE_CONTROL: "no-store",
-    hdrs.VARY: "Accept, Accept-Language, Host",
+    "Server": "blockd",
+    "Cache-Control": "no-store",
+    "Vary": "Accept, Accept-Language, Host",
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
     "Referrer-Policy": "no-referrer",
+    "Connection": "close",
 }
 _LINK_TARGET = re.compile(r"[a-z][a-z0-9+.-]*:[!#-;=?-~]+", re.IGNORECASE | re.ASCII)
+_REASONS = {451: "Unavailable For Legal Reasons", 414: "URI Too Long", 431: "Request Header Fields Too Large"}
+
+# To a client that speaks HTTP/2 without having asked: SETTINGS, and GOAWAY with HTTP_1_1_REQUIRED (RFC 9113 section 7).
+_USE_HTTP1 = bytes.fromhex("000000040000000000" + "000008070000000000" + "00000000" + "0000000d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,67 +61,195 @@ class _Answer:
     what: str  # which texts it is told with
     key: bytes = b""
     verdict: Verdict | None = None
+    is_own: bool = False  # it is about the server itself, or about a name that somebody looks up there
+    asked: str = ""  # what was looked up and is no name
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether it says that an order or a list blocks the name."""
+        return self.what == "blocked"
+
+    @property
+    def is_confidential(self) -> bool:
+        """Whether a confidential order blocks the name; if so, the answer does not repeat the name."""
+        verdict = self.verdict
+        return self.is_blocked and verdict is not None and verdict.order is not None and verdict.order.is_confidential
 
 
-def block_page_app(site: Site) -> web.Application:
-    """Return the application; it looks up the requested name, counts the hit, and never reads a request's body."""
+async def serve_block_page(
+    site: Site,
+    sockets: Sequence[socket.socket],
+    *,
+    max_connections: int = MAX_CONNECTIONS,
+    max_lifetime: float = MAX_LIFETIME,
+) -> Serving:
+    """Serve the block page on bound sockets, listening or not; nothing is logged about clients."""
+    return await serve(lambda: _Visit(site), sockets, OpenConnections(max_connections, max_lifetime))
 
-    @web.middleware
-    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:  # noqa: ARG001 - see below
-        return _respond(site, request, _answer(site, request))
 
-    # A middleware runs before the routes, of which there are none: every method and path is answered by it.
-    return web.Application(middlewares=[answer])
+class _Visit(asyncio.Protocol):
+    """One connection: reads one head and no body, sends one answer, discards the rest, closes."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._reader = RequestReader()
+        self._transport: asyncio.Transport | None = None
+        self._is_answered = False
+        self._close: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the head."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Cancel the timer."""
+        if self._close is not None:
+            self._close.cancel()
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, or answer; octets after the head are discarded."""
+        if not self._is_answered:
+            self._answer(self._reader.feed(data))
+
+    def eof_received(self) -> bool:
+        """Answer a client that sends no more; return whether the answer is still to be sent."""
+        if not self._is_answered:
+            self._answer(self._reader.finish())
+        return False
+
+    def _answer(self, request: RequestHead | None) -> None:
+        if request is None or self._transport is None:
+            return
+        self._is_answered = True
+        self._transport.write(_USE_HTTP1 if request.is_http2 else _response(self._site, request))
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._linger()
+
+    def _linger(self) -> None:
+        """End the connection some time after everything was sent; closing with unread octets would reset it."""
+        self._close = asyncio.get_running_loop().call_later(MAX_LINGER, self._end)
+
+    def _end(self) -> None:
+        if self._transport is not None:
+            if self._transport.get_write_buffer_size():
+                self._linger()
+            else:
+                self._transport.abort()
 
 
-def _answer(site: Site, request: web.Request) -> _Answer:
+def _response(site: Site, request: RequestHead) -> bytes:
+    """Return the whole answer to a request, in HTTP/1.1."""
+    site.arrived("http")
+    answer = _answer(site, request)
     try:
-        key = host_key(request.raw_path, request.headers.getall(hdrs.HOST, []))
+        headers, body = _written(site, request, answer)
+    except Exception:
+        _log.exception("The block page could not be written; the client was answered with status 500.")
+        answer = _Answer(500, "fault")
+        headers, body = _written(site, request, answer)
+    lines = [f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status) or HTTPStatus(answer.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    head = "\r\n".join((*lines, "", "")).encode("latin-1")
+    return head if request.method == "HEAD" else head + body
+
+
+def _answer(site: Site, request: RequestHead) -> _Answer:
+    if request.flaw == 400:
+        return _Answer(400, "malformed")
+    try:
+        host = requested_host(request.target, request.hosts)
+        key = b"" if is_address(host) else key_from_text(host)
     except BadName:
-        return _Answer(400, "bad")
+        return _Answer(request.flaw, "too_long") if request.flaw else _Answer(400, "bad")
     try:
-        verdict = site.verdict_of(key)
-        if not verdict.touches:
-            return _Answer(404, "absent", key, verdict)
-        site.count(verdict, "http")
+        verdict = site.verdict_of(key) if key else None
+        if verdict is not None and verdict.touches:
+            site.count(verdict, "http")
+            return _touched(key, verdict)
+        if request.flaw:
+            return _Answer(request.flaw, "too_long", key)
+        if verdict is None or host.lower().removesuffix(".") in site.hosts:
+            return _own(site, request)
+        return _Answer(404, "absent", key, verdict)
     except Exception:
         _log.exception("The block page could not look up a name; the client was answered with status 500.")
         return _Answer(500, "fault", key)
-    return _Answer(451, "blocked", key, verdict) if verdict.order else _Answer(503, "unready", key, verdict)
 
 
-def _respond(site: Site, request: web.Request, answer: _Answer) -> web.Response:
-    language = language_of(",".join(request.headers.getall(hdrs.ACCEPT_LANGUAGE, [])))
-    form = form_of(",".join(request.headers.getall(hdrs.ACCEPT, [])))
+def _touched(key: bytes, verdict: Verdict) -> _Answer:
+    """Return the answer about a name that is not resolved as it is."""
+    if verdict.order is None:
+        return _Answer(503, "unready", key, verdict)
+    return _Answer(codes(verdict.order).status, "blocked", key, verdict)
+
+
+def _own(site: Site, request: RequestHead) -> _Answer:
+    """Return the answer of the server itself: what it is, or whether a name is blocked. No hit is counted."""
+    path, query = path_and_query(request.target)
+    if path not in ("", "/", "*"):
+        return _Answer(404, "no_page", is_own=True)
+    if request.method not in ("GET", "HEAD"):
+        return _Answer(405, "no_method", is_own=True)
+    asked = next((one for one in _names(query) if one.strip()), "")
+    if not asked:
+        return _Answer(200, "own", is_own=True)
+    try:
+        key = name_key(asked)
+    except BadName:
+        return _Answer(400, "no_name", is_own=True, asked=asked.strip()[:MAX_SHOWN])
+    verdict = site.verdict_of(key)
+    if not verdict.touches or verdict.action is Action.TCP_ONLY:  # which resolves it, by another way
+        return _Answer(200, "free", key, verdict, is_own=True)
+    return _Answer(503 if verdict.order is None else 200, _touched(key, verdict).what, key, verdict, is_own=True)
+
+
+def _names(query: str) -> list[str]:
+    try:
+        return parse_qs(query[:MAX_QUERY], max_num_fields=20, errors="replace").get("name", [])
+    except ValueError:
+        return []
+
+
+def _written(site: Site, request: RequestHead, answer: _Answer) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of an answer."""
+    language, form = language_of(request.accept_language), form_of(request.accept)
+    headers = {"Date": formatdate(usegmt=True), **_HEADERS}
     if form == "text/html":
-        body = _page(site, answer, language).encode()
+        body = _page(site, answer, language).encode("utf-8", "replace")
         content_type = "text/html; charset=utf-8"
     else:
-        name = DomainName(answer.key).text if answer.key and not _is_confidential(answer) else ""
-        title = TEXTS[language][f"{answer.what}_title"].format(name=name or TEXTS[language]["this_site"])
-        body = problem_json(site, answer.status, title, name, answer.verdict)
+        name = DomainName(answer.key).text if answer.key and not answer.is_confidential else ""
+        title = TEXTS[language][f"{answer.what}_title"].format(
+            name=name or TEXTS[language]["this_site"], operator=site.operator or TEXTS[language]["operator"]
+        )
+        body = problem_json(site, answer.status, title, name, answer.verdict, is_blocked=answer.is_blocked)
         content_type = form
-    headers = {**_HEADERS, hdrs.CONTENT_TYPE: content_type, hdrs.CONTENT_LANGUAGE: language}
+    headers |= {"Content-Type": content_type, "Content-Language": language, "Content-Length": str(len(body))}
+    if answer.is_own:
+        headers["Content-Security-Policy"] = FORM_SECURITY_POLICY
+    if answer.status == 405:
+        headers["Allow"] = "GET, HEAD"
     if answer.status == 451 and _LINK_TARGET.fullmatch(site.url):
-        headers[hdrs.LINK] = f'<{site.url}>; rel="blocked-by"'
+        headers["Link"] = f'<{site.url}>; rel="blocked-by"'
     if answer.status == 503:
-        headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER)
-    response = web.Response(status=answer.status, body=body, headers=headers)
-    response.force_close()
-    return response
-
-
-def _is_confidential(answer: _Answer) -> bool:
-    """Return whether a confidential order blocks the name; if so, the answer does not repeat the name."""
-    verdict = answer.verdict
-    return answer.status == 451 and verdict is not None and verdict.order is not None and verdict.order.is_confidential
+        headers["Retry-After"] = str(RETRY_AFTER)
+    return headers, body
 
 
 def _page(site: Site, answer: _Answer, language: Language) -> Html:
-    name = name_text(answer.key) if answer.key and not _is_confidential(answer) else ""
+    name = name_text(answer.key) if answer.key and not answer.is_confidential else ""
     verdict = answer.verdict
-    if answer.status == 451 and verdict and verdict.order:
+    if answer.is_own:
+        if answer.what == "own":
+            return own_page(site, language)
+        if answer.what == "no_name":
+            return unknown_name_page(site, answer.asked, language)
+        if answer.what in ("blocked", "free"):
+            return answer_page(site, name, verdict, is_blocked=answer.is_blocked, language=language)
+    elif answer.is_blocked and verdict:
         return blocked_page(site, name, verdict, language)
-    if answer.status == 404 and verdict:
+    elif answer.what == "absent" and verdict:
         return absent_page(site, name, verdict, language)
     return plain_page(site, answer.what, answer.status, name, language)

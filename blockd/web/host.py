@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Sequence
 
@@ -14,18 +15,50 @@ _PORT = re.compile(r":[0-9]{0,5}$", re.ASCII)
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
 
-def host_key(target: str, hosts: Sequence[str]) -> bytes:
-    """Return the key of the requested name; `target` is the request's target, `hosts` are all its Host headers.
+def requested_host(target: str, hosts: Sequence[str]) -> str:
+    """Return the requested host without its port; `target` is the request's target, `hosts` are all its Host headers.
 
     The authority of an absolute target outranks the header (RFC 9112 section 3.2.2). Raises BadName if there is no
-    host or more than one, or if it is an address or an invalid name.
+    host or more than one, or if it is too long.
     """
     absolute = _ABSOLUTE.match(target[:MAX_HOST])
     if absolute:
         hosts = (absolute[1],)
     if len(hosts) != 1:
         raise BadName("empty" if not hosts else "more than one host")
-    return key_from_text(without_port(hosts[0]))
+    return without_port(hosts[0])
+
+
+def host_key(target: str, hosts: Sequence[str]) -> bytes:
+    """Return the key of the requested name; raises BadName, also if it is an address or an invalid name."""
+    return key_from_text(requested_host(target, hosts))
+
+
+def name_key(text: str) -> bytes:
+    """Return the key of the name that somebody asks about, who may write a URL; raises BadName."""
+    text = text[: MAX_HOST + 1].strip()
+    absolute = _ABSOLUTE.match(text)
+    return key_from_text(without_port(absolute[1] if absolute else text))
+
+
+def path_and_query(target: str) -> tuple[str, str]:
+    """Return the path and the query of a request's target, each empty if it has none."""
+    absolute = _ABSOLUTE.match(target)
+    path, _, query = (target[absolute.end() :] if absolute else target).partition("?")
+    return path, query
+
+
+def is_address(host: str) -> bool:
+    """Return whether a host without a port is an IP address, an IPv6 one in brackets."""
+    host = host.removesuffix(".")
+    try:
+        if host.startswith("[") and host.endswith("]"):
+            ipaddress.IPv6Address(host[1:-1])
+        else:
+            ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def without_port(host: str) -> str:

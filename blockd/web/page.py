@@ -1,4 +1,7 @@
-"""The pages as HTML in one language: blocked, not blocked, not ready, no site named, internal error."""
+"""The pages as HTML in one language: blocked, not blocked, not ready, no site named, internal error.
+
+They state what is known of an order or a list (`blockd.orders.disclosure`), and leave out the rest.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterable
 
 from blockd.names import DomainName
 from blockd.orders import Entry, Mandate, Notice, Order, Reason, Verdict
+from blockd.orders.disclosure import PublicOperator, codes, disclosed
 from blockd.times import time_from_text, time_text
 from blockd.web.markup import Html, element, filled, isolated, join, linked, text
 from blockd.web.negotiate import Language
@@ -17,6 +21,7 @@ MAX_NOTICES = 50  # notices shown, the latest; an order may carry a thousand
 
 _SIGNS = {
     "blocked": "M5.3 5.3l13.4 13.4",
+    "told": "M12 11v5.5M12 7.6v.1",
     "other": "M12 7.5v5.5M12 16.4v.1",
 }
 
@@ -32,32 +37,51 @@ def blocked_page(site: Site, name: str, verdict: Verdict, language: Language) ->
 
     The name is empty if the order is confidential: then the page says neither what is blocked nor why.
     """
+    assert verdict.order is not None  # noqa: S101 - without an order nothing is blocked
+    title = blocked_title(name, language)
+    lead, sections = blocked_parts(site, name, verdict, language)
+    return whole_page(site, language, title, [lead], sections, status=codes(verdict.order).status, is_blocked=True)
+
+
+def blocked_title(name: str, language: Language) -> str:
+    """Return the heading for a blocked name, which is empty if it is not disclosed."""
+    return TEXTS[language]["blocked_title"].format(name=name or TEXTS[language]["this_site"])
+
+
+def blocked_parts(site: Site, name: str, verdict: Verdict, language: Language) -> tuple[Html, list[Html]]:
+    """Return the lead and the sections that say what is behind a block."""
     texts, order = TEXTS[language], verdict.order
     assert order is not None  # noqa: S101 - without an order nothing is blocked
-    site_named = name or texts["this_site"]
-    title = texts["blocked_title"].format(name=site_named)
+    site_named = element("span", name, class_="name") if name else texts["this_site"]
     lead = filled(
-        texts[f"lead_{order.mandate}"],
-        name=element("span", name, class_="name") if name else site_named,
-        platform=texts["this_site"] if order.is_confidential else order.platform,
+        texts[f"lead_{order.mandate or 'unstated'}{'' if order.authority else '_unnamed'}"],
+        name=site_named,
+        platform=texts["this_site"] if order.is_confidential else order.platform or site_named,
         authority=order.authority,
-        **_operator(site, language),
+        **operator_words(site, language),
     )
-    notes = [
-        texts[note] for note, is_so in (("confidential", order.is_confidential), ("stale", verdict.stale)) if is_so
-    ]
+    stale = "stale" if order.authority else "stale_unnamed"
+    notes = [texts[note] for note, is_so in (("confidential", order.is_confidential), (stale, verdict.stale)) if is_so]
     facts = _open_facts(order, language) if order.is_confidential else _facts(name, order, verdict.entry, language)
+    heading = texts["list_details" if order.list_name else "order"]
     sections = [
-        _section(texts["order"], _rows(facts, language), *(element("p", note) for note in notes)),
+        section(heading, _rows(facts, language), *(element("p", note) for note in notes)),
         _objection(site, name, order, texts["objection"], language),
     ]
     if order.notices and not order.is_confidential:
         listed = (_notice(notice, language) for notice in order.notices[-MAX_NOTICES:])
-        sections.append(_section(texts["notices"], element("ol", *listed)))
-    role = "who_blocks_law" if order.mandate is Mandate.LAW else "who_blocks_other"
-    operator = [element("p", filled(texts[role], **_operator(site, language))), *_lines(site.contact, site.url)]
-    sections.append(_section(texts["who_blocks"], *operator))
-    return _page(site, language, 451, title, [lead], sections)
+        sections.append(section(texts["notices"], element("ol", *listed)))
+    sections.append(section(texts["who_blocks"], *_blocks(site, order, language)))
+    return lead, sections
+
+
+def _blocks(site: Site, order: Order, language: Language) -> list[Html]:
+    """Return who applies the block, and how to reach them."""
+    role = "law" if order.mandate is Mandate.LAW and order.authority else "other"
+    if order.mandate is None or (order.mandate is Mandate.LAW and not order.authority):
+        role = "unstated"
+    words = filled(TEXTS[language][f"who_blocks_{role}"], **operator_words(site, language))
+    return [element("p", words), *lines(site.contact, site.url)]
 
 
 def absent_page(site: Site, name: str, verdict: Verdict, language: Language) -> Html:
@@ -66,24 +90,33 @@ def absent_page(site: Site, name: str, verdict: Verdict, language: Language) -> 
     lead = [text(texts["absent_lead"])]
     order = verdict.order
     if order and verdict.reason is Reason.NOT_IN_FORCE and not order.is_confidential:
-        lead.append(filled(texts["absent_order"], id=order.id, authority=order.authority))
+        what = "absent_list" if order.list_name else "absent_order"
+        lead.append(filled(texts[what], id=order.list_name or order.id, authority=order.authority))
         if order.lifted_on is not None:
             date = _time(order.lifted_on, language)
             lead.append(filled(texts["absent_lifted"], date=date, reason=order.lifted_reason))
-    lead.append(filled(texts["absent_next"], **_operator(site, language)))
-    return _page(site, language, 404, texts["absent_title"].format(name=name), lead, [])
+    lead.append(filled(texts["absent_next"], **operator_words(site, language)))
+    return whole_page(site, language, texts["absent_title"].format(name=name), lead, [], status=404)
 
 
 def plain_page(site: Site, what: str, status: int, name: str, language: Language) -> Html:
-    """Return a page with one statement; `what` is `unready`, `bad` or `fault`."""
+    """Return a page with one statement: the texts whose keys begin with `what`."""
     texts = TEXTS[language]
-    lead = filled(texts[f"{what}_lead"], name=name, **_operator(site, language))
-    return _page(site, language, status, texts[f"{what}_title"], [lead], [])
+    lead = filled(texts[f"{what}_lead"], name=name or texts["this_site"], **operator_words(site, language))
+    return whole_page(site, language, texts[f"{what}_title"], [lead], [], status=status)
 
 
-def _page(
-    site: Site, language: Language, status: int, title: str, lead: Iterable[Html], sections: Iterable[Html]
+def whole_page(
+    site: Site,
+    language: Language,
+    title: str,
+    lead: Iterable[Html],
+    sections: Iterable[Html],
+    *,
+    status: int = 200,
+    is_blocked: bool = False,
 ) -> Html:
+    """Return a page with a heading, sentences below it, and sections; a status other than 200 is shown."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -94,18 +127,19 @@ def _page(
     )
     bar = element(
         "header",
-        element("b", isolated(_operator(site, language)["Operator"])),
-        element("span", f"HTTP {status}"),
+        element("b", isolated(operator_words(site, language)["Operator"])),
+        element("span", f"HTTP {status}" if status != 200 else ""),
         class_="bar",
     )
     words = element("div", element("h1", title, dir="auto"), *(element("p", part) for part in lead))
-    main = element("main", element("div", _sign(status), words, class_="lead"), *sections)
+    sign = "blocked" if is_blocked else "told" if status == 200 else "other"
+    main = element("main", element("div", _sign(sign), words, class_="lead"), *sections)
     footer = element("footer", element("p", TEXTS[language]["footer"]))
     body = element("body", bar, main, footer)
     return Html("<!DOCTYPE html>\n" + element("html", head, body, lang=language, dir="ltr"))
 
 
-def _operator(site: Site, language: Language) -> dict[str, str]:
+def operator_words(site: Site, language: Language) -> dict[str, str]:
     """Return the operator's name within and at the start of a sentence; a general term if none is configured."""
     if site.operator:
         return {"operator": site.operator, "Operator": site.operator}
@@ -113,15 +147,16 @@ def _operator(site: Site, language: Language) -> dict[str, str]:
     return {"operator": words, "Operator": words[0].upper() + words[1:]}
 
 
-def _sign(status: int) -> Html:
+def _sign(kind: str) -> Html:
     stroke = {"fill": "none", "stroke": "currentColor", "stroke_width": "2", "stroke_linecap": "round"}
-    line = element("path", d=_SIGNS["blocked" if status == 451 else "other"])
+    line = element("path", d=_SIGNS[kind])
     return element(
         "svg", element("circle", cx="12", cy="12", r="9.5"), line, viewBox="0 0 24 24", aria_hidden="true", **stroke
     )
 
 
-def _section(heading: str, *content: Html, **attributes: str) -> Html:
+def section(heading: str, *content: Html, **attributes: str) -> Html:
+    """Return a section with its heading."""
     return element("section", element("h2", heading), *content, **attributes)
 
 
@@ -129,8 +164,8 @@ def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> 
     texts, known = TEXTS[language], _open_facts(order, language)
     return {
         "name": isolated(name),
-        "platform": isolated(order.platform),
-        **{label: known.pop(label) for label in ("id", "authority", "legal_basis", "reference")},
+        "platform": isolated(order.platform) if order.platform else Html(),
+        **{label: known.pop(label) for label in ("id", "list", "authority", "legal_basis", "reference")},
         "summary": linked(order.summary),
         "reported_by": linked(order.reported_by),
         "assessed_by": linked(order.assessed_by),
@@ -141,16 +176,18 @@ def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> 
 
 
 def _open_facts(order: Order, language: Language) -> dict[str, Html]:
-    """Return the facts that are shown of every order, also of a confidential one."""
+    """Return the facts that are shown of every order, also of a confidential one; what is not known is empty."""
+    end = Html() if order.list_name else text(TEXTS[language]["no_end"])  # a list cannot state an end
     return {
-        "id": element("code", order.id),
-        "authority": isolated(order.authority),
+        "id": Html() if order.list_name else element("code", order.id),
+        "list": element("code", order.list_name) if order.list_name else Html(),
+        "authority": isolated(order.authority) if order.authority else Html(),
         "legal_basis": linked(order.legal_basis),
         "reference": linked(order.reference),
-        "in_force_from": _time(order.in_force_from, language),
-        "expires": text(TEXTS[language]["no_end"]) if order.expires is None else _time(order.expires, language),
-        "review_by": Html() if order.review_by is None else _time(order.review_by, language),
-        "published": Html() if order.published is None else _time(order.published, language),
+        "in_force_from": _known(order.in_force_from, language),
+        "expires": end if order.expires is None else _time(order.expires, language),
+        "review_by": _known(order.review_by, language),
+        "published": _known(order.published, language),
     }
 
 
@@ -162,17 +199,20 @@ def _rows(facts: dict[str, Html], language: Language) -> Html:
 
 def _objection(site: Site, name: str, order: Order, heading: str, language: Language) -> Html:
     """Return the section on objections: to the order's own contact, else the operator's, else to the authority."""
-    contact, sentence = order.contact, "objection_order"
-    if not contact:
-        contact, sentence = site.contact, "objection_operator" if site.contact else "objection_nobody"
+    texts, known = TEXTS[language], disclosed(order, PublicOperator(site.operator, site.contact))
+    words = operator_words(site, language)
+    sentence = f"objection_{known.contact_of}"
+    if known.contact_of == "order" and not order.authority:
+        sentence = "objection_contact"
+    number = element("code", order.list_name or order.id)
     objection = filled(
-        TEXTS[language][sentence if name else f"{sentence}_unnamed"],
-        authority=order.authority,
-        **_operator(site, language),
-        id=element("code", order.id),
+        texts[sentence if name else f"{sentence}_unnamed"],
+        authority=order.authority or words["operator"],
+        **words,
+        what=filled(texts["what_list" if order.list_name else "what_order"], id=number),
         name=element("span", name, class_="name"),
     )
-    return _section(heading, element("p", objection), *_lines(contact), class_="object")
+    return section(heading, element("p", objection), *lines(known.contact), class_="object")
 
 
 def _notice(notice: Notice, language: Language) -> Html:
@@ -181,14 +221,19 @@ def _notice(notice: Notice, language: Language) -> Html:
     except (ValueError, OverflowError):
         sent = isolated(notice.sent)
     head = join(sent, ", ", isolated(notice.channel)) if notice.channel else sent
-    parts = [element("p", head, class_="soft"), *_lines(notice.text)]
+    parts = [element("p", head, class_="soft"), *lines(notice.text)]
     if notice.answer:
         parts.append(element("p", filled(TEXTS[language]["notice_answer"], answer=linked(notice.answer))))
     return element("li", *parts)
 
 
-def _lines(*values: str) -> list[Html]:
+def lines(*values: str) -> list[Html]:
+    """Return a paragraph for each text that is not empty, with its addresses as links."""
     return [element("p", linked(value), dir="auto") for value in values if value]
+
+
+def _known(seconds: int | None, language: Language) -> Html:
+    return Html() if seconds is None else _time(seconds, language)
 
 
 def _time(seconds: int, language: Language) -> Html:

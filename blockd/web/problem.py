@@ -10,24 +10,25 @@ from blockd.orders.disclosure import public_fields, public_text
 from blockd.web.site import Site
 
 
-def problem_json(site: Site, status: int, title: str, name: str, verdict: Verdict | None) -> bytes:
+def problem_json(site: Site, status: int, title: str, name: str, verdict: Verdict | None, *, is_blocked: bool) -> bytes:
     """Return the problem as JSON; `title` is in the reader's language, the order's texts as its authority wrote them.
 
-    A confidential order is mentioned only if it blocks the name.
+    `is_blocked` is whether it is about a blocked name. A confidential order is mentioned only then.
     """
     problem: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     if name:
         problem["name"] = name
     blocked_by = {"name": site.operator, "url": site.url, "contact": site.contact}
-    problem["blocked_by" if status == 451 else "operator"] = {key: value for key, value in blocked_by.items() if value}
+    problem["blocked_by" if is_blocked else "operator"] = {key: value for key, value in blocked_by.items() if value}
     if verdict is not None:
-        order = verdict.order if status == 451 or not (verdict.order and verdict.order.is_confidential) else None
+        problem["blocked"] = is_blocked
+        order = verdict.order if is_blocked or not (verdict.order and verdict.order.is_confidential) else None
         problem["detail"] = str(verdict.reason if order or verdict.order is None else Reason.NOT_LISTED)
         if order:
             # Fields of a later schema are unknown here and are left out, since their content was not checked.
             problem["order"] = public_fields(replace(order, unknown={}))
         if order and verdict.entry:
             problem["entry"] = {"name": public_text(verdict.entry), "scope": verdict.entry.scope.text}
-        if verdict.stale and status == 451:
+        if verdict.stale and is_blocked:
             problem["stale"] = True
     return json.dumps(problem, ensure_ascii=True, indent=2).encode("ascii") + b"\n"

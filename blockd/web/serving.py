@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_parser import RawRequestMessage
 
 MAX_CONNECTIONS = 1000  # open at once in one process; above that the oldest is closed, which in a flood is an idle one
 MAX_LIFETIME = 60.0  # seconds for one request and its answer; a page takes milliseconds, a slow phone some seconds
@@ -135,14 +138,11 @@ async def serve(
     return Serving(servers, connections, finish)
 
 
-async def serve_http(
-    app: web.Application,
-    sockets: Sequence[socket.socket],
-    *,
-    max_connections: int = MAX_CONNECTIONS,
-    max_lifetime: float = MAX_LIFETIME,
-) -> Serving:
-    """Serve an application on bound sockets, listening or not; nothing is logged about clients."""
+async def serve_admin(app: web.Application, sockets: Sequence[socket.socket]) -> Serving:
+    """Serve the admin port on bound sockets: few connections, and enough time for a refresh.
+
+    Nothing is logged about clients.
+    """
     runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN)
     await runner.setup()
     manager = cast(web.Server, runner.server)  # created by setup
@@ -153,23 +153,29 @@ async def serve_http(
             manager,
             loop=loop,
             logger=_log,
-            access_log=None,  # type: ignore[arg-type] # with None, aiohttp writes no access log
+            access_log=None,  # then aiohttp writes no access log
             lingering_time=MAX_LINGER,
             auto_decompress=False,
         )
 
-    return await serve(make, sockets, OpenConnections(max_connections, max_lifetime), runner.cleanup)
-
-
-async def serve_admin(app: web.Application, sockets: Sequence[socket.socket]) -> Serving:
-    """Serve the admin port: few connections, and enough time for a refresh."""
-    return await serve_http(app, sockets, max_connections=MAX_ADMIN_CONNECTIONS, max_lifetime=MAX_ADMIN_LIFETIME)
+    return await serve(make, sockets, OpenConnections(MAX_ADMIN_CONNECTIONS, MAX_ADMIN_LIFETIME), runner.cleanup)
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's connection, which logs no address and does not reveal the software if bytes are not HTTP."""
+    """aiohttp's connection, which logs no address, answers in HTTP/1, and does not reveal the software if it fails."""
 
     __slots__ = ()
+
+    def __init__(self, *given: object, **named: object) -> None:
+        super().__init__(*given, **named)  # type: ignore[arg-type]
+        made = cast(Callable[..., web.BaseRequest], self._request_factory)  # which the base has set
+
+        def request(message: RawRequestMessage, *rest: object) -> web.BaseRequest:
+            if message.version > HttpVersion11:  # that of the answer would be the same
+                message = message._replace(version=HttpVersion11)
+            return made(message, *rest)
+
+        self._request_factory = request
 
     def handle_error(
         self,
@@ -183,6 +189,20 @@ class _Connection(web.RequestHandler):
             _log.error("A request could not be answered.", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was in progress")
-        response = web.Response(status=status, text=f"HTTP {status}\n", headers={hdrs.SERVER: "blockd"})
+        status, sentence = _told(status, exc)
+        body = json.dumps({"error": sentence}, ensure_ascii=False) + "\n"
+        headers = {hdrs.SERVER: "blockd", hdrs.CACHE_CONTROL: "no-store"}
+        response = web.Response(status=status, text=body, content_type="application/json", headers=headers)
         response.force_close()
         return response
+
+
+def _told(status: int, error: BaseException | None) -> tuple[int, str]:
+    """Return the status and the sentence for a request that cannot be parsed, or whose handler failed."""
+    if status >= 500:
+        return status, "blockd failed to answer; see its log. What is enforced has not changed."
+    if isinstance(error, LineTooLong):
+        return 431, "The request's first line or one of its header fields is too long."
+    if isinstance(error, BadHttpMessage) and "too many" in str(error).lower():
+        return 431, "The request has too many header fields."
+    return status, "The request cannot be read as HTTP/1.1."

@@ -1,4 +1,4 @@
-"""What the sinkhole's servers need from the daemon: the operator, the policy, and the counter."""
+"""What the sinkhole's servers need from the daemon: the operator, the policy, and the counters."""
 
 from __future__ import annotations
 
@@ -18,18 +18,30 @@ class VerdictOf(typing.Protocol):
 
 
 class CountHit(typing.Protocol):
-    """The counter of visits to the sinkhole; it gets the verdict and the protocol, never the client."""
+    """The counter of visits to a blocked name; it gets the verdict and the protocol, never the client."""
 
     def __call__(self, verdict: Verdict, protocol: Protocol, /) -> None:
         """Count one visit."""
 
 
+class CountRequest(typing.Protocol):
+    """The counter of all requests and handshakes, whatever they ask for."""
+
+    def __call__(self, protocol: Protocol, /) -> None:
+        """Count one request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One sinkhole: `operator` blocks; `url` and `contact` are the operator's, empty if there is none."""
+    """One sinkhole: `operator` blocks; `url` says who that is, and `contact` is the operator's, empty if there is none.
+
+    `hosts` are the names, in small letters, by which the block page itself is asked for, beside its addresses.
+    """
 
     operator: str
     verdict_of: VerdictOf
     count: CountHit
+    arrived: CountRequest
     url: str = ""
     contact: str = ""
+    hosts: frozenset[str] = frozenset(("localhost",))

@@ -45,9 +45,16 @@ a{color:var(--accent);text-underline-offset:.15em}
 a:focus-visible{outline:.1875rem solid var(--accent);outline-offset:.125rem;border-radius:.125rem}
 code{font:.9375em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .soft{color:var(--soft)}
+form{display:flex;flex-wrap:wrap;gap:.75rem}
+label{flex-basis:100%;color:var(--soft)}
+input,button{font:inherit;color:inherit;min-block-size:2.75rem;padding:.375rem .875rem;border-radius:.5rem}
+input{flex:1 1 14rem;min-inline-size:0;background:var(--ground);border:1px solid var(--soft)}
+button{background:var(--accent);color:var(--card);border:0;font-weight:600;cursor:pointer}
+input:focus-visible,button:focus-visible{outline:.1875rem solid var(--accent);outline-offset:.125rem}
+form+p{margin-block:1rem 0}
 footer{padding-block:.75rem 2.5rem;color:var(--soft);font-size:.875rem}
 @media (max-width:34rem){.lead{grid-template-columns:1fr}.lead svg{margin-block-end:.75rem}
-section{padding:1.125rem}dl{grid-template-columns:1fr}
+section{padding:1.125rem}button{flex:1 0 100%}dl{grid-template-columns:1fr}
 dt{padding-block:.625rem 0;padding-inline-end:0;font-size:.9375rem}
 dd,dd:first-of-type{border-block-start:0;padding-block:0 .625rem}dt:first-of-type{padding-block-start:0}}
 @media print{:root{--ground:#fff;--card:#fff;--ink:#000;--soft:#333;--line:#999;--accent:#000;--tint:#fff}
@@ -58,7 +65,9 @@ a[href^=http]::after{content:" <" attr(href) ">"}}
 _DIGEST = base64.b64encode(hashlib.sha256(STYLESHEET.encode()).digest()).decode("ascii")
 
 # `data:` is for the empty icon in the page's head, without which browsers request /favicon.ico: a second hit.
-CONTENT_SECURITY_POLICY = (
+_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action {form}; frame-ancestors 'none'"
 )
+CONTENT_SECURITY_POLICY = _POLICY.format(form="'none'")
+FORM_SECURITY_POLICY = _POLICY.format(form="'self'")  # of the page that has a form

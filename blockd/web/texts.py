@@ -14,11 +14,22 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "this_site": "this site",
         "lead_law": "{authority} has ordered that {platform} be blocked. {Operator} must comply with this order and "
         "does not provide access to {name}.",
+        "lead_law_unnamed": "{platform} is blocked as the law requires. {Operator} must comply and does not provide "
+        "access to {name}.",
         "lead_operator": "{Operator} blocks {platform} under its own policy, using a list maintained by {authority}. "
         "Access to {name} is not provided.",
+        "lead_operator_unnamed": "{Operator} blocks {platform} under its own policy. Access to {name} is not provided.",
+        "lead_client_unnamed": "The filter selected for this connection covers {platform}. {Operator} does not provide "
+        "access to {name}.",
+        "lead_unstated": "{platform} is on a list maintained by {authority}. {Operator} does not provide access to "
+        "{name}.",
+        "lead_unstated_unnamed": "{Operator} does not provide access to {name}, which is on a list of names that are "
+        "blocked here.",
         "lead_client": "The filter selected for this connection covers {platform}, using a list maintained by "
         "{authority}. {Operator} does not provide access to {name}.",
         "order": "Order details",
+        "list_details": "List details",
+        "list": "List",
         "name": "Requested name",
         "platform": "Platform",
         "id": "Order number",
@@ -41,25 +52,33 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "notices": "Notices sent to the platform",
         "notice_answer": "Answer: {answer}",
         "confidential": "This order is confidential: the sites that it covers are not disclosed to the public.",
+        "stale_unnamed": "The list was not renewed in time. It remains in force as it was last received.",
         "stale": "The authority has not renewed its list in time. The order remains in force as last signed.",
         "objection": "If you believe that this block is an error",
-        "objection_order": "You may object to {authority}. State order number {id} and the name {name}.",
-        "objection_operator": "You may object to {operator}. State order number {id} and the name {name}.",
-        "objection_nobody": "The order does not state a contact. Ask {authority}, and state order number {id} and "
-        "the name {name}.",
-        "objection_order_unnamed": "You may object to {authority}. State order number {id}.",
-        "objection_operator_unnamed": "You may object to {operator}. State order number {id}.",
-        "objection_nobody_unnamed": "The order does not state a contact. Ask {authority}, and state order number {id}.",
+        "what_order": "order number {id}",
+        "what_list": "the list {id}",
+        "objection_order": "You may object to {authority}. State {what} and the name {name}.",
+        "objection_contact": "You may object at the contact below. State {what} and the name {name}.",
+        "objection_operator": "You may object to {operator}. State {what} and the name {name}.",
+        "objection_nobody": "No contact for objections is stated. Ask {authority}, and state {what} and the name "
+        "{name}.",
+        "objection_order_unnamed": "You may object to {authority}. State {what}.",
+        "objection_contact_unnamed": "You may object at the contact below. State {what}.",
+        "objection_operator_unnamed": "You may object to {operator}. State {what}.",
+        "objection_nobody_unnamed": "No contact for objections is stated. Ask {authority}, and state {what}.",
         "who_blocks": "Who applies this block",
         "who_blocks_law": "{Operator} carries out the order but did not issue it. For questions about your connection, "
         "contact {operator}.",
+        "who_blocks_unstated": "{Operator} applies this block. For questions about your connection, contact "
+        "{operator}.",
         "who_blocks_other": "{Operator} decides how this list is used. For questions about your connection, contact "
         "{operator}.",
         "footer": "This page loads nothing from other servers, sets no cookies, and your IP address is not stored.",
         "absent_title": "{name} is not blocked here",
-        "absent_lead": "No order in force here blocks this name. You may have been directed to this page because a "
-        "block ended recently and your device still uses the old address.",
+        "absent_lead": "No order or list in force here blocks this name. You may have been directed to this page "
+        "because a block ended recently and your device still uses the old address.",
         "absent_order": "Order {id} of {authority} covers this name but is not in force.",
+        "absent_list": "The list {id} covers this name but is not in force.",
         "absent_lifted": "It was lifted on {date}. {reason}",
         "absent_next": "Wait one minute, then open the address again. If this page still appears, contact {operator}.",
         "unready_title": "The blocklist has not been loaded yet",
@@ -68,6 +87,30 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "bad_title": "The request does not name a site",
         "bad_lead": "A browser states which site it requests. This request states no site, more than one, or an "
         "invalid domain name.",
+        "malformed_title": "The request cannot be read",
+        "malformed_lead": "This is not a request in HTTP/1.1, or one of its lines is invalid.",
+        "too_long_title": "The request is too long",
+        "too_long_lead": "Its first line and its header fields are longer than this server reads. {Operator} could not "
+        "determine which site was requested.",
+        "own_title": "Block page of {operator}",
+        "own_lead": "{Operator} runs this server. Names that an order or a list blocks lead here, so that whoever "
+        "opens one is told who blocks it and where to object.",
+        "ask": "Is a name blocked?",
+        "ask_label": "Domain name, such as example.org",
+        "ask_button": "Look up",
+        "ask_note": "The answer follows the orders and lists in force at this moment. The name that you look up is not "
+        "stored.",
+        "operator_section": "Contact",
+        "free_title": "{name} itself is not blocked",
+        "free_lead": "No order or list in force at {operator} blocks {name}. It was not checked whether the name leads "
+        "to a blocked one by an alias.",
+        "no_name_title": "This is not a domain name",
+        "no_name_lead": "A domain name consists of letters, digits, hyphens and dots, such as example.org. It was not "
+        "possible to look up {name}.",
+        "no_page_title": "This page does not exist",
+        "no_page_lead": "This server has one page of its own, at the address without a path.",
+        "no_method_title": "This page can only be read",
+        "no_method_lead": "Use the method GET.",
         "fault_title": "An error occurred",
         "fault_lead": "{Operator} could not determine why you were directed to this page. Try again in a few minutes.",
         "months": "January February March April May June July August September October November December",
@@ -80,11 +123,23 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "this_site": "situs ini",
         "lead_law": "{authority} memerintahkan pemblokiran {platform}. {Operator} wajib melaksanakan perintah ini "
         "dan tidak menyediakan akses ke {name}.",
+        "lead_law_unnamed": "{platform} diblokir sebagaimana diwajibkan oleh hukum. {Operator} wajib mematuhinya dan "
+        "tidak menyediakan akses ke {name}.",
         "lead_operator": "{Operator} memblokir {platform} berdasarkan kebijakannya sendiri, dengan menggunakan daftar "
         "yang dikelola {authority}. Akses ke {name} tidak disediakan.",
+        "lead_operator_unnamed": "{Operator} memblokir {platform} berdasarkan kebijakannya sendiri. Akses ke {name} "
+        "tidak disediakan.",
+        "lead_client_unnamed": "Penyaringan yang dipilih untuk koneksi ini mencakup {platform}. {Operator} tidak "
+        "menyediakan akses ke {name}.",
+        "lead_unstated": "{platform} tercantum dalam daftar yang dikelola {authority}. {Operator} tidak menyediakan "
+        "akses ke {name}.",
+        "lead_unstated_unnamed": "{Operator} tidak menyediakan akses ke {name}, yang tercantum dalam daftar nama yang "
+        "diblokir di sini.",
         "lead_client": "Penyaringan yang dipilih untuk koneksi ini mencakup {platform}, dengan menggunakan daftar yang "
         "dikelola {authority}. {Operator} tidak menyediakan akses ke {name}.",
         "order": "Rincian perintah pemblokiran",
+        "list_details": "Rincian daftar",
+        "list": "Daftar",
         "name": "Nama yang diminta",
         "platform": "Platform",
         "id": "Nomor perintah",
@@ -107,31 +162,38 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "notices": "Pemberitahuan kepada platform",
         "notice_answer": "Jawaban: {answer}",
         "confidential": "Perintah ini bersifat rahasia: situs yang dicakupnya tidak diungkapkan kepada publik.",
+        "stale_unnamed": "Daftar ini belum diperbarui tepat waktu. Daftar tetap berlaku sebagaimana terakhir diterima.",
         "stale": "Otoritas belum memperbarui daftarnya tepat waktu. Perintah ini tetap berlaku sebagaimana terakhir "
         "ditandatangani.",
         "objection": "Jika menurut Anda pemblokiran ini keliru",
-        "objection_order": "Anda dapat mengajukan keberatan kepada {authority}. Sebutkan nomor perintah {id} serta "
+        "what_order": "nomor perintah {id}",
+        "what_list": "daftar {id}",
+        "objection_order": "Anda dapat mengajukan keberatan kepada {authority}. Sebutkan {what} serta nama {name}.",
+        "objection_contact": "Anda dapat mengajukan keberatan melalui kontak di bawah ini. Sebutkan {what} serta nama "
+        "{name}.",
+        "objection_operator": "Anda dapat mengajukan keberatan kepada {operator}. Sebutkan {what} serta nama {name}.",
+        "objection_nobody": "Kontak untuk keberatan tidak dicantumkan. Hubungi {authority} dan sebutkan {what} serta "
         "nama {name}.",
-        "objection_operator": "Anda dapat mengajukan keberatan kepada {operator}. Sebutkan nomor perintah {id} serta "
-        "nama {name}.",
-        "objection_nobody": "Perintah ini tidak mencantumkan kontak. Hubungi {authority} dan sebutkan nomor perintah "
-        "{id} serta nama {name}.",
-        "objection_order_unnamed": "Anda dapat mengajukan keberatan kepada {authority}. Sebutkan nomor perintah {id}.",
-        "objection_operator_unnamed": "Anda dapat mengajukan keberatan kepada {operator}. Sebutkan nomor perintah "
-        "{id}.",
-        "objection_nobody_unnamed": "Perintah ini tidak mencantumkan kontak. Hubungi {authority} dan sebutkan "
-        "nomor perintah {id}.",
+        "objection_order_unnamed": "Anda dapat mengajukan keberatan kepada {authority}. Sebutkan {what}.",
+        "objection_contact_unnamed": "Anda dapat mengajukan keberatan melalui kontak di bawah ini. Sebutkan {what}.",
+        "objection_operator_unnamed": "Anda dapat mengajukan keberatan kepada {operator}. Sebutkan {what}.",
+        "objection_nobody_unnamed": "Kontak untuk keberatan tidak dicantumkan. Hubungi {authority} dan sebutkan "
+        "{what}.",
         "who_blocks": "Pelaksana pemblokiran",
         "who_blocks_law": "{Operator} melaksanakan perintah ini, tetapi tidak menerbitkannya. Untuk pertanyaan tentang "
         "koneksi Anda, hubungi {operator}.",
+        "who_blocks_unstated": "{Operator} menerapkan pemblokiran ini. Untuk pertanyaan tentang koneksi Anda, hubungi "
+        "{operator}.",
         "who_blocks_other": "{Operator} menentukan penggunaan daftar ini. Untuk pertanyaan tentang koneksi Anda, "
         "hubungi {operator}.",
         "footer": "Halaman ini tidak memuat apa pun dari server lain, tidak menggunakan kuki, dan alamat IP Anda tidak "
         "disimpan.",
         "absent_title": "{name} tidak diblokir di sini",
-        "absent_lead": "Tidak ada perintah yang berlaku di sini yang memblokir nama ini. Anda mungkin diarahkan ke "
-        "halaman ini karena suatu pemblokiran baru saja berakhir dan perangkat Anda masih menggunakan alamat lama.",
+        "absent_lead": "Tidak ada perintah atau daftar yang berlaku di sini yang memblokir nama ini. Anda mungkin "
+        "diarahkan ke halaman ini karena suatu pemblokiran baru saja berakhir dan perangkat Anda masih menggunakan "
+        "alamat lama.",
         "absent_order": "Perintah {id} dari {authority} mencakup nama ini, tetapi sedang tidak berlaku.",
+        "absent_list": "Daftar {id} mencakup nama ini, tetapi sedang tidak berlaku.",
         "absent_lifted": "Perintah ini dicabut pada {date}. {reason}",
         "absent_next": "Tunggu satu menit, lalu buka kembali alamat tersebut. Jika halaman ini masih muncul, hubungi "
         "{operator}.",
@@ -141,6 +203,30 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "bad_title": "Permintaan tidak menyebutkan situs",
         "bad_lead": "Peramban menyebutkan situs yang ingin dibuka. Permintaan ini tidak menyebutkan situs, menyebutkan "
         "lebih dari satu situs, atau menyebutkan nama domain yang tidak valid.",
+        "malformed_title": "Permintaan tidak dapat dibaca",
+        "malformed_lead": "Ini bukan permintaan dalam HTTP/1.1, atau salah satu barisnya tidak valid.",
+        "too_long_title": "Permintaan terlalu panjang",
+        "too_long_lead": "Baris pertama dan kolom header permintaan ini lebih panjang daripada yang dibaca server ini. "
+        "{Operator} tidak dapat menentukan situs yang diminta.",
+        "own_title": "Halaman blokir {operator}",
+        "own_lead": "{Operator} mengelola server ini. Nama yang diblokir oleh suatu perintah atau daftar diarahkan ke "
+        "sini, agar pengunjung mengetahui siapa yang memblokirnya dan ke mana keberatan dapat diajukan.",
+        "ask": "Apakah suatu nama diblokir?",
+        "ask_label": "Nama domain, misalnya example.org",
+        "ask_button": "Periksa",
+        "ask_note": "Jawaban mengikuti perintah dan daftar yang berlaku pada saat ini. Nama yang Anda periksa tidak "
+        "disimpan.",
+        "operator_section": "Kontak",
+        "free_title": "{name} sendiri tidak diblokir",
+        "free_lead": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name}. Tidak diperiksa "
+        "apakah nama ini merupakan alias dari nama yang diblokir.",
+        "no_name_title": "Ini bukan nama domain",
+        "no_name_lead": "Nama domain terdiri atas huruf, angka, tanda hubung, dan titik, misalnya example.org. {name} "
+        "tidak dapat diperiksa.",
+        "no_page_title": "Halaman ini tidak ada",
+        "no_page_lead": "Server ini hanya memiliki satu halaman sendiri, yaitu pada alamat tanpa jalur.",
+        "no_method_title": "Halaman ini hanya dapat dibaca",
+        "no_method_lead": "Gunakan metode GET.",
         "fault_title": "Terjadi kesalahan",
         "fault_lead": "{Operator} tidak dapat menentukan alasan Anda diarahkan ke halaman ini. Silakan coba lagi dalam "
         "beberapa menit.",

@@ -90,6 +90,7 @@ class Refusal(asyncio.Protocol):
 
     def _send(self, transport: asyncio.Transport, alert: Alert) -> None:
         self._is_answered = True
+        self._site.arrived("tls")
         transport.write(alert.record)
         if transport.can_write_eof():
             transport.write_eof()

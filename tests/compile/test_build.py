@@ -36,7 +36,7 @@ def test_new_content_that_passes_is_taken(builder: Builder) -> None:
     assert built.rejects["national"].accepted == 2
     assert builder.listed("www.a.example") == "national/national"
     assert builder.listed("old.example") == ""
-    assert builder.catalogue().orders[0].order.in_force_from == 7
+    assert builder.catalogue().orders[0].order.in_force_from is None
 
 
 def test_nothing_at_all_makes_no_file(builder: Builder) -> None:
@@ -293,7 +293,7 @@ def test_a_limit_of_the_format_is_no_feeds_fault(builder: Builder, monkeypatch: 
 def test_whatever_texts_the_config_may_have_can_be_read_back(builder: Builder, text: str) -> None:
     feed = domains(authority=text, platform=text, legal_basis=text, reference=text, contact=text)
     builder.build(Candidate(feed, builder.content("a.example"), None, 0))
-    assert builder.catalogue().orders[0].order == feed.order(0)
+    assert builder.catalogue().orders[0].order == feed.order()
 
 
 def test_a_text_that_no_order_may_have_is_refused_in_the_config() -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from blockd.compile.build import Built
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.overrides import OverrideService
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.update.compile_child import Compiling, Job
 from blockd.daemon.update.feed_set import FeedSet

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import ssl
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import dns.exception
 import dns.flags
@@ -100,7 +103,7 @@ def test_order_by_law_is_told_as_censored(daemon: Daemon, way: Way) -> None:
 def test_operators_own_list_is_told_as_blocked(daemon: Daemon) -> None:
     ((code, text),) = daemon.ask("nxdomain.example", edns=True).errors
     assert code == 15
-    assert "order nxdomain" in text
+    assert text == "list nxdomain, Provider; objections: help@provider.example"
 
 
 def test_client_without_edns_gets_none(daemon: Daemon) -> None:
@@ -202,6 +205,37 @@ def test_hits_are_counted_by_order(daemon: Daemon) -> None:
     daemon.ask("listed.example")
     daemon.ask("listed.example", "HTTPS", tcp=True)
     assert daemon.metric("blockd_hits_total", **labels) == before + 2
+
+
+def test_every_link_that_the_start_up_prints_leads_somewhere(daemon: Daemon) -> None:
+    links = re.findall(r"http://\S+", daemon.banner)
+    paths = re.findall(r"(?<=[( ])/\w\S*(?<!\))", daemon.banner.partition("admin")[2].splitlines()[0])
+    assert {urlsplit(link).port for link in links} == {daemon.http_port, daemon.admin_port}
+    assert "/metrics" in paths
+    for link in (*links, *(f"http://127.0.0.1:{daemon.admin_port}{path}" for path in paths)):
+        with urlopen(link, timeout=30) as response:  # noqa: S310 - of the daemon's own
+            assert response.status == 200, link
+
+
+def test_the_block_page_looks_names_up_as_dns_answers_them(daemon: Daemon) -> None:
+    for name in ("listed.example", "nxdomain.example", "refused.example", "allowed.listed.example", "monitor.example"):
+        before = daemon.metric("blockd_hits_total", protocol="http")
+        with request("GET", daemon.http_port, f"/?name={name}", {"Accept": "application/json"}) as response:
+            told = json.load(response)
+        ((code, _),) = daemon.ask(name, edns=True).errors or [(0, "")]
+        assert told["blocked"] == (code in (15, 16, 17)), name
+        assert daemon.metric("blockd_hits_total", protocol="http") == before
+
+
+def test_a_long_request_for_a_blocked_name_gets_its_page_and_is_counted(daemon: Daemon) -> None:
+    before = daemon.metric("blockd_hits_total", order="order-1", protocol="http")
+    arrived = daemon.metric("blockd_queries_total", transport="http")
+    with request(
+        "GET", daemon.http_port, "/" + "a" * 20_000, {"Host": "listed.example", "X": "b" * 20_000}
+    ) as response:
+        assert response.status == 451
+    assert daemon.metric("blockd_hits_total", order="order-1", protocol="http") == before + 1
+    assert daemon.metric("blockd_queries_total", transport="http") == arrived + 1
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "Legal basis"), ("id", "Dasar hukum")])

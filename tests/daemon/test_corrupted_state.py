@@ -20,8 +20,9 @@ import pytest
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.compile.build import Built
 from blockd.daemon.channel import pair
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.compile_child import Compiler, Compiling, Job, _result

@@ -11,9 +11,10 @@ import pytest
 
 from blockd.compile.news import News
 from blockd.daemon.clock_watch import ClockWatch
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.order_clock import TICK, OrderClock
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.workers import Workers
 from blockd.orders import Order

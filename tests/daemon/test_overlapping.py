@@ -17,7 +17,7 @@ NAME = "www.shared.example"
 def because(daemon: Daemon, name: str) -> dict[str, str]:
     """Return what is said of each order that covers a name, by its id or, of a list, by its feed."""
     claims = daemon.lookup(name)["claims"]
-    return {claim["order"]["id"]: claim["because"] for claim in claims}
+    return {claim["order"].get("id") or claim["order"]["list"]: claim["because"] for claim in claims}
 
 
 def test_the_rule_decides_and_the_next_one_takes_over_on_the_second(

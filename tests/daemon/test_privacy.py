@@ -5,10 +5,11 @@ import http.client
 import socket
 import ssl
 from pathlib import Path
+from urllib.request import urlopen
 
 import dns.exception
 
-from tests.daemon.harness import Daemon, content_of, until, write_list
+from tests.daemon.harness import Daemon, content_of, request, until, write_list
 from tests.upstream import Fault, UpstreamSimulator
 
 CLIENT = "127.0.0.77"
@@ -39,7 +40,9 @@ def test_no_client_address_is_stored_or_logged(tmp_path: Path) -> None:
         assert [name for name, content in stored.items() if packed in content and "ruleset" not in name] == []
         for handle in daemon.processes():
             assert not list(Path(f"/proc/{handle}/cwd").glob("core*"))
+        assert [name for name, content in seen.items() if b"asked-about" in content] == []
     assert CLIENT not in daemon.log
+    assert "asked-about" not in daemon.log
     assert CLIENT not in daemon.banner
 
 
@@ -66,6 +69,13 @@ def _visit(daemon: Daemon) -> None:
         connection.request("GET", "/", headers={"Host": host})
         with contextlib.closing(connection), connection.getresponse() as response:
             assert response.status in (451, 404, 403)
+    with request("GET", daemon.http_port, "/?name=asked-about.example") as response:
+        assert response.status == 200
+    with request("GET", daemon.http_port, "/", {"Host": "listed.example"}) as response:
+        link = str(response.getheader("Link"))
+    own = link[1 : link.index(">")]  # by default the block page's own address
+    with urlopen(own, timeout=30) as response:  # noqa: S310 - of the daemon's own
+        assert response.status == 200
     for name in ("listed.example", "absent.example"):
         with _connected(daemon.tls_port) as sock, contextlib.suppress(ssl.SSLError):
             ssl.create_default_context().wrap_socket(sock, server_hostname=name)

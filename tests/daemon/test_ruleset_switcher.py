@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from blockd.compile.news import News
+from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.pinning import Pin
 from blockd.daemon.ruleset_switcher import SWAP_TIME, RulesetSwitcher
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.workers import Workers
 from blockd.errors import CommandError, RulesetError

@@ -45,7 +45,8 @@ def test_each_kind_of_answer_is_an_order_with_the_feeds_texts(builder: Builder) 
     assert sorted(orders)[:3] == ["zone.cname.below.g.example", "zone.cname.landing.example", sorted(orders)[2]]
     assert sorted(orders)[2].startswith("zone.local.")
     assert {order.authority for order in orders.values()} == {"Example Board"}
-    assert {order.in_force_from for order in orders.values()} == {NOW}
+    assert {order.in_force_from for order in orders.values()} == {None}
+    assert {order.list_name for order in orders.values()} == {"zone"}
     [feed] = catalogue.feeds
     assert (feed.type, feed.version, feed.names, feed.rejected) == ("rpz", "7", 4, 0)
 

@@ -16,7 +16,8 @@ from blockd.metrics.counters import UPSTREAM_BUCKETS
 NAMES = {
     "blockd_queries_total": {"transport"},
     "blockd_answers_total": {"rcode"},
-    "blockd_hits_total": {"feed", "platform", "order", "action"},
+    "blockd_hits_total": {"feed", "platform", "order", "action", "protocol"},
+    "blockd_orders_counted_together": set(),
     "blockd_cache_hits_total": set(),
     "blockd_upstream_seconds": set(),
     "blockd_ruleset_names": set(),
@@ -108,8 +109,9 @@ def test_every_series_is_there_from_the_start_at_zero() -> None:
         for feed in SAMPLE.feeds:
             expected = 2 if (feed, reason) == ("ministry", "cut") else 0
             assert value(found, "blockd_feed_refused_total", feed=feed, reason=reason) == expected
-    for action in ("sinkhole", "page", "alert"):
+    for action, protocol in (("sinkhole", "dns"), ("page", "http"), ("alert", "tls")):
         labels = {"feed": "ministry", "platform": "Telegram", "order": "order-1", "action": action}
+        labels |= {"protocol": protocol}
         assert value(found, "blockd_hits_total", **labels) == 0
     assert value(found, "blockd_cache_hits_total") == 0
     assert value(found, "blockd_upstream_seconds_count") == 0
@@ -164,12 +166,12 @@ def test_what_was_counted_is_shown() -> None:
     assert value(found, "blockd_answers_total", rcode="BADCOOKIE") == 0
     assert value(found, "blockd_cache_hits_total") == 2
     first = {"feed": "ministry", "platform": "Telegram", "order": "order-1"}
-    assert value(found, "blockd_hits_total", action="sinkhole", **first) == 2
-    assert value(found, "blockd_hits_total", action="page", **first) == 2
-    assert value(found, "blockd_hits_total", action="alert", **first) == 0
+    assert value(found, "blockd_hits_total", action="sinkhole", protocol="dns", **first) == 2
+    assert value(found, "blockd_hits_total", action="page", protocol="http", **first) == 2
+    assert value(found, "blockd_hits_total", action="alert", protocol="tls", **first) == 0
     second = {"feed": "national", "platform": 'quo"te\\\n', "order": "national"}
-    assert value(found, "blockd_hits_total", action="alert", **second) == 2
-    assert value(found, "blockd_hits_total", action="nxdomain", **second) == 0
+    assert value(found, "blockd_hits_total", action="alert", protocol="tls", **second) == 2
+    assert value(found, "blockd_hits_total", action="nxdomain", protocol="dns", **second) == 0
 
 
 def test_the_sample_is_asked_at_each_scrape() -> None:
@@ -226,3 +228,29 @@ def test_registering_does_not_scrape() -> None:
         raise AssertionError
 
     CollectorRegistry().register(Collector(Counters(1), list(REASONS), never))
+
+
+def test_orders_of_which_only_the_action_differs_are_one_series_for_pages_and_handshakes() -> None:
+    counters = Counters(1)
+    was, now = HitLabels("f", "P", "order-1", "sinkhole"), HitLabels("f", "P", "order-1", "nxdomain")
+    for slot, hits in ((1, 2), (2, 3)):
+        for kind in range(3):
+            for _ in range(hits):
+                counters.row(0).hit(slot, kind)
+    found = scrape(counters, lambda: Sample(hit_slots={was: 1, now: 2}))
+    order = {"feed": "f", "platform": "P", "order": "order-1"}
+    assert value(found, "blockd_hits_total", action="page", protocol="http", **order) == 5
+    assert value(found, "blockd_hits_total", action="alert", protocol="tls", **order) == 5
+    assert value(found, "blockd_hits_total", action="sinkhole", protocol="dns", **order) == 2
+    assert value(found, "blockd_hits_total", action="nxdomain", protocol="dns", **order) == 3
+
+
+def test_orders_without_a_slot_are_one_series_and_the_sum_is_right() -> None:
+    counters = Counters(1)
+    for slot in (0, 0, 0, 1):
+        counters.row(0).hit(slot)
+    found = scrape(counters, lambda: SAMPLE)
+    other = {"feed": "", "platform": "", "order": "other"}
+    assert value(found, "blockd_hits_total", action="other", protocol="dns", **other) == 3
+    assert value(found, "blockd_hits_total", action="page", protocol="http", **other) == 0
+    assert sum(count for (name, _), count in found.items() if name == "blockd_hits_total") == 4

@@ -86,6 +86,16 @@ def test_orders_behind_the_last_slot_share_the_first() -> None:
     assert sum(counters.queries()) == 0
 
 
+def test_a_slots_hits_can_be_set_to_zero_and_no_others() -> None:
+    counters = Counters(2)
+    for index in range(3):
+        for slot in (6, 7, 8):
+            for kind in range(len(HIT_KINDS)):
+                counters.row(index).hit(slot, kind)
+    counters.clear_hits(7)
+    assert (counters.hits(6), counters.hits(7), counters.hits(8)) == ([3, 3, 3], [0, 0, 0], [3, 3, 3])
+
+
 @pytest.mark.parametrize(("bucket", "bound"), list(enumerate(UPSTREAM_BUCKETS)))
 def test_an_exchange_falls_into_the_bucket_that_bounds_it(bucket: int, bound: float) -> None:
     counters = Counters(1)

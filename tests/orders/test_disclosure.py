@@ -4,9 +4,11 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from blockd.names import hashed_key
 from blockd.orders import Action, Entry, Mandate, Notice, Order
-from blockd.orders.disclosure import public_fields, public_text
+from blockd.orders.disclosure import Codes, PublicOperator, codes, disclosed, public_fields, public_text
 
 TEXTS = ("platform", "summary", "reported_by", "assessed_by", "decided_by", "lifted_reason")
 
@@ -55,3 +57,46 @@ def test_of_a_confidential_order_nothing_is_told_that_may_say_what_it_is_about()
 def test_an_entry_that_is_a_hash_is_not_told() -> None:
     assert public_text(Entry(hashed_key(b"h" * 16))) == "confidential"
     assert public_text(Entry(b"\7example")) == "example"
+
+
+def unnamed_list(**stated: Any) -> Order:
+    return replace(
+        Order("national", "", "", action=Action.SINKHOLE, mandate=None, in_force_from=None, list_name="national"),
+        **stated,
+    )
+
+
+def test_a_list_is_told_by_its_name_and_by_nothing_that_nobody_has_stated() -> None:
+    assert public_fields(unnamed_list()) == {"list": "national", "schema": "1.0", "action": "sinkhole"}
+
+
+@pytest.mark.parametrize(
+    ("order", "operator", "issuer", "contact", "contact_of"),
+    [
+        (unnamed_list(), PublicOperator(), "", "", "nobody"),
+        (unnamed_list(), PublicOperator("ISP", "help@isp.example"), "ISP", "help@isp.example", "operator"),
+        (unnamed_list(authority="Board"), PublicOperator("ISP", "h@isp.example"), "Board", "h@isp.example", "operator"),
+        (unnamed_list(contact="a@b.example"), PublicOperator("ISP", "help@isp.example"), "ISP", "a@b.example", "order"),
+        (order(), PublicOperator("ISP", "help@isp.example"), "Sample Authority", "objections@example.net", "order"),
+    ],
+)
+def test_who_is_behind_a_block_is_who_is_named(
+    order: Order, operator: PublicOperator, issuer: str, contact: str, contact_of: str
+) -> None:
+    known = disclosed(order, operator)
+    assert known.called == ("list national" if order.list_name else "order order-1")
+    assert (known.issuer, known.contact, known.contact_of) == (issuer, contact, contact_of)
+
+
+@pytest.mark.parametrize(
+    ("mandate", "expected"),
+    [
+        (Mandate.LAW, Codes(451, 16)),
+        (Mandate.OPERATOR, Codes(403, 15)),
+        (Mandate.CLIENT, Codes(403, 17)),
+        (None, Codes(451, 15)),
+    ],
+)
+def test_the_numbers_follow_from_the_mandate(mandate: Mandate | None, expected: Codes) -> None:
+    assert codes(replace(order(), mandate=mandate)) == expected
+    assert codes(unnamed_list(mandate=mandate)) == expected

@@ -51,6 +51,7 @@ def orders(draw: st.DrawFn) -> Order:
         action=action,
         mandate=draw(st.sampled_from(Mandate)),
         in_force_from=draw(TIMES),
+        list_name=draw(st.sampled_from(["", "national"])),
         legal_basis=draw(TEXTS),
         reference=draw(TEXTS),
         summary=draw(TEXTS),
@@ -125,7 +126,7 @@ def test_what_is_not_said_has_its_default() -> None:
     document = parse_document(GOOD, "order.json")
     assert document.entries == (Entry(key_from_text("example.net"), Scope.BOTH),)
     order = document.order
-    assert (order.action, order.mandate, order.cname) == (Action.SINKHOLE, Mandate.OPERATOR, "")
+    assert (order.action, order.mandate, order.cname) == (Action.SINKHOLE, None, "")
     assert order.in_force_from == 1_767_225_600
     assert (order.expires, order.review_by, order.lifted_on, order.published) == (None, None, None, None)
     assert order.notices == ()

@@ -115,7 +115,7 @@ class Model:
 def _best(claim: Claimed) -> tuple[object, ...]:
     length = claim.key[1] if claim.key[0] > 63 else len(claim.key)
     kind = {Action.ALLOW: 0, Action.MONITOR: 2}.get(claim.order.action, 1)
-    return -length, kind, claim.priority, -claim.order.in_force_from, claim.order.id
+    return -length, kind, claim.priority, -(claim.order.in_force_from or 0), claim.order.id
 
 
 def told(verdict: Verdict) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import ConfigError
-from blockd.orders import Action, Mandate, Scope, State, state_at
+from blockd.orders import Action, Mandate, Scope, State, next_change, state_at
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.orders.stored import order_to_json, parse_order
 from blockd.settings import ListFeed, SignedFeed, load
@@ -19,11 +19,16 @@ def feed_of(tmp_path: Path, text: str) -> ListFeed:
     return feed
 
 
-def test_list_without_texts_stands_for_an_order_of_the_operator(tmp_path: Path) -> None:
-    order = feed_of(tmp_path, "name: ads, type: domains, path: ads").order(1_000)
-    assert (order.id, order.authority, order.platform) == ("ads", "the operator of this resolver", "ads")
-    assert (order.action, order.mandate, order.in_force_from) == (Action.SINKHOLE, Mandate.OPERATOR, 1_000)
-    assert state_at(order, 1_000) is State.IN_FORCE
+def test_of_a_list_without_texts_its_name_is_known_and_nothing_else(tmp_path: Path) -> None:
+    order = feed_of(tmp_path, "name: ads, type: domains, path: ads").order()
+    assert (order.id, order.list_name, order.authority, order.platform) == ("ads", "ads", "", "")
+    assert (order.action, order.mandate, order.in_force_from) == (Action.SINKHOLE, None, None)
+
+
+def test_a_list_without_a_date_is_in_force_whatever_the_clock_says(tmp_path: Path) -> None:
+    order = feed_of(tmp_path, "name: ads, type: domains, path: ads").order()
+    assert {state_at(order, now) for now in (0, 1_000, 4e9)} == {State.IN_FORCE}
+    assert next_change(order, 0) is None
 
 
 def test_texts_of_a_list_are_those_of_its_order(tmp_path: Path) -> None:
@@ -32,7 +37,7 @@ def test_texts_of_a_list_are_those_of_its_order(tmp_path: Path) -> None:
         "name: national, type: domains, url: 'https://lists.example/a', authority: Ministry, platform: P, "
         "legal_basis: Law 1, reference: '7/2017', contact: 'mailto:a@example.net', in_force_from: 2017-07-14, "
         "action: cname, cname: Blocked.example",
-    ).order(1_000)
+    ).order()
     assert order.mandate is Mandate.LAW
     assert order.in_force_from == 1_499_990_400
     assert (order.action, order.cname) == (Action.CNAME, "blocked.example")
@@ -41,12 +46,12 @@ def test_texts_of_a_list_are_those_of_its_order(tmp_path: Path) -> None:
 
 def test_mandate_can_be_given(tmp_path: Path) -> None:
     feed = feed_of(tmp_path, "name: a, type: hosts, path: a, legal_basis: Law 1, mandate: client")
-    assert feed.mandate is Mandate.CLIENT
+    assert feed.order().mandate is Mandate.CLIENT
 
 
 @pytest.mark.parametrize("name", ["a", "a-b", "0", "a" * 40])
 def test_order_of_a_list_is_a_valid_order(tmp_path: Path, name: str) -> None:
-    order = feed_of(tmp_path, f"name: '{name}', type: domains, path: a").order(1_000)
+    order = feed_of(tmp_path, f"name: '{name}', type: domains, path: a").order()
     assert parse_order(order_to_json(order), name) == order
 
 

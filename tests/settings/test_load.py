@@ -71,6 +71,19 @@ def test_shipped_config_differs_from_the_defaults_only_in_its_feed(write: Write)
     assert shipped.model_copy(update=same) == defaults
 
 
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("{}", "http://127.0.0.1:8080/"),
+        ("{operator: {url: 'https://www.isp.example/blocks'}}", "https://www.isp.example/blocks"),
+        ("{sinkhole: {ipv4: 192.0.2.80}, listen: {block_page: {http: ['0.0.0.0:80']}}}", "http://192.0.2.80/"),
+        ("{listen: {block_page: {http: []}}}", ""),
+    ],
+)
+def test_who_blocks_is_said_at_the_operators_url_or_at_the_block_page(write: Write, written: str, url: str) -> None:
+    assert load(write(written)).blocked_by == url
+
+
 def test_settings_are_frozen(write: Write) -> None:
     found = load(write("feeds: []\n"))
     with pytest.raises(ValueError, match="frozen"):

@@ -33,8 +33,14 @@ class Sinkhole:
         self.verdicts = {key_from_text("blocked.example"): LISTED}
         self.fault: Exception | None = None
         self.hits: list[tuple[Verdict, Protocol]] = []
+        self.requests: list[Protocol] = []
         self.site = Site(
-            "Example <Net>", self.verdict_of, self.count, "https://isp.example/why", "help@isp.example or 147"
+            "Example <Net>",
+            self.verdict_of,
+            self.count,
+            self.requests.append,
+            "https://isp.example/why",
+            "help@isp.example or 147",
         )
 
     def verdict_of(self, key: bytes, /) -> Verdict:

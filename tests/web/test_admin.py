@@ -409,3 +409,42 @@ def test_a_wrong_path_or_method_is_told_as_json(
     answer = ask(daemon, bound, path, method=method)
     assert answer.status == status
     assert "error" in answer.json
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: 1\r\n" * 129 + b"\r\n", 431),
+        (b"FOO! / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"\x16\x03\x01\0\0\r\n\r\n", 400),
+    ],
+)
+def test_what_cannot_be_read_is_answered_with_a_sentence(
+    daemon: Daemon, bound: socket.socket, request_bytes: bytes, status: int
+) -> None:
+    head, _, body = answer_to(daemon, bound, request_bytes).partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.0 %d " % status, b"HTTP/1.1 %d " % status))
+    assert b"application/json" in head
+    assert json.loads(body)["error"].endswith(".")
+
+
+def test_a_request_in_a_later_version_is_answered_in_http_1(daemon: Daemon, bound: socket.socket) -> None:
+    assert answer_to(daemon, bound, b"GET /healthz HTTP/2.0\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+def answer_to(daemon: Daemon, bound: socket.socket, request_bytes: bytes) -> bytes:
+    async def asked() -> bytes:
+        serving = await serve_admin(admin_app(daemon), [bound])
+        try:
+            reader, writer = await asyncio.open_connection(*bound.getsockname())
+            writer.write(request_bytes)
+            found = await reader.read(65536)
+            writer.close()
+            return found
+        finally:
+            await serving.close()
+
+    return asyncio.run(asked())

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from blockd.web import Serving, block_page_app, serve_http
-from tests.web.sinkhole import Sinkhole
+from blockd.web import Serving, serve_block_page
+from tests.web.sinkhole import LISTED, Sinkhole
 
 PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
 
@@ -43,8 +43,9 @@ def serve_and(
     """Run a block page and `use` it."""
 
     async def run() -> None:
-        app = block_page_app(sinkhole.site)
-        serving = await serve_http(app, [bound], max_connections=max_connections, max_lifetime=max_lifetime)
+        serving = await serve_block_page(
+            sinkhole.site, [bound], max_connections=max_connections, max_lifetime=max_lifetime
+        )
         client = Client(serving, bound.getsockname())
         try:
             await asyncio.wait_for(use(client), PATIENCE)
@@ -109,27 +110,35 @@ def test_one_request_is_answered_per_connection(sinkhole: Sinkhole, bound: socke
 
 
 @pytest.mark.parametrize(
-    "request_bytes",
+    ("request_bytes", "status"),
     [
-        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: blocked.example\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
-        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % number for number in range(500)) + b"\r\n",
-        b"GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n",
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.0\r\n\r\n",
-        b"\0" * 1000 + b"\r\n\r\n",
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400),  # a TLS handshake, without a line's end
+        (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: blocked.example\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\nHost: blocked.example\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: other.example\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % number for number in range(500)) + b"\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost : blocked.example\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: blocked.example\r\n folded\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: blocked.example\r\nno field\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: blocked.exa\0mple\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.0\r\n\r\n", 400),
+        (b"GET /\r\n", 400),  # HTTP/0.9: nothing follows
+        (b"GET / HTTP/1.1 \r\nHost: blocked.example\r\n\r\n", 400),
+        (b"\0" * 1000 + b"\r\n\r\n", 400),
+        (b"GET http://user@blocked.example/ HTTP/1.1\r\nHost: blocked.example\r\n\r\n", 400),
     ],
 )
 def test_what_cannot_be_read_is_refused_without_a_trace_of_who_or_what(
-    sinkhole: Sinkhole, bound: socket.socket, request_bytes: bytes, caplog: pytest.LogCaptureFixture
+    sinkhole: Sinkhole, bound: socket.socket, request_bytes: bytes, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def use(client: Client) -> None:
         reader, writer = await client.connect()
         writer.write(request_bytes)
         answer = await read_to_end(reader)
-        # A client that still sends when the server closes can lose the answer; what is never sent is anything else.
-        assert not answer or answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert answer.endswith(b"</html>")
         assert b"aiohttp" not in answer
         assert b"Python" not in answer
 
@@ -137,6 +146,7 @@ def test_what_cannot_be_read_is_refused_without_a_trace_of_who_or_what(
         serve_and(sinkhole, bound, use)
     assert not any("127.0.0.1" in record.getMessage() for record in caplog.records)
     assert not sinkhole.hits
+    assert sinkhole.requests == ["http"]
 
 
 @pytest.mark.parametrize(
@@ -147,15 +157,85 @@ def test_what_cannot_be_read_is_refused_without_a_trace_of_who_or_what(
         b"GET http://blocked.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n",
         b"GET / HTTP/1.0\r\nHost: blocked.example\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: blocked.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: blocked.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: blocked.example\r\nX: " + b"a" * 8_191 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: blocked.example\r\nX: " + b"a" * 1_000_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: blocked.example\r\n" + b"X: 1\r\n" * 129 + b"\r\n",
+        b"GET http://blocked.example/" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
+        "GET /jalan-ä-café HTTP/1.1\r\nHost: blocked.example\r\nX: ä\r\n\r\n".encode(),
+        b"GET /\xff HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
+        b"X.Y~Z / HTTP/1.1\r\nHost: blocked.example\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: blocked.example\n\n",
+        b"\r\n\r\nGET / HTTP/1.1\r\nhOST:blocked.example:80\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: BLOCKED.example.\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: blocked.example\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: blocked.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     ],
 )
 def test_unusual_requests_get_the_block_page(sinkhole: Sinkhole, bound: socket.socket, request_bytes: bytes) -> None:
     async def use(client: Client) -> None:
         reader, writer = await client.connect()
         writer.write(request_bytes)
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert b" 451 " in head.splitlines()[0]
+        answer = await read_to_end(reader)
+        head = answer.partition(b"\r\n\r\n")[0]
+        assert head.startswith(b"HTTP/1.1 451 Unavailable For Legal Reasons\r\n")
         assert b"Server: blockd" in head
+        assert answer.endswith(b"</html>")
+
+    serve_and(sinkhole, bound, use)
+    assert [verdict for verdict, _ in sinkhole.hits] == [LISTED]
+    assert sinkhole.requests == ["http"]
+
+
+def test_a_client_that_speaks_http_2_is_told_to_use_http_1(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+        settings, goaway = b"\0\0\0\4\0\0\0\0\0", b"\0\0\x08\7\0\0\0\0\0" + b"\0\0\0\0" + b"\0\0\0\x0d"
+        assert await read_to_end(reader) == settings + goaway
+
+    serve_and(sinkhole, bound, use)
+
+
+def test_a_head_may_come_octet_by_octet(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        for octet in b"GET /x HTTP/1.1\r\nHost: blocked.example\r\n\r\n":
+            writer.write(bytes((octet,)))
+            await writer.drain()
+        assert b" 451 " in await read_to_end(reader)
+
+    serve_and(sinkhole, bound, use)
+
+
+def test_a_client_that_ends_in_the_middle_is_told_so(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: blocked.example\r\n")
+        writer.write_eof()
+        assert (await read_to_end(reader)).startswith(b"HTTP/1.1 400 ")
+        silent, writer = await client.connect()
+        writer.write_eof()
+        assert await read_to_end(silent) == b""
+
+    serve_and(sinkhole, bound, use)
+    assert not sinkhole.hits
+
+
+async def send_for_ever(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"more" * 1000)
+        await writer.drain()
+
+
+def test_a_client_that_never_stops_sending_is_cut_off(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    async def use(client: Client) -> None:
+        reader, writer = await client.connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: blocked.example\r\n\r\n")
+        assert b" 451 " in await read_to_end(reader)
+        with pytest.raises(ConnectionError):
+            await send_for_ever(writer)
 
     serve_and(sinkhole, bound, use)
 

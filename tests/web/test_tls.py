@@ -60,6 +60,7 @@ def test_a_listed_name_is_refused_with_access_denied_and_counted(sinkhole: Sinkh
 
     run(sinkhole, bound, use)
     assert sinkhole.hits == [(LISTED, "tls")]
+    assert sinkhole.requests == ["tls"]
 
 
 @pytest.mark.parametrize("name", ["other.example", None])

@@ -20,7 +20,8 @@ from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
 from blockd.daemon.control import ControlProcess, Environment
-from blockd.daemon.state_dir import HitSlots, StateDir
+from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.compile_child import Job
 from blockd.feeds.fetched import Validators
 from blockd.feeds.kinds import open_source

@@ -58,7 +58,7 @@ async def _check_name(world: World, name: str, before: Hits) -> None:
     identifier = order["id"] if isinstance(order, dict) else None
     counted = {(labels["feed"], labels["order"], labels["action"]) for labels in found.hits}
     assert counted == (set() if verdict == "resolved" else {(said["feed"], identifier, verdict)}), (name, said)
-    status, page = await page_of(node, name)
+    status, page = page_of(node, name)
     before |= hits(node)
     assert (status in (451, 403)) == (found.done != RESOLVED), (name, status, said)
     if found.done != RESOLVED:

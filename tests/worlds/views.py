@@ -9,8 +9,6 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
-from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 
 from blockd.audit.database import Database
 from blockd.audit.inquiry import prove_name
@@ -20,9 +18,10 @@ from blockd.daemon.lookup.past import snapshot_now
 from blockd.errors import RulesetError
 from blockd.metrics import Transport
 from blockd.resolver import Outcome, QueryContext
-from blockd.ruleset import NOT_LISTED, Ruleset
+from blockd.ruleset import Ruleset
 from blockd.ruleset.explain import explain
-from blockd.web import Site, block_page_app
+from blockd.web import block_page
+from blockd.web.request_head import RequestReader
 from tests.worlds.node import SINKHOLE, Node
 
 RESOLVED = "resolved"  # an upstream would be asked
@@ -100,20 +99,12 @@ def lookup_offline(node: Node, name: str) -> dict[str, object]:
         snapshot.enforced.close()
 
 
-async def page_of(node: Node, name: str) -> tuple[int, str]:
+def page_of(node: Node, name: str) -> tuple[int, str]:
     """Return status and text of the block page for a name."""
-    control = node.control
-    site = Site(
-        operator="",
-        verdict_of=lambda key: control._enforced.verdict(key) if control._enforced else NOT_LISTED,
-        count=control._count,
-    )
-    app = block_page_app(site)
-    app.freeze()
-    response = await app._handle(make_mocked_request("GET", "/", headers={"Host": name}, app=app))
-    assert isinstance(response, web.Response)
-    assert isinstance(response.body, bytes)
-    return response.status, response.body.decode()
+    head = RequestReader().feed(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+    assert head is not None
+    answer = block_page._response(node.control._site(), head)
+    return int(answer.split(b" ", 2)[1]), answer.decode()
 
 
 def proof(node: Node, name: str) -> dict[str, object]:

@@ -67,7 +67,8 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
         return f"version {body['version']}{on_top} by {body['how']}{why}: {entries}; {signed}"
     if kind == "order":
         took = "" if body["seconds"] is None else f", {body['change']} within {body['seconds']:.3f} s"
-        whose = f"{body['order']} of {body['authority']} ({body['feed']})"
+        issuer = f" of {body['authority']}" if body["authority"] else ""
+        whose = f"{body['order']}{issuer} ({body['feed']})"
         return f"{whose}: {body['state']}, here since {body['since']}{took}"
     if kind in ("override", "override-ended"):
         by = f" by {body['officer']}" if body["officer"] else ""

@@ -68,7 +68,9 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
     for order in told["orders"]:
         decides = ", decides" if order["decides"] else ""
         since = f", here since {order['since']}" if order["since"] else ""
-        yield f"order {order['order']} of {order['authority']}: {order['state']}{since}{decides}"
+        called = f"list {order['list']}" if order["list"] else f"order {order['order']}"
+        issuer = f" of {order['authority']}" if order["authority"] else ""
+        yield f"{called}{issuer}: {order['state']}{since}{decides}"
         kind = ", a confidential order" if order["confidential"] else ""
         yield f"  {order['action']} for {order['entry']}, feed {order['feed']}{kind}"
         yield f"  proved by {order['proved_by']}"

@@ -7,6 +7,7 @@ from typing import Any
 
 _ORDER_FIELDS = (
     ("order", "id"),
+    ("list", "list"),
     ("platform", "platform"),
     ("authority", "authority"),
     ("legal basis", "legal_basis"),
@@ -32,7 +33,7 @@ def lines(told: Told) -> Iterator[str]:
         yield from _claim(told, way)
     for claim in told.get("claims", ()):
         if not claim["decides"] or way is not None:
-            place = f"order {claim['order']['id']}, by {claim['entry']} in feed {claim['feed']}"
+            place = f"{_called(claim['order'])}, by {claim['entry']} in feed {claim['feed']}"
             yield f"also {claim['state']}: {place}{_line(claim)}; {claim['because']}"
     if "aliases" in told:
         yield from _aliases(told["aliases"])
@@ -64,7 +65,8 @@ def _claim(told: Told, way: Told | None) -> Iterator[str]:
     found = way or next((claim for claim in told.get("claims", ()) if claim["decides"]), {})
     yield _field("feed", f"{told['feed']}{_line(found)}")
     yield _field("entry", f"{told['entry']} ({told['scope']})")
-    yield _field("since", told["since"])
+    if told["since"]:
+        yield _field("since", told["since"])
     yield _field("until", told["until"] or "no end named")
     if told["stale"]:
         yield _field("stale", "the list was not renewed in time; the order stays in force as it was signed last")
@@ -84,7 +86,7 @@ def _aliases(aliases: Told) -> Iterator[str]:
         yield _field(question["type"], f"{question['outcome']}, {question['why']}{got}")
         for step in question["steps"]:
             claim = step["claim"]
-            place = "" if claim is None else f", order {claim['order']['id']} by {claim['entry']} in {claim['feed']}"
+            place = "" if claim is None else f", {_called(claim['order'])} by {claim['entry']} in {claim['feed']}"
             stops = " STOPS" if step["decides"] else ""
             verdict = "" if claim is None else f": {step['verdict']} ({claim['state']}{place}{_line(step)}){stops}"
             yield f"  {step['owner']} {step['type']} {step['to']}{verdict}"
@@ -96,8 +98,12 @@ def _as_client(told: Told) -> Iterator[str]:
     """Say what happens to the questions that an address sends."""
     yield _field("as a client", f"{told['verdict']} ({told['why']})")
     for claim in told.get("claims", ()):
-        place = f"order {claim['order']['id']}, by {claim['entry']} in feed {claim['feed']}"
+        place = f"{_called(claim['order'])}, by {claim['entry']} in feed {claim['feed']}"
         yield f"  {claim['state']}: {place}; {claim['because']}"
+
+
+def _called(order: Told) -> str:
+    return f"list {order['list']}" if "list" in order else f"order {order['id']}"
 
 
 def _line(claim: Told) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from blockd.daemon.clock_watch import ClockWatch
+from blockd.daemon.hit_slots import without_slot
 from blockd.daemon.pinning import Pin
 from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
@@ -62,6 +63,7 @@ def alarms(
         *(alarm for name, managed in feeds.items() for alarm in _of_feed(name, managed, enforced, started, now)),
         *_of_ruleset(enforced, now),
         *_of_pin(pin, enforced, base),
+        *_of_counters(enforced),
         *_of_audit(audit),
         *_of_engine(engine),
     ]
@@ -99,6 +101,15 @@ def _of_pin(pin: Pin | None, enforced: Enforced | None, base: int | None) -> Ite
             "BlockdPinned", "info", "",
             f"An operator went back to version {pin.version}; new content other than overrides waits.", on_top,
             "`blockd rollback --release` once the lists are correct again.",
+        )  # fmt: skip
+
+
+def _of_counters(enforced: Enforced | None) -> Iterator[Alarm]:
+    if uncounted := without_slot(enforced):
+        yield Alarm(
+            "BlockdOrdersCountedTogether", "info", "",
+            f"{uncounted} orders have no hit counter of their own, since all are taken; order `other` has their hits.",
+            "all of it", "Hits in total are right. Slots come back as old versions are removed (versions.keep).",
         )  # fmt: skip
 
 

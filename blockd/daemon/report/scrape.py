@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from blockd import __version__
 from blockd.audit import AuditRecorder
+from blockd.daemon.hit_slots import HitSlots, without_slot
 from blockd.daemon.report.order_counts import OrderCounts
-from blockd.daemon.state_dir import HitSlots
 from blockd.daemon.update.expiry import end_of
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
@@ -46,6 +46,7 @@ def sample(
             name: _feed(managed, enforced, counts.stale_of(name), now) for name, managed in feeds.configured.items()
         },
         refused={name: bool(managed.refusal) for name, managed in feeds.items()},
+        orders_without_slot=without_slot(enforced),
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),

@@ -45,7 +45,7 @@ class ListKind(FeedKind[ListFeed]):
         progress: Progress | None = None,
     ) -> FeedInput:
         """Return the feed's order with all names of the list."""
-        order = feed.order(first_seen)
+        order = feed.order()
         return FeedInput(
             name=feed.name,
             type=feed.type,

@@ -15,7 +15,7 @@ from blockd.errors import BadName, BadOrder, CommandError, FeedRefused, FileTooL
 from blockd.files import read_file, replace_file
 from blockd.formats.subject import name_from_text, reason_of, subject_of
 from blockd.names import is_network_key
-from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope
+from blockd.orders import Action, Entry, Mandate, Order, OrderDocument, Scope, begin_of
 from blockd.orders.coverage import MIN_PREFIX
 from blockd.orders.fields import fit_text
 from blockd.orders.stored import order_to_json, parse_order
@@ -30,6 +30,7 @@ MAX_TEXT = 500  # characters of a reason or an officer's name
 MAX_FILE = 8 << 20  # octets: all overrides, with the longest texts escaped
 KEPT = 30 * 86400  # seconds for which an override is shown after its end
 PLATFORM = "local override"
+UNNAMED_OPERATOR = "the operator of this resolver"  # who overrides, if the config has no operator.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Override:
         order, [entry] = document.order, document.entries
         return cls(
             order.id, entry.text, entry.scope.text, order.summary, order.decided_by, order.authority,
-            order.in_force_from, order.in_force_from if order.expires is None else order.expires,
+            begin_of(order), begin_of(order) if order.expires is None else order.expires,
             order.lifted_on, order.lifted_reason,
         )  # fmt: skip
 

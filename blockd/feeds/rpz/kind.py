@@ -55,7 +55,7 @@ class RpzKind(FeedKind[RpzFeed]):
             progress=progress,
             source=content.shown,
         )
-        return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
+        return zone_input(feed, rules, digest=content.digest)
 
     def line_of(self, feed: RpzFeed, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:
         """Return the line with the rule for the entry, if the zone is not too large to be searched."""

@@ -59,7 +59,7 @@ class TransferKind(FeedKind[TransferFeed]):
         """Return the zone's rules."""
         zone = key_from_text(feed.zone)
         rules = read_transferred(content.path, rejects, zone=zone, override=override_of(feed), source=content.shown)
-        return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
+        return zone_input(feed, rules, digest=content.digest)
 
     def can_amend(self, feed: TransferFeed, candidate: Candidate) -> bool:
         """Return whether there is an accepted zone to compare with."""

@@ -41,7 +41,7 @@ class Retention:
                 max_size = min(MAX_AUTO, shutil.disk_usage(settings.state_dir).total // 4)
             except OSError:  # there is no state folder yet
                 max_size = MAX_AUTO
-        own = {feed.name for feed in settings.feeds if feed.is_operators} | {OVERRIDES}
+        own = {feed.name for feed in settings.feeds if feed.is_kept_by_hand} | {OVERRIDES}
         return cls(settings.versions.keep, max_size, frozenset(own))
 
 

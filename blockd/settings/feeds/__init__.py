@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from blockd.settings.feeds.base import UNNAMED_AUTHORITY, Feed, OrderingFeed
+from blockd.settings.feeds.base import Feed, OrderingFeed
 from blockd.settings.feeds.lists import LIST_FEEDS, ListFeed
 from blockd.settings.feeds.overrides import OVERRIDES, OverridesFeed
 from blockd.settings.feeds.signed import SignedFeed
@@ -21,7 +21,6 @@ __all__ = [
     "OVERRIDES",
     "SIGNED_TYPES",
     "TEXT_TYPES",
-    "UNNAMED_AUTHORITY",
     "ZONE_TYPES",
     "ConfiguredFeed",
     "Feed",

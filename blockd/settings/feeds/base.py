@@ -17,9 +17,7 @@ from blockd.orders import Action, Mandate, Order
 from blockd.settings.authorities import Notify
 from blockd.settings.gate import GateSettings
 from blockd.settings.section import LongText, Section, Whole, setting
-from blockd.settings.values import Moment, one_of
-
-UNNAMED_AUTHORITY = "the operator of this resolver"
+from blockd.settings.values import Moment, stated
 
 FeedName = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
 
@@ -84,11 +82,6 @@ class Feed(Section):
         return shown_place(self.place)
 
     @property
-    def is_operators(self) -> bool:
-        """Whether the operator writes what is in it; else somebody else publishes it."""
-        return self.is_own
-
-    @property
     def fetched_from(self) -> str:
         """What it is fetched from if it has no `local_path`: the host of a URL, or what else its place says."""
         return urlsplit(self.place).netloc or self.place
@@ -143,40 +136,31 @@ class Feed(Section):
         return float(getattr(self, "interval"))  # noqa: B009 - kinds declare it with defaults of their own
 
 
-def _list_mandate(known: dict[str, Any]) -> Any:
-    return Mandate.LAW.value if known.get("legal_basis") else Mandate.OPERATOR.value
-
-
 class OrderingFeed(Feed):
     """A feed without orders of its own, with the texts of the orders that it stands for."""
 
-    authority: LongText = setting("", f"Who ordered it; if empty, {UNNAMED_AUTHORITY}.")
-    platform: LongText = setting("", "The service it is about; if empty, the feed's name.")
+    authority: LongText = setting("", "Who ordered it; if empty, nobody is named.")
+    platform: LongText = setting("", "The service it is about; if empty, none is named.")
     legal_basis: LongText = setting("", "The law or rule it is based on.")
     reference: LongText = setting("", "The letter or decision, so that it can be found.")
     contact: LongText = setting("", "Where to object: a mail address or a URL.")
-    mandate: Annotated[Mandate, one_of(Mandate)] = Field(
-        default_factory=_list_mandate,
-        description="Who wants the block: law, operator or client.",
-        json_schema_extra={"default": "law with a legal_basis, else operator"},
+    mandate: Annotated[Mandate | None, stated(Mandate)] = setting(
+        "",
+        "Who wants the block: law, operator or client. With operator or client, the block page's status is 403 and not "
+        "451. If empty, law with a legal_basis, else not stated.",
     )
-    in_force_from: Moment = setting("", "Since when it is in force; if empty, since it was first seen.")
+    in_force_from: Moment = setting("", "Since when it is in force; if empty, from when it is taken, without a date.")
 
-    @property
-    def is_operators(self) -> bool:
-        """Whether it is a file of this machine that allows, or that the config says is the operator's or a client's."""
-        is_written = "mandate" in self.model_fields_set and self.mandate is not Mandate.LAW
-        return self.local_path is not None and (is_written or getattr(self, "action", None) is Action.ALLOW)
-
-    def order_with(self, default_from: int, identifier: str, action: Action, **what: Any) -> Order:
-        """Return an order with the feed's texts; `default_from` is its date if the config has none."""
+    def order_with(self, identifier: str, action: Action, **what: Any) -> Order:
+        """Return an order with the feed's texts, and with nothing that the config does not state."""
         return Order(
             id=identifier,
-            authority=self.authority or UNNAMED_AUTHORITY,
-            platform=self.platform or self.name,
+            list_name=self.name,
+            authority=self.authority,
+            platform=self.platform,
             action=action,
-            mandate=self.mandate,
-            in_force_from=default_from if self.in_force_from is None else self.in_force_from,
+            mandate=self.mandate or (Mandate.LAW if self.legal_basis else None),
+            in_force_from=self.in_force_from,
             legal_basis=self.legal_basis,
             reference=self.reference,
             contact=self.contact,

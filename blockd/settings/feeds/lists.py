@@ -48,9 +48,9 @@ class ListFeed(TextFeed):
         scope: Scope = getattr(self, "scope", Scope.BOTH)
         return scope
 
-    def order(self, default_from: int) -> Order:
-        """Return the order that this feed stands for; `default_from` is its date if the config has none."""
-        return self.order_with(default_from, self.name, self.action, cname=self.cname)
+    def order(self) -> Order:
+        """Return the order that this feed stands for."""
+        return self.order_with(self.name, self.action, cname=self.cname)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle a feed by its type, since its class is made from a format and is in no module."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blockd.dns import types
 from blockd.orders import Action, Mandate
-from blockd.resolver import answers
+from blockd.orders.disclosure import CODES
 from tests.docs.reference.markdown import document, table
 
 ANSWERS = {
@@ -24,8 +24,9 @@ MANDATES = {
     Mandate.LAW: "an order by law",
     Mandate.OPERATOR: "the operator's own policy",
     Mandate.CLIENT: "a wish of the client",
+    None: "not said to be any of these",
 }
-CODES = {
+ERRORS = {
     types.EDE_CENSORED: "16 (Censored)",
     types.EDE_BLOCKED: "15 (Blocked)",
     types.EDE_FILTERED: "17 (Filtered)",
@@ -42,13 +43,22 @@ def page() -> str:
             [(f"`{one}`", ANSWERS[one], "policy zones only" if one.is_zones else "everywhere") for one in Action],
         ),
         "A name that leads to a listed name or address, by CNAME or otherwise, is answered as if it were listed.",
-        "## Extended DNS Errors",
+        "## What a client is told",
         "If the client sends EDNS, an answer that an order has changed carries an Extended DNS Error (RFC 8914) with "
-        "the order's id, the authority, and where to object. The code follows from the order's `mandate`:",
+        "the order's id, the authority, and where to object. A list that is enforced without an order is called by its "
+        "name; if the config names no authority, the operator's name stands in its place, and if it names no contact, "
+        "the operator's. The code, and the status of the block page, follow from the `mandate` of the order or of the "
+        "feed:",
         table(
-            ("mandate", "the block is", "code"),
-            [(f"`{one}`", MANDATES[one], CODES[answers._CODES[one]]) for one in Mandate],
+            ("mandate", "the block is", "code", "status"),
+            [
+                (f"`{one}`" if one else "none", MANDATES[one], ERRORS[codes.extended_error], str(codes.status))
+                for one, codes in CODES.items()
+            ],
         ),
+        "With status 451 the page has the `blocked-by` link of RFC 7725. That status is for legal demands, and stays "
+        "where nobody has stated a mandate. An order or a feed with a `legal_basis` has the mandate `law` unless it "
+        "states another.",
         "## Time to live",
         "No answer has a longer TTL than it is true for. The TTL of a block ends when its order expires or is lifted. "
         "That of a name covered by a pending order ends when the order takes force. In the last second it is 0.",
