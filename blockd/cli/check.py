@@ -13,9 +13,9 @@ from blockd.cli import DONE, NO
 from blockd.cli.fetching import fetched
 from blockd.cli.output import show
 from blockd.compile.build import Built, build
+from blockd.daemon.enforced_gate import enforced_gate
 from blockd.errors import FeedRefused, RulesetError
 from blockd.ruleset import Catalogue, Ruleset, Versions
-from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import Settings, load
 
 HELP = "check the config and its lists; nothing is started or changed"
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         built = build(
             candidates,
             Path(folder) / "compiled",
-            gate=gate_of(settings.gate),
+            gate=enforced_gate(settings),
             in_force=in_force,
             created=int(time.time()),
             randomness=os.urandom,

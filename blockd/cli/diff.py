@@ -12,6 +12,7 @@ from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
+from blockd.ruleset.gate.lists import popular_path
 from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what changes."""
     settings = load(args.config)
     versions = Versions(settings.state_dir / "rulesets")
-    known = args.popular or settings.gate.popular
+    known = args.popular or popular_path(settings.gate)
     popular = read_popular(known) if known else []
     try:
         old, new = _opened(versions, args.old), _opened(versions, args.new)

@@ -14,11 +14,12 @@ from blockd.cli.changes import LIMIT, changes, lines
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.cli.recent_traffic import RecentTraffic, TrafficShare
+from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.results import FeedOutcome
 from blockd.daemon.update.dry_run import dry_run
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
-from blockd.ruleset.gate.lists import gate_of
+from blockd.ruleset.gate.lists import popular_path
 from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
@@ -50,7 +51,7 @@ class DryRunResult:
 def run(args: argparse.Namespace) -> int:
     """Print what would change; 1 if a feed would be refused."""
     settings = load(args.config)
-    known = args.popular or settings.gate.popular
+    known = args.popular or popular_path(settings.gate)
     popular = read_popular(known) if known else []
     versions = Versions(settings.state_dir / "rulesets")
     version = versions.current()
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
             in_force = None if version is None else Ruleset.open(versions.ruleset(version), verify=False)
             catalogue = in_force.catalogue if in_force else None
             found = dry_run(
-                settings, args.feeds, Path(folder), gate=gate_of(settings.gate), in_force=catalogue, progress=progress
+                settings, args.feeds, Path(folder), gate=enforced_gate(settings), in_force=catalogue, progress=progress
             )
             feeds = found.outcomes(args.feeds or [feed.name for feed in settings.feeds])
             result = DryRunResult(feeds, version, versions.pinned())

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
+from blockd.daemon.enforced_gate import enforced_gate
 from blockd.errors import FeedRefused
 from blockd.feeds.candidate import Content
 from blockd.feeds.kinds import kind_of
 from blockd.formats.body import Progress
 from blockd.formats.rejects import RejectReport
-from blockd.names import is_network_key
 from blockd.ruleset import Listing
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.lists import gate_of
@@ -35,20 +35,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if the list could be enforced as it is, 1 if it would be refused."""
     rejects, held = RejectReport(), GuardReport()
-    guard = gate_of(load(args.config).gate if args.config.is_file() else GateSettings()).guard
-    guarded: dict[bytes, str] = {}
+    guard = (enforced_gate(load(args.config)) if args.config.is_file() else gate_of(GateSettings())).guard
+    guarded: dict[bytes, tuple[str, int]] = {}
     refusal: FeedRefused | None = None
     try:
         with _bar(args.file) as progress:
             for listing in _listings(args.kind, args.file, rejects, progress):
                 for key in listing.keys:
-                    reason = guard.reason(key, listing.scope, listing.order.action)
-                    if reason and not is_network_key(key):  # the guard is about names alone
-                        guarded[key] = reason
+                    if reason := guard.reason(key, listing.scope, listing.order.action):
+                        guarded[key] = (reason, guarded.get(key, ("", 0))[1] | listing.scope)
     except FeedRefused as error:
         refusal = error
-    for key, reason in guarded.items():
-        held.add(reason, key)
+    for key, (reason, scope) in guarded.items():
+        held.add(reason, key, scope, reported=guard.only_reports(reason))
     verdict = f"refused, {refusal.reason}: {refusal}" if refusal else f"{args.file} is a usable list"
     data = {
         "file": str(args.file),

@@ -15,6 +15,7 @@ from blockd.daemon.channel import Channel, Message
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.overrides import OverrideResult, OverrideService
+from blockd.daemon.releases import ReleaseResult, ReleaseService, gate_with_releases
 from blockd.daemon.report.banner import banner
 from blockd.daemon.report.provenance import TracedExplanation, with_provenance
 from blockd.daemon.report.scrape import sample
@@ -110,12 +111,13 @@ class ControlProcess:
             store, WorkerLink(self._workers, channel), self._feeds, self._tests, self._recorder, timing
         )
         self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing)
-        compiling = Compiling(gate, state.folder / "compiled", environment.compiler)
+        compiling = Compiling(gate_with_releases(gate, state.folder), state.folder / "compiled", environment.compiler)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         operator = settings.operator.name
         self._overrides = OverrideService(
             own.path, operator or UNNAMED_AUTHORITY, self._recorder, self._updater, gate.guard, timing.clock
         )
+        self._releases = ReleaseService(state.folder, gate, self._recorder, self._updater, timing.clock)
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._observed = Observed(
@@ -214,6 +216,10 @@ class ControlProcess:
     async def override(self, kind: str, asked: Mapping[str, str], /) -> OverrideResult:
         """Add or end a local override, and enforce that."""
         return await (self._overrides.add(asked) if kind == "add" else self._overrides.end(asked))
+
+    async def held(self, kind: str, asked: Mapping[str, str], /) -> ReleaseResult:
+        """Let an entry through that the gate holds back, or end that, and enforce it."""
+        return await (self._releases.release(asked) if kind == "release" else self._releases.hold(asked))
 
     async def statement(self) -> StatementResult:
         """Sign a statement of what is enforced now."""

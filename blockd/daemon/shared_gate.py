@@ -14,19 +14,20 @@ import sys
 from blockd.errors import BlockdError, CommandError
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
+from blockd.ruleset.gate.network_guard import OwnNetworks
 from blockd.settings import GateSettings
 
 _GATE, _ERROR = b"g", b"e"  # how the file begins, by what it holds
 
 
 class SharedGate:
-    """The gate that `settings` describe. Reading starts at once, in the background."""
+    """The gate that `settings` describe; no list may block `own`. Reading starts at once, in the background."""
 
-    def __init__(self, settings: GateSettings) -> None:
+    def __init__(self, settings: GateSettings, own: OwnNetworks | None = None) -> None:
         self._descriptor = os.memfd_create("blockd-gate", os.MFD_CLOEXEC)
         self._pid = os.fork()
         if self._pid == 0:
-            _write_and_exit(settings, self._descriptor)
+            _write_and_exit(settings, own, self._descriptor)
 
     def check(self) -> None:
         """Wait until it is read; raises ConfigError if one of its lists cannot be used. Call it once."""
@@ -46,13 +47,13 @@ class SharedGate:
         return os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 1)
 
 
-def _write_and_exit(settings: GateSettings, descriptor: int) -> None:
+def _write_and_exit(settings: GateSettings, own: OwnNetworks | None, descriptor: int) -> None:
     """Run as the child; never return into the caller's code, whatever happens."""
     code = 1
     try:
         with open(descriptor, "wb", closefd=False) as file:
             try:
-                gate = gate_of(settings)
+                gate = gate_of(settings, own)
             except BlockdError as error:
                 file.write(_ERROR + pickle.dumps(error))
             else:

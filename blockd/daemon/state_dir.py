@@ -4,6 +4,7 @@ lock                 held while a blockd runs on this folder
 rulesets/            versions (`blockd.ruleset.versions.kept`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
+releases.json        entries let through by the operator (`blockd.ruleset.gate.release`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
 hit-slots.json       which counter belongs to which order, for as long as one blockd runs
 """
@@ -30,8 +31,8 @@ from blockd.ruleset import Catalogue, Enforced, OrderStates, Ruleset, Versions, 
 
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
-    r"\.(?:compiled|current|pinned|incoming|feed\.json|hit-slots\.json|overrides\.json|audit\.head|node\.key|"
-    r"[0-9]+\.(?:orders|json)|[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
+    r"\.(?:compiled|current|pinned|incoming|feed\.json|hit-slots\.json|overrides\.json|releases\.json|held\.json|audit\.head|node\.key|"
+    r"[0-9]+\.(?:orders|json|held\.json)|[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )
 

@@ -34,6 +34,7 @@ from blockd.errors import BlockdError, CommandError
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engine.choice import why_not_native
+from blockd.resolver.own_networks import own_networks
 from blockd.resolver.system import upstreams
 from blockd.settings import Settings, Upstream
 from blockd.transports.binding import DESCRIPTORS, Sockets, bind
@@ -74,7 +75,7 @@ class Supervisor:
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         self._gate = SharedGate(
-            settings.gate
+            settings.gate, own_networks(settings)
         )  # before the user changes: only the starting user may be able to read its lists
         self._become(settings.user)
         self._state.check_writable()

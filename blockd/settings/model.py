@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.paths_and_urls import (
     ConfigPath,
     OperatorUrl,
-    path_from_text,
+    popular_from_value,
     protected_from_text,
     suffixes_from_value,
 )
@@ -22,7 +22,7 @@ from blockd.settings.values import Growth, Share, Workers, size_within, time_or_
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
 MAX_UPSTREAMS = 16  # the resolver measures each of them
-MAX_PROTECTED = 64  # files: each is read at the start
+MAX_PROTECTED = 64  # files of one kind: each is read at the start
 MAX_FEEDS = 1_000  # each has a label in metrics and a folder on disk
 
 LOOPBACK_AND_PRIVATE = (
@@ -114,6 +114,10 @@ class Operator(Section):
     contact: ShortText = setting("", "How to reach the operator: a mail address or a URL.")
 
 
+def _popular_mode(known: dict[str, Any]) -> Any:
+    return "report" if isinstance(known.get("popular", True), bool) else "hold"
+
+
 class GateSettings(Section):
     """What a new ruleset must pass before it is enforced."""
 
@@ -129,10 +133,28 @@ class GateSettings(Section):
     protected: tuple[Annotated[Path, PlainValidator(protected_from_text)], ...] = setting(
         ("shipped",), "Lists of names that no list may block; shipped is blockd's own.", max_length=MAX_PROTECTED
     )
-    popular: Annotated[Path | None, PlainValidator(path_from_text)] = setting(
-        None, "A list of names by popularity, which no list may block either.", validate_default=False
+    popular: Annotated[Path | bool, PlainValidator(popular_from_value)] = setting(
+        True,
+        "A list of names by popularity: true for the one that comes with blockd, false for none, or a path.",
+        json_schema_extra={"default": "true"},
     )
     popular_count: Whole = setting(10_000, "How many of the popular names count.", ge=1, le=1_000_000)
+    popular_mode: Literal["report", "hold"] = Field(
+        default_factory=_popular_mode,
+        description="Whether popular names that a list blocks are reported only, or held back.",
+        json_schema_extra={"default": "hold with a path in popular, else report"},
+    )
+    min_prefix_ipv4: Whole = setting(
+        16,
+        "The shortest prefix, in bits, of an IPv4 network that a list may block.",
+        ge=0,
+        le=32,
+    )
+    min_prefix_ipv6: Whole = setting(32, "The same of an IPv6 network.", ge=0, le=128)
+    release: tuple[ConfigPath, ...] = setting(
+        (), "Lists of names and networks that are let through, though the gate would hold them back.",
+        max_length=MAX_PROTECTED,
+    )  # fmt: skip
 
 
 class VersionSettings(Section):

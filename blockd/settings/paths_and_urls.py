@@ -59,6 +59,11 @@ def suffixes_from_value(value: object, info: ValidationInfo) -> Path | bool:
     return value if isinstance(value, bool) else path_from_text(value, info)
 
 
+def popular_from_value(value: object, info: ValidationInfo) -> Path | bool:
+    """Return the path of a list of popular names; True stands for the one that comes with blockd, False for none."""
+    return value if isinstance(value, bool) else path_from_text(value, info)
+
+
 ConfigPath = Annotated[Path, PlainValidator(path_from_text)]
 RepositoryUrl = Annotated[str, PlainValidator(repository_url_from_text)]
 OperatorUrl = Annotated[str, PlainValidator(operator_url_from_text)]

@@ -22,7 +22,7 @@ from blockd.errors import BlockdError, CommandError, FeedRefused
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
 from blockd.formats.rejects import RejectReport
-from blockd.ruleset import Catalogue
+from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.gate.guard_report import GuardReport
 
 RETRY = 30.0  # seconds after which news that could not be compiled because of an error of blockd are tried again
@@ -97,6 +97,26 @@ class Updater:
         await self._compile()
         found = {name: self._outcome(managed, before[name]) for name, managed in chosen.items()}
         return RefreshResult(found, self._enforcement.version)
+
+    @property
+    def version(self) -> int | None:
+        """The version in force."""
+        return self._enforcement.version
+
+    async def change_gate(self, gate: Gate) -> FeedOutcome:
+        """Compile what was accepted with another gate, and have it enforced; a pinned version stays as it is."""
+        self._gate = gate
+        if self._enforcement.is_held:
+            return FeedOutcome("waiting", f"version {self.version} is pinned, and stays as it is until it is released")
+        self._news.set()
+        await self._compile()
+        catalogue = self._catalogue()
+        if catalogue is None:
+            return FeedOutcome("unchanged", "nothing is enforced yet")
+        candidates = [self.feeds.candidate(name, None) for name in self.feeds]
+        if catalogue.made_from == fingerprint(candidates, gate.guard.digest):
+            return FeedOutcome("enforced")
+        return FeedOutcome("refused", "a new ruleset could not be made, which is tried again; the log says why")
 
     async def catch_up(self) -> None:
         """Compile what has waited while a version was pinned, and have it enforced."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from blockd.feeds.candidate import Content
-from blockd.feeds.fetched import Validators
+from blockd.feeds.fetched import ACCEPTED, Validators
 from blockd.feeds.kind import FeedKind
 from blockd.feeds.source import FeedSource
 from blockd.feeds.weakness import Weakness, text_weakness
 from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.formats.body import Progress
+from blockd.formats.find_line import Line
+from blockd.formats.find_lines import find_rules
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.reading import read_zone
 from blockd.names import key_from_text
@@ -47,3 +50,8 @@ class RpzKind(FeedKind[RpzFeed]):
             content.path, rejects, feed.max_size, zone=zone, override=override_of(feed), progress=progress
         )
         return zone_input(feed, rules, digest=content.digest, first_seen=first_seen)
+
+    def lines_of(self, feed: RpzFeed, folder: Path, keys: Collection[bytes]) -> dict[bytes, Line]:
+        """Return the first record that makes a rule for each entry."""
+        zone = key_from_text(feed.zone) if feed.zone else None
+        return find_rules(folder / ACCEPTED, keys, feed.max_size, zone)

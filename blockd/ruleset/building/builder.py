@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Protocol
 
 from blockd.errors import RulesetError
-from blockd.names import MAX_LABEL, label_ends
+from blockd.names import MAX_LABEL, is_hashed_key, label_ends
 from blockd.names.network import KEY_IPV4
-from blockd.names.suffixes import parent
+from blockd.names.suffixes import ancestors, parent
 from blockd.native import is_native
 from blockd.ruleset.building.claims import UNCLAIMED, Joins
 from blockd.ruleset.format import BUCKET_SIZE, ENTRY, FILL, MAX_PROBES, SLOTS, hash_of
@@ -56,16 +56,19 @@ class EntryBuilder(Protocol):
         """Return the claimed ones of `keys`, in their order, each with the place of its set of claims."""
 
     def put(self, key: bytes, place: int) -> None:
-        """Replace a claimed name's set of claims; with UNCLAIMED the name is removed, unless it is added again.
+        """Replace a claimed entry's set of claims; with UNCLAIMED it is removed, unless it is added again.
 
-        Raises ValueError if it is not a claimed name.
+        Raises ValueError if it is not a claimed name or network.
         """
 
-    def below(self, parents: frozenset[bytes]) -> list[bytes]:
-        """Return the names added since the last call that are children of one of `parents`.
+    def below(self, parents: frozenset[bytes], tops: frozenset[bytes] = frozenset()) -> list[bytes]:
+        """Return the names added since the last call that are children of one of `parents`, or under one of `tops`.
 
         An empty parent is the root.
         """
+
+    def networks(self) -> list[bytes]:
+        """Return at most STEP of the networks added since the last call, none if there are no more."""
 
     def finish(self, told: WriteProgress) -> tuple[bytearray, bytearray]:
         """Return the buckets and the records; nothing can be added afterwards."""
@@ -82,7 +85,7 @@ class Builder:
         self._places: dict[bytes, int] = {}
         self._joins: Joins | None = None
         self._before = self._new_to_order = self._new_to_feed = 0
-        self._walked = 0  # entries that `below` has seen
+        self._walked = self._networks_walked = 0  # entries that `below` and `networks` have seen
         self.entries = self.names = self.max_labels = self.ipv4_prefixes = self.ipv6_prefixes = 0
 
     def start(self, joins: Joins) -> None:
@@ -115,21 +118,34 @@ class Builder:
         return [(key, place) for key, place in found if place != UNCLAIMED]
 
     def put(self, key: bytes, place: int) -> None:
-        """Replace a name's set of claims."""
-        if self._places.get(key, UNCLAIMED) == UNCLAIMED or key[0] > MAX_LABEL:
-            raise ValueError("only a claimed name's claims can be changed")
+        """Replace an entry's set of claims."""
+        if self._places.get(key, UNCLAIMED) == UNCLAIMED or is_hashed_key(key):
+            raise ValueError("only the claims of a claimed name or network can be changed")
         self._places[key] = place
 
-    def below(self, parents: frozenset[bytes]) -> list[bytes]:
-        """Return the new children of `parents`."""
-        tops = {above[: 1 + above[0]] for above in parents if above}
+    def below(self, parents: frozenset[bytes], tops: frozenset[bytes] = frozenset()) -> list[bytes]:
+        """Return the new children of `parents`, and what is new under `tops`."""
+        firsts = {above[: 1 + above[0]] for above in parents | tops if above}
         fresh = islice(self._places, self._walked, None)
         self._walked = len(self._places)
         return [
             key
             for key in fresh
-            if (key[: 1 + key[0]] in tops or len(key) == 1 + key[0]) and key[0] <= MAX_LABEL and parent(key) in parents
+            if (key[: 1 + key[0]] in firsts or len(key) == 1 + key[0])
+            and key[0] <= MAX_LABEL
+            and (parent(key) in parents or not tops.isdisjoint(ancestors(key)))
         ]
+
+    def networks(self) -> list[bytes]:
+        """Return the next new networks."""
+        found: list[bytes] = []
+        for key in islice(self._places, self._networks_walked, None):
+            self._networks_walked += 1
+            if key[0] >= KEY_IPV4:
+                found.append(key)
+                if len(found) == STEP:
+                    break
+        return found
 
     def finish(self, told: WriteProgress) -> tuple[bytearray, bytearray]:
         """Return the buckets and the records."""

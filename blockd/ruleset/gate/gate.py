@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from blockd.dns.serial import is_older
 from blockd.errors import FeedRefused
@@ -30,6 +31,10 @@ class Gate:
     def limits(self) -> tuple[float, float]:
         """The limits on changes of size."""
         return self.max_shrink, self.max_growth
+
+    def releasing(self, keys: Iterable[bytes]) -> Gate:
+        """Return the gate that lets through the entries with these keys."""
+        return replace(self, guard=self.guard.releasing(keys))
 
     def check(self, new: FeedRecord, old: FeedRecord | None, lasting: int | None = None) -> None:
         """Raise FeedRefused if `new` must not replace `old`, the record of the same feed in the version in force.

@@ -1,7 +1,8 @@
 """Removes what the guard holds back from a ruleset while it is compiled.
 
 The guard's few thousand names are looked up among those that were added, so the cost does not depend on the number of
-names in the list. New records are walked, once, for rules with a wildcard only.
+names in the list. New records are walked, once, for rules with a wildcard, for names under protected ones, and for
+networks.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from blockd.orders import Order
+from blockd.orders import Action, Order
 from blockd.ruleset.building.builder import EntryBuilder
 from blockd.ruleset.building.claims import UNCLAIMED, ClaimSets
 from blockd.ruleset.format import SCOPE_BITS
 from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.gate.guard_report import GuardReport
+
+_SCOPE = (1 << SCOPE_BITS) - 1  # mask of a claim's scope
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class GuardFilter:
     def __init__(self, builder: EntryBuilder, guard: Guard, claims: ClaimSets, orders: Sequence[Order]) -> None:
         self._builder, self._guard, self._claims, self._orders = builder, guard, claims, orders
         self._names = list(guard.marks)
-        self._below: list[bytes] = []  # entries met so far that are children of the guard's wild names
+        self._met: list[bytes] = []  # entries met so far that the guard may hold back, beside its own names
 
     def feed(self, own: frozenset[int], *, signed: bool) -> FilteredFeed:
         """Remove the claims that the guard holds back; `own` has the orders of the feed added last.
@@ -42,25 +45,36 @@ class GuardFilter:
         held = FilteredFeed(GuardReport(enforced=signed))
         if not self._guard:
             return held
-        if self._guard.wild:
-            self._below += self._builder.below(self._guard.wild)
-        kept = frozenset(key for key in self._below if key not in self._guard.marks)
-        for key, place in self._builder.places([*self._names, *kept] if kept else self._names):
+        self._walk()
+        for key, place in self._builder.places([*self._names, *self._met] if self._met else self._names):
             claims = self._claims.set_at(place)
-            reasons = {claim: self._reason(key, claim) for claim in claims if claim >> SCOPE_BITS in own}
-            taken = [claim for claim, reason in reasons.items() if reason]
-            if not taken:
+            mine = {claim: (claim & _SCOPE, self._orders[claim >> SCOPE_BITS].action) for claim in claims
+                    if claim >> SCOPE_BITS in own}  # fmt: skip
+            found = self._guard.finding(key, mine.values())
+            if found is None:
                 continue
-            held.report.add(reasons[taken[0]], key)
-            if signed:
+            held.report.add(found.reason, key, found.scope, reported=found.reported)
+            if signed or found.reported:
                 continue
+            taken = [claim for claim, (scope, action) in mine.items() if self._is_held(key, scope, action)]
             left = tuple(claim for claim in claims if claim not in taken)
             self._builder.put(key, self._claims.place_of(left) if left else UNCLAIMED)
-            held.names += len(taken) == len(reasons)
+            held.names += len(taken) == len(mine)
             for claim in taken:
                 index = claim >> SCOPE_BITS
                 held.by_order[index] = held.by_order.get(index, 0) + 1
         return held
 
-    def _reason(self, key: bytes, claim: int) -> str:
-        return self._guard.reason(key, claim & (1 << SCOPE_BITS) - 1, self._orders[claim >> SCOPE_BITS].action)
+    def _walk(self) -> None:
+        """Find what is new and may be held back."""
+        guard = self._guard
+        if guard.wild or guard.under:
+            marked = guard.marks
+            self._met += [key for key in self._builder.below(guard.wild, guard.under) if key not in marked]
+        if guard.networks:
+            while networks := self._builder.networks():
+                self._met += guard.networks.suspicious(networks)
+
+    def _is_held(self, key: bytes, scope: int, action: Action) -> bool:
+        reason = self._guard.reason(key, scope, action)
+        return bool(reason) and not self._guard.only_reports(reason)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.errors import CommandError
-from blockd.names import DomainName, Network, key_from_text
+from blockd.names import DomainName, Network, hashed_key, key_from_text
+from blockd.names.hashed import DIGEST_SIZE
 from blockd.names.suffixes import parse_suffixes
 from blockd.native import ENGINE, is_native
 from blockd.orders import Action, Scope
@@ -222,13 +223,16 @@ def test_only_claimed_names_can_be_changed() -> None:
     network = Network.from_text("8.0.0.0/8").key
     built.add_keys([*keys("a.example"), network])
     assert built.places(keys("b.example", "a.example")) == [(key_from_text("a.example"), 0)]
-    for key in (key_from_text("b.example"), network, b"", bytes(300)):
-        with pytest.raises(ValueError, match="only a claimed name"):
+    hashed = hashed_key(bytes(DIGEST_SIZE))
+    built.add_keys([hashed])
+    for key in (key_from_text("b.example"), hashed, b"", bytes(300)):
+        with pytest.raises(ValueError, match="only the claims of a claimed name or network"):
             built.put(key, UNCLAIMED)
-    built.put(key_from_text("a.example"), UNCLAIMED)
-    assert built.places(keys("a.example")) == []
-    with pytest.raises(ValueError, match="only a claimed name"):
-        built.put(key_from_text("a.example"), 0)
+    for key in (key_from_text("a.example"), network):
+        built.put(key, UNCLAIMED)
+        assert built.places([key]) == []
+        with pytest.raises(ValueError, match="only the claims of a claimed name or network"):
+            built.put(key, 0)
 
 
 @pytest.mark.usefixtures("engine")
