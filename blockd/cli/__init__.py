@@ -25,6 +25,7 @@ VERBS = (
     "diff",
     "rollback",
     "override",
+    "held",
     "compile",
     "validate",
     "authority",

@@ -68,7 +68,9 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         if not claim["decides"]:
             place = f"order {claim['order']['id']}, by {claim['entry']} in feed {claim['feed']}"
             yield f"also {claim['state']}: {place}{_line(claim)}; {claim['because']}"
-    yield from _listed(told["listed"])
+    yield from _held(told["held"])
+    if told["listed"]["first"] is not None or not told["held"]:
+        yield from _listed(told["listed"])
     yield f"ruleset:      version {told['version']}, compiled {told['compiled']}"
 
 
@@ -90,6 +92,19 @@ def _claim(told: dict[str, Any]) -> Iterator[str]:
 
 def _line(claim: dict[str, Any]) -> str:
     return f", line {claim['line']['number']}: {claim['line']['text']}" if claim["line"] else ""
+
+
+def _held(held: list[dict[str, Any]]) -> Iterator[str]:
+    """Say which entries on the name the gate holds back, and what lets them through."""
+    for entry in held:
+        place = f"feed {entry['feed']}"
+        if entry["line"]:
+            place = f"line {entry['line']['number']:,} of {place}"
+        if entry["held"]:
+            yield f"{'held back:':13} listed at {place} as {entry['entry']} ({entry['scope']}): {entry['reason']}"
+            yield f"{'':13} to let it through: {entry['release']}"
+        else:
+            yield f"{'reported:':13} listed at {place} as {entry['entry']}, and in force: {entry['reason']}"
 
 
 def _listed(listed: dict[str, Any]) -> Iterator[str]:

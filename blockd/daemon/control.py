@@ -17,6 +17,7 @@ from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.overrides import OverrideResult, OverrideService
 from blockd.daemon.releases import ReleaseResult, ReleaseService, gate_with_releases
 from blockd.daemon.report.banner import banner
+from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.provenance import TracedExplanation, with_provenance
 from blockd.daemon.report.scrape import sample
 from blockd.daemon.report.statements import Sources, StatementResult, StatementService
@@ -120,9 +121,10 @@ class ControlProcess:
         self._releases = ReleaseService(state.folder, gate, self._recorder, self._updater, timing.clock)
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
+        self._held = HeldBack(state.versions)
         self._observed = Observed(
             settings, self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
-            timing.clock(),
+            self._held, timing.clock(),
         )  # fmt: skip
         self._registry = CollectorRegistry()
         self._registry.register(Collector(shared.counters, list(REASONS), self._sample))
@@ -288,6 +290,7 @@ class ControlProcess:
             self._feeds.configured,
             self._slots,
             self._recorder,
+            self._held,
             is_pinned=self._switcher.pin is not None,
             is_ready=self.readiness().is_ok,
             selftest_failures=self._tests.failures,

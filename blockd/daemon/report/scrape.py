@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from blockd import __version__
 from blockd.audit import AuditRecorder
+from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.state_dir import HitSlots
 from blockd.daemon.update.expiry import end_of
@@ -21,6 +22,7 @@ def sample(
     feeds: Mapping[str, ManagedFeed],
     slots: HitSlots,
     recorder: AuditRecorder,
+    held: HeldBack,
     *,
     is_pinned: bool,
     is_ready: bool,
@@ -38,14 +40,17 @@ def sample(
         build=__version__,
         is_ready=is_ready,
         selftest_failures=selftest_failures,
-        feeds={name: _feed(managed, counts.stale_of(name), now) for name, managed in feeds.items()},
+        feeds={
+            name: _feed(managed, held.of(managed, enforced).held, counts.stale_of(name), now)
+            for name, managed in feeds.items()
+        },
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),
     )
 
 
-def _feed(managed: ManagedFeed, stale: int, now: float) -> FeedSample:
+def _feed(managed: ManagedFeed, held: int, stale: int, now: float) -> FeedSample:
     state = managed.state
     end = end_of(managed.source.feed, state)
     return FeedSample(
@@ -53,7 +58,7 @@ def _feed(managed: ManagedFeed, stale: int, now: float) -> FeedSample:
         expires_in=float("inf") if end is None else end - now,
         refused=managed.refused,
         rejected=state.rejects.share if state.rejects else 0.0,
-        held=state.held.held if state.held else 0,
+        held=held,
         interval=managed.source.interval,
         stale=stale,
         authorities={

@@ -62,7 +62,7 @@ def key_of_entry(text: str) -> bytes:
     try:
         return key_from_text(name)
     except BadName:
-        if "/" in name or not name.isascii():
+        if "/" in name or not name.isascii() or not name.isprintable() or " " in name:
             raise
         return _any_name(name)
 
