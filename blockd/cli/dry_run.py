@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from blockd.cli import DONE, NO, recent_traffic
-from blockd.cli.changes import LIMIT, changes, lines
+from blockd.cli.changes import LIMIT, PopularNames, changes, held_changes, held_lines, lines
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.cli.recent_traffic import RecentTraffic, TrafficShare
@@ -19,8 +19,6 @@ from blockd.daemon.results import FeedOutcome
 from blockd.daemon.update.dry_run import dry_run
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
-from blockd.ruleset.gate.lists import popular_path
-from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
 
@@ -51,8 +49,7 @@ class DryRunResult:
 def run(args: argparse.Namespace) -> int:
     """Print what would change; 1 if a feed would be refused."""
     settings = load(args.config)
-    known = args.popular or popular_path(settings.gate)
-    popular = read_popular(known) if known else []
+    popular = PopularNames.chosen(args.popular, settings.gate)
     versions = Versions(settings.state_dir / "rulesets")
     version = versions.current()
     with tempfile.TemporaryDirectory(prefix="blockd-") as folder, progress_bar() as progress:
@@ -70,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
                 if in_force is not None:
                     traffic = RecentTraffic.of_daemon(settings)
                     told = changes(Comparison(in_force, new, progress), popular, LIMIT, traffic.see)
+                    told["held"] = held_changes(versions.held(version or 0) or {}, found.held, LIMIT)
                     result = replace(result, changes=told, traffic=traffic.share())
         except RulesetError as error:
             raise CommandError(f"{error}; nothing was changed") from error
@@ -87,6 +85,7 @@ def _lines(result: DryRunResult) -> Iterator[str]:
         yield f"would be enforced: {result.names:,} names in place of {version}"
         if result.changes is not None:
             yield from lines(result.changes)
+            yield from held_lines(result.changes["held"])
             yield from recent_traffic.lines(result.traffic)
     if result.pinned is not None:
         yield f"version {result.pinned} is pinned: what is new would wait until `blockd rollback --release`"

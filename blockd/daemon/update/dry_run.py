@@ -21,6 +21,7 @@ from blockd.feeds.fetched import Fetched
 from blockd.feeds.kinds import open_source
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.building.compiler import Progress
+from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed, Settings
 
 _TRUSTED = ("trusted", "orders")  # what a signed feed needs of its folder to know that a list is older
@@ -34,6 +35,7 @@ class DryRun:
     made_from: str
     new: frozenset[str]  # feeds whose new content is in the file
     refused: Mapping[str, FeedRefused]
+    held: Mapping[str, GuardReport]  # what the gate holds back, by feed
     lost: frozenset[str]  # feeds whose content can no longer be read
 
     def outcomes(self, names: Iterable[str]) -> dict[str, FeedOutcome]:
@@ -91,6 +93,7 @@ def dry_run(
         built.made_from,
         frozenset(built.taken),
         refused | built.refused,
+        built.held,
         frozenset(built.lost),
     )
 
