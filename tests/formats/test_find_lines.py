@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blockd.formats.find_line import Line, find_line
-from blockd.formats.find_lines import find_lines, find_rules
+from blockd.formats.find_lines import FEW, _found_at_once, find_lines, find_rules
 from blockd.formats.text_formats import format_named
 from blockd.names import Network, client_key, key_from_text
 
@@ -32,7 +32,10 @@ def test_they_are_those_that_are_found_one_by_one(
     keys = [key_from_text(name) for name in NAMES]
     form = format_named(kind)
     expected = {key: line for key in keys if (line := find_line(form, tmp_path / "list", key, MAX_SIZE))}
+    assert _found_at_once(form, tmp_path / "list", keys, MAX_SIZE) == expected
     assert find_lines(form, tmp_path / "list", keys, MAX_SIZE) == expected
+    many = [*keys, *(key_from_text(f"n{number}.example") for number in range(FEW))]
+    assert find_lines(form, tmp_path / "list", many, MAX_SIZE) == expected
 
 
 def test_a_list_that_cannot_be_read_has_none(tmp_path: Path) -> None:
