@@ -27,7 +27,7 @@ from blockd.names import MAX_LABEL, is_hashed_key
 from blockd.orders import ListStep, Order, OrderDocument
 from blockd.ruleset import OrderRecord
 from blockd.ruleset.catalogue import FeedRecord, rank
-from blockd.ruleset.gate.guard import Finding, Guard
+from blockd.ruleset.gate.guard import Guard, GuardVerdict
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
 
@@ -229,7 +229,7 @@ class _Reasons:
         if new is not None:
             self._held.add(new.reason, key, new.scope, reported=self._guard.only_reports(new.reason))
 
-    def _found(self, key: bytes, scopes: Mapping[int, int], orders: Mapping[int, Order]) -> Finding | None:
+    def _found(self, key: bytes, scopes: Mapping[int, int], orders: Mapping[int, Order]) -> GuardVerdict | None:
         own = sorted((index for index in scopes if index in orders), key=lambda index: _rank(orders[index]))
         return self._guard.finding(key, [(scopes[index], orders[index].action) for index in own])
 

@@ -25,7 +25,7 @@ _HARMLESS = (Action.ALLOW, Action.MONITOR, Action.PASSTHRU)  # actions that bloc
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class GuardVerdict:
     """Why an entry is held back, or only `reported`, and in which scope."""
 
     reason: str
@@ -107,7 +107,7 @@ class Guard:
             return PROTECTED
         return POPULAR if mark & (_POPULAR | (_ABOVE_POPULAR if wide else 0)) else ""
 
-    def finding(self, key: bytes, claims: Iterable[tuple[int, Action]]) -> Finding | None:
+    def finding(self, key: bytes, claims: Iterable[tuple[int, Action]]) -> GuardVerdict | None:
         """Return what is to be said of one entry of a feed, given the scope and action of each of its claims, by rank.
 
         None if nothing is. What is held back comes before what is reported only.
@@ -119,7 +119,7 @@ class Guard:
         scopes = 0
         for _, scope in held or found:
             scopes |= scope
-        return Finding((held or found)[0][0], scopes, not held)
+        return GuardVerdict((held or found)[0][0], scopes, not held)
 
     def only_reports(self, reason: str) -> bool:
         """Return whether entries with this reason are in force nevertheless."""
