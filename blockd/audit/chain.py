@@ -38,6 +38,8 @@ KINDS = {
     "release": "an operator released the version",
     "override": "an operator overrides orders for a name",
     "override-ended": "an operator ended an override before its time",
+    "gate-release": "an operator lets an entry through that the gate holds back",
+    "gate-hold": "an operator has it held back again",
     "self-test": "how the workers answered after a swap",
     "statement": "a statement of enforcement was signed",
 }

@@ -203,6 +203,10 @@ class AuditRecorder:
         """Record that an operator takes a content that the gate has refused."""
         self.log.write("accept", {"feed": feed, **told})
 
+    def gate_changed(self, kind: str, told: Mapping[str, object]) -> None:
+        """Record that an operator let an entry through, or ended that."""
+        self.log.write(kind, told)
+
     def stated(self, name: str, statement: bytes) -> None:
         """Record that a statement was signed."""
         self.log.write("statement", {"file": name, "sha256": hashlib.sha256(statement).hexdigest()})

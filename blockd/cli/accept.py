@@ -12,16 +12,15 @@ from typing import Any
 
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
-from blockd.cli.changes import changes, lines
+from blockd.cli.changes import PopularNames, changes, lines
 from blockd.cli.grammar.operator import NAMES_SHOWN
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
+from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.update.dry_run import accepted_run
 from blockd.errors import BlockdError, CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.gate.guard_report import GuardReport
-from blockd.ruleset.gate.lists import gate_of
-from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import Settings, load
 
@@ -115,7 +114,7 @@ def _refused(settings: Settings, name: str) -> Refused:
         raise CommandError(f"The running daemon has another config than this: feed {name!r} is not in it. {STAYS}")
     versions = Versions(settings.state_dir / "rulesets")
     version, digest = versions.current(), str(refused["digest"])
-    popular = read_popular(settings.gate.popular) if settings.gate.popular else []
+    popular = PopularNames.chosen(None, settings.gate)
     with tempfile.TemporaryDirectory(prefix="blockd-") as folder, progress_bar() as progress:
         try:
             old = None if version is None else Ruleset.open(versions.ruleset(version), verify=False)
@@ -124,7 +123,7 @@ def _refused(settings: Settings, name: str) -> Refused:
                 name,
                 digest,
                 Path(folder),
-                gate=gate_of(settings.gate, settings.feeds),
+                gate=enforced_gate(settings),
                 in_force=old.catalogue if old else None,
                 progress=progress,
             )

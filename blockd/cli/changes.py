@@ -4,16 +4,74 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from blockd.cli.output import print_line, print_text
 from blockd.orders import Entry
 from blockd.ruleset.catalogue import OrderRecord
 from blockd.ruleset.counts import of_feed
+from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.lists import POPULAR_SHIPPED, popular_path
+from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison, Touched, order_changes
+from blockd.settings import GateSettings
 
 MAX_POPULAR = 1_000  # popular names shown; a list that covers more is not a blocklist
+
+
+@dataclass(frozen=True, slots=True)
+class PopularNames:
+    """Keys of popular names; `ranked` says whether their order is a rank."""
+
+    keys: Sequence[bytes]
+    ranked: bool
+
+    @classmethod
+    def chosen(cls, file: Path | None, settings: GateSettings) -> PopularNames:
+        """Return the names of a file, of `gate.popular` if it is None, or none; raises CommandError."""
+        path = file or popular_path(settings)
+        return cls(read_popular(path) if path else [], path != POPULAR_SHIPPED)
+
+
+def held_changes(
+    old: Mapping[str, GuardReport], new: Mapping[str, GuardReport], limit: int
+) -> dict[str, dict[str, object]]:
+    """Return what is held back or reported of one side only, by feed, at most `limit` entries of each kind."""
+    told: dict[str, dict[str, object]] = {}
+    for name in sorted(old.keys() | new.keys()):
+        before, after = _found(old.get(name)), _found(new.get(name))
+        came, went = sorted(after - before), sorted(before - after)
+        if came or went:
+            told[name] = {
+                "came": [_held(*found) for found in came[:limit]], "came_more": max(0, len(came) - limit),
+                "went": [_held(*found) for found in went[:limit]], "went_more": max(0, len(went) - limit),
+            }  # fmt: skip
+    return told
+
+
+def held_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the result of `held_changes` as lines for people."""
+    for name, found in told.items():
+        for kind, text in (("came", "now"), ("went", "no longer")):
+            for one in found[kind]:
+                what = "held back" if one["held"] else "reported"
+                yield f"{what} {text}, of feed {name}: {one['entry']} ({one['reason']})"
+            if found[f"{kind}_more"]:
+                yield f"  and {found[f'{kind}_more']:,} more {text}"
+
+
+def _found(report: GuardReport | None) -> set[tuple[str, str, bool]]:
+    if report is None:
+        return set()
+    return {
+        (entry.text, reason, report.holds(reason)) for reason, entries in report.entries.items() for entry in entries
+    }
+
+
+def _held(entry: str, reason: str, held: bool) -> dict[str, object]:
+    return {"entry": entry, "reason": reason, "held": held}
 
 
 def ignore(key: bytes) -> None:
@@ -21,7 +79,7 @@ def ignore(key: bytes) -> None:
 
 
 def changes(
-    comparison: Comparison, popular: Sequence[bytes], limit: int, seen: Callable[[bytes], None] = ignore
+    comparison: Comparison, popular: PopularNames, limit: int, seen: Callable[[bytes], None] = ignore
 ) -> dict[str, Any]:
     """Return what changes as JSON values: counts, at most `limit` names of each kind, orders, popular names.
 
@@ -32,10 +90,10 @@ def changes(
     return {**summary(comparison, popular, limit), "added_names": added, "removed_names": removed}
 
 
-def summary(comparison: Comparison, popular: Sequence[bytes], limit: int = MAX_POPULAR) -> dict[str, Any]:
+def summary(comparison: Comparison, popular: PopularNames, limit: int = MAX_POPULAR) -> dict[str, Any]:
     """Return the counts, once the names were read, the orders, and at most `limit` popular names of each kind."""
-    covered = comparison.newly_covered(popular)
-    no_longer_covered = comparison.no_longer_covered(popular)
+    covered = comparison.newly_covered(popular.keys)
+    no_longer_covered = comparison.no_longer_covered(popular.keys)
     catalogues = comparison.old.catalogue, comparison.new.catalogue
     orders = order_changes(*catalogues)
     types = {feed.name: feed.type for catalogue in catalogues for feed in catalogue.feeds}
@@ -49,6 +107,7 @@ def summary(comparison: Comparison, popular: Sequence[bytes], limit: int = MAX_P
             "changed": [_order(new, types) for _, new in orders.changed],
         },
         "popular": {
+            "ranked": popular.ranked,
             "covered": _touched(covered, limit),
             "no_longer_covered": _touched(no_longer_covered, limit),
             "counts": {"covered": len(covered), "no_longer_covered": len(no_longer_covered)},
@@ -72,13 +131,14 @@ def lines(told: Mapping[str, Any], *, is_whole: bool = False) -> Iterator[str]:
             yield f"order {what}: {of} ({record['action']}), {of_feed(record['names'], record['type'])}"
     for kind, text in (("covered", "is covered now"), ("no_longer_covered", "is no longer covered")):
         for found in told["popular"][kind]:
-            yield f"POPULAR: {found['name']} (rank {found['rank']:,}) {text}, by {found['entry']}"
+            rank = f" (rank {found['rank']:,})" if told["popular"]["ranked"] else ""
+            yield f"POPULAR: {found['name']}{rank} {text}, by {found['entry']}"
         more = told["popular"]["counts"][kind] - len(told["popular"][kind])
         if more:
             yield f"POPULAR: and {more:,} more, each of which {text} (--limit, --all)"
 
 
-def stream(comparison: Comparison, popular: Sequence[bytes], head: dict[str, Any], *, as_json: bool) -> None:
+def stream(comparison: Comparison, popular: PopularNames, head: dict[str, Any], *, as_json: bool) -> None:
     """Print every name as it is found, then the counts: one JSON object, or lines."""
     if not as_json:
         for sign, keys in (("+", comparison.added()), ("-", comparison.removed())):

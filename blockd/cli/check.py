@@ -11,12 +11,12 @@ from pathlib import Path
 from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
+from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.update.dry_run import DryRun, dry_run
 from blockd.errors import RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.counts import of_feed, totals
-from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import load
 
 
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
             settings,
             (),
             Path(folder),
-            gate=gate_of(settings.gate, settings.feeds),
+            gate=enforced_gate(settings),
             in_force=in_force.catalogue if in_force else None,
             progress=progress,
         )

@@ -13,6 +13,7 @@ from blockd.cli.fetching import fetched
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.compile.build import Built, build
+from blockd.daemon.enforced_gate import enforced_gate
 from blockd.errors import CommandError, FeedRefused
 from blockd.feeds.candidate import Candidate, Content
 from blockd.ruleset import Gate
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         settings = load(args.config)
         with tempfile.TemporaryDirectory(prefix="blockd-") as folder:
             candidates, refused = fetched(settings.feeds, Path(folder))
-            built = _build(candidates, gate_of(settings.gate, settings.feeds), args.output)
+            built = _build(candidates, enforced_gate(settings), args.output)
     refused.update(built.refused)
     seconds = time.monotonic() - started
     header = built.header

@@ -6,12 +6,11 @@ import argparse
 from typing import Any
 
 from blockd.cli import DONE
-from blockd.cli.changes import changes, lines, stream
+from blockd.cli.changes import PopularNames, changes, held_changes, held_lines, lines, stream
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
-from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
 
@@ -20,8 +19,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what changes."""
     settings = load(args.config)
     versions = Versions(settings.state_dir / "rulesets")
-    known = args.popular or settings.gate.popular
-    popular = read_popular(known) if known else []
+    popular = PopularNames.chosen(args.popular, settings.gate)
     try:
         old, new = _opened(versions, args.old), _opened(versions, args.new)
         with progress_bar() as progress:
@@ -31,9 +29,10 @@ def run(args: argparse.Namespace) -> int:
                 stream(comparison, popular, head, as_json=args.json)
                 return DONE
             told: dict[str, Any] = {**head, **changes(comparison, popular, args.limit)}
+            told["held"] = held_changes(versions.held(args.old) or {}, versions.held(args.new) or {}, args.limit)
     except RulesetError as error:
         raise CommandError(str(error)) from error
-    show(args.json, told, (f"from version {args.old} to version {args.new}", *lines(told)))
+    show(args.json, told, (f"from version {args.old} to version {args.new}", *lines(told), *held_lines(told["held"])))
     return DONE
 
 

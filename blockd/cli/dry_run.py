@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from blockd.cli import DONE, NO, recent_traffic
-from blockd.cli.changes import changes, lines
+from blockd.cli.changes import PopularNames, changes, held_changes, held_lines, lines
 from blockd.cli.grammar.operator import NAMES_SHOWN
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.cli.recent_traffic import RecentTraffic, TrafficShare
+from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.results import FeedOutcome
 from blockd.daemon.update.dry_run import dry_run
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.counts import totals
-from blockd.ruleset.gate.lists import gate_of
-from blockd.ruleset.gate.popular import read_popular
 from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import load
 
@@ -54,8 +53,7 @@ class DryRunResult:
 def run(args: argparse.Namespace) -> int:
     """Print what would change; 1 if a feed would be refused."""
     settings = load(args.config)
-    known = args.popular or settings.gate.popular
-    popular = read_popular(known) if known else []
+    popular = PopularNames.chosen(args.popular, settings.gate)
     versions = Versions(settings.state_dir / "rulesets")
     version = versions.current()
     with tempfile.TemporaryDirectory(prefix="blockd-") as folder, progress_bar() as progress:
@@ -63,12 +61,7 @@ def run(args: argparse.Namespace) -> int:
             in_force = None if version is None else Ruleset.open(versions.ruleset(version), verify=False)
             catalogue = in_force.catalogue if in_force else None
             found = dry_run(
-                settings,
-                args.feeds,
-                Path(folder),
-                gate=gate_of(settings.gate, settings.feeds),
-                in_force=catalogue,
-                progress=progress,
+                settings, args.feeds, Path(folder), gate=enforced_gate(settings), in_force=catalogue, progress=progress
             )
             feeds = found.outcomes(args.feeds or [feed.name for feed in settings.feeds])
             result = DryRunResult(feeds, version, versions.pinned())
@@ -78,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
                 if in_force is not None:
                     traffic = RecentTraffic.of_daemon(settings)
                     told = changes(Comparison(in_force, new, progress), popular, NAMES_SHOWN, traffic.see)
+                    told["held"] = held_changes(versions.held(version or 0) or {}, found.held, NAMES_SHOWN)
                     result = replace(result, changes=told, traffic=traffic.share())
         except RulesetError as error:
             raise CommandError(f"{error}; nothing was changed") from error
@@ -95,6 +89,7 @@ def _lines(result: DryRunResult) -> Iterator[str]:
         yield f"would be enforced: {totals(result.names, result.networks or 0)} in place of {version}"
         if result.changes is not None:
             yield from lines(result.changes)
+            yield from held_lines(result.changes["held"])
             yield from recent_traffic.lines(result.traffic)
     if result.pinned is not None:
         yield f"version {result.pinned} is pinned: what is new would wait until `blockd rollback --release`"

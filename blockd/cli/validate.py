@@ -17,6 +17,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.compile.build import Built, Judged, build
+from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import CommandError, FeedRefused, RulesetError
 from blockd.feeds.candidate import Candidate, Content
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         feed = _configured(settings, args, path)
         is_configured = feed is not None
         feed = feed or _feed(args.kind or "domains", path)
-        gate = gate_of(settings.gate if settings else GateSettings(), settings.feeds if settings else ())
+        gate = enforced_gate(settings) if settings else gate_of(GateSettings())
         content = Content(path, _digest(path), shown)
         candidate, in_force = Candidate(feed, content, None, int(time.time())), None
         if settings is not None and is_configured:

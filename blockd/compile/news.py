@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from blockd.feeds.fetched import Fetched
+from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.versions.diff import Changes
 
 
@@ -26,6 +27,6 @@ class News:
     content: str  # `Catalogue.made_from`
     taken: Mapping[str, Fetched] = field(default_factory=dict)  # the contents new in it, by feed
     rejects: Mapping[str, FeedReport] = field(default_factory=dict)  # by feed
-    held: Mapping[str, FeedReport] = field(default_factory=dict)  # entries that the gate held back, by feed
+    held: Mapping[str, GuardReport] = field(default_factory=dict)  # entries that the gate held back, by feed
     names: Sequence[bytes] = ()  # some keys that are known to have been added or removed
     changes: Changes | None = None  # from the version before, if that is known

@@ -26,8 +26,10 @@ from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.order_clock import OrderClock
 from blockd.daemon.overrides import OverrideResult, OverrideService
 from blockd.daemon.process_name import name_process
+from blockd.daemon.releases import ReleaseResult, ReleaseService, gate_with_releases
 from blockd.daemon.report.banner import banner, progress
 from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET
+from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.scrape import sample
 from blockd.daemon.report.statements import Sources, StatementResult, StatementService
 from blockd.daemon.report.status import Observed, Status
@@ -129,7 +131,7 @@ class ControlProcess:
         self._clock_watch = ClockWatch(timing.clock)
         self._clock_watch.know([read_alive(state.folder), *(found.state.checked for found in self._feeds.values())])
         self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing, self._clock_watch)
-        compiling = Compiling(gate, state.folder / "compiled", environment.compiler)
+        compiling = Compiling(gate_with_releases(gate, state.folder), state.folder / "compiled", environment.compiler)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         operator = settings.operator.name
         self._overrides = OverrideService(
@@ -137,11 +139,13 @@ class ControlProcess:
             timing.clock,
         )  # fmt: skip
         self._acceptance = AcceptService(self._recorder, self._updater)
+        self._releases = ReleaseService(state.folder, gate, self._recorder, self._updater, timing.clock)
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
+        self._held = HeldBack(state.versions)
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
-            shared.sockets.bound, self._clock_watch, context.running, timing.clock(),
+            shared.sockets.bound, self._clock_watch, context.running, self._held, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock))
@@ -249,6 +253,10 @@ class ControlProcess:
         """Take what the gate refused of a feed, and enforce that."""
         return await self._acceptance.accept(asked)
 
+    async def held(self, kind: str, asked: Mapping[str, str], /) -> ReleaseResult:
+        """Let an entry through that the gate holds back, or end that, and enforce it."""
+        return await (self._releases.release(asked) if kind == "release" else self._releases.hold(asked))
+
     async def statement(self) -> StatementResult:
         """Sign a statement of what is enforced now."""
         return await self._statements.state()
@@ -330,6 +338,7 @@ class ControlProcess:
             self._feeds,
             self._slots,
             self._recorder,
+            self._held,
             is_pinned=self._switcher.pin is not None,
             is_ready=self.readiness().is_ok,
             tests=self._tests,

@@ -4,6 +4,7 @@ lock                 held while a blockd runs on this folder
 rulesets/            versions (`blockd.ruleset.versions.kept`)
 feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
+releases.json        entries let through by the operator (`blockd.ruleset.gate.release`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
 hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
 """
@@ -25,8 +26,9 @@ from blockd.ruleset import Enforced, OrderStates, Ruleset, Versions, write_state
 
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
-    r"\.(?:compiled|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|hit-slots\.json|overrides\.json|"
-    r"audit\.head|node\.key|[0-9]+\.(?:orders|json)|[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
+    r"\.(?:compiled|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|held\.json|hit-slots\.json|"
+    r"overrides\.json|releases\.json|audit\.head|node\.key|[0-9]+\.(?:orders|json|held\.json)|"
+    r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
 )
 

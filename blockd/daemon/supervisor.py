@@ -38,6 +38,7 @@ from blockd.errors import BlockdError, CommandError, ConfigError
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engine.choice import why_not_native
+from blockd.resolver.own_networks import own_networks
 from blockd.resolver.system import upstreams
 from blockd.settings import Settings, Upstream
 from blockd.transports.binding import DESCRIPTORS, Sockets, bind
@@ -81,7 +82,7 @@ class Supervisor:
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.
-        self._gate = SharedGate(settings.gate, settings.feeds)
+        self._gate = SharedGate(settings.gate, settings.feeds, own_networks(settings))
         self._become(settings.user)
         self._state.check_writable()
         self._state.tidy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -76,3 +77,10 @@ class FeedKind(ABC, Generic[FeedT]):
         `key` is the entry's. Blocks while it reads.
         """
         return None
+
+    def lines_of(self, feed: FeedT, folder: Path, keys: Collection[bytes]) -> dict[bytes, Line]:
+        """Return the first line of the accepted content for each of many entries, by key, as far as there is one.
+
+        The content is read once. Blocks while it reads.
+        """
+        return {}

@@ -89,3 +89,40 @@ def special_purpose(packed: bytes, prefix_length: int) -> str:
         return reasons[at]
     is_ordinary = len(packed) == 4 or (prefix_length >= 3 and first >> 125 == _GLOBAL_UNICAST_TOP)
     return "" if is_ordinary else RESERVED
+
+
+_STANDING_FOR_IPV4 = ipaddress.ip_network("64:ff9b::/96")  # all of IPv4 (RFC 6052): not set aside as a whole
+
+
+def _merged(version: int) -> tuple[list[int], list[int]]:
+    """Return where the ranges that are set aside begin and end, ascending; a network may span neighbours."""
+    networks = [ipaddress.ip_network(text) for text, _ in SPECIAL_PURPOSE]
+    own = sorted((int(n[0]), int(n[-1])) for n in networks if n.version == version and n != _STANDING_FOR_IPV4)
+    found: list[list[int]] = []
+    for first, last in own:
+        if found and found[-1][1] + 1 == first:
+            found[-1][1] = last
+        else:
+            found.append([first, last])
+    return [first for first, _ in found], [last for _, last in found]
+
+
+_MERGED = {4: _merged(4), 16: _merged(6)}
+
+FIRST_OCTETS = {
+    size: frozenset(
+        octet
+        for first, last in zip(*_MERGED[size], strict=True)
+        for octet in range(first >> size * 8 - 8, (last >> size * 8 - 8) + 1)
+    )
+    for size in (4, 16)
+}
+"""By the number of an address's octets, the first octets that addresses set aside have."""
+
+
+def is_special_purpose(packed: bytes, prefix_length: int) -> bool:
+    """Return whether all of a network is set aside; `packed` is its address, of 4 or 16 octets, without host bits."""
+    starts, ends = _MERGED[len(packed)]
+    first = int.from_bytes(packed)
+    at = bisect_right(starts, first) - 1
+    return at >= 0 and first + (1 << len(packed) * 8 - prefix_length) - 1 <= ends[at]

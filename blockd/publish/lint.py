@@ -42,7 +42,7 @@ def publishers_guard(settings: GateSettings) -> Guard:
     Public suffixes are always included, whatever the settings say. Raises ConfigError if a list cannot be used.
     """
     suffixes = settings.public_suffixes or True
-    return gate_of(settings.model_copy(update={"popular": None, "public_suffixes": suffixes})).guard
+    return gate_of(settings.model_copy(update={"popular": False, "public_suffixes": suffixes})).guard
 
 
 @cache

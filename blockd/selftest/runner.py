@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from blockd.metrics import Transport
 from blockd.resolver import SelfTestKey, Sinkhole
 from blockd.ruleset import Enforced
+from blockd.selftest.as_client import ask_as_client, everybody_is_touched
 from blockd.selftest.client import ClientOutcome, ask_workers
 from blockd.selftest.expectations import questions
 from blockd.selftest.sampling import Examples, choose
@@ -58,6 +59,7 @@ class SelfTests:
         sinkhole = settings.sinkhole
         self._sinkhole = Sinkhole(str(sinkhole.ipv4), str(sinkhole.ipv6), sinkhole.ttl, settings.operator.disclosed)
         self._addresses = settings.listen.dns
+        self._clients = settings.clients.allow
         self._selftest_key = selftest_key
         self._randomness = randomness
         self._skipped: list[str] = []
@@ -84,7 +86,12 @@ class SelfTests:
                 transport: questions(chosen, enforced, self._sinkhole, transport, self._selftest_key, time.time())
                 for transport in (Transport.UDP, Transport.TCP)
             }
-            return ask_workers(asked, self._addresses, workers, self._selftest_key)
+            outcome = ask_workers(asked, self._addresses, workers, self._selftest_key)
+            if enforced.asks_client and not outcome.failure:
+                outcome.failure = everybody_is_touched(enforced, self._clients) or next(
+                    (ask_as_client(enforced, self._sinkhole, self._addresses, key) for key in chosen.controls[:1]), ""
+                )
+            return outcome
 
         moment = enforced.moment
         outcome = await asyncio.to_thread(ask)

@@ -67,6 +67,11 @@ def suffixes_from_value(value: object, info: ValidationInfo) -> Path | bool:
     return value if isinstance(value, bool) else path_from_text(value, info)
 
 
+def popular_from_value(value: object, info: ValidationInfo) -> Path | bool:
+    """Return the path of a list of popular names; True stands for the one that comes with blockd, False for none."""
+    return value if isinstance(value, bool) else path_from_text(value, info)
+
+
 def _refuse_shorthand(value: str) -> None:
     """Raise ValueError for what is no path but reads as one: a shell's shorthand, or a word of other YAML readers."""
     if value.startswith(("~", "$")):

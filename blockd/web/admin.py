@@ -85,6 +85,9 @@ class Control(typing.Protocol):
     async def accept(self, asked: typing.Mapping[str, str], /) -> JsonResult:
         """Take a feed's refused content, known by its digest, once; `asked` has the texts; raises BlockdError."""
 
+    async def held(self, kind: str, asked: typing.Mapping[str, str], /) -> JsonResult:
+        """Let an entry through, or hold it back again: `kind` is `release` or `hold`; raises BlockdError."""
+
     async def statement(self) -> JsonResult:
         """Sign a statement of what is enforced now; raises BlockdError if there is no key to sign it."""
 
@@ -142,7 +145,12 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     async def override(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        return _result(await control.override(*_override(await request.read())))
+        return _result(await control.override(*_asked(await request.read(), _OVERRIDES, _NEEDED_OF_OVERRIDES)))
+
+    async def held(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return _error(415, _NOT_JSON)
+        return _result(await control.held(*_asked(await request.read(), _HELD, _NEEDED_OF_HELD)))
 
     async def accept(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
@@ -166,6 +174,7 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_post("/api/rollback", rollback)
     app.router.add_post("/api/override", override)
     app.router.add_post("/api/accept", accept)
+    app.router.add_post("/api/held", held)
     app.router.add_post("/api/statement", statement)
     return app
 
@@ -212,19 +221,16 @@ def _version(body: bytes) -> tuple[int | None, str]:
     raise CommandError('The body must be {"version": 3, "reason": "why"} or {"release": true}; nothing was changed.')
 
 
-def _override(body: bytes) -> tuple[str, dict[str, str]]:
-    """Return what a body asks for, `add` or `end`, with its texts; raises CommandError."""
+def _asked(body: bytes, kinds: _Kinds, needed_text: str) -> tuple[str, dict[str, str]]:
+    """Return which of some kinds of change a body asks for, with its texts; raises CommandError."""
     asked = _decoded(body)
     if isinstance(asked, dict) and len(asked) == 1:
         (kind, texts), *_ = asked.items()
-        needed, allowed = _OVERRIDES.get(kind, (set(), set()))
+        needed, allowed = kinds.get(kind, (set(), set()))
         is_whole = needed and isinstance(texts, dict) and needed <= texts.keys() <= allowed
         if is_whole and all(isinstance(text, str) and len(text) <= MAX_NAME for text in texts.values()):
             return kind, texts
-    raise CommandError(
-        'The body must be {"add": {"name": "example.org", "reason": "why", "until": "2026-12-31"}}, optionally with '
-        'scope and as, or {"end": {"name": "example.org", "reason": "why"}}; nothing was changed.'
-    )
+    raise CommandError(f"The body must be {needed_text}; nothing was changed.")
 
 
 def _accepted(body: bytes) -> dict[str, str]:
@@ -240,10 +246,27 @@ def _accepted(body: bytes) -> dict[str, str]:
     )
 
 
-_OVERRIDES: dict[str, tuple[set[str], set[str]]] = {  # the texts that each requires, and those that it accepts
+_Kinds = dict[str, tuple[set[str], set[str]]]
+"""The texts that each kind of change requires, and those that it accepts."""
+
+_OVERRIDES: _Kinds = {
     "add": ({"name", "reason", "until"}, {"name", "reason", "until", "scope", "as"}),
     "end": ({"name", "reason"}, {"name", "reason"}),
 }
+
+
+_NEEDED_OF_OVERRIDES = (
+    '{"add": {"name": "example.org", "reason": "why", "until": "2026-12-31"}}, optionally with scope and as, or '
+    '{"end": {"name": "example.org", "reason": "why"}}'
+)
+_HELD: _Kinds = {
+    "release": ({"name", "reason"}, {"name", "reason", "as"}),
+    "hold": ({"name", "reason"}, {"name", "reason"}),
+}
+_NEEDED_OF_HELD = (
+    '{"release": {"name": "co.id", "reason": "why"}}, optionally with as, or '
+    '{"hold": {"name": "co.id", "reason": "why"}}'
+)
 
 
 def _guard(hosts: frozenset[str]) -> Middleware:

@@ -51,7 +51,7 @@ def test_listed_name_is_json_for_programs(daemon: Daemon, capsys: pytest.Capture
     ]  # fmt: skip
     short = daemon.lookup("listed.example&resolve")
     claims = [{name: value for name, value in claim.items() if name != "line"} for claim in found["claims"]]
-    assert {**found, "claims": claims} == {**short, "listed": found["listed"]}
+    assert {**found, "claims": claims} == {**short, "listed": found["listed"], "held": []}
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_an_ad_blockers_rules_say_themselves_what_they_cover(
     path.write_bytes(b"||github.io^\n|co.id^\n||a.example^\n")
     assert main(["validate", str(path), "--type", "adblock", "--json"]) == DONE
     held = json.loads(capsys.readouterr().out)["held"]
-    assert held["reasons"] == {"public suffix": {"count": 1, "samples": ["github.io"]}}
+    assert held["reasons"] == {"public suffix": {"count": 1, "samples": ["github.io"], "held": True}}
 
 
 def test_a_policy_zone_is_reported_with_what_is_odd_about_it(
@@ -149,15 +149,20 @@ def test_a_policy_zone_is_reported_with_what_is_odd_about_it(
     assert len(json.loads(capsys.readouterr().out)["warnings"]) == 1
 
 
-def test_of_a_policy_zone_names_alone_are_held_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_a_policy_zone_networks_are_held_back_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "zone"
     path.write_bytes(
         b"$TTL 60\n@ SOA l. r. 1 1 1 1 1\n@ NS localhost.\nco.id CNAME .\n*.co.id CNAME .\n"
-        b"24.0.2.0.192.rpz-ip CNAME .\n32.1.2.0.192.rpz-client-ip CNAME .\n"
+        b"24.0.2.0.192.rpz-ip CNAME .\n32.1.2.0.192.rpz-client-ip CNAME .\n1.0.0.0.128.rpz-ip CNAME .\n"
+        b"8.0.0.0.9.rpz-client-ip CNAME rpz-drop.\n1.0.0.0.0.rpz-ip CNAME rpz-passthru.\n"
     )
     assert main(["validate", str(path), "--type", "rpz", "--json"]) == DONE
     held = json.loads(capsys.readouterr().out)["held"]
-    assert held["reasons"] == {"public suffix": {"count": 1, "samples": ["co.id"]}}
+    assert held["reasons"] == {
+        "public suffix": {"count": 1, "samples": ["co.id"], "held": True},
+        "network too wide": {"count": 2, "samples": ["128.0.0.0/1", "client 9.0.0.0/8"], "held": True},
+        "special-purpose network": {"count": 1, "samples": ["192.0.2.0/24"], "held": False},
+    }
 
 
 def test_the_verdict_is_the_one_of_the_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,14 +39,14 @@ def test_a_signed_order_is_enforced_as_it_says_and_reported(daemon: Daemon) -> N
     assert daemon.ask("somebody.ordered.example").addresses == ["127.0.0.1"]
     held = daemon.feed("ministry")["held"]
     assert (held["held"], held["enforced"]) == (0, True)
-    assert held["reasons"] == {"protected": {"count": 1, "samples": ["ordered.example"]}}
+    assert held["reasons"] == {"protected": {"count": 1, "samples": ["ordered.example"], "held": False}}
     assert daemon.metric("blockd_feed_held_names", feed="ministry") == 0
 
 
 def test_status_metrics_and_log_tell_what_is_held_back(daemon: Daemon) -> None:
     assert daemon.feed("national")["held"]["reasons"] == {
-        "public suffix": {"count": 2, "samples": ["co.id", "github.io"]},
-        "protected": {"count": 2, "samples": ["bi.go.id", "own.example"]},
+        "public suffix": {"count": 2, "samples": ["co.id", "github.io"], "held": True},
+        "protected": {"count": 2, "samples": ["bi.go.id", "own.example"], "held": True},
     }
     assert daemon.metric("blockd_feed_held_names", feed="national") == 4
     assert daemon.metric("blockd_feed_rejected_ratio", feed="national") == pytest.approx(1 / 55)

@@ -40,6 +40,7 @@ class Daemon:
     looked_up: list[LookupQuery] = field(default_factory=list)
     accepted: list[dict[str, str]] = field(default_factory=list)
     overridden: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    released: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def health(self) -> Condition:
         return self.condition
@@ -82,6 +83,10 @@ class Daemon:
 
     async def override(self, kind: str, asked: Mapping[str, str], /) -> Told:
         self.overridden.append((kind, dict(asked)))
+        return Told({"outcome": "enforced"})
+
+    async def held(self, kind: str, asked: Mapping[str, str], /) -> Told:
+        self.released.append((kind, dict(asked)))
         return Told({"outcome": "enforced"})
 
     async def statement(self) -> Told:
@@ -325,7 +330,30 @@ def test_an_acceptance_is_handed_on_whole_or_not_at_all(
     assert daemon.accepted == ([body] if status == 200 else [])
 
 
-@pytest.mark.parametrize("path", ["/api/override", "/api/accept", "/api/statement"])
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        ("release", {"name": "co.id", "reason": "why", "as": "Officer"}),
+        ("hold", {"name": "co.id", "reason": "why"}),
+    ],
+)
+def test_a_release_is_handed_on(daemon: Daemon, bound: socket.socket, kind: str, texts: dict[str, str]) -> None:
+    body = json.dumps({kind: texts}).encode()
+    told = ask(daemon, bound, "/api/held", method="POST", data=body, Content_Type="application/json")
+    assert told.json == {"outcome": "enforced"}
+    assert daemon.released == [(kind, texts)]
+
+
+@pytest.mark.parametrize(
+    "body", ['{"release": {"name": "co.id"}}', '{"hold": {"name": "co.id", "reason": 7}}', '{"keep": {}}', "[]"]
+)
+def test_a_release_of_another_shape_is_refused(daemon: Daemon, bound: socket.socket, body: str) -> None:
+    refused = ask(daemon, bound, "/api/held", method="POST", data=body.encode(), Content_Type="application/json")
+    assert (refused.status, "nothing was changed" in str(refused.json["error"])) == (400, True)
+    assert daemon.released == []
+
+
+@pytest.mark.parametrize("path", ["/api/override", "/api/accept", "/api/statement", "/api/held"])
 def test_what_another_site_may_send_changes_nothing(daemon: Daemon, bound: socket.socket, path: str) -> None:
     body = b'{"end": {"name": "a.example", "reason": "why"}}'
     assert ask(daemon, bound, path, method="POST", data=body, Content_Type="text/plain").status == 415

@@ -114,6 +114,20 @@ def _accept(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="take it without being asked")
 
 
+def _held(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--feed", metavar="FEED", help="of this feed only")
+    parts = parser.add_subparsers(dest="part", metavar="PART")
+    release = add_part(parts, "release", "let an entry through that the gate holds back")
+    names_may_begin_with_hyphens(release)
+    release.add_argument("name", metavar="ENTRY", help="a name or network, as `blockd held` shows it")
+    release.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
+    release.add_argument("--as", default="", dest="officer", metavar="OFFICER", help="who answers for it")
+    hold = add_part(parts, "hold", "have an entry held back again that was let through")
+    names_may_begin_with_hyphens(hold)
+    hold.add_argument("name", metavar="ENTRY", help="as it was given, or as `blockd held` shows it")
+    hold.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
+
+
 VERBS = {
     "run": Verb("run the daemon in the foreground", nothing),
     "check": Verb("check the config and its lists; nothing is started or changed", _check),
@@ -125,6 +139,7 @@ VERBS = {
     "rollback": Verb("have the running daemon go back to a version, and stay there until released", _rollback),
     "accept": Verb("take what the gate refused of a feed for its size, rejects or emptiness, once", _accept),
     "override": Verb("never block a name until a date, for a reason: add, list, end", _override),
+    "held": Verb("entries that the gate holds back, with line and reason; let one through", _held),
     "compile": Verb("compile lists to a ruleset file", _compile),
     "validate": Verb(
         "read a list and say whether the gate would take it, with what is rejected, grouped by reason", _validate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _ORDER_FIELDS = (
@@ -39,7 +39,8 @@ def lines(told: Told) -> Iterator[str]:
         yield from _aliases(told["aliases"])
     if "as_client" in told:
         yield from _as_client(told["as_client"])
-    if "listed" in told:
+    yield from _held(told.get("held", ()))
+    if "listed" in told and (told["listed"]["first"] is not None or not told.get("held")):
         yield from _listed(told["listed"])
     if "version" in told:
         yield _field("ruleset", f"version {told['version']}, compiled {told['compiled']}")
@@ -108,6 +109,19 @@ def _called(order: Told) -> str:
 
 def _line(claim: Told) -> str:
     return f", line {claim['line']['number']}: {claim['line']['text']}" if claim.get("line") else ""
+
+
+def _held(held: Iterable[Told]) -> Iterator[str]:
+    """Say which entries on the name the gate holds back, and what lets them through."""
+    for entry in held:
+        place = f"feed {entry['feed']}"
+        if entry["line"]:
+            place = f"line {entry['line']['number']:,} of {place}"
+        if entry["held"]:
+            yield _field("held back", f"listed at {place} as {entry['entry']} ({entry['scope']}): {entry['reason']}")
+            yield f"{'':13} to let it through: {entry['release']}"
+        else:
+            yield _field("reported", f"listed at {place} as {entry['entry']}, and in force: {entry['reason']}")
 
 
 def _listed(listed: Told) -> Iterator[str]:

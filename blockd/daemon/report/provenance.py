@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 from blockd.feeds.kinds import kind_of
 from blockd.formats.find_line import Line
 from blockd.names import is_hashed_key
+from blockd.orders import Entry
 from blockd.ruleset import Versions
 from blockd.ruleset.explain import ExplainedClaim, ExplainedRuleset, Explanation
+from blockd.ruleset.gate.held_entries import HeldClaim, covering
 from blockd.ruleset.versions.listing_history import ListingHistory, Mention, listed_in
 from blockd.settings import Feed
 from blockd.times import time_text
@@ -24,6 +27,7 @@ class TracedExplanation:
     ruleset: ExplainedRuleset
     lines: tuple[Line | None, ...]
     listed: ListingHistory
+    held: tuple[tuple[HeldClaim, Line | None], ...] = ()  # entries that cover the name and are held back, or reported
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values, without what is confidential."""
@@ -38,7 +42,8 @@ class TracedExplanation:
             "since_before": self.listed.since_before,
             "until_now": self.listed.until_now,
         }
-        return {**self.explanation.to_json(), "claims": claims, "listed": listed}
+        held = [_held(claim, line) for claim, line in self.held]
+        return {**self.explanation.to_json(), "claims": claims, "listed": listed, "held": held}
 
 
 def with_provenance(
@@ -53,9 +58,11 @@ def with_provenance(
     if explanation.ruleset is None:
         return explanation
     lists = {feed.name: feed for feed in feeds if lines}
+    versions, key = Versions(state_dir / "rulesets"), explanation.subject.key
+    held = covering(versions.held(explanation.ruleset.version) or {}, key)
+    held_lines = tuple((claim, held_line_of(claim, lists, state_dir)) for claim in held)
     found = tuple(line_of(weighed.claim, lists, state_dir) for weighed in explanation.ruleset.claims)
-    listed = listed_in(Versions(state_dir / "rulesets"), explanation.subject.key)
-    return TracedExplanation(explanation, explanation.ruleset, found, listed)
+    return TracedExplanation(explanation, explanation.ruleset, found, listed_in(versions, key), held_lines)
 
 
 def line_of(claim: ExplainedClaim, lists: Mapping[str, Feed], state_dir: Path) -> Line | None:
@@ -66,6 +73,19 @@ def line_of(claim: ExplainedClaim, lists: Mapping[str, Feed], state_dir: Path) -
     if is_hashed_key(claim.entry.key):
         return None
     return kind_of(feed).line_of(feed, claim, state_dir / "feeds" / feed.name, claim.entry.key)
+
+
+def held_line_of(claim: HeldClaim, lists: Mapping[str, Feed], state_dir: Path) -> Line | None:
+    """Return the line of an entry that is held back, in the list of its feed; None if there is none."""
+    feed = lists.get(claim.feed)
+    if feed is None:
+        return None
+    return kind_of(feed).lines_of(feed, state_dir / "feeds" / feed.name, [claim.key]).get(claim.key)
+
+
+def _held(claim: HeldClaim, line: Line | None) -> dict[str, object]:
+    release = f"blockd held release {shlex.quote(Entry(claim.key).text)} --reason TEXT"
+    return {**claim.to_json(), "line": asdict(line) if line else None, "release": release if claim.is_held else None}
 
 
 def _mention(mention: Mention | None) -> dict[str, object] | None:

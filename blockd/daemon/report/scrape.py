@@ -5,6 +5,7 @@ from __future__ import annotations
 from blockd import __version__
 from blockd.audit import AuditRecorder
 from blockd.daemon.hit_slots import HitSlots, without_slot
+from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.update.expiry import end_of
 from blockd.daemon.update.feed_set import FeedSet
@@ -21,6 +22,7 @@ def sample(
     feeds: FeedSet,
     slots: HitSlots,
     recorder: AuditRecorder,
+    held: HeldBack,
     *,
     is_pinned: bool,
     is_ready: bool,
@@ -43,7 +45,8 @@ def sample(
         selftest_failed=tests.last is not None and bool(tests.last.outcome.failure),
         clock_behind=clock_behind,
         feeds={
-            name: _feed(managed, enforced, counts.stale_of(name), now) for name, managed in feeds.configured.items()
+            name: _feed(managed, enforced, held.of(managed, enforced).held, counts.stale_of(name), now)
+            for name, managed in feeds.configured.items()
         },
         refused={name: bool(managed.refusal) for name, managed in feeds.items()},
         orders_without_slot=without_slot(enforced),
@@ -53,7 +56,7 @@ def sample(
     )
 
 
-def _feed(managed: ManagedFeed, enforced: Enforced | None, stale: int, now: float) -> FeedSample:
+def _feed(managed: ManagedFeed, enforced: Enforced | None, held: int, stale: int, now: float) -> FeedSample:
     state = managed.state
     record = enforced.ruleset.catalogue.feed(managed.source.feed.name) if enforced else None
     end = end_of(managed.source.feed, state)
@@ -62,7 +65,7 @@ def _feed(managed: ManagedFeed, enforced: Enforced | None, stale: int, now: floa
         expires_in=float("inf") if end is None else end - now,
         refused=managed.refused,
         rejected=state.rejects.share if state.rejects else 0.0,
-        held=state.held.held if state.held else 0,
+        held=held,
         interval=managed.source.interval,
         stale=stale,
         names=record.names if record else 0,

@@ -15,6 +15,7 @@ from blockd.daemon.overrides import OverrideService, OverrideStatus
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import Alarm, alarms
 from blockd.daemon.report.feed_phase import FeedPhase
+from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.update.expiry import end_of, ends_of_roles
@@ -186,6 +187,7 @@ class Observed:
     bound: Bound
     watch: ClockWatch
     running: ConfigWatch
+    held: HeldBack
     started: float
 
     def status(self, now: float) -> Status:
@@ -207,7 +209,10 @@ class Observed:
             ruleset=RulesetStatus.of(enforced) if enforced else None,
             pinned=self.switcher.pin,
             base=self.switcher.base,
-            feeds=tuple(_feed(managed, enforced, counts, now) for managed in self.feeds.configured.values()),
+            feeds=tuple(
+                _feed(managed, self.held.of(managed, enforced), enforced, counts, now)
+                for managed in self.feeds.configured.values()
+            ),
             workers=tuple(
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
                 for index in range(workers.size)
@@ -219,7 +224,9 @@ class Observed:
         )
 
 
-def _feed(managed: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, now: float) -> FeedStatus:
+def _feed(
+    managed: ManagedFeed, held: GuardReport, enforced: Enforced | None, counts: OrderCounts, now: float
+) -> FeedStatus:
     feed, state = managed.source.feed, managed.state
     records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
     record = records.get(feed.name)
@@ -231,7 +238,7 @@ def _feed(managed: ManagedFeed, enforced: Enforced | None, counts: OrderCounts, 
         phase=FeedPhase.of(managed, record),
         names=record.names if record else 0,
         rejected=record.rejected if record else 0,
-        held=state.held or GuardReport(),
+        held=held,
         digest=record.digest if record else None,
         age_seconds=round(max(0.0, now - state.checked), 1) if state.checked else None,
         expires=time_text(end) if end is not None else None,

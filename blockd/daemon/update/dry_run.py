@@ -24,6 +24,7 @@ from blockd.feeds.kinds import kind_of, open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.building.compiler import Progress
+from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed, OverridesFeed, Settings
 
 STAGE = "fetching feeds"  # as a bar calls it
@@ -44,6 +45,11 @@ class DryRun:
     def made_from(self) -> str:
         """The fingerprint of what was compiled."""
         return self.built.made_from
+
+    @property
+    def held(self) -> Mapping[str, GuardReport]:
+        """What the gate holds back, by feed."""
+        return self.built.held
 
     @property
     def lost(self) -> frozenset[str]:

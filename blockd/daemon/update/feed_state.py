@@ -1,6 +1,7 @@
 """The state of a feed that is kept across restarts, in its folder.
 
 feed.json    this state
+held.json    what the gate held back of the accepted content (`blockd.ruleset.gate.held_file`), by its digest
 accepted     the content that passed the gate last
 candidate    new content while it is compiled
 incoming     new content as it was fetched
@@ -27,9 +28,11 @@ from blockd.formats.rejects import RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.ruleset.format import MAX_TIME
 from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.held_file import read_reports, write_reports
 from blockd.ruleset.gate.sizes import Sizes
 from blockd.settings import Feed
 
+HELD = "held.json"
 MAX_STATE = 1 << 20  # octets of feed.json: reports of a few KB, and a sentence for each authority, all of it escaped
 MAX_SENTENCE = 1000  # characters of an authority's refusal that are kept
 
@@ -55,6 +58,7 @@ class FeedState:
     held: GuardReport | None = None  # of its part in the last ruleset compiled
     sizes: Sizes = field(default_factory=Sizes)  # how many of its names were in force, over the last days
     incoming: Fetched | None = None  # fetched, not yet compiled; lost at a restart
+    stored: GuardReport | None = None  # the report that held.json has
     waiting: Fetched | None = None  # accepted, but not enforced since a version is pinned; lost at a restart
     refused: RefusedContent | None = None  # by the gate; lost at a restart, and then fetched and refused again
     waived: Fetched | None = None  # what was refused, and an operator has accepted since
@@ -88,6 +92,7 @@ class FeedState:
             state.sizes = Sizes.from_json(values.get("sizes", {}))
             if values.get("held") is not None:
                 state.held = GuardReport.from_json(values["held"])
+                state._load_held()
             if values.get("rejects") is not None:
                 state.rejects = RejectReport.from_json(values["rejects"])
         except FileNotFoundError:
@@ -115,6 +120,10 @@ class FeedState:
             "held": self.held.to_json() if self.held else None,
             "sizes": self.sizes.to_json(),
         }
+        if self.held is not self.stored:
+            reports = {} if self.held is None else {self.accepted_digest: self.held}
+            write_reports(self.folder / HELD, reports)
+            self.stored = self.held
         replace_file(self.folder / "feed.json", json.dumps(values).encode())
 
     @property
@@ -194,6 +203,12 @@ class FeedState:
             self.sizes.note(names, now)
         self.checked = now
         self.save()
+
+    def _load_held(self) -> None:
+        """Take the complete report in place of its summary, if it is of the accepted content."""
+        complete = (read_reports(self.folder / HELD) or {}).get(self.accepted_digest)
+        if complete is not None and self.held is not None and complete.to_json() == self.held.to_json():
+            self.held = self.stored = complete
 
     def _find_end(self) -> None:
         """Take the times of expiry from the accepted content, since the state was lost."""

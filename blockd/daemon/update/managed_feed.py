@@ -179,4 +179,5 @@ class ManagedFeed:
     def tell_held(self, report: GuardReport | None) -> None:
         """Log once what is held back."""
         if report is not None and report.total:
-            log.warning("Feed %s: %s.", self.source.feed.name, report.sentence())
+            level = logging.WARNING if report.held or report.enforced else logging.INFO
+            log.log(level, "Feed %s: %s.", self.source.feed.name, report.sentence())

@@ -23,7 +23,7 @@ from blockd.errors import BlockdError, CommandError, FeedRefused, GateRefused
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
 from blockd.formats.rejects import RejectReport
-from blockd.ruleset import Catalogue
+from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.gate.guard_report import GuardReport
 
 ROUNDS = 2  # of compiling at once: the second, if the operator's own had to be read anew
@@ -114,6 +114,26 @@ class Updater:
         if managed.state.incoming:
             self._news.set()  # fetched meanwhile, and judged after what was accepted
         return RefreshResult({name: self._outcome(managed, before)}, self._enforcement.version)
+
+    @property
+    def version(self) -> int | None:
+        """The version in force."""
+        return self._enforcement.version
+
+    async def change_gate(self, gate: Gate) -> FeedOutcome:
+        """Compile what was accepted with another gate, and have it enforced; a pinned version stays as it is."""
+        self._gate = gate
+        if self._enforcement.is_held:
+            return FeedOutcome("waiting", f"version {self.version} is pinned, and stays as it is until it is released")
+        self._news.set()
+        await self._compile()
+        catalogue = self._catalogue()
+        if catalogue is None:
+            return FeedOutcome("unchanged", "nothing is enforced yet")
+        candidates = [self.feeds.candidate(name, None) for name in self.feeds]
+        if catalogue.made_from == fingerprint(candidates, gate):
+            return FeedOutcome("enforced")
+        return FeedOutcome("refused", "a new ruleset could not be made, which is tried again; the log says why")
 
     async def catch_up(self) -> None:
         """Compile what has waited while a version was pinned, and have it enforced."""

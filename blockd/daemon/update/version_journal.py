@@ -11,6 +11,7 @@ from pathlib import Path
 from blockd.compile.news import News
 from blockd.errors import RulesetError
 from blockd.ruleset import Enforced, Versions
+from blockd.ruleset.gate.held_file import write_reports
 from blockd.ruleset.versions.diff import Changes
 from blockd.ruleset.versions.keeping import Retention, prune
 from blockd.ruleset.versions.version_record import Difference, Source, VersionRecord
@@ -110,6 +111,9 @@ class VersionJournal:
         begun = record.begun(now, rollback=rollback, reason=reason)
         if begun is not record or news is not None:
             begun.write(versions.record_path(version))
+        if news is not None:
+            write_reports(versions.held_path(version), {feed.name: news.held[feed.name] for feed in
+                enforced.ruleset.catalogue.feeds if feed.name in news.held})  # fmt: skip
         for other in versions.all():
             known = versions.record(other) if other != version else None
             if known is not None and (ended := known.ended(now)) is not known:

@@ -34,16 +34,19 @@ def amend_list(feed: ListFeed, candidate: Candidate, amending: Amending) -> Amen
     if changes is None:
         return None
     for key in changes.removed:
-        if reason := gate.guard.reason(key, feed.covers, feed.action):
-            held.remove(reason, key)
-        else:
+        reason = gate.guard.reason(key, feed.covers, feed.action)
+        if reason:
+            held.remove(reason, key, feed.covers)
+        if not reason or gate.guard.only_reports(reason):
             amender.remove(key, index)
             names -= 1
     joins = amender.joins(index, feed.covers)
     for key in changes.added:
-        if reason := gate.guard.reason(key, feed.covers, feed.action):
-            held.add_unless_there(reason, key)
-        else:
+        reason = gate.guard.reason(key, feed.covers, feed.action)
+        is_reported = gate.guard.only_reports(reason)
+        if reason:
+            held.add_unless_there(reason, key, feed.covers, reported=is_reported)
+        if not reason or is_reported:
             names += amender.add(key, joins)
     orders = list(catalogue.orders)
     orders[index] = replace(orders[index], names=names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from blockd.feeds.amendment import Amending, Amendment
@@ -14,6 +14,7 @@ from blockd.feeds.source import FeedSource
 from blockd.feeds.weakness import Weakness, text_weakness
 from blockd.formats.body import Progress
 from blockd.formats.find_line import Line, find_line
+from blockd.formats.find_lines import find_lines
 from blockd.formats.rejects import RejectReport
 from blockd.orders import Order
 from blockd.ruleset import FeedInput, Listing
@@ -71,6 +72,10 @@ class ListKind(FeedKind[ListFeed]):
     def line_of(self, feed: ListFeed, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:
         """Return the first line that names the entry."""
         return find_line(feed.form, folder / ACCEPTED, key, feed.max_size)
+
+    def lines_of(self, feed: ListFeed, folder: Path, keys: Collection[bytes]) -> dict[bytes, Line]:
+        """Return the first line that names each entry."""
+        return find_lines(feed.form, folder / ACCEPTED, keys, feed.max_size)
 
 
 def _listings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from blockd.feeds.candidate import Content
@@ -12,6 +13,7 @@ from blockd.feeds.weakness import Weakness, text_weakness
 from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.formats.body import Progress
 from blockd.formats.find_line import Line
+from blockd.formats.find_lines import find_rules
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.find_rule import find_rule
 from blockd.formats.rpz.reading import read_zone
@@ -60,3 +62,8 @@ class RpzKind(FeedKind[RpzFeed]):
     def line_of(self, feed: RpzFeed, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:
         """Return the line with the rule for the entry, if the zone is not too large to be searched."""
         return find_rule(folder / ACCEPTED, claim.entry, key_from_text(feed.zone) if feed.zone else None)
+
+    def lines_of(self, feed: RpzFeed, folder: Path, keys: Collection[bytes]) -> dict[bytes, Line]:
+        """Return the first record that makes a rule for each entry."""
+        zone = key_from_text(feed.zone) if feed.zone else None
+        return find_rules(folder / ACCEPTED, keys, feed.max_size, zone)

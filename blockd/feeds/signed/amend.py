@@ -28,7 +28,7 @@ from blockd.names import MAX_LABEL, is_hashed_key
 from blockd.orders import ListStep, Order, OrderDocument
 from blockd.ruleset import OrderRecord
 from blockd.ruleset.catalogue import FeedRecord, rank
-from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.guard import Guard, GuardVerdict
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
 
@@ -223,18 +223,17 @@ class _Reasons:
         """Record a name's old and new scopes, by order; raises RulesetError if the report cannot be updated."""
         if is_hashed_key(key) or not self._guard:
             return
-        old, new = self._reason(key, had, self._before), self._reason(key, has, self._after)
+        old, new = self._found(key, had, self._before), self._found(key, has, self._after)
         if old == new:
             return
-        if old:
-            self._held.remove(old, key)
-        if new:
-            self._held.add(new, key)
+        if old is not None:
+            self._held.remove(old.reason, key, old.scope)
+        if new is not None:
+            self._held.add(new.reason, key, new.scope, reported=self._guard.only_reports(new.reason))
 
-    def _reason(self, key: bytes, scopes: Mapping[int, int], orders: Mapping[int, Order]) -> str:
+    def _found(self, key: bytes, scopes: Mapping[int, int], orders: Mapping[int, Order]) -> GuardVerdict | None:
         own = sorted((index for index in scopes if index in orders), key=lambda index: _rank(orders[index]))
-        reasons = (self._guard.reason(key, scopes[index], orders[index].action) for index in own)
-        return next((reason for reason in reasons if reason), "")
+        return self._guard.finding(key, [(scopes[index], orders[index].action) for index in own])
 
 
 def _rank(order: Order) -> tuple[int, int, int, str]:

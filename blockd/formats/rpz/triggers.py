@@ -26,7 +26,8 @@ def trigger_of(owner: bytes) -> tuple[bytes, int]:
     """Return the key of the name or network that an owner stands for, and the scope as a number.
 
     Raises BadName if the trigger cannot be enforced: one of the values of UNSUPPORTED, unknown trigger, bad address,
-    bad prefix, host bits set, no dot (a single label would block a whole top-level domain).
+    bad prefix, host bits set, no dot (a wildcard alone would be about every name). A rule for a whole top-level domain
+    is taken here; the gate holds it back if it blocks.
     """
     if owner[1:5] == _RESERVED:
         return _network_of(owner), BOTH
@@ -37,7 +38,7 @@ def trigger_of(owner: bytes) -> tuple[bytes, int]:
             position += 1 + owner[position]
         if position == end:  # else a longer label ends with these octets
             key, scope = owner[:end], SUBDOMAINS
-    if not key or len(key) == 1 + key[0]:
+    if not key:
         raise BadName("no dot")
     return key, scope
 

@@ -64,7 +64,7 @@ def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progre
     found = Looked()
     marks = guard.marks
     wild: dict[bytes, tuple[bytes, ...]] = {}  # by their top labels
-    for key in filter(None, guard.wild):
+    for key in filter(None, guard.wild | guard.under):
         wild[key[: 1 + key[0]]] = (*wild.get(key[: 1 + key[0]], ()), key)
     try:
         for key in read_list(Domains(), names, found.rejects, MAX_LIST_SIZE, progress):

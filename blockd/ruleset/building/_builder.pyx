@@ -32,6 +32,7 @@ cdef enum:
     FIRST_SLOTS = 1024
     KNOWN = 1024  # joins remembered in C; a listing meets few different sets of claims
     SIEVE = 1 << 13  # octets of the sieve for parents: with a few hundred, one in a hundred names passes by chance
+    STEP = 20_000  # networks returned at once, as in builder.py
     LINE_FEED = 0x0A
     RETURN = 0x0D
     DOT = 0x2E
@@ -134,6 +135,17 @@ cdef inline uint32_t _sieved(const uint8_t *name, uint32_t size) noexcept nogil:
     return (mixed ^ mixed >> 16) & (SIEVE * 8 - 1)
 
 
+cdef int _fill_sieve(uint8_t *sieve, frozenset names) except -1:
+    """Mark in an empty sieve where `names` are."""
+    cdef uint32_t place
+    cdef bytes name
+    memset(sieve, 0, SIEVE)
+    for name in names:
+        place = _sieved(<const uint8_t *>PyBytes_AS_STRING(name), <uint32_t>PyBytes_GET_SIZE(name))
+        sieve[place >> 3] |= <uint8_t>(1 << (place & 7))
+    return 0
+
+
 cdef class Builder:
     """Entries in their final form; see `builder.py` for the contract.
 
@@ -145,7 +157,7 @@ cdef class Builder:
     cdef bytearray _records
     cdef uint8_t *_base  # of the records
     cdef uint64_t _size, _capacity  # of the records: octets written, octets allocated
-    cdef uint64_t _walked, _walked_networks  # octets of the records that `below` and `networks` have seen
+    cdef uint64_t _walked, _networks_walked  # octets of the records that `below` and `networks` have seen
     cdef bint _has_unclaimed  # whether an entry may have lost all its claims
     cdef Slot *_slots
     cdef uint64_t _mask  # slots less one; a power of two less one
@@ -260,23 +272,22 @@ cdef class Builder:
         record = self._record_of(key)
         if record != NULL:
             memcpy(&before, record, 4)
-        if before == UNCLAIMED or record[ENTRY_SIZE] == KEY_HASHED:
-            raise ValueError("only a claimed entry's claims can be changed")
+        if before == UNCLAIMED or MAX_LABEL < record[ENTRY_SIZE] < KEY_IPV4:
+            raise ValueError("only the claims of a claimed name or network can be changed")
         memcpy(record, &place, 4)
         if place == UNCLAIMED:
             self._has_unclaimed = True
 
-    def below(self, frozenset parents not None):
-        """Return the new children of `parents`."""
+    def below(self, frozenset parents not None, frozenset tops not None=frozenset()):
+        """Return the new children of `parents`, and what is new under `tops`."""
         cdef uint8_t sieve[SIEVE]
+        cdef uint8_t tops_sieve[SIEVE]
         cdef uint8_t *key
         cdef uint32_t size, at, last, place
-        cdef bytes above
+        cdef bint has_tops = len(tops) > 0, is_under
         self._must_be_open(listing=False)
-        memset(sieve, 0, sizeof(sieve))
-        for above in parents:
-            place = _sieved(<const uint8_t *>PyBytes_AS_STRING(above), <uint32_t>PyBytes_GET_SIZE(above))
-            sieve[place >> 3] |= <uint8_t>(1 << (place & 7))
+        _fill_sieve(sieve, parents)
+        _fill_sieve(tops_sieve, tops)
         found = []
         while self._walked < self._size:  # whole records stand there: `_put` wrote them
             key = self._base + self._walked + ENTRY_SIZE
@@ -285,23 +296,36 @@ cdef class Builder:
             if key[0] > MAX_LABEL:
                 continue
             last = at = 0
+            is_under = False
             while at < size:
+                if has_tops and at and not is_under:
+                    place = _sieved(key, at)
+                    is_under = tops_sieve[place >> 3] >> (place & 7) & 1 and key[:at] in tops
                 last = at
                 at += 1 + key[at]
+            if is_under:
+                found.append(<bytes>key[:size])
+                continue
             place = _sieved(key, last)
             if sieve[place >> 3] >> (place & 7) & 1 and key[:last] in parents:
                 found.append(<bytes>key[:size])
         return found
 
     def networks(self):
-        """Yield the new networks."""
-        cdef uint8_t *record
+        """Return the next new networks."""
+        cdef uint8_t *key
+        cdef uint32_t size
+        cdef Py_ssize_t count = 0
         self._must_be_open(listing=False)
-        while self._walked_networks < self._size:  # whole records stand there: `_put` wrote them
-            record = self._base + self._walked_networks
-            self._walked_networks += ENTRY_SIZE + record[4]
-            if record[ENTRY_SIZE] >= KEY_IPV4:
-                yield <bytes>record[ENTRY_SIZE:ENTRY_SIZE + record[4]]
+        found = []
+        while self._networks_walked < self._size and count < STEP:
+            key = self._base + self._networks_walked + ENTRY_SIZE
+            size = self._base[self._networks_walked + 4]
+            self._networks_walked += ENTRY_SIZE + size
+            if key[0] >= KEY_IPV4:
+                found.append(<bytes>key[:size])
+                count += 1
+        return found
 
     def finish(self, told):
         """Return the buckets and the records; nothing can be added afterwards."""

@@ -7,14 +7,14 @@ octet for octet, and takes whole blocks of a text list as well.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Protocol
 
 from blockd.errors import RulesetError
-from blockd.names import MAX_LABEL, is_hashed_key, is_network_key, label_ends
+from blockd.names import MAX_LABEL, is_hashed_key, label_ends
 from blockd.names.network import KEY_IPV4
-from blockd.names.suffixes import parent
+from blockd.names.suffixes import ancestors, parent
 from blockd.native import is_native
 from blockd.ruleset.building.claims import UNCLAIMED, Joins
 from blockd.ruleset.format import BUCKET_SIZE, ENTRY, FILL, MAX_PROBES, SLOTS, hash_of
@@ -56,22 +56,19 @@ class EntryBuilder(Protocol):
         """Return the claimed ones of `keys`, in their order, each with the place of its set of claims."""
 
     def put(self, key: bytes, place: int) -> None:
-        """Replace an entry's set of claims; with UNCLAIMED the entry is removed, unless it is added again.
+        """Replace a claimed entry's set of claims; with UNCLAIMED it is removed, unless it is added again.
 
-        Raises ValueError if it is not a claimed entry, or a name known by its hash.
+        Raises ValueError if it is not a claimed name or network.
         """
 
-    def below(self, parents: frozenset[bytes]) -> list[bytes]:
-        """Return the names added since the last call that are children of one of `parents`.
+    def below(self, parents: frozenset[bytes], tops: frozenset[bytes] = frozenset()) -> list[bytes]:
+        """Return the names added since the last call that are children of one of `parents`, or under one of `tops`.
 
         An empty parent is the root.
         """
 
-    def networks(self) -> Iterator[bytes]:
-        """Yield the keys of networks, those of clients included, that were added since the last call.
-
-        Nothing may be added while they are read, and all are to be read.
-        """
+    def networks(self) -> list[bytes]:
+        """Return at most STEP of the networks added since the last call, none if there are no more."""
 
     def finish(self, told: WriteProgress) -> tuple[bytearray, bytearray]:
         """Return the buckets and the records; nothing can be added afterwards."""
@@ -88,7 +85,7 @@ class Builder:
         self._places: dict[bytes, int] = {}
         self._joins: Joins | None = None
         self._before = self._new_to_order = self._new_to_feed = 0
-        self._walked = self._walked_networks = 0  # entries that `below` and `networks` have seen
+        self._walked = self._networks_walked = 0  # entries that `below` and `networks` have seen
         self.entries = self.names = self.max_labels = self.ipv4_prefixes = self.ipv6_prefixes = 0
 
     def start(self, joins: Joins) -> None:
@@ -123,25 +120,32 @@ class Builder:
     def put(self, key: bytes, place: int) -> None:
         """Replace an entry's set of claims."""
         if self._places.get(key, UNCLAIMED) == UNCLAIMED or is_hashed_key(key):
-            raise ValueError("only a claimed entry's claims can be changed")
+            raise ValueError("only the claims of a claimed name or network can be changed")
         self._places[key] = place
 
-    def below(self, parents: frozenset[bytes]) -> list[bytes]:
-        """Return the new children of `parents`."""
-        tops = {above[: 1 + above[0]] for above in parents if above}
+    def below(self, parents: frozenset[bytes], tops: frozenset[bytes] = frozenset()) -> list[bytes]:
+        """Return the new children of `parents`, and what is new under `tops`."""
+        firsts = {above[: 1 + above[0]] for above in parents | tops if above}
         fresh = islice(self._places, self._walked, None)
         self._walked = len(self._places)
         return [
             key
             for key in fresh
-            if (key[: 1 + key[0]] in tops or len(key) == 1 + key[0]) and key[0] <= MAX_LABEL and parent(key) in parents
+            if (key[: 1 + key[0]] in firsts or len(key) == 1 + key[0])
+            and key[0] <= MAX_LABEL
+            and (parent(key) in parents or not tops.isdisjoint(ancestors(key)))
         ]
 
-    def networks(self) -> Iterator[bytes]:
-        """Yield the new networks."""
-        fresh = islice(self._places, self._walked_networks, None)
-        self._walked_networks = len(self._places)
-        yield from filter(is_network_key, fresh)
+    def networks(self) -> list[bytes]:
+        """Return the next new networks."""
+        found: list[bytes] = []
+        for key in islice(self._places, self._networks_walked, None):
+            self._networks_walked += 1
+            if key[0] >= KEY_IPV4:
+                found.append(key)
+                if len(found) == STEP:
+                    break
+        return found
 
     def finish(self, told: WriteProgress) -> tuple[bytearray, bytearray]:
         """Return the buckets and the records."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -61,7 +61,13 @@ class Gate:
 
     def guards(self) -> dict[str, Guard]:
         """Return the guards of the feeds that have one of their own, by feed."""
-        return {name: gate.guard for name, gate in self.feeds.items() if gate.guard is not self.guard}
+        return {name: gate.guard for name, gate in self.feeds.items() if gate.guard.digest != self.guard.digest}
+
+    def releasing(self, keys: Iterable[bytes]) -> Gate:
+        """Return the gate that lets through the entries with these keys, of every feed."""
+        released = frozenset(keys)
+        feeds = {name: replace(gate, guard=gate.guard.releasing(released)) for name, gate in self.feeds.items()}
+        return replace(self, guard=self.guard.releasing(released), feeds=feeds)
 
     def check(
         self,

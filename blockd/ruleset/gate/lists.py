@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import encodings.punycode  # noqa: F401 - else loaded when it is needed, where the daemon's user may not read it
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import publicsuffixlist
 
@@ -16,7 +17,9 @@ from blockd.names import Network, key_from_text
 from blockd.names.suffixes import PublicSuffixes, parse_suffixes
 from blockd.ruleset.gate.gate import Gate
 from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.network_guard import NetworkGuard, OwnNetworks
 from blockd.ruleset.gate.popular import parse_popular
+from blockd.ruleset.gate.release import key_of_entry
 from blockd.ruleset.gate.shared_networks import SharedNetworks
 from blockd.settings import Feed, GateSettings
 
@@ -24,42 +27,64 @@ MAX_LIST = 64 << 20  # octets of one list: a million popular names with their ra
 MAX_SHOWN = 5  # problems shown of one file
 
 LIMITS = frozenset(("max_shrink", "min_names", "max_rejects", "max_growth"))  # keys that no list depends on
+POPULAR_SHIPPED = Path(__file__).with_name("popular.txt")
+
+Parsed = TypeVar("Parsed")
 
 _INSTALLED = Path(publicsuffixlist.__file__).with_name("public_suffix_list.dat")
 
 
-def gate_of(settings: GateSettings, feeds: Sequence[Feed] = ()) -> Gate:
+def gate_of(settings: GateSettings, feeds: Sequence[Feed] = (), own: OwnNetworks | None = None) -> Gate:
     """Return the gate that the settings describe, with those of the `feeds` that have keys of their own.
 
-    Raises ConfigError if one of its lists cannot be used.
+    `own` is what this resolver stands on, which no list may block. Raises ConfigError if one of its lists cannot be
+    used.
     """
-    guards = {_lists(settings): guard_of(settings)}  # one object for all feeds with the same lists
-    own: dict[str, Gate] = {}
+    guards = {_lists(settings): guard_of(settings, own)}  # one object for all feeds with the same lists
+    gates: dict[str, Gate] = {}
     for feed in feeds:
         if feed.gate is None or not feed.gate.model_fields_set:
             continue
         merged = settings.overridden_by(feed.gate)
         if _lists(merged) not in guards:
-            guards[_lists(merged)] = guard_of(merged)
-        own[feed.name] = _gate(merged, guards[_lists(merged)], frozenset(feed.gate.model_fields_set))
-    return replace(_gate(settings, guards[_lists(settings)], frozenset()), feeds=own)
+            guards[_lists(merged)] = guard_of(merged, own)
+        gates[feed.name] = _gate(merged, guards[_lists(merged)], frozenset(feed.gate.model_fields_set))
+    return replace(_gate(settings, guards[_lists(settings)], frozenset()), feeds=gates)
 
 
-def guard_of(settings: GateSettings) -> Guard:
+def guard_of(settings: GateSettings, own: OwnNetworks | None = None) -> Guard:
     """Return the guard that the settings describe; raises ConfigError if one of its lists cannot be used."""
     digest = hashlib.sha256()
     suffixes = _suffixes(settings.public_suffixes, digest)
     protected: list[bytes] = []
+    under: list[bytes] = []
     for number, path in enumerate(settings.protected):
-        protected += _protected(_text(path, f"gate.protected[{number}]", digest), path)
+        for key, is_under in _protected(_text(path, f"gate.protected[{number}]", digest), path):
+            (under if is_under else protected).append(key)
     popular: list[bytes] = []
-    if settings.popular is not None:
-        popular = _popular(_text(settings.popular, "gate.popular", digest), settings.popular, settings.popular_count)
-        digest.update(b"%d" % settings.popular_count)
+    if (path_of_popular := popular_path(settings)) is not None:
+        text = _text(path_of_popular, "gate.popular", digest)
+        popular = _popular(text, path_of_popular, settings.popular_count)
+        digest.update(b"%d %b" % (settings.popular_count, settings.popular_mode.encode()))
+    networks = NetworkGuard.of(settings.min_prefix_ipv4, settings.min_prefix_ipv6, own or OwnNetworks())
+    digest.update(networks.digest)
     shared: list[Network] = []
     for number, path in enumerate(settings.shared_networks):
         shared += _networks(_text(path, f"gate.shared_networks[{number}]", digest), path)
-    return Guard.of(suffixes, protected, popular, digest.hexdigest(), SharedNetworks.of(shared))
+    released: list[bytes] = []
+    for number, path in enumerate(settings.release):
+        released += _released(_text(path, f"gate.release[{number}]", hashlib.sha256()), path)
+    guard = Guard.of(
+        suffixes,
+        protected,
+        popular,
+        digest.hexdigest(),
+        SharedNetworks.of(shared),
+        under=under,
+        networks=networks,
+        reports_popular=settings.popular_mode == "report",
+    )
+    return guard.releasing(released)
 
 
 def _gate(settings: GateSettings, guard: Guard, own_keys: frozenset[str]) -> Gate:
@@ -72,6 +97,13 @@ def _gate(settings: GateSettings, guard: Guard, own_keys: frozenset[str]) -> Gat
         is_least_set="min_names" in settings.model_fields_set,
         own_keys=own_keys,
     )
+
+
+def popular_path(settings: GateSettings) -> Path | None:
+    """Return the file of popular names: the config's, or the one that comes with blockd; None if there is none."""
+    if isinstance(settings.popular, bool):
+        return POPULAR_SHIPPED if settings.popular else None
+    return settings.popular
 
 
 def _lists(settings: GateSettings) -> str:
@@ -105,17 +137,33 @@ def _text(path: Path, key: str, digest: hashlib._Hash) -> str:
     return text
 
 
-def _protected(text: str, path: Path) -> list[bytes]:
-    """Return the keys of all names; an invalid line is an error, since the name it meant would not be protected."""
-    keys, problems = [], []
+def _protected(text: str, path: Path) -> list[tuple[bytes, bool]]:
+    """Return the keys of all names, and whether all names under each are protected too, as `*.name` says.
+
+    An invalid line is an error, since the name it meant would not be protected.
+    """
+
+    def parsed(line: str) -> tuple[bytes, bool]:
+        return key_from_text(line.removeprefix("*.")), line.startswith("*.")
+
+    return _every(text, path, parsed, "one name per line")
+
+
+def _released(text: str, path: Path) -> list[bytes]:
+    """Return the keys of all entries; an invalid line is an error, since the entry it meant would stay held back."""
+    return _every(text, path, key_of_entry, "one name or network per line")
+
+
+def _every(text: str, path: Path, parsed: Callable[[str], Parsed], expected: str) -> list[Parsed]:
+    found, problems = [], []
     for number, line in _lines(text.splitlines()):
         try:
-            keys.append(key_from_text(line.removeprefix("*.")))
+            found.append(parsed(line))
         except BadName as error:
-            problems.append(f"line {number} is not a valid name ({error.reason}); expected one name per line")
+            problems.append(f"line {number} is not a valid name ({error.reason}); expected {expected}")
     if problems:
         raise ConfigError(str(path), problems[:MAX_SHOWN])
-    return keys
+    return found
 
 
 def _networks(text: str, path: Path) -> list[Network]:

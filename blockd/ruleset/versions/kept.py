@@ -2,6 +2,7 @@
 
 rulesets/000017.ruleset    the compiled file
 rulesets/000017.orders     the states of its orders while it is enforced
+rulesets/000017.held.json  what the gate held back of it (`blockd.ruleset.gate.held_file`)
 rulesets/000017.json       its origin and when it was enforced (`blockd.ruleset.versions.version_record`)
 rulesets/current           the number of the version in force
 rulesets/pinned            the number of the version that an operator went back to, until released
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from blockd.errors import RulesetError
 from blockd.files import replace_file, sync_file, sync_folder
+from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.held_file import read_reports
 from blockd.ruleset.versions.version_record import VersionRecord
 
 _FILE = re.compile(r"(\d{6,12})\.ruleset", re.ASCII)
@@ -55,6 +58,14 @@ class Versions:
         """Return the path of a version's record."""
         return self.folder / f"{version:06}.json"
 
+    def held_path(self, version: int) -> Path:
+        """Return the path of the record of what the gate held back of a version."""
+        return self.folder / f"{version:06}.held.json"
+
+    def held(self, version: int) -> dict[str, GuardReport] | None:
+        """Return what the gate held back of a version, by feed; None if that is not recorded."""
+        return read_reports(self.held_path(version))
+
     def record(self, version: int) -> VersionRecord | None:
         """Return a version's record; None if it is missing or damaged."""
         return VersionRecord.read(self.record_path(version))
@@ -70,7 +81,8 @@ class Versions:
     def add(self, compiled: Path) -> int:
         """Move a compiled file, which must be in the same file system, here as the next version; return its number."""
         version = max([*self.all(), self.current() or 0]) + 1
-        self.record_path(version).unlink(missing_ok=True)  # of a ruleset file that was removed
+        for path in (self.record_path(version), self.held_path(version)):
+            path.unlink(missing_ok=True)  # of a ruleset file that was removed
         compiled.rename(self.ruleset(version))
         return version
 
@@ -95,6 +107,7 @@ class Versions:
         self.ruleset(version).unlink(missing_ok=True)
         self.states(version).unlink(missing_ok=True)
         self.record_path(version).unlink(missing_ok=True)
+        self.held_path(version).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Delete what a process that was killed has left of versions whose ruleset is gone."""

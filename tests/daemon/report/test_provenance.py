@@ -13,7 +13,10 @@ from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.formats.find_line import Line
 from blockd.names import Network, key_from_text
 from blockd.orders import Entry, ListStep, NameList, Order, OrderDocument, Scope, State
+from blockd.ruleset import Versions
 from blockd.ruleset.explain import ExplainedClaim, explain
+from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.held_file import write_reports
 from blockd.settings import FEED_TYPES, SignedFeed
 from tests.ruleset.lists import enforced, feed, listing, order
 
@@ -83,6 +86,7 @@ def test_lines_and_versions_stand_beside_what_is_explained(state: Path) -> None:
         **told.to_json(),
         "claims": [{**claim, "line": {"number": 2, "text": "b.example"}}],
         "listed": never,
+        "held": [],
     }
     quick = with_provenance(told, [FEED], state, lines=False).to_json()
     assert quick == {**traced, "claims": [{**claim, "line": None}]}
@@ -104,3 +108,22 @@ def test_the_line_of_a_network_in_a_list_of_addresses_is_told(tmp_path: Path) ->
         claim = ExplainedClaim(entry, "isp", order("isp"), State.IN_FORCE, stale=False)
         found.append(line_of(claim, {"isp": isp}, tmp_path))
     assert found == [Line(2, "45.33.32.156"), Line(3, "2606:4700::-2606:4700::ffff"), None]
+
+
+def test_an_entry_that_is_held_back_stands_beside_it_with_what_lets_it_through(state: Path) -> None:
+    subject = enforced(state, feed("ministry", listing(order("two"), "b.example")))
+    told = explain(subject, "www.a.example")
+    report = GuardReport()
+    report.add("public suffix", key_from_text("a.example"))
+    report.add("popular", key_from_text("www.a.example"), reported=True)
+    report.add("protected", key_from_text("b.example"))
+    (state / "rulesets").mkdir(exist_ok=True)
+    write_reports(Versions(state / "rulesets").held_path(subject.version), {FEED.name: report})
+    traced = with_provenance(told, [FEED], state).to_json()
+    held = {entry["entry"]: entry for entry in traced["held"]}  # type: ignore[attr-defined]
+    assert held["a.example"] == {
+        "feed": FEED.name, "entry": "a.example", "scope": "both", "reason": "public suffix", "held": True,
+        "line": None, "release": "blockd held release a.example --reason TEXT",
+    }  # fmt: skip
+    assert (held["www.a.example"]["held"], held["www.a.example"]["release"]) == (False, None)
+    assert len(held) == 2

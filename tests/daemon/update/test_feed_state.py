@@ -11,7 +11,7 @@ from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion, write_bundle
 from blockd.formats.rejects import RejectedLine, RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
-from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.guard_report import GuardReport, HeldEntry
 
 NOW = 1_800_000_000.0
 
@@ -29,7 +29,7 @@ def test_accepted_content_is_remembered_over_a_restart(tmp_path: Path) -> None:
     candidate = state.take_candidate()
     assert candidate is not None
     rejects = RejectReport(3, 2, {"address": 1}, {"address": [RejectedLine(3, "192.0.2.1")]})
-    held = GuardReport({"protected": 1}, {"protected": ["bi.go.id"]})
+    held = GuardReport({"protected": 7}, {"protected": [HeldEntry(f"{n}.go.id", 1) for n in range(7)]})
     state.accept(candidate, rejects, NOW + 5, held=held, names=2)
     again = FeedState.load(tmp_path, NOW + 100)
     assert again.accepted is not None

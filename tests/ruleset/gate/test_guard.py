@@ -44,7 +44,7 @@ def test_an_entry_is_held_back_for_what_it_would_block(name: str, why: str) -> N
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("github.io", ""), ("com", ""), ("any.ck", ""), ("popular.com", ""), ("bank.co.id", "protected")],
+    [("github.io", ""), ("com", "top-level name"), ("any.ck", ""), ("popular.com", ""), ("bank.co.id", "protected")],
 )
 def test_an_entry_that_covers_nothing_under_it_is_held_back_for_itself_alone(name: str, why: str) -> None:
     assert reason(name, Scope.EXACT) == why
@@ -67,7 +67,7 @@ def test_every_order_that_blocks_is(action: Action) -> None:
 def test_without_suffixes_only_names_are_guarded() -> None:
     guard = Guard.of(None, [key_from_text("bank.co.id")], [], "d")
     assert reason("github.io", guard=guard) == ""
-    assert reason("zip", guard=guard) == ""
+    assert reason("zip", guard=guard) == "top-level name"
     assert reason("co.id", guard=guard) == "protected"
     assert not Guard()
     assert guard

@@ -44,9 +44,9 @@ def test_what_comes_with_blockd_guards_by_itself() -> None:
 
 
 def test_all_can_be_left_out() -> None:
-    gate = gate_of(settings(public_suffixes=False, protected=[]))
-    assert not gate.guard
-    assert reason(gate, "com") == ""
+    gate = gate_of(settings(public_suffixes=False, protected=[], popular=False))
+    assert reason(gate, "co.id") == reason(gate, "bi.go.id") == ""
+    assert reason(gate, "com") == "top-level name"
 
 
 def test_the_operators_own_lists_are_read(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_shipped_list_says_of_each_name_why_it_is_there() -> None:
     text = shipped.read_text("utf-8")
     names = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert len(names) == len(set(names)) > 50
-    assert {"go.id", "bi.go.id", "arpa", "root-servers.net", "iana.org", "icann.org"} <= set(names)
+    assert {"go.id", "*.bi.go.id", "arpa", "*.root-servers.net", "*.iana.org", "icann.org"} <= set(names)
     assert (ROOT / "config" / "lists" / "protected.txt").read_text("utf-8") == text
 
 

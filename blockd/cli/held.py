@@ -1,0 +1,137 @@
+"""`blockd held`: every entry that the gate holds back, with its line and the reason; and what lets one through."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from blockd.cli import DONE, NO
+from blockd.cli.admin_client import ask
+from blockd.cli.output import show
+from blockd.daemon.releases import release_json
+from blockd.daemon.update.feed_state import FeedState
+from blockd.errors import BadName, CommandError, RulesetError
+from blockd.feeds.kinds import kind_of
+from blockd.formats.find_line import Line
+from blockd.orders import Scope
+from blockd.ruleset import Ruleset, Versions
+from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.release import key_of_entry, read_releases
+from blockd.settings import Settings, load
+
+SECONDS = 900.0  # for compiling beside the largest lists
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is held back, 1 if nothing is; or make a change, 1 if it is not enforced yet."""
+    settings = load(args.config)
+    if args.part is None:
+        return _list(args, settings)
+    asked = {"name": args.name, "reason": args.reason}
+    if args.part == "release":
+        asked["as"] = args.officer
+    changed: dict[str, Any] = ask(settings, "/api/held", {args.part: asked}, SECONDS)
+    show(args.json, changed, _changed(changed))
+    return DONE if changed.get("outcome") == "enforced" else NO
+
+
+def _changed(told: dict[str, Any]) -> Iterator[str]:
+    yield f"{told['entry']}: {'held back again' if told['over'] else 'let through'} if a list has it"
+    yield f"  {told['ended_reason'] or told['reason']}" + (f", by {told['officer']}" if told["officer"] else "")
+    if told.get("outcome") == "enforced":
+        yield f"  enforced: version {told['version']}"
+    else:
+        yield f"  saved, but not enforced yet: {told.get('why') or 'no list is enforced'}"
+
+
+def _list(args: argparse.Namespace, settings: Settings) -> int:
+    known = [feed.name for feed in settings.feeds]
+    if args.feed is not None and args.feed not in known:
+        raise CommandError(f"There is no feed {args.feed!r}; configured are: {', '.join(known) or 'none'}.")
+    versions = Versions(settings.state_dir / "rulesets")
+    version = versions.current()
+    if version is None:
+        raise CommandError(f"there is no ruleset in {versions.folder} yet; `blockd run` makes the first one")
+    reports = versions.held(version)
+    if reports is None:
+        raise CommandError(
+            f"what was held back of version {version} is not recorded: an earlier blockd made it, or {versions.folder} "
+            "is damaged. The next version has it; `blockd check` shows it too"
+        )
+    digests = _digests(versions, version)
+    feeds = {
+        name: _feed(settings, name, report, digests)
+        for name, report in reports.items()
+        if report.total and args.feed in (None, name)
+    }
+    releases = [release_json(release) for release in read_releases(settings.state_dir)]
+    told = {"version": version, "feeds": feeds, "releases": releases}
+    show(args.json, told, _lines(told))
+    return DONE if any(feed["held"] for feed in feeds.values()) else NO
+
+
+def _digests(versions: Versions, version: int) -> dict[str, str]:
+    """Return the digests of the contents that a version was made of, by feed."""
+    try:
+        ruleset = Ruleset.open(versions.ruleset(version), verify=False)
+    except RulesetError as error:
+        raise CommandError(str(error)) from error
+    try:
+        return {record.name: record.digest for record in ruleset.catalogue.feeds}
+    finally:
+        ruleset.close()
+
+
+def _feed(settings: Settings, name: str, report: GuardReport, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is held back of a feed as JSON values, with the lines of its accepted content."""
+    lines = _lines_of(settings, name, report, digests.get(name, ""))
+    entries = [
+        {
+            "entry": entry.text,
+            "scope": Scope(entry.scope).text,
+            "reason": reason,
+            "held": report.holds(reason),
+            "line": asdict(lines[entry.text]) if entry.text in lines else None,
+        }
+        for reason, _ in report.reasons()
+        for entry in report.entries[reason]
+    ]
+    reported = report.total - report.held
+    return {"held": report.held, "reported": reported, "entries": entries, "more": report.total - len(entries)}
+
+
+def _lines_of(settings: Settings, name: str, report: GuardReport, digest: str) -> dict[str, Line]:
+    """Return the lines of entries, by their text; none if the feed's content is not the one that the version has."""
+    feed = next((feed for feed in settings.feeds if feed.name == name), None)
+    folder = settings.state_dir / "feeds" / name
+    if feed is None or FeedState.load(folder, time.time()).accepted_digest != digest:
+        return {}
+    keys = {}
+    for entries in report.entries.values():
+        for entry in entries:
+            try:
+                keys[key_of_entry(entry.text)] = entry.text
+            except BadName:
+                continue
+    return {keys[key]: line for key, line in kind_of(feed).lines_of(feed, folder, list(keys)).items()}
+
+
+def _lines(told: dict[str, Any]) -> Iterator[str]:
+    for name, feed in told["feeds"].items():
+        yield f"feed {name}: {feed['held']:,} held back, {feed['reported']:,} only reported"
+        for entry in feed["entries"]:
+            line = f", line {entry['line']['number']:,}: {entry['line']['text']}" if entry["line"] else ""
+            what = "held back" if entry["held"] else "reported"
+            yield f"  {entry['entry']} ({entry['scope']}): {what}, {entry['reason']}{line}"
+        if feed["more"]:
+            yield f"  and {feed['more']:,} more, which are counted only"
+    if not told["feeds"]:
+        yield f"nothing is held back or reported of version {told['version']}"
+    for release in told["releases"]:
+        by = f", by {release['officer']}" if release["officer"] else ""
+        yield f"released: {release['entry']} since {release['created']}{by}: {release['reason']}"
+    if any(feed["held"] for feed in told["feeds"].values()):
+        yield "To let one through: blockd held release ENTRY --reason TEXT"

@@ -1,0 +1,107 @@
+"""Entries that the operator lets through while the daemon runs: enforced at once, kept, and recorded.
+
+A release changes the gate, so all is compiled again from what was accepted. A pinned version stays as it is; a release
+takes effect when the pin ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from blockd.audit import AuditRecorder
+from blockd.daemon.results import FeedOutcome
+from blockd.errors import CommandError
+from blockd.ruleset import Gate
+from blockd.ruleset.gate.release import Release, held_again, read_releases, released, write_releases
+from blockd.times import time_text
+
+log = logging.getLogger(__name__)
+
+
+class GateUser(Protocol):
+    """What compiles with a gate, see `blockd.daemon.update.updater.Updater`."""
+
+    async def change_gate(self, gate: Gate, /) -> FeedOutcome:
+        """Compile what was accepted with another gate, and enforce it."""
+
+    @property
+    def version(self) -> int | None:
+        """The version in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseResult:
+    """Result of a change of releases and of enforcing it; `version` is the one in force."""
+
+    release: Release
+    ended_reason: str  # empty for a release that has begun
+    outcome: FeedOutcome
+    version: int | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON values."""
+        return {
+            **release_json(self.release),
+            "over": bool(self.ended_reason),
+            "ended_reason": self.ended_reason,
+            **self.outcome.to_json(),
+            "version": self.version,
+        }
+
+
+def release_json(release: Release) -> dict[str, object]:
+    """Return a release as JSON values."""
+    return {**asdict(release), "created": time_text(release.created)}
+
+
+class ReleaseService:
+    """The releases in the state folder; `gate` is the one without them, and `user` enforces it with them."""
+
+    def __init__(
+        self, folder: Path, gate: Gate, recorder: AuditRecorder, user: GateUser, clock: Callable[[], float]
+    ) -> None:
+        self._folder = folder
+        self._gate = gate
+        self._recorder = recorder
+        self._user = user
+        self._clock = clock
+        self._changing = asyncio.Lock()
+
+    async def release(self, asked: Mapping[str, str]) -> ReleaseResult:
+        """Let an entry through: `name`, `reason`, and perhaps `as`. Raises CommandError, and nothing was changed."""
+        async with self._changing:
+            known = read_releases(self._folder)
+            made = released(
+                known, entry=asked["name"], reason=asked["reason"], officer=asked.get("as", ""), now=self._clock()
+            )
+            return await self._changed("gate-release", [*known, made], made, "")
+
+    async def hold(self, asked: Mapping[str, str]) -> ReleaseResult:
+        """End a release: `name` and `reason`. Raises CommandError, and nothing was changed."""
+        async with self._changing:
+            known = read_releases(self._folder)
+            over, reason = held_again(known, entry=asked["name"], reason=asked["reason"])
+            return await self._changed("gate-hold", [one for one in known if one != over], over, reason)
+
+    async def _changed(self, kind: str, releases: Sequence[Release], changed: Release, ended: str) -> ReleaseResult:
+        try:
+            await asyncio.to_thread(write_releases, self._folder, releases)
+        except OSError as error:
+            raise CommandError(f"{self._folder} cannot be written: {error}; nothing was changed.") from error
+        self._recorder.gate_changed(kind, {**release_json(changed), **({"ended_reason": ended} if ended else {})})
+        outcome = await self._user.change_gate(self._gate.releasing(one.key for one in releases))
+        return ReleaseResult(changed, ended, outcome, self._user.version)
+
+
+def gate_with_releases(gate: Gate, folder: Path) -> Gate:
+    """Return the gate that lets through what the state folder's file says; a damaged one lets nothing through."""
+    try:
+        return gate.releasing(release.key for release in read_releases(folder))
+    except CommandError as error:
+        log.error("%s Until then nothing of it is let through.", error)
+        return gate
