@@ -9,7 +9,6 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -36,6 +35,7 @@ from blockd.daemon.report.status import Observed, Status
 from blockd.daemon.report.status_line import StatusLine
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
+from blockd.daemon.sinkhole import Sinkhole
 from blockd.daemon.switching import Sender, Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.child_process import yield_to_workers
@@ -51,18 +51,16 @@ from blockd.feeds.kinds import open_source
 from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides.file import UNNAMED_OPERATOR
 from blockd.feeds.reasons import REASONS
-from blockd.metrics import Collector, Sample, Sketch, Transport
+from blockd.metrics import Collector, Sample, Sketch
 from blockd.metrics.traffic import HALF_LIFE
-from blockd.orders import Verdict
 from blockd.resolver import SelfTestKey, engine_name
-from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.ruleset import Enforced
 from blockd.ruleset.explain import Explanation, explain
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.ruleset.versions.keeping import Retention
 from blockd.selftest import SelfTests
 from blockd.settings import OverridesFeed, Settings
-from blockd.web import Condition, Serving, Site, admin_app, serve_admin, serve_block_page, serve_tls
-from blockd.web import Protocol as WebProtocol
+from blockd.web import Condition, Serving, admin_app, serve_admin, serve_block_page, serve_tls
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
 NEXT_LOOK = 0.02  # seconds between two checks of that
@@ -110,7 +108,6 @@ class ControlProcess:
         self._state = state
         self._channel = channel
         self._timing = timing
-        self._row = shared.counters.row(settings.workers)
         self._stop = asyncio.Event()
         self._refreshing: set[asyncio.Task[object]] = set()
         # From here on each part depends only on those above it.
@@ -149,6 +146,7 @@ class ControlProcess:
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock))
+        self.sinkhole = Sinkhole(settings, shared.counters.row(settings.workers), lambda: self._enforced)
         self._registry = CollectorRegistry()
         self._registry.register(Collector(shared.counters, list(REASONS), self._sample))
 
@@ -223,7 +221,7 @@ class ControlProcess:
 
     def hint(self, name: str | None, /) -> HintResult:
         """Poll a feed soon, or all signed ones."""
-        return self._updater.hint_signed(name)
+        return self._feeds.hint_signed(name)
 
     def traffic(self) -> Sketch:
         """Return the sketch of recent traffic."""
@@ -282,7 +280,7 @@ class ControlProcess:
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
         elif "notified" in message:
-            self._updater.hint(str(message["notified"]))
+            self._feeds.hint(str(message["notified"]))
         else:
             self._workers.heard(message)
 
@@ -301,36 +299,13 @@ class ControlProcess:
             await self._timing.sleep(HALF_LIFE)
             self._context.shared.traffic.halve()
 
-    def _site(self) -> Site:
-        operator = self._settings.operator
-        own = (urlsplit(operator.url).hostname or "", "localhost")
-        return Site(
-            operator=operator.name,
-            verdict_of=lambda key: self._enforced.verdict(key) if self._enforced else NOT_LISTED,
-            count=self._count,
-            arrived=self._arrived,
-            url=self._settings.blocked_by,
-            contact=operator.contact,
-            hosts=frozenset(host for host in own if host),
-        )
-
     async def _serve(self) -> list[Serving]:
-        site, sockets = self._site(), self._context.shared.sockets
+        site, sockets = self.sinkhole.site(), self._context.shared.sockets
         return [
             await serve_block_page(site, sockets.block_page_http),
             await serve_tls(site, sockets.block_page_https),
             await serve_admin(admin_app(self, [self._settings.listen.admin.host]), sockets.admin),
         ]
-
-    def _count(self, verdict: Verdict, protocol: WebProtocol) -> None:
-        """Count one visit to a blocked name."""
-        kind = 1 if protocol == "http" else 2
-        if self._enforced is not None and verdict.order_index is not None and verdict.action is not None:
-            self._row.hit(self._enforced.states.hit_slots[verdict.order_index], kind)
-
-    def _arrived(self, protocol: WebProtocol) -> None:
-        """Count one request or handshake at the sinkhole, whatever it asks for."""
-        self._row.query(Transport.HTTP if protocol == "http" else Transport.TLS)
 
     def _sample(self) -> Sample:
         return sample(

@@ -18,10 +18,10 @@ import prometheus_client
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from blockd.errors import BadName, BlockdError, CommandError
+from blockd.errors import BadName, BlockdError
 from blockd.formats.subject import not_a_subject
 from blockd.ruleset.lookup_query import LookupQuery, lookup_query
-from blockd.ruleset.versions.version_record import MAX_REASON
+from blockd.web.bodies import acceptance_of, feeds_of, held_change, hinted_feed, override_of, version_and_reason
 from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of
@@ -129,33 +129,33 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     async def refresh(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        return _result(await control.refresh(_feeds(await request.read())))
+        return _result(await control.refresh(feeds_of(await request.read())))
 
     async def hint(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        return _result(control.hint(_hinted(await request.read())), 202)
+        return _result(control.hint(hinted_feed(await request.read())), 202)
 
     async def rollback(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        version, reason = _version(await request.read())
+        version, reason = version_and_reason(await request.read())
         return _result(await control.release(reason) if version is None else await control.rollback(version, reason))
 
     async def override(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        return _result(await control.override(*_asked(await request.read(), _OVERRIDES, _NEEDED_OF_OVERRIDES)))
+        return _result(await control.override(*override_of(await request.read())))
 
     async def held(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        return _result(await control.held(*_asked(await request.read(), _HELD, _NEEDED_OF_HELD)))
+        return _result(await control.held(*held_change(await request.read())))
 
     async def accept(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
-        return _result(await control.accept(_accepted(await request.read())))
+        return _result(await control.accept(acceptance_of(await request.read())))
 
     async def statement(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
@@ -177,96 +177,6 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_post("/api/held", held)
     app.router.add_post("/api/statement", statement)
     return app
-
-
-def _decoded(body: bytes) -> object:
-    try:
-        decoded: object = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise CommandError("The body is not valid JSON.") from error
-    return decoded
-
-
-def _feeds(body: bytes) -> list[str] | None:
-    """Return the feeds that a body asks for, None for all; raises CommandError."""
-    if not body.strip():
-        return None
-    asked = _decoded(body)
-    names = asked.get("feeds") if isinstance(asked, dict) and asked.keys() <= {"feeds"} else 0
-    if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        return names
-    raise CommandError('The body must be {"feeds": ["name", …]}, or empty for all feeds.')
-
-
-def _hinted(body: bytes) -> str | None:
-    """Return the feed that a body hints at, None for all signed ones; raises CommandError."""
-    if not body.strip():
-        return None
-    asked = _decoded(body)
-    name = asked.get("feed") if isinstance(asked, dict) and asked.keys() <= {"feed"} else 0
-    if name is None or isinstance(name, str):
-        return name
-    raise CommandError('The body must be {"feed": "name"}, or empty for all signed feeds.')
-
-
-def _version(body: bytes) -> tuple[int | None, str]:
-    """Return the version that a body asks for, None for a release, and the reason; raises CommandError."""
-    asked = _decoded(body)
-    if isinstance(asked, dict) and (asked.keys() <= {"version", "reason"} or asked.keys() <= {"release", "reason"}):
-        version, reason = asked.get("version"), asked.get("reason", "")
-        if (type(version) is int or asked.get("release") is True) and isinstance(reason, str):
-            if len(reason) > MAX_REASON or not reason.isprintable():
-                raise CommandError(f"A reason is one line of at most {MAX_REASON} characters; nothing was changed.")
-            return version, reason.strip()
-    raise CommandError('The body must be {"version": 3, "reason": "why"} or {"release": true}; nothing was changed.')
-
-
-def _asked(body: bytes, kinds: _Kinds, needed_text: str) -> tuple[str, dict[str, str]]:
-    """Return which of some kinds of change a body asks for, with its texts; raises CommandError."""
-    asked = _decoded(body)
-    if isinstance(asked, dict) and len(asked) == 1:
-        (kind, texts), *_ = asked.items()
-        needed, allowed = kinds.get(kind, (set(), set()))
-        is_whole = needed and isinstance(texts, dict) and needed <= texts.keys() <= allowed
-        if is_whole and all(isinstance(text, str) and len(text) <= MAX_NAME for text in texts.values()):
-            return kind, texts
-    raise CommandError(f"The body must be {needed_text}; nothing was changed.")
-
-
-def _accepted(body: bytes) -> dict[str, str]:
-    """Return the texts of an acceptance; raises CommandError."""
-    asked: typing.Any = _decoded(body)
-    needed = {"feed", "digest", "reason"}
-    is_whole = isinstance(asked, dict) and needed <= asked.keys() <= needed | {"as"}
-    if is_whole and all(isinstance(text, str) and len(text) <= MAX_NAME for text in asked.values()):
-        return dict(asked)
-    raise CommandError(
-        'The body must be {"feed": "name", "digest": "the SHA-256 of what was shown", "reason": "why"}, optionally '
-        "with as; nothing was changed."
-    )
-
-
-_Kinds = dict[str, tuple[set[str], set[str]]]
-"""The texts that each kind of change requires, and those that it accepts."""
-
-_OVERRIDES: _Kinds = {
-    "add": ({"name", "reason", "until"}, {"name", "reason", "until", "scope", "as"}),
-    "end": ({"name", "reason"}, {"name", "reason"}),
-}
-
-
-_NEEDED_OF_OVERRIDES = (
-    '{"add": {"name": "example.org", "reason": "why", "until": "2026-12-31"}}, optionally with scope and as, or '
-    '{"end": {"name": "example.org", "reason": "why"}}'
-)
-_HELD: _Kinds = {
-    "release": ({"name", "reason"}, {"name", "reason", "as"}),
-    "hold": ({"name", "reason"}, {"name", "reason"}),
-}
-_NEEDED_OF_HELD = (
-    '{"release": {"name": "co.id", "reason": "why"}}, optionally with as, or '
-    '{"hold": {"name": "co.id", "reason": "why"}}'
-)
 
 
 def _guard(hosts: frozenset[str]) -> Middleware:

@@ -37,7 +37,7 @@ def test_news_that_come_meanwhile_are_compiled_in_place_of_what_failed(run: Run)
         async with rig.running():
             await rig.compiled()
             rig.sources["national"].give("b.example")
-            rig.updater.hint("national")
+            rig.updater.feeds.hint("national")
             await rig.time.advance(2.0)
             assert rig.blocked("a.example", "b.example") == ["b.example"]
             jobs = len(rig.compiler.jobs)

@@ -103,7 +103,7 @@ def page_of(node: Node, name: str) -> tuple[int, str]:
     """Return status and text of the block page for a name."""
     head = RequestReader().feed(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
     assert head is not None
-    answer = block_page._response(node.control._site(), head)
+    answer = block_page._response(node.control.sinkhole.site(), head)
     return int(answer.split(b" ", 2)[1]), answer.decode()
 
 

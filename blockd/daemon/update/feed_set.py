@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from blockd.compile.build import examples
+from blockd.compile.build import Built, examples
+from blockd.daemon.results import HintResult
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.expiry import Ends, ended
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.managed_feed import ManagedFeed, OpenSource
-from blockd.errors import RulesetError
+from blockd.errors import CommandError, RulesetError
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
 from blockd.feeds.kinds import open_source
@@ -92,6 +93,35 @@ class FeedSet(Mapping[str, ManagedFeed]):
     def held(self) -> dict[str, GuardReport]:
         """Return the reports of what the gate held back of what was accepted, by feed."""
         return {name: managed.state.held for name, managed in self.items() if managed.state.held}
+
+    def reports_with(self, built: Built) -> tuple[dict[str, RejectReport], dict[str, GuardReport]]:
+        """Return the reports of rejects and of what is held back, of a build and of what was accepted before."""
+        taken = {name: report for name, report in built.rejects.items() if name not in built.refused}
+        held = {name: report for name, report in (self.held() | built.held).items() if report.total}
+        return self.rejects() | taken, held
+
+    def must_have(self, names: Sequence[str]) -> None:
+        """Raise CommandError if one of the feeds is not configured."""
+        if unknown := [name for name in names if name not in self._feeds]:
+            known = ", ".join(self.configured) or "none"
+            raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {known}.")
+
+    def hint(self, name: str) -> None:
+        """Have a feed polled soon, since it is said to have news; an unknown one is ignored."""
+        if name in self._feeds:
+            self._feeds[name].news_hinted.set()
+
+    def hint_signed(self, name: str | None) -> HintResult:
+        """Have one feed polled soon, or all signed ones if `name` is None.
+
+        Raises CommandError for a feed that is not configured.
+        """
+        self.must_have([name] if name is not None else [])
+        signed = [feed for feed, managed in self.configured.items() if managed.source.feed.is_signed]
+        woken = signed if name is None else [name]
+        for feed in woken:
+            self.hint(feed)
+        return HintResult(tuple(woken))
 
     def ends(self, now: float) -> Ends:
         """Return what has expired at `now`."""

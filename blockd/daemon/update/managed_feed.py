@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blockd.audit import AuditRecorder
 from blockd.compile.build import Judged
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.feed_state import FeedState
@@ -129,6 +130,22 @@ class ManagedFeed:
                     role, self.source.feed.name, part.reason, part.refusal,
                 )  # fmt: skip
         self.authority_refusals = {role: part.refusal for role, part in refused.items()}
+
+    def note_refusal(
+        self, refused: FeedRefused, before: str, in_force: Catalogue | None, recorder: AuditRecorder
+    ) -> str:
+        """Count a refusal, log and record it if it differs from the one `before`, and return its sentence.
+
+        `in_force` is the catalogue that is.
+        """
+        self.refused[refused.reason] += 1
+        name, sentence = self.source.feed.name, str(refused)
+        if sentence != before:
+            kept = self.stays(in_force)
+            kept += f"; `blockd accept {name}` takes it nevertheless" if isinstance(refused, GateRefused) else ""
+            log.error("Feed %s is refused (%s): %s (%s)", name, refused.reason, sentence, kept)
+            recorder.refused(name, refused.reason, sentence)
+        return sentence
 
     def put_aside(self, fetched: Fetched, refused: FeedRefused, found: Judged | None) -> None:
         """Keep refused content, which was `found` so, if an operator may accept it; else remove it.

@@ -12,19 +12,17 @@ from collections.abc import Callable, Sequence
 from blockd.audit import AuditRecorder
 from blockd.compile.build import Built, fingerprint
 from blockd.compile.news import News
-from blockd.daemon.results import FeedOutcome, HintResult, RefreshResult
+from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.compile_child import Compiling, Job
 from blockd.daemon.update.enforcement import Enforcement
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.daemon.update.retries import Retries
-from blockd.errors import BlockdError, CommandError, FeedRefused, GateRefused
+from blockd.errors import BlockdError, FeedRefused
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
-from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate
-from blockd.ruleset.gate.guard_report import GuardReport
 
 ROUNDS = 2  # of compiling at once: the second, if the operator's own had to be read anew
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
@@ -90,7 +88,7 @@ class Updater:
 
         Raises CommandError for a feed that is not configured.
         """
-        self._must_have(names or ())
+        self.feeds.must_have(names or ())
         chosen = (
             self.feeds.configured
             if names is None
@@ -104,7 +102,7 @@ class Updater:
 
     async def accept(self, name: str, waive: Callable[[ManagedFeed], None]) -> RefreshResult:
         """Have enforced what `waive` lets through of a feed's refused content; raises what it does, or CommandError."""
-        self._must_have([name])
+        self.feeds.must_have([name])
         managed = self.feeds[name]
         before = managed.state.accepted_digest
         async with self._building:
@@ -140,23 +138,6 @@ class Updater:
         self._news.set()
         await self._compile()
 
-    def hint(self, name: str) -> None:
-        """Poll a feed soon, since it is said to have news."""
-        if name in self.feeds:
-            self.feeds[name].news_hinted.set()
-
-    def hint_signed(self, name: str | None) -> HintResult:
-        """Poll one feed soon, or all signed ones if `name` is None.
-
-        Raises CommandError for a feed that is not configured.
-        """
-        self._must_have([name] if name is not None else [])
-        signed = [feed for feed, managed in self.feeds.configured.items() if managed.source.feed.is_signed]
-        woken = signed if name is None else [name]
-        for feed in woken:
-            self.hint(feed)
-        return HintResult(tuple(woken))
-
     def _outcome(self, managed: ManagedFeed, before: str) -> FeedOutcome:
         """Return the outcome of polling a feed whose accepted content was `before`."""
         if managed.refusal:
@@ -164,11 +145,6 @@ class Updater:
         if managed.state.waiting and self._enforcement.is_held:
             return FeedOutcome("waiting", "it is new and passed the gate, but another version is pinned")
         return FeedOutcome("unchanged" if managed.state.accepted_digest == before else "enforced")
-
-    def _must_have(self, names: Sequence[str]) -> None:
-        if unknown := [name for name in names if name not in self.feeds]:
-            known = ", ".join(self.feeds.configured) or "none"
-            raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {known}.")
 
     async def _poll_forever(self, managed: ManagedFeed) -> None:
         while True:
@@ -180,7 +156,9 @@ class Updater:
             try:
                 fetched = await managed.source.poll()
             except FeedRefused as refused:
-                managed.look_refusal = self._refused(managed, refused, managed.look_refusal)
+                managed.look_refusal = managed.note_refusal(
+                    refused, managed.look_refusal, self._catalogue(), self._recorder
+                )
             except Exception:
                 log.exception(
                     "Polling feed %s failed because of an internal error in blockd.", managed.source.feed.name
@@ -308,7 +286,9 @@ class Updater:
     async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
         for name, refused in built.refused.items():
             managed = self.feeds[name]
-            managed.content_refusal = self._refused(managed, refused, managed.content_refusal)
+            managed.content_refusal = managed.note_refusal(
+                refused, managed.content_refusal, self._catalogue(), self._recorder
+            )
             if name in fresh:
                 managed.put_aside(fresh[name], refused, built.found.get(name))
         if built.header is None:  # nothing is lost by it: it is compiled with what comes next
@@ -325,7 +305,7 @@ class Updater:
                 self.feeds[name].keep_held(report)
         self._renew([self.feeds[name] for name in taken])  # new content is never enforced as expired
         if catalogue is None or catalogue.made_from != built.made_from:
-            reports = (self._reports(built), self._held_reports(built))
+            reports = self.feeds.reports_with(built)
             news = News(self._compiled, built.made_from, taken, *reports, built.news, built.changes)
             if not await self._enforcement.enforce(news):
                 self._hold(taken)
@@ -347,16 +327,6 @@ class Updater:
             self._enforcement.dates_changed()
         return bool(renewed)
 
-    def _reports(self, built: Built) -> dict[str, RejectReport]:
-        """Return the reject reports of what was compiled, without refused content."""
-        return self.feeds.rejects() | {
-            name: report for name, report in built.rejects.items() if name not in built.refused
-        }
-
-    def _held_reports(self, built: Built) -> dict[str, GuardReport]:
-        """Return the reports of what the gate held back of what was compiled."""
-        return {name: report for name, report in (self.feeds.held() | built.held).items() if report.total}
-
     def _hold(self, taken: dict[str, Fetched]) -> None:
         """Keep new content that passed the gate until it may be enforced; the operator's own need not wait."""
         for name, fetched in taken.items():
@@ -377,14 +347,3 @@ class Updater:
         if feed.is_own:
             await self._poll(managed)
             self._news.set()
-
-    def _refused(self, managed: ManagedFeed, refused: FeedRefused, before: str) -> str:
-        """Count a refusal, log it if it differs from the one `before`, and return its sentence."""
-        managed.refused[refused.reason] += 1
-        name, sentence = managed.source.feed.name, str(refused)
-        if sentence != before:
-            kept = managed.stays(self._catalogue())
-            kept += f"; `blockd accept {name}` takes it nevertheless" if isinstance(refused, GateRefused) else ""
-            log.error("Feed %s is refused (%s): %s (%s)", name, refused.reason, sentence, kept)
-            self._recorder.refused(name, refused.reason, sentence)
-        return sentence

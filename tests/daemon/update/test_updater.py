@@ -145,16 +145,16 @@ def test_feed_is_looked_at_in_its_interval(run: Run) -> None:
 def test_hints_wake_the_next_look_and_at_most_one_a_second(run: Run) -> None:
     async def check(rig: Rig) -> None:
         async with rig.running():
-            rig.updater.hint("nobody")
+            rig.updater.feeds.hint("nobody")
             for _ in range(30):
-                rig.updater.hint("national")
+                rig.updater.feeds.hint("national")
                 await rig.time.advance(0.1)
             await rig.time.advance(5.0)
             looks = rig.sources["national"].looks
             assert looks[:4] == pytest.approx([NOW, NOW + 1, NOW + 2, NOW + 3])
             assert len(looks) <= 5, "hints that are over wake nothing"
             before = len(looks)
-            rig.updater.hint("national")
+            rig.updater.feeds.hint("national")
             await rig.time.settle()
             assert len(looks) == before + 1
 
@@ -165,11 +165,11 @@ def test_hint_without_a_name_wakes_the_signed_feeds(run: Run) -> None:
     signed = SignedFeed.model_validate({"name": "ministry", "type": "signed", "url": "file:/lists", "root": "/r.json"})
 
     async def check(rig: Rig) -> None:
-        assert rig.updater.hint_signed(None) == HintResult(("ministry",))
-        assert rig.updater.hint_signed("national") == HintResult(("national",))
+        assert rig.updater.feeds.hint_signed(None) == HintResult(("ministry",))
+        assert rig.updater.feeds.hint_signed("national") == HintResult(("national",))
         assert [name for name, tracked in rig.feeds.items() if tracked.news_hinted.is_set()] == ["ministry", "national"]
         with pytest.raises(CommandError, match="There is no feed 'others'; configured are: ministry, national"):
-            rig.updater.hint_signed("others")
+            rig.updater.feeds.hint_signed("others")
 
     run(check, signed, domains("national"))
 
