@@ -11,11 +11,11 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
-from blockd.daemon.releases import release_json
+from blockd.daemon.operator.releases import release_json
 from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import BadName, CommandError, RulesetError
 from blockd.feeds.kinds import kind_of
-from blockd.formats.find_line import Line
+from blockd.formats.finding.line import Line
 from blockd.orders import Scope
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.gate.guard_report import GuardReport

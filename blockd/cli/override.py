@@ -12,7 +12,7 @@ from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
 from blockd.daemon.lookup.past import snapshot_now
-from blockd.daemon.overrides import OverrideStatus
+from blockd.daemon.operator.overrides import OverrideStatus
 from blockd.errors import CommandError, FeedRefused, RulesetError
 from blockd.feeds.overrides.file import FILE, read_overrides
 from blockd.settings import Settings, load

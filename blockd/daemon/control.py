@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.audit.log import read_alive
-from blockd.daemon.accepting import AcceptResult, AcceptService
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
@@ -22,10 +21,11 @@ from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
+from blockd.daemon.operator.accepting import AcceptResult, AcceptService
+from blockd.daemon.operator.overrides import OverrideResult, OverrideService
+from blockd.daemon.operator.releases import ReleaseResult, ReleaseService, gate_with_releases
 from blockd.daemon.order_clock import OrderClock
-from blockd.daemon.overrides import OverrideResult, OverrideService
 from blockd.daemon.process_name import name_process
-from blockd.daemon.releases import ReleaseResult, ReleaseService, gate_with_releases
 from blockd.daemon.report.banner import banner, progress
 from blockd.daemon.report.feed_phase import NO_FEEDS, NO_FEEDS_BUT_A_RULESET
 from blockd.daemon.report.held_back import HeldBack
@@ -35,7 +35,7 @@ from blockd.daemon.report.status import Observed, Status
 from blockd.daemon.report.status_line import StatusLine
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
-from blockd.daemon.sinkhole import Sinkhole
+from blockd.daemon.sinkhole import SinkholeService
 from blockd.daemon.switching import Sender, Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.child_process import yield_to_workers
@@ -146,7 +146,7 @@ class ControlProcess:
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock))
-        self.sinkhole = Sinkhole(settings, shared.counters.row(settings.workers), lambda: self._enforced)
+        self.sinkhole = SinkholeService(settings, shared.counters.row(settings.workers), lambda: self._enforced)
         self._registry = CollectorRegistry()
         self._registry.register(Collector(shared.counters, list(REASONS), self._sample))
 

@@ -13,7 +13,7 @@ from blockd.settings import Settings
 from blockd.web import Protocol, Site
 
 
-class Sinkhole:
+class SinkholeService:
     """The policy and the counters behind the block page; `enforced` returns the version in force."""
 
     def __init__(self, settings: Settings, row: Row, enforced: Callable[[], Enforced | None]) -> None:

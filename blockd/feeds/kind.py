@@ -13,7 +13,7 @@ from blockd.feeds.fetched import Validators
 from blockd.feeds.source import FeedSource
 from blockd.feeds.weakness import Weakness
 from blockd.formats.body import Progress
-from blockd.formats.find_line import Line
+from blockd.formats.finding.line import Line
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import FeedInput
 from blockd.ruleset.explain import ExplainedClaim

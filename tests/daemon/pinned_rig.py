@@ -9,7 +9,7 @@ from typing import Any
 
 from blockd.compile.build import Built
 from blockd.daemon.hit_slots import HitSlots
-from blockd.daemon.overrides import OverrideService
+from blockd.daemon.operator.overrides import OverrideService
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Store, WorkerLink

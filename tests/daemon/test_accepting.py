@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon.accepting import AcceptService
+from blockd.daemon.operator.accepting import AcceptService
 from blockd.daemon.update.refused_content import RefusedContent
 from blockd.errors import CommandError, FeedRefused
 from blockd.settings import FEED_TYPES

@@ -14,7 +14,7 @@ from blockd.formats.address_line import MAX_RANGE, REASONS, line_networks
 from blockd.formats.addresses import Addresses
 from blockd.formats.blocks import read_blocks
 from blockd.formats.changes import list_changes
-from blockd.formats.find_line import find_line
+from blockd.formats.finding.line import find_line
 from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import read_list
 from blockd.names import Network, network_from_key, special_purpose

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.effort import tries
-from tests.worlds.views import RESOLVED, Hits, dig, hits, lookup, lookup_offline, page_of, proof
+from tests.worlds.views import RESOLVED, Hits, Risen, dig, hits, lookup, lookup_offline, page_of, proof
 from tests.worlds.world import HELD, NAMES, World
 
 WORLDS = tries(200, 10_000)
@@ -49,26 +50,35 @@ async def _check(world: World) -> None:
 
 async def _check_name(world: World, name: str, before: Hits) -> None:
     node = world.node
-    said = lookup(node, name)
+    explained = lookup(node, name)
+    said, claim = explained.to_json(), explained.claim
     found, verdict = dig(node, name, before), str(said["verdict"])
     expected = RESOLVED if verdict in PASSING else verdict
     assert found.done == expected, f"{name}: the client gets {found.done}, lookup says {verdict}: {said}"
-    assert lookup_offline(node, name) == said, name
-    order = said.get("order")
-    identifier = order["id"] if isinstance(order, dict) else None
-    counted = {(labels["feed"], labels["order"], labels["action"]) for labels in found.hits}
-    assert counted == (set() if verdict == "resolved" else {(said["feed"], identifier, verdict)}), (name, said)
-    status, page = page_of(node, name)
-    before |= hits(node)
+    assert lookup_offline(node, name).to_json() == said, name
+    identifier = claim.order.id if claim else None
+    shown = (claim.order.list_name or claim.order.id) if claim else ""
+    series = {"feed": said.get("feed"), "order": identifier, "action": verdict}
+    _must_count(found.hits, series | {"protocol": "dns"} if verdict != "resolved" else None, said)
+    status, page, visits = page_of(node, name, before)
     assert (status in (451, 403)) == (found.done != RESOLVED), (name, status, said)
+    _must_count(visits, series | {"protocol": "http"} if found.done != RESOLVED else None, said)
     if found.done != RESOLVED:
-        assert str(identifier) in page
-    if found.ede:
-        assert str(identifier) in found.ede
+        assert shown in page, (name, page, said)
+    assert shown in found.ede or not found.ede, (found.ede, said)
     proved = proof(node, name)
     assert proved["covered"] == (found.done != RESOLVED), (name, said, proved)
     if verdict != "resolved":
         assert (proved["decides"], proved["action"]) == (identifier, verdict), (name, proved, said)
+
+
+def _must_count(risen: Risen, expected: Mapping[str, object] | None, said: object) -> None:
+    """Check that a hit was counted in the one series that is expected, and in none if None is."""
+    if expected is None:
+        assert risen == (), said
+        return
+    (labels,) = risen
+    assert {name: labels[name] for name in expected} == expected, said
 
 
 def _check_overrides(world: World) -> None:

@@ -19,7 +19,7 @@ from blockd.errors import RulesetError
 from blockd.metrics import Transport
 from blockd.resolver import Outcome, QueryContext
 from blockd.ruleset import Ruleset
-from blockd.ruleset.explain import explain
+from blockd.ruleset.explain import Explanation, explain
 from blockd.web import block_page
 from blockd.web.request_head import RequestReader
 from tests.worlds.node import SINKHOLE, Node
@@ -29,6 +29,9 @@ RESOLVED = "resolved"  # an upstream would be asked
 Hits = dict[tuple[tuple[str, str], ...], float]
 """Each series of `blockd_hits_total` by its labels."""
 
+Risen = tuple[dict[str, str], ...]
+"""The labels of the series that have risen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dig:
@@ -36,17 +39,22 @@ class Dig:
 
     done: str
     ede: str
-    hits: tuple[dict[str, str], ...]
+    hits: Risen
 
 
 def dig(node: Node, name: str, before: Hits) -> Dig:
     """Ask for a name's IPv4 address over UDP; `before` is the last scrape, and is brought up to date."""
     done, ede = _answered(node, name)
+    return Dig(done, ede, _risen(node, before))
+
+
+def _risen(node: Node, before: Hits) -> Risen:
+    """Return the labels of the series that have risen; `before` is the last scrape, and is brought up to date."""
     after = hits(node)
     risen = tuple(dict(labels) for labels, value in after.items() if value > before.get(labels, 0.0))
     before.clear()
     before |= after
-    return Dig(done, ede, risen)
+    return risen
 
 
 def hits(node: Node) -> Hits:
@@ -79,32 +87,32 @@ def _answered(node: Node, name: str) -> tuple[str, str]:
     return ("sinkhole" if answer.answer[0][0].to_text() == SINKHOLE.ipv4 else "local"), ede
 
 
-def lookup(node: Node, name: str) -> dict[str, object]:
+def lookup(node: Node, name: str) -> Explanation:
     """Explain the verdict as the running daemon does."""
-    return explain(node.control._enforced, name).to_json()
+    return explain(node.control._enforced, name)
 
 
-def lookup_offline(node: Node, name: str) -> dict[str, object]:
+def lookup_offline(node: Node, name: str) -> Explanation:
     """Explain the verdict from the files of the state folder alone, as `blockd lookup` does without a daemon.
 
     Before the first version there is no file, and nothing to explain.
     """
     if node.control._state.versions.current() is None:
-        return explain(None, name).to_json()
+        return explain(None, name)
     snapshot = snapshot_now(node.settings, node.time.clock())
     assert snapshot.enforced is not None
     try:
-        return explain(snapshot.enforced, name).to_json()
+        return explain(snapshot.enforced, name)
     finally:
         snapshot.enforced.close()
 
 
-def page_of(node: Node, name: str) -> tuple[int, str]:
-    """Return status and text of the block page for a name."""
+def page_of(node: Node, name: str, before: Hits) -> tuple[int, str, Risen]:
+    """Return status and text of the block page for a name, and the series of hits that went up."""
     head = RequestReader().feed(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
     assert head is not None
     answer = block_page._response(node.control.sinkhole.site(), head)
-    return int(answer.split(b" ", 2)[1]), answer.decode()
+    return int(answer.split(b" ", 2)[1]), answer.decode(), _risen(node, before)
 
 
 def proof(node: Node, name: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from blockd.dns import types
 from blockd.errors import BadMessage
-from blockd.formats.find_line import Line
+from blockd.formats.finding.line import Line
 from blockd.names import DomainName
 from blockd.orders import Action, Verdict
 from blockd.orders.disclosure import CONFIDENTIAL

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from blockd.feeds.kinds import kind_of
-from blockd.formats.find_line import Line
+from blockd.formats.finding.line import Line
 from blockd.names import is_hashed_key
 from blockd.orders import Entry
 from blockd.ruleset import Versions

@@ -11,7 +11,7 @@ from blockd.audit import AuditLog
 from blockd.audit.chain import Head
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.config_watch import ConfigStatus, ConfigWatch
-from blockd.daemon.overrides import OverrideService, OverrideStatus
+from blockd.daemon.operator.overrides import OverrideService, OverrideStatus
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import Alarm, alarms
 from blockd.daemon.report.feed_phase import FeedPhase

@@ -13,8 +13,8 @@ from blockd.feeds.lists.amend import amend_list
 from blockd.feeds.source import FeedSource
 from blockd.feeds.weakness import Weakness, text_weakness
 from blockd.formats.body import Progress
-from blockd.formats.find_line import Line, find_line
-from blockd.formats.find_lines import find_lines
+from blockd.formats.finding.line import Line, find_line
+from blockd.formats.finding.lines import find_lines
 from blockd.formats.rejects import RejectReport
 from blockd.orders import Order
 from blockd.ruleset import FeedInput, Listing

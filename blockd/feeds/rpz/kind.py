@@ -12,8 +12,8 @@ from blockd.feeds.source import FeedSource
 from blockd.feeds.weakness import Weakness, text_weakness
 from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.formats.body import Progress
-from blockd.formats.find_line import Line
-from blockd.formats.find_lines import find_rules
+from blockd.formats.finding.line import Line
+from blockd.formats.finding.lines import find_rules
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.find_rule import find_rule
 from blockd.formats.rpz.reading import read_zone

@@ -10,7 +10,7 @@ from blockd.feeds.signed.bundle import read_bundle
 from blockd.feeds.signed.bundle_kind import BundleKind
 from blockd.feeds.signed.list_texts import LISTS, text_path
 from blockd.feeds.source import FeedSource
-from blockd.formats.find_line import Line, find_in_names
+from blockd.formats.finding.line import Line, find_in_names
 from blockd.ruleset.explain import ExplainedClaim
 from blockd.settings import SignedFeed
 

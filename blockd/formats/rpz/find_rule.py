@@ -7,7 +7,7 @@ from pathlib import Path
 from blockd.errors import BadName, FeedRefused
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import open_body
-from blockd.formats.find_line import Line
+from blockd.formats.finding.line import Line
 from blockd.formats.rejects import RejectReport, printable
 from blockd.formats.rpz.rules import RpzRules
 from blockd.formats.rpz.triggers import trigger_of

@@ -10,7 +10,7 @@ import pytest
 from blockd.daemon.report.provenance import line_of, with_provenance
 from blockd.feeds.signed import kind
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
-from blockd.formats.find_line import Line
+from blockd.formats.finding.line import Line
 from blockd.names import Network, key_from_text
 from blockd.orders import Entry, ListStep, NameList, Order, OrderDocument, Scope, State
 from blockd.ruleset import Versions

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from blockd.formats import find_line as find
 from blockd.formats.domains import Domains
-from blockd.formats.find_line import Line, find_in_names, find_line
+from blockd.formats.finding import line as find
+from blockd.formats.finding.line import Line, find_in_names, find_line
 from blockd.formats.text_formats import format_named
 from blockd.names import key_from_text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from blockd.errors import BadName, FeedRefused
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import open_body
-from blockd.formats.find_line import Line, find_line
+from blockd.formats.finding.line import Line, find_line
 from blockd.formats.line import BOM
 from blockd.formats.rejects import RejectReport, printable
 from blockd.formats.rpz.reading import zone_rules

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blockd.formats.find_line import Line, find_line
-from blockd.formats.find_lines import FEW, _found_at_once, find_lines, find_rules
+from blockd.formats.finding.line import Line, find_line
+from blockd.formats.finding.lines import FEW, _found_at_once, find_lines, find_rules
 from blockd.formats.text_formats import format_named
 from blockd.names import Network, client_key, key_from_text
 
