@@ -46,6 +46,7 @@ async def _check(world: World) -> None:
     for name in dict.fromkeys(names):
         await _check_name(world, name, counted)
     _check_overrides(world)
+    _check_held(world)
 
 
 async def _check_name(world: World, name: str, before: Hits) -> None:
@@ -62,14 +63,33 @@ async def _check_name(world: World, name: str, before: Hits) -> None:
     _must_count(found.hits, series | {"protocol": "dns"} if verdict != "resolved" else None, said)
     status, page, visits = page_of(node, name, before)
     assert (status in (451, 403)) == (found.done != RESOLVED), (name, status, said)
-    _must_count(visits, series | {"protocol": "http"} if found.done != RESOLVED else None, said)
+    _must_count(visits, series | {"protocol": "http", "action": "page"} if found.done != RESOLVED else None, said)
     if found.done != RESOLVED:
         assert shown in page, (name, page, said)
     assert shown in found.ede or not found.ede, (found.ede, said)
+    if "version" not in said:  # nothing is enforced yet
+        return
     proved = proof(node, name)
     assert proved["covered"] == (found.done != RESOLVED), (name, said, proved)
     if verdict != "resolved":
         assert (proved["decides"], proved["action"]) == (identifier, verdict), (name, proved, said)
+
+
+def _check_held(world: World) -> None:
+    """Nothing that is said to be held back is in force by the feed that lists it, and what was let through is not said.
+
+    That is so for a pinned version as well, which keeps what was held back when it was made.
+    """
+    node = world.node
+    enforced = node.control._enforced
+    reports = node.control._state.versions.held(enforced.version) if enforced else None
+    for feed, report in (reports or {}).items():
+        for reason, entries in report.entries.items():
+            for entry in entries if report.holds(reason) else ():
+                found = lookup(node, entry.text).ruleset
+                claims = [one.claim for one in found.claims] if found else []
+                listed = [one for one in claims if one.feed == feed and one.entry.text == entry.text]
+                assert not any(one.entry.scope & entry.scope for one in listed), (feed, entry, reason)
 
 
 def _must_count(risen: Risen, expected: Mapping[str, object] | None, said: object) -> None:

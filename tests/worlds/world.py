@@ -60,6 +60,8 @@ class World:
             }  # fmt: skip
             if choose.random() < 0.5:
                 feed["authority"] = f"Authority {index}"
+            if choose.random() < 0.3:
+                feed |= {"max_age": "30m", "at_expiry": choose.choice(("stop", "keep"))}
             if choose.random() < 0.2:
                 feed["in_force_from"] = time_text(START + choose.uniform(-SPAN, SPAN))
             feeds.append(feed)
@@ -86,7 +88,7 @@ class World:
         """Have one thing happen."""
         steps: tuple[Callable[[], Awaitable[str]], ...] = (
             self._news, self._news, self._pass_time, self._override, self._override, self._end_override,
-            self._roll_back, self._release, self._fail, self._restart,
+            self._roll_back, self._release, self._fail, self._restart, self._let_through, self._hold_again,
         )  # fmt: skip
         chosen = self.random.choice(steps)
         try:
@@ -94,6 +96,7 @@ class World:
         except BlockdError as error:
             told = f"refused: {error}"
         self.steps.append(f"{chosen.__name__.strip('_')}: {told}")
+        self.node.pass_time(0.0)  # the order clock reads the clock each second, and what was polled meanwhile
 
     async def _news(self) -> str:
         feed = self.random.choice(self.config["feeds"])
@@ -127,6 +130,14 @@ class World:
 
     async def _release(self) -> str:
         return str((await self.node.control.release("done")).to_json())
+
+    async def _let_through(self) -> str:
+        asked = {"name": self.random.choice(HELD), "reason": "A reason."}
+        return f"{asked} -> {(await self.node.control.held('release', asked)).to_json()}"
+
+    async def _hold_again(self) -> str:
+        asked = {"name": self.random.choice(HELD), "reason": "It is over."}
+        return f"{asked} -> {(await self.node.control.held('hold', asked)).to_json()}"
 
     async def _fail(self) -> str:
         feed = self.random.choice(self.config["feeds"])["name"]
