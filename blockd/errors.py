@@ -23,7 +23,6 @@ Each class says with `effect` what it does to a daemon: fatal at start, refused 
 from __future__ import annotations
 
 import errno
-import json
 from collections.abc import Sequence
 from enum import Enum
 
@@ -51,8 +50,8 @@ def cause_of(error: BaseException) -> str:
             return "it took too long"
         case OSError(strerror=str(words)) if words:
             return words[0].lower() + words[1:]
-        case json.JSONDecodeError():
-            return f"it is not valid JSON in line {error.lineno}, column {error.colno}"
+        case ValueError(lineno=int(line), colno=int(column)):  # json.JSONDecodeError
+            return f"it is not valid JSON in line {line}, column {column}"
         case UnicodeError():
             return "it is not valid UTF-8"
         case RecursionError():

@@ -72,7 +72,7 @@ class Validation:
 
     def lines(self) -> Iterator[str]:
         """Yield it as lines for people."""
-        yield from self.rejects.text(of_feed(self.rejects.accepted, self.feed.type))
+        yield from self.rejects.text()
         if self.found is not None:
             yield from self.found.held.text()
         as_feed = f" for feed {self.feed.name}" if self.is_configured else ""

@@ -69,10 +69,9 @@ class RejectReport:
         """Return the reasons of rejects with their counts, the most frequent first."""
         return _by_count(self.counts)
 
-    def text(self, accepted: str = "") -> Iterator[str]:
-        """Yield the report for people, line by line, grouped by reason; `accepted` is that number in words."""
-        accepted = accepted or f"{self.accepted:,} names"
-        yield f"{self.lines:,} lines, {accepted} accepted, {self.rejected:,} rejected ({self.share:.2%})"
+    def text(self) -> Iterator[str]:
+        """Yield the report for people, line by line, grouped by reason."""
+        yield f"{self.lines:,} lines, {self.accepted:,} accepted, {self.rejected:,} rejected ({self.share:.2%})"
         yield from self._grouped(self.counts)
         if self.skips:
             yield f"{self.skipped:,} skipped, which are not about names"

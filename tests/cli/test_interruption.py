@@ -31,7 +31,7 @@ def test_interrupted_verb_says_in_one_line_that_nothing_was_changed(
 ) -> None:
     __import__(f"blockd.cli.{verb}")
     _interrupted_in(monkeypatch, f"blockd.cli.{verb}", lambda: None)
-    words = {"lookup": ["a.example"], "diff": ["1", "2"], "validate": ["list"]}.get(verb, [])
+    words = {"lookup": ["a.example"], "diff": ["1", "2"], "validate": ["list"], "accept": ["f"]}.get(verb, [])
     assert main([verb, *words]) == INTERRUPTED
     assert capsys.readouterr().err == f"\nblockd {verb}: interrupted; nothing was changed.\n"
 

@@ -115,7 +115,7 @@ def test_diff_is_json_for_programs(stopped: Daemon, capsys: pytest.CaptureFixtur
 
 def test_diff_names_popular_names_with_their_rank(stopped: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     popular = stopped.folder / "popular.csv"
-    popular.write_text("1,free.example\n2,WWW.Comes.example\n# comment\n3,-\n4,goes.example\n")
+    popular.write_text("1,free.example\n2,WWW.Comes.example\n# comment\n3,..\n4,goes.example\n")
     told = verb(stopped, capsys, "diff", "1", "2", "--popular", str(popular))
     assert "POPULAR: www.comes.example (rank 2) is covered now, by comes.example\n" in told
     assert "POPULAR: goes.example (rank 3) is no longer covered, by goes.example\n" in told

@@ -104,17 +104,17 @@ def test_every_action_of_a_list_can_be_asked_for(tmp_path: Path, action: Action)
 @pytest.mark.parametrize(
     ("new", "reason", "words"),
     [
-        (["10.0.0.1", "192.168.1.1"], "empty", "holds no address in 2 lines, of which 2 were rejected"),
+        (["10.0.0.1", "192.168.1.1"], "empty", "it holds 0 addresses, and 2 lines are not valid addresses"),
         (["1.2.3.4", "a.example", "b.example"], "rejects", "2 of 3 lines are not valid addresses, more than 20%"),
-        ([f"1.2.3.{number}" for number in range(7)], "shrunk", "it holds 7 addresses, but 10 are in force"),
+        ([f"1.2.3.{number}" for number in range(150)], "shrunk", "it holds 150 addresses, but 1200 are in force"),
     ],
 )
 def test_the_gates_limits_count_addresses(tmp_path: Path, new: list[str], reason: str, words: str) -> None:
     builder = Builder(tmp_path)
-    old = builder.content(*(f"1.2.3.{number}" for number in range(10)))
+    old = builder.content(*(f"1.2.{number >> 8}.{number & 255}" for number in range(1200)))
     builder.build(Candidate(addresses(), old, None, 0))
     ruleset = Ruleset.open(builder.path)
-    assert ruleset.catalogue.feeds[0].names == ruleset.catalogue.orders[0].names == 10
+    assert ruleset.catalogue.feeds[0].names == ruleset.catalogue.orders[0].names == 1200
     built = builder.build(Candidate(addresses(), builder.content(*new), old, 0), in_force=ruleset.catalogue)
     ruleset.close()
     refused = built.refused["isp"]

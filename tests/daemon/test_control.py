@@ -40,7 +40,7 @@ STATUS = [
 ]  # fmt: skip
 FEED = [
     "name", "type", "priority", "phase", "names", "rejected", "held", "digest", "age_seconds", "expires", "ended",
-    "at_expiry", "refusal", "refused", "stale", "authorities", "mirrors", "phase_words",
+    "at_expiry", "refusal", "acceptable", "refused", "stale", "authorities", "mirrors", "phase_words",
 ]  # fmt: skip
 
 
@@ -278,7 +278,7 @@ def test_override_is_enforced_at_once_and_ended_by_hand(run: Run) -> None:
         assert (added.outcome.outcome, added.version, added.status.is_over) == ("enforced", 2, False)
         assert list(added.to_json()) == [
             "id", "name", "scope", "reason", "officer", "authority", "created", "until", "ended", "ended_reason",
-            "over", "in_force", "outcome", "version",
+            "over", "in_force", "outcome", "version", "before",
         ]  # fmt: skip
         assert (verdict(node, "a.example"), verdict(node, "b.example")) == ("allow", "sinkhole")
         assert [one.override.name for one in node.control.status().overrides] == ["a.example"]

@@ -33,6 +33,7 @@ class _State:
     accepted_digest: str = "ab"
     expires: float | None = None
     authorities: tuple[AuthorityVersion, ...] = ()
+    refused: None = None
 
 
 @dataclass

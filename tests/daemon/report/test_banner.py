@@ -96,7 +96,7 @@ def test_refusal_of_others_cannot_forge_a_line(tmp_path: Path) -> None:
         await node.control.refresh(None)
         told = lines(node)
         assert all(line.isprintable() for line in told)
-        assert any(r"gone\n\x1b[2JEnforced: version 9" in line for line in told)
+        assert any(r"gone \x1b[2JEnforced: version 9" in line for line in told)
 
     checked(tmp_path, check)
 

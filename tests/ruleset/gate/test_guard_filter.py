@@ -29,7 +29,7 @@ from tests.ruleset.lists import NOW, feed, listing, octets, order
 SUFFIXES = parse_suffixes("com\nco.id\n*.ck\n!www.ck\n*.c.example\n")
 SHARED = SharedNetworks.of(map(Network.from_text, ("9.9.0.0/16", "2606:4700::/32")))
 GUARD = Guard.of(SUFFIXES, [key_from_text("bank.co.id")], [key_from_text("popular.com")], "d", SHARED)
-NETWORKS = ["8.0.0.0/8", "9.0.0.0/8", "9.9.0.0/16", "9.9.9.9/32", "9.10.0.0/16", "2606:4700::1/128", "2606:4701::/32"]
+ON_SHARED = ["8.0.0.0/8", "9.0.0.0/8", "9.9.0.0/16", "9.9.9.9/32", "9.10.0.0/16", "2606:4700::1/128", "2606:4701::/32"]
 POOL = [
     *("com", "co.id", "a.ck", "b.ck", "www.ck", "ck", "c.example", "x.c.example", "y.x.c.example"),
     *("bank.co.id", "popular.com", "www.popular.com", "innocent.com", "deep.er.innocent.com", "example"),
@@ -252,7 +252,7 @@ def keys(*names: str) -> Sequence[bytes]:
 def test_networks_of_shared_hosts_are_in_no_file_and_in_no_count(tmp_path: Path) -> None:
     found = Compiled(
         tmp_path / "r",
-        feed("f", listing(order("o"), *NETWORKS, *NETWORKS, "casino.example")),
+        feed("f", listing(order("o"), *ON_SHARED, *ON_SHARED, "casino.example")),
         feed("g", listing(order("p"), "9.9.9.9/32", "7.7.7.7/32"), priority=60),
         feed("never", listing(order("q", Action.ALLOW), "9.9.0.0/16"), priority=70),
         signed(feed("ministry", listing(order("s"), "9.9.9.9/32"), priority=80)),
