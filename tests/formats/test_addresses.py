@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from blockd.errors import BadName, FeedRefused
+from blockd.errors import BadName
 from blockd.formats.address_line import MAX_RANGE, REASONS, line_networks
 from blockd.formats.addresses import Addresses
 from blockd.formats.blocks import read_blocks
