@@ -1,0 +1,267 @@
+"""Processes of `python -m MODULE` that are spared their imports: forks of one process that has made them.
+
+Each process of blockd spends most of its start on imports, and tests start hundreds. `start` forks it from a process
+that has imported blockd and nothing else; what it is from there on, its arguments, environment, folder and files, is
+its own. With BLOCKD_LONG=1 each is a new interpreter instead.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from tests.effort import LONG
+from tests.places import ROOT
+
+MARK = "BLOCKD_TEST_MARK"  # the environment variable by which a test finds all of its daemon's processes
+MAX_REQUEST = 1 << 17  # octets of one request: the arguments and the environment
+MAX_MARK = 64  # octets of its value
+# What the daemon's processes and the verbs import; the rest each imports for itself.
+IMPORTED = (
+    "blockd.audit",
+    "blockd.cli.check",
+    "blockd.cli.lookup",
+    "blockd.cli.run",
+    "blockd.cli.status",
+    "blockd.daemon.control",
+    "blockd.daemon.supervisor",
+    "blockd.feeds.signed.source",
+    "blockd.feeds.text_source",
+    "blockd.feeds.transfer.source",
+    "blockd.publish",
+)
+_OWN = ("PYTHON", "BLOCKD_ENGINE")  # variables that work when modules are imported begin like this
+# In /proc/PID/stat, behind the name in parentheses: where the environment begins and ends (proc_pid_stat(5), 50, 51).
+_ENV_START, _ENV_END = 47, 48
+
+
+class Process:
+    """A process that was forked, with what `subprocess.Popen` has of the same name."""
+
+    def __init__(self, report: int) -> None:
+        self.returncode: int | None = None
+        self._report = os.fdopen(report, "rb", buffering=0)
+        self.pid = int(self._report.readline())
+
+    def poll(self) -> int | None:
+        """Return its exit code, or minus the number of the signal that ended it; None while it runs."""
+        return self._look(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended; return what `poll` does. Raises subprocess.TimeoutExpired."""
+        code = self._look(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0.0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it has not ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _look(self, seconds: float | None) -> int | None:
+        if self.returncode is None and select.select([self._report], [], [], seconds)[0]:
+            line = self._report.readline()
+            assert line, "the process that forks has ended"
+            self.returncode = int(line)
+            self._report.close()
+        return self.returncode
+
+
+class Forker:
+    """The process that forks, as seen by the tests of one process."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for number in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            ours.setsockopt(socket.SOL_SOCKET, number, 2 * MAX_REQUEST)
+            theirs.setsockopt(socket.SOL_SOCKET, number, 2 * MAX_REQUEST)
+        self.environment = _deciding(os.environ)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "tests.forking", str(theirs.fileno())],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), MARK: "-" * MAX_MARK},
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        self._socket = ours
+        atexit.register(self.close)
+
+    def fork(
+        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], files: Sequence[int]
+    ) -> Process:
+        """Start a process; `files` are its standard input, output and error."""
+        report, theirs = os.pipe()
+        try:
+            request = json.dumps([list(arguments), str(folder), dict(environment)]).encode()
+            socket.send_fds(self._socket, [request], [*files, theirs])
+        finally:
+            os.close(theirs)
+        return Process(report)
+
+    def close(self) -> None:
+        """End it; what it has forked goes on."""
+        self._socket.close()
+        self._process.wait()
+
+
+_forkers: list[Forker] = []  # at most one
+_lock = threading.Lock()
+
+
+def start(
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    output: IO[bytes] | int,
+    errors: IO[bytes] | int,
+    *,
+    fresh: bool = False,
+) -> subprocess.Popen[bytes] | Process:
+    """Start `python -m` with these arguments, without standard input; where it is `fresh`, as a new interpreter."""
+    with _lock:
+        if not fresh and not LONG and not _forkers:
+            _forkers.append(Forker())
+    if fresh or LONG or _forkers[0].environment != _deciding(environment):
+        return subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", *arguments],
+            cwd=folder,
+            env={**environment, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+        )
+    with Path(os.devnull).open("rb") as nothing:
+        files = [nothing.fileno(), *(one if isinstance(one, int) else one.fileno() for one in (output, errors))]
+        return _forkers[0].fork(arguments, folder, {**environment, "PYTHONPATH": str(ROOT)}, files)
+
+
+def _deciding(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that may not differ from those of the process that forks."""
+    return {key: value for key, value in environment.items() if key.startswith(_OWN) and key != "PYTHONPATH"}
+
+
+class _Server:
+    """The loop of the process that forks. `serve` returns in each process that is forked, with its arguments."""
+
+    def __init__(self, number: int) -> None:
+        self._socket = socket.socket(fileno=number)
+        self._reports: dict[int, int] = {}  # by process id
+
+    def serve(self) -> list[str]:
+        """Fork until the tests have ended; return the arguments in what is forked, nothing at the end."""
+        ended, woken = socket.socketpair()
+        for end in (ended, woken):
+            end.setblocking(False)
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        while True:
+            readable, _, _ = select.select([self._socket, ended], [], [])
+            if ended in readable:
+                ended.recv(4096)
+                self._reap()
+            if self._socket in readable:
+                request, files, _, _ = socket.recv_fds(self._socket, MAX_REQUEST, 4)
+                if not request:
+                    return []
+                if self._fork(files):
+                    ended.close()
+                    woken.close()
+                    return _become(files[:3], *json.loads(request))
+
+    def _fork(self, files: Sequence[int]) -> bool:
+        """Fork; return whether this is the new process."""
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._socket.close()
+            for report in (*self._reports.values(), files[3]):
+                os.close(report)
+            return True
+        self._reports[pid] = files[3]
+        os.write(files[3], b"%d\n" % pid)
+        for number in files[:3]:
+            os.close(number)
+        return False
+
+    def _reap(self) -> None:
+        for pid in list(self._reports):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if found:
+                report = self._reports.pop(pid)
+                with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+                    os.write(report, b"%d\n" % os.waitstatus_to_exitcode(status))
+                os.close(report)
+
+
+def _become(files: Sequence[int], arguments: list[str], folder: str, environment: dict[str, str]) -> list[str]:
+    """Be the process that was asked for; return its arguments."""
+    for wanted, number in enumerate(files):
+        os.dup2(number, wanted)
+        os.close(number)
+    os.chdir(folder)
+    _mark(environment.get(MARK, ""))
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    os.environ.update(environment)
+    time.tzset()
+    sys.stdin = sys.__stdin__ = open(0, encoding=sys.stdin.encoding, closefd=False)  # type: ignore[misc] # noqa: SIM115
+    unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        before = getattr(sys, name)
+        stream = open(number, "w", encoding=before.encoding, errors=before.errors, closefd=False)  # noqa: SIM115
+        stream.reconfigure(line_buffering=number == 2 or stream.isatty(), write_through=unbuffered)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    return arguments
+
+
+def _mark(mark: str) -> None:
+    """Write a mark over the one that this process was started with, where /proc/PID/environ shows it."""
+    stat = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    start, end = int(stat[_ENV_START]), int(stat[_ENV_END])
+    place = ctypes.string_at(start, end - start).index(f"{MARK}=".encode()) + len(f"{MARK}=")
+    assert len(mark) <= MAX_MARK
+    ctypes.memmove(start + place, mark.encode().ljust(MAX_MARK, b"-"), MAX_MARK)
+
+
+def main() -> None:
+    """Import, then fork on demand; in what is forked, run a module as `python -m` does."""
+    for module in IMPORTED:
+        importlib.import_module(module)
+    gc.freeze()  # collections in what is forked would copy what is shared
+    arguments = _Server(int(sys.argv[1])).serve()
+    if arguments:
+        sys.argv = arguments
+        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
