@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ from tests.effort import LONG
 from tests.places import ROOT
 
 MARK = "BLOCKD_TEST_MARK"  # the environment variable by which a test finds all of its daemon's processes
+ENGINE = "BLOCKD_ENGINE"
+KIND = (socket.AF_UNIX, socket.SOCK_SEQPACKET)
 MAX_REQUEST = 1 << 17  # octets of one request: the arguments and the environment
 MAX_MARK = 64  # octets of its value
 # What the daemon's processes and the verbs import; the rest each imports for itself.
@@ -46,7 +49,7 @@ IMPORTED = (
     "blockd.feeds.transfer.source",
     "blockd.publish",
 )
-_OWN = ("PYTHON", "BLOCKD_ENGINE")  # variables that work when modules are imported begin like this
+_OWN = ("PYTHON", ENGINE)  # variables that work when modules are imported begin like this
 # In /proc/PID/stat, behind the name in parentheses: where the environment begins and ends (proc_pid_stat(5), 50, 51).
 _ENV_START, _ENV_END = 47, 48
 
@@ -54,10 +57,10 @@ _ENV_START, _ENV_END = 47, 48
 class Process:
     """A process that was forked, with what `subprocess.Popen` has of the same name."""
 
-    def __init__(self, report: int) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self.returncode: int | None = None
-        self._report = os.fdopen(report, "rb", buffering=0)
-        self.pid = int(self._report.readline())
+        self._connection = connection
+        self.pid = self._number()
 
     def poll(self) -> int | None:
         """Return its exit code, or minus the number of the signal that ended it; None while it runs."""
@@ -85,54 +88,66 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
     def _look(self, seconds: float | None) -> int | None:
-        if self.returncode is None and select.select([self._report], [], [], seconds)[0]:
-            line = self._report.readline()
-            assert line, "the process that forks has ended"
-            self.returncode = int(line)
-            self._report.close()
+        if self.returncode is None and select.select([self._connection], [], [], seconds)[0]:
+            self.returncode = self._number()
+            self._connection.close()
         return self.returncode
+
+    def _number(self) -> int:
+        told = self._connection.recv(64)
+        assert told, "the process that forks has ended"
+        return int(told)
 
 
 class Forker:
-    """The process that forks, as seen by the tests of one process."""
+    """The process that forks, as seen by the tests of one process. It ends with these."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for number in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            ours.setsockopt(socket.SOL_SOCKET, number, 2 * MAX_REQUEST)
-            theirs.setsockopt(socket.SOL_SOCKET, number, 2 * MAX_REQUEST)
         self.environment = _deciding(os.environ)
-        with theirs:
+        self._folder = tempfile.TemporaryDirectory(prefix="blockd-test-")
+        self.address = f"{self._folder.name}/forks"
+        with socket.socket(*KIND) as listening:
+            listening.bind(self.address)
+            listening.listen(64)
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "tests.forking", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.forking", str(listening.fileno())],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT), MARK: "-" * MAX_MARK},
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,  # no process is buffered as if it wrote to where the tests do
+                pass_fds=[listening.fileno()],
             )
-        self._socket = ours
         atexit.register(self.close)
 
     def fork(
         self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], files: Sequence[int]
     ) -> Process:
         """Start a process; `files` are its standard input, output and error."""
-        report, theirs = os.pipe()
-        try:
-            request = json.dumps([list(arguments), str(folder), dict(environment)]).encode()
-            socket.send_fds(self._socket, [request], [*files, theirs])
-        finally:
-            os.close(theirs)
-        return Process(report)
+        connection = socket.socket(*KIND)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MAX_REQUEST)
+        connection.connect(self.address)
+        request = json.dumps([list(arguments), str(folder), dict(environment)]).encode()
+        socket.send_fds(connection, [request], files)
+        return Process(connection)
 
     def close(self) -> None:
         """End it; what it has forked goes on."""
-        self._socket.close()
-        self._process.wait()
+        self._process.communicate()
+        self._folder.cleanup()
 
 
 _forkers: list[Forker] = []  # at most one
 _lock = threading.Lock()
+
+
+def _forker(environment: Mapping[str, str]) -> Forker | None:
+    """Return the process that forks, if what has this environment may be forked."""
+    if LONG:
+        return None
+    with _lock:
+        if not _forkers:
+            _forkers.append(Forker())
+    return _forkers[0] if _forkers[0].environment == _deciding(environment) else None
 
 
 def start(
@@ -145,21 +160,53 @@ def start(
     fresh: bool = False,
 ) -> subprocess.Popen[bytes] | Process:
     """Start `python -m` with these arguments, without standard input; where it is `fresh`, as a new interpreter."""
-    with _lock:
-        if not fresh and not LONG and not _forkers:
-            _forkers.append(Forker())
-    if fresh or LONG or _forkers[0].environment != _deciding(environment):
+    environment = {**environment, "PYTHONPATH": str(ROOT)}
+    forker = None if fresh else _forker(environment)
+    if forker is None:
         return subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", *arguments],
             cwd=folder,
-            env={**environment, "PYTHONPATH": str(ROOT)},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
         )
     with Path(os.devnull).open("rb") as nothing:
         files = [nothing.fileno(), *(one if isinstance(one, int) else one.fileno() for one in (output, errors))]
-        return _forkers[0].fork(arguments, folder, {**environment, "PYTHONPATH": str(ROOT)}, files)
+        return forker.fork(arguments, folder, environment, files)
+
+
+def write_program(path: Path) -> None:
+    """Write a program `blockd`, for shells, that is forked."""
+    forker = _forker(os.environ)
+    if forker is None:
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m blockd "$@"\n', encoding="utf-8")
+    else:
+        values = f"{forker.address!r}, {forker.environment.get(ENGINE, '')!r}, {sys.executable!r}"
+        path.write_text(f"#!{sys.executable} -IS\n{ASKING}\nask({values})\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+# Stands for the process that it has had forked: it passes signals on, and ends as that ends.
+ASKING = f"""
+import os, signal, socket, sys
+
+def ask(address, engine, python):
+    if os.environ.get({ENGINE!r}, "") != engine:
+        os.execv(python, [python, "-m", "blockd", *sys.argv[1:]])
+    import json
+
+    connection = socket.socket({KIND[0]:d}, {KIND[1]:d})
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, {2 * MAX_REQUEST})
+    connection.connect(address)
+    request = json.dumps([["blockd", *sys.argv[1:]], os.getcwd(), dict(os.environ)])
+    socket.send_fds(connection, [request.encode()], [0, 1, 2])
+    pid = int(connection.recv(64))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: os.kill(pid, number))
+    code = int(connection.recv(64))
+    sys.exit(code if code >= 0 else 128 - code)
+"""
 
 
 def _deciding(environment: Mapping[str, str]) -> dict[str, str]:
@@ -172,7 +219,7 @@ class _Server:
 
     def __init__(self, number: int) -> None:
         self._socket = socket.socket(fileno=number)
-        self._reports: dict[int, int] = {}  # by process id
+        self._asked: dict[int, socket.socket] = {}  # who asked for a process, by its id
 
     def serve(self) -> list[str]:
         """Fork until the tests have ended; return the arguments in what is forked, nothing at the end."""
@@ -182,43 +229,46 @@ class _Server:
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         while True:
-            readable, _, _ = select.select([self._socket, ended], [], [])
-            if ended in readable:
+            readable, _, _ = select.select([self._socket.fileno(), ended.fileno(), 0], [], [])
+            if ended.fileno() in readable:
                 ended.recv(4096)
                 self._reap()
-            if self._socket in readable:
-                request, files, _, _ = socket.recv_fds(self._socket, MAX_REQUEST, 4)
-                if not request:
-                    return []
-                if self._fork(files):
+            if 0 in readable:  # the tests have ended
+                return []
+            if self._socket.fileno() in readable:
+                connection, _ = self._socket.accept()
+                request, files, _, _ = socket.recv_fds(connection, MAX_REQUEST, 3)
+                if request and self._fork(connection, files):
                     ended.close()
                     woken.close()
-                    return _become(files[:3], *json.loads(request))
+                    return _become(files, *json.loads(request))
 
-    def _fork(self, files: Sequence[int]) -> bool:
+    def _fork(self, connection: socket.socket, files: Sequence[int]) -> bool:
         """Fork; return whether this is the new process."""
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._socket.close()
-            for report in (*self._reports.values(), files[3]):
-                os.close(report)
+            for sock in (self._socket, connection, *self._asked.values()):
+                sock.close()
             return True
-        self._reports[pid] = files[3]
-        os.write(files[3], b"%d\n" % pid)
-        for number in files[:3]:
+        self._asked[pid] = connection
+        _tell(connection, pid)
+        for number in files:
             os.close(number)
         return False
 
     def _reap(self) -> None:
-        for pid in list(self._reports):
+        for pid in list(self._asked):
             found, status = os.waitpid(pid, os.WNOHANG)
             if found:
-                report = self._reports.pop(pid)
-                with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
-                    os.write(report, b"%d\n" % os.waitstatus_to_exitcode(status))
-                os.close(report)
+                with self._asked.pop(pid) as connection:
+                    _tell(connection, os.waitstatus_to_exitcode(status))
+
+
+def _tell(connection: socket.socket, number: int) -> None:
+    with contextlib.suppress(OSError):  # nobody waits for it any more
+        connection.send(b"%d" % number, socket.MSG_NOSIGNAL)
 
 
 def _become(files: Sequence[int], arguments: list[str], folder: str, environment: dict[str, str]) -> list[str]:
@@ -232,12 +282,10 @@ def _become(files: Sequence[int], arguments: list[str], folder: str, environment
         del os.environ[name]
     os.environ.update(environment)
     time.tzset()
-    sys.stdin = sys.__stdin__ = open(0, encoding=sys.stdin.encoding, closefd=False)  # type: ignore[misc] # noqa: SIM115
-    unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
     for name, number in (("stdout", 1), ("stderr", 2)):
         before = getattr(sys, name)
-        stream = open(number, "w", encoding=before.encoding, errors=before.errors, closefd=False)  # noqa: SIM115
-        stream.reconfigure(line_buffering=number == 2 or stream.isatty(), write_through=unbuffered)
+        stream = os.fdopen(number, "w", encoding=before.encoding, errors=before.errors, closefd=False)
+        stream.reconfigure(line_buffering=number == 2 or stream.isatty())
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     return arguments
