@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -106,11 +107,15 @@ class Forker:
         self.environment = _deciding(os.environ)
         self._folder = tempfile.TemporaryDirectory(prefix="blockd-test-")
         self.address = f"{self._folder.name}/forks"
+        self.python = f"{self._folder.name}/python"
+        values = f"{self.address!r}, {self.environment.get(ENGINE, '')!r}, {sys.executable!r}"
+        Path(self.python).write_text(f"#!{sys.executable} -IS\n{_ASKING}\nask({values})\n", encoding="utf-8")
+        Path(self.python).chmod(0o755)
         with socket.socket(*KIND) as listening:
             listening.bind(self.address)
             listening.listen(64)
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "tests.forking", str(listening.fileno())],
+                [sys.executable, "-m", "tests.forking", str(listening.fileno()), self.python],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT), MARK: "-" * MAX_MARK},
                 stdin=subprocess.PIPE,
@@ -179,27 +184,28 @@ def start(
 def write_program(path: Path) -> None:
     """Write a program `blockd`, for shells, that is forked."""
     forker = _forker(os.environ)
-    if forker is None:
-        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m blockd "$@"\n', encoding="utf-8")
-    else:
-        values = f"{forker.address!r}, {forker.environment.get(ENGINE, '')!r}, {sys.executable!r}"
-        path.write_text(f"#!{sys.executable} -IS\n{ASKING}\nask({values})\n", encoding="utf-8")
+    python = sys.executable if forker is None else forker.python
+    path.write_text(f'#!/bin/sh\nexec "{python}" -m blockd "$@"\n', encoding="utf-8")
     path.chmod(0o755)
 
 
-# Stands for the process that it has had forked: it passes signals on, and ends as that ends.
-ASKING = f"""
+# Instead of Python, for `-m MODULE …`: it stands for a process that it has had forked, passes signals on, and ends as
+# that ends. A child of the daemon is killed with its parent, as it would see to itself.
+_ASKING = f"""
 import os, signal, socket, sys
 
 def ask(address, engine, python):
     if os.environ.get({ENGINE!r}, "") != engine:
-        os.execv(python, [python, "-m", "blockd", *sys.argv[1:]])
+        os.execv(python, [python, *sys.argv[1:]])
     import json
 
+    if sys.argv[2].startswith("blockd.daemon."):
+        import ctypes
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     connection = socket.socket({KIND[0]:d}, {KIND[1]:d})
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, {2 * MAX_REQUEST})
     connection.connect(address)
-    request = json.dumps([["blockd", *sys.argv[1:]], os.getcwd(), dict(os.environ)])
+    request = json.dumps([sys.argv[2:], os.getcwd(), dict(os.environ)])
     socket.send_fds(connection, [request.encode()], [0, 1, 2])
     pid = int(connection.recv(64))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -217,8 +223,8 @@ def _deciding(environment: Mapping[str, str]) -> dict[str, str]:
 class _Server:
     """The loop of the process that forks. `serve` returns in each process that is forked, with its arguments."""
 
-    def __init__(self, number: int) -> None:
-        self._socket = socket.socket(fileno=number)
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
         self._asked: dict[int, socket.socket] = {}  # who asked for a process, by its id
 
     def serve(self) -> list[str]:
@@ -229,10 +235,10 @@ class _Server:
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         while True:
-            readable, _, _ = select.select([self._socket.fileno(), ended.fileno(), 0], [], [])
-            if ended.fileno() in readable:
-                ended.recv(4096)
-                self._reap()
+            asked = {connection.fileno(): pid for pid, connection in self._asked.items()}
+            readable, _, _ = select.select([self._socket.fileno(), ended.fileno(), 0, *asked], [], [])
+            for number in asked.keys() & readable:  # who asked has ended
+                _end(asked[number])
             if 0 in readable:  # the tests have ended
                 return []
             if self._socket.fileno() in readable:
@@ -242,6 +248,9 @@ class _Server:
                     ended.close()
                     woken.close()
                     return _become(files, *json.loads(request))
+            if ended.fileno() in readable:
+                ended.recv(4096)
+                self._reap()
 
     def _fork(self, connection: socket.socket, files: Sequence[int]) -> bool:
         """Fork; return whether this is the new process."""
@@ -264,6 +273,12 @@ class _Server:
             if found:
                 with self._asked.pop(pid) as connection:
                     _tell(connection, os.waitstatus_to_exitcode(status))
+
+
+def _end(pid: int) -> None:
+    """Kill a child that was not waited for, and so still has its process id."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def _tell(connection: socket.socket, number: int) -> None:
@@ -305,9 +320,12 @@ def main() -> None:
     for module in IMPORTED:
         importlib.import_module(module)
     gc.freeze()  # collections in what is forked would copy what is shared
-    arguments = _Server(int(sys.argv[1])).serve()
+    number, python = sys.argv[1:]
+    arguments = _Server(socket.socket(fileno=int(number))).serve()
     if arguments:
+        sys.executable = python  # so that what it starts is forked as well
         sys.argv = arguments
+        warnings.filterwarnings("ignore", "'.*' found in sys.modules", RuntimeWarning)  # as it should be
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 
 
