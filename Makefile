@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps
 UV := $(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python
 INSTALL = $(UV) $(1) 2>/dev/null || $(PIP) $(1)
-# What is imported here is compiled to bytecode once and kept, also where PYTHONDONTWRITEBYTECODE is set: then each process
+# What is imported is compiled to bytecode once and kept, also where PYTHONDONTWRITEBYTECODE is set: otherwise each process
 # would compile it anew, and a daemon is several.
-KEEP_COMPILED := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c
+unexport PYTHONDONTWRITEBYTECODE
 BUILD := PYTHONPATH=packaging $(BIN)/python -m blockd_build
 
 # What the extensions are compiled from; packaging/blockd_build/sources.py knows which of them needs which.
@@ -126,7 +126,7 @@ $(VENV)/linked: $(VENV)/dependencies pyproject.toml
 $(VENV)/installed: $(VENV)/made $(SOURCES) pyproject.toml
 	@$(MAKE) --no-print-directory -j 2 $(VENV)/dependencies $(VENV)/engine
 	@$(MAKE) --no-print-directory $(VENV)/linked
-	@$(KEEP_COMPILED) 'import blockd.cli, blockd.daemon.control, blockd.daemon.supervisor, blockd.daemon.update.compile_child, \
+	@$(BIN)/python -c 'import blockd.cli, blockd.daemon.control, blockd.daemon.supervisor, blockd.daemon.update.compile_child, \
 		blockd.feeds.signed.source, blockd.feeds.text_source, blockd.feeds.transfer.source, blockd.publish'
 	@touch $@
 
@@ -134,7 +134,7 @@ $(VENV)/tested: $(VENV)/installed
 	@test -e $@ || echo "Installing what the tests need"
 	@test -e $@ || $(BUILD) requirements test >$@.txt
 	@test -e $@ || $(call INSTALL,--require-hashes -r $@.txt)
-	@$(KEEP_COMPILED) 'import pytest, hypothesis, xdist.plugin, xdist.remote'
+	@$(BIN)/python -c 'import pytest, hypothesis, xdist.plugin, xdist.remote'
 	@touch $@
 
 $(VENV)/documented: $(VENV)/installed

@@ -15,7 +15,7 @@ MAX_SHORT_TEXT = 200  # characters of a name or a contact: one line of a page
 class Section(BaseModel):
     """A frozen section: unknown keys are errors, and defaults are parsed like values of the file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, defer_build=True)
 
 
 # Texts that an order document may not have are refused in the config too: such a ruleset could not be read back.

@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ import dns.query
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests import forking
 from tests.daemon.answer import Answer
 from tests.places import ROOT
 
@@ -112,22 +113,36 @@ def content_of(folder: Path) -> dict[Path, bytes]:
 
 def blockd(*arguments: str, folder: Path, config: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a verb to its end."""
-    command = [sys.executable, "-m", "blockd", *arguments]
+    command = ["blockd", *arguments]
     if config is not None:
         command += ["--config", str(config)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(  # noqa: S603 - our own program
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = forking.start(command, folder, os.environ, output, errors)
+        try:
+            code = process.wait(60)
+        finally:
+            process.kill()
+        told = []
+        for file in (output, errors):
+            file.seek(0)
+            told.append(file.read().decode())
+    return subprocess.CompletedProcess(command, code, *told)
 
 
 class Daemon:
     """One daemon with ports, state and a config of its own in `folder`; used as a context it is started and stopped."""
 
     def __init__(
-        self, folder: Path, *feeds: Feed, upstream: str = "", program: str = "blockd", **config: object
+        self,
+        folder: Path,
+        *feeds: Feed,
+        upstream: str = "",
+        program: str = "blockd",
+        fresh: bool = False,
+        **config: object,
     ) -> None:
         self.program = program  # the module that is run
+        self.fresh = fresh  # whether each start is one of a new interpreter, see `tests.forking`
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "blockd.yaml"
@@ -146,7 +161,7 @@ class Daemon:
             "feeds": list(feeds),
             **config,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | forking.Process | None = None
         self._mark = f"blockd-test-{uuid.uuid4().hex}"
         self._log = folder / "stderr"
         self._banner = folder / "stdout"
@@ -186,16 +201,10 @@ class Daemon:
         """Start it without waiting for anything."""
         self.write_config()
         self._logged = len(self.log)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "BLOCKD_TEST_MARK": self._mark}
+        command = [self.program, "run", "--config", str(self.config)]
+        environment = {**os.environ, forking.MARK: self._mark}
         with self._log.open("ab") as errors, self._banner.open("wb") as output:
-            self.process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", self.program, "run", "--config", str(self.config)],
-                cwd=self.folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-            )
+            self.process = forking.start(command, self.folder, environment, output, errors, fresh=self.fresh)
 
     def start(self) -> None:
         """Start it and wait until it has told its start-up; leave no process behind if that fails."""

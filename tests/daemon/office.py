@@ -6,15 +6,13 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests import forking
 from tests.daemon.harness import PATIENCE, blockd, free_port, until
-from tests.places import ROOT
 
 PEOPLE = ("ani", "budi", "citra")
 ROLE = "kominfo"
@@ -63,16 +61,16 @@ class Office:
     def served(self) -> Iterator[str]:
         """Serve what is published, by HTTP; return the URL."""
         port = free_port()
-        command = [sys.executable, "-m", "blockd", "authority", "serve", str(self.out), "--listen", f"127.0.0.1:{port}"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = ["blockd", "authority", "serve", str(self.out), "--listen", f"127.0.0.1:{port}"]
         url = f"http://127.0.0.1:{port}/"
-        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:  # noqa: S603 - our own
-            try:
-                until(lambda: _answers(f"{url}root.json"), "the published folder is served")
-                yield url
-            finally:
-                server.terminate()
-                server.wait(PATIENCE)
+        with Path(os.devnull).open("wb") as nowhere:
+            server = forking.start(command, self.folder, os.environ, nowhere, 2)
+        try:
+            until(lambda: _answers(f"{url}root.json"), "the published folder is served")
+            yield url
+        finally:
+            server.terminate()
+            server.wait(PATIENCE)
 
     def _key(self, person: str) -> Path:
         return self.folder / person / "key.pem"

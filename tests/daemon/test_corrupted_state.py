@@ -34,6 +34,7 @@ from blockd.daemon.workers import Workers
 from blockd.errors import CommandError
 from blockd.names import key_from_text
 from blockd.resolver import SelfTestKey
+from blockd.ruleset import Gate
 from blockd.ruleset.gate.lists import gate_of
 from blockd.ruleset.versions.keeping import Retention
 from blockd.selftest import SelfTests
@@ -108,7 +109,8 @@ def node(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator) 
     daemon.write_config()
 
     async def run() -> None:
-        async with begun(load(daemon.config)) as (enforcing, updater):
+        settings = load(daemon.config)
+        async with begun(settings, gate_of(settings.gate)) as (enforcing, updater):
             await updater.refresh(None)
             write_list(folder / "list", ["listed.example", "other.example"])
             await updater.refresh(None)
@@ -135,6 +137,7 @@ def test_whatever_is_corrupted_a_start_recovers_or_ends_with_a_sentence(
     files = node.files()
     assert len(files) >= FOUND, files
     settings = load(node.daemon.config)
+    gate = gate_of(settings.gate)  # of files that are not the node's: read once
     wrong = []
     for path in files:
         node.restore()
@@ -142,7 +145,7 @@ def test_whatever_is_corrupted_a_start_recovers_or_ends_with_a_sentence(
         caplog.clear()
         with contextlib.suppress(CommandError):  # which is a sentence
             try:
-                told = asyncio.run(enforced_after_a_start(settings))
+                told = asyncio.run(enforced_after_a_start(settings, gate))
             except (OSError, AssertionError) as error:
                 wrong.append(f"{path}: {error!r}")
                 continue
@@ -163,9 +166,9 @@ def test_the_folder_of_a_feed_is_kept_whatever_its_name(tmp_path: Path) -> None:
         assert (state.feed_folder(name) / "trusted" / "accepted").is_dir()
 
 
-async def enforced_after_a_start(settings: Settings) -> dict[str, bool]:
+async def enforced_after_a_start(settings: Settings, gate: Gate) -> dict[str, bool]:
     """Return which names are enforced once all feeds were seen."""
-    async with begun(settings) as (enforcing, updater):
+    async with begun(settings, gate) as (enforcing, updater):
         if enforcing.enforced is not None:
             assert not any(verdicts(enforcing, INNOCENT).values()), "something that nobody lists is enforced"
         if enforcing.is_held:
@@ -177,7 +180,7 @@ async def enforced_after_a_start(settings: Settings) -> dict[str, bool]:
 
 
 @contextlib.asynccontextmanager
-async def begun(settings: Settings) -> AsyncIterator[tuple[RulesetSwitcher, Updater]]:
+async def begun(settings: Settings, gate: Gate) -> AsyncIterator[tuple[RulesetSwitcher, Updater]]:
     """Start as the supervisor and the control process do, without workers."""
     now = time.time()
     state = StateDir(settings.state_dir)
@@ -191,7 +194,7 @@ async def begun(settings: Settings) -> AsyncIterator[tuple[RulesetSwitcher, Upda
         known = [(feed, FeedState.load(state.feed_folder(feed.name), now)) for feed in settings.feeds]
         version = state.last_good(slots, now, ended(known, now))
         slots.save()
-        timing, gate = Timing(), gate_of(settings.gate)
+        timing = Timing()
         feeds = FeedSet.load(settings.feeds, state.feed_folder, gate, timing)
         recorder = AuditRecorder(AuditLog(state.folder), settings.feeds, time.time)
         store = Store(state, HitSlots.load(state.folder / "hit-slots.json"), Retention(5, 1 << 40))

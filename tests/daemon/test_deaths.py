@@ -23,7 +23,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator
     folder = tmp_path_factory.mktemp("deaths")
     write_list(folder / "list", ["listed.example", "other.example"])
     feed = {"name": "national", "type": "domains", "path": "list", "interval": "200ms"}
-    with Daemon(folder, feed, upstream=resolver.address, gate={"max_shrink": "100%"}) as running:
+    with Daemon(folder, feed, upstream=resolver.address, gate={"max_shrink": "100%"}, fresh=True) as running:
         yield running
 
 

@@ -26,7 +26,7 @@ SINKHOLE = ["127.0.0.1"]
 def daemon(tmp_path: Path, resolver: UpstreamSimulator) -> Iterator[Daemon]:
     _publish(tmp_path, 0)
     feed = {"name": "national", "type": "domains", "path": "list", "interval": "100ms"}
-    with Daemon(tmp_path, feed, upstream=resolver.address) as running:
+    with Daemon(tmp_path, feed, upstream=resolver.address, fresh=True) as running:
         yield running
 
 

@@ -37,7 +37,7 @@ def test_process_is_named_in_both_places(role: str, short: str, name: str, comma
 
 def test_every_process_of_a_daemon_says_which_it_is(tmp_path: Path) -> None:
     write_list(tmp_path / "list", ["listed.example"])
-    with Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"}) as running:
+    with Daemon(tmp_path, {"name": "national", "type": "domains", "path": "list"}, fresh=True) as running:
 
         def names() -> set[str]:
             found = set()

@@ -189,6 +189,7 @@ def test_daemon_becomes_its_user_and_keeps_its_ports(open_folder: Path) -> None:
     with daemon:
         pass
     daemon.settings["user"] = NOBODY
+    daemon.fresh = True  # what it does not import in time that user may not be able to read
     uid = pwd.getpwnam(NOBODY).pw_uid
     with daemon:
         assert daemon.ask("listed.example").addresses == ["127.0.0.1"]

@@ -19,7 +19,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator
     folder = tmp_path_factory.mktemp("start")
     write_list(folder / "list", ["listed.example", "other.example", "third.example"])
     feed = {"name": "national", "type": "domains", "path": "list"}
-    with Daemon(folder, feed, upstream=resolver.address) as running:
+    with Daemon(folder, feed, upstream=resolver.address, fresh=True) as running:
         yield running
 
 
@@ -51,7 +51,7 @@ def test_health_and_readiness_are_ok_after_the_start(daemon: Daemon) -> None:
 
 
 def test_interrupt_ends_it_as_terminate_does(tmp_path: Path) -> None:
-    daemon = Daemon(tmp_path)
+    daemon = Daemon(tmp_path, fresh=True)
     try:
         daemon.start()
         assert daemon.process is not None

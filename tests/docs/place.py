@@ -9,13 +9,13 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests import forking
 from tests.daemon.harness import free_port, until
 from tests.docs.pages import ADMIN_PORT, PORTS, ROOT, Page
 from tests.docs.shown import missing
@@ -37,34 +37,28 @@ class Place:
         config.write_text(text.replace('upstreams: ["system"]', f'upstreams: ["{upstream}"]'), encoding="utf-8")
         command = folder / ".venv" / "bin" / "blockd"
         command.parent.mkdir(parents=True)
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m blockd "$@"\n', encoding="utf-8")
-        command.chmod(0o755)
+        forking.write_program(command)
         self._environment = {
             **os.environ,
             "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
         }
         self.started = ""  # what the daemon has printed at its start
-        self._daemon: subprocess.Popen[str] | None = None
+        self._daemon: subprocess.Popen[bytes] | forking.Process | None = None
 
     def start(self) -> None:
         """Start the daemon as `make run` does, unless it runs."""
         if self._daemon is not None:
             return
-        with self._errors.open("w", encoding="utf-8") as stderr:
-            self._daemon = subprocess.Popen(
-                ["blockd", "run", "--config", "config/blockd.yaml"],  # noqa: S607 - found by this place's PATH
-                cwd=self.folder,
-                env=self._environment,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            )
+        command = ["blockd", "run", "--config", "config/blockd.yaml"]
+        reading, writing = os.pipe()
+        self._output = os.fdopen(reading, encoding="utf-8")
+        with self._errors.open("wb") as stderr, os.fdopen(writing, "wb") as stdout:
+            self._daemon = forking.start(command, self.folder, self._environment, stdout, stderr)
         watchdog = threading.Timer(START_TIME, self._daemon.kill)
         watchdog.start()
-        assert self._daemon.stdout is not None
         lines = []
-        for line in self._daemon.stdout:
+        for line in self._output:
             lines.append(line)
             if "example.com" in line:
                 break
@@ -78,8 +72,7 @@ class Place:
             return
         self._daemon.send_signal(signal.SIGTERM)
         code = self._daemon.wait(START_TIME)
-        assert self._daemon.stdout is not None
-        self._daemon.stdout.close()
+        self._output.close()
         self._daemon = None
         errors = self._errors.read_text(encoding="utf-8")
         assert code == 0, errors

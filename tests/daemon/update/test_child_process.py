@@ -18,7 +18,7 @@ def test_control_process_gives_way_to_workers_and_compiling_to_both(
 ) -> None:
     write_list(tmp_path / "list", ["listed.example"])
     feed = {"name": "national", "type": "domains", "path": "list", "interval": "200ms"}
-    with Daemon(tmp_path, feed, upstream=resolver.address) as daemon:
+    with Daemon(tmp_path, feed, upstream=resolver.address, fresh=True) as daemon:
         workers = [worker["pid"] for worker in daemon.status()["workers"]]
         control = daemon.control_pid()
         assert daemon.process is not None
