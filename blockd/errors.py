@@ -50,8 +50,8 @@ def cause_of(error: BaseException) -> str:
             return "it took too long"
         case OSError(strerror=str(words)) if words:
             return words[0].lower() + words[1:]
-        case ValueError(lineno=int(line), colno=int(column)):  # json.JSONDecodeError
-            return f"it is not valid JSON in line {line}, column {column}"
+        case ValueError() if hasattr(error, "colno"):  # json.JSONDecodeError, whose module not every command needs
+            return f"it is not valid JSON in line {getattr(error, 'lineno', 0)}, column {error.colno}"
         case UnicodeError():
             return "it is not valid UTF-8"
         case RecursionError():
