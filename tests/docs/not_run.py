@@ -7,7 +7,7 @@ NOT_RUN = {
     "make test": "is what runs this test",
     "blockd refresh --dry-run --popular top-names.csv": "needs a list of popular names and more versions",
     "blockd accept casino --show": "needs a feed that the gate refuses; tests/daemon/test_accept.py runs both",
-    "blockd held --feed casino": "needs a feed with entries that are held back; tests/daemon/test_held_released.py runs it",
+    "blockd held --feed casino": "needs held entries; tests/daemon/test_held_released.py runs it",
     'blockd held release co.id --reason "Decision 7 of the board" --as "Ms Officer"': (
         "needs one of them; tests/daemon/test_held_released.py runs both"
     ),
