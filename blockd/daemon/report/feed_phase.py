@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.ruleset.catalogue import FeedRecord
+from blockd.ruleset.counts import of_feed
 
 
 class FeedPhase(StrEnum):
@@ -59,5 +60,5 @@ def feed_line(managed: ManagedFeed, record: FeedRecord | None) -> str:
         refusal = f": {managed.refusal}" if phase == FeedPhase.REFUSED else ""
         return f"feed {feed.name} ({feed.type}) {phase.words}{refusal}"
     version = f", version {record.version}" if record.version else ""
-    line = f"feed {feed.name} ({feed.type}{version}): {record.names:,} names, {record.digest[:12]}"
+    line = f"feed {feed.name} ({feed.type}{version}): {of_feed(record.names, record.type)}, {record.digest[:12]}"
     return f"{line}; its new content is REFUSED: {managed.refusal}" if managed.refusal else line
