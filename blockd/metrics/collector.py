@@ -171,9 +171,24 @@ class Collector(PrometheusCollector):
                 other += count
         answers.add_metric(["other"], other)
         yield answers
-        yield CounterMetricFamily("blockd_cache_hits", "Answers from the cache.", value=self._counters.cache_hits())
+        yield from self._cache()
         by_bucket, seconds = self._counters.upstream()
         yield _histogram("blockd_upstream_seconds", "Exchanges with upstreams.", UPSTREAM_BUCKETS, by_bucket, seconds)
+
+    def _cache(self) -> Iterator[Metric]:
+        yield CounterMetricFamily("blockd_cache_hits", "Answers from the cache.", value=self._counters.cache_hits())
+        yield CounterMetricFamily(
+            "blockd_cache_misses",
+            "Questions that the cache had no answer to, so that upstreams were asked or their failure was remembered.",
+            value=self._counters.cache_misses(),
+        )
+        entries, octets = self._counters.cache_size()
+        yield GaugeMetricFamily(
+            "blockd_cache_entries", "Responses in the caches of all workers, each of which has its own.", value=entries
+        )
+        yield GaugeMetricFamily(
+            "blockd_cache_bytes", "What these responses take in memory; at most `cache.size`.", value=octets
+        )
 
     def _hits(self, sample: Sample) -> Metric:
         hits = CounterMetricFamily(
