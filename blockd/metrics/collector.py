@@ -116,6 +116,7 @@ class Sample:
     is_ready: bool = False
     selftest_failures: int = 0
     selftest_failed: bool = False  # the last one
+    releases_failed: bool = False  # whether the file of releases could not be used
     clock_behind: float = 0.0  # seconds that the clock is behind the newest time that is known
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
     refused: Mapping[str, bool] = field(default_factory=dict)  # feeds, the overrides included, refused at this moment
@@ -151,6 +152,11 @@ class Collector(PrometheusCollector):
         yield from self._feeds(sample)
         yield _enforcement(sample.enforcement)
         yield from _audit(sample.audit)
+        yield GaugeMetricFamily(
+            "blockd_releases_failed",
+            "1 while the file of releases cannot be used, so that what it lets through is held back; else 0.",
+            value=int(sample.releases_failed),
+        )
         build = GaugeMetricFamily("blockd_build_info", "This blockd.", labels=["version", "engine"])
         build.add_metric([sample.build, sample.engine], 1)
         yield build

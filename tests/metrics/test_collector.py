@@ -19,6 +19,7 @@ NAMES = {
     "blockd_hits_total": {"feed", "platform", "order", "action", "protocol"},
     "blockd_orders_counted_together": set(),
     "blockd_cache_hits_total": set(),
+    "blockd_releases_failed": set(),
     "blockd_cache_misses_total": set(),
     "blockd_cache_entries": set(),
     "blockd_cache_bytes": set(),
@@ -142,6 +143,8 @@ def test_what_is_refused_failed_or_behind_now_is_a_gauge() -> None:
     assert value(found, "blockd_clock_behind_seconds") == 7200
     found = scrape(Counters(1), Sample)
     assert value(found, "blockd_selftest_failed") == value(found, "blockd_clock_behind_seconds") == 0
+    assert value(found, "blockd_releases_failed") == 0
+    assert value(scrape(Counters(1), lambda: Sample(releases_failed=True)), "blockd_releases_failed") == 1
 
 
 def test_before_the_first_ruleset_there_are_series_too() -> None:
