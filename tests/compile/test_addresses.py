@@ -20,6 +20,7 @@ from blockd.native import ENGINE
 from blockd.orders import Action, Reason, Verdict
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.network_guard import NetworkGuard
 from blockd.ruleset.gate.shared_networks import SharedNetworks
 from blockd.ruleset.policy import at_time
 from blockd.settings import FEED_TYPES, ListFeed
@@ -121,6 +122,17 @@ def test_the_gates_limits_count_addresses(tmp_path: Path, new: list[str], reason
     assert isinstance(refused, FeedRefused)
     assert refused.reason == reason
     assert words in str(refused)
+
+
+@pytest.mark.parametrize(("shortest", "held"), [(16, 2), (8, 1), (7, 0)])
+def test_the_gate_says_which_network_is_too_wide(tmp_path: Path, shortest: int, held: int) -> None:
+    builder = Builder(tmp_path)
+    gate = replace(OPEN, guard=Guard.of(None, [], [], "d", networks=NetworkGuard(min_ipv4=shortest)))
+    listed = builder.content("8.0.0.0/7", "11.0.0.0/8", "1.1.0.0/16")
+    built = builder.build(Candidate(addresses(), listed, None), gate=gate)
+    assert built.header is not None
+    assert built.header.networks == 3 - held
+    assert built.held["isp"].counts == ({"network too wide": held} if held else {})
 
 
 def test_growth_is_limited_by_the_number_of_addresses(tmp_path: Path) -> None:
