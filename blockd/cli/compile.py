@@ -66,8 +66,7 @@ def _named(lists: list[Path], kind: str) -> list[Candidate]:
         for number, path in enumerate(lists, 1)
     ]
     contents = [Content(path, f"list {path}") for path in lists]
-    now = int(time.time())
-    return [Candidate(feed, content, None, now) for feed, content in zip(feeds, contents, strict=True)]
+    return [Candidate(feed, content, None) for feed, content in zip(feeds, contents, strict=True)]
 
 
 def _build(candidates: list[Candidate], gate: Gate, output: Path) -> Built:

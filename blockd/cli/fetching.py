@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,14 +20,13 @@ def fetched(
 ) -> tuple[list[Candidate], dict[str, FeedRefused]]:
     """Fetch the feeds into `folder`; return those that succeeded, and why the others failed."""
     results = asyncio.run(_all(feeds, folder, progress))
-    now = int(time.time())
     candidates = []
     refused = {}
     for feed, result in zip(feeds, results, strict=True):
         if isinstance(result, FeedRefused):
             refused[feed.name] = result
         elif result is not None:
-            candidates.append(Candidate(feed, Content(result.path, result.digest, feed.shown_place), None, now))
+            candidates.append(Candidate(feed, Content(result.path, result.digest, feed.shown_place), None))
     return candidates, refused
 
 

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         feed = feed or _feed(args.kind or "domains", path)
         gate = enforced_gate(settings) if settings else gate_of(GateSettings())
         content = Content(path, _digest(path), shown)
-        candidate, in_force = Candidate(feed, content, None, int(time.time())), None
+        candidate, in_force = Candidate(feed, content, None), None
         if settings is not None and is_configured:
             candidate, in_force = _compared(settings, candidate)
         with progress_bar() as progress:
@@ -166,8 +166,7 @@ def _digest(path: Path) -> str:
 
 def _compared(settings: Settings, candidate: Candidate) -> tuple[Candidate, Catalogue | None]:
     """Return the candidate with its feed's earlier size, and the catalogue in force, as far as both are known."""
-    now = time.time()
-    state = FeedState.load(settings.state_dir / "feeds" / candidate.feed.name, now)
+    state = FeedState.load(settings.state_dir / "feeds" / candidate.feed.name)
     versions = Versions(settings.state_dir / "rulesets")
     version = versions.current()
     catalogue = None
@@ -176,4 +175,4 @@ def _compared(settings: Settings, candidate: Candidate) -> tuple[Candidate, Cata
             ruleset = Ruleset.open(versions.ruleset(version), verify=False)
             catalogue = ruleset.catalogue
             ruleset.close()
-    return replace(candidate, lasting=state.sizes.lasting(now)), catalogue
+    return replace(candidate, lasting=state.sizes.lasting(time.time())), catalogue

@@ -79,7 +79,7 @@ def fingerprint(candidates: Sequence[Candidate], gate: Gate = Gate()) -> str:  #
             continue  # there has never been an override
         config = {name: str(value) for name, value in feed if name not in feed.source_keys}
         own = [guards[feed.name].digest] if feed.name in guards else []
-        parts.append([config, content.digest if content else "", candidate.first_seen, *own])
+        parts.append([config, content.digest if content else "", *own])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -232,7 +232,7 @@ def _input(candidate: Candidate, built: Built) -> FeedInput:
     if not feed.is_signed:
         built.rejects.setdefault(feed.name, rejects)
     try:
-        made = kind_of(feed).read(feed, content, candidate.first_seen, rejects)
+        made = kind_of(feed).read(feed, content, rejects)
     except FeedRefused as refused:
         broken = _Refusal(feed.name, refused)
         return FeedInput(feed.name, feed.type, feed.priority, content.digest, [], _raising(broken))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,14 +59,11 @@ class ConfigStatus:
 
 
 class ConfigWatch:
-    """The config at `path` as it was read at `since`, and the files of the gate that it names."""
+    """The config at `path` as it was read at `since`, and the files named there that are read at a start only."""
 
     def __init__(self, settings: Settings, path: Path, since: float | None = None) -> None:
         self._since = time.time() if since is None else since
-        gate = settings.gate
-        named: Iterable[object] = (gate.public_suffixes, *gate.protected, gate.popular)
-        paths = dict.fromkeys([path.absolute(), *(one for one in named if isinstance(one, Path))])
-        self._files = [LoadedFile.read(one) for one in paths]
+        self._files = [LoadedFile.read(one) for one in dict.fromkeys((path.absolute(), *_read_at_start(settings)))]
         self._seen: dict[Path, tuple[_Stamp, str]] = {}
 
     @property
@@ -92,6 +89,17 @@ class ConfigWatch:
         if seen[1] == file.digest:
             return None
         return ChangedFile(str(file.path), time_text(stamp[0] / 1e9), seen[1] or None)
+
+
+def _read_at_start(settings: Settings) -> Iterator[Path]:
+    """Yield the files of the gate, those of feeds with keys of their own included, and the roots of trust.
+
+    The keys of detached signatures and the secrets of TSIG keys are read anew each time, and so are no part of it.
+    """
+    gates = [settings.gate, *(settings.gate.overridden_by(feed.gate) for feed in settings.feeds)]
+    for _, value in (item for gate in gates for item in gate):
+        yield from (one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, Path))
+    yield from (root for feed in settings.feeds if (root := feed.root_of_trust) is not None)
 
 
 def _stamp(path: Path) -> _Stamp:

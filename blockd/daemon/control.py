@@ -128,7 +128,8 @@ class ControlProcess:
         self._clock_watch = ClockWatch(timing.clock)
         self._clock_watch.know([read_alive(state.folder), *(found.state.checked for found in self._feeds.values())])
         self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing, self._clock_watch)
-        compiling = Compiling(gate_with_releases(gate, state.folder), state.folder / "compiled", environment.compiler)
+        releasing_gate, trouble = gate_with_releases(gate, state.folder)
+        compiling = Compiling(releasing_gate, state.folder / "compiled", environment.compiler)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         operator = settings.operator.name
         self._overrides = OverrideService(
@@ -136,16 +137,16 @@ class ControlProcess:
             timing.clock,
         )  # fmt: skip
         self._acceptance = AcceptService(self._recorder, self._updater)
-        self._releases = ReleaseService(state.folder, gate, self._recorder, self._updater, timing.clock)
+        self._releases = ReleaseService(state.folder, gate, self._recorder, self._updater, timing.clock, trouble)
         sources = Sources(self._switcher, self._feeds, self._workers, self._recorder, self._tests)
         self._statements = StatementService(operator, sources, timing)
         self._held = HeldBack(state.versions)
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
-            shared.sockets.bound, self._clock_watch, context.running, self._held, timing.clock(),
+            self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
-        self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock))
+        self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock, self._held))
         self.sinkhole = SinkholeService(settings, shared.counters.row(settings.workers), lambda: self._enforced)
         self._registry = CollectorRegistry()
         self._registry.register(Collector(shared.counters, list(REASONS), self._sample))
@@ -317,6 +318,7 @@ class ControlProcess:
             is_pinned=self._switcher.pin is not None,
             is_ready=self.readiness().is_ok,
             tests=self._tests,
+            releases_failed=bool(self._releases.trouble),
             clock_behind=self._clock_watch.behind(),
             now=self._timing.clock(),
         )

@@ -102,7 +102,7 @@ class Supervisor:
         """Run until told to stop; return the exit code."""
         name_process("supervisor")
         now = time.time()
-        known = [(feed, FeedState.load(self._state.feed_folder(feed.name), now)) for feed in self._settings.feeds]
+        known = [(feed, FeedState.load(self._state.feed_folder(feed.name))) for feed in self._settings.feeds]
         self._version = self._state.last_good(self._slots, now, ended(known, now))
         self._slots.save()
         self._gate.check()

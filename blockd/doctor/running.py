@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from blockd import __version__
 from blockd.doctor.finding import Context, Finding, bad, ok, warning
 from blockd.errors import CommandError
 from blockd.ruleset.counts import totals
-from blockd.times import time_from_text
 
 
 def readiness(case: Context) -> Iterator[Finding]:
@@ -49,6 +50,17 @@ def refused_feeds(case: Context) -> Iterator[Finding]:
         yield ok("no feed is refused" if feeds else "no feed is being fetched")
 
 
+def _changed_config(case: Context, running: Mapping[str, Any] | None) -> Iterator[str]:
+    """Say which file that the daemon read at its start is another by now, and whether it runs with another config."""
+    if running is None:
+        return  # an older blockd, which is said
+    if Path(running["path"]).resolve() != case.config.resolve():
+        yield f"it runs with the config {running['path']}, and not with {case.config}"
+    for file in running["changed"]:
+        is_gone = file["since"] is None
+        yield f"{file['path']} is gone" if is_gone else f"{file['path']} on disk is another since {file['since']}"
+
+
 def outdated_daemon(case: Context) -> Iterator[Finding]:
     """Check that a restart would not change the engine, the version or the config."""
     status = case.running.status
@@ -65,8 +77,7 @@ def outdated_daemon(case: Context) -> Iterator[Finding]:
         engine = status["engine"]  # reported by the check of the engine
     if status["engine"] != engine:
         changed.append(f"it runs the {status['engine']} engine, and a start would run the {engine} one")
-    if case.config.stat().st_mtime > time_from_text(status["since"]) + 1:  # which is in whole seconds
-        changed.append("the config was changed since its start")
+    changed += _changed_config(case, status.get("config"))
     for sentence in changed:
         yield warning(f"the running blockd is outdated: {sentence}", advice)
     if not changed:

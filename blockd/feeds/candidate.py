@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from blockd.settings import Feed
@@ -32,6 +32,6 @@ class Candidate:
     feed: Feed
     incoming: Content | None
     accepted: Content | None
-    first_seen: int  # seconds since the epoch: the date of orders without one
+    _: KW_ONLY
     lasting: int | None = None  # the size that it had for longest in the last days, if known
     waived: bool = False  # whether an operator takes `incoming` whatever the gate says of its size and rejects

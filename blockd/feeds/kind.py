@@ -41,14 +41,12 @@ class FeedKind(ABC, Generic[FeedT]):
         self,
         feed: FeedT,
         content: Content,
-        first_seen: int,
         rejects: RejectReport,
         progress: Progress | None = None,
     ) -> FeedInput:
         """Return what the compiler takes of a content, and fill `rejects` while it does so.
 
-        `first_seen` is the date of orders without one, in seconds since the epoch. Raises FeedRefused, and so may the
-        listings while they are read.
+        Raises FeedRefused, and so may the listings while they are read.
         """
 
     def weakness(self, feed: FeedT) -> Weakness | None:

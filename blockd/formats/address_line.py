@@ -9,9 +9,8 @@ from blockd.errors import BadName
 from blockd.formats.line import BLANK, line_content
 from blockd.names import address_key
 from blockd.names.special_purpose import special_purpose
-from blockd.orders.coverage import MIN_PREFIX
 
-MAX_RANGE = 32  # networks of one range: any of IPv4 that is no wider than a network may be takes at most 30
+MAX_RANGE = 62  # networks of one range: any of IPv4 takes at most so many, two of each length but /0 and /1
 
 NO_ADDRESS = "no address"
 BAD_ADDRESS = "bad address"
@@ -21,7 +20,6 @@ BAD_PREFIX = "bad prefix"
 HOST_BITS = "host bits set"
 BAD_RANGE = "bad range"
 MORE_TEXT = "text after the address"
-TOO_WIDE = "network too wide"
 
 REASONS = {
     NO_ADDRESS: "it holds something else, such as a name",
@@ -32,7 +30,6 @@ REASONS = {
     BAD_PREFIX: "what follows the slash is not a number of bits",
     HOST_BITS: "a network has address bits behind its prefix: one of both is wrong",
     BAD_RANGE: "a range ends before it begins, mixes IPv4 and IPv6, or would take too many networks",
-    TOO_WIDE: f"it is wider than /{MIN_PREFIX[4]} of IPv4 or /{MIN_PREFIX[6]} of IPv6",
     "NUL": "it has a NUL octet",
     "too long": "it is longer than any line with an address",
 }
@@ -84,8 +81,6 @@ def _range(first_text: str, last_text: str) -> list[bytes]:
         raise BadName(BAD_RANGE)
     size, bits = len(start), len(start) * 8
     first, last = int.from_bytes(start), int.from_bytes(end)
-    if last - first >= 1 << bits - MIN_PREFIX[4 if size == 4 else 6]:
-        raise BadName(TOO_WIDE)
     keys: list[bytes] = []
     while first <= last:
         if len(keys) == MAX_RANGE:
@@ -98,10 +93,8 @@ def _range(first_text: str, last_text: str) -> list[bytes]:
 
 
 def _ordinary(key: bytes) -> bytes:
-    """Return a key whose network may be listed; raises BadName for the others."""
+    """Return a key whose network may be listed, however wide it is; raises BadName for the others."""
     packed, prefix = key[2:], key[1]
-    if prefix < MIN_PREFIX[4 if len(packed) == 4 else 6]:
-        raise BadName(TOO_WIDE)
     if reason := special_purpose(packed, prefix):
         raise BadName(reason)
     return key

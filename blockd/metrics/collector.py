@@ -116,6 +116,7 @@ class Sample:
     is_ready: bool = False
     selftest_failures: int = 0
     selftest_failed: bool = False  # the last one
+    releases_failed: bool = False  # whether the file of releases could not be used
     clock_behind: float = 0.0  # seconds that the clock is behind the newest time that is known
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
     refused: Mapping[str, bool] = field(default_factory=dict)  # feeds, the overrides included, refused at this moment
@@ -151,6 +152,11 @@ class Collector(PrometheusCollector):
         yield from self._feeds(sample)
         yield _enforcement(sample.enforcement)
         yield from _audit(sample.audit)
+        yield GaugeMetricFamily(
+            "blockd_releases_failed",
+            "1 while the file of releases cannot be used, so that what it lets through is held back; else 0.",
+            value=int(sample.releases_failed),
+        )
         build = GaugeMetricFamily("blockd_build_info", "This blockd.", labels=["version", "engine"])
         build.add_metric([sample.build, sample.engine], 1)
         yield build
@@ -171,9 +177,24 @@ class Collector(PrometheusCollector):
                 other += count
         answers.add_metric(["other"], other)
         yield answers
-        yield CounterMetricFamily("blockd_cache_hits", "Answers from the cache.", value=self._counters.cache_hits())
+        yield from self._cache()
         by_bucket, seconds = self._counters.upstream()
         yield _histogram("blockd_upstream_seconds", "Exchanges with upstreams.", UPSTREAM_BUCKETS, by_bucket, seconds)
+
+    def _cache(self) -> Iterator[Metric]:
+        yield CounterMetricFamily("blockd_cache_hits", "Answers from the cache.", value=self._counters.cache_hits())
+        yield CounterMetricFamily(
+            "blockd_cache_misses",
+            "Questions that the cache had no answer to, so that upstreams were asked or their failure was remembered.",
+            value=self._counters.cache_misses(),
+        )
+        entries, octets = self._counters.cache_size()
+        yield GaugeMetricFamily(
+            "blockd_cache_entries", "Responses in the caches of all workers, each of which has its own.", value=entries
+        )
+        yield GaugeMetricFamily(
+            "blockd_cache_bytes", "What these responses take in memory; at most `cache.size`.", value=octets
+        )
 
     def _hits(self, sample: Sample) -> Metric:
         hits = CounterMetricFamily(

@@ -31,10 +31,13 @@ class Transport(IntEnum):
 
 _ANSWERS = len(Transport)
 _CACHE_HITS = _ANSWERS + RCODES
-_UPSTREAM = _CACHE_HITS + 1
+_CACHE_MISSES = _CACHE_HITS + 1
+_UPSTREAM = _CACHE_MISSES + 1
 _UPSTREAM_MICROSECONDS = _UPSTREAM + len(UPSTREAM_BUCKETS) + 1
 _HITS = _UPSTREAM_MICROSECONDS + 1
-_ROW = _HITS + MAX_HIT_SLOTS * len(HIT_KINDS)
+_CACHE_ENTRIES = _HITS + MAX_HIT_SLOTS * len(HIT_KINDS)  # these two are not counters: they also fall
+_CACHE_OCTETS = _CACHE_ENTRIES + 1
+_ROW = _CACHE_OCTETS + 1
 
 
 class Row:
@@ -59,6 +62,19 @@ class Row:
     def cache_hit(self) -> None:
         """Count an answer that came from the cache."""
         self._numbers[_CACHE_HITS] += 1
+
+    def cache_miss(self) -> None:
+        """Count a question that the cache had no answer to."""
+        self._numbers[_CACHE_MISSES] += 1
+
+    def cache_grown(self, entries: int, octets: int) -> None:
+        """Note by how much a cache has grown; both are below 0 if it has shrunk."""
+        self._numbers[_CACHE_ENTRIES] += entries
+        self._numbers[_CACHE_OCTETS] += octets
+
+    def cache_emptied(self) -> None:
+        """Note that the process has no cache yet: the row may be that of one that had."""
+        self._numbers[_CACHE_ENTRIES] = self._numbers[_CACHE_OCTETS] = 0
 
     def upstream(self, seconds: float) -> None:
         """Count an exchange with an upstream and how long it took."""
@@ -93,6 +109,15 @@ class Counters:
     def cache_hits(self) -> int:
         """Return the number of answers from the cache."""
         return self._sums(_CACHE_HITS, 1)[0]
+
+    def cache_misses(self) -> int:
+        """Return the number of questions that the cache had no answer to."""
+        return self._sums(_CACHE_MISSES, 1)[0]
+
+    def cache_size(self) -> tuple[int, int]:
+        """Return the responses in all caches, and the octets that they take."""
+        entries, octets = self._sums(_CACHE_ENTRIES, 2)
+        return entries, octets
 
     def upstream(self) -> tuple[list[int], float]:
         """Return the exchanges by bucket of UPSTREAM_BUCKETS, the last for all longer ones; and their total seconds."""

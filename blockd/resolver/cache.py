@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from blockd.dns import types
+from blockd.metrics import Row
 from blockd.names import DomainName
 from blockd.orders import Verdict
 from blockd.resolver.response import Response
@@ -37,13 +38,14 @@ class Cached:
 
 
 class Cache:
-    """Responses by question. `size` is in octets, TTL limits in seconds."""
+    """Responses by question. `size` is in octets, TTL limits in seconds; how much it holds is noted in `row`."""
 
-    def __init__(self, size: int, max_ttl: float, max_negative_ttl: float) -> None:
+    def __init__(self, size: int, max_ttl: float, max_negative_ttl: float, row: Row | None = None) -> None:
         self._limit = size
         self._max_ttl = max_ttl
         self._max_negative_ttl = max_negative_ttl
         self._entries: OrderedDict[CacheKey, Cached] = OrderedDict()
+        self._row = row
         self.size = 0
 
     def __len__(self) -> int:
@@ -72,13 +74,18 @@ class Cache:
             if key in self._entries:
                 self._remove(key)
             self._entries[key] = entry
-            self.size += size
+            self._grow(1, size)
             while self.size > self._limit:
                 self._remove(next(iter(self._entries)))
         return entry
 
     def _remove(self, key: CacheKey) -> None:
-        self.size -= self._entries.pop(key).size
+        self._grow(-1, -self._entries.pop(key).size)
+
+    def _grow(self, entries: int, octets: int) -> None:
+        self.size += octets
+        if self._row is not None:
+            self._row.cache_grown(entries, octets)
 
 
 def question_of(key: CacheKey) -> bytes:

@@ -142,6 +142,10 @@ class Pipeline:
         row.query(context.query.transport)
         for slot in context.hits:
             row.hit(slot)
+        if context.asked_upstreams:
+            row.cache_miss()
+        elif context.asked_cache:
+            row.cache_hit()
         if isinstance(outcome, bytes):
             row.answer(outcome[3] & types.RCODE | context.extended << 4)
         return outcome
@@ -193,12 +197,14 @@ class Pipeline:
         if context.is_unjudged:
             return Outcome.PASS  # asked anew, so that the next answers from the cache are of the same response
         context.cached = self._cache.get(context.lookup, self._clock())
-        if context.cached is not None and not context.is_selftest:
-            self._row.cache_hit()
+        context.asked_cache = True
         return Outcome.PASS
 
     def _ask_upstreams(self, context: QueryContext) -> bytes | Outcome:
-        return Outcome.PASS if context.cached or context.failure else Outcome.WAIT
+        if context.cached or context.failure:
+            return Outcome.PASS
+        context.asked_upstreams = True
+        return Outcome.WAIT
 
     def _report_failure(self, context: QueryContext) -> bytes | Outcome:
         failure = context.failure

@@ -27,6 +27,8 @@ class QueryContext:
     """
 
     __slots__ = (
+        "asked_cache",
+        "asked_upstreams",
         "cached",
         "errors",
         "extended",
@@ -64,6 +66,8 @@ class QueryContext:
         self.cached: Cached | None = None
         self.failure: UpstreamFailure | None = None
         self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3
+        self.asked_cache = False
+        self.asked_upstreams = False  # the cache had no answer, if only to what a CNAME action leads to
         self.stage = 0
 
     @property

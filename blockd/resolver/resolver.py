@@ -33,6 +33,8 @@ class Resolver:
         self._forwarder = forwarder
         self._upstreams: UpstreamSockets | None = None
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
+        row = instruments.row
+        row.cache_emptied()
         self.cache: Cache | NativeCache
         self.engine: AnyEngine
         if engine == "native":
@@ -42,10 +44,10 @@ class Resolver:
 
             self.cache = native_cache = NativeCache(*limits, cache.seed)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
-            self.pipeline = Pipeline(service, FeedingCache(native_cache, *limits), forwarder, not_sampling)
+            self.pipeline = Pipeline(service, FeedingCache(native_cache, *limits, row), forwarder, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
         else:
-            self.cache = Cache(*limits)
+            self.cache = Cache(*limits, row)
             self.pipeline = Pipeline(service, self.cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
 

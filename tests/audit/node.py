@@ -64,7 +64,7 @@ class Node:
         documents = tuple(_document(path, octets) for path, octets in evidence.items() if path.startswith("orders/"))
         digest = hashlib.sha256(repr(sorted(evidence)).encode() + b"".join(evidence.values())).hexdigest()
         write_bundle(SignedVersion(1, 1, 0, documents, digest), place)
-        candidates = [Candidate(self._feed, Content(place, digest), None, 0)]
+        candidates = [Candidate(self._feed, Content(place, digest), None)]
         if names:
             (self.folder / "list").write_text("".join(f"{name}\n" for name in names))
             national = FEED_TYPES["domains"].model_validate(
@@ -72,7 +72,7 @@ class Node:
                 context={"folder": self.folder},
             )
             content = Content(self.folder / "list", hashlib.sha256((self.folder / "list").read_bytes()).hexdigest())
-            candidates.append(Candidate(national, content, None, 0))
+            candidates.append(Candidate(national, content, None))
         compiled = self.state / "compiled"
         built = build(
             candidates, compiled, gate=Gate(), in_force=None, created=int(self.time), randomness=lambda n: b"k" * n

@@ -285,7 +285,7 @@ def test_a_daemon_with_another_state_folder_is_not_believed(
 
 def _counted(metrics: bytes) -> list[str]:
     """Return the series that count clients' questions, answers and hits."""
-    kinds = ("blockd_queries_total", "blockd_answers_total", "blockd_hits_total", "blockd_cache_hits_total")
+    kinds = tuple(f"blockd_{kind}_total" for kind in ("queries", "answers", "hits", "cache_hits", "cache_misses"))
     return [line for line in metrics.decode().splitlines() if line.startswith(kinds)]
 
 

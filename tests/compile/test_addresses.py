@@ -20,6 +20,7 @@ from blockd.native import ENGINE
 from blockd.orders import Action, Reason, Verdict
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.gate.guard import Guard
+from blockd.ruleset.gate.network_guard import NetworkGuard
 from blockd.ruleset.gate.shared_networks import SharedNetworks
 from blockd.ruleset.policy import at_time
 from blockd.settings import FEED_TYPES, ListFeed
@@ -64,7 +65,7 @@ def test_an_address_is_blocked_if_a_listed_network_holds_it(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         builder = Builder(Path(folder))
-        built = builder.build(Candidate(addresses(), builder.content(*listed), None, 0), gate=OPEN)
+        built = builder.build(Candidate(addresses(), builder.content(*listed), None), gate=OPEN)
         networks = [ipaddress.ip_network(text) for text in listed]
         assert built.header is not None
         assert (built.header.names, built.header.networks) == (0, len(set(networks)))
@@ -82,9 +83,9 @@ def test_an_address_is_blocked_if_a_listed_network_holds_it(
 def test_an_allowed_network_takes_its_addresses_off_a_list(tmp_path: Path) -> None:
     builder = Builder(tmp_path)
     builder.build(
-        Candidate(addresses(), builder.content("1.1.1.0/24", "8.8.8.8"), None, 0),
-        Candidate(addresses("never", action="allow"), builder.content("1.1.1.64/26"), None, 0),
-        Candidate(domains(), builder.content("casino.example"), None, 0),
+        Candidate(addresses(), builder.content("1.1.1.0/24", "8.8.8.8"), None),
+        Candidate(addresses("never", action="allow"), builder.content("1.1.1.64/26"), None),
+        Candidate(domains(), builder.content("casino.example"), None),
     )
     found = verdicts(builder.path, "1.1.1.1", "1.1.1.65", "8.8.8.8", "9.9.9.9")
     assert [verdict.reason for verdict in found] == [Reason.LISTED, Reason.ALLOWED, Reason.LISTED, Reason.NOT_LISTED]
@@ -95,7 +96,7 @@ def test_an_allowed_network_takes_its_addresses_off_a_list(tmp_path: Path) -> No
 def test_every_action_of_a_list_can_be_asked_for(tmp_path: Path, action: Action) -> None:
     builder = Builder(tmp_path)
     keys = {"cname": "landing.example"} if action is Action.CNAME else {}
-    builder.build(Candidate(addresses(action=str(action), **keys), builder.content("1.1.1.1"), None, 0))
+    builder.build(Candidate(addresses(action=str(action), **keys), builder.content("1.1.1.1"), None))
     [verdict] = verdicts(builder.path, "1.1.1.1")
     assert verdict.action is action
     assert verdict.touches == (action not in (Action.ALLOW, Action.MONITOR))
@@ -112,10 +113,10 @@ def test_every_action_of_a_list_can_be_asked_for(tmp_path: Path, action: Action)
 def test_the_gates_limits_count_addresses(tmp_path: Path, new: list[str], reason: str, words: str) -> None:
     builder = Builder(tmp_path)
     old = builder.content(*(f"1.2.{number >> 8}.{number & 255}" for number in range(1200)))
-    builder.build(Candidate(addresses(), old, None, 0))
+    builder.build(Candidate(addresses(), old, None))
     ruleset = Ruleset.open(builder.path)
     assert ruleset.catalogue.feeds[0].names == ruleset.catalogue.orders[0].names == 1200
-    built = builder.build(Candidate(addresses(), builder.content(*new), old, 0), in_force=ruleset.catalogue)
+    built = builder.build(Candidate(addresses(), builder.content(*new), old), in_force=ruleset.catalogue)
     ruleset.close()
     refused = built.refused["isp"]
     assert isinstance(refused, FeedRefused)
@@ -123,12 +124,23 @@ def test_the_gates_limits_count_addresses(tmp_path: Path, new: list[str], reason
     assert words in str(refused)
 
 
+@pytest.mark.parametrize(("shortest", "held"), [(16, 2), (8, 1), (7, 0)])
+def test_the_gate_says_which_network_is_too_wide(tmp_path: Path, shortest: int, held: int) -> None:
+    builder = Builder(tmp_path)
+    gate = replace(OPEN, guard=Guard.of(None, [], [], "d", networks=NetworkGuard(min_ipv4=shortest)))
+    listed = builder.content("8.0.0.0/7", "11.0.0.0/8", "1.1.0.0/16")
+    built = builder.build(Candidate(addresses(), listed, None), gate=gate)
+    assert built.header is not None
+    assert built.header.networks == 3 - held
+    assert built.held["isp"].counts == ({"network too wide": held} if held else {})
+
+
 def test_growth_is_limited_by_the_number_of_addresses(tmp_path: Path) -> None:
     builder = Builder(tmp_path)
     old, new = (builder.content(*(f"1.2.{n >> 8}.{n & 255}" for n in range(size))) for size in (6000, 13_000))
-    builder.build(Candidate(addresses(), old, None, 0))
+    builder.build(Candidate(addresses(), old, None))
     ruleset = Ruleset.open(builder.path)
-    built = builder.build(Candidate(addresses(), new, old, 0), in_force=ruleset.catalogue)
+    built = builder.build(Candidate(addresses(), new, old), in_force=ruleset.catalogue)
     ruleset.close()
     assert built.refused["isp"].reason == "grown"
     assert "it holds 13000 addresses, but 6000 are in force" in str(built.refused["isp"])
@@ -137,7 +149,7 @@ def test_growth_is_limited_by_the_number_of_addresses(tmp_path: Path) -> None:
 def test_repeated_and_overlapping_lines_are_one_entry_each(tmp_path: Path) -> None:
     builder = Builder(tmp_path)
     text = b"1.2.3.4\n" * 100_000 + b"1.2.3.4-1.2.3.4\n1.2.3.0/24\n1.2.0.0/16\n1.2.3.4/32\n"
-    built = builder.build(Candidate(addresses(), builder.octets(text), None, 0))
+    built = builder.build(Candidate(addresses(), builder.octets(text), None))
     assert built.header is not None
     assert (built.header.networks, built.rejects["isp"].accepted) == (3, 100_004)
     assert [v.entry.text for v in verdicts(builder.path, "1.2.3.4", "1.2.3.5", "1.2.4.5") if v.entry] == [
@@ -166,8 +178,8 @@ def test_amending_and_compiling_give_the_same(texts: tuple[list[str], list[str]]
         patch.setenv(ENGINE, "native")
         builder = Builder(Path(folder))
         old, new = (builder.content(*text, "5.5.5.5") for text in texts)
-        first = builder.build(Candidate(addresses(), None, old, 0), gate=gate)
-        news = Candidate(addresses(), new, old, 0)
+        first = builder.build(Candidate(addresses(), None, old), gate=gate)
+        news = Candidate(addresses(), new, old)
         built = amended(news, builder.path, builder.folder / "new", first, gate)
         if built is None:
             return
@@ -198,8 +210,8 @@ def test_a_few_changed_lines_are_amended(tmp_path: Path, monkeypatch: pytest.Mon
     builder = Builder(tmp_path)
     before = [f"1.{n >> 8}.{n & 255}.9" for n in range(3000)]
     old, new = builder.content(*before), builder.content(*before[:-2], "2606:4700::/32", "1.200.0.0/24")
-    first = builder.build(Candidate(addresses(), None, old, 0))
-    built = amended(Candidate(addresses(), new, old, 0), builder.path, tmp_path / "new", first, Gate())
+    first = builder.build(Candidate(addresses(), None, old))
+    built = amended(Candidate(addresses(), new, old), builder.path, tmp_path / "new", first, Gate())
     assert built is not None
     assert built.changes is not None
     assert (built.changes.added, built.changes.removed) == (2, 2)
@@ -210,6 +222,6 @@ def test_a_few_changed_lines_are_amended(tmp_path: Path, monkeypatch: pytest.Mon
 def test_content_of_another_kind_is_refused(tmp_path: Path) -> None:
     builder = Builder(tmp_path)
     names = Content(builder.content("casino.example", "bets.example").path, "")
-    built = builder.build(Candidate(addresses(), names, None, 0))
+    built = builder.build(Candidate(addresses(), names, None))
     assert built.header is None
     assert built.refused["isp"].reason == "empty"

@@ -133,9 +133,9 @@ def test_amending_and_compiling_give_the_same(
     with tempfile.TemporaryDirectory() as folder:
         builder = Builder(Path(folder))
         before = [
-            Candidate(domains("one"), None, builder.content(*one[0]), 1),
-            Candidate(domains("two", scope="exact"), None, builder.content(*two[0]), 2),
-            Candidate(domains("other", action="allow", priority=3), None, builder.content(*other), 3),
+            Candidate(domains("one"), None, builder.content(*one[0])),
+            Candidate(domains("two", scope="exact"), None, builder.content(*two[0])),
+            Candidate(domains("other", action="allow", priority=3), None, builder.content(*other)),
         ]
         in_force, path, whole = builder.folder / "old", builder.folder / "new", builder.folder / "whole"
         first = made(before, in_force, gate)
@@ -170,7 +170,7 @@ def test_many_changes_day_after_day_give_what_compiling_gives(tmp_path: Path) ->
     builder = Builder(tmp_path)
     feed = domains(max_size="10M")
     names = [f"host-{number}.example" for number in range(5000)]
-    candidates = [Candidate(feed, None, builder.content(*names), 0)]
+    candidates = [Candidate(feed, None, builder.content(*names))]
     reports = made(candidates, tmp_path / "0").rejects
     for day in range(1, 6):
         names = names[:100] + [f"day-{day}-{number}.example" for number in range(40)] + names[100 + day * 7 :: 1]
@@ -181,11 +181,11 @@ def test_many_changes_day_after_day_give_what_compiling_gives(tmp_path: Path) ->
         reports = built.rejects
         made(candidates, tmp_path / "whole")
         assert content(tmp_path / str(day)) == content(tmp_path / "whole")
-        candidates = [Candidate(feed, None, candidates[0].incoming, 0)]
+        candidates = [Candidate(feed, None, candidates[0].incoming)]
 
 
 def some_change(builder: Builder) -> tuple[list[Candidate], Path, dict[str, RejectReport]]:
-    before = [Candidate(domains(), None, builder.content("a.example", "b.example"), 0)]
+    before = [Candidate(domains(), None, builder.content("a.example", "b.example"))]
     reports = made(before, builder.folder / "old").rejects
     news = {"national": builder.content("a.example", "b.example", "c.example")}
     return incoming(before, news), builder.folder / "old", reports
@@ -203,10 +203,9 @@ def with_news(octets: bytes) -> Change:
     [
         lambda _, candidates: accepted(candidates),
         lambda _, candidates: [replace(candidates[0], accepted=None)],
-        lambda _, candidates: [replace(candidates[0], first_seen=1)],
         lambda _, candidates: [replace(candidates[0], feed=domains(priority=7))],
-        lambda builder, candidates: [*candidates, Candidate(domains("more"), None, builder.content("x.example"), 0)],
-        lambda builder, candidates: [*candidates, Candidate(signed(), builder.bundle(o=["x.example"]), None, 0)],
+        lambda builder, candidates: [*candidates, Candidate(domains("more"), None, builder.content("x.example"))],
+        lambda builder, candidates: [*candidates, Candidate(signed(), builder.bundle(o=["x.example"]), None)],
         lambda _, candidates: [replace(candidates[0], incoming=Content(Path("none"), ""))],
         with_news(b""),
         with_news(b"a.example\nb.exam"),
@@ -231,7 +230,7 @@ def test_news_that_the_gate_refuses_are_left_to_the_compiler(tmp_path: Path) -> 
 def test_held_entries_come_and_go_with_their_lines(tmp_path: Path) -> None:
     builder = Builder(tmp_path)
     lists = (["a.example", "n1.example"], ["a.example", "n2.example", "n3.example"], ["b.example"], ["n4.example"])
-    before = [Candidate(domains(), None, builder.content(*lists[0], "end.example"), 0)]
+    before = [Candidate(domains(), None, builder.content(*lists[0], "end.example"))]
     built = made(before, tmp_path / "0", GUARDED)
     for day, names in enumerate(lists[1:], 1):
         candidates = incoming(before, {"national": builder.content(*names, "end.example")})
@@ -241,7 +240,7 @@ def test_held_entries_come_and_go_with_their_lines(tmp_path: Path) -> None:
         expected = made(candidates, tmp_path / "whole", GUARDED)
         assert content(tmp_path / str(day)) == content(tmp_path / "whole")
         assert built.held == expected.held
-        before = [Candidate(candidates[0].feed, None, candidates[0].incoming, 0)]
+        before = [Candidate(candidates[0].feed, None, candidates[0].incoming)]
     assert built.held["national"].counts == {"popular": 1}
 
 

@@ -28,7 +28,7 @@ def builder(tmp_path: Path) -> Builder:
 
 def test_new_content_that_passes_is_taken(builder: Builder) -> None:
     built = builder.build(
-        Candidate(domains(), builder.content("a.example", "b.example"), builder.content("old.example"), 7)
+        Candidate(domains(), builder.content("a.example", "b.example"), builder.content("old.example"))
     )
     assert built.header is not None
     assert (built.header.names, built.header.created) == (2, NOW)
@@ -40,7 +40,7 @@ def test_new_content_that_passes_is_taken(builder: Builder) -> None:
 
 
 def test_nothing_at_all_makes_no_file(builder: Builder) -> None:
-    for candidates in ([], [Candidate(domains(), None, None, 0)]):
+    for candidates in ([], [Candidate(domains(), None, None)]):
         built = builder.build(*candidates)
         assert built.header is None
         assert not built.taken
@@ -50,7 +50,7 @@ def test_nothing_at_all_makes_no_file(builder: Builder) -> None:
 
 def test_accepted_content_is_not_put_through_the_gate_again(builder: Builder) -> None:
     built = builder.build(
-        Candidate(domains(), None, builder.content("a.example"), 0),
+        Candidate(domains(), None, builder.content("a.example")),
         gate=Gate(min_names=5, max_rejects=0),
     )
     assert built.header is not None
@@ -76,8 +76,8 @@ BAD: dict[str, Callable[[Builder], Content]] = {
 @pytest.mark.parametrize("reason", BAD)
 def test_refused_content_leaves_what_the_feed_gave_before(builder: Builder, reason: str) -> None:
     feed, accepted = domains(), builder.content(*OLD)
-    builder.build(Candidate(feed, accepted, None, 0))
-    built = builder.build(Candidate(feed, BAD[reason](builder), accepted, 0), in_force=builder.catalogue())
+    builder.build(Candidate(feed, accepted, None))
+    built = builder.build(Candidate(feed, BAD[reason](builder), accepted), in_force=builder.catalogue())
     assert reasons(built) == {"national": reason}
     assert built.taken == set()
     assert built.header is not None
@@ -89,8 +89,8 @@ def test_refused_content_leaves_what_the_feed_gave_before(builder: Builder, reas
 @pytest.mark.parametrize("reason", sorted(BAD.keys() - {"shrunk"}))
 def test_a_first_list_that_is_refused_leaves_the_other_feeds(builder: Builder, reason: str) -> None:
     built = builder.build(
-        Candidate(domains("bad", priority=1), BAD[reason](builder), None, 0),
-        Candidate(domains("good"), builder.content("a.example"), None, 0),
+        Candidate(domains("bad", priority=1), BAD[reason](builder), None),
+        Candidate(domains("good"), builder.content("a.example"), None),
         gate=Gate(min_names=1),
     )
     assert reasons(built) == {"bad": reason}
@@ -101,7 +101,7 @@ def test_a_first_list_that_is_refused_leaves_the_other_feeds(builder: Builder, r
 
 
 def test_a_first_list_that_is_refused_alone_makes_no_file(builder: Builder) -> None:
-    built = builder.build(Candidate(domains(), builder.octets(b""), None, 0))
+    built = builder.build(Candidate(domains(), builder.octets(b""), None))
     assert reasons(built) == {"national": "empty"}
     assert built.header is None
     assert not builder.path.exists()
@@ -110,9 +110,9 @@ def test_a_first_list_that_is_refused_alone_makes_no_file(builder: Builder) -> N
 def test_several_feeds_are_refused_each_for_its_reason(builder: Builder) -> None:
     good = builder.content("good.example")
     built = builder.build(
-        Candidate(domains("one"), builder.octets(b""), good, 0),
-        Candidate(domains("two"), builder.octets(b"cut.exam"), None, 0),
-        Candidate(domains("three"), builder.content("three.example"), None, 0),
+        Candidate(domains("one"), builder.octets(b""), good),
+        Candidate(domains("two"), builder.octets(b"cut.exam"), None),
+        Candidate(domains("three"), builder.content("three.example"), None),
     )
     assert reasons(built) == {"one": "empty", "two": "cut"}
     assert built.taken == {"three"}
@@ -122,8 +122,8 @@ def test_several_feeds_are_refused_each_for_its_reason(builder: Builder) -> None
 
 def test_accepted_content_that_is_gone_leaves_the_feed_out(builder: Builder) -> None:
     built = builder.build(
-        Candidate(domains("gone"), builder.octets(b""), Content(builder.folder / "none", ""), 0),
-        Candidate(domains("here"), None, builder.content("a.example"), 0),
+        Candidate(domains("gone"), builder.octets(b""), Content(builder.folder / "none", "")),
+        Candidate(domains("here"), None, builder.content("a.example")),
     )
     assert reasons(built) == {"gone": "empty"}
     assert [record.name for record in builder.catalogue().feeds] == ["here"]
@@ -133,22 +133,22 @@ def test_accepted_content_that_has_changed_on_disk_is_not_used(builder: Builder)
     changed = builder.content("listed.example")
     changed.path.write_bytes(b"innocent.example\n")
     builder.build(
-        Candidate(domains("changed"), None, changed, 0),
-        Candidate(domains("here"), None, builder.content("a.example"), 0),
+        Candidate(domains("changed"), None, changed),
+        Candidate(domains("here"), None, builder.content("a.example")),
     )
     assert [record.name for record in builder.catalogue().feeds] == ["here"]
 
 
 def test_a_feed_in_force_that_has_nothing_left_keeps_the_ruleset_as_it_is(builder: Builder) -> None:
-    builder.build(Candidate(domains("gone"), builder.content("x.example"), None, 0))
+    builder.build(Candidate(domains("gone"), builder.content("x.example"), None))
     in_force = builder.catalogue()
     old = builder.path.read_bytes()
     missing = Content(builder.folder / "none", "")
-    news = Candidate(domains("here"), builder.content("a.example"), None, 0)
+    news = Candidate(domains("here"), builder.content("a.example"), None)
     for gone in (
-        Candidate(domains("gone"), None, missing, 0),
-        Candidate(domains("gone"), builder.octets(b"cut"), missing, 0),
-        Candidate(domains("gone"), None, None, 0),
+        Candidate(domains("gone"), None, missing),
+        Candidate(domains("gone"), builder.octets(b"cut"), missing),
+        Candidate(domains("gone"), None, None),
     ):
         built = builder.build(gone, news, in_force=in_force)
         assert built.lost == {"gone"}
@@ -158,30 +158,30 @@ def test_a_feed_in_force_that_has_nothing_left_keeps_the_ruleset_as_it_is(builde
 
 def test_the_report_of_refused_content_is_the_one_that_is_kept(builder: Builder) -> None:
     built = builder.build(
-        Candidate(domains(), builder.octets(b"!\nno name\n8.8.8.8\ncut"), builder.content("a.example"), 0)
+        Candidate(domains(), builder.octets(b"!\nno name\n8.8.8.8\ncut"), builder.content("a.example"))
     )
     assert built.rejects["national"].rejected == 2
 
 
 def test_a_refused_build_of_everything_leaves_the_old_file(builder: Builder) -> None:
-    builder.build(Candidate(domains(), builder.content("a.example"), None, 0))
+    builder.build(Candidate(domains(), builder.content("a.example"), None))
     old = builder.path.read_bytes()
-    built = builder.build(Candidate(domains(), builder.octets(b"cut"), None, 0))
+    built = builder.build(Candidate(domains(), builder.octets(b"cut"), None))
     assert built.header is None
     assert builder.path.read_bytes() == old
 
 
 def test_the_gate_compares_with_the_same_feed_in_force(builder: Builder) -> None:
-    builder.build(Candidate(domains("one"), builder.content(*OLD), None, 0))
+    builder.build(Candidate(domains("one"), builder.content(*OLD), None))
     in_force = builder.catalogue()
     few = builder.content(*OLD[:100])
-    assert reasons(builder.build(Candidate(domains("one"), few, None, 0), in_force=in_force)) == {"one": "shrunk"}
-    assert reasons(builder.build(Candidate(domains("two"), few, None, 0), in_force=in_force)) == {}
+    assert reasons(builder.build(Candidate(domains("one"), few, None), in_force=in_force)) == {"one": "shrunk"}
+    assert reasons(builder.build(Candidate(domains("two"), few, None), in_force=in_force)) == {}
 
 
 def test_repeated_names_do_not_hide_a_loss(builder: Builder) -> None:
-    builder.build(Candidate(domains(), builder.content(*OLD), None, 0))
-    built = builder.build(Candidate(domains(), builder.content(*OLD[:500] * 2), None, 0), in_force=builder.catalogue())
+    builder.build(Candidate(domains(), builder.content(*OLD), None))
+    built = builder.build(Candidate(domains(), builder.content(*OLD[:500] * 2), None), in_force=builder.catalogue())
     assert reasons(built) == {"national": "shrunk"}
 
 
@@ -189,8 +189,8 @@ def test_the_feed_with_the_lower_priority_number_has_a_name_that_both_list(build
     both = builder.content("a.example")
     for first, second, winner in ((10, 20, "one"), (20, 10, "two")):
         builder.build(
-            Candidate(domains("one", priority=first), both, None, 0),
-            Candidate(domains("two", priority=second), both, None, 0),
+            Candidate(domains("one", priority=first), both, None),
+            Candidate(domains("two", priority=second), both, None),
         )
         assert builder.listed("a.example") == f"{winner}/{winner}"
         assert [record.names for record in builder.catalogue().feeds] == [1, 1]
@@ -198,8 +198,8 @@ def test_the_feed_with_the_lower_priority_number_has_a_name_that_both_list(build
 
 def test_an_allow_feed_beats_every_other(builder: Builder) -> None:
     builder.build(
-        Candidate(domains("block", priority=1), builder.content("a.example", "b.example"), None, 0),
-        Candidate(domains("never", priority=99, action="allow"), builder.content("b.example"), None, 0),
+        Candidate(domains("block", priority=1), builder.content("a.example", "b.example"), None),
+        Candidate(domains("never", priority=99, action="allow"), builder.content("b.example"), None),
     )
     assert builder.listed("a.example") == "block/block"
     assert builder.listed("b.example") == ""
@@ -208,7 +208,7 @@ def test_an_allow_feed_beats_every_other(builder: Builder) -> None:
 
 def test_a_hosts_feed_covers_names_alone(builder: Builder) -> None:
     feed = FEED_TYPES["hosts"].model_validate({"name": "hosts", "type": "hosts", "path": "/srv/hosts"})
-    built = builder.build(Candidate(feed, builder.octets(b"0.0.0.0 a.example b.example\n"), None, 0))
+    built = builder.build(Candidate(feed, builder.octets(b"0.0.0.0 a.example b.example\n"), None))
     assert built.header is not None
     assert built.header.names == 2
     assert builder.listed("b.example") == "hosts/hosts"
@@ -217,7 +217,7 @@ def test_a_hosts_feed_covers_names_alone(builder: Builder) -> None:
 
 def test_a_signed_bundle_gives_its_orders(builder: Builder) -> None:
     built = builder.build(
-        Candidate(signed(), builder.bundle(order_1=["a.example", "8.8.8.0/24"], order_2=["b.example"]), None, 0)
+        Candidate(signed(), builder.bundle(order_1=["a.example", "8.8.8.0/24"], order_2=["b.example"]), None)
     )
     assert built.taken == {"ministry"}
     assert builder.listed("a.example") == "ministry/order-1"
@@ -230,15 +230,15 @@ def test_a_signed_bundle_gives_its_orders(builder: Builder) -> None:
 
 def test_authorities_may_withdraw_many_orders_at_once(builder: Builder) -> None:
     many, one = builder.bundle(order_1=OLD), builder.bundle(order_2=["b.example"])
-    builder.build(Candidate(signed(), many, None, 0))
-    built = builder.build(Candidate(signed(), one, many, 0), in_force=builder.catalogue())
+    builder.build(Candidate(signed(), many, None))
+    built = builder.build(Candidate(signed(), one, many), in_force=builder.catalogue())
     assert reasons(built) == {}
     assert builder.listed("old-1.example") == ""
 
 
 def test_a_signed_list_without_any_order_is_refused(builder: Builder) -> None:
     many, none = builder.bundle(order_1=["a.example"]), builder.bundle()
-    built = builder.build(Candidate(signed(), none, many, 0))
+    built = builder.build(Candidate(signed(), none, many))
     assert reasons(built) == {"ministry": "empty"}
     assert builder.listed("a.example") == "ministry/order-1"
 
@@ -256,21 +256,21 @@ def test_a_signed_list_without_any_order_is_refused(builder: Builder) -> None:
 def test_a_damaged_bundle_is_refused(builder: Builder, damage: Callable[[bytes], bytes], reason: str) -> None:
     accepted, incoming = builder.bundle(order_1=["a.example"]), builder.bundle(order_2=["b.example"])
     incoming.path.write_bytes(damage(incoming.path.read_bytes()))
-    other = Candidate(domains(), builder.content("c.example"), None, 0)
-    built = builder.build(Candidate(signed(), incoming, accepted, 0), other)
+    other = Candidate(domains(), builder.content("c.example"), None)
+    built = builder.build(Candidate(signed(), incoming, accepted), other)
     assert reasons(built) == {"ministry": reason}
     assert built.taken == {"national"}
     assert builder.listed("a.example") == "ministry/order-1"
     assert builder.listed("c.example") == "national/national"
-    built = builder.build(Candidate(signed(), incoming, None, 0), other)
+    built = builder.build(Candidate(signed(), incoming, None), other)
     assert reasons(built) == {"ministry": reason}
     assert builder.listed("c.example") == "national/national"
 
 
 def test_what_came_of_a_build_travels_between_processes(builder: Builder) -> None:
     built = builder.build(
-        Candidate(domains("bad"), builder.octets(b"cut"), None, 0),
-        Candidate(domains("good"), builder.octets(b"a.example\nb.example\nc.example\nd.example\nno name\n"), None, 0),
+        Candidate(domains("bad"), builder.octets(b"cut"), None),
+        Candidate(domains("good"), builder.octets(b"a.example\nb.example\nc.example\nd.example\nno name\n"), None),
     )
     again = pickle.loads(pickle.dumps(built))  # noqa: S301 - what was just written
     assert again.header == built.header
@@ -283,8 +283,8 @@ def test_a_limit_of_the_format_is_no_feeds_fault(builder: Builder, monkeypatch: 
     monkeypatch.setattr("blockd.ruleset.building.compiler.MAX_ORDERS", 1)
     with pytest.raises(RulesetError):
         builder.build(
-            Candidate(domains("one"), builder.content("a.example"), None, 0),
-            Candidate(domains("two"), builder.content("a.example"), None, 0),
+            Candidate(domains("one"), builder.content("a.example"), None),
+            Candidate(domains("two"), builder.content("a.example"), None),
         )
     assert not builder.path.exists()
 
@@ -292,7 +292,7 @@ def test_a_limit_of_the_format_is_no_feeds_fault(builder: Builder, monkeypatch: 
 @pytest.mark.parametrize("text", [" ", "\n", " Ministry "])
 def test_whatever_texts_the_config_may_have_can_be_read_back(builder: Builder, text: str) -> None:
     feed = domains(authority=text, platform=text, legal_basis=text, reference=text, contact=text)
-    builder.build(Candidate(feed, builder.content("a.example"), None, 0))
+    builder.build(Candidate(feed, builder.content("a.example"), None))
     assert builder.catalogue().orders[0].order == feed.order()
 
 
@@ -304,7 +304,7 @@ def test_a_text_that_no_order_may_have_is_refused_in_the_config() -> None:
 def test_progress_names_the_feeds(builder: Builder) -> None:
     told: set[str] = set()
     build(
-        [Candidate(domains(), builder.content("a.example"), None, 0)],
+        [Candidate(domains(), builder.content("a.example"), None)],
         builder.path,
         gate=Gate(),
         in_force=None,
@@ -327,9 +327,9 @@ def test_salts_of_news_do_not_displace_those_that_are_in_force(builder: Builder)
         write_bundle(SignedVersion(5, 6, NOW, tuple(documents), "cd" * 32), path)
         return Content(path, hashlib.sha256(path.read_bytes()).hexdigest())
 
-    known = Candidate(signed("known", priority=90), None, quiet("known", range(1)), 0)
+    known = Candidate(signed("known", priority=90), None, quiet("known", range(1)))
     greedy = Candidate(
-        signed("greedy", priority=1), quiet("greedy", range(1, MAX_SALTS + 1)), builder.bundle(o=["x.example"]), 0
+        signed("greedy", priority=1), quiet("greedy", range(1, MAX_SALTS + 1)), builder.bundle(o=["x.example"])
     )
     built = builder.build(known, greedy)
     assert reasons(built) == {"greedy": "too large"}

@@ -18,23 +18,22 @@ def builder(tmp_path: Path) -> Builder:
 def test_a_ruleset_carries_the_fingerprint_of_what_is_in_it(builder: Builder) -> None:
     good, bad = builder.content("a.example"), builder.octets(b"cut")
     feed = domains()
-    built = builder.build(Candidate(feed, bad, good, 0))
-    assert built.made_from == builder.catalogue().made_from == fingerprint([Candidate(feed, None, good, 0)])
-    assert built.made_from != fingerprint([Candidate(feed, bad, good, 0)])
+    built = builder.build(Candidate(feed, bad, good))
+    assert built.made_from == builder.catalogue().made_from == fingerprint([Candidate(feed, None, good)])
+    assert built.made_from != fingerprint([Candidate(feed, bad, good)])
 
 
 def test_the_fingerprint_changes_with_whatever_changes_a_ruleset(builder: Builder) -> None:
     content, other = builder.content("a.example"), builder.content("b.example")
 
-    def printed(feed: Feed, incoming: Content | None = content, first_seen: int = 0) -> str:
-        return fingerprint([Candidate(feed, incoming, None, first_seen)])
+    def printed(feed: Feed, incoming: Content | None = content) -> str:
+        return fingerprint([Candidate(feed, incoming, None)])
 
     same = printed(domains())
     assert same == printed(domains())
     changes = [
         printed(domains(), other),
         printed(domains(), None),
-        printed(domains(), content, 1),
         printed(domains("other")),
         printed(domains(priority=51)),
         printed(domains(scope="exact")),
@@ -48,7 +47,7 @@ def test_the_fingerprint_changes_with_whatever_changes_a_ruleset(builder: Builde
         printed(domains(in_force_from="2026-01-01")),
         printed(signed("national")),
         fingerprint([]),
-        fingerprint([Candidate(domains(), content, None, 0), Candidate(domains("two"), other, None, 0)]),
+        fingerprint([Candidate(domains(), content, None), Candidate(domains("two"), other, None)]),
     ]
     assert len({same, *changes}) == len(changes) + 1
 
@@ -62,5 +61,5 @@ def test_the_fingerprint_stays_where_only_the_way_to_a_feed_changes(builder: Bui
         domains(max_size="1G"),
         domains(url="https://lists.example.net/list"),
     ]
-    assert len({fingerprint([Candidate(feed, content, None, 0)]) for feed in feeds}) == 1
-    assert fingerprint([Candidate(feeds[0], None, content, 0)]) == fingerprint([Candidate(feeds[0], content, None, 0)])
+    assert len({fingerprint([Candidate(feed, content, None)]) for feed in feeds}) == 1
+    assert fingerprint([Candidate(feeds[0], None, content)]) == fingerprint([Candidate(feeds[0], content, None)])

@@ -29,11 +29,11 @@ def test_each_feed_has_the_limits_and_the_guard_of_its_own_gate(builder: Builder
         domains("plain"),
     ]
     gate = gate_of(GateSettings.model_validate({"public_suffixes": False, "protected": []}), feeds)
-    first = [Candidate(feed, builder.content(*OLD), None, 0) for feed in feeds]
+    first = [Candidate(feed, builder.content(*OLD), None) for feed in feeds]
     assert reasons(builder.build(*first, gate=gate)) == {}
     little = builder.octets(b"bank.example\nnew.example\nno name\n")
     built = builder.build(
-        *(Candidate(feed, little, builder.content(*OLD), 0) for feed in feeds), gate=gate, in_force=builder.catalogue()
+        *(Candidate(feed, little, builder.content(*OLD)) for feed in feeds), gate=gate, in_force=builder.catalogue()
     )
     assert reasons(built) == {"strict": "empty", "plain": "rejects"}
     assert "at least 3 are required (gate.min_names of the feed)" in str(built.refused["strict"])
@@ -54,15 +54,15 @@ def test_a_small_list_that_is_kept_by_hand_may_become_empty(
 ) -> None:
     feed = domains(**keys)
     few, none = builder.content(*OLD[:999]), builder.octets(content)
-    builder.build(Candidate(feed, few, None, 0))
-    built = builder.build(Candidate(feed, none, few, 0), in_force=builder.catalogue())
+    builder.build(Candidate(feed, few, None))
+    built = builder.build(Candidate(feed, none, few), in_force=builder.catalogue())
     assert reasons(built) == {}
     assert builder.catalogue().feeds[0].names == 0
     assert builder.listed(OLD[0]) == ""
-    builder.build(Candidate(feed, builder.content(*OLD), None, 0))
-    built = builder.build(Candidate(feed, none, builder.content(*OLD), 0), in_force=builder.catalogue())
+    builder.build(Candidate(feed, builder.content(*OLD), None))
+    built = builder.build(Candidate(feed, none, builder.content(*OLD)), in_force=builder.catalogue())
     assert reasons(built) == {"national": "empty"}
-    assert reasons(builder.build(Candidate(feed, none, few, 0, lasting=1_000), in_force=None)) == {"national": "empty"}
+    assert reasons(builder.build(Candidate(feed, none, few, lasting=1_000), in_force=None)) == {"national": "empty"}
 
 
 @pytest.mark.parametrize(
@@ -81,24 +81,24 @@ def test_any_other_list_that_becomes_empty_is_refused(builder: Builder, keys: di
     feed = FEED_TYPES["domains"].model_validate({"name": "national", "type": "domains", **place, **keys})
     few = builder.content(*OLD[:2])
     gate = gate_of(GateSettings.model_validate({"public_suffixes": False, "protected": []}), [feed])
-    builder.build(Candidate(feed, few, None, 0))
+    builder.build(Candidate(feed, few, None))
     one, none = builder.content(OLD[0]), builder.octets(b"\n")
-    assert reasons(builder.build(Candidate(feed, one, few, 0), gate=gate, in_force=builder.catalogue())) == {}
-    built = builder.build(Candidate(feed, none, one, 0), gate=gate, in_force=builder.catalogue())
+    assert reasons(builder.build(Candidate(feed, one, few), gate=gate, in_force=builder.catalogue())) == {}
+    built = builder.build(Candidate(feed, none, one), gate=gate, in_force=builder.catalogue())
     assert reasons(built) == {"national": "empty"}
     assert isinstance(built.refused["national"], GateRefused)
     open_gate = gate_of(GateSettings.model_validate({"min_names": 0, "public_suffixes": False, "protected": []}))
     if "gate" not in keys:
-        built = builder.build(Candidate(feed, none, one, 0), gate=open_gate, in_force=builder.catalogue())
+        built = builder.build(Candidate(feed, none, one), gate=open_gate, in_force=builder.catalogue())
         assert reasons(built) == ({} if feed.is_kept_by_hand else {"national": "empty"})
-    built = builder.build(Candidate(feed, none, one, 0, waived=True), gate=gate, in_force=builder.catalogue())
+    built = builder.build(Candidate(feed, none, one, waived=True), gate=gate, in_force=builder.catalogue())
     assert reasons(built) == {}
 
 
 def test_a_feeds_own_gate_without_a_least_number_lets_it_become_empty(builder: Builder) -> None:
     feed = domains(gate={"min_names": 0})
     gate = gate_of(GateSettings.model_validate({"public_suffixes": False, "protected": []}), [feed])
-    built = builder.build(Candidate(feed, builder.octets(b""), builder.content("a.example"), 0), gate=gate)
+    built = builder.build(Candidate(feed, builder.octets(b""), builder.content("a.example")), gate=gate)
     assert reasons(built) == {}
     assert (built.header.names, built.header.entries) == (0, 0) if built.header else False
 
@@ -111,10 +111,10 @@ def test_a_zone_that_was_emptied_with_a_newer_serial_is_empty_while_it_is_small(
     many = b"".join(b"%b CNAME .\n" % name.encode() for name in OLD)
 
     def built(new: bytes, old: bytes, gate: Gate | None = None) -> dict[str, str]:
-        builder.build(Candidate(feed, builder.octets(old), None, 0))
+        builder.build(Candidate(feed, builder.octets(old), None))
         return reasons(
             builder.build(
-                Candidate(feed, builder.octets(new), builder.octets(old), 0), gate=gate, in_force=builder.catalogue()
+                Candidate(feed, builder.octets(new), builder.octets(old)), gate=gate, in_force=builder.catalogue()
             )
         )
 

@@ -30,7 +30,7 @@ def builder(tmp_path: Path) -> Builder:
 
 def test_bad_entries_are_held_back_alone(builder: Builder) -> None:
     lines = builder.content("casino.example", "*.github.io", "CO.ID.", "any.ck", "bi.go.id", "popular.com", "bet.co.id")
-    built = builder.build(Candidate(domains(), lines, None, 0), gate=GATE)
+    built = builder.build(Candidate(domains(), lines, None), gate=GATE)
     assert built.taken == {"national"}
     assert built.held["national"].counts == {"public suffix": 3, "protected": 1, "popular": 1}
     assert builder.catalogue().feeds[0].names == builder.catalogue().orders[0].names == 2
@@ -41,15 +41,15 @@ def test_bad_entries_are_held_back_alone(builder: Builder) -> None:
 
 
 def test_signed_orders_are_enforced_as_they_were_signed(builder: Builder) -> None:
-    built = builder.build(Candidate(signed(), builder.bundle(order_1=["github.io", "bi.go.id"]), None, 0), gate=GATE)
+    built = builder.build(Candidate(signed(), builder.bundle(order_1=["github.io", "bi.go.id"]), None), gate=GATE)
     assert builder.listed("a.github.io") == "ministry/order-1"
     assert (built.held["ministry"].held, built.held["ministry"].total) == (0, 2)
 
 
 def test_a_list_that_allows_is_not_held_back(builder: Builder) -> None:
     built = builder.build(
-        Candidate(domains("never", action="allow"), builder.content("co.id", "bi.go.id"), None, 0),
-        Candidate(domains("exact", scope="exact"), builder.content("co.id"), None, 0),
+        Candidate(domains("never", action="allow"), builder.content("co.id", "bi.go.id"), None),
+        Candidate(domains("exact", scope="exact"), builder.content("co.id"), None),
         gate=GATE,
     )
     assert [report.total for report in built.held.values()] == [0, 0]
@@ -58,27 +58,27 @@ def test_a_list_that_allows_is_not_held_back(builder: Builder) -> None:
 def test_held_entries_do_not_hide_a_loss(builder: Builder) -> None:
     names = [f"n{number}.example" for number in range(1_250)]
     old = builder.content(*names)
-    builder.build(Candidate(domains(), old, None, 0), gate=GATE)
+    builder.build(Candidate(domains(), old, None), gate=GATE)
     new = builder.content(*names[:999], "com.id", "co.id", "go.id", "github.io")
-    built = builder.build(Candidate(domains(), new, old, 0), gate=GATE, in_force=builder.catalogue())
+    built = builder.build(Candidate(domains(), new, old), gate=GATE, in_force=builder.catalogue())
     assert reasons(built) == {}
     new = builder.content(*names[:999], "co.id", "go.id", "github.io")
-    built = builder.build(Candidate(domains(), new, old, 0), gate=GATE, in_force=builder.catalogue())
+    built = builder.build(Candidate(domains(), new, old), gate=GATE, in_force=builder.catalogue())
     assert reasons(built) == {}
     few = builder.content(*names[:999], "co.id", "go.id", "github.io")
-    builder.build(Candidate(domains(), old, None, 0), gate=GATE)
-    built = builder.build(Candidate(domains(), few, old, 0), gate=GATE, in_force=builder.catalogue())
+    builder.build(Candidate(domains(), old, None), gate=GATE)
+    built = builder.build(Candidate(domains(), few, old), gate=GATE, in_force=builder.catalogue())
     assert reasons(built) == {"national": "shrunk"}
     assert built.held["national"].total == 0
 
 
 def test_a_list_of_nothing_but_held_entries_is_refused(builder: Builder) -> None:
-    built = builder.build(Candidate(domains(), builder.content("co.id", "go.id"), None, 0), gate=GATE)
+    built = builder.build(Candidate(domains(), builder.content("co.id", "go.id"), None), gate=GATE)
     assert reasons(built) == {"national": "empty"}
 
 
 def test_other_guards_make_another_ruleset(builder: Builder) -> None:
-    candidate = Candidate(domains(), builder.content("a.example"), None, 0)
+    candidate = Candidate(domains(), builder.content("a.example"), None)
     other = Gate(guard=Guard.of(None, [], [], "e"))
     assert builder.build(candidate, gate=GATE).made_from != builder.build(candidate, gate=other).made_from
 
@@ -86,7 +86,7 @@ def test_other_guards_make_another_ruleset(builder: Builder) -> None:
 def test_an_ad_blockers_rule_for_a_suffix_alone_is_no_rule_for_what_is_under_it(builder: Builder) -> None:
     feed = FEED_TYPES["adblock"].model_validate({"name": "ads", "type": "adblock", "path": "/srv/ads"})
     rules = builder.octets(b"||github.io^\n|co.id^\n*.go.id\n||a.example^\n")
-    built = builder.build(Candidate(feed, rules, None, 0), gate=GATE)
+    built = builder.build(Candidate(feed, rules, None), gate=GATE)
     assert built.held["ads"].samples == {"public suffix": ["github.io", "go.id"]}
     assert builder.listed("co.id") == builder.listed("a.example") == "ads/ads"
     assert builder.listed("shop.co.id") == builder.listed("x.go.id") == builder.listed("github.io") == ""

@@ -137,8 +137,8 @@ def test_feed_of_the_operators_own_that_cannot_be_read_is_lost_and_nothing_is_co
     builder = Builder(tmp_path)
     damaged = builder.octets(b'{"bundle": 1, "length": 0, "sha256": ""}\n')
     own = OverridesFeed(path=tmp_path / "overrides.json")
-    lists = Candidate(domains(), builder.content("a.example"), None, 0)
-    built = builder.build(lists, Candidate(own, None, Content(damaged.path, damaged.digest), 0))
+    lists = Candidate(domains(), builder.content("a.example"), None)
+    built = builder.build(lists, Candidate(own, None, Content(damaged.path, damaged.digest)))
     assert (built.header, built.lost) == (None, {"overrides"})
 
 

@@ -57,7 +57,7 @@ def test_the_gate_lets_no_bad_list_of_the_real_ones_through() -> None:
 def test_lists_of_those_sizes_leave_a_good_one_enforced(tmp_path: Path) -> None:
     builder, sizes = Builder(tmp_path), Sizes()
     feed = domains(max_size="1M")
-    candidate = Candidate(feed, None, None, 0)
+    candidate = Candidate(feed, None, None)
     names: int | None = None
     for now, count in some(publications(), 300):
         size = count // SCALE

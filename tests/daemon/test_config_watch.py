@@ -8,6 +8,7 @@ from pathlib import Path
 
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.settings import Settings
+from blockd.settings.gate import GateSettings
 
 READ = 1_800_000_000.0  # seconds since the epoch
 LATER = "2027-01-15T09:00:00Z"
@@ -48,6 +49,27 @@ def test_file_that_the_config_names_is_watched_too(tmp_path: Path) -> None:
     running = watch(tmp_path)
     write(tmp_path / "protected.txt", "bank.example\nother.example\n", READ + 3600)
     assert [(one.path, one.since) for one in running.status().changed] == [(str(tmp_path / "protected.txt"), LATER)]
+
+
+def test_every_file_that_a_gate_names_and_each_root_of_trust_is_watched(tmp_path: Path) -> None:
+    def gate(owner: str) -> dict[str, object]:
+        several = {key: [str(tmp_path / f"{owner}-{key}")] for key in ("protected", "release", "shared_networks")}
+        return {**several, **{key: str(tmp_path / f"{owner}-{key}") for key in ("popular", "public_suffixes")}}
+
+    named = {key for key, field in GateSettings.model_fields.items() if "Path" in str(field.annotation)}
+    assert named == set(gate("")), "a key that names files is missing here"
+    feeds = [
+        {"name": "one", "type": "domains", "path": str(tmp_path / "list"), "gate": gate("one")},
+        {"name": "two", "type": "signed", "url": "https://a.example/", "root": str(tmp_path / "root.json")},
+    ]
+    files = {f"{owner}-{key}" for owner in ("all", "one") for key in named} | {"root.json", "blockd.yaml"}
+    for name in files | {"list"}:
+        write(tmp_path / name, "")
+    settings = Settings.model_validate({"state_dir": str(tmp_path), "gate": gate("all"), "feeds": feeds})
+    running = ConfigWatch(settings, tmp_path / "blockd.yaml", READ)
+    for name in files | {"list"}:
+        write(tmp_path / name, "another", READ + 3600)
+    assert {Path(one.path).name for one in running.status().changed} == files, "a list is read whenever it changes"
 
 
 def test_file_that_is_gone_or_a_folder_is_told(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ async def begun(settings: Settings, gate: Gate) -> AsyncIterator[tuple[RulesetSw
         state.check_writable()
         state.tidy()
         slots = HitSlots(state.folder / "hit-slots.json")
-        known = [(feed, FeedState.load(state.feed_folder(feed.name), now)) for feed in settings.feeds]
+        known = [(feed, FeedState.load(state.feed_folder(feed.name))) for feed in settings.feeds]
         version = state.last_good(slots, now, ended(known, now))
         slots.save()
         timing = Timing()

@@ -55,6 +55,15 @@ def test_status_metrics_and_log_tell_what_is_held_back(daemon: Daemon) -> None:
     assert f"  {sentence}" in blockd("status", folder=daemon.folder, config=daemon.config).stdout
 
 
+def test_a_lookup_names_what_covers_the_name_and_is_held_back_with_and_without_trace(daemon: Daemon) -> None:
+    short, whole = daemon.lookup("shop.co.id"), daemon.lookup("shop.co.id&trace")
+    [held] = short["held"]
+    assert (held["feed"], held["entry"], held["reason"], held["held"]) == ("national", "co.id", "public suffix", True)
+    assert held["release"] == "blockd held release co.id --reason TEXT"
+    assert [{**one, "line": None} for one in whole["held"]] == [held]
+    assert daemon.lookup("name-7.example")["held"] == []
+
+
 def test_amending_holds_back_what_compiling_does_and_a_restart_says_it_no_more(daemon: Daemon) -> None:
     write_list(daemon.folder / "list", [*NAMES, *HELD, "new.example", "vercel.app", "no name"])
     until(lambda: daemon.feed("national")["held"]["held"] == 5, "the new entry is held back")
@@ -71,7 +80,10 @@ def test_amending_holds_back_what_compiling_does_and_a_restart_says_it_no_more(d
 def test_another_list_of_protected_names_lets_go_of_what_was_held_back(daemon: Daemon) -> None:
     daemon.stop()
     (daemon.folder / "own.txt").write_text("name-1.example\n", encoding="utf-8")
+    (daemon.folder / "state/releases.json").write_text("{", encoding="ascii")
     daemon.start()
+    assert daemon.metric("blockd_releases_failed") == 1
+    assert "BlockdReleasesFailed" in {alarm["name"] for alarm in daemon.status()["alarms"]}
     everywhere(lambda: daemon.ask("www.own.example").addresses == ["127.0.0.1"], "the list is compiled anew")
     everywhere(lambda: daemon.ask("name-1.example").addresses != ["127.0.0.1"], "the list is compiled anew")
     assert daemon.feed("national")["held"]["reasons"]["protected"]["samples"] == ["bi.go.id", "name-1.example"]

@@ -20,12 +20,13 @@ from blockd.daemon.lookup.asking import NoAnswer, WorkerAsker
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.lookup.way import MAX_STEPS
+from blockd.daemon.report.held_back import HeldBack
 from blockd.dns import types
 from blockd.errors import BadName, CommandError
 from blockd.names import DomainName, hashed_key, name_digest
 from blockd.orders import Action, Scope
 from blockd.resolver import SelfTestKey
-from blockd.ruleset import Enforced, Listing
+from blockd.ruleset import Enforced, Listing, Versions
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.settings import Settings, SocketAddress
 from tests.daemon.harness import free_port
@@ -71,7 +72,9 @@ def settings_of(folder: Path, **more: object) -> Settings:
 def look(
     tmp_path: Path, subject: Enforced | None, worker: Worker, name: str = FREE, *, resolve: bool = True, **more: Any
 ) -> LookupResult:
-    lookups = Lookups(World(settings_of(tmp_path), lambda: subject, worker, lambda: NOW))
+    lookups = Lookups(
+        World(settings_of(tmp_path), lambda: subject, worker, lambda: NOW, HeldBack(Versions(tmp_path / "none")))
+    )
     return asyncio.run(lookups.look_up(LookupQuery(name, resolve=resolve, **more)))
 
 
@@ -168,7 +171,9 @@ def test_a_ruleset_that_is_replaced_meanwhile_is_asked_anew(tmp_path: Path) -> N
             old.close()
 
     worker.during = swap
-    lookups = Lookups(World(settings_of(tmp_path), lambda: current[0], worker, lambda: NOW))
+    lookups = Lookups(
+        World(settings_of(tmp_path), lambda: current[0], worker, lambda: NOW, HeldBack(Versions(tmp_path / "none")))
+    )
     result = asyncio.run(lookups.look_up(LookupQuery(FREE, resolve=True)))
     assert result.to_json()["verdict"] == "sinkhole"
 
@@ -189,7 +194,7 @@ def test_an_address_has_no_aliases(tmp_path: Path) -> None:
 
 def test_before_a_first_list_a_resolver_that_refuses_is_not_said_to_resolve(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, at_first_start="refuse")
-    lookups = Lookups(World(settings, lambda: None, Worker(), lambda: NOW))
+    lookups = Lookups(World(settings, lambda: None, Worker(), lambda: NOW, HeldBack(Versions(tmp_path))))
     told = asyncio.run(lookups.look_up(LookupQuery(FREE))).to_json()
     assert (told["verdict"], told["why"]) == ("servfail", "no list was enforced yet")
     assert not told["blocked"]

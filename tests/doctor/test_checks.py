@@ -169,12 +169,17 @@ class Examined:
         assert findings[0].advice
         assert [word for word in words if word not in told] == [], told
 
+    def config(self, *changed: dict[str, object], name: str = "blockd.yaml") -> dict[str, object]:
+        """Return what a daemon says of the config that it runs with."""
+        return {"path": str(self.folder / name), "since": time_text(NOW - 60), "digest": "ab", "changed": changed}
+
     def run(self, **more: object) -> None:
         """Have a daemon run that has every port."""
         status = {
             "version": __version__,
             "engine": "native",
             "since": time_text(NOW - 60),
+            "config": self.config(),
             "ruleset": {"version": 3, "names": 5, "networks": 2},
             "feeds": [{"name": "list", "refusal": None}],
             "workers": [{"index": index, "pid": 101 + index, "enforcing": 3} for index in range(2)],
@@ -627,7 +632,6 @@ def test_refused_feed_is_bad(examined: Examined) -> None:
     [
         ({"version": "0.0.1"}, "0.0.1"),
         ({"engine": "python"}, "python engine"),
-        ({"since": time_text(NOW - 2 * DAY)}, "config was changed"),
     ],
 )
 def test_daemon_that_is_not_what_a_start_would_give_is_a_warning(
@@ -635,6 +639,27 @@ def test_daemon_that_is_not_what_a_start_would_give_is_a_warning(
 ) -> None:
     examined.run(**told)
     examined.assert_finds("outdated", Grade.WARNING, words, "Restart")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"path": "/etc/blockd.yaml", "since": "2026-11-24T06:15:42Z"}, "/etc/blockd.yaml on disk is another since 2"),
+        ({"path": "/srv/protected", "since": None}, "/srv/protected is gone"),
+    ],
+)
+def test_config_that_is_another_than_the_one_that_runs_is_a_warning(
+    examined: Examined, changed: dict[str, object], words: str
+) -> None:
+    examined.run(config=examined.config(changed))
+    examined.assert_finds("outdated", Grade.WARNING, words, "Restart")
+    examined.run(config=examined.config(), since=time_text(NOW - 2 * DAY))
+    examined.assert_ok("outdated")  # the file is younger, but says the same: the daemon compared it
+
+
+def test_daemon_with_the_config_of_another_file_is_a_warning(examined: Examined) -> None:
+    examined.run(config=examined.config(name="other.yaml"))
+    examined.assert_finds("outdated", Grade.WARNING, "other.yaml, and not with", "blockd.yaml", "Restart")
 
 
 def test_daemon_that_says_what_no_blockd_says_is_no_traceback(examined: Examined) -> None:

@@ -313,7 +313,7 @@ def test_the_swiss_list_is_a_feed_from_file_to_ruleset(tmp_path: Path) -> None:
         fetched = asyncio.run(source.poll())
         assert fetched is not None
         kept = fetched.path.replace(tmp_path / version)
-        built = builds.build(Candidate(feed, Content(kept, fetched.digest), accepted, 0))
+        built = builds.build(Candidate(feed, Content(kept, fetched.digest), accepted))
         assert built.header is not None
         assert built.rejects["comlot"].rejected == 0
         assert built.header.names == built.rejects["comlot"].accepted == names
@@ -326,6 +326,6 @@ def test_the_swiss_list_is_a_feed_from_file_to_ruleset(tmp_path: Path) -> None:
         (tmp_path / f"comlot_blacklist.txt{suffix}").write_bytes(content)
     fetched = asyncio.run(source.poll())
     assert fetched is not None
-    built = builds.build(Candidate(feed, Content(fetched.path, fetched.digest), accepted, 0))
+    built = builds.build(Candidate(feed, Content(fetched.path, fetched.digest), accepted))
     assert built.refused["comlot"].reason == "empty"
     assert builds.listed("www.bet365.com") == "comlot/comlot"

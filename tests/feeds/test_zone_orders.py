@@ -25,7 +25,7 @@ def rpz(name: str = "zone", priority: int = 50, **keys: object) -> RpzFeed:
 
 
 def zone(builder: Builder, feed: RpzFeed, text: str, serial: int = 1) -> Candidate:
-    return Candidate(feed, builder.octets((HEAD.format(serial=serial) + text).encode()), None, NOW)
+    return Candidate(feed, builder.octets((HEAD.format(serial=serial) + text).encode()), None)
 
 
 def verdict(builder: Builder, name: str) -> Verdict:
@@ -82,15 +82,15 @@ def test_zones_decide_in_their_order_and_within_a_zone_the_closest_encloser(buil
 def test_other_feeds_stand_between_zones_by_their_priority(builder: Builder) -> None:
     passes = "a.example CNAME rpz-passthru.\n"
     blocks = "a.example CNAME .\n"
-    listed = Candidate(domains(priority=10), builder.content("a.example"), None, NOW)
+    listed = Candidate(domains(priority=10), builder.content("a.example"), None)
     builder.build(zone(builder, rpz("zone", 5), passes), listed)
     assert verdict(builder, "a.example").action is Action.PASSTHRU
     builder.build(zone(builder, rpz("zone", 15), passes), listed)
     assert verdict(builder, "a.example").action is Action.SINKHOLE
-    never = Candidate(domains("never", priority=900, action="allow"), builder.content("a.example"), None, NOW)
+    never = Candidate(domains("never", priority=900, action="allow"), builder.content("a.example"), None)
     builder.build(zone(builder, rpz("zone", 5), blocks), never)
     assert verdict(builder, "a.example").action is Action.ALLOW
-    seen = Candidate(domains("seen", priority=1, action="monitor"), builder.content("a.example"), None, NOW)
+    seen = Candidate(domains("seen", priority=1, action="monitor"), builder.content("a.example"), None)
     builder.build(zone(builder, rpz("zone", 5), blocks), seen)
     assert verdict(builder, "a.example").action is Action.NXDOMAIN
 
@@ -117,14 +117,14 @@ def test_an_older_zone_is_refused_and_the_one_in_force_stays(builder: Builder) -
     builder.build(old)
     before = builder.catalogue()
     news = zone(builder, rpz(), "b.example CNAME .\n", 4)
-    built = builder.build(Candidate(news.feed, news.incoming, old.incoming, NOW), in_force=before)
+    built = builder.build(Candidate(news.feed, news.incoming, old.incoming), in_force=before)
     assert reasons(built) == {"zone": "rollback"}
     assert verdict(builder, "a.example").action is Action.NXDOMAIN
 
 
 @pytest.mark.parametrize("text", ["a.example CNAME .", "a.example ( CNAME .\n"])
 def test_a_zone_that_is_cut_is_refused_alone(builder: Builder, text: str) -> None:
-    built = builder.build(zone(builder, rpz(), text), Candidate(domains(), builder.content("b.example"), None, NOW))
+    built = builder.build(zone(builder, rpz(), text), Candidate(domains(), builder.content("b.example"), None))
     assert reasons(built) == {"zone": "cut"}
     assert verdict(builder, "b.example").action is Action.SINKHOLE
 

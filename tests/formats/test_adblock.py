@@ -167,7 +167,7 @@ def test_each_rule_is_enforced_in_its_scope(tmp_path: Path) -> None:
     content = builds.content(
         "||both.example^", "|exact.example^", "*.under.example", "@@||gone.example^", "gone.example"
     )
-    built = builds.build(Candidate(feed(), content, None, 0))
+    built = builds.build(Candidate(feed(), content, None))
     assert built.taken == {"ads"}
     assert built.header is not None
     assert built.header.names == 3
@@ -188,7 +188,7 @@ def test_each_rule_is_enforced_in_its_scope(tmp_path: Path) -> None:
 def test_an_exception_is_no_allow_for_other_feeds(tmp_path: Path) -> None:
     builds = Builder(tmp_path)
     ads = builds.content("||a.example^", "||b.example^", "@@||a.example^")
-    built = builds.build(Candidate(feed(), ads, None, 0), Candidate(domains(), builds.content("a.example"), None, 0))
+    built = builds.build(Candidate(feed(), ads, None), Candidate(domains(), builds.content("a.example"), None))
     assert built.taken == {"ads", "national"}
     assert builds.listed("a.example") == "national/national"
     assert builds.listed("b.example") == "ads/ads"
@@ -197,7 +197,7 @@ def test_an_exception_is_no_allow_for_other_feeds(tmp_path: Path) -> None:
 def test_an_honest_browser_list_is_not_refused_for_what_is_not_about_names(tmp_path: Path) -> None:
     builds = Builder(tmp_path)
     lines = [f"site{number}.example##.banner" for number in range(500)] + ["||ads.example^"]
-    built = builds.build(Candidate(feed(), builds.content(*lines), None, 0), gate=Gate(max_rejects=0.0))
+    built = builds.build(Candidate(feed(), builds.content(*lines), None), gate=Gate(max_rejects=0.0))
     assert built.taken == {"ads"}
     assert built.rejects["ads"].skips == {"cosmetic": 500}
 
@@ -205,8 +205,8 @@ def test_an_honest_browser_list_is_not_refused_for_what_is_not_about_names(tmp_p
 def test_junk_is_refused_all_the_same(tmp_path: Path) -> None:
     builds = Builder(tmp_path)
     lines = ["||ads.example^", "||com^", "||net^"]
-    assert reasons(builds.build(Candidate(feed(), builds.content(*lines), None, 0))) == {"ads": "rejects"}
+    assert reasons(builds.build(Candidate(feed(), builds.content(*lines), None))) == {"ads": "rejects"}
     nothing = builds.content("##.banner", "/ads/x")
-    assert reasons(builds.build(Candidate(feed(), nothing, None, 0))) == {"ads": "empty"}
+    assert reasons(builds.build(Candidate(feed(), nothing, None))) == {"ads": "empty"}
     cut = builds.octets(b"||ads.example^\n||ban")
-    assert reasons(builds.build(Candidate(feed(), cut, None, 0))) == {"ads": "cut"}
+    assert reasons(builds.build(Candidate(feed(), cut, None))) == {"ads": "cut"}

@@ -135,7 +135,7 @@ def test_what_is_no_whole_list_is_refused_by_both(
 ) -> None:
     monkeypatch.setenv(ENGINE, engine)
     builds = Builds(tmp_path)
-    built = builds.build(Candidate(domains(), builds.octets(content), None, 0))
+    built = builds.build(Candidate(domains(), builds.octets(content), None))
     assert reasons(built) == {"national": reason}
     assert built.header is None
 
@@ -151,7 +151,7 @@ def test_builds_by_both_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for engine in ("native", "python"):
         monkeypatch.setenv(ENGINE, engine)
         built = builds.build(
-            Candidate(domains("one"), content, None, 0), Candidate(domains("two", scope="exact"), other, None, 0)
+            Candidate(domains("one"), content, None), Candidate(domains("two", scope="exact"), other, None)
         )
         assert built.taken == {"one", "two"}
         made.append((builds.path.read_bytes(), built.header, built.rejects))

@@ -19,6 +19,10 @@ NAMES = {
     "blockd_hits_total": {"feed", "platform", "order", "action", "protocol"},
     "blockd_orders_counted_together": set(),
     "blockd_cache_hits_total": set(),
+    "blockd_releases_failed": set(),
+    "blockd_cache_misses_total": set(),
+    "blockd_cache_entries": set(),
+    "blockd_cache_bytes": set(),
     "blockd_upstream_seconds": set(),
     "blockd_ruleset_names": set(),
     "blockd_ruleset_networks": set(),
@@ -113,7 +117,8 @@ def test_every_series_is_there_from_the_start_at_zero() -> None:
         labels = {"feed": "ministry", "platform": "Telegram", "order": "order-1", "action": action}
         labels |= {"protocol": protocol}
         assert value(found, "blockd_hits_total", **labels) == 0
-    assert value(found, "blockd_cache_hits_total") == 0
+    for series in ("hits_total", "misses_total", "entries", "bytes"):
+        assert value(found, f"blockd_cache_{series}") == 0
     assert value(found, "blockd_upstream_seconds_count") == 0
     assert value(found, "blockd_upstream_seconds_sum") == 0
     for change in ("imposed", "lifted"):
@@ -138,6 +143,8 @@ def test_what_is_refused_failed_or_behind_now_is_a_gauge() -> None:
     assert value(found, "blockd_clock_behind_seconds") == 7200
     found = scrape(Counters(1), Sample)
     assert value(found, "blockd_selftest_failed") == value(found, "blockd_clock_behind_seconds") == 0
+    assert value(found, "blockd_releases_failed") == 0
+    assert value(scrape(Counters(1), lambda: Sample(releases_failed=True)), "blockd_releases_failed") == 1
 
 
 def test_before_the_first_ruleset_there_are_series_too() -> None:
@@ -156,6 +163,8 @@ def test_what_was_counted_is_shown() -> None:
         row.answer(15)
         row.answer(4095)
         row.cache_hit()
+        row.cache_miss()
+        row.cache_grown(2, 1000)
         row.hit(1)
         row.hit(1, 1)
         row.hit(2, 2)
@@ -164,7 +173,8 @@ def test_what_was_counted_is_shown() -> None:
     assert value(found, "blockd_answers_total", rcode="NXDOMAIN") == 2
     assert value(found, "blockd_answers_total", rcode="other") == 4
     assert value(found, "blockd_answers_total", rcode="BADCOOKIE") == 0
-    assert value(found, "blockd_cache_hits_total") == 2
+    cache = [value(found, f"blockd_cache_{series}") for series in ("hits_total", "misses_total", "entries", "bytes")]
+    assert cache == [2, 2, 4, 2000]
     first = {"feed": "ministry", "platform": "Telegram", "order": "order-1"}
     assert value(found, "blockd_hits_total", action="sinkhole", protocol="dns", **first) == 2
     assert value(found, "blockd_hits_total", action="page", protocol="http", **first) == 2

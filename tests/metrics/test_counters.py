@@ -14,7 +14,8 @@ def test_everything_begins_at_zero() -> None:
     counters = Counters(2)
     assert counters.queries() == [0] * len(Transport)
     assert counters.answers() == [0] * RCODES
-    assert counters.cache_hits() == 0
+    assert counters.cache_hits() == counters.cache_misses() == 0
+    assert counters.cache_size() == (0, 0)
     assert counters.upstream() == ([0] * (len(UPSTREAM_BUCKETS) + 1), 0.0)
     assert counters.hits(0) == counters.hits(MAX_HIT_SLOTS - 1) == [0] * len(HIT_KINDS)
 
@@ -27,13 +28,17 @@ def test_rows_add_up_over_workers_and_the_control_process() -> None:
             row.query(Transport.TCP)
             row.answer(3)
             row.cache_hit()
+            row.cache_miss()
+            row.cache_grown(3, 700)
+            row.cache_grown(-1, -200)
             row.upstream(0.5)
             row.hit(7, 1)
     assert counters.queries()[Transport.TCP] == 6
     assert sum(counters.queries()) == 6
     assert counters.answers()[3] == 6
     assert sum(counters.answers()) == 6
-    assert counters.cache_hits() == 6
+    assert counters.cache_hits() == counters.cache_misses() == 6
+    assert counters.cache_size() == (12, 3000)
     assert counters.upstream()[1] == pytest.approx(3.0)
     assert sum(counters.upstream()[0]) == 6
     assert counters.hits(7) == [0, 6, 0]
@@ -44,6 +49,14 @@ def test_a_row_survives_its_worker() -> None:
     counters.row(0).query(Transport.UDP)
     counters.row(0).query(Transport.UDP)
     assert counters.queries()[Transport.UDP] == 2
+
+
+def test_a_workers_successor_begins_with_an_empty_cache() -> None:
+    counters = Counters(1)
+    counters.row(0).cache_grown(3, 700)
+    counters.row(1).cache_grown(1, 10)
+    counters.row(0).cache_emptied()
+    assert counters.cache_size() == (1, 10)
 
 
 def test_a_childs_counts_are_seen_by_its_parent() -> None:

@@ -112,6 +112,8 @@ def test_the_cache_is_bounded_and_the_least_recently_used_goes_first(
         rig.answer(name)
         rig.answer(names[0])
         assert rig.cache.size <= 12_000
+        caches = {id(one): one for one in (rig.cache, rig.resolver.pipeline._cache)}.values()
+        assert rig.counters.cache_size() == (sum(map(len, caches)), sum(one.size for one in caches))
     assert 5 < len(rig.cache) < 60, "an entry takes less in the native engine's"
     asked = len(upstream.seen)
     assert asked == 100, "what is used stays"

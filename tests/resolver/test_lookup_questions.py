@@ -55,6 +55,7 @@ def test_a_lookup_gets_what_a_client_gets_and_on_request_what_the_upstreams_say(
         assert after.error[0] == 16
     assert rig.counters.hits(1)[0] == 0
     assert (sum(rig.counters.queries()), sum(rig.counters.answers()), rig.counters.cache_hits()) == (0, 0, 0)
+    assert rig.counters.cache_misses() == 0
     client = rig.answer(name, use_edns=0)
     assert client.records == ["60 192.0.2.80"], "what is cached for clients is judged all the same"
 

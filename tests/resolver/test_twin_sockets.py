@@ -58,8 +58,11 @@ class Ports:
             native, python = said[0].get(packet[:2]), said[1].get(packet[:2])
             assert native == python, (number, packet.hex())
         native_row, python_row = (side.row.numbers for side, _ in self._served)
-        for first, behind in ((0, counters._CACHE_HITS), (counters._HITS, len(native_row))):
+        for first, behind in ((0, counters._CACHE_HITS), (counters._HITS, counters._CACHE_ENTRIES)):
             assert native_row[first:behind].tobytes() == python_row[first:behind].tobytes()
+        # From the cache or not may depend on what came first, but each question is one of the two.
+        asked_cache = [row[counters._CACHE_HITS] + row[counters._CACHE_MISSES] for row in (native_row, python_row)]
+        assert asked_cache[0] == asked_cache[1]
 
     async def _ask(self, side: Side, port: int, packets: list[bytes], host: str) -> dict[bytes, bytes]:
         loop = asyncio.get_running_loop()
@@ -207,6 +210,25 @@ def test_damaged_answers_of_upstreams_lead_to_the_same_answers(twins: Twins, ups
         await ports.ask_all(packets, "127.0.0.1")
 
     run(twins, socket.AF_INET, "127.0.0.1", test)
+
+
+def test_first_questions_miss_the_cache_and_second_ones_hit_it(twins: Twins, upstream: UpstreamSimulator) -> None:
+    packets = [
+        corpus.question("open.example", "A", use_edns=0),
+        corpus.question("gone.example", "A"),
+        corpus.question("exact.example", "A"),
+    ]
+
+    async def test(ports: Ports) -> None:
+        for hits in (0, 2):
+            await ports.ask_all(packets, "127.0.0.1")
+            for side in twins.sides:
+                row = side.row.numbers
+                assert (row[counters._CACHE_HITS], row[counters._CACHE_MISSES]) == (hits, 2)
+                assert row[counters._CACHE_ENTRIES] == 2
+
+    run(twins, socket.AF_INET, "127.0.0.1", test)
+    assert len(upstream.seen) == 4
 
 
 def test_many_who_ask_the_same_get_the_same(twins: Twins, upstream: UpstreamSimulator) -> None:

@@ -12,11 +12,13 @@ from blockd.daemon.lookup.offline import IN_THE_PAST, NOT_A_NAME, explained, loo
 from blockd.daemon.lookup.past import snapshot_at
 from blockd.daemon.lookup.result import Aliases, LookupResult
 from blockd.daemon.lookup.way import QTYPES, Way, WayFinder, in_order
+from blockd.daemon.report.held_back import HeldBack
 from blockd.errors import CommandError
 from blockd.formats.subject import subject_of
 from blockd.orders import Action
 from blockd.ruleset import Enforced
 from blockd.ruleset.explain import Explanation
+from blockd.ruleset.gate.held_entries import covering
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.settings import Settings
 
@@ -31,12 +33,16 @@ class _Swapped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What lookups of a running daemon are about; `enforced` returns the version in force, None before the first."""
+    """What lookups of a running daemon are about; `enforced` returns the version in force, None before the first.
+
+    `held` knows what the gate holds back of it.
+    """
 
     settings: Settings
     enforced: Callable[[], Enforced | None]
     asker: Asker
     clock: Callable[[], float]
+    held: HeldBack
 
 
 class Lookups:
@@ -68,7 +74,9 @@ class Lookups:
             except _Swapped:
                 aliases = Aliases(False, "the ruleset was being replaced; ask again")
         if not query.trace:
-            return result(settings, explanation, query, aliases)
+            reports = self._world.held.reports(enforced) or {}
+            held = tuple(covering(reports, explanation.subject.key))
+            return replace(result(settings, explanation, query, aliases), held=held)
         async with self._reading:
             return await asyncio.to_thread(traced, settings, explanation, query, aliases)
 

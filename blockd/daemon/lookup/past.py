@@ -33,7 +33,7 @@ def snapshot_now(settings: Settings, now: float) -> Snapshot:
     if version is None:
         raise CommandError(f"there is no ruleset in {versions.folder} yet; `blockd run` makes the first one")
     ruleset = Ruleset.open(versions.ruleset(version), verify=False)
-    feeds = [(feed, FeedState.load(settings.state_dir / "feeds" / feed.name, now)) for feed in settings.feeds]
+    feeds = [(feed, FeedState.load(settings.state_dir / "feeds" / feed.name)) for feed in settings.feeds]
     orders, stale = orders_of(ruleset.catalogue, ruleset.header.created, ended(feeds, now))
     flags = bytes(index in stale for index in range(len(orders)))
     return Snapshot(Enforced(version, ruleset, StatesAt(orders, now, flags)), now)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blockd.daemon.report.provenance import TracedExplanation
+from blockd.daemon.report.provenance import TracedExplanation, held_json
 from blockd.ruleset.explain import ExplainedClaim, Explanation, word_of
+from blockd.ruleset.gate.held_entries import HeldClaim
 from blockd.times import time_text
 
 if TYPE_CHECKING:  # else each command would import the resolver
@@ -39,7 +40,8 @@ class Aliases:
 class LookupResult:
     """What a lookup has found. If something that the name leads to is stopped, that is its verdict.
 
-    `aliases` is None if nobody asked for them. `at` is the time that it is about, None for now.
+    `aliases` is None if nobody asked for them. `at` is the time that it is about, None for now. `held` has what is held
+    back if nothing was traced.
     """
 
     explanation: Explanation
@@ -48,6 +50,7 @@ class LookupResult:
     at: float | None = None
     client: str = ""
     notes: tuple[str, ...] = ()
+    held: tuple[HeldClaim, ...] = ()
 
     @property
     def is_blocked(self) -> bool:
@@ -62,6 +65,7 @@ class LookupResult:
             claim = ExplainedClaim.of(way.verdict)
             told |= {"verdict": word_of(way.verdict), "why": way.why, **(claim.to_json() if claim else {})}
         told["blocked"] = self.is_blocked
+        told.setdefault("held", [held_json(claim) for claim in self.held])
         if self.aliases is not None:
             told["aliases"] = self.aliases.to_json()
         if self.at is not None:

@@ -60,17 +60,22 @@ def release_json(release: Release) -> dict[str, object]:
 
 
 class ReleaseService:
-    """The releases in the state folder; `gate` is the one without them, and `user` enforces it with them."""
+    """The releases in the state folder; `gate` is the one without them, and `user` enforces it with them.
+
+    `trouble` says why what the file lets through is held back all the same, empty if it is not.
+    """
 
     def __init__(
-        self, folder: Path, gate: Gate, recorder: AuditRecorder, user: GateUser, clock: Callable[[], float]
-    ) -> None:
+        self, folder: Path, gate: Gate, recorder: AuditRecorder, user: GateUser, clock: Callable[[], float],
+        trouble: str = "",
+    ) -> None:  # fmt: skip
         self._folder = folder
         self._gate = gate
         self._recorder = recorder
         self._user = user
         self._clock = clock
         self._changing = asyncio.Lock()
+        self.trouble = trouble
 
     async def release(self, asked: Mapping[str, str]) -> ReleaseResult:
         """Let an entry through: `name`, `reason`, and perhaps `as`. Raises CommandError, and nothing was changed."""
@@ -95,13 +100,17 @@ class ReleaseService:
             raise CommandError(f"{self._folder} cannot be written: {error}; nothing was changed.") from error
         self._recorder.gate_changed(kind, {**release_json(changed), **({"ended_reason": ended} if ended else {})})
         outcome = await self._user.change_gate(self._gate.releasing(one.key for one in releases))
+        self.trouble = ""  # the file was whole again, and all of it is let through
         return ReleaseResult(changed, ended, outcome, self._user.version)
 
 
-def gate_with_releases(gate: Gate, folder: Path) -> Gate:
-    """Return the gate that lets through what the state folder's file says; a damaged one lets nothing through."""
+def gate_with_releases(gate: Gate, folder: Path) -> tuple[Gate, str]:
+    """Return the gate that lets through what the state folder's file says, and why it does not, empty if it does.
+
+    A damaged file lets nothing through.
+    """
     try:
-        return gate.releasing(release.key for release in read_releases(folder))
+        return gate.releasing(release.key for release in read_releases(folder)), ""
     except CommandError as error:
         log.error("%s Until then nothing of it is let through.", error)
-        return gate
+        return gate, str(error)

@@ -49,6 +49,7 @@ def alarms(
     base: int | None = None,
     watch: ClockWatch | None = None,
     audit: str = "",
+    releases: str = "",
     started: float,
     now: float,
 ) -> list[Alarm]:
@@ -65,6 +66,7 @@ def alarms(
         *_of_pin(pin, enforced, base),
         *_of_counters(enforced),
         *_of_audit(audit),
+        *_of_releases(releases),
         *_of_engine(engine),
     ]
     return sorted(found, key=lambda alarm: ("critical", "warning", "info").index(alarm.severity))
@@ -119,6 +121,15 @@ def _of_audit(trouble: str) -> Iterator[Alarm]:
             "BlockdAuditFailed", "critical", "", trouble, "all of it: enforcement does not depend on the audit log",
             "Check the state folder's free space and permissions; keep a log that was set aside, and check it with "
             "`blockd audit verify FILE`.",
+        )  # fmt: skip
+
+
+def _of_releases(trouble: str) -> Iterator[Alarm]:
+    if trouble:
+        yield Alarm(
+            "BlockdReleasesFailed", "warning", "", trouble,
+            "the lists, without the entries that were let through: they are held back",
+            "Then restart blockd. `blockd held` shows what is held back.",
         )  # fmt: skip
 
 

@@ -19,9 +19,14 @@ class HeldBack:
 
     def of(self, managed: ManagedFeed, enforced: Enforced | None) -> GuardReport:
         """Return what is held back of a feed; of its accepted content if the version in force has no record."""
+        reports = self.reports(enforced)
+        if reports is None:
+            return managed.state.held or GuardReport()
+        return reports.get(managed.source.feed.name) or GuardReport()
+
+    def reports(self, enforced: Enforced | None) -> Mapping[str, GuardReport] | None:
+        """Return what is held back in the version in force, by feed; None if it has no record."""
         if enforced is not None and enforced.version != self._version:
             reports = self._versions.held(enforced.version)  # written just after a version is enforced
             self._version, self._reports = (None, {}) if reports is None else (enforced.version, reports)
-        if enforced is None or self._version is None:
-            return managed.state.held or GuardReport()
-        return self._reports.get(managed.source.feed.name) or GuardReport()
+        return None if enforced is None or self._version is None else self._reports

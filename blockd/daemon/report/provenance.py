@@ -42,7 +42,7 @@ class TracedExplanation:
             "since_before": self.listed.since_before,
             "until_now": self.listed.until_now,
         }
-        held = [_held(claim, line) for claim, line in self.held]
+        held = [held_json(claim, line) for claim, line in self.held]
         return {**self.explanation.to_json(), "claims": claims, "listed": listed, "held": held}
 
 
@@ -83,7 +83,8 @@ def held_line_of(claim: HeldClaim, lists: Mapping[str, Feed], state_dir: Path) -
     return kind_of(feed).lines_of(feed, state_dir / "feeds" / feed.name, [claim.key]).get(claim.key)
 
 
-def _held(claim: HeldClaim, line: Line | None) -> dict[str, object]:
+def held_json(claim: HeldClaim, line: Line | None = None) -> dict[str, object]:
+    """Return an entry that is held back, or reported, as JSON values, with the command that lets it through."""
     release = f"blockd held release {shlex.quote(Entry(claim.key).text)} --reason TEXT"
     return {**claim.to_json(), "line": asdict(line) if line else None, "release": release if claim.is_held else None}
 

@@ -27,6 +27,7 @@ def sample(
     is_pinned: bool,
     is_ready: bool,
     tests: SelfTests,
+    releases_failed: bool,
     clock_behind: float,
     now: float,
 ) -> Sample:
@@ -43,6 +44,7 @@ def sample(
         is_ready=is_ready,
         selftest_failures=tests.failures,
         selftest_failed=tests.last is not None and bool(tests.last.outcome.failure),
+        releases_failed=releases_failed,
         clock_behind=clock_behind,
         feeds={
             name: _feed(managed, enforced, held.of(managed, enforced).held, counts.stale_of(name), now)

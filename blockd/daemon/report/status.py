@@ -12,6 +12,7 @@ from blockd.audit.chain import Head
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.config_watch import ConfigStatus, ConfigWatch
 from blockd.daemon.operator.overrides import OverrideService, OverrideStatus
+from blockd.daemon.operator.releases import ReleaseService
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import Alarm, alarms
 from blockd.daemon.report.feed_phase import FeedPhase
@@ -184,6 +185,7 @@ class Observed:
     tests: SelfTests
     overrides: OverrideService
     audit: AuditLog
+    releases: ReleaseService
     bound: Bound
     watch: ClockWatch
     running: ConfigWatch
@@ -197,7 +199,7 @@ class Observed:
         in_force = alarms(
             enforced, self.feeds, workers, self.tests, engine_name(),
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
-            audit=self.audit.trouble, started=self.started, now=now,
+            audit=self.audit.trouble, releases=self.releases.trouble, started=self.started, now=now,
         )  # fmt: skip
         return Status(
             version=__version__,

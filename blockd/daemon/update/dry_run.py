@@ -86,7 +86,7 @@ def dry_run(
     if unknown:
         raise CommandError(f"There is no feed {unknown[0]!r}; configured are: {', '.join(configured) or 'none'}.")
     now = time.time()
-    states = _states(settings, now)
+    states = _states(settings)
     chosen = [feed for feed in settings.feeds if not names or feed.name in names]
     refused: dict[str, FeedRefused] = {}
     fetched: dict[str, Fetched] = {}
@@ -115,7 +115,7 @@ def accepted_run(
     Raises CommandError if the content in the state folder is not the one with that SHA-256.
     """
     now = time.time()
-    states = _states(settings, now)
+    states = _states(settings)
     feed = next(feed for feed in settings.feeds if feed.name == name)
     kept, compiled = states[name].folder / REFUSED, folder / "compiled"
     fetched = {name: Fetched(kept, digest, None, waived=True)}
@@ -142,8 +142,8 @@ def _must_be(kept: Path, digest: str, feed: Feed) -> None:
         )
 
 
-def _states(settings: Settings, now: float) -> dict[str, FeedState]:
-    return {feed.name: FeedState.load(settings.state_dir / "feeds" / feed.name, now) for feed in _feeds(settings)}
+def _states(settings: Settings) -> dict[str, FeedState]:
+    return {feed.name: FeedState.load(settings.state_dir / "feeds" / feed.name) for feed in _feeds(settings)}
 
 
 def _feeds(settings: Settings) -> list[Feed]:

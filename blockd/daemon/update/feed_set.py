@@ -38,12 +38,11 @@ class FeedSet(Mapping[str, ManagedFeed]):
         source: OpenSource = open_source,
     ) -> FeedSet:
         """Load each feed's state from its folder, and open its source with `source`."""
-        now = timing.clock()
         managed: dict[str, ManagedFeed] = {}
         for feed in feeds:
             folder = folder_of(feed.name)
             folder.mkdir(parents=True, exist_ok=True)
-            state = FeedState.load(folder, now)
+            state = FeedState.load(folder)
             state.sizes.start(gate.of(feed).limits)
             managed[feed.name] = one = ManagedFeed(source(feed, folder, state.validators), state, source)
             if state.expires is None:

@@ -48,7 +48,6 @@ class FeedState:
     """The state of the feed whose folder is `folder`. Times are seconds since the epoch, 0 for never."""
 
     folder: Path
-    first_seen: int
     accepted_digest: str = ""
     checked: float = 0.0  # when its content was last fetched and accepted, or confirmed unchanged
     expires: float | None = None  # the expiry that the last content names
@@ -65,23 +64,21 @@ class FeedState:
 
     def candidate(self, feed: Feed, fetched: Fetched | None, now: float) -> Candidate:
         """Return what `feed`, whose state this is, may be compiled from; `fetched` is new."""
-        self.first_seen = min(self.first_seen, int(now))  # the clock was set back: it is in force when it is taken
         incoming = Content(fetched.path, fetched.digest, feed.shown_place) if fetched else None
         accepted = replace(self.accepted, source=feed.shown_place) if self.accepted else None
         waived = fetched is not None and fetched.waived
-        return Candidate(feed, incoming, accepted, self.first_seen, self.sizes.lasting(now), waived)
+        return Candidate(feed, incoming, accepted, lasting=self.sizes.lasting(now), waived=waived)
 
     @classmethod
-    def load(cls, folder: Path, now: float) -> FeedState:
+    def load(cls, folder: Path) -> FeedState:
         """Read the state; if it is missing or damaged, the feed counts as never seen and is fetched again.
 
         When its orders expire is read from the accepted content even then: a damaged state must not keep them in force.
         """
-        state = cls(folder, first_seen=int(now))
+        state = cls(folder)
         is_end_known = False
         try:
             values = json.loads(read_file(folder / "feed.json", MAX_STATE))
-            state.first_seen = int(_time(values["first_seen"]))
             state.checked = _time(values["checked"])
             state.validators = Validators.from_json(values["validators"])
             state.accepted_digest = str(values["accepted_digest"])
@@ -110,7 +107,6 @@ class FeedState:
     def save(self) -> None:
         """Write the state."""
         values: Mapping[str, object] = {
-            "first_seen": self.first_seen,
             "accepted_digest": self.accepted_digest,
             "checked": self.checked,
             "expires": self.expires,

@@ -41,7 +41,6 @@ class ListKind(FeedKind[ListFeed]):
         self,
         feed: ListFeed,
         content: Content,
-        first_seen: int,
         rejects: RejectReport,
         progress: Progress | None = None,
     ) -> FeedInput:

@@ -42,7 +42,6 @@ class RpzKind(FeedKind[RpzFeed]):
         self,
         feed: RpzFeed,
         content: Content,
-        first_seen: int,
         rejects: RejectReport,
         progress: Progress | None = None,
     ) -> FeedInput:

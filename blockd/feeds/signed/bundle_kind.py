@@ -28,7 +28,6 @@ class BundleKind(FeedKind[FeedT]):
         self,
         feed: FeedT,
         content: Content,
-        first_seen: int,
         rejects: RejectReport,
         progress: Progress | None = None,
     ) -> FeedInput:

@@ -52,7 +52,6 @@ class TransferKind(FeedKind[TransferFeed]):
         self,
         feed: TransferFeed,
         content: Content,
-        first_seen: int,
         rejects: RejectReport,
         progress: Progress | None = None,
     ) -> FeedInput:

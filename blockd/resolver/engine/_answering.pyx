@@ -35,6 +35,7 @@ cdef enum:
 ACTIONS = {action: place for place, action in enumerate(Action)}
 cdef int _ANSWERS_AT = layout._ANSWERS
 cdef int _CACHE_HITS_AT = layout._CACHE_HITS
+cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
 cdef int _UPSTREAM_AT = layout._UPSTREAM
 cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
 cdef int _HITS_AT = layout._HITS
@@ -107,9 +108,11 @@ cdef class Answering:
         cdef Passed passed
         if self.table is not None:
             name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
-        if self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
-            return result
-        return self._from_entry(q, entry, TRANSPORT_UDP, &passed, False, out, written, now)
+        if not self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
+            result = self._from_entry(q, entry, TRANSPORT_UDP, &passed, False, out, written, now)
+        if result != DECLINED:  # else the pipeline counts it
+            self.row[_CACHE_MISSES_AT] += 1
+        return result
 
     cdef bint _is_decided(
         self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written,
@@ -206,10 +209,9 @@ cdef class Answering:
         uint32_t *written, double now,
     ) noexcept nogil:
         """Answer with an upstream's response, unless it leads to an entry of a tier that may still act."""
-        cdef int64_t second = -1
+        cdef int64_t second = -1, until = passed.until
         cdef Decision decision
         cdef uint32_t size, i, ttl, age, left
-        cdef int64_t until = passed.until
         cdef Result result
         cdef uint8_t *records
         if self.table is not None and passed.tiers and entry.leads_size:
@@ -264,7 +266,7 @@ cdef class Answering:
         cdef Decision found
         cdef Decision first = undecided()
         cdef Decision best = undecided()
-        cdef uint32_t at = 0
+        cdef uint32_t at
         cdef int64_t until = NEVER
         cdef int kind
         for kind in range(2):
@@ -316,7 +318,6 @@ cdef class Answering:
         return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0
 
     cdef bint _serves(self, const sockaddr *address) noexcept nogil:
-        """Return whether a client is served."""
         return is_served(&self.networks, address)
 
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil:

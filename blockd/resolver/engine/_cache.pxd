@@ -1,4 +1,4 @@
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from blockd.ruleset._table cimport Decision
 
@@ -52,6 +52,8 @@ cdef class NativeCache:
     cdef Entry *oldest
     cdef double max_ttl
     cdef double max_negative_ttl
+    cdef uint64_t[::1] row  # the counters of the process, which note how much it holds
+    cdef bint has_row
 
     cdef uint64_t hash_of(self, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd) noexcept nogil
     cdef void call_bucket(self, uint64_t hashed) noexcept nogil
@@ -60,6 +62,7 @@ cdef class NativeCache:
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
     ) noexcept nogil
     cdef bint keep(self, Entry *entry, uint32_t lifetime, double now) noexcept nogil
+    cdef void _grow(self, int entries, int64_t octets) noexcept nogil
     cdef void _link(self, Entry *entry) noexcept nogil
     cdef void _unlink(self, Entry *entry) noexcept nogil
     cdef void _drop(self, Entry *entry) noexcept nogil

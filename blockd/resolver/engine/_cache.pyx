@@ -7,9 +7,11 @@ It holds upstreams' responses before policy; each entry remembers one policy's d
 import itertools
 import struct
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
+
+from blockd.metrics import counters as layout
 
 from blockd.dns cimport _types as types
 from blockd.ruleset._prefetch cimport blockd_prefetch
@@ -19,6 +21,8 @@ cdef enum:
     OCTETS_PER_BUCKET = 512  # of the cache's size: about one entry each
     MIN_BUCKETS = 1024
 
+cdef int _CACHE_ENTRIES_AT = layout._CACHE_ENTRIES
+cdef int _CACHE_OCTETS_AT = layout._CACHE_OCTETS
 cdef uint64_t MAX_SIZE = <uint64_t>1 << 48  # octets: more than a machine has, and no sum passes 64 bits
 
 
@@ -79,6 +83,15 @@ cdef class NativeCache:
 
     def __len__(self):
         return self.count
+
+    def note_size_in(self, uint64_t[::1] row):
+        """Note in a process's counters how much the cache holds from now on."""
+        if row.shape[0] < layout._ROW:
+            raise ValueError("the row of counters is too short")
+        self.row = row
+        self.has_row = True
+        row[_CACHE_ENTRIES_AT] += self.count
+        row[_CACHE_OCTETS_AT] += self.size
 
     def put(self, bytes key, uint16_t qtype, bint do_, bint cd, response, double now):
         """Keep a `blockd.resolver.response.Response` that the pipeline received."""
@@ -172,8 +185,7 @@ cdef class NativeCache:
         entry.chain = self.buckets[entry.hash & self.mask]
         self.buckets[entry.hash & self.mask] = entry
         self._link(entry)
-        self.size += entry.size
-        self.count += 1
+        self._grow(1, entry.size)
         while self.size > self.limit and self.oldest != entry:
             self._drop(self.oldest)
         return True
@@ -204,6 +216,12 @@ cdef class NativeCache:
             place = &place[0].chain
         place[0] = entry.chain
         self._unlink(entry)
-        self.size -= entry.size
-        self.count -= 1
+        self._grow(-1, -<int64_t>entry.size)
         free(entry)
+
+    cdef void _grow(self, int entries, int64_t octets) noexcept nogil:
+        self.count += entries
+        self.size += octets
+        if self.has_row:
+            self.row[_CACHE_ENTRIES_AT] += entries
+            self.row[_CACHE_OCTETS_AT] += octets

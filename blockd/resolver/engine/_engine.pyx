@@ -57,6 +57,7 @@ cdef class NativeEngine(Answering):
         self._sockets = {}
         self._deferred = []
         self.cache = cache
+        cache.note_size_in(instruments.row.numbers)
         self.flights = Flights()
         self.outbox = Outbox()
         self.epoll = -1

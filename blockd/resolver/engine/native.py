@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
+from blockd.metrics import Row
 from blockd.resolver.cache import Cache, Cached, CacheKey
 from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._engine import NativeEngine
@@ -27,8 +28,8 @@ PIPELINE_SHARE = 16  # the pipeline's own cache, used for unusual questions only
 class FeedingCache(Cache):
     """The pipeline's cache; responses put into it are put into the engine's as well."""
 
-    def __init__(self, native: NativeCache, size: int, max_ttl: float, max_negative_ttl: float) -> None:
-        super().__init__(size // PIPELINE_SHARE, max_ttl, max_negative_ttl)
+    def __init__(self, native: NativeCache, size: int, max_ttl: float, max_negative_ttl: float, row: Row) -> None:
+        super().__init__(size // PIPELINE_SHARE, max_ttl, max_negative_ttl, row)
         self._native = native
 
     def put(self, key: CacheKey, response: Response, now: float) -> Cached:

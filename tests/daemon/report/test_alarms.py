@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from blockd.daemon.operator.releases import gate_with_releases
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import EXPIRES_SOON, FIRST_LOOK, STALE, UNCHANGED, Alarm, alarms
 from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
 from blockd.daemon.workers import Workers
 from blockd.feeds.signed.bundle import AuthorityVersion
-from blockd.ruleset import Enforced
+from blockd.ruleset import Enforced, Gate
 from blockd.selftest import SelfTests
 from blockd.selftest.client import ClientOutcome
 from blockd.selftest.runner import Result
@@ -67,6 +68,7 @@ def told(subject: Enforced | None, feeds: dict[str, _Tracked] | None = None, **g
         cast("SelfTests", given.get("tests", _Tests())),
         given.get("engine", "native"),
         pin=given.get("pin"),
+        releases=given.get("releases", ""),
         started=given.get("started", NOW - 60),
         now=given.get("now", NOW),
     )
@@ -105,6 +107,18 @@ def test_feed_that_has_never_given_anything_is_given_time(subject: Enforced) -> 
     assert told(subject, {"f": tracked}, started=NOW - FIRST_LOOK) == []
     [alarm] = told(subject, {"f": tracked}, started=NOW - FIRST_LOOK - 1)
     assert (alarm.name, alarm.feed, alarm.in_force) == ("BlockdFeedStale", "f", "nothing of it")
+
+
+def test_releases_that_cannot_be_used_are_told(subject: Enforced, tmp_path: Path) -> None:
+    (tmp_path / "releases.json").write_text("{", encoding="ascii")
+    gate = Gate()
+    without, trouble = gate_with_releases(gate, tmp_path)
+    assert without is gate
+    [alarm] = told(subject, releases=trouble)
+    assert (alarm.name, alarm.severity) == ("BlockdReleasesFailed", "warning")
+    assert f"The file of releases {tmp_path / 'releases.json'} cannot be used: " in alarm.what
+    (tmp_path / "releases.json").unlink()
+    assert gate_with_releases(gate, tmp_path)[1] == ""
 
 
 def test_refused_feed_is_told_with_the_reason(subject: Enforced) -> None:

@@ -27,14 +27,14 @@ NOW = 1_800_000_000.0
 
 
 def known(folder: Path, *, checked: float = 0.0, expires: float | None = None) -> FeedState:
-    return FeedState(folder, 0, checked=checked, expires=expires)
+    return FeedState(folder, checked=checked, expires=expires)
 
 
 def test_overrides_have_no_end_as_a_feed_also_where_only_their_bundle_is_left(tmp_path: Path) -> None:
     made = Override("override-1", "a.example", "both", "court", "", "Operator", int(NOW), int(NOW) + 60)
     write_bundle(SignedVersion(0, 0, 0, (made.document(),), "ab"), tmp_path / "accepted")
     (tmp_path / "feed.json").write_bytes(b"damaged")
-    feed, state = OverridesFeed(path=tmp_path / "overrides.json"), FeedState.load(tmp_path, NOW)
+    feed, state = OverridesFeed(path=tmp_path / "overrides.json"), FeedState.load(tmp_path)
     assert end_of(feed, state) is None
     assert not ended([(feed, state)], NOW)
     assert next_end([(feed, state)], NOW) is None
@@ -67,7 +67,7 @@ def parts(**ends: float) -> tuple[AuthorityVersion, ...]:
 
 def test_an_order_ends_with_its_feed_or_its_authority_whichever_is_first(tmp_path: Path) -> None:
     feed = signed(authorities={"telecom": {"at_expiry": "stop"}})
-    state = FeedState(tmp_path, 0, expires=NOW + 10, authorities=parts(telecom=NOW + 5, courts=NOW + 7))
+    state = FeedState(tmp_path, expires=NOW + 10, authorities=parts(telecom=NOW + 5, courts=NOW + 7))
     assert not ended([(feed, state)], NOW + 4)
     one = ended([(feed, state)], NOW + 5)["ministry"]
     assert (one.of("telecom"), one.of("courts"), one.of("")) == (ExpiryEffect.STOPPED, None, None)
@@ -85,7 +85,7 @@ def test_an_order_ends_with_its_feed_or_its_authority_whichever_is_first(tmp_pat
 
 def test_one_authority_may_go_on_where_its_feed_stops(tmp_path: Path) -> None:
     feed = signed(at_expiry="stop", authorities={"courts": {"at_expiry": "keep"}})
-    state = FeedState(tmp_path, 0, expires=NOW, authorities=parts(telecom=NOW + 5, courts=NOW + 5))
+    state = FeedState(tmp_path, expires=NOW, authorities=parts(telecom=NOW + 5, courts=NOW + 5))
     one = ended([(feed, state)], NOW)["ministry"]
     assert (one.of("telecom"), one.of("courts"), one.of("")) == (
         ExpiryEffect.STOPPED,
@@ -95,14 +95,14 @@ def test_one_authority_may_go_on_where_its_feed_stops(tmp_path: Path) -> None:
 
 
 def test_the_next_end_is_the_first_of_all_feeds_and_authorities(tmp_path: Path) -> None:
-    state = FeedState(tmp_path, 0, expires=NOW + 10, authorities=parts(telecom=NOW + 5, courts=NOW + 7))
+    state = FeedState(tmp_path, expires=NOW + 10, authorities=parts(telecom=NOW + 5, courts=NOW + 7))
     ends = [next_end([(signed(), state)], NOW + after) for after in (0, 5, 7, 10)]
     assert ends == [NOW + 5, NOW + 7, NOW + 10, None]
 
 
 def test_an_authority_that_has_given_nothing_has_no_end(tmp_path: Path) -> None:
     never = (AuthorityVersion("telecom", 0, 0, "format", "It is no metadata."),)
-    state = FeedState(tmp_path, 0, expires=NOW + 10, authorities=never)
+    state = FeedState(tmp_path, expires=NOW + 10, authorities=never)
     assert not ended([(signed(), state)], NOW)
     assert next_end([(signed(), state)], NOW) == NOW + 10
 
@@ -122,7 +122,7 @@ def test_orders_that_stop_have_expired_and_those_that_go_on_are_stale() -> None:
 
 def test_the_end_of_an_authoritys_part_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     expiry, feed = Expiry(), signed(authorities={"telecom": {"at_expiry": "stop"}})
-    state = FeedState(tmp_path, 0, expires=NOW + 10, authorities=parts(telecom=NOW + 1, courts=NOW + 99))
+    state = FeedState(tmp_path, expires=NOW + 10, authorities=parts(telecom=NOW + 1, courts=NOW + 99))
     with caplog.at_level(logging.ERROR):
         for at in (NOW, NOW + 1, NOW + 2):
             expiry.look([(feed, state)], at)

@@ -18,7 +18,7 @@ NOW = 1_800_000_000.0
 
 def offered(folder: Path, content: bytes) -> FeedState:
     """Return a state to which new content was offered."""
-    state = FeedState.load(folder, NOW)
+    state = FeedState.load(folder)
     (folder / INCOMING).write_bytes(content)
     state.offer(Fetched(folder / INCOMING, content.hex(), None))
     return state
@@ -31,12 +31,20 @@ def test_accepted_content_is_remembered_over_a_restart(tmp_path: Path) -> None:
     rejects = RejectReport(3, 2, {"address": 1}, {"address": [RejectedLine(3, "192.0.2.1")]})
     held = GuardReport({"protected": 7}, {"protected": [HeldEntry(f"{n}.go.id", 1) for n in range(7)]})
     state.accept(candidate, rejects, NOW + 5, held=held, names=2)
-    again = FeedState.load(tmp_path, NOW + 100)
+    again = FeedState.load(tmp_path)
     assert again.accepted is not None
     assert again.accepted.path.read_bytes() == b"new"
-    assert (again.accepted_digest, again.checked, again.first_seen) == (b"new".hex(), NOW + 5, int(NOW))
+    assert (again.accepted_digest, again.checked) == (b"new".hex(), NOW + 5)
     assert (again.rejects, again.held) == (rejects, held)
     assert again.sizes.lasting(NOW + 100) == 2
+
+
+def test_state_of_an_older_blockd_is_read(tmp_path: Path) -> None:
+    (tmp_path / "accepted").write_bytes(b"a.example\n")
+    told = {"first_seen": 7, "checked": 8, "validators": {}, "accepted_digest": "ab", "expires": None}
+    (tmp_path / "feed.json").write_text(json.dumps(told), encoding="ascii")
+    state = FeedState.load(tmp_path)
+    assert (state.accepted_digest, state.checked) == ("ab", 8)
 
 
 def test_candidate_that_is_put_back_is_offered_again(tmp_path: Path) -> None:
@@ -71,11 +79,11 @@ def test_candidate_never_replaces_newer_content(tmp_path: Path) -> None:
     assert again.path.read_bytes() == b"newer"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"first_seen": "x"}', b'{"first_seen": 1, "validators": 7}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"checked": "x"}', b'{"checked": 1, "validators": 7}'])
 def test_damaged_state_is_a_feed_never_seen(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "feed.json").write_bytes(content)
     (tmp_path / "accepted").write_bytes(b"of unknown digest")
-    assert FeedState.load(tmp_path, NOW).accepted is None
+    assert FeedState.load(tmp_path).accepted is None
 
 
 @pytest.mark.parametrize("damage", [{"held": 7}, {"held": {"reasons": 7}}, {"sizes": 7}, {"sizes": {"known": [7]}}])
@@ -86,7 +94,7 @@ def test_a_damaged_report_does_not_stop_a_start(tmp_path: Path, damage: dict[str
     state.accept(candidate, None, NOW)
     told = json.loads((tmp_path / "feed.json").read_bytes())
     (tmp_path / "feed.json").write_text(json.dumps({**told, **damage}), encoding="utf-8")
-    again = FeedState.load(tmp_path, NOW)
+    again = FeedState.load(tmp_path)
     assert again.held is None
     assert again.accepted == state.accepted
 
@@ -127,7 +135,7 @@ def signed_state(folder: Path) -> FeedState:
     """Return a state whose accepted content is a bundle that ends, with two authorities of ends of their own."""
     parts = (AuthorityVersion("telecom", 3, int(NOW) + 5), AuthorityVersion("courts", 0, 0, "format", "It is cut."))
     write_bundle(SignedVersion(5, 6, int(NOW) + 60, (), "cd" * 32, parts), folder / INCOMING)
-    state = FeedState.load(folder, NOW)
+    state = FeedState.load(folder)
     state.offer(Fetched(folder / INCOMING, "cd" * 32, None))
     candidate = state.take_candidate()
     assert candidate is not None
@@ -138,7 +146,7 @@ def signed_state(folder: Path) -> FeedState:
 
 def test_ends_of_authorities_are_remembered_over_a_restart(tmp_path: Path) -> None:
     state = signed_state(tmp_path)
-    again = FeedState.load(tmp_path, NOW)
+    again = FeedState.load(tmp_path)
     assert (again.expires, again.authorities) == (NOW + 90, state.authorities)
 
 
@@ -146,7 +154,7 @@ def test_a_refusal_is_kept_up_to_a_length(tmp_path: Path) -> None:
     state = signed_state(tmp_path)
     state.authorities = tuple(AuthorityVersion(f"role-{n}", 1, 1, "format", "x" * 10_000) for n in range(64))
     state.save()
-    assert len(FeedState.load(tmp_path, NOW).authorities) == 64
+    assert len(FeedState.load(tmp_path).authorities) == 64
 
 
 @pytest.mark.parametrize(
@@ -155,19 +163,19 @@ def test_a_refusal_is_kept_up_to_a_length(tmp_path: Path) -> None:
         b"",
         b"{",
         b"[" * 100_000,
-        b'{"first_seen": Infinity}',
-        b'{"first_seen": 1, "checked": NaN}',
-        b'{"first_seen": 1, "checked": 1, "validators": {}, "accepted_digest": "ab", "authorities": [["a"]]}',
-        b'{"first_seen": 1, "checked": 1, "validators": {}, "accepted_digest": "ab", "expires": 1e300}',
+        b'{"checked": Infinity}',
+        b'{"checked": NaN}',
+        b'{"checked": 1, "validators": {}, "accepted_digest": "ab", "authorities": [["a"]]}',
+        b'{"checked": 1, "validators": {}, "accepted_digest": "ab", "expires": 1e300}',
     ],
 )
 def test_the_end_of_a_signed_list_is_known_where_its_state_is_damaged(tmp_path: Path, damage: bytes) -> None:
     state = signed_state(tmp_path)
     (tmp_path / "feed.json").write_bytes(damage)
-    again = FeedState.load(tmp_path, NOW)
+    again = FeedState.load(tmp_path)
     assert (again.expires, again.authorities) == (int(NOW) + 60, state.authorities)
     (tmp_path / "feed.json").unlink()
-    assert FeedState.load(tmp_path, NOW).expires == int(NOW) + 60
+    assert FeedState.load(tmp_path).expires == int(NOW) + 60
 
 
 def test_the_age_of_a_list_is_known_where_its_state_is_damaged(tmp_path: Path) -> None:
@@ -177,7 +185,7 @@ def test_the_age_of_a_list_is_known_where_its_state_is_damaged(tmp_path: Path) -
     state.accept(candidate, None, NOW)
     os.utime(tmp_path / "accepted", (NOW - 7, NOW - 7))
     (tmp_path / "feed.json").write_bytes(b"{")
-    again = FeedState.load(tmp_path, NOW)
+    again = FeedState.load(tmp_path)
     assert (again.checked, again.expires, again.accepted) == (NOW - 7, None, None)
 
 
@@ -188,4 +196,4 @@ def test_state_with_the_longest_refusals_of_all_authorities_is_remembered(tmp_pa
     sentence = "\U0001f512" * MAX_SENTENCE
     state.authorities = tuple(AuthorityVersion(f"role-{n}", 1, 9, "outside", sentence) for n in range(MAX_AUTHORITIES))
     state.accept(candidate, None, NOW)
-    assert FeedState.load(tmp_path, NOW).authorities == state.authorities
+    assert FeedState.load(tmp_path).authorities == state.authorities

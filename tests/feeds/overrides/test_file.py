@@ -187,7 +187,7 @@ def candidates(folder: Path, overrides: list[Override] | None) -> list[Candidate
         fetched = OverridesSource(own, folder).look()
         assert fetched is not None
         given = Content(fetched.path, fetched.digest)
-    return [Candidate(feed, None, content, 0), Candidate(own, given, None, 0)]
+    return [Candidate(feed, None, content), Candidate(own, given, None)]
 
 
 @pytest.mark.parametrize(("overrides", "allowed"), [(None, False), ([], False), ([made()], True)])

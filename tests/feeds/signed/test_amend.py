@@ -186,10 +186,10 @@ def test_amending_version_after_version_gives_what_compiling_gives(
             (folder / part).mkdir()
         zone = Zone(folder / "zone", [])
         candidates = [
-            Candidate(signed("two", priority=50 if tie else 7), None, written(two, twos[0]), 1),
-            Candidate(signed("one", priority=50), None, written(one, ones[0]), 1),
-            Candidate(domains("national", priority=20), None, builder.content(*lists[0]), 2),
-            Candidate(FEED, None, zone.first, NOW),
+            Candidate(signed("two", priority=50 if tie else 7), None, written(two, twos[0])),
+            Candidate(signed("one", priority=50), None, written(one, ones[0])),
+            Candidate(domains("national", priority=20), None, builder.content(*lists[0])),
+            Candidate(FEED, None, zone.first),
         ]
         in_force = folder / "0"
         built = made(candidates, in_force, gate)
@@ -225,8 +225,8 @@ def one_change(
     """Amend beside a list of `many` names and compare with what is compiled."""
     builder, repository = Builder(folder), Repository(folder)
     names = [f"host-{number}.example" for number in range(many)] or ["end.example"]
-    listed = Candidate(domains(max_size="10M"), None, builder.content(*names), 0)
-    old = Candidate(signed(), None, repository.content(before), 0)
+    listed = Candidate(domains(max_size="10M"), None, builder.content(*names))
+    old = Candidate(signed(), None, repository.content(before))
     first = made([listed, old], folder / "old")
     new = [listed, replace(old, incoming=repository.content(after))]
     built = amended(new, folder / "old", folder / "new", first.rejects, gate, first.held)
@@ -237,9 +237,9 @@ def one_change(
 
 def test_feed_that_gives_something_for_the_first_time_is_amended_in(tmp_path: Path) -> None:
     builder, repository = Builder(tmp_path), Repository(tmp_path)
-    listed = Candidate(domains("national", priority=20), None, builder.content("a.example", "new.example"), 0)
+    listed = Candidate(domains("national", priority=20), None, builder.content("a.example", "new.example"))
     for priority in (7, 20, 50):
-        silent = Candidate(signed("ministry", priority=priority), None, None, 0)
+        silent = Candidate(signed("ministry", priority=priority), None, None)
         first = made([listed, silent], tmp_path / "old")
         news = [listed, replace(silent, incoming=repository.content([document("one", "new.example", "b.example")]))]
         built = amended(news, tmp_path / "old", tmp_path / "new", first.rejects, OPEN, first.held)
@@ -290,7 +290,7 @@ def test_holes_are_counted_and_too_many_are_left_to_the_compiler(
 
 def test_what_is_refused_or_unreadable_is_left_to_the_compiler(tmp_path: Path) -> None:
     builder, repository = Builder(tmp_path), Repository(tmp_path)
-    old = Candidate(signed(), None, repository.content([document("o", "a.example")]), 0)
+    old = Candidate(signed(), None, repository.content([document("o", "a.example")]))
     first = made([old], tmp_path / "old")
 
     def amending(content: Content, gate: Gate = OPEN) -> Built | None:
@@ -311,7 +311,7 @@ def test_what_is_refused_or_unreadable_is_left_to_the_compiler(tmp_path: Path) -
 
 def test_a_bundle_that_is_not_what_was_compiled_is_left_to_the_compiler(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
-    old = Candidate(signed(), None, repository.content([document("o", "a.example")]), 0)
+    old = Candidate(signed(), None, repository.content([document("o", "a.example")]))
     first = made([old], tmp_path / "old")
     for claimed in (["b.example"], ["a.example", "b.example"]):
         other = repository.content([document("o", *claimed)])
@@ -327,7 +327,7 @@ def test_list_that_has_changed_on_the_disk_since_it_was_brought_is_left_to_the_c
     repository = Repository(tmp_path)
     lists = [repository.names(names) for names in (["a.example", "z.example"], ["a.example", "b.example", "z.example"])]
     first, second = (OrderDocument(replace(BASE, id="o"), (), names) for names in lists)
-    old = Candidate(signed(), None, repository.content([first]), 0)
+    old = Candidate(signed(), None, repository.content([first]))
     built = made([old], tmp_path / "old")
     news = [replace(old, incoming=repository.content([second]))]
     assert amended(news, tmp_path / "old", tmp_path / "new", {}, OPEN, built.held) is not None

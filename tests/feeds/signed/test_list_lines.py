@@ -43,7 +43,7 @@ def listing(builder: Builder, change: Callable[[ListStep], ListStep] = lambda st
 
 
 def test_names_of_a_list_are_listed_in_its_scope(builder: Builder) -> None:
-    built = builder.build(Candidate(signed(), listing(builder), None, 0))
+    built = builder.build(Candidate(signed(), listing(builder), None))
     assert not built.refused
     assert [record.names for record in builder.catalogue().orders] == [1, 3]
     assert builder.listed("x.b.example") == "ministry/o-2"
@@ -52,7 +52,7 @@ def test_names_of_a_list_are_listed_in_its_scope(builder: Builder) -> None:
 
 
 def test_examples_are_taken_from_the_text(builder: Builder) -> None:
-    found = examples(Candidate(signed(), listing(builder), None, 0))
+    found = examples(Candidate(signed(), listing(builder), None))
     assert found == [key_from_text(name) for name in ("d.example", *NAMES)]
 
 
@@ -68,7 +68,7 @@ def test_examples_are_taken_from_the_text(builder: Builder) -> None:
 def test_a_text_that_is_not_what_its_order_says_is_refused(
     builder: Builder, change: Callable[[ListStep], ListStep], reason: str
 ) -> None:
-    built = builder.build(Candidate(signed(), listing(builder, change), builder.bundle(o=["x.example"]), 0))
+    built = builder.build(Candidate(signed(), listing(builder, change), builder.bundle(o=["x.example"])))
     assert reasons(built) == {"ministry": reason}
     assert builder.listed("x.example") == "ministry/o"
 
@@ -77,7 +77,7 @@ def test_text_that_has_changed_on_the_disk_since_it_was_brought_is_refused(build
     content = listing(builder)
     (text,) = (builder.folder / "lists").iterdir()
     text.write_bytes(text.read_bytes().replace(b"b.example", b"c.example"))
-    built = builder.build(Candidate(signed(), content, builder.bundle(o=["x.example"]), 0))
+    built = builder.build(Candidate(signed(), content, builder.bundle(o=["x.example"])))
     assert reasons(built) == {"ministry": "signature"}
     assert builder.listed("x.c.example") == ""
     assert builder.listed("x.example") == "ministry/o"
@@ -87,7 +87,7 @@ def test_kept_text_that_has_changed_on_the_disk_is_never_compiled(builder: Build
     content = listing(builder)
     (text,) = (builder.folder / "lists").iterdir()
     text.write_bytes(text.read_bytes().replace(b"b.example", b"c.example"))
-    built = builder.build(Candidate(signed(), None, content, 0))
+    built = builder.build(Candidate(signed(), None, content))
     assert (built.header, reasons(built)) == (None, {"ministry": "signature"})
 
 

@@ -19,7 +19,7 @@ from blockd.feeds.transfer.content import Differences, ZoneContent, write_journa
 from blockd.native import ENGINE
 from blockd.ruleset import Gate, Ruleset
 from blockd.settings import TransferFeed
-from tests.compile.builder import NOW, Builder, domains
+from tests.compile.builder import Builder, domains
 from tests.compile.test_amend import OPEN, amended, made
 from tests.feeds.transfer.messages import ZONE, soa, text
 
@@ -79,7 +79,7 @@ def both_ways(
 ) -> tuple[Built | None, Built]:
     """Amend and compile; if it was amended both must be the same."""
     zone = Zone(folder, before)
-    old = Candidate(FEED, None, zone.first, NOW)
+    old = Candidate(FEED, None, zone.first)
     first = made([old, *more], folder / "first")
     new = [replace(old, incoming=zone.version(2, after)), *more]
     compiled = made(new, folder / "compiled")
@@ -112,7 +112,7 @@ def test_amending_gives_what_compiling_gives(before: list[str], after: list[str]
 
 def test_names_that_other_feeds_list_too_keep_their_claims(tmp_path: Path) -> None:
     listed = Builder(tmp_path).content("a.example", "b.example")
-    other = Candidate(domains("national"), None, listed, NOW)
+    other = Candidate(domains("national"), None, listed)
     both = [f"{star}a.example.{ZONE} 60 IN CNAME ." for star in ("", "*.")]
     new = [f"{star}b.example.{ZONE} 60 IN CNAME ." for star in ("", "*.")]
     found, _ = both_ways(tmp_path, both, new, [other])
@@ -137,7 +137,7 @@ def test_what_is_out_of_the_ordinary_is_compiled(tmp_path: Path, record: str) ->
 def test_a_zone_that_comes_whole_is_compiled(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
-    old = Candidate(FEED, None, Zone(tmp_path / "one", []).first, NOW)
+    old = Candidate(FEED, None, Zone(tmp_path / "one", []).first)
     first = made([old], tmp_path / "first")
     new = replace(old, incoming=Zone(tmp_path / "two", [f"x.example.{ZONE} 60 IN CNAME ."]).first)
     assert amended([new], tmp_path / "first", tmp_path / "amended", first.rejects) is None
@@ -145,7 +145,7 @@ def test_a_zone_that_comes_whole_is_compiled(tmp_path: Path) -> None:
 
 def test_a_record_that_went_without_having_been_there_is_left_to_the_compiler(tmp_path: Path) -> None:
     zone = Zone(tmp_path, [])
-    old = Candidate(FEED, None, zone.first, NOW)
+    old = Candidate(FEED, None, zone.first)
     first = made([old], tmp_path / "first")
     zone.records.append(f"never.example.{ZONE} 60 IN CNAME .")
     new = replace(old, incoming=zone.version(2, []))

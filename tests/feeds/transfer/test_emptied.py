@@ -36,7 +36,7 @@ class Node:
         """Compile what was fetched, first by amending if there is something to amend; accept it if it is taken."""
         feed, folder = self._secondary.feed, self._secondary.folder
         accepted = Content(folder / "accepted", "old") if (folder / "accepted").exists() else None
-        candidate = Candidate(feed, Content(fetched.path, fetched.digest), accepted, 0)
+        candidate = Candidate(feed, Content(fetched.path, fetched.digest), accepted)
         old = Ruleset.open(self.path) if self.path.exists() else None
         if old is not None:
             amended = amend(
