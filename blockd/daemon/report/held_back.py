@@ -20,7 +20,7 @@ class HeldBack:
     def of(self, managed: ManagedFeed, enforced: Enforced | None) -> GuardReport:
         """Return what is held back of a feed; of its accepted content if the version in force has no record."""
         if enforced is not None and enforced.version != self._version:
-            reports = self._versions.held(enforced.version)  # written just after a version is enforced
+            reports = self._versions.held(enforced.version)
             self._version, self._reports = (None, {}) if reports is None else (enforced.version, reports)
         if enforced is None or self._version is None:
             return managed.state.held or GuardReport()
