@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -321,8 +321,8 @@ def test_what_is_held_back_is_recorded_before_a_version_is_enforced(tmp_path: Pa
         recorded: list[bool] = []
         send = node.channel.send
 
-        def sent(message: Mapping[str, object]) -> None:
-            recorded.append(node.state.versions.held(int(str(message["enforce"]))) is not None)
+        def sent(message: dict[str, Any]) -> None:
+            recorded.append(node.state.versions.held(message["enforce"]) is not None)
             send(message)
 
         node.channel.send = sent  # type: ignore[method-assign]
