@@ -108,7 +108,11 @@ def _refused(settings: Settings, name: str) -> Refused:
     refused = known[name].get("acceptable")
     if refused is None:
         why = known[name]["refusal"]
-        instead = f"What it is refused for cannot be accepted: {why}" if why else "Its content is not refused."
+        instead = (
+            f"What it is refused for cannot be accepted: {why.removesuffix('.')}."
+            if why
+            else "Its content is not refused."
+        )
         raise CommandError(f"Feed {name} has nothing to accept. {instead} {STAYS}")
     if name not in [feed.name for feed in settings.feeds]:
         raise CommandError(f"The running daemon has another config than this: feed {name!r} is not in it. {STAYS}")

@@ -22,7 +22,8 @@ def ask(
 ) -> dict[str, Any]:
     """Return the daemon's JSON answer to a GET, or to a POST of `body`.
 
-    Raises CommandError if no daemon answers, or with the daemon's own sentence if it refuses.
+    Raises CommandError if no daemon answers, or with the daemon's own sentence if it refuses. A POST that is left
+    without an answer may have been done; the sentence says so.
     """
     url = f"http://{settings.listen.admin.text}{path}"
     data = None if body is None else json.dumps(body).encode()
@@ -36,6 +37,11 @@ def ask(
         with error:
             raise CommandError(_sentence(error)) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
+        if body is not None and _was_asked(error):
+            raise CommandError(
+                f"the daemon was asked at {url} and did not answer ({_why(error)}). It may have done it, or do it yet: "
+                "`blockd status` shows what it enforces, and `blockd audit` what was recorded"
+            ) from error
         raise CommandError(
             f"no blockd answers at {url} ({_why(error)}). Is it running, and with this config's listen.admin?"
         ) from error
@@ -45,6 +51,11 @@ def ask(
 
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+
+
+def _was_asked(error: Exception) -> bool:
+    """Return whether a connection was lost, or took too long, after the question was sent: before, it is URLError."""
+    return isinstance(error, OSError | http.client.IncompleteRead) and not isinstance(error, urllib.error.URLError)
 
 
 def _why(error: Exception) -> str:

@@ -115,14 +115,17 @@ def summary(comparison: Comparison, popular: PopularNames, limit: int = MAX_POPU
     }
 
 
-def lines(told: Mapping[str, Any], *, is_whole: bool = False) -> Iterator[str]:
-    """Yield the result of `changes` as lines for people, without the names if all of them were printed before."""
+def lines(told: Mapping[str, Any], *, is_whole: bool = False, has_all: bool = False) -> Iterator[str]:
+    """Yield the result of `changes` as lines for people, without the names if all of them were printed before.
+
+    `has_all` says whether the command has options that show more: then they are named.
+    """
     yield f"added: {told['added']:,}"
     if not is_whole:
-        yield from _names("+", told["added_names"], told["added"])
+        yield from _names("+", told["added_names"], told["added"], has_all=has_all)
     yield f"removed: {told['removed']:,}"
     if not is_whole:
-        yield from _names("-", told["removed_names"], told["removed"])
+        yield from _names("-", told["removed_names"], told["removed"], has_all=has_all)
     if told["changed"]:
         yield f"under other orders or scopes: {told['changed']:,}"
     for what, records in told["orders"].items():
@@ -135,7 +138,7 @@ def lines(told: Mapping[str, Any], *, is_whole: bool = False) -> Iterator[str]:
             yield f"POPULAR: {found['name']}{rank} {text}, by {found['entry']}"
         more = told["popular"]["counts"][kind] - len(told["popular"][kind])
         if more:
-            yield f"POPULAR: and {more:,} more, each of which {text} (--limit, --all)"
+            yield f"POPULAR: and {more:,} more, each of which {text}" + (" (--limit, --all)" if has_all else "")
 
 
 def stream(comparison: Comparison, popular: PopularNames, head: dict[str, Any], *, as_json: bool) -> None:
@@ -144,7 +147,7 @@ def stream(comparison: Comparison, popular: PopularNames, head: dict[str, Any], 
         for sign, keys in (("+", comparison.added()), ("-", comparison.removed())):
             for key in keys:
                 print_line(f"{sign} {Entry(key).text}")
-        for one in lines(summary(comparison, popular), is_whole=True):
+        for one in lines(summary(comparison, popular), is_whole=True, has_all=True):
             print_line(one)
         return
     print_text("{")
@@ -165,11 +168,11 @@ def _sample(keys: Iterable[bytes], limit: int, seen: Callable[[bytes], None] = i
     return found
 
 
-def _names(sign: str, names: Sequence[str], count: int) -> Iterator[str]:
+def _names(sign: str, names: Sequence[str], count: int, *, has_all: bool) -> Iterator[str]:
     for name in names:
         yield f"  {sign} {name}"
     if count > len(names) > 0:
-        yield f"  {sign} and {count - len(names):,} more (--all)"
+        yield f"  {sign} and {count - len(names):,} more" + (" (--all)" if has_all else "")
 
 
 def _touched(found: Sequence[Touched], limit: int) -> list[dict[str, Any]]:

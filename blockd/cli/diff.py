@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
             told["held"] = held_changes(versions.held(args.old) or {}, versions.held(args.new) or {}, args.limit)
     except RulesetError as error:
         raise CommandError(str(error)) from error
-    show(args.json, told, (f"from version {args.old} to version {args.new}", *lines(told), *held_lines(told["held"])))
+    head_line = f"from version {args.old} to version {args.new}"
+    show(args.json, told, (head_line, *lines(told, has_all=True), *held_lines(told["held"])))
     return DONE
 
 

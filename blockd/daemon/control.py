@@ -342,4 +342,6 @@ class ControlProcess:
             await self._timing.sleep(NEXT_LOOK)
         shown.clear()
         bound = self._context.shared.sockets.bound
-        print("\n".join(banner(self._settings, self._context.config, bound, feeds, self._enforced)), flush=True)
+        pinned = self._switcher.pin.version if self._switcher.pin else None
+        told = banner(self._settings, self._context.config, bound, feeds, self._enforced, pinned)
+        print("\n".join(told), flush=True)

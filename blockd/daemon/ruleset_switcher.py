@@ -239,6 +239,8 @@ class RulesetSwitcher:
         version, news, before = amended.version, amended.news, self.version
         try:
             prepared = await self._prepared(version, verify=news is None)
+            if news is not None:
+                await self._journal.added(prepared, news, amended.base)
             with pinned():
                 await self._swap(prepared, news, how=how, reason=reason, base=amended.base)
         except (RulesetError, OSError) as error:

@@ -78,3 +78,24 @@ def _answer_once(server: socket.socket, answer: bytes) -> None:
     with connection:
         connection.recv(4096)
         connection.sendall(answer)
+
+
+def test_daemon_that_ends_while_it_is_asked_for_a_change_may_have_made_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon = Daemon(tmp_path)
+    daemon.write_config()
+    with socket.create_server(("127.0.0.1", daemon.admin_port)) as server:
+
+        def end() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        assert main(["rollback", "--release", "--config", str(daemon.config)]) == 2
+        ending.join()
+    told = capsys.readouterr().err
+    assert "did not answer (remote end closed connection without response). It may have done it, or do it yet" in told
+    assert "no blockd answers" not in told

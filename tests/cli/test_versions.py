@@ -179,7 +179,9 @@ def test_rollback_is_told_by_every_verb_until_the_release(tmp_path: Path, capsys
         assert "PINNED: version 1 since 20" in status
         assert "(the list was bad); what is new waits until `blockd rollback --release`" in status
         write_list(tmp_path / "list", [*SECOND, "more.example"])
-        assert "feed national: waiting: it is new and passed the gate" in verb(daemon, capsys, "refresh")
+        assert "feed national: waiting: it is new, and waits until the pinned version is released" in verb(
+            daemon, capsys, "refresh"
+        )
         dry = verb(daemon, capsys, "refresh", "--dry-run")
         assert "version 1 is pinned: what is new would wait" in dry
         assert "Version 9 is not kept" in verb(daemon, capsys, "rollback", "9", code=2, error=True)

@@ -24,6 +24,7 @@ def test_operator_takes_a_refused_list(tmp_path: Path, resolver: UpstreamSimulat
         assert shown.returncode == 0, shown.stderr
         assert "feed national is refused (shrunk): it holds 11 names, but 1000 are in force" in shown.stdout
         assert "if it is taken, it has 11 names in place of 1,000\n  1 entry is held back" in shown.stdout
+        assert "--all" not in shown.stdout, "which it does not have"
         assert "added: 1\n  + new.example\nremoved: 990\n" in shown.stdout
         asked = daemon.run_verb("accept", "national", "--reason", "why")
         assert (asked.returncode, "use --yes" in asked.stderr) == (2, True)

@@ -119,6 +119,7 @@ def test_accepted_content_waits_while_a_version_is_pinned(run: Run) -> None:
         assert kept is not None
         taken = await service.accept({"feed": "national", "digest": kept.fetched.digest, "reason": "right"})
         assert (taken.outcome.outcome, rig.blocked("a.example")) == ("waiting", ["a.example"])
+        assert rig.feeds["national"].refusal == ""
         rig.rulesets.is_held = False
         await rig.updater.catch_up()
         assert rig.blocked("a.example") == []
@@ -134,3 +135,80 @@ def test_a_refusal_names_the_feeds_own_place_and_not_a_file_of_the_state_folder(
 
     url = "https://lists.example.net/list?token=secret"
     run(check, FEED_TYPES["domains"].model_validate({"name": "national", "type": "domains", "url": url}))
+
+
+@pytest.mark.parametrize("is_pinned", [True, False])
+def test_accepted_content_that_is_not_in_force_yet_stays_accepted_over_a_restart(
+    run: Run, tmp_path: Path, *, is_pinned: bool
+) -> None:
+    async def before(rig: Rig) -> None:
+        rig.sources["national"].give("a.example")
+        await rig.updater.refresh(None)
+        rig.rulesets.is_held = is_pinned
+        rig.sources["national"].give_text("")
+        await rig.updater.refresh(None)
+        kept = rig.feeds["national"].state.refused
+        assert kept is not None
+        rig.rulesets.failure = "" if is_pinned else "The process ended here."
+        await AcceptService(rig.recorder, rig.updater).accept(
+            {"feed": "national", "digest": kept.fetched.digest, "reason": "right"}
+        )
+        assert rig.blocked("a.example") == ["a.example"]
+
+    async def after(rig: Rig) -> None:
+        rig.sources["national"].give_text("")
+        assert (await rig.updater.refresh(None)).feeds["national"].outcome == "enforced"
+        rig.sources["national"].give("a.example")
+        await rig.updater.refresh(None)
+        rig.sources["national"].give_text("")
+        assert (await rig.updater.refresh(None)).feeds["national"].outcome == "refused", "only once"
+
+    run(before)
+    runner(tmp_path)(after)
+
+
+def test_what_the_source_has_withdrawn_is_no_longer_accepted(run: Run) -> None:
+    async def check(rig: Rig) -> None:
+        rig.sources["national"].give("a.example")
+        await rig.updater.refresh(None)
+        rig.rulesets.is_held = True
+        rig.sources["national"].give_text("")
+        await rig.updater.refresh(None)
+        kept = rig.feeds["national"].state.refused
+        assert kept is not None
+        service = AcceptService(rig.recorder, rig.updater)
+        await service.accept({"feed": "national", "digest": kept.fetched.digest, "reason": "right"})
+        rig.sources["national"].give("a.example")
+        await rig.updater.refresh(None)
+        rig.rulesets.is_held = False
+        rig.sources["national"].give_text("")
+        assert (await rig.updater.refresh(None)).feeds["national"].outcome == "refused"
+
+    run(check)
+
+
+def test_acceptance_that_cannot_be_written_changes_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(rig: Rig) -> None:
+        rig.sources["national"].give("a.example")
+        await rig.updater.refresh(None)
+        rig.sources["national"].give_text("")
+        await rig.updater.refresh(None)
+        managed = rig.feeds["national"]
+        kept = managed.state.refused
+        assert kept is not None
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        service = AcceptService(rig.recorder, rig.updater)
+        asked = {"feed": "national", "digest": kept.fetched.digest, "reason": "right"}
+        with monkeypatch.context() as patch:
+            patch.setattr("blockd.daemon.update.feed_state.replace_file", full)
+            with pytest.raises(CommandError, match=r"no space left on device\. Nothing was changed\."):
+                await service.accept(asked)
+        assert managed.state.refused == kept
+        assert managed.refusal
+        assert "accept" not in rig.log.kinds
+        assert (await service.accept(asked)).outcome.outcome == "enforced"
+
+    run(check)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from blockd.daemon.report.feed_phase import FeedPhase, feed_line
 from blockd.errors import CommandError, RulesetError
 from blockd.feeds.overrides.file import FILE
+from blockd.names import key_from_text
+from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.gate.held_file import write_reports
 from tests.daemon.parts import blocked
 from tests.daemon.pinned_rig import DAY, Node, run
 
@@ -289,5 +294,51 @@ def test_override_ends_on_its_second_over_a_pinned_version(tmp_path: Path) -> No
         await node.restart()
         assert (node.blocked(A), node.holding()) == ([A], {})
         assert blocked(node.switcher.enforced, B) == [B]
+
+    run(tmp_path, check)
+
+
+def test_what_is_held_back_of_a_version_is_held_back_with_overrides_on_top_too(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        await with_two(node)
+        report = GuardReport()
+        report.add("public suffix", key_from_text("co.id"))
+        versions = node.state.versions
+        write_reports(versions.held_path(1), {"national": report})
+        await node.override(A)
+        await node.switcher.roll_back(1, "")
+        assert node.switcher.version == 4
+        assert {name: found.to_json() for name, found in (versions.held(4) or {}).items()} == {
+            "national": report.to_json()
+        }
+
+    run(tmp_path, check)
+
+
+def test_what_is_held_back_is_recorded_before_a_version_is_enforced(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        recorded: list[bool] = []
+        send = node.channel.send
+
+        def sent(message: dict[str, Any]) -> None:
+            recorded.append(node.state.versions.held(message["enforce"]) is not None)
+            send(message)
+
+        node.channel.send = sent  # type: ignore[method-assign]
+        await node.publish(A, "co.id")
+        await node.publish(A, B, "co.id")
+        assert recorded == [True, True]
+
+    run(tmp_path, check)
+
+
+def test_feed_that_the_pinned_version_does_not_have_is_told_to_wait(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        await with_two(node)
+        await node.switcher.roll_back(1, "")
+        national = node.feeds["national"]
+        assert FeedPhase.of(national, None, is_pinned=True) == FeedPhase.WAITING
+        assert FeedPhase.of(national, None, is_pinned=False) == FeedPhase.COMPILING
+        assert "until the pinned version is released" in feed_line(national, None, is_pinned=True)
 
     run(tmp_path, check)

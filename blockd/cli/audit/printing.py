@@ -79,7 +79,21 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
     if kind == "accept":
         by = f" by {body['officer']}" if body["officer"] else ""
         return f"{body['feed']} {body['digest'][:12]} ({body['reason']}), {body['names']:,} names{by}: {body['why']}"
+    if kind == "rollback":
+        enforced = body.get("enforced", body["version"])
+        on_top = "" if enforced == body["version"] else f", enforced as version {enforced} with the overrides of then"
+        return f"version {body['version']} is pinned{on_top}{_because(body['reason'])}"
+    if kind == "release":
+        return f"version {body['version']} is released{_because(body['reason'])}"
+    if kind in ("gate-release", "gate-hold"):
+        by = f" by {body['officer']}" if body["officer"] else ""
+        done = "is let through" if kind == "gate-release" else "is held back again"
+        return f"{body['entry']} {done}{by}{_because(body.get('ended_reason') or body['reason'])}"
     if kind == "self-test":
         came = body.get("failure") or f"{body.get('answers', 0)} answers are right"
         return f"version {body.get('version')}: {came}"
     return ", ".join(f"{name}: {value}" for name, value in body.items() if not isinstance(value, dict))
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""

@@ -54,7 +54,7 @@ def explained(settings: Settings, enforced: Enforced | None, query: LookupQuery)
 def traced(settings: Settings, explanation: Explanation, query: LookupQuery, aliases: Aliases | None) -> LookupResult:
     """Return the result with its provenance, which blocks while it reads lists."""
     lines = query.trace == "lines" and query.at is None  # lists are kept only as they are now
-    traced = with_provenance(explanation, settings.feeds, settings.state_dir, lines=lines)
+    traced = with_provenance(explanation, settings.feeds, settings.state_dir, lines=lines, is_past=query.at is not None)
     if aliases is not None and lines:
         feeds = {feed.name: feed for feed in settings.feeds}
         ways = tuple(_with_lines(way, feeds, settings.state_dir) for way in aliases.ways)

@@ -9,7 +9,7 @@ from typing import Protocol
 from blockd.audit import AuditRecorder
 from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.daemon.update.managed_feed import ManagedFeed
-from blockd.errors import CommandError
+from blockd.errors import CommandError, cause_of
 from blockd.orders.fields import fit_text
 
 MAX_REASON = 1000  # characters of a reason, and of the name of who answers for it
@@ -71,7 +71,11 @@ class AcceptService:
                     f"The content of feed {name} is no longer the one that was shown: its SHA-256 is "
                     f"{refused.fetched.digest}, not {digest}. {STAYS} Look at it again: blockd accept {name} --show"
                 )
-            managed.state.waive_refused()
+            try:
+                managed.state.waive_refused()
+            except OSError as error:
+                raise CommandError(f"The state of feed {name} cannot be written: {cause_of(error)}. {STAYS}") from error
+            managed.content_refusal = ""  # it is compiled now, and not refused
             self._recorder.accepted(name, {**refused.to_json(), "why": reason, "officer": officer})
 
         result = await self._updater.accept(name, waive)

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from blockd.audit import AuditRecorder
 from blockd.daemon.results import FeedOutcome
-from blockd.errors import CommandError
+from blockd.errors import CommandError, cause_of
 from blockd.ruleset import Gate
 from blockd.ruleset.gate.release import Release, held_again, read_releases, released, write_releases
 from blockd.times import time_text
@@ -97,7 +97,7 @@ class ReleaseService:
         try:
             await asyncio.to_thread(write_releases, self._folder, releases)
         except OSError as error:
-            raise CommandError(f"{self._folder} cannot be written: {error}; nothing was changed.") from error
+            raise CommandError(f"{self._folder} cannot be written: {cause_of(error)}; nothing was changed.") from error
         self._recorder.gate_changed(kind, {**release_json(changed), **({"ended_reason": ended} if ended else {})})
         outcome = await self._user.change_gate(self._gate.releasing(one.key for one in releases))
         self.trouble = ""  # the file was whole again, and all of it is let through

@@ -16,6 +16,7 @@ from blockd.ruleset import Enforced
 from blockd.ruleset.catalogue import FeedRecord
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import Settings
+from blockd.settings.feeds import OVERRIDES
 from blockd.transports.binding import Bound
 
 UNLISTED = "example.com"  # RFC 2606: a name for examples
@@ -23,13 +24,18 @@ MOST_NAMED = 3  # feeds named in a line about progress
 
 
 def banner(
-    settings: Settings, config: Path, bound: Bound, feeds: Mapping[str, ManagedFeed], enforced: Enforced | None
+    settings: Settings,
+    config: Path,
+    bound: Bound,
+    feeds: Mapping[str, ManagedFeed],
+    enforced: Enforced | None,
+    pinned: int | None = None,
 ) -> list[str]:
-    """Return the lines; `feeds` are those of the config."""
+    """Return the lines; `feeds` are those of the config, `pinned` is the version that an operator went back to."""
     lines = [
         f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
         *_listening(bound),
-        *_enforcement(feeds, enforced),
+        *_enforcement(feeds, enforced, pinned),
         *_questions(bound, enforced),
     ]
     return [printable(line) for line in lines]
@@ -64,11 +70,13 @@ def _joined(addresses: tuple[str, ...]) -> str:
     return ", ".join(addresses) or "nowhere"
 
 
-def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None) -> list[str]:
+def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None, pinned: int | None) -> list[str]:
+    is_pinned = pinned is not None and enforced is not None
     records: dict[str, FeedRecord] = {}
     if enforced is None:
         head = "Enforced: nothing yet."
-        if any(FeedPhase.of(managed, None) in (FeedPhase.READING, FeedPhase.COMPILING) for managed in feeds.values()):
+        phases = {FeedPhase.of(managed, None, is_pinned=is_pinned) for managed in feeds.values()}
+        if phases & {FeedPhase.READING, FeedPhase.COMPILING}:
             head += " A log line says when the first lists are enforced."
     else:
         header, catalogue = enforced.ruleset.header, enforced.ruleset.catalogue
@@ -81,9 +89,11 @@ def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None) ->
     gone = [record for name, record in records.items() if name not in feeds and record.names]
     return [
         head,
-        *(f"  {feed_line(managed, records.get(name))}" for name, managed in feeds.items()),
+        *([f"  PINNED: version {pinned}; what is new waits until `blockd rollback --release`"] if is_pinned else ()),
+        *(f"  {feed_line(managed, records.get(name), is_pinned=is_pinned)}" for name, managed in feeds.items()),
         *(
-            f"  feed {record.name} ({record.type}): {of_feed(record.names, record.type)}, no longer in the config"
+            f"  feed {record.name} ({record.type}): {of_feed(record.names, record.type)}"
+            + ("" if record.name == OVERRIDES else ", no longer in the config")
             for record in gone
         ),
     ]

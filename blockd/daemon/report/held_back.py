@@ -27,6 +27,6 @@ class HeldBack:
     def reports(self, enforced: Enforced | None) -> Mapping[str, GuardReport] | None:
         """Return what is held back in the version in force, by feed; None if it has no record."""
         if enforced is not None and enforced.version != self._version:
-            reports = self._versions.held(enforced.version)  # written just after a version is enforced
+            reports = self._versions.held(enforced.version)
             self._version, self._reports = (None, {}) if reports is None else (enforced.version, reports)
         return None if enforced is None or self._version is None else self._reports

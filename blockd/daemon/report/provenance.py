@@ -47,13 +47,14 @@ class TracedExplanation:
 
 
 def with_provenance(
-    explanation: Explanation, feeds: Sequence[Feed], state_dir: Path, *, lines: bool = True
+    explanation: Explanation, feeds: Sequence[Feed], state_dir: Path, *, lines: bool = True, is_past: bool = False
 ) -> Explanation | TracedExplanation:
     """Return the explanation by `explain` with its provenance, if there is a ruleset.
 
     A claim of a text list has the first line that names its entry, and one of a signed order whose names are a list in
     files has the line of that; any other, also of a list that no longer names it, has None. Blocks while it reads the
     lists, tenths of a second for the largest; without `lines` it reads none, and every claim has None.
+    `is_past` says that the version explained need not be the one in force.
     """
     if explanation.ruleset is None:
         return explanation
@@ -62,7 +63,8 @@ def with_provenance(
     held = covering(versions.held(explanation.ruleset.version) or {}, key)
     held_lines = tuple((claim, held_line_of(claim, lists, state_dir)) for claim in held)
     found = tuple(line_of(weighed.claim, lists, state_dir) for weighed in explanation.ruleset.claims)
-    return TracedExplanation(explanation, explanation.ruleset, found, listed_in(versions, key), held_lines)
+    listed = listed_in(versions, key, versions.current() if is_past else explanation.ruleset.version)
+    return TracedExplanation(explanation, explanation.ruleset, found, listed, held_lines)
 
 
 def line_of(claim: ExplainedClaim, lists: Mapping[str, Feed], state_dir: Path) -> Line | None:

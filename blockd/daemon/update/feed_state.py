@@ -61,6 +61,7 @@ class FeedState:
     waiting: Fetched | None = None  # accepted, but not enforced since a version is pinned; lost at a restart
     refused: RefusedContent | None = None  # by the gate; lost at a restart, and then fetched and refused again
     waived: Fetched | None = None  # what was refused, and an operator has accepted since
+    waived_digest: str = ""  # of what an operator has accepted and is not in force yet; kept over restarts
 
     def candidate(self, feed: Feed, fetched: Fetched | None, now: float) -> Candidate:
         """Return what `feed`, whose state this is, may be compiled from; `fetched` is new."""
@@ -87,6 +88,7 @@ class FeedState:
             state.authorities = tuple(_authority(part) for part in values.get("authorities", ())[:MAX_AUTHORITIES])
             is_end_known = True
             state.sizes = Sizes.from_json(values.get("sizes", {}))
+            state.waived_digest = str(values.get("waived_digest", ""))
             if values.get("held") is not None:
                 state.held = GuardReport.from_json(values["held"])
                 state._load_held()
@@ -115,6 +117,7 @@ class FeedState:
             "rejects": self.rejects.to_json() if self.rejects else None,
             "held": self.held.to_json() if self.held else None,
             "sizes": self.sizes.to_json(),
+            "waived_digest": self.waived_digest,
         }
         if self.held is not self.stored:
             reports = {} if self.held is None else {self.accepted_digest: self.held}
@@ -128,8 +131,16 @@ class FeedState:
         return Content(self.folder / ACCEPTED, self.accepted_digest) if self.accepted_digest else None
 
     def offer(self, fetched: Fetched) -> None:
-        """Note that new content was fetched."""
-        self.incoming = fetched
+        """Note that new content was fetched; what an operator has accepted before a restart stays accepted."""
+        is_waived = bool(self.waived_digest) and fetched.digest == self.waived_digest
+        self.incoming = replace(fetched, waived=True) if is_waived else fetched
+
+    def withdraw(self) -> None:
+        """Forget all that is newer than the accepted content: the source has that again."""
+        self.incoming = None
+        self.drop_waiting()
+        self.drop_refused()
+        self.waived_digest = ""
 
     def take_candidate(self) -> Fetched | None:
         """Move new content to where the next fetch does not overwrite it, to be compiled; None if there is none."""
@@ -154,9 +165,19 @@ class FeedState:
         )
 
     def waive_refused(self) -> None:
-        """Have the refused content compiled next, whatever the gate says of its size and rejects."""
-        if self.refused is not None:
-            self.waived, self.refused = replace(self.refused.fetched, waived=True), None
+        """Have the refused content compiled next, whatever the gate says of its size and rejects.
+
+        That is written first, so that it holds over a restart; raises OSError, and then nothing has changed.
+        """
+        if self.refused is None:
+            return
+        before, self.waived_digest = self.waived_digest, self.refused.fetched.digest
+        try:
+            self.save()
+        except OSError:
+            self.waived_digest = before
+            raise
+        self.waived, self.refused = replace(self.refused.fetched, waived=True), None
 
     def drop_refused(self) -> None:
         """Forget the refused content."""
@@ -190,6 +211,7 @@ class FeedState:
         candidate.path.replace(self.folder / ACCEPTED)
         self.drop_waiting()
         self.drop_refused()
+        self.waived_digest = ""
         self.accepted_digest = candidate.digest
         self.validators = candidate.validators
         self.rejects, self.held = rejects, held

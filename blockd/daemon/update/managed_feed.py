@@ -153,6 +153,7 @@ class ManagedFeed:
         What was refused before is no longer kept.
         """
         self.state.drop_refused()
+        self.state.waived_digest = ""
         if isinstance(refused, GateRefused) and found is not None:
             self.state.keep_refused(fetched, refused, found.record.names)
         else:

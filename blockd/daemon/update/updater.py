@@ -143,7 +143,7 @@ class Updater:
         if managed.refusal:
             return FeedOutcome("refused", managed.refusal)
         if managed.state.waiting and self._enforcement.is_held:
-            return FeedOutcome("waiting", "it is new and passed the gate, but another version is pinned")
+            return FeedOutcome("waiting", "it is new, and waits until the pinned version is released")
         return FeedOutcome("unchanged" if managed.state.accepted_digest == before else "enforced")
 
     async def _poll_forever(self, managed: ManagedFeed) -> None:
@@ -182,9 +182,7 @@ class Updater:
         if fetched is not None:
             self._recorder.confirmed(managed.source.feed.name, fetched)
             fetched.path.unlink(missing_ok=True)
-            state.incoming = None
-            state.drop_waiting()  # the source has withdrawn it
-            state.drop_refused()
+            state.withdraw()
             managed.content_refusal = ""
         is_newest = not state.incoming and not state.waiting
         if not state.incoming and managed.source.feed.name not in self._fresh and self._renew([managed]):

@@ -41,6 +41,25 @@ class VersionJournal:
         self._places = {feed.name: feed.shown_place for feed in feeds}
         self._comparing: set[asyncio.Task[None]] = set()
 
+    async def added(self, enforced: Enforced, news: News, base: int | None) -> None:
+        """Record what was held back of a new version, before it is enforced: a lookup may ask from then on.
+
+        `base` is the version that it was made from by other overrides, which holds back what that does.
+        """
+        versions = self._versions
+        names = {feed.name for feed in enforced.ruleset.catalogue.feeds}
+
+        def write() -> None:
+            held = news.held if base is None else versions.held(base)
+            if held is not None:
+                reports = {name: report for name, report in held.items() if name in names}
+                write_reports(versions.held_path(enforced.version), reports)
+
+        try:
+            await asyncio.to_thread(write)
+        except OSError as error:
+            log.warning("What is held back of version %d cannot be recorded: %s.", enforced.version, error)
+
     async def enforced(
         self,
         enforced: Enforced,
@@ -111,9 +130,6 @@ class VersionJournal:
         begun = record.begun(now, rollback=rollback, reason=reason)
         if begun is not record or news is not None:
             begun.write(versions.record_path(version))
-        if news is not None:
-            write_reports(versions.held_path(version), {feed.name: news.held[feed.name] for feed in
-                enforced.ruleset.catalogue.feeds if feed.name in news.held})  # fmt: skip
         for other in versions.all():
             known = versions.record(other) if other != version else None
             if known is not None and (ended := known.ended(now)) is not known:

@@ -27,13 +27,14 @@ class ListingHistory:
     first: Mention | None = None
     last: Mention | None = None
     since_before: bool = False  # the first is the oldest kept: it may have been listed earlier
-    until_now: bool = False  # the last is the newest kept
+    until_now: bool = False  # the version in force lists it, which need not be the newest
 
 
-def listed_in(versions: Versions, key: bytes) -> ListingHistory:
+def listed_in(versions: Versions, key: bytes, in_force: int | None = None) -> ListingHistory:
     """Look up a name or a network, by its key, in every kept version, the oldest first.
 
-    Versions that cannot be read are skipped.
+    `in_force` is the version in force, which is an older one after a rollback; the newest if it is None or cannot be
+    read. Versions that cannot be read are skipped.
     """
     kept: list[Mention] = []
     mentions: list[Mention] = []
@@ -54,7 +55,8 @@ def listed_in(versions: Versions, key: bytes) -> ListingHistory:
     if not mentions:
         return ListingHistory(len(kept))
     first, last = mentions[0], mentions[-1]
-    return ListingHistory(len(kept), first, last, first == kept[0], last == kept[-1])
+    now = next((mention for mention in kept if mention.version == in_force), kept[-1])
+    return ListingHistory(len(kept), first, last, first == kept[0], now in mentions)
 
 
 def _covering(enforced: Enforced, key: bytes) -> bool:

@@ -16,6 +16,7 @@ from blockd.daemon.report.banner import banner, progress
 from blockd.daemon.report.status_line import StatusLine
 from blockd.errors import ConfigError, FeedRefused
 from blockd.settings import Settings, SocketAddress
+from blockd.times import time_text
 from blockd.transports import binding
 from blockd.transports.binding import Bound
 from tests.daemon.harness import free_port
@@ -27,7 +28,8 @@ BOUND = Bound(("127.0.0.1:53",), ("127.0.0.1:53",), ("127.0.0.1:80",), (), ("127
 def lines(node: Node, bound: Bound = BOUND) -> list[str]:
     control = node.control
     feeds = control._feeds.configured
-    return banner(control._settings, Path("blockd.yaml"), bound, feeds, control._switcher.enforced)
+    pinned = control._switcher.pin.version if control._switcher.pin else None
+    return banner(control._settings, Path("blockd.yaml"), bound, feeds, control._switcher.enforced, pinned)
 
 
 def checked(folder: Path, check: Callable[[Node], Awaitable[None]], **more: object) -> None:
@@ -65,6 +67,19 @@ def test_feed_that_is_refused_is_told_with_the_reason(tmp_path: Path) -> None:
         assert f"  feed national (domains) is REFUSED; nothing of it is enforced: {refusal}" in told
         assert "Enforced: nothing yet." in told, "no log line will come"
         assert node.control.status().feeds[0].phase == "refused"
+
+    checked(tmp_path, check)
+
+
+def test_pinned_version_and_overrides_are_told_for_what_they_are(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example", "b.example")
+        until = time_text(node.time.clock() + 86400)
+        await node.control.override("add", {"name": "a.example", "reason": "why", "until": until})
+        assert "  feed overrides (overrides): 1 names" in lines(node)
+        assert not any("no longer in the config" in line or "PINNED" in line for line in lines(node))
+        await node.control.rollback(1, "why")
+        assert "  PINNED: version 1; what is new waits until `blockd rollback --release`" in lines(node)
 
     checked(tmp_path, check)
 

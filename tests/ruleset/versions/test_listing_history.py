@@ -30,6 +30,15 @@ def test_first_and_last_version_are_told_also_for_who_is_covered_by_a_parent(tmp
         assert listed_in(versions, key_from_text(name)) == expected
 
 
+def test_version_in_force_which_need_not_be_the_newest_says_whether_it_is_listed_now(tmp_path: Path) -> None:
+    versions = kept(tmp_path, ["a.example"], ["b.example"])
+    a, b = Mention(4, NOW), Mention(5, NOW)
+    for in_force, listed_now in ((4, "a.example"), (5, "b.example"), (3, "b.example")):
+        for name, mention in (("a.example", a), ("b.example", b)):
+            found = listed_in(versions, key_from_text(name), in_force)
+            assert found == ListingHistory(2, mention, mention, mention == a, until_now=name == listed_now)
+
+
 def test_damaged_version_is_passed_over(tmp_path: Path) -> None:
     versions = kept(tmp_path, ["a.example"], ["a.example"])
     (tmp_path / "000003.ruleset").write_bytes(b"BLOCKDRS")
