@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from blockd.metrics import Transport
 from blockd.metrics.counters import Row
-from blockd.orders import Verdict
-from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.orders import Reason, Verdict
+from blockd.ruleset import Enforced
 from blockd.settings import Settings
 from blockd.web import Protocol, Site
 
@@ -32,12 +32,13 @@ class SinkholeService:
             arrived=self._arrived,
             url=self._settings.blocked_by,
             contact=operator.contact,
+            ttl=self._settings.sinkhole.ttl,
             hosts=frozenset(host for host in own if host),
         )
 
     def _verdict_of(self, key: bytes) -> Verdict:
         enforced = self._enforced()
-        return enforced.verdict(key) if enforced else NOT_LISTED
+        return enforced.verdict(key) if enforced else Verdict(Reason.NOT_READY)
 
     def _count(self, verdict: Verdict, protocol: Protocol) -> None:
         """Count one visit to a blocked name."""

@@ -18,10 +18,11 @@ from typing import cast
 from urllib.parse import parse_qs
 
 from blockd.errors import BadName
+from blockd.formats.subject import name_from_text
 from blockd.names import DomainName, key_from_text
-from blockd.orders import Action, Verdict
+from blockd.orders import Reason, Verdict
 from blockd.orders.disclosure import codes
-from blockd.web.host import is_address, name_key, path_and_query, requested_host
+from blockd.web.host import is_address, path_and_query, requested_host
 from blockd.web.markup import Html
 from blockd.web.negotiate import Language, form_of, language_of
 from blockd.web.own_page import answer_page, own_page, unknown_name_page
@@ -165,7 +166,7 @@ def _answer(site: Site, request: RequestHead) -> _Answer:
         return _Answer(request.flaw, "too_long") if request.flaw else _Answer(400, "bad")
     try:
         verdict = site.verdict_of(key) if key else None
-        if verdict is not None and verdict.touches:
+        if verdict is not None and (verdict.stops or verdict.reason is Reason.NOT_READY):
             site.count(verdict, "http")
             return _touched(key, verdict)
         if request.flaw:
@@ -196,11 +197,14 @@ def _own(site: Site, request: RequestHead) -> _Answer:
     if not asked:
         return _Answer(200, "own", is_own=True)
     try:
-        key = name_key(asked)
+        key = name_from_text(asked)
     except BadName:
-        return _Answer(400, "no_name", is_own=True, asked=asked.strip()[:MAX_SHOWN])
+        key = b""  # as the root, which no order covers
+    if not key:
+        shown = asked.strip()
+        return _Answer(400, "no_name", is_own=True, asked=shown[:MAX_SHOWN] + "…" * (len(shown) > MAX_SHOWN))
     verdict = site.verdict_of(key)
-    if not verdict.touches or verdict.action is Action.TCP_ONLY:  # which resolves it, by another way
+    if not verdict.stops and verdict.reason is not Reason.NOT_READY:
         return _Answer(200, "free", key, verdict, is_own=True)
     return _Answer(503 if verdict.order is None else 200, _touched(key, verdict).what, key, verdict, is_own=True)
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from blockd.names import DomainName
-from blockd.orders import Entry, Mandate, Notice, Order, Reason, Verdict
+from blockd.orders import Entry, Mandate, Notice, Order, Reason, State, Verdict
 from blockd.orders.disclosure import PublicOperator, codes, disclosed
 from blockd.times import time_from_text, time_text
 from blockd.web.markup import Html, element, filled, isolated, join, linked, text
 from blockd.web.negotiate import Language
 from blockd.web.site import Site
 from blockd.web.style import STYLESHEET
-from blockd.web.texts import TEXTS, date_text
+from blockd.web.texts import TEXTS, date_text, wait_text
 
 MAX_NOTICES = 50  # notices shown, the latest; an order may carry a thousand
 
@@ -87,16 +87,26 @@ def _blocks(site: Site, order: Order, language: Language) -> list[Html]:
 def absent_page(site: Site, name: str, verdict: Verdict, language: Language) -> Html:
     """Return the page that says that `name` is not blocked here, and which order covers it nevertheless."""
     texts = TEXTS[language]
-    lead = [text(texts["absent_lead"])]
-    order = verdict.order
-    if order and verdict.reason is Reason.NOT_IN_FORCE and not order.is_confidential:
-        what = "absent_list" if order.list_name else "absent_order"
-        lead.append(filled(texts[what], id=order.list_name or order.id, authority=order.authority))
-        if order.lifted_on is not None:
-            date = _time(order.lifted_on, language)
-            lead.append(filled(texts["absent_lifted"], date=date, reason=order.lifted_reason))
-    lead.append(filled(texts["absent_next"], **operator_words(site, language)))
-    return whole_page(site, language, texts["absent_title"].format(name=name), lead, [], status=404)
+    lead = [text(texts["absent_lead"]), *idle_order(verdict, language)]
+    lead.append(filled(texts["absent_next"], time=wait_text(site.ttl, language), **operator_words(site, language)))
+    contact = lines(site.contact, site.url)
+    sections = [section(texts["operator_section"], *contact)] if contact else []
+    return whole_page(site, language, texts["absent_title"].format(name=name), lead, sections, status=404)
+
+
+def idle_order(verdict: Verdict, language: Language) -> list[Html]:
+    """Return the sentences on an order that covers a name and is not in force; none if it is confidential."""
+    texts, order = TEXTS[language], verdict.order
+    if order is None or verdict.reason is not Reason.NOT_IN_FORCE or order.is_confidential:
+        return []
+    what = "absent_list" if order.list_name else "absent_order" if order.authority else "absent_order_unnamed"
+    told = [filled(texts[what], id=order.list_name or order.id, authority=order.authority)]
+    if verdict.state is State.LIFTED and order.lifted_on is not None:
+        lifted = filled(texts["absent_lifted"], date=_time(order.lifted_on, language))
+        told.append(join(lifted, " ", isolated(order.lifted_reason)) if order.lifted_reason else lifted)
+    if verdict.state is State.PENDING and order.in_force_from is not None:
+        told.append(filled(texts["absent_pending"], date=_time(order.in_force_from, language)))
+    return told
 
 
 def plain_page(site: Site, what: str, status: int, name: str, language: Language) -> Html:

@@ -35,6 +35,7 @@ class CountRequest(typing.Protocol):
 class Site:
     """One sinkhole: `operator` blocks; `url` says who that is, and `contact` is the operator's, empty if there is none.
 
+    `ttl` is how many seconds clients may keep the sinkhole's address.
     `hosts` are the names, in small letters, by which the block page itself is asked for, beside its addresses.
     """
 
@@ -44,4 +45,5 @@ class Site:
     arrived: CountRequest
     url: str = ""
     contact: str = ""
+    ttl: int = 60
     hosts: frozenset[str] = frozenset(("localhost",))

@@ -74,16 +74,21 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "who_blocks_other": "{Operator} decides how this list is used. For questions about your connection, contact "
         "{operator}.",
         "footer": "This page loads nothing from other servers, sets no cookies, and your IP address is not stored.",
-        "absent_title": "{name} is not blocked here",
-        "absent_lead": "No order or list in force here blocks this name. You may have been directed to this page "
+        "absent_title": "{name} itself is not blocked here",
+        "absent_lead": "No order or list in force here blocks this name itself. You may have been directed to this "
+        "page because the name leads to a blocked name or address, because a rule applies to your connection, or "
         "because a block ended recently and your device still uses the old address.",
         "absent_order": "Order {id} of {authority} covers this name but is not in force.",
+        "absent_order_unnamed": "Order {id} covers this name but is not in force.",
         "absent_list": "The list {id} covers this name but is not in force.",
-        "absent_lifted": "It was lifted on {date}. {reason}",
-        "absent_next": "Wait one minute, then open the address again. If this page still appears, contact {operator}.",
+        "absent_lifted": "It was lifted on {date}.",
+        "absent_pending": "It takes force on {date}.",
+        "absent_next": "Wait {time}, then open the address again. If this page still appears, contact {operator}.",
+        "minute": "one minute",
+        "minutes": "{number} minutes",
         "unready_title": "The blocklist has not been loaded yet",
-        "unready_lead": "{Operator} has not loaded its blocklist yet, so {name} cannot be reached. Try again in a few "
-        "minutes.",
+        "unready_lead": "{Operator} has not loaded its blocklist yet. Whether {name} is blocked is not known until "
+        "then. Try again in a few minutes.",
         "bad_title": "The request does not name a site",
         "bad_lead": "A browser states which site it requests. This request states no site, more than one, or an "
         "invalid domain name.",
@@ -102,8 +107,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "stored.",
         "operator_section": "Contact",
         "free_title": "{name} itself is not blocked",
-        "free_lead": "No order or list in force at {operator} blocks {name}. It was not checked whether the name leads "
-        "to a blocked one by an alias.",
+        "free_lead": "No order or list in force at {operator} blocks {name} itself. It was not checked where the name "
+        "leads: what leads to a blocked name or address is blocked as well.",
         "no_name_title": "This is not a domain name",
         "no_name_lead": "A domain name consists of letters, digits, hyphens and dots, such as example.org. It was not "
         "possible to look up {name}.",
@@ -188,18 +193,23 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "hubungi {operator}.",
         "footer": "Halaman ini tidak memuat apa pun dari server lain, tidak menggunakan kuki, dan alamat IP Anda tidak "
         "disimpan.",
-        "absent_title": "{name} tidak diblokir di sini",
-        "absent_lead": "Tidak ada perintah atau daftar yang berlaku di sini yang memblokir nama ini. Anda mungkin "
-        "diarahkan ke halaman ini karena suatu pemblokiran baru saja berakhir dan perangkat Anda masih menggunakan "
-        "alamat lama.",
+        "absent_title": "{name} sendiri tidak diblokir di sini",
+        "absent_lead": "Tidak ada perintah atau daftar yang berlaku di sini yang memblokir nama ini sendiri. Anda "
+        "mungkin diarahkan ke halaman ini karena nama ini mengarah ke nama atau alamat yang diblokir, karena ada "
+        "aturan yang berlaku untuk koneksi Anda, atau karena suatu pemblokiran baru saja berakhir dan perangkat Anda "
+        "masih menggunakan alamat lama.",
         "absent_order": "Perintah {id} dari {authority} mencakup nama ini, tetapi sedang tidak berlaku.",
+        "absent_order_unnamed": "Perintah {id} mencakup nama ini, tetapi sedang tidak berlaku.",
         "absent_list": "Daftar {id} mencakup nama ini, tetapi sedang tidak berlaku.",
-        "absent_lifted": "Perintah ini dicabut pada {date}. {reason}",
-        "absent_next": "Tunggu satu menit, lalu buka kembali alamat tersebut. Jika halaman ini masih muncul, hubungi "
+        "absent_lifted": "Perintah ini dicabut pada {date}.",
+        "absent_pending": "Mulai berlaku pada {date}.",
+        "minute": "satu menit",
+        "minutes": "{number} menit",
+        "absent_next": "Tunggu {time}, lalu buka kembali alamat tersebut. Jika halaman ini masih muncul, hubungi "
         "{operator}.",
         "unready_title": "Daftar blokir belum dimuat",
-        "unready_lead": "{Operator} belum memuat daftar blokirnya sehingga {name} belum dapat diakses. Silakan coba "
-        "lagi dalam beberapa menit.",
+        "unready_lead": "{Operator} belum memuat daftar blokirnya. Sebelum itu tidak diketahui apakah {name} diblokir. "
+        "Silakan coba lagi dalam beberapa menit.",
         "bad_title": "Permintaan tidak menyebutkan situs",
         "bad_lead": "Peramban menyebutkan situs yang ingin dibuka. Permintaan ini tidak menyebutkan situs, menyebutkan "
         "lebih dari satu situs, atau menyebutkan nama domain yang tidak valid.",
@@ -218,8 +228,8 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "disimpan.",
         "operator_section": "Kontak",
         "free_title": "{name} sendiri tidak diblokir",
-        "free_lead": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name}. Tidak diperiksa "
-        "apakah nama ini merupakan alias dari nama yang diblokir.",
+        "free_lead": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name} sendiri. Tidak "
+        "diperiksa ke mana nama ini mengarah: nama yang mengarah ke nama atau alamat yang diblokir ikut diblokir.",
         "no_name_title": "Ini bukan nama domain",
         "no_name_lead": "Nama domain terdiri atas huruf, angka, tanda hubung, dan titik, misalnya example.org. {name} "
         "tidak dapat diperiksa.",
@@ -235,6 +245,12 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "moment": "{date} pukul {time} UTC",
     },
 }
+
+
+def wait_text(seconds: int, language: Language) -> str:
+    """Return how long to wait, in whole minutes."""
+    minutes = max(1, -(-seconds // 60))
+    return TEXTS[language]["minute" if minutes == 1 else "minutes"].format(number=minutes)
 
 
 def date_text(seconds: int, language: Language) -> str:
