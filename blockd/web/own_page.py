@@ -25,15 +25,31 @@ def own_page(site: Site, language: Language) -> Html:
     return whole_page(site, language, title, [filled(texts["own_lead"], **words)], sections)
 
 
-def answer_page(site: Site, name: str, verdict: Verdict | None, *, is_blocked: bool, language: Language) -> Html:
-    """Return the answer about a name that was looked up; the name is empty if it is not disclosed."""
+def answer_page(
+    site: Site,
+    name: str,
+    verdict: Verdict | None,
+    *,
+    is_blocked: bool,
+    is_led: bool,
+    is_followed: bool,
+    language: Language,
+) -> Html:
+    """Return the answer about a name that was looked up; the name is empty if it is not disclosed.
+
+    `is_led` is whether it is blocked for what it leads to, `is_followed` whether nothing of that is.
+    """
     if is_blocked and verdict is not None:
-        lead, sections = blocked_parts(site, name, verdict, language)
+        lead, sections = blocked_parts(site, name, verdict, language, is_led=is_led)
         title = blocked_title(name, language)
         return whole_page(site, language, title, [lead], [*sections, _form(language)], is_blocked=True)
     texts = TEXTS[language]
     shown = element("span", name, class_="name")
-    sentences = [filled(texts["free_lead"], name=shown, **operator_words(site, language))]
+    sentences = [
+        filled(
+            texts["free_lead_followed" if is_followed else "free_lead"], name=shown, **operator_words(site, language)
+        )
+    ]
     if verdict is not None:
         sentences += idle_order(verdict, language)
     return whole_page(site, language, texts["free_title"].format(name=name), sentences, [_form(language)])

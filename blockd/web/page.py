@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from blockd.names import DomainName
+from blockd.names import DomainName, is_network_key
 from blockd.orders import Entry, Mandate, Notice, Order, Reason, State, Verdict
 from blockd.orders.disclosure import PublicOperator, codes, disclosed
 from blockd.times import time_from_text, time_text
@@ -32,14 +32,14 @@ def name_text(key: bytes) -> str:
     return name.text if name.unicode == name.text else f"{name.unicode} ({name.text})"
 
 
-def blocked_page(site: Site, name: str, verdict: Verdict, language: Language) -> Html:
-    """Return the page that says which order blocks `name`, who decided it, and how to object.
+def blocked_page(site: Site, name: str, verdict: Verdict, language: Language, *, is_led: bool = False) -> Html:
+    """Return the page that says which order blocks `name`, or what it leads to, who decided it, and how to object.
 
     The name is empty if the order is confidential: then the page says neither what is blocked nor why.
     """
     assert verdict.order is not None  # noqa: S101 - without an order nothing is blocked
     title = blocked_title(name, language)
-    lead, sections = blocked_parts(site, name, verdict, language)
+    lead, sections = blocked_parts(site, name, verdict, language, is_led=is_led)
     return whole_page(site, language, title, [lead], sections, status=codes(verdict.order).status, is_blocked=True)
 
 
@@ -48,18 +48,25 @@ def blocked_title(name: str, language: Language) -> str:
     return TEXTS[language]["blocked_title"].format(name=name or TEXTS[language]["this_site"])
 
 
-def blocked_parts(site: Site, name: str, verdict: Verdict, language: Language) -> tuple[Html, list[Html]]:
-    """Return the lead and the sections that say what is behind a block."""
+def blocked_parts(
+    site: Site, name: str, verdict: Verdict, language: Language, *, is_led: bool = False
+) -> tuple[Html, list[Html]]:
+    """Return the lead and the sections that say what is behind a block, of the name or of what it leads to."""
     texts, order = TEXTS[language], verdict.order
     assert order is not None  # noqa: S101 - without an order nothing is blocked
     site_named = element("span", name, class_="name") if name else texts["this_site"]
+    leads_to = element("span", verdict.entry.text, class_="name") if is_led and verdict.entry else ""
+    covered = texts["this_site"] if order.is_confidential else order.platform or leads_to or site_named
+    which = f"lead_{order.mandate or 'unstated'}{'' if order.authority else '_unnamed'}"
     lead = filled(
-        texts[f"lead_{order.mandate or 'unstated'}{'' if order.authority else '_unnamed'}"],
+        texts["lead_led_unnamed" if is_led and which == "lead_unstated_unnamed" else which],
         name=site_named,
-        platform=texts["this_site"] if order.is_confidential else order.platform or site_named,
+        platform=covered,
         authority=order.authority,
         **operator_words(site, language),
     )
+    if leads_to and not order.is_confidential:
+        lead = join(lead, " ", filled(texts["led"], entry=leads_to))
     stale = "stale" if order.authority else "stale_unnamed"
     notes = [texts[note] for note, is_so in (("confidential", order.is_confidential), (stale, verdict.stale)) if is_so]
     facts = _open_facts(order, language) if order.is_confidential else _facts(name, order, verdict.entry, language)
@@ -171,7 +178,7 @@ def section(heading: str, *content: Html, **attributes: str) -> Html:
 
 
 def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> dict[str, Html]:
-    texts, known = TEXTS[language], _open_facts(order, language)
+    known = _open_facts(order, language)
     return {
         "name": isolated(name),
         "platform": isolated(order.platform) if order.platform else Html(),
@@ -181,8 +188,15 @@ def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> 
         "assessed_by": linked(order.assessed_by),
         "decided_by": linked(order.decided_by),
         **known,
-        "entry": filled(texts[f"scope_{entry.scope.text}"], entry=entry.text) if entry else Html(),
+        "entry": _entry(entry, language) if entry else Html(),
     }
+
+
+def _entry(entry: Entry, language: Language) -> Html:
+    """Return what an entry lists; a network has no names below it."""
+    if is_network_key(entry.key):
+        return isolated(entry.text)
+    return filled(TEXTS[language][f"scope_{entry.scope.text}"], entry=entry.text)
 
 
 def _open_facts(order: Order, language: Language) -> dict[str, Html]:

@@ -25,6 +25,9 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "{name}.",
         "lead_unstated_unnamed": "{Operator} does not provide access to {name}, which is on a list of names that are "
         "blocked here.",
+        "lead_led_unnamed": "{Operator} does not provide access to {name}, which leads to a name or address on a list "
+        "of what is blocked here.",
+        "led": "The reason is not the name itself but what it leads to, which is listed as {entry}.",
         "lead_client": "The filter selected for this connection covers {platform}, using a list maintained by "
         "{authority}. {Operator} does not provide access to {name}.",
         "order": "Order details",
@@ -104,11 +107,13 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "ask_label": "Domain name, such as example.org",
         "ask_button": "Look up",
         "ask_note": "The answer follows the orders and lists in force at this moment. The name that you look up is not "
-        "stored.",
+        "recorded.",
         "operator_section": "Contact",
         "free_title": "{name} itself is not blocked",
         "free_lead": "No order or list in force at {operator} blocks {name} itself. It was not checked where the name "
         "leads: what leads to a blocked name or address is blocked as well.",
+        "free_lead_followed": "No order or list in force at {operator} blocks {name} itself, nor what it leads to at "
+        "this moment.",
         "no_name_title": "This is not a domain name",
         "no_name_lead": "A domain name consists of letters, digits, hyphens and dots, such as example.org. It was not "
         "possible to look up {name}.",
@@ -140,6 +145,9 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "akses ke {name}.",
         "lead_unstated_unnamed": "{Operator} tidak menyediakan akses ke {name}, yang tercantum dalam daftar nama yang "
         "diblokir di sini.",
+        "lead_led_unnamed": "{Operator} tidak menyediakan akses ke {name}, yang mengarah ke nama atau alamat dalam "
+        "daftar yang diblokir di sini.",
+        "led": "Alasannya bukan nama itu sendiri, melainkan apa yang ditujunya, yang tercantum sebagai {entry}.",
         "lead_client": "Penyaringan yang dipilih untuk koneksi ini mencakup {platform}, dengan menggunakan daftar yang "
         "dikelola {authority}. {Operator} tidak menyediakan akses ke {name}.",
         "order": "Rincian perintah pemblokiran",
@@ -225,11 +233,13 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "ask_label": "Nama domain, misalnya example.org",
         "ask_button": "Periksa",
         "ask_note": "Jawaban mengikuti perintah dan daftar yang berlaku pada saat ini. Nama yang Anda periksa tidak "
-        "disimpan.",
+        "dicatat.",
         "operator_section": "Kontak",
         "free_title": "{name} sendiri tidak diblokir",
         "free_lead": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name} sendiri. Tidak "
         "diperiksa ke mana nama ini mengarah: nama yang mengarah ke nama atau alamat yang diblokir ikut diblokir.",
+        "free_lead_followed": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name} "
+        "sendiri, maupun apa yang dituju oleh nama ini pada saat ini.",
         "no_name_title": "Ini bukan nama domain",
         "no_name_lead": "Nama domain terdiri atas huruf, angka, tanda hubung, dan titik, misalnya example.org. {name} "
         "tidak dapat diperiksa.",
