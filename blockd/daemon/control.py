@@ -147,7 +147,9 @@ class ControlProcess:
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock, self._held))
-        self.sinkhole = SinkholeService(settings, shared.counters.row(settings.workers), lambda: self._enforced)
+        self.sinkhole = SinkholeService(
+            settings, shared.counters.row(settings.workers), lambda: self._enforced, self._lookups.where_it_leads
+        )
         self._registry = CollectorRegistry()
         self._registry.register(Collector(shared.counters, list(REASONS), self._sample))
 

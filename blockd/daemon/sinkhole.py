@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from blockd.metrics import Transport
 from blockd.metrics.counters import Row
-from blockd.orders import Verdict
-from blockd.ruleset import NOT_LISTED, Enforced
+from blockd.orders import Reason, Verdict
+from blockd.ruleset import Enforced
 from blockd.settings import Settings
 from blockd.web import Protocol, Site
 
 
 class SinkholeService:
-    """The policy and the counters behind the block page; `enforced` returns the version in force."""
+    """The policy and the counters behind the block page; `enforced` returns the version in force.
 
-    def __init__(self, settings: Settings, row: Row, enforced: Callable[[], Enforced | None]) -> None:
+    `where_it_leads` returns what stops a name by what it leads to, see `Lookups.where_it_leads`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        row: Row,
+        enforced: Callable[[], Enforced | None],
+        where_it_leads: Callable[[bytes], Awaitable[Verdict | None]],
+    ) -> None:
         self._settings = settings
+        self._leads = where_it_leads
         self._row = row
         self._enforced = enforced
 
@@ -32,12 +42,20 @@ class SinkholeService:
             arrived=self._arrived,
             url=self._settings.blocked_by,
             contact=operator.contact,
+            ttl=self._settings.sinkhole.ttl,
             hosts=frozenset(host for host in own if host),
+            where_it_leads=self._where_it_leads,
         )
 
     def _verdict_of(self, key: bytes) -> Verdict:
         enforced = self._enforced()
-        return enforced.verdict(key) if enforced else NOT_LISTED
+        return enforced.verdict(key) if enforced else Verdict(Reason.NOT_READY)
+
+    async def _where_it_leads(self, key: bytes, client: bytes) -> Verdict | None:
+        """Ask for those only who may ask by DNS too: else strangers could have any name resolved."""
+        if not client or not any(client in network for network in self._settings.clients.allow):
+            return None
+        return await self._leads(key)
 
     def _count(self, verdict: Verdict, protocol: Protocol) -> None:
         """Count one visit to a blocked name."""

@@ -57,6 +57,11 @@ class Verdict:
         return self.reason in (Reason.LISTED, Reason.NOT_READY)
 
     @property
+    def stops(self) -> bool:
+        """Whether an order keeps clients from the name's own records; over TCP only they get them, by another way."""
+        return self.reason is Reason.LISTED and self.action is not Action.TCP_ONLY
+
+    @property
     def tiers_left(self) -> int:
         """The tier before which all tiers may still act on the answer to this question; 0 if none may."""
         if self.reason is Reason.ALLOWED:

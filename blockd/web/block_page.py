@@ -7,21 +7,23 @@ The server's own addresses show what it is, and whether a name is blocked.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import re
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import parse_qs
 
 from blockd.errors import BadName
+from blockd.formats.subject import name_from_text
 from blockd.names import DomainName, key_from_text
-from blockd.orders import Action, Verdict
+from blockd.orders import Reason, Verdict
 from blockd.orders.disclosure import codes
-from blockd.web.host import is_address, name_key, path_and_query, requested_host
+from blockd.web.host import is_address, path_and_query, requested_host
 from blockd.web.markup import Html
 from blockd.web.negotiate import Language, form_of, language_of
 from blockd.web.own_page import answer_page, own_page, unknown_name_page
@@ -63,6 +65,8 @@ class _Answer:
     verdict: Verdict | None = None
     is_own: bool = False  # it is about the server itself, or about a name that somebody looks up there
     asked: str = ""  # what was looked up and is no name
+    is_led: bool = False  # the verdict is on what the name leads to
+    is_followed: bool = False  # it is known that nothing stops what the name leads to
 
     @property
     def is_blocked(self) -> bool:
@@ -96,15 +100,18 @@ class _Visit(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_answered = False
         self._close: asyncio.TimerHandle | None = None
+        self._following: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the head."""
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timer."""
+        """Cancel the timer, and what is done for an answer."""
         if self._close is not None:
             self._close.cancel()
+        if self._following is not None:
+            self._following.cancel()
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
@@ -116,13 +123,32 @@ class _Visit(asyncio.Protocol):
         """Answer a client that sends no more; return whether the answer is still to be sent."""
         if not self._is_answered:
             self._answer(self._reader.finish())
-        return False
+        return self._following is not None and not self._following.done()
 
     def _answer(self, request: RequestHead | None) -> None:
         if request is None or self._transport is None:
             return
         self._is_answered = True
-        self._transport.write(_USE_HTTP1 if request.is_http2 else _response(self._site, request))
+        if request.is_http2:
+            self._send(_USE_HTTP1)
+            return
+        self._site.arrived("http")
+        answer = _answer(self._site, request)
+        if answer.what in ("absent", "free") and self._site.where_it_leads is not None:
+            self._following = asyncio.get_running_loop().create_task(self._follow(request, answer))
+        else:
+            self._send(_response(self._site, request, answer))
+
+    async def _follow(self, request: RequestHead, answer: _Answer) -> None:
+        """Send the answer about a name that is not listed once it is known where the name leads."""
+        if self._transport is not None:
+            answer = await _followed(self._site, answer, _client_of(self._transport))
+            self._send(_response(self._site, request, answer))
+
+    def _send(self, octets: bytes) -> None:
+        if self._transport is None:
+            return
+        self._transport.write(octets)
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._linger()
@@ -139,10 +165,8 @@ class _Visit(asyncio.Protocol):
                 self._transport.abort()
 
 
-def _response(site: Site, request: RequestHead) -> bytes:
+def _response(site: Site, request: RequestHead, answer: _Answer) -> bytes:
     """Return the whole answer to a request, in HTTP/1.1."""
-    site.arrived("http")
-    answer = _answer(site, request)
     try:
         headers, body = _written(site, request, answer)
     except Exception:
@@ -165,7 +189,7 @@ def _answer(site: Site, request: RequestHead) -> _Answer:
         return _Answer(request.flaw, "too_long") if request.flaw else _Answer(400, "bad")
     try:
         verdict = site.verdict_of(key) if key else None
-        if verdict is not None and verdict.touches:
+        if verdict is not None and (verdict.stops or verdict.reason is Reason.NOT_READY):
             site.count(verdict, "http")
             return _touched(key, verdict)
         if request.flaw:
@@ -176,6 +200,33 @@ def _answer(site: Site, request: RequestHead) -> _Answer:
     except Exception:
         _log.exception("The block page could not look up a name; the client was answered with status 500.")
         return _Answer(500, "fault", key)
+
+
+async def _followed(site: Site, answer: _Answer, client: bytes) -> _Answer:
+    """Return the answer about a name that is not listed itself, by what it leads to; unchanged if that is not known."""
+    assert site.where_it_leads is not None  # noqa: S101 - the caller has seen it
+    try:
+        verdict = await site.where_it_leads(answer.key, client)
+        if verdict is None:
+            return answer
+        if not verdict.stops or verdict.order is None:
+            return replace(answer, is_followed=True)
+        if not answer.is_own:
+            site.count(verdict, "http")
+    except Exception:
+        _log.exception("It could not be looked up where a name leads; the client was answered without it.")
+        return answer
+    status = 200 if answer.is_own else codes(verdict.order).status
+    return replace(answer, status=status, what="blocked", verdict=verdict, is_led=True)
+
+
+def _client_of(transport: asyncio.Transport) -> bytes:
+    """Return the client's address in network order, empty if it is not known."""
+    peer = transport.get_extra_info("peername")
+    try:
+        return ipaddress.ip_address(peer[0].partition("%")[0]).packed
+    except (TypeError, ValueError, IndexError):
+        return b""
 
 
 def _touched(key: bytes, verdict: Verdict) -> _Answer:
@@ -196,11 +247,14 @@ def _own(site: Site, request: RequestHead) -> _Answer:
     if not asked:
         return _Answer(200, "own", is_own=True)
     try:
-        key = name_key(asked)
+        key = name_from_text(asked)
     except BadName:
-        return _Answer(400, "no_name", is_own=True, asked=asked.strip()[:MAX_SHOWN])
+        key = b""  # as the root, which no order covers
+    if not key:
+        shown = asked.strip()
+        return _Answer(400, "no_name", is_own=True, asked=shown[:MAX_SHOWN] + "…" * (len(shown) > MAX_SHOWN))
     verdict = site.verdict_of(key)
-    if not verdict.touches or verdict.action is Action.TCP_ONLY:  # which resolves it, by another way
+    if not verdict.stops and verdict.reason is not Reason.NOT_READY:
         return _Answer(200, "free", key, verdict, is_own=True)
     return _Answer(503 if verdict.order is None else 200, _touched(key, verdict).what, key, verdict, is_own=True)
 
@@ -224,7 +278,10 @@ def _written(site: Site, request: RequestHead, answer: _Answer) -> tuple[dict[st
         title = TEXTS[language][f"{answer.what}_title"].format(
             name=name or TEXTS[language]["this_site"], operator=site.operator or TEXTS[language]["operator"]
         )
-        body = problem_json(site, answer.status, title, name, answer.verdict, is_blocked=answer.is_blocked)
+        body = problem_json(
+            site, answer.status, title, name, answer.verdict, is_blocked=answer.is_blocked, is_led=answer.is_led,
+            is_followed=answer.is_followed,
+        )  # fmt: skip
         content_type = form
     headers |= {"Content-Type": content_type, "Content-Language": language, "Content-Length": str(len(body))}
     if answer.is_own:
@@ -247,9 +304,17 @@ def _page(site: Site, answer: _Answer, language: Language) -> Html:
         if answer.what == "no_name":
             return unknown_name_page(site, answer.asked, language)
         if answer.what in ("blocked", "free"):
-            return answer_page(site, name, verdict, is_blocked=answer.is_blocked, language=language)
+            return answer_page(
+                site,
+                name,
+                verdict,
+                is_blocked=answer.is_blocked,
+                is_led=answer.is_led,
+                is_followed=answer.is_followed,
+                language=language,
+            )
     elif answer.is_blocked and verdict:
-        return blocked_page(site, name, verdict, language)
+        return blocked_page(site, name, verdict, language, is_led=answer.is_led)
     elif answer.what == "absent" and verdict:
         return absent_page(site, name, verdict, language)
     return plain_page(site, answer.what, answer.status, name, language)

@@ -34,13 +34,6 @@ def host_key(target: str, hosts: Sequence[str]) -> bytes:
     return key_from_text(requested_host(target, hosts))
 
 
-def name_key(text: str) -> bytes:
-    """Return the key of the name that somebody asks about, who may write a URL; raises BadName."""
-    text = text[: MAX_HOST + 1].strip()
-    absolute = _ABSOLUTE.match(text)
-    return key_from_text(without_port(absolute[1] if absolute else text))
-
-
 def path_and_query(target: str) -> tuple[str, str]:
     """Return the path and the query of a request's target, each empty if it has none."""
     absolute = _ABSOLUTE.match(target)

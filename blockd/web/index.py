@@ -10,7 +10,7 @@ from blockd.web.markup import Html, element, join
 
 _STYLE = (
     ":root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;max-inline-size:44rem;"
-    "margin:2rem auto;padding-inline:1rem}dt{margin-block-start:1rem}dd{margin:0}"
+    "overflow-wrap:anywhere;margin:2rem auto;padding-inline:1rem}dt{margin-block-start:1rem}dd{margin:0}"
     "input,button{font:inherit;padding:.25rem .5rem}"
 )
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
@@ -21,10 +21,34 @@ INDEX_POLICY = (
 
 _PATHS = (
     ("/healthz", "Health of the daemon: 200 if healthy, else 503."),
-    ("/readyz", "Readiness: 200 if a ruleset is enforced, else 503."),
+    ("/readyz", "Readiness: 200 if every worker enforces the current ruleset, else 503."),
     ("/metrics", "All metrics, in the Prometheus format."),
     ("/api/status", "Feeds, versions, ages, workers and engine, as JSON."),
-    ("/api/lookup?name=example.org", "The verdict for a name and its reason, as JSON."),
+    ("/api/lookup?name=example.org", "What happens to a name or an address, and why, as JSON."),
+    ("/api/traffic", "The sketch of recent traffic, which holds no client, as JSON."),
+)
+
+# All of them need Content-Type: application/json.
+_CHANGES = (
+    ("/api/refresh", 'Fetch now; {"feeds": ["name"]} for some feeds only.'),
+    ("/api/hint", 'Poll signed feeds soon, without waiting for a result; {"feed": "name"} for one feed.'),
+    ("/api/rollback", 'Return to a kept version: {"version": 3, "reason": "why"}; {"release": true} releases it.'),
+    (
+        "/api/override",
+        (
+            'Let a name resolve: {"add": {"name": "example.org", "reason": "why", "until": "2026-12-31"}}; '
+            '{"end": {"name": "example.org", "reason": "why"}} ends that.'
+        ),
+    ),
+    ("/api/accept", 'Take what the gate refused, once: {"feed": "name", "digest": "…", "reason": "why"}.'),
+    (
+        "/api/held",
+        (
+            'Let an entry through that the gate holds back: {"release": {"name": "co.id", "reason": "why"}}; '
+            '{"hold": {"name": "co.id", "reason": "why"}} ends that.'
+        ),
+    ),
+    ("/api/statement", "Sign a statement of what is enforced now."),
 )
 
 
@@ -33,33 +57,10 @@ def _index() -> str:
         join(element("dt", element("a", element("code", path), href=path)), element("dd", what))
         for path, what in _PATHS
     ]
-    rows.append(
-        join(
-            element("dt", element("code", "POST /api/refresh")),
-            element("dd", 'Fetch now, with Content-Type: application/json; {"feeds": ["name"]} for some feeds only.'),
-        )
-    )
-    rows.append(
-        join(
-            element("dt", element("code", "POST /api/hint")),
-            element("dd", 'Poll signed feeds soon, without waiting for a result; {"feed": "name"} for one feed.'),
-        )
-    )
-    rows.append(
-        join(
-            element("dt", element("code", "POST /api/rollback")),
-            element("dd", 'Return to a kept version: {"version": 3, "reason": "why"}; {"release": true} releases it.'),
-        )
-    )
-    rows.append(
-        join(
-            element("dt", element("code", "POST /api/accept")),
-            element("dd", 'Take what the gate refused, once: {"feed": "name", "digest": "…", "reason": "why"}.'),
-        )
-    )
+    rows += [join(element("dt", element("code", f"POST {path}")), element("dd", what)) for path, what in _CHANGES]
     form = element(
         "form",
-        element("label", "Domain name: ", Html('<input name="name" required maxlength="1024">')),
+        element("label", "Name or address: ", Html('<input name="name" required maxlength="1024">')),
         Html(" "),
         element("button", "Look up"),
         action="/api/lookup",
@@ -72,7 +73,8 @@ def _index() -> str:
         element("title", "blockd"),
         element("style", Html(_STYLE)),
     )
-    body = element("body", element("h1", f"blockd {__version__}"), form, element("dl", *rows))
+    note = element("p", "What is sent by POST is JSON, with Content-Type: application/json.")
+    body = element("body", element("h1", f"blockd {__version__}"), form, element("dl", *rows), note)
     return "<!DOCTYPE html>\n" + element("html", head, body, lang="en")
 
 

@@ -58,10 +58,22 @@ def linked(value: str) -> Html:
     position = 0
     for found in _LINK.finditer(value):
         shown = found[0]
-        tail = len(shown) - len(shown.rstrip(_TAIL)) if found["url"] else 0
-        end = found.end() - tail
+        end = found.end() - (_tail(shown) if found["url"] else 0)
         shown = value[found.start() : end]
         target = shown if found["url"] else f"mailto:{found['mail']}"
         parts += (text(value[position : found.start()]), element("a", shown, href=target, rel="noreferrer nofollow"))
         position = end
     return join(*parts, text(value[position:]))
+
+
+def _tail(address: str) -> int:
+    """Return how many characters at the end of a URL belong to the sentence; a bracket that it opens is its own."""
+    end = len(address)
+    closing = address.count(")") - address.count("(")
+    while end and address[end - 1] in _TAIL:
+        if address[end - 1] == ")":
+            if closing <= 0:
+                break
+            closing -= 1
+        end -= 1
+    return len(address) - end

@@ -6,10 +6,10 @@ the name says, which anybody can open.
 
 from __future__ import annotations
 
-from blockd.orders import Order, Reason, Verdict
+from blockd.orders import Verdict
 from blockd.web.markup import Html, element, filled
 from blockd.web.negotiate import Language
-from blockd.web.page import blocked_parts, blocked_title, lines, operator_words, section, whole_page
+from blockd.web.page import blocked_parts, blocked_title, idle_order, lines, operator_words, section, whole_page
 from blockd.web.site import Site
 from blockd.web.texts import TEXTS
 
@@ -25,18 +25,33 @@ def own_page(site: Site, language: Language) -> Html:
     return whole_page(site, language, title, [filled(texts["own_lead"], **words)], sections)
 
 
-def answer_page(site: Site, name: str, verdict: Verdict | None, *, is_blocked: bool, language: Language) -> Html:
-    """Return the answer about a name that was looked up; the name is empty if it is not disclosed."""
+def answer_page(
+    site: Site,
+    name: str,
+    verdict: Verdict | None,
+    *,
+    is_blocked: bool,
+    is_led: bool,
+    is_followed: bool,
+    language: Language,
+) -> Html:
+    """Return the answer about a name that was looked up; the name is empty if it is not disclosed.
+
+    `is_led` is whether it is blocked for what it leads to, `is_followed` whether nothing of that is.
+    """
     if is_blocked and verdict is not None:
-        lead, sections = blocked_parts(site, name, verdict, language)
+        lead, sections = blocked_parts(site, name, verdict, language, is_led=is_led)
         title = blocked_title(name, language)
         return whole_page(site, language, title, [lead], [*sections, _form(language)], is_blocked=True)
     texts = TEXTS[language]
     shown = element("span", name, class_="name")
-    sentences = [filled(texts["free_lead"], name=shown, **operator_words(site, language))]
-    order = verdict.order if verdict is not None and verdict.reason is Reason.NOT_IN_FORCE else None
-    if order is not None and not order.is_confidential:
-        sentences.append(_idle(order, language))
+    sentences = [
+        filled(
+            texts["free_lead_followed" if is_followed else "free_lead"], name=shown, **operator_words(site, language)
+        )
+    ]
+    if verdict is not None:
+        sentences += idle_order(verdict, language)
     return whole_page(site, language, texts["free_title"].format(name=name), sentences, [_form(language)])
 
 
@@ -45,12 +60,6 @@ def unknown_name_page(site: Site, asked: str, language: Language) -> Html:
     texts = TEXTS[language]
     lead = filled(texts["no_name_lead"], name=element("span", asked, class_="name"))
     return whole_page(site, language, texts["no_name_title"], [lead], [_form(language)], status=400)
-
-
-def _idle(order: Order, language: Language) -> Html:
-    """Return the sentence about an order or a list that covers the name and is not in force."""
-    what = "absent_list" if order.list_name else "absent_order"
-    return filled(TEXTS[language][what], id=order.list_name or order.id, authority=order.authority)
 
 
 def _form(language: Language) -> Html:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from blockd.names import DomainName
-from blockd.orders import Entry, Mandate, Notice, Order, Reason, Verdict
+from blockd.names import DomainName, is_network_key
+from blockd.orders import Entry, Mandate, Notice, Order, Reason, State, Verdict
 from blockd.orders.disclosure import PublicOperator, codes, disclosed
 from blockd.times import time_from_text, time_text
 from blockd.web.markup import Html, element, filled, isolated, join, linked, text
 from blockd.web.negotiate import Language
 from blockd.web.site import Site
 from blockd.web.style import STYLESHEET
-from blockd.web.texts import TEXTS, date_text
+from blockd.web.texts import TEXTS, date_text, wait_text
 
 MAX_NOTICES = 50  # notices shown, the latest; an order may carry a thousand
 
@@ -32,14 +32,14 @@ def name_text(key: bytes) -> str:
     return name.text if name.unicode == name.text else f"{name.unicode} ({name.text})"
 
 
-def blocked_page(site: Site, name: str, verdict: Verdict, language: Language) -> Html:
-    """Return the page that says which order blocks `name`, who decided it, and how to object.
+def blocked_page(site: Site, name: str, verdict: Verdict, language: Language, *, is_led: bool = False) -> Html:
+    """Return the page that says which order blocks `name`, or what it leads to, who decided it, and how to object.
 
     The name is empty if the order is confidential: then the page says neither what is blocked nor why.
     """
     assert verdict.order is not None  # noqa: S101 - without an order nothing is blocked
     title = blocked_title(name, language)
-    lead, sections = blocked_parts(site, name, verdict, language)
+    lead, sections = blocked_parts(site, name, verdict, language, is_led=is_led)
     return whole_page(site, language, title, [lead], sections, status=codes(verdict.order).status, is_blocked=True)
 
 
@@ -48,18 +48,25 @@ def blocked_title(name: str, language: Language) -> str:
     return TEXTS[language]["blocked_title"].format(name=name or TEXTS[language]["this_site"])
 
 
-def blocked_parts(site: Site, name: str, verdict: Verdict, language: Language) -> tuple[Html, list[Html]]:
-    """Return the lead and the sections that say what is behind a block."""
+def blocked_parts(
+    site: Site, name: str, verdict: Verdict, language: Language, *, is_led: bool = False
+) -> tuple[Html, list[Html]]:
+    """Return the lead and the sections that say what is behind a block, of the name or of what it leads to."""
     texts, order = TEXTS[language], verdict.order
     assert order is not None  # noqa: S101 - without an order nothing is blocked
     site_named = element("span", name, class_="name") if name else texts["this_site"]
+    leads_to = element("span", verdict.entry.text, class_="name") if is_led and verdict.entry else ""
+    covered = texts["this_site"] if order.is_confidential else order.platform or leads_to or site_named
+    which = f"lead_{order.mandate or 'unstated'}{'' if order.authority else '_unnamed'}"
     lead = filled(
-        texts[f"lead_{order.mandate or 'unstated'}{'' if order.authority else '_unnamed'}"],
+        texts["lead_led_unnamed" if is_led and which == "lead_unstated_unnamed" else which],
         name=site_named,
-        platform=texts["this_site"] if order.is_confidential else order.platform or site_named,
+        platform=covered,
         authority=order.authority,
         **operator_words(site, language),
     )
+    if leads_to and not order.is_confidential:
+        lead = join(lead, " ", filled(texts["led"], entry=leads_to))
     stale = "stale" if order.authority else "stale_unnamed"
     notes = [texts[note] for note, is_so in (("confidential", order.is_confidential), (stale, verdict.stale)) if is_so]
     facts = _open_facts(order, language) if order.is_confidential else _facts(name, order, verdict.entry, language)
@@ -87,16 +94,26 @@ def _blocks(site: Site, order: Order, language: Language) -> list[Html]:
 def absent_page(site: Site, name: str, verdict: Verdict, language: Language) -> Html:
     """Return the page that says that `name` is not blocked here, and which order covers it nevertheless."""
     texts = TEXTS[language]
-    lead = [text(texts["absent_lead"])]
-    order = verdict.order
-    if order and verdict.reason is Reason.NOT_IN_FORCE and not order.is_confidential:
-        what = "absent_list" if order.list_name else "absent_order"
-        lead.append(filled(texts[what], id=order.list_name or order.id, authority=order.authority))
-        if order.lifted_on is not None:
-            date = _time(order.lifted_on, language)
-            lead.append(filled(texts["absent_lifted"], date=date, reason=order.lifted_reason))
-    lead.append(filled(texts["absent_next"], **operator_words(site, language)))
-    return whole_page(site, language, texts["absent_title"].format(name=name), lead, [], status=404)
+    lead = [text(texts["absent_lead"]), *idle_order(verdict, language)]
+    lead.append(filled(texts["absent_next"], time=wait_text(site.ttl, language), **operator_words(site, language)))
+    contact = lines(site.contact, site.url)
+    sections = [section(texts["operator_section"], *contact)] if contact else []
+    return whole_page(site, language, texts["absent_title"].format(name=name), lead, sections, status=404)
+
+
+def idle_order(verdict: Verdict, language: Language) -> list[Html]:
+    """Return the sentences on an order that covers a name and is not in force; none if it is confidential."""
+    texts, order = TEXTS[language], verdict.order
+    if order is None or verdict.reason is not Reason.NOT_IN_FORCE or order.is_confidential:
+        return []
+    what = "absent_list" if order.list_name else "absent_order" if order.authority else "absent_order_unnamed"
+    told = [filled(texts[what], id=order.list_name or order.id, authority=order.authority)]
+    if verdict.state is State.LIFTED and order.lifted_on is not None:
+        lifted = filled(texts["absent_lifted"], date=_time(order.lifted_on, language))
+        told.append(join(lifted, " ", isolated(order.lifted_reason)) if order.lifted_reason else lifted)
+    if verdict.state is State.PENDING and order.in_force_from is not None:
+        told.append(filled(texts["absent_pending"], date=_time(order.in_force_from, language)))
+    return told
 
 
 def plain_page(site: Site, what: str, status: int, name: str, language: Language) -> Html:
@@ -161,7 +178,7 @@ def section(heading: str, *content: Html, **attributes: str) -> Html:
 
 
 def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> dict[str, Html]:
-    texts, known = TEXTS[language], _open_facts(order, language)
+    known = _open_facts(order, language)
     return {
         "name": isolated(name),
         "platform": isolated(order.platform) if order.platform else Html(),
@@ -171,8 +188,15 @@ def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> 
         "assessed_by": linked(order.assessed_by),
         "decided_by": linked(order.decided_by),
         **known,
-        "entry": filled(texts[f"scope_{entry.scope.text}"], entry=entry.text) if entry else Html(),
+        "entry": _entry(entry, language) if entry else Html(),
     }
+
+
+def _entry(entry: Entry, language: Language) -> Html:
+    """Return what an entry lists; a network has no names below it."""
+    if is_network_key(entry.key):
+        return isolated(entry.text)
+    return filled(TEXTS[language][f"scope_{entry.scope.text}"], entry=entry.text)
 
 
 def _open_facts(order: Order, language: Language) -> dict[str, Html]:

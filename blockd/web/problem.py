@@ -9,11 +9,24 @@ from blockd.orders import Reason, Verdict
 from blockd.orders.disclosure import public_fields, public_text
 from blockd.web.site import Site
 
+LED = "the name leads to what an order in force covers"
 
-def problem_json(site: Site, status: int, title: str, name: str, verdict: Verdict | None, *, is_blocked: bool) -> bytes:
+
+def problem_json(
+    site: Site,
+    status: int,
+    title: str,
+    name: str,
+    verdict: Verdict | None,
+    *,
+    is_blocked: bool,
+    is_led: bool = False,
+    is_followed: bool = False,
+) -> bytes:
     """Return the problem as JSON; `title` is in the reader's language, the order's texts as its authority wrote them.
 
-    `is_blocked` is whether it is about a blocked name. A confidential order is mentioned only then.
+    `is_blocked` is whether it is about a blocked name, `is_led` whether it is blocked for what it leads to,
+    `is_followed` whether it is known that nothing of that is. A confidential order is mentioned only if it is blocked.
     """
     problem: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
     if name:
@@ -22,8 +35,12 @@ def problem_json(site: Site, status: int, title: str, name: str, verdict: Verdic
     problem["blocked_by" if is_blocked else "operator"] = {key: value for key, value in blocked_by.items() if value}
     if verdict is not None:
         problem["blocked"] = is_blocked
+        if not is_blocked:
+            problem["where_it_leads"] = "not blocked" if is_followed else "not checked"
         order = verdict.order if is_blocked or not (verdict.order and verdict.order.is_confidential) else None
         problem["detail"] = str(verdict.reason if order or verdict.order is None else Reason.NOT_LISTED)
+        if is_led:
+            problem["detail"] = LED
         if order:
             # Fields of a later schema are unknown here and are left out, since their content was not checked.
             problem["order"] = public_fields(replace(order, unknown={}))

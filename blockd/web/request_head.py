@@ -52,9 +52,9 @@ class RequestReader:
         Anything behind the head is ignored.
         """
         head = self._head
+        if not head:
+            data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2
         head += data[: MAX_HEAD - len(head)]
-        if not self._searched:
-            del head[: len(head) - len(head.lstrip(b"\r\n"))]  # RFC 9112 section 2.2
         if not head:
             return None
         if not _BEGINS.match(head):

@@ -31,10 +31,21 @@ class CountRequest(typing.Protocol):
         """Count one request."""
 
 
+class WhereItLeads(typing.Protocol):
+    """What the names and addresses that a name leads to are judged as, for a client that may ask for it."""
+
+    async def __call__(self, key: bytes, client: bytes, /) -> Verdict | None:
+        """Return the verdict that stops the name with `key`, NOT_LISTED if none does; None if that is not known.
+
+        `client` is the address of who wants to know, in network order; it is not kept.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """One sinkhole: `operator` blocks; `url` says who that is, and `contact` is the operator's, empty if there is none.
 
+    `ttl` is how many seconds clients may keep the sinkhole's address. Without `where_it_leads` names are judged alone.
     `hosts` are the names, in small letters, by which the block page itself is asked for, beside its addresses.
     """
 
@@ -44,4 +55,6 @@ class Site:
     arrived: CountRequest
     url: str = ""
     contact: str = ""
+    ttl: int = 60
     hosts: frozenset[str] = frozenset(("localhost",))
+    where_it_leads: WhereItLeads | None = None

@@ -25,6 +25,9 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "{name}.",
         "lead_unstated_unnamed": "{Operator} does not provide access to {name}, which is on a list of names that are "
         "blocked here.",
+        "lead_led_unnamed": "{Operator} does not provide access to {name}, which leads to a name or address on a list "
+        "of what is blocked here.",
+        "led": "The reason is not the name itself but what it leads to, which is listed as {entry}.",
         "lead_client": "The filter selected for this connection covers {platform}, using a list maintained by "
         "{authority}. {Operator} does not provide access to {name}.",
         "order": "Order details",
@@ -74,16 +77,21 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "who_blocks_other": "{Operator} decides how this list is used. For questions about your connection, contact "
         "{operator}.",
         "footer": "This page loads nothing from other servers, sets no cookies, and your IP address is not stored.",
-        "absent_title": "{name} is not blocked here",
-        "absent_lead": "No order or list in force here blocks this name. You may have been directed to this page "
+        "absent_title": "{name} itself is not blocked here",
+        "absent_lead": "No order or list in force here blocks this name itself. You may have been directed to this "
+        "page because the name leads to a blocked name or address, because a rule applies to your connection, or "
         "because a block ended recently and your device still uses the old address.",
         "absent_order": "Order {id} of {authority} covers this name but is not in force.",
+        "absent_order_unnamed": "Order {id} covers this name but is not in force.",
         "absent_list": "The list {id} covers this name but is not in force.",
-        "absent_lifted": "It was lifted on {date}. {reason}",
-        "absent_next": "Wait one minute, then open the address again. If this page still appears, contact {operator}.",
+        "absent_lifted": "It was lifted on {date}.",
+        "absent_pending": "It takes force on {date}.",
+        "absent_next": "Wait {time}, then open the address again. If this page still appears, contact {operator}.",
+        "minute": "one minute",
+        "minutes": "{number} minutes",
         "unready_title": "The blocklist has not been loaded yet",
-        "unready_lead": "{Operator} has not loaded its blocklist yet, so {name} cannot be reached. Try again in a few "
-        "minutes.",
+        "unready_lead": "{Operator} has not loaded its blocklist yet. Whether {name} is blocked is not known until "
+        "then. Try again in a few minutes.",
         "bad_title": "The request does not name a site",
         "bad_lead": "A browser states which site it requests. This request states no site, more than one, or an "
         "invalid domain name.",
@@ -99,11 +107,13 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "ask_label": "Domain name, such as example.org",
         "ask_button": "Look up",
         "ask_note": "The answer follows the orders and lists in force at this moment. The name that you look up is not "
-        "stored.",
+        "recorded.",
         "operator_section": "Contact",
         "free_title": "{name} itself is not blocked",
-        "free_lead": "No order or list in force at {operator} blocks {name}. It was not checked whether the name leads "
-        "to a blocked one by an alias.",
+        "free_lead": "No order or list in force at {operator} blocks {name} itself. It was not checked where the name "
+        "leads: what leads to a blocked name or address is blocked as well.",
+        "free_lead_followed": "No order or list in force at {operator} blocks {name} itself, nor what it leads to at "
+        "this moment.",
         "no_name_title": "This is not a domain name",
         "no_name_lead": "A domain name consists of letters, digits, hyphens and dots, such as example.org. It was not "
         "possible to look up {name}.",
@@ -135,6 +145,9 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "akses ke {name}.",
         "lead_unstated_unnamed": "{Operator} tidak menyediakan akses ke {name}, yang tercantum dalam daftar nama yang "
         "diblokir di sini.",
+        "lead_led_unnamed": "{Operator} tidak menyediakan akses ke {name}, yang mengarah ke nama atau alamat dalam "
+        "daftar yang diblokir di sini.",
+        "led": "Alasannya bukan nama itu sendiri, melainkan apa yang ditujunya, yang tercantum sebagai {entry}.",
         "lead_client": "Penyaringan yang dipilih untuk koneksi ini mencakup {platform}, dengan menggunakan daftar yang "
         "dikelola {authority}. {Operator} tidak menyediakan akses ke {name}.",
         "order": "Rincian perintah pemblokiran",
@@ -188,18 +201,23 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "hubungi {operator}.",
         "footer": "Halaman ini tidak memuat apa pun dari server lain, tidak menggunakan kuki, dan alamat IP Anda tidak "
         "disimpan.",
-        "absent_title": "{name} tidak diblokir di sini",
-        "absent_lead": "Tidak ada perintah atau daftar yang berlaku di sini yang memblokir nama ini. Anda mungkin "
-        "diarahkan ke halaman ini karena suatu pemblokiran baru saja berakhir dan perangkat Anda masih menggunakan "
-        "alamat lama.",
+        "absent_title": "{name} sendiri tidak diblokir di sini",
+        "absent_lead": "Tidak ada perintah atau daftar yang berlaku di sini yang memblokir nama ini sendiri. Anda "
+        "mungkin diarahkan ke halaman ini karena nama ini mengarah ke nama atau alamat yang diblokir, karena ada "
+        "aturan yang berlaku untuk koneksi Anda, atau karena suatu pemblokiran baru saja berakhir dan perangkat Anda "
+        "masih menggunakan alamat lama.",
         "absent_order": "Perintah {id} dari {authority} mencakup nama ini, tetapi sedang tidak berlaku.",
+        "absent_order_unnamed": "Perintah {id} mencakup nama ini, tetapi sedang tidak berlaku.",
         "absent_list": "Daftar {id} mencakup nama ini, tetapi sedang tidak berlaku.",
-        "absent_lifted": "Perintah ini dicabut pada {date}. {reason}",
-        "absent_next": "Tunggu satu menit, lalu buka kembali alamat tersebut. Jika halaman ini masih muncul, hubungi "
+        "absent_lifted": "Perintah ini dicabut pada {date}.",
+        "absent_pending": "Mulai berlaku pada {date}.",
+        "minute": "satu menit",
+        "minutes": "{number} menit",
+        "absent_next": "Tunggu {time}, lalu buka kembali alamat tersebut. Jika halaman ini masih muncul, hubungi "
         "{operator}.",
         "unready_title": "Daftar blokir belum dimuat",
-        "unready_lead": "{Operator} belum memuat daftar blokirnya sehingga {name} belum dapat diakses. Silakan coba "
-        "lagi dalam beberapa menit.",
+        "unready_lead": "{Operator} belum memuat daftar blokirnya. Sebelum itu tidak diketahui apakah {name} diblokir. "
+        "Silakan coba lagi dalam beberapa menit.",
         "bad_title": "Permintaan tidak menyebutkan situs",
         "bad_lead": "Peramban menyebutkan situs yang ingin dibuka. Permintaan ini tidak menyebutkan situs, menyebutkan "
         "lebih dari satu situs, atau menyebutkan nama domain yang tidak valid.",
@@ -215,11 +233,13 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "ask_label": "Nama domain, misalnya example.org",
         "ask_button": "Periksa",
         "ask_note": "Jawaban mengikuti perintah dan daftar yang berlaku pada saat ini. Nama yang Anda periksa tidak "
-        "disimpan.",
+        "dicatat.",
         "operator_section": "Kontak",
         "free_title": "{name} sendiri tidak diblokir",
-        "free_lead": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name}. Tidak diperiksa "
-        "apakah nama ini merupakan alias dari nama yang diblokir.",
+        "free_lead": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name} sendiri. Tidak "
+        "diperiksa ke mana nama ini mengarah: nama yang mengarah ke nama atau alamat yang diblokir ikut diblokir.",
+        "free_lead_followed": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name} "
+        "sendiri, maupun apa yang dituju oleh nama ini pada saat ini.",
         "no_name_title": "Ini bukan nama domain",
         "no_name_lead": "Nama domain terdiri atas huruf, angka, tanda hubung, dan titik, misalnya example.org. {name} "
         "tidak dapat diperiksa.",
@@ -235,6 +255,12 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "moment": "{date} pukul {time} UTC",
     },
 }
+
+
+def wait_text(seconds: int, language: Language) -> str:
+    """Return how long to wait, in whole minutes."""
+    minutes = max(1, -(-seconds // 60))
+    return TEXTS[language]["minute" if minutes == 1 else "minutes"].format(number=minutes)
 
 
 def date_text(seconds: int, language: Language) -> str:

@@ -103,7 +103,7 @@ class Refusal(asyncio.Protocol):
             return Alert.UNRECOGNIZED_NAME
         try:
             verdict = self._site.verdict_of(key)
-            if not verdict.touches:
+            if not verdict.stops:
                 return Alert.UNRECOGNIZED_NAME
             self._site.count(verdict, "tls")
         except Exception:

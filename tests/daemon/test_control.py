@@ -23,6 +23,8 @@ from blockd.feeds.fetched import Validators
 from blockd.feeds.kinds import open_source
 from blockd.feeds.source import FeedSource
 from blockd.metrics import Counters, Traffic
+from blockd.names import key_from_text
+from blockd.orders import Reason, Verdict
 from blockd.resolver import SelfTestKey
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.explain import explain
@@ -124,6 +126,30 @@ async def _checked(node: Node, check: Callable[[Node], Awaitable[None]]) -> None
 
 def verdict(node: Node, name: str) -> str:
     return explain(node.control._enforced, name).verdict
+
+
+def test_the_block_page_says_that_nothing_is_enforced_and_asks_workers_for_clients_only(run: Run) -> None:
+    async def check(node: Node) -> None:
+        site = node.control.sinkhole.site()
+        key = key_from_text("a.example")
+        assert site.verdict_of(key).reason is Reason.NOT_READY
+        await node.give("a.example")
+        assert site.verdict_of(key).reason is Reason.LISTED
+        asked: list[bytes] = []
+
+        async def where_it_leads(key: bytes) -> Verdict | None:
+            asked.append(key)
+            return None
+
+        node.control.sinkhole._leads = where_it_leads
+        assert site.where_it_leads is not None
+        for stranger in (bytes((192, 0, 2, 1)), b""):
+            assert await site.where_it_leads(key, stranger) is None
+        assert not asked
+        await site.where_it_leads(key, bytes((127, 0, 0, 1)))
+        assert asked == [key]
+
+    run(check)
 
 
 def test_it_is_ready_once_every_worker_enforces_the_same_version(run: Run) -> None:

@@ -17,14 +17,14 @@ import dns.rrset
 import pytest
 
 from blockd.daemon.lookup.asking import NoAnswer, WorkerAsker
-from blockd.daemon.lookup.online import Lookups, World
+from blockd.daemon.lookup.online import MAX_VISITORS, Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.lookup.way import MAX_STEPS
 from blockd.daemon.report.held_back import HeldBack
 from blockd.dns import types
 from blockd.errors import BadName, CommandError
-from blockd.names import DomainName, hashed_key, name_digest
-from blockd.orders import Action, Scope
+from blockd.names import DomainName, hashed_key, key_from_text, name_digest
+from blockd.orders import Action, Reason, Scope
 from blockd.resolver import SelfTestKey
 from blockd.ruleset import Enforced, Listing, Versions
 from blockd.ruleset.lookup_query import LookupQuery
@@ -234,5 +234,52 @@ def test_a_worker_that_is_silent_or_hangs_up_is_not_waited_for() -> None:
         with pytest.raises(NoAnswer, match="ended the connection"):
             await patient.ask(key, [types.A], unjudged=True)
         server.close()
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize(
+    ("records", "rcode", "reason"),
+    [
+        ([f"{FREE} CNAME listed.example."], 0, Reason.LISTED),
+        ([f"{FREE} A 192.0.2.9"], 0, Reason.LISTED),
+        ([f"{FREE} A 198.51.100.9"], 0, Reason.NOT_LISTED),
+        ([], 2, None),
+    ],
+)
+def test_a_visitor_of_the_block_page_is_told_what_stops_the_name(
+    tmp_path: Path, records: list[str], rcode: int, reason: Reason | None
+) -> None:
+    subject = enforced(tmp_path, feed("f", listing(order("o"), "listed.example", "192.0.2.0/24")))
+    worker = Worker(A=records)
+    worker.rcode = rcode
+    lookups = Lookups(World(settings_of(tmp_path), lambda: subject, worker, lambda: NOW))
+    found = asyncio.run(lookups.where_it_leads(key_from_text(FREE)))
+    assert (found.reason if found else None) is reason
+    assert all(unjudged for _, unjudged in worker.asked)
+
+
+def test_visitors_of_the_block_page_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    subject = enforced(tmp_path, feed("f", listing(order("o"), "listed.example")))
+
+    full = asyncio.Event()
+
+    class Stuck(Worker):
+        async def ask(self, key: bytes, qtypes: Collection[int], *, unjudged: bool) -> dict[int, bytes]:
+            self.asked.append((0, unjudged))
+            if len(self.asked) == MAX_VISITORS:
+                full.set()
+            await asyncio.Event().wait()
+            raise AssertionError("it is never told")
+
+    async def check() -> None:
+        worker = Stuck()
+        lookups = Lookups(World(settings_of(tmp_path), lambda: subject, worker, lambda: NOW))
+        tasks = [asyncio.create_task(lookups.where_it_leads(key_from_text(FREE))) for _ in range(MAX_VISITORS)]
+        await full.wait()
+        assert await lookups.where_it_leads(key_from_text(FREE)) is None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(check())

@@ -28,6 +28,7 @@ def test_a_verdict_without_order_has_no_action() -> None:
     assert Verdict(Reason.NOT_LISTED).action is None
     assert Verdict(Reason.NOT_READY).action is None
     assert Verdict(Reason.NOT_READY).touches
+    assert not Verdict(Reason.NOT_READY).stops
 
 
 def test_an_entry_is_written_as_people_do() -> None:

@@ -34,6 +34,8 @@ class Sinkhole:
         self.fault: Exception | None = None
         self.hits: list[tuple[Verdict, Protocol]] = []
         self.requests: list[Protocol] = []
+        self.leads: dict[bytes, Verdict | Exception] = {}
+        self.visitors: list[bytes] = []
         self.site = Site(
             "Example <Net>",
             self.verdict_of,
@@ -41,12 +43,20 @@ class Sinkhole:
             self.requests.append,
             "https://isp.example/why",
             "help@isp.example or 147",
+            where_it_leads=self.where_it_leads,
         )
 
     def verdict_of(self, key: bytes, /) -> Verdict:
         if self.fault:
             raise self.fault
         return self.verdicts.get(key, Verdict(Reason.NOT_LISTED))
+
+    async def where_it_leads(self, key: bytes, client: bytes, /) -> Verdict | None:
+        self.visitors.append(client)
+        found = self.leads.get(key)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def count(self, verdict: Verdict, protocol: Protocol, /) -> None:
         self.hits.append((verdict, protocol))

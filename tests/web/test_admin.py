@@ -17,6 +17,7 @@ from blockd.formats.subject import subject_of
 from blockd.ruleset.lookup_query import LookupQuery
 from blockd.web import Condition, admin_app, serve_admin
 from blockd.web.admin import MAX_BODY
+from blockd.web.index import INDEX
 
 
 @dataclass
@@ -421,6 +422,17 @@ def test_addresses_localhost_and_the_configured_name_are_served(
 @pytest.mark.parametrize("origin", ["https://other.example", "null"])
 def test_a_foreign_origin_is_refused(daemon: Daemon, bound: socket.socket, origin: str) -> None:
     assert ask(daemon, bound, "/api/status", Origin=origin).status == 403
+
+
+def test_the_index_has_every_path(daemon: Daemon) -> None:
+    app = admin_app(daemon)
+    for route in app.router.routes():
+        assert route.resource is not None
+        path = route.resource.canonical
+        if route.method == "GET" and path != "/":
+            assert re.search(f'<a href="{path}(\\?[^"]*)?">', INDEX), path
+        if route.method == "POST":
+            assert f"<code>POST {path}</code>" in INDEX
 
 
 def test_the_index_links_what_there_is(daemon: Daemon, bound: socket.socket) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from blockd.names import hashed_key, key_from_text, name_digest
-from blockd.orders import Entry, Mandate, Reason, Verdict
+from blockd.orders import Action, Entry, Mandate, Reason, State, Verdict
 from tests.web.asking import ask, ask_anew
 from tests.web.sinkhole import LISTED, ORDER, Sinkhole
 
@@ -93,7 +93,10 @@ def test_a_name_in_another_script_is_shown_in_both_forms(sinkhole: Sinkhole, bou
 def test_a_name_that_is_not_listed_is_told_so(sinkhole: Sinkhole, bound: socket.socket) -> None:
     answer = ask(sinkhole, bound, "other.example")
     assert answer.status == 404
-    assert "other.example is not blocked here" in answer.body
+    assert "other.example itself is not blocked here" in answer.body
+    assert "leads to a blocked name or address" in answer.body  # DNS may have sent the visitor for that
+    for contact in ("help@isp.example", "https://isp.example/why"):
+        assert f"{contact}</a>" in answer.body
     assert "Link" not in answer.headers
     assert not sinkhole.hits
 
@@ -101,12 +104,45 @@ def test_a_name_that_is_not_listed_is_told_so(sinkhole: Sinkhole, bound: socket.
 def test_a_lifted_order_is_named_with_its_reason(sinkhole: Sinkhole, bound: socket.socket) -> None:
     sinkhole.list("blocked.example", lifted_on=1_502_323_200, lifted_reason="The channels are gone.")
     verdict = sinkhole.verdicts[key_from_text("blocked.example")]
-    sinkhole.verdicts[key_from_text("blocked.example")] = Verdict(Reason.NOT_IN_FORCE, verdict.order)
+    sinkhole.verdicts[key_from_text("blocked.example")] = Verdict(
+        Reason.NOT_IN_FORCE, verdict.order, state=State.LIFTED
+    )
     answer = ask(sinkhole, bound)
     assert answer.status == 404
     assert ORDER.id in answer.body
     assert "10 August 2017" in answer.body
     assert "The channels are gone." in answer.body
+
+
+def test_a_pending_order_is_told_with_its_beginning_and_not_as_lifted(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    sinkhole.list("blocked.example", authority="", lifted_on=1_502_323_200)
+    verdict = sinkhole.verdicts[key_from_text("blocked.example")]
+    sinkhole.verdicts[key_from_text("blocked.example")] = replace(
+        verdict, reason=Reason.NOT_IN_FORCE, state=State.PENDING
+    )
+    answer = ask(sinkhole, bound)
+    assert re.search(f"Order <bdi>{ORDER.id}</bdi> covers this name", answer.body)
+    assert "It takes force on" in answer.body
+    assert "14 July 2017" in answer.body
+    assert "lifted" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("ttl", "language", "told"),
+    [(1, "en", "Wait <bdi>one minute"), (61, "en", "<bdi>2 minutes"), (3600, "id", "<bdi>60 menit")],
+)
+def test_who_is_not_blocked_is_told_how_long_the_old_address_may_be_kept(
+    sinkhole: Sinkhole, bound: socket.socket, ttl: int, language: str, told: str
+) -> None:
+    sinkhole.site = replace(sinkhole.site, ttl=ttl)
+    assert told in ask(sinkhole, bound, "other.example", Accept_Language=language).body
+
+
+def test_a_name_that_resolves_over_tcp_is_not_told_to_be_blocked(sinkhole: Sinkhole, bound: socket.socket) -> None:
+    sinkhole.list("blocked.example", action=Action.TCP_ONLY)
+    answer = ask(sinkhole, bound)
+    assert (answer.status, sinkhole.hits) == (404, [])
+    assert "Access to" not in answer.body
 
 
 def test_a_sinkhole_without_a_list_says_that_it_is_not_ready(sinkhole: Sinkhole, bound: socket.socket) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,19 @@ def test_web_and_mail_addresses_become_links() -> None:
     )
     assert '<a href="mailto:b@c.example" rel="noreferrer nofollow">mailto:b@c.example</a>,' in html
     assert 'href="mailto:d@e.example"' in html
+
+
+@pytest.mark.parametrize(
+    ("sentence", "target"),
+    [
+        ("https://a.example/x_(y).", "https://a.example/x_(y)"),
+        ("(see https://a.example/x_(y)).", "https://a.example/x_(y)"),
+        ("(see https://a.example/x)", "https://a.example/x"),
+        ("https://a.example/x:)!", "https://a.example/x"),
+    ],
+)
+def test_a_bracket_belongs_to_the_address_that_opens_it(sentence: str, target: str) -> None:
+    assert f'<a href="{target}"' in linked(sentence)
 
 
 def test_no_other_scheme_becomes_a_link() -> None:

@@ -37,7 +37,18 @@ def test_a_listed_name_is_never_taken_for_the_servers_own(sinkhole: Sinkhole) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["blocked.example", "BLOCKED.example.", " blocked.example ", "http://blocked.example/x?y"]
+    "text",
+    [
+        "blocked.example",
+        "BLOCKED.example.",
+        " blocked.example ",
+        "http://blocked.example/x?y",
+        "blocked.example/x",
+        "https://user:word@blocked.example:8443/",
+        "blocked.example:443",
+        "||blocked.example^",
+        "somebody@blocked.example",
+    ],
 )
 def test_a_blocked_name_is_shown_as_its_block_page_shows_it(sinkhole: Sinkhole, text: str) -> None:
     answer = ask_anew(sinkhole, OWN, path=f"/?name={quote(text)}")
@@ -91,7 +102,19 @@ def test_before_the_first_list_it_says_so(sinkhole: Sinkhole) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<script>alert(1)</script>", "192.0.2.1", "a..b", "x" * 3000, "a b", "\0", "\u202egnp", "é" * 400, "%"]
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "192.0.2.1",
+        "a..b",
+        "x" * 3000,
+        "a b",
+        "\0",
+        "\u202egnp",
+        "é" * 400,
+        ".",
+        "*.a.example",
+    ],
 )
 def test_what_is_no_name_is_escaped_and_cut(sinkhole: Sinkhole, text: str) -> None:
     for headers in ({}, {"Accept": "application/json"}):

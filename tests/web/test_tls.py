@@ -5,15 +5,16 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from blockd.names import key_from_text
-from blockd.orders import Reason, Verdict
+from blockd.orders import Action, Reason, Verdict
 from blockd.web import serve_tls
 from blockd.web.tls import Alert
 from tests.web.hellos import hello_stream, in_records
-from tests.web.sinkhole import LISTED, Sinkhole
+from tests.web.sinkhole import LISTED, ORDER, Sinkhole
 
 PATIENCE = 10.0  # seconds after which a test that waits for a condition has failed
 
@@ -124,6 +125,21 @@ def test_a_client_that_sends_half_a_hello_is_ended(sinkhole: Sinkhole, bound: so
 
 def test_a_name_that_is_only_monitored_is_not_counted_here(sinkhole: Sinkhole, bound: socket.socket) -> None:
     sinkhole.verdicts[key_from_text("blocked.example")] = Verdict(Reason.MONITORED, LISTED.order)
+
+    def use() -> None:
+        assert refusal_reason(bound, "blocked.example").endswith("UNRECOGNIZED_NAME")
+
+    run(sinkhole, bound, use)
+    assert not sinkhole.hits
+
+
+@pytest.mark.parametrize(
+    "verdict", [Verdict(Reason.NOT_READY), replace(LISTED, order=replace(ORDER, action=Action.TCP_ONLY))]
+)
+def test_a_name_that_nothing_stops_is_not_told_to_be_denied(
+    sinkhole: Sinkhole, bound: socket.socket, verdict: Verdict
+) -> None:
+    sinkhole.verdicts[key_from_text("blocked.example")] = verdict
 
     def use() -> None:
         assert refusal_reason(bound, "blocked.example").endswith("UNRECOGNIZED_NAME")

@@ -15,8 +15,8 @@ from blockd.daemon.lookup.way import QTYPES, Way, WayFinder, in_order
 from blockd.daemon.report.held_back import HeldBack
 from blockd.errors import CommandError
 from blockd.formats.subject import subject_of
-from blockd.orders import Action
-from blockd.ruleset import Enforced
+from blockd.orders import Action, Verdict
+from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import Explanation
 from blockd.ruleset.gate.held_entries import covering
 from blockd.ruleset.lookup_query import LookupQuery
@@ -24,6 +24,7 @@ from blockd.settings import Settings
 
 TRIES = 3  # of a lookup during which the ruleset is replaced
 MAX_AT_ONCE = 4  # lookups that ask a worker, so that they take no connections from clients
+MAX_VISITORS = 4  # of the block page for whom a worker is asked at once; the others get their page without it
 FOR_OTHERS = "the rule for this client decides, and workers were not asked"
 
 
@@ -52,6 +53,7 @@ class Lookups:
         self._world = world
         self._reading = asyncio.Lock()  # so that lists are read for one request at a time
         self._asking = asyncio.Semaphore(MAX_AT_ONCE)
+        self._visiting = asyncio.Semaphore(MAX_VISITORS)
 
     async def look_up(self, query: LookupQuery) -> LookupResult:
         """Return the result; raises BadName, and CommandError if it is about another daemon."""
@@ -79,6 +81,23 @@ class Lookups:
             return replace(result(settings, explanation, query, aliases), held=held)
         async with self._reading:
             return await asyncio.to_thread(traced, settings, explanation, query, aliases)
+
+    async def where_it_leads(self, key: bytes) -> Verdict | None:
+        """Return the verdict that stops what a name leads to, NOT_LISTED if none does; None if that is not known.
+
+        A verdict on the name itself that stops it is returned as well. Nobody waits for others' lookups.
+        """
+        enforced = self._world.enforced()
+        if enforced is None or self._visiting.locked():
+            return None
+        finder = WayFinder(enforced, key, enforced.verdict(key))
+        try:
+            async with self._visiting:
+                ways = await self._ways(enforced, finder, key, ask_judged=False)
+        except (NoAnswer, _Swapped):
+            return None
+        stopped = next((way.verdict for way in ways if way.verdict.stops), None)
+        return stopped or (NOT_LISTED if all(way.is_known for way in ways) else None)
 
     async def _follow(self, enforced: Enforced | None, explanation: Explanation, query: LookupQuery) -> Aliases:
         """Ask a worker where the name leads, and what a client gets."""

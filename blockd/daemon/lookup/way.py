@@ -10,7 +10,7 @@ from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.formats.finding.line import Line
 from blockd.names import DomainName
-from blockd.orders import Action, Verdict
+from blockd.orders import Verdict
 from blockd.orders.disclosure import CONFIDENTIAL
 from blockd.resolver.response import Lead, Response, leads_of
 from blockd.ruleset import NOT_LISTED, Enforced
@@ -103,7 +103,7 @@ class WayFinder:
     @property
     def is_decided(self) -> bool:
         """Whether the verdict on the name decides, so that it does not matter where it leads."""
-        return self._verdict.touches and self._verdict.action not in (None, Action.TCP_ONLY)
+        return self._verdict.stops
 
     def decided(self, qtype: int) -> Way:
         """Return the way of a question that is decided by the name."""
