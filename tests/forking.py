@@ -195,7 +195,7 @@ _ASKING = f"""
 import os, signal, socket, sys
 
 def ask(address, engine, python):
-    if os.environ.get({ENGINE!r}, "") != engine:
+    if os.environ.get({ENGINE!r}, "") != engine or sys.argv[2].endswith("diff_child"):  # it knows its parent
         os.execv(python, [python, *sys.argv[1:]])
     import json
 

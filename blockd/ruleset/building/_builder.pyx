@@ -16,7 +16,7 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
-from blockd.names._numbers cimport KEY_HASHED, KEY_IPV4, MAX_KEY, MAX_LABEL
+from blockd.names._numbers cimport KEY_IPV4, MAX_KEY, MAX_LABEL
 from blockd.ruleset._numbers cimport ENTRY_SIZE
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport siphash13
