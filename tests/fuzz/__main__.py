@@ -1,11 +1,12 @@
 """Fuzz the native engine, built with sanitizers; the arguments are those of `tests.fuzz.run`.
 
-Then the tests of all extensions, and whatever else tries much of the same, run in full on the same build, unless
-`--without-tests` is given.
+Then the tests of all extensions, and whatever else tries much of the same, run in full on the same build, and ten
+thousand random worlds (`tests.worlds`) on the ordinary one, unless `--without-tests` is given.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -48,6 +49,11 @@ def main(arguments: list[str]) -> int:
         print("The tests of the extensions, with sanitizers:", flush=True)
         command = [*python, "pytest", "-q", "-o", "pythonpath=", "-p", "no:cacheprovider", *TESTS]
         code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - our own run
+        if code == 0:
+            print("Ten thousand random worlds:", flush=True)
+            command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "tests/worlds"]
+            long = {**os.environ, "BLOCKD_LONG": "1"}
+            code = subprocess.run(command, cwd=ROOT, env=long, check=False).returncode  # noqa: S603 - our own run
     return code
 
 
