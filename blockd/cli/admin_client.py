@@ -17,12 +17,16 @@ SECONDS = 10.0  # for an answer that needs no fetching
 MAX_ANSWER = 16 << 20  # octets
 
 
+class DaemonRefused(CommandError):
+    """The daemon answers, and does not do what it was asked, for the reason that it gives."""
+
+
 def ask(
     settings: Settings, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
 ) -> dict[str, Any]:
     """Return the daemon's JSON answer to a GET, or to a POST of `body`.
 
-    Raises CommandError if no daemon answers, or with the daemon's own sentence if it refuses.
+    Raises CommandError if no daemon answers, and DaemonRefused with the daemon's own sentence if it refuses.
     """
     url = f"http://{settings.listen.admin.text}{path}"
     data = None if body is None else json.dumps(body).encode()
@@ -34,7 +38,7 @@ def ask(
             answer = json.loads(response.read(MAX_ANSWER))
     except urllib.error.HTTPError as error:
         with error:
-            raise CommandError(_sentence(error)) from error
+            raise DaemonRefused(_sentence(error)) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise CommandError(
             f"no blockd answers at {url} ({_why(error)}). Is it running, and with this config's listen.admin?"

@@ -71,10 +71,11 @@ class Prospect:
         record = built.records.get(name)
         if name in refused:
             yield f"feed {name} would be refused ({refused[name].reason}): {refused[name]}"
-            stays = (
-                f"stays enforced: {of_feed(record.names, record.type)}" if record else "is not there: none of its names"
-            )
-            yield f"  the content that was accepted last {stays}"
+            if record is not None and record.names:
+                stays = of_feed(record.names, record.type)
+                yield f"  the content that was accepted last stays enforced: {stays}"
+            else:
+                yield "  nothing of it is in force: no names of it were accepted before"
         elif name in built.lost:
             yield f"feed {name} is fetched anew: the content that was accepted last cannot be read; its names stay"
         elif record is None:

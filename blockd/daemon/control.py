@@ -340,4 +340,6 @@ class ControlProcess:
             await self._timing.sleep(NEXT_LOOK)
         shown.clear()
         bound = self._context.shared.sockets.bound
-        print("\n".join(banner(self._settings, self._context.config, bound, feeds, self._enforced)), flush=True)
+        is_pinned = self._switcher.pin is not None
+        told = banner(self._settings, self._context.config, bound, feeds, self._enforced, is_pinned=is_pinned)
+        print("\n".join(told), flush=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from blockd.errors import BadName
+from blockd.formats.subject import subject_of
 from blockd.names import key_from_text
 
 MAX_HOST = 1024  # characters; a name has at most 253, in Unicode and with a port some more
@@ -35,10 +36,14 @@ def host_key(target: str, hosts: Sequence[str]) -> bytes:
 
 
 def name_key(text: str) -> bytes:
-    """Return the key of the name that somebody asks about, who may write a URL; raises BadName."""
-    text = text[: MAX_HOST + 1].strip()
-    absolute = _ABSOLUTE.match(text)
-    return key_from_text(without_port(absolute[1] if absolute else text))
+    """Return the key of the name that somebody asks about, read as `blockd lookup` does; raises BadName.
+
+    Beside the reasons of `subject_of`: address, for an address or a network.
+    """
+    subject = subject_of(text)
+    if subject.is_network:
+        raise BadName("address")
+    return subject.key
 
 
 def path_and_query(target: str) -> tuple[str, str]:

@@ -74,9 +74,10 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "who_blocks_other": "{Operator} decides how this list is used. For questions about your connection, contact "
         "{operator}.",
         "footer": "This page loads nothing from other servers, sets no cookies, and your IP address is not stored.",
-        "absent_title": "{name} is not blocked here",
-        "absent_lead": "No order or list in force here blocks this name. You may have been directed to this page "
-        "because a block ended recently and your device still uses the old address.",
+        "absent_title": "{name} itself is not blocked",
+        "absent_lead": "No order or list in force here blocks this name itself. You may have been directed to this "
+        "page because the name leads to another name or an address that is blocked, or because a block ended "
+        "recently and your device still uses the old address.",
         "absent_order": "Order {id} of {authority} covers this name but is not in force.",
         "absent_list": "The list {id} covers this name but is not in force.",
         "absent_lifted": "It was lifted on {date}. {reason}",
@@ -103,7 +104,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "operator_section": "Contact",
         "free_title": "{name} itself is not blocked",
         "free_lead": "No order or list in force at {operator} blocks {name}. It was not checked whether the name leads "
-        "to a blocked one by an alias.",
+        "to another name or an address that is blocked.",
         "no_name_title": "This is not a domain name",
         "no_name_lead": "A domain name consists of letters, digits, hyphens and dots, such as example.org. It was not "
         "possible to look up {name}.",
@@ -188,10 +189,10 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "hubungi {operator}.",
         "footer": "Halaman ini tidak memuat apa pun dari server lain, tidak menggunakan kuki, dan alamat IP Anda tidak "
         "disimpan.",
-        "absent_title": "{name} tidak diblokir di sini",
-        "absent_lead": "Tidak ada perintah atau daftar yang berlaku di sini yang memblokir nama ini. Anda mungkin "
-        "diarahkan ke halaman ini karena suatu pemblokiran baru saja berakhir dan perangkat Anda masih menggunakan "
-        "alamat lama.",
+        "absent_title": "{name} sendiri tidak diblokir",
+        "absent_lead": "Tidak ada perintah atau daftar yang berlaku di sini yang memblokir nama ini sendiri. Anda "
+        "mungkin diarahkan ke halaman ini karena nama ini mengarah ke nama lain atau alamat yang diblokir, atau karena "
+        "suatu pemblokiran baru saja berakhir dan perangkat Anda masih menggunakan alamat lama.",
         "absent_order": "Perintah {id} dari {authority} mencakup nama ini, tetapi sedang tidak berlaku.",
         "absent_list": "Daftar {id} mencakup nama ini, tetapi sedang tidak berlaku.",
         "absent_lifted": "Perintah ini dicabut pada {date}. {reason}",
@@ -219,7 +220,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "operator_section": "Kontak",
         "free_title": "{name} sendiri tidak diblokir",
         "free_lead": "Tidak ada perintah atau daftar yang berlaku di {operator} yang memblokir {name}. Tidak diperiksa "
-        "apakah nama ini merupakan alias dari nama yang diblokir.",
+        "apakah nama ini mengarah ke nama lain atau alamat yang diblokir.",
         "no_name_title": "Ini bukan nama domain",
         "no_name_lead": "Nama domain terdiri atas huruf, angka, tanda hubung, dan titik, misalnya example.org. {name} "
         "tidak dapat diperiksa.",

@@ -81,6 +81,15 @@ def test_time_before_the_log_and_after_the_stop_is_told(story: Node) -> None:
     assert not after["covered"]
 
 
+def test_time_between_the_first_start_and_the_first_version_is_not_said_to_be_before_the_log(node: Node) -> None:
+    told = prove(node, "listed.example", "12:00:10.500")
+    assert told["covered"] is None
+    (note,) = told["notes"]
+    assert note.startswith(
+        "blockd had started, at 2026-11-24T12:00:10.000Z, and the log has no version in force by then"
+    )
+
+
 def test_time_between_a_death_and_the_next_start_is_not_known(node: Node, repository: Repository) -> None:
     for is_sign_lost in (True, False):
         node.time += 60

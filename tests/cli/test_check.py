@@ -83,3 +83,25 @@ def test_check_beside_a_running_daemon_disturbs_nothing(daemon: Daemon, capsys: 
     assert main(["check", "--config", str(daemon.config)]) == 0
     assert "A start would enforce 4 names." in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in daemon.state_dir.glob("rulesets/*.ruleset")} == before
+
+
+def test_a_list_that_was_never_accepted_is_not_said_to_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tmp_path / "empty", b"")
+    (tmp_path / "blockd.yaml").write_text(
+        "state_dir: var\nfeeds:\n"
+        "  - {name: one, type: domains, path: empty}\n  - {name: two, type: domains, path: gone}\n",
+        encoding="utf-8",
+    )
+    assert main(["check", "--config", str(tmp_path / "blockd.yaml")]) == 1
+    told = capsys.readouterr().out
+    assert told.count("  nothing of it is in force: no names of it were accepted before\n") == 2
+    assert "stays enforced" not in told
+
+
+def test_a_state_folder_that_is_a_file_is_told_as_a_start_tells_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path / "file", b"")
+    (tmp_path / "blockd.yaml").write_text("state_dir: file\nfeeds: []\n", encoding="utf-8")
+    assert main(["check", "--config", str(tmp_path / "blockd.yaml")]) == 1
+    assert f"state_dir: {tmp_path / 'file'} is not a folder" in capsys.readouterr().out

@@ -93,7 +93,7 @@ def test_a_name_in_another_script_is_shown_in_both_forms(sinkhole: Sinkhole, bou
 def test_a_name_that_is_not_listed_is_told_so(sinkhole: Sinkhole, bound: socket.socket) -> None:
     answer = ask(sinkhole, bound, "other.example")
     assert answer.status == 404
-    assert "other.example is not blocked here" in answer.body
+    assert "other.example itself is not blocked" in answer.body
     assert "Link" not in answer.headers
     assert not sinkhole.hits
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from blockd.formats.subject import subject_of
 from blockd.names import hashed_key, key_from_text, name_digest
 from blockd.orders import Action, Entry, Reason, Verdict
 from tests.web.asking import ask_anew
@@ -91,7 +92,7 @@ def test_before_the_first_list_it_says_so(sinkhole: Sinkhole) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<script>alert(1)</script>", "192.0.2.1", "a..b", "x" * 3000, "a b", "\0", "\u202egnp", "é" * 400, "%"]
+    "text", ["<script>alert(1)</script>", "192.0.2.1", "a..b", "x" * 3000, "a b", "\0", "\u202egnp", "é" * 400, "a$b"]
 )
 def test_what_is_no_name_is_escaped_and_cut(sinkhole: Sinkhole, text: str) -> None:
     for headers in ({}, {"Accept": "application/json"}):
@@ -129,3 +130,12 @@ def test_a_policy_that_fails_is_told_without_a_traceback(sinkhole: Sinkhole) -> 
     answer = ask_anew(sinkhole, OWN, path="/?name=a.example")
     assert answer.status == 500
     assert "of the policy" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("foo!bar.example", r"foo\033bar.example"), ("||-x.example^", "-x.example"), ("x.:80/a", "x")]
+)
+def test_a_name_is_read_as_a_lookup_reads_it(sinkhole: Sinkhole, text: str, name: str) -> None:
+    sinkhole.verdicts[subject_of(name).key] = LISTED
+    answer = ask_anew(sinkhole, OWN, path=f"/?name={quote(text)}", Accept="application/json")
+    assert (answer.status, json.loads(answer.body)["blocked"]) == (200, True)

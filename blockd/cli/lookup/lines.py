@@ -114,14 +114,14 @@ def _line(claim: Told) -> str:
 def _held(held: Iterable[Told]) -> Iterator[str]:
     """Say which entries on the name the gate holds back, and what lets them through."""
     for entry in held:
-        place = f"feed {entry['feed']}"
+        place = f"in feed {entry['feed']}"
         if entry["line"]:
-            place = f"line {entry['line']['number']:,} of {place}"
+            place = f"at line {entry['line']['number']:,} of feed {entry['feed']}"
         if entry["held"]:
-            yield _field("held back", f"listed at {place} as {entry['entry']} ({entry['scope']}): {entry['reason']}")
+            yield _field("held back", f"listed {place} as {entry['entry']} ({entry['scope']}): {entry['reason']}")
             yield f"{'':13} to let it through: {entry['release']}"
         else:
-            yield _field("reported", f"listed at {place} as {entry['entry']}, and in force: {entry['reason']}")
+            yield _field("reported", f"listed {place} as {entry['entry']}, and in force: {entry['reason']}")
 
 
 def _listed(listed: Told) -> Iterator[str]:

@@ -23,13 +23,19 @@ MOST_NAMED = 3  # feeds named in a line about progress
 
 
 def banner(
-    settings: Settings, config: Path, bound: Bound, feeds: Mapping[str, ManagedFeed], enforced: Enforced | None
+    settings: Settings,
+    config: Path,
+    bound: Bound,
+    feeds: Mapping[str, ManagedFeed],
+    enforced: Enforced | None,
+    *,
+    is_pinned: bool = False,
 ) -> list[str]:
-    """Return the lines; `feeds` are those of the config."""
+    """Return the lines; `feeds` are those of the config, and `is_pinned` is whether the version in force is pinned."""
     lines = [
         f"blockd {__version__} ({engine_name()} engine, {settings.workers} workers), configured by {config}",
         *_listening(bound),
-        *_enforcement(feeds, enforced),
+        *_enforcement(feeds, enforced, is_pinned=is_pinned),
         *_questions(bound, enforced),
     ]
     return [printable(line) for line in lines]
@@ -64,11 +70,12 @@ def _joined(addresses: tuple[str, ...]) -> str:
     return ", ".join(addresses) or "nowhere"
 
 
-def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None) -> list[str]:
+def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None, *, is_pinned: bool) -> list[str]:
     records: dict[str, FeedRecord] = {}
     if enforced is None:
         head = "Enforced: nothing yet."
-        if any(FeedPhase.of(managed, None) in (FeedPhase.READING, FeedPhase.COMPILING) for managed in feeds.values()):
+        phases = [FeedPhase.of(managed, None, is_pinned=is_pinned) for managed in feeds.values()]
+        if FeedPhase.READING in phases or FeedPhase.COMPILING in phases:
             head += " A log line says when the first lists are enforced."
     else:
         header, catalogue = enforced.ruleset.header, enforced.ruleset.catalogue
@@ -81,7 +88,7 @@ def _enforcement(feeds: Mapping[str, ManagedFeed], enforced: Enforced | None) ->
     gone = [record for name, record in records.items() if name not in feeds and record.names]
     return [
         head,
-        *(f"  {feed_line(managed, records.get(name))}" for name, managed in feeds.items()),
+        *(f"  {feed_line(managed, records.get(name), is_pinned=is_pinned)}" for name, managed in feeds.items()),
         *(
             f"  feed {record.name} ({record.type}): {of_feed(record.names, record.type)}, no longer in the config"
             for record in gone

@@ -210,7 +210,14 @@ class Observed:
             pinned=self.switcher.pin,
             base=self.switcher.base,
             feeds=tuple(
-                _feed(managed, self.held.of(managed, enforced), enforced, counts, now)
+                _feed(
+                    managed,
+                    self.held.of(managed, enforced),
+                    enforced,
+                    counts,
+                    now,
+                    is_pinned=self.switcher.pin is not None,
+                )
                 for managed in self.feeds.configured.values()
             ),
             workers=tuple(
@@ -225,7 +232,13 @@ class Observed:
 
 
 def _feed(
-    managed: ManagedFeed, held: GuardReport, enforced: Enforced | None, counts: OrderCounts, now: float
+    managed: ManagedFeed,
+    held: GuardReport,
+    enforced: Enforced | None,
+    counts: OrderCounts,
+    now: float,
+    *,
+    is_pinned: bool,
 ) -> FeedStatus:
     feed, state = managed.source.feed, managed.state
     records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
@@ -235,7 +248,7 @@ def _feed(
         name=feed.name,
         type=feed.type,
         priority=feed.priority,
-        phase=FeedPhase.of(managed, record),
+        phase=FeedPhase.of(managed, record, is_pinned=is_pinned),
         names=record.names if record else 0,
         rejected=record.rejected if record else 0,
         held=held,

@@ -94,7 +94,7 @@ def read_releases(folder: Path) -> tuple[Release, ...]:
         if told["format"] != FORMAT:
             raise ValueError("it has another format")
         releases = tuple(_release(one) for one in told["releases"][:MAX_RELEASES])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a state folder that is a file is told of by itself
         return ()
     except (OSError, FileTooLarge, ValueError, KeyError, TypeError, AttributeError, RecursionError, BadName) as error:
         raise CommandError(
