@@ -70,7 +70,12 @@ def _claim(told: Told, way: Told | None) -> Iterator[str]:
         yield _field("since", told["since"])
     yield _field("until", told["until"] or "no end named")
     if told["stale"]:
-        yield _field("stale", "the list was not renewed in time; the order stays in force as it was signed last")
+        stays = (
+            "it stays in force as it was received last"
+            if "list" in order
+            else ("the order stays in force as it was signed last")
+        )
+        yield _field("stale", f"the list was not renewed in time; {stays}")
     if order.get("lifted_on"):
         yield _field("lifted", f"{order['lifted_on']} {order.get('lifted_reason', '')}".rstrip())
 
