@@ -120,7 +120,7 @@ def in_force_at(records: Records, at: float, alive: float | None) -> InForce:
     """Return which version was in force at a time; `at` and `alive` are as in `prove_name`."""
     record = records.last("enforced", at)
     if record is None:
-        return InForce(None, "The log begins later; what was enforced then is not known.")
+        return InForce(None, _nothing_yet(records, at))
     stop, start = records.last("stop", at), records.last("start", at)
     if stop is not None and start is not None and stop.number > max(start.number, record.number):
         return InForce(None, f"blockd had stopped, at {stop.time}: nothing was enforced by this node.", True)
@@ -128,6 +128,17 @@ def in_force_at(records: Records, at: float, alive: float | None) -> InForce:
     if silence:
         return InForce(None, f"{silence}: whether this node enforced anything at that time is not known.")
     return InForce(record)
+
+
+def _nothing_yet(records: Records, at: float) -> str:
+    """Return the sentence about a time before the log's first version in force."""
+    start = records.last("start", at)
+    if start is None:
+        return "The log begins later; what was enforced then is not known."
+    return (
+        f"blockd had started, at {start.time}, and the log has no version in force by then: "
+        "what was enforced then is not known."
+    )
 
 
 def _silence(records: Records, enforced: Record, at: float, alive: float | None) -> str:

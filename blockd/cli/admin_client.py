@@ -17,13 +17,17 @@ SECONDS = 10.0  # for an answer that needs no fetching
 MAX_ANSWER = 16 << 20  # octets
 
 
+class DaemonRefused(CommandError):
+    """The daemon answers, and does not do what it was asked, for the reason that it gives."""
+
+
 def ask(
     settings: Settings, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
 ) -> dict[str, Any]:
     """Return the daemon's JSON answer to a GET, or to a POST of `body`.
 
-    Raises CommandError if no daemon answers, or with the daemon's own sentence if it refuses. A POST that is left
-    without an answer may have been done; the sentence says so.
+    Raises CommandError if no daemon answers, and DaemonRefused with the daemon's own sentence if it refuses. A POST
+    that is left without an answer may have been done; the sentence says so.
     """
     url = f"http://{settings.listen.admin.text}{path}"
     data = None if body is None else json.dumps(body).encode()
@@ -35,7 +39,7 @@ def ask(
             answer = json.loads(response.read(MAX_ANSWER))
     except urllib.error.HTTPError as error:
         with error:
-            raise CommandError(_sentence(error)) from error
+            raise DaemonRefused(_sentence(error)) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         if body is not None and _was_asked(error):
             raise CommandError(

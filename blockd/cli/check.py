@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ from blockd.cli.progress import progress_bar
 from blockd.daemon.enforced_gate import enforced_gate
 from blockd.daemon.preconditions import lacking
 from blockd.daemon.update.dry_run import DryRun, dry_run
+from blockd.daemon.update.expiry import ended, orders_of
+from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import RulesetError
+from blockd.orders import State, state_at
 from blockd.ruleset import Ruleset, Versions
 from blockd.ruleset.counts import of_feed, totals
-from blockd.settings import load
+from blockd.settings import Settings, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Prospect:
     names: int
     networks: int
     pinned: int | None
+    orders: tuple[int, int]  # how many a start would have, and how many of these would not be in force
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -41,6 +46,8 @@ class Prospect:
             "names": self.names,
             "networks": self.networks,
             "pinned": self.pinned,
+            "orders": self.orders[0],
+            "orders_not_in_force": self.orders[1],
             "feeds": list(self.feeds),
             "feed_names": {name: built.records[name].names for name in self.feeds if name in built.records},
             "refused": {
@@ -65,16 +72,20 @@ class Prospect:
         if self.pinned is not None:
             yield f"Version {self.pinned} is pinned: a start would enforce it until `blockd rollback --release`."
         yield f"A start would enforce {totals(self.names, self.networks)}."
+        orders, idle = self.orders
+        if idle:
+            yield f"{idle:,} of {orders:,} orders would not be in force: they are pending, expired or lifted."
 
     def _feed(self, name: str) -> Iterator[str]:
         built, refused = self.found.built, self.found.refused
         record = built.records.get(name)
         if name in refused:
             yield f"feed {name} would be refused ({refused[name].reason}): {refused[name]}"
-            stays = (
-                f"stays enforced: {of_feed(record.names, record.type)}" if record else "is not there: none of its names"
-            )
-            yield f"  the content that was accepted last {stays}"
+            if record is not None and record.names:
+                stays = of_feed(record.names, record.type)
+                yield f"  the content that was accepted last stays enforced: {stays}"
+            else:
+                yield "  nothing of it is in force: no names of it were accepted before"
         elif name in built.lost:
             yield f"feed {name} is fetched anew: the content that was accepted last cannot be read; its names stay"
         elif record is None:
@@ -103,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
             in_force=in_force.catalogue if in_force else None,
             progress=progress,
         )
+        orders = _orders(settings, versions, in_force, found, time.time())
     prospect = Prospect(
         args.config,
         reasons,
@@ -110,6 +122,7 @@ def run(args: argparse.Namespace) -> int:
         found,
         *_totals(versions, in_force, found),
         versions.pinned(),
+        orders,
     )
     show(args.json, prospect.to_json(), prospect.lines())
     return NO if reasons or found.refused or found.lost else DONE
@@ -121,6 +134,28 @@ def _totals(versions: Versions, in_force: Ruleset | None, found: DryRun) -> tupl
     if in_force is not None and (header is None or versions.pinned() is not None):
         header = in_force.header
     return (header.names, header.networks) if header else (0, 0)
+
+
+def _orders(
+    settings: Settings, versions: Versions, in_force: Ruleset | None, found: DryRun, now: float
+) -> tuple[int, int]:
+    """Return how many orders a start would have, and how many of them would not be in force at `now`.
+
+    A feed that can be had is renewed by a start; one that would be refused may be at its end.
+    """
+    is_pinned = versions.pinned() is not None and in_force is not None
+    ruleset = in_force if is_pinned or found.compiled is None else Ruleset.open(found.compiled, verify=False)
+    if ruleset is None:
+        return 0, 0
+    feeds = [
+        (feed, FeedState.load(settings.state_dir / "feeds" / feed.name))
+        for feed in settings.feeds
+        if feed.name in found.refused
+    ]
+    orders, _ = orders_of(ruleset.catalogue, ruleset.header.created, ended(feeds, now))
+    if ruleset is not in_force:
+        ruleset.close()
+    return len(orders), sum(state_at(order, now) is not State.IN_FORCE for order in orders)
 
 
 def _in_force(versions: Versions) -> Ruleset | None:

@@ -72,7 +72,8 @@ class FeedKind(ABC, Generic[FeedT]):
     def line_of(self, feed: FeedT, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:
         """Return the line of the accepted content that names a claim's entry; None if none does, or it has no lines.
 
-        `key` is the entry's. Blocks while it reads.
+        `key` is the entry's, and the claim's scope is that part of the entry's that is asked about. Blocks while it
+        reads.
         """
         return None
 

@@ -53,6 +53,10 @@ class Adblock(TextFormat):
             if keys := [key for key, own in listed.items() if own == one]:
                 yield one, keys
 
+    def keys_of_line(self, line: bytes, scope: Scope = Scope.BOTH) -> set[bytes]:
+        """Return the keys of the names of which one line covers part of `scope`."""
+        return {key for key, own in self.keys([line + b"\n"], RejectReport(), "").items() if own & scope}
+
 
 def read_scopes(
     path: Path, rejects: RejectReport, max_size: int, progress: Progress | None = None, source: str = ""

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from blockd.errors import BadName
+from blockd.formats.adblock_rule import Rule, parse_rule
 from blockd.formats.decoration import host_of
 from blockd.formats.rpz.tokens import name_key
 from blockd.formats.rpz.triggers import trigger_of
@@ -26,7 +27,9 @@ _PLAIN = re.compile(r"(?:[!%&'*+,.<=>\[\]`{}~\w-]|\\[0-9]{3}|\\[!-/:-~])+", re.A
 _CLASSLESS = re.compile(r"[0-9]+[/-][0-9]+(?:\.[0-9]+){1,3}\.in-addr\.arpa\.?", re.IGNORECASE | re.ASCII)  # RFC 2317
 _TRIGGER = re.compile(r"[0-9a-z.]+\.rpz-(?:client-)?ip\.?", re.IGNORECASE | re.ASCII)
 _ADDRESS_PORT = re.compile(r"\[([0-9a-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}", re.IGNORECASE | re.ASCII)
+_RANGE = re.compile(r"([0-9a-f:.]+) *- *([0-9a-f:.]+)", re.IGNORECASE | re.ASCII)
 _ADVICE = {
+    "a range of addresses": " (name an address or a network in it)",
     "adblock rule": r" (it stands for no whole name; write $, ^, #, | and @ in a name as \DDD)",
     "bad character": r" (write octets that separate names, such as a blank, as \DDD: \032)",
     "a top-level name": " (what is under it belongs to many parties; take the scope `exact`, or single names)",
@@ -66,7 +69,8 @@ class Subject:
 def subject_of(text: str) -> Subject:
     """Return what a text that somebody typed is about.
 
-    Raises BadName for the reasons of `key_from_text`, `host_of`, `trigger_of` and `Network.from_text`.
+    Raises BadName for the reasons of `key_from_text`, `host_of`, `trigger_of` and `Network.from_text`, and: a range of
+    addresses.
     """
     text = text.strip()
     if len(text) > MAX_TYPED:
@@ -76,6 +80,8 @@ def subject_of(text: str) -> Subject:
     network = _network(text)
     if network is not None:
         return network
+    if (ends := _RANGE.fullmatch(text)) and all(_network(end) is not None for end in ends.groups()):
+        raise BadName("a range of addresses")
     if _TRIGGER.fullmatch(text):
         key, _ = trigger_of(name_key(text.lower().encode("ascii"), b""))
         return Subject(key, "the owner of a policy zone's rule")
@@ -138,7 +144,13 @@ def _name(text: str) -> Subject:
         content = text.encode("utf-8")
     except UnicodeEncodeError as error:  # what the shell passed on is not text in its encoding
         raise BadName("not UTF-8") from error
-    host = host_of(content).decode("utf-8")
+    try:
+        host = host_of(content).decode("utf-8")
+    except BadName as error:
+        if error.reason == "adblock rule" and (rule := _rule(content)) is not None:
+            kind = "exception" if rule.is_exception else "rule"
+            return Subject(rule.key, f"the name in an ad blocker's {kind}")
+        raise
     taken = "" if host == text else f"the name in {_kind(text)}"
     if "@" in host and "\\" not in host:
         host = host.rpartition("@")[2]
@@ -151,6 +163,14 @@ def _name(text: str) -> Subject:
         if not _PLAIN.fullmatch(host):
             raise
     return Subject(name_key(host.encode("ascii"), b""), taken)
+
+
+def _rule(content: bytes) -> Rule | None:
+    """Return the rule that a list of an ad blocker would take a text for; None if it is not one for a whole name."""
+    try:
+        return parse_rule(content)
+    except BadName:
+        return None
 
 
 def _kind(text: str) -> str:

@@ -66,8 +66,11 @@ class TextFormat(ABC):
         name = DomainName(key)
         return {name.text.encode(), name.unicode.lower().encode()}
 
-    def keys_of_line(self, line: bytes) -> set[bytes]:
-        """Return the keys of the names in one line, which has no line feed; an empty set if it is rejected."""
+    def keys_of_line(self, line: bytes, scope: Scope = Scope.BOTH) -> set[bytes]:
+        """Return the keys of the names in one line, which has no line feed; an empty set if it is rejected.
+
+        Where lines say what they cover, of names of which the line covers part of `scope`.
+        """
         return set(self.keys([line + b"\n"], RejectReport(), ""))
 
 

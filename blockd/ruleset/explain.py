@@ -29,7 +29,7 @@ class ExplainedClaim:
         order, entry, state = verdict.order, verdict.entry, verdict.state
         if order is None or entry is None or state is None:
             return None
-        return cls(entry, verdict.feed, order, state, verdict.stale)
+        return cls(entry, verdict.feed, order, state, verdict.stale and state is State.IN_FORCE)
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values, without what is confidential."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -79,6 +80,17 @@ def test_time_before_the_log_and_after_the_stop_is_told(story: Node) -> None:
     after = prove(story, "video.example", "13:00:01.000")
     assert "had stopped" in after["notes"][0]
     assert not after["covered"]
+
+
+def test_time_between_the_first_start_and_the_first_version_is_not_said_to_be_before_the_log(node: Node) -> None:
+    while node.log.head.number == 0:  # records are written by a thread
+        time.sleep(0.001)
+    told = prove(node, "listed.example", "12:00:10.500")
+    assert told["covered"] is None
+    (note,) = told["notes"]
+    assert note.startswith(
+        "blockd had started, at 2026-11-24T12:00:10.000Z, and the log has no version in force by then"
+    )
 
 
 def test_time_between_a_death_and_the_next_start_is_not_known(node: Node, repository: Repository) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import main
-from tests.daemon.harness import Daemon, put, write_list
+from tests.daemon.harness import Daemon, put, until, write_list
 from tests.places import ROOT
 
 SHIPPED = ROOT / "config" / "blockd.yaml"
@@ -83,3 +83,53 @@ def test_check_beside_a_running_daemon_disturbs_nothing(daemon: Daemon, capsys: 
     assert main(["check", "--config", str(daemon.config)]) == 0
     assert "A start would enforce 4 names." in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in daemon.state_dir.glob("rulesets/*.ruleset")} == before
+
+
+def test_a_list_that_was_never_accepted_is_not_said_to_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tmp_path / "empty", b"")
+    (tmp_path / "blockd.yaml").write_text(
+        "state_dir: var\nfeeds:\n"
+        "  - {name: one, type: domains, path: empty}\n  - {name: two, type: domains, path: gone}\n",
+        encoding="utf-8",
+    )
+    assert main(["check", "--config", str(tmp_path / "blockd.yaml")]) == 1
+    told = capsys.readouterr().out
+    assert told.count("  nothing of it is in force: no names of it were accepted before\n") == 2
+    assert "stays enforced" not in told
+
+
+def test_a_state_folder_that_is_a_file_is_told_as_a_start_tells_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path / "file", b"")
+    (tmp_path / "blockd.yaml").write_text("state_dir: file\nfeeds: []\n", encoding="utf-8")
+    assert main(["check", "--config", str(tmp_path / "blockd.yaml")]) == 1
+    assert f"state_dir: {tmp_path / 'file'} is not a folder" in capsys.readouterr().out
+
+
+def test_orders_that_a_start_would_not_have_in_force_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_list(tmp_path / "list", ["listed.example"])
+    (tmp_path / "blockd.yaml").write_text(
+        "state_dir: var\nfeeds:\n  - {name: one, type: domains, path: list}\n"
+        '  - {name: two, type: domains, path: list, in_force_from: "2100-01-01"}\n',
+        encoding="utf-8",
+    )
+    assert main(["check", "--config", str(tmp_path / "blockd.yaml")]) in (0, 1)
+    told = capsys.readouterr().out
+    assert "1 of 2 orders would not be in force: they are pending, expired or lifted.\n" in told
+
+
+def test_a_list_that_cannot_be_renewed_and_is_at_its_end_is_not_said_to_be_in_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_list(tmp_path / "list", ["listed.example"])
+    feed = {"name": "one", "type": "domains", "path": "list", "max_age": "1s", "at_expiry": "stop", "interval": "1d"}
+    daemon = Daemon(tmp_path, feed)
+    with daemon:
+        assert daemon.status()["feeds"][0]["names"] == 1
+        (tmp_path / "list").unlink()
+        until(lambda: daemon.status()["feeds"][0]["ended"], "it is at its end")
+    assert main(["check", "--config", str(daemon.config)]) == 1
+    assert "1 of 1 orders would not be in force" in capsys.readouterr().out

@@ -5,10 +5,13 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from blockd.cli import main
+from blockd.cli.admin_client import DaemonRefused, ask
+from blockd.settings import Settings
 from blockd.times import time_text
 from tests.daemon.harness import Daemon, write_list
 
@@ -243,6 +246,25 @@ def test_several_names_and_standard_input_are_answered_in_their_order(
     assert "\n\nfree.example: resolved" in text
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert look(daemon, capsys, "-")[0] == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO("http://listed.example/" + "é" * 8000 + "\nfree.example\n"))
+    told = [json.loads(line) for line in look(daemon, capsys, "--json", "-")[1].splitlines()]
+    assert [each["aliases"]["followed"] for each in told] == [True, True]
+    assert told[0]["taken_from"] == "the name in a URL"
+
+
+def test_a_name_that_the_daemon_refuses_says_nothing_of_the_next(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(settings: Settings, path: str, *, seconds: float) -> dict[str, Any]:
+        if "listed" in path:
+            raise DaemonRefused("It is not answered.")
+        return ask(settings, path, seconds=seconds)
+
+    monkeypatch.setattr("blockd.cli.lookup.ask", asked)
+    told = [
+        json.loads(line) for line in look(daemon, capsys, "--json", "listed.example", "free.example")[1].splitlines()
+    ]
+    assert [each["aliases"]["why"] for each in told] == ["It is not answered.", None]
 
 
 def test_a_time_before_the_log_and_one_of_now_are_told_apart(
@@ -263,7 +285,8 @@ def test_a_time_before_the_log_and_one_of_now_are_told_apart(
 
 def test_a_client_that_is_not_served_is_told_so(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     text = look(daemon, capsys, "listed.example", "--client", "198.51.100.1")[1]
-    assert "listed.example: sinkhole for the client 198.51.100.1" in text
+    assert "listed.example: refused for the client 198.51.100.1 (the client is not served)" in text
+    assert "answered with NOERROR" not in text
     assert "note:         This client is not served" in text
     assert main(["lookup", "--config", str(daemon.config), "listed.example", "--client", "x"]) == 2
     assert "expected the IP address of a client" in capsys.readouterr().err

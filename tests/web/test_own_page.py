@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from blockd.formats.subject import subject_of
 from blockd.names import hashed_key, key_from_text, name_digest
 from blockd.orders import Action, Entry, Reason, Verdict
 from tests.web.asking import ask_anew
@@ -152,3 +153,12 @@ def test_a_policy_that_fails_is_told_without_a_traceback(sinkhole: Sinkhole) -> 
     answer = ask_anew(sinkhole, OWN, path="/?name=a.example")
     assert answer.status == 500
     assert "of the policy" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("foo!bar.example", r"foo\033bar.example"), ("||-x.example^", "-x.example"), ("x.:80/a", "x")]
+)
+def test_a_name_is_read_as_a_lookup_reads_it(sinkhole: Sinkhole, text: str, name: str) -> None:
+    sinkhole.verdicts[subject_of(name).key] = LISTED
+    answer = ask_anew(sinkhole, OWN, path=f"/?name={quote(text)}", Accept="application/json")
+    assert (answer.status, json.loads(answer.body)["blocked"]) == (200, True)

@@ -66,7 +66,8 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
         entries = totals(body["names"], body.get("networks", 0))  # earlier records have no networks
         return f"version {body['version']}{on_top} by {body['how']}{why}: {entries}; {signed}"
     if kind == "order":
-        took = "" if body["seconds"] is None else f", {body['change']} within {body['seconds']:.3f} s"
+        is_timed = body["seconds"] is not None and body["change"] is not None
+        took = f", {body['change']} within {body['seconds']:.3f} s" if is_timed else ""
         issuer = f" of {body['authority']}" if body["authority"] else ""
         whose = f"{body['order']}{issuer} ({body['feed']})"
         return f"{whose}: {body['state']}, here since {body['since']}{took}"

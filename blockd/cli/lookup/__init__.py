@@ -11,18 +11,20 @@ from dataclasses import replace
 from typing import Any
 
 from blockd.cli import DONE, NO, USAGE
-from blockd.cli.admin_client import ask
+from blockd.cli.admin_client import DaemonRefused, ask
 from blockd.cli.lookup.lines import lines
 from blockd.cli.output import show
 from blockd.daemon.lookup.offline import look_up_offline
 from blockd.daemon.lookup.past import Snapshot, snapshot_at, snapshot_now
 from blockd.errors import BadName, CommandError, RulesetError
-from blockd.formats.subject import MAX_TYPED, not_a_subject, subject_of
+from blockd.formats.subject import MAX_TYPED, Subject, not_a_subject, subject_of
 from blockd.ruleset.lookup_query import LookupQuery, client_address, moment_of
 from blockd.settings import Settings, load
 
 SECONDS = 20.0  # for an answer of the daemon, which asks upstreams for at most twelve
 INPUT = "-"
+MAX_PATH = 6000  # characters of a path that the admin port surely takes; a longer URL is reduced to its name first
+MAX_READ = MAX_TYPED + 2  # characters of a line: with its line feed, one more than what a name may have
 
 Told = Mapping[str, Any]
 LookUp = Callable[[str], Told]
@@ -77,9 +79,9 @@ def _each(names: list[str]) -> Iterator[str]:
         if name != INPUT:
             yield name
             continue
-        while line := sys.stdin.readline(MAX_TYPED):
-            if not line.endswith("\n") and len(line) == MAX_TYPED:  # the rest of it is no name either
-                while (rest := sys.stdin.readline(MAX_TYPED)) and not rest.endswith("\n"):
+        while line := sys.stdin.readline(MAX_READ):
+            if not line.endswith("\n") and len(line) == MAX_READ:  # the rest of it is no name either
+                while (rest := sys.stdin.readline(MAX_READ)) and not rest.endswith("\n"):
                     continue
             if line.strip() and not line.lstrip().startswith("#"):
                 yield line.strip()
@@ -92,25 +94,30 @@ def _asking(settings: Settings, query: LookupQuery, offline: Callable[[str, str]
 
     def look_up(name: str) -> Told:
         nonlocal why
-        _check(name)
+        subject = _checked(name)
         if not why:
             asked = replace(query, name=name, resolve=True, state_dir=state)
+            is_short = len(asked.to_path()) <= MAX_PATH or subject.is_client
             try:
-                told = ask(settings, asked.to_path(), seconds=SECONDS)
+                told = ask(
+                    settings, (asked if is_short else replace(asked, name=subject.text)).to_path(), seconds=SECONDS
+                )
+            except DaemonRefused as error:  # it may take the next name
+                return offline(name, str(error))
             except CommandError as error:
                 why = str(error)
             else:
                 if "aliases" in told:
-                    return told
+                    return told if is_short else {**told, "taken_from": subject.taken_from}
                 why = "the running blockd is of a version that does not follow aliases"
         return offline(name, why)
 
     return look_up
 
 
-def _check(name: str) -> None:
+def _checked(name: str) -> Subject:
     try:
-        subject_of(name)
+        return subject_of(name)
     except BadName as error:
         raise CommandError(not_a_subject(name, error)) from error
 
@@ -133,7 +140,7 @@ class _Reading:
 
     def look_up(self, name: str, why: str = "--offline was given") -> Told:
         """Return what is known without a daemon; raises CommandError."""
-        _check(name)
+        _checked(name)
         try:
             if self._snapshot is None:
                 self._snapshot = self._taken()

@@ -70,7 +70,12 @@ def _claim(told: Told, way: Told | None) -> Iterator[str]:
         yield _field("since", told["since"])
     yield _field("until", told["until"] or "no end named")
     if told["stale"]:
-        yield _field("stale", "the list was not renewed in time; the order stays in force as it was signed last")
+        stays = (
+            "it stays in force as it was received last"
+            if "list" in order
+            else ("the order stays in force as it was signed last")
+        )
+        yield _field("stale", f"the list was not renewed in time; {stays}")
     if order.get("lifted_on"):
         yield _field("lifted", f"{order['lifted_on']} {order.get('lifted_reason', '')}".rstrip())
 
@@ -114,14 +119,14 @@ def _line(claim: Told) -> str:
 def _held(held: Iterable[Told]) -> Iterator[str]:
     """Say which entries on the name the gate holds back, and what lets them through."""
     for entry in held:
-        place = f"feed {entry['feed']}"
+        place = f"in feed {entry['feed']}"
         if entry["line"]:
-            place = f"line {entry['line']['number']:,} of {place}"
+            place = f"at line {entry['line']['number']:,} of feed {entry['feed']}"
         if entry["held"]:
-            yield _field("held back", f"listed at {place} as {entry['entry']} ({entry['scope']}): {entry['reason']}")
+            yield _field("held back", f"listed {place} as {entry['entry']} ({entry['scope']}): {entry['reason']}")
             yield f"{'':13} to let it through: {entry['release']}"
         else:
-            yield _field("reported", f"listed at {place} as {entry['entry']}, and in force: {entry['reason']}")
+            yield _field("reported", f"listed {place} as {entry['entry']}, and in force: {entry['reason']}")
 
 
 def _listed(listed: Told) -> Iterator[str]:

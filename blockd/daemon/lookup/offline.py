@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # else each command would import the resolver
     from blockd.daemon.lookup.way import Step, Way
 
 NOT_SERVED = "This client is not served: it is not in clients.allow, and every question of it is answered with REFUSED."
+UNSERVED = "the client is not served"
 REFUSING = "at_first_start is `refuse`, and no list is enforced yet: every question is answered with SERVFAIL."
 NOT_A_NAME = "an address and a network have no aliases"
 IN_THE_PAST = "it is about another time, and nobody knows where a name led or will lead"
@@ -34,6 +35,8 @@ def look_up_offline(settings: Settings, snapshot: Snapshot, query: LookupQuery, 
         why_not_followed = IN_THE_PAST
     if explanation.subject.is_network:
         why_not_followed = NOT_A_NAME
+    elif not is_served(settings, query):
+        why_not_followed = UNSERVED
     aliases = Aliases(False, why_not_followed)
     if not snapshot.is_known:
         explanation = replace(explanation, verdict="unknown", why="what was enforced then is not known")
@@ -48,7 +51,15 @@ def explained(settings: Settings, enforced: Enforced | None, query: LookupQuery)
     explanation = explain(enforced, query.name, query.client_octets)
     if enforced is None and query.at is None and settings.at_first_start == "refuse":
         return replace(explanation, verdict="servfail")
+    if not is_served(settings, query):
+        return replace(explanation, verdict="refused", why=UNSERVED)
     return explanation
+
+
+def is_served(settings: Settings, query: LookupQuery) -> bool:
+    """Return whether questions of the client that a query is about are answered; true of everybody."""
+    client = query.client_octets
+    return not client or any(client in network for network in settings.clients.allow)
 
 
 def traced(settings: Settings, explanation: Explanation, query: LookupQuery, aliases: Aliases | None) -> LookupResult:
@@ -68,7 +79,7 @@ def _with_lines(way: Way, feeds: Mapping[str, Feed], state_dir: Path) -> Way:
     def lined(step: Step) -> Step:
         if not step.decides or step.claim is None:
             return step
-        return replace(step, line=line_of(step.claim, feeds, state_dir))
+        return replace(step, line=line_of(step.claim, feeds, state_dir, about=step.key))
 
     return replace(way, steps=tuple(map(lined, way.steps)))
 
@@ -76,8 +87,7 @@ def _with_lines(way: Way, feeds: Mapping[str, Feed], state_dir: Path) -> Way:
 def result(settings: Settings, explanation: Explanation, query: LookupQuery, aliases: Aliases | None) -> LookupResult:
     """Return the result without provenance."""
     notes = []
-    client = query.client_octets
-    if client and not any(client in network for network in settings.clients.allow):
+    if not is_served(settings, query):
         notes.append(NOT_SERVED)
     if explanation.verdict == "servfail":
         notes.append(REFUSING)

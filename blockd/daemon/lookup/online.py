@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blockd.daemon.lookup.asking import Asker, NoAnswer
-from blockd.daemon.lookup.offline import IN_THE_PAST, NOT_A_NAME, explained, look_up_offline, result, traced
+from blockd.daemon.lookup.offline import (
+    IN_THE_PAST,
+    NOT_A_NAME,
+    UNSERVED,
+    explained,
+    is_served,
+    look_up_offline,
+    result,
+    traced,
+)
 from blockd.daemon.lookup.past import snapshot_at
 from blockd.daemon.lookup.result import Aliases, LookupResult
 from blockd.daemon.lookup.way import QTYPES, Way, WayFinder, in_order
@@ -104,6 +113,8 @@ class Lookups:
         subject = explanation.subject
         if subject.is_network:
             return Aliases(False, NOT_A_NAME)
+        if not is_served(self._world.settings, query):
+            return Aliases(False, UNSERVED)
         finder = WayFinder(enforced, subject.key, explanation.decided)
         client_decides = bool(query.client) and explanation.decided != _for_everybody(enforced, subject.key)
         try:

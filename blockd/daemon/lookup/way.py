@@ -35,6 +35,7 @@ class Step:
     verdict: str
     claim: ExplainedClaim | None
     decides: bool
+    key: bytes = b""  # of the name that it leads to, or of the network that has the address
     line: Line | None = None  # of the list, if it was looked for
 
     def to_json(self) -> dict[str, object]:
@@ -141,9 +142,10 @@ class WayFinder:
         for lead in leads:
             verdict = NOT_LISTED if enforced is None else self._verdict_on(enforced, lead)
             decides = deciding is None and found.touches and _rests_on_the_same(verdict, found)
+            key = lead.to if lead.is_name else verdict.entry.key if verdict.entry else b""
             step = Step(
                 self._name(lead.owner), _type(lead), self._to(lead), word_of(verdict),
-                ExplainedClaim.of(verdict), decides,
+                ExplainedClaim.of(verdict), decides, key,
             )  # fmt: skip
             deciding = step if decides else deciding
             steps.append(step)

@@ -145,24 +145,31 @@ def _of_self_test(tests: SelfTests) -> Iterator[Alarm]:
 
 def _of_feed(name: str, managed: ManagedFeed, enforced: Enforced | None, started: float, now: float) -> Iterator[Alarm]:
     before = managed.in_force(enforced.ruleset.catalogue if enforced else None)
+    expires = end_of(managed.source.feed, managed.state)
+    has_ended = expires is not None and expires <= now
+    stays = _after_end(managed, before) if has_ended else before
     if managed.refusal:
         yield Alarm(
-            "BlockdFeedRefused", "warning", name, f"Its new content is refused: {managed.refusal}", before,
+            "BlockdFeedRefused", "warning", name, f"Its new content is refused: {managed.refusal}", stays,
             f"`blockd accept {name} --show` shows what it would change; if that is right, `blockd accept` takes it."
             if managed.state.refused and not managed.look_refusal
             else "`blockd check` shows what is wrong; inform the publisher of the list.",
         )  # fmt: skip
     if not managed.source.feed.is_own and is_stale(managed.state.checked, managed.source.interval, started, now):
         yield Alarm(
-            "BlockdFeedStale", "warning", name, "It has not been fetched successfully for a long time.", before,
+            "BlockdFeedStale", "warning", name, "It has not been fetched successfully for a long time.", stays,
             "Check that its source can be reached from here, and ask its operator.",
         )  # fmt: skip
-    expires = end_of(managed.source.feed, managed.state)
-    if expires is not None and expires <= now:
+    if has_ended:
+        is_signed = managed.source.feed.is_signed
         yield Alarm(
-            "BlockdFeedExpired", "critical", name, "It has expired: it was not signed or confirmed again in time.",
-            _after_end(managed, before),
-            "Inform its publisher; nothing new of it is accepted until it is signed again.",
+            "BlockdFeedExpired", "critical", name,
+            "It has expired: it was not signed again in time." if is_signed
+            else "It is at its end: its source did not confirm it in time.",
+            stays,
+            "Inform its publisher; nothing new of it is accepted until it is signed again." if is_signed
+            else "Check that its source can be reached from here, and inform its publisher. "
+            "The next good poll renews it.",
         )  # fmt: skip
     elif managed.source.feed.is_signed and expires is not None and expires < now + EXPIRES_SOON:
         yield Alarm(

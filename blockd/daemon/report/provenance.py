@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from blockd.feeds.kinds import kind_of
 from blockd.formats.finding.line import Line
-from blockd.names import is_hashed_key
-from blockd.orders import Entry
+from blockd.names import is_hashed_key, is_network_key
+from blockd.orders import Entry, Scope
 from blockd.ruleset import Versions
 from blockd.ruleset.explain import ExplainedClaim, ExplainedRuleset, Explanation
 from blockd.ruleset.gate.held_entries import HeldClaim, covering
@@ -62,18 +62,24 @@ def with_provenance(
     versions, key = Versions(state_dir / "rulesets"), explanation.subject.key
     held = covering(versions.held(explanation.ruleset.version) or {}, key)
     held_lines = tuple((claim, held_line_of(claim, lists, state_dir)) for claim in held)
-    found = tuple(line_of(weighed.claim, lists, state_dir) for weighed in explanation.ruleset.claims)
+    found = tuple(line_of(weighed.claim, lists, state_dir, about=key) for weighed in explanation.ruleset.claims)
     listed = listed_in(versions, key, versions.current() if is_past else explanation.ruleset.version)
     return TracedExplanation(explanation, explanation.ruleset, found, listed, held_lines)
 
 
-def line_of(claim: ExplainedClaim, lists: Mapping[str, Feed], state_dir: Path) -> Line | None:
-    """Return the line of a claim in the list of its feed, which is one of `lists`; None if there is none."""
+def line_of(claim: ExplainedClaim, lists: Mapping[str, Feed], state_dir: Path, *, about: bytes) -> Line | None:
+    """Return the line by which a claim covers a name, in the list of its feed, which is one of `lists`; None without.
+
+    `about` is the key of the name or network: an entry may stem from two lines, `x` and `*.x`, of which one covers it.
+    """
     feed = lists.get(claim.feed)
     if feed is None:
         return None
     if is_hashed_key(claim.entry.key):
         return None
+    covers = claim.entry.scope & (Scope.EXACT if claim.entry.key == about else Scope.SUBDOMAINS)
+    if covers and not is_network_key(about):
+        claim = replace(claim, entry=replace(claim.entry, scope=covers))
     return kind_of(feed).line_of(feed, claim, state_dir / "feeds" / feed.name, claim.entry.key)
 
 

@@ -69,8 +69,8 @@ class ListKind(FeedKind[ListFeed]):
         return amend_list(feed, candidate, amending)
 
     def line_of(self, feed: ListFeed, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:
-        """Return the first line that names the entry."""
-        return find_line(feed.form, folder / ACCEPTED, key, feed.max_size)
+        """Return the first line that names the entry, with a scope that the claim's has a part of."""
+        return find_line(feed.form, folder / ACCEPTED, key, feed.max_size, claim.entry.scope)
 
     def lines_of(self, feed: ListFeed, folder: Path, keys: Collection[bytes]) -> dict[bytes, Line]:
         """Return the first line that names each entry."""

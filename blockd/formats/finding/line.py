@@ -16,6 +16,7 @@ from blockd.formats.rejects import RejectReport, printable
 from blockd.formats.sorted import mapped, seek
 from blockd.formats.text_format import TextFormat
 from blockd.names import DomainName, is_network_key
+from blockd.orders import Scope
 
 MAX_READ = 10_000  # lines parsed; a list that has only longer names with this one inside would take too long
 _COUNTED = 1 << 20  # octets whose line feeds are counted at once
@@ -29,8 +30,10 @@ class Line:
     text: str
 
 
-def find_line(form: TextFormat, path: Path, key: bytes, max_size: int) -> Line | None:
+def find_line(form: TextFormat, path: Path, key: bytes, max_size: int, scope: Scope = Scope.BOTH) -> Line | None:
     """Return the first line of the list at `path` that names `key`; None if none does, or the list cannot be read.
+
+    Where lines say what they cover, it covers part of `scope`.
 
     The format's spellings of the key are searched for, in any case. A line found is then parsed as the feed parses it,
     and must have the very key. If the format has no spellings, all lines are parsed.
@@ -45,7 +48,7 @@ def find_line(form: TextFormat, path: Path, key: bytes, max_size: int) -> Line |
             for block in blocks:
                 for start, end in _with_text(block, spellings):
                     line = block[start:end]
-                    if key in form.keys_of_line(line):
+                    if key in form.keys_of_line(line, scope):
                         return Line(before + block.count(b"\n", 0, start) + 1, printable(line.strip()))
                     read += 1
                     if read == MAX_READ:

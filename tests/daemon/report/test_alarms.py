@@ -18,7 +18,7 @@ from blockd.ruleset import Enforced, Gate
 from blockd.selftest import SelfTests
 from blockd.selftest.client import ClientOutcome
 from blockd.selftest.runner import Result
-from blockd.settings import SignedFeed
+from blockd.settings import FEED_TYPES, SignedFeed
 from tests.ruleset.lists import NOW, enforced, feed, listing, order
 
 
@@ -203,3 +203,16 @@ def test_a_version_that_is_pinned_is_information(subject: Enforced) -> None:
     [alarm] = told(subject, pin=Pin(3))
     assert (alarm.name, alarm.severity) == ("BlockdPinned", "info")
     assert "version 3" in alarm.what
+
+
+@pytest.mark.parametrize(("at_expiry", "stays"), [("stop", "nothing of it until"), ("keep", "marked as stale")])
+def test_a_list_at_its_end_is_not_asked_to_be_signed_and_all_its_alarms_agree(
+    subject: Enforced, at_expiry: str, stays: str
+) -> None:
+    given = {"name": "f", "type": "domains", "path": "/srv/list", "max_age": "1h", "at_expiry": at_expiry}
+    source = _Source(cast("SignedFeed", FEED_TYPES["domains"].model_validate(given)))
+    tracked = _Tracked(source, _State(checked=NOW - STALE - 7200))
+    found = told(subject, {"f": tracked})
+    assert {*names(found)} == {"BlockdFeedExpired", "BlockdFeedStale"}
+    assert all(stays in alarm.in_force for alarm in found)
+    assert not any("signed" in f"{alarm.what} {alarm.todo}" for alarm in found)

@@ -8,11 +8,13 @@ import io
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from blockd.daemon.report.banner import banner, progress
+from blockd.daemon.report.feed_phase import FeedPhase, feed_line
 from blockd.daemon.report.status_line import StatusLine
 from blockd.errors import ConfigError, FeedRefused
 from blockd.settings import Settings, SocketAddress
@@ -197,3 +199,26 @@ def test_trouble_of_a_port_in_use_is_what_a_start_would_say() -> None:
         with pytest.raises(ConfigError) as refused:
             binding.bind(settings, "blockd.yaml")
         assert refused.value.problems == (str(trouble),)
+
+
+def test_entries_are_counted_in_the_word_for_what_the_feed_lists(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example", "b.example")
+        managed = node.control._feeds.configured["national"]
+        enforced = node.control._switcher.enforced
+        assert enforced is not None
+        (record,) = (record for record in enforced.ruleset.catalogue.feeds if record.name == "national")
+        line = feed_line(managed, replace(record, type="addresses"), is_pinned=False)
+        assert ": 2 addresses, " in line
+
+    checked(tmp_path, check)
+
+
+def test_feed_that_a_pinned_version_lacks_is_told_to_wait_and_not_to_be_compiled(tmp_path: Path) -> None:
+    async def check(node: Node) -> None:
+        await node.give("a.example")
+        managed = node.control._feeds.configured["national"]
+        assert FeedPhase.of(managed, None, is_pinned=True) is FeedPhase.WAITING
+        assert "waits until the pinned version is released" in feed_line(managed, None, is_pinned=True)
+
+    checked(tmp_path, check)

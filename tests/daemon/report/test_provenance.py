@@ -47,7 +47,7 @@ def line(state: Path, identifier: str, entry: str) -> Line | None:
     """Return the line of a claim of the order `identifier`."""
     key = Network.from_text(entry).key if "/" in entry else key_from_text(entry)
     claim = ExplainedClaim(Entry(key, Scope.BOTH), "ministry", order(identifier), State.IN_FORCE, stale=False)
-    return line_of(claim, {"ministry": FEED}, state)
+    return line_of(claim, {"ministry": FEED}, state, about=key)
 
 
 def test_the_line_in_the_list_of_the_claims_order_is_told(state: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_line_of_a_network_in_a_list_of_addresses_is_told(tmp_path: Path) ->
     for text in ("45.33.32.156", "2606:4700::/112", "45.33.32.157"):
         entry = Entry(Network.from_text(text).key)
         claim = ExplainedClaim(entry, "isp", order("isp"), State.IN_FORCE, stale=False)
-        found.append(line_of(claim, {"isp": isp}, tmp_path))
+        found.append(line_of(claim, {"isp": isp}, tmp_path, about=entry.key))
     assert found == [Line(2, "45.33.32.156"), Line(3, "2606:4700::-2606:4700::ffff"), None]
 
 
@@ -127,3 +127,20 @@ def test_an_entry_that_is_held_back_stands_beside_it_with_what_lets_it_through(s
     }  # fmt: skip
     assert (held["www.a.example"]["held"], held["www.a.example"]["release"]) == (False, None)
     assert len(held) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("rpz", "@ SOA a. b. 1 2 3 4 5\none.example CNAME .\n*.one.example CNAME .\n"),
+     ("adblock", "! title\n|one.example^\n*.one.example^\n")],
+)  # fmt: skip
+def test_of_two_lines_of_an_entry_the_one_is_told_that_covers_the_name(tmp_path: Path, kind: str, text: str) -> None:
+    folder = tmp_path / "feeds" / "own"
+    folder.mkdir(parents=True)
+    (folder / "accepted").write_text(text)
+    own = FEED_TYPES[kind].model_validate({"name": "own", "type": kind, "path": "/srv/own"})
+    claim = ExplainedClaim(Entry(key_from_text("one.example")), "own", order("own"), State.IN_FORCE, stale=False)
+    lines = [
+        line_of(claim, {"own": own}, tmp_path, about=key_from_text(name)) for name in ("one.example", "a.one.example")
+    ]
+    assert [line.number for line in lines if line] == [2, 3]
