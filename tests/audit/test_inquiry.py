@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from collections.abc import Callable
+from time import sleep
 from typing import Any
 
 import pytest
@@ -84,7 +84,7 @@ def test_time_before_the_log_and_after_the_stop_is_told(story: Node) -> None:
 
 def test_time_between_the_first_start_and_the_first_version_is_not_said_to_be_before_the_log(node: Node) -> None:
     while node.log.head.number == 0:  # records are written by a thread
-        time.sleep(0.001)
+        sleep(0.001)
     told = prove(node, "listed.example", "12:00:10.500")
     assert told["covered"] is None
     (note,) = told["notes"]
