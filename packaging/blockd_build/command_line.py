@@ -103,7 +103,7 @@ def _argument(action: argparse.Action) -> Argument:
         "" if action.nargs == 0 else metavar,
         (action.help or "").replace("%%", "%"),
         choices,
-        is_path=action.type is Path,
+        is_path=action.type is Path or action.metavar == "FILE",  # one that may be - is a text
         is_required=action.required,
         is_repeated=action.nargs in ("*", "+") or isinstance(action, argparse._AppendAction),
     )

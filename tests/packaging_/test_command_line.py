@@ -64,7 +64,7 @@ def _bash(share: Path, folder: Path, *words: str) -> list[str]:
         (["blockd", "authority", "order", "new", "--act"], ["--action"]),
         (["blockd", "audit", "--kind", "over"], ["override", "override-ended"]),
         (["blockd", "audit", "prove", "--ex"], ["--export"]),
-        (["blockd", "validate", "--type", "a"], ["adblock"]),
+        (["blockd", "validate", "--type", "a"], ["adblock", "addresses"]),
         (["blockd", "validate", "a l"], ["a list"]),
         (["blockd", "check", "--config", "a l"], ["a list"]),
         (["blockd", "lookup", "a"], []),
