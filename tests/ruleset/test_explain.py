@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import BadName
-from blockd.orders import Action, Scope, State
+from blockd.names import key_from_text
+from blockd.orders import Action, Entry, Reason, Scope, State, Verdict
 from blockd.ruleset import Enforced
-from blockd.ruleset.explain import WeighedClaim, explain
+from blockd.ruleset.explain import ExplainedClaim, WeighedClaim, explain
 from blockd.ruleset.policy import at_time
 from tests.ruleset.lists import NOW, compiled, enforced, feed, listing, order
 
@@ -122,3 +123,11 @@ def test_state_is_the_one_in_which_the_order_is_enforced(tmp_path: Path) -> None
     assert found.claim is not None
     assert (found.verdict, found.claim.state) == ("resolved", State.EXPIRED)
     assert weighed_in(stopped, "a.example") == {"o": (False, "it is expired")}
+
+
+@pytest.mark.parametrize(("state", "stale"), [(State.IN_FORCE, True), (State.EXPIRED, False), (State.LIFTED, False)])
+def test_an_order_that_is_not_in_force_is_not_called_stale(state: State, stale: bool) -> None:
+    verdict = Verdict(Reason.NOT_IN_FORCE, order("o"), Entry(key_from_text("a.example")), "f", state=state, stale=True)
+    claim = ExplainedClaim.of(verdict)
+    assert claim is not None
+    assert claim.stale is stale
