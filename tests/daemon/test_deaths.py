@@ -97,6 +97,7 @@ def test_worker_never_serves_without_what_is_in_force(daemon: Daemon, tmp_path: 
 
 def test_list_is_enforced_while_a_worker_is_missing(daemon: Daemon) -> None:
     rulesets = daemon.state_dir / "rulesets"
+    daemon.refresh()  # so that no version is still being made of what the starts before have left
     version = daemon.status()["ruleset"]["version"]
     held = (rulesets / f"{version:06}.orders").rename(daemon.folder / "held")
     os.kill(daemon.status()["workers"][1]["pid"], signal.SIGKILL)
