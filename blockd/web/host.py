@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 
 from blockd.errors import BadName
-from blockd.names import key_from_text
 
 MAX_HOST = 1024  # characters; a name has at most 253, in Unicode and with a port some more
 
@@ -27,11 +26,6 @@ def requested_host(target: str, hosts: Sequence[str]) -> str:
     if len(hosts) != 1:
         raise BadName("empty" if not hosts else "more than one host")
     return without_port(hosts[0])
-
-
-def host_key(target: str, hosts: Sequence[str]) -> bytes:
-    """Return the key of the requested name; raises BadName, also if it is an address or an invalid name."""
-    return key_from_text(requested_host(target, hosts))
 
 
 def path_and_query(target: str) -> tuple[str, str]:

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.errors import BadName
-from blockd.names import DomainName
-from blockd.web.host import host_key
+from blockd.names import DomainName, key_from_text
+from blockd.web.host import requested_host
+
+
+def host_key(target: str, hosts: Sequence[str]) -> bytes:
+    """Return the key of the requested name, as the block page reads it."""
+    return key_from_text(requested_host(target, hosts))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ few, one into the ranges for special purposes, whatever is guarded.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from blockd.names.network import KEY_CLIENT_IPV4, KEY_IPV6, Network, address_key
@@ -63,10 +63,6 @@ class NetworkGuard:
         for key in sorted(self.holding):
             digest.update(key + self.holding[key].encode())
         return digest.digest()
-
-    def suspicious(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Return the keys of networks for which there may be a reason."""
-        return [key for key in keys if self.reason(key)]
 
     def reason(self, key: bytes) -> str:
         """Return why a network that is blocked is to be held back, or reported (SPECIAL); empty if it is not."""
