@@ -26,16 +26,7 @@ import errno
 from collections.abc import Sequence
 from enum import Enum
 
-MAX_SENTENCE = 1_000  # characters of a refusal: a few lines of a terminal
-
-
-def one_line(text: str, limit: int = MAX_SENTENCE) -> str:
-    """Return a text on one line of at most `limit` characters; what does not print is escaped."""
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in " ".join(text[: 2 * limit].split("\n"))
-    )
-    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+from blockd.printable import one_line, unproved
 
 
 def cause_of(error: BaseException) -> str:
@@ -57,9 +48,9 @@ def cause_of(error: BaseException) -> str:
         case RecursionError():
             return "it is nested too deeply"
         case KeyError():
-            return f"{one_line(repr(error.args[0]), 60) if error.args else 'a key'} is missing"
+            return f"{unproved(repr(error.args[0]), 60) if error.args else 'a key'} is missing"
         case ValueError() if type(error) is ValueError and str(error):
-            return one_line(str(error), 200)
+            return unproved(str(error))
         case _:
             return "it has another structure than expected"
 
@@ -123,7 +114,7 @@ class RulesetError(BlockdError):
 class FeedRefused(BlockdError):
     """A feed's new content is refused; `reason` is one of `blockd.feeds.reasons.REASONS`, fit for a label.
 
-    Its sentence is one line of at most MAX_SENTENCE characters, whatever it was made of.
+    Its sentence is one line of at most `blockd.printable.MAX_SENTENCE` characters, whatever it was made of.
     """
 
     effect = Effect.REFUSED

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from blockd.errors import FeedRefused
 from blockd.formats.line import MAX_LINE
-from blockd.formats.rejects import printable
+from blockd.printable import unproved
 
 KEPT = MAX_LINE + 2  # octets of a longer line: one too many, and one that may be a carriage return and is not counted
 
@@ -39,6 +39,6 @@ def read_blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
     if rest:
         raise FeedRefused(
             "cut",
-            f'{source} ends in the middle of a line, "{printable(rest)}": it was cut off, and nothing of it is taken. '
+            f'{source} ends in the middle of a line, "{unproved(rest)}": it was cut off, and nothing of it is taken. '
             "Get it again, or end its last line with a line feed if it is complete.",
         )

@@ -11,7 +11,7 @@ from itertools import chain
 from operator import lt
 
 from blockd.errors import FeedRefused
-from blockd.formats.rejects import printable
+from blockd.printable import unproved
 
 MAX_NAME_TEXT = 253  # characters: 255 octets on the wire (RFC 1035 section 2.3.4) less the first length and the root
 UNTAKEN = "nothing of it is taken, and the feed's content accepted last stays in force. Tell the authority."
@@ -36,7 +36,7 @@ class CanonicalNames:
         """Yield the text as whole lines; raises FeedRefused: `format`, or `cut` in the middle of a line."""
         for block in whole_lines(pieces, self._source, MAX_NAME_TEXT):
             if odd := block.translate(None, _NAME_OCTETS + b"\n"):
-                raise self._refused(f"it has octets that no name has, {printable(odd)}")
+                raise self._refused(f"it has octets that no name has, {unproved(odd)}")
             names = block.split(b"\n")
             names.pop()
             if len(max(names, key=len)) > MAX_NAME_TEXT:
@@ -62,7 +62,7 @@ def read_changes(pieces: Iterable[bytes], source: str) -> Iterator[tuple[bytes, 
             if not _CHANGE.fullmatch(line) or name <= last:
                 raise FeedRefused(
                     "format",
-                    f'{source} has the line "{printable(line)}", which is not a change, or out of order; {UNTAKEN}',
+                    f'{source} has the line "{unproved(line)}", which is not a change, or out of order; {UNTAKEN}',
                 )
             last = name
             yield name, line[0] == _ADDED
@@ -82,6 +82,6 @@ def whole_lines(pieces: Iterable[bytes], source: str, longest: int) -> Iterator[
         else:
             rest += piece
         if len(rest) > longest:
-            raise FeedRefused("format", f'{source} has a line that is too long, "{printable(rest)}"; {UNTAKEN}')
+            raise FeedRefused("format", f'{source} has a line that is too long, "{unproved(rest)}"; {UNTAKEN}')
     if rest:
-        raise FeedRefused("cut", f'{source} ends in the middle of a line, "{printable(rest)}"; {UNTAKEN}')
+        raise FeedRefused("cut", f'{source} ends in the middle of a line, "{unproved(rest)}"; {UNTAKEN}')

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from blockd.errors import FeedRefused
+from blockd.printable import one_line, unproved
 
 MAX_WARNINGS = 20  # sentences kept
 SAMPLES = 5  # kept per reason: enough to see the pattern, few enough for a page
-MAX_SAMPLE = 120  # characters of a sample: a line of a terminal
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedLine:
-    """One rejected line: its number, from 1, and its text as `printable` returns it."""
+    """One rejected line: its number, from 1, and its text as `unproved` returns it."""
 
     line: int
     text: str
@@ -101,7 +101,7 @@ class RejectReport:
             warnings = data.get("warnings", [])
             if not isinstance(warnings, list):
                 raise TypeError("warnings")
-            report.warnings = [str(sentence) for sentence in warnings[:MAX_WARNINGS]]
+            report.warnings = [one_line(str(sentence)) for sentence in warnings[:MAX_WARNINGS]]
         except (KeyError, TypeError) as error:
             raise FeedRefused("fault", "A reject report cannot be read back; nothing of the list is taken.") from error
         return report
@@ -110,7 +110,7 @@ class RejectReport:
         count = counts.get(reason, 0) + 1
         counts[reason] = count
         if count <= SAMPLES:
-            self.samples.setdefault(reason, []).append(RejectedLine(line, printable(content)))
+            self.samples.setdefault(reason, []).append(RejectedLine(line, unproved(content)))
 
     def _grouped(self, counts: Mapping[str, int]) -> Iterator[str]:
         for reason, count in _by_count(counts):
@@ -133,30 +133,13 @@ class RejectReport:
         for reason, fields in reasons.items():
             counts[str(reason)] = _count(fields["count"])
             self.samples[str(reason)] = [
-                RejectedLine(_count(sample["line"]), str(sample["text"])[:MAX_SAMPLE])
+                RejectedLine(_count(sample["line"]), unproved(str(sample["text"])))
                 for sample in fields["samples"][:SAMPLES]
             ]
 
 
 def _by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-def printable(content: bytes) -> str:
-    r"""Return octets as text that cannot harm a terminal: one line, at most MAX_SAMPLE characters.
-
-    Octets that are not UTF-8 are written `\xNN`, as is every control, format or other character that does not print.
-    """
-    text = content[: MAX_SAMPLE * 4].decode("utf-8", "backslashreplace")  # UTF-8 has at most 4 octets a character
-    shown = "".join(char if char.isprintable() else _escaped(char) for char in text)
-    return shown if len(shown) <= MAX_SAMPLE else shown[: MAX_SAMPLE - 1] + "…"
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _count(value: object) -> int:

@@ -128,7 +128,7 @@ def test_what_upstreams_do_not_answer_is_said_to_be_unknown(tmp_path: Path, sile
     assert result.aliases is not None
     assert not result.aliases.followed
     expected = (
-        "AAAA it is not known where the name leads: no upstream has" if silent else "EDE 22: no upstream? answers"
+        "AAAA it is not known where the name leads: no upstream has" if silent else "EDE 22: no upstream\\x1b answers"
     )
     assert expected in result.aliases.why
     assert [way.outcome for way in result.aliases.ways] == (

@@ -12,10 +12,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from blockd.errors import MAX_SENTENCE, FeedRefused, cause_of
+from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.fetched import Validators
 from blockd.feeds.http_causes import http_cause
 from blockd.feeds.web import WebSource
+from blockd.printable import MAX_SENTENCE
 from blockd.settings import shown_place
 
 CERTIFICATE = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")

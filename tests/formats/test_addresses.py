@@ -18,6 +18,7 @@ from blockd.formats.finding.line import find_line
 from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import read_list
 from blockd.names import Network, network_from_key, special_purpose
+from blockd.printable import MAX_UNPROVED
 from tests.effort import tries
 from tests.places import SHARED
 
@@ -209,7 +210,7 @@ def test_a_line_of_ten_megabytes_costs_no_more_than_its_reject() -> None:
     found = list(Addresses().keys(read_blocks(pieces, "list"), rejects, "list"))
     assert [network_from_key(key).text for key in found] == ["1.1.1.1", "8.8.8.8"]
     assert rejects.counts == {"too long": 1}
-    assert (rejects.lines, len(rejects.samples["too long"][0].text)) == (3, 120)
+    assert (rejects.lines, len(rejects.samples["too long"][0].text)) == (3, MAX_UNPROVED)
 
 
 def test_a_list_without_one_address_holds_none(tmp_path: Path) -> None:

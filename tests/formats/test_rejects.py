@@ -3,11 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from blockd.errors import FeedRefused
-from blockd.formats.rejects import MAX_SAMPLE, SAMPLES, RejectReport, printable
+from blockd.formats.rejects import SAMPLES, RejectReport
 
 
 def _report() -> RejectReport:
@@ -68,15 +66,3 @@ def test_what_is_no_report_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(FeedRefused) as refused:
         RejectReport.from_json(data)
     assert refused.value.reason == "fault"
-
-
-def test_escape_sequences_are_shown_and_not_obeyed() -> None:
-    assert printable(b"\x1b[2Jx\x9b\r\t") == "\\x1b[2Jx\\x9b\\x0d\\x09"
-    assert printable("a\u202eb\U000e0001".encode()) == "a\\u202eb\\U000e0001"
-
-
-@given(st.binary(max_size=3000))
-def test_samples_are_short_and_print_on_one_line(content: bytes) -> None:
-    shown = printable(content)
-    assert len(shown) <= MAX_SAMPLE
-    assert shown.isprintable()

@@ -12,6 +12,7 @@ from blockd.formats.finding.line import Line
 from blockd.names import DomainName
 from blockd.orders import Verdict
 from blockd.orders.disclosure import CONFIDENTIAL
+from blockd.printable import unproved
 from blockd.resolver.response import Lead, Response, leads_of
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import ExplainedClaim, word_of
@@ -19,7 +20,6 @@ from blockd.ruleset.policy import where_it_leads
 
 QTYPES = {types.A: "A", types.AAAA: "AAAA", types.HTTPS: "HTTPS"}  # that browsers ask for
 MAX_STEPS = 64  # shown of one answer; an honest one has a few
-MAX_ERROR = 300  # characters of an upstream's text
 
 _TYPES = {**QTYPES, types.CNAME: "CNAME", types.DNAME: "DNAME", types.SVCB: "SVCB"}
 _RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "YXDOMAIN"}
@@ -210,8 +210,7 @@ def _errors(response: Response) -> list[str]:
     while position + 6 <= len(octets):
         size = int.from_bytes(octets[position + 2 : position + 4])
         code = int.from_bytes(octets[position + 4 : position + 6])
-        text = octets[position + 6 : position + 4 + size].decode("utf-8", "replace")
-        text = "".join(letter if letter.isprintable() else "?" for letter in text)[:MAX_ERROR]
+        text = unproved(octets[position + 6 : position + 4 + size])
         found.append(f"EDE {code}" + (f": {text}" if text else ""))
         position += 4 + size
     return found[:MAX_STEPS]

@@ -26,6 +26,7 @@ from blockd.feeds.signed.bundle import AuthorityVersion, read_bundle
 from blockd.files import read_file, replace_file
 from blockd.formats.rejects import RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
+from blockd.printable import MAX_SENTENCE
 from blockd.ruleset.format import MAX_TIME
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.gate.held_file import read_reports, write_reports
@@ -34,7 +35,6 @@ from blockd.settings import Feed
 
 HELD = "held.json"
 MAX_STATE = 1 << 20  # octets of feed.json: reports of a few KB, and a sentence for each authority, all of it escaped
-MAX_SENTENCE = 1000  # characters of an authority's refusal that are kept
 
 # Errors of reading JSON of another structure.
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, FeedRefused, RulesetError)

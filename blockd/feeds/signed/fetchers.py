@@ -24,6 +24,7 @@ from blockd import __version__
 from blockd.errors import cause_of
 from blockd.feeds.http_causes import http_cause
 from blockd.feeds.signed.connections import HttpConnections, NoConnection
+from blockd.printable import unproved
 
 FILE_SECONDS = 20.0  # for the smallest file
 SLOWEST = 512 * 1024  # bytes a second; larger files get time in proportion
@@ -118,7 +119,7 @@ class BoundedFetcher(FetcherInterface):
             except ValueError:
                 followed = False
             if not followed:
-                raise DownloadError(f"{url} redirects to {location[:200]!r}, which is not followed")
+                raise DownloadError(f"{url} redirects to '{unproved(location)}', which is not followed")
             url = target
         raise DownloadError(f"{url} redirects more than {MAX_REDIRECTS} times")
 

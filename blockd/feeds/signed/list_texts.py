@@ -22,10 +22,10 @@ from blockd.files import replacing
 from blockd.formats.body import open_regular
 from blockd.formats.canonical import UNTAKEN, CanonicalNames, read_changes
 from blockd.formats.gunzip import Gunzip
-from blockd.formats.rejects import printable
 from blockd.formats.sorted import Text, mapped, seek
 from blockd.formats.writer import TextWriter
 from blockd.orders import ListStep, NameList
+from blockd.printable import unproved
 
 SPARE = 256 << 20  # octets that stay free on the disk, for the rest of the state and the audit log
 _COMPILED = 40  # octets that a name takes in a ruleset beside its own text
@@ -160,7 +160,7 @@ def _apply(old: Text, steps: Sequence[ListStep], at: int, download: Callable[[st
             is_there = old[place : place + len(line)] == line
             if is_there == ways[0]:
                 what = "adds {}, which is there" if is_there else "removes {}, which is not there"
-                raise _differs(last, what.format(printable(name)))
+                raise _differs(last, what.format(unproved(name)))
             if is_there == ways[-1]:
                 continue
             writer.add(view[done:place])
@@ -190,7 +190,7 @@ def _net_changes(
                     "too large", f"More changes lead to the list of {steps[-1].target} than it has names; {UNTAKEN}"
                 )
             if any(one == two for one, two in pairwise(ways)):
-                raise _differs(steps[-1], f"adds or removes {printable(name)} twice in a row")
+                raise _differs(steps[-1], f"adds or removes {unproved(name)} twice in a row")
             yield name, ways
     finally:
         for each in changes:

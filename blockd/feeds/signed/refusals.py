@@ -17,8 +17,9 @@ from tuf.api.exceptions import (
 )
 from tuf.api.serialization import DeserializationError
 
-from blockd.errors import FeedRefused, FeedUnreachable, one_line
+from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.signed.fetchers import BoundedFetcher, CutShort
+from blockd.printable import one_line
 
 FOREIGN = (RepositoryError, DownloadError)
 MAX_CAUSE = 400  # characters of a download's cause, which names a URL

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from blockd.errors import FeedRefused
 from blockd.files import replacing
 from blockd.formats.body import cannot_read, open_regular
+from blockd.printable import unproved
 
 MAX_CHANGED = 400_000  # lines of a journal: a month of a national zone's changes; then the zone is fetched whole
 MAX_JOURNAL = 64 << 20  # octets; a journal is held in memory
@@ -97,7 +98,7 @@ class Differences:
             elif line in self.added:
                 del self.added[line]
             elif line in self.removed:
-                raise FeedRefused("differences", f"a record is removed twice: {_shown(line)}")
+                raise FeedRefused("differences", f"a record is removed twice: {unproved(line)}")
             else:
                 self.removed.add(line)
         if len(self.removed) + len(self.added) > MAX_CHANGED or self.octets > MAX_JOURNAL:
@@ -168,10 +169,6 @@ def _without(pieces: Iterable[bytes], removed: set[bytes], soa: bytes) -> Iterat
         line = next(iter(missing))
         raise FeedRefused(
             "differences",
-            f"{len(missing):,} records were removed that are not in the zone, such as {_shown(line)}: nothing is "
+            f"{len(missing):,} records were removed that are not in the zone, such as {unproved(line)}: nothing is "
             "taken. The zone is fetched whole.",
         )
-
-
-def _shown(line: bytes) -> str:
-    return line.decode("ascii", "replace")[:120]

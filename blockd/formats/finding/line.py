@@ -12,11 +12,12 @@ from pathlib import Path
 from blockd.errors import FeedRefused
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import open_body
-from blockd.formats.rejects import RejectReport, printable
+from blockd.formats.rejects import RejectReport
 from blockd.formats.sorted import mapped, seek
 from blockd.formats.text_format import TextFormat
 from blockd.names import DomainName, is_network_key
 from blockd.orders import Scope
+from blockd.printable import unproved
 
 MAX_READ = 10_000  # lines parsed; a list that has only longer names with this one inside would take too long
 _COUNTED = 1 << 20  # octets whose line feeds are counted at once
@@ -49,7 +50,7 @@ def find_line(form: TextFormat, path: Path, key: bytes, max_size: int, scope: Sc
                 for start, end in _with_text(block, spellings):
                     line = block[start:end]
                     if key in form.keys_of_line(line, scope):
-                        return Line(before + block.count(b"\n", 0, start) + 1, printable(line.strip()))
+                        return Line(before + block.count(b"\n", 0, start) + 1, unproved(line.strip()))
                     read += 1
                     if read == MAX_READ:
                         return None
@@ -89,7 +90,7 @@ def _parsed_line(form: TextFormat, blocks: Iterator[bytes], key: bytes, source: 
             continue
         for number, line in enumerate(block[:-1].split(b"\n"), before + 1):
             if key in form.line_keys(line, number, RejectReport()):
-                return Line(number, printable(line.strip()))
+                return Line(number, unproved(line.strip()))
     return None
 
 

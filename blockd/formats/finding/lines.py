@@ -11,12 +11,13 @@ from blockd.formats.blocks import read_blocks
 from blockd.formats.body import open_body
 from blockd.formats.finding.line import Line, find_line
 from blockd.formats.line import BOM
-from blockd.formats.rejects import RejectReport, printable
+from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.reading import zone_rules
 from blockd.formats.rpz.rules import RpzRules
 from blockd.formats.rpz.triggers import trigger_of
 from blockd.formats.text_format import TextFormat
 from blockd.names import MAX_LABEL, DomainName
+from blockd.printable import unproved
 
 # What stands between the names of a list's lines, in lower case; a dot at the end of a name, or before it, is left out.
 _BETWEEN = re.compile(rb"\.?[^a-z0-9_.\x80-\xff-]+\.*")
@@ -75,7 +76,7 @@ def _look(form: TextFormat, block: bytes, before: int, wanted: dict[bytes, bytes
         for text in texts:
             key = wanted[text]
             if key in named:
-                found.setdefault(key, Line(number, printable(line.strip())))
+                found.setdefault(key, Line(number, unproved(line.strip())))
         for text in [text for text in texts if wanted[text] in found]:
             del wanted[text]
 
@@ -113,4 +114,4 @@ class _Finder(RpzRules):
         except BadName:
             return
         if key in self._keys and key not in self.found:
-            self.found[key] = Line(line, printable(shown.strip() or DomainName(owner).text.encode()))
+            self.found[key] = Line(line, unproved(shown.strip() or DomainName(owner).text.encode()))

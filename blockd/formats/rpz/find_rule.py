@@ -8,12 +8,13 @@ from blockd.errors import BadName, FeedRefused
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import open_body
 from blockd.formats.finding.line import Line
-from blockd.formats.rejects import RejectReport, printable
+from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.rules import RpzRules
 from blockd.formats.rpz.triggers import trigger_of
 from blockd.formats.rpz.zone import ZoneText
 from blockd.names import is_network_key
 from blockd.orders import Entry, Scope
+from blockd.printable import unproved
 
 MAX_READ = 16 << 20  # octets of a zone that is searched: about a second; the rules of a larger one have no lines
 _STAR = b"\x01*"
@@ -56,7 +57,7 @@ class _Search(RpzRules):
     def add(self, owner: bytes, rtype: int, ttl: int, rdata: bytes, line: int, shown: bytes = b"") -> None:
         """Take one record."""
         if owner in self._owners or (self._network and self._is_network(owner)):
-            raise _Found(Line(line, printable(shown.strip())))
+            raise _Found(Line(line, unproved(shown.strip())))
 
     def _is_network(self, owner: bytes) -> bool:
         try:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from blockd.daemon.update.feed_state import MAX_SENTENCE, FeedState
+from blockd.daemon.update.feed_state import FeedState
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion, write_bundle
 from blockd.formats.rejects import RejectedLine, RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
+from blockd.printable import MAX_SENTENCE
 from blockd.ruleset.gate.guard_report import GuardReport, HeldEntry
 
 NOW = 1_800_000_000.0
