@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blockd.errors import BadOrder, PublishError
-from blockd.orders import OrderDocument, Scope, parse_document
+from blockd.orders import Action, Entry, OrderDocument, Scope, parse_document
 from blockd.orders.stored import order_to_json
 from blockd.publish import confidential
 from blockd.publish import lint as strictness
+from blockd.publish.asked_back import AskedBack, asked_back
 from blockd.publish.document_files import load_document
 from blockd.publish.lint import Rules
+from blockd.publish.pasted import names_taken
 
 MAX_PROBLEMS = 100  # problems reported at once over all files
 _MAY_BE_NULL = {"expires", "names"}  # any other field without a value, as in a template, counts as missing
@@ -26,10 +28,16 @@ _MAY_BE_NULL = {"expires", "names"}  # any other field without a value, as in a 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Valid documents: the canonical JSON of each by its order's id, and warnings to be reviewed."""
+    """Valid documents: the canonical JSON of each by its order's id, and what is to be reviewed.
+
+    `warnings` are sentences; `asked_back` has, by id, the entries that a person is asked about; `taken` says which
+    names were taken out of URLs and the like.
+    """
 
     documents: dict[str, bytes] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    asked_back: dict[str, tuple[AskedBack, ...]] = field(default_factory=dict)
+    taken: tuple[str, ...] = ()
 
 
 def check_documents(sources: Iterable[tuple[str, object]], rules: Rules) -> Checked:
@@ -41,21 +49,30 @@ def check_documents(sources: Iterable[tuple[str, object]], rules: Rules) -> Chec
     origins: dict[str, str] = {}
     problems: list[str] = []
     warnings: list[str] = []
+    asked: dict[str, tuple[AskedBack, ...]] = {}
+    taken: list[str] = []
     for source, given in sources:
         try:
             raw = load_document(given) if isinstance(given, Path) else given
-            identifier, content, told = _checked(raw, source, rules)
+            hidden = isinstance(raw, Mapping) and bool(raw.get("confidential"))
+            if isinstance(raw, Mapping):
+                raw, told = names_taken(raw, hidden=hidden)
+                taken.extend(f"{source}: {sentence}" for sentence in told)
+            one = _checked(raw, source, rules)
         except BadOrder as error:
             problems.extend(f"{source}: {problem}" for problem in error.problems)
             continue
+        identifier, content = one.identifier, one.content
         if identifier in documents:
             problems.append(f"{source}: id: {identifier} is also the id of {origins[identifier]}")
         documents[identifier], origins[identifier] = content, source
-        warnings.extend(f"{source}: {warning}" for warning in told)
+        warnings.extend(f"{source}: {warning}" for warning in one.warnings)
+        if found := tuple(asked_back(one.entries, one.action, rules.guard, hidden=hidden)):
+            asked[identifier] = found
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems[:MAX_PROBLEMS])
         raise PublishError(f"The orders are not valid; nothing was staged.{listed}")
-    return Checked(documents, tuple(warnings))
+    return Checked(documents, tuple(warnings), asked, tuple(taken))
 
 
 def canonical(raw: object, source: str, rules: Rules | None = None) -> tuple[str, bytes]:
@@ -63,8 +80,8 @@ def canonical(raw: object, source: str, rules: Rules | None = None) -> tuple[str
 
     The names of a confidential order become hashes. Raises BadOrder with every problem at once.
     """
-    identifier, content, _ = _checked(raw, source, rules or Rules())
-    return identifier, content
+    one = _checked(raw, source, rules or Rules())
+    return one.identifier, one.content
 
 
 def to_bytes(document: Mapping[str, object]) -> bytes:
@@ -72,7 +89,18 @@ def to_bytes(document: Mapping[str, object]) -> bytes:
     return (json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
 
 
-def _checked(raw: object, source: str, rules: Rules) -> tuple[str, bytes, list[str]]:
+@dataclass(frozen=True, slots=True)
+class _CheckedOne:
+    """One valid document; `entries` are those in plain text, each with its place."""
+
+    identifier: str
+    content: bytes
+    warnings: tuple[str, ...]
+    entries: list[tuple[int, Entry]]
+    action: Action
+
+
+def _checked(raw: object, source: str, rules: Rules) -> _CheckedOne:
     problems: list[str] = []
     document: OrderDocument | None = None
     hidden = isinstance(raw, Mapping) and confidential.has_plain_names(raw)  # to be hashed here
@@ -112,7 +140,8 @@ def _checked(raw: object, source: str, rules: Rules) -> tuple[str, bytes, list[s
         written.update(_covered(document))
     if "names" not in written and document.scope is not Scope.BOTH:
         written["scope"] = document.scope.text
-    return document.order.id, to_bytes(written), list(strictness.warnings(raw, entries, rules, hidden=secret))
+    warnings = tuple(strictness.warnings(raw, entries, hidden=secret))
+    return _CheckedOne(document.order.id, to_bytes(written), warnings, entries, document.order.action)
 
 
 def _covered(document: OrderDocument) -> dict[str, object]:

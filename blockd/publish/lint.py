@@ -37,12 +37,17 @@ _WHY = {
 
 
 def publishers_guard(settings: GateSettings) -> Guard:
-    """Return the guard with the lists of a node's gate, without popular names, since an order may be against one.
+    """Return the guard with the lists of a node's gate.
 
-    Public suffixes are always included, whatever the settings say. Raises ConfigError if a list cannot be used.
+    Public suffixes and popular names are always included, whatever the settings say. An order may be against a popular
+    name, so these are only reported. Raises ConfigError if a list cannot be used.
     """
-    suffixes = settings.public_suffixes or True
-    return gate_of(settings.model_copy(update={"popular": False, "public_suffixes": suffixes})).guard
+    always = {
+        "public_suffixes": settings.public_suffixes or True,
+        "popular": settings.popular or True,
+        "popular_mode": "report",
+    }
+    return gate_of(settings.model_copy(update=always)).guard
 
 
 @cache
@@ -118,14 +123,12 @@ def mistaken(
             continue
         seen[entry.key] = number
         reason = "" if entry.key[0] >= KEY_IPV4 else rules.guard.reason(entry.key, entry.scope, asked)
-        if reason:
+        if reason and not rules.guard.only_reports(reason):
             yield f"names[{number}]: {name} cannot be blocked: {_WHY.get(reason, reason)}"
 
 
-def warnings(
-    raw: Mapping[str, object], entries: list[tuple[int, Entry]], rules: Rules, *, hidden: bool = False
-) -> Iterator[str]:
-    """Return what is allowed but should be reviewed."""
+def warnings(raw: Mapping[str, object], entries: list[tuple[int, Entry]], *, hidden: bool = False) -> Iterator[str]:
+    """Return what is allowed but should be reviewed; what takes more than it names is asked back instead."""
     if mandate_of(raw) == Mandate.LAW and not _said(raw, "decided_by"):
         yield "decided_by: is missing; an order by law should state who decided on it"
     wide = {entry.key for _, entry in entries if entry.scope & Scope.SUBDOMAINS}
@@ -136,10 +139,6 @@ def warnings(
         above = next((key for key in ancestors(entry.key) if key in wide), None)
         if above:
             covered.append(f"names[{number}]" if hidden else f"{entry.text} by {DomainName(above).text}")
-        exact = not entry.scope & Scope.SUBDOMAINS
-        if exact and rules.guard.reason(entry.key, Scope.BOTH, Action.SINKHOLE) in (TOP_LEVEL, PUBLIC_SUFFIX):
-            name = "the name" if hidden else entry.text
-            yield f"names[{number}]: {name} is a public suffix, or above one; only the name itself is covered"
     if covered:
         more = f", and {len(covered) - MAX_SAMPLES} more" if len(covered) > MAX_SAMPLES else ""
         yield (

@@ -56,11 +56,6 @@ def test_name_above_a_protected_one_is_refused_where_its_scope_covers_it(order: 
     assert taken(order, rules, names=[{"name": "example.net", "scope": "exact"}]).documents
 
 
-def test_public_suffix_alone_without_names_under_it_is_a_warning(order: Document) -> None:
-    checked = taken(order, names=[{"name": "github.io", "scope": "exact"}])
-    assert "github.io is a public suffix" in " ".join(checked.warnings)
-
-
 def test_popular_names_are_no_reason_to_refuse_an_order(tmp_path: Path, order: Document) -> None:
     (tmp_path / "popular").write_text("telegram.org\n")
     settings = GateSettings.model_validate({"popular": str(tmp_path / "popular")})

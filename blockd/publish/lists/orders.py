@@ -57,6 +57,7 @@ class Looked:
     rejects: RejectReport = field(default_factory=RejectReport)
     held: GuardReport = field(default_factory=GuardReport)
     unfit: set[bytes] = field(default_factory=set)  # the keys of those
+    popular: GuardReport = field(default_factory=GuardReport)  # names that somebody should look at
 
 
 def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progress: Progress | None = None) -> Looked:
@@ -64,6 +65,7 @@ def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progre
     found = Looked()
     marks = guard.marks
     wild: dict[bytes, tuple[bytes, ...]] = {}  # by their top labels
+    popular: set[bytes] = set()
     for key in filter(None, guard.wild | guard.under):
         wild[key[: 1 + key[0]]] = (*wild.get(key[: 1 + key[0]], ()), key)
     try:
@@ -73,7 +75,11 @@ def look_through(names: Path, guard: Guard, action: Action, scope: Scope, progre
             if not may_be or key in found.unfit:
                 continue
             why = guard.reason(key, scope, action)
-            if why:
+            if why and guard.only_reports(why):
+                if key not in popular:
+                    popular.add(key)
+                    found.popular.add(why, key, scope, reported=True)
+            elif why:
                 found.unfit.add(key)
                 found.held.add(why, key)
                 if len(found.unfit) > MAX_LEFT_OUT:
@@ -107,6 +113,13 @@ def refuse_unfit(names: Path, looked: Looked, max_rejects: float, *, leave_out: 
             f"{names} has names that cannot be blocked: {reasons}. Nothing was staged. Take them out, or say "
             "--leave-out"
         )
+
+
+def popular_in(looked: Looked) -> Iterator[str]:
+    """Yield what is to be asked back about the popular names in a list."""
+    for reason, count in looked.popular.counts.items():
+        samples = ", ".join(looked.popular.samples[reason])
+        yield f"{count:,} of its names are popular ones, or above them, such as {samples}"
 
 
 def refuse_shrunk(new: int, old: int, max_shrink: float) -> None:

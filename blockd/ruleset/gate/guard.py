@@ -9,7 +9,7 @@ operator has released is let through.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from blockd.names import MAX_LABEL, is_network_key
@@ -134,6 +134,14 @@ class Guard:
         for _, scope in held or found:
             scopes |= scope
         return GuardVerdict((held or found)[0][0], scopes, not held)
+
+    def is_popular(self, key: bytes) -> bool:
+        """Return whether a name itself is one of the popular names."""
+        return bool(self.marks.get(key, 0) & _POPULAR)
+
+    def popular_names(self) -> Iterator[bytes]:
+        """Yield the keys of all popular names."""
+        return (key for key, mark in self.marks.items() if mark & _POPULAR)
 
     def only_reports(self, reason: str) -> bool:
         """Return whether entries with this reason are in force nevertheless."""

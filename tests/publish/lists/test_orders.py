@@ -78,7 +78,9 @@ def test_a_whole_public_suffix_list_is_looked_through_in_full(tmp_path: Path) ->
     path.write_text("".join(f"{name}\n" for name in sorted(names) if "." in name))
     looked = look_through(path, guard, Action.SINKHOLE, Scope.BOTH)
     keys = set(read_list(Domains(), path, RejectReport(), 1 << 20))
-    assert looked.unfit == {key for key in keys if guard.reason(key, Scope.BOTH, Action.SINKHOLE)}
+    reasons = {key: reason for key in keys if (reason := guard.reason(key, Scope.BOTH, Action.SINKHOLE))}
+    assert looked.unfit == {key for key, reason in reasons.items() if not guard.only_reports(reason)}
+    assert looked.popular.total == len(reasons) - len(looked.unfit) > 500
     assert len(looked.unfit) > 5_000
 
 
