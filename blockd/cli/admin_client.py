@@ -29,7 +29,14 @@ def ask(
     Raises CommandError if no daemon answers, and DaemonRefused with the daemon's own sentence if it refuses. A POST
     that is left without an answer may have been done; the sentence says so.
     """
-    url = f"http://{settings.listen.admin.text}{path}"
+    return ask_at(settings.listen.admin.text, path, body, seconds)
+
+
+def ask_at(
+    address: str, path: str, body: Mapping[str, object] | None = None, seconds: float = SECONDS
+) -> dict[str, Any]:
+    """Return the answer of the daemon whose admin port is `address` (HOST:PORT); raises as `ask` does."""
+    url = f"http://{address}{path}"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     if body is not None:

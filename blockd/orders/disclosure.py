@@ -85,6 +85,15 @@ def disclosed(order: Order, operator: PublicOperator) -> Disclosed:
     return Disclosed(called(order), issuer, operator.contact, "operator" if operator.contact else "nobody")
 
 
+def error_text(order: Order, operator: PublicOperator, more: str = "") -> str:
+    """Return the text of the Extended DNS Error that names the order behind a block, and where to object."""
+    known = disclosed(order, operator)
+    text = ", ".join(part for part in (known.called, known.issuer) if part)
+    if more:
+        text += f"; {more}"
+    return f"{text}; objections: {known.contact}" if known.contact else text
+
+
 def public_text(entry: Entry) -> str:
     """Return an entry's text, or CONFIDENTIAL if it is known by its hash."""
     return CONFIDENTIAL if is_hashed_key(entry.key) else entry.text

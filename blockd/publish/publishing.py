@@ -84,6 +84,8 @@ def publish(workshop: Workshop, folder: Path) -> Published:
     replace_files((folder / name, _copied(workshop.folder / name, target)) for name, target in brought.items())
     replace_files((folder / name, (content,)) for name, content in missing.items())
     replace_files((folder / name, (content,)) for name, content in last.items())
+    versions = {name.removesuffix(".json"): file.version for name, file in snapshot.signed.meta.items()}
+    workshop.note_published(folder, versions)
     return Published(targets.signed.version, timestamp.signed.version, (*brought, *missing, *last))
 
 

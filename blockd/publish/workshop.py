@@ -6,6 +6,7 @@ DIR/delegations.json                     the authorities as they are staged (`bl
 DIR/signers.json                         names of people by their keys, for this folder's readers; never published
 DIR/pending/ROLE.json                    metadata that still lacks signatures (`blockd.publish.pending`)
 DIR/metadata/                            what was signed (TUF 1.0, consistent snapshots)
+DIR/published.json                       which versions were published last, and where; for this folder's readers
 DIR/targets/orders/[ROLE/]SHA256.ID.json orders as they are, or are to be, signed
 DIR/targets/lists/[ROLE/]SHA256.FILE     files of lists that orders name
 """
@@ -17,7 +18,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class Workshop:
         self.orders = folder / ORDERS
         self.targets = folder / "targets" / ORDERS
         self.signers = folder / "signers.json"
+        self._published = folder / "published.json"
         self.delegations = folder / "delegations.json"
         if not any((part / name).is_file() for part, name in ((self.metadata, "1.root.json"), (self.pending, _ROOT))):
             raise PublishError(f"{folder} is not a workshop; make one with: blockd authority init {folder}")
@@ -165,6 +167,20 @@ class Workshop:
         snapshot = self.load(f"{timestamp.signed.snapshot_meta.version}.snapshot.json", Snapshot)
         targets = self.load(f"{snapshot.signed.meta['targets.json'].version}.targets.json", Targets)
         return timestamp, snapshot, targets
+
+    def note_published(self, folder: Path, versions: Mapping[str, int]) -> None:
+        """Note that these versions of `targets` and of the authorities' roles were published in `folder`."""
+        written = json.dumps({"folder": str(folder), "versions": dict(versions)}, sort_keys=True).encode()
+        if not self._published.is_file() or self._published.read_bytes() != written:
+            replace_file(self._published, written)
+
+    def published(self, role: str) -> Metadata[Targets] | None:
+        """Return the metadata of `targets` or an authority that was published last; None if none was."""
+        try:
+            version = json.loads(self._published.read_bytes())["versions"].get(role, 0)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+        return self.load(f"{version}.{role}.json", Targets) if version in self.versions(role) else None
 
     def load(self, name: str, kind: type[T]) -> Metadata[T]:
         """Read one metadata file, which must be of the role `kind`."""

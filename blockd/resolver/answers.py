@@ -14,7 +14,7 @@ from blockd.dns import types
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL
 from blockd.orders import Action, Order, Verdict
-from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, disclosed
+from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, error_text
 from blockd.resolver.query import Query
 from blockd.resolver.records import address_record, error_option, local_records, soa_record
 
@@ -130,12 +130,7 @@ class BlockAnswers:
 
     def option(self, order: Order, *, stale: bool = False) -> bytes:
         """Return the EDE option of one order; `stale` says that its signer has not renewed it in time."""
-        known = disclosed(order, self._operator)
-        text = ", ".join(part for part in (known.called, known.issuer) if part)
-        if stale:
-            text += f"; {STALE}"
-        if known.contact:
-            text += f"; objections: {known.contact}"
+        text = error_text(order, self._operator, STALE if stale else "")
         return error_option(codes(order).extended_error, text)
 
     def _negative(self, query: Query, verdict: Verdict, rcode: int, errors: bytes, left: int) -> bytes:

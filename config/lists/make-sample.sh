@@ -14,7 +14,7 @@ authority() {
 }
 
 authority init "$workshop/sample" --expires 2046-01-01
-authority order new "$workshop/sample" "$lists"/orders/*.yaml
+authority order new --yes "$workshop/sample" "$lists"/orders/*.yaml
 authority sign "$workshop/sample" --expires 2046-01-01
 authority publish "$workshop/sample" "$workshop/published"
 

@@ -52,7 +52,7 @@ class Desk:
     def telegram(self, *arguments: object, identifier: str = "telegram-2017") -> list[object]:
         """The options of the order of 2017, for the ministry."""
         basis = [word for pair in MINIMUM.items() for word in pair]
-        return ["--role", "ministry", "--id", identifier, *basis, *arguments]
+        return ["--role", "ministry", "--id", identifier, "--yes", *basis, *arguments]
 
     def document(self, identifier: str = "telegram-2017", role: str = "ministry") -> dict[str, object]:
         document = json.loads((self.shop / "orders" / role / f"{identifier}.json").read_bytes())

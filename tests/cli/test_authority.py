@@ -30,7 +30,7 @@ def test_workshop_goes_from_init_to_publish(tmp_path: Path, capsys: pytest.Captu
     shop, out = tmp_path / "shop", tmp_path / "out"
     assert answer(capsys, "init", shop, "--expires", "2100-01-01")["expires"] == "2100-01-01T00:00:00Z"
     files = sorted(ORDERS.glob("*.yaml"))
-    assert answer(capsys, "order", "new", shop, *files)["staged"] == [path.stem for path in files]
+    assert answer(capsys, "order", "new", shop, *files, "--yes")["staged"] == [path.stem for path in files]
     signed = answer(capsys, "sign", shop, "--expires", "2099-01-01")
     assert (signed["targets_version"], signed["orders"]) == (1, 3)
     assert signed["expires"] == "2099-01-01T00:00:00Z"

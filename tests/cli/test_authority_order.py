@@ -20,8 +20,8 @@ def test_options_may_stand_between_the_workshop_and_the_files(desk: Desk, tmp_pa
     order = tmp_path / "order.yaml"
     text = (ORDERS / "sample-2026-01-telegram.yaml").read_text(encoding="utf-8")
     order.write_text(text.replace("authority: Sample Authority\n", ""), encoding="utf-8")
-    assert "staged sample-2026-01-telegram" in desk.told("new", "--role", "ministry", order)
-    assert "staged sample-2026-01-telegram" in desk.told("new", order, "--role", "ministry")
+    assert "staged sample-2026-01-telegram" in desk.told("new", "--role", "ministry", "--yes", order)
+    assert "staged sample-2026-01-telegram" in desk.told("new", order, "--role", "ministry", "--yes")
 
 
 def test_eleven_telegram_names_are_ordered_extended_and_lifted(desk: Desk) -> None:
@@ -36,7 +36,13 @@ def test_eleven_telegram_names_are_ordered_extended_and_lifted(desk: Desk) -> No
         {"sent": "2017-07-11", "channel": "e-mail"},
     ]
     row = desk.rows()["telegram-2017"]
-    assert (row["state"], row["names"], row["differs"], row["role"]) == ("in force", 11, "new", "ministry")
+    assert (row["state"], row["staged_state"], row["names"], row["differs"], row["role"]) == (
+        "",
+        "in force",
+        11,
+        "new",
+        "ministry",
+    )
 
     desk.told("extend", "telegram-2017", "--expires", "2030-01-01", "--reason", "Channels stayed up.")
     assert desk.rows()["telegram-2017"]["expires"] == "2030-01-01T00:00:00Z"
@@ -44,7 +50,7 @@ def test_eleven_telegram_names_are_ordered_extended_and_lifted(desk: Desk) -> No
 
     lifted = desk.answer("lift", "telegram-2017", "--on", "2017-08-10T03:46:00Z", "--reason", "Telegram agreed.")
     assert (lifted["lifted"], lifted["lifted_on"]) == (["telegram-2017"], "2017-08-10T03:46:00Z")
-    assert desk.rows()["telegram-2017"]["state"] == "lifted"
+    assert desk.rows()["telegram-2017"]["staged_state"] == "lifted"
     assert desk.document()["names"] == TELEGRAM
     desk.told("extend", "telegram-2017", "--expires", "2031-01-01", code=1)
 
@@ -52,13 +58,15 @@ def test_eleven_telegram_names_are_ordered_extended_and_lifted(desk: Desk) -> No
 def test_order_is_lifted_now_where_no_time_is_given(desk: Desk) -> None:
     desk.told("new", *desk.telegram(*named(TELEGRAM)))
     desk.told("lift", "telegram-2017", "--reason", "It is over.")
-    assert desk.rows()["telegram-2017"]["state"] == "lifted"
+    assert desk.rows()["telegram-2017"]["staged_state"] == "lifted"
 
 
 def test_files_are_staged_listed_and_removed(desk: Desk) -> None:
-    desk.told("new", *sorted(ORDERS.glob("*.yaml")))
-    lines = desk.told("list").splitlines()
-    assert [line.split()[1] for line in lines if line.startswith("kominfo")] == ["lifted"]
+    desk.told("new", *sorted(ORDERS.glob("*.yaml")), "--yes")
+    [line] = [line for line in desk.told("list").splitlines() if line.startswith("kominfo")]
+    assert (line.split()[1], line.rpartition("(")[2]) == ("-", "staged: new; then lifted)"), (
+        "nothing is in force outside"
+    )
     assert main(["authority", "sign", str(desk.shop)]) == 0
     desk.told("list")
     assert {row["differs"] for row in desk.rows().values()} == {"signed"}

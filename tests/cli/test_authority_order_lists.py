@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from blockd.cli.authority import order_name_lists
+from blockd.cli.authority.order import name_lists
 from tests.cli.desk import Desk, named
 from tests.publish.name_files import FakeNameFiles
 from tests.publish.staging import TELEGRAM, order_document
@@ -14,7 +14,7 @@ from tests.publish.staging import TELEGRAM, order_document
 @pytest.fixture
 def lists(monkeypatch: pytest.MonkeyPatch) -> FakeNameFiles:
     files = FakeNameFiles()
-    monkeypatch.setattr(order_name_lists, "name_files", lambda _: files)
+    monkeypatch.setattr(name_lists, "name_files", lambda _: files)
     return files
 
 

@@ -56,7 +56,7 @@ def shop(keys: Path, capsys: Captured) -> Path:
     assert (
         answer(capsys, "init", shop, *people, *targets, "--threshold", 2, "--targets-threshold", 2)["pending"] is True
     )
-    told(capsys, "order", "new", shop, ORDER)
+    told(capsys, "order", "new", shop, ORDER, "--yes")
     return shop
 
 
@@ -101,7 +101,7 @@ def test_nobody_signs_what_he_has_not_seen(shop: Path, capsys: Captured, monkeyp
 def test_authority_is_delegated_listed_signed_and_removed(keys: Path, capsys: Captured) -> None:
     shop, out = keys / "simple", keys / "out"
     told(capsys, "init", shop)
-    told(capsys, "order", "new", shop, ORDER)
+    told(capsys, "order", "new", shop, ORDER, "--yes")
     people = [keys / f"{name}.pem.pub" for name in ("alice", "bob")]
     delegated = answer(capsys, "delegate", shop, "ministry", "--name", "Ministry", "--key", *people, "--threshold", 2)
     assert delegated == {"role": "ministry", "done": "staged", "authority": "Ministry"}
@@ -137,7 +137,7 @@ def test_rotation_is_prepared_and_signed(shop: Path, capsys: Captured) -> None:
 def test_publish_renews_and_prunes_when_asked(keys: Path, capsys: Captured) -> None:
     shop, out = keys / "simple", keys / "out"
     told(capsys, "init", shop)
-    told(capsys, "order", "new", shop, ORDER)
+    told(capsys, "order", "new", shop, ORDER, "--yes")
     told(capsys, "sign", shop)
     assert answer(capsys, "publish", shop, out)["timestamp_version"] == 1
     assert answer(capsys, "publish", shop, out)["written"] == []
@@ -211,7 +211,7 @@ def test_password_comes_from_a_file_and_from_nowhere_else(
 def test_served_folder_says_that_it_is_for_trials(keys: Path, capsys: Captured) -> None:
     shop, out = keys / "simple", keys / "out"
     told(capsys, "init", shop)
-    told(capsys, "order", "new", shop, ORDER)
+    told(capsys, "order", "new", shop, ORDER, "--yes")
     told(capsys, "sign", shop)
     told(capsys, "publish", shop, out)
     command = [sys.executable, "-m", "blockd", "authority", "serve", str(out), "--listen", "127.0.0.1:0"]

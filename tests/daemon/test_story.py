@@ -38,7 +38,8 @@ def office(tmp_path: Path) -> Office:
     office = Office(tmp_path / "office")
     asked = [word for name in NAMES for word in ("--name", name)]
     office.do(
-        "order", "new", "--role", ROLE, "--id", ORDER, "--platform", "Telegram", "--legal-basis", "Regulation 19/2014",
+        "order", "new", "--yes", "--role", ROLE, "--id", ORDER, "--platform", "Telegram",
+        "--legal-basis", "Regulation 19/2014",
         "--reference", "letter of 14 July 2017", "--reported-by", "BNPT", "--assessed-by", "Kominfo panel",
         "--decided-by", "Director General", "--contact", "objections@example.id", "--from", "2017-07-14",
         "--expires", _text(datetime.now(UTC) + timedelta(days=30)), "--notice", "sent=2016-03-29;channel=e-mail",
@@ -81,12 +82,15 @@ def test_order_by_two_of_three_people_is_enforced_extended_and_lifted(office: Of
 
     signed = office.sign("ani")
     assert (signed["complete"], signed["lacking"]) == (False, 1)
+    assert row(office, daemon) == ("", "waits for signatures", False)
     office.publish()
     assert daemon.refresh()["feeds"]["orders"]["outcome"] != "enforced", "one signature of two"
     assert all(daemon.dig_address(name)[0] == OPEN for name in NAMES)
 
     assert office.sign("budi", elsewhere=True)["complete"] is True
+    assert row(office, daemon) == ("", "signed, not published", False)
     took = change(office, daemon, "imposed", SINKHOLE)
+    assert row(office, daemon) == ("in force", "published", True)
     found = daemon.lookup("web.telegram.org")
     assert (found["order"]["id"], found["order"]["authority"], found["feed"]) == (ORDER, AUTHORITY, "orders")
     assert f"(Censored): (order {ORDER}, {AUTHORITY}; objections: objections@example.id)" in daemon.dig("t.me")
@@ -101,6 +105,7 @@ def test_order_by_two_of_three_people_is_enforced_extended_and_lifted(office: Of
     assert daemon.lookup("t.me")["until"] == _text(end)
 
     office.do("order", "lift", office.desk, ORDER, "--reason", "the platform has complied")
+    assert row(office, daemon) == ("in force", "staged", True)
     office.sign("budi")
     office.sign("citra", elsewhere=True)
     lifted = change(office, daemon, "lifted", OPEN)
@@ -112,6 +117,12 @@ def test_order_by_two_of_three_people_is_enforced_extended_and_lifted(office: Of
     print(f"beside {OTHERS:,} names: imposed {took:.2f}, extended {extended:.2f}, lifted {lifted:.2f} s")
     if LONG:
         assert max(took, extended, lifted) <= LIMIT
+
+
+def row(office: Office, daemon: Daemon) -> tuple[object, object, object]:
+    """Return what is in force of the order outside, how far the staged one has come, and if the node has seen it."""
+    [told] = office.do("order", "list", office.desk, "--node", f"127.0.0.1:{daemon.admin_port}")["orders"]
+    return told["state"], told["reached"], told["seen_by_node"]
 
 
 def change(office: Office, daemon: Daemon, kind: str, address: str) -> float:

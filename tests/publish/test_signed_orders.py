@@ -7,17 +7,17 @@ from pathlib import Path
 from blockd.publish import Workshop, sign
 from blockd.publish.changes import lifted
 from blockd.publish.documents import canonical
-from blockd.publish.signed_orders import CHANGED, GONE, NEW, SIGNED, difference, signed_orders
+from blockd.publish.signed_orders import CHANGED, GONE, NEW, SIGNED, difference, orders_in
 from tests.publish.staging import read_documents
 
 
 def test_staged_orders_stand_to_what_is_signed(workshop: Workshop, order_file: Path, now: datetime) -> None:
     workshop.stage(read_documents([order_file]))
-    assert signed_orders(workshop) == {}
+    assert orders_in(workshop, "", workshop.accepted("targets")) == {}
     staged = json.loads(workshop.staged()["order-1"])
     assert difference(staged, None) == (NEW, ())
     sign(workshop, now)
-    signed = signed_orders(workshop)["order-1"]
+    signed = orders_in(workshop, "", workshop.accepted("targets"))["order-1"]
     assert difference(staged, signed) == (SIGNED, ())
     workshop.stage(dict([canonical(lifted(staged, "2026-02-01", "It is over."), "order")]))
     staged = json.loads(workshop.staged()["order-1"])
@@ -30,5 +30,5 @@ def test_damaged_signed_order_differs_in_every_field(workshop: Workshop, order_f
     sign(workshop, now)
     for path in (workshop.folder / "targets" / "orders").iterdir():
         path.write_bytes(b"{")
-    assert signed_orders(workshop) == {"order-1": {}}
+    assert orders_in(workshop, "", workshop.accepted("targets")) == {"order-1": {}}
     assert difference(json.loads(workshop.staged()["order-1"]), {})[0] == CHANGED

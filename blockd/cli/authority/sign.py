@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from blockd.cli.authority.agreement import agreed
 from blockd.cli.authority.dates import date_option, now
 from blockd.cli.authority.passwords import secrets
-from blockd.cli.output import error_lines, show
+from blockd.cli.output import show
 from blockd.errors import CommandError, PublishError
-from blockd.printable import printable
 from blockd.publish import Signing, Workshop, sign
 from blockd.publish.keys.key_files import load_key
 from blockd.publish.keys.references import import_key, is_uri, signer_of
@@ -87,11 +87,8 @@ def _confirm(role: str, metadata: Pending, seen: Sequence[PublishedNews]) -> Non
     """Show what is to be signed, and go on only if the person agrees."""
     if not sys.stdin.isatty():
         raise CommandError("there is no terminal for the question; check with --show, then use --yes")
-    error_lines(f"To sign: version {metadata.signed.version} of {role}")
-    for it in seen:
-        error_lines(f"  {printable(it.line())}")
-    error_lines("Sign this? [y/N] ", end="")
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    lines = [f"To sign: version {metadata.signed.version} of {role}", *(f"  {it.line()}" for it in seen)]
+    if not agreed(lines, "Sign this?"):
         raise PublishError("Nothing was signed, as you said.")
 
 

@@ -39,7 +39,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
             metavar="FILE",
             help="whose protected names and suffixes count",
         )
-        child.set_defaults(step_module=f"blockd.cli.authority.order_{name.replace('-', '_')}")
+        child.set_defaults(step_module=f"blockd.cli.authority.order.{name.replace('-', '_')}")
         verb.declare(child)
 
 
@@ -48,6 +48,13 @@ def _place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the workshop")
     parser.add_argument("identifier", metavar="ID", help="the order's id")
     parser.add_argument("--role", metavar="ROLE", help="the authority's role; not needed if only one has the order")
+
+
+def _yes(parser: argparse.ArgumentParser) -> None:
+    """Declare the consent to what is asked back."""
+    parser.add_argument(
+        "--yes", action="store_true", help="stage names that take more than they say, such as popular ones"
+    )
 
 
 def _list_option(parser: argparse.ArgumentParser, option: str = "") -> None:
@@ -89,6 +96,7 @@ def _new(parser: argparse.ArgumentParser) -> None:
         "--confidential", action="store_true", help="write hashes in the place of the names, and the names nowhere"
     )
     _list_option(parser, "--list")
+    _yes(parser)
 
 
 def _edit(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +107,7 @@ def _edit(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="set a field instead of asking an editor; VALUE is YAML, and removes the field if it is empty",
     )
+    _yes(parser)
 
 
 def _lift(parser: argparse.ArgumentParser) -> None:
@@ -116,11 +125,24 @@ def _extend(parser: argparse.ArgumentParser) -> None:
 def _names(parser: argparse.ArgumentParser) -> None:
     _place(parser)
     _list_option(parser)
+    _yes(parser)
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the workshop")
     parser.add_argument("--role", metavar="ROLE", help="of one authority only; empty for the repository's own orders")
+    _node(parser)
+
+
+def _node(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--node", metavar="HOST:PORT", help="the admin port of a node, which is asked what it has seen")
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    _place(parser)
+    _node(parser)
+    parser.add_argument("--language", metavar="LANGUAGE", default="en", help="of the block page; by default en")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the block page there, for a browser")
 
 
 def _check_name(parser: argparse.ArgumentParser) -> None:
@@ -135,7 +157,8 @@ VERBS = {
     "lift": Verb("lift an order", _lift),
     "extend": Verb("let an order last longer", _extend),
     "names": Verb("give an order of national size the names of a list", _names),
-    "list": Verb("list the staged orders, and what differs from what is signed", _list),
+    "list": Verb("list the orders: staged, signed, published, and seen by a node", _list),
+    "show": Verb("show an order as subscribers and nodes will see it", _show),
     "check-name": Verb("check whether an order covers a name; exit code 1 if it does not", _check_name),
     "remove": Verb("take a staged order out; unlike a lifted order, it gives readers of the list no reason", _place),
     "schema": Verb("print the JSON Schema of order documents", nothing),

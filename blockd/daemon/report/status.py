@@ -93,6 +93,7 @@ class FeedStatus:
     rejected: int
     held: GuardReport
     digest: str | None
+    version: str | None  # as the feed names its content that is in force
     age_seconds: float | None
     expires: str | None
     ended: bool
@@ -248,6 +249,7 @@ def _feed(
         rejected=record.rejected if record else 0,
         held=held,
         digest=record.digest if record else None,
+        version=record.version or None if record else None,
         age_seconds=round(max(0.0, now - state.checked), 1) if state.checked else None,
         expires=time_text(end) if end is not None else None,
         ended=end is not None and now >= end,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
 from secrets import token_bytes
 
+from blockd.cli.authority.agreement import agreed
 from blockd.cli.output import show
-from blockd.errors import PublishError
+from blockd.errors import BadOrder, PublishError
+from blockd.orders import Entry
 from blockd.orders.fields import SCHEMA
 from blockd.publish import Workshop
 from blockd.publish.confidential import SALT_SIZE
@@ -75,6 +78,8 @@ def refuse_taken(workshop: Workshop, identifiers: Iterable[str], role: str) -> N
 
 def stage(args: argparse.Namespace, workshop: Workshop, role: str, checked: Checked, verb: str, **more: object) -> None:
     """Stage checked documents and tell what was done: `verb` is the word for it; the caller holds the lock."""
+    asked = _newly_asked(workshop, role, checked)
+    confirm(args, asked)
     replaced = {}
     for identifier, content in checked.documents.items():
         try:
@@ -85,7 +90,38 @@ def stage(args: argparse.Namespace, workshop: Workshop, role: str, checked: Chec
             replaced[identifier] = list(difference(json.loads(content), before)[1])
     workshop.stage(checked.documents, role)
     data = {verb: list(checked.documents), "role": role, "changed": replaced, "warnings": checked.warnings, **more}
+    data = {"asked_back": asked, "taken": checked.taken, **data}
     show(args.json, data, [*_lines(checked, verb, replaced), next_step(args.folder, role)])
+
+
+def confirm(args: argparse.Namespace, asked: Sequence[str]) -> None:
+    """Ask whether orders are to be staged that take more than one might think; raises PublishError if not."""
+    if not asked or args.yes:
+        return
+    if not sys.stdin.isatty():
+        listed = "".join(f"\n  {sentence}" for sentence in asked)
+        raise PublishError(f"Somebody has to look at this; nothing was staged. Say --yes if it is intended.{listed}")
+    if not agreed(asked, "Stage it nevertheless?"):
+        raise PublishError("Nothing was staged, as you said.")
+
+
+def _newly_asked(workshop: Workshop, role: str, checked: Checked) -> list[str]:
+    """Return what is to be asked of names that the staged orders do not have yet, in the same scope and action."""
+    found = []
+    for identifier, questions in checked.asked_back.items():
+        before = _covered_before(workshop, identifier, role, checked.documents[identifier])
+        found += [f"{identifier}: {one.sentence}" for one in questions if one.entry not in before]
+    return found
+
+
+def _covered_before(workshop: Workshop, identifier: str, role: str, content: bytes) -> Set[Entry]:
+    """Return the entries that the staged order has; empty if there is none, or its action was another one."""
+    try:
+        before = workshop.document(identifier, role)
+    except (PublishError, BadOrder):
+        return frozenset()
+    same = str(before.order.action) == json.loads(content)["action"]
+    return frozenset(before.entries) if same else frozenset()
 
 
 def change_staged(args: argparse.Namespace, change: Callable[[Document], Document], verb: str, told: str) -> None:
@@ -113,4 +149,7 @@ def _lines(checked: Checked, verb: str, replaced: dict[str, list[str]]) -> Itera
             yield f"{verb} {identifier}: changed {', '.join(replaced[identifier])}"
         else:
             yield f"{verb} {identifier}: it is staged already, unchanged"
+    yield from checked.taken
     yield from (f"warning: {warning}" for warning in checked.warnings)
+    for identifier, questions in checked.asked_back.items():
+        yield from (f"{identifier}: {one.sentence}" for one in questions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from blockd.cli.authority.order_staging import next_step, role_of
+from blockd.cli.authority.order.staging import next_step, role_of
 from blockd.cli.output import show
 from blockd.publish import Workshop
 

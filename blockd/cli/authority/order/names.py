@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from blockd.cli.authority.order_name_lists import renew_list
-from blockd.cli.authority.order_staging import role_of, staged_document
+from blockd.cli.authority.order.name_lists import renew_list
+from blockd.cli.authority.order.staging import role_of, staged_document
 from blockd.errors import PublishError
 from blockd.publish import Workshop
 

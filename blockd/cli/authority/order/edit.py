@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from blockd.cli.authority.order_staging import (
+from blockd.cli.authority.order.staging import (
     Document,
     checked_change,
     role_of,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from blockd.cli.authority.order_name_lists import renew_list
-from blockd.cli.authority.order_staging import refuse_taken, rules_of, stage
+from blockd.cli.authority.order.name_lists import renew_list
+from blockd.cli.authority.order.staging import refuse_taken, rules_of, stage
 from blockd.cli.output import print_text
 from blockd.errors import BadName, BadOrder, CommandError, FileTooLarge, PublishError
 from blockd.files import read_file

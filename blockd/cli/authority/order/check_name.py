@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from blockd.cli import DONE, NO
-from blockd.cli.authority.order_staging import role_of
+from blockd.cli.authority.order.staging import role_of
 from blockd.cli.output import show
 from blockd.errors import BadName, CommandError, PublishError
 from blockd.formats.subject import name_from_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from blockd.cli.authority.order_staging import gate_settings, refuse_taken, rules_of, stage, staged_document
+from blockd.cli.authority.order.staging import confirm, gate_settings, refuse_taken, rules_of, stage, staged_document
 from blockd.cli.output import print_line, show
 from blockd.cli.progress import progress_bar
 from blockd.errors import PublishError
@@ -20,6 +20,7 @@ from blockd.publish.lists.orders import (
     NameFiles,
     count_of,
     look_through,
+    popular_in,
     refuse_shrunk,
     refuse_unfit,
     without,
@@ -53,6 +54,8 @@ def renew_list(
         if not args.shrink:
             refuse_shrunk(news.count, before, gate.max_shrink)
 
+    asked = [f"{identifier}: {sentence}" for sentence in popular_in(looked)]
+    confirm(args, asked)
     files = name_files(workshop)
     with without(args.list, looked.unfit) as names:
         value = files.renew(role, identifier, names, accept)
@@ -62,7 +65,7 @@ def renew_list(
     if not args.json:
         show(False, {}, [_sentence(identifier, news)])
     rejects = {**looked.rejects.to_json(), "left_out": looked.held.to_json()["reasons"]}
-    stage(args, workshop, role, checked, verb, list=told, read=rejects)
+    stage(args, workshop, role, checked, verb, list=told, read=rejects, asked_back=asked)
     return 0
 
 

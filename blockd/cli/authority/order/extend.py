@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from blockd.cli.authority.dates import now
-from blockd.cli.authority.order_staging import change_staged
+from blockd.cli.authority.order.staging import change_staged
 from blockd.publish.changes import extended
 
 
