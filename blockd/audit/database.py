@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from blockd.audit.chain import Head, Record, chained, parse_record
+from blockd.audit.schema import EVERYTHING, INDEXES, lacking
 from blockd.errors import AuditError
 from blockd.orders.repository import MAX_DOCUMENT
+from blockd.printable import unproved
 from blockd.times import moment_text
 
 PACKED = 4 << 10  # octets above which a file is compressed
@@ -32,23 +34,22 @@ NAMED = {
     "override-ended": "order",
 }  # the member of a body that a record is found by
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (
-    number INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, feed TEXT NOT NULL, name TEXT NOT NULL,
-    octets BLOB NOT NULL, hash BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS evidence (
-    digest TEXT PRIMARY KEY, size INTEGER NOT NULL, packed INTEGER NOT NULL, octets BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS by_kind ON records (kind, number);
-CREATE INDEX IF NOT EXISTS by_name ON records (name, feed, number) WHERE name != '';
-"""
-TRIGGERS = {
-    f"{table}_{verb.lower()}": f"CREATE TRIGGER {table}_{verb.lower()} BEFORE {verb} ON {table} "
-    "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
-    for table in ("records", "evidence")
-    for verb in ("UPDATE", "DELETE")
-}
+LATEST = "9999"  # later than every time
+
+# Each query is answered by an index; a test looks at its plan.
+LAST_NUMBER = (
+    "SELECT max(number) FROM (SELECT number, time FROM records WHERE number >= ? ORDER BY number LIMIT ?) "
+    "WHERE time <= ?"
+)
+LAST_OF_KIND = "SELECT octets FROM records WHERE kind = ? AND time <= ? ORDER BY number DESC LIMIT 1"
+STATE_OF = (
+    "SELECT octets FROM records INDEXED BY by_name WHERE name = ? AND name != '' AND feed = ? AND kind = 'order' "
+    "AND time <= ? ORDER BY number DESC LIMIT 1"
+)
+LAST_STATES = (
+    "SELECT octets FROM records WHERE number IN "
+    "(SELECT max(number) FROM records WHERE kind = 'order' AND time <= ? GROUP BY name, feed)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,9 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                connection.executescript(_SCHEMA + ";\n".join(TRIGGERS.values()) + ";")
-            database.check_schema()
+                connection.executescript("BEGIN;" + "".join(f"{sql};" for sql in EVERYTHING.values()) + "COMMIT;")
+            for index in database.check_schema():
+                connection.execute(INDEXES[index])
         except BaseException:
             connection.close()
             raise
@@ -111,14 +113,15 @@ class Database:
         """Begin a read transaction: later reads see the log as it is now."""
         self._connection.execute("BEGIN")
 
-    def check_schema(self) -> None:
-        """Raise AuditError if the tables or the triggers are not those of an audit log."""
-        found = dict(self._connection.execute("SELECT name, sql FROM sqlite_master").fetchall())
-        if not {"records", "evidence"} <= found.keys():
-            raise AuditError("it lacks the tables of an audit log")
-        gone = sorted(name for name, sql in TRIGGERS.items() if found.get(name) != sql)
-        if gone:
-            raise AuditError(f"the triggers that forbid changes are missing or altered: {', '.join(gone)}")
+    def check_schema(self) -> tuple[str, ...]:
+        """Return the indexes that a log of an earlier version lacks; raises AuditError as `schema.lacking` does."""
+        return lacking(dict(self._connection.execute("SELECT name, sql FROM sqlite_master").fetchall()))
+
+    def check_indexes(self) -> None:
+        """Raise AuditError if an index does not lead to the very rows that there are, or a page is damaged."""
+        found = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check(3)")]
+        if found != ["ok"]:
+            raise AuditError(f"the file is damaged: {unproved('; '.join(found))}.")
 
     def head(self) -> Head:
         """Return the end of the chain; raises AuditError if its last record does not match its hash."""
@@ -147,8 +150,7 @@ class Database:
 
     def numbers(self, start: int, until: float, count: int) -> range:
         """Return the numbers from `start` to the last record at or before a time, or the first `count` of them."""
-        query = "SELECT max(number) FROM records WHERE number >= ? AND time <= ?"
-        last = self._connection.execute(query, (start, moment_text(until))).fetchone()[0]
+        last = self._connection.execute(LAST_NUMBER, (start, count, moment_text(until))).fetchone()[0]
         return range(start, min(start if last is None else last, start + count - 1) + 1)
 
     def append(self, entries: Sequence[LogEntry], head: Head) -> Head:
@@ -188,18 +190,7 @@ class Database:
         until: float | None = None,
     ) -> Iterator[Record]:
         """Yield the records that match every criterion, in order; raises AuditError."""
-        wanted, values = ["time >= ?"], [moment_text(since)]
-        if kinds:
-            wanted.append(f"kind IN ({', '.join('?' * len(kinds))})")
-            values += kinds
-        for column, value in (("feed", feed), ("name", name)):
-            if value:
-                wanted.append(f"{column} = ?")
-                values.append(value)
-        if until is not None:
-            wanted.append("time <= ?")
-            values.append(moment_text(until))
-        query = f"SELECT octets FROM records WHERE {' AND '.join(wanted)} ORDER BY number"  # noqa: S608 - our own words
+        query, values = search(kinds, feed, name, since, until)
         for (octets,) in self._connection.execute(query, values):
             yield parse_record(octets)
 
@@ -214,28 +205,17 @@ class Database:
 
     def last(self, kind: str, until: float | None = None) -> Record | None:
         """Return the newest record of a kind, at or before a time."""
-        row = self._connection.execute(
-            "SELECT octets FROM records WHERE kind = ? AND time <= ? ORDER BY number DESC LIMIT 1",
-            (kind, "9999" if until is None else moment_text(until)),
-        ).fetchone()
+        row = self._connection.execute(LAST_OF_KIND, (kind, LATEST if until is None else moment_text(until))).fetchone()
         return parse_record(row[0]) if row else None
 
     def state_of(self, feed: str, order: str, until: float) -> Record | None:
         """Return the newest record of an order's state, at or before a time."""
-        row = self._connection.execute(
-            "SELECT octets FROM records WHERE name = ? AND feed = ? AND kind = 'order' AND time <= ? "
-            "ORDER BY number DESC LIMIT 1",
-            (order, feed, moment_text(until)),
-        ).fetchone()
+        row = self._connection.execute(STATE_OF, (order, feed, moment_text(until))).fetchone()
         return parse_record(row[0]) if row else None
 
     def last_states(self, until: float | None = None) -> Iterator[Record]:
         """Yield the newest record of each order, at or before a time if one is given."""
-        query = (
-            "SELECT octets FROM records WHERE number IN "
-            "(SELECT max(number) FROM records WHERE kind = 'order' AND time <= ? GROUP BY name, feed)"
-        )
-        for (octets,) in self._connection.execute(query, ("~" if until is None else moment_text(until),)):
+        for (octets,) in self._connection.execute(LAST_STATES, (LATEST if until is None else moment_text(until),)):
             yield parse_record(octets)
 
     def newest(self, kinds: Sequence[str], count: int) -> list[Record]:
@@ -270,6 +250,24 @@ class Database:
         self._connection.execute(
             "INSERT INTO evidence VALUES (?, ?, ?, ?)", (digest, len(octets), int(kept is not octets), kept)
         )
+
+
+def search(kinds: Sequence[str], feed: str, name: str, since: float, until: float | None) -> tuple[str, list[str]]:
+    """Return the query for records that match every criterion, in order, with its values."""
+    wanted: list[str] = []
+    values: list[str] = []
+    if since or until is not None:  # both bounds: with one of them SQLite would rather read everything
+        wanted.append("time >= ? AND time <= ?")
+        values += [moment_text(since), LATEST if until is None else moment_text(until)]
+    if kinds:
+        wanted.append(f"kind IN ({', '.join('?' * len(kinds))})")
+        values += kinds
+    for column, value in (("feed", feed), ("name", name)):
+        if value:
+            wanted.append(f"{column} = ? AND {column} != ''")  # the index has no row without one
+            values.append(value)
+    where = f"WHERE {' AND '.join(wanted)} " if wanted else ""
+    return f"SELECT octets FROM records {where}ORDER BY number", values  # noqa: S608 - our own words
 
 
 def unpacked(digest: str, size: int, packed: int, octets: bytes) -> bytes:

@@ -155,14 +155,26 @@ def _silence(records: Records, enforced: Record, at: float, alive: float | None)
     return ""
 
 
+def state_then(known: Record | None, order: Order, at: float) -> State:
+    """Return an order's state at a time, by the newest record of it until then, if there is one, and by its dates.
+
+    What has ended by its dates is not in force, whatever was recorded before.
+    """
+    by_dates = state_at(order, at)
+    recorded = None if known is None else _STATES.get(str(known.body["state"]))
+    if recorded is None:
+        return by_dates
+    return by_dates if recorded is State.IN_FORCE and by_dates in (State.EXPIRED, State.LIFTED) else recorded
+
+
 def enforced_then(version: int, ruleset: Ruleset, at: float, noted: Iterable[Record]) -> Enforced:
     """Return what a ruleset enforced at a time, with the states of orders that `noted` records of the log have."""
-    states = {(one.body["feed"], one.body["order"]): _STATES.get(one.body["state"]) for one in noted}
+    records = {(one.body["feed"], one.body["order"]): one for one in noted}
     known: dict[int, State] = {}
     for index, of in enumerate(ruleset.catalogue.orders):
-        state = states.get((of.feed, of.order.id))
-        if state is not None:
-            known[index] = state
+        record = records.get((of.feed, of.order.id))
+        if record is not None:
+            known[index] = state_then(record, of.order, at)
     return at_time(version, ruleset, at, known=known)
 
 
@@ -275,6 +287,6 @@ def _claim(
     feed: str, priority: int, order: Order, entry: Entry, records: Records, at: float, words: str, length: int
 ) -> ProvedClaim:
     known = records.state_of(feed, order.id, at)
-    state = str(known.body["state"]) if known is not None else state_at(order, at).text
+    state = state_then(known, order, at).text
     since = str(known.body["since"]) if known is not None else None
     return ProvedClaim(feed, priority, order, f"{entry.text} ({entry.scope.text})", length, state, since, words)

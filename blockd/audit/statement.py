@@ -34,6 +34,10 @@ _OTHERS = 0o077  # permission bits of the group and of others
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json", re.ASCII)
 
 
+class OtherKey(AuditError):
+    """A statement is signed with another key than the one that it is verified with."""
+
+
 def node_key(folder: Path) -> Ed25519PrivateKey:
     """Load the node's key, or make it at the first start; raises AuditError if it is unusable."""
     path = folder / KEY
@@ -105,7 +109,7 @@ def verify_statement(octets: bytes, key: Ed25519PublicKey) -> dict[str, Any]:
         if not isinstance(signed, dict) or signed["type"] != TYPE:
             raise ValueError(f"its type is not {TYPE}")
         if signature["keyid"] != key_id(key):
-            raise AuditError(f"the statement is signed with another key: {str(signature['keyid'])[:16]}….")
+            raise OtherKey(f"the statement is signed with another key: {str(signature['keyid'])[:16]}….")
         key.verify(bytes.fromhex(signature["sig"]), canonical(signed))
         Head.from_json(signed["audit"])
     except InvalidSignature as error:
@@ -138,20 +142,3 @@ def keep_statement(folder: Path, stem: str, octets: bytes) -> Path:
     for old in kept_statements(folder)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path
-
-
-def stated_heads(folder: Path) -> tuple[dict[str, Head], list[str]]:
-    """Return the heads that this node's kept statements name, each by a description, and notes on invalid ones."""
-    heads: dict[str, Head] = {}
-    notes = []
-    try:
-        key = read_key(folder / KEY).public_key()
-    except (OSError, AuditError) as error:
-        return {}, [f"The statements kept are not compared: {error}"] if kept_statements(folder) else []
-    for path in kept_statements(folder):
-        try:
-            signed = verify_statement(read_file(path, MAX_STATEMENT), key)
-            heads[f"the statement {path.name}"] = Head.from_json(signed["audit"])
-        except (OSError, AuditError) as error:
-            notes.append(f"The statement {path.name} is not compared: {error}")
-    return heads, notes

@@ -10,6 +10,7 @@ from pathlib import Path
 from blockd.audit.chain import Head, Record, chained, parse_record
 from blockd.audit.database import NAMED, Database
 from blockd.audit.evidence import digests_of, parts_of, proof_of
+from blockd.audit.kept_statements import KeptStatement, StatementCheck
 from blockd.audit.log import DATABASE, read_head
 from blockd.errors import AuditError
 
@@ -45,17 +46,18 @@ def verify_log(
     roots: Mapping[str, Sequence[bytes]],
     given: Sequence[bytes] = (),
     heads: Mapping[str, Head] | None = None,
+    statements: Sequence[KeptStatement] = (),
     progress: Progress = lambda _: None,
 ) -> Verified:
     """Verify the log at `path` from its first record to its last.
 
     `roots` are the roots of trust by feed, `given` are more of them for any feed. Each of `heads`, keyed by where it is
-    from, must be in the log; so must the head beside `path`, if there is one. Raises AuditError if the file is
-    not an audit log at all.
+    from, must be in the log; so must the head beside `path`, if there is one, and what `statements` say. Raises
+    AuditError if the file is not an audit log at all.
     """
     database = Database.read(path)
     try:
-        return _verified(database, path, roots, given, heads or {}, progress)
+        return _verified(database, path, roots, given, heads or {}, statements, progress)
     finally:
         database.close()
 
@@ -66,11 +68,13 @@ def _verified(
     roots: Mapping[str, Sequence[bytes]],
     given: Sequence[bytes],
     heads: Mapping[str, Head],
+    statements: Sequence[KeptStatement],
     progress: Progress,
 ) -> Verified:
     result = Verified()
     seen: dict[str, Head] = {}
-    wanted = dict(heads)
+    wanted = {**heads, **{it.words: it.head for it in statements}}
+    stated = StatementCheck(statements)
     if path.name == DATABASE and (beside := read_head(path.parent)) is not None and beside.number:
         wanted["the file audit.head"] = beside
     by_number: dict[int, list[str]] = {}
@@ -88,13 +92,16 @@ def _verified(
                 if wanted[words].hash != row[6]:
                     raise AuditError(f"it differs from the one that {words} names.")
                 seen[words] = result.head
+            stated.follow(record)
             _prove(record, database, roots, given, result, named, proved)
             result.records += 1
             progress(result.records)
         result.wrong = None
+        stated.finish()
         for words, head in wanted.items():
             if words not in seen:
                 raise AuditError(f"the log ends with record {result.records}, and {words} names number {head.number}.")
+        database.check_indexes()
         for digest in database.digests():
             database.evidence(digest)
             if digest not in named:

@@ -3,24 +3,33 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from time import sleep
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from blockd.audit.chain import Record
 from blockd.audit.database import Database
-from blockd.audit.inquiry import prove_name
+from blockd.audit.inquiry import prove_name, state_then
 from blockd.audit.log import ALIVE
 from blockd.audit.proof_file import export_proof, verify_proof
+from blockd.audit.proof_signature import sign_proof
 from blockd.errors import AuditError, RulesetError
 from blockd.names import key_from_text, name_digest
+from blockd.orders import Action, Mandate, Order, State
 from blockd.ruleset import Ruleset
 from blockd.times import moment_from_text
 from tests.audit.conftest import NOON
 from tests.audit.node import FEED, Node
 from tests.audit.repository import Repository, order
+
+KEY = Ed25519PrivateKey.generate()
+ORDER = Order("order-1", "Authority", "", Action.SINKHOLE, Mandate.LAW, None)
+SIGNED_AT = moment_from_text("2026-11-24T18:00:00.000Z")
 
 
 def prove(node: Node, name: str, time: str, alive: float | None = None) -> dict[str, Any]:
@@ -43,7 +52,7 @@ def prove(node: Node, name: str, time: str, alive: float | None = None) -> dict[
 def export(node: Node, told: dict[str, Any]) -> bytes:
     database = Database.read(node.state / "audit.db")
     try:
-        return export_proof(database, told)
+        return export_proof(database, told, KEY, SIGNED_AT)
     finally:
         database.close()
 
@@ -175,24 +184,7 @@ def test_proof_is_nothing_under_another_root(story: Node) -> None:
         verify_proof(proof, [Repository(NOON).root])
 
 
-def claim_other(told: dict[str, Any]) -> None:
-    told["claim"]["covered"] = False
-
-
-def another_name(told: dict[str, Any]) -> None:
-    told["name"] = "innocent.example"
-
-
-def later(told: dict[str, Any]) -> None:
-    told["time"] = "2026-11-24T12:45:00.000Z"
-
-
-def without_a_link(told: dict[str, Any]) -> None:
-    del told["links"][2]
-
-
-def without_evidence(told: dict[str, Any]) -> None:
-    told["evidence"].popitem()
+Change = Callable[[dict[str, Any]], object]
 
 
 def changed_evidence(told: dict[str, Any]) -> None:
@@ -204,15 +196,138 @@ def changed_record(told: dict[str, Any]) -> None:
     told["links"][1]["record"] = told["links"][1]["record"].replace('"version":1', '"version":2')
 
 
-@pytest.mark.parametrize(
-    "change",
-    [claim_other, another_name, later, without_a_link, without_evidence, changed_evidence, changed_record],
-)
-def test_changed_proof_is_refused(story: Node, change: Callable[[dict[str, Any]], None]) -> None:
+def at_another_time(time: str) -> Change:
+    def change(told: dict[str, Any]) -> None:
+        told["time"] = told["claim"]["time"] = time
+
+    return change
+
+
+def of_order(**members: object) -> Change:
+    return lambda told: told["claim"]["orders"][0].update(members)
+
+
+CONTRADICTIONS: dict[str, Change] = {  # of what the records say: no signature of anybody helps
+    "covered": lambda told: told["claim"].update(covered=False),
+    "another name": lambda told: told.update(name="innocent.example"),
+    "another name throughout": lambda told: (
+        told.update(name="innocent.example"),
+        told["claim"].update(name="innocent.example"),
+    ),
+    "one time of two": lambda told: told.update(time="2026-11-24T12:45:00.000Z"),
+    "a version later": at_another_time("2026-11-24T12:45:00.000Z"),
+    "years later": at_another_time("2031-01-01T00:00:00.000Z"),
+    "before the log": at_another_time("2020-01-01T00:00:00.000Z"),
+    "authority": of_order(authority="Another Ministry"),
+    "legal basis": of_order(legal_basis="Another Act"),
+    "reference": of_order(reference="Another letter"),
+    "platform": of_order(platform="Another"),
+    "role": of_order(role="court"),
+    "state": of_order(state="lifted"),
+    "since": of_order(since="2020-01-01T00:00:00.000Z"),
+    "entry": of_order(entry="other.example (both)"),
+    "action": of_order(action="nxdomain"),
+    "signatures": lambda told: told["claim"]["orders"][0]["signatures"].pop(),
+    "an order more": lambda told: told["claim"]["orders"].append({**told["claim"]["orders"][0], "order": "order-9"}),
+    "no order": lambda told: told["claim"]["orders"].clear(),
+    "version": lambda told: told["claim"].update(version=9),
+    "record": lambda told: told["claim"].update(record=1),
+    "enforced since": lambda told: told["claim"].update(since="2020-01-01T00:00:00.000Z"),
+    "feed's digest": lambda told: told["claim"]["feeds"][0].update(digest="0" * 64),
+    "feed's name": lambda told: told["claim"]["feeds"][0].update(name="other"),
+    "member of the claim": lambda told: told["claim"].update(verdict="guilty"),
+    "missing member": lambda told: told["claim"].pop("digest"),
+    "member of the file": lambda told: told.update(comment="trust me"),
+    "member of a link": lambda told: told["links"][0].update(note="x"),
+    "without a link": lambda told: told["links"].pop(2),
+    "without evidence": lambda told: told["evidence"].popitem(),
+    "evidence": changed_evidence,
+    "changed record": changed_record,
+}
+
+
+@pytest.mark.parametrize("change", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_changed_proof_is_refused_whoever_signs_it(story: Node, change: Change) -> None:
     told = json.loads(export(story, prove(story, "listed.example", "12:05:00.000")))
     change(told)
+    roots = [story.root.read_bytes()]
     with pytest.raises(AuditError):
-        verify_proof(json.dumps(told).encode(), [story.root.read_bytes()])
+        verify_proof(json.dumps(told).encode(), roots)
+    told["signature"] = sign_proof(told, Ed25519PrivateKey.generate(), SIGNED_AT)
+    with pytest.raises(AuditError):
+        verify_proof(json.dumps(told).encode(), roots)
+    told["format"] = "blockd-proof-1"
+    del told["signature"]
+    with pytest.raises(AuditError):
+        verify_proof(json.dumps(told).encode(), roots)
+
+
+def test_nothing_in_a_proof_can_be_changed_without_the_nodes_key(story: Node) -> None:
+    octets = export(story, prove(story, "listed.example", "12:05:00.000"))
+    roots = [story.root.read_bytes()]
+    found = verify_proof(octets, roots, KEY.public_key())
+    assert found["signed"]["time"] == "2026-11-24T18:00:00.000Z"
+    assert not any("--key" in note for note in found["notes"])
+    assert any("--key" in note for note in verify_proof(octets, roots)["notes"])
+    changes: tuple[Change, ...] = (
+        lambda told: told["claim"]["notes"].append("It was lifted."),
+        lambda told: told.update(instructions="Believe it."),
+        lambda told: told["claim"]["feeds"][0].update(proved="by the king"),
+        lambda told: told["signature"].update(time="2031-01-01T00:00:00.000Z"),
+    )
+    for change in changes:
+        told = json.loads(octets)
+        change(told)
+        with pytest.raises(AuditError, match="signature"):
+            verify_proof(json.dumps(told).encode(), roots)
+        told["signature"] = sign_proof(told, Ed25519PrivateKey.generate(), SIGNED_AT)
+        with pytest.raises(AuditError, match="another key"):
+            verify_proof(json.dumps(told).encode(), roots, KEY.public_key())
+
+
+def test_a_member_twice_is_refused(story: Node) -> None:
+    octets = export(story, prove(story, "listed.example", "12:05:00.000"))
+    twice = octets.replace(b'{\n "format"', b'{\n "time": "2031-01-01T00:00:00.000Z",\n "format"', 1)
+    with pytest.raises(AuditError, match="a member twice"):
+        verify_proof(twice, [story.root.read_bytes()])
+
+
+def test_the_time_lies_between_records_and_the_signature(story: Node) -> None:
+    told = prove(story, "video.example", "12:45:00.000")
+    database = Database.read(story.state / "audit.db")
+    try:
+        with pytest.raises(AuditError, match="has not come yet"):
+            export_proof(database, told, KEY, moment_from_text("2026-11-24T12:44:00.000Z"))
+    finally:
+        database.close()
+    links = json.loads(export(story, prove(story, "listed.example", "12:05:00.000")))["links"]
+    assert json.loads(links[-1]["record"])["time"] > "2026-11-24T12:05:00.000Z", "a later record is beside it"
+
+
+def test_a_proof_without_a_signature_proves_no_time_behind_its_records(story: Node) -> None:
+    octets = export(story, prove(story, "listed.example", "12:05:00.000"))
+    told = json.loads(octets)
+    told["format"] = "blockd-proof-1"
+    del told["signature"]
+    roots = [story.root.read_bytes()]
+    bound = verify_proof(json.dumps(told).encode(), roots)
+    told["links"].pop()
+    unbound = verify_proof(json.dumps(told).encode(), roots)
+    assert (bound["covered"], unbound["covered"], unbound["proved"]) == (True, True, False)
+    assert any("Have the node export it anew" in note for note in unbound["notes"])
+
+
+def test_an_order_that_has_ended_by_its_dates_is_not_in_force_whatever_was_recorded_before() -> None:
+    at = moment_from_text("2026-11-24T12:00:00.000Z")
+    ended = replace(ORDER, expires=int(at) - 1)
+    recorded = Record(
+        7, "2026-11-01T00:00:00.000Z", "order", {"state": "in force", "since": "2026-11-01T00:00:00.000Z"}
+    )
+    assert state_then(recorded, ended, at) is State.EXPIRED
+    assert state_then(recorded, replace(ORDER, lifted_on=int(at) - 1), at) is State.LIFTED
+    assert state_then(recorded, ORDER, at) is State.IN_FORCE
+    assert state_then(replace(recorded, body={"state": "pending"}), ORDER, at) is State.PENDING, "not yet everywhere"
+    assert state_then(None, ended, at) is State.EXPIRED
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

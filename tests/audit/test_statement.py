@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.audit.chain import Head
+from blockd.audit.kept_statements import read_statements
 from blockd.audit.statement import (
     KEPT,
     keep_statement,
@@ -17,7 +18,6 @@ from blockd.audit.statement import (
     public_key_from,
     public_key_text,
     sign_statement,
-    stated_heads,
     verify_statement,
 )
 from blockd.errors import AuditError
@@ -76,8 +76,11 @@ def test_so_many_statements_are_kept_and_no_more(tmp_path: Path) -> None:
     kept = kept_statements(tmp_path)
     assert len(kept) == KEPT
     assert kept[-1].name == f"20261124T{KEPT + 4:06}Z.json" or kept[-1].name.endswith("-2.json")
-    heads, notes = stated_heads(tmp_path)
-    assert len(heads) == KEPT
-    assert notes == []
+    found, notes, wrong = read_statements(tmp_path)
+    assert (len(found), notes, wrong) == (KEPT, [], [])
     kept[0].write_text(json.dumps({}))
-    assert len(stated_heads(tmp_path)[1]) == 1
+    kept[1].write_bytes(sign_statement(TOLD, Ed25519PrivateKey.generate()))
+    found, notes, wrong = read_statements(tmp_path)
+    assert (len(found), len(notes), len(wrong)) == (KEPT - 2, 1, 1)
+    assert f"the statement {kept[0].name} is damaged or was changed" in wrong[0]
+    assert "signed with another key" in notes[0], "of an earlier key of the node"

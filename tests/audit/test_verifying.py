@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import random
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from blockd.audit.chain import Head
-from blockd.audit.database import Database, LogEntry
+from blockd.audit.database import LAST_NUMBER, LAST_OF_KIND, LAST_STATES, STATE_OF, Database, LogEntry, search
+from blockd.audit.kept_statements import KeptStatement
+from blockd.audit.schema import EVERYTHING, INDEXES, LATER
 from blockd.audit.verifying import Verified, verify_log
 from blockd.errors import AuditError
 from tests.audit.node import FEED, Node
@@ -138,3 +143,104 @@ def test_no_mutated_database_ends_in_anything_but_a_sentence(story: Node, tmp_pa
             same += 1
             assert told.head.hash == story.log.head.hash or told.records < story.log.head.number
     assert caught > same
+
+
+def test_every_query_is_answered_by_an_index() -> None:
+    connection = sqlite3.connect(":memory:")
+    for statement in EVERYTHING.values():
+        connection.execute(statement)
+
+    def plan(query: str, values: Sequence[str]) -> list[str]:
+        return [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+
+    for query in (LAST_NUMBER, LAST_OF_KIND, STATE_OF, LAST_STATES):
+        assert not any(step.startswith("SCAN") for step in plan(query, ["x"] * query.count("?"))), query
+    for kinds, feed, name, since, until in itertools.product(
+        [(), ("a", "b")], ["", "f"], ["", "n"], [0.0, 5.0], [None, 7.0]
+    ):
+        steps = plan(*search(kinds, feed, name, since, until))
+        if any((kinds, feed, name, since, until)):
+            assert not any(step.startswith("SCAN") for step in steps), (kinds, feed, name, since, until)
+            index = "by_name" if name else "by_feed" if feed else "by_kind" if kinds else "by_time"
+            assert any(index in step for step in steps), steps
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        (
+            ["DROP INDEX by_name", "CREATE INDEX by_name ON records (name, feed, number) WHERE name > 'order-1'"],
+            "by_name",
+        ),
+        (["CREATE INDEX another ON records (name)"], "another"),
+        (["CREATE UNIQUE INDEX another ON records (hash)"], "another"),
+        (["CREATE TABLE another (a)"], "another"),
+        (["CREATE VIEW another AS SELECT 1"], "another"),
+        (["DROP INDEX by_kind"], "by_kind"),
+        (["CREATE TRIGGER another BEFORE INSERT ON records BEGIN SELECT RAISE(IGNORE); END"], "another"),
+    ],
+)
+def test_an_index_or_table_that_was_changed_or_added_is_told(story: Node, statements: list[str], told: str) -> None:
+    with contextlib.closing(sqlite3.connect(story.state / "audit.db")) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    with pytest.raises(AuditError, match=f"cannot be read as an audit log: .*{told}"):
+        verify(story)
+    with pytest.raises(AuditError, match=told):
+        Database.open(story.state / "audit.db")
+
+
+def test_an_index_that_hides_a_record_is_told(story: Node) -> None:
+    with contextlib.closing(sqlite3.connect(story.state / "audit.db")) as connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("PRAGMA writable_schema = ON")
+        honest = INDEXES["by_name"]
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'by_name'", (honest + " AND number < 3",))
+        connection.commit()
+    with contextlib.closing(sqlite3.connect(story.state / "audit.db")) as connection:
+        connection.execute("REINDEX by_name")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'by_name'", (honest,))
+        for _, sql in triggers:
+            connection.execute(sql)
+        connection.commit()
+    assert "the file is damaged" in verify(story).problem
+
+
+def test_a_log_of_an_earlier_version_is_read_and_gets_its_indexes(story: Node) -> None:
+    path = story.state / "audit.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for index in LATER:
+            connection.execute(f"DROP INDEX {index}")
+        connection.commit()
+    assert verify(story).problem == ""
+    Database.open(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    assert names >= set(LATER)
+
+
+def test_a_kept_statement_is_compared_with_the_records(story: Node) -> None:
+    def problem(**changed: object) -> str:
+        one = replace(KeptStatement("s.json", "ab", story.log.head), **changed)  # type: ignore[arg-type]
+        return verify_log(path, roots, statements=[one]).problem
+
+    path, roots = story.state / "audit.db", {FEED: [story.root.read_bytes()]}
+    assert "no record names the statement s.json" in problem()
+    database = Database.open(path)
+    named = database.append([LogEntry(story.time, "statement", {"file": "s.json", "sha256": "ab"})], database.head())
+    last = database.last("enforced")
+    assert last is not None
+    database.close()
+    version, digest = last.body["version"], last.body["digest"]
+    assert problem() == problem(head=named, version=version, digest=digest) == ""
+    assert "by another SHA-256" in problem(sha256="cd")
+    assert f"says that version {version + 1} was in force" in problem(version=version + 1, digest=digest)
+    assert f"says that version {version} was in force" in problem(version=version, digest="0" * 64)
+    assert "the statement s.json names" in problem(head=Head(3, bytes(32))) or "differs from" in problem(
+        head=Head(3, bytes(32))
+    )

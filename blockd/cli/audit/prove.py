@@ -6,18 +6,22 @@ import argparse
 import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from blockd.audit.database import Database
 from blockd.audit.inquiry import prove_name
 from blockd.audit.log import DATABASE, read_alive
 from blockd.audit.proof_file import export_proof
 from blockd.audit.signatures import MAX_ROOT
+from blockd.audit.statement import KEY, read_key
 from blockd.cli import DONE, NO
 from blockd.cli.audit.printing import moment
 from blockd.cli.audit.trusted import read, roots_of
 from blockd.cli.output import show
-from blockd.errors import AuditError, BadName, CommandError, RulesetError
+from blockd.errors import AuditError, BadName, CommandError, RulesetError, cause_of
 from blockd.files import replace_file
 from blockd.formats.subject import not_a_subject
 from blockd.ruleset import Ruleset, Versions
@@ -45,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         told = prove_name(database, args.name, at, roots_of(settings), given, kept, read_alive(settings.state_dir))
         if args.export is not None:
-            replace_file(args.export, export_proof(database, told))
+            replace_file(args.export, export_proof(database, told, _key(settings.state_dir), time.time()))
     except BadName as error:
         raise CommandError(not_a_subject(args.name, error)) from error
     except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
@@ -54,6 +58,17 @@ def run(args: argparse.Namespace) -> int:
         database.close()
     show(args.json, told, lines(told))
     return DONE if told["covered"] else NO
+
+
+def _key(state_dir: Path) -> Ed25519PrivateKey:
+    path = state_dir / KEY
+    try:
+        return read_key(path)
+    except OSError as error:
+        raise CommandError(
+            f"a proof is signed with the node's key, and {path} cannot be read: {cause_of(error)}. Run this as the "
+            "user that blockd runs as."
+        ) from error
 
 
 def lines(told: dict[str, Any]) -> Iterator[str]:
@@ -80,5 +95,7 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
             yield f"    {signature['role']} version {signature['version']}: {count}: {keys}"
     for feed in told["feeds"]:
         yield f"feed {feed['name']}: proved by {feed['proved']}"
+    if "signed" in told:
+        yield f"signed by the node at {told['signed']['time']}, with the key {told['signed']['keyid'][:16]}"
     for note in told["notes"]:
         yield f"note: {note}"

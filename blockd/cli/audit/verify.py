@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from blockd.audit.chain import Head
+from blockd.audit.kept_statements import KeptStatement, read_statements
 from blockd.audit.log import DATABASE
 from blockd.audit.proof_file import MAX_PROOF, verify_proof
 from blockd.audit.signatures import MAX_ROOT
-from blockd.audit.statement import MAX_STATEMENT, public_key_from, stated_heads, verify_statement
+from blockd.audit.statement import MAX_STATEMENT, public_key_from, verify_statement
 from blockd.audit.verifying import verify_log
 from blockd.cli import DONE, NO
 from blockd.cli.audit.prove import lines as proof_lines
@@ -19,6 +19,8 @@ from blockd.cli.audit.trusted import read, roots_of
 from blockd.cli.output import show
 from blockd.errors import CommandError
 from blockd.settings import load
+
+MAX_WRONG = 5  # statements told that are damaged or were changed
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,16 +31,18 @@ def run(args: argparse.Namespace) -> int:
         return _statement(args)
     roots: dict[str, list[bytes]] = {}
     path: Path | None = args.file
-    heads: dict[str, Head] = {}
+    statements: list[KeptStatement] = []
     notes: list[str] = []
+    wrong: list[str] = []
     given = [read(root, MAX_ROOT) for root in args.root]
     if path is None or not given:
         settings = load(args.config)
         roots = roots_of(settings)
         path = path or settings.state_dir / DATABASE
     if args.file is None:
-        heads, notes = stated_heads(path.parent)
-    told = verify_log(path, roots, given, heads)
+        statements, notes, wrong = read_statements(path.parent)
+    told = verify_log(path, roots, given, statements=statements)
+    told.problem = told.problem or "; ".join(wrong[:MAX_WRONG])
     told.notes += notes
     show(args.json, {"file": str(path), **told.to_json()}, _lines(path, told.to_json()))
     return NO if told.problem else DONE
@@ -60,7 +64,8 @@ def _proof(args: argparse.Namespace) -> int:
     if not args.root:
         raise CommandError("a proof of signed lists needs the authority's root: --root ROOT, got from the authority")
     roots: Sequence[bytes] = [read(root, MAX_ROOT) for root in args.root]
-    told = verify_proof(read(args.proof, MAX_PROOF), roots)
+    key = None if args.key is None else public_key_from(read(args.key, MAX_ROOT))
+    told = verify_proof(read(args.proof, MAX_PROOF), roots, key)
     proved = (
         "The proof is complete."
         if told["proved"]

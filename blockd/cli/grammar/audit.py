@@ -41,7 +41,12 @@ def _verify(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--proof", type=Path, metavar="FILE", help="verify what `audit prove --export` has written")
     parser.add_argument("--statement", type=Path, metavar="FILE", help="verify a statement of enforcement")
-    parser.add_argument("--key", type=Path, metavar="PUB", help="the node's public key, as `audit key` prints it")
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="PUB",
+        help="the node's public key, as `audit key` prints it, for a proof or a statement",
+    )
 
 
 def _prove(parser: argparse.ArgumentParser) -> None:
