@@ -8,7 +8,7 @@ REASONS = {
     "empty": "it holds nothing, or no name or address",
     "binary": "it is not text",
     "html": "it is a web page, such as an error or login page",
-    "cut": "it ends in the middle of a line, of its body or of its archive",
+    "cut": "it ends in the middle of its body, of its archive or of a record, or of a line that nothing proves whole",
     "too large": "it is larger than the feed's limit",
     "shrunk": "it has lost more entries than the gate allows",
     "grown": "it has gained more entries than the gate allows",

@@ -18,7 +18,7 @@ from blockd.errors import FeedRefused, FeedUnreachable, cause_of
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.http_causes import http_cause
 from blockd.files import replacing
-from blockd.formats.gunzip import Gunzip
+from blockd.formats.packed.gunzip import Gunzip
 from blockd.settings import shown_place
 
 TOTAL = 600.0  # seconds for one fetch with its redirects: a gigabyte at the speed of a slow line
