@@ -24,7 +24,7 @@ else:
     from backports import zstd
 
 Pack = Callable[[bytes], bytes]
-CHECKED = {zstd.CompressionParameter.checksum_flag: 1}
+CHECKED = {int(zstd.CompressionParameter.checksum_flag): 1}
 
 
 def zst(content: bytes) -> bytes:
@@ -91,7 +91,7 @@ def wide_xz() -> bytes:
 
 
 def wide_zst() -> bytes:
-    compressor = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 28})
+    compressor = zstd.ZstdCompressor(options={int(zstd.CompressionParameter.window_log): 28})
     return compressor.compress(TEXT) + compressor.flush()  # at once, the window would be as small as the content
 
 
