@@ -47,8 +47,8 @@ class BoundedFetcher(FetcherInterface):
     """Fetches the files of one fetch; `seconds` bounds all of them together, `file_seconds` the smallest.
 
     `first` and `last` are the first and last bytes of the file fetched last, to tell what kind of wrong file it was.
-    `connections` are those that stay open, `folder` has files until they are verified; the caller sets both. Connections of
-    its own reach every address.
+    `connections` are those that stay open, `folder` has files until they are verified; the caller sets both: without
+    it every address is reached.
     """
 
     def __init__(
