@@ -81,9 +81,7 @@ class FileSource:
             self._seen = stamp
             self._seen_at = now
         changed = max(stamp[:2]) / 1e9  # what sets the one time back, as rsync and `cp -p` do, changes the other
-        rested = max(
-            now - self._seen_at, self._wall_clock() - changed
-        )  # one written long ago need not be watched
+        rested = max(now - self._seen_at, self._wall_clock() - changed)  # one written long ago need not be watched
         if rested < self._settle or (rested < self._settle * OPEN_SETTLE and _is_open(self._path)):
             return None
         return self._copy(incoming, stamp)

@@ -29,7 +29,7 @@ _RESERVED = re.compile(
 def read_headers(path: Path) -> dict[str, str]:
     """Return the headers in a file, one in a line as `Name: value`; raises FeedRefused("key")."""
     headers: dict[str, str] = {}
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(_text(path).split("\n"), 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, colon, value = line.partition(":")

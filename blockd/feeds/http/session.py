@@ -9,6 +9,7 @@ import aiohttp
 
 from blockd.feeds.http.access import Access
 from blockd.feeds.http.origin import Origin
+from blockd.feeds.http.secret_files import basic
 
 
 class CheckedSession:
@@ -34,9 +35,12 @@ class CheckedSession:
         self._origin = None
         access = self._access
         if access.proxy:
-            login = access.proxy_login
             options["proxy"] = access.proxy
-            options["proxy_auth"] = aiohttp.BasicAuth(*login, encoding="utf-8") if login else None
+            login = {"Proxy-Authorization": basic(access.proxy_login)} if access.proxy_login else {}
+            if origin[0] == "https":
+                options["proxy_headers"] = login  # of CONNECT; what is within the tunnel is for the server
+            else:
+                options["headers"] = {**options["headers"], **login}
         else:
             self._origin = origin
         return self._session.get(url, allow_redirects=False, auto_decompress=False, **options)
