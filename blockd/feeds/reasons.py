@@ -22,7 +22,7 @@ REASONS = {
     "expired": "its metadata has expired",
     "not allowed": "the zone's primary refuses the transfer to this address or key",
     "no zone": "the primary does not have the zone",
-    "key": "the TSIG key cannot be used, or the primary has a different one",
+    "key": "a key or a secret cannot be used, or the primary has a different TSIG key",
     "clock": "the primary's clock and this machine's are too far apart for TSIG",
     "answer": "the primary answers with an error, or not the question that was asked",
     "foreign": "a record belongs to another zone or class",
