@@ -216,11 +216,11 @@ class AuditRecorder:
             signs = (database.record(database.head().number).at, read_alive(self.log.folder) or 0.0)
             self._last_alive = moment_text(max(signs))
         for record in database.newest(("refused", "good-again"), REMEMBERED):
-            part = Part(*(str(record.body.get(name, "")) for name in Part._fields))
+            what = Part(*(str(record.body.get(name, "")) for name in Part._fields))
             if record.kind == "refused":
-                self._refusals.remember(part, str(record.body["reason"]), str(record.body["sentence"]))
+                self._refusals.remember(what, str(record.body["reason"]), str(record.body["sentence"]))
             else:
-                self._refusals.over(part)
+                self._refusals.over(what)
         for record in database.last_states():
             key = (str(record.body["feed"]), str(record.body["order"]))
             if record.body["state"] != GONE:

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import OrderDocument, Scope, parse_document
+from blockd.orders.document import MAX_TEXTS
 from blockd.orders.stored import order_to_json
 from blockd.publish import confidential
 from blockd.publish import lint as strictness
 from blockd.publish.document_files import load_document
 from blockd.publish.lint import Rules
 
+_STAMP = 64  # octets that `published` adds when a document is signed
 MAX_PROBLEMS = 100  # problems reported at once over all files
 _MAY_BE_NULL = {"expires", "names"}  # any other field without a value, as in a template, counts as missing
 
@@ -112,7 +114,10 @@ def _checked(raw: object, source: str, rules: Rules) -> tuple[str, bytes, list[s
         written.update(_covered(document))
     if "names" not in written and document.scope is not Scope.BOTH:
         written["scope"] = document.scope.text
-    return document.order.id, to_bytes(written), list(strictness.warnings(raw, entries, rules, hidden=secret))
+    content = to_bytes(written)
+    if len(content) + _STAMP > MAX_TEXTS:
+        parse_document(written, source, len(content) + _STAMP)  # raises BadOrder if it is too large beside its names
+    return document.order.id, content, list(strictness.warnings(raw, entries, rules, hidden=secret))
 
 
 def _covered(document: OrderDocument) -> dict[str, object]:

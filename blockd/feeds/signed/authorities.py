@@ -17,6 +17,7 @@ from pathlib import Path
 from tuf.api.metadata import TargetFile
 
 from blockd.errors import FeedRefused, one_line
+from blockd.feeds.signed.allowance import DAILY, Allowance
 from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder
 from blockd.feeds.signed.documents import Documents
 from blockd.feeds.signed.earlier import EarlierMetadata, Used, metadata_name, read_part
@@ -79,8 +80,9 @@ class Quota:
 class Authorities:
     """The roles of one repository, itself included, whose trusted metadata are in `trusted`."""
 
-    def __init__(self, trusted: Path, documents: Documents, earlier: EarlierMetadata) -> None:
+    def __init__(self, trusted: Path, documents: Documents, earlier: EarlierMetadata, allowance: Allowance) -> None:
         self._trusted = trusted
+        self._allowance = allowance
         self._documents = documents
         self._earlier = earlier
 
@@ -108,6 +110,8 @@ class Authorities:
             newest = part_of(attempt.role(delegation.role, delegation.subject), delegation)
             room.take(newest)
             wanted = newest
+            if before is None or newest.version != before.version:
+                self._allow(attempt, newest)
             taken = self._taken(attempt, delegation, newest, before)
             return replace(taken, wanted=wanted, is_settled=attempt.failures == failures)
         except FeedRefused as refusal:
@@ -117,6 +121,15 @@ class Authorities:
                 with contextlib.suppress(FeedRefused):
                     stays = self._taken(attempt, delegation, before, before)
             return replace(stays, refusal=refusal, wanted=wanted, is_settled=is_settled)
+
+    def _allow(self, attempt: RefreshAttempt, part: RoleTargets) -> None:
+        """Count new metadata of an authority; raises FeedRefused if it has given too much."""
+        octets = len(attempt.octets(f"{part.role}.json"))
+        if not self._allowance.allows(part.role, octets, reserve=0):
+            attempt.failures += 1  # another attempt may succeed in it
+            what = f"has signed too much that is new: {DAILY >> 20} MiB a day are the limit"
+            raise refused("too large", part.subject, what)
+        self._allowance.take(part.role, octets)
 
     def _taken(
         self, attempt: RefreshAttempt, delegation: Delegation, part: RoleTargets, before: RoleTargets | None

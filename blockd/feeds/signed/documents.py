@@ -13,6 +13,7 @@ from tuf.api.metadata import TargetFile
 
 from blockd.errors import BadOrder, FeedRefused, FeedUnreachable, cause_of
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING
+from blockd.feeds.signed.allowance import DAILY, Allowance
 from blockd.feeds.signed.bundle import read_bundle
 from blockd.feeds.signed.limits import MAX_FAILED, MAX_LISTS, MAX_ORDERS, MAX_TOTAL
 from blockd.feeds.signed.role_targets import RoleTargets, order_refused, order_subject
@@ -41,7 +42,8 @@ class ReadOrders:
 class Documents:
     """The documents of one repository, in `folder`/orders; parsed ones are cached while a version has them."""
 
-    def __init__(self, folder: Path, texts: ListTexts | None) -> None:
+    def __init__(self, folder: Path, texts: ListTexts | None, allowance: Allowance) -> None:
+        self._allowance = allowance
         self._folder = folder / "orders"
         self._downloads = folder / "downloads"
         self._versions = tuple(folder / name for name in (INCOMING, CANDIDATE, WAITING, REFUSED, ACCEPTED))
@@ -153,7 +155,7 @@ class Documents:
         known = self._parsed.get(_key(part, target))
         if known is not None and self.path(target).is_file():
             return known
-        attempt.bring(target, self.path(target), order_subject(part, identifier))
+        self._bring(attempt, part, identifier)
         try:
             content = self.path(target).read_bytes()
             document = parse_document(json.loads(content), "it", len(content))
@@ -173,6 +175,18 @@ class Documents:
         document = replace(document, order=replace(order, role=part.role))
         self._parsed[_key(part, target)] = document
         return document
+
+    def _bring(self, attempt: RefreshAttempt, part: RoleTargets, identifier: str) -> None:
+        """Make the document's file hold its content; raises FeedRefused, also if the role has given too much."""
+        target = part.orders[identifier]
+        is_new = not self.path(target).is_file()
+        if is_new and not self._allowance.allows(part.role, target.length):
+            attempt.failures += 1  # another attempt may succeed in it
+            what = f"is not fetched now, since its signer has signed too much that is new: {DAILY >> 20} MiB a day"
+            raise order_refused("too large", part, identifier, f"{what} are the limit")
+        attempt.bring(target, self.path(target), order_subject(part, identifier))
+        if is_new:
+            self._allowance.take(part.role, target.length)
 
     def _bring_text(self, attempt: RefreshAttempt, part: RoleTargets, identifier: str, names: NameList) -> None:
         for step in names.steps:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tuf.api.metadata import Timestamp
 
 from blockd.errors import FeedRefused, FeedUnreachable, cause_of
+from blockd.feeds.signed.allowance import Allowance
 from blockd.feeds.signed.authorities import Authorities, Quota, RoleResult, used_by
 from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder, SignedVersion
 from blockd.feeds.signed.connections import HttpConnections
@@ -51,9 +52,10 @@ class SignedRepository:
         self._fetcher = fetcher
         self._connections = HttpConnections()
         self._trust = Trust(root, folder / "trusted", folder / "staging", now)
-        self._documents = Documents(folder, texts)
+        allowance = Allowance(now)
+        self._documents = Documents(folder, texts, allowance)
         self._earlier = EarlierMetadata(folder / EARLIER, folder / "trusted")
-        self._authorities = Authorities(folder / "trusted", self._documents, self._earlier)
+        self._authorities = Authorities(folder / "trusted", self._documents, self._earlier, allowance)
         self._last: SignedVersion | None = None
         self._timestamp = b""  # of the last version, as fetched
         self._root_version = 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tuf.api.exceptions import DownloadError
 from blockd.audit.signatures import prove
 from blockd.errors import FeedRefused
 from blockd.feeds.reasons import REASONS
+from blockd.feeds.signed.allowance import Allowance
 from blockd.feeds.signed.bundle import SignedVersion, read_bundle, write_bundle
 from blockd.feeds.signed.limits import MAX_EARLIER, MAX_TOLD
 from blockd.feeds.signed.list_texts import NameLists
@@ -224,3 +226,29 @@ def test_evidence_names_earlier_metadata_only_where_an_order_needs_them(tmp_path
     evidence = node.evidence()
     assert [name for name in evidence if name.startswith("earlier/")] == ["earlier/1.court.json"]
     assert json.loads(evidence["court.json"])["signed"]["version"] == 2
+
+
+def test_role_that_signs_without_end_is_bounded_in_time_and_leaves_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blockd.feeds.signed.allowance.MOST", 160_000)
+    monkeypatch.setattr("blockd.feeds.signed.allowance.RESERVE", 80_000)
+    monkeypatch.setattr("blockd.feeds.signed.allowance.DAILY", 86_400 * 100)
+    monkeypatch.setattr(Allowance.allows, "__kwdefaults__", {"reserve": 80_000})
+    repository = Repository()
+    node = repository.node(tmp_path)
+    for number in range(40):
+        repository.order("court", "greedy", ["greedy.example"], summary=str(number), later="x" * 10_000)
+        repository.order("ministry", "ministry-2", [f"news-{number}.example"])
+        repository.publish("court", "ministry")
+        version = node.fetch()
+        assert f"news-{number}.example" in names(version)
+        assert "greedy.example" in names(version)  # an earlier version of it
+    assert told(version) == [("court", "greedy", "too large", True)]
+    del repository.role("court").targets["orders/court/greedy.json"]  # its signer takes it back, which needs no room
+    repository.publish("court")
+    assert "greedy.example" not in names(node.fetch())
+    repository.order("court", "greedy", ["greedy.example"], later="x" * 10_000)
+    repository.publish("court")
+    repository.now += timedelta(seconds=200)
+    assert "greedy.example" in names(node.fetch())
