@@ -273,7 +273,7 @@ def _authorities(sample: Sample) -> Iterator[Metric]:
         "blockd_orders_refused", "Orders whose newest versions are refused, each alone.", labels=["feed", "authority"]
     )
     for name, feed in sample.feeds.items():
-        for role, count in feed.refused_orders.items():
+        for role, count in (dict.fromkeys(feed.authorities, 0) | dict(feed.refused_orders)).items():
             orders.add_metric([name, role], count)
         for role, authority in feed.authorities.items():
             expires.add_metric([name, role], authority.expires_in)

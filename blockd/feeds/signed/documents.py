@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Collection, Iterable, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from blockd.errors import BadOrder, FeedRefused, FeedUnreachable, cause_of
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING
 from blockd.feeds.signed.allowance import DAILY, Allowance
 from blockd.feeds.signed.bundle import read_bundle
-from blockd.feeds.signed.limits import MAX_FAILED, MAX_LISTS, MAX_ORDERS, MAX_TOTAL
+from blockd.feeds.signed.limits import MAX_FAILED, MAX_LIST_SHARE, MAX_LISTS, MAX_ORDERS, MAX_TOTAL
+from blockd.feeds.signed.list_texts import LISTS, text_path
 from blockd.feeds.signed.role_targets import RoleTargets, order_refused, order_subject
 from blockd.feeds.signed.trust import RefreshAttempt
-from blockd.orders import NameList, OrderDocument, parse_document
+from blockd.orders import ListStep, NameList, OrderDocument, parse_document
 
 
 class ListTexts(Protocol):
@@ -64,7 +66,7 @@ class Documents:
         self._folder.mkdir(parents=True, exist_ok=True)
         read = ReadOrders(faults=dict(part.faults))
         failed: list[FeedRefused] = []
-        lists = 0
+        lists = octets = 0
         for identifier in sorted(part.orders, key=lambda identifier: identifier not in before):
             if len(failed) >= MAX_FAILED and not self.path(part.orders[identifier]).is_file():
                 subject = order_subject(part, identifier)
@@ -78,6 +80,8 @@ class Documents:
                     if lists > MAX_LISTS:
                         what = f"has its names in files, as {MAX_LISTS} other orders of the same part have: the limit"
                         raise order_refused("too large", part, identifier, what)
+                    octets += document.names.last.size
+                    self._refuse_beyond_share(part, identifier, document.names.last, octets)
                     self._bring_text(attempt, part, identifier, document.names)
             except FeedRefused as refusal:
                 read.faults[identifier] = refusal
@@ -187,6 +191,19 @@ class Documents:
         attempt.bring(target, self.path(target), order_subject(part, identifier))
         if is_new:
             self._allowance.take(part.role, target.length)
+
+    def _refuse_beyond_share(self, part: RoleTargets, identifier: str, step: ListStep, octets: int) -> None:
+        """Refuse a new list if the role's lists, of so many octets, would leave too little room for those of others."""
+        folder = self._folder.parent
+        if text_path(folder, step).is_file():
+            return
+        held = sum(path.stat().st_size for path in (folder / LISTS).glob("*") if path.is_file())
+        share = min(MAX_LIST_SHARE, (shutil.disk_usage(folder).free + held) // 2)
+        if octets > share:
+            what = (
+                f"has a list with which those of its signer are {octets:,} octets; its share of the room is {share:,}"
+            )
+            raise order_refused("too large", part, identifier, what)
 
     def _bring_text(self, attempt: RefreshAttempt, part: RoleTargets, identifier: str, names: NameList) -> None:
         for step in names.steps:

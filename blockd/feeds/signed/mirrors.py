@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 OTHERS_SECONDS = 10.0  # until another good mirror is asked for what the first may withhold
 FIRST_PAUSE = 30.0  # seconds for which a refused mirror is not asked, doubled with each refusal
 LONGEST_PAUSE = 3600.0
+QUIET = 60.0  # seconds between two log lines about the refusals of one mirror
 _OF_SERVERS = frozenset(("missing", "unreachable", "stalled", "cut", "signature"))  # reasons: another may have the file
 
 
@@ -33,6 +34,8 @@ class Mirror:
     pause: float = FIRST_PAUSE  # seconds
     reason: str = ""
     refusal: str = ""
+    is_logged: bool = False  # whether its refusal was
+    quiet: float = 0.0  # until then none is logged again, by the clock: servers may vary what they do wrong
 
     def to_json(self, *, leads: bool) -> dict[str, object]:
         """Return the mirror as JSON values; `leads` says that a poll begins with it."""
@@ -110,12 +113,14 @@ class Mirrors:
 
     def _accept(self, mirror: Mirror) -> None:
         mirror.due = self._clock() + OTHERS_SECONDS
-        if mirror.refusal:
+        if mirror.is_logged:
             log.info("Feed %s: the mirror %s is good again.", self._name, mirror.url)
+            mirror.is_logged = False
         mirror.pause, mirror.reason, mirror.refusal = FIRST_PAUSE, "", ""
 
     def _refuse(self, mirror: Mirror, reason: str, sentence: str) -> None:
-        if mirror.reason != reason and len(self._line) > 1:
+        if mirror.reason != reason and len(self._line) > 1 and self._clock() >= mirror.quiet:
+            mirror.is_logged, mirror.quiet = True, self._clock() + QUIET
             log.warning("Feed %s: the mirror %s is refused (%s): %s", self._name, mirror.url, reason, sentence)
         mirror.due = self._clock() + mirror.pause
         mirror.pause = min(2 * mirror.pause, LONGEST_PAUSE)

@@ -119,7 +119,9 @@ class SignedRepository:
             return self._last
         attempt.finish()
         own, given = self._parts(attempt, subject)
-        documents, digest, left_out = together(own, given, self._held())
+        held = self._held()
+        _refuse_lost((own, *given), held, subject)
+        documents, digest, left_out = together(own, given, held)
         told = tuple(order for one in (own, *given) for order in one.orders)
         if not documents:
             if told:
@@ -187,6 +189,24 @@ class SignedRepository:
             **{name: self._trust.folder / name for name in names},
             **{it.path: self._documents.path(it) for role, order, it in targets if (role, order) in taken},
         }
+
+
+def _refuse_lost(results: Sequence[RoleResult], held: Held, subject: str) -> None:
+    """Raise FeedRefused if an order in force is neither on this disk any more nor to be had from the repository.
+
+    It must not drop out for a fault of this machine and of a server.
+    """
+    for result in results:
+        if result.wanted is None or result.is_settled:
+            continue
+        role = result.delegation.role
+        for identifier in result.wanted.orders.keys() - result.documents.keys():
+            if (role, identifier) in held:
+                raise FeedRefused(
+                    "fault",
+                    f"{subject} does not give the order {identifier}, which is in force and can no longer be read in "
+                    "the state folder; what it gave before stays in force. It is tried again; check the disk.",
+                )
 
 
 def _published(timestamp: Timestamp) -> float | None:

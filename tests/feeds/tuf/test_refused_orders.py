@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from blockd.feeds.signed.limits import MAX_EARLIER, MAX_TOLD
 from blockd.feeds.signed.list_texts import NameLists
 from blockd.feeds.signed.repository import SignedRepository
 from tests.feeds.tuf.attacks_on_order import BAD, ORDER, path_of
-from tests.feeds.tuf.repository import NOW, Repository, keys
+from tests.feeds.tuf.repository import AUTHORITIES, NOW, Repository, keys
 
 ROLES = ("", "court")
 FIRST = {"own.example", "ministry.example", "court.example"}
@@ -250,5 +252,68 @@ def test_role_that_signs_without_end_is_bounded_in_time_and_leaves_others_alone(
     assert "greedy.example" not in names(node.fetch())
     repository.order("court", "greedy", ["greedy.example"], later="x" * 10_000)
     repository.publish("court")
-    repository.now += timedelta(seconds=200)
+    repository.now += timedelta(seconds=1_000)
     assert "greedy.example" in names(node.fetch())
+
+
+def list_order(repository: Repository, role: str, identifier: str, content: bytes) -> str:
+    """Publish an order with a list in a file; return the file's path."""
+    name = f"lists/{role}/{identifier}.base.gz"
+    file = repository.target(role, name, gzip.compress(content, mtime=0))
+    step = {"target": name, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    document: dict[str, object] = {"schema": "1.0", "id": identifier, "authority": AUTHORITIES[role]}
+    document |= {"platform": "Everything", "in_force_from": "2026-01-01"}
+    document |= {"list": {"steps": [{**step, "count": content.count(b"\n")}]}}
+    repository.target(role, f"orders/{role}/{identifier}.json", json.dumps(document).encode())
+    repository.publish(role)
+    return file
+
+
+@pytest.mark.parametrize("odd", [b"com", b"192.0.2.1", b"x" * 64 + b".example"])
+def test_order_whose_list_has_a_line_that_is_no_name_is_refused_alone_with_the_line(tmp_path: Path, odd: bytes) -> None:
+    repository = Repository()
+    repository.order("court", "court-2", ["news.example"])
+    list_order(repository, "court", "national", b"".join(sorted((b"a.example\n", odd + b"\n", b"zz.example\n"))))
+    node = node_of(repository, tmp_path)
+    for looking in (node, node_of(repository, tmp_path)):
+        version = looking.fetch()
+        assert told(version) == [("court", "national", "format", False)]
+        assert 'line 2, "' in version.refused[0].refusal or 'line 1, "' in version.refused[0].refusal
+        assert names(version) == FIRST | {"news.example"}
+    list_order(repository, "court", "national", b"a.example\nzz.example\n")
+    healed = node.fetch()
+    assert healed.refused == ()
+    assert [document.order.id for document in healed.documents if document.names is not None] == ["national"]
+
+
+def test_lists_beyond_a_roles_share_of_the_room_are_refused_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blockd.feeds.signed.documents.MAX_LIST_SHARE", 30)
+    repository = Repository()
+    node = node_of(repository, tmp_path)
+    list_order(repository, "court", "first", b"a.example\nb.example\n")
+    node.fetch()
+    list_order(repository, "court", "a-second", b"c.example\nd.example\n")
+    list_order(repository, "ministry", "third", b"e.example\nf.example\n")
+    version = node.fetch()
+    assert told(version) == [("court", "a-second", "too large", False)]
+    assert {document.order.id for document in version.documents if document.names} == {"first", "third"}
+
+
+def test_order_in_force_does_not_drop_out_for_a_fault_of_the_disk_and_of_a_server(tmp_path: Path) -> None:
+    repository = Repository()
+    node = repository.node(tmp_path)
+    version = node.fetch()
+    write_bundle(version, tmp_path / "accepted")
+    file = repository.order_file("court", "court-1")
+    good = repository.files.pop(file)
+    for path in (tmp_path / "orders").iterdir():
+        path.unlink()
+    repository.publish("ministry")
+    for looking in (node, repository.node(tmp_path)):
+        with pytest.raises(FeedRefused) as caught:
+            looking.fetch()
+        assert caught.value.reason == "fault"
+    repository.files[file] = good
+    assert names(node.fetch()) == FIRST
