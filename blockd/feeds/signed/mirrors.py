@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.signed.bundle import SignedVersion
@@ -21,7 +22,8 @@ log = logging.getLogger(__name__)
 OTHERS_SECONDS = 10.0  # until another good mirror is asked for what the first may withhold
 FIRST_PAUSE = 30.0  # seconds for which a refused mirror is not asked, doubled with each refusal
 LONGEST_PAUSE = 3600.0
-QUIET = 60.0  # seconds between two log lines about the refusals of one mirror
+MAX_LOGGED = 30  # refusals of one mirror that are logged in an hour: servers may vary what they do wrong
+HOUR = 3600.0  # seconds
 _OF_SERVERS = frozenset(("missing", "unreachable", "stalled", "cut", "signature"))  # reasons: another may have the file
 
 
@@ -35,7 +37,7 @@ class Mirror:
     reason: str = ""
     refusal: str = ""
     is_logged: bool = False  # whether its refusal was
-    quiet: float = 0.0  # until then none is logged again, by the clock: servers may vary what they do wrong
+    logged: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_LOGGED))  # when the last ones were
 
     def to_json(self, *, leads: bool) -> dict[str, object]:
         """Return the mirror as JSON values; `leads` says that a poll begins with it."""
@@ -119,8 +121,11 @@ class Mirrors:
         mirror.pause, mirror.reason, mirror.refusal = FIRST_PAUSE, "", ""
 
     def _refuse(self, mirror: Mirror, reason: str, sentence: str) -> None:
-        if mirror.reason != reason and len(self._line) > 1 and self._clock() >= mirror.quiet:
-            mirror.is_logged, mirror.quiet = True, self._clock() + QUIET
+        logged = mirror.logged
+        has_room = len(logged) < MAX_LOGGED or logged[0] + HOUR <= self._clock()
+        if mirror.reason != reason and len(self._line) > 1 and has_room:
+            mirror.is_logged = True
+            logged.append(self._clock())
             log.warning("Feed %s: the mirror %s is refused (%s): %s", self._name, mirror.url, reason, sentence)
         mirror.due = self._clock() + mirror.pause
         mirror.pause = min(2 * mirror.pause, LONGEST_PAUSE)

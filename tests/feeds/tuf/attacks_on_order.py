@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 from collections.abc import Callable
 
@@ -148,10 +150,46 @@ def list_of_another_part(repository: Repository, role: str) -> None:
     _bad(repository, role, names=None, list={"steps": [step]})
 
 
+def _list(repository: Repository, role: str, content: bytes, **changes: object) -> str:
+    """Publish the order with a list in a file, and with other facts about it than are true; return the file's path."""
+    name = f"lists/{role}/bad.base.gz" if role else "lists/bad.base.gz"
+    file = repository.target(role, name, gzip.compress(content, mtime=0))
+    facts = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "count": content.count(b"\n")}
+    _bad(repository, role, names=None, list={"steps": [{"target": name, **facts, **changes}]})
+    return file
+
+
 @one("missing")
 def list_withheld(repository: Repository, role: str) -> None:
-    name = f"lists/{role}/bad.base.gz" if role else "lists/bad.base.gz"
-    file = repository.target(role, name, b"anything")
-    step = {"target": name, "sha256": "ab" * 32, "size": 12, "count": 1}
-    _bad(repository, role, names=None, list={"steps": [step]})
-    del repository.files[file]
+    del repository.files[_list(repository, role, b"bad.example\n")]
+
+
+@one("signature")
+def list_swapped(repository: Repository, role: str) -> None:
+    file = _list(repository, role, b"bad.example\n")
+    repository.files[file] = bytes(len(repository.files[file]))
+
+
+@one("signature")
+def list_of_another_digest(repository: Repository, role: str) -> None:
+    _list(repository, role, b"bad.example\n", sha256="ab" * 32)
+
+
+@one("signature")
+def list_of_another_count(repository: Repository, role: str) -> None:
+    _list(repository, role, b"bad.example\n", count=7)
+
+
+@one("too large")
+def list_of_another_size(repository: Repository, role: str) -> None:
+    _list(repository, role, b"bad.example\n", size=9)
+
+
+@one("format")
+def list_that_is_not_canonical(repository: Repository, role: str) -> None:
+    _list(repository, role, b"b.example\na.example\n")
+
+
+@one("format")
+def list_with_a_line_that_is_no_name(repository: Repository, role: str) -> None:
+    _list(repository, role, b"a.example\ncom\n")

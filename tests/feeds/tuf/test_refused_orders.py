@@ -317,3 +317,20 @@ def test_order_in_force_does_not_drop_out_for_a_fault_of_the_disk_and_of_a_serve
         assert caught.value.reason == "fault"
     repository.files[file] = good
     assert names(node.fetch()) == FIRST
+
+
+def test_large_order_that_is_signed_again_and_again_leaves_the_disk_flat(tmp_path: Path) -> None:
+    repository = Repository()
+    node = repository.node(tmp_path)
+    sizes, kept = [], []
+    for number in range(12):
+        repository.order("court", BAD, ["bad.example"], later=f"{number}" + "x" * 1_000_000)
+        repository.order("ministry", "ministry-2", [f"news-{number}.example"])
+        repository.publish("court", "ministry")
+        version = node.fetch()
+        assert f"news-{number}.example" in names(version)
+        write_bundle(version, tmp_path / "accepted")
+        sizes.append(sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()))
+        kept.append(sum(map(len, node.evidence().values())))
+    assert max(sizes) < 1_100_000
+    assert max(kept) < 20_000
