@@ -134,7 +134,7 @@ class ManagedFeed:
             order = "" if part.order == MORE else part.order
             is_refused = (part.role, order) in orders if part.order else part.role in refused
             if not is_refused and recorder.good_again(part):
-                log.info("%s of feed %s is no longer refused.", _called(part), name)
+                log.info("%s of feed %s is accepted again.", _called(part), name)
         for role, authority in refused.items():
             reason = authority.reason or "fault"
             self.refused[reason] += self.authority_refusals.get(role) != authority.refusal
