@@ -32,6 +32,8 @@ NAMED = {
     "order": "order",
     "override": "order",
     "override-ended": "order",
+    "refused": "order",
+    "good-again": "order",
 }  # the member of a body that a record is found by
 
 LATEST = "9999"  # later than every time

@@ -15,6 +15,7 @@ from blockd.errors import BadOrder, PublishError
 from blockd.files import replace_files
 from blockd.orders.repository import LISTS, ORDERS, place_of
 from blockd.publish.documents import canonical, to_bytes
+from blockd.publish.lists.check import refuse_unusable_list
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
 from blockd.times import time_text
 
@@ -42,6 +43,7 @@ def prepared(workshop: Workshop, role: str, now: datetime, expires: datetime | N
             f"No order {_of(role)}is staged in {workshop.folder}; an empty list is not signed. Lift orders instead."
         )
     _refuse_ids_of_others(workshop, role, listed.targets)
+    _refuse_unusable_lists(workshop, role, listed)
     signed = Targets(
         version=last.signed.version + 1 if last else 1,
         expires=in_utc(expires or now + LIST_LIFE),
@@ -200,6 +202,15 @@ def _is_there(path: Path, length: int) -> bool:
         return path.stat().st_size == length
     except OSError:
         return False
+
+
+def _refuse_unusable_lists(workshop: Workshop, role: str, listed: ListedTargets) -> None:
+    """Raise PublishError if a node would refuse the list of an order that is new or changed."""
+    for identifier in listed.changed:
+        names = workshop.document(identifier, _own(role)).names
+        if names is not None:
+            text = workshop.folder / LISTS / _own(role) / f"{identifier}.txt"
+            refuse_unusable_list(identifier, names, text, lambda target: local_file(workshop, listed.targets[target]))
 
 
 def _refuse_ids_of_others(workshop: Workshop, role: str, targets: dict[str, TargetFile]) -> None:

@@ -57,7 +57,7 @@ def verify_repository(url: str, root: bytes, now: datetime) -> Verification:
         f"{told.role}: a node refuses it ({told.reason}): {told.refusal}"
         for told in version.authorities
         if told.refusal
-    ]
+    ] + [f"{told.called}: a node refuses it ({told.reason}): {told.refusal}" for told in version.refused]
     warnings = [*_metadata_warnings(evidence, now), *_order_warnings(version, now)]
     return Verification(
         targets_version=version.targets_version,

@@ -90,6 +90,40 @@ def test_what_is_damaged_of_one_authority_costs_only_its_own_news(authorities: A
     put(authorities.metadata("court"), (prepared / "metadata" / authorities.metadata("court").name).read_bytes())
     everywhere(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "it is whole again")
     assert alarms(daemon) == set()
+    _one_order_is_withheld(authorities, daemon)
+    recorded = daemon.run_verb("audit", "--kind", "refused", "--kind", "good-again").stdout
+    assert "national, authority court (mixed): The part of the authority court" in recorded
+    assert "national, order bank/bank-3 (missing): The order bank-3 of the authority bank" in recorded
+    assert recorded.count("good-again") == 2
+
+
+def _one_order_is_withheld(authorities: Authorities, daemon: Daemon) -> None:
+    """Publish two orders and a lifting of one authority, of which a server lacks one order's document."""
+    authorities.order("bank", "bank-3", ["open-3.example"])
+    authorities.order("bank", "bank-4", ["open-4.example"])
+    authorities.lift("bank", "bank-2")
+    prepared = authorities.folder / "without-one"
+    authorities.publish(to=prepared)
+    [withheld] = prepared.rglob("*.bank-3.json")
+    for path in sorted(prepared.rglob("*"), key=lambda it: it.name == "timestamp.json"):
+        file = authorities.out / path.relative_to(prepared)
+        if path.is_file() and path != withheld and (not file.exists() or path.name == "timestamp.json"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            put(file, path.read_bytes())
+    everywhere(lambda: daemon.ask("open-4.example").addresses == SINKHOLE, "all others of it are enforced")
+    everywhere(lambda: daemon.ask("open-2.example").addresses != SINKHOLE, "the lifting too")
+    assert daemon.ask("open-3.example").addresses != SINKHOLE
+    assert blocked(daemon) == ALL
+    assert (daemon.feed("national")["refusal"], part(daemon, "bank")["refusal"]) == (None, None)
+    [order] = daemon.feed("national")["refused_orders"]
+    assert (order["role"], order["order"], order["reason"], order["stays"]) == ("bank", "bank-3", "missing", False)
+    assert alarms(daemon) == {("BlockdOrderRefused", "bank")}
+    assert daemon.metric("blockd_orders_refused", feed="national", authority="bank") == 1
+    assert daemon.metric("blockd_orders_refused", feed="national", authority="court") == 0
+    assert f"  ORDER REFUSED (missing): {order['refusal']}\n" in daemon.run_verb("status").stdout
+    put(authorities.out / withheld.relative_to(prepared), withheld.read_bytes())
+    everywhere(lambda: daemon.ask("open-3.example").addresses == SINKHOLE, "it is there")
+    until(lambda: alarms(daemon) == set(), "no alarm is up")
 
 
 def test_end_of_an_authority_stops_its_orders_or_marks_them_as_stale(authorities: Authorities, daemon: Daemon) -> None:

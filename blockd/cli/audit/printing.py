@@ -75,8 +75,8 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
         by = f" by {body['officer']}" if body["officer"] else ""
         why = body["ended_reason"] or body["reason"]
         return f"{body['name']} ({body['scope']}) until {body['ended'] or body['until']}{by}: {why}"
-    if kind == "refused":
-        return f"{body['feed']} ({body['reason']}): {body['sentence']}"
+    if kind in ("refused", "good-again"):
+        return _refusal(kind, body)
     if kind == "accept":
         by = f" by {body['officer']}" if body["officer"] else ""
         return f"{body['feed']} {body['digest'][:12]} ({body['reason']}), {body['names']:,} names{by}: {body['why']}"
@@ -94,6 +94,17 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
         came = body.get("failure") or f"{body.get('answers', 0)} answers are right"
         return f"version {body.get('version')}: {came}"
     return ", ".join(f"{name}: {value}" for name, value in body.items() if not isinstance(value, dict))
+
+
+def _refusal(kind: str, body: Mapping[str, Any]) -> str:
+    role, order = body.get("role", ""), body.get("order", "")
+    part = f", order {f'{role}/' if role else ''}{order}" if order else f", authority {role}" if role else ""
+    times = f", {body['times']:,} times" if body.get("times") else ""
+    if kind == "good-again":
+        return f"{body['feed']}{part}{f' (refused{times})' if times else ''}"
+    return (
+        f"{body['feed']}{part} ({body['reason']}{f'; the one before{times} more' if times else ''}): {body['sentence']}"
+    )
 
 
 def _because(reason: str) -> str:

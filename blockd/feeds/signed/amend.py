@@ -198,7 +198,7 @@ def _mapped(folder: Path, step: ListStep) -> mmap.mmap:
         try:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
-            raise FeedRefused("missing", f"The list {path} cannot be read: {cause_of(error)}.") from error
+            raise FeedRefused("missing", f"The list of {step.target} cannot be read: {cause_of(error)}.") from error
 
 
 class _Reasons:
