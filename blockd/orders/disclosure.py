@@ -62,7 +62,7 @@ UNNAMED = PublicOperator()
 class Disclosed:
     """Who is behind a block, and where to object; a text is empty if it is not known.
 
-    `called` is the order by its number, or the list by its name. `issuer` is the authority, or the operator of a list
+    `called` is the order by its role and id, or the list by its name. `issuer` is the authority, or the operator of a list
     for which no authority is named. `contact` is whose `contact_of` says: the order's own, else the operator's.
     """
 
@@ -73,8 +73,8 @@ class Disclosed:
 
 
 def called(order: Order, order_word: str = "order", list_word: str = "list") -> str:
-    """Return how texts for people refer to an order: `order ID`, or `list NAME`."""
-    return f"{list_word} {order.list_name}" if order.list_name else f"{order_word} {order.id}"
+    """Return how texts for people refer to an order: `order ROLE/ID`, or `list NAME`."""
+    return f"{list_word} {order.list_name}" if order.list_name else f"{order_word} {order.name}"
 
 
 def disclosed(order: Order, operator: PublicOperator) -> Disclosed:

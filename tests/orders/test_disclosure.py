@@ -84,7 +84,7 @@ def test_who_is_behind_a_block_is_who_is_named(
     order: Order, operator: PublicOperator, issuer: str, contact: str, contact_of: str
 ) -> None:
     known = disclosed(order, operator)
-    assert known.called == ("list national" if order.list_name else "order order-1")
+    assert known.called == ("list national" if order.list_name else "order ministry/order-1")
     assert (known.issuer, known.contact, known.contact_of) == (issuer, contact, contact_of)
 
 
