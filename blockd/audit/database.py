@@ -21,7 +21,9 @@ from typing import Any
 
 from blockd.audit.chain import Head, Record, chained, parse_record
 from blockd.errors import AuditError
+from blockd.orders import OrderKey
 from blockd.orders.repository import MAX_DOCUMENT
+from blockd.settings.feeds import OVERRIDES
 from blockd.times import moment_text
 
 PACKED = 4 << 10  # octets above which a file is compressed
@@ -31,6 +33,7 @@ NAMED = {
     "override": "order",
     "override-ended": "order",
 }  # the member of a body that a record is found by
+_ROLE = "coalesce(json_extract(CAST(octets AS TEXT), '$.body.role'), '')"  # of the authority whose order it is
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -220,20 +223,26 @@ class Database:
         ).fetchone()
         return parse_record(row[0]) if row else None
 
-    def state_of(self, feed: str, order: str, until: float) -> Record | None:
+    def state_of(self, order: OrderKey, until: float) -> Record | None:
         """Return the newest record of an order's state, at or before a time."""
         row = self._connection.execute(
-            "SELECT octets FROM records WHERE name = ? AND feed = ? AND kind = 'order' AND time <= ? "
-            "ORDER BY number DESC LIMIT 1",
-            (order, feed, moment_text(until)),
+            "SELECT octets FROM records WHERE name = ? AND feed = ? AND kind = 'order' AND time <= ? "  # noqa: S608
+            f"AND {_ROLE} = ? ORDER BY number DESC LIMIT 1",
+            (order.id, order.feed, moment_text(until), order.role),
         ).fetchone()
         return parse_record(row[0]) if row else None
+
+    def orders(self, identifier: str) -> list[OrderKey]:
+        """Return the keys of all orders and overrides with an id, in ascending order."""
+        query = f"SELECT DISTINCT kind, feed, {_ROLE} FROM records WHERE name = ? AND name != ''"  # noqa: S608
+        found = self._connection.execute(query, (identifier,))
+        return sorted({OrderKey(_feed_of(kind, feed), role, identifier) for kind, feed, role in found})
 
     def last_states(self, until: float | None = None) -> Iterator[Record]:
         """Yield the newest record of each order, at or before a time if one is given."""
         query = (
-            "SELECT octets FROM records WHERE number IN "
-            "(SELECT max(number) FROM records WHERE kind = 'order' AND time <= ? GROUP BY name, feed)"
+            "SELECT octets FROM records WHERE number IN "  # noqa: S608
+            f"(SELECT max(number) FROM records WHERE kind = 'order' AND time <= ? GROUP BY name, feed, {_ROLE})"
         )
         for (octets,) in self._connection.execute(query, ("~" if until is None else moment_text(until),)):
             yield parse_record(octets)
@@ -270,6 +279,16 @@ class Database:
         self._connection.execute(
             "INSERT INTO evidence VALUES (?, ?, ?, ?)", (digest, len(octets), int(kept is not octets), kept)
         )
+
+
+def key_of(record: Record) -> OrderKey:
+    """Return the key of the order or the override that a record is about; raises KeyError if it is about none."""
+    body = record.body
+    return OrderKey(_feed_of(record.kind, str(body.get("feed", ""))), str(body.get("role", "")), str(body["order"]))
+
+
+def _feed_of(kind: str, feed: str) -> str:
+    return feed if kind == "order" else OVERRIDES
 
 
 def unpacked(digest: str, size: int, packed: int, octets: bytes) -> bytes:

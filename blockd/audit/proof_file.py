@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from blockd.audit.chain import Record, chained, parse_record
-from blockd.audit.database import Database
+from blockd.audit.database import Database, key_of
 from blockd.audit.evidence import digests_of, parts_of
 from blockd.audit.inquiry import prove_name
 from blockd.errors import AuditError, BadName
+from blockd.orders.key import OrderKey, parse_asked
 from blockd.ruleset import Ruleset
 from blockd.times import moment_from_text, moment_text
 
@@ -57,7 +58,7 @@ def export_proof(database: Database, claim: dict[str, Any]) -> bytes:
         raise AuditError(
             f"more than {MAX_LINKS} records lie between that version and the time; ask for an earlier one."
         )
-    states = [database.state_of(str(order["feed"]), str(order["order"]), at) for order in claim["orders"]]
+    states = [database.state_of(_key(order), at) for order in claim["orders"]]
     wanted |= {state.number for state in states if state is not None}
     start = database.last("start", at)
     wanted |= {start.number} if start is not None else set()
@@ -116,7 +117,7 @@ def verify_proof(octets: bytes, roots: Sequence[bytes]) -> dict[str, Any]:
     if found["record"] is None or not records.is_whole(found["record"], at):
         raise AuditError("the proof lacks records between the version and the time.")
     found["proved"] = True
-    wrong = [word for word in CLAIMED if found[word] != claim.get(word)]
+    wrong = [word for word in CLAIMED if not _agrees(word, found, claim)]
     only_by_ruleset = [order for order in claim.get("orders", ()) if "ruleset" in str(order)]
     has_lists = not all(feed["whole"] for feed in found["feeds"])
     is_which_open = found["covered"] and found["decides"] is None and "covered" not in wrong  # which order blocked it
@@ -130,6 +131,22 @@ def verify_proof(octets: bytes, roots: Sequence[bytes]) -> dict[str, Any]:
             "Lists whose content is not in the proof decide; for these there is only the node's own claim."
         )
     return found
+
+
+def _key(order: Mapping[str, Any]) -> OrderKey:
+    return OrderKey(str(order["feed"]), str(order["role"]), str(order["id"]))
+
+
+def _agrees(word: str, found: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
+    """Return whether a claim says what was found; the order that decides may be named by any of its names.
+
+    How it is called depends on the other orders that its node had, and earlier claims have the id alone.
+    """
+    if word != "decides" or found[word] is None or not isinstance(claim.get(word), str):
+        return bool(found[word] == claim.get(word))
+    deciding = next(order for order in found["orders"] if order["decides"])
+    asked = parse_asked(claim[word])
+    return asked is not None and asked.fits(_key(deciding))
 
 
 class _Proved:
@@ -162,9 +179,9 @@ class _Proved:
         later = moment_text(after)
         return next((one for one in self._records if one.time > later and one.kind == kind), None)
 
-    def state_of(self, feed: str, order: str, until: float) -> Record | None:
+    def state_of(self, order: OrderKey, until: float) -> Record | None:
         def is_its(record: Record) -> bool:
-            return record.kind == "order" and (record.body.get("feed"), record.body.get("order")) == (feed, order)
+            return record.kind == "order" and key_of(record) == order
 
         return self._newest(until, is_its)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
@@ -59,6 +59,10 @@ class Catalogue:
     def feed(self, name: str) -> FeedRecord | None:
         """Return the record of a feed; None if the ruleset has nothing of it."""
         return next((feed for feed in self.feeds if feed.name == name), None)
+
+    def keys(self) -> Iterator[OrderKey]:
+        """Yield the keys of the orders, without those that stand for lists."""
+        return (record.key for record in self.orders if not record.order.list_name)
 
     def find(self, asked: str) -> list[int]:
         """Return the indices of the orders that a text may name (`blockd.orders.key`), by their keys; no list's."""
@@ -136,7 +140,7 @@ def rank(order: Order, priority: int) -> tuple[int, int, int, str]:
 
 def _named(orders: tuple[OrderRecord, ...]) -> tuple[OrderRecord, ...]:
     """Return the orders, each with how it is called among them; lists are called by their own names."""
-    names = OrderNames(record.key for record in orders if not record.order.list_name)
+    names = OrderNames(Catalogue((), orders).keys())
     return tuple(_called(record, names) for record in orders)
 
 

@@ -107,7 +107,7 @@ def idle_order(verdict: Verdict, language: Language) -> list[Html]:
     if order is None or verdict.reason is not Reason.NOT_IN_FORCE or order.is_confidential:
         return []
     what = "absent_list" if order.list_name else "absent_order" if order.authority else "absent_order_unnamed"
-    told = [filled(texts[what], id=order.list_name or order.id, authority=order.authority)]
+    told = [filled(texts[what], id=order.list_name or order.name, authority=order.authority)]
     if verdict.state is State.LIFTED and order.lifted_on is not None:
         lifted = filled(texts["absent_lifted"], date=_time(order.lifted_on, language))
         told.append(join(lifted, " ", isolated(order.lifted_reason)) if order.lifted_reason else lifted)
@@ -203,7 +203,7 @@ def _open_facts(order: Order, language: Language) -> dict[str, Html]:
     """Return the facts that are shown of every order, also of a confidential one; what is not known is empty."""
     end = Html() if order.list_name else text(TEXTS[language]["no_end"])  # a list cannot state an end
     return {
-        "id": Html() if order.list_name else element("code", order.id),
+        "id": Html() if order.list_name else element("code", order.name),
         "list": element("code", order.list_name) if order.list_name else Html(),
         "authority": isolated(order.authority) if order.authority else Html(),
         "legal_basis": linked(order.legal_basis),
@@ -228,7 +228,7 @@ def _objection(site: Site, name: str, order: Order, heading: str, language: Lang
     sentence = f"objection_{known.contact_of}"
     if known.contact_of == "order" and not order.authority:
         sentence = "objection_contact"
-    number = element("code", order.list_name or order.id)
+    number = element("code", order.list_name or order.name)
     objection = filled(
         texts[sentence if name else f"{sentence}_unnamed"],
         authority=order.authority or words["operator"],

@@ -179,7 +179,7 @@ class World:
         """Change an order of the repository, or add one, and return the evidence of the new version."""
         assert self.repository is not None
         part = self.random.choice(("own", "media"))
-        identifier = f"{part}-{self.random.randint(1, 3)}"
+        identifier = f"order-{self.random.randint(1, 3)}"  # an id is its authority's own: both have the same
         now = self.time.now
         made = order(
             identifier, self._names(4), action=self.random.choice(SIGNED_ACTIONS),

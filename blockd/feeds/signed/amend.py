@@ -1,8 +1,8 @@
 """Amending by a signed repository: the differences between its accepted and its new version.
 
-Orders are compared by role and id. If only texts and dates of an order differ, its names are not compared. While entries
-are changed a new order has an index after all others, and a removed one keeps its own; `blockd.compile.amend` then
-gives all of them the indices that compiling would.
+Orders are compared by role and id. If only texts and dates of an order differ, its names are not compared. While
+entries are changed a new order has an index after all others, and a removed one keeps its own; `blockd.compile.amend`
+then gives all of them the indices that compiling would.
 """
 
 from __future__ import annotations
