@@ -8,6 +8,7 @@ import json
 from blockd.cli.authority.dates import now
 from blockd.cli.output import show
 from blockd.orders import OrderDocument, state_at
+from blockd.orders.key import spelled
 from blockd.publish import Workshop
 from blockd.publish.signed_orders import GONE, difference, signed_orders
 from blockd.times import time_text
@@ -56,7 +57,7 @@ def _row(document: OrderDocument, role: str, moment: float) -> dict[str, object]
 
 
 def _line(row: dict[str, object]) -> str:
-    name = f"{row['role']}/{row['id']}" if row["role"] else str(row["id"])
+    name = spelled(str(row["role"]), str(row["id"]))
     if row["differs"] == GONE:
         return f"{name:40} {'':9} no longer staged; the next signing leaves it out"
     end = row["lifted_on"] or row["expires"]
