@@ -104,7 +104,7 @@ def test_signatures_of_several_people_are_proved_here_and_elsewhere_before_and_a
         assert set(signature(told, "court")["keys"]) <= set(authorities.keyids["court"])
     shown = blockd("audit", "verify", "--proof", "after.json", "--root", "root.json", folder=elsewhere).stdout
     assert "The records are intact, but do not prove everything that is claimed.\nwhether " in shown
-    assert "order court-1 of" in shown
+    assert "order court/court-1 of" in shown
     stranger = Authorities(tmp_path / "stranger")
     done = blockd("audit", "verify", "--proof", "before.json", "--root", str(stranger.root), folder=elsewhere)
     assert done.returncode == 1, "another root proves nothing"
