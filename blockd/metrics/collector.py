@@ -200,7 +200,7 @@ class Collector(PrometheusCollector):
         hits = CounterMetricFamily(
             "blockd_hits",
             "Hits of an order by protocol (dns, http, tls): its action in DNS, page for a block page, alert for a "
-            "refused TLS handshake. `order` is how the order is called: ROLE/ID, or FEED/ROLE/ID where two feeds share a "
+            "refused TLS handshake. `order` is what the order is called: ROLE/ID, or FEED/ROLE/ID if two feeds share a "
             "role. Orders beyond those that are counted one by one are counted as order `other`.",
             labels=["feed", "platform", "order", "action", "protocol"],
         )

@@ -41,7 +41,6 @@ def prepared(workshop: Workshop, role: str, now: datetime, expires: datetime | N
         raise PublishError(
             f"No order {_of(role)}is staged in {workshop.folder}; an empty list is not signed. Lift orders instead."
         )
-    _refuse_ids_of_others(workshop, role, listed.targets)
     signed = Targets(
         version=last.signed.version + 1 if last else 1,
         expires=in_utc(expires or now + LIST_LIFE),
@@ -74,6 +73,11 @@ def target_of(role: str, identifier: str) -> str:
 def identifier_of(path: str) -> str:
     """Return the id of the order with this target path; empty if it is not an order's."""
     return path.rpartition("/")[2].removesuffix(".json") if path.startswith(f"{ORDERS}/") else ""
+
+
+def called(path: str) -> str:
+    """Return what the order with this target path is called, ROLE/ID or ID; empty if the path is not an order's."""
+    return path.removeprefix(f"{ORDERS}/").removesuffix(".json") if identifier_of(path) else ""
 
 
 def local_file(workshop: Workshop, target: TargetFile) -> Path:
@@ -200,16 +204,3 @@ def _is_there(path: Path, length: int) -> bool:
         return path.stat().st_size == length
     except OSError:
         return False
-
-
-def _refuse_ids_of_others(workshop: Workshop, role: str, targets: dict[str, TargetFile]) -> None:
-    """Raise PublishError if an id is used twice in the repository: a node would keep only the first order."""
-    own = _own(role)
-    mine = {identifier for path in targets if (identifier := identifier_of(path))}
-    for other in ("", *workshop.roles()):
-        taken = mine & workshop.staged(other).keys() if other != own else set()
-        if taken:
-            whose = workshop.authority_of(other) or "the repository itself"
-            raise PublishError(
-                f"{', '.join(sorted(taken))}: an order of {whose} has this id; nothing was signed. Use another."
-            )

@@ -115,7 +115,8 @@ def test_orders_of_one_id_are_told_apart_and_lifted_each_for_itself(authorities:
     assert daemon.lookup("bank.example")["order"]["called"] == "bank/2026-17"
     until(lambda: '"lifted"' in daemon.run_verb("audit", "--order", "court/2026-17", "--json").stdout, "it is recorded")
     several = daemon.run_verb("audit", "--order", "2026-17")
-    assert (several.returncode, several.stdout.split()[-7:-3]) == (1, ["(feed", "national)", "court/2026-17", "(feed"])
+    assert several.returncode == 1
+    assert [line.split()[0] for line in several.stdout.splitlines()[1:]] == ["bank/2026-17", "court/2026-17"]
     assert "lifted" not in daemon.run_verb("audit", "--order", "bank/2026-17").stdout
     daemon.stop()
     daemon.start()

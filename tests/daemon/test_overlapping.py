@@ -67,4 +67,4 @@ def test_the_rule_decides_and_the_next_one_takes_over_on_the_second(
             "bank-1": f"the longer {NAME} decides",
         }
         shown = daemon.run_verb("lookup", NAME).stdout
-        assert "also expired: order telecom-1, by www.shared.example in feed national; it is expired" in shown
+        assert "also expired: order telecom/telecom-1, by www.shared.example in feed national; it is expired" in shown

@@ -48,7 +48,8 @@ def role_of(args: argparse.Namespace, workshop: Workshop) -> str:
         raise PublishError(f"expected an order as ID or ROLE/ID, got {args.identifier}; nothing was changed.")
     role: str | None = args.role
     if asked.role is not None and role not in (None, asked.role):
-        raise PublishError(f"{args.identifier} is no order of {role or 'the repository itself'}; nothing was changed.")
+        whose = role or "the repository itself"
+        raise PublishError(f"{args.identifier} belongs to another role than {whose}; nothing was changed.")
     role = asked.role if role is None else role
     if role is None:
         having = [one for one in ("", *workshop.roles()) if asked.id in workshop.staged(one)]
