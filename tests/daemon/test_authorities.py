@@ -95,11 +95,13 @@ def test_what_is_damaged_of_one_authority_costs_only_its_own_news(authorities: A
 def test_orders_of_one_id_are_told_apart_and_lifted_each_for_itself(authorities: Authorities, daemon: Daemon) -> None:
     assert "order court/2026-17, Sample Court" in daemon.dig("court.example")
     assert "order bank/2026-17, Bank Supervision" in daemon.dig("bank.example")
-    for role in ("court", "bank"):
-        until(
-            lambda order=f"{role}/2026-17": daemon.metric("blockd_hits_total", order=order, protocol="dns") >= 1,
-            "its hits are counted",
-        )
+    until(
+        lambda: all(
+            daemon.metric("blockd_hits_total", order=f"{role}/2026-17", protocol="dns") >= 1
+            for role in ("court", "bank")
+        ),
+        "the hits of each are counted",
+    )
     own = {"Host": "127.0.0.1", "Accept": "text/html"}
     for place, status, words in (
         ("2026-17", 300, 'href="/orders/bank/2026-17"'),

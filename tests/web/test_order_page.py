@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from blockd.orders import Order, OrderNames, Reason, State, Verdict
+from blockd.orders import Order, OrderKey, OrderNames, Reason, State, Verdict
 from tests.web.asking import ask_anew
 from tests.web.sinkhole import ORDER, Sinkhole
 
@@ -26,7 +26,10 @@ def put(sinkhole: Sinkhole, *verdicts: Verdict) -> None:
     """Have a site know these orders, as the ruleset's catalogue finds them."""
     keys = {one.order.key(one.feed): one for one in verdicts if one.order is not None}
     names = OrderNames(keys)
-    shown = {key: replace(one, order=replace(one.order, shown=names.shown(key))) for key, one in keys.items()}
+    shown: dict[OrderKey, Verdict] = {}
+    for key, one in keys.items():
+        assert one.order is not None
+        shown[key] = replace(one, order=replace(one.order, shown=names.shown(key)))
     sinkhole.site = replace(sinkhole.site, orders_named=lambda asked: [shown[key] for key in names.find(asked)])
 
 
