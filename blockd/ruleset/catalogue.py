@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
 from blockd.errors import BadOrder, RulesetError
@@ -55,6 +55,7 @@ class Catalogue:
     feeds: tuple[FeedRecord, ...]
     orders: tuple[OrderRecord, ...]
     made_from: str = ""  # fingerprint: equal values mean that compiling again would make the same
+    _by_id: dict[str, list[int]] = field(default_factory=dict, init=False, repr=False, compare=False)  # once asked for
 
     def feed(self, name: str) -> FeedRecord | None:
         """Return the record of a feed; None if the ruleset has nothing of it."""
@@ -69,10 +70,12 @@ class Catalogue:
         wanted = parse_asked(asked)
         if wanted is None:
             return []
-        orders = self.orders
-        of_id = [index for index, record in enumerate(orders) if record.order.id == wanted.id]
-        found = [index for index in of_id if not orders[index].order.list_name and wanted.fits(orders[index].key)]
-        return sorted(found, key=lambda index: orders[index].key)
+        if not self._by_id:
+            for index, record in enumerate(self.orders):
+                if not record.order.list_name:
+                    self._by_id.setdefault(record.order.id, []).append(index)
+        found = [index for index in self._by_id.get(wanted.id, ()) if wanted.fits(self.orders[index].key)]
+        return sorted(found, key=lambda index: self.orders[index].key)
 
     def to_json(self) -> bytes:
         """Return the catalogue as the file holds it, each order on a line of its own."""

@@ -42,6 +42,7 @@ def test_an_order_is_told_without_what_blockd_has_added() -> None:
 def test_of_a_confidential_order_nothing_is_told_that_may_say_what_it_is_about() -> None:
     told = public_fields(order(b"s" * 16))
     assert told == {
+        "called": "ministry/order-1",
         "id": "order-1",
         "authority": "Sample Authority",
         "action": "cname",
