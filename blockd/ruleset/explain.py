@@ -231,7 +231,8 @@ def _because(state: State, found: Covering, decisive: Covering | None, prioritie
     rival = called(winner.order)
     if begin_of(claim.order) < begin_of(winner.order):
         return f"{rival} is of a later date"
-    what = "role" if claim.order.id == winner.order.id else "id"
+    ours, its = claim.order.key(claim.feed), winner.order.key(winner.feed)
+    what = "id" if ours.id != its.id else "role" if ours.role != its.role else "feed"
     return f"{rival} is of the same rank, and its {what} comes first"
 
 
