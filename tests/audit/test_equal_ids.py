@@ -155,3 +155,23 @@ def test_log_and_proof_of_an_earlier_blockd_are_read(
         claim["order"] = claim.pop("id")
     assert verify_proof(json.dumps(proof).encode(), [node.root.read_bytes()])["decides"] == "media/17"
     assert verify_log(node.state / "audit.db", {FEED: [node.root.read_bytes()]}).problem == ""
+
+
+def test_override_is_found_by_its_id_beside_an_order_that_has_the_same(
+    node: Node, repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {
+        "name": "a.example", "scope": "both", "until": "2026-12-01T00:00:00Z", "officer": "", "reason": "Why.",
+        "ended": None, "ended_reason": "",
+    }  # fmt: skip
+    node.recorder.overridden("override", {**told, "order": "override-1"})
+    assert told_of(node, "--order", "override-1", capsys=capsys)[1].count("a.example") == 1
+    node.start()
+    node.enforce(repository.publish({"override-1": order("override-1", ["b.example"])}), NOON.timestamp())
+    node.stop()
+    code, out = told_of(node, "--order", "override-1", capsys=capsys)
+    assert (code, [line.split()[0] for line in out.splitlines()[1:]]) == (
+        1, ["ministry/targets/override-1", "overrides/targets/override-1"]
+    )  # fmt: skip
+    assert "a.example" in told_of(node, "--order", "overrides/targets/override-1", capsys=capsys)[1]
+    assert "a.example" not in told_of(node, "--order", "override-1", "--feed", FEED, capsys=capsys)[1]
