@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blockd import __version__
-from blockd.audit.database import Database
+from blockd.audit.database import Database, key_of
 from blockd.audit.evidence import manifest_of
 from blockd.audit.log import AuditLog, read_alive
 from blockd.audit.refusals import Part, Refusals
@@ -21,6 +21,7 @@ from blockd.compile.news import News
 from blockd.feeds.fetched import Fetched
 from blockd.files import read_file
 from blockd.metrics.collector import Change, EnforcementTimes
+from blockd.orders import OrderKey
 from blockd.ruleset import Enforced
 from blockd.settings import Feed
 from blockd.times import moment_text, time_text
@@ -39,8 +40,8 @@ class AuditRecorder:
         self._clock = clock
         self._lists = {feed.name for feed in feeds if feed.is_text}
         self._roots = {feed.name: root for feed in feeds if (root := feed.root_of_trust) is not None}
-        self._known: dict[tuple[str, str], str] = {}
-        self._since: dict[tuple[str, str], str] = {}  # since when orders have been in force here
+        self._known: dict[OrderKey, str] = {}
+        self._since: dict[OrderKey, str] = {}  # since when orders have been in force here
         self._proofs: dict[tuple[str, str], Mapping[str, Any]] = {}  # by feed and digest of its content
         self._refusals = Refusals()
         self.newest = 0.0  # when the last record of an earlier process was written, seconds since the epoch
@@ -204,9 +205,9 @@ class AuditRecorder:
         """Record that a statement was signed."""
         self.log.write("statement", {"file": name, "sha256": hashlib.sha256(statement).hexdigest()})
 
-    def in_force_since(self, feed: str, order: str) -> str | None:
+    def in_force_since(self, order: OrderKey) -> str | None:
         """Return since when an order has been in force on this node, as far as the log is known."""
-        return self._since.get((feed, order))
+        return self._since.get(order)
 
     def _remember(self, database: Database) -> None:
         last = database.head().number
@@ -222,7 +223,7 @@ class AuditRecorder:
             else:
                 self._refusals.over(what)
         for record in database.last_states():
-            key = (str(record.body["feed"]), str(record.body["order"]))
+            key = key_of(record)
             if record.body["state"] != GONE:
                 self._known[key] = str(record.body["state"])
                 self._since[key] = str(record.body["since"])
@@ -253,7 +254,7 @@ class AuditRecorder:
 
     def _turned(self, transitions: Iterable[OrderTransition], version: int, at: float) -> None:
         for number, turn in enumerate(transitions):
-            key = (turn.feed, turn.order.id)
+            key = turn.key
             if turn.change and turn.seconds is not None:
                 self.times[turn.change].observe(turn.seconds)
             if turn.state != turn.before or key not in self._since:
@@ -266,12 +267,13 @@ class AuditRecorder:
     def _told(self, turn: OrderTransition, version: int) -> dict[str, object]:
         return {
             "order": turn.order.id,
+            "called": turn.order.name,
             "feed": turn.feed,
             "authority": turn.order.authority,
             "role": turn.order.role,
             "state": turn.state,
             "change": turn.change,
-            "since": self._since[turn.feed, turn.order.id],
+            "since": self._since[turn.key],
             "signed": None if turn.signed is None else moment_text(turn.signed),
             "due": None if turn.due is None else time_text(turn.due),
             "seconds": None if turn.seconds is None else round(turn.seconds, 3),

@@ -202,7 +202,8 @@ class Collector(PrometheusCollector):
         hits = CounterMetricFamily(
             "blockd_hits",
             "Hits of an order by protocol (dns, http, tls): its action in DNS, page for a block page, alert for a "
-            "refused TLS handshake. Orders beyond those that are counted one by one are counted as order `other`.",
+            "refused TLS handshake. `order` is what the order is called: ROLE/ID, or FEED/ROLE/ID if two feeds share a "
+            "role. Orders beyond those that are counted one by one are counted as order `other`.",
             labels=["feed", "platform", "order", "action", "protocol"],
         )
         # Orders of which only the action differs have the same series for pages and handshakes.

@@ -42,7 +42,6 @@ def prepared(workshop: Workshop, role: str, now: datetime, expires: datetime | N
         raise PublishError(
             f"No order {_of(role)}is staged in {workshop.folder}; an empty list is not signed. Lift orders instead."
         )
-    _refuse_ids_of_others(workshop, role, listed.targets)
     _refuse_unusable_lists(workshop, role, listed)
     signed = Targets(
         version=last.signed.version + 1 if last else 1,
@@ -76,6 +75,11 @@ def target_of(role: str, identifier: str) -> str:
 def identifier_of(path: str) -> str:
     """Return the id of the order with this target path; empty if it is not an order's."""
     return path.rpartition("/")[2].removesuffix(".json") if path.startswith(f"{ORDERS}/") else ""
+
+
+def called(path: str) -> str:
+    """Return what the order with this target path is called, ROLE/ID or ID; empty if the path is not an order's."""
+    return path.removeprefix(f"{ORDERS}/").removesuffix(".json") if identifier_of(path) else ""
 
 
 def local_file(workshop: Workshop, target: TargetFile) -> Path:
@@ -211,16 +215,3 @@ def _refuse_unusable_lists(workshop: Workshop, role: str, listed: ListedTargets)
         if names is not None:
             text = workshop.folder / LISTS / _own(role) / f"{identifier}.txt"
             refuse_unusable_list(identifier, names, text, lambda target: local_file(workshop, listed.targets[target]))
-
-
-def _refuse_ids_of_others(workshop: Workshop, role: str, targets: dict[str, TargetFile]) -> None:
-    """Raise PublishError if an id is used twice in the repository: a node would keep only the first order."""
-    own = _own(role)
-    mine = {identifier for path in targets if (identifier := identifier_of(path))}
-    for other in ("", *workshop.roles()):
-        taken = mine & workshop.staged(other).keys() if other != own else set()
-        if taken:
-            whose = workshop.authority_of(other) or "the repository itself"
-            raise PublishError(
-                f"{', '.join(sorted(taken))}: an order of {whose} has this id; nothing was signed. Use another."
-            )

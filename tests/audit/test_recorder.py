@@ -8,6 +8,7 @@ from blockd.audit.database import Database
 from blockd.audit.refusals import HOUR, MOST, MOST_OF_ROLE, VARIED, Part
 from blockd.audit.verifying import verify_log
 from blockd.feeds.fetched import Fetched
+from blockd.orders import OrderKey
 from blockd.ruleset import Ruleset
 from blockd.ruleset.policy import at_time
 from tests.audit.conftest import NOON
@@ -70,7 +71,7 @@ def test_restart_records_only_what_has_changed_meanwhile(node: Node, repository:
     node.start()
     node.before = None
     node.recorder.enforced(_again(node, enforced.version), None, None, "start", "", node.time)
-    since = node.recorder.in_force_since(FEED, "order-1")
+    since = node.recorder.in_force_since(OrderKey(FEED, "", "order-1"))
     node.stop()
     assert len(found(node, "order")) == 1
     assert since == found(node, "order")[0]["since"]

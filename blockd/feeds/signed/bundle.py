@@ -26,9 +26,9 @@ MAX_HEADER = 1024  # bytes
 class AuthorityVersion:
     """The state of one authority's delegated role; `refusal` says why its newest metadata is not taken, if it is not.
 
-    Then `version` and `expires` are those of its previous part, 0 if there is none. `refusal` also reports an order
-    that was left out because another authority has one with the same id. `role` is in quotes if it is not a valid
-    name for an authority's role.
+    Then `version` and `expires` are those of its previous part, 0 if there is none. `refusal` also reports orders
+    that were left out, all else of the authority being taken. `role` is in quotes if it is not a valid name for an
+    authority's role.
     """
 
     role: str

@@ -62,17 +62,6 @@ def test_document_cannot_say_itself_which_role_has_signed_it(tmp_path: Path) -> 
     assert ids(repository.node(tmp_path).fetch())[-1] == ("court", "court-1")
 
 
-def test_first_delegation_keeps_an_id_that_two_use(tmp_path: Path) -> None:
-    repository = Repository()
-    repository.order("court", "ministry-1", ["another.example"])
-    repository.order("court", "court-2", ["third.example"])
-    repository.publish("court")
-    version = repository.node(tmp_path).fetch()
-    assert ids(version) == [("", "own-1"), ("ministry", "ministry-1"), ("court", "court-1"), ("court", "court-2")]
-    assert version.authorities[1].reason == "outside"
-    assert "give its order another id" in version.authorities[1].refusal
-
-
 @pytest.mark.parametrize(
     ("role", "fields"),
     [
