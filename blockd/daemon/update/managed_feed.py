@@ -150,10 +150,12 @@ class ManagedFeed:
     def put_aside(self, fetched: Fetched, refused: FeedRefused, found: Judged | None) -> None:
         """Keep refused content, which was `found` so, if an operator may accept it; else remove it.
 
-        What was refused before is no longer kept.
+        What was refused before is no longer kept. Differences that do not fit are followed by a poll at once.
         """
         self.state.drop_refused()
         self.state.waived_digest = ""
+        if refused.reason == "differences":
+            self.news_hinted.set()
         if isinstance(refused, GateRefused) and found is not None:
             self.state.keep_refused(fetched, refused, found.record.names)
         else:
