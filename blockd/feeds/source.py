@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 from blockd.feeds.fetched import Fetched, Validators
@@ -42,3 +43,8 @@ class FeedSource(ABC):
     def mirrors(self) -> list[dict[str, object]]:
         """The mirrors of a signed feed that has several, as JSON values; empty for other kinds."""
         return []
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for the operator about what works, but not as it should; empty if all does."""
+        return ()
