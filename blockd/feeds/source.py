@@ -8,7 +8,7 @@ from pathlib import Path
 
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion
-from blockd.settings import Feed
+from blockd.settings import Feed, Upstream
 
 
 class FeedSource(ABC):
@@ -48,3 +48,6 @@ class FeedSource(ABC):
     def notes(self) -> Sequence[str]:
         """Sentences for the operator about what works, but not as it should; empty if all does."""
         return ()
+
+    def resolve_with(self, upstreams: Sequence[Upstream]) -> None:  # noqa: B027 - most kinds have nothing to do here
+        """Take the upstreams at which host names can be looked up without asking this daemon."""

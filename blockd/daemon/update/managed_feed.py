@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.source import FeedSource
 from blockd.ruleset import Catalogue
 from blockd.ruleset.gate.guard_report import GuardReport
-from blockd.settings import Feed
+from blockd.settings import Feed, Upstream
 
 SAVED_AGE = 0.05  # share of `max_age` after which a successful poll is saved, for a restart
 JITTER = 0.1  # share of an interval by which polls are spread, so that nodes do not ask in step
@@ -30,6 +30,17 @@ log = logging.getLogger(__name__)
 
 OpenSource = Callable[[Feed, Path, Validators], FeedSource]
 """Opens a feed's source, with its folder and the validators of the content accepted last."""
+
+
+def resolving(open_source: OpenSource, upstreams: Sequence[Upstream]) -> OpenSource:
+    """Return what opens sources that look up names at these upstreams."""
+
+    def opened(feed: Feed, folder: Path, validators: Validators) -> FeedSource:
+        source = open_source(feed, folder, validators)
+        source.resolve_with(upstreams)
+        return source
+
+    return opened
 
 
 @dataclass(slots=True)

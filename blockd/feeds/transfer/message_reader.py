@@ -161,6 +161,19 @@ def is_truncated(message: bytes) -> bool:
     return len(message) > 2 and bool(message[2] << 8 & _TC)
 
 
+def key_name_of(message: bytes) -> dns.name.Name | None:
+    """Return the name of the key that a message of one question is signed with, None if it is unsigned.
+
+    The signature is not verified. Raises FeedRefused if the message is malformed.
+    """
+    *_, answers, authorities, additional = _HEADER.unpack_from(message)
+    _, position = name_at(message, _HEADER.size)
+    if position < 0:
+        raise FeedRefused("format", "a message is cut within its question")
+    found = _signature(message, _skipped(message, position + 4, answers + authorities), additional)
+    return found[1] if found is not None else None
+
+
 def _clock(seconds: float | None) -> FeedRefused:
     if seconds is None:
         return FeedRefused("clock", "it answers BADTIME: its clock and this machine's are too far apart")

@@ -22,7 +22,7 @@ _EDNS, _UDP, _TCP = _WAYS
 
 
 @dataclass(slots=True)
-class Asked:
+class AskedPrimary:
     """A primary with its SOA's line and serial, or with the `tries` that failed and whether a transfer may succeed."""
 
     primary: SocketAddress
@@ -42,9 +42,9 @@ class SerialQuestion:
     now: Callable[[], float]
     stall: float
 
-    async def ask(self, primary: SocketAddress) -> Asked:
-        """Return the primary's SOA, or why it has none."""
-        asked = Asked(primary, Tries(primary.text))
+    async def ask(self, primary: SocketAddress, called: str) -> AskedPrimary:
+        """Return the primary's SOA, or why it has none; `called` is what sentences call it."""
+        asked = AskedPrimary(primary, Tries(called))
         if self.shortfalls.has(primary, Shortfall.SOA):
             return asked
         refused: FeedRefused | None = None

@@ -23,15 +23,16 @@ from blockd.dns.serial import is_newer
 from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING, Fetched
 from blockd.feeds.source import FeedSource
+from blockd.feeds.transfer.addresses import PrimaryAddresses
 from blockd.feeds.transfer.content import BASE, ZoneContent
 from blockd.feeds.transfer.keys import read_key
 from blockd.feeds.transfer.question import AXFR, IXFR, TransferQuestion
 from blockd.feeds.transfer.receiving import Received, Receiver
-from blockd.feeds.transfer.serials import Asked, SerialQuestion
+from blockd.feeds.transfer.serials import AskedPrimary, SerialQuestion
 from blockd.feeds.transfer.shortfalls import Shortfall, Shortfalls
 from blockd.feeds.transfer.timers import Timers
 from blockd.feeds.transfer.tries import IN_VAIN, refused_by
-from blockd.settings import TransferFeed
+from blockd.settings import TransferFeed, Upstream
 
 TOTAL = 1800.0  # seconds for one transfer: a national zone over a slow line
 STALL = 30.0  # seconds for one message, or for a connection
@@ -71,6 +72,7 @@ class TransferSource(FeedSource):
         self._stall = stall
         self._receiver = Receiver(folder, feed.max_size, now, stall)
         self._shortfalls = Shortfalls(now)
+        self._addresses = PrimaryAddresses(feed, folder, now)
         self._offer: Received | None = None  # what was returned last
         self._until = 0.0  # when the transfers of this poll have to be over, by the event loop's clock
         self._failures = 0
@@ -87,7 +89,11 @@ class TransferSource(FeedSource):
     @property
     def notes(self) -> Sequence[str]:
         """What the primaries cannot do."""
-        return list(self._shortfalls.sentences())
+        return [*self._addresses.notes, *self._shortfalls.sentences()]
+
+    def resolve_with(self, upstreams: Sequence[Upstream]) -> None:
+        """Look up the primaries' names at these upstreams."""
+        self._addresses.upstreams = upstreams
 
     async def poll(self) -> Fetched | None:
         """Return a newer zone, or None if there is none; raises FeedRefused.
@@ -119,7 +125,10 @@ class TransferSource(FeedSource):
         """Return the new content, if any, and the primaries' newest SOA."""
         key = None if self._feed.tsig is None else await asyncio.to_thread(read_key, self._feed.tsig)
         question = SerialQuestion(self._feed.zone, key, self._shortfalls, self._now, self._stall)
-        asked = await asyncio.gather(*(question.ask(primary) for primary in self._feed.primary))
+        addresses, missing = await self._addresses.current()
+        asked = await asyncio.gather(*(question.ask(primary, called) for primary, called in addresses.items()))
+        if not asked:
+            raise refused_by(self._feed.zone, missing)
         known = [one for one in asked if one.soa is not None]
         newest = functools.reduce(
             lambda one, other: other if is_newer(other.serial, one.serial) else one, known or asked
@@ -141,7 +150,7 @@ class TransferSource(FeedSource):
             self._shortfalls.forget(one.primary, Shortfall.TRANSFER)
             return received.fetched, received.soa
         if ahead or newest.soa is None:
-            raise refused_by(self._feed.zone, [one.tries for one in asked])
+            raise refused_by(self._feed.zone, [*(one.tries for one in asked), *missing])
         if content is not None:
             self._refuse_older(newest.serial, content.serial)
         return None, newest.soa
@@ -156,7 +165,7 @@ class TransferSource(FeedSource):
             held.add(self._offer.serial)
         return held
 
-    def _in_order(self, asked: Sequence[Asked]) -> list[Asked]:
+    def _in_order(self, asked: Sequence[AskedPrimary]) -> list[AskedPrimary]:
         """Return primaries in their order, but last those whose transfer has failed lately."""
         return sorted(asked, key=lambda one: self._shortfalls.has(one.primary, Shortfall.TRANSFER))
 
@@ -170,7 +179,7 @@ class TransferSource(FeedSource):
             )
 
     async def _transfer(
-        self, asked: Asked, content: ZoneContent | None, key: dns.tsig.Key | None, held: Set[int]
+        self, asked: AskedPrimary, content: ZoneContent | None, key: dns.tsig.Key | None, held: Set[int]
     ) -> Received:
         """Transfer the changes since `content`, or the whole zone if that is None or fails; raises FeedRefused."""
         self._tidy()
@@ -201,7 +210,7 @@ class TransferSource(FeedSource):
         return received
 
     async def _receive(
-        self, asked: Asked, kind: int, content: ZoneContent | None, key: dns.tsig.Key | None, held: Set[int]
+        self, asked: AskedPrimary, kind: int, content: ZoneContent | None, key: dns.tsig.Key | None, held: Set[int]
     ) -> Received:
         """Run one transfer within the time for it, and within that of the poll."""
         identifier = secrets.randbelow(1 << 16)

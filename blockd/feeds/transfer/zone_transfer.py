@@ -117,7 +117,8 @@ class ZoneTransfer:
     def _begin_whole(self) -> None:
         """Begin an answer with the whole zone, whatever was asked."""
         if self._serial is not None and not is_newer(self.new_serial, self._serial):
-            raise FeedRefused("serial", f"it sends serial {self.new_serial}, which is not newer than {self._serial}")
+            reason = "serial" if self._question.kind == IXFR else "rollback"
+            raise FeedRefused(reason, f"it sends serial {self.new_serial}, which is not newer than {self._serial} here")
         self.kind = Kind.WHOLE
         self._state = _State.WHOLE
         self._changes.append(ZoneChange(False, self.soa))
