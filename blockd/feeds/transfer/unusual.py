@@ -1,36 +1,10 @@
-"""The unusual in the records of a transfer: data of other types as text, and refusals of records."""
+"""The unusual in the records of a transfer: refusals of records."""
 
 from __future__ import annotations
-
-import dns.exception
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
 
 from blockd.errors import FeedRefused
 
 WRITTEN = (1, 2, 5, 6, 16, 28)  # A, NS, CNAME, SOA, TXT, AAAA: `records.py` writes them
-OPT = 41
-META = range(128, 256)  # types that are not data, RFC 6895 section 3.1
-
-
-def unusual_data(message: bytes, position: int, size: int, kind: int) -> bytes:
-    """Return type and data, as text, of a record whose type has no writer of its own, or whose data is malformed."""
-    if kind != OPT and kind not in META and kind not in WRITTEN:
-        try:
-            data = dns.rdata.from_wire(
-                dns.rdataclass.IN, dns.rdatatype.RdataType.make(kind), message, position, size
-            ).to_text()
-            text = f"{dns.rdatatype.to_text(dns.rdatatype.RdataType.make(kind))} {data}".encode("ascii")
-        except (dns.exception.DNSException, ValueError, UnicodeError):
-            text = b""
-        if text and b"\n" not in text:
-            return text
-    return (
-        b"TYPE%d \\# %d %b" % (kind, size, message[position : position + size].hex().encode())
-        if size
-        else (b"TYPE%d \\# 0" % kind)
-    )
 
 
 def broken_message() -> FeedRefused:
