@@ -20,6 +20,9 @@ from blockd.settings import SocketAddress
 
 SLOW_TIME = 300.0  # seconds in which at least SLOW_SIZE must come: a primary that drips must not hold up the others
 SLOW_SIZE = 10_240  # octets
+# Octets of text for each one received, and in all whatever was received. An ordinary zone has up to seven; with
+# pointers to long names it could have thirty, and fill a disk by few octets.
+MAX_GROWTH, ALWAYS_TAKEN = 16, 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,10 @@ class Receiver:
                                 differences.take(change.removed, change.text)
                         if transfer.received > self.max_size:
                             raise too_large(self.max_size)
+                        if base is not None and base.octets > MAX_GROWTH * transfer.received + ALWAYS_TAKEN:
+                            raise FeedRefused(
+                                "too large", f"{transfer.received:,} octets are {base.octets:,} octets of zone text"
+                            )
                         if transfer.complete:
                             break  # what comes behind its end is not read
                     if not transfer.complete:

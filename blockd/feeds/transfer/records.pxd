@@ -3,14 +3,13 @@
 cimport cython
 
 cdef Py_ssize_t _A, _NS, _CNAME, _SOA, _TXT, _AAAA, _IN
-cdef Py_ssize_t _MD, _MF, _MB, _MG, _MR, _PTR, _MINFO, _MX, _RP, _AFSDB, _RT, _PX, _SRV, _NAPTR, _KX, _DNAME
 cdef Py_ssize_t _MAX_NAME, _MAX_LABEL, _MAX_TTL, _POINTER, _FIXED, _NUMBERS, _LINE, _GROWTH, _FIRST_ROOM
 cdef bytes _FOLD, _PLAIN
 
 
 @cython.locals(
     octets="const unsigned char *", zone_octets="const unsigned char *", wire="unsigned char *", out="unsigned char *",
-    name=bytearray, text=bytearray, size=Py_ssize_t, zone_size=Py_ssize_t, owner_size=Py_ssize_t,
+    name=bytearray, text=bytearray, unusual=bytes, size=Py_ssize_t, zone_size=Py_ssize_t, owner_size=Py_ssize_t,
     at=Py_ssize_t, end=Py_ssize_t, data=Py_ssize_t, line=Py_ssize_t, owner_end=Py_ssize_t, behind=Py_ssize_t,
     _=Py_ssize_t, kind="unsigned int", klass="unsigned int", ttl="unsigned int",
 )
@@ -65,17 +64,6 @@ cdef Py_ssize_t _put_ipv6(unsigned char *out, Py_ssize_t at, const unsigned char
 cdef Py_ssize_t _put_data(
     unsigned char *out, Py_ssize_t at, const unsigned char *octets, Py_ssize_t size, Py_ssize_t data, Py_ssize_t end,
     unsigned int kind, unsigned char *wire,
-) noexcept
-
-@cython.locals(names=Py_ssize_t, start=Py_ssize_t, total=Py_ssize_t, position=Py_ssize_t, _=Py_ssize_t)
-cdef Py_ssize_t _put_generic(
-    unsigned char *out, Py_ssize_t at, const unsigned char *octets, Py_ssize_t size, Py_ssize_t data, Py_ssize_t end,
-    unsigned int kind, unsigned char *wire,
-) noexcept
-
-@cython.locals(digits="const unsigned char *", i=Py_ssize_t)
-cdef Py_ssize_t _put_hex(
-    unsigned char *out, Py_ssize_t at, const unsigned char *octets, Py_ssize_t start, Py_ssize_t end
 ) noexcept
 
 @cython.locals(i=Py_ssize_t, _=Py_ssize_t)

@@ -18,6 +18,7 @@ from blockd.feeds.transfer.unusual import (
     broken_soa,
     foreign_class,
     foreign_owner,
+    generic_data,
 )
 from blockd.names import MAX_LABEL, MAX_NAME
 
@@ -25,10 +26,6 @@ CLASS_IN = 1
 MAX_MESSAGE = 65535  # octets
 
 _A, _NS, _CNAME, _SOA, _TXT, _AAAA = WRITTEN
-# Types with names in their data that may be compressed, or differ in case (RFC 3597 section 4, RFC 4034 section 6.2).
-_MD, _MF, _MB, _MG, _MR, _PTR, _MINFO, _MX, _RP, _AFSDB, _RT, _PX, _SRV, _NAPTR, _KX, _DNAME = (
-    3, 4, 7, 8, 9, 12, 14, 15, 17, 18, 21, 26, 33, 35, 36, 39,
-)  # fmt: skip
 _IN = CLASS_IN
 _MAX_NAME = MAX_NAME
 _MAX_LABEL = MAX_LABEL
@@ -90,7 +87,11 @@ def record_lines(message: bytes, position: int, count: int, zone: bytes) -> Line
         elif kind == _SOA:
             raise broken_soa()
         else:
-            at = _put_generic(out, at, octets, size, data, position, kind, wire)
+            unusual = generic_data(message, data, position - data, kind, name_at)
+            _make_room(text, at + len(unusual) + 1)
+            text[at : at + len(unusual)] = unusual
+            out = text
+            at += len(unusual)
         at = _put(out, at, b"\n", 1)
         if kind == _SOA:
             if owner_size != zone_size:
@@ -249,58 +250,6 @@ def _put_data(
     if kind == _TXT and end > data:
         return _put_strings(out, at, octets, data, end)
     return -1
-
-
-def _put_generic(
-    out: bytearray, at: int, octets: bytes, size: int, data: int, end: int, kind: int, wire: bytearray
-) -> int:
-    """Write type and data in the form for unknown types; return where they end."""
-    names, start = 0, data
-    if kind in (_MD, _MF, _MB, _MG, _MR, _PTR, _DNAME):
-        names = 1
-    elif kind in (_MINFO, _RP):
-        names = 2
-    elif kind in (_MX, _AFSDB, _RT, _KX):
-        names, start = 1, data + 2
-    elif kind == _PX:
-        names, start = 2, data + 2
-    elif kind == _SRV:
-        names, start = 1, data + 6
-    elif kind == _NAPTR:
-        names, start = 1, data + 4
-        for _ in range(3):
-            if start < end:
-                start += 1 + octets[start]
-    total, position = start - data, start
-    for _ in range(names):
-        if 0 <= position < end:
-            position = _read_name(octets, size, position, wire)
-            total += _size_of(wire) if position >= 0 else 0
-        else:
-            position = -1
-    if names == 0 or position != end:  # without a name, or malformed
-        names, start, total = 0, end, end - data
-    at = _put(out, at, b"TYPE", 4)
-    at = _put_number(out, at, kind)
-    at = _put(out, at, b" \\# ", 4)
-    at = _put_number(out, at, total)
-    if total:
-        at = _put(out, at, b" ", 1)
-    at = _put_hex(out, at, octets, data, start)
-    position = start
-    for _ in range(names):
-        position = _read_name(octets, size, position, wire)
-        at = _put_hex(out, at, wire, 0, _size_of(wire))
-    return at
-
-
-def _put_hex(out: bytearray, at: int, octets: bytes | bytearray, start: int, end: int) -> int:
-    digits = b"0123456789abcdef"
-    for i in range(start, end):
-        out[at] = digits[octets[i] >> 4]
-        out[at + 1] = digits[octets[i] & 15]
-        at += 2
-    return at
 
 
 def _put_ipv4(out: bytearray, at: int, octets: bytes, data: int) -> int:

@@ -42,14 +42,14 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return made
 
 
-def by_name(primary: Primary) -> dict[str, object]:
-    return {"primary": f"ns1.example:{primary.port}"}
+def by_name(primary: Primary) -> str:
+    return f"ns1.example:{primary.port}"
 
 
 def test_a_primary_by_name_is_looked_up_and_its_addresses_are_remembered(tmp_path: Path, machine: Machine) -> None:
     async def test() -> None:
         async with serving(Primary(5, axfr=WHOLE)) as primary:
-            secondary = Secondary(tmp_path, primary, **by_name(primary))
+            secondary = Secondary(tmp_path, primary, primary=by_name(primary))
             assert await secondary.taken() == text(soa(5), *NAMES, soa(5))
             assert remembered(secondary.folder)["ns1.example"].addresses == ["127.0.0.1"]
             assert list(secondary.source.notes) == []
@@ -80,7 +80,7 @@ def test_all_addresses_of_a_name_are_asked(tmp_path: Path, machine: Machine) -> 
     async def test() -> None:
         machine.addresses = ["127.0.0.9", "::1", "127.0.0.1"]
         async with serving(Primary(5, axfr=WHOLE)) as primary:
-            secondary = Secondary(tmp_path, primary, **by_name(primary))
+            secondary = Secondary(tmp_path, primary, primary=by_name(primary))
             assert await secondary.taken()
         refused = await secondary.refusal()
         assert all(f"ns1.example ({address}:" in str(refused) for address in ("127.0.0.9", "[::1]", "127.0.0.1"))

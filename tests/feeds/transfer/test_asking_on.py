@@ -15,6 +15,7 @@ from blockd.feeds.transfer.shortfalls import FIRST, LONGEST
 from tests.feeds.transfer.messages import KEY, blocked, message, soa, text, wires
 from tests.feeds.transfer.primary import Primary, Send, serving
 from tests.feeds.transfer.test_source import NAMES, WHOLE, Secondary, having, run
+from tests.fuzz.transfers import hostile_transfers
 
 REFUSED, NOTIMP, FORMERR, SERVFAIL = 5, 4, 1, 2
 NEXT = [[soa(6), blocked("x"), soa(6)]]
@@ -292,6 +293,26 @@ def test_a_zone_without_a_record_is_taken_in_answer_to_ixfr(tmp_path: Path) -> N
     async def test() -> None:
         async with having(tmp_path, Primary(ixfr=[[soa(6)], [soa(6)]])) as secondary:
             assert await secondary.taken() == text(soa(6), soa(6))
+
+    run(test)
+
+
+def test_few_octets_are_not_taken_for_very_much_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blockd.feeds.transfer.receiving.ALWAYS_TAKEN", 0)
+    messages = hostile_transfers(100_000)["long names by pointers"]
+
+    async def grows(question: TransferQuestion, send: Send) -> None:
+        for wire in messages:
+            await send(question.identifier.to_bytes(2) + wire[2:])
+
+    async def test() -> None:
+        async with having(tmp_path, Primary(ixfr=grows, axfr=grows), max_size="1G") as secondary:
+            refused = await secondary.refusal()
+            assert refused.reason == "too large"
+            assert "octets of zone text" in str(refused)
+            monkeypatch.undo()
+            fetched = await secondary.look()
+            assert fetched is not None
 
     run(test)
 
