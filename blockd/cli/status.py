@@ -69,6 +69,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
             yield f"  mirror {mirror['url']}{', asked first' if mirror['leads'] else ''}"
             if mirror["refusal"]:
                 yield f"    REFUSED ({mirror['reason']}): {mirror['refusal']}"
+        for note in feed["notes"]:
+            yield f"  note: {note}"
         if feed["refusal"]:
             yield f"  REFUSED: {feed['refusal']}"
             if feed["next_poll"]:
@@ -83,6 +85,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"worker {worker['index']}: {state}, enforces version {worker['enforcing'] or 'none'}"
     yield from _self_test(told["self_test"])
     yield f"audit log: {told['audit']['number']:,} records, {told['audit']['trouble'] or 'written'}"
+    for note in told["notes"]:
+        yield f"note: {note}"
     for alarm in told["alarms"]:
         of = f" of feed {alarm['feed']}" if alarm["feed"] else ""
         yield f"ALARM {alarm['name']}{of} ({alarm['severity']}): {alarm['what']}"

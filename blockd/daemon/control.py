@@ -43,7 +43,7 @@ from blockd.daemon.update.child_process import yield_to_workers
 from blockd.daemon.update.compile_child import Compiler, Compiling, RulesetCompiler
 from blockd.daemon.update.diff_child import compared
 from blockd.daemon.update.feed_set import FeedSet
-from blockd.daemon.update.managed_feed import OpenSource
+from blockd.daemon.update.managed_feed import OpenSource, resolving
 from blockd.daemon.update.updater import Updater
 from blockd.daemon.update.version_journal import Compare
 from blockd.daemon.workers import Workers
@@ -118,7 +118,8 @@ class ControlProcess:
             {index: worker.pid for index, worker in context.workers.items()},
             {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
         )
-        self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, environment.source)
+        source = resolving(environment.source, context.upstreams)
+        self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source)
         self._tests = environment.self_tests(settings, shared.selftest_key)
         self._audit = AuditLog(state.folder, timing.clock)
         self._recorder = AuditRecorder(self._audit, self._feeds.settings, timing.clock)
@@ -283,20 +284,16 @@ class ControlProcess:
     def heard(self, message: Message) -> None:
         """Handle a message of the supervisor."""
         if "refresh" in message:
-            self._tell_config()
+            self._context.running.tell()
             task = asyncio.create_task(self._updater.refresh(None))
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
         elif "notified" in message:
             self._feeds.hint(str(message["notified"]))
+        elif "refused_notify" in message:
+            self._feeds.notify.heard(message["refused_notify"])
         else:
             self._workers.heard(message)
-
-    def _tell_config(self) -> None:
-        """Say which config runs, since SIGHUP makes other programs read theirs again."""
-        config = self._context.running.status()
-        level = logging.WARNING if config.changed else logging.INFO
-        log.log(level, "SIGHUP: every feed is polled. %s", config.after_sighup())
 
     async def _forget_traffic(self) -> None:
         while True:

@@ -184,6 +184,7 @@ class Supervisor:
                 if child.index is not None
             },
             announce=not self._announced,
+            upstreams=self._upstreams,
         )
         self._announced = True
         return lambda channel: _run_control(context, channel)

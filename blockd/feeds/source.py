@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder
-from blockd.settings import Feed
+from blockd.settings import Feed, Upstream
 
 
 class FeedSource(ABC):
@@ -47,3 +48,11 @@ class FeedSource(ABC):
     def mirrors(self) -> list[dict[str, object]]:
         """The mirrors of a signed feed that has several, as JSON values; empty for other kinds."""
         return []
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for the operator about what works, but not as it should; empty if all does."""
+        return ()
+
+    def resolve_with(self, upstreams: Sequence[Upstream]) -> None:  # noqa: B027 - most kinds have nothing to do here
+        """Take the upstreams at which host names can be looked up without asking this daemon."""

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector as PrometheusCollector
 
 from blockd.metrics.counters import HIT_KINDS, UPSTREAM_BUCKETS, Counters, Transport
+from blockd.metrics.hints import refused_notifies
 
 RCODE_NAMES = {
     0: "NOERROR",
@@ -122,6 +123,7 @@ class Sample:
     clock_behind: float = 0.0  # seconds that the clock is behind the newest time that is known
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
     refused: Mapping[str, bool] = field(default_factory=dict)  # feeds, the overrides included, refused at this moment
+    refused_notifies: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by feed, and by cause
     hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)  # of orders with a slot of their own
     orders_without_slot: int = 0  # orders enforced whose hits are counted together
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
@@ -258,6 +260,7 @@ class Collector(PrometheusCollector):
                 refused.add_metric([name, reason], feed.refused.get(reason, 0))
         for name, refused_now in sample.refused.items():
             is_refused.add_metric([name], int(refused_now))
+        yield refused_notifies(sample.refused_notifies)
         yield from (names, age, expires, is_refused, refused, rejected, held, interval, until, stale)
         yield from _authorities(sample)
 

@@ -1,6 +1,6 @@
 """The config file as frozen, validated values; every error with its path, all at once."""
 
-from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
+from blockd.settings.addresses import SYSTEM_UPSTREAM, NamedPrimary, SocketAddress, Upstream
 from blockd.settings.feeds import (
     FEED_CLASSES,
     FEED_TYPES,
@@ -54,6 +54,7 @@ __all__ = [
     "ListFeed",
     "ListSignature",
     "Listen",
+    "NamedPrimary",
     "Operator",
     "OverridesFeed",
     "RpzFeed",

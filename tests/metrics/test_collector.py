@@ -39,6 +39,7 @@ NAMES = {
     "blockd_feed_age_seconds": {"feed"},
     "blockd_feed_expires_in_seconds": {"feed"},
     "blockd_feed_refused_total": {"feed", "reason"},
+    "blockd_notify_refused_total": {"feed", "cause"},
     "blockd_feed_rejected_ratio": {"feed"},
     "blockd_feed_held_names": {"feed"},
     "blockd_orders_stale": {"feed"},
@@ -71,6 +72,7 @@ SAMPLE = Sample(
         "national": FeedSample(3.0, -60.0, {}, 0.25, 7),
     },
     refused={"ministry": True, "national": False, "overrides": False},
+    refused_notifies={("national", "no key"): 4, ("", "zone"): 0},
     selftest_failed=True,
     clock_behind=7200.0,
     hit_slots={LABELS: 1, HitLabels("national", 'quo"te\\\n', "national", "nxdomain"): 2},
@@ -142,6 +144,8 @@ def test_each_authority_of_a_feed_has_its_own_series() -> None:
 def test_what_is_refused_failed_or_behind_now_is_a_gauge() -> None:
     found = scrape(Counters(1), lambda: SAMPLE)
     assert [value(found, "blockd_feed_refused", feed=feed) for feed in SAMPLE.refused] == [1, 0, 0]
+    assert value(found, "blockd_notify_refused_total", feed="national", cause="no key") == 4
+    assert value(found, "blockd_notify_refused_total", feed="", cause="zone") == 0
     assert [value(found, "blockd_feed_names", feed=feed) for feed in SAMPLE.feeds] == [5, 0]
     assert value(found, "blockd_selftest_failed") == 1
     assert value(found, "blockd_clock_behind_seconds") == 7200

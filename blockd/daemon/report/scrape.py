@@ -51,6 +51,7 @@ def sample(
             for name, managed in feeds.configured.items()
         },
         refused={name: bool(managed.refusal) for name, managed in feeds.items()},
+        refused_notifies=feeds.notify.counts,
         orders_without_slot=without_slot(enforced),
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,

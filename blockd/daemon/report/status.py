@@ -107,6 +107,7 @@ class FeedStatus:
     authorities: tuple[AuthorityStatus, ...]
     mirrors: Sequence[Mapping[str, object]]
     refused_orders: tuple[RefusedOrder, ...]  # each alone; all others are taken
+    notes: Sequence[str]  # sentences about what works, but not as it should
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -118,6 +119,7 @@ class FeedStatus:
         values["authorities"] = [asdict(part) for part in self.authorities]
         values["mirrors"] = list(self.mirrors)
         values["refused_orders"] = [asdict(order) for order in self.refused_orders]
+        values["notes"] = list(self.notes)
         return values
 
 
@@ -152,6 +154,7 @@ class Status:
     overrides: tuple[OverrideStatus, ...]
     audit: AuditStatus
     alarms: tuple[Alarm, ...]
+    notes: tuple[str, ...] = ()  # about no feed
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -170,6 +173,7 @@ class Status:
             "overrides": [override.to_json() for override in self.overrides],
             "audit": self.audit.to_json(),
             "alarms": [alarm.to_json() for alarm in self.alarms],
+            "notes": list(self.notes),
         }
 
     def _pinned(self) -> dict[str, object] | None:
@@ -217,8 +221,16 @@ class Observed:
             pinned=self.switcher.pin,
             base=self.switcher.base,
             feeds=tuple(
-                _feed(managed, self.held.of(managed, enforced), enforced, counts, now, is_pinned=self.switcher.is_held)
-                for managed in self.feeds.configured.values()
+                _feed(
+                    managed,
+                    self.held.of(managed, enforced),
+                    enforced,
+                    counts,
+                    now,
+                    is_pinned=self.switcher.is_held,
+                    notes=self.feeds.notes(name),
+                )
+                for name, managed in self.feeds.configured.items()
             ),
             workers=tuple(
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
@@ -228,6 +240,7 @@ class Observed:
             overrides=self.overrides.current(),
             audit=AuditStatus(self.audit.head, self.audit.trouble),
             alarms=tuple(in_force),
+            notes=tuple(self.feeds.notify.notes("")),
         )
 
 
@@ -239,6 +252,7 @@ def _feed(
     now: float,
     *,
     is_pinned: bool,
+    notes: Sequence[str],
 ) -> FeedStatus:
     feed, state = managed.source.feed, managed.state
     records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
@@ -266,6 +280,7 @@ def _feed(
         authorities=tuple(_authorities(managed, counts, now)),
         mirrors=managed.source.mirrors,
         refused_orders=managed.refused_orders,
+        notes=notes,
     )
 
 

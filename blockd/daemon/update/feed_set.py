@@ -11,6 +11,7 @@ from blockd.daemon.timing import Timing
 from blockd.daemon.update.expiry import Ends, ended
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.managed_feed import ManagedFeed, OpenSource
+from blockd.daemon.update.refused_notify import RefusedNotifies
 from blockd.errors import CommandError, RulesetError
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
@@ -27,6 +28,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
     def __init__(self, feeds: Mapping[str, ManagedFeed], timing: Timing) -> None:
         self._feeds = dict(feeds)
         self._timing = timing
+        self.notify = RefusedNotifies(self.settings, timing.clock)
 
     @classmethod
     def load(
@@ -107,8 +109,13 @@ class FeedSet(Mapping[str, ManagedFeed]):
 
     def hint(self, name: str) -> None:
         """Have a feed polled soon, since it is said to have news; an unknown one is ignored."""
+        self.notify.heeded(name)
         if name in self._feeds:
             self._feeds[name].news_hinted.set()
+
+    def notes(self, name: str) -> list[str]:
+        """Return sentences about what of a feed works, but not as it should."""
+        return [*self._feeds[name].source.notes, *self.notify.notes(name)]
 
     def hint_signed(self, name: str | None) -> HintResult:
         """Have one feed polled soon, or all signed ones if `name` is None.

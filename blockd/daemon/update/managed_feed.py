@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from blockd.feeds.signed.bundle import RefusedOrder
 from blockd.feeds.source import FeedSource
 from blockd.ruleset import Catalogue
 from blockd.ruleset.gate.guard_report import GuardReport
-from blockd.settings import Feed
+from blockd.settings import Feed, Upstream
 
 SAVED_AGE = 0.05  # share of `max_age` after which a successful poll is saved, for a restart
 NOTHING = "nothing of it"  # what is in force of a feed that the ruleset does not have
@@ -33,6 +33,17 @@ log = logging.getLogger(__name__)
 
 OpenSource = Callable[[Feed, Path, Validators], FeedSource]
 """Opens a feed's source, with its folder and the validators of the content accepted last."""
+
+
+def resolving(open_source: OpenSource, upstreams: Sequence[Upstream]) -> OpenSource:
+    """Return what opens sources that look up names at these upstreams."""
+
+    def opened(feed: Feed, folder: Path, validators: Validators) -> FeedSource:
+        source = open_source(feed, folder, validators)
+        source.resolve_with(upstreams)
+        return source
+
+    return opened
 
 
 @dataclass(slots=True)
@@ -177,10 +188,12 @@ class ManagedFeed:
     def put_aside(self, fetched: Fetched, refused: FeedRefused, found: Judged | None) -> None:
         """Keep refused content, which was `found` so, if an operator may accept it; else remove it.
 
-        What was refused before is no longer kept.
+        What was refused before is no longer kept. Differences that do not fit are followed by a poll at once.
         """
         self.state.drop_refused()
         self.state.waived_digest = ""
+        if refused.reason == "differences":
+            self.news_hinted.set()
         if isinstance(refused, GateRefused) and found is not None:
             self.state.keep_refused(fetched, refused, found.record.names)
         else:

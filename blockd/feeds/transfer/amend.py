@@ -15,33 +15,50 @@ from blockd.feeds.transfer.content import Differences, ZoneContent
 from blockd.feeds.zone_orders import order_id
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.rules import RpzRules
+from blockd.formats.rpz.triggers import UNSUPPORTED
 from blockd.formats.rpz.zone import ZoneText
 from blockd.names import MAX_LABEL, key_from_text
 from blockd.orders import Action, Scope
 from blockd.ruleset import Catalogue, Gate
 from blockd.settings import TransferFeed, ZoneOverride
 
+# Local data depend on what else is at a name, and passthru is written in two ways.
+_SEVERAL_RECORDS = (Action.LOCAL, Action.PASSTHRU)
+_UNSUPPORTED = frozenset(UNSUPPORTED.values())
+
 
 @dataclass(frozen=True, slots=True)
 class ZoneChanges:
     """Lines that were removed and added between two journals of one base, and the new serial."""
 
-    gone: set[bytes]
-    come: set[bytes]
+    gone: list[bytes]
+    come: list[bytes]
     serial: int
 
     @classmethod
     def between(cls, old: Content, new: Content) -> ZoneChanges | None:
-        """Return the differences of two journals; None if their bases differ. Raises FeedRefused if one is unusable."""
+        """Return the differences of two journals; None if their bases differ, or only the base says what has changed.
+
+        What is added may be in the base too. Raises FeedRefused if a journal is unusable.
+        """
         before, after = ZoneContent.read(old.path), ZoneContent.read(new.path)
         if before.base != after.base:
             return None
         one, two = Differences.read(old.path), Differences.read(new.path)
-        return cls(
-            gone=(one.added.keys() - two.added.keys()) | (two.removed - one.removed),
-            come=(two.added.keys() - one.added.keys()) | (one.removed - two.removed),
-            serial=after.serial,
-        )
+        changes = cls([], [], after.serial)
+        if one.now.keys() - two.now.keys():
+            return None  # the new one is not built upon the old one
+        for record, line in two.now.items():
+            was = one.now.get(record)
+            if record not in one.now:
+                if record in two.needed:
+                    was = record  # with the base's TTL, which no plain rule depends on
+                elif line is None:
+                    return None  # it came and went: if the base has it, it has gone
+            if line != was:
+                changes.gone.extend([was] if was is not None else [])
+                changes.come.extend([line] if line is not None else [])
+        return changes
 
 
 def amend_zone(feed: TransferFeed, candidate: Candidate, amending: Amending) -> Amendment | None:
@@ -57,6 +74,8 @@ def amend_zone(feed: TransferFeed, candidate: Candidate, amending: Amending) -> 
     changes = ZoneChanges.between(old, new)
     if changes is None or feed.override is not ZoneOverride.GIVEN:  # else several records make one rule
         return None
+    if not before.counts.keys() <= _UNSUPPORTED:
+        return None  # a rule that was rejected for another one of its name counts once that has gone
     index_of = {record.order.id: index for index, record in enumerate(catalogue.orders) if record.feed == feed.name}
     gone, come = (_rules(feed, lines, index_of) for lines in (changes.gone, changes.come))
     if gone is None or come is None or _is_guarded(gone, catalogue, gate) or _is_guarded(come, catalogue, gate):
@@ -105,7 +124,7 @@ def _rules(feed: TransferFeed, lines: Iterable[bytes], index_of: dict[str, int])
     answers = rules.answers
     for number, scope, keys in rules.rules():
         index = index_of.get(order_id(feed.name, answers[number]))
-        if index is None or answers[number].action is Action.LOCAL:
+        if index is None or answers[number].action in _SEVERAL_RECORDS:
             return None
         for key in keys:
             if key[0] > MAX_LABEL:

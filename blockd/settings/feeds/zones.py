@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from blockd.settings.addresses import NamedPrimary, SocketAddress
 from blockd.settings.authorities import Notify
 from blockd.settings.feeds.base import CrossCheck, Feed, OrderingFeed
 from blockd.settings.feeds.text import TextFeed
@@ -63,7 +64,7 @@ class TransferFeed(ZoneFeed):
     source_keys: ClassVar[frozenset[str]] = Feed.source_keys | {"primary", "tsig", "min_refresh", "max_size"}
 
     type: Literal["rpz-transfer"] = Field(description="A response policy zone by zone transfer.")
-    primary: Primaries = Field(description="The primary's address, perhaps with a port, or a list of several.")
+    primary: Primaries = Field(description="The primary's address or name, perhaps with a port, or a list of several.")
     zone: ZoneName = Field(description="The zone's name.")
     tsig: Tsig | None = setting(None, "The key that transfers are signed with.", validate_default=False)
     min_refresh: Annotated[float, time_within("100ms", "1d")] = setting(
@@ -83,9 +84,14 @@ class TransferFeed(ZoneFeed):
         return ", ".join(primary.text for primary in self.primary)
 
     @property
+    def has_named_primaries(self) -> bool:
+        """Whether addresses have to be looked up."""
+        return any(isinstance(primary, NamedPrimary) for primary in self.primary)
+
+    @property
     def hinted_by(self) -> Notify:
-        """Its primaries, signed with its key if it has one."""
-        sources = tuple(primary.host for primary in self.primary)
+        """Its primaries, signed with its key if it has one; of those with a name, addresses are looked up."""
+        sources = tuple(primary.host for primary in self.primary if isinstance(primary, SocketAddress))
         return Notify.model_construct(zone=self.zone, sources=sources, tsig=self.tsig)
 
     def end(self, *, checked: float, expires: float | None) -> float | None:

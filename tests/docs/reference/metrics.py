@@ -23,6 +23,7 @@ def _series() -> str:
         version="1",
         refused={"feed": False},
         feeds={"feed": FeedSample(0.0, 0.0, {}, authorities={"authority": AuthoritySample(0.0)})},
+        refused_notifies={("feed", "cause"): 0},
         hit_slots={HitLabels("feed", "platform", "order", "action"): 1},
     )
     rows = []

@@ -126,7 +126,7 @@ def test_a_zone_is_transferred_whole_and_then_by_differences(tmp_path: Path, key
 
 
 def test_tcp_is_asked_where_udp_gives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blockd.feeds.transfer.connection.ask_once.__defaults__", (0.05,))
+    monkeypatch.setattr("blockd.feeds.transfer.connection.UDP_TIME", 0.05)
 
     async def test() -> None:
         async with serving(Primary(5, axfr=WHOLE, silent_on_udp=True)) as primary:
@@ -145,7 +145,7 @@ def test_differences_of_several_days_are_kept_apart(tmp_path: Path) -> None:
                 [soa(8), soa(6), blocked("d"), soa(7), soa(7), NAMES[1], soa(8), NAMES[0], blocked("e"), soa(8)]
             ]
             secondary.restart()
-            assert await secondary.taken() == text(soa(8), NAMES[0], NAMES[2], blocked("e"), soa(8))
+            assert await secondary.taken() == text(soa(8), NAMES[2], NAMES[0], blocked("e"), soa(8))
 
     run(test)
 
