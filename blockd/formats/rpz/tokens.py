@@ -10,11 +10,13 @@ from blockd.names import MAX_LABEL
 from blockd.names.domain import MAX_KEY
 
 MAX_TTL = 0x7FFFFFFF  # seconds, RFC 2181 section 8
+_MAX_WRITTEN = 0xFFFFFFFF  # seconds: what 32 bits hold
+_MAX_TTL_TEXT = 64  # octets: five numbers with their units are fewer
 
 _WORD = re.compile(rb'[ \t\r\f\v]+|;.*|[()]|"(?:[^"\\]|\\.)*"|(?:[^\s;()"\\]|\\.)+', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(?:(\d{3})|(.))|([^\\])", re.DOTALL)
-_TTL = re.compile(rb"(?:\d{1,10}[smhdw]?)+", re.IGNORECASE)
-_TTL_PART = re.compile(rb"(\d{1,10})([smhdw]?)", re.IGNORECASE)
+_TTL = re.compile(rb"(?=\d)(?:\d++[smhdw])*+\d*+", re.IGNORECASE)  # nothing is tried twice: the time is linear
+_TTL_PART = re.compile(rb"(\d++)([smhdw]?)", re.IGNORECASE)
 _UNITS = {b"": 1, b"s": 1, b"m": 60, b"h": 3600, b"d": 86_400, b"w": 604_800}
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
@@ -87,11 +89,18 @@ def name_key(text: bytes, origin: bytes | None) -> bytes:
 
 
 def ttl_of(word: bytes) -> int | None:
-    """Return the seconds of a TTL, plain or as `1h30m`; None if the word is not a TTL, or out of range."""
+    """Return the seconds of a TTL, plain or as `1h30m`; None if the word is not a TTL.
+
+    A TTL with the highest of its 32 bits set is 0 (RFC 2181 section 8). Raises BadName("bad TTL") if it needs more.
+    """
     if not _TTL.fullmatch(word):
         return None
+    if len(word) > _MAX_TTL_TEXT:
+        raise BadName("bad TTL")
     ttl = sum(int(number) * _UNITS[unit.lower()] for number, unit in _TTL_PART.findall(word))
-    return ttl if ttl <= MAX_TTL else None
+    if ttl > _MAX_WRITTEN:
+        raise BadName("bad TTL")
+    return ttl if ttl <= MAX_TTL else 0
 
 
 def _close(labels: list[bytes], label: bytearray) -> None:
