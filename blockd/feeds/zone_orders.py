@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from blockd.formats.rpz.action import RpzAction
 from blockd.formats.rpz.rules import RpzRules
-from blockd.orders import Action, Order
+from blockd.orders import Action, Order, Scope
 from blockd.ruleset import FeedInput, Listing
 from blockd.settings import ZoneFeed, ZoneOverride
 
@@ -72,3 +72,5 @@ def order_id(feed: str, answer: RpzAction) -> str:
 def _listings(rules: RpzRules, orders: Mapping[int, Order]) -> Iterator[Listing]:
     for answer, scope, keys in rules.rules():
         yield Listing(orders[answer], scope, keys)
+    for answer, keys in rules.empty_names():
+        yield Listing(orders[answer], Scope(0), keys)

@@ -260,7 +260,6 @@ def test_hostile_places_are_refused_at_the_lookup(good: bytes, tmp_path: Path) -
         "a claim set lies outside": patched(good, header.records.offset, "<I", 2**32 - 1),
         "claim set lies outside": patched(good, header.claims.offset, "<I", 2**32 - 1),
         "not in the catalogue": patched(good, header.claims.offset + 4, "<I", 2 << 2 | 3),
-        "has no scope": patched(good, header.claims.offset + 4, "<I", 0),
     }
     for message, octets in hostile.items():
         path.write_bytes(octets)

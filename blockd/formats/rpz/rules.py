@@ -234,6 +234,12 @@ class RpzRules:
                 self._data[end] = answers[data].records
             if end is not None and end != answer:
                 self._ends[answer] = end
+        if self._ends:
+            target = answers[next(iter(self._ends))].target
+            self.rejects.warn(
+                f"{len(self._ends):,} names of the zone that rules lead to are aliases themselves, such as {target}: "
+                "the rules lead to where these end."
+            )
         if bare:
             self.rejects.warn(
                 f"{len(bare):,} names of the zone that rules lead to have no data in it, such as {bare[0]}: upstreams "
