@@ -283,8 +283,8 @@ def test_buckets_that_all_push_on_end_the_lookup(good: bytes, tmp_path: Path) ->
     [
         (0, b"GARBAGE!", "not a ruleset file"),
         (1, 1, "its format is 1"),
-        (2, 128, "its format is 2"),
-        (3, 1, "its format is 2"),
+        (2, 128, "its format is 3"),
+        (3, 1, "its format is 3"),
         (8, 2**63, "counts contradict"),
         (9, 0, "counts contradict"),
         (9, 2**33, "counts contradict"),

@@ -347,6 +347,65 @@ def test_what_is_said_of_a_name_is_the_same_in_any_memory(monkeypatch: pytest.Mo
         assert {key for key, *_, gone in said if gone} == {key for key, _, _ in lost}
 
 
+GARDEN = """\
+events.one.example CNAME 10
+events.two.example CNAME garden.local
+10 A 192.168.1.10
+garden.local 30 A 192.168.1.11
+garden.local TXT "inside"
+under.example CNAME a.b.wild.local
+*.wild.local A 192.168.1.12
+*.star.example CNAME *.wild.local
+hop.example CNAME hop.local
+hop.local CNAME step.local
+step.local CNAME landing.example.
+outside.example CNAME landing.example.
+"""
+
+
+def test_an_alias_to_a_name_of_the_zone_has_the_zones_own_data() -> None:
+    rules = read(HEAD + GARDEN)
+    found = {name: what for (name, _), what in told(rules).items()}
+    assert (found["events.one.example"], found["events.two.example"]) == (
+        "cname 10.rpz.example", "cname garden.local.rpz.example"
+    )  # fmt: skip
+    data = {answer.target: [record.data for record in answer.records] for answer in rules.answers}
+    assert data["10.rpz.example"] == [b"\xc0\xa8\1\x0a"]
+    assert data["garden.local.rpz.example"] == [b"\xc0\xa8\1\x0b", b"\6inside"]
+    assert data["a.b.wild.local.rpz.example"] == data["*.wild.local.rpz.example"] == [b"\xc0\xa8\1\x0c"]
+    assert data["landing.example"] == []
+    assert found["hop.example"] == found["outside.example"] == "cname landing.example"
+    [warning] = rules.rejects.warnings
+    assert warning == (
+        "2 names of the zone that rules lead to are aliases themselves, such as hop.local.rpz.example: the rules lead "
+        "to where these end."
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["", "10 CNAME .\n", "10 CNAME 10\n", "10 CNAME 11\n11 CNAME 10\n", "*.10 A 192.0.2.1\n", "1.10 A 192.0.2.1\n"],
+)
+def test_an_alias_to_a_name_of_the_zone_without_data_is_warned_of(data: str) -> None:
+    rules = read(f"{HEAD}events.one.example CNAME 10\n{data}")
+    assert told(rules)["events.one.example", "exact"] == "cname 10.rpz.example"
+    warning = rules.rejects.warnings[-1]
+    assert "names of the zone that rules lead to have no data in it, such as 1" in warning
+    assert warning.endswith(".rpz.example: upstreams are asked for them.")
+
+
+def test_a_chain_of_aliases_in_the_zone_has_an_end() -> None:
+    chain = "".join(f"n{number} CNAME n{number + 1}\n" for number in range(40))
+    assert told(read(f"{HEAD}{chain}n40 CNAME landing.example.\n"))["n39", "exact"] == "cname landing.example"
+    assert told(read(f"{HEAD}{chain}n40 CNAME landing.example.\n"))["n0", "exact"] == "cname n1.rpz.example"
+
+
+def test_with_an_override_no_target_is_followed() -> None:
+    rules = read(HEAD + GARDEN, override=RpzAction(Action.CNAME, "*.garden.example"))
+    assert rules.answers == [RpzAction(Action.CNAME, "*.garden.example")]
+    assert rules.rejects.warnings == []
+
+
 def test_the_zones_name_may_be_told() -> None:
     rules = read("bad.example.rpz.example. CNAME .\nworse.example CNAME .\n", zone="rpz.example")
     assert set(told(rules)) == {("bad.example", "exact"), ("worse.example", "exact")}
