@@ -37,7 +37,7 @@ class RecordText:
             number = rejects.lines
             for line in block[:-1].split(b"\n"):
                 number += 1
-                if self._depth or not self.take_plain(line, number):
+                if line and (self._depth or not self.take_plain(line, number)):
                     self._read_line(line.removeprefix(BOM) if number == 1 else line, number)
             rejects.lines = number
         if self._depth:

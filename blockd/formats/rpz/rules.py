@@ -27,7 +27,7 @@ MAX_LOCAL = 1_000_000  # records of local data, kept in memory until their names
 A, NS, CNAME, SOA, AAAA, DNAME, OPT = 1, 2, 5, 6, 28, 39, 41
 _SIZES = {A: 4, AAAA: 16}  # octets of data
 _SIGNING = frozenset((46, 47, 48, 50, 51))  # RRSIG, NSEC, DNSKEY, NSEC3, NSEC3PARAM: a zone's signatures are not rules
-_META = range(128, 256)  # types that no zone holds (RFC 6895 section 3.1)
+NOT_LOCAL = frozenset((NS, SOA, DNAME, OPT, 0, *range(128, 256)))  # of the last, no zone holds any (RFC 6895, 3.1)
 _SECOND = "second rule of a name"
 NOT_JUNK = frozenset((*UNSUPPORTED.values(), _SECOND))  # reasons that do not cast doubt on the zone's integrity
 
@@ -170,7 +170,7 @@ class RpzRules:
         return answer
 
     def _add_local(self, owner: bytes, record: LocalRecord, line: int) -> None:
-        if record.type in (NS, SOA, DNAME, OPT, 0) or record.type in _META:
+        if record.type in NOT_LOCAL:
             raise BadName("type not allowed as local data")
         if len(record.data) > MAX_RECORD_DATA:
             raise BadName("too much data at one name")

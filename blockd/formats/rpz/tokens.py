@@ -14,6 +14,7 @@ _MAX_WRITTEN = 0xFFFFFFFF  # seconds: what 32 bits hold
 _MAX_TTL_TEXT = 64  # octets: five numbers with their units are fewer
 
 _WORD = re.compile(rb'[ \t\r\f\v]+|;.*|[()]|"(?:[^"\\]|\\.)*"|(?:[^\s;()"\\]|\\.)+', re.DOTALL)
+_SPECIAL = re.compile(rb'[;()"\\]')
 _ESCAPED = re.compile(rb"\\(?:(\d{3})|(.))|([^\\])", re.DOTALL)
 _TTL = re.compile(rb"(?=\d)(?:\d++[smhdw])*+\d*+", re.IGNORECASE)  # nothing is tried twice: the time is linear
 _TTL_PART = re.compile(rb"(\d++)([smhdw]?)", re.IGNORECASE)
@@ -33,12 +34,13 @@ def tokens_of(line: bytes, depth: int) -> Tokens:
 
     Raises BadName("bad text") for a quote that is not closed, a lone backslash, or an unmatched closing parenthesis.
     """
+    if _SPECIAL.search(line) is None:
+        return Tokens(line.split(), depth)
     words: list[bytes] = []
     position = 0
-    while position < len(line):
-        match = _WORD.match(line, position)
-        if match is None:
-            raise BadName("bad text")
+    for match in _WORD.finditer(line):
+        if match.start() != position:
+            break
         position = match.end()
         word = match[0]
         first = word[:1]
@@ -50,6 +52,8 @@ def tokens_of(line: bytes, depth: int) -> Tokens:
                 raise BadName("bad text")
         elif first not in b" \t\r\f\v;":
             words.append(word)
+    if position != len(line):
+        raise BadName("bad text")
     return Tokens(words, depth)
 
 
@@ -63,7 +67,13 @@ def name_key(text: bytes, origin: bytes | None) -> bytes:
         return b""
     absolute = False
     labels: list[bytes] = []
-    if text != b"@":
+    if text != b"@" and b"\\" not in text and text.isascii():
+        absolute = text.endswith(b".")
+        labels = text.split(b".")
+        if absolute:
+            labels.pop()
+        labels = [_with_length(label) for label in labels]
+    elif text != b"@":
         label = bytearray()
         position = 0
         while position < len(text):
@@ -104,8 +114,12 @@ def ttl_of(word: bytes) -> int | None:
 
 
 def _close(labels: list[bytes], label: bytearray) -> None:
+    labels.append(_with_length(bytes(label)))
+
+
+def _with_length(label: bytes) -> bytes:
     if not label:
         raise BadName("empty label")
     if len(label) > MAX_LABEL:
         raise BadName("label too long")
-    labels.append(b"%c%b" % (len(label), bytes(label)))
+    return b"%c%b" % (len(label), label)

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import re
 
-import dns.exception
-import dns.name
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-
 from blockd.errors import BadName
+from blockd.formats.rpz.data import data_of, type_of
 from blockd.formats.rpz.record_text import RecordText, typed_words
-from blockd.formats.rpz.rules import CNAME, SOA, RpzRules
+from blockd.formats.rpz.rules import CNAME, NOT_LOCAL, SOA, RpzRules
 from blockd.formats.rpz.tokens import name_key, ttl_of
 from blockd.names import MAX_LABEL, DomainName
 
@@ -93,14 +88,19 @@ class ZoneText(RecordText):
             owner = name_key(words[0], self._origin)
             words = words[1:]
         ttl, words = typed_words(words)
-        rtype = _type_of(words[0])
-        data = self._data(rtype, words[1:])
+        rtype = type_of(words[0])
+        if rtype is None:
+            raise BadName("unknown type")
         if self._zone is None:
             self._settle(owner if rtype == SOA else None)
         if not is_blank and owner is not None:
             owner = self._relative(owner)
         if owner is None:
             raise BadName("no owner")
+        if owner and rtype in NOT_LOCAL:
+            self._owner = owner
+            raise BadName("type not allowed as local data")
+        data = self._data(rtype, words[1:])
         self._owner = owner
         if ttl is None:
             ttl = self._last_ttl if self._ttl is None else self._ttl
@@ -148,20 +148,7 @@ class ZoneText(RecordText):
             if len(words) != 1:
                 raise BadName("bad data")
             return self._target(words[0])
-        try:
-            origin = dns.name.root if self._origin is None else dns.name.Name([*DomainName(self._origin).labels, b""])
-            text = b" ".join(words).decode("utf-8")
-            kind = dns.rdatatype.RdataType.make(rtype)
-            return dns.rdata.from_text(dns.rdataclass.IN, kind, text, origin, relativize=False).to_wire() or b""
-        except (dns.exception.DNSException, ValueError, LookupError, OverflowError) as error:
-            raise BadName("bad data") from error
-
-
-def _type_of(word: bytes) -> int:
-    try:
-        return int(dns.rdatatype.from_text(word.decode("ascii")))
-    except (dns.exception.DNSException, ValueError) as error:
-        raise BadName("unknown type") from error
+        return data_of(rtype, words, self._origin)
 
 
 def _plain_key(text: bytes, length: dict[int, bytes] = _LENGTH) -> bytes:
