@@ -108,6 +108,7 @@ def write(
         created=created,
         entries=amender.entries,
         names=amender.names,
+        empty_names=amender.empty_names,
         max_labels=amender.max_labels,
         ipv4_prefixes=amender.ipv4_prefixes,
         ipv6_prefixes=amender.ipv6_prefixes,

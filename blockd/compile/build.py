@@ -23,7 +23,7 @@ from blockd.names import MAX_LABEL
 from blockd.orders import Order
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
 from blockd.ruleset.building.compiler import no_progress
-from blockd.ruleset.format import Header
+from blockd.ruleset.format import FORMAT, Header
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.salts import salts_of
 from blockd.ruleset.versions.diff import Changes
@@ -69,8 +69,11 @@ class _Refusal(Exception):
 
 
 def fingerprint(candidates: Sequence[Candidate], gate: Gate = Gate()) -> str:  # noqa: B008 - frozen
-    """Return a digest of all that a ruleset is made from: contents, their feeds' config, and the guards' digests."""
-    parts: list[object] = [gate.guard.digest]
+    """Return a digest of all that a ruleset is made from: contents, their feeds' config, and the guards' digests.
+
+    It is another for each format, so that a ruleset of an older one is enforced until it has been compiled anew.
+    """
+    parts: list[object] = [FORMAT, gate.guard.digest]
     guards = gate.guards()
     for candidate in candidates:
         feed = candidate.feed
@@ -156,7 +159,7 @@ def examples(candidate: Candidate) -> list[bytes]:
         is_lazy = kind_of(candidate.feed).is_streamed(candidate.feed)
         if content is None or (not is_lazy and content.path.stat().st_size > MAX_QUICK):
             return []
-        listings = islice(_input(candidate, Built()).listings, MAX_EXAMPLES)
+        listings = islice((one for one in _input(candidate, Built()).listings if one.scope), MAX_EXAMPLES)
         found = (key for listing in listings for key in islice(listing.keys, EXAMPLES))
         return [key for key in found if key[0] <= MAX_LABEL]
     return []

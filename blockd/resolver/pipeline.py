@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
-from blockd.names import MAX_NAME, key_from_text
+from blockd.names import MAX_NAME
 from blockd.orders import NEVER, NO_TIER, Action, Verdict
-from blockd.resolver.answers import BlockAnswers, answer, error, time_left
+from blockd.resolver.answers import BlockAnswers, answer, error, target_of, time_left
 from blockd.resolver.cache import Cache, Cached, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.forwarder import Forwarder
@@ -262,8 +262,8 @@ class Pipeline:
             return Outcome.PASS
         if verdict.action is Action.TCP_ONLY and context.query.transport is not Transport.UDP:
             return Outcome.PASS
-        if verdict.action is Action.CNAME:
-            context.target = _target(verdict.order.cname, context.query.key)
+        if verdict.action is Action.CNAME and not verdict.order.records:
+            context.target = target_of(verdict.order, context.query.key)
             if len(context.target) >= MAX_NAME:
                 context.target = None
                 return error(context.query, types.YXDOMAIN)  # as for a DNAME, RFC 6672 section 2.2
@@ -274,12 +274,6 @@ class Pipeline:
             return Outcome.PASS
         given = policy.answers.give(context.query, verdict, time_left(context.until, self._wall_clock()))
         return Outcome.SILENCE if given is None else given
-
-
-def _target(cname: str, key: bytes) -> bytes:
-    """Return the key of the name that a CNAME action leads to; `*.x` puts the requested name below x."""
-    below = cname.removeprefix("*.")
-    return key_from_text(below) + (key if below != cname else b"")
 
 
 def _where_it_leads(enforced: Enforced, cached: Cached, tiers: int) -> Verdict:

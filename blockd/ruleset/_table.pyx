@@ -395,7 +395,7 @@ cdef class Table:
             first.next += 4
             first.left -= 1
             order = claim >> SCOPE_BITS
-            if order >= self.orders or not claim & (SCOPE_EXACT | SCOPE_SUBDOMAINS):
+            if order >= self.orders:
                 found.ruling = RULED_BROKEN
                 return True
             action = self.actions[order]

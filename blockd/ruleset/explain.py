@@ -186,7 +186,10 @@ def _weighed(enforced: Enforced, covering: Sequence[Covering], verdict: Verdict)
     decisive = next((found for found in covering if _is(found.verdict, verdict)), None)
     return tuple(
         WeighedClaim(
-            claim, priorities.get(claim.feed), found is decisive, _because(claim.state, found, decisive, priorities)
+            claim,
+            priorities.get(claim.feed),
+            found is decisive,
+            _closed(enforced, found) or _because(claim.state, found, decisive, priorities),
         )
         for found in covering
         if (claim := ExplainedClaim.of(found.verdict)) is not None
@@ -198,6 +201,17 @@ def _is(claim: Verdict, verdict: Verdict) -> bool:
     return verdict.action is not None and (claim.order_index, claim.entry) == (verdict.order_index, verdict.entry)
 
 
+def _closed(enforced: Enforced, found: Covering) -> str:
+    """Return which name closes a zone's wildcard that is in force, and why; empty if none does."""
+    claim, below = found.verdict, found.below
+    if claim.state is not State.IN_FORCE or below is None or is_network_key(below):
+        return ""
+    name, orders = DomainName(below).text, enforced.ruleset.catalogue.orders
+    if any(orders[one.order_index].feed == claim.feed for one in enforced.ruleset.claims(below)):
+        return f"zone {claim.feed} has {name}, and no wildcard above that matches below it"
+    return f"zone {claim.feed} has names below {name}, which so exists in it, and no wildcard above that matches there"
+
+
 def _because(state: State, found: Covering, decisive: Covering | None, priorities: Mapping[str, int]) -> str:
     """Return why a claim decides or does not, checked in the order in which `blockd.ruleset.policy` weighs claims."""
     claim = found.verdict
@@ -206,8 +220,6 @@ def _because(state: State, found: Covering, decisive: Covering | None, prioritie
         return f"it is {state.text}"
     if found.below is not None and is_network_key(found.below):
         return f"zone {claim.feed} has the longer {Entry(found.below, Scope.BOTH).text}"
-    if found.below is not None:
-        return f"zone {claim.feed} has {DomainName(found.below).text}, and no wildcard above that matches below it"
     if found is decisive or decisive is None:
         return "it decides"
     winner = decisive.verdict

@@ -3,8 +3,8 @@
 An `allow` in force on the name or any ancestor that covers it beats everything else. Otherwise the earliest tier that
 covers it decides (`blockd.ruleset.tiers`); within it the longest match wins; among the orders on one entry, the feed's
 priority, then the later date. An order that only monitors never hides one that blocks. If a policy zone lists a name,
-its wildcards above that name do not match what is below it (closest encloser, RFC 4592 section 3.3.1; names
-that only stand above a listed one, empty non-terminals, do not count).
+its wildcards above that name do not match what is below it (closest encloser, RFC 4592 section 3.3.1). Names that
+exist in it only because a listed one is below, empty non-terminals, have claims without a scope for that.
 
 A hashed name counts as the name itself.
 """

@@ -12,7 +12,7 @@ from blockd.formats.body import open_body
 from blockd.formats.finding.line import Line, find_line
 from blockd.formats.line import BOM
 from blockd.formats.rejects import RejectReport
-from blockd.formats.rpz.reading import zone_rules
+from blockd.formats.rpz.reading import apex_of, zone_rules
 from blockd.formats.rpz.rules import RpzRules
 from blockd.formats.rpz.triggers import trigger_of
 from blockd.formats.text_format import TextFormat
@@ -88,8 +88,9 @@ def find_rules(path: Path, keys: Iterable[bytes], max_size: int, zone: bytes | N
     """
     rules = _Finder(frozenset(keys))
     try:
+        apex = apex_of(path, zone, max_size, str(path))
         with open_body(path, max_size) as pieces:
-            zone_rules(read_blocks(pieces), str(path), rules, zone)
+            zone_rules(read_blocks(pieces), str(path), rules, apex)
     except FeedRefused:
         return {}
     return rules.found

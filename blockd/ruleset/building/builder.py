@@ -61,6 +61,9 @@ class EntryBuilder(Protocol):
         Raises ValueError if it is not a claimed name or network.
         """
 
+    def count(self, places: frozenset[int]) -> int:
+        """Return how many names have one of these sets of claims."""
+
     def below(self, parents: frozenset[bytes], tops: frozenset[bytes] = frozenset()) -> list[bytes]:
         """Return the names added since the last call that are children of one of `parents`, or under one of `tops`.
 
@@ -122,6 +125,10 @@ class Builder:
         if self._places.get(key, UNCLAIMED) == UNCLAIMED or is_hashed_key(key):
             raise ValueError("only the claims of a claimed name or network can be changed")
         self._places[key] = place
+
+    def count(self, places: frozenset[int]) -> int:
+        """Return how many names have one of these sets of claims."""
+        return sum(place in places for place in self._places.values()) if places else 0
 
     def below(self, parents: frozenset[bytes], tops: frozenset[bytes] = frozenset()) -> list[bytes]:
         """Return the new children of `parents`, and what is new under `tops`."""

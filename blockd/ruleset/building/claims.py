@@ -79,11 +79,18 @@ class ClaimSets:
             self.words.extend(claims)
         return place
 
+    @property
+    def empty(self) -> frozenset[int]:
+        """The places of sets whose claims have no scope."""
+        mask = (1 << SCOPE_BITS) - 1
+        return frozenset(place for place, claims in self._sets.items() if not any(claim & mask for claim in claims))
+
     def orders_of(self, place: int) -> frozenset[int]:
-        """Return the orders in the set at `place`."""
+        """Return the orders that have a scope in the set at `place`."""
         known = self._orders.get(place)
         if known is None:
-            known = self._orders[place] = frozenset(word >> SCOPE_BITS for word in self.set_at(place))
+            mask = (1 << SCOPE_BITS) - 1
+            known = self._orders[place] = frozenset(word >> SCOPE_BITS for word in self.set_at(place) if word & mask)
         return known
 
     def joined(self, place: int, claim: int) -> int:

@@ -40,7 +40,10 @@ def ignore_report(feed: str, report: GuardReport) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Names that one order covers in one scope; `keys` is iterated once, and may be `Lines`."""
+    """Names that one order covers in one scope; `keys` is iterated once, and may be `Lines`.
+
+    Without a scope they are empty names: they keep the wildcards above them away, and count as no names of the order.
+    """
 
     order: Order
     scope: Scope
@@ -110,6 +113,8 @@ def compile_ruleset(
             builder.start(Joins(claims, index, listing.scope, own))
             for done in _added(builder, listing.keys):
                 progress(feed.name, done, 0)
+            if not listing.scope:
+                continue
             new_to_order, new_to_feed = builder.new()
             order_names[index] += new_to_order
             names += new_to_feed
@@ -125,13 +130,15 @@ def compile_ruleset(
         records.append(record)
     orders = tuple(OrderRecord(order, feed.name, order_names[i]) for i, (order, feed) in enumerate(ranked))
     catalogue = Catalogue(tuple(records), orders, made_from)
+    empty_names = builder.count(claims.empty)
     table, entries = builder.finish(lambda done, total: progress("writing", done, total))
     header = Header(
         build_id=randomness(16),
         hash_key=hash_key,
         created=created,
-        entries=builder.entries,
-        names=builder.names,
+        entries=builder.entries - empty_names,
+        names=builder.names - empty_names,
+        empty_names=empty_names,
         buckets=len(table) // BUCKET_SIZE,
         max_labels=builder.max_labels,
         ipv4_prefixes=builder.ipv4_prefixes,

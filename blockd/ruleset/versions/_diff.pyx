@@ -19,6 +19,7 @@ from blockd.errors import RulesetError
 cdef enum:
     NOT_FOUND = -1
     BATCH = 32  # entries under way at once: enough to hide memory's latency
+    EMPTY = 1  # as in diff.py
 
 
 cdef class Walk:
@@ -69,7 +70,9 @@ cdef class Walk:
                         broken = True
                         break
                     memcpy(&place, records + self.offset, 4)
-                    if place == HOLE:
+                    if place == HOLE or (
+                        place < <uint64_t>self.meanings.shape[0] and self.meanings[place] == EMPTY
+                    ):
                         self.offset += ENTRY_SIZE + length
                         continue
                     offsets[count] = <uint32_t>self.offset
@@ -99,8 +102,12 @@ cdef class Walk:
         return absent
 
     cdef int64_t _found(self, const uint8_t *record, uint64_t hashed) noexcept nogil:
+        """Return the place of the other's claims on a record's key; NOT_FOUND if it does not list it."""
         cdef const uint8_t *entry = NULL
-        return self.other.find(record + ENTRY_SIZE, record[4], hashed, &entry)
+        cdef int64_t place = self.other.find(record + ENTRY_SIZE, record[4], hashed, &entry)
+        if 0 <= place < self.other_meanings.shape[0] and self.other_meanings[place] == EMPTY:
+            return NOT_FOUND
+        return place
 
     cdef bint _means_the_same(self, uint32_t place, int64_t other_place, bint *broken) noexcept nogil:
         cdef uint32_t meaning

@@ -14,7 +14,7 @@ from blockd.settings.feeds.base import CrossCheck, Feed, OrderingFeed
 from blockd.settings.feeds.text import TextFeed
 from blockd.settings.section import setting
 from blockd.settings.transfer import Primaries, Tsig
-from blockd.settings.values import TargetName, ZoneName, one_of, size_within, time_within
+from blockd.settings.values import OverrideTarget, TargetName, ZoneName, one_of, size_within, time_within
 
 
 class ZoneOverride(StrEnum):
@@ -46,7 +46,9 @@ class ZoneFeed(OrderingFeed):
     override: Annotated[ZoneOverride, one_of(ZoneOverride)] = setting(
         "given", "The action of all its rules: given is each rule's own, disabled only counts."
     )
-    override_target: TargetName = setting("", "The name answered instead, if the override is cname.")
+    override_target: OverrideTarget = setting(
+        "", "The name answered instead, if the override is cname; with `*.x` it is the name asked for, below x."
+    )
 
 
 class RpzFeed(ZoneFeed, TextFeed):
