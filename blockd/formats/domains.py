@@ -15,13 +15,13 @@ from blockd.errors import BadName
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import Progress, open_body
 from blockd.formats.canonical import MAX_NAME_TEXT
-from blockd.formats.decoration import host_of
+from blockd.formats.decoration import hides_part_of_page, host_of
 from blockd.formats.line import entry_key, line_content
 from blockd.formats.rejects import RejectReport
 from blockd.formats.taking import LineTaker
-from blockd.formats.text_format import TextFormat, read_list
+from blockd.formats.text_format import Listed, TextFormat, read_list
 from blockd.names import MAX_LABEL, DomainName
-from blockd.orders import Scope
+from blockd.orders import Action, Scope
 
 _LINE_FEED = ord("\n")
 _LENGTH = [bytes((length,)) for length in range(64)]  # a label over 63 octets is an IndexError, and the line is parsed
@@ -57,11 +57,12 @@ class Domains(TextFormat):
         rejects: RejectReport,
         max_size: int,
         scope: Scope,
+        action: Action,
         progress: Progress | None = None,
         source: str = "",
-    ) -> Iterator[tuple[Scope, Iterable[bytes]]]:
-        """Yield all names, as `DomainLines`."""
-        yield scope, DomainLines(path, rejects, max_size, progress, source)
+    ) -> list[Listed]:
+        """Return all names, as `DomainLines`."""
+        return [Listed(action, scope, DomainLines(path, rejects, max_size, progress, source))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,10 @@ def line_key(line: bytes, number: int, rejects: RejectReport) -> bytes | None:
     """
     try:
         content = line_content(line, number)
+        if not content:
+            return None
+        if hides_part_of_page(line):
+            raise BadName("adblock rule")
         name = host_of(content)
         return entry_key(name) if name else None
     except BadName as error:

@@ -88,7 +88,9 @@ def names_of(words: list[bytes]) -> list[bytes]:
 
 @functools.lru_cache(_MAX_ADDRESSES)
 def is_address(word: bytes) -> bool:
-    """Return whether a word is an IPv4 or IPv6 address."""
+    """Return whether a word is an IPv4 or IPv6 address, or `0`, which inet_aton(3) takes for 0.0.0.0."""
+    if word == b"0":
+        return True
     try:
         ipaddress.ip_address(word.decode("ascii"))
     except ValueError:

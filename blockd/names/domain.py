@@ -28,11 +28,17 @@ _HOST_LABEL = r"[a-z0-9_-]{1,63}"
 _HOST_NAME = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*", re.ASCII)
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f]*:[0-9a-f:.]*\]?", re.ASCII)
 _HOST_OCTETS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
+_ACE_PREFIX = "xn--"  # of an A-label, RFC 5890 section 2.3.2.1
+_JOINERS = frozenset("\u200c\u200d")
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
 
 def key_from_text(text: str) -> bytes:
-    """Return the key of a host name written as text, in Unicode (IDNA 2008, RFC 5891) or ASCII, in any case.
+    """Return the key of a host name written as text, in Unicode or ASCII, in any case.
+
+    Unicode is mapped and encoded as browsers do (UTS #46, non-transitional processing, with checks of bidirectional
+    text and joiners but not of hyphens): names that IDNA 2008 (RFC 5891) does not allow and that are asked for all the
+    same, such as those with emoji, have a key too.
 
     One trailing dot is allowed. Raises BadName, whose reason is one of: empty, too long, address, empty label,
     label too long, bad character, numeric top label (a fragment of an address: RFC 3696 section 2 has no such
@@ -133,6 +139,11 @@ class DomainName:
         except (idna.IDNAError, UnicodeError):
             return self.text
 
+    @property
+    def spelling(self) -> str:
+        """The name with all A-labels decoded, emoji too, as lists spell it; not for people, whom it may mislead."""
+        return ".".join(map(_decoded, self.text.split(".")))
+
     def ancestors(self) -> Iterator[DomainName]:
         """The name itself, then each parent, the root left out."""
         for end in reversed(label_ends(self.key)):
@@ -159,10 +170,34 @@ def _to_ascii(text: str) -> str:
 
 
 def _label_to_ascii(label: str) -> str:
-    """Return a label's A-label; ASCII labels are returned as they are, since IDNA 2008 does not allow underscores."""
-    if label.isascii() and not label.startswith("xn--"):
+    """Return a label's A-label (UTS #46 section 4.1); ASCII labels are returned as they are.
+
+    Encoding takes time by the square of a label's length, so one that cannot fit is not encoded.
+    """
+    if label.isascii():
         return label
-    return idna.alabel(label).decode("ascii")
+    if label.startswith(_ACE_PREFIX):
+        raise idna.IDNAError("an A-label is ASCII")
+    if len(label) > MAX_LABEL - len(_ACE_PREFIX):  # each character takes an octet or more
+        raise idna.IDNAError("too long")
+    if not _HOST_OCTETS.issuperset(label.encode("ascii", "ignore")) or "_" in label:
+        raise idna.IDNAError("an octet that no U-label has")
+    idna.check_initial_combiner(label)
+    idna.check_bidi(label)
+    for place, char in enumerate(label):
+        if char in _JOINERS and not idna.valid_contextj(label, place):
+            raise idna.IDNAError("a joiner where none may be")
+    return _ACE_PREFIX + label.encode("punycode").decode("ascii")
+
+
+def _decoded(label: str) -> str:
+    if not label.startswith(_ACE_PREFIX):
+        return label
+    try:
+        decoded = label[len(_ACE_PREFIX) :].encode("ascii").decode("punycode")
+        return decoded if _to_ascii(decoded) == label else label
+    except (BadName, UnicodeError):
+        return label
 
 
 def _why_no_host_name(name: str) -> str:

@@ -10,6 +10,7 @@ from blockd.names import DomainName, client_key, is_client_key, is_network_key
 from blockd.orders import Action, Entry, Order, Reason, Scope, State, Verdict, begin_of
 from blockd.orders.disclosure import CONFIDENTIAL, called, public_fields, public_text
 from blockd.ruleset.policy import Covering, Enforced, first_of
+from blockd.ruleset.tiers import is_zone
 from blockd.times import time_text
 
 
@@ -206,8 +207,12 @@ def _because(state: State, found: Covering, decisive: Covering | None, prioritie
         return f"it is {state.text}"
     if found.below is not None and is_network_key(found.below):
         return f"zone {claim.feed} has the longer {Entry(found.below, Scope.BOTH).text}"
+    if found.below is not None and not is_zone(claim.tier):
+        return f"{claim.feed} has an exception for {DomainName(found.below).text}"
     if found.below is not None:
         return f"zone {claim.feed} has {DomainName(found.below).text}, and no wildcard above that matches below it"
+    if claim.order.action is Action.PASSTHRU and not is_zone(claim.tier):
+        return "it is an exception from the list's own rules for the names above, and says nothing of other feeds"
     if found is decisive or decisive is None:
         return "it decides"
     winner = decisive.verdict
