@@ -16,7 +16,7 @@ from blockd.formats.adblock_rule import SKIPS, Rule, parse_rule
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import Progress, open_body
 from blockd.formats.hosts import is_address, names_of
-from blockd.formats.line import bounded_content, entry_key, without_hash
+from blockd.formats.line import DOTLESS, TinyLines, bounded_content, entry_key, without_hash
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.key_spool import KeySpool
 from blockd.formats.text_format import Listed, TextFormat
@@ -25,6 +25,7 @@ from blockd.orders import Action, Scope
 MAX_RULES = 5_000_000  # for names, in one list: under a gigabyte of memory; the largest public list has a fifth of it
 UNKEPT = "exception under a listed name"
 
+_TINY = TinyLines()
 _COSMETIC_STARTS = (b"##", b"#@", b"#$", b"#%", b"#?")
 _MAX_FORMS = 48  # ways to write a rule for a name that are told apart for $badfilter
 _SCOPES = (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH)
@@ -179,6 +180,9 @@ def read_rules(
             number += 1
             if not line:
                 continue
+            if number > 1 and (reason := _TINY.reason(line) or ("pattern" if DOTLESS.fullmatch(line) else None)):
+                rejects.skip(reason, number, line)
+                continue
             for rule in _rules_of(line, number, rejects):
                 if is_allowing and rule.is_rewrite:
                     rejects.skip("dnsrewrite", number, line)
@@ -254,6 +258,8 @@ def _rules_of(line: bytes, number: int, rejects: RejectReport) -> Iterator[Rule]
             return
     except BadName as error:
         if error.reason in SKIPS:
+            if number > 1:
+                _TINY.note(line, error.reason)
             rejects.skip(error.reason, number, line)
         else:
             rejects.add(error.reason, number, line)

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator
 
 from blockd.errors import BadName
 from blockd.formats.address_line import line_networks, network_key
+from blockd.formats.line import TinyLines, busy_lines
 from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import TextFormat
 from blockd.names.network import KEY_IPV4
 from blockd.names.special_purpose import ORDINARY_TOPS
 
+_TINY = TinyLines()
 _HOST = bytes((KEY_IPV4, 32))
 
 
@@ -34,9 +36,14 @@ class Addresses(TextFormat):
 
     def line_keys(self, line: bytes, number: int, rejects: RejectReport) -> list[bytes]:
         """Return the keys of the networks in one line."""
+        if number > 1 and (reason := _TINY.reason(line)):
+            rejects.add(reason, number, line)
+            return []
         try:
             return line_networks(line, number)
         except BadName as error:
+            if number > 1:
+                _TINY.note(line, error.reason)
             rejects.add(error.reason, number, line)
             return []
 
@@ -56,7 +63,7 @@ def read_addresses(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[b
         if b"\r\n" in block:
             block = block.replace(b"\r\n", b"\n")
         accepted = rejects.accepted
-        for number, line in enumerate(block[:-1].split(b"\n"), rejects.lines + 1):
+        for number, line in busy_lines(block, rejects.lines):
             try:
                 if b":" in line or b"/" in line:
                     key = network_key(line.decode("ascii"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from blockd.errors import BadName
 from blockd.formats.rpz.tokens import name_key
@@ -10,6 +11,10 @@ from blockd.names import key_from_text
 
 MAX_LINE = 1024  # octets; a name has at most 253, which leaves room for a comment
 BLANK = b" \t\r"
+_TINY = 3  # octets; the shortest name has as many
+_MAX_TINY = 1 << 16  # lines remembered: some six megabytes
+DOTLESS = re.compile(rb"[A-Za-z0-9_-]{1,63}\r?")  # a line that is one label
+_MEAN_LINE = 8  # octets of a block's lines on average; a name with what stands around it has more
 BOM = b"\xef\xbb\xbf"
 _COMMENT_SIGNS = b"#;!"
 _BLANKS = (b" ", b"\t")
@@ -20,6 +25,58 @@ _NOTE = re.compile(rb"[#;,]|//|(?<=[ \t])!|!(?![\w-]*\.[\w-])")
 _APART = re.compile(rb"[ \t](?:[#;,!]|//)")  # a comment that a blank precedes
 _QUOTED = re.compile(rb'"([^"]*)"[ \t]*(?:[,;#!].*|//.*)?', re.DOTALL)
 _ESCAPED = re.compile(r"(?:[\w.-]|\\[0-9]{3})+", re.ASCII)  # a host name but for octets written as `\DDD`
+
+
+# Blank lines and comments, as `line_content` knows them, but for those that begin with a thousand blanks.
+_IDLE = re.compile(rb"(?:[ \t\r]{0,1000}+(?:(?:[#;!]|//[ \t/\r])[^\n]*+|//)?\n)++")
+_IDLE_STARTS = frozenset(b"\n\r #;!/\t")
+
+
+def idle_end(block: bytes, at: int) -> int:
+    """Return where the blank lines and comments end that begin at `at`, the begin of a line; `at` if there are none."""
+    if at < len(block) and block[at] in _IDLE_STARTS and (idle := _IDLE.match(block, at)):
+        return idle.end()
+    return at
+
+
+def busy_lines(block: bytes, number: int) -> Iterator[tuple[int, bytes]]:
+    """Yield each line of a block with its number, without its line feed; runs of blank lines and comments left out.
+
+    `number` is that of the line before the block. Lines that hold nothing may be yielded all the same.
+    """
+    at, size = 0, len(block)
+    if size > block.count(b"\n") * _MEAN_LINE:  # few of its lines can be blank, and the others are found faster
+        yield from enumerate(block[:-1].split(b"\n"), number + 1)
+        return
+    while at < size:
+        end = idle_end(block, at)
+        if end > at:
+            number += block.count(b"\n", at, end)
+            at = end
+            continue
+        end = block.index(b"\n", at)
+        number += 1
+        yield number, block[at:end]
+        at = end + 1
+
+
+class TinyLines:
+    """Why lines of at most three octets hold no name, found out once for each: a list may have millions of them.
+
+    The first line of a list, which may begin with a byte order mark, has to be left out.
+    """
+
+    def __init__(self) -> None:
+        self._reasons: dict[bytes, str] = {}
+
+    def reason(self, line: bytes) -> str | None:
+        """Return the reason of a line; None if it is not known, or the line is too long or holds a name."""
+        return self._reasons.get(line) if len(line) <= _TINY else None
+
+    def note(self, line: bytes, reason: str) -> None:
+        """Remember the reason of a line if it is short."""
+        if len(line) <= _TINY and len(self._reasons) < _MAX_TINY:
+            self._reasons[line] = reason
 
 
 def line_content(line: bytes, number: int) -> bytes:

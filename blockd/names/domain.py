@@ -9,12 +9,14 @@ pass over one buffer.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import idna
 
 from blockd.errors import BadName
+from blockd.names import punycode
 
 MAX_LABEL = 63  # octets, RFC 1035 section 2.3.4
 MAX_NAME = 255  # octets on the wire with length octets and the root label, RFC 1035 section 2.3.4
@@ -29,8 +31,26 @@ _HOST_NAME = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*", re.ASCII)
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f]*:[0-9a-f:.]*\]?", re.ASCII)
 _HOST_OCTETS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
 _ACE_PREFIX = "xn--"  # of an A-label, RFC 5890 section 2.3.2.1
-_JOINERS = frozenset("\u200c\u200d")
+_JOINERS = re.compile("[\u200c\u200d]")
+_RIGHT_TO_LEFT = re.compile(  # the blocks outside of which no character is written so (Unicode, DerivedBidiClass.txt)
+    "[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+_MAX_MAPPED = 20_000  # characters whose mapping is kept: more than the scripts of any list have
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
+
+
+class _Mapped(dict[int, str]):
+    """What each character is mapped to (UTS #46 section 4, without the composition), found out once."""
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= _MAX_MAPPED:
+            self.clear()
+        mapped = idna.uts46_remap(chr(code), std3_rules=False, transitional=False)
+        self[code] = mapped
+        return mapped
+
+
+_MAPPED = _Mapped()
 
 
 def key_from_text(text: str) -> bytes:
@@ -163,8 +183,8 @@ def _to_ascii(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise BadName("too long")
     try:
-        labels = idna.uts46_remap(text, std3_rules=False, transitional=False).split(".")
-        return ".".join(map(_label_to_ascii, labels))
+        mapped = unicodedata.normalize("NFC", text.translate(_MAPPED))
+        return ".".join(map(_label_to_ascii, mapped.split(".")))
     except (idna.IDNAError, UnicodeError) as error:
         raise BadName("bad IDNA") from error
 
@@ -172,7 +192,7 @@ def _to_ascii(text: str) -> str:
 def _label_to_ascii(label: str) -> str:
     """Return a label's A-label (UTS #46 section 4.1); ASCII labels are returned as they are.
 
-    Encoding takes time by the square of a label's length, so one that cannot fit is not encoded.
+    One that cannot fit is not encoded.
     """
     if label.isascii():
         return label
@@ -183,11 +203,12 @@ def _label_to_ascii(label: str) -> str:
     if not _HOST_OCTETS.issuperset(label.encode("ascii", "ignore")) or "_" in label:
         raise idna.IDNAError("an octet that no U-label has")
     idna.check_initial_combiner(label)
-    idna.check_bidi(label)
-    for place, char in enumerate(label):
-        if char in _JOINERS and not idna.valid_contextj(label, place):
+    if _RIGHT_TO_LEFT.search(label):
+        idna.check_bidi(label)
+    for joiner in _JOINERS.finditer(label):
+        if not idna.valid_contextj(label, joiner.start()):
             raise idna.IDNAError("a joiner where none may be")
-    return _ACE_PREFIX + label.encode("punycode").decode("ascii")
+    return _ACE_PREFIX + punycode.encode(label)
 
 
 def _decoded(label: str) -> str:

@@ -248,6 +248,26 @@ def test_more_top_level_domains_than_there_are_cost_nothing_but_time() -> None:
     assert read("".join(f"{name}\n" for name in names * 2).encode())[0] == names * 2
 
 
+def test_runs_of_lines_without_a_name_are_counted_and_skipped() -> None:
+    idle = [
+        b"\n" * 9,
+        b"\r\n \n\t\r\n",
+        b"# note\n; x\n! y\n//\n// z\n",
+        b" " * 1025 + b"\n",
+        b"#" * 3000 + b"\n",
+        b"\r\r\n",
+    ]
+    blocks = [b"".join([*idle, b"a.example\n", b"\n\n", b"a\n.\n,\n", *idle, b"b.example\n"])] * 2
+    names, rejects = read(*blocks)
+    assert names == ["a.example", "b.example"] * 2
+    assert rejects.lines == sum(block.count(b"\n") for block in blocks)
+    assert rejects.counts == {"too long": 4, "no dot": 2, "empty": 4}
+    assert (
+        rejects.samples["no dot"][1].line
+        == blocks[0].count(b"\n") + blocks[0][: blocks[0].index(b"a\n.")].count(b"\n") + 1
+    )
+
+
 def carefully(lines: Iterable[bytes]) -> tuple[list[bytes], RejectReport]:
     rejects = RejectReport()
     keys = []
