@@ -181,7 +181,7 @@ def read_rules(
             if not line:
                 continue
             if number > 1 and (reason := _TINY.reason(line) or ("pattern" if DOTLESS.fullmatch(line) else None)):
-                rejects.skip(reason, number, line)
+                (rejects.skip if reason in SKIPS else rejects.add)(reason, number, line)
                 continue
             for rule in _rules_of(line, number, rejects):
                 if is_allowing and rule.is_rewrite:
@@ -257,9 +257,9 @@ def _rules_of(line: bytes, number: int, rejects: RejectReport) -> Iterator[Rule]
             yield parse_rule(words[0] if len(words) == 1 else content)
             return
     except BadName as error:
+        if number > 1:
+            _TINY.note(line, error.reason)
         if error.reason in SKIPS:
-            if number > 1:
-                _TINY.note(line, error.reason)
             rejects.skip(error.reason, number, line)
         else:
             rejects.add(error.reason, number, line)

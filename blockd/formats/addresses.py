@@ -6,6 +6,7 @@ C library parses. Every other line is parsed with care, by `blockd.formats.addre
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterable, Iterator
 
@@ -17,6 +18,7 @@ from blockd.formats.text_format import TextFormat
 from blockd.names.network import KEY_IPV4
 from blockd.names.special_purpose import ORDINARY_TOPS
 
+_BARE = re.compile(rb"[0-9A-Fa-f:.]+(?:/[0-9]+)?")
 _TINY = TinyLines()
 _HOST = bytes((KEY_IPV4, 32))
 
@@ -67,10 +69,17 @@ def read_addresses(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[b
             try:
                 if b":" in line or b"/" in line:
                     key = network_key(line.decode("ascii"))
-                else:
+                elif line[-1:].isdigit() and b"-" not in line:
                     packed = parse(family, line.decode("ascii"))
-                    key = _HOST + packed if packed[0] in ORDINARY_TOPS else b""
-            except (BadName, OSError, ValueError):
+                    key = _HOST + packed if packed[0] in ORDINARY_TOPS else network_key(line.decode("ascii"))
+                else:
+                    key = b""
+            except BadName as error:
+                if _BARE.fullmatch(line):  # nothing stands around the address that would have to be taken off
+                    rejects.add(error.reason, number, line)
+                    continue
+                key = b""
+            except (OSError, ValueError):
                 key = b""
             if key:
                 accepted += 1

@@ -35,6 +35,8 @@ _JOINERS = re.compile("[\u200c\u200d]")
 _RIGHT_TO_LEFT = re.compile(  # the blocks outside of which no character is written so (Unicode, DerivedBidiClass.txt)
     "[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
+_CHECKED = re.compile(f"{_JOINERS.pattern}|{_RIGHT_TO_LEFT.pattern}")
+_NO_U_LABEL = re.compile(r"[\x00-,./:-`{-\x7f]")  # ASCII but for letters, digits and hyphens
 _MAX_MAPPED = 20_000  # characters whose mapping is kept: more than the scripts of any list have
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
@@ -200,14 +202,14 @@ def _label_to_ascii(label: str) -> str:
         raise idna.IDNAError("an A-label is ASCII")
     if len(label) > MAX_LABEL - len(_ACE_PREFIX):  # each character takes an octet or more
         raise idna.IDNAError("too long")
-    if not _HOST_OCTETS.issuperset(label.encode("ascii", "ignore")) or "_" in label:
-        raise idna.IDNAError("an octet that no U-label has")
-    idna.check_initial_combiner(label)
-    if _RIGHT_TO_LEFT.search(label):
-        idna.check_bidi(label)
-    for joiner in _JOINERS.finditer(label):
-        if not idna.valid_contextj(label, joiner.start()):
-            raise idna.IDNAError("a joiner where none may be")
+    if _NO_U_LABEL.search(label) or unicodedata.category(label[0])[0] == "M":
+        raise idna.IDNAError("a character that no U-label has there")
+    if _CHECKED.search(label):
+        if _RIGHT_TO_LEFT.search(label):
+            idna.check_bidi(label)
+        for joiner in _JOINERS.finditer(label):
+            if not idna.valid_contextj(label, joiner.start()):
+                raise idna.IDNAError("a joiner where none may be")
     return _ACE_PREFIX + punycode.encode(label)
 
 

@@ -24,25 +24,21 @@ def encode(label: str) -> str:
     for char, place in others:
         before = bisect_left(handled, place)
         length = len(handled) + 1
-        delta = (ord(char) - code) * length + before - at
-        _write(delta, bias, written)
+        left = delta = (ord(char) - code) * length + before - at
+        k = _BASE
+        while True:  # a variable-length integer, section 3.3
+            threshold = _T_MIN if k <= bias else _T_MAX if k >= bias + _T_MAX else k - bias
+            if left < threshold:
+                written.append(_DIGITS[left])
+                break
+            left -= threshold
+            written.append(_DIGITS[threshold + left % (_BASE - threshold)])
+            left //= _BASE - threshold
+            k += _BASE
         bias, is_first = _adapted(delta, length, is_first=is_first), False
         handled.insert(before, place)
         code, at = ord(char), before + 1
     return "".join(written)
-
-
-def _write(delta: int, bias: int, written: list[str]) -> None:
-    """Append a number as a variable-length integer (section 3.3)."""
-    k = _BASE
-    while True:
-        threshold = _T_MIN if k <= bias else _T_MAX if k >= bias + _T_MAX else k - bias
-        if delta < threshold:
-            written.append(_DIGITS[delta])
-            return
-        delta, digit = divmod(delta - threshold, _BASE - threshold)
-        written.append(_DIGITS[threshold + digit])
-        k += _BASE
 
 
 def _adapted(delta: int, length: int, *, is_first: bool) -> int:
