@@ -6,6 +6,7 @@ feeds. In a feed with the action `allow`, exceptions are what it lists, as its r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +27,7 @@ MAX_RULES = 5_000_000  # for names, in one list: under a gigabyte of memory; the
 UNKEPT = "exception under a listed name"
 
 _TINY = TinyLines()
+_SIMPLE = re.compile(rb"\|\|([A-Za-z0-9_-][A-Za-z0-9_.-]{0,250}[A-Za-z0-9_-])\^")
 _COSMETIC_STARTS = (b"##", b"#@", b"#$", b"#%", b"#?")
 _MAX_FORMS = 48  # ways to write a rule for a name that are told apart for $badfilter
 _SCOPES = (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH)
@@ -249,6 +251,9 @@ def _is_under(key: bytes, rules: Mapping[bytes, Scope]) -> bool:
 def _rules_of(line: bytes, number: int, rejects: RejectReport) -> Iterator[Rule]:
     """Yield the rules of one line: one, or one for each name of a hosts line."""
     try:
+        if simple := _SIMPLE.fullmatch(line):  # most rules for names; what follows reads them in the same way
+            yield Rule(entry_key(simple[1]), Scope.BOTH, form=b"||*^$")
+            return
         content = bounded_content(line, number, b"!")
         if not content or _is_comment(content):
             return

@@ -52,7 +52,7 @@ _CODES = {b"NXDOMAIN": Action.NXDOMAIN, b"REFUSED": Action.REFUSED, b"NOERROR": 
 _NOWHERE = frozenset((b"0.0.0.0", b"127.0.0.1", b"::", b"::1"))  # addresses that stand for "blocked"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rule:
     """A rule for one name, by its key.
 

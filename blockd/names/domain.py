@@ -37,7 +37,7 @@ _RIGHT_TO_LEFT = re.compile(  # the blocks outside of which no character is writ
 )
 _CHECKED = re.compile(f"{_JOINERS.pattern}|{_RIGHT_TO_LEFT.pattern}")
 _NO_U_LABEL = re.compile(r"[\x00-,./:-`{-\x7f]")  # ASCII but for letters, digits and hyphens
-_MAX_MAPPED = 20_000  # characters whose mapping is kept: more than the scripts of any list have
+_MAX_MAPPED = 150_000  # characters whose mapping is kept: as many as there are, some twenty megabytes
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
 

@@ -1,6 +1,7 @@
+# cython: annotation_typing=False
 """Punycode (RFC 3492): labels outside of ASCII as ASCII, in time by a label's length.
 
-The codec of Python's library takes time by the square of it.
+The codec of Python's library takes time by the square of it. `punycode.pxd` has the types with which this is compiled.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ _DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 def encode(label: str) -> str:
     """Return a label with at least one character outside of ASCII in Punycode, without the prefix of an A-label."""
-    others = sorted((char, place) for place, char in enumerate(label) if char > "\x7f")
-    basic = [place for place, char in enumerate(label) if char <= "\x7f"]
+    codes = list(map(ord, label))
+    others = sorted([(char, place) for place, char in enumerate(codes) if char >= _INITIAL_N])
+    basic = [place for place, char in enumerate(codes) if char < _INITIAL_N]
     written = [label[place] for place in basic]
     if written:
         written.append("-")
@@ -24,7 +26,7 @@ def encode(label: str) -> str:
     for char, place in others:
         before = bisect_left(handled, place)
         length = len(handled) + 1
-        left = delta = (ord(char) - code) * length + before - at
+        left = delta = (char - code) * length + before - at
         k = _BASE
         while True:  # a variable-length integer, section 3.3
             threshold = _T_MIN if k <= bias else _T_MAX if k >= bias + _T_MAX else k - bias
@@ -35,13 +37,13 @@ def encode(label: str) -> str:
             written.append(_DIGITS[threshold + left % (_BASE - threshold)])
             left //= _BASE - threshold
             k += _BASE
-        bias, is_first = _adapted(delta, length, is_first=is_first), False
+        bias, is_first = _adapted(delta, length, is_first), False
         handled.insert(before, place)
-        code, at = ord(char), before + 1
+        code, at = char, before + 1
     return "".join(written)
 
 
-def _adapted(delta: int, length: int, *, is_first: bool) -> int:
+def _adapted(delta: int, length: int, is_first: bool) -> int:
     """Return the next bias (section 6.1)."""
     delta = delta // _DAMP if is_first else delta // 2
     delta += delta // length

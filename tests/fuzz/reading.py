@@ -275,7 +275,7 @@ READERS = (
         },
         {},
     ),
-    Reader("changed lines", _changed, {"names": _named("{}"), **_HOSTILE}, {}),
+    Reader("changed lines", _changed, {"names with a note": _named("{} # note"), **_HOSTILE}, {}),
     Reader(
         "policy zone",
         _zone,
