@@ -201,7 +201,7 @@ def read_rules(
                 f"{source} has more than {MAX_RULES:,} rules for names: nothing of it is taken. "
                 "Use it as a list of domains, which may have more.",
             )
-    found = {None: _all(rules)} if is_allowing else _listed(rules, rejects)
+    found: dict[Action | None, Scopes] = {None: _all(rules)} if is_allowing else _listed(rules, rejects)
     rejects.accepted = sum(map(len, found.values()))
     return found
 

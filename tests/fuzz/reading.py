@@ -28,7 +28,7 @@ from blockd.formats.changes import list_changes
 from blockd.formats.domains import Domains
 from blockd.formats.rejects import RejectReport
 from blockd.formats.rpz.reading import read_zone
-from blockd.formats.taking import Lines
+from blockd.formats.taking import Lines, LineTaker
 from blockd.formats.text_formats import format_named
 from blockd.orders import Action, Scope, parse_document
 from blockd.ruleset.building.builder import new_builder
@@ -58,6 +58,7 @@ class Reader:
     pieces: dict[str, Make]
     whole: dict[str, Callable[[int], bytes]]
     max_size: int = SIZE
+    most_calls: int = 25  # of functions for an octet; a line of one octet and its line feed takes two of them
 
     def inputs(self, size: int, seed: int = 1) -> Iterator[tuple[str, bytes]]:
         """Yield the inputs, of about `size` octets each."""
@@ -155,7 +156,7 @@ def _listed(kind: str) -> Callable[[bytes], object]:
             builder, rejects = new_builder(bytes(16), _ROOM), RejectReport()
             for _, scope, keys in format_named(kind).listings(path, rejects, _MAX_SIZE, Scope.BOTH, Action.SINKHOLE):
                 builder.start(Joins(ClaimSets(), 0, scope, frozenset({0})))
-                if isinstance(keys, Lines) and hasattr(builder, "add_lines"):
+                if isinstance(keys, Lines) and isinstance(builder, LineTaker):
                     for _ in keys.add_to(builder):
                         pass
                     continue
@@ -358,6 +359,7 @@ READERS = (
             "blank lines": lambda size: b"\n" * size,
         },
         max_size=200_000,
+        most_calls=250,  # the parser is in Python, and reads octet by octet
     ),
 )
 
@@ -386,10 +388,10 @@ def calls(reader: Reader, text: bytes) -> int:
     return count
 
 
-def seconds(reader: Reader, text: bytes) -> float:
-    """Return the CPU time that a reader takes for a megabyte, the best of two."""
+def seconds(reader: Reader, text: bytes, tries: int = 1) -> float:
+    """Return the CPU time that a reader takes for a megabyte, the best of some tries."""
     best = float("inf")
-    for _ in range(2):
+    for _ in range(tries):
         start = time.process_time()
         tried(reader, text)
         best = min(best, time.process_time() - start)
@@ -403,7 +405,7 @@ def main(arguments: list[str]) -> int:
     for reader in READERS:
         base = 0.0
         for name, text in reader.inputs(size):
-            took = seconds(reader, text)
+            took = seconds(reader, text, 1 if base else 3)
             base = base or took
             times = took / base if base else 0.0
             over = times > LIMIT
