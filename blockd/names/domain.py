@@ -37,6 +37,7 @@ _RIGHT_TO_LEFT = re.compile(  # the blocks outside of which no character is writ
 )
 _CHECKED = re.compile(f"{_JOINERS.pattern}|{_RIGHT_TO_LEFT.pattern}")
 _NO_U_LABEL = re.compile(r"[\x00-,./:-`{-\x7f]")  # ASCII but for letters, digits and hyphens
+_UNCHANGED = re.compile("[a-z0-9.\u4e00-\u9fea\uac00-\ud7a3-]+")  # Han and Hangul: mapping leaves them as they are
 _MAX_MAPPED = 150_000  # characters whose mapping is kept: as many as there are, some twenty megabytes
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
@@ -185,7 +186,7 @@ def _to_ascii(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise BadName("too long")
     try:
-        mapped = unicodedata.normalize("NFC", text.translate(_MAPPED))
+        mapped = text if _UNCHANGED.fullmatch(text) else unicodedata.normalize("NFC", text.translate(_MAPPED))
         return ".".join(map(_label_to_ascii, mapped.split(".")))
     except (idna.IDNAError, UnicodeError) as error:
         raise BadName("bad IDNA") from error

@@ -36,6 +36,7 @@ from blockd.ruleset.building.claims import ClaimSets, Joins
 from blockd.settings.yaml_file import parse_yaml
 
 LIMIT = 3.0  # how many times an ordinary input's time a megabyte the worst one may take
+LEAST = 0.1  # seconds a megabyte that no input is too long for
 SIZE = 10_000_000  # octets of each input of the table
 _ROOM = 1 << 31  # octets of records
 _MAX_SIZE = 1 << 31
@@ -408,7 +409,7 @@ def main(arguments: list[str]) -> int:
             took = seconds(reader, text, 1 if base else 3)
             base = base or took
             times = took / base if base else 0.0
-            over = times > LIMIT
+            over = times > LIMIT and took > LEAST
             too_long += over
             print(
                 f"{reader.name:20} {name:26} {took * 1000:9.1f} ms/MB {times:7.1f} {'<<<' if over else ''}", flush=True

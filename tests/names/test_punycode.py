@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.names import key_from_text, punycode
+from blockd.names.domain import _MAPPED, _UNCHANGED
 
 
 @given(st.text(min_size=1, max_size=70).filter(lambda text: not text.isascii()))
@@ -34,3 +35,9 @@ def test_names_that_idna_2008_allows_have_the_key_that_it_says(label: str) -> No
 )
 def test_names_that_only_idna_2003_or_browsers_allow_have_a_key(name: str, expected: str) -> None:
     assert key_from_text(name) == key_from_text(expected)
+
+
+def test_characters_that_are_not_mapped_stay_as_they_are() -> None:
+    kept = [char for char in map(chr, range(0x4E00, 0xD7A4)) if _UNCHANGED.fullmatch(char)]
+    assert len(kept) > 30_000
+    assert [char for char in kept if _MAPPED[ord(char)] != char] == []
