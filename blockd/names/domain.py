@@ -9,7 +9,6 @@ pass over one buffer.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -186,10 +185,20 @@ def _to_ascii(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise BadName("too long")
     try:
-        mapped = text if _UNCHANGED.fullmatch(text) else unicodedata.normalize("NFC", text.translate(_MAPPED))
+        mapped = text if _UNCHANGED.fullmatch(text) else _mapped(text)
         return ".".join(map(_label_to_ascii, mapped.split(".")))
     except (idna.IDNAError, UnicodeError) as error:
         raise BadName("bad IDNA") from error
+
+
+def _mapped(text: str) -> str:
+    """Return a name as UTS #46 maps it, composed (Unicode's form NFC); raises idna.IDNAError."""
+    mapped = text.translate(_MAPPED)
+    try:
+        idna.check_nfc(mapped)
+    except idna.IDNAError:  # characters that meet have to be composed
+        return idna.uts46_remap(text, std3_rules=False, transitional=False)
+    return mapped
 
 
 def _label_to_ascii(label: str) -> str:
@@ -203,8 +212,9 @@ def _label_to_ascii(label: str) -> str:
         raise idna.IDNAError("an A-label is ASCII")
     if len(label) > MAX_LABEL - len(_ACE_PREFIX):  # each character takes an octet or more
         raise idna.IDNAError("too long")
-    if _NO_U_LABEL.search(label) or unicodedata.category(label[0])[0] == "M":
-        raise idna.IDNAError("a character that no U-label has there")
+    if _NO_U_LABEL.search(label):
+        raise idna.IDNAError("an octet that no U-label has")
+    idna.check_initial_combiner(label)
     if _CHECKED.search(label):
         if _RIGHT_TO_LEFT.search(label):
             idna.check_bidi(label)

@@ -368,7 +368,7 @@ _REFUSALS = (BlockdError, BadName, BadOrder, ValueError, TypeError, KeyError, Re
 
 
 def tried(reader: Reader, text: bytes) -> None:
-    """Give a reader an input, which it may refuse."""
+    """Run a reader on an input, which it may refuse."""
     with contextlib.suppress(*_REFUSALS):
         reader.read(text)
 
