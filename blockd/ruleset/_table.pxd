@@ -43,6 +43,7 @@ cdef class Table:
     cdef object _actions
     cdef object _tiers
     cdef bytes _lives
+    cdef bytes _groups
     cdef const uint8_t[::1] _view
     cdef const uint8_t[::1] _state_view
     cdef const uint8_t *base
@@ -55,6 +56,7 @@ cdef class Table:
     cdef const uint8_t *actions
     cdef const uint8_t *tiers
     cdef const Life *lives
+    cdef const uint8_t *groups  # of orders with exceptions, NULL if there are none
     cdef int salt_count
     cdef B2State salts[MAX_SALTS]  # each after its salt
     cdef uint64_t bucket_count

@@ -35,6 +35,8 @@ cdef enum:
     NOT_FOUND = -1
     BROKEN = -2
     HASHED_SIZE = B2_DIGEST + 1
+    ZONE_WORDS = 2  # 64-bit words with a bit for each tier of a zone
+    CLOSED = ZONE_WORDS + 4  # behind them, words with a bit for each group of orders with exceptions
 
 
 cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
@@ -50,10 +52,11 @@ cdef class Table:
     `octets` and `states` are the two files' content, `header` the ruleset's. `actions` has one octet for each order,
     the place of its action in `blockd.orders.Action`; `tiers` another, as returned by `tiers_of`; `asks_client` says
     whether networks of clients are listed. `lives` has two 64-bit numbers for each order, the seconds from which and
-    until which it is in force; it is empty if no date matters. `salts` are those that names are hashed under.
+    until which it is in force; it is empty if no date matters. `salts` are those that names are hashed under. `groups`
+    has one octet for each order, as returned by `groups_of`; it is empty if there are no exceptions.
     """
 
-    def __init__(self, octets, header, states, actions, tiers, asks_client=False, lives=b"", salts=()):
+    def __init__(self, octets, header, states, actions, tiers, asks_client=False, lives=b"", salts=(), groups=b""):
         self._octets, self._states, self._actions, self._tiers = octets, states, actions, tiers
         self._view = octets
         self._state_view = states
@@ -81,6 +84,10 @@ cdef class Table:
         self.stale = &self._state_view[stale_at] if self.orders else NULL
         self.actions = <const uint8_t *><char *>(<bytes>actions)
         self.tiers = <const uint8_t *><char *>(<bytes>tiers)
+        if groups and len(groups) != self.orders:
+            raise ValueError("each order has a group, or none has")
+        self._groups = groups
+        self.groups = <const uint8_t *><const char *>self._groups if any(groups) else NULL
         self.first_tier = min(tiers, default=NO_TIER)
         self.may_allow = ACTION_ALLOW in actions
         self.k0 = int.from_bytes(header.hash_key[:8], "little")
@@ -225,11 +232,11 @@ cdef class Table:
         """Decide about a name whose first `count` suffixes were hashed by `hash_suffixes`."""
         cdef uint32_t end
         cdef int label
-        cdef uint64_t closed[2]
+        cdef uint64_t closed[CLOSED]
         cdef Decision found = undecided()
         if self.salt_count:
             return self._decide_salted(key, size, ends, labels, hashes, count)
-        closed[0] = closed[1] = 0
+        memset(closed, 0, sizeof(closed))
         for label in range(count - 1, -1, -1):
             end = ends[label]
             if self._weigh(key, end, hashes[label], SCOPE_EXACT if end == size else SCOPE_SUBDOMAINS, &found, closed):
@@ -245,7 +252,7 @@ cdef class Table:
         cdef uint64_t hashed[MAX_HASHED_LABELS][MAX_SALTS]
         cdef Claims sets[MAX_SALTS + 1]
         cdef B2State state
-        cdef uint64_t closed[2]
+        cdef uint64_t closed[CLOSED]
         cdef Decision found = undecided()
         cdef uint8_t *salted
         cdef uint32_t at, end
@@ -265,7 +272,7 @@ cdef class Table:
                 blockd_prefetch(
                     self.buckets + (((hashed[label][salt] >> 32) * self.bucket_count) >> 32) * BUCKET_SIZE
                 )
-        closed[0] = closed[1] = 0
+        memset(closed, 0, sizeof(closed))
         for label in range((last if last > count else count) - 1, -1, -1):
             end = ends[label]
             used = 0
@@ -326,10 +333,10 @@ cdef class Table:
     ) noexcept nogil:
         """Decide by the networks of a kind that contain an address, the longest prefix first."""
         cdef uint8_t key[32]
-        cdef uint64_t closed[2]
+        cdef uint64_t closed[CLOSED]
         cdef Decision found = undecided()
         cdef uint32_t i, bits, octet
-        closed[0] = closed[1] = 0
+        memset(closed, 0, sizeof(closed))
         if size != 4 and size != 16:
             return found
         for i in range(count):
@@ -380,13 +387,17 @@ cdef class Table:
     ) noexcept nogil:
         """Weigh the claims of several entries for one name as if they were one entry's.
 
-        `closed` has a bit for each policy zone that lists a longer name: its wildcards do not match any more.
+        `closed` has a bit for each policy zone that lists a longer name: its wildcards do not match any more. Behind
+        them it has a bit for each group of orders of which an exception covers the name: no more of them do.
         """
         cdef Claims *first
         cdef uint32_t claim, order
         cdef uint8_t action, tier
-        cdef uint64_t closing[2]
-        closing[0] = closing[1] = 0
+        cdef uint64_t closing[CLOSED]
+        cdef bint has_groups = self.groups != NULL
+        cdef uint8_t group
+        cdef int word
+        memset(closing, 0, sizeof(closing))
         while True:
             first = sets if count == 1 else _first(sets, count)
             if first.left == 0:
@@ -413,6 +424,13 @@ cdef class Table:
                 closing[tier >> 7] |= <uint64_t>1 << (tier >> 1 & 63)
             if not claim & scope:
                 continue
+            if has_groups and self.groups[order]:
+                group = self.groups[order]
+                if closed[ZONE_WORDS + (group >> 6)] >> (group & 63) & 1:
+                    continue
+                if action == ACTION_PASSTHRU:
+                    closing[ZONE_WORDS + (group >> 6)] |= <uint64_t>1 << (group & 63)
+                    continue
             if action == ACTION_ALLOW:
                 _set(found, RULED_ALLOWED, order, first, action)
                 return True
@@ -424,8 +442,8 @@ cdef class Table:
                 found.tier = tier
                 if tier == self.first_tier and not self.may_allow:
                     return True
-        closed[0] |= closing[0]
-        closed[1] |= closing[1]
+        for word in range(CLOSED if has_groups else ZONE_WORDS):
+            closed[word] |= closing[word]
         return False
 
 

@@ -10,6 +10,7 @@ from blockd.names import DomainName, client_key, is_client_key, is_network_key
 from blockd.orders import Action, Entry, Order, Reason, Scope, State, Verdict, begin_of
 from blockd.orders.disclosure import CONFIDENTIAL, called, public_fields, public_text
 from blockd.ruleset.policy import Covering, Enforced, first_of
+from blockd.ruleset.tiers import is_zone
 from blockd.times import time_text
 
 
@@ -202,11 +203,13 @@ def _is(claim: Verdict, verdict: Verdict) -> bool:
 
 
 def _closed(enforced: Enforced, found: Covering) -> str:
-    """Return which name closes a zone's wildcard that is in force, and why; empty if none does."""
+    """Return which name keeps an entry in force from covering what is below it, and why; empty if none does."""
     claim, below = found.verdict, found.below
     if claim.state is not State.IN_FORCE or below is None or is_network_key(below):
         return ""
     name, orders = DomainName(below).text, enforced.ruleset.catalogue.orders
+    if not is_zone(claim.tier):
+        return f"{claim.feed} has an exception for {name}"
     if any(orders[one.order_index].feed == claim.feed for one in enforced.ruleset.claims(below)):
         return f"zone {claim.feed} has {name}, and no wildcard above that matches below it"
     return f"zone {claim.feed} has names below {name}, which so exists in it, and no wildcard above that matches there"
@@ -220,6 +223,8 @@ def _because(state: State, found: Covering, decisive: Covering | None, prioritie
         return f"it is {state.text}"
     if found.below is not None and is_network_key(found.below):
         return f"zone {claim.feed} has the longer {Entry(found.below, Scope.BOTH).text}"
+    if claim.order.action is Action.PASSTHRU and not is_zone(claim.tier):
+        return "it is an exception from the list's own rules for the names above, and says nothing of other feeds"
     if found is decisive or decisive is None:
         return "it decides"
     winner = decisive.verdict

@@ -6,6 +6,9 @@ priority, then the later date. An order that only monitors never hides one that 
 its wildcards above that name do not match what is below it (closest encloser, RFC 4592 section 3.3.1). Names that
 exist in it only because a listed one is below, empty non-terminals, have claims without a scope for that.
 
+An exception of a list, which is an order with `passthru` in a feed that is no zone, ends what the same feed says of the
+names above, and nothing else.
+
 A hashed name counts as the name itself.
 """
 
@@ -22,7 +25,7 @@ from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, V
 from blockd.ruleset.catalogue import standing_orders
 from blockd.ruleset.mapped import Claim, Match, Ruleset
 from blockd.ruleset.states import NO_STATES, States, StatesAt
-from blockd.ruleset.tiers import is_zone, tiers_of
+from blockd.ruleset.tiers import groups_of, is_zone, tiers_of
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
 MAX_PREFIX = 128  # bits of the longest address
@@ -38,7 +41,8 @@ Listed = tuple[Scope, Sequence[Claimed]]
 class Turn:
     """A claim as the policy meets it; `covers` if its scope covers the question.
 
-    `below` is the key of the name that closes a zone's wildcards above it, if the claim is one of them, else None.
+    `below` is the key of the name that closes a zone's wildcards above it, or what a list with an exception on that
+    name says above it, if the claim is one of them, else None.
     """
 
     claimed: Claimed
@@ -46,6 +50,7 @@ class Turn:
     covers: bool
     is_in_force: bool
     below: bytes | None
+    is_exception: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Enforced:
         self.ruleset = ruleset
         self.states = states
         self.tiers = tiers_of(ruleset.catalogue)
+        self.groups = groups_of(ruleset.catalogue)
         self.asks_client = any(feed.asks_client for feed in ruleset.catalogue.feeds)
         self._first_tier = min(self.tiers, default=NO_TIER)
         self._actions = tuple(record.order.action for record in ruleset.catalogue.orders)
@@ -176,7 +182,7 @@ class Enforced:
                         if states[index] == State.PENDING and actions[index] is not Action.MONITOR:
                             until = min(until, self._begins[index])
                     continue
-                if not turn.covers or turn.below is not None:
+                if not turn.covers or turn.below is not None or turn.is_exception:
                     continue
                 action = actions[index]
                 if action is Action.ALLOW:
@@ -199,19 +205,22 @@ class Enforced:
 
     def _turns(self, listed: Iterable[Listed]) -> Iterator[Iterator[Turn]]:
         """Yield, for each name or network in turn, the claims on it as the policy meets them."""
-        states, tiers = self.states.states, self.tiers
-        closed: dict[int, bytes] = {}  # zones that list a name below, with that name's key
+        states, tiers, groups, actions = self.states.states, self.tiers, self.groups, self._actions
+        # Zones that list a name below, by tier, and groups with an exception below, by the negative: with its key.
+        closed: dict[int, bytes] = {}
 
         def turns(scope: Scope, claims: Sequence[Claimed], closing: dict[int, bytes]) -> Iterator[Turn]:
             for claimed in claims:
                 key, claim = claimed
                 index = claim.order_index
                 tier = tiers[index]
-                is_in_force = states[index] == State.IN_FORCE
-                below = closed.get(tier)
-                if is_in_force and below is None and is_zone(tier):
-                    closing[tier] = key
-                yield Turn(claimed, tier, bool(claim.scope & scope), is_in_force, below)
+                is_in_force, covers = states[index] == State.IN_FORCE, bool(claim.scope & scope)
+                group = tier if is_zone(tier) else -groups[index]
+                is_exception = group < 0 and actions[index] is Action.PASSTHRU
+                below = closed.get(group) if group > 0 or (group and covers) else None
+                if is_in_force and below is None and (is_zone(tier) or (is_exception and covers)):
+                    closing[group] = key
+                yield Turn(claimed, tier, covers, is_in_force, below, is_exception)
 
         for scope, claims in listed:
             closing: dict[int, bytes] = {}

@@ -82,7 +82,7 @@ cdef class Answering:
             raise ValueError("a record is too long")
         table = Table(
             ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers, enforced.asks_client,
-            enforced.lives, ruleset.salts,
+            enforced.lives, ruleset.salts, enforced.groups,
         )
         # Nothing fails from here on: the ruleset and its answers change together.
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
