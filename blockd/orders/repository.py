@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 
 TOP_ROLES = ("root", "targets", "snapshot", "timestamp")  # of the repository itself; no authority's
+OWN_ROLE = "targets"  # signs what the repository itself lists; an order's role is then empty
 ORDERS = "orders"
 LISTS = "lists"
 AUTHORITY_FIELD = "x-blockd-authority"  # of a delegation: the authority's full name, as its documents have it
+MAY_LIFT_FIELD = "x-blockd-may-lift"  # of a delegation: the roles whose orders the authority may lift
 PUBLISHED_FIELD = "x-blockd-published"  # of the timestamp: when it was signed, RFC 3339 in UTC with milliseconds
 ROOT_FILE = re.compile(r"([1-9][0-9]{0,8})\.root\.json", re.ASCII)
 

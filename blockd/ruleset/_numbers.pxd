@@ -16,6 +16,9 @@ cdef enum:
     MAX_HASHED_LABELS = 16
     STATES_AT = 16
     EPOCH_AT = 8
+    OPERATOR = 0
+    FULL = 3
+    NONE = 0
 
 cdef extern from *:
     """

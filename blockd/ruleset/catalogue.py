@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
 from blockd.errors import BadOrder, RulesetError
@@ -31,6 +31,8 @@ class FeedRecord:
     version: str = ""  # as the feed names it; empty if it has none
     rejected: int = 0  # lines that are not valid names
     asks_client: bool = False  # whether it lists networks of clients
+    # By role, empty for a policy zone: the authorities whose orders it may lift, see `blockd.ruleset.parties`.
+    may_lift: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,13 @@ def _feed_record(record: Mapping[str, object]) -> FeedRecord:
     numbers = (found.priority, found.names, found.rejected, found.asks_client)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
         raise TypeError("a feed with a wrong value")
-    return found
+    if not isinstance(found.may_lift, dict) or not all(map(_is_list_of_texts, found.may_lift.values())):
+        raise TypeError("a feed with a wrong may_lift")
+    return replace(found, may_lift={role: tuple(lifted) for role, lifted in found.may_lift.items()})
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(text, str) for text in value)
 
 
 def _order_record(record: Mapping[str, object]) -> OrderRecord:

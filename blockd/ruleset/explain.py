@@ -9,7 +9,7 @@ from blockd.formats.subject import Subject, subject_of
 from blockd.names import DomainName, client_key, is_client_key, is_network_key
 from blockd.orders import Action, Entry, Order, Reason, Scope, State, Verdict, begin_of
 from blockd.orders.disclosure import CONFIDENTIAL, called, public_fields, public_text
-from blockd.ruleset.policy import Covering, Enforced, first_of
+from blockd.ruleset.policy import Covering, Enforced
 from blockd.times import time_text
 
 
@@ -147,9 +147,8 @@ def _of_name(enforced: Enforced | None, subject: Subject, client: bytes) -> Expl
     key = subject.key
     if enforced is None:
         return _explained(None, subject, Verdict(Reason.NOT_READY), [])
-    verdict, covering = enforced.verdict(key), enforced.covering(key)
+    verdict, covering = enforced.verdict(key, client), enforced.covering(key)
     if client:
-        verdict = first_of(enforced.client_verdict(client), verdict)
         covering = [*enforced.client_covering(client), *covering]
     return _explained(enforced, subject, verdict, covering)
 

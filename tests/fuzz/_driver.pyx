@@ -363,6 +363,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
             out = <uint8_t *>malloc(q.limit)
             written = 0
             passed.hit, passed.tiers, passed.until = -1, draw(&chance) & 7 == 0, engine.second + below(&chance, 400)
+            passed.passing, passed.rule = draw(&chance) & 7 == 0, undecided()
             result = engine._from_entry(&q, made, 0 if q.limit < types.MAX_TCP else 1, &passed, True,
                                         out, &written, now + below(&chance, 100))
             if result == ANSWERED:

@@ -48,6 +48,8 @@ class Opened:
             self.enforced.asks_client,
             self.enforced.lives,
             self.ruleset.salts,
+            self.enforced.packed_parties,
+            self.enforced.parties.lifts,
         )
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from blockd.ruleset.format import BUCKET_SIZE, MAX_ENTRIES_SIZE, MAX_ORDERS, Hea
 from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.gate.guard_filter import GuardFilter
 from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.parties import MayLift
 from blockd.ruleset.salts import salts_of
 
 Progress = Callable[[str, int, int], None]
@@ -64,6 +65,7 @@ class FeedInput:
     rejected: Callable[[], int] = field(default=lambda: 0)
     signed: bool = False  # the signer answers for each entry: nothing is held back
     asks_client: bool = False  # whether any of it is a network of clients
+    may_lift: MayLift = field(default_factory=dict)
 
 
 def compile_ruleset(
@@ -119,8 +121,9 @@ def compile_ruleset(
         names -= taken.names
         held(feed.name, taken.report)
         record = FeedRecord(
-            feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected(), feed.asks_client
-        )
+            feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected(), feed.asks_client,
+            feed.may_lift,
+        )  # fmt: skip
         judge(record)
         records.append(record)
     orders = tuple(OrderRecord(order, feed.name, order_names[i]) for i, (order, feed) in enumerate(ranked))
