@@ -7,6 +7,8 @@ Its orders are signed by the repository itself, by authorities that it delegates
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import time
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
@@ -115,6 +117,9 @@ class SignedRepository:
         attempt.finish()
         own, given = self._parts(attempt, subject)
         documents, digest, left_out = together(own, given, self._held())
+        may_lift = {one.delegation.role: one.delegation.may_lift for one in given if one.delegation.may_lift}
+        if may_lift:
+            digest = hashlib.sha256(json.dumps([digest, sorted(may_lift.items())]).encode()).hexdigest()
         if not documents:
             raise refused("empty", subject, "lists no order")
         tops = (attempt.root, attempt.timestamp, attempt.snapshot, attempt.targets)
@@ -126,6 +131,7 @@ class SignedRepository:
             digest=digest,
             authorities=tuple(one.version(left_out.get(one.delegation.role)) for one in given),
             published=_published(attempt.timestamp),
+            may_lift=may_lift,
         )
         timestamp = attempt.octets("timestamp.json")
         self._trust.keep(one.delegation.role for one in given if one.is_new)

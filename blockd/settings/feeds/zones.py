@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from blockd.settings.authorities import Notify
+from blockd.orders.repository import MAX_AUTHORITIES
+from blockd.settings.authorities import AuthorityName, Notify
 from blockd.settings.feeds.base import CrossCheck, Feed, OrderingFeed
 from blockd.settings.feeds.text import TextFeed
 from blockd.settings.section import setting
@@ -46,6 +47,10 @@ class ZoneFeed(OrderingFeed):
         "given", "The action of all its rules: given is each rule's own, disabled only counts."
     )
     override_target: TargetName = setting("", "The name answered instead, if the override is cname.")
+    may_lift: tuple[AuthorityName, ...] = setting(
+        (), "Authorities whose orders it may open, each FEED/ROLE, or FEED for all of a signed feed.",
+        max_length=MAX_AUTHORITIES,
+    )  # fmt: skip
 
 
 class RpzFeed(ZoneFeed, TextFeed):

@@ -10,7 +10,7 @@ import pytest
 from blockd.errors import FeedRefused
 from blockd.feeds.signed.bundle import SignedVersion, read_bundle, write_bundle
 from blockd.orders import NameList
-from blockd.orders.repository import AUTHORITY_FIELD
+from blockd.orders.repository import AUTHORITY_FIELD, MAY_LIFT_FIELD
 from tests.feeds.tuf.repository import AUTHORITIES, NOW, Repository
 
 
@@ -81,6 +81,12 @@ def test_first_delegation_keeps_an_id_that_two_use(tmp_path: Path) -> None:
         ("c" * 33, {AUTHORITY_FIELD: "Sample Court"}),
         ("third", {}),
         ("third", {AUTHORITY_FIELD: ["Sample Court"]}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: []}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: "ministry"}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: ["third"]}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: ["ministry", "ministry"]}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: ["ministry", 7]}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: [f"a-{number}" for number in range(65)]}),
     ],
 )
 def test_delegation_to_what_is_no_authority_gives_nothing(tmp_path: Path, role: str, fields: dict[str, object]) -> None:
@@ -91,6 +97,19 @@ def test_delegation_to_what_is_no_authority_gives_nothing(tmp_path: Path, role: 
     version = repository.node(tmp_path).fetch()
     assert len(version.documents) == 3
     assert [one.reason for one in version.authorities] == ["", "", "format"]
+
+
+def test_delegation_says_whose_orders_an_authority_may_lift(tmp_path: Path) -> None:
+    repository = Repository()
+    before = repository.node(tmp_path).fetch()
+    repository.delegation("court").unrecognized_fields[MAY_LIFT_FIELD] = ["ministry"]
+    repository.publish("targets")
+    version = repository.node(tmp_path).fetch()
+    assert (before.may_lift, version.may_lift) == ({}, {"court": ("ministry",)})
+    assert version.documents == before.documents
+    assert version.digest != before.digest, "so that it is compiled anew"
+    write_bundle(version, tmp_path / "bundle")
+    assert read_bundle(tmp_path / "bundle") == version
 
 
 def test_delegation_by_the_hashes_of_paths_is_refused(tmp_path: Path) -> None:
