@@ -32,7 +32,7 @@ from tuf.api.serialization import DeserializationError
 
 from blockd.errors import AuditError, BadOrder
 from blockd.orders import OrderDocument, parse_document
-from blockd.orders.repository import AUTHORITY_FIELD, ROOT_FILE
+from blockd.orders.repository import AUTHORITY_FIELD, MAY_LIFT_FIELD, ROOT_FILE, parse_may_lift
 from blockd.times import time_text
 
 R = TypeVar("R")
@@ -77,6 +77,7 @@ class Proof:
     documents: dict[str, OrderDocument] = field(default_factory=dict)
     signatures: dict[str, RoleSignature] = field(default_factory=dict)  # by file
     notes: list[str] = field(default_factory=list)  # irregularities that the node tolerated when it took the files
+    may_lift: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by role, the roles whose orders it may lift
 
     def behind(self, path: str) -> list[RoleSignature]:
         """Return the signatures that a document rests on, from the root of trust down to its own role."""
@@ -113,6 +114,7 @@ class _Proving:
             raise AuditError(f"targets.json delegates to more than {MAX_DELEGATIONS} authorities.")
         for name, role in roles.items():
             if f"{name}.json" in self._evidence:
+                self._note_may_lift(name, role)
                 authority = self._authority(targets, name, snapshot)
                 listed += self._documents(authority, role, name)
         unlisted = {name for name in self._evidence if name.startswith("orders/")} - set(listed)
@@ -191,6 +193,12 @@ class _Proving:
         if metadata.signed.is_expired(self._at):
             self._proof.notes.append(f"{name} had expired on {time_text(metadata.signed.expires.timestamp())}")
         return metadata.signed
+
+    def _note_may_lift(self, name: str, role: DelegatedRole) -> None:
+        try:
+            self._proof.may_lift[name] = parse_may_lift(name, role.unrecognized_fields.get(MAY_LIFT_FIELD))
+        except ValueError as error:
+            self._proof.notes.append(f"{name} has a wrong {MAY_LIFT_FIELD}: {error}")
 
     def _documents(self, targets: Targets, role: DelegatedRole | None, name: str) -> list[str]:
         """Read the documents that a role lists; return their paths."""

@@ -9,7 +9,7 @@ cdef enum:
     FILL = 8
     MAX_PROBES = 64
     ENTRY_SIZE = 5
-    MAX_CLAIMS = 1024
+    MAX_CLAIMS = 1048576
     SCOPE_BITS = 2
     MAX_SALTS = 16
     MIN_HASHED_LABELS = 2

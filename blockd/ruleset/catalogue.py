@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
 from blockd.errors import BadOrder, RulesetError
-from blockd.orders import Action, Order, begin_of
+from blockd.orders import Action, Order, begin_of, end_of
 from blockd.orders.stored import order_to_json, parse_order
 from blockd.ruleset.format import MAX_ORDERS, MAX_TIME
 from blockd.settings.feeds import OVERRIDES, SIGNED_TYPES
@@ -42,6 +42,12 @@ class OrderRecord:
     order: Order
     feed: str
     names: int  # entries it covers
+    refused: int = 0  # entries on which its authority has no more room: other orders of it cover these
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """The feed and the role whose orders share the room on one entry."""
+        return self.feed, self.order.role
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,11 @@ class Catalogue:
     def to_json(self) -> bytes:
         """Return the catalogue as the file holds it, each order on a line of its own."""
         head = {"feeds": [asdict(feed) for feed in self.feeds], "made_from": self.made_from}
-        orders = ({"feed": r.feed, "names": r.names, "order": order_to_json(r.order)} for r in self.orders)
+        orders = (
+            {"feed": r.feed, "names": r.names, "order": order_to_json(r.order)}
+            | ({"refused": r.refused} if r.refused else {})
+            for r in self.orders
+        )
         return _to_json(head)[:-1] + b", " + _ORDERS + _BETWEEN.join(map(_to_json, orders)) + _END
 
     @classmethod
@@ -120,6 +130,14 @@ def rank(order: Order, priority: int) -> tuple[int, int, int, str]:
     return kind, priority, -begin_of(order), order.id
 
 
+def room(order: Order, created: int) -> tuple[bool, int, str]:
+    """Return the sort key by which an authority's orders have room on one entry: what is over comes last.
+
+    So what is not in force yet takes no room from what is.
+    """
+    return end_of(order) <= created, begin_of(order), order.id
+
+
 def _feed_record(record: Mapping[str, object]) -> FeedRecord:
     found = FeedRecord(**record)  # type: ignore[arg-type]
     texts = (found.name, found.type, found.digest, found.version)
@@ -136,10 +154,10 @@ def _is_list_of_texts(value: object) -> bool:
 
 
 def _order_record(record: Mapping[str, object]) -> OrderRecord:
-    feed, names = record["feed"], record["names"]
-    if not isinstance(feed, str) or not isinstance(names, int):
+    feed, names, refused = record["feed"], record["names"], record.get("refused", 0)
+    if not isinstance(feed, str) or not isinstance(names, int) or not isinstance(refused, int):
         raise TypeError("an order without feed or count")
-    return OrderRecord(parse_order(record["order"], "an order in the catalogue"), feed, names)
+    return OrderRecord(parse_order(record["order"], "an order in the catalogue"), feed, names, refused)
 
 
 def _to_json(value: object) -> bytes:

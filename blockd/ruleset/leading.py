@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from blockd.orders import NEVER, NO_TIER, Action, Reason, Verdict
 from blockd.ruleset.parties import OPERATOR
-from blockd.ruleset.policy import NOT_LISTED, Enforced, Party, Weighed
+from blockd.ruleset.policy import NOT_LISTED, Enforced
 from blockd.ruleset.precedence import FULL, NONE, settle
+from blockd.ruleset.weighing import Party, Weighed
 
 
 class _Deciding:

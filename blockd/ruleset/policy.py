@@ -24,16 +24,14 @@ from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, V
 from blockd.ruleset.catalogue import standing_orders
 from blockd.ruleset.mapped import Claim, Match, Ruleset
 from blockd.ruleset.parties import OPERATOR, parties_of
-from blockd.ruleset.precedence import OPENING, STRENGTHS, PartyDecision, settle
+from blockd.ruleset.precedence import OPENING, PartyDecision, settle
 from blockd.ruleset.states import NO_STATES, States, StatesAt
 from blockd.ruleset.tiers import is_zone, tiers_of
+from blockd.ruleset.weighing import Claimed, Party, Weighed
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
 MAX_PREFIX = 128  # bits of the longest address
 _REASONS = {Action.ALLOW: Reason.ALLOWED, Action.MONITOR: Reason.MONITORED, Action.PASSTHRU: Reason.PASSED}
-
-Claimed = tuple[bytes, Claim]
-"""An entry's key, and a claim on it."""
 
 Listed = tuple[Scope, Sequence[Claimed]]
 """The part of a scope that covers the question, and the claims on one name or network by rank."""
@@ -63,34 +61,6 @@ class Covering:
     size: int
     verdict: Verdict
     below: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """What a party decides about a name: by which claim, at which step from the longest match, and in which tier."""
-
-    claimed: Claimed
-    action: Action
-    step: int
-    tier: int
-
-    @property
-    def strength(self) -> int:
-        """How strong it is against other parties' decisions."""
-        return STRENGTHS[self.action]
-
-
-@dataclass(slots=True)
-class Weighed:
-    """What each party decides about a name, by its number; `allowed` is what the operator allows above all.
-
-    `idle` is the best claim that is not in force, `until` when the first pending one comes into force.
-    """
-
-    parties: dict[int, Party]
-    allowed: Claimed | None = None
-    idle: Claimed | None = None
-    until: int = NEVER
 
 
 class Enforced:

@@ -97,15 +97,19 @@ def _amended(feed: Feed, content: Content, old: _Version, new: _Version, amendin
         return None
     before = {index: catalogue.orders[index].order for index in index_of.values()}
     orders = list(catalogue.orders)
+    full = {record.order.role for record in orders if record.feed == feed.name and record.refused}
     touched: dict[bytes, dict[int, tuple[int, int]]] = {}
     for identifier in old.documents | new.documents:
         if old.documents.get(identifier) == new.documents.get(identifier):
             continue
         one, two = old.document(identifier), new.document(identifier)
+        if not full.isdisjoint(document.order.role for document in (one, two) if document is not None):
+            return None  # another of its orders may have room now
         if one is None:
             assert two is not None  # noqa: S101 - it is in one of them
             index_of[identifier] = len(orders)
             orders.append(OrderRecord(two.order, feed.name, 0))
+            amender.owners[index_of[identifier]] = orders[-1].owner
         elif two is not None:
             orders[index_of[identifier]] = replace(orders[index_of[identifier]], order=two.order)
         scopes = _scopes(one, two, old.folder, new.folder, bool(gate.guard))

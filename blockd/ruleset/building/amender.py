@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Set
 
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL, label_ends
@@ -21,7 +22,7 @@ from blockd.ruleset.format import (
     ENTRY_SIZE,
     FILL,
     HOLE,
-    MAX_CLAIMS,
+    MAX_CLAIMS_OF_ONE,
     MAX_ENTRIES_SIZE,
     MAX_PROBES,
     SCOPE_BITS,
@@ -54,6 +55,7 @@ class Amender:
         self._table = ruleset.section(header.table)
         with ruleset.section(header.claims) as words:
             self.claims = ClaimSets.read(array("I", words.tobytes()))
+        self.owners = {index: record.owner for index, record in enumerate(ruleset.catalogue.orders)}
         self.entries, self.names, self.max_labels = header.entries, header.names, header.max_labels
         self.holes, self.ipv4_prefixes, self.ipv6_prefixes = header.holes, header.ipv4_prefixes, header.ipv6_prefixes
         self._new = bytearray()
@@ -80,7 +82,9 @@ class Amender:
         place = self._place(found[2])
         if place == joins.alone:
             return 0
-        wider, new_to_order, _ = joins[place]
+        wider, new_to_order, _, refused = joins[place]
+        if refused:
+            raise RulesetError("a name has too many claims of one feed")
         self._set_place(found[2], wider)
         return int(new_to_order)
 
@@ -92,8 +96,9 @@ class Amender:
         bucket, slot, offset = found
         claims = self.claims.set_at(self._place(offset))
         left = tuple(claim for claim in claims if claim >> SCOPE_BITS != index)
-        if len(left) == len(claims) or len(claims) == MAX_CLAIMS:  # a full set may have left others out
+        if len(left) == len(claims):
             raise RulesetError("a name to be removed is not what the file says")
+        self._must_have_room(claims, {index})
         if left:
             self._set_place(offset, self.claims.place_of(left))
         else:
@@ -118,7 +123,7 @@ class Amender:
             if any(scopes.get(other, 0) & scope for other in own):
                 raise RulesetError("a name to be added is there already")
             scopes[index] = scopes.get(index, 0) | scope
-        self._claim(key, found, claims, scopes)
+        self._claim(key, found, claims, scopes, gone.keys() | come.keys())
         return listed, own & {index for index, scope in scopes.items() if scope}
 
     def rescope(self, key: bytes, changes: Mapping[int, tuple[int, int]]) -> tuple[dict[int, int], dict[int, int]]:
@@ -134,7 +139,7 @@ class Amender:
                 raise RulesetError("an entry to be changed is not what the file says")
         after = before | {index: new for index, (_, new) in changes.items()}
         after = {index: scope for index, scope in after.items() if scope}
-        self._claim(key, found, claims, after)
+        self._claim(key, found, claims, after, changes.keys())
         return before, after
 
     def changes(self) -> Changes:
@@ -158,12 +163,17 @@ class Amender:
         return patches, bytes(self._new)
 
     def _claim(
-        self, key: bytes, found: tuple[int, int, int] | None, claims: tuple[int, ...], scopes: Mapping[int, int]
+        self,
+        key: bytes,
+        found: tuple[int, int, int] | None,
+        claims: tuple[int, ...],
+        scopes: Mapping[int, int],
+        changed: Set[int],
     ) -> None:
-        """Replace the `claims` on a name by those of the orders in `scopes`."""
+        """Replace the `claims` on a name by those of the orders in `scopes`; `changed` are those that differ."""
         left = tuple(sorted(index << SCOPE_BITS | scope for index, scope in scopes.items() if scope))
-        if max(len(claims), len(left)) >= MAX_CLAIMS:  # a full set may have left others out
-            raise RulesetError("a name has too many claims to be changed")
+        self._must_have_room(claims, changed)
+        self._must_have_room(left, changed)
         if found is None:
             if left:
                 self._append(key, self.claims.place_of(left))
@@ -171,6 +181,14 @@ class Amender:
             self._cut(*found, ENTRY_SIZE + len(key))
         elif left != claims:
             self._set_place(found[2], self.claims.place_of(left))
+
+    def _must_have_room(self, claims: tuple[int, ...], changed: Set[int]) -> None:
+        """Raise RulesetError if the owner of a changed order has all its room: others of it may have been left out."""
+        if len(claims) < MAX_CLAIMS_OF_ONE:
+            return
+        used = Counter(self.owners.get(claim >> SCOPE_BITS) for claim in claims)
+        if any(used[self.owners.get(index)] >= MAX_CLAIMS_OF_ONE for index in changed):
+            raise RulesetError("a name has too many claims of one authority to be changed")
 
     def _find(self, key: bytes) -> tuple[int, int, int] | None:
         """Return a key's bucket offset, slot and record offset; None if it is not listed."""

@@ -15,7 +15,7 @@ from blockd.orders import Order, Scope
 from blockd.ruleset.building.builder import STEP, EntryBuilder, new_builder
 from blockd.ruleset.building.claims import ClaimSets, Joins
 from blockd.ruleset.building.writing import write_ruleset
-from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord, rank
+from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord, rank, room
 from blockd.ruleset.format import BUCKET_SIZE, MAX_ENTRIES_SIZE, MAX_ORDERS, Header
 from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.gate.guard_filter import GuardFilter
@@ -98,7 +98,7 @@ def compile_ruleset(
     salts_of((order for order, _ in ranked), created)  # raises if there are too many, before anything is read
     claims = ClaimSets()
     index_of = {(feed.name, order.id): index for index, (order, feed) in enumerate(ranked)}
-    order_names = [0] * len(ranked)
+    order_names, refused = [0] * len(ranked), [0] * len(ranked)
     hash_key = randomness(16)
     builder = new_builder(hash_key, MAX_ENTRIES_SIZE)
     guard, guards = guard or Guard(), guards or {}
@@ -107,14 +107,16 @@ def compile_ruleset(
     for feed in sorted(feeds, key=lambda feed: (feed.priority, feed.name)):
         names = 0
         own = frozenset(index_of[feed.name, order.id] for order in feed.orders)
-        for listing in feed.listings:
+        rivals = _rivals(feed, index_of)
+        for listing in _by_room(feed, created):
             index = index_of[feed.name, listing.order.id]
-            builder.start(Joins(claims, index, listing.scope, own))
+            builder.start(Joins(claims, index, listing.scope, own, rivals[listing.order.role]))
             for done in _added(builder, listing.keys):
                 progress(feed.name, done, 0)
             new_to_order, new_to_feed = builder.new()
             order_names[index] += new_to_order
             names += new_to_feed
+            refused[index] += builder.refused
         taken = holding.feed(guards.get(feed.name, guard), own, signed=feed.signed)
         for index, count in taken.by_order.items():
             order_names[index] -= count
@@ -126,7 +128,7 @@ def compile_ruleset(
         )  # fmt: skip
         judge(record)
         records.append(record)
-    orders = tuple(OrderRecord(order, feed.name, order_names[i]) for i, (order, feed) in enumerate(ranked))
+    orders = tuple(OrderRecord(order, feed.name, order_names[i], refused[i]) for i, (order, feed) in enumerate(ranked))
     catalogue = Catalogue(tuple(records), orders, made_from)
     table, entries = builder.finish(lambda done, total: progress("writing", done, total))
     header = Header(
@@ -141,6 +143,21 @@ def compile_ruleset(
         ipv6_prefixes=builder.ipv6_prefixes,
     )
     return write_ruleset(path, header, catalogue, claims.words, table, [entries])
+
+
+def _rivals(feed: FeedInput, index_of: Mapping[tuple[str, str], int]) -> dict[str, frozenset[int]]:
+    """Return the orders of each role of a feed: they share the room on one entry."""
+    by_role: dict[str, set[int]] = {}
+    for order in feed.orders:
+        by_role.setdefault(order.role, set()).add(index_of[feed.name, order.id])
+    return {role: frozenset(indices) for role, indices in by_role.items()}
+
+
+def _by_room(feed: FeedInput, created: int) -> Iterable[Listing]:
+    """Return the listings of a feed, of a signed one those first whose orders have room first."""
+    if not feed.signed:
+        return feed.listings
+    return sorted(feed.listings, key=lambda listing: room(listing.order, created))
 
 
 def _added(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
