@@ -141,6 +141,29 @@ class Enforced:
         found = self._on_client(packed, prefix_length) if self.asks_client else []
         return self._covering([bits for bits, _ in found], [(Scope.BOTH, claims) for _, claims in found])
 
+    def party_of(self, verdict: Verdict) -> int:
+        """Return the number of the party whose order a verdict rests on."""
+        return self.parties.of[verdict.order_index] if verdict.order_index is not None else OPERATOR
+
+    def firsts(self, covering: Iterable[Covering]) -> dict[int, Covering]:
+        """Return the claims by which each party decides, of claims in the order of `covering`, by its number."""
+        found: dict[int, Covering] = {}
+        for one in covering:
+            claim, party = one.verdict, self.party_of(one.verdict)
+            if claim.state is not State.IN_FORCE or one.below is not None or claim.order is None:
+                continue
+            known = found.get(party)
+            if known is None or _beats(self._party(known), claim.order.action, claim.tier, party):
+                found[party] = one
+        return found
+
+    def _party(self, found: Covering) -> Party:
+        claim = found.verdict
+        assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
+        assert claim.entry is not None  # noqa: S101
+        assert claim.order_index is not None  # noqa: S101
+        return Party((claim.entry.key, Claim(claim.order_index, claim.entry.scope)), claim.order.action, 0, claim.tier)
+
     def _covering(self, sizes: Sequence[int], listed: Sequence[Listed]) -> list[Covering]:
         return [
             Covering(size, self.verdict_of(Reason.LISTED, turn.claimed, turn.tier), turn.below)
