@@ -67,7 +67,7 @@ ANY_ROLE = "*"  # of a feed of which it is not known who signed what
 
 
 @dataclass(frozen=True, slots=True)
-class Parties:
+class KnownParties:
     """The parties of one version: which feeds are signed, the tiers of the others, and who may lift whose orders.
 
     `may_lift` has, by feed and role, the authorities as a ruleset has them; the role of a policy zone is empty.
@@ -96,7 +96,9 @@ class Decision:
     decides: ProvedClaim | None
 
 
-def decide(claims: Sequence[ProvedClaim], parties: Parties, unknown: Mapping[Party, frozenset[Action]]) -> Decision:
+def decide(
+    claims: Sequence[ProvedClaim], parties: KnownParties, unknown: Mapping[Party, frozenset[Action]]
+) -> Decision:
     """Return the decision of `claims`, none of which is a policy zone's.
 
     `unknown` has, by party, the actions that orders may have whose names are unknown.
@@ -127,7 +129,7 @@ def decide(claims: Sequence[ProvedClaim], parties: Parties, unknown: Mapping[Par
     return Decision(True, deciding if possible <= HARMLESS else None)
 
 
-def _may_open(party: Party, parties: Parties, unknown: Mapping[Party, frozenset[Action]]) -> bool:
+def _may_open(party: Party, parties: KnownParties, unknown: Mapping[Party, frozenset[Action]]) -> bool:
     """Return whether orders whose names are unknown may open what a party blocks."""
     for other, actions in unknown.items():
         if not actions & PASSING:
@@ -140,7 +142,7 @@ def _may_open(party: Party, parties: Parties, unknown: Mapping[Party, frozenset[
     return False
 
 
-def _is_of(place: tuple[str, str], party: Party, parties: Parties) -> bool:
+def _is_of(place: tuple[str, str], party: Party, parties: KnownParties) -> bool:
     """Return whether a feed and role are those of a party, as far as is known; a policy zone is the operator's."""
     return parties.of(*place) == party or (place[0], ANY_ROLE) == party
 

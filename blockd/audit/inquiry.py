@@ -17,7 +17,7 @@ from blockd.audit.deciding import (
     NO_ROOM,
     OPERATOR,
     Decision,
-    Parties,
+    KnownParties,
     Party,
     ProvedClaim,
     decide,
@@ -116,7 +116,7 @@ def prove_name(
         claims = ranked(claims, tiers)
         if any([*_refused(claims, enforced, key, record.at)]):
             told["notes"].append(f"An authority may have {MAX_CLAIMS_OF_ONE} orders on one name: others are refused.")
-        parties = Parties(signed, tiers, may_lift)
+        parties = KnownParties(signed, tiers, may_lift)
         decision = decide(claims, parties, unknown) if enforced is None else _decision(enforced.verdict(key), claims)
     finally:
         if ruleset is not None:

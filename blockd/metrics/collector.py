@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector as PrometheusCollector
 
 from blockd.metrics.counters import HIT_KINDS, UPSTREAM_BUCKETS, Counters, Transport
+from blockd.metrics.order_gauges import order_gauges
 
 RCODE_NAMES = {
     0: "NOERROR",
@@ -122,6 +123,8 @@ class Sample:
     refused: Mapping[str, bool] = field(default_factory=dict)  # feeds, the overrides included, refused at this moment
     hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)  # of orders with a slot of their own
     orders_without_slot: int = 0  # orders enforced whose hits are counted together
+    orders_without_room: int = 0  # orders that are refused on some names
+    contradictions: int = 0  # between orders of different authorities
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()
 
@@ -143,11 +146,7 @@ class Collector(PrometheusCollector):
         sample = self._sample()
         yield from self._traffic()
         yield self._hits(sample)
-        yield GaugeMetricFamily(
-            "blockd_orders_counted_together",
-            "Orders enforced whose hits are counted together, as order `other`, since all counters are taken.",
-            value=sample.orders_without_slot,
-        )
+        yield from order_gauges(sample.orders_without_slot, sample.orders_without_room, sample.contradictions)
         yield from _ruleset(sample)
         yield from self._feeds(sample)
         yield _enforcement(sample.enforcement)

@@ -9,15 +9,11 @@ by the compiler, and a cut between them would cost calls for each name of each q
 
 cimport cython
 
-import itertools
 import struct
 
-from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
-from blockd.orders import Action
-from blockd.ruleset.precedence import STRENGTHS as _STRENGTHS
 from blockd.ruleset.states import stale_place
 
 from blockd.names._numbers cimport (
@@ -29,8 +25,12 @@ from blockd.orders._numbers cimport (
 )
 from blockd.ruleset._blake2s cimport B2_BLOCK, B2_DIGEST, B2State, b2_block, b2_end, b2_start
 from blockd.ruleset._numbers cimport (
-    BUCKET_SIZE, ENTRY_SIZE, EPOCH_AT, FULL, MAX_CLAIMS, MAX_HASHED_LABELS, MAX_PROBES, MAX_SALTS, MIN_HASHED_LABELS,
-    NONE, OFFSETS_AT, OPERATOR, PUSHED_AT, SCOPE_BITS, SLOTS, STATES_AT, USED_AT,
+    BUCKET_SIZE, ENTRY_SIZE, EPOCH_AT, MAX_CLAIMS, MAX_HASHED_LABELS, MAX_PROBES, MAX_SALTS, MIN_HASHED_LABELS,
+    OFFSETS_AT, OPERATOR, PUSHED_AT, SCOPE_BITS, SLOTS, STATES_AT, USED_AT,
+)
+from blockd.ruleset._parties cimport (
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_MONITORED, RULED_NONE, RULED_PASSED, Decision, Life, PartyDecisions, Ruling,
+    undecided,
 )
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word, siphash13
@@ -40,12 +40,6 @@ cdef enum:
     BROKEN = -2
     HASHED_SIZE = B2_DIGEST + 1
 
-# The strength of each action against other parties' decisions, by the action's place in `Action`.
-cdef uint8_t STRENGTHS[256]
-for _place, _action in enumerate(Action):
-    STRENGTHS[_place] = _STRENGTHS[_action]
-
-
 cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
     cdef uint32_t value
     memcpy(&value, at, 4)
@@ -53,7 +47,7 @@ cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
 
 
 @cython.final
-cdef class Table:
+cdef class Table(PartyDecisions):
     """A ruleset and the states of its orders, held mapped until `close`; then every decision is RULED_BROKEN.
 
     `octets` and `states` are the two files' content, `header` the ruleset's. `actions` has one octet for each order,
@@ -103,37 +97,7 @@ cdef class Table:
         self._take_salts(salts)
         self.asks_client = asks_client
         if parties:
-            self._take_parties(bytes(parties), lifts)
-
-    def __dealloc__(self):
-        PyMem_RawFree(self.candidates)
-        PyMem_RawFree(self.decided)
-        PyMem_RawFree(self.met)
-        PyMem_RawFree(self.met_leading)
-        PyMem_RawFree(self.passed)
-
-    def _take_parties(self, parties, lifts):
-        if len(parties) != self.orders * 2 or len(lifts) != self.orders:
-            raise ValueError("each order has a party, and may lift those of others")
-        known = memoryview(parties).cast("H")
-        self.party_count = max(known, default=0) + 1
-        if any(party >= self.party_count for others in set(lifts) for party in others):
-            raise ValueError("a party that may be lifted has orders")
-        places = [0, *itertools.accumulate(map(len, lifts))]
-        self._parties = parties
-        self._lifts = struct.pack(f"={sum(map(len, lifts))}H", *(party for others in lifts for party in others))
-        self._lift_places = struct.pack(f"={len(places)}I", *places)
-        self.parties = <const uint16_t *><const char *>self._parties
-        self.lifts = <const uint16_t *><const char *>self._lifts
-        self.lift_places = <const uint32_t *><const char *>self._lift_places
-        self.candidates = <Candidate *>PyMem_RawCalloc(self.party_count, sizeof(Candidate))
-        self.decided = <Candidate *>PyMem_RawCalloc(self.party_count, sizeof(Candidate))
-        self.met = <uint16_t *>PyMem_RawCalloc(self.party_count, sizeof(uint16_t))
-        self.met_leading = <uint16_t *>PyMem_RawCalloc(self.party_count, sizeof(uint16_t))
-        self.passed = <uint64_t *>PyMem_RawCalloc(self.party_count, sizeof(uint64_t))
-        if not (self.candidates and self.decided and self.met and self.met_leading and self.passed):
-            raise MemoryError
-        self.are_several = True
+            self.take_parties(bytes(parties), lifts, self.orders)
 
     def _take_lengths(self, header):
         cdef bytes four = bytes(length for length in range(32, -1, -1) if header.ipv4_prefixes >> length & 1)
@@ -281,7 +245,7 @@ cdef class Table:
         cdef uint64_t closed[2]
         cdef Decision found = undecided()
         if self.are_several:
-            self._begin()
+            self.begin()
         if self.salt_count:
             return self._decide_salted(key, size, ends, labels, hashes, count)
         closed[0] = closed[1] = 0
@@ -341,7 +305,7 @@ cdef class Table:
     cdef void _end(self, Decision *found) noexcept nogil:
         """Decide between the parties, lower `until` to the end of the order that decides, and say who acts further."""
         if self.are_several and found.ruling == RULED_NONE:
-            self._settle(found)
+            self.settle(found)
         elif found.ruling == RULED_LISTED or found.ruling == RULED_ALLOWED or found.ruling == RULED_PASSED:
             if self.lives[found.order].end < found.until:
                 found.until = self.lives[found.order].end
@@ -392,7 +356,7 @@ cdef class Table:
         cdef uint32_t i, bits, octet
         closed[0] = closed[1] = 0
         if self.are_several:
-            self._begin()
+            self.begin()
         if size != 4 and size != 16:
             return found
         for i in range(count):
@@ -449,8 +413,6 @@ cdef class Table:
         cdef uint32_t claim, order
         cdef uint8_t action, tier
         cdef uint64_t closing[2]
-        if self.are_several:
-            return self._weigh_parties(sets, count, scope, found, closed)
         closing[0] = closing[1] = 0
         while True:
             first = sets if count == 1 else _first(sets, count)
@@ -477,6 +439,9 @@ cdef class Table:
                     continue
                 closing[tier >> 7] |= <uint64_t>1 << (tier >> 1 & 63)
             if not claim & scope:
+                continue
+            if self.are_several and (action != ACTION_ALLOW or self.parties[order] != OPERATOR):
+                self.consider(order, action, tier, first.entry, first.size)
                 continue
             if action == ACTION_ALLOW:
                 _set(found, RULED_ALLOWED, order, first, action)
@@ -491,133 +456,8 @@ cdef class Table:
                     return True
         closed[0] |= closing[0]
         closed[1] |= closing[1]
-        return False
-
-    cdef void _begin(self) noexcept nogil:
-        """Begin a decision between parties."""
-        cdef Candidate *own
-        self.decision_number += 1
-        self.met_count = self.step = 0
-        if self.rule != NULL:
-            own = &self.candidates[OPERATOR]
-            own.number, own.order, own.step, own.is_lifted = self.decision_number, self.rule.order, 0, False
-            own.entry, own.entry_size = self.rule.entry, self.rule.entry_size
-            own.ruling, own.action, own.tier = self.rule.ruling, self.rule.action, self.rule.tier
-            own.strength = STRENGTHS[own.action]
-            self.met[0] = OPERATOR
-            self.met_count = 1
-
-    cdef bint _weigh_parties(
-        self, Claims *sets, int count, int scope, Decision *found, uint64_t *closed
-    ) noexcept nogil:
-        """Weigh claims as `_weigh_claims` does, for each party by itself; `_settle` decides between them."""
-        cdef Claims *first
-        cdef Candidate *known
-        cdef uint32_t claim, order
-        cdef uint16_t party
-        cdef uint8_t action, tier
-        cdef uint64_t closing[2]
-        closing[0] = closing[1] = 0
-        while True:
-            first = sets if count == 1 else _first(sets, count)
-            if first.left == 0:
-                break
-            claim = _u32(first.next)
-            first.next += 4
-            first.left -= 1
-            order = claim >> SCOPE_BITS
-            if order >= self.orders or not claim & (SCOPE_EXACT | SCOPE_SUBDOMAINS):
-                found.ruling = RULED_BROKEN
-                return True
-            action = self.actions[order]
-            if self.states[order] != STATE_IN_FORCE:
-                if (
-                    self.states[order] == STATE_PENDING and claim & scope and action != ACTION_MONITOR
-                    and self.lives[order].begin < found.until
-                ):
-                    found.until = self.lives[order].begin
-                continue
-            tier = self.tiers[order]
-            if tier & 1:
-                if closed[tier >> 7] >> (tier >> 1 & 63) & 1:
-                    continue
-                closing[tier >> 7] |= <uint64_t>1 << (tier >> 1 & 63)
-            if not claim & scope:
-                continue
-            party = self.parties[order]
-            if action == ACTION_ALLOW and party == OPERATOR:
-                _set(found, RULED_ALLOWED, order, first, action)
-                return True
-            known = &self.candidates[party]
-            if known.number != self.decision_number:
-                self.met[self.met_count] = party
-                self.met_count += 1
-                known.number = self.decision_number
-            elif action == ACTION_MONITOR:
-                continue
-            elif known.ruling != RULED_MONITORED:
-                if party == OPERATOR:
-                    if tier >= known.tier:
-                        continue
-                elif action != ACTION_ALLOW or known.ruling == RULED_ALLOWED:
-                    continue
-            known.order, known.entry, known.entry_size, known.step = order, first.entry, first.size, self.step
-            known.action, known.tier, known.strength, known.is_lifted = action, tier, STRENGTHS[action], False
-            known.ruling = RULED_LISTED
-            if action == ACTION_ALLOW:
-                known.ruling, known.tier = RULED_ALLOWED, NO_TIER
-            elif action == ACTION_MONITOR:
-                known.ruling, known.tier = RULED_MONITORED, NO_TIER
-            elif action == ACTION_PASSTHRU:
-                known.ruling = RULED_PASSED
-        closed[0] |= closing[0]
-        closed[1] |= closing[1]
         self.step += 1
         return False
-
-    cdef void _lift(self) noexcept nogil:
-        """Mark the candidates that are lifted, as `precedence.settle` does."""
-        cdef Candidate *one
-        cdef Candidate *other
-        cdef uint32_t i, at
-        cdef int strength
-        for strength in range(NONE, FULL):
-            for i in range(self.met_count):
-                one = &self.candidates[self.met[i]]
-                if one.strength != strength or one.ruling == RULED_MONITORED or one.is_lifted:
-                    continue
-                for at in range(self.lift_places[one.order], self.lift_places[one.order + 1]):
-                    other = &self.candidates[self.lifts[at]]
-                    if other.number == self.decision_number and other.strength > strength:
-                        if strength == NONE or one.step <= other.step:
-                            other.is_lifted = True
-
-    cdef void _settle(self, Decision *found) noexcept nogil:
-        """Decide between the parties that have candidates."""
-        cdef Candidate *one
-        cdef Candidate *best = NULL
-        cdef Candidate *own = NULL
-        cdef uint32_t i
-        if self.met_count == 0:
-            return
-        self._lift()
-        for i in range(self.met_count):
-            one = &self.candidates[self.met[i]]
-            if one.ruling != RULED_MONITORED and self.lives[one.order].end < found.until:
-                found.until = self.lives[one.order].end
-            if self.met[i] == OPERATOR:
-                own = one
-            if one.is_lifted:
-                continue
-            if one.ruling == RULED_ALLOWED or (
-                one.ruling == RULED_PASSED and self.lift_places[one.order] < self.lift_places[one.order + 1]
-            ):
-                found.passing = True
-            if best == NULL or _is_better(one, best):
-                best = one
-        _take(found, best)
-        if own != NULL and (own.ruling == RULED_PASSED or (own.ruling == RULED_LISTED and own.tier & 1)):
-            found.tiers_left = own.tier
 
     cdef Decision decide_ruled(
         self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const Decision *rule
@@ -629,109 +469,10 @@ cdef class Table:
         self.rule = NULL
         return found
 
-    cdef void begin_answer(self, uint8_t tiers) noexcept nogil:
-        """Begin to decide about what an answer leads to, by the operator's tiers before `tiers` and all authorities."""
-        self.answer_number += 1
-        self.met_leading_count = self.lead = 0
-        self.acting = tiers
-
-    cdef void pass_over(self) noexcept nogil:
-        """Keep those from acting on the answer that the last decision, about its question, keeps from it."""
-        cdef Candidate *one
-        cdef uint32_t i, at
-        for i in range(self.met_count):
-            one = &self.candidates[self.met[i]]
-            if one.is_lifted or (one.ruling != RULED_ALLOWED and one.ruling != RULED_PASSED):
-                continue
-            if self.met[i] != OPERATOR:
-                self.passed[self.met[i]] = self.answer_number
-            for at in range(self.lift_places[one.order], self.lift_places[one.order + 1]):
-                self.passed[self.lifts[at]] = self.answer_number
-
-    cdef Decision decide_lead(
-        self, const uint8_t *octets, uint32_t size, bint is_name, bint *is_last
-    ) noexcept nogil:
-        """Decide about a name or an address that an answer leads to, by those who still act, as `leading` does.
-
-        `decide_answer` then says what stops the answer; `is_last` is set to whether none that follow can change that.
-        """
-        cdef Candidate *one
-        cdef uint32_t i, kept = 0
-        cdef uint16_t party
-        cdef int64_t until
+    cdef Decision decide_lead(self, const uint8_t *octets, uint32_t size, bint is_name, bint *is_last) noexcept nogil:
+        """Decide about a name or an address that an answer leads to, by those who still act; see `follow`."""
         cdef Decision found = self.decide_key(octets, size) if is_name else self.decide_address(octets, size)
-        is_last[0] = False
-        self.lead += 1
-        if found.ruling == RULED_BROKEN or self.met_count == 0 or found.tiers_left == 0:
-            return found  # nobody decides, or the operator above all
-        for i in range(self.met_count):
-            party = self.met[i]
-            one = &self.candidates[party]
-            one.is_lifted = False
-            if (
-                (party == OPERATOR and one.ruling != RULED_MONITORED and one.tier >= self.acting)
-                or self.passed[party] == self.answer_number
-            ):
-                one.number = 0
-                continue
-            if not is_name:
-                one.entry, one.entry_size = NULL, 0
-            self.met[kept] = party
-            kept += 1
-        self.met_count = kept
-        until = found.until
-        found = undecided()
-        self._settle(&found)
-        found.until = until
-        for i in range(self.met_count):
-            party = self.met[i]
-            one = &self.candidates[party]
-            if one.ruling == RULED_PASSED:
-                self.acting = one.tier
-                self.decided[party].number = 0
-            if one.strength == NONE or one.is_lifted:
-                continue
-            self.decided[party] = one[0]
-            self.decided[party].number, self.decided[party].step = self.answer_number, self.lead
-            if party == OPERATOR:
-                self.acting = 0 if is_name else one.tier
-            else:
-                self.passed[party] = self.answer_number
-                self.met_leading[self.met_leading_count] = party
-                self.met_leading_count += 1
-            if is_name and one.strength == FULL:
-                is_last[0] = True
-        return found
-
-    cdef Decision decide_answer(self) noexcept nogil:
-        """Return what stops the answer, by what the parties have decided about all that it leads to."""
-        cdef Candidate *one
-        cdef Candidate *best = NULL
-        cdef uint32_t i
-        cdef Decision found = undecided()
-        if self.decided[OPERATOR].number == self.answer_number:
-            best = &self.decided[OPERATOR]
-        for i in range(self.met_leading_count):
-            one = &self.decided[self.met_leading[i]]
-            if (
-                best == NULL or one.strength > best.strength
-                or (one.strength == best.strength and one.step < best.step)
-                or (one.step == best.step and _is_better(one, best))
-            ):
-                best = one
-        if best != NULL:
-            _take(&found, best)
-        return found
-
-
-cdef inline bint _is_better(const Candidate *one, const Candidate *other) noexcept nogil:
-    """Return whether a party's decision stands over another's."""
-    return one.strength > other.strength or (one.strength == other.strength and one.order < other.order)
-
-
-cdef inline void _take(Decision *found, const Candidate *one) noexcept nogil:
-    found.ruling, found.order, found.action, found.tier = one.ruling, one.order, one.action, one.tier
-    found.entry, found.entry_size = one.entry, one.entry_size
+        return self.follow(found, is_name, is_last)
 
 
 cdef inline Claims *_first(Claims *sets, int count) noexcept nogil:
@@ -742,15 +483,6 @@ cdef inline Claims *_first(Claims *sets, int count) noexcept nogil:
         if sets[i].left and (best.left == 0 or _u32(sets[i].next) >> SCOPE_BITS < _u32(best.next) >> SCOPE_BITS):
             best = &sets[i]
     return best
-
-
-cdef Decision undecided() noexcept nogil:
-    """Return the initial decision: nothing found."""
-    cdef Decision nothing
-    memset(&nothing, 0, sizeof(nothing))
-    nothing.tier = nothing.tiers_left = NO_TIER
-    nothing.until = NEVER
-    return nothing
 
 
 cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const Claims *claims, uint8_t action) noexcept nogil:

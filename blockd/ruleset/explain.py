@@ -236,7 +236,8 @@ def _weighed(enforced: Enforced, covering: Sequence[Covering], verdict: Verdict)
             continue
         party = enforced.party_of(found.verdict)
         first = firsts.get(party)
-        if _is_idle(found, claim.state) or found is decisive or decisive is None or first is None:
+        is_idle = claim.state is not State.IN_FORCE or found.below is not None
+        if is_idle or found is decisive or decisive is None or first is None:
             because = _because_alone(claim.state, found)
         elif verdict.reason is Reason.ALLOWED and enforced.party_of(verdict) == OPERATOR:
             because = f"the allow entry {_entry(verdict)} of feed {verdict.feed} beats every block"
@@ -265,10 +266,6 @@ def _decision(enforced: Enforced, found: Covering) -> PartyDecision[int, Coverin
 def _is(claim: Verdict, verdict: Verdict) -> bool:
     """Return whether a claim is the one that a verdict with an action rests on."""
     return verdict.action is not None and (claim.order_index, claim.entry) == (verdict.order_index, verdict.entry)
-
-
-def _is_idle(found: Covering, state: State) -> bool:
-    return state is not State.IN_FORCE or found.below is not None
 
 
 def _because_alone(state: State, found: Covering) -> str:
@@ -348,5 +345,5 @@ def is_client_rule(entry: Entry) -> bool:
 
 
 def word_of(verdict: Verdict) -> str:
-    """Return the verdict in one word: the action if there is one, else what happens to the question."""
+    """Return the verdict in one word: the action, else what happens to the question."""
     return str(verdict.action) if verdict.action else "resolved"

@@ -32,8 +32,8 @@ class _Deciding:
         own = weighed.parties.get(OPERATOR)
         if own is not None and own.action is not Action.MONITOR and own.tier >= self.tiers:
             del weighed.parties[OPERATOR]
-        for party in self.passing.intersection(weighed.parties):
-            del weighed.parties[party]
+        for passing in self.passing.intersection(weighed.parties):
+            del weighed.parties[passing]
         lifted = settle(self._enforced.decisions(weighed)).lifted
         is_last = False
         for number, party in weighed.parties.items():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from blockd.audit.deciding import ALL, ANY_ROLE, OPERATOR, Parties, ProvedClaim, decide, ranked, told_clients
+from blockd.audit.deciding import ALL, ANY_ROLE, OPERATOR, KnownParties, ProvedClaim, decide, ranked, told_clients
 from blockd.orders import Action
 from tests.ruleset.lists import order
 
@@ -52,7 +52,7 @@ def test_earlier_tier_comes_before_a_longer_match_and_that_before_the_rank() -> 
 def test_only_what_follows_is_said(
     claims: tuple[ProvedClaim, ...], unknown: frozenset[Action], covered: bool | None, decides: str | None
 ) -> None:
-    found = decide(claims, Parties(frozenset(), TIERS), {OPERATOR: unknown})
+    found = decide(claims, KnownParties(frozenset(), TIERS), {OPERATOR: unknown})
     assert found.covered is covered
     assert (found.decides.order.id if found.decides else None) == decides
 
@@ -69,7 +69,7 @@ def signed(name: str, action: Action = Action.SINKHOLE, role: str = "telecom", l
 def decided(
     *claims: ProvedClaim, unknown: dict[tuple[str, str], frozenset[Action]] | None = None
 ) -> tuple[object, ...]:
-    found = decide(claims, Parties({SIGNED}, TIERS, MAY_LIFT), unknown or {})
+    found = decide(claims, KnownParties({SIGNED}, TIERS, MAY_LIFT), unknown or {})
     return found.covered, found.decides.order.id if found.decides else None
 
 

@@ -19,7 +19,8 @@ from blockd.resolver.engine._sockets cimport (
     AF_INET, AF_INET6, MSG_DONTWAIT, recv, send, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage,
     socklen_t,
 )
-from blockd.ruleset._table cimport RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, Table
+from blockd.ruleset._parties cimport RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided
+from blockd.ruleset._table cimport Table
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, sockaddr *address, socklen_t *address_size)

@@ -76,7 +76,7 @@ def answer(name: str) -> bytes:
         if known is None:
             message.answer.append(found)
         else:
-            known.update(found)
+            known.update(found)  # type: ignore[no-untyped-call]
     return message.to_wire()
 
 

@@ -144,7 +144,7 @@ def _between(decided: list[Claimed]) -> Claimed | None:
 
     def lifts(one: Claimed, other: Claimed) -> bool:
         weaker, action = _strength(one) < _strength(other), one.order.action
-        is_long = _best(one)[0] <= _best(other)[0]  # type: ignore[operator] - the length, negative
+        is_long = _length(one) >= _length(other)
         opens = action in (Action.ALLOW, Action.PASSTHRU) or (action is not Action.MONITOR and is_long)
         may = not one.lifts.isdisjoint((other.party, (other.party[0], "")))
         return may and other.party != ("", "") and weaker and opens
@@ -166,8 +166,11 @@ def _ranked(claim: Claimed) -> tuple[object, ...]:
 
 
 def _best(claim: Claimed) -> tuple[object, ...]:
-    length = claim.key[1] if claim.key[0] > 63 else len(claim.key)
-    return -length, *_ranked(claim)
+    return -_length(claim), *_ranked(claim)
+
+
+def _length(claim: Claimed) -> int:
+    return claim.key[1] if claim.key[0] > 63 else len(claim.key)
 
 
 def told(verdict: Verdict) -> tuple[object, ...]:

@@ -164,10 +164,12 @@ def test_what_was_lifted_lifts_nothing(tmp_path: Path) -> None:
         (of("block", Action.SINKHOLE, "ministry"), NAMES[1]),
     ]
     lifting = {"court": ["f/ministry"], "appeal": ["f/court"]}
-    assert by(tmp_path, NAMES[1], signed("f", *orders, **lifting)) == "block"
+    assert by(tmp_path, NAMES[1], signed("f", *orders, priority=50, **lifting)) == "block"
     assert by(tmp_path, NAMES[1], signed("f", *orders, court=["f/ministry"])) == "court"
     both = {"court": ["f/appeal"], "appeal": ["f/court"]}
-    assert by(tmp_path, NAMES[1], signed("f", *orders[:2], **both)) == "appeal", "only a weaker order lifts"
+    assert by(tmp_path, NAMES[1], signed("f", *orders[:2], priority=50, **both)) == "appeal", (
+        "only a weaker order lifts"
+    )
 
 
 def test_a_verdict_holds_no_longer_than_what_lifts_another(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from blockd.resolver.engine._clients cimport Networks
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport sockaddr
-from blockd.ruleset._table cimport Decision, Table
+from blockd.ruleset._parties cimport Decision
+from blockd.ruleset._table cimport Table
 
 cdef enum Result:
     DECLINED = 0

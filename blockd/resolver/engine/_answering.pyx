@@ -22,9 +22,10 @@ from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, write_answer
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
-from blockd.ruleset._table cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
+from blockd.ruleset._parties cimport (
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
 )
+from blockd.ruleset._table cimport Table
 
 cdef enum:
     MAX_RECORD = 256  # octets of the sinkhole's and the SOA record

@@ -28,6 +28,7 @@ from blockd.settings.feeds import SIGNED_TYPES
 STEP = 1 << 16  # entries read at a time
 MAX_EXAMINED = 2_000  # entries of which is found out who contradicts whom
 MAX_LISTED = 200  # contradictions that are listed
+MAX_READ_IN_PYTHON = 200_000  # entries; more take minutes without the native engine
 _BITS = 64  # parties that are told apart while entries are read
 
 
@@ -89,6 +90,8 @@ def contradictions(ruleset: Ruleset) -> Contradictions:
     weak, blocking = _parties_of_orders(ruleset)
     if not any(weak) or len({bit for bits in (weak, blocking) for bit in bits if bit}) < 2:
         return Contradictions()
+    if ruleset.header.entries > MAX_READ_IN_PYTHON and not is_native("blockd.ruleset.versions._diff"):
+        return Contradictions(is_whole=False)
     over = {index for index, record in enumerate(ruleset.catalogue.orders) if not _may_act(record, ruleset)}
     states = {index: State.EXPIRED if index in over else State.IN_FORCE for index in range(len(weak))}
     enforced = at_time(0, ruleset, ruleset.header.created, known=states)
