@@ -11,7 +11,7 @@ cdef enum:
     ENTRY_SIZE = 5
     MAX_CLAIMS = 1048576
     SCOPE_BITS = 2
-    MAX_SALTS = 16
+    MAX_SALTS = 64
     MIN_HASHED_LABELS = 2
     MAX_HASHED_LABELS = 16
     STATES_AT = 16

@@ -142,6 +142,25 @@ def test_greedy_authority_does_not_displace_what_another_gave_before(
     assert [one.reason for one in version.authorities] == ["too large", ""]
 
 
+def test_greedy_authority_leaves_room_to_one_that_has_signed_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blockd.feeds.signed.authorities.MAX_ORDERS", 12)  # of which each of two has 3 for sure
+    repository = Repository()
+    node = repository.node(tmp_path)
+    for number in range(2, 10):
+        repository.order("ministry", f"ministry-{number}", ["greedy.example"])
+    repository.publish("ministry")
+    assert [one.reason for one in node.fetch().authorities] == ["too large", ""]
+    repository.role("ministry").targets.popitem()
+    for number in (2, 3):
+        repository.order("court", f"court-{number}", ["news.example"])
+    repository.publish("ministry", "court")
+    version = node.fetch()
+    assert [one.reason for one in version.authorities] == ["", ""]
+    assert len(version.documents) == 12
+
+
 def test_evidence_is_every_octet_that_proves_the_version(tmp_path: Path) -> None:
     repository = Repository()
     node = repository.node(tmp_path)
