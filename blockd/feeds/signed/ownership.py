@@ -41,13 +41,13 @@ def together(
     salts: set[bytes] = set()
     of_role: dict[str, set[bytes]] = {}
     for delegation, document in sorted(kept, key=lambda it: before.get(_place(it[1])) != it[1].order.salt):
-        salt, own = document.order.salt, of_role.setdefault(delegation.role, set())
+        salt, used = document.order.salt, of_role.setdefault(delegation.role, set())
         is_held = before.get(_place(document)) == salt
-        if salt not in own and ((len(own) >= MAX_SALTS_OF_ONE and not is_held) or len(salts | {salt}) > MAX_SALTS):
+        if salt not in used and ((len(used) >= MAX_SALTS_OF_ONE and not is_held) or len(salts | {salt}) > MAX_SALTS):
             left_out[delegation.role] = _salted(delegation, document.order.id)
         else:
             salts.add(salt)
-            own.add(salt)
+            used.add(salt)
     found: list[OrderDocument] = []
     hashes: list[tuple[str, str]] = []
     for one, part in parts:

@@ -1,5 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The engine's answers, by policy or from an upstream's response, and their counting; the pipeline's stages in C."""
+"""The engine's answers, by policy or from an upstream's response, and their counting; the pipeline's stages in C.
+
+It is one module, and longer than others may be: what it does for each question works on the same counters and records
+and is inlined by the compiler, and a cut between them would cost calls for each question.
+"""
 
 import itertools
 import struct
