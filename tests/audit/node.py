@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from blockd.audit import AuditLog, AuditRecorder
@@ -63,7 +64,9 @@ class Node:
         place = self.folder / "incoming"
         documents = tuple(_document(path, octets) for path, octets in evidence.items() if path.startswith("orders/"))
         digest = hashlib.sha256(repr(sorted(evidence)).encode() + b"".join(evidence.values())).hexdigest()
-        write_bundle(SignedVersion(1, 1, 0, documents, digest), place)
+        roles = json.loads(evidence["targets.json"])["signed"]["delegations"]["roles"]
+        may_lift = {role["name"]: lifted for role in roles if (lifted := role.get("x-blockd-may-lift"))}
+        write_bundle(SignedVersion(1, 1, 0, documents, digest, may_lift=may_lift), place)
         candidates = [Candidate(self._feed, Content(place, digest), None)]
         if names:
             (self.folder / "list").write_text("".join(f"{name}\n" for name in names))
@@ -111,4 +114,6 @@ class Node:
 
 
 def _document(path: str, octets: bytes) -> OrderDocument:
-    return parse_document(json.loads(octets), path)
+    document = parse_document(json.loads(octets), path)
+    role = path.split("/")[1] if path.count("/") == 2 else ""
+    return replace(document, order=replace(document.order, role=role))
