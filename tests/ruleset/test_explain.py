@@ -139,10 +139,11 @@ def test_orders_that_had_no_room_are_told(tmp_path: Path) -> None:
     late = order("late", start=NOW + 9, role="court")
     inputs = replace(feed("f", *crowd, listing(late, "a.example", "b.example")), type="signed", signed=True)
     subject = enforced(tmp_path, inputs)
-    assert explain(subject, "a.example").to_json()["refused"] == [
-        "3 orders of f/greedy are refused on some names, as an authority may have 256 on one, and has them on this: "
-        "o-258, o-257, o-256"
-    ]
+    ruleset = explain(subject, "a.example").ruleset
+    assert ruleset is not None
+    [refused] = ruleset.refused
+    assert (refused.feed, refused.role, refused.count) == ("f", "greedy", 3)
+    assert refused.sentence.endswith("may have 256 on one, and has them on this: o-258, o-257, o-256")
     assert explain(subject, "b.example").to_json()["refused"] == []
     subject.close()
 
