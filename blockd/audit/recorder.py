@@ -105,6 +105,7 @@ class AuditRecorder:
                 "version": feed.version,
                 "names": feed.names,
                 "actions": sorted(actions[feed.name]),
+                **({"may_lift": {role: list(of) for role, of in feed.may_lift.items()}} if feed.may_lift else {}),
                 "proof": self._proof_of(feed.name, feed.digest),
             }
             for feed in catalogue.feeds

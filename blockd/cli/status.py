@@ -12,6 +12,8 @@ from blockd.cli.output import show
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import load
 
+MAX_CONTRADICTIONS = 10  # shown; JSON has more
+
 
 def run(args: argparse.Namespace) -> int:
     """Print the status; 1 if something needs the operator: an alarm that is more than information is in force."""
@@ -80,6 +82,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     for one in told["overrides"]:
         done = "is not blocked" if one["in_force"] else "IS NOT ENFORCED; it was to hold"
         yield f"OVERRIDE: {one['name']} ({one['scope']}) {done} until {one['until']}: {one['reason']}"
+    yield from _contradictions(told["contradictions"])
     for worker in told["workers"]:
         state = f"process {worker['pid']}" if worker["pid"] else "NOT RUNNING"
         yield f"worker {worker['index']}: {state}, enforces version {worker['enforcing'] or 'none'}"
@@ -114,8 +117,19 @@ def _authorities(feed: dict[str, Any]) -> Iterator[str]:
         yield f"  authority {part['role']}: {part['orders']:,} orders, {version}"
         if part["ended"]:
             yield f"    {_ended(part)}"
+        if part["without_room"]:
+            yield f"    NO ROOM: {part['without_room']:,} of its orders are refused on names that it lists too often"
         if part["refusal"]:
             yield f"    REFUSED: {part['refusal']}"
+
+
+def _contradictions(told: dict[str, Any]) -> Iterator[str]:
+    """Say where authorities contradict each other."""
+    for one in told["listed"][:MAX_CONTRADICTIONS]:
+        yield f"CONTRADICTION: {one['sentence']}"
+    if told["count"] > MAX_CONTRADICTIONS or not told["is_whole"]:
+        at_least = "" if told["is_whole"] else "at least "
+        yield f"  {at_least}{told['count']:,} in all (--json)"
 
 
 def _ended(part: dict[str, Any]) -> str:

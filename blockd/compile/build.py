@@ -31,6 +31,7 @@ from blockd.ruleset.versions.diff import Changes
 EXAMPLES = 4  # names of one order
 MAX_EXAMPLES = 64  # orders of one feed with examples
 MAX_QUICK = 4 << 20  # octets of a content that can only be read whole
+_RULES = 2  # of compiling: what an earlier blockd compiled by other rules is compiled anew
 _Step = TypeVar("_Step")
 
 
@@ -69,11 +70,11 @@ class _Refusal(Exception):
 
 
 def fingerprint(candidates: Sequence[Candidate], gate: Gate = Gate()) -> str:  # noqa: B008 - frozen
-    """Return a digest of all that a ruleset is made from: contents, their feeds' config, and the guards' digests.
+    """Return a digest of all that a ruleset is made from: contents, their feeds' config, the guards and the rules.
 
     It is another for each format, so that a ruleset of an older one is enforced until it has been compiled anew.
     """
-    parts: list[object] = [FORMAT, gate.guard.digest]
+    parts: list[object] = [FORMAT, _RULES, gate.guard.digest]
     guards = gate.guards()
     for candidate in candidates:
         feed = candidate.feed

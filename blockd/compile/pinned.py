@@ -105,6 +105,7 @@ def _replaced(
             taken.add(former)
             orders[index] = replace(orders[index], order=replace(orders[index].order, id=former))
             known[former] = known.pop(document.order.id)
+        amender.owners[len(orders)] = OVERRIDES, ""
         for entry in document.entries:
             before, _ = amender.rescope(entry.key, {len(orders): (0, int(entry.scope))})
             changed[entry.key] = own.isdisjoint(before)

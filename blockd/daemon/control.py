@@ -320,6 +320,7 @@ class ControlProcess:
             tests=self._tests,
             releases_failed=bool(self._releases.trouble),
             clock_behind=self._clock_watch.behind(),
+            contradictions=self._switcher.journal.contradictions.count,
             now=self._timing.clock(),
         )
 

@@ -57,7 +57,7 @@ class RulesetSwitcher:
         self._tests = tests
         self._recorder = recorder
         self._timing = timing
-        self._journal = VersionJournal(
+        self.journal = VersionJournal(
             store.state.versions, feeds.settings, store.retention, timing.clock, store.compare
         )
         self._swapping = asyncio.Lock()
@@ -101,7 +101,7 @@ class RulesetSwitcher:
             self._base = base if base != version else None
             if self._versions.current() != version:  # the earlier process ended between swap and mark
                 self._versions.make_current(version)
-            await self._journal.enforced(self.enforced, None)
+            await self.journal.enforced(self.enforced, None)
             self._recorder.enforced(self.enforced, None, None, "start", "", self._timing.clock(), self._base)
         pin = self.pin
         if pin is None:
@@ -142,7 +142,7 @@ class RulesetSwitcher:
                 return True
             before = self.version
             enforced = await self._swap_to(NextVersion(self._versions.add(news.compiled), None, news), "news")
-            await self._journal.enforced(enforced, before, news)
+            await self.journal.enforced(enforced, before, news)
             return True
 
     async def amend(self, fetched: Fetched | None) -> bool:
@@ -159,7 +159,7 @@ class RulesetSwitcher:
             if amended.version != self.version:
                 before = self.version
                 enforced = await self._swap_to(amended, "override")
-                await self._journal.enforced(enforced, before, amended.news, base=amended.base)
+                await self.journal.enforced(enforced, before, amended.news, base=amended.base)
             return True
 
     async def recall(self, content: str) -> bool:
@@ -197,7 +197,7 @@ class RulesetSwitcher:
 
     async def close(self) -> None:
         """End the work in the background."""
-        await self._journal.close()
+        await self.journal.close()
 
     async def _go_back(self, pin: Pin) -> None:
         """Pin a version, and enforce it with the overrides of now; if that raises, nothing was changed."""
@@ -208,9 +208,7 @@ class RulesetSwitcher:
         else:
             self._pinning.set(pin)
         enforced = self._must_enforce()
-        await self._journal.enforced(
-            enforced, before, amended.news, base=amended.base, rollback=True, reason=pin.reason
-        )
+        await self.journal.enforced(enforced, before, amended.news, base=amended.base, rollback=True, reason=pin.reason)
         self._recorder.rolled_back(pin.version, enforced.version, pin.reason)
         log.warning(
             "Version %d is pinned%s%s. It stays in force until `blockd rollback --release`.",
@@ -240,7 +238,7 @@ class RulesetSwitcher:
         try:
             prepared = await self._prepared(version, verify=news is None)
             if news is not None:
-                await self._journal.added(prepared, news, amended.base)
+                await self.journal.added(prepared, news, amended.base)
             with pinned():
                 await self._swap(prepared, news, how=how, reason=reason, base=amended.base)
         except (RulesetError, OSError) as error:
@@ -265,7 +263,7 @@ class RulesetSwitcher:
             log.warning("Version %d has the content to be enforced, but cannot be used: %s.", version, error)
             return False
         await self._swap(prepared, how="recall")
-        await self._journal.enforced(prepared, before)
+        await self.journal.enforced(prepared, before)
         return True
 
     async def _swap(

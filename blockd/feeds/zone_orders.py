@@ -51,6 +51,7 @@ def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str) -> FeedInput:
         version="" if rules.serial is None else str(rules.serial),
         rejected=lambda: rules.junk,
         asks_client=rules.asks_client,
+        may_lift={"": feed.may_lift} if feed.may_lift else {},
     )
 
 

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector as PrometheusCollector
 
 from blockd.metrics.counters import HIT_KINDS, UPSTREAM_BUCKETS, Counters, Transport
 from blockd.metrics.hints import refused_notifies
+from blockd.metrics.order_gauges import order_gauges
 
 RCODE_NAMES = {
     0: "NOERROR",
@@ -126,6 +127,8 @@ class Sample:
     refused_notifies: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by feed, and by cause
     hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)  # of orders with a slot of their own
     orders_without_slot: int = 0  # orders enforced whose hits are counted together
+    orders_without_room: int = 0  # orders that are refused on some names
+    contradictions: int = 0  # between orders of different authorities
     enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
     audit: AuditSample = AuditSample()
 
@@ -147,11 +150,7 @@ class Collector(PrometheusCollector):
         sample = self._sample()
         yield from self._traffic()
         yield self._hits(sample)
-        yield GaugeMetricFamily(
-            "blockd_orders_counted_together",
-            "Orders enforced whose hits are counted together, as order `other`, since all counters are taken.",
-            value=sample.orders_without_slot,
-        )
+        yield from order_gauges(sample.orders_without_slot, sample.orders_without_room, sample.contradictions)
         yield from _ruleset(sample)
         yield from self._feeds(sample)
         yield _enforcement(sample.enforcement)

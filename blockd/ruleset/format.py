@@ -50,7 +50,10 @@ HOLE = 0xFFFFFFFF  # instead of the place of a claim set
 MAX_ENTRIES_SIZE = 1 << 32  # octets that a 32-bit offset reaches: about 150 million names
 MAX_CATALOGUE = 256 << 20  # octets; ten thousand orders with their texts are under a tenth of it
 MAX_ORDERS = 1 << 20
-MAX_CLAIMS = 1024  # claims on one entry; of more, the first in rank are kept
+MAX_CLAIMS = MAX_ORDERS  # claims on one entry: one of each order at most
+# Claims on one entry by the orders of one authority, or of one unsigned feed, so that none takes another's room, and
+# none makes questions for a name slow. Orders that have not ended, and begin first, have room first.
+MAX_CLAIMS_OF_ONE = 256
 MAX_TIME = 253_402_300_799  # seconds since the epoch: the end of the year 9999, the last with four digits
 SCOPE_BITS = 2
 

@@ -38,6 +38,7 @@ from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, S
 STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "ruleset", "pinned", "feeds", "workers", "self_test",
     "overrides",
+    "contradictions",
     "audit", "alarms", "notes",
 ]  # fmt: skip
 FEED = [

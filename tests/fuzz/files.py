@@ -65,7 +65,7 @@ def files(folder: Path, count: int, seed: int, end: float) -> str:
         lives, salts = enforced.lives, ruleset.salts
         table = Table(
             ruleset.octets, header, fixed.octets, actions, enforced.tiers, enforced.asks_client, lives, salts,
-            enforced.groups,
+            enforced.groups, enforced.packed_parties, enforced.parties.lifts,
         )  # fmt: skip
         broken += driver.lookups(table, KEYS, ADDRESSES)[1] > 0
         read += 1

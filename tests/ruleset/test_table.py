@@ -50,6 +50,8 @@ class Opened:
             self.enforced.lives,
             self.ruleset.salts,
             self.enforced.groups,
+            self.enforced.packed_parties,
+            self.enforced.parties.lifts,
         )
 
     def close(self) -> None:

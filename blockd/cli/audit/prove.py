@@ -75,6 +75,8 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
     """Yield the proof as lines for people."""
     if told["covered"] is None:
         yield f"whether {told['name']} was blocked at {told['time']} is not known"
+    elif told["tcp"] == "resolved" != told["udp"]:
+        yield f"{told['name']} was blocked over UDP only at {told['time']}: over TCP its own records were given"
     else:
         yield f"{told['name']} was {'blocked' if told['covered'] else 'not blocked'} at {told['time']}"
     if told["version"] is not None:

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.hit_slots import without_slot
 from blockd.daemon.pinning import Pin
+from blockd.daemon.report.order_counts import orders_without_room
 from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
 from blockd.daemon.workers import Workers
 from blockd.ruleset import Enforced
+from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
 from blockd.selftest import SelfTests
 from blockd.times import time_text
 
@@ -50,6 +52,7 @@ def alarms(
     watch: ClockWatch | None = None,
     audit: str = "",
     releases: str = "",
+    contradictions: int = 0,
     started: float,
     now: float,
 ) -> list[Alarm]:
@@ -65,6 +68,8 @@ def alarms(
         *_of_ruleset(enforced, now),
         *_of_pin(pin, enforced, base),
         *_of_counters(enforced),
+        *_of_contradictions(contradictions),
+        *_of_room(enforced),
         *_of_audit(audit),
         *_of_releases(releases),
         *_of_engine(engine),
@@ -112,6 +117,25 @@ def _of_counters(enforced: Enforced | None) -> Iterator[Alarm]:
             "BlockdOrdersCountedTogether", "info", "",
             f"{uncounted} orders have no hit counter of their own, since all are taken; order `other` has their hits.",
             "all of it", "Hits in total are right. Slots come back as old versions are removed (versions.keep).",
+        )  # fmt: skip
+
+
+def _of_contradictions(count: int) -> Iterator[Alarm]:
+    if count:
+        yield Alarm(
+            "BlockdOrdersContradict", "info", "", f"{count} orders would open what another authority blocks, or do.",
+            "the stronger one of each two, or the one that may lift the other",
+            "`blockd status` lists them. An authority opens another's orders only if the delegation says may lift.",
+        )  # fmt: skip
+
+
+def _of_room(enforced: Enforced | None) -> Iterator[Alarm]:
+    if without := orders_without_room(enforced):
+        yield Alarm(
+            "BlockdOrdersWithoutRoom", "warning", "",
+            f"{without} orders are refused on some of their names, which their authority lists too often.",
+            f"{MAX_CLAIMS_OF_ONE} orders of each authority on one name, those that begin first and have not ended",
+            "`blockd status` says whose they are. Inform the authority: it should end orders that repeat others.",
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from blockd import __version__
 from blockd.audit import AuditRecorder
 from blockd.daemon.hit_slots import HitSlots, without_slot
 from blockd.daemon.report.held_back import HeldBack
-from blockd.daemon.report.order_counts import OrderCounts
+from blockd.daemon.report.order_counts import OrderCounts, orders_without_room
 from blockd.daemon.update.expiry import end_of
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
@@ -29,6 +29,7 @@ def sample(
     tests: SelfTests,
     releases_failed: bool,
     clock_behind: float,
+    contradictions: int,
     now: float,
 ) -> Sample:
     """Return the values of all gauges at `now`."""
@@ -53,6 +54,8 @@ def sample(
         refused={name: bool(managed.refusal) for name, managed in feeds.items()},
         refused_notifies=feeds.notify.counts,
         orders_without_slot=without_slot(enforced),
+        orders_without_room=orders_without_room(enforced),
+        contradictions=contradictions,
         hit_slots=dict(slots.slots),  # a copy: a thread that prepares a version adds to them
         enforcement=recorder.times,
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),

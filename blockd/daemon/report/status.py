@@ -28,6 +28,7 @@ from blockd.orders import State
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.versions.contradictions import Contradictions
 from blockd.selftest import SelfTestReport, SelfTests
 from blockd.times import time_text
 from blockd.transports.binding import Bound
@@ -80,6 +81,7 @@ class AuthorityStatus:
     orders: int
     stale: int
     refusal: str | None
+    without_room: int  # orders that are refused on some names, since too many of the authority list these
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ class Status:
     workers: tuple[WorkerStatus, ...]
     self_test: SelfTestReport | None
     overrides: tuple[OverrideStatus, ...]
+    contradictions: Contradictions
     audit: AuditStatus
     alarms: tuple[Alarm, ...]
     notes: tuple[str, ...] = ()  # about no feed
@@ -171,6 +174,7 @@ class Status:
             "workers": [asdict(worker) for worker in self.workers],
             "self_test": self.self_test.to_json() if self.self_test else None,
             "overrides": [override.to_json() for override in self.overrides],
+            "contradictions": self.contradictions.to_json(),
             "audit": self.audit.to_json(),
             "alarms": [alarm.to_json() for alarm in self.alarms],
             "notes": list(self.notes),
@@ -208,7 +212,8 @@ class Observed:
         in_force = alarms(
             enforced, self.feeds, workers, self.tests, engine_name(),
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
-            audit=self.audit.trouble, releases=self.releases.trouble, started=self.started, now=now,
+            audit=self.audit.trouble, releases=self.releases.trouble,
+            contradictions=self.switcher.journal.contradictions.count, started=self.started, now=now,
         )  # fmt: skip
         return Status(
             version=__version__,
@@ -238,6 +243,7 @@ class Observed:
             ),
             self_test=self.tests.report(),
             overrides=self.overrides.current(),
+            contradictions=self.switcher.journal.contradictions,
             audit=AuditStatus(self.audit.head, self.audit.trouble),
             alarms=tuple(in_force),
             notes=tuple(self.feeds.notify.notes("")),
@@ -296,6 +302,7 @@ def _authorities(managed: ManagedFeed, counts: OrderCounts, now: float) -> list[
             orders=counts.orders[name, part.role],
             stale=counts.stale[name, part.role],
             refusal=managed.authority_refusals.get(part.role),
+            without_room=counts.without_room[name, part.role],
         )
         for part in managed.state.authorities
     ]

@@ -55,6 +55,7 @@ cdef struct Known:
     uint32_t wider
     uint8_t new_to_order
     uint8_t new_to_feed
+    uint8_t refused
 
 cdef uint32_t UNCLAIMED = _UNCLAIMED
 
@@ -144,6 +145,7 @@ cdef class Builder:
     cdef uint64_t _mask  # slots less one; a power of two less one
     cdef readonly uint64_t entries
     cdef readonly uint64_t names
+    cdef readonly uint64_t refused
     cdef readonly uint32_t max_labels
     cdef readonly object ipv4_prefixes, ipv6_prefixes
     cdef object _joins
@@ -181,7 +183,7 @@ cdef class Builder:
             raise RulesetError("there are too many listings")
         self._waiting = 0  # of a listing that an error has ended
         self._before = self.entries
-        self._new_to_order = self._new_to_feed = 0
+        self._new_to_order = self._new_to_feed = self.refused = 0
 
     def new(self):
         """Return how many entries the listing has added to its order, and to its feed."""
@@ -475,12 +477,14 @@ cdef class Builder:
             return 0
         known = &self._known[place & (KNOWN - 1)]
         if known.listing != self._listing or known.place != place:
-            wider, new_to_order, new_to_feed = self._joins[place]
+            wider, new_to_order, new_to_feed, refused = self._joins[place]
             known.wider, known.new_to_order, known.new_to_feed = wider, new_to_order, new_to_feed
+            known.refused = refused
             known.listing, known.place = self._listing, place
         memcpy(record, &known.wider, 4)
         self._new_to_order += known.new_to_order
         self._new_to_feed += known.new_to_feed
+        self.refused += known.refused
         return 0
 
     cdef int _note_network(self, const uint8_t *key) except -1:

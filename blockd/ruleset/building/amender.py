@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Set
 
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL, label_ends
@@ -22,7 +23,7 @@ from blockd.ruleset.format import (
     ENTRY_SIZE,
     FILL,
     HOLE,
-    MAX_CLAIMS,
+    MAX_CLAIMS_OF_ONE,
     MAX_ENTRIES_SIZE,
     MAX_PROBES,
     SCOPE_BITS,
@@ -56,6 +57,7 @@ class Amender:
         self._table = ruleset.section(header.table)
         with ruleset.section(header.claims) as words:
             self.claims = ClaimSets.read(array("I", words.tobytes()))
+        self.owners = {index: record.owner for index, record in enumerate(ruleset.catalogue.orders)}
         self.entries, self.names, self.max_labels = header.entries, header.names, header.max_labels
         self.empty_names = header.empty_names
         self.holes, self.ipv4_prefixes, self.ipv6_prefixes = header.holes, header.ipv4_prefixes, header.ipv6_prefixes
@@ -84,7 +86,9 @@ class Amender:
         place = self._place(found[2])
         if place == joins.alone:
             return 0
-        wider, new_to_order, _ = joins[place]
+        wider, new_to_order, _, refused = joins[place]
+        if refused:
+            raise RulesetError("a name has too many claims of one feed")
         self._set_place(found[2], wider)
         self._count(key, self.claims.set_at(place), self.claims.set_at(wider))
         return int(new_to_order)
@@ -98,7 +102,7 @@ class Amender:
         left = tuple(claim for claim in claims if claim >> SCOPE_BITS != index)
         if len(left) == len(claims):
             raise RulesetError("a name to be removed is not what the file says")
-        self._claim(key, found, claims, left)
+        self._claim(key, found, claims, left, {index})
 
     def change(
         self, key: bytes, gone: Mapping[int, int], come: Mapping[int, int], own: frozenset[int]
@@ -119,7 +123,7 @@ class Amender:
             if any(scopes.get(other, 0) & scope for other in own):
                 raise RulesetError("a name to be added is there already")
             scopes[index] = scopes.get(index, 0) | scope
-        self._claim(key, found, claims, _with_empty(claims, scopes))
+        self._claim(key, found, claims, _with_empty(claims, scopes), gone.keys() | come.keys())
         return before, {index: scope for index, scope in scopes.items() if scope and index in own}
 
     def rescope(self, key: bytes, changes: Mapping[int, tuple[int, int]]) -> tuple[dict[int, int], dict[int, int]]:
@@ -135,7 +139,7 @@ class Amender:
                 raise RulesetError("an entry to be changed is not what the file says")
         after = before | {index: new for index, (_, new) in changes.items()}
         after = {index: scope for index, scope in after.items() if scope}
-        self._claim(key, found, claims, _with_empty(claims, after))
+        self._claim(key, found, claims, _with_empty(claims, after), changes.keys())
         return before, after
 
     def scopes(self, key: bytes) -> dict[int, int]:
@@ -149,7 +153,9 @@ class Amender:
         found = self._find(key)
         claims = self.claims.set_at(self._place(found[2])) if found else ()
         left = [claim for claim in claims if claim & _SCOPE or claim >> SCOPE_BITS not in own]
-        self._claim(key, found, claims, tuple(sorted([*left, *([] if index is None else [index << SCOPE_BITS])])))
+        self._claim(
+            key, found, claims, tuple(sorted([*left, *([] if index is None else [index << SCOPE_BITS])])), set()
+        )
 
     def under(self, tops: frozenset[bytes], most: int) -> list[bytes] | None:
         """Return the names of the unchanged file below those of `tops`, empty ones too; None if over `most`."""
@@ -185,11 +191,16 @@ class Amender:
         return bool(before and after) and before != after
 
     def _claim(
-        self, key: bytes, found: tuple[int, int, int] | None, claims: tuple[int, ...], left: tuple[int, ...]
+        self,
+        key: bytes,
+        found: tuple[int, int, int] | None,
+        claims: tuple[int, ...],
+        left: tuple[int, ...],
+        changed: Set[int],
     ) -> None:
-        """Replace the `claims` on a name by those that are `left`."""
-        if max(len(claims), len(left)) >= MAX_CLAIMS:  # a full set may have left others out
-            raise RulesetError("a name has too many claims to be changed")
+        """Replace the `claims` on a name by those that are `left`; `changed` are the orders whose claims differ."""
+        self._must_have_room(claims, changed)
+        self._must_have_room(left, changed)
         if found is None:
             if left:
                 self._append(key, self.claims.place_of(left))
@@ -212,6 +223,14 @@ class Amender:
         self.entries += is_listed - was_listed
         self.names += (is_listed - was_listed) * (key[0] < KEY_IPV4)
         self.empty_names += (bool(left) and not is_listed) - (bool(claims) and not was_listed)
+
+    def _must_have_room(self, claims: tuple[int, ...], changed: Set[int]) -> None:
+        """Raise RulesetError if the owner of a changed order has all its room: others of it may have been left out."""
+        if len(claims) < MAX_CLAIMS_OF_ONE:
+            return
+        used = Counter(self.owners.get(claim >> SCOPE_BITS) for claim in claims if claim & _SCOPE)
+        if any(used[self.owners.get(index)] >= MAX_CLAIMS_OF_ONE for index in changed):
+            raise RulesetError("a name has too many claims of one authority to be changed")
 
     def _find(self, key: bytes) -> tuple[int, int, int] | None:
         """Return a key's bucket offset, slot and record offset; None if it is not listed."""

@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.settings.addresses import NamedPrimary, SocketAddress
-from blockd.settings.authorities import Notify
+from blockd.settings.authorities import AuthorityName, Notify
 from blockd.settings.feeds.base import CrossCheck, Feed, OrderingFeed
 from blockd.settings.feeds.text import TextFeed
 from blockd.settings.section import setting
@@ -49,6 +50,10 @@ class ZoneFeed(OrderingFeed):
     override_target: OverrideTarget = setting(
         "", "The name answered instead, if the override is cname; with `*.x` it is the name asked for, below x."
     )
+    may_lift: tuple[AuthorityName, ...] = setting(
+        (), "Authorities whose orders it may open, each FEED/ROLE, or FEED for all of a signed feed.",
+        max_length=MAX_AUTHORITIES,
+    )  # fmt: skip
 
 
 class RpzFeed(ZoneFeed, TextFeed):
