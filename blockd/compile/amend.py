@@ -81,8 +81,8 @@ def amend(
                 built.rejects[name] = amendment.rejects
             built.news += amendment.news
         built.records = {record.name: record for record in catalogue.feeds}
+        built.changes = amender.changes()  # which compares claims as they were numbered so far
         catalogue = _ranked_anew(catalogue, gone, [candidate.feed for candidate in candidates], amender.claims)
-        built.changes = amender.changes()
         built.header = write(path, ruleset, amender, catalogue, created, randomness, sound.result)
         return built
     return None

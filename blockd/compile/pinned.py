@@ -77,9 +77,10 @@ def with_overrides(
         orders, touched = _replaced(ruleset, amender, overrides.documents, created)
         names = sum(feed.names for feed in ruleset.catalogue.feeds if feed.name == OVERRIDES) + sum(touched.values())
         own = FeedRecord(OVERRIDES, OVERRIDES, 0, names, overrides.digest)
+        changes = amender.changes()  # before the orders are renumbered
         catalogue = _catalogue(ruleset.catalogue, own, orders, amender)
         write(path, ruleset, amender, catalogue, created, randomness, sound.result)
-        return Amended(catalogue.made_from, tuple(touched), amender.changes())
+        return Amended(catalogue.made_from, tuple(touched), changes)
 
 
 def _replaced(

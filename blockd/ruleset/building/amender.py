@@ -162,7 +162,10 @@ class Amender:
         return names_under(self._old, tops, most)
 
     def changes(self) -> Changes:
-        """Return the counts of what has changed so far, as a comparison of both files would."""
+        """Return the counts of what has changed so far, as a comparison of both files would.
+
+        Orders must not have been renumbered yet.
+        """
         back = len(self._come & self._gone)
         changed = sum(map(self._is_changed, self._places.items()))
         return Changes(len(self._come) - back, len(self._gone) - back, changed + back)
