@@ -218,9 +218,8 @@ def _refused(enforced: Enforced, covering: Sequence[Covering]) -> Iterator[Refus
     found = (found.verdict for found in covering)
     used = Counter((one.entry.key, one.feed, one.order.role) for one in found if one.entry and one.order)
     for owner in dict.fromkeys((feed, role) for (_, feed, role), count in used.items() if count >= MAX_CLAIMS_OF_ONE):
-        ids = [
-            record.order.name for record in enforced.ruleset.catalogue.orders if record.refused and record.owner == owner
-        ]
+        orders = enforced.ruleset.catalogue.orders
+        ids = [record.order.name for record in orders if record.refused and record.owner == owner]
         if ids:
             yield RefusedOrders(*owner, len(ids), tuple(ids[:_EXAMPLES]))
 

@@ -157,7 +157,7 @@ def test_orders_that_had_no_room_are_told(tmp_path: Path) -> None:
     assert ruleset is not None
     [refused] = ruleset.refused
     assert (refused.feed, refused.role, refused.count) == ("f", "greedy", 3)
-    assert refused.sentence.endswith("may have 256 on one, and has them on this: greedy/o-258, greedy/o-257, greedy/o-256")
+    assert refused.sentence.endswith("256 on one, and has them on this: greedy/o-258, greedy/o-257, greedy/o-256")
     assert explain(subject, "b.example").to_json()["refused"] == []
     subject.close()
 
