@@ -371,7 +371,7 @@ def test_one_authority_opens_anothers_order_only_if_its_delegation_says_so(
     node.enforce(repository.publish(own, {"media-1": order("media-1", ["www.listed.example"], action="allow")}))
     for told in both(node, "www.listed.example"):
         assert told["covered"] is not may
-        assert told["decides"] == ("media-1" if may else "order-1")
+        assert told["decides"] == ("media/media-1" if may else "order-1")
         assert (told["udp"], told["tcp"]) == (("resolved",) * 2 if may else ("sinkhole",) * 2)
 
 
