@@ -117,7 +117,9 @@ class ControlProcess:
             {index: worker.pid for index, worker in context.workers.items()},
             {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
         )
-        self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, environment.source)
+        self._feeds = FeedSet.load(
+            (*settings.feeds, own), state.feed_folder, gate, timing, environment.source, settings.limits
+        )
         self._tests = environment.self_tests(settings, shared.selftest_key)
         self._audit = AuditLog(state.folder, timing.clock)
         self._recorder = AuditRecorder(self._audit, self._feeds.settings, timing.clock)

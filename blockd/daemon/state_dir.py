@@ -26,7 +26,7 @@ from blockd.ruleset import Enforced, OrderStates, Ruleset, Versions, write_state
 
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
-    r"\.(?:compiled|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|held\.json|hit-slots\.json|"
+    r"\.(?:compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|held\.json|hit-slots\.json|"
     r"overrides\.json|releases\.json|audit\.head|node\.key|[0-9]+\.(?:orders|json|held\.json)|"
     r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
@@ -34,8 +34,8 @@ _UNFINISHED = re.compile(
 
 # Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
-    r"compiled|compiled-pinned|audit\.alive|rulesets/(?:current|pinned)|feeds/[^/]+/(?:accepted|candidate|incoming|waiting)"
-    r"|.+\.(?:json|txt|ruleset|orders)",
+    r"compiled|compiled-amended|compiled-pinned|audit\.alive|rulesets/(?:current|pinned)"
+    r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from tuf.api.metadata import TargetFile
 
 from blockd.errors import BadOrder, FeedRefused, cause_of
-from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING
+from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING
 from blockd.feeds.signed.bundle import read_bundle
 from blockd.feeds.signed.limits import MAX_LISTS, MAX_ORDERS, MAX_TOTAL
 from blockd.feeds.signed.role_targets import RoleTargets, refused
@@ -36,7 +36,7 @@ class Documents:
     def __init__(self, folder: Path, texts: ListTexts | None) -> None:
         self._folder = folder / "orders"
         self._downloads = folder / "downloads"
-        self._versions = tuple(folder / name for name in (INCOMING, CANDIDATE, WAITING, REFUSED, ACCEPTED))
+        self._versions = tuple(folder / name for name in (INCOMING, CANDIDATE, READ, WAITING, REFUSED, BEGUN, ACCEPTED))
         self._texts = texts
         self._kept: set[str] = set()  # by SHA-256
         self._parsed: dict[tuple[str, str, str], OrderDocument] = {}  # by path, SHA-256 and authority

@@ -22,7 +22,7 @@ import dns.tsig
 
 from blockd.dns.serial import is_newer
 from blockd.errors import FeedRefused, FeedUnreachable, cause_of
-from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING, Fetched, Validators
+from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING, Fetched, Validators
 from blockd.feeds.source import FeedSource
 from blockd.feeds.transfer.base_file import BaseFile, base_in, too_large
 from blockd.feeds.transfer.connection import ask_once, connected
@@ -40,8 +40,10 @@ STALL = 30.0  # seconds for one message, or for a connection
 JOURNALS = (
     INCOMING,
     CANDIDATE,
+    READ,
     WAITING,
     REFUSED,
+    BEGUN,
     ACCEPTED,
 )  # the names of contents
 _IN_VAIN = ("unreachable", "key", "clock", "not allowed")  # refusals of IXFR that AXFR would run into as well
@@ -251,7 +253,7 @@ class TransferSource(FeedSource):
 
     def _is_waiting(self) -> bool:
         """Return whether the content returned last has not been judged yet."""
-        return any((self.folder / name).exists() for name in JOURNALS[:3])
+        return any((self.folder / name).exists() for name in JOURNALS[:4])
 
     def _timers(self, soa: bytes) -> Timers:
         return Timers.of(soa, self._feed.min_refresh)
