@@ -164,6 +164,7 @@ class LocalCompiler:
         self.amends = False  # whether a ruleset in force is amended if it can be, as the real one does
         self.slow: dict[str, FeedRefused | None] = {}  # by digest, what must be read by itself, and what comes of that
         self.alone: list[str] = []  # the digests of what was read by itself
+        self.reads: asyncio.Event | None = None  # what is read by itself waits for it
         self.held: asyncio.Event | None = None  # what compiles wait for, other than those that amend only
         self._time = time
 
@@ -201,6 +202,8 @@ class LocalCompiler:
         content = candidate.incoming
         assert content is not None
         self.alone.append(content.digest)
+        if self.reads is not None:
+            await self.reads.wait()
         refused = self.slow[content.digest]
         return Built(refused={candidate.feed.name: refused} if refused else {})
 

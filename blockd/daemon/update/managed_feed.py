@@ -119,8 +119,8 @@ class ManagedFeed:
         return fetched
 
     async def _measured(self) -> int:
-        """Return the octets of all that is kept of it; of a signed feed these may be thousands of files."""
-        return await asyncio.to_thread(self.state.room) if self.source.feed.is_signed else self.state.room()
+        """Return the octets of all that is kept of it."""
+        return await asyncio.to_thread(self.state.room) if self.source.has_many_files else self.state.room()
 
     def budget(self, fetched: Fetched | None) -> Budget | None:
         """Return what reading new content may take; None if there is none, or if it is the operator's own."""

@@ -180,7 +180,7 @@ def test_compile_that_fails_leaves_in_force_what_has_overtaken_it(run: Run) -> N
         refresh = asyncio.create_task(rig.updater.refresh(["ministry"]))
         await hurried(rig)
         await refresh
-        rig.compiler.faults = [RulesetError("the compiling process ended with -9")]
+        rig.compiler.faults = [RulesetError("the compiling process ended with -9")] * 2
         assert rig.compiler.held is not None
         rig.compiler.held.set()
         assert (await bulk).feeds["national"].outcome == "refused"
