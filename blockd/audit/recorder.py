@@ -16,7 +16,8 @@ from blockd import __version__
 from blockd.audit.chain import canonical
 from blockd.audit.database import Database
 from blockd.audit.evidence import ORDERS
-from blockd.audit.log import AuditLog, read_alive
+from blockd.audit.gap import read_alive
+from blockd.audit.log import AuditLog
 from blockd.audit.signatures import MAX_ROOT
 from blockd.audit.transitions import GONE, OrderTransition, transitions_of_version, turns_of_dates
 from blockd.compile.news import News

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blockd.audit.database import Database
+from blockd.audit.gap import ALIVE
 from blockd.audit.inquiry import prove_name
-from blockd.audit.log import ALIVE
 from blockd.audit.proof_file import export_proof, verify_proof
 from blockd.errors import AuditError, RulesetError
 from blockd.names import key_from_text, name_digest

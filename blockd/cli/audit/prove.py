@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from blockd.audit.database import Database
+from blockd.audit.gap import read_alive
 from blockd.audit.inquiry import prove_name
-from blockd.audit.log import DATABASE, read_alive
+from blockd.audit.log import DATABASE
 from blockd.audit.proof_file import export_proof
 from blockd.audit.signatures import MAX_ROOT
 from blockd.cli import DONE, NO

@@ -20,6 +20,7 @@ from blockd.compile.build import Built, build, read_alone
 from blockd.compile.spending import Spending
 from blockd.daemon.process_name import name_process
 from blockd.daemon.update.child_process import end, end_with_parent, give, start
+from blockd.daemon.update.disk_room import DiskRoom
 from blockd.errors import BlockdError, RulesetError, cause_of
 from blockd.feeds.candidate import Candidate
 from blockd.formats.rejects import RejectReport
@@ -181,11 +182,12 @@ class RulesetCompiler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Compiling:
-    """How a ruleset is made: by which gate and compiler, and to which file."""
+    """How a ruleset is made: by which gate and compiler, to which file, and with what room for it."""
 
     gate: Gate
     path: Path
     compiler: RulesetCompiler = field(default_factory=Compiler)
+    room: DiskRoom | None = None  # on the disk of that file
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from blockd.audit import AuditRecorder
 from blockd.compile.build import Built
 from blockd.compile.news import News
 from blockd.daemon.timing import Timing
-from blockd.daemon.update.compile_child import RulesetCompiler
+from blockd.daemon.update.compile_child import Compiling
 from blockd.daemon.update.enforcement import Enforcement
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.lone_reading import LoneReading, Outcomes
@@ -30,7 +30,7 @@ class ContentTaker:
     def __init__(
         self,
         feeds: FeedSet,
-        compiler: RulesetCompiler,
+        compiling: Compiling,
         enforcement: Enforcement,
         recorder: AuditRecorder,
         timing: Timing,
@@ -40,7 +40,8 @@ class ContentTaker:
         self.feeds = feeds
         self.news = news
         self.retries = Retries(news, timing)  # of failures that were not caused by a feed
-        self.alone = LoneReading(feeds, compiler, Outcomes(news.set, self._refuse, self._fail))
+        self.alone = LoneReading(feeds, compiling.compiler, Outcomes(news.set, self._refuse, self._fail))
+        self._room = compiling.room
         self._enforcement = enforcement
         self._recorder = recorder
         self._timing = timing
@@ -69,7 +70,8 @@ class ContentTaker:
                 refused, managed.content_refusal, self.catalogue(), self._recorder
             )
             if name in fresh:
-                managed.put_aside(fresh[name], refused, built.found.get(name))
+                keeps = self._room is None or self._room.keeps_history
+                managed.put_aside(fresh[name], refused, built.found.get(name) if keeps else None)
         for name, spent in built.spent.items():
             self.feeds[name].note_spent(spent)
         for name in built.slow & fresh.keys():

@@ -50,6 +50,7 @@ class ManagedFeed:
     is_compiling: bool = False  # whether new content of it is being compiled
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     limits: Limits = field(default_factory=Limits)
+    fetch_seconds: float | None = None  # that the last poll took
     room: int = 0  # octets of all that is kept of it, as of the last poll
     spent: Spent | None = None  # on reading its newest content; None before any was read
     is_slow: bool = False  # whether its last content took long to be read, or too much
@@ -104,11 +105,14 @@ class ManagedFeed:
         feed = self.source.feed
         # A thread that reads a file goes on when it is no longer waited for, and signed feeds have an end of their own.
         seconds = None if feed.local_path is not None or feed.is_signed else self.limits.fetch_time
+        begun = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(seconds):
                 fetched = await self.source.poll()
         except TimeoutError as error:  # sources say themselves which of their own is over
             raise over_fetch_time(feed.shown_place, self.limits.fetch_time) from error
+        finally:
+            self.fetch_seconds = round(asyncio.get_running_loop().time() - begun, 2)
         self.room = await self._measured()
         if fetched is not None and self.room > self.limits.disk:
             self.state.drop_refused()  # what waits for an operator takes room that news need

@@ -227,7 +227,7 @@ class RulesetMaker:
             incoming = accepted[name] if name in overtaking else None
             candidates.append(replace(c, incoming=incoming, accepted=c.incoming if name in built.taken else c.accepted))
         path = job.path.with_name(job.path.name + AMENDED)
-        reports = job.reports | {name: report for name, report in built.rejects.items() if name in built.taken}
+        reports = {**job.reports, **{name: found for name, found in built.rejects.items() if name in built.taken}}
         held = {**job.held, **built.held}
         amended = await self._compiler.compile(Job(candidates, path, job.gate, job.path, reports, held, amends=True))
         if amended.header is None:

@@ -15,6 +15,7 @@ from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.compile_child import Compiling
 from blockd.daemon.update.content_taker import ContentTaker
+from blockd.daemon.update.disk_room import LOOKS
 from blockd.daemon.update.enforcement import Enforcement
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
@@ -41,10 +42,9 @@ class Updater:
         self._timing = timing
         self._news = asyncio.Event()
         self._building = asyncio.Lock()
+        self._room = compiling.room
         self._urgent = asyncio.Event()  # news that may overtake a compile in progress
-        self._taker = ContentTaker(
-            feeds, compiling.compiler, enforcement, recorder, timing, self._news, self._fetch_anew
-        )
+        self._taker = ContentTaker(feeds, compiling, enforcement, recorder, timing, self._news, self._fetch_anew)
         self.maker = RulesetMaker(compiling, enforcement, self._taker, timing)
 
     @property
@@ -77,6 +77,7 @@ class Updater:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._compile_news())
                 group.create_task(self._hurry_news())
+                group.create_task(self._watch_room())
                 for managed in self.feeds.values():
                     group.create_task(self._poll_forever(managed))
         finally:
@@ -212,6 +213,23 @@ class Updater:
             await self._timing.sleep(GATHERING)
             await self._compile()
 
+    async def make_room(self) -> None:
+        """Delete what a disk that is nearly full has no room for, so that what is new can be enforced."""
+        if self._room is None:
+            return
+        await asyncio.to_thread(self._room.look)
+        if not self._room.keeps_history:
+            for managed in self.feeds.values():
+                managed.state.drop_refused()
+
+    async def _watch_room(self) -> None:
+        while True:
+            try:
+                await self.make_room()
+            except OSError as error:
+                log.error("No room can be made on the disk: %s.", error)
+            await self._timing.sleep(LOOKS)
+
     async def _hurry_news(self) -> None:
         while True:
             await self._urgent.wait()
@@ -229,6 +247,8 @@ class Updater:
             if not any(managed.state.incoming for managed in chosen.values()):
                 return
         async with self._building:
+            if self._news.is_set():
+                await self.make_room()
             for _ in range(ROUNDS):
                 if self._news.is_set():
                     self._news.clear()
