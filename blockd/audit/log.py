@@ -136,9 +136,9 @@ class AuditLog:
         if self._database is not None:
             self._database.close()
 
-    def _show_life(self) -> None:
-        """Overwrite the time in audit.alive if that is due; a failure is ignored."""
-        if time.monotonic() < self._signs:
+    def _show_life(self, *, at_once: bool = False) -> None:
+        """Overwrite what is in audit.alive if that is due, or `at_once`; a failure is ignored."""
+        if not at_once and time.monotonic() < self._signs:
             return
         self._signs = time.monotonic() + SIGN_OF_LIFE
         with contextlib.suppress(OSError):
@@ -197,7 +197,10 @@ class AuditLog:
                 LogEntry(self._clock(), "gap", self._gap.told(self._clock(), len(entries), self._lost)),
             ]
         self.head = self._database.append(entries, self.head)
-        self._lost, self._gap = 0, None
+        self._lost = 0
+        if self._gap is not None:
+            self._gap = None
+            self._show_life(at_once=True)
         replace_file(self.folder / HEAD, json.dumps(self.head.to_json()).encode())
 
     def _opened(self) -> Database:
@@ -248,6 +251,7 @@ class AuditLog:
         self.failures += 1
         if self._gap is None:
             self._gap = Gap(self._clock(), why)
+            self._show_life(at_once=True)
         if sentence != self.failure:
             log.error("%s", sentence)
         self.failure = sentence

@@ -190,7 +190,7 @@ def test_disk_that_gives_errors_is_told_and_records_wait(log: AuditLog, monkeypa
     assert again.failures
 
 
-def test_log_leaves_room_on_the_disk_for_what_is_enforced(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_leaves_room_on_the_disk_for_what_is_enforced(log: AuditLog) -> None:
     short = ["5M are free; free some space"]
     again = AuditLog(log.folder, lambda: NOW, lambda: short[0])
     again.begin()

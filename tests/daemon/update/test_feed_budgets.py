@@ -13,7 +13,7 @@ import pytest
 
 from blockd.compile.build import build, read_alone
 from blockd.compile.spending import KILLED_BY, Exhausted, NoWatch
-from blockd.daemon.update.compile_child import Compiler, Ended
+from blockd.daemon.update.compile_child import Compiler, Ended, Job
 from blockd.errors import FeedRefused
 from blockd.feeds.budget import Budget, Spent, patience_for
 from blockd.feeds.candidate import Candidate
@@ -286,6 +286,32 @@ def test_fetch_that_takes_longer_than_its_time_is_given_up(tmp_path: Path) -> No
 
 def test_patience_grows_with_the_size_up_to_a_minute() -> None:
     assert [patience_for(size) for size in (0, 10 << 20, 1 << 40)] == [10.0, 20.0, 60.0]
+
+
+def test_compile_whose_process_ends_says_which_feed_it_read(tmp_path: Path) -> None:
+    builder = Builder(tmp_path)
+    content = builder.octets(b"".join(b"n%d.example\n" % number for number in range(2_000_000)))
+    candidate = Candidate(list_feed("large", max_size="1G"), content, None, budget=AMPLE)
+    job = Job([candidate], tmp_path / "compiled", Gate(), None, {}, {})
+
+    class Killing(Compiler):
+        async def kill(self) -> None:
+            while not self.reading:
+                await asyncio.sleep(0)
+            assert self._busy is not None
+            self._busy.process.kill()
+
+    compiler = Killing()
+
+    async def check() -> None:
+        killing = asyncio.create_task(compiler.kill())
+        with pytest.raises(Ended) as ended:
+            await compiler.compile(job)
+        await killing
+        assert (ended.value.feed, ended.value.number, compiler.reading) == ("large", 9, "")
+        await compiler.close()
+
+    asyncio.run(check())
 
 
 def test_child_reads_a_content_by_itself_and_says_what_that_took(tmp_path: Path) -> None:
