@@ -157,7 +157,9 @@ def test_what_is_refused_failed_or_behind_now_is_a_gauge() -> None:
 
 def test_what_feeds_take_and_what_is_left_of_the_disk() -> None:
     found = scrape(Counters(1), lambda: SAMPLE)
-    taken = [value(found, f"blockd_feed_{what}", feed="ministry") for what in ("disk_bytes", "read_seconds", "read_bytes")]
+    taken = [
+        value(found, f"blockd_feed_{what}", feed="ministry") for what in ("disk_bytes", "read_seconds", "read_bytes")
+    ]
     assert taken == [7, 1.5, 9]
     left = [value(found, f"blockd_{what}") for what in ("compile_seconds", "disk_free_bytes", "disk_level")]
     assert left == [90, 5, 2]

@@ -236,7 +236,7 @@ class TransferSource(FeedSource):
         await asyncio.to_thread(write_journal, incoming, content, differences)
         self._offer = _Offer(transfer.new_serial, differences=base is None)
         self._known = True
-        digest = hashlib.sha256(await asyncio.to_thread(incoming.read_bytes)).hexdigest()
+        digest = await asyncio.to_thread(_digest_of, incoming)
         return Fetched(incoming, digest, None, Validators(etag=str(transfer.new_serial)))
 
     def _question(self, kind: int, key: dns.tsig.Key | None, serial: int | None = None) -> TransferQuestion:
@@ -282,3 +282,9 @@ class TransferSource(FeedSource):
             f"The zone {self._feed.zone} has expired: no primary has confirmed it within its expiry time. It stays "
             f"enforced. {refused}",
         )
+
+
+def _digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hex; it takes a while, so call it from a thread."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
