@@ -19,6 +19,8 @@ from blockd.errors import BlockdError, FeedRefused
 from blockd.feeds.budget import Spent, over_time
 from blockd.feeds.fetched import Fetched
 
+AT_ONCE = 2  # contents that are read at the same time: each may take all the memory of its budget
+
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
@@ -37,6 +39,7 @@ class LoneReading:
         self._compiler = compiler
         self._outcomes = outcomes
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     def begin(self, name: str, fetched: Fetched) -> None:
         """Read a content, in place of an earlier one of the same feed."""
@@ -72,7 +75,8 @@ class LoneReading:
         assert fetched is not None  # noqa: S101 - `begin` has set it
         candidate = self._feeds.candidate(name, replace(fetched, read_alone=True))
         try:
-            built = await self._compiler.read(candidate)
+            async with self._places:
+                built = await self._compiler.read(candidate)
         except Ended as ended:
             built = Built(refused={name: _ended(candidate.incoming.shown if candidate.incoming else name, ended)})
             if ended.number == KILLED_BY and candidate.budget is not None:

@@ -217,17 +217,17 @@ class Updater:
         """Delete what a disk that is nearly full has no room for, so that what is new can be enforced."""
         if self._room is None:
             return
-        await asyncio.to_thread(self._room.look)
-        if not self._room.keeps_history:
-            for managed in self.feeds.values():
-                managed.state.drop_refused()
+        try:
+            await asyncio.to_thread(self._room.look)
+            if not self._room.keeps_history:
+                for managed in self.feeds.values():
+                    managed.state.drop_refused()
+        except OSError as error:
+            log.error("No room can be made on the disk: %s.", error)
 
     async def _watch_room(self) -> None:
         while True:
-            try:
-                await self.make_room()
-            except OSError as error:
-                log.error("No room can be made on the disk: %s.", error)
+            await self.make_room()
             await self._timing.sleep(LOOKS)
 
     async def _hurry_news(self) -> None:

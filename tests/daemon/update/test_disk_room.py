@@ -228,7 +228,7 @@ def test_full_disk_stops_the_audit_log_and_no_order_and_is_recovered_from(
         filling.unlink()
         until(lambda: daemon.status()["disk"]["level"] == "ample", "there is room again")
         until(lambda: not daemon.status()["audit"]["trouble"], "the audit log is written again")
-        assert (small_disk / RESERVE).exists()
+        until(lambda: (small_disk / RESERVE).exists(), "room is reserved again")
         assert "BlockdDiskShort" not in {alarm["name"] for alarm in daemon.status()["alarms"]}
         done = daemon.run_verb("audit", "--kind", "gap", "--json")
         assert '"gap"' in done.stdout, done.stdout + done.stderr
