@@ -38,11 +38,11 @@ from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, S
 STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "ruleset", "pinned", "feeds", "workers", "self_test",
     "overrides",
-    "audit", "alarms",
+    "audit", "compiling", "disk", "alarms",
 ]  # fmt: skip
 FEED = [
     "name", "type", "priority", "phase", "names", "rejected", "held", "digest", "age_seconds", "expires", "ended",
-    "at_expiry", "refusal", "acceptable", "refused", "stale", "authorities", "mirrors", "phase_words",
+    "at_expiry", "refusal", "acceptable", "refused", "stale", "authorities", "mirrors", "limits", "phase_words",
 ]  # fmt: skip
 
 
