@@ -13,7 +13,8 @@ from typing import Any
 from blockd import __version__
 from blockd.audit.database import Database, key_of
 from blockd.audit.evidence import manifest_of
-from blockd.audit.log import AuditLog, read_alive
+from blockd.audit.gap import read_alive
+from blockd.audit.log import AuditLog
 from blockd.audit.refusals import Part, Refusals
 from blockd.audit.signatures import MAX_ROOT
 from blockd.audit.transitions import GONE, OrderTransition, transitions_of_version, turns_of_dates

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder
@@ -17,6 +18,8 @@ class FeedSource(ABC):
     `expires` is when what was polled last expires, in seconds since the epoch; None if it names no end.
     `validators` are those of what was fetched last.
     """
+
+    has_many_files: ClassVar[bool] = False  # whether its folder may hold thousands
 
     def __init__(self, feed: Feed, folder: Path, validators: Validators = Validators()) -> None:  # noqa: B008 - frozen
         folder.mkdir(parents=True, exist_ok=True)

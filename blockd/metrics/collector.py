@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector as PrometheusCollector
 
+from blockd.metrics.bounds import BoundsSample, bounds_metrics
 from blockd.metrics.counters import HIT_KINDS, UPSTREAM_BUCKETS, Counters, Transport
 from blockd.metrics.hints import refused_notifies
 
@@ -121,6 +122,7 @@ class Sample:
     selftest_failed: bool = False  # the last one
     releases_failed: bool = False  # whether the file of releases could not be used
     clock_behind: float = 0.0  # seconds that the clock is behind the newest time that is known
+    bounds: BoundsSample = field(default_factory=BoundsSample)
     feeds: Mapping[str, FeedSample] = field(default_factory=dict)
     refused: Mapping[str, bool] = field(default_factory=dict)  # feeds, the overrides included, refused at this moment
     refused_notifies: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by feed, and by cause
@@ -156,6 +158,7 @@ class Collector(PrometheusCollector):
         yield from self._feeds(sample)
         yield _enforcement(sample.enforcement)
         yield from _audit(sample.audit)
+        yield from bounds_metrics(sample.bounds)
         yield GaugeMetricFamily(
             "blockd_releases_failed",
             "1 while the file of releases cannot be used, so that what it lets through is held back; else 0.",

@@ -38,13 +38,13 @@ from tests.daemon.parts import NOW, LocalCompiler, ManualTime, SimulatedTests, S
 STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "ruleset", "pinned", "feeds", "workers", "self_test",
     "overrides",
-    "audit", "alarms", "notes",
+    "audit", "compiling", "disk", "alarms", "notes",
 ]  # fmt: skip
 FEED = [
     "name", "type", "priority", "phase", "names", "rejected", "held", "digest", "version", "age_seconds", "next_poll",
     "expires", "ended",
     "at_expiry", "refusal", "acceptable", "refused", "stale", "authorities", "mirrors", "refused_orders", "notes",
-    "phase_words",
+    "limits", "phase_words",
 ]  # fmt: skip
 
 

@@ -21,7 +21,7 @@ import dns.tsig
 
 from blockd.dns.serial import is_newer
 from blockd.errors import FeedRefused, cause_of
-from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING, Fetched
+from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING, Fetched
 from blockd.feeds.source import FeedSource
 from blockd.feeds.transfer.addresses import PrimaryAddresses
 from blockd.feeds.transfer.content import BASE, ZoneContent
@@ -39,8 +39,10 @@ STALL = 30.0  # seconds for one message, or for a connection
 JOURNALS = (
     INCOMING,
     CANDIDATE,
+    READ,
     WAITING,
     REFUSED,
+    BEGUN,
     ACCEPTED,
 )  # the names of contents
 
@@ -243,7 +245,7 @@ class TransferSource(FeedSource):
 
     def _is_waiting(self) -> bool:
         """Return whether the content returned last has not been judged yet."""
-        return any((self.folder / name).exists() for name in JOURNALS[:3])
+        return any((self.folder / name).exists() for name in JOURNALS[:4])
 
     def _timers(self, soa: bytes) -> Timers:
         return Timers.of(soa, self._feed.min_refresh)

@@ -111,7 +111,7 @@ def compile_ruleset(
         for listing in feed.listings:
             index = index_of[listing.order.key(feed.name)]
             builder.start(Joins(claims, index, listing.scope, own))
-            for done in _added(builder, listing.keys):
+            for done in add_keys(builder, listing.keys):
                 progress(feed.name, done, 0)
             if not listing.scope:
                 continue
@@ -147,7 +147,7 @@ def compile_ruleset(
     return write_ruleset(path, header, catalogue, claims.words, table, [entries])
 
 
-def _added(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
+def add_keys(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
     """Add keys to a builder; yield now and then how many it was so far."""
     if isinstance(keys, Lines) and isinstance(builder, LineTaker):
         yield from keys.add_to(builder)
