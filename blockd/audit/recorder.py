@@ -21,7 +21,7 @@ from blockd.audit.transitions import GONE, OrderTransition, transitions_of_versi
 from blockd.compile.news import News
 from blockd.feeds.fetched import Fetched
 from blockd.files import read_file
-from blockd.metrics.collector import Change, EnforcementTimes
+from blockd.metrics.sample import Change, EnforcementTimes
 from blockd.orders import OrderKey
 from blockd.ruleset import Enforced
 from blockd.settings import Feed

@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, HitLabels, Sample, Transport
 from blockd.metrics.bounds import BoundsSample, FeedUse
-from blockd.metrics.collector import ENFORCEMENT_BUCKETS, EnforcementTimes
 from blockd.metrics.counters import UPSTREAM_BUCKETS
+from blockd.metrics.sample import ENFORCEMENT_BUCKETS, EnforcementTimes
 
 # Names and labels of the documented metrics; a histogram's `le` is not listed.
 NAMES = {

@@ -14,7 +14,7 @@ from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.feeds.budget import Spent
 from blockd.metrics import AuthoritySample, FeedSample, Sample
 from blockd.metrics.bounds import BoundsSample, FeedUse
-from blockd.metrics.collector import AuditSample
+from blockd.metrics.sample import AuditSample
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.selftest import SelfTests
