@@ -62,7 +62,8 @@ class AuditLog:
         self._queue: queue.Queue[LogEntry | None] = queue.Queue(MAX_WAITING)
         self._lost = 0
         self._evidence_waiting = 0  # octets
-        self._counting = threading.Lock()
+        self._waiting = 0  # records not yet written
+        self._counting = threading.Condition()
         self._database: Database | None = None
         self._signs = 0.0  # when the next sign of life is due, by the monotonic clock
         self._thread: threading.Thread | None = None
@@ -88,12 +89,25 @@ class AuditLog:
     ) -> None:
         """Queue a record, as of `at` or now; returns at once and never raises."""
         entry = LogEntry(self._clock() if at is None else at, kind, body, evidence)
-        self._count(_octets_of(entry))
+        self._count(_octets_of(entry), 1)
         try:
             self._queue.put_nowait(entry)
         except queue.Full:
-            self._count(-_octets_of(entry))
+            self._count(-_octets_of(entry), -1)
             self._lost += 1
+
+    def unwritten(self) -> str:
+        """Say why `head` does not stand for all records, or why there is no room for evidence; empty if neither."""
+        if self.failure:
+            return self.failure
+        if why := self._short():
+            return f"There is no room for it: {why}."
+        return "The audit log has not been written yet; try again." if self._waiting else ""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until all records are written, that fails, or the time is over; call it from a thread."""
+        with self._counting:
+            self._counting.wait_for(lambda: not self._waiting or bool(self.failure), seconds)
 
     def has_room(self, evidence: Iterable[bytes]) -> bool:
         """Return whether there is room in memory for more evidence; if not, the record is written without it."""
@@ -127,7 +141,7 @@ class AuditLog:
                 is_over = True
             self._show_life()
             if self._commit(waiting):
-                self._count(-sum(map(_octets_of, waiting)))
+                self._count(-sum(map(_octets_of, waiting)), -len(waiting))
                 waiting = []
             elif len(waiting) >= MAX_BATCH and not is_over:
                 time.sleep(RETRY)  # the rest waits in the queue
@@ -148,9 +162,11 @@ class AuditLog:
             finally:
                 os.close(descriptor)
 
-    def _count(self, octets: int) -> None:
+    def _count(self, octets: int, records: int) -> None:
         with self._counting:
             self._evidence_waiting += octets
+            self._waiting += records
+            self._counting.notify_all()
 
     def _taken(self, seconds: float | None) -> LogEntry:
         entry = self._queue.get(block=seconds != 0.0, timeout=seconds or None)
@@ -254,7 +270,9 @@ class AuditLog:
             self._show_life(at_once=True)
         if sentence != self.failure:
             log.error("%s", sentence)
-        self.failure = sentence
+        with self._counting:
+            self.failure = sentence
+            self._counting.notify_all()
         return False
 
 

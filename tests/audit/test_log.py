@@ -198,8 +198,13 @@ def test_log_leaves_room_on_the_disk_for_what_is_enforced(log: AuditLog) -> None
     while not again.failure:
         time.sleep(0)  # the other thread sets it
     assert "free some space" in again.trouble
+    assert "free some space" in again.unwritten()
     short[0] = ""
     again.close()
+    assert not again.unwritten()
+    short[0] = "5M are free; free some space"
+    assert again.unwritten() == "There is no room for it: 5M are free; free some space."
+    short[0] = ""
     assert [kind for _, kind, _ in records(log.folder)][3:] == ["start", "gap"]
     moment = moment_text(NOW)
     told = {"since": moment, "until": moment, "why": "5M are free; free some space", "late": 1, "lost": 0}
