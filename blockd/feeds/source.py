@@ -16,7 +16,8 @@ class FeedSource(ABC):
     """One feed's source, with a `folder` of its own on disk, which is created if it is missing.
 
     `expires` is when what was polled last expires, in seconds since the epoch; None if it names no end.
-    `validators` are those of what was fetched last.
+    `validators` are those of what was fetched last. `fetch_time` is in seconds how long a poll may take before it is
+    ended; None if it never is.
     """
 
     has_many_files: ClassVar[bool] = False  # whether its folder may hold thousands
@@ -27,6 +28,7 @@ class FeedSource(ABC):
         self.folder = folder
         self.validators = validators
         self.expires: int | None = None
+        self.fetch_time: float | None = None
 
     @abstractmethod
     async def poll(self) -> Fetched | None:

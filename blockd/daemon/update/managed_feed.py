@@ -131,6 +131,7 @@ class ManagedFeed:
         feed = self.source.feed
         # A thread that reads a file goes on when it is no longer waited for, and signed feeds have an end of their own.
         seconds = None if feed.local_path is not None or feed.is_signed else self.limits.fetch_time
+        self.source.fetch_time = seconds
         begun = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(seconds):

@@ -280,6 +280,8 @@ def test_fetch_that_takes_longer_than_its_time_is_given_up(tmp_path: Path) -> No
         managed.source.poll = drip  # type: ignore[method-assign]
         with pytest.raises(FeedRefused, match=r"Fetching http://list\.example/ was given up.*limits\.fetch_time"):
             await managed.poll()
+        assert managed.source.fetch_time == 0.0, "the source knows, and may share it out"
+        assert managed.schedule.failures == 1, "it is tried again as after any other failure"
 
     asyncio.run(check())
 
