@@ -47,7 +47,8 @@ def snapshot_at(settings: Settings, at: float, now: float) -> Snapshot:
     # Only now: they import what verifies signatures, which takes long and no other lookup needs.
     from blockd.audit.database import Database
     from blockd.audit.gap import read_alive
-    from blockd.audit.inquiry import enforced_then, in_force_at
+    from blockd.audit.in_force import in_force_at
+    from blockd.audit.inquiry import enforced_then
     from blockd.audit.log import DATABASE
 
     try:
