@@ -132,13 +132,14 @@ class GateRefused(FeedRefused):
 
 
 class FeedUnreachable(FeedRefused):
-    """Nothing could be fetched at all."""
+    """Nothing could be fetched at all; `retry_after` is for how many seconds its source asks to be left alone."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: str, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
         super().__init__("unreachable", sentence)
 
-    def __reduce__(self) -> tuple[type[FeedUnreachable], tuple[str]]:  # type: ignore[override]
-        return type(self), (str(self),)
+    def __reduce__(self) -> tuple[type[FeedUnreachable], tuple[str, float | None]]:  # type: ignore[override]
+        return type(self), (str(self), self.retry_after)
 
 
 class BadMessage(BlockdError):

@@ -69,6 +69,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
                 yield f"    REFUSED ({mirror['reason']}): {mirror['refusal']}"
         if feed["refusal"]:
             yield f"  REFUSED: {feed['refusal']}"
+            if feed["next_poll"]:
+                yield f"    its source is asked again at {feed['next_poll']}"
         if feed["acceptable"]:
             yield f"    to take it nevertheless, once: blockd accept {feed['name']} --reason TEXT"
     for one in told["overrides"]:

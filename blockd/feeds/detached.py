@@ -14,7 +14,7 @@ from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.detached_signature import MAX_SIGNATURE, UNPROVED, read_small, verify_detached
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
 from blockd.feeds.file import FileSource, stamp_of
-from blockd.feeds.web import WebSource
+from blockd.feeds.web import ReadAccess, WebSource
 from blockd.settings import ListSignature, shown_place
 
 _BESIDE = "signature"  # the folder within a feed's own to which a signature is fetched
@@ -68,11 +68,12 @@ class ProvedFile:
 
 
 class ProvedPage:
-    """A URL with its signature's URL; `source` fetches the list as published."""
+    """A URL with its signature's URL; `source` fetches the list as published, `access` says how both are reached."""
 
-    def __init__(self, source: WebSource, url: str, signature: ListSignature) -> None:
+    def __init__(self, source: WebSource, url: str, signature: ListSignature, access: ReadAccess | None = None) -> None:
         self._source = source
         self._url = url
+        self._access = access
         self._signature = signature
         self._place = signature.url or _with_suffix(url, signature.suffix)
         self._shown = shown_place(url)
@@ -99,7 +100,7 @@ class ProvedPage:
         beside = folder / _BESIDE
         beside.mkdir(exist_ok=True)
         try:
-            await WebSource(self._place, MAX_SIGNATURE, as_published=True).fetch(beside, Validators())
+            await WebSource(self._place, MAX_SIGNATURE, self._access, as_published=True).fetch(beside, Validators())
             return read_small(beside / INCOMING, MAX_SIGNATURE, "signature")
         except FeedUnreachable:
             raise

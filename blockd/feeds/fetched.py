@@ -16,24 +16,28 @@ MAX_VALIDATOR = 1024  # characters; a longer one is not sent back, and costs a f
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """The validators of a response (RFC 9110 section 8.8), empty if it had none; kept by the caller."""
+    """The validators of a response (RFC 9110 section 8.8), empty if it had none; kept by the caller.
+
+    They are about the resource at `source` alone, a digest of where they come from, and are sent nowhere else.
+    """
 
     etag: str = ""
     last_modified: str = ""
+    source: str = ""
 
     def to_json(self) -> dict[str, str]:
         """Return the validators as JSON values; `from_json` reads them back."""
-        return {"etag": self.etag, "last_modified": self.last_modified}
+        return {"etag": self.etag, "last_modified": self.last_modified, "source": self.source}
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Validators:
         """Return validators from JSON values; anything invalid counts as no validator, which only costs a fetch."""
-        return cls(etag=_validator(data.get("etag")), last_modified=_validator(data.get("last_modified")))
+        return cls(*(_validator(data.get(key)) for key in ("etag", "last_modified", "source")))
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str]) -> Validators:
-        """Return the validators in a response's headers."""
-        return cls(etag=_validator(headers.get("ETag")), last_modified=_validator(headers.get("Last-Modified")))
+    def from_headers(cls, headers: Mapping[str, str], source: str) -> Validators:
+        """Return the validators in the headers of a response from `source`."""
+        return cls(_validator(headers.get("ETag")), _validator(headers.get("Last-Modified")), source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.files import replacing
 from blockd.formats.body import cannot_read, open_regular
+from blockd.formats.packed.forms import HEAD, is_packed
 
-SETTLE = 1.0  # seconds without a change until a file counts as written; a file still incomplete then is refused
+SETTLE = 1.0  # seconds without a change until a file counts as written
+OPEN_SETTLE = 10  # times as long if its last line has no line feed: it may be one that is written slowly
 _PIECE = 1024 * 1024  # octets copied at a time
 
-_Stamp = tuple[int, int, int, int]  # what changes with a file: time, size, inode, device
+_Stamp = tuple[int, int, int, int, int]  # what changes with a file: its times, size, inode, device
 
 
 class FileSource:
@@ -78,8 +80,9 @@ class FileSource:
         if stamp != self._seen:
             self._seen = stamp
             self._seen_at = now
-        rested = self._wall_clock() - stamp[0] / 1e9  # a file that was written long ago need not be watched first
-        if max(now - self._seen_at, rested) < self._settle:
+        changed = max(stamp[:2]) / 1e9  # what sets the one time back, as rsync and `cp -p` do, changes the other
+        rested = max(now - self._seen_at, self._wall_clock() - changed)  # one written long ago need not be watched
+        if rested < self._settle or (rested < self._settle * OPEN_SETTLE and _is_open(self._path)):
             return None
         return self._copy(incoming, stamp)
 
@@ -122,4 +125,13 @@ def stamp_of(path: Path) -> _Stamp | None:
 
 
 def _stamp(status: os.stat_result) -> _Stamp:
-    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
+
+
+def _is_open(path: Path) -> bool:
+    """Return whether a file is text whose last line has no line feed."""
+    with open_regular(path) as file:
+        if is_packed(file.read(HEAD)) or not file.seek(0, os.SEEK_END):
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"

@@ -35,6 +35,8 @@ def http_cause(error: BaseException) -> str:
     for _ in range(5):  # libraries wrap what the system raised, some of them twice
         if cause is None:
             break
+        if type(cause).__name__ == "ClientProxyConnectionError":
+            return f"cannot be fetched: the proxy {http_cause(cause.__cause__ or OSError())}"
         inner = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", None)
         if inner is None and (words := _words(cause)):
             return words
@@ -72,6 +74,7 @@ _LIBRARY = {
     "BadStatusLine": UNREADABLE,
     "LineTooLong": UNREADABLE,
     "InvalidHeader": UNREADABLE,
+    "ClientHttpProxyError": "cannot be fetched: the proxy does not connect to it, or does not let this machine through",
     "InvalidURL": "has an address that cannot be used, or redirects to one",
     "ClientConnectorDNSError": "has a host name that cannot be resolved",
 }

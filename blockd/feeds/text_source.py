@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from blockd.feeds.detached import ProvedFile, ProvedPage
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.file import FileSource
+from blockd.feeds.http.access import Access
 from blockd.feeds.source import FeedSource
 from blockd.feeds.web import WebSource
 from blockd.settings import TextFeed
@@ -48,6 +50,7 @@ class TextSource(FeedSource):
 
     def _web(self, feed: TextFeed) -> Callable[[], Awaitable[Fetched | None]]:
         url = feed.url or ""
-        plain = WebSource(url, feed.max_size, as_published=feed.signature is not None)
-        source = plain if feed.signature is None else ProvedPage(plain, url, feed.signature)
+        access = partial(Access.of, feed)
+        plain = WebSource(url, feed.max_size, access, as_published=feed.signature is not None)
+        source = plain if feed.signature is None else ProvedPage(plain, url, feed.signature, access)
         return lambda: source.fetch(self.folder, self.validators)

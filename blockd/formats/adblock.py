@@ -64,7 +64,7 @@ def read_scopes(
     """Return the key of every name in the list at `path`, with its scope; raises as `read_list` does."""
     source = source or str(path)
     with open_body(path, max_size, progress, source) as pieces:
-        return read_adblock(read_blocks(pieces, source), rejects, source)
+        return read_adblock(read_blocks(pieces, rejects), rejects, source)
 
 
 @dataclass(slots=True)

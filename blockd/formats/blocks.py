@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from blockd.errors import FeedRefused
 from blockd.formats.line import MAX_LINE
+from blockd.formats.rejects import RejectReport
 from blockd.printable import unproved
 
 KEPT = MAX_LINE + 2  # octets of a longer line: one too many, and one that may be a carriage return and is not counted
 
 
-def read_blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
+def open_end(rest: bytes) -> str:
+    """Return the note about a list whose last line, `rest`, has no line feed."""
+    return f'its last line, "{unproved(rest)}", has no line feed, and is taken as complete'
+
+
+def read_blocks(pieces: Iterable[bytes], rejects: RejectReport | None = None) -> Iterator[bytes]:
     """Yield blocks of whole lines, line feeds included; a block is at most one piece and KEPT octets long.
 
     Of a line that runs over the end of a piece, KEPT octets are kept: enough for its reader to see that it is too long.
-    Raises FeedRefused("cut") at the end of `source` if the last line has no line feed: the names yielded before are
-    then part of an incomplete list, and must be discarded.
+    A last line without a line feed gets one, and `rejects` a note: that the list is whole was seen when it was fetched.
     """
     rest = b""
     skipping = False
@@ -37,8 +41,6 @@ def read_blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
             rest = rest[:KEPT]
             skipping = True
     if rest:
-        raise FeedRefused(
-            "cut",
-            f'{source} ends in the middle of a line, "{unproved(rest)}": it was cut off, and nothing of it is taken. '
-            "Get it again, or end its last line with a line feed if it is complete.",
-        )
+        if rejects is not None:
+            rejects.warn(open_end(rest))
+        yield rest + b"\n"

@@ -1,4 +1,4 @@
-"""The octets of a list in a file: plain or gzip, bounded, and refused if they are not a text list."""
+"""The octets of a list in a file: plain or packed, bounded, and refused if they are not a text list."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from io import FileIO
 from pathlib import Path
 
 from blockd.errors import FeedRefused, FeedUnreachable
-from blockd.formats.gunzip import MAGIC, PIECE, Gunzip
 from blockd.formats.line import BOM
+from blockd.formats.packed.foreign import foreign_form
+from blockd.formats.packed.forms import Unpacking, unpacking_of_file
+from blockd.formats.packed.gunzip import PIECE
 
 MAX_NUL_SHARE = 0.01  # a text has none; a list with a few damaged lines is still taken
 _HEAD = 64 * 1024  # octets examined before the first is yielded: more than precedes a page's first tag
 _PACKED_PIECE = 64 * 1024  # octets of an archive unpacked at a time
-_PAGE_STARTS = (b"<!doctype html", b"<html")
+_PAGE_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml")  # XML is the error page of object stores
 
 Progress = Callable[[int, int], None]  # octets of the file read so far, octets in all
 
@@ -47,12 +49,12 @@ def cannot_read(path: Path, error: OSError) -> FeedRefused:
 def open_body(
     path: Path, max_size: int, progress: Progress | None = None, source: str = ""
 ) -> Iterator[Iterator[bytes]]:
-    """Yield the content of a list's file in pieces of bounded size, unpacked if it is gzip.
+    """Yield the content of a list's file in pieces of bounded size, unpacked if it is gzip, xz or zst.
 
     `source` names the list in refusals; if empty, its path does. Opening raises as `open_regular` does. Reading raises
     FeedRefused: html, binary, cut (the archive ends early), format (the archive is damaged), too large (over `max_size`
-    octets when unpacked); binary and cut are known for sure only at the end, so all that was yielded before must then
-    be discarded.
+    octets when unpacked, or far larger than packed); binary and cut are known for sure only at the end, so all that was
+    yielded before must then be discarded.
     """
     source = source or str(path)
     with open_regular(path) as file:
@@ -62,21 +64,21 @@ def open_body(
 def _pieces(file: FileIO, path: Path, progress: Progress | None, source: str) -> Iterator[bytes]:
     size = os.fstat(file.fileno()).st_size
     done = 0
-    gunzip: Gunzip | None = None
+    unpacking: Unpacking | None = None
     try:
-        while data := file.read(PIECE if gunzip is None else _PACKED_PIECE):
-            if done == 0 and data.startswith(MAGIC):
-                gunzip = Gunzip(source)
+        while data := file.read(PIECE if unpacking is None else _PACKED_PIECE):
+            if done == 0:
+                unpacking = unpacking_of_file(data, source)
             done += len(data)
-            if gunzip is None:
+            if unpacking is None:
                 yield data
             else:
-                yield from gunzip.feed(data)
+                yield from unpacking.feed(data)
             if progress is not None:
                 progress(done, size)
     except OSError as error:
         raise cannot_read(path, error) from error
-    if gunzip is not None and not gunzip.complete:
+    if unpacking is not None and not unpacking.complete:
         raise FeedRefused("cut", f"{source} ends in the middle of its archive: nothing of it is taken. Get it again.")
 
 
@@ -86,6 +88,7 @@ def _checked(pieces: Iterator[bytes], source: str, max_size: int) -> Iterator[by
         nuls += piece.count(b"\0")
         if size == 0:
             _refuse_page(piece, source)
+            _refuse_foreign(piece, source)
             _refuse_binary(nuls, len(piece), source)
         size += len(piece)
         if size > max_size:
@@ -118,6 +121,12 @@ def _refuse_page(head: bytes, source: str) -> None:
         raise FeedRefused(
             "html", f"{source} is a web page, not a list: nothing of it is taken. Open its source in a browser."
         )
+
+
+def _refuse_foreign(head: bytes, source: str) -> None:
+    if (found := foreign_form(head, source)) is not None:
+        what, remedy = found
+        raise FeedRefused("binary", f"{source} is {what}, not a text list: nothing of it is taken. {remedy}")
 
 
 def _refuse_binary(nuls: int, size: int, source: str) -> None:

@@ -84,7 +84,7 @@ class DomainLines:
     def add_to(self, taker: LineTaker) -> Iterator[int]:
         """Add all names to `taker`; yield now and then how many were added so far."""
         with open_body(self.path, self.max_size, self.progress, self.source) as pieces:
-            yield from add_domains(read_blocks(pieces, self.source or str(self.path)), self.rejects, taker)
+            yield from add_domains(read_blocks(pieces, self.rejects), self.rejects, taker)
 
 
 def read_domains(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes]:

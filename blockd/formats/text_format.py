@@ -90,4 +90,4 @@ def read_list(
     """
     source = source or str(path)
     with open_body(path, max_size, progress, source) as pieces:
-        yield from form.keys(read_blocks(pieces, source), rejects, source)
+        yield from form.keys(read_blocks(pieces, rejects), rejects, source)

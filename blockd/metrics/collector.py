@@ -75,6 +75,7 @@ class FeedSample:
     rejected: float = 0.0  # the share of its content's lines that were rejected, 0 to 1
     held: int = 0  # its entries that the gate holds back
     interval: float = 0.0  # seconds between two polls
+    next_poll: float = 0.0  # seconds until it is polled next
     stale: int = 0  # its orders in force that were not renewed in time
     authorities: Mapping[str, AuthoritySample] = field(default_factory=dict)  # by role
     names: int = 0  # of it in the ruleset enforced
@@ -238,6 +239,7 @@ class Collector(PrometheusCollector):
         interval = GaugeMetricFamily(
             "blockd_feed_interval_seconds", "Between two polls of the feed, as configured.", labels=["feed"]
         )
+        until = GaugeMetricFamily("blockd_feed_next_poll_seconds", "Until the feed is polled next.", labels=["feed"])
         stale = GaugeMetricFamily(
             "blockd_orders_stale", "Orders in force whose signatures, or whose list, were not renewed.", labels=["feed"]
         )
@@ -247,13 +249,14 @@ class Collector(PrometheusCollector):
             rejected.add_metric([name], feed.rejected)
             held.add_metric([name], feed.held)
             interval.add_metric([name], feed.interval)
+            until.add_metric([name], feed.next_poll)
             age.add_metric([name], feed.age)
             expires.add_metric([name], feed.expires_in)
             for reason in self._reasons:
                 refused.add_metric([name, reason], feed.refused.get(reason, 0))
         for name, refused_now in sample.refused.items():
             is_refused.add_metric([name], int(refused_now))
-        yield from (names, age, expires, is_refused, refused, rejected, held, interval, stale)
+        yield from (names, age, expires, is_refused, refused, rejected, held, interval, until, stale)
         yield from _authorities(sample)
 
 

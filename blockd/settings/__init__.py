@@ -15,6 +15,7 @@ from blockd.settings.feeds import (
     SignedFeed,
     TextFeed,
     TransferFeed,
+    WebFeed,
     ZoneFeed,
     ZoneOverride,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "Tsig",
     "Upstream",
     "VersionSettings",
+    "WebFeed",
     "ZoneFeed",
     "ZoneOverride",
     "load",

@@ -47,6 +47,19 @@ def repository_url_from_text(value: object, info: ValidationInfo) -> str:
     return _placed(path, info).as_uri()
 
 
+def proxy_from_text(value: object) -> str:
+    """Return the http URL of a proxy without a path, or an empty text."""
+    if value == "":
+        return ""
+    _web_url(value, "http://proxy.example:3128")
+    parts = urlsplit(str(value))
+    if parts.scheme != "http":
+        raise ValueError("a proxy is spoken with in plain HTTP: write http:// (https through it stays encrypted)")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError(f"expected a proxy such as http://proxy.example:3128, without a path, got {shown(value)}")
+    return str(value)
+
+
 def operator_url_from_text(value: object) -> str:
     """Return an absolute http or https URL, as the Link header of RFC 7725 section 4 needs it, or an empty text."""
     if value == "":

@@ -41,11 +41,14 @@ def test_programs_get_json(path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 def test_a_refused_list_ends_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "list.txt"
-    path.write_bytes(b"a.example\nb.exa")
+    path.write_bytes(gzip.compress(b"a.example\n")[:-3])
     assert main(["validate", str(path)]) == NO
-    assert capsys.readouterr().out.splitlines()[-1].startswith(f"refused, cut: {path} ends in the middle of a line")
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"refused, cut: {path} ends in the middle of its arch")
     assert main(["validate", str(path), "--json"]) == NO
     assert json.loads(capsys.readouterr().out)["refused"]["reason"] == "cut"
+    path.write_bytes(b"a.example\nb.example")
+    assert main(["validate", str(path)]) == DONE
+    assert 'warning: its last line, "b.example", has no line feed, and is taken' in capsys.readouterr().out
 
 
 def test_a_list_of_another_type_is_refused_as_what_it_is_not(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,12 +203,13 @@ feeds:
 def test_standard_input_is_read(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def verdict(content: bytes) -> str:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
-        assert main(["validate", "-"]) == (NO if b"cut" in content else DONE)
+        assert main(["validate", "-"]) == (NO if content.endswith(b"cut") else DONE)
         return capsys.readouterr().out.splitlines()[-1]
 
     assert verdict(b"a.example\nwww.a.example\na.example\n") == "standard input is a usable list: 2 names"
     assert verdict(gzip.compress(b"a.example\n")) == "standard input is a usable list: 1 names"
-    assert verdict(b"a.example\ncut").startswith("refused, cut: standard input ends in the middle of a line")
+    refusal = verdict(gzip.compress(b"a.example\n")[:-3] + b"cut")
+    assert refusal.startswith("refused, format: standard input is a damaged gzip archive")
     monkeypatch.setattr("blockd.cli.validate.MAX_INPUT", 5)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a.example\n")))
     assert main(["validate", "-"]) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -208,7 +209,7 @@ def with_news(octets: bytes) -> Change:
         lambda builder, candidates: [*candidates, Candidate(signed(), builder.bundle(o=["x.example"]), None)],
         lambda _, candidates: [replace(candidates[0], incoming=Content(Path("none"), ""))],
         with_news(b""),
-        with_news(b"a.example\nb.exam"),
+        with_news(gzip.compress(b"a.example\nb.example\n")[:-3]),
         with_news(b"<html>\na.example\n"),
         with_news(b"a.example\n" * 70_000),
         with_news(b"a.example\nb.example\n" + bytes(500) + b"\n"),
@@ -219,6 +220,22 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_compiler(tmp_path: Path, cha
     candidates, in_force, reports = some_change(builder)
     assert amended(change(builder, candidates), in_force, tmp_path / "new", reports) is None
     assert not (tmp_path / "new").exists()
+
+
+def test_a_last_line_without_a_line_feed_is_amended_with_a_note(tmp_path: Path) -> None:
+    builder = Builder(tmp_path)
+    candidates, in_force, reports = some_change(builder)
+    text = candidates[0].incoming.path.read_bytes() if candidates[0].incoming else b""
+    assert text.endswith(b"\n")
+    again = amended(with_news(text[:-1])(builder, candidates), in_force, tmp_path / "open", reports)
+    whole = amended(candidates, in_force, tmp_path / "whole", reports)
+    assert again is not None
+    assert whole is not None
+    assert again.header is not None
+    assert whole.header is not None
+    assert again.header.names == whole.header.names == 3
+    [note] = again.rejects["national"].warnings
+    assert "has no line feed" in note
 
 
 def test_news_that_the_gate_refuses_are_left_to_the_compiler(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_empty_and_damaged_lists_are_taken_on_an_operators_word(run: Run, text: 
     run(check)
 
 
-@pytest.mark.parametrize("text", ["a.example\nb.exa", "<html>", "\0\1\2\3" * 5000])
+@pytest.mark.parametrize("text", ["<html>", "\0\1\2\3" * 5000])
 def test_content_that_is_refused_for_its_form_is_never_taken(run: Run, text: str) -> None:
     async def check(rig: Rig) -> None:
         service = AcceptService(rig.recorder, rig.updater)

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.daemon.harness import DATA, Daemon, put, until, write_list
+from tests.daemon.harness import Daemon, put, until, write_list
 from tests.upstream import UpstreamSimulator
 
 GOOD = ["listed.example", *(f"name-{number}.example" for number in range(99))]
-CUT = DATA / "broken" / "cut-mid-name.txt.gz"
-NEEDS_CUT = pytest.mark.skipif(not CUT.exists(), reason="the real cut list is not on this machine")
 BAD = [
     pytest.param(b"<!DOCTYPE html>\n<html><body>Sign in first</body></html>\n", "html", id="web page"),
     pytest.param(gzip.compress(b"listed.example\n" * 5000)[:-20], "cut", id="cut archive"),
@@ -32,11 +30,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator
 @pytest.mark.parametrize(("content", "reason"), BAD)
 def test_bad_list_is_refused_and_the_good_one_stays(daemon: Daemon, content: bytes, reason: str) -> None:
     _assert_refused(daemon, content, reason)
-
-
-@NEEDS_CUT
-def test_real_list_that_was_cut_is_refused(daemon: Daemon) -> None:
-    _assert_refused(daemon, CUT.read_bytes(), "cut")
 
 
 def test_good_list_that_comes_back_is_taken(daemon: Daemon) -> None:

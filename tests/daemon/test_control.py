@@ -41,7 +41,8 @@ STATUS = [
     "audit", "alarms",
 ]  # fmt: skip
 FEED = [
-    "name", "type", "priority", "phase", "names", "rejected", "held", "digest", "age_seconds", "expires", "ended",
+    "name", "type", "priority", "phase", "names", "rejected", "held", "digest", "age_seconds", "next_poll",
+    "expires", "ended",
     "at_expiry", "refusal", "acceptable", "refused", "stale", "authorities", "mirrors", "phase_words",
 ]  # fmt: skip
 

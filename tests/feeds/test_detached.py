@@ -19,9 +19,9 @@ from blockd.feeds.source import FeedSource
 from blockd.feeds.web import WebSource
 from blockd.settings import FEED_TYPES, Feed, ListSignature
 from tests.compile.builder import Builder
+from tests.feeds.http.server import Answer, Visitor, saying, server
 from tests.feeds.signing import Minisign, rsa_public, rsa_sign
 from tests.feeds.test_detached_signature import COMLOT, needs_data
-from tests.feeds.test_web import Answer, Visitor, saying, server
 
 OLD, NEW = b"a.example\n", b"a.example\nb.example\n"
 KEY = Minisign()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import FeedRefused
-from blockd.feeds.file import FileSource
+from blockd.feeds.file import OPEN_SETTLE, FileSource
 
 
 class Clock:
@@ -94,6 +95,41 @@ def test_a_file_replaced_by_one_of_the_same_size_and_time_is_taken(path: Path, f
     assert fetched.path.read_bytes() == b"b.example\n"
 
 
+def test_a_file_rewritten_in_place_with_the_same_size_and_time_is_taken(path: Path, folder: Path, clock: Clock) -> None:
+    source = FileSource(path, 1000, clock, settle=0)
+    assert source.poll(folder) is not None
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # until the system's clock for files has ticked
+        path.write_bytes(b"b.example\n")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_mtime_ns, after.st_size, after.st_ino) == (before.st_mtime_ns, before.st_size, before.st_ino)
+    fetched = source.poll(folder)
+    assert fetched is not None
+    assert fetched.path.read_bytes() == b"b.example\n"
+
+
+def test_a_file_without_a_line_end_is_waited_for_longer_and_then_taken(path: Path, folder: Path, clock: Clock) -> None:
+    path.write_bytes(b"a.example\nb.example")
+    source = FileSource(path, 1000, clock, settle=2, now=lambda: 0.0)
+    assert source.poll(folder) is None
+    clock.now += 2 * OPEN_SETTLE - 1
+    assert source.poll(folder) is None
+    assert source.settling
+    clock.now += 1
+    fetched = source.poll(folder)
+    assert fetched is not None
+    assert fetched.path.read_bytes() == b"a.example\nb.example"
+
+
+def test_a_packed_file_is_not_waited_for_longer(path: Path, folder: Path, clock: Clock) -> None:
+    path.write_bytes(gzip.compress(b"a.example\nb.example"))
+    source = FileSource(path, 1000, clock, settle=2, now=lambda: 0.0)
+    assert source.poll(folder) is None
+    clock.now += 2
+    assert source.poll(folder) is not None
+
+
 def test_a_missing_file_is_refused_until_it_is_back(path: Path, folder: Path, clock: Clock) -> None:
     source = FileSource(path, 1000, clock, settle=0)
     assert source.poll(folder) is not None
@@ -125,6 +161,6 @@ def test_a_folder_that_cannot_be_written_is_a_fault(path: Path, tmp_path: Path, 
 
 
 def test_a_file_that_was_written_long_ago_is_taken_at_once(path: Path, folder: Path, clock: Clock) -> None:
-    written = path.stat().st_mtime
+    written = path.stat().st_ctime
     assert FileSource(path, 1000, clock, settle=2, now=lambda: written + 1).poll(folder) is None
     assert FileSource(path, 1000, clock, settle=2, now=lambda: written + 3).poll(folder) is not None

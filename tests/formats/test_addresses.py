@@ -207,7 +207,7 @@ def test_lines_may_end_as_on_other_systems() -> None:
 def test_a_line_of_ten_megabytes_costs_no_more_than_its_reject() -> None:
     pieces = [b"1.1.1.1\n", *[b"1" * (1 << 20)] * 10, b"\n8.8.8.8\n"]
     rejects = RejectReport()
-    found = list(Addresses().keys(read_blocks(pieces, "list"), rejects, "list"))
+    found = list(Addresses().keys(read_blocks(pieces), rejects, "list"))
     assert [network_from_key(key).text for key in found] == ["1.1.1.1", "8.8.8.8"]
     assert rejects.counts == {"too long": 1}
     assert (rejects.lines, len(rejects.samples["too long"][0].text)) == (3, MAX_UNPROVED)

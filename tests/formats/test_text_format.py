@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,12 +80,11 @@ def test_a_link_in_a_circle_is_unreachable(tmp_path: Path) -> None:
         ("a.example\n".encode("utf-16"), "binary"),
         (b"a.example\n" * 10_000 + bytes(5000) + b"\n", "binary"),
         (bytes(range(256)) * 40 + bytes(500), "binary"),
-        (b"a.example\nb.exam", "cut"),
-        (b"a.example", "cut"),
         (gzip.compress(b"a.example\nb.example\n", mtime=0)[:-3], "cut"),
         (gzip.compress(b"a.example\n", mtime=0)[:-8] + bytes(8), "format"),
         (b"a.example\n" * 1001, "too large"),
         (gzip.compress(b"a.example\n" * 1001, mtime=0), "too large"),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>\n', "html"),
     ],
 )
 def test_what_is_no_whole_list_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -125,9 +126,25 @@ def test_progress_tells_how_much_of_the_file_is_read(tmp_path: Path) -> None:
     assert told[-1] == (path.stat().st_size, path.stat().st_size)
 
 
+@pytest.mark.parametrize("kind", ["domains", "hosts", "adblock"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress])
+def test_a_last_line_without_a_line_feed_is_taken_with_a_note(
+    tmp_path: Path, kind: str, pack: Callable[[bytes], bytes]
+) -> None:
+    lines = {"domains": b"a.example\nb.example", "hosts": b"0.0.0.0 a.example\n0.0.0.0 b.example"}
+    path = tmp_path / "list"
+    path.write_bytes(pack(lines.get(kind, b"||a.example^\n||b.example^")))
+    names, rejects = read(path, kind)
+    assert names == ["a.example", "b.example"]
+    [note] = rejects.warnings
+    assert "has no line feed, and is taken as complete" in note
+
+
 @needs_data
-def test_a_publication_that_ends_within_a_name_is_refused() -> None:
-    assert refusal(DATA / "broken" / "cut-mid-name.txt.gz") == "cut"
+def test_a_publication_that_ends_within_a_name_is_taken_with_a_note() -> None:
+    names, rejects = read(DATA / "broken" / "cut-mid-name.txt.gz")
+    assert names
+    assert ["has no line feed" in note for note in rejects.warnings] == [True]
 
 
 @needs_data

@@ -35,6 +35,7 @@ NAMES = {
     "blockd_feed_names": {"feed"},
     "blockd_feed_refused": {"feed"},
     "blockd_feed_interval_seconds": {"feed"},
+    "blockd_feed_next_poll_seconds": {"feed"},
     "blockd_feed_age_seconds": {"feed"},
     "blockd_feed_expires_in_seconds": {"feed"},
     "blockd_feed_refused_total": {"feed", "reason"},

@@ -8,7 +8,7 @@ from blockd.errors import ConfigError
 from blockd.orders import Action, Mandate, Scope, State, next_change, state_at
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.orders.stored import order_to_json, parse_order
-from blockd.settings import ListFeed, SignedFeed, load
+from blockd.settings import ListFeed, SignedFeed, WebFeed, load
 
 
 def feed_of(tmp_path: Path, text: str) -> ListFeed:
@@ -76,6 +76,64 @@ def test_signature_stands_beside_its_list_unless_it_is_said_where(tmp_path: Path
     assert mini is not None
     assert (swiss.key, swiss.path, swiss.suffix) == (tmp_path.resolve() / "k", None, ".sign")
     assert (mini.path, mini.suffix) == (tmp_path.resolve() / "s", ".minisig")
+
+
+WEB = {
+    "proxy": "http://proxy.example:3128",
+    "proxy_login_file": "proxy.login",
+    "headers_file": "headers",
+    "token_file": "token",
+    "client_certificate": "{certificate: a.pem, key: a.key}",
+    "allow_private": "true",
+}
+
+
+def test_how_a_server_is_reached_is_for_lists_and_signed_repositories(tmp_path: Path) -> None:
+    keys = ", ".join(f"{key}: {value!r}" if ":/" in value else f"{key}: {value}" for key, value in WEB.items())
+    listed = feed_of(tmp_path, f"name: a, type: domains, url: 'https://a.example/', {keys}")
+    path = tmp_path / "blockd.yaml"
+    path.write_text(f"feeds: [{{name: s, type: signed, root: r, url: 'https://a.example/', {keys}}}]")
+    (signed,) = load(path).feeds
+    for feed in (listed, signed):
+        assert isinstance(feed, WebFeed)
+        assert feed.token_file == tmp_path.resolve() / "token"
+        assert feed.client_certificate is not None
+        assert feed.client_certificate.key == tmp_path.resolve() / "a.key"
+        assert feed.allow_private
+        assert feed.web_urls == ("https://a.example/",)
+        assert set(WEB) <= feed.source_keys  # none of them changes a ruleset
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        *(
+            (
+                f"path: a, {key}: {value!r}" if ":/" in value else f"path: a, {key}: {value}",
+                f".{key}: is for a feed with",
+            )
+            for key, value in WEB.items()
+        ),
+        ("url: 'https://a.example/', token_file: a, login_file: b", ".login_file: token_file is the Authorization"),
+        ("url: 'https://a.example/', proxy_login_file: a", ".proxy_login_file: needs a proxy"),
+        (
+            "url: 'http://a.example/', client_certificate: {certificate: a, key: b}",
+            ".client_certificate: needs an https URL",
+        ),
+        ("url: 'http://a.example/', proxy: 'https://p.example/'", ".proxy: a proxy is spoken with in plain HTTP"),
+        ("url: 'http://a.example/', proxy: 'http://p.example/x'", ".proxy: expected a proxy such as"),
+        ("url: 'http://a.example/', proxy: 'http://u:s3cr3t@p.example/'", ".proxy: a URL with a user name or password"),
+        ("url: 'http://a.example/', proxy: socks5", ".proxy: expected a URL such as http://proxy.example:3128"),
+        ("url: 'http://a.example/', allow_private: 'yes'", ".allow_private: "),
+    ],
+)
+def test_a_way_to_a_server_that_contradicts_itself_is_told(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "blockd.yaml"
+    path.write_text(f"feeds: [{{name: a, type: domains, {text}}}]", encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    assert [found for found in refused.value.problems if found.startswith(f"feeds[0]{problem}")]
+    assert "s3cr3t" not in str(refused.value)
 
 
 def test_source_is_the_path_or_the_url(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def _feed(managed: ManagedFeed, enforced: Enforced | None, held: int, stale: int
         rejected=state.rejects.share if state.rejects else 0.0,
         held=held,
         interval=managed.source.interval,
+        next_poll=max(0.0, (managed.schedule.next_poll or now) - now),
         stale=stale,
         names=record.names if record else 0,
         authorities={

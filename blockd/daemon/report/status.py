@@ -95,6 +95,7 @@ class FeedStatus:
     digest: str | None
     version: str | None  # as the feed names its content that is in force
     age_seconds: float | None
+    next_poll: str | None
     expires: str | None
     ended: bool
     at_expiry: str
@@ -251,6 +252,7 @@ def _feed(
         digest=record.digest if record else None,
         version=record.version or None if record else None,
         age_seconds=round(max(0.0, now - state.checked), 1) if state.checked else None,
+        next_poll=time_text(managed.schedule.next_poll) if managed.schedule.next_poll is not None else None,
         expires=time_text(end) if end is not None else None,
         ended=end is not None and now >= end,
         at_expiry=feed.at_expiry,

@@ -13,6 +13,7 @@ from blockd.audit import AuditRecorder
 from blockd.compile.build import Judged
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.feed_state import FeedState
+from blockd.daemon.update.poll_schedule import PollSchedule
 from blockd.errors import FeedRefused, GateRefused
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.source import FeedSource
@@ -21,7 +22,6 @@ from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
 
 SAVED_AGE = 0.05  # share of `max_age` after which a successful poll is saved, for a restart
-JITTER = 0.1  # share of an interval by which polls are spread, so that nodes do not ask in step
 NOTHING = "nothing of it"  # what is in force of a feed that the ruleset does not have
 HINTS = 1.0  # seconds between two polls caused by hints, so that hints cannot cause a flood of polls
 
@@ -49,6 +49,7 @@ class ManagedFeed:
     is_compiling: bool = False  # whether new content of it is being compiled
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     news_hinted: asyncio.Event = field(default_factory=asyncio.Event)  # set by a hint
+    schedule: PollSchedule = field(default_factory=PollSchedule)
 
     @property
     def refusal(self) -> str:
@@ -61,13 +62,23 @@ class ManagedFeed:
         return not self.state.accepted_digest and not self.state.incoming and bool(self.look_refusal)
 
     async def due(self, timing: Timing) -> None:
-        """Wait until the next poll: for the feed's interval, or less if there is a hint meanwhile."""
-        seconds = self.source.interval * timing.uniform(1 - JITTER, 1 + JITTER)
+        """Wait until the next poll, as the feed's schedule says, or less if there is a hint meanwhile."""
+        seconds = self.schedule.pause(self.source.interval, timing)
         quiet = min(HINTS, seconds)
         await timing.sleep(quiet)
         if seconds > quiet:
             await timing.wait(self.news_hinted, seconds - quiet)
         self.news_hinted.clear()
+
+    async def poll(self) -> Fetched | None:
+        """Poll the source, and note for the schedule whether it succeeded; raises as `FeedSource.poll` does."""
+        try:
+            fetched = await self.source.poll()
+        except Exception as error:
+            self.schedule.failed(error)
+            raise
+        self.schedule.succeeded()
+        return fetched
 
     def in_force(self, catalogue: Catalogue | None) -> str:
         """Say what of the feed is in force, given the catalogue that is."""

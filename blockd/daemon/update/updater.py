@@ -154,7 +154,7 @@ class Updater:
     async def _poll(self, managed: ManagedFeed) -> None:
         async with managed.looking:
             try:
-                fetched = await managed.source.poll()
+                fetched = await managed.poll()
             except FeedRefused as refused:
                 managed.look_refusal = managed.note_refusal(
                     refused, managed.look_refusal, self._catalogue(), self._recorder

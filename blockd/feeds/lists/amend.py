@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from blockd.feeds.amendment import NEWS, Amending, Amendment
 from blockd.feeds.candidate import Candidate, Content
+from blockd.formats.blocks import KEPT, open_end
 from blockd.formats.body import open_body, open_regular
 from blockd.formats.changes import Text, list_changes
-from blockd.formats.gunzip import MAGIC
+from blockd.formats.packed.forms import HEAD, is_packed
 from blockd.settings import ListFeed
 
 
@@ -28,9 +29,11 @@ def amend_list(feed: ListFeed, candidate: Candidate, amending: Amending) -> Amen
     [index] = [index for index, order in enumerate(catalogue.orders) if order.feed == feed.name]  # a list is one order
     names = catalogue.orders[index].names
     with _text(old, feed.max_size, checked=True) as old_text, _text(new, feed.max_size, checked=False) as new_text:
-        if old_text[-1:] != b"\n" or new_text[-1:] != b"\n":
+        if not len(old_text) or not len(new_text):
             return None
-        changes = list_changes(feed.form, old_text, new_text, before, names + held.held)
+        changes = list_changes(feed.form, _ended(old_text), _ended(new_text), before, names + held.held)
+        if changes is not None and new_text[-1:] != b"\n":
+            changes.rejects.warn(open_end(new_text[new_text.rfind(b"\n") + 1 :][:KEPT]))
     if changes is None:
         return None
     for key in changes.removed:
@@ -66,7 +69,7 @@ def _text(content: Content, max_size: int, *, checked: bool) -> Iterator[Text]:
     Raises FeedRefused as `open_body` does.
     """
     with open_body(content.path, max_size, source=content.shown) as pieces, open_regular(content.path) as file:
-        if file.read(len(MAGIC)) == MAGIC:
+        if is_packed(file.read(HEAD)):
             yield b"".join(pieces)
             return
         if not checked:
@@ -77,3 +80,8 @@ def _text(content: Content, max_size: int, *, checked: bool) -> Iterator[Text]:
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
             yield text
+
+
+def _ended(text: Text) -> Text:
+    """Return a text whose last line ends with a line feed."""
+    return text if text[-1:] == b"\n" else bytes(text) + b"\n"

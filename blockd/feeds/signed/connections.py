@@ -10,12 +10,14 @@ import contextlib
 import http.client
 import select
 import socket
-import ssl
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 
+from blockd.feeds.http.access import Access
+from blockd.feeds.http.connecting import NotReached, asked_of_proxy, connected
+from blockd.feeds.http.origin import Origin
 from blockd.feeds.http_causes import http_cause
 
 SOCKET_SECONDS = 10.0  # for the connection and for each read
@@ -23,31 +25,36 @@ IDLE_SECONDS = 90.0  # an older connection is not used again: a firewall or prox
 MAX_KEPT = 16  # one for each server: a repository, its mirrors, and where they redirect to
 _SOME = 0.001  # seconds; a socket takes 0 for "do not wait"
 
-Origin = tuple[str, str, int | None]  # scheme, host, port (RFC 9110 section 4.3.1)
-
 
 class NoConnection(OSError):
     """The server cannot be connected to, which says nothing about its content."""
 
 
 class HttpConnection:
-    """One connection to `origin`; `late` is set once the time limit of `within` has passed and it was cut."""
+    """One connection to `origin`; `late` is set once the time limit of `within` has passed and it was cut.
 
-    def __init__(self, origin: Origin, seconds: float) -> None:
+    `access` says at which addresses it may be reached, over which proxy, and with which secrets.
+    """
+
+    def __init__(self, origin: Origin, seconds: float, access: Access) -> None:
         scheme, host, port = origin
         self.origin = origin
         self.late = threading.Event()
         self.idle_since = 0.0
-        self._context = ssl.create_default_context() if scheme == "https" else None
+        self._access = access
+        self._context = access.tls_for(origin) if scheme == "https" else None
         self.http = (
             http.client.HTTPConnection(host, port)
             if self._context is None
             else http.client.HTTPSConnection(host, port, context=self._context)
         )
         try:
-            self.http.sock = socket.create_connection((host, self.http.port), timeout=min(SOCKET_SECONDS, seconds))
+            self.http.sock = connected(origin, access, min(SOCKET_SECONDS, seconds))
             self._handle = self.http.sock.dup()  # TLS takes the socket's descriptor over
-        except OSError as error:
+        except NotReached as error:
+            self.http.close()
+            raise NoConnection(str(error)) from error
+        except (OSError, http.client.HTTPException) as error:
             self.http.close()
             raise NoConnection(http_cause(error)) from error
         self._fresh = True
@@ -58,7 +65,8 @@ class HttpConnection:
             self.http.sock = self._context.wrap_socket(self.http.sock, server_hostname=self.origin[1])
         self._fresh = False
         self.http.sock.settimeout(min(SOCKET_SECONDS, seconds))
-        self.http.request("GET", target, headers=dict(headers))
+        target, proxys = asked_of_proxy(self.origin, target, self._access)
+        self.http.request("GET", target, headers={**headers, **proxys, **self._access.headers_for(self.origin)})
         return self.http.getresponse()
 
     def is_quiet(self) -> bool:
@@ -92,10 +100,17 @@ class HttpConnection:
 class HttpConnections:
     """The connections kept open, one for each server; for one thread at a time."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
+        self._access = access
         self._clock = clock
         self._kept: dict[Origin, HttpConnection] = {}
         weakref.finalize(self, _close_all, self._kept)
+
+    def use(self, access: Access) -> None:
+        """Reach servers in another way from now on; what was connected in the former is closed."""
+        if access != self._access:
+            self.close()
+            self._access = access
 
     def close(self) -> None:
         """Close all connections."""
@@ -121,7 +136,7 @@ class HttpConnections:
             except (OSError, http.client.HTTPException):  # the server has closed it meanwhile
                 connection = None
         if connection is None:
-            connection = HttpConnection(origin, max(deadline - self._clock(), _SOME))
+            connection = HttpConnection(origin, max(deadline - self._clock(), _SOME), self._access)
         if response is None:
             response = _answer(connection, target, headers, max(deadline - self._clock(), _SOME))
         with contextlib.ExitStack() as undo:

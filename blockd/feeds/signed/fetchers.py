@@ -22,6 +22,9 @@ from tuf.ngclient import FetcherInterface
 
 from blockd import __version__
 from blockd.errors import cause_of
+from blockd.feeds.http.access import Access
+from blockd.feeds.http.origin import origin_of
+from blockd.feeds.http.reach import Reach
 from blockd.feeds.http_causes import http_cause
 from blockd.feeds.signed.connections import HttpConnections, NoConnection
 from blockd.printable import unproved
@@ -45,7 +48,8 @@ class BoundedFetcher(FetcherInterface):
     """Fetches the files of one fetch; `seconds` bounds all of them together, `file_seconds` the smallest.
 
     `first` and `last` are the first and last bytes of the file fetched last, to tell what kind of wrong file it was.
-    `connections` are those that stay open, `folder` has files until they are verified; the caller sets both.
+    `connections` are those that stay open, `folder` has files until they are verified; the caller sets both: without
+    it every address is reached.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class BoundedFetcher(FetcherInterface):
     ) -> None:
         self.first = b""
         self.last = b""
-        self.connections = HttpConnections()
+        self.connections = HttpConnections(Access(Reach(is_open=True)))
         self.folder: Path | None = None
         self._clock = clock
         self._deadline = clock() + seconds
@@ -151,7 +155,7 @@ def _one_exchange(url: str, seconds: float, connections: HttpConnections) -> Gen
         if seconds <= 0:
             raise SlowRetrievalError(f"{url} took too long")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        with connections.asked((parts.scheme, parts.hostname or "", parts.port), target, _HEADERS, seconds) as asked:
+        with connections.asked(origin_of(url), target, _HEADERS, seconds) as asked:
             response, late = asked
             status, location = response.status, response.headers.get("Location", "")
             try:

@@ -21,7 +21,7 @@ from blockd.errors import FeedRefused
 from blockd.files import replacing
 from blockd.formats.body import open_regular
 from blockd.formats.canonical import UNTAKEN, CanonicalNames, read_changes
-from blockd.formats.gunzip import Gunzip
+from blockd.formats.packed.gunzip import Gunzip
 from blockd.formats.sorted import Text, mapped, seek
 from blockd.formats.writer import TextWriter
 from blockd.orders import ListStep, NameList

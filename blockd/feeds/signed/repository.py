@@ -14,6 +14,7 @@ from pathlib import Path
 from tuf.api.metadata import Timestamp
 
 from blockd.errors import FeedRefused, cause_of
+from blockd.feeds.http.access import Access
 from blockd.feeds.signed.authorities import Authorities, Quota, RoleResult
 from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion
 from blockd.feeds.signed.connections import HttpConnections
@@ -31,7 +32,7 @@ class SignedRepository:
 
     `folder` is this feed's own; it keeps what was trusted last, so that an older list is detected after a restart, and
     the orders already fetched. `now` returns seconds since the epoch; `fetcher` makes one for each fetch; `texts` makes
-    the texts of lists in files of their own.
+    the texts of lists in files of their own; `access` says how servers are reached, with secrets as they are now.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class SignedRepository:
         now: Callable[[], float] = time.time,
         fetcher: Callable[[], BoundedFetcher] = BoundedFetcher,
         texts: ListTexts | None = None,
+        access: Callable[[], Access] | None = None,
     ) -> None:
         self._url = url
         self._folder = folder
         self._now = now
         self._fetcher = fetcher
-        self._connections = HttpConnections()
+        self._access = access
+        self._connections = HttpConnections(Access.to())
         self._trust = Trust(root, folder / "trusted", folder / "staging", now)
         self._documents = Documents(folder, texts)
         self._authorities = Authorities(folder / "trusted", self._documents)
@@ -69,6 +72,7 @@ class SignedRepository:
         subject = f"The signed list {url}"
         fetcher = self._fetcher()
         fetcher.connections = self._connections
+        self._connections.use(self._access() if self._access is not None else Access.to(url))
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             fetcher.folder = self._folder

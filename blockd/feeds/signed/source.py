@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.fetched import INCOMING, Fetched
+from blockd.feeds.http.access import Access
 from blockd.feeds.signed.bundle import AuthorityVersion, write_bundle
 from blockd.feeds.signed.list_texts import LISTS, NameLists
 from blockd.feeds.signed.mirrors import Mirrors
@@ -48,7 +50,13 @@ class SignedSource(FeedSource):
                 raise FeedRefused(
                     "missing", f"The root of trust {self._feed.root} cannot be read: {cause_of(error)}."
                 ) from error
-            self._repository = SignedRepository(self._feed.url, root, self.folder, texts=NameLists(self.folder / LISTS))
+            self._repository = SignedRepository(
+                self._feed.url,
+                root,
+                self.folder,
+                texts=NameLists(self.folder / LISTS),
+                access=partial(Access.of, self._feed),
+            )
             self._mirrors = Mirrors(self._feed.name, self._repository, (self._feed.url, *self._feed.mirrors))
         version = self._mirrors.fetch()
         self.expires, self._authorities = version.expires, version.authorities

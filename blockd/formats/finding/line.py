@@ -43,7 +43,7 @@ def find_line(form: TextFormat, path: Path, key: bytes, max_size: int, scope: Sc
     before = read = 0
     try:
         with open_body(path, max_size) as pieces:
-            blocks = read_blocks(pieces, str(path))
+            blocks = read_blocks(pieces)
             if spellings is None:
                 return _parsed_line(form, blocks, key, str(path))
             for block in blocks:

@@ -52,7 +52,7 @@ def _found_at_once(form: TextFormat, path: Path, keys: Iterable[bytes], max_size
     before = 0
     try:
         with open_body(path, max_size) as pieces:
-            for block in read_blocks(pieces, str(path)):
+            for block in read_blocks(pieces):
                 if not wanted.keys().isdisjoint(_BETWEEN.split(block.lower())):
                     _look(form, block, before, wanted, found)
                     if not wanted:
@@ -89,7 +89,7 @@ def find_rules(path: Path, keys: Iterable[bytes], max_size: int, zone: bytes | N
     rules = _Finder(frozenset(keys))
     try:
         with open_body(path, max_size) as pieces:
-            zone_rules(read_blocks(pieces, str(path)), str(path), rules, zone)
+            zone_rules(read_blocks(pieces), str(path), rules, zone)
     except FeedRefused:
         return {}
     return rules.found

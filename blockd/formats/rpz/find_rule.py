@@ -27,7 +27,7 @@ def find_rule(path: Path, entry: Entry, zone: bytes | None) -> Line | None:
     """
     try:
         with open_body(path, MAX_READ) as pieces:
-            ZoneText(_Search(entry), zone).read(read_blocks(pieces, str(path)), str(path))
+            ZoneText(_Search(entry), zone).read(read_blocks(pieces), str(path))
     except _Found as found:
         return found.line
     except FeedRefused:

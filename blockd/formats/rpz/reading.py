@@ -29,7 +29,7 @@ def read_zone(
     """
     source = source or str(path)
     with open_body(path, max_size, progress, source) as pieces:
-        return zone_rules(read_blocks(pieces, source), source, RpzRules(rejects, override), zone)
+        return zone_rules(read_blocks(pieces, rejects), source, RpzRules(rejects, override), zone)
 
 
 def zone_rules(blocks: Iterable[bytes], source: str, rules: RpzRules, zone: bytes | None) -> RpzRules:

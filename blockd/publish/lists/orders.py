@@ -141,7 +141,7 @@ def without(names: Path, unfit: set[bytes]) -> Iterator[Path]:
         path = Path(folder) / "names"
         texts = {DomainName(key).text.encode() for key in unfit}
         with path.open("wb") as file, open_body(names, MAX_LIST_SIZE) as pieces:
-            for block in read_blocks(pieces, str(names)):
+            for block in read_blocks(pieces):
                 file.write(_lines_without(block, unfit, texts))
         yield path
 

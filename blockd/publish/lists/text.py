@@ -44,7 +44,7 @@ def write_names(source: Path, file: BinaryIO, rejects: RejectReport, work: Path)
     `read_blocks` do, and `empty` if it holds no name.
     """
     with open_body(source, MAX_LIST_SIZE) as pieces:
-        runs = list(_runs(read_names(read_blocks(pieces, str(source)), rejects), work))
+        runs = list(_runs(read_names(read_blocks(pieces, rejects), rejects), work))
     count = 0
     with TextWriter(file) as writer:
         for slices in side_by_side(runs, _MERGED):

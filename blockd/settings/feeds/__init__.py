@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from blockd.settings.feeds.base import Feed, OrderingFeed
+from blockd.settings.feeds.http import ClientCertificate, WebFeed
 from blockd.settings.feeds.lists import LIST_FEEDS, ListFeed
 from blockd.settings.feeds.overrides import OVERRIDES, OverridesFeed
 from blockd.settings.feeds.signed import SignedFeed
@@ -22,6 +23,7 @@ __all__ = [
     "SIGNED_TYPES",
     "TEXT_TYPES",
     "ZONE_TYPES",
+    "ClientCertificate",
     "ConfiguredFeed",
     "Feed",
     "ListFeed",
@@ -32,6 +34,7 @@ __all__ = [
     "SignedFeed",
     "TextFeed",
     "TransferFeed",
+    "WebFeed",
     "ZoneFeed",
     "ZoneOverride",
 ]

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.settings.authorities import Authority, Notify, Role
-from blockd.settings.feeds.base import CrossCheck, Feed
+from blockd.settings.feeds.base import CrossCheck
+from blockd.settings.feeds.http import WEB_KEYS, WebFeed
 from blockd.settings.paths_and_urls import ConfigPath, RepositoryUrl
 from blockd.settings.section import setting
 from blockd.settings.values import time_within
@@ -26,12 +27,14 @@ def _no_limits(feed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"gate.{key}", "what authorities sign has no limits of size and rejects; leave it out"
 
 
-class SignedFeed(Feed):
+class SignedFeed(WebFeed):
     """A repository of orders that authorities sign."""
 
     is_signed: ClassVar[bool] = True
-    cross_checks: ClassVar[tuple[CrossCheck, ...]] = (_no_limits,)
-    source_keys: ClassVar[frozenset[str]] = Feed.source_keys | {"url", "root", "authorities", "notify"}
+    cross_checks: ClassVar[tuple[CrossCheck, ...]] = (_no_limits, *WebFeed.cross_checks)
+    source_keys: ClassVar[frozenset[str]] = (
+        WebFeed.source_keys | WEB_KEYS | {"url", "mirrors", "root", "authorities", "notify"}
+    )
 
     type: Literal["signed"] = Field(description="A signed repository of orders.")
     url: RepositoryUrl = Field(description="Where the repository is: http, https, or file with a folder.")
@@ -49,6 +52,11 @@ class SignedFeed(Feed):
     def place(self) -> str:
         """Its URL."""
         return self.url
+
+    @property
+    def web_urls(self) -> tuple[str, ...]:
+        """Its URL, if that is no folder's, and its mirrors'."""
+        return tuple(url for url in (self.url, *self.mirrors) if not url.startswith("file:"))
 
     @property
     def local_path(self) -> Path | None:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from blockd.orders import Action, Mandate
-from blockd.settings.feeds.base import CrossCheck, Feed, OrderingFeed
+from blockd.settings.feeds.base import CrossCheck, OrderingFeed
+from blockd.settings.feeds.http import WEB_KEYS, WebFeed
 from blockd.settings.paths_and_urls import ConfigPath, list_url_from_text, path_from_text
 from blockd.settings.section import Section, setting
 from blockd.settings.values import size_within, time_within
@@ -70,12 +71,16 @@ def _interval(known: dict[str, Any]) -> Any:
     return PATH_INTERVAL if known.get("path") else URL_INTERVAL
 
 
-class TextFeed(OrderingFeed):
+class TextFeed(OrderingFeed, WebFeed):
     """A text, in a file or behind a URL."""
 
     is_text: ClassVar[bool] = True
-    source_keys: ClassVar[frozenset[str]] = Feed.source_keys | {"path", "url", "signature", "max_size", "max_age"}
-    cross_checks: ClassVar[tuple[CrossCheck, ...]] = (_one_place, _end_to_stop_at, _signature_beside_list)
+    source_keys: ClassVar[frozenset[str]] = (
+        WebFeed.source_keys | WEB_KEYS | {"path", "url", "signature", "max_size", "max_age"}
+    )
+    cross_checks: ClassVar[tuple[CrossCheck, ...]] = (
+        _one_place, _end_to_stop_at, _signature_beside_list, *WebFeed.cross_checks
+    )  # fmt: skip
 
     path: ListPath = setting(None, "The list's file; a feed has a path or a url.", validate_default=False)
     url: ListUrl = setting(None, "The list's http or https URL; a feed has a path or a url.", validate_default=False)
@@ -96,6 +101,12 @@ class TextFeed(OrderingFeed):
     def place(self) -> str:
         """Its path or URL; a checked feed has exactly one."""
         return str(self.path or self.url or "")
+
+    @property
+    def web_urls(self) -> tuple[str, ...]:
+        """Its URL and its signature's."""
+        given = (self.url, self.signature.url if self.signature else None)
+        return tuple(url for url in given if url) if self.url else ()
 
     @property
     def local_path(self) -> Path | None:

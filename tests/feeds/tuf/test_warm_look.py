@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import FeedRefused
+from blockd.feeds.http.access import Access
 from blockd.feeds.signed.connections import HttpConnections
 from tests.feeds.tuf.repository import Repository
 from tests.feeds.tuf.serving import looking, serving
@@ -73,7 +74,7 @@ def test_slow_answer_over_a_kept_connection_is_cut_in_time(tmp_path: Path) -> No
 def test_answer_whose_end_is_not_waited_for_gives_its_socket_back() -> None:
     repository = Repository()
     path = "metadata/timestamp.json"
-    with serving(repository) as server, contextlib.closing(HttpConnections()) as connections:
+    with serving(repository) as server, contextlib.closing(HttpConnections(Access.to(server.url))) as connections:
         server.slow.add(path)
         origin = ("http", "127.0.0.1", server.server_port)
         with connections.asked(origin, f"/{path}", {}, 10.0) as (response, _):

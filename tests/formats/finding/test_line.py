@@ -79,7 +79,7 @@ def test_list_of_longer_names_is_given_up_in_bounds(tmp_path: Path, monkeypatch:
     assert found(tmp_path, "xb.example\n" * 10 + "b.example\n", "b.example") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>b.example\n", b"\0" * 100 + b"b.example\n", b"a.example\nb.example"])
+@pytest.mark.parametrize("content", [b"", b"<html>b.example\n", b"\0" * 100 + b"b.example\n"])
 def test_what_is_no_list_names_nothing(tmp_path: Path, content: bytes) -> None:
     assert found(tmp_path, content, "b.example") is None
 

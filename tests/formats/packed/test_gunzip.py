@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blockd.errors import FeedRefused
-from blockd.formats.gunzip import MAX_MEMBERS, PIECE, Gunzip
+from blockd.formats.packed.gunzip import MAX_MEMBERS, PIECE, Gunzip
 
 
 def unpack(packed: bytes, step: int) -> tuple[bytes, bool]:
