@@ -1,8 +1,9 @@
 """The mirrors of a signed repository: several places with the same content, any of which may be down, old or lying.
 
 They share one state of trust, so none can serve what the authorities have not signed, nor go back to before what
-another served. A poll begins with the mirror that was good last. If it has nothing new, others are asked now and then,
-as it may have been frozen; one that was refused is asked less often for a while.
+another served. A look begins with the mirror that was fast and good last, and asks another side by side after a second
+(`blockd.feeds.signed.side_by_side`); the one that gives first leads from then on. If there is nothing new, another one
+is asked too, as the first may have been frozen; one that was refused or late is asked less often for a while.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from blockd.feeds.signed.repository import SignedRepository, refused_authorities
 
 log = logging.getLogger(__name__)
 
-OTHERS_SECONDS = 10.0  # until another good mirror is asked for what the first may withhold
+OTHERS_SECONDS = 2.0  # until another good mirror is asked for what the first may withhold
 FIRST_PAUSE = 30.0  # seconds for which a refused mirror is not asked, doubled with each refusal
 LONGEST_PAUSE = 3600.0
 
@@ -62,7 +63,7 @@ class Mirrors:
             if not self._is_asked(mirror, best, refusals):
                 continue
             try:
-                version = self._repository.fetch(mirror.url)
+                version, mirror = self._look(mirror, is_first=best is None)
             except FeedRefused as error:
                 refusals.append(error)
                 self._refuse(mirror, error.reason, str(error))
@@ -77,6 +78,35 @@ class Mirrors:
             raise _all_refused(refusals)
         self._last = best
         return best
+
+    def _look(self, mirror: Mirror, *, is_first: bool) -> tuple[SignedVersion, Mirror]:
+        """Look at a mirror, and at another beside it if it is the first; return which of them gave the version.
+
+        If the other had a part in what is refused, it is refused, and `mirror` is looked at alone.
+        """
+        beside = self._beside(mirror) if is_first else None
+        if beside is None:
+            return self._repository.fetch(mirror.url, probe=not is_first), mirror
+        try:
+            version = self._repository.fetch(mirror.url, beside.url)
+        except FeedRefused as error:
+            look = self._repository.look
+            if look is None or not look.has_used[1]:
+                raise
+            self._refuse(beside, error.reason, str(error))
+            return self._repository.fetch(mirror.url), mirror
+        late = self._repository.late()
+        if late is None:
+            return version, mirror
+        self._refuse(mirror, late.reason, str(late))
+        return version, beside
+
+    def _beside(self, mirror: Mirror) -> Mirror | None:
+        """Return the mirror that is asked side by side: one that is not refused, else one whose pause is over."""
+        others = [other for other in self._line if other is not mirror]
+        good = [other for other in others if not other.refusal]
+        due = [other for other in others if other.due <= self._clock()]
+        return next(iter([*good, *due]), None)
 
     def to_json(self) -> list[dict[str, object]]:
         """Return the mirrors for the daemon's status, the one that a poll begins with first."""

@@ -19,9 +19,11 @@ from blockd.feeds.signed.authorities import Authorities, Quota, RoleResult
 from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion
 from blockd.feeds.signed.connections import HttpConnections
 from blockd.feeds.signed.documents import Documents, ListTexts
-from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.fetchers import FILE_SECONDS, BoundedFetcher, LookFetcher
 from blockd.feeds.signed.ownership import Held, held_by, together
+from blockd.feeds.signed.refusals import FOREIGN, refusal
 from blockd.feeds.signed.role_targets import Delegation, RoleTargets, delegations, part_of, refused
+from blockd.feeds.signed.side_by_side import MirrorLane, SideBySide
 from blockd.feeds.signed.trust import TOP, RefreshAttempt, Trust
 from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.times import moment_from_text
@@ -51,33 +53,39 @@ class SignedRepository:
         self._now = now
         self._fetcher = fetcher
         self._access = access
-        self._connections = HttpConnections(Access.to())
+        self._lanes: dict[str, MirrorLane] = {}  # with what is connected, by URL
         self._trust = Trust(root, folder / "trusted", folder / "staging", now)
         self._documents = Documents(folder, texts)
         self._authorities = Authorities(folder / "trusted", self._documents)
+        self.look: SideBySide | None = None  # the last one, if two mirrors were asked side by side
         self._last: SignedVersion | None = None
         self._timestamp = b""  # of the last version, as fetched
         self._root_version = 0
         self._until = 0.0  # when one of its roles expires; 0 if the next fetch has to be a complete one
         self._proofs: dict[str, Path] = {}
 
-    def fetch(self, url: str = "") -> SignedVersion:
+    def fetch(self, url: str = "", beside: str = "", *, probe: bool = False) -> SignedVersion:
         """Fetch and verify what is published now, at `url` for a mirror; blocks, so call it from a thread.
+
+        After a second the mirror `beside` is asked too, and `look` then says what it gave. A mirror that is only asked
+        whether it has news (`probe`) has less time for saying so.
 
         If the digest is the same as before, nothing has changed. Raises FeedRefused, or FeedUnreachable if the
         repository does not answer; the previous version stays trusted. A refused authority is reported in the version;
         the whole is refused only if every part is.
         """
-        url = (url or self._url).rstrip("/")
+        url, beside = (url or self._url).rstrip("/"), beside.rstrip("/")
         subject = f"The signed list {url}"
-        fetcher = self._fetcher()
-        fetcher.connections = self._connections
-        self._connections.use(self._access() if self._access is not None else Access.to(url))
+        lane = self._lane(url)
+        self.look = SideBySide((lane, self._lane(beside))) if beside else None
+        fetcher: LookFetcher = self.look or lane.fetcher
+        if probe:
+            lane.fetcher.hurry()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             fetcher.folder = self._folder
             with self._trust.attempt(f"{url}/metadata/", fetcher, subject, f"{url}/targets/") as attempt:
-                return self._version(attempt, subject)
+                return self._version(attempt, subject, lane.fetcher if probe else None)
         except FeedRefused:
             with contextlib.suppress(OSError):
                 self._documents.bound()
@@ -90,6 +98,17 @@ class SignedRepository:
             ) from error
         finally:
             fetcher.close()
+
+    def late(self) -> FeedRefused | None:
+        """Return what is to be said of the first mirror of the last look if the other one gave first; else None."""
+        look = self.look
+        if look is None or not look.was_late:
+            return None
+        first, second = look.lanes
+        subject = f"The signed list {first.url}"
+        if isinstance(look.error, FOREIGN):
+            return refusal(look.error, subject, first.fetcher)
+        return FeedRefused("stalled", f"{subject} is sent slowly; {second.url} was faster, and is asked first now.")
 
     def evidence(self) -> dict[str, bytes]:
         """Return the files that prove the last version, as fetched, by their names in the repository.
@@ -109,13 +128,32 @@ class SignedRepository:
 
     def close(self) -> None:
         """Close the connections that are kept open."""
-        self._connections.close()
+        for lane in self._lanes.values():
+            if not lane.is_busy.is_set():  # else the thread that is still reading from it ends by itself
+                lane.fetcher.connections.close()
 
-    def _version(self, attempt: RefreshAttempt, subject: str) -> SignedVersion:
+    def _lane(self, url: str) -> MirrorLane:
+        """Return a mirror with the connections that are kept, and the limits of a new look."""
+        try:
+            access = self._access() if self._access is not None else Access.to(url)
+        except ValueError:  # the fetcher says what is wrong with it
+            access = Access.to()
+        fetcher, before = self._fetcher(), self._lanes.get(url)
+        if before is None or before.is_busy.is_set():  # an earlier look left it with a file that it is still sending
+            fetcher.connections = HttpConnections(access)
+        else:
+            fetcher.connections = before.fetcher.connections
+            fetcher.connections.use(access)
+        self._lanes[url] = MirrorLane(url, fetcher)
+        return self._lanes[url]
+
+    def _version(self, attempt: RefreshAttempt, subject: str, hurried: BoundedFetcher | None) -> SignedVersion:
         attempt.begin()
         unchanged = attempt.root.version == self._root_version and self._now() < self._until
         if self._last is not None and unchanged and attempt.octets("timestamp.json") == self._timestamp:
             return self._last
+        if hurried is not None:
+            hurried.hurry(FILE_SECONDS)  # it has news
         attempt.finish()
         own, given = self._parts(attempt, subject)
         documents, digest, left_out = together(own, given, self._held())

@@ -134,6 +134,27 @@ def endless_root(repository: Repository) -> None:
 
 
 @whole("too large")
+def endless_snapshot_that_the_timestamp_vouches_for(repository: Repository) -> None:
+    repository.snapshot.version += 1
+    repository.write("snapshot")
+    repository.endless.add(f"metadata/{repository.snapshot.version}.snapshot.json")
+    repository.timestamp.snapshot_meta = MetaFile(repository.snapshot.version, length=10**18)
+    repository.timestamp.version += 1
+    repository.write("timestamp")
+
+
+@whole("too large")
+def endless_targets_that_the_snapshot_vouches_for(repository: Repository) -> None:
+    repository.targets.version += 1
+    repository.write("targets")
+    repository.endless.add(f"metadata/{repository.targets.version}.targets.json")
+    repository.snapshot.meta["targets.json"] = MetaFile(repository.targets.version, length=10**18)
+    repository.snapshot.version += 1
+    repository.write("snapshot")
+    repository.stamp()
+
+
+@whole("too large")
 def endless_targets(repository: Repository) -> None:
     repository.publish("targets")
     repository.endless.add(f"metadata/{repository.targets.version}.targets.json")

@@ -20,6 +20,7 @@ class Served(QuietServer):
         super().__init__(Handler)
         self.repository = repository
         self.slow: set[str] = set()
+        self.is_late = False  # so late with each answer that nobody waits for it
         self.hangs_up = False  # after each answer, without having said so
         self.requests: list[str] = []
         self.connections = 0
@@ -38,6 +39,8 @@ class Handler(QuietHandler):
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         path = self.path.lstrip("/")
         self.server.requests.append(path)
+        if self.server.is_late:
+            self.server.released.wait()
         repository = self.server.repository
         content = repository.files.get(path)
         if path in self.server.slow or path in repository.endless:

@@ -151,3 +151,44 @@ def test_only_one_dead_mirror_is_tried_at_a_look_once_all_are_known_to_be_dead(t
             with pytest.raises(FeedRefused):
                 mirrors.fetch()
             assert len({path.partition("/")[0] for path in server.requests}) == expected
+
+
+def test_mirror_that_is_late_delays_news_by_a_second_only_and_the_other_one_leads(pair: Pair) -> None:
+    pair.liar.is_late = True
+    pair.publish("news.example")
+    assert "news.example" in names(pair.mirrors.fetch()), "the late one has not answered yet"
+    assert pair.told() == {"liar": "stalled", "honest": ""}
+    assert pair.leads == pair.honest.url
+    asked = len(pair.liar.requests)
+    pair.publish("more.example")
+    assert "more.example" in names(pair.mirrors.fetch())
+    assert len(pair.liar.requests) == asked
+
+
+def test_mirror_that_is_late_and_has_no_news_is_no_reason_to_wait(pair: Pair) -> None:
+    pair.honest.is_late = True
+    pair.liar.repository.order("court", "news", ["news.example"])
+    pair.liar.repository.publish("targets", "ministry", "court")
+    assert "news.example" in names(pair.mirrors.fetch())
+    assert names(pair.mirrors.fetch()) >= GOOD, "it is asked for what the first may withhold, and soon given up"
+    assert pair.leads == pair.liar.url
+
+
+def test_a_lie_of_the_mirror_asked_beside_is_not_told_of_the_first(pair: Pair) -> None:
+    pair.publish("news.example")
+    pair.liar.repository.files["metadata/timestamp.json"] = b"<html>"
+    pair.mirrors.fetch()
+    assert pair.leads == pair.honest.url
+    pair.clock += FIRST_PAUSE
+    pair.honest.slow.add("metadata/timestamp.json")
+    with pytest.raises(FeedRefused):
+        pair.mirrors.fetch()
+    assert pair.told() == {"liar": "html", "honest": "stalled"}
+
+
+def test_a_mirror_that_withholds_news_is_found_out_at_the_next_look(pair: Pair) -> None:
+    """It answers at once, with what was true before: only another mirror can tell."""
+    assert names(pair.mirrors.fetch()) == GOOD
+    pair.publish("news.example")
+    pair.clock += OTHERS_SECONDS
+    assert "news.example" in names(pair.mirrors.fetch())
