@@ -37,7 +37,13 @@ FORBIDDEN = re.compile(
     r"pyp[i]\.org|pythonhosted\.or[g]|registry\.npmj[s]|crate[s]\.io|proxy\.golan[g]|/wor[k]/|/tm[p]/v/"
 )
 # The module of a package, where its name is another.
-MODULES = {"dnspython": "dns", "prometheus-client": "prometheus_client", "python-pkcs11": "pkcs11", "pyyaml": "yaml"}
+MODULES = {
+    "backports.zstd": "backports",
+    "dnspython": "dns",
+    "prometheus-client": "prometheus_client",
+    "python-pkcs11": "pkcs11",
+    "pyyaml": "yaml",
+}
 NOT_IMPORTED = {
     "Cython",
     "cython-lint",

@@ -22,8 +22,10 @@ from typing import Any
 from blockd.audit.chain import Head, Record, chained, parse_record
 from blockd.audit.schema import EVERYTHING, INDEXES, lacking
 from blockd.errors import AuditError
+from blockd.orders import OrderKey
 from blockd.orders.repository import MAX_DOCUMENT
 from blockd.printable import unproved
+from blockd.settings.feeds import OVERRIDES
 from blockd.times import moment_text
 
 PACKED = 4 << 10  # octets above which a file is compressed
@@ -32,7 +34,10 @@ NAMED = {
     "order": "order",
     "override": "order",
     "override-ended": "order",
+    "refused": "order",
+    "good-again": "order",
 }  # the member of a body that a record is found by
+_ROLE = "coalesce(json_extract(CAST(octets AS TEXT), '$.body.role'), '')"  # of the authority whose order it is
 
 LATEST = "9999"  # later than every time
 
@@ -43,13 +48,15 @@ LAST_NUMBER = (
 )
 LAST_OF_KIND = "SELECT octets FROM records WHERE kind = ? AND time <= ? ORDER BY number DESC LIMIT 1"
 STATE_OF = (
-    "SELECT octets FROM records INDEXED BY by_name WHERE name = ? AND name != '' AND feed = ? AND kind = 'order' "
-    "AND time <= ? ORDER BY number DESC LIMIT 1"
+    "SELECT octets FROM records INDEXED BY by_name WHERE name = ? AND name != '' "  # noqa: S608 - our own words
+    "AND feed = ? AND kind = 'order' "
+    f"AND time <= ? AND {_ROLE} = ? ORDER BY number DESC LIMIT 1"
 )
 LAST_STATES = (
-    "SELECT octets FROM records WHERE number IN "
-    "(SELECT max(number) FROM records WHERE kind = 'order' AND time <= ? GROUP BY name, feed)"
+    "SELECT octets FROM records WHERE number IN "  # noqa: S608 - our own words
+    f"(SELECT max(number) FROM records WHERE kind = 'order' AND time <= ? GROUP BY name, feed, {_ROLE})"
 )
+WITH_ID = f"SELECT DISTINCT kind, feed, {_ROLE} FROM records WHERE name = ? AND name != ''"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +215,15 @@ class Database:
         row = self._connection.execute(LAST_OF_KIND, (kind, LATEST if until is None else moment_text(until))).fetchone()
         return parse_record(row[0]) if row else None
 
-    def state_of(self, feed: str, order: str, until: float) -> Record | None:
+    def state_of(self, order: OrderKey, until: float) -> Record | None:
         """Return the newest record of an order's state, at or before a time."""
-        row = self._connection.execute(STATE_OF, (order, feed, moment_text(until))).fetchone()
+        row = self._connection.execute(STATE_OF, (order.id, order.feed, moment_text(until), order.role)).fetchone()
         return parse_record(row[0]) if row else None
+
+    def orders(self, identifier: str) -> list[OrderKey]:
+        """Return the keys of all orders and overrides with an id, in ascending order."""
+        found = self._connection.execute(WITH_ID, (identifier,))
+        return sorted({OrderKey(_feed_of(kind, feed), role, identifier) for kind, feed, role in found})
 
     def last_states(self, until: float | None = None) -> Iterator[Record]:
         """Yield the newest record of each order, at or before a time if one is given."""
@@ -268,6 +280,16 @@ def search(kinds: Sequence[str], feed: str, name: str, since: float, until: floa
             values.append(value)
     where = f"WHERE {' AND '.join(wanted)} " if wanted else ""
     return f"SELECT octets FROM records {where}ORDER BY number", values  # noqa: S608 - our own words
+
+
+def key_of(record: Record) -> OrderKey:
+    """Return the key of the order or the override that a record is about; raises KeyError if it is about none."""
+    body = record.body
+    return OrderKey(_feed_of(record.kind, str(body.get("feed", ""))), str(body.get("role", "")), str(body["order"]))
+
+
+def _feed_of(kind: str, feed: str) -> str:
+    return OVERRIDES if kind.startswith("override") else feed
 
 
 def unpacked(digest: str, size: int, packed: int, octets: bytes) -> bytes:

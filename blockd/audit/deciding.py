@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from blockd.audit.signatures import RoleSignature
-from blockd.orders import NO_TIER, Action, Order, State
+from blockd.orders import NO_TIER, Action, Order, OrderKey, State
 from blockd.ruleset.catalogue import rank
 
 HARMLESS = frozenset((Action.ALLOW, Action.MONITOR, Action.PASSTHRU))  # actions that leave the answer as it is
@@ -31,12 +31,18 @@ class ProvedClaim:
     proved_by: str  # what proves it, in words
     signatures: list[RoleSignature] = field(default_factory=list)
 
+    @property
+    def key(self) -> OrderKey:
+        """The order's key."""
+        return self.order.key(self.feed)
+
     def to_json(self) -> dict[str, object]:
-        """Return it as JSON values."""
+        """Return it as JSON values; `order` is how the order is called."""
         order = self.order
         return {
             "feed": self.feed,
-            "order": order.id,
+            "order": order.name,
+            "id": order.id,
             "list": order.list_name,
             "authority": order.authority,
             "role": order.role,

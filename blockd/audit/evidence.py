@@ -1,11 +1,13 @@
 """What a record of a version points to: the manifest of each feed's evidence, and the files that it names.
 
 The manifest of a signed list names only its metadata. These hold the digests of the orders' documents, which need not
-be written again: of thousands, few change from one version to the next.
+be written again: of thousands, few change from one version to the next. Where a document is not the one that they list,
+since that was refused, the manifest has `!orders/…` with the digest of the earlier one, or empty if none was taken.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +22,7 @@ from blockd.times import moment_from_text
 MAX_FILES = 25_000  # files behind one version: the largest repository with its roots and authorities
 EARLY = 1.0  # seconds by which a time may be later than its record's, which is rounded to milliseconds
 ORDERS = "orders/"  # how the names of orders' documents begin
+_EXCEPT = "!"  # in a manifest, how the name of a document begins that is not as the metadata list it
 _LISTING = re.compile(
     r"(?!(?:timestamp|snapshot|overrides)\.)[a-z0-9-]{1,32}\.json", re.ASCII
 )  # metadata that list them
@@ -64,11 +67,35 @@ def digests_of(manifest: str, fetch: Fetch) -> dict[str, str]:
         if not any(name.startswith(ORDERS) for name in digests):  # older manifests name them too
             for name in [name for name in digests if _LISTING.fullmatch(name)]:
                 digests |= _listed(name.removesuffix(".json"), _there(fetch, digests[name], name))
+            for name in [name for name in digests if name.startswith(_EXCEPT)]:
+                digest = digests.pop(name)
+                if digest:
+                    digests[name.removeprefix(_EXCEPT)] = digest
+                else:
+                    digests.pop(name.removeprefix(_EXCEPT), None)
         if len(digests) > MAX_FILES:
             raise ValueError("it has too many files")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise AuditError(f"the list of its evidence cannot be read: {error}.") from error
     return digests
+
+
+def manifest_of(files: Mapping[str, bytes]) -> bytes:
+    """Return the manifest of a content's evidence, in canonical form."""
+    digests = {name: hashlib.sha256(octets).hexdigest() for name, octets in files.items()}
+    documents = {name: digest for name, digest in digests.items() if name.startswith(ORDERS)}
+    listed: dict[str, str] = {}
+    try:
+        for name in (name for name in files if _LISTING.fullmatch(name)):
+            listed |= _listed(name.removesuffix(".json"), files[name])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # no metadata: all is named
+        return canonical(digests)
+    exceptions = {
+        f"{_EXCEPT}{name}": documents.get(name, "")
+        for name in listed | documents
+        if listed.get(name) != documents.get(name)
+    }
+    return canonical({name: digests[name] for name in digests.keys() - documents.keys()} | exceptions)
 
 
 def files_of(manifest: str, fetch: Fetch) -> dict[str, bytes]:

@@ -7,10 +7,11 @@ and of national lists are not kept in the log; they are looked up in the ruleset
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from blockd.audit.chain import Record
+from blockd.audit.database import key_of
 from blockd.audit.deciding import ALL, Decision, ProvedClaim, decide, ranked
 from blockd.audit.evidence import Fetch, files_of, parts_of, proof_of
 from blockd.audit.log import SIGN_OF_LIFE
@@ -19,7 +20,7 @@ from blockd.feeds.overrides.file import FILE as OVERRIDES_FILE
 from blockd.feeds.overrides.file import parse_overrides
 from blockd.formats.subject import name_from_text
 from blockd.names import DomainName
-from blockd.orders import Action, Entry, Order, OrderDocument, State, Verdict, state_at
+from blockd.orders import Action, Entry, Order, OrderDocument, OrderKey, OrderNames, State, Verdict, state_at
 from blockd.ruleset import Enforced, Ruleset
 from blockd.ruleset.policy import at_time
 from blockd.ruleset.tiers import tiers_by_feed
@@ -38,7 +39,7 @@ class Records(Protocol):
     def first(self, kind: str, after: float) -> Record | None:
         """Return the oldest record of a kind after a time."""
 
-    def state_of(self, feed: str, order: str, until: float) -> Record | None:
+    def state_of(self, order: OrderKey, until: float) -> Record | None:
         """Return the newest record of an order's state, at or before a time."""
 
     def evidence(self, digest: str) -> bytes | None:
@@ -83,15 +84,18 @@ def prove_name(
         enforced = None if ruleset is None else enforced_then(version, ruleset, at, _noted(ruleset, records, key, at))
         claims: list[ProvedClaim] = []
         unknown: frozenset[Action] = frozenset()
+        keys: frozenset[OrderKey] = frozenset()
         for part in parts:
             given_it = [*given, *roots.get(part["name"], ())]
             content = _of_feed(part, record, records, key, at, given_it, enforced)
             claims += content.claims
             unknown |= content.unknown
+            keys |= content.keys
             told["feeds"].append(
                 {"name": part["name"], "digest": part["digest"], "proved": content.words, "whole": not content.unknown}
             )
         claims = ranked(claims, tiers)
+        _call(claims, keys if ruleset is None else ruleset.catalogue.keys())
         decision = decide(claims, tiers, unknown) if enforced is None else _decision(enforced.verdict(key), claims)
     finally:
         if ruleset is not None:
@@ -99,12 +103,20 @@ def prove_name(
     told["orders"] = [{**claim.to_json(), "decides": claim is decision.decides} for claim in claims]
     told["covered"] = decision.covered
     if (deciding := decision.decides) is not None:
-        told |= {"decides": deciding.order.id, "action": str(deciding.order.action)}
+        told |= {"decides": deciding.order.name, "action": str(deciding.order.action)}
     elif decision.covered:
         told["notes"].append("The content of some lists is not kept: which of the orders decided is not known.")
     if any(claim.order.is_confidential for claim in claims):
         told["notes"].append("A confidential order lists keyed hashes: the name was hashed to look it up.")
     return told
+
+
+def _call(claims: Iterable[ProvedClaim], keys: Iterable[OrderKey]) -> None:
+    """Have each claim's order say how it is called among the orders with these keys."""
+    names = OrderNames(keys)
+    for claim in claims:
+        if not claim.order.list_name:
+            claim.order = replace(claim.order, shown=names.shown(claim.key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +181,10 @@ def state_then(known: Record | None, order: Order, at: float) -> State:
 
 def enforced_then(version: int, ruleset: Ruleset, at: float, noted: Iterable[Record]) -> Enforced:
     """Return what a ruleset enforced at a time, with the states of orders that `noted` records of the log have."""
-    records = {(one.body["feed"], one.body["order"]): one for one in noted}
+    records = {key_of(one): one for one in noted}
     known: dict[int, State] = {}
     for index, of in enumerate(ruleset.catalogue.orders):
-        record = records.get((of.feed, of.order.id))
+        record = records.get(of.key)
         if record is not None:
             known[index] = state_then(record, of.order, at)
     return at_time(version, ruleset, at, known=known)
@@ -182,8 +194,7 @@ def _noted(ruleset: Ruleset, records: Records, key: bytes, at: float) -> Iterato
     """Yield the newest record of each order on a name, at or before a time."""
     listed = {claim.order_index for _, found in ruleset.listed(key) for _, claims in found for claim in claims}
     for index in listed:
-        of = ruleset.catalogue.orders[index]
-        noted = records.state_of(of.feed, of.order.id, at)
+        noted = records.state_of(ruleset.catalogue.orders[index].key, at)
         if noted is not None:
             yield noted
 
@@ -192,8 +203,8 @@ def _decision(verdict: Verdict, claims: Sequence[ProvedClaim]) -> Decision:
     """Return the policy's decision, with the claim among `claims` that it rests on."""
     decides = None
     if verdict.action is not None and verdict.order is not None:
-        wanted = verdict.feed, verdict.order.id
-        decides = next((claim for claim in claims if (claim.feed, claim.order.id) == wanted), None)
+        wanted = verdict.order.key(verdict.feed)
+        decides = next((claim for claim in claims if claim.key == wanted), None)
     return Decision(verdict.touches, decides)
 
 
@@ -204,6 +215,7 @@ class _Content:
     claims: list[ProvedClaim]
     words: str
     unknown: frozenset[Action] = frozenset()
+    keys: frozenset[OrderKey] = frozenset()  # of all its orders whose documents are kept
 
 
 def _of_feed(
@@ -228,9 +240,11 @@ def _of_feed(
                 for document in documents if (covers := document.covering(asked)) is not None
             ],
             words,
+            keys=frozenset(document.order.key(name) for document in documents),
         )  # fmt: skip
     words = "signatures, verified again"
     found, unknown = [], set[Action]()
+    keys = frozenset(document.order.key(name) for document in proof.documents.values())
     for path, document in proof.documents.items():
         covers = document.covering(asked)
         if covers is not None:
@@ -238,16 +252,16 @@ def _of_feed(
             claim.signatures = proof.behind(path)
             found.append(claim)
         elif document.names is not None:
-            listed = f"signatures: the list of order {document.order.id} has the SHA-256 {document.names.last.sha256}"
+            listed = f"signatures: the list of order {document.order.name} has the SHA-256 {document.names.last.sha256}"
             if enforced is None:
                 words = f"{words}; {listed}, and its content is not kept"
                 unknown.add(document.order.action)
                 continue
             for claim in _in_ruleset(enforced, key, name, records, at, priority, listed):
-                if claim.order.id == document.order.id:
+                if claim.key == document.order.key(name):
                     claim.signatures = proof.behind(path)
                     found.append(claim)
-    return _Content(found, words, frozenset(unknown))
+    return _Content(found, words, frozenset(unknown), keys)
 
 
 def _actions(part: Mapping[str, Any]) -> frozenset[Action]:
@@ -286,7 +300,7 @@ def _in_ruleset(
 def _claim(
     feed: str, priority: int, order: Order, entry: Entry, records: Records, at: float, words: str, length: int
 ) -> ProvedClaim:
-    known = records.state_of(feed, order.id, at)
+    known = records.state_of(order.key(feed), at)
     state = state_then(known, order, at).text
     since = str(known.body["since"]) if known is not None else None
     return ProvedClaim(feed, priority, order, f"{entry.text} ({entry.scope.text})", length, state, since, words)

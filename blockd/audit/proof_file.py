@@ -11,17 +11,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from blockd.audit.chain import Record, chained, parse_record
-from blockd.audit.database import Database
+from blockd.audit.database import Database, key_of
 from blockd.audit.evidence import digests_of, parts_of
 from blockd.audit.inquiry import prove_name
 from blockd.audit.proof_signature import ProofSignature, sign_proof, verify_signature
 from blockd.errors import AuditError, BadName, cause_of
+from blockd.orders.key import OrderKey, parse_asked
 from blockd.ruleset import Ruleset
 from blockd.times import moment_from_text, moment_text
 
@@ -67,7 +68,7 @@ def export_proof(database: Database, claim: dict[str, Any], key: Ed25519PrivateK
         )
     if database.hash_of(max(wanted) + 1) is not None:
         wanted.add(max(wanted) + 1)  # later than the time
-    states = [database.state_of(str(order["feed"]), str(order["order"]), at) for order in claim["orders"]]
+    states = [database.state_of(_key(order), at) for order in claim["orders"]]
     wanted |= {state.number for state in states if state is not None}
     start = database.last("start", at)
     wanted |= {start.number} if start is not None else set()
@@ -173,13 +174,13 @@ def _compare(claim: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
         wrong += sorted(claim.keys() ^ (found.keys() - {"proved"}))
     has_all = all(feed["whole"] for feed in found["feeds"])
     if has_all and not wrong:
-        wrong = [word for word in found.keys() - {"proved"} if claim[word] != found[word]]
+        plain = found.keys() - {"proved", "orders", *DECISION}
+        wrong = [word for word in plain if claim[word] != found[word]]
+        wrong += _differing_orders(claim["orders"], found["orders"], {"order"})
     elif not wrong:
-        wrong = [
-            *_differing_orders(claim["orders"], found["orders"]),
-            *_differing_feeds(claim["feeds"], found["feeds"]),
-        ]
-    decided = [word for word in DECISION if claim.get(word) != found[word]]
+        wrong = _differing_orders(claim["orders"], found["orders"], {"order", "decides", "proved_by"})
+        wrong += _differing_feeds(claim["feeds"], found["feeds"])
+    decided = [word for word in DECISION if not _agrees(word, found, claim)]
     by_ruleset = any(BY_RULESET in str(order) for order in claim.get("orders", ()))
     is_which_open = found["covered"] and found["decides"] is None and "covered" not in decided  # which one blocked it
     may_differ = not has_all and (by_ruleset or found["covered"] is None or is_which_open)
@@ -193,9 +194,12 @@ def _compare(claim: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     return found["covered"] is not None and (not decided or bool(is_which_open))
 
 
-def _differing_orders(claimed: object, found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return `orders` if a claim's orders are not those found, and others that only a list not in the proof has."""
-    own = {"decides", "proved_by"}  # which decides is compared by itself; words say what was kept when it was claimed
+def _differing_orders(claimed: object, found: Sequence[Mapping[str, Any]], own: Set[str]) -> list[str]:
+    """Return `orders` if a claim's orders are not those found, and others that only a list not in the proof has.
+
+    `own` are members that may differ: how an order is called depends on the other orders that the node had, words on
+    what was kept when it was claimed, and which order decides is compared by itself.
+    """
     if not isinstance(claimed, list) or not all(isinstance(order, dict) for order in claimed):
         return ["orders"]
     plain = [{name: value for name, value in order.items() if name not in own} for order in claimed]
@@ -204,7 +208,10 @@ def _differing_orders(claimed: object, found: Sequence[Mapping[str, Any]]) -> li
         if wanted not in plain:
             return ["orders"]
         at = plain.index(wanted)
-        del plain[at], claimed[at]
+        if not _is_called(claimed[at].get("order"), order):
+            return ["orders"]
+        claimed = [one for number, one in enumerate(claimed) if number != at]
+        del plain[at]
     return [] if all(BY_RULESET in str(order.get("proved_by")) for order in claimed) else ["orders"]
 
 
@@ -215,6 +222,26 @@ def _differing_feeds(claimed: object, found: Sequence[Mapping[str, Any]]) -> lis
     except (TypeError, KeyError):
         same = False
     return [] if same else ["feeds"]
+
+
+def _key(order: Mapping[str, Any]) -> OrderKey:
+    return OrderKey(str(order["feed"]), str(order["role"]), str(order["id"]))
+
+
+def _is_called(text: object, order: Mapping[str, Any]) -> bool:
+    """Return whether a text is one of an order's names."""
+    asked = parse_asked(text) if isinstance(text, str) else None
+    return text == order["order"] or (asked is not None and asked.fits(_key(order)))
+
+
+def _agrees(word: str, found: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
+    """Return whether a claim says what was found; the order that decides may be named by any of its names.
+
+    How it is called depends on the other orders that its node had, and earlier claims have the id alone.
+    """
+    if word != "decides" or found[word] is None or not isinstance(claim.get(word), str):
+        return bool(found[word] == claim.get(word))
+    return _is_called(claim[word], next(order for order in found["orders"] if order["decides"]))
 
 
 class _Proved:
@@ -252,9 +279,9 @@ class _Proved:
         later = moment_text(after)
         return next((one for one in self._records if one.time > later and one.kind == kind), None)
 
-    def state_of(self, feed: str, order: str, until: float) -> Record | None:
+    def state_of(self, order: OrderKey, until: float) -> Record | None:
         def is_its(record: Record) -> bool:
-            return record.kind == "order" and (record.body.get("feed"), record.body.get("order")) == (feed, order)
+            return record.kind == "order" and key_of(record) == order
 
         return self._newest(until, is_its)
 

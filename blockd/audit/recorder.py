@@ -6,40 +6,29 @@ Clients and questions are never recorded.
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from blockd import __version__
-from blockd.audit.chain import canonical
-from blockd.audit.database import Database
-from blockd.audit.evidence import ORDERS
+from blockd.audit.database import Database, key_of
+from blockd.audit.evidence import manifest_of
 from blockd.audit.log import AuditLog, read_alive
+from blockd.audit.refusals import Part, Refusals
 from blockd.audit.signatures import MAX_ROOT
 from blockd.audit.transitions import GONE, OrderTransition, transitions_of_version, turns_of_dates
 from blockd.compile.news import News
 from blockd.feeds.fetched import Fetched
 from blockd.files import read_file
 from blockd.metrics.collector import Change, EnforcementTimes
+from blockd.orders import OrderKey
 from blockd.ruleset import Enforced
 from blockd.settings import Feed
 from blockd.times import moment_text, time_text
 
 MAX_TURNS = 20_000  # orders recorded of one version: two of the largest repositories
-REFUSALS = 60  # records of one feed's refusals in an hour, so that a source whose faults change cannot fill the disk
-HOUR = 3600.0  # seconds
 REMEMBERED = 250  # records of versions read at a start: more than the versions that can be kept
 MAX_PROOFS = 2_000  # contents whose evidence is remembered: more than the versions kept and the feeds in force have
-
-
-@dataclass(slots=True)
-class _Refusals:
-    """When the last refusals of a feed were recorded, and how many since then were left out."""
-
-    recorded: deque[float] = field(default_factory=lambda: deque(maxlen=REFUSALS))
-    passed_over: int = 0
 
 
 class AuditRecorder:
@@ -51,10 +40,10 @@ class AuditRecorder:
         self._clock = clock
         self._lists = {feed.name for feed in feeds if feed.is_text}
         self._roots = {feed.name: root for feed in feeds if (root := feed.root_of_trust) is not None}
-        self._known: dict[tuple[str, str], str] = {}
-        self._since: dict[tuple[str, str], str] = {}  # since when orders have been in force here
+        self._known: dict[OrderKey, str] = {}
+        self._since: dict[OrderKey, str] = {}  # since when orders have been in force here
         self._proofs: dict[tuple[str, str], Mapping[str, Any]] = {}  # by feed and digest of its content
-        self._refusals: dict[str, _Refusals] = {}
+        self._refusals = Refusals()
         self.newest = 0.0  # when the last record of an earlier process was written, seconds since the epoch
         self._last_alive: str | None = None  # of a daemon that ended without recording it
 
@@ -167,21 +156,26 @@ class AuditRecorder:
         """Record that a version is not enforced."""
         self.log.write("taken-back", {"version": version, "why": why})
 
-    def refused(self, feed: str, reason: str, sentence: str) -> None:
-        """Record a refusal that differs from the last."""
-        refusals, now = self._refusals.setdefault(feed, _Refusals()), self._clock()
-        recorded = refusals.recorded
-        if len(recorded) == REFUSALS and recorded[0] <= now < recorded[0] + HOUR:
-            refusals.passed_over += 1
-            return
-        recorded.append(now)
-        more = {"passed_over": refusals.passed_over} if refusals.passed_over else {}
-        refusals.passed_over = 0
-        self.log.write("refused", {"feed": feed, "reason": reason, "sentence": sentence, **more}, at=now)
+    def refused(self, part: Part, reason: str, sentence: str) -> bool:
+        """Count a refusal; record it unless it is the same as before, or too many were; return whether it is."""
+        now = self._clock()
+        counts = self._refusals.refused(part, reason, sentence, now)
+        if counts is None:
+            return False
+        self.log.write("refused", {**_named(part), "reason": reason, "sentence": sentence, **counts}, at=now)
+        return True
 
-    def good_again(self, feed: str) -> None:
-        """Record that a refused feed is accepted again."""
-        self.log.write("good-again", {"feed": feed})
+    def refused_of(self, feed: str) -> Iterable[Part]:
+        """Return the authorities and orders of a feed that were refused last."""
+        return self._refusals.of(feed)
+
+    def good_again(self, part: Part) -> bool:
+        """Record that what was refused is no longer; return whether there is anything to record."""
+        times = self._refusals.over(part)
+        if times is None:
+            return False
+        self.log.write("good-again", {**_named(part), **({"times": times} if times else {})})
+        return True
 
     def rolled_back(self, version: int, enforced: int, reason: str) -> None:
         """Record that an operator went back to a version, which is `enforced` with the overrides of now."""
@@ -211,9 +205,9 @@ class AuditRecorder:
         """Record that a statement was signed."""
         self.log.write("statement", {"file": name, "sha256": hashlib.sha256(statement).hexdigest()})
 
-    def in_force_since(self, feed: str, order: str) -> str | None:
+    def in_force_since(self, order: OrderKey) -> str | None:
         """Return since when an order has been in force on this node, as far as the log is known."""
-        return self._since.get((feed, order))
+        return self._since.get(order)
 
     def _remember(self, database: Database) -> None:
         last = database.head().number
@@ -222,8 +216,14 @@ class AuditRecorder:
         if ends and ends[0].kind == "start":
             signs = (database.record(database.head().number).at, read_alive(self.log.folder) or 0.0)
             self._last_alive = moment_text(max(signs))
+        for record in database.newest(("refused", "good-again"), REMEMBERED):
+            what = Part(*(str(record.body.get(name, "")) for name in Part._fields))
+            if record.kind == "refused":
+                self._refusals.remember(what, str(record.body["reason"]), str(record.body["sentence"]))
+            else:
+                self._refusals.over(what)
         for record in database.last_states():
-            key = (str(record.body["feed"]), str(record.body["order"]))
+            key = key_of(record)
             if record.body["state"] != GONE:
                 self._known[key] = str(record.body["state"])
                 self._since[key] = str(record.body["since"])
@@ -242,8 +242,7 @@ class AuditRecorder:
     def _prove(self, feed: str, fetched: Fetched, at: float) -> list[bytes]:
         """Note the evidence of a content; return its files, and their manifest (see `blockd.audit.evidence`)."""
         files = fetched.evidence
-        digests = {n: hashlib.sha256(files[n]).hexdigest() for n in files if not n.startswith(ORDERS)}
-        manifest = canonical(digests)
+        manifest = manifest_of(files)
         self._proofs[feed, fetched.digest] = {
             "manifest": hashlib.sha256(manifest).hexdigest(),
             "files": len(files),
@@ -255,7 +254,7 @@ class AuditRecorder:
 
     def _turned(self, transitions: Iterable[OrderTransition], version: int, at: float) -> None:
         for number, turn in enumerate(transitions):
-            key = (turn.feed, turn.order.id)
+            key = turn.key
             if turn.change and turn.seconds is not None:
                 self.times[turn.change].observe(turn.seconds)
             if turn.state != turn.before or key not in self._since:
@@ -268,17 +267,23 @@ class AuditRecorder:
     def _told(self, turn: OrderTransition, version: int) -> dict[str, object]:
         return {
             "order": turn.order.id,
+            "called": turn.order.name,
             "feed": turn.feed,
             "authority": turn.order.authority,
             "role": turn.order.role,
             "state": turn.state,
             "change": turn.change,
-            "since": self._since[turn.feed, turn.order.id],
+            "since": self._since[turn.key],
             "signed": None if turn.signed is None else moment_text(turn.signed),
             "due": None if turn.due is None else time_text(turn.due),
             "seconds": None if turn.seconds is None else round(turn.seconds, 3),
             "version": version,
         }
+
+
+def _named(part: Part) -> dict[str, str]:
+    """Return the members of a record that name a part: `feed`, and `role` and `order` if it is no whole feed."""
+    return {name: value for name, value in part._asdict().items() if value}
 
 
 def _read(path: Path) -> bytes:

@@ -2,8 +2,11 @@
 
 The files are those of a TUF repository, by the names under which a node keeps them as evidence: `N.root.json` for each
 root of the history, `timestamp.json`, `snapshot.json`, `targets.json`, `ROLE.json` for each authority, and the orders'
-documents as `orders/ID.json` and `orders/ROLE/ID.json`. The steps are those of the client workflow (TUF specification
-1.0, section 5), with the time of the record in place of now; each signature is verified anew.
+documents as `orders/ID.json` and `orders/ROLE/ID.json`. If a newer version of an order was refused, the one that stayed
+in force is listed by earlier metadata of its role, `earlier/VERSION.ROLE.json`.
+
+The steps are those of the client workflow (TUF specification 1.0, section 5), with the time of the record in place of
+now; each signature is verified anew.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ MAX_ROOT = 1 << 20  # octets of a root of trust
 MAX_ROOTS = 1_024  # roots in a history: more than the node's own client follows
 MAX_DELEGATIONS = 1_024  # authorities of one repository
 
+_EARLIER = re.compile(r"earlier/([1-9][0-9]{0,8})\.([a-z0-9-]{1,32})\.json", re.ASCII)
 _ORDER = re.compile(r"orders/(?:([a-z0-9-]{1,32})/)?([a-z0-9._-]{1,80})\.json", re.ASCII)
 # Errors that hostile metadata can cause in TUF's reader and in ours.
 _FOREIGN = (RepositoryError, DeserializationError, SigningError, ValueError, TypeError, KeyError, AttributeError,
@@ -77,13 +81,16 @@ class Proof:
     documents: dict[str, OrderDocument] = field(default_factory=dict)
     signatures: dict[str, RoleSignature] = field(default_factory=dict)  # by file
     notes: list[str] = field(default_factory=list)  # irregularities that the node tolerated when it took the files
+    listed: dict[str, str] = field(default_factory=dict)  # by document, the earlier metadata that list it
 
     def behind(self, path: str) -> list[RoleSignature]:
         """Return the signatures that a document rests on, from the root of trust down to its own role."""
         match = _ORDER.fullmatch(path)
         role = match[1] if match else None
         roots = [one for name, one in self.signatures.items() if ROOT_FILE.fullmatch(name)]
-        names = ("timestamp.json", "snapshot.json", "targets.json", *([f"{role}.json"] if role else []))
+        names = ["timestamp.json", "snapshot.json", "targets.json", *([f"{role}.json"] if role else [])]
+        if path in self.listed:
+            names += [self.listed[path]]
         return [*roots, *(self.signatures[name] for name in names if name in self.signatures)]
 
 
@@ -106,7 +113,7 @@ class _Proving:
         timestamp = self._signed(Timestamp, "timestamp.json", root)
         snapshot = self._signed(Snapshot, "snapshot.json", root, timestamp.snapshot_meta)
         targets = self._signed(Targets, "targets.json", root, _meta(snapshot, "targets.json"))
-        listed = self._documents(targets, None, "")
+        listed = self._documents(targets, None, "", self._earlier(root, Targets.type, targets.version))
         delegations = targets.delegations
         roles = delegations.roles if delegations and delegations.roles else {}
         if len(roles) > MAX_DELEGATIONS:
@@ -114,7 +121,7 @@ class _Proving:
         for name, role in roles.items():
             if f"{name}.json" in self._evidence:
                 authority = self._authority(targets, name, snapshot)
-                listed += self._documents(authority, role, name)
+                listed += self._documents(authority, role, name, self._earlier(targets, name, authority.version))
         unlisted = {name for name in self._evidence if name.startswith("orders/")} - set(listed)
         if unlisted:
             raise AuditError(f"{min(unlisted)} is not among the signed documents.")
@@ -192,7 +199,24 @@ class _Proving:
             self._proof.notes.append(f"{name} had expired on {time_text(metadata.signed.expires.timestamp())}")
         return metadata.signed
 
-    def _documents(self, targets: Targets, role: DelegatedRole | None, name: str) -> list[str]:
+    def _earlier(self, delegator: Root | Targets, role: str, newest: int) -> dict[str, Targets]:
+        """Verify the earlier metadata of a role that are there; return them by their files, the newest first."""
+        names = [(int(match[1]), name) for name in self._evidence if (match := _EARLIER.fullmatch(name))
+                 and match[2] == role]  # fmt: skip
+        found = {}
+        for version, name in sorted(names, reverse=True):
+            metadata = self._read(Targets, name, self._file(name))
+            result = self._checked(name, lambda metadata=metadata: delegator.get_verification_result(  # type: ignore[misc]
+                role, metadata.signed_bytes, metadata.signatures))  # fmt: skip
+            self._sign(name, metadata, result.threshold, result)
+            if metadata.signed.version != version or version >= newest:
+                raise AuditError(f"{name} has version {metadata.signed.version}, and {newest} is that of {role}.json.")
+            found[name] = metadata.signed
+        return found
+
+    def _documents(
+        self, targets: Targets, role: DelegatedRole | None, name: str, earlier: Mapping[str, Targets]
+    ) -> list[str]:
         """Read the documents that a role lists; return their paths."""
         found = []
         for path, target in targets.targets.items():
@@ -205,6 +229,12 @@ class _Proving:
             if octets is None:
                 self._proof.notes.append(f"{path} is signed, and was not taken")
                 continue
+            for file, older in () if _is_of(target, octets) else earlier.items():
+                if path in older.targets and _is_of(older.targets[path], octets):
+                    target = older.targets[path]
+                    self._proof.listed[path] = file
+                    self._proof.notes.append(f"{path}: an earlier version stayed in force, as the newest was refused")
+                    break
             self._proof.documents[path] = self._document(path, target, octets, role)
             found.append(path)
         return found
@@ -258,6 +288,15 @@ class _Proving:
             return check()
         except _FOREIGN as error:
             raise AuditError(f"{name} differs from the signed file: {error}.") from error
+
+
+def _is_of(target: TargetFile, octets: bytes) -> bool:
+    """Return whether `octets` are the document that a target names."""
+    try:
+        target.verify_length_and_hashes(octets)
+    except _FOREIGN:
+        return False
+    return True
 
 
 def _meta(snapshot: Snapshot, name: str) -> MetaFile:

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from blockd.feeds.fetched import Fetched
 from blockd.metrics.collector import Change
-from blockd.orders import Order, State
+from blockd.orders import Order, OrderKey, State
 from blockd.ruleset import Catalogue
 from blockd.ruleset.catalogue import OrderRecord
 from blockd.settings import ZONE_TYPES
 
 GONE = "gone"  # the state of an order that its feed no longer lists
 
-Known = MutableMapping[tuple[str, str], str]
-"""The state that was recorded last of each order, by feed and id."""
+Known = MutableMapping[OrderKey, str]
+"""The state that was recorded last of each order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class OrderTransition:
     due: int | None = None  # the order's date that caused the change, seconds since the epoch
     seconds: float | None = None
 
+    @property
+    def key(self) -> OrderKey:
+        """The order's key."""
+        return self.order.key(self.feed)
+
 
 def transitions_of_version(
     before: Catalogue | None,
@@ -50,10 +55,10 @@ def transitions_of_version(
     Policy zones are left out, since nobody signs their rules one by one.
     """
     zones = {feed.name for feed in after.feeds if feed.type in ZONE_TYPES}
-    earlier = {(record.feed, record.order.id): record.order for record in before.orders} if before else {}
+    earlier = {record.key: record.order for record in before.orders} if before else {}
     listed = set()
     for index, record in enumerate(after.orders):
-        order, key = record.order, (record.feed, record.order.id)
+        order, key = record.order, record.key
         if record.feed in zones:
             continue
         listed.add(key)
@@ -74,9 +79,9 @@ def transitions_of_version(
         last = known.pop(key)
         order_before = earlier.get(key)
         if last != GONE and order_before is not None:
-            signed = taken[key[0]].published if key[0] in taken else None
+            signed = taken[key.feed].published if key.feed in taken else None
             yield OrderTransition(
-                order_before, key[0], GONE, last, _change(last, None), signed, None, _since(signed, at)
+                order_before, key.feed, GONE, last, _change(last, None), signed, None, _since(signed, at)
             )
 
 
@@ -88,7 +93,7 @@ def turns_of_dates(
     for index, record in enumerate(catalogue.orders):
         if before[index] == after[index] or record.feed in zones:
             continue
-        state, key = State(after[index]), (record.feed, record.order.id)
+        state, key = State(after[index]), record.key
         last, known[key] = known.get(key), state.text
         due = _due(record.order, state)
         # A date in the future did not cause the state: the order's feed has expired, or was renewed.

@@ -130,7 +130,7 @@ def lines(told: Mapping[str, Any], *, is_whole: bool = False, has_all: bool = Fa
         yield f"under other orders or scopes: {told['changed']:,}"
     for what, records in told["orders"].items():
         for record in records:
-            of = f"{record['id']} of feed {record['feed']}"
+            of = f"{record['called']} of feed {record['feed']}"
             yield f"order {what}: {of} ({record['action']}), {of_feed(record['names'], record['type'])}"
     for kind, text in (("covered", "is covered now"), ("no_longer_covered", "is no longer covered")):
         for found in told["popular"][kind]:
@@ -184,7 +184,9 @@ def _order(record: OrderRecord, types: Mapping[str, str]) -> dict[str, Any]:
     return {
         "feed": feed,
         "type": types.get(feed, ""),
+        "called": order.name,
         "id": order.id,
+        "role": order.role,
         "action": str(order.action),
         "names": record.names,
     }

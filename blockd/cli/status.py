@@ -63,6 +63,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         if feed["stale"]:
             yield f"  STALE: {feed['stale']:,} of its orders in force were not renewed in time"
         yield from _authorities(feed)
+        for order in feed["refused_orders"]:
+            yield f"  ORDER REFUSED ({order['reason']}): {order['refusal']}"
         for mirror in feed["mirrors"]:
             yield f"  mirror {mirror['url']}{', asked first' if mirror['leads'] else ''}"
             if mirror["refusal"]:

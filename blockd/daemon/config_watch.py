@@ -57,6 +57,12 @@ class ConfigStatus:
             for one in self.changed
         ]
 
+    def after_sighup(self) -> str:
+        """Say which config goes on running, and what takes over the one on disk."""
+        stays = f"The config stays the one of {self.path}, read at {self.since} (SHA-256 {self.digest[:12]}). "
+        restart = "A restart takes it over; `blockd check` checks it first." if self.changed else ""
+        return stays + "".join(self.sentences()) + restart
+
 
 class ConfigWatch:
     """The config at `path` as it was read at `since`, and the files named there that are read at a start only."""

@@ -19,6 +19,7 @@ from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.lookup.asking import WorkerAsker
+from blockd.daemon.lookup.named import NamedOrders, named_orders
 from blockd.daemon.lookup.online import Lookups, World
 from blockd.daemon.lookup.result import LookupResult
 from blockd.daemon.operator.accepting import AcceptResult, AcceptService
@@ -266,6 +267,10 @@ class ControlProcess:
         """Return what happens to a name or an address."""
         return await self._lookups.look_up(query)
 
+    def orders(self, asked: str, /) -> NamedOrders:
+        """Return the orders that a text may name, and how each stands."""
+        return named_orders(self._enforced, asked)
+
     def _hear(self) -> None:
         messages = self._channel.receive()
         if messages is None:
@@ -290,12 +295,8 @@ class ControlProcess:
     def _tell_config(self) -> None:
         """Say which config runs, since SIGHUP makes other programs read theirs again."""
         config = self._context.running.status()
-        log.log(
-            logging.WARNING if config.changed else logging.INFO,
-            "SIGHUP: every feed is polled. The config stays the one of %s, read at %s (SHA-256 %s). %s%s",
-            config.path, config.since, config.digest[:12], "".join(config.sentences()),
-            "A restart takes it over; `blockd check` checks it first." if config.changed else "",
-        )  # fmt: skip
+        level = logging.WARNING if config.changed else logging.INFO
+        log.log(level, "SIGHUP: every feed is polled. %s", config.after_sighup())
 
     async def _forget_traffic(self) -> None:
         while True:

@@ -123,4 +123,4 @@ def without_slot(enforced: Enforced | None) -> int:
 def labels_of(feed: str, order: Order) -> HitLabels:
     """Return the labels of an order's hits; a list without a platform is counted under its feed's name."""
     platform = CONFIDENTIAL if order.is_confidential else order.platform or feed
-    return HitLabels(feed, platform, order.id, order.action)
+    return HitLabels(feed, platform, order.name, order.action)

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 from blockd.metrics import Transport
 from blockd.metrics.counters import Row
-from blockd.orders import Reason, Verdict
+from blockd.orders import Action, Reason, State, Verdict
 from blockd.ruleset import Enforced
 from blockd.settings import Settings
+from blockd.settings.feeds import OVERRIDES
 from blockd.web import Protocol, Site
 
 
@@ -45,11 +46,20 @@ class SinkholeService:
             ttl=self._settings.sinkhole.ttl,
             hosts=frozenset(host for host in own if host),
             where_it_leads=self._where_it_leads,
+            orders_named=self._orders_named,
         )
 
     def _verdict_of(self, key: bytes) -> Verdict:
         enforced = self._enforced()
         return enforced.verdict(key) if enforced else Verdict(Reason.NOT_READY)
+
+    def _orders_named(self, asked: str) -> list[Verdict] | None:
+        """Return the signed orders that a text may name, without those that the block page never tells of."""
+        enforced = self._enforced()
+        if enforced is None:
+            return None
+        found = [enforced.standing(index) for index in enforced.ruleset.catalogue.find(asked)]
+        return [verdict for verdict in found if _may_be_told(verdict)]
 
     async def _where_it_leads(self, key: bytes, client: bytes) -> Verdict | None:
         """Ask for those only who may ask by DNS too: else strangers could have any name resolved."""
@@ -66,3 +76,14 @@ class SinkholeService:
     def _arrived(self, protocol: Protocol) -> None:
         """Count one request or handshake, whatever it asks for."""
         self._row.query(Transport.HTTP if protocol == "http" else Transport.TLS)
+
+
+def _may_be_told(verdict: Verdict) -> bool:
+    """Return whether an order is told of: not the operator's own exceptions, and not one that only counts questions.
+
+    A confidential order is told of while it is in force: whoever is blocked by it learns as much.
+    """
+    order = verdict.order
+    if order is None or verdict.feed == OVERRIDES or order.action is Action.MONITOR:
+        return False
+    return not order.is_confidential or verdict.state is State.IN_FORCE

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from blockd.feeds.fetched import Fetched, Validators
-from blockd.feeds.signed.bundle import AuthorityVersion
+from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder
 from blockd.settings import Feed
 
 
@@ -36,6 +36,11 @@ class FeedSource(ABC):
     @property
     def authorities(self) -> tuple[AuthorityVersion, ...]:
         """The authorities of a signed feed with their versions; empty for other kinds."""
+        return ()
+
+    @property
+    def refused_orders(self) -> tuple[RefusedOrder, ...]:
+        """The orders of a signed feed that were refused alone, by the last poll; empty for other kinds."""
         return ()
 
     @property

@@ -14,7 +14,7 @@ from blockd.errors import FeedRefused
 from blockd.printable import unproved
 
 MAX_NAME_TEXT = 253  # characters: 255 octets on the wire (RFC 1035 section 2.3.4) less the first length and the root
-UNTAKEN = "nothing of it is taken, and the feed's content accepted last stays in force. Tell the authority."
+UNTAKEN = "nothing of it is taken. Tell the authority."
 _NAME_OCTETS = b"abcdefghijklmnopqrstuvwxyz0123456789._-"
 _CHANGE = re.compile(rb"[+-][a-z0-9._-]{1,253}")
 _ADDED = ord("+")

@@ -79,6 +79,7 @@ class FeedSample:
     stale: int = 0  # its orders in force that were not renewed in time
     authorities: Mapping[str, AuthoritySample] = field(default_factory=dict)  # by role
     names: int = 0  # of it in the ruleset enforced
+    refused_orders: Mapping[str, int] = field(default_factory=dict)  # orders refused alone, by role
 
 
 @dataclass(slots=True)
@@ -201,7 +202,8 @@ class Collector(PrometheusCollector):
         hits = CounterMetricFamily(
             "blockd_hits",
             "Hits of an order by protocol (dns, http, tls): its action in DNS, page for a block page, alert for a "
-            "refused TLS handshake. Orders beyond those that are counted one by one are counted as order `other`.",
+            "refused TLS handshake. `order` is what the order is called: ROLE/ID, or FEED/ROLE/ID if two feeds share a "
+            "role. Orders beyond those that are counted one by one are counted as order `other`.",
             labels=["feed", "platform", "order", "action", "protocol"],
         )
         # Orders of which only the action differs have the same series for pages and handshakes.
@@ -271,11 +273,16 @@ def _authorities(sample: Sample) -> Iterator[Metric]:
         "1 while an authority's new content is refused, and its content accepted last stays in force.",
         labels=["feed", "authority"],
     )
+    orders = GaugeMetricFamily(
+        "blockd_orders_refused", "Orders whose newest versions are refused, each alone.", labels=["feed", "authority"]
+    )
     for name, feed in sample.feeds.items():
+        for role, count in (dict.fromkeys(feed.authorities, 0) | dict(feed.refused_orders)).items():
+            orders.add_metric([name, role], count)
         for role, authority in feed.authorities.items():
             expires.add_metric([name, role], authority.expires_in)
             refused.add_metric([name, role], int(authority.is_refused))
-    yield from (expires, refused)
+    yield from (expires, refused, orders)
 
 
 def _ruleset(sample: Sample) -> Iterator[Metric]:

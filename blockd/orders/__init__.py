@@ -3,6 +3,7 @@
 from blockd.orders.document import OrderDocument, parse_document
 from blockd.orders.entry import Entry, Scope
 from blockd.orders.fields import SCHEMA_MAJOR
+from blockd.orders.key import OrderKey, OrderNames
 from blockd.orders.lifecycle import NEVER, State, begin_of, end_of, next_change, state_at
 from blockd.orders.name_list import ListStep, NameList
 from blockd.orders.order import Action, LocalRecord, Mandate, Notice, Order
@@ -21,6 +22,8 @@ __all__ = [
     "Notice",
     "Order",
     "OrderDocument",
+    "OrderKey",
+    "OrderNames",
     "Reason",
     "Scope",
     "State",

@@ -20,6 +20,7 @@ from blockd.names.hashed import DIGEST_SIZE, MAX_SALT, MIN_SALT
 from blockd.orders.entry import Entry, Scope
 from blockd.orders.name_list import ListStep, NameList
 
+WAYS = ("names", "hashed", "list")  # the fields in which a document says what it covers; it has one of them
 COVERING = ("scope", "names", "hashed", "list", "confidential")
 MAX_NAMES = 1_000_000  # entries in one document; a larger list has files of its own
 MAX_LISTED = 150_000_000  # names in those: what a ruleset can hold
@@ -28,6 +29,9 @@ MAX_STEPS = 400  # a base and a change a day for more than a year; a new base is
 MAX_PROBLEMS = 50  # problems reported at once; nobody reads more
 MIN_PREFIX = {4: 16, 6: 32}  # bits; a shorter prefix in an order covers whole providers
 
+_NAME_OCTETS = 64  # of a document for each of its names beside the name's own: quotes, scope, indentation
+_STEP_OCTETS = 640  # of a document for each step of a list: a path, a digest, two numbers
+_ESCAPED = 6  # octets of one character as JSON writes it at most: `\u0431`
 _SHOWN = 80  # characters of a wrong value that a problem repeats
 _NETWORK = re.compile(r"[0-9a-f:.]+(?:/[0-9.]{1,15})?", re.ASCII | re.IGNORECASE)
 _NAT64 = Network.from_text("64:ff9b::/96")
@@ -47,7 +51,7 @@ class Coverage:
 
 def parse_coverage(document: Mapping[str, object], problems: list[str]) -> Coverage:
     """Return what a document covers; what is wrong is added to `problems`."""
-    ways = [name for name in ("names", "hashed", "list") if name in document]
+    ways = [name for name in WAYS if name in document]
     if len(ways) > 1:
         problems.append(f"{', '.join(ways)}: only one of them may be present")
     confidential = document.get("confidential", False)
@@ -59,6 +63,19 @@ def parse_coverage(document: Mapping[str, object], problems: list[str]) -> Cover
     if "list" in document:
         return Coverage(names=_list(document["list"], problems), scope=scope)
     return Coverage(_entries(document.get("names"), scope, problems), scope=scope)
+
+
+def octets_for(document: Mapping[str, object]) -> int:
+    """Return the octets that a document may have for what it covers: names, hashes, or the steps of a list."""
+    hashed, listed = document.get("hashed"), document.get("list")
+    names = hashed.get("names") if isinstance(hashed, Mapping) else document.get("names")
+    steps = listed.get("steps") if isinstance(listed, Mapping) else None
+    octets = _STEP_OCTETS * len(steps) if isinstance(steps, list) else 0
+    for name in names if isinstance(names, list) else ():
+        text = name.get("name") if isinstance(name, Mapping) else name
+        if isinstance(text, str):
+            octets += _NAME_OCTETS + (len(text) if text.isascii() else _ESCAPED * len(text))
+    return octets
 
 
 def _entries(value: object, default: Scope, problems: list[str]) -> tuple[Entry, ...]:

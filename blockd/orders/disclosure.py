@@ -62,8 +62,8 @@ UNNAMED = PublicOperator()
 class Disclosed:
     """Who is behind a block, and where to object; a text is empty if it is not known.
 
-    `called` is the order by its number, or the list by its name. `issuer` is the authority, or the operator of a list
-    for which no authority is named. `contact` is whose `contact_of` says: the order's own, else the operator's.
+    `called` is the order by its role and id, or the list by its name. `issuer` is the authority, or the operator of a
+    list for which no authority is named. `contact` is whose `contact_of` says: the order's own, else the operator's.
     """
 
     called: str
@@ -73,8 +73,8 @@ class Disclosed:
 
 
 def called(order: Order, order_word: str = "order", list_word: str = "list") -> str:
-    """Return how texts for people refer to an order: `order ID`, or `list NAME`."""
-    return f"{list_word} {order.list_name}" if order.list_name else f"{order_word} {order.id}"
+    """Return how texts for people refer to an order: `order ROLE/ID`, or `list NAME`."""
+    return f"{list_word} {order.list_name}" if order.list_name else f"{order_word} {order.name}"
 
 
 def disclosed(order: Order, operator: PublicOperator) -> Disclosed:
@@ -102,13 +102,15 @@ def public_text(entry: Entry) -> str:
 def public_fields(order: Order) -> dict[str, object]:
     """Return an order's fields as JSON values, without those that blockd adds; if it is confidential, the open ones.
 
-    A list has `list`, its name, in the place of `id`.
+    `called` is how the order is called among others (`blockd.orders.key`), and `id` the authority's own id for it. A
+    list has `list`, its name, in the place of both.
     """
     written = order_to_json(order)
     if order.is_confidential:
-        return {**{name: written[name] for name in _OPEN if name in written}, CONFIDENTIAL: True}
+        opened = {name: written[name] for name in _OPEN if name in written}
+        return {"called": order.name, **opened, CONFIDENTIAL: True}
     shown = {name: value for name, value in written.items() if not name.startswith("_")}
     if order.list_name:
         del shown["id"]
         return {"list": order.list_name, **shown}
-    return shown
+    return {**shown, "called": order.name}

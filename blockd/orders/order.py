@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from blockd.orders.key import OrderKey, spelled
+
 
 class Action(StrEnum):
     """What an order asks to be done with a question for one of its names."""
@@ -86,9 +88,19 @@ class Order:
     salt: bytes = b""  # of a confidential order: the key of the hashes that stand for its names
     list_name: str = ""  # of a list: its feed's name; its `id` was then made by blockd, and is no order's number
     role: str = ""  # the delegated role that signed it, as its repository calls it; empty for the repository itself
+    shown: str = field(default="", compare=False)  # how it is called among others; empty if as `spelled` has it
     unknown: dict[str, object] = field(default_factory=dict)  # fields of a later minor schema, kept unchanged
 
     @property
     def is_confidential(self) -> bool:
         """Whether its names are known by their hashes only, and never disclosed."""
         return bool(self.salt)
+
+    @property
+    def name(self) -> str:
+        """How it is called: by its role and id (`blockd.orders.key`)."""
+        return self.shown or spelled(self.role, self.id)
+
+    def key(self, feed: str) -> OrderKey:
+        """Return its key as an order of a feed."""
+        return OrderKey(feed, self.role, self.id)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from blockd.names.hashed import MAX_SALT, MIN_SALT
 from blockd.orders.fields import SCHEMA, TEXTS, TIMES, as_mapping, read_fields, refuse, unknown_fields
 from blockd.orders.order import Action, LocalRecord, Order
+from blockd.orders.repository import is_role
 from blockd.times import time_text
 
 MAX_RECORDS = 64  # of one name in a policy zone; a real answer has a few
@@ -62,6 +63,8 @@ def _added(document: Mapping[str, object], problems: list[str]) -> tuple[bytes, 
             bytes.fromhex(str(document.get("_salt", ""))), document.get("_role", ""), document.get("_list", "")
         )  # fmt: skip
         if (salt and not MIN_SALT <= len(salt) <= MAX_SALT) or not isinstance(role, str) or not isinstance(name, str):
+            raise ValueError
+        if role and not is_role(role):
             raise ValueError
     except ValueError:
         problems.append("_salt, _role, _list: were not written by blockd")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import Action, Entry, OrderDocument, Scope, parse_document
+from blockd.orders.document import MAX_TEXTS
 from blockd.orders.stored import order_to_json
 from blockd.publish import confidential
 from blockd.publish import lint as strictness
@@ -22,6 +23,7 @@ from blockd.publish.document_files import load_document
 from blockd.publish.lint import Rules
 from blockd.publish.pasted import names_taken
 
+_STAMP = 64  # octets that `published` adds when a document is signed
 MAX_PROBLEMS = 100  # problems reported at once over all files
 _MAY_BE_NULL = {"expires", "names"}  # any other field without a value, as in a template, counts as missing
 
@@ -140,8 +142,11 @@ def _checked(raw: object, source: str, rules: Rules) -> _CheckedOne:
         written.update(_covered(document))
     if "names" not in written and document.scope is not Scope.BOTH:
         written["scope"] = document.scope.text
+    content = to_bytes(written)
+    if len(content) + _STAMP > MAX_TEXTS:
+        parse_document(written, source, len(content) + _STAMP)  # raises BadOrder if it is too large beside its names
     warnings = tuple(strictness.warnings(raw, entries, hidden=secret))
-    return _CheckedOne(document.order.id, to_bytes(written), warnings, entries, document.order.action)
+    return _CheckedOne(document.order.id, content, warnings, entries, document.order.action)
 
 
 def _covered(document: OrderDocument) -> dict[str, object]:

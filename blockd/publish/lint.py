@@ -24,7 +24,7 @@ from blockd.ruleset.gate.lists import gate_of
 from blockd.settings import GateSettings
 from blockd.times import time_from_text
 
-_NOT_WRITTEN = {"salt", "list_name", "role", "records", "unknown"}  # fields of an Order that no document has
+_NOT_WRITTEN = {"salt", "list_name", "role", "shown", "records", "unknown"}  # fields of an Order that no document has
 FIELDS = frozenset(("schema", *COVERING, *(name.name for name in fields(Order)))) - _NOT_WRITTEN
 MAX_FIELD = 60  # characters of a field's name that a problem repeats
 MAX_SAMPLES = 5  # names in one warning, as examples

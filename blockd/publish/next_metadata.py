@@ -15,6 +15,7 @@ from blockd.errors import BadOrder, PublishError
 from blockd.files import replace_files
 from blockd.orders.repository import LISTS, ORDERS, place_of
 from blockd.publish.documents import canonical, to_bytes
+from blockd.publish.lists.check import refuse_unusable_list
 from blockd.publish.workshop import TARGETS, Workshop, in_utc
 from blockd.times import time_text
 
@@ -41,7 +42,7 @@ def prepared(workshop: Workshop, role: str, now: datetime, expires: datetime | N
         raise PublishError(
             f"No order {_of(role)}is staged in {workshop.folder}; an empty list is not signed. Lift orders instead."
         )
-    _refuse_ids_of_others(workshop, role, listed.targets)
+    _refuse_unusable_lists(workshop, role, listed)
     signed = Targets(
         version=last.signed.version + 1 if last else 1,
         expires=in_utc(expires or now + LIST_LIFE),
@@ -74,6 +75,11 @@ def target_of(role: str, identifier: str) -> str:
 def identifier_of(path: str) -> str:
     """Return the id of the order with this target path; empty if it is not an order's."""
     return path.rpartition("/")[2].removesuffix(".json") if path.startswith(f"{ORDERS}/") else ""
+
+
+def called(path: str) -> str:
+    """Return what the order with this target path is called, ROLE/ID or ID; empty if the path is not an order's."""
+    return path.removeprefix(f"{ORDERS}/").removesuffix(".json") if identifier_of(path) else ""
 
 
 def local_file(workshop: Workshop, target: TargetFile) -> Path:
@@ -202,14 +208,10 @@ def _is_there(path: Path, length: int) -> bool:
         return False
 
 
-def _refuse_ids_of_others(workshop: Workshop, role: str, targets: dict[str, TargetFile]) -> None:
-    """Raise PublishError if an id is used twice in the repository: a node would keep only the first order."""
-    own = _own(role)
-    mine = {identifier for path in targets if (identifier := identifier_of(path))}
-    for other in ("", *workshop.roles()):
-        taken = mine & workshop.staged(other).keys() if other != own else set()
-        if taken:
-            whose = workshop.authority_of(other) or "the repository itself"
-            raise PublishError(
-                f"{', '.join(sorted(taken))}: an order of {whose} has this id; nothing was signed. Use another."
-            )
+def _refuse_unusable_lists(workshop: Workshop, role: str, listed: ListedTargets) -> None:
+    """Raise PublishError if a node would refuse the list of an order that is new or changed."""
+    for identifier in listed.changed:
+        names = workshop.document(identifier, _own(role)).names
+        if names is not None:
+            text = workshop.folder / LISTS / _own(role) / f"{identifier}.txt"
+            refuse_unusable_list(identifier, names, text, lambda target: local_file(workshop, listed.targets[target]))

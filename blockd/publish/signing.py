@@ -12,7 +12,7 @@ from tuf.api.metadata import Metadata, Targets
 from blockd.errors import PublishError
 from blockd.publish.keys.online_roles import Sealed, local_signers, seal
 from blockd.publish.keys.signers import signer_names, told_signer
-from blockd.publish.next_metadata import identifier_of, is_due, prepared, shows_what_is_staged
+from blockd.publish.next_metadata import called, identifier_of, is_due, prepared, shows_what_is_staged
 from blockd.publish.pending import (
     Pending,
     Standing,
@@ -30,7 +30,7 @@ from blockd.times import time_text
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """The result of one signing: the versions now signed, and the ids new, changed or removed since the last one."""
+    """The result of one signing: the versions now signed, and the orders new, changed or removed since the last one."""
 
     timestamp_version: int  # 0 if the keys of snapshot and timestamp are not here
     targets_version: int  # 0 if the repository's own list is not signed yet
@@ -169,11 +169,11 @@ def _refuse_expired_root(workshop: Workshop, now: datetime) -> None:
 
 
 def _difference(before: Metadata[Targets] | None, signed: Targets) -> tuple[list[str], list[str]]:
-    """Return the ids of orders that are new or changed in `signed`, and of those that were removed."""
+    """Return what the orders are called that are new or changed in `signed`, and those that were removed."""
     last = before.signed.targets if before else {}
     changed = [path for path, target in signed.targets.items() if last.get(path) != target]
     removed = last.keys() - signed.targets.keys()
-    return [name for it in changed if (name := identifier_of(it))], sorted(filter(None, map(identifier_of, removed)))
+    return [name for it in changed if (name := called(it))], sorted(filter(None, map(called, removed)))
 
 
 def _signing(

@@ -11,7 +11,7 @@ from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 from blockd.errors import BadOrder, PublishError, cause_of
 from blockd.orders import Order, OrderDocument, parse_document
 from blockd.publish.delegations import authority_name, roles_of
-from blockd.publish.next_metadata import content_of, identifier_of
+from blockd.publish.next_metadata import called, content_of, identifier_of
 from blockd.publish.pending import Pending
 from blockd.publish.workshop import Workshop
 from blockd.times import time_text
@@ -54,12 +54,8 @@ def _order_news(workshop: Workshop, before: Metadata[Targets] | None, signed: Ta
             continue
         document = _document(workshop, target)
         old = content_of(workshop, last[path]) if path in last else None
-        found.append(PublishedNews(_what(path in last, old, document), document.order.id, _told(document)))
-    found += [
-        PublishedNews("removed", identifier)
-        for path in sorted(last.keys() - signed.targets)
-        if (identifier := identifier_of(path))
-    ]
+        found.append(PublishedNews(_what(path in last, old, document), called(path), _told(document)))
+    found += [PublishedNews("removed", name) for path in sorted(last.keys() - signed.targets) if (name := called(path))]
     return found
 
 

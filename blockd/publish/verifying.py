@@ -57,7 +57,7 @@ def verify_repository(url: str, root: bytes, now: datetime) -> Verification:
         f"{told.role}: a node refuses it ({told.reason}): {told.refusal}"
         for told in version.authorities
         if told.refusal
-    ]
+    ] + [f"{told.called}: a node refuses it ({told.reason}): {told.refusal}" for told in version.refused]
     warnings = [*_metadata_warnings(evidence, now), *_order_warnings(version, now)]
     return Verification(
         targets_version=version.targets_version,
@@ -106,7 +106,7 @@ def _spare(role: str, told: Role | DelegatedRole) -> Iterator[str]:
 def _order_warnings(version: SignedVersion, now: datetime) -> Iterator[str]:
     for order in (document.order for document in version.documents):
         state = state_at(order, now.timestamp())
-        name = f"{order.role}/{order.id}" if order.role else order.id
+        name = order.name
         if state in (State.EXPIRED, State.LIFTED):
             yield f"{name} ended at {time_text(_end(order))}; it can be removed"
         elif order.review_by is not None and order.review_by <= now.timestamp():

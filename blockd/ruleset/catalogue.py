@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
 from blockd.errors import BadOrder, RulesetError
-from blockd.orders import Action, Order, begin_of
+from blockd.orders import Action, Order, OrderKey, OrderNames, begin_of
+from blockd.orders.key import parse_asked, spelled
 from blockd.orders.stored import order_to_json, parse_order
 from blockd.ruleset.format import MAX_ORDERS, MAX_TIME
 from blockd.settings.feeds import OVERRIDES, SIGNED_TYPES
@@ -41,6 +42,11 @@ class OrderRecord:
     feed: str
     names: int  # entries it covers
 
+    @property
+    def key(self) -> OrderKey:
+        """The order's key."""
+        return self.order.key(self.feed)
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
@@ -49,10 +55,27 @@ class Catalogue:
     feeds: tuple[FeedRecord, ...]
     orders: tuple[OrderRecord, ...]
     made_from: str = ""  # fingerprint: equal values mean that compiling again would make the same
+    _by_id: dict[str, list[int]] = field(default_factory=dict, init=False, repr=False, compare=False)  # once asked for
 
     def feed(self, name: str) -> FeedRecord | None:
         """Return the record of a feed; None if the ruleset has nothing of it."""
         return next((feed for feed in self.feeds if feed.name == name), None)
+
+    def keys(self) -> Iterator[OrderKey]:
+        """Yield the keys of the orders, without those that stand for lists."""
+        return (record.key for record in self.orders if not record.order.list_name)
+
+    def find(self, asked: str) -> list[int]:
+        """Return the indices of the orders that a text may name (`blockd.orders.key`), by their keys; no list's."""
+        wanted = parse_asked(asked)
+        if wanted is None:
+            return []
+        if not self._by_id:
+            for index, record in enumerate(self.orders):
+                if not record.order.list_name:
+                    self._by_id.setdefault(record.order.id, []).append(index)
+        found = [index for index in self._by_id.get(wanted.id, ()) if wanted.fits(self.orders[index].key)]
+        return sorted(found, key=lambda index: self.orders[index].key)
 
     def to_json(self) -> bytes:
         """Return the catalogue as the file holds it, each order on a line of its own."""
@@ -76,7 +99,7 @@ class Catalogue:
             made_from = str(document["made_from"])
         except (ValueError, KeyError, TypeError, RecursionError, BadOrder) as error:
             raise RulesetError(f"its catalogue cannot be read: {error}") from error
-        return cls(feeds, orders, made_from)
+        return cls(feeds, _named(orders), made_from)
 
     def by_line(self, octets: bytes) -> dict[bytes, OrderRecord]:
         """Return the orders by their lines in `octets`, which this was parsed from; none if they have no lines."""
@@ -110,12 +133,25 @@ def _standing(order: Order, kind: str, created: int) -> Order:
 
 
 def rank(order: Order, priority: int) -> tuple[int, int, int, str]:
-    """Return an order's sort key: `allow` first, `monitor` last, then priority, the later date, the id.
+    """Return an order's sort key: `allow` first, `monitor` last, then priority, the later date, the id, the role.
 
     An order without a date comes after those with one.
     """
     kind = {Action.ALLOW: 0, Action.MONITOR: 2}.get(order.action, 1)
-    return kind, priority, -begin_of(order), order.id
+    return kind, priority, -begin_of(order), f"{order.id} {order.role}"  # a blank is before all that an id may have
+
+
+def _named(orders: tuple[OrderRecord, ...]) -> tuple[OrderRecord, ...]:
+    """Return the orders, each with how it is called among them; lists are called by their own names."""
+    names = OrderNames(Catalogue((), orders).keys())
+    return tuple(_called(record, names) for record in orders)
+
+
+def _called(record: OrderRecord, names: OrderNames) -> OrderRecord:
+    order = record.order
+    shown = order.id if order.list_name else names.shown(record.key)
+    shown = "" if shown == spelled(order.role, order.id) else shown
+    return record if shown == order.shown else replace(record, order=replace(order, shown=shown))
 
 
 def _feed_record(record: Mapping[str, object]) -> FeedRecord:

@@ -171,7 +171,7 @@ def _explained(
     name, ruleset = subject.text, None
     if enforced is not None:
         orders = [found.verdict.order for found in covering if found.verdict.order is not None]
-        confidential = next((order.id for order in orders if order.is_confidential), None)
+        confidential = next((order.name for order in orders if order.is_confidential), None)
         if confidential is not None:
             name, subject = f"{CONFIDENTIAL} order {confidential}", replace(subject, taken_from="")
         header = enforced.ruleset.header
@@ -231,7 +231,9 @@ def _because(state: State, found: Covering, decisive: Covering | None, prioritie
     rival = called(winner.order)
     if begin_of(claim.order) < begin_of(winner.order):
         return f"{rival} is of a later date"
-    return f"{rival} is of the same rank, and its id comes first"
+    ours, its = claim.order.key(claim.feed), winner.order.key(winner.feed)
+    what = "id" if ours.id != its.id else "role" if ours.role != its.role else "feed"
+    return f"{rival} is of the same rank, and its {what} comes first"
 
 
 def is_client_rule(entry: Entry) -> bool:

@@ -127,6 +127,13 @@ class Enforced:
             if turn.covers
         ]
 
+    def standing(self, index: int) -> Verdict:
+        """Return how an order stands, by its place in the catalogue, as a verdict without an entry."""
+        record, state = self.ruleset.catalogue.orders[index], State(self.states.states[index])
+        reason = Reason.LISTED if state is State.IN_FORCE else Reason.NOT_IN_FORCE
+        stale = bool(self.states.stale[index])
+        return Verdict(reason, record.order, None, record.feed, index, stale=stale, state=state)
+
     def close(self) -> None:
         """Unmap both files."""
         self.states.close()

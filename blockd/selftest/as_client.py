@@ -48,7 +48,7 @@ def everybody_is_touched(enforced: Enforced, clients: Sequence[Network]) -> str:
         return ""
     return (
         f"rules about clients touch every network in clients.allow, whatever is asked: {verdict.action} by order "
-        f"{verdict.order.id} of feed {verdict.feed}"
+        f"{verdict.order.name} of feed {verdict.feed}"
     )
 
 

@@ -88,7 +88,7 @@ def _wanted(query: Query, verdict: Verdict, answers: BlockAnswers, left: int) ->
 
 def _in_words(verdict: Verdict, version: int) -> str:
     if verdict.touches and verdict.order is not None:
-        return f"{verdict.action} by order {verdict.order.id} of feed {verdict.feed} in version {version}"
+        return f"{verdict.action} by order {verdict.order.name} of feed {verdict.feed} in version {version}"
     return f"no block, since {verdict.reason}"
 
 

@@ -49,6 +49,14 @@ class JsonResult(typing.Protocol):
         """Return it as JSON values."""
 
 
+class OrdersResult(JsonResult, typing.Protocol):
+    """Orders that fit what was asked for."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status: 200 for one order, 300 for several, 404 for none."""
+
+
 class Control(typing.Protocol):
     """The daemon's functions behind the admin port."""
 
@@ -63,6 +71,9 @@ class Control(typing.Protocol):
 
     def status(self) -> JsonResult:
         """Return feeds, versions, ages, workers and engine."""
+
+    def orders(self, asked: str, /) -> OrdersResult:
+        """Return the orders that an id or another name of an order fits, and how each stands; raises BlockdError."""
 
     async def refresh(self, names: list[str] | None, /) -> JsonResult:
         """Fetch the named feeds, or all; raises BlockdError if one is not configured."""
@@ -126,6 +137,10 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
         except BadName as error:
             return _error(400, f"{not_a_subject(query.name, error)}.")
 
+    async def orders(request: web.Request) -> web.Response:
+        found = control.orders(request.match_info["order"])
+        return _result(found, found.status)
+
     async def refresh(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _error(415, _NOT_JSON)
@@ -169,6 +184,7 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_get("/api/status", status)
     app.router.add_get("/api/lookup", lookup)
     app.router.add_get("/api/traffic", traffic)
+    app.router.add_get("/api/orders/{order:.+}", orders)  # a slash may be escaped as %2F
     app.router.add_post("/api/refresh", refresh)
     app.router.add_post("/api/hint", hint)
     app.router.add_post("/api/rollback", rollback)

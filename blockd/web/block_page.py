@@ -26,6 +26,7 @@ from blockd.orders.disclosure import codes
 from blockd.web.host import is_address, path_and_query, requested_host
 from blockd.web.markup import Html
 from blockd.web.negotiate import Language, form_of, language_of
+from blockd.web.order_page import ORDER_ANSWERS, asked_order, orders_json, page_about_orders
 from blockd.web.own_page import answer_page, own_page, unknown_name_page
 from blockd.web.page import absent_page, blocked_page, name_text, plain_page
 from blockd.web.problem import problem_json
@@ -67,6 +68,7 @@ class _Answer:
     asked: str = ""  # what was looked up and is no name
     is_led: bool = False  # the verdict is on what the name leads to
     is_followed: bool = False  # it is known that nothing stops what the name leads to
+    orders: tuple[Verdict, ...] = ()  # that fit what was asked for, if it is about orders
 
     @property
     def is_blocked(self) -> bool:
@@ -239,10 +241,13 @@ def _touched(key: bytes, verdict: Verdict) -> _Answer:
 def _own(site: Site, request: RequestHead) -> _Answer:
     """Return the answer of the server itself: what it is, or whether a name is blocked. No hit is counted."""
     path, query = path_and_query(request.target)
-    if path not in ("", "/", "*"):
+    order = asked_order(path, query)
+    if order is None and path not in ("", "/", "*"):
         return _Answer(404, "no_page", is_own=True)
     if request.method not in ("GET", "HEAD"):
         return _Answer(405, "no_method", is_own=True)
+    if order is not None:
+        return _of_order(site, order)
     asked = next((one for one in _names(query) if one.strip()), "")
     if not asked:
         return _Answer(200, "own", is_own=True)
@@ -252,11 +257,24 @@ def _own(site: Site, request: RequestHead) -> _Answer:
         key = b""  # as the root, which no order covers
     if not key:
         shown = asked.strip()
-        return _Answer(400, "no_name", is_own=True, asked=shown[:MAX_SHOWN] + "…" * (len(shown) > MAX_SHOWN))
+        return _Answer(400, "no_name", is_own=True, asked=_cut(shown))
     verdict = site.verdict_of(key)
     if not verdict.stops and verdict.reason is not Reason.NOT_READY:
         return _Answer(200, "free", key, verdict, is_own=True)
     return _Answer(503 if verdict.order is None else 200, _touched(key, verdict).what, key, verdict, is_own=True)
+
+
+def _of_order(site: Site, asked: str) -> _Answer:
+    """Return the answer about an order: one that fits, those that fit, or that none does."""
+    found = site.orders_named(asked)
+    if found is None:
+        return _Answer(503, "unready", is_own=True)
+    what = "no_order" if not found else "order" if len(found) == 1 else "orders"
+    return _Answer(ORDER_ANSWERS[what], what, is_own=True, asked=_cut(asked), orders=tuple(found))
+
+
+def _cut(text: str) -> str:
+    return text[:MAX_SHOWN] + "…" * (len(text) > MAX_SHOWN)
 
 
 def _names(query: str) -> list[str]:
@@ -275,10 +293,14 @@ def _written(site: Site, request: RequestHead, answer: _Answer) -> tuple[dict[st
         content_type = "text/html; charset=utf-8"
     else:
         name = DomainName(answer.key).text if answer.key and not answer.is_confidential else ""
-        title = TEXTS[language][f"{answer.what}_title"].format(
-            name=name or TEXTS[language]["this_site"], operator=site.operator or TEXTS[language]["operator"]
+        asked = next(
+            (one.order.name for one in answer.orders[:1] if one.order and answer.what == "order"), answer.asked
         )
-        body = problem_json(
+        title = TEXTS[language][f"{answer.what}_title"].format(
+            name=name or TEXTS[language]["this_site"], operator=site.operator or TEXTS[language]["operator"],
+            id=asked,
+        )  # fmt: skip
+        body = orders_json(site, answer.status, title, answer.orders) if answer.orders else problem_json(
             site, answer.status, title, name, answer.verdict, is_blocked=answer.is_blocked, is_led=answer.is_led,
             is_followed=answer.is_followed,
         )  # fmt: skip
@@ -301,6 +323,8 @@ def _page(site: Site, answer: _Answer, language: Language) -> Html:
     if answer.is_own:
         if answer.what == "own":
             return own_page(site, language)
+        if answer.what in ORDER_ANSWERS:
+            return page_about_orders(site, answer.asked, answer.orders, language)
         if answer.what == "no_name":
             return unknown_name_page(site, answer.asked, language)
         if answer.what in ("blocked", "free"):

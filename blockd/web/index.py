@@ -25,6 +25,7 @@ _PATHS = (
     ("/metrics", "All metrics, in the Prometheus format."),
     ("/api/status", "Feeds, versions, ages, workers and engine, as JSON."),
     ("/api/lookup?name=example.org", "What happens to a name or an address, and why, as JSON."),
+    ("/api/orders/ID", "Which orders have an id, or are called ROLE/ID or FEED/ROLE/ID, and how they stand, as JSON."),
     ("/api/traffic", "The sketch of recent traffic, which holds no client, as JSON."),
 )
 

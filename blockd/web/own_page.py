@@ -9,6 +9,7 @@ from __future__ import annotations
 from blockd.orders import Verdict
 from blockd.web.markup import Html, element, filled
 from blockd.web.negotiate import Language
+from blockd.web.order_page import order_form
 from blockd.web.page import blocked_parts, blocked_title, idle_order, lines, operator_words, section, whole_page
 from blockd.web.site import Site
 from blockd.web.texts import TEXTS
@@ -17,7 +18,7 @@ from blockd.web.texts import TEXTS
 def own_page(site: Site, language: Language) -> Html:
     """Return the page that says what this server is, with a form to look a name up."""
     texts, words = TEXTS[language], operator_words(site, language)
-    sections = [_form(language)]
+    sections = [_form(language), order_form(language)]
     contact = lines(site.contact)
     if contact:
         sections.append(section(texts["operator_section"], *contact))

@@ -67,6 +67,18 @@ def blocked_parts(
     )
     if leads_to and not order.is_confidential:
         lead = join(lead, " ", filled(texts["led"], entry=leads_to))
+    return lead, order_sections(site, name, verdict, language)
+
+
+def order_sections(
+    site: Site, name: str, verdict: Verdict, language: Language, *, is_blocking: bool = True
+) -> list[Html]:
+    """Return the sections about an order or a list: its details, how to object, the notices, and who blocks.
+
+    The name and the verdict's entry are those of a blocked name; empty and None if it is about the order alone.
+    """
+    texts, order = TEXTS[language], verdict.order
+    assert order is not None  # noqa: S101 - without an order nothing is blocked
     stale = "stale" if order.authority else "stale_unnamed"
     notes = [texts[note] for note, is_so in (("confidential", order.is_confidential), (stale, verdict.stale)) if is_so]
     facts = _open_facts(order, language) if order.is_confidential else _facts(name, order, verdict.entry, language)
@@ -78,8 +90,9 @@ def blocked_parts(
     if order.notices and not order.is_confidential:
         listed = (_notice(notice, language) for notice in order.notices[-MAX_NOTICES:])
         sections.append(section(texts["notices"], element("ol", *listed)))
-    sections.append(section(texts["who_blocks"], *_blocks(site, order, language)))
-    return lead, sections
+    if is_blocking:
+        sections.append(section(texts["who_blocks"], *_blocks(site, order, language)))
+    return sections
 
 
 def _blocks(site: Site, order: Order, language: Language) -> list[Html]:
@@ -107,7 +120,15 @@ def idle_order(verdict: Verdict, language: Language) -> list[Html]:
     if order is None or verdict.reason is not Reason.NOT_IN_FORCE or order.is_confidential:
         return []
     what = "absent_list" if order.list_name else "absent_order" if order.authority else "absent_order_unnamed"
-    told = [filled(texts[what], id=order.list_name or order.id, authority=order.authority)]
+    told = filled(texts[what], id=order.list_name or order.name, authority=order.authority)
+    return [told, *end_of_order(verdict, language)]
+
+
+def end_of_order(verdict: Verdict, language: Language) -> list[Html]:
+    """Return the sentence that says when an order was lifted, or takes force; none of any other."""
+    texts, order, told = TEXTS[language], verdict.order, list[Html]()
+    if order is None:
+        return told
     if verdict.state is State.LIFTED and order.lifted_on is not None:
         lifted = filled(texts["absent_lifted"], date=_time(order.lifted_on, language))
         told.append(join(lifted, " ", isolated(order.lifted_reason)) if order.lifted_reason else lifted)
@@ -180,7 +201,7 @@ def section(heading: str, *content: Html, **attributes: str) -> Html:
 def _facts(name: str, order: Order, entry: Entry | None, language: Language) -> dict[str, Html]:
     known = _open_facts(order, language)
     return {
-        "name": isolated(name),
+        "name": isolated(name) if name else Html(),
         "platform": isolated(order.platform) if order.platform else Html(),
         **{label: known.pop(label) for label in ("id", "list", "authority", "legal_basis", "reference")},
         "summary": linked(order.summary),
@@ -203,7 +224,7 @@ def _open_facts(order: Order, language: Language) -> dict[str, Html]:
     """Return the facts that are shown of every order, also of a confidential one; what is not known is empty."""
     end = Html() if order.list_name else text(TEXTS[language]["no_end"])  # a list cannot state an end
     return {
-        "id": Html() if order.list_name else element("code", order.id),
+        "id": Html() if order.list_name else element("code", order.name),
         "list": element("code", order.list_name) if order.list_name else Html(),
         "authority": isolated(order.authority) if order.authority else Html(),
         "legal_basis": linked(order.legal_basis),
@@ -228,7 +249,7 @@ def _objection(site: Site, name: str, order: Order, heading: str, language: Lang
     sentence = f"objection_{known.contact_of}"
     if known.contact_of == "order" and not order.authority:
         sentence = "objection_contact"
-    number = element("code", order.list_name or order.id)
+    number = element("code", order.list_name or order.name)
     objection = filled(
         texts[sentence if name else f"{sentence}_unnamed"],
         authority=order.authority or words["operator"],

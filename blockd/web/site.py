@@ -31,6 +31,13 @@ class CountRequest(typing.Protocol):
         """Count one request."""
 
 
+class OrdersNamed(typing.Protocol):
+    """The orders in the ruleset that may be told of, by what they are called (`blockd.orders.key`)."""
+
+    def __call__(self, asked: str, /) -> list[Verdict] | None:
+        """Return the orders that a text may name, each with its state; None if no ruleset is enforced yet."""
+
+
 class WhereItLeads(typing.Protocol):
     """What the names and addresses that a name leads to are judged as, for a client that may ask for it."""
 
@@ -39,6 +46,11 @@ class WhereItLeads(typing.Protocol):
 
         `client` is the address of who wants to know, in network order; it is not kept.
         """
+
+
+def no_orders(_asked: str) -> list[Verdict]:
+    """Return no order."""
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +70,4 @@ class Site:
     ttl: int = 60
     hosts: frozenset[str] = frozenset(("localhost",))
     where_it_leads: WhereItLeads | None = None
+    orders_named: OrdersNamed = no_orders

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from blockd.audit import AuditLog, AuditRecorder
@@ -111,4 +112,5 @@ class Node:
 
 
 def _document(path: str, octets: bytes) -> OrderDocument:
-    return parse_document(json.loads(octets), path)
+    document = parse_document(json.loads(octets), path)
+    return replace(document, order=replace(document.order, role="media" if path.startswith("orders/media/") else ""))

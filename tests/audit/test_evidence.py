@@ -3,15 +3,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from blockd.audit.chain import canonical
 from blockd.audit.database import Database
 from blockd.audit.evidence import digests_of, files_of, parts_of
+from blockd.audit.verifying import verify_log
 from blockd.errors import AuditError
 from tests.audit.node import FEED, Node
 from tests.audit.repository import Repository, order
+from tests.feeds.tuf.repository import NOW
+from tests.feeds.tuf.repository import Repository as TufRepository
 
 
 def kept(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -62,3 +66,28 @@ def test_documents_outside_of_a_roles_part_are_not_its_own() -> None:
     found = kept({"manifest": manifest, "role.json": metadata})
     digests = digests_of(hashlib.sha256(manifest).hexdigest(), found.get)
     assert sorted(digests) == ["orders/role/a.json", "role.json"]
+
+
+def test_log_with_orders_that_are_refused_alone_is_proved(tmp_path: Path) -> None:
+    repository = TufRepository()
+    repository.order("court", "bad", ["earlier.example"])
+    repository.target("ministry", "orders/ministry/never.json", b"broken")
+    repository.publish("court", "ministry")
+    source = repository.node(tmp_path / "feed")
+    node = Node(tmp_path, repository.first_root, NOW.timestamp())
+    source.fetch()
+    node.enforce(source.evidence())
+    repository.target("court", "orders/court/bad.json", b"broken")
+    repository.order("court", "court-1", ["court.example"], lifted_on="2026-11-01", lifted_reason="Appeal.")
+    repository.publish("court")
+    source.fetch()
+    node.time += 60
+    node.enforce(source.evidence())
+    told = verify_log(node.stop(), {FEED: [repository.first_root]})
+    assert (told.problem, told.proved) == ("", 2)
+    notes = [note.partition(": ")[2] for note in told.notes]
+    assert notes == [
+        "orders/ministry/never.json is signed, and was not taken",
+        "orders/ministry/never.json is signed, and was not taken",
+        "orders/court/bad.json: an earlier version stayed in force, as the newest was refused",
+    ]

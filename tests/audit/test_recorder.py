@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from blockd.audit.database import Database
-from blockd.audit.recorder import HOUR, REFUSALS
+from blockd.audit.refusals import HOUR, MOST, MOST_OF_ROLE, VARIED, Part
 from blockd.audit.verifying import verify_log
 from blockd.feeds.fetched import Fetched
+from blockd.orders import OrderKey
 from blockd.ruleset import Ruleset
 from blockd.ruleset.policy import at_time
 from tests.audit.conftest import NOON
@@ -70,7 +71,7 @@ def test_restart_records_only_what_has_changed_meanwhile(node: Node, repository:
     node.start()
     node.before = None
     node.recorder.enforced(_again(node, enforced.version), None, None, "start", "", node.time)
-    since = node.recorder.in_force_since(FEED, "order-1")
+    since = node.recorder.in_force_since(OrderKey(FEED, "", "order-1"))
     node.stop()
     assert len(found(node, "order")) == 1
     assert since == found(node, "order")[0]["since"]
@@ -94,14 +95,68 @@ def test_evidence_of_what_is_enforced_already_is_kept_once(node: Node, repositor
 
 
 def test_refusals_without_end_do_not_fill_the_disk(node: Node) -> None:
-    for number in range(REFUSALS * 3):
-        node.recorder.refused(FEED, "signature", f"sentence {number}")
+    reasons = ("signature", "cut")  # in turn, so that none is the same as the one before
+    for number in range(MOST * 3):
+        node.recorder.refused(Part(FEED), reasons[number % 2], f"sentence {number}")
     node.time += HOUR
-    node.recorder.refused(FEED, "signature", "an hour later")
+    node.recorder.refused(Part(FEED), "format", "an hour later")
     node.stop()
     refusals = found(node, "refused", feed=FEED)
-    assert len(refusals) == REFUSALS + 1
-    assert refusals[-1]["passed_over"] == 2 * REFUSALS
+    assert len(refusals) == MOST + 1
+    assert refusals[-1]["passed_over"] == 2 * MOST
+
+
+def test_refusal_whose_sentence_varies_is_recorded_some_times_an_hour(node: Node) -> None:
+    for number in range(1_000):
+        node.recorder.refused(Part(FEED), "unreachable", f"it says {number}")
+    node.time += HOUR
+    node.recorder.refused(Part(FEED), "unreachable", "an hour later")
+    node.recorder.good_again(Part(FEED))
+    node.stop()
+    refusals = found(node, "refused", feed=FEED)
+    assert len(refusals) == VARIED + 1
+    assert refusals[-1]["times"] == 1_000 - VARIED
+    assert found(node, "good-again", feed=FEED)[0]["times"] == 1_001
+
+
+def test_same_refusal_is_one_record_with_a_count_when_it_is_over(node: Node) -> None:
+    part = Part(FEED, "court", "order-1")
+    told = [node.recorder.refused(part, "format", "It has a wrong date.") for _ in range(5)]
+    assert told == [True, False, False, False, False]
+    assert list(node.recorder.refused_of(FEED)) == [part]
+    assert node.recorder.good_again(part)
+    assert not node.recorder.good_again(part)
+    node.stop()
+    [refused] = found(node, "refused", feed=FEED)
+    [good] = found(node, "good-again", feed=FEED)
+    assert (refused["role"], refused["order"], refused["reason"]) == ("court", "order-1", "format")
+    assert (good["role"], good["order"], good["times"]) == ("court", "order-1", 5)
+    assert verify_log(node.state / "audit.db", {}).problem == ""
+    database = Database.read(node.state / "audit.db")
+    assert [record.kind for record in database.find(name="order-1")] == ["refused", "good-again"]
+    database.close()
+
+
+def test_one_authority_does_not_displace_the_records_of_another(node: Node) -> None:
+    for number in range(MOST_OF_ROLE * 3):
+        node.recorder.refused(Part(FEED, "court", f"order-{number}"), "format", "It has a wrong date.")
+    node.recorder.refused(Part(FEED, "ministry"), "signature", "It is not signed.")
+    node.recorder.refused(Part(FEED), "unreachable", "Nobody answers.")
+    node.stop()
+    refusals = found(node, "refused", feed=FEED)
+    assert len([one for one in refusals if one.get("role") == "court"]) == MOST_OF_ROLE
+    assert [one.get("role") for one in refusals[-2:]] == ["ministry", None]
+
+
+def test_refusal_that_outlasts_a_restart_is_recorded_once_and_so_is_its_end(node: Node) -> None:
+    part = Part(FEED, "court")
+    node.recorder.refused(part, "expired", "It has expired.")
+    node.stop()
+    node.start()
+    assert not node.recorder.refused(part, "expired", "It has expired.")
+    assert node.recorder.good_again(part)
+    node.stop()
+    assert len(found(node, "refused", feed=FEED)) == len(found(node, "good-again", feed=FEED)) == 1
 
 
 def test_version_whose_evidence_has_no_room_is_recorded_without_it(

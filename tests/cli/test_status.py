@@ -36,7 +36,7 @@ def test_refused_feed_is_exit_code_1_and_told(tmp_path: Path, capsys: pytest.Cap
         assert main(["status", "--config", str(daemon.config)]) == 1
     told = capsys.readouterr().out
     assert "feed absent (domains): 0 names, never fetched" in told
-    assert re.search(r"REFUSED: .*absent does not exist", told)
+    assert re.search(r"REFUSED: .*absent does not exist.*\n    its source is asked again at 20", told)
 
 
 @pytest.mark.parametrize("verb", ["status", "refresh"])

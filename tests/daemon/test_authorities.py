@@ -18,8 +18,8 @@ SINKHOLE = ["127.0.0.1"]
 ALL = {"telecom.example", "court.example", "bank.example"}
 ORDERS = {
     "telecom": ("telecom-1", "telecom.example"),
-    "court": ("court-1", "court.example"),
-    "bank": ("bank-1", "bank.example"),
+    "court": ("2026-17", "court.example"),
+    "bank": ("2026-17", "bank.example"),  # an id is its authority's own
 }
 
 pytestmark = pytest.mark.skipif(not has_dig(), reason="dig is not installed")
@@ -90,6 +90,75 @@ def test_what_is_damaged_of_one_authority_costs_only_its_own_news(authorities: A
     put(authorities.metadata("court"), (prepared / "metadata" / authorities.metadata("court").name).read_bytes())
     everywhere(lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "it is whole again")
     assert alarms(daemon) == set()
+    _one_order_is_withheld(authorities, daemon)
+    recorded = daemon.run_verb("audit", "--kind", "refused", "--kind", "good-again").stdout
+    assert "national, authority court (mixed): The part of the authority court" in recorded
+    assert "national, order bank/bank-3 (missing): The order bank-3 of the authority bank" in recorded
+    assert recorded.count("good-again") == 2
+
+
+def _one_order_is_withheld(authorities: Authorities, daemon: Daemon) -> None:
+    """Publish two orders and a lifting of one authority, of which a server lacks one order's document."""
+    authorities.order("bank", "bank-3", ["open-3.example"])
+    authorities.order("bank", "bank-4", ["open-4.example"])
+    authorities.lift("bank", "bank-2")
+    prepared = authorities.folder / "without-one"
+    authorities.publish(to=prepared)
+    [withheld] = prepared.rglob("*.bank-3.json")
+    for path in sorted(prepared.rglob("*"), key=lambda it: it.name == "timestamp.json"):
+        file = authorities.out / path.relative_to(prepared)
+        if path.is_file() and path != withheld and (not file.exists() or path.name == "timestamp.json"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            put(file, path.read_bytes())
+    everywhere(lambda: daemon.ask("open-4.example").addresses == SINKHOLE, "all others of it are enforced")
+    everywhere(lambda: daemon.ask("open-2.example").addresses != SINKHOLE, "the lifting too")
+    assert daemon.ask("open-3.example").addresses != SINKHOLE
+    assert blocked(daemon) == ALL
+    assert (daemon.feed("national")["refusal"], part(daemon, "bank")["refusal"]) == (None, None)
+    [order] = daemon.feed("national")["refused_orders"]
+    assert (order["role"], order["order"], order["reason"], order["stays"]) == ("bank", "bank-3", "missing", False)
+    assert alarms(daemon) == {("BlockdOrderRefused", "bank")}
+    assert daemon.metric("blockd_orders_refused", feed="national", authority="bank") == 1
+    assert daemon.metric("blockd_orders_refused", feed="national", authority="court") == 0
+    assert f"  ORDER REFUSED (missing): {order['refusal']}\n" in daemon.run_verb("status").stdout
+    put(authorities.out / withheld.relative_to(prepared), withheld.read_bytes())
+    everywhere(lambda: daemon.ask("open-3.example").addresses == SINKHOLE, "it is there")
+    until(lambda: alarms(daemon) == set(), "no alarm is up")
+
+
+def test_orders_of_one_id_are_told_apart_and_lifted_each_for_itself(authorities: Authorities, daemon: Daemon) -> None:
+    assert "order court/2026-17, Sample Court" in daemon.dig("court.example")
+    assert "order bank/2026-17, Bank Supervision" in daemon.dig("bank.example")
+    until(
+        lambda: all(
+            daemon.metric("blockd_hits_total", order=f"{role}/2026-17", protocol="dns") >= 1
+            for role in ("court", "bank")
+        ),
+        "the hits of each are counted",
+    )
+    own = {"Host": "127.0.0.1", "Accept": "text/html"}
+    for place, status, words in (
+        ("2026-17", 300, 'href="/orders/bank/2026-17"'),
+        ("court/2026-17", 200, "Sample Court"),
+        ("bank%2F2026-17", 200, "Bank Supervision"),
+    ):
+        with request("GET", daemon.http_port, f"/orders/{place}", own) as response:
+            assert (response.status, words in response.read().decode()) == (status, True)
+
+    authorities.lift("court", "2026-17")
+    authorities.publish()
+    everywhere(lambda: blocked(daemon) == ALL - {"court.example"}, "one is lifted, and the other is not")
+    assert daemon.lookup("bank.example")["order"]["called"] == "bank/2026-17"
+    until(lambda: '"lifted"' in daemon.run_verb("audit", "--order", "court/2026-17", "--json").stdout, "it is recorded")
+    several = daemon.run_verb("audit", "--order", "2026-17")
+    assert several.returncode == 1
+    assert [line.split()[0] for line in several.stdout.splitlines()[1:]] == ["bank/2026-17", "court/2026-17"]
+    assert "lifted" not in daemon.run_verb("audit", "--order", "bank/2026-17").stdout
+    daemon.stop()
+    daemon.start()
+    assert blocked(daemon) == ALL - {"court.example"}
+    proved = daemon.run_verb("audit", "prove", "bank.example", "now")
+    assert (proved.returncode, "order bank/2026-17 of Bank Supervision: in force" in proved.stdout) == (0, True)
 
 
 def test_end_of_an_authority_stops_its_orders_or_marks_them_as_stale(authorities: Authorities, daemon: Daemon) -> None:

@@ -56,7 +56,7 @@ def test_nobody_tells_the_name_from_the_order_to_its_lifting(
         )  # fmt: skip
         everywhere(lambda: daemon.ask(HIDDEN).addresses == SINKHOLE, "the order is enforced")
         daemon.refresh()
-        ede = f"(Censored): (order {ORDER}, {NAMES['court']}; objections: objections@example.net)"
+        ede = f"(Censored): (order court/{ORDER}, {NAMES['court']}; objections: objections@example.net)"
         assert ede in daemon.dig(f"www.{HIDDEN}")
         for accept in ("text/html", "application/problem+json"):
             with request("GET", daemon.http_port, "/", {"Host": HIDDEN, "Accept": accept}) as response:
@@ -64,7 +64,11 @@ def test_nobody_tells_the_name_from_the_order_to_its_lifting(
             assert (response.status, ORDER.encode() in page) == (451, True)
             heard.append(page)
         told = daemon.lookup(HIDDEN)
-        assert (told["name"], told["verdict"], told["role"]) == (f"confidential order {ORDER}", "sinkhole", "court")
+        assert (told["name"], told["verdict"], told["role"]) == (
+            f"confidential order court/{ORDER}",
+            "sinkhole",
+            "court",
+        )
         heard += [daemon.get(f"/api/lookup?name={name}&trace=1")[1] for name in (HIDDEN, f"www.{HIDDEN}")]
         hear_verb("lookup", HIDDEN)
         ask_everybody()

@@ -33,6 +33,15 @@ def test_an_order_keeps_its_slot_and_a_new_one_gets_another(tmp_path: Path) -> N
     assert slots.of(listing("c", "b"), 2, [1, 2]) == [3, 2]
 
 
+def test_two_authorities_orders_of_one_id_have_each_a_slot_and_a_series(tmp_path: Path) -> None:
+    roles = tuple(OrderRecord(replace(order("17"), role=role), "f", 1) for role in ("court", "bank", ""))
+    catalogue = Catalogue.from_json(Catalogue((), roles).to_json())
+    slots = slots_at(tmp_path)
+    assert slots.of(catalogue, 1, [1]) == [1, 2, 3]
+    assert [labels.order for labels in slots.slots] == ["court/17", "bank/17", "targets/17"]
+    assert slots.of(Catalogue((), roles[1:2]), 2, [1, 2]) == [2]
+
+
 def test_orders_without_a_slot_share_one_and_have_no_series(tmp_path: Path) -> None:
     slots = slots_at(tmp_path)
     assert slots.of(listing(*"abcde"), 1, [1]) == [1, 2, 3, SHARED, SHARED]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from blockd.cli import main
+from blockd.errors import PublishError
 from blockd.publish.lists.record import ListRecord
 from tests.daemon.authorities import NAMES, Authorities, grown
 from tests.daemon.harness import Daemon, everywhere, until
@@ -71,7 +72,12 @@ def daemon(tmp_path: Path, authorities: Authorities, mirror: Mirror, resolver: U
 
 
 def test_a_day_of_a_national_repository(
-    tmp_path: Path, authorities: Authorities, mirror: Mirror, daemon: Daemon, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    authorities: Authorities,
+    mirror: Mirror,
+    daemon: Daemon,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert daemon.metric("blockd_ruleset_names") == LISTED + ORDERS - 1
     assert [part["orders"] for part in daemon.feed("national")["authorities"]] == [667, 666, 667]
@@ -124,11 +130,16 @@ def test_a_day_of_a_national_repository(
     false = [asdict(step) for step in (*steps[:-1], replace(steps[-1], sha256="0" * 64, count=LISTED + 1))]
     authorities.orders("bank", {LIST: ()}, list={"steps": false})
     authorities.order("court", "court-new", ["open-1.example"])
+    with pytest.raises(PublishError, match=r"Nodes would refuse the order bank-national \(signature\)"):
+        authorities.publish()
+    monkeypatch.setattr("blockd.publish.next_metadata.refuse_unusable_list", lambda *_: None)  # as other tools sign
     authorities.publish()
     everywhere(
         lambda: daemon.ask("open-1.example").addresses == SINKHOLE, "another authority's news are enforced", PATIENCE
     )
-    (refusal,) = filter(None, (part["refusal"] for part in daemon.feed("national")["authorities"]))
+    assert not any(part["refusal"] for part in daemon.feed("national")["authorities"])
+    (refusal,) = (order["refusal"] for order in daemon.feed("national")["refused_orders"])
+    assert refusal.endswith("An earlier version of the order stays in force.")
     assert f"comes out as {LISTED:,} names" in refusal
     assert f"{LISTED + 1:,} in" in refusal
     assert addresses(daemon, "n1.listed-1.example", "new1.listed-1.example") == [[OPEN], SINKHOLE]

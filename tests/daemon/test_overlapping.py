@@ -45,7 +45,7 @@ def test_the_rule_decides_and_the_next_one_takes_over_on_the_second(
         assert time.time() < end.timestamp() - 1, "this machine was too slow for the test"
         assert because(daemon, NAME) == {
             "telecom-1": "it decides",
-            "court-1": "order telecom-1 is of a later date",
+            "court-1": "order telecom/telecom-1 is of a later date",
             "own": "feed national comes before own, by priority 10 and 50",
             "bank-1": f"the longer {NAME} decides",
         }
@@ -67,4 +67,4 @@ def test_the_rule_decides_and_the_next_one_takes_over_on_the_second(
             "bank-1": f"the longer {NAME} decides",
         }
         shown = daemon.run_verb("lookup", NAME).stdout
-        assert "also expired: order telecom-1, by www.shared.example in feed national; it is expired" in shown
+        assert "also expired: order telecom/telecom-1, by www.shared.example in feed national; it is expired" in shown

@@ -67,13 +67,15 @@ def test_signatures_of_several_people_are_proved_here_and_elsewhere_before_and_a
 ) -> None:
     before = _now()
     told = prove(daemon, NAME, before)
-    assert (told["covered"], told["decides"], told["orders"][0]["authority"]) == (True, "court-1", NAMES["court"])
+    assert (told["covered"], told["decides"], told["orders"][0]["authority"]) == (True, "court/court-1", NAMES["court"])
     assert told["orders"][0]["role"] == "court"
     found = signature(told, "court")
     assert (found["version"], found["threshold"], len(found["keys"])) == (1, THRESHOLD, THRESHOLD)
     assert set(found["keys"]) <= set(authorities.keyids["court"])
     of_list = prove(daemon, LISTED, before)
-    assert of_list["orders"][0]["proved_by"].startswith("signatures: the list of order bank-national has the SHA-256 ")
+    assert of_list["orders"][0]["proved_by"].startswith(
+        "signatures: the list of order bank/bank-national has the SHA-256 "
+    )
     assert set(signature(of_list, "bank")["keys"]) <= set(authorities.keyids["bank"])
 
     authorities.lift("court", "court-1")
@@ -104,7 +106,7 @@ def test_signatures_of_several_people_are_proved_here_and_elsewhere_before_and_a
         assert set(signature(told, "court")["keys"]) <= set(authorities.keyids["court"])
     shown = blockd("audit", "verify", "--proof", "after.json", "--root", "root.json", folder=elsewhere).stdout
     assert "The records are intact, but do not prove everything that is claimed.\nwhether " in shown
-    assert "order court-1 of" in shown
+    assert "order court/court-1 of" in shown
     stranger = Authorities(tmp_path / "stranger")
     done = blockd("audit", "verify", "--proof", "before.json", "--root", str(stranger.root), folder=elsewhere)
     assert done.returncode == 1, "another root proves nothing"

@@ -120,20 +120,24 @@ def test_damaged_repository_is_refused(publisher: Publisher, daemon: Daemon) -> 
         _assert_good_again(daemon)
 
 
-def test_changed_order_is_refused(tmp_path: Path, publisher: Publisher, daemon: Daemon) -> None:
+def test_changed_order_is_refused_alone(tmp_path: Path, publisher: Publisher, daemon: Daemon) -> None:
     publisher.order("order-2", ["open-7.example"])
+    publisher.order("order-3", ["open-8.example"])
     changed = tmp_path / "changed"
     publisher.publish(to=changed)
     (path,) = (changed / "targets" / "orders").glob("*.order-2.json")
-    put(path, path.read_bytes().replace(b"open-7.example", b"open-9.example"))
+    octets = path.read_bytes()
+    put(path, octets.replace(b"open-7.example", b"open-9.example"))
     good = publisher.out.rename(tmp_path / "good")
     changed.rename(publisher.out)
-    _assert_refused(daemon, "signature")
+    everywhere(lambda: daemon.ask("open-8.example").addresses == SINKHOLE, "the other one is enforced")
+    [order] = daemon.feed("ministry")["refused_orders"]
+    assert (order["order"], order["reason"], daemon.feed("ministry")["refusal"]) == ("order-2", "signature", None)
     assert daemon.ask("open-9.example").addresses == ["192.0.2.9"]
-    publisher.out.rename(changed)
-    good.rename(publisher.out)
-    publisher.publish()
+    put(publisher.out / path.relative_to(changed), octets)
     everywhere(lambda: daemon.ask("open-7.example").addresses == SINKHOLE, "the order is enforced")
+    until(lambda: daemon.feed("ministry")["refused_orders"] == [], "nothing is refused")
+    shutil.rmtree(good)
 
 
 def _assert_refused(daemon: Daemon, reason: str) -> None:

@@ -93,7 +93,7 @@ def test_order_by_two_of_three_people_is_enforced_extended_and_lifted(office: Of
     assert row(office, daemon) == ("in force", "published", True)
     found = daemon.lookup("web.telegram.org")
     assert (found["order"]["id"], found["order"]["authority"], found["feed"]) == (ORDER, AUTHORITY, "orders")
-    assert f"(Censored): (order {ORDER}, {AUTHORITY}; objections: objections@example.id)" in daemon.dig("t.me")
+    assert f"(Censored): (order {ROLE}/{ORDER}, {AUTHORITY}; objections: objections@example.id)" in daemon.dig("t.me")
 
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
     office.do(

@@ -44,6 +44,7 @@ NAMES = {
     "blockd_orders_stale": {"feed"},
     "blockd_authority_expires_in_seconds": {"feed", "authority"},
     "blockd_authority_refused": {"feed", "authority"},
+    "blockd_orders_refused": {"feed", "authority"},
     "blockd_order_to_enforcement_seconds": {"change"},
     "blockd_audit_failed": set(),
     "blockd_audit_failures_total": set(),
@@ -65,6 +66,7 @@ SAMPLE = Sample(
             stale=3,
             names=5,
             authorities={"telecom": AuthoritySample(-5.0, True), "courts": AuthoritySample(math.inf)},
+            refused_orders={"": 0, "telecom": 0, "courts": 3},
         ),
         "national": FeedSample(3.0, -60.0, {}, 0.25, 7),
     },
@@ -132,6 +134,7 @@ def test_each_authority_of_a_feed_has_its_own_series() -> None:
     assert value(found, "blockd_authority_expires_in_seconds", feed="ministry", authority="courts") == math.inf
     assert value(found, "blockd_authority_refused", feed="ministry", authority="telecom") == 1
     assert value(found, "blockd_authority_refused", feed="ministry", authority="courts") == 0
+    assert value(found, "blockd_orders_refused", feed="ministry", authority="courts") == 3
     assert value(found, "blockd_orders_stale", feed="ministry") == 3
     assert value(found, "blockd_orders_stale", feed="national") == 0
 

@@ -42,6 +42,7 @@ def test_an_order_is_told_without_what_blockd_has_added() -> None:
 def test_of_a_confidential_order_nothing_is_told_that_may_say_what_it_is_about() -> None:
     told = public_fields(order(b"s" * 16))
     assert told == {
+        "called": "ministry/order-1",
         "id": "order-1",
         "authority": "Sample Authority",
         "action": "cname",
@@ -84,7 +85,7 @@ def test_who_is_behind_a_block_is_who_is_named(
     order: Order, operator: PublicOperator, issuer: str, contact: str, contact_of: str
 ) -> None:
     known = disclosed(order, operator)
-    assert known.called == ("list national" if order.list_name else "order order-1")
+    assert known.called == ("list national" if order.list_name else "order ministry/order-1")
     assert (known.issuer, known.contact, known.contact_of) == (issuer, contact, contact_of)
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import parse_document
-from blockd.publish.documents import canonical
+from blockd.publish.documents import canonical, check_documents
 from blockd.publish.lint import FIELDS, Rules
-from tests.publish.staging import read_documents
+from tests.publish.staging import order_document, read_documents
 
 Document = dict[str, object]
 ANYTHING = st.recursive(
@@ -153,3 +153,11 @@ def test_whatever_is_in_a_document_it_is_taken_or_refused(order: Document, chang
         return
     assert parse_document(json.loads(content), "order").order.id == identifier
     assert canonical(json.loads(content), "order", rules) == (identifier, content)
+
+
+def test_document_that_is_large_beside_its_names_is_not_staged() -> None:
+    notices = [{"sent": "2026-01-01", "text": "x" * 3_900} for _ in range(20)]
+    names = [f"name-{number:04}.example" for number in range(9_000)]
+    with pytest.raises(PublishError, match=r"\d+ octets beside its names; 65536 are the limit"):
+        check_documents([("o", order_document("o", names) | {"notices": notices})], Rules())
+    assert check_documents([("o", order_document("o", names))], Rules()).documents

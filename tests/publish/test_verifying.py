@@ -58,9 +58,17 @@ def test_repository_that_a_node_refuses_is_refused(out: Path, now: datetime) -> 
         verified(out, now + 4 * DAY)
     with pytest.raises(PublishError, match="A node refuses it"):
         verify_repository(out.as_uri(), b"{}", now)
-    next((out / "targets/orders").iterdir()).write_bytes(b"{}")
+    for path in (out / "targets/orders").iterdir():
+        path.write_bytes(b"{}")
     with pytest.raises(PublishError, match="A node refuses it"):
         verified(out, now)
+
+
+def test_order_that_a_node_refuses_alone_is_a_fault(out: Path, now: datetime) -> None:
+    next((out / "targets/orders").glob("*.json")).write_bytes(b"{}")
+    [fault] = verified(out, now).faults
+    assert "a node refuses it (signature)" in fault
+    assert "The order " in fault
 
 
 def test_repository_that_is_not_there_is_told(tmp_path: Path, out: Path, now: datetime) -> None:

@@ -65,7 +65,7 @@ def listing(subject: Order, *names: str, scope: Scope = Scope.BOTH) -> Listing:
 
 
 def feed(name: str, *listings: Listing, priority: int = 50, rejected: int = 0) -> FeedInput:
-    orders = list({found.order.id: found.order for found in listings}.values())
+    orders = list({found.order.key(name): found.order for found in listings}.values())
     return FeedInput(name, "domains", priority, "00" * 32, orders, listings, rejected=lambda: rejected)
 
 

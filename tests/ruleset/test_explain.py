@@ -131,3 +131,17 @@ def test_an_order_that_is_not_in_force_is_not_called_stale(state: State, stale: 
     claim = ExplainedClaim.of(verdict)
     assert claim is not None
     assert claim.stale is stale
+
+
+def test_what_decides_between_orders_of_one_rank_is_told(tmp_path: Path) -> None:
+    orders = [replace(order(name), role=role) for role, name in (("bank", "17"), ("court", "17"), ("bank", "18"))]
+    subject = enforced(tmp_path, feed("f", *(listing(one, "a.example") for one in orders)),
+                       feed("g", listing(orders[0], "a.example")))  # fmt: skip
+    found = explain(subject, "a.example").ruleset
+    assert found is not None
+    assert [(one.claim.feed, one.claim.order.name, one.because) for one in found.claims] == [
+        ("f", "f/bank/17", "it decides"),
+        ("g", "g/bank/17", "order f/bank/17 is of the same rank, and its feed comes first"),
+        ("f", "court/17", "order f/bank/17 is of the same rank, and its role comes first"),
+        ("f", "f/bank/18", "order f/bank/17 is of the same rank, and its id comes first"),
+    ]

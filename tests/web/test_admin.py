@@ -11,6 +11,7 @@ import aiohttp
 import prometheus_client
 import pytest
 from multidict import CIMultiDict
+from yarl import URL
 
 from blockd.errors import CommandError
 from blockd.formats.subject import subject_of
@@ -28,6 +29,13 @@ class Told:
 
     def to_json(self) -> dict[str, object]:
         return self.values
+
+
+@dataclass
+class Fitting(Told):
+    """Orders that fit; `status` says how many."""
+
+    status: int
 
 
 @dataclass
@@ -96,6 +104,9 @@ class Daemon:
     async def release(self, reason: str, /) -> Told:
         return Told({"version": 9, "pinned": None, "reason": reason})
 
+    def orders(self, asked: str, /) -> Fitting:
+        return Fitting({"asked": asked}, {"2026-17": 300, "court/2026-17": 200}.get(asked, 404))
+
     async def lookup(self, query: LookupQuery, /) -> Told:
         self.looked_up.append(query)
         return Told({"name": subject_of(query.name).text})
@@ -126,7 +137,7 @@ def ask(
         serving = await serve_admin(admin_app(daemon, ["admin.example"]), [bound])
         try:
             sent = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-            url = f"http://127.0.0.1:{bound.getsockname()[1]}{path}"
+            url = URL(f"http://127.0.0.1:{bound.getsockname()[1]}{path}", encoded=True)
             async with (
                 aiohttp.ClientSession() as session,
                 session.request(method, url, headers=sent, data=data) as response,
@@ -430,7 +441,7 @@ def test_the_index_has_every_path(daemon: Daemon) -> None:
         assert route.resource is not None
         path = route.resource.canonical
         if route.method == "GET" and path != "/":
-            assert re.search(f'<a href="{path}(\\?[^"]*)?">', INDEX), path
+            assert re.search(f'<a href="{path.replace("{order}", "ID")}(\\?[^"]*)?">', INDEX), path
         if route.method == "POST":
             assert f"<code>POST {path}</code>" in INDEX
 
@@ -488,3 +499,20 @@ def answer_to(daemon: Daemon, bound: socket.socket, request_bytes: bytes) -> byt
             await serving.close()
 
     return asyncio.run(asked())
+
+
+@pytest.mark.parametrize(
+    ("place", "asked", "status"),
+    [
+        ("2026-17", "2026-17", 300),
+        ("court/2026-17", "court/2026-17", 200),
+        ("court%2F2026-17", "court/2026-17", 200),
+        ("court%2f18", "court/18", 404),
+        ("national/court%2F2026-17", "national/court/2026-17", 404),
+    ],
+)
+def test_orders_are_found_by_any_of_their_names(
+    daemon: Daemon, bound: socket.socket, place: str, asked: str, status: int
+) -> None:
+    answer = ask(daemon, bound, f"/api/orders/{place}")
+    assert (answer.status, answer.json) == (status, {"asked": asked})

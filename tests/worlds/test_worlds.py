@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from blockd.orders import Action
+from blockd.ruleset.explain import ExplainedClaim
 from tests.effort import tries
 from tests.worlds.views import RESOLVED, Hits, Risen, dig, hits, lookup, lookup_offline, page_of, proof
 from tests.worlds.world import HELD, NAMES, World
@@ -58,8 +59,10 @@ async def _check_name(world: World, name: str, before: Hits) -> None:
     expected = RESOLVED if verdict in PASSING else verdict
     assert found.done == expected, f"{name}: the client gets {found.done}, lookup says {verdict}: {said}"
     assert lookup_offline(node, name).to_json() == said, name
-    identifier = claim.order.id if claim else None
-    shown = (claim.order.list_name or claim.order.id) if claim else ""
+    identifier = claim.order.name if claim else None
+    shown = (claim.order.list_name or claim.order.name) if claim else ""
+    if claim and not claim.order.list_name:
+        _check_called(world, claim)
     series = {"feed": said.get("feed"), "order": identifier, "action": verdict}
     _must_count(found.hits, series | {"protocol": "dns"} if verdict != "resolved" else None, said)
     status, page, visits = page_of(node, name, before)
@@ -75,6 +78,19 @@ async def _check_name(world: World, name: str, before: Hits) -> None:
     assert proved["covered"] == (found.done != RESOLVED), (name, said, proved)
     if verdict != "resolved":
         assert (proved["decides"], proved["action"]) == (identifier, verdict), (name, proved, said)
+
+
+def _check_called(world: World, claim: ExplainedClaim) -> None:
+    """What an order is called names it and no other, and its id alone every order that has it."""
+    enforced = world.node.control._enforced
+    assert enforced is not None
+    catalogue, order = enforced.ruleset.catalogue, claim.order
+    [found] = catalogue.find(order.name)
+    assert catalogue.orders[found].key == order.key(claim.feed)
+    named = world.node.control.orders(order.name)
+    assert (named.status, named.found[0].feed, named.found[0].order) == (200, claim.feed, order)
+    real = [record for record in catalogue.orders if not record.order.list_name]
+    assert len(catalogue.find(order.id)) == sum(record.order.id == order.id for record in real)
 
 
 def _check_held(world: World) -> None:

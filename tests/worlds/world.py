@@ -46,8 +46,8 @@ class World:
         self.time = ManualTime(START)
         self.folder = folder
         self.steps: list[str] = []
-        self.repository: Repository | None = None
-        self._orders: dict[str, dict[str, dict[str, object]]] = {"own": {}, "media": {}}
+        self.repositories: dict[str, Repository] = {}
+        self._orders: dict[tuple[str, str], dict[str, dict[str, object]]] = {}  # of a feed's own, and of its authority
         self.config = self._config()
         self.node = Node(folder, self.config, GATE, self.time)
 
@@ -68,11 +68,13 @@ class World:
         for index in range(choose.choice((0, 0, 1, 2))):
             zone = {"name": f"zone-{index}", "type": "rpz", "path": str(self.folder / f"zone-{index}")}
             feeds.append({**zone, "priority": choose.choice((10, 50, 90))})
-        if choose.random() < 0.5 or not feeds:
-            self.repository = Repository(datetime.datetime.fromtimestamp(START, datetime.UTC))
-            root = self.folder / "root.json"
-            root.write_bytes(self.repository.root)
-            signed = {"name": "ministry", "type": "signed", "url": self.folder.as_uri(), "root": str(root)}
+        for index in range(choose.choice((0, 1, 1, 2)) or not feeds):
+            name = f"signed-{index}"
+            self.repositories[name] = Repository(datetime.datetime.fromtimestamp(START, datetime.UTC))
+            self._orders |= {(name, "own"): {}, (name, "media"): {}}
+            root = self.folder / f"{name}.json"
+            root.write_bytes(self.repositories[name].root)
+            signed = {"name": name, "type": "signed", "url": self.folder.as_uri(), "root": str(root)}
             feeds.append({**signed, "priority": choose.choice((10, 50))})
         return {"state_dir": str(self.folder / "state"), "feeds": feeds}
 
@@ -153,7 +155,7 @@ class World:
     def _give(self, feed: dict[str, Any]) -> str:
         source = self.node.sources[feed["name"]]
         if feed["type"] == "signed":
-            source.evidence = self._published()
+            source.evidence = self._published(feed["name"])
             return repr(self._orders)
         text = self._zone() if feed["type"] == "rpz" else self._list(feed["type"])
         source.text = text.encode()
@@ -175,11 +177,10 @@ class World:
             lines.append(f"{wild}{name} {self.random.choice(ZONE_RULES)}")
         return "\n".join(lines) + "\n"
 
-    def _published(self) -> dict[str, bytes]:
-        """Change an order of the repository, or add one, and return the evidence of the new version."""
-        assert self.repository is not None
+    def _published(self, feed: str) -> dict[str, bytes]:
+        """Change an order of a repository, or add one, and return the evidence of the new version."""
         part = self.random.choice(("own", "media"))
-        identifier = f"{part}-{self.random.randint(1, 3)}"
+        identifier = f"order-{self.random.randint(1, 3)}"  # an id is its authority's own: all have the same
         now = self.time.now
         made = order(
             identifier, self._names(4), action=self.random.choice(SIGNED_ACTIONS),
@@ -189,5 +190,5 @@ class World:
             made["expires"] = time_text(int(now + self.random.uniform(SPAN / 2 + 1, 2 * SPAN)))
         if self.random.random() < 0.2:
             made |= {"lifted_on": time_text(int(now)), "lifted_reason": "It was a mistake."}
-        self._orders[part][identifier] = made
-        return self.repository.publish(self._orders["own"], self._orders["media"])
+        self._orders[feed, part][identifier] = made
+        return self.repositories[feed].publish(self._orders[feed, "own"], self._orders[feed, "media"])

@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from blockd.audit.chain import Record
-from blockd.audit.database import Database
+from blockd.audit.database import Database, key_of
 from blockd.audit.log import DATABASE
 from blockd.cli import DONE, NO
-from blockd.cli.output import print_line
+from blockd.cli.output import print_line, show
 from blockd.errors import AuditError, CommandError
+from blockd.orders import OrderKey, OrderNames
+from blockd.orders.key import parse_asked, spelled
 from blockd.ruleset.counts import totals
 from blockd.settings import load
 from blockd.times import time_from_text
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the records that fit, as lines of JSON with --json; 1 if there is none."""
+    """Print the records that fit, as lines of JSON with --json; 1 if there is none, or several orders fit --order."""
     database = Database.read(load(args.config).state_dir / DATABASE)
     count = 0
     try:
+        asked = parse_asked(args.order) if args.order else None
+        orders = [] if asked is None else [key for key in database.orders(asked.id) if asked.fits(key)]
+        if args.feed:
+            orders = [key for key in orders if key.feed == args.feed]
+        if args.order and len(orders) != 1:
+            return _several(args, orders)
         found = database.find(
             kinds=args.kind or (),
             feed=args.feed,
-            name=args.order,
+            name="" if asked is None else asked.id,
             since=0.0 if args.since is None else moment(args.since),
             until=None if args.until is None else moment(args.until),
         )
         for record in found:
+            if orders and key_of(record) != orders[0]:
+                continue
             count += 1
             print_line(record.octets.decode("ascii") if args.json else _line(record))
     except (sqlite3.Error, UnicodeError, KeyError, TypeError) as error:
@@ -38,6 +48,16 @@ def run(args: argparse.Namespace) -> int:
     finally:
         database.close()
     return DONE if count else NO
+
+
+def _several(args: argparse.Namespace, orders: Sequence[OrderKey]) -> int:
+    """Print the orders that fit, each as it is told from the others; none may do so."""
+    names = OrderNames(orders)
+    listed = [{"called": names.shown(key), **key._asdict()} for key in orders]
+    if listed:
+        told = [f"{len(listed)} orders fit {args.order}; name one of them:"]
+        show(args.json, {"orders": listed}, [*told, *(f"  {one['called']} (feed {one['feed']})" for one in listed)])
+    return NO
 
 
 def moment(text: str) -> float:
@@ -69,14 +89,15 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
         is_timed = body["seconds"] is not None and body["change"] is not None
         took = f", {body['change']} within {body['seconds']:.3f} s" if is_timed else ""
         issuer = f" of {body['authority']}" if body["authority"] else ""
-        whose = f"{body['order']}{issuer} ({body['feed']})"
+        called = body.get("called") or spelled(body.get("role", ""), body["order"])  # earlier records have the id alone
+        whose = f"{called}{issuer} ({body['feed']})"
         return f"{whose}: {body['state']}, here since {body['since']}{took}"
     if kind in ("override", "override-ended"):
         by = f" by {body['officer']}" if body["officer"] else ""
         why = body["ended_reason"] or body["reason"]
         return f"{body['name']} ({body['scope']}) until {body['ended'] or body['until']}{by}: {why}"
-    if kind == "refused":
-        return f"{body['feed']} ({body['reason']}): {body['sentence']}"
+    if kind in ("refused", "good-again"):
+        return _refusal(kind, body)
     if kind == "accept":
         by = f" by {body['officer']}" if body["officer"] else ""
         return f"{body['feed']} {body['digest'][:12]} ({body['reason']}), {body['names']:,} names{by}: {body['why']}"
@@ -94,6 +115,17 @@ def _words(kind: str, body: Mapping[str, Any]) -> str:
         came = body.get("failure") or f"{body.get('answers', 0)} answers are right"
         return f"version {body.get('version')}: {came}"
     return ", ".join(f"{name}: {value}" for name, value in body.items() if not isinstance(value, dict))
+
+
+def _refusal(kind: str, body: Mapping[str, Any]) -> str:
+    role, order = body.get("role", ""), body.get("order", "")
+    part = f", order {f'{role}/' if role else ''}{order}" if order else f", authority {role}" if role else ""
+    times = f", {body['times']:,} times" if body.get("times") else ""
+    if kind == "good-again":
+        return f"{body['feed']}{part}{f' (refused{times})' if times else ''}"
+    return (
+        f"{body['feed']}{part} ({body['reason']}{f'; the one before{times} more' if times else ''}): {body['sentence']}"
+    )
 
 
 def _because(reason: str) -> str:

@@ -19,7 +19,12 @@ def _declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="TIME", help="only records from then on, such as 2026-11-24")
     parser.add_argument("--until", metavar="TIME", help="only records up to then")
     parser.add_argument("--kind", action="append", choices=RECORD_KINDS, metavar="KIND", help=", ".join(RECORD_KINDS))
-    parser.add_argument("--order", default="", metavar="ID", help="only records of one order or override")
+    parser.add_argument(
+        "--order",
+        default="",
+        metavar="ORDER",
+        help="only records of one order, as ID, ROLE/ID or FEED/ROLE/ID, or of an override",
+    )
     parser.add_argument("--feed", default="", metavar="NAME", help="only records of one feed")
     parts = parser.add_subparsers(dest="part", metavar="PART")
     _verify(

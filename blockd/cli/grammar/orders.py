@@ -46,8 +46,8 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def _place(parser: argparse.ArgumentParser) -> None:
     """Declare the workshop and the order that a verb is about."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="the workshop")
-    parser.add_argument("identifier", metavar="ID", help="the order's id")
-    parser.add_argument("--role", metavar="ROLE", help="the authority's role; not needed if only one has the order")
+    parser.add_argument("identifier", metavar="ORDER", help="the order, as ID or ROLE/ID")
+    parser.add_argument("--role", metavar="ROLE", help="the authority's role; not needed if only one has the id")
 
 
 def _yes(parser: argparse.ArgumentParser) -> None:

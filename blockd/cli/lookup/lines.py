@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _ORDER_FIELDS = (
-    ("order", "id"),
+    ("order", "called"),
     ("list", "list"),
     ("platform", "platform"),
     ("authority", "authority"),
@@ -109,7 +109,7 @@ def _as_client(told: Told) -> Iterator[str]:
 
 
 def _called(order: Told) -> str:
-    return f"list {order['list']}" if "list" in order else f"order {order['id']}"
+    return f"list {order['list']}" if "list" in order else f"order {order['called']}"
 
 
 def _line(claim: Told) -> str:

@@ -181,7 +181,7 @@ class WayFinder:
         if text is None:
             covering = self._enforced.covering(key) if self._enforced else ()
             orders = (claim.verdict.order for claim in covering if claim.verdict.order is not None)
-            hidden = next((order.id for order in orders if order.is_confidential), None)
+            hidden = next((order.name for order in orders if order.is_confidential), None)
             text = DomainName(key).text if hidden is None else f"{CONFIDENTIAL} order {hidden}"
             self._texts[key] = text
         return text

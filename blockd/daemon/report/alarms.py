@@ -186,6 +186,12 @@ def _of_authorities(name: str, managed: ManagedFeed, before: str, now: float) ->
             "BlockdAuthorityRefused", "warning", name, f"The new content of authority {role} is refused: {sentence}",
             before, "`blockd status` shows why; inform the authority. All others go on.", role,
         )  # fmt: skip
+    for one in managed.refused_orders:
+        yield Alarm(
+            "BlockdOrderRefused", "warning", name, f"The newest version of {one.called} is refused: {one.refusal}",
+            "its earlier version, and all else" if one.stays else "all else, without it",
+            "Inform who signs it; `blockd authority verify` shows the same. All other orders go on.", one.role,
+        )  # fmt: skip
     for role, end in ends_of_roles(state).items():
         if end <= now:
             yield Alarm(

@@ -78,4 +78,15 @@ def _feed(managed: ManagedFeed, enforced: Enforced | None, held: int, stale: int
             )
             for part in state.authorities
         },
+        refused_orders=_refused_orders(managed),
     )
+
+
+def _refused_orders(managed: ManagedFeed) -> dict[str, int]:
+    """Return how many orders of a signed feed are refused alone, by role; empty for other kinds."""
+    if not managed.source.feed.is_signed or managed.source.feed.is_own:
+        return {}
+    counts = {"": 0, **{part.role: 0 for part in managed.state.authorities}}
+    for one in managed.refused_orders:
+        counts[one.role] = counts.get(one.role, 0) + one.orders
+    return counts

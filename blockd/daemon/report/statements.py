@@ -47,6 +47,8 @@ class StatedOrder:
 
     feed: str
     id: str
+    role: str
+    called: str  # among all orders of the version (`blockd.orders.key`)
     authority: str
     action: str
     since: str | None
@@ -130,8 +132,8 @@ class Sources:
             ),
             orders=tuple(
                 StatedOrder(
-                    record.feed, record.order.id, record.order.authority, str(record.order.action),
-                    recorder.in_force_since(record.feed, record.order.id),
+                    record.feed, record.order.id, record.order.role, record.order.name, record.order.authority,
+                    str(record.order.action), recorder.in_force_since(record.key),
                 )
                 for record, state in zip(catalogue.orders if catalogue else (), states, strict=True)
                 if State(state) is State.IN_FORCE

@@ -23,6 +23,7 @@ from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
 from blockd.daemon.workers import Workers
+from blockd.feeds.signed.bundle import RefusedOrder
 from blockd.orders import State
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
@@ -105,6 +106,7 @@ class FeedStatus:
     stale: int
     authorities: tuple[AuthorityStatus, ...]
     mirrors: Sequence[Mapping[str, object]]
+    refused_orders: tuple[RefusedOrder, ...]  # each alone; all others are taken
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -115,6 +117,7 @@ class FeedStatus:
         values["phase_words"] = self.phase.words
         values["authorities"] = [asdict(part) for part in self.authorities]
         values["mirrors"] = list(self.mirrors)
+        values["refused_orders"] = [asdict(order) for order in self.refused_orders]
         return values
 
 
@@ -262,6 +265,7 @@ def _feed(
         stale=counts.stale_of(feed.name),
         authorities=tuple(_authorities(managed, counts, now)),
         mirrors=managed.source.mirrors,
+        refused_orders=managed.refused_orders,
     )
 
 

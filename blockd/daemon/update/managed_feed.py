@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blockd.audit import AuditRecorder
+from blockd.audit.refusals import Part
 from blockd.compile.build import Judged
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.poll_schedule import PollSchedule
 from blockd.errors import FeedRefused, GateRefused
 from blockd.feeds.fetched import Fetched, Validators
+from blockd.feeds.signed.bundle import RefusedOrder
 from blockd.feeds.source import FeedSource
 from blockd.ruleset import Catalogue
 from blockd.ruleset.gate.guard_report import GuardReport
@@ -23,6 +25,7 @@ from blockd.settings import Feed
 
 SAVED_AGE = 0.05  # share of `max_age` after which a successful poll is saved, for a restart
 NOTHING = "nothing of it"  # what is in force of a feed that the ruleset does not have
+MORE = "more"  # in records, the order that stands for all that are not told one by one
 HINTS = 1.0  # seconds between two polls caused by hints, so that hints cannot cause a flood of polls
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,8 @@ class ManagedFeed:
     source: FeedSource
     state: FeedState
     open_source: OpenSource
-    authority_refusals: dict[str, str] = field(default_factory=dict)  # by role, the sentences logged
+    authority_refusals: dict[str, str] = field(default_factory=dict)  # by role, the sentences told
+    refused_orders: tuple[RefusedOrder, ...] = ()  # by the last poll, each alone
     refused: Counter[str] = field(default_factory=Counter)
     look_refusal: str = ""  # why the last poll was refused; empty if it succeeded
     content_refusal: str = ""  # why the content compiled last was refused; empty if it was not
@@ -128,34 +132,46 @@ class ManagedFeed:
         state.expires, state.authorities = source.expires, source.authorities
         return True
 
-    def tell_authorities(self) -> None:
-        """Count and log each new refusal of an authority, and log each that is over; the feed goes on."""
+    def tell_parts(self, recorder: AuditRecorder) -> None:
+        """Count, log and record each refusal of an authority or of an order, and each that is over.
+
+        The feed goes on.
+        """
+        name = self.source.feed.name
         refused = {part.role: part for part in self.source.authorities if part.refusal}
-        for role in self.authority_refusals.keys() - refused.keys():
-            log.info("Authority %s of feed %s is accepted again.", role, self.source.feed.name)
-        for role, part in refused.items():
-            if self.authority_refusals.get(role) != part.refusal:
-                self.refused[part.reason or "fault"] += 1
+        orders = {(one.role, one.order): one for one in self.source.refused_orders}
+        known = {(one.role, one.order): one.refusal for one in self.refused_orders}
+        for part in [*recorder.refused_of(name)]:
+            order = "" if part.order == MORE else part.order
+            is_refused = (part.role, order) in orders if part.order else part.role in refused
+            if not is_refused and recorder.good_again(part):
+                log.info("%s of feed %s is accepted again.", _called(part), name)
+        for role, authority in refused.items():
+            reason = authority.reason or "fault"
+            self.refused[reason] += self.authority_refusals.get(role) != authority.refusal
+            if recorder.refused(Part(name, role), reason, authority.refusal):
                 log.error(
                     "The new content of authority %s of feed %s is refused (%s): %s (the last accepted stays in force)",
-                    role, self.source.feed.name, part.reason, part.refusal,
+                    role, name, reason, authority.refusal,
                 )  # fmt: skip
+        for key, one in orders.items():
+            self.refused[one.reason] += known.get(key) != one.refusal
+            if recorder.refused(Part(name, one.role, one.order or MORE), one.reason, one.refusal):
+                log.error("Feed %s: %s (%s)", name, one.refusal, one.reason)
         self.authority_refusals = {role: part.refusal for role, part in refused.items()}
+        self.refused_orders = self.source.refused_orders
 
-    def note_refusal(
-        self, refused: FeedRefused, before: str, in_force: Catalogue | None, recorder: AuditRecorder
-    ) -> str:
-        """Count a refusal, log and record it if it differs from the one `before`, and return its sentence.
+    def note_refusal(self, refused: FeedRefused, in_force: Catalogue | None, recorder: AuditRecorder) -> str:
+        """Count a refusal, record it and log it unless it is the same as before, and return its sentence.
 
         `in_force` is the catalogue that is.
         """
         self.refused[refused.reason] += 1
         name, sentence = self.source.feed.name, str(refused)
-        if sentence != before:
+        if recorder.refused(Part(name), refused.reason, sentence):
             kept = self.stays(in_force)
             kept += f"; `blockd accept {name}` takes it nevertheless" if isinstance(refused, GateRefused) else ""
             log.error("Feed %s is refused (%s): %s (%s)", name, refused.reason, sentence, kept)
-            recorder.refused(name, refused.reason, sentence)
         return sentence
 
     def put_aside(self, fetched: Fetched, refused: FeedRefused, found: Judged | None) -> None:
@@ -210,3 +226,10 @@ class ManagedFeed:
         if report is not None and report.total:
             level = logging.WARNING if report.held or report.enforced else logging.INFO
             log.log(level, "Feed %s: %s.", self.source.feed.name, report.sentence())
+
+
+def _called(part: Part) -> str:
+    """Return how a sentence about an authority or an order begins."""
+    if not part.order:
+        return f"Authority {part.role}"
+    return f"Order {part.role}/{part.order}" if part.role else f"Order {part.order}"

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from blockd.audit import AuditRecorder
+from blockd.audit.refusals import Part
 from blockd.compile.build import Built, fingerprint
 from blockd.compile.news import News
 from blockd.daemon.results import FeedOutcome, RefreshResult
@@ -156,9 +157,7 @@ class Updater:
             try:
                 fetched = await managed.poll()
             except FeedRefused as refused:
-                managed.look_refusal = managed.note_refusal(
-                    refused, managed.look_refusal, self._catalogue(), self._recorder
-                )
+                managed.look_refusal = managed.note_refusal(refused, self._catalogue(), self._recorder)
             except Exception:
                 log.exception(
                     "Polling feed %s failed because of an internal error in blockd.", managed.source.feed.name
@@ -172,8 +171,7 @@ class Updater:
     def _polled(self, managed: ManagedFeed, fetched: Fetched | None) -> None:
         """Offer new content to the compiler, or note that the accepted content was found again."""
         state = managed.state
-        managed.tell_authorities()
-        refused = managed.refusal
+        managed.tell_parts(self._recorder)
         managed.look_refusal = ""
         if fetched is not None and fetched.digest != state.accepted_digest:
             state.offer(fetched)  # the content in force may be renewed by it: its expiry changes only with the content
@@ -189,9 +187,8 @@ class Updater:
             managed.save()
         if state.accepted_digest and not managed.content_refusal and is_newest:
             managed.confirm(self._timing.clock())
-            if refused:
+            if self._recorder.good_again(Part(managed.source.feed.name)):
                 log.info("Feed %s is accepted again; its content is in force.", managed.source.feed.name)
-                self._recorder.good_again(managed.source.feed.name)
 
     async def _compile_news(self) -> None:
         while True:
@@ -284,9 +281,7 @@ class Updater:
     async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
         for name, refused in built.refused.items():
             managed = self.feeds[name]
-            managed.content_refusal = managed.note_refusal(
-                refused, managed.content_refusal, self._catalogue(), self._recorder
-            )
+            managed.content_refusal = managed.note_refusal(refused, self._catalogue(), self._recorder)
             if name in fresh:
                 managed.put_aside(fresh[name], refused, built.found.get(name))
         if built.header is None:  # nothing is lost by it: it is compiled with what comes next

@@ -1,8 +1,8 @@
 """Amending by a signed repository: the differences between its accepted and its new version.
 
-Orders are compared by their ids. If only texts and dates of an order differ, its names are not compared. While entries
-are changed a new order has an index after all others, and a removed one keeps its own; `blockd.compile.amend` then
-gives all of them the indices that compiling would.
+Orders are compared by role and id. If only texts and dates of an order differ, its names are not compared. While
+entries are changed a new order has an index after all others, and a removed one keeps its own; `blockd.compile.amend`
+then gives all of them the indices that compiling would.
 """
 
 from __future__ import annotations
@@ -26,11 +26,15 @@ from blockd.formats.domains import Domains
 from blockd.formats.rejects import RejectReport
 from blockd.names import MAX_LABEL, is_hashed_key
 from blockd.orders import ListStep, Order, OrderDocument
+from blockd.orders.key import spelled
 from blockd.ruleset import OrderRecord
 from blockd.ruleset.catalogue import FeedRecord, rank
 from blockd.ruleset.gate.guard import Guard, GuardVerdict
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.settings import Feed
+
+_Place = tuple[str, str]
+"""The role and the id of an order, which tell it from the others of its feed."""
 
 _Scopes = dict[bytes, tuple[int, int]]
 """By key, the old and the new scope of an order; 0 for none."""
@@ -38,25 +42,29 @@ _Scopes = dict[bytes, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """One version of a feed's documents, by order id, as the bundle has them."""
+    """One version of a feed's documents, by the role and the id of each order, as the bundle has them."""
 
     folder: Path
     number: str
-    documents: dict[str, Any]
+    documents: dict[_Place, Any]
 
     @classmethod
     def read(cls, content: Content) -> _Version:
-        """Read a bundle; raises FeedRefused as `read_bundle` does, ValueError if two orders have the same id."""
+        """Read a bundle; raises FeedRefused as `read_bundle` does, ValueError if two orders have one role and id."""
         bundle = read_content(content.path)
-        documents = {str(document["order"]["id"]): document for document in bundle["documents"]}
+        documents = {_place_of(document["order"]): document for document in bundle["documents"]}
         if len(documents) != len(bundle["documents"]):
-            raise ValueError("two orders have one id")
+            raise ValueError("two orders have one role and id")
         return cls(content.path.parent, str(int(bundle["targets_version"])), documents)
 
-    def document(self, identifier: str) -> OrderDocument | None:
-        """Return the document with this id; None if there is none."""
-        known = self.documents.get(identifier)
-        return None if known is None else read_document(known, identifier)
+    def document(self, place: _Place) -> OrderDocument | None:
+        """Return the document of an order; None if there is none."""
+        known = self.documents.get(place)
+        return None if known is None else read_document(known, spelled(*place))
+
+
+def _place_of(order: Mapping[str, Any]) -> _Place:
+    return str(order.get("_role", "")), str(order["id"])
 
 
 def amend_signed(feed: Feed, candidate: Candidate, amending: Amending) -> Amendment | None:
@@ -89,28 +97,32 @@ def _with_feed(amending: Amending, feed: Feed) -> Amending:
 
 def _amended(feed: Feed, content: Content, old: _Version, new: _Version, amending: Amending) -> Amendment | None:
     catalogue, amender, gate = amending.catalogue, amending.amender, amending.gate
-    index_of = {record.order.id: index for index, record in enumerate(catalogue.orders) if record.feed == feed.name}
+    index_of = {
+        (record.order.role, record.order.id): index
+        for index, record in enumerate(catalogue.orders)
+        if record.feed == feed.name
+    }
     if index_of.keys() != old.documents.keys():
         return None
     before = {index: catalogue.orders[index].order for index in index_of.values()}
     orders = list(catalogue.orders)
     touched: dict[bytes, dict[int, tuple[int, int]]] = {}
-    for identifier in old.documents | new.documents:
-        if old.documents.get(identifier) == new.documents.get(identifier):
+    for place in old.documents | new.documents:
+        if old.documents.get(place) == new.documents.get(place):
             continue
-        one, two = old.document(identifier), new.document(identifier)
+        one, two = old.document(place), new.document(place)
         if one is None:
             assert two is not None  # noqa: S101 - it is in one of them
-            index_of[identifier] = len(orders)
+            index_of[place] = len(orders)
             orders.append(OrderRecord(two.order, feed.name, 0))
         elif two is not None:
-            orders[index_of[identifier]] = replace(orders[index_of[identifier]], order=two.order)
+            orders[index_of[place]] = replace(orders[index_of[place]], order=two.order)
         scopes = _scopes(one, two, old.folder, new.folder, bool(gate.guard))
         if scopes is None or len(touched) + len(scopes) > MAX_CHANGED:
             return None
         for key, change in scopes.items():
-            touched.setdefault(key, {})[index_of[identifier]] = change
-    gone = frozenset(index for identifier, index in index_of.items() if identifier not in new.documents)
+            touched.setdefault(key, {})[index_of[place]] = change
+    gone = frozenset(index for place, index in index_of.items() if place not in new.documents)
     after = {index: orders[index].order for index in index_of.values() if index not in gone}
     reasons = _Reasons(gate.guard, amending.held, before, after)
     if not reasons.can_tell():
@@ -198,7 +210,7 @@ def _mapped(folder: Path, step: ListStep) -> mmap.mmap:
         try:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
-            raise FeedRefused("missing", f"The list {path} cannot be read: {cause_of(error)}.") from error
+            raise FeedRefused("missing", f"The list of {step.target} cannot be read: {cause_of(error)}.") from error
 
 
 class _Reasons:

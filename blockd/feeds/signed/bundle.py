@@ -26,9 +26,9 @@ MAX_HEADER = 1024  # bytes
 class AuthorityVersion:
     """The state of one authority's delegated role; `refusal` says why its newest metadata is not taken, if it is not.
 
-    Then `version` and `expires` are those of its previous part, 0 if there is none. `refusal` also reports an order
-    that was left out because another authority has one with the same id. `role` is in quotes if it is not a valid
-    name for an authority's role.
+    Then `version` and `expires` are those of its previous part, 0 if there is none. `refusal` also reports orders
+    that were left out, all else of the authority being taken. `role` is in quotes if it is not a valid name for an
+    authority's role.
     """
 
     role: str
@@ -36,6 +36,28 @@ class AuthorityVersion:
     expires: int  # seconds since the epoch
     reason: str = ""  # of `blockd.feeds.reasons`
     refusal: str = ""  # a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedOrder:
+    """An order whose newest version is refused alone, with a sentence; all else of its signer is taken.
+
+    `stays` is whether an earlier version of it stays in force. `role` is empty for the repository's own. Beyond
+    MAX_TOLD orders of one role, the last one has no id and stands for all `orders` that are not told one by one.
+    """
+
+    role: str
+    order: str
+    reason: str  # of `blockd.feeds.reasons`
+    refusal: str  # a sentence
+    stays: bool
+    orders: int = 1
+
+    @property
+    def called(self) -> str:
+        """The order as sentences call it: `ROLE/ID`, or `ID` if the repository itself signs it."""
+        name = self.order or f"{self.orders:,} more orders"
+        return f"{self.role}/{name}" if self.role else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,7 @@ class SignedVersion:
     published: float | None = (
         None  # seconds since the epoch, when it was signed; None if the timestamp's metadata does not say
     )
+    refused: tuple[RefusedOrder, ...] = ()
 
 
 def write_bundle(version: SignedVersion, path: Path) -> None:
@@ -67,6 +90,7 @@ def write_bundle(version: SignedVersion, path: Path) -> None:
             "digest": version.digest,
             "authorities": [astuple(authority) for authority in version.authorities],
             "published": version.published,
+            "refused": [astuple(order) for order in version.refused],
             "documents": [
                 {
                     "order": order_to_json(document.order),
@@ -135,6 +159,7 @@ def _version(content: Any, source: str) -> SignedVersion:
         digest=str(content["digest"]),
         authorities=tuple(AuthorityVersion(*authority) for authority in content["authorities"]),
         published=None if content["published"] is None else float(content["published"]),
+        refused=tuple(RefusedOrder(*order) for order in content.get("refused", ())),
     )
 
 

@@ -46,7 +46,7 @@ class BundleKind(FeedKind[FeedT]):
         )
 
     def can_amend(self, feed: FeedT, candidate: Candidate) -> bool:
-        """Return True: even the first content can, since orders are compared by their ids."""
+        """Return True: even the first content can, since orders are compared by role and id."""
         return True
 
     def amend(self, feed: FeedT, candidate: Candidate, amending: Amending) -> Amendment | None:

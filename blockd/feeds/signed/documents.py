@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Set
-from dataclasses import replace
+import shutil
+from collections.abc import Callable, Collection, Iterable, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from tuf.api.metadata import TargetFile
 
-from blockd.errors import BadOrder, FeedRefused, cause_of
+from blockd.errors import BadOrder, FeedRefused, FeedUnreachable, cause_of
 from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING
+from blockd.feeds.signed.allowance import DAILY, Allowance
 from blockd.feeds.signed.bundle import read_bundle
-from blockd.feeds.signed.limits import MAX_LISTS, MAX_ORDERS, MAX_TOTAL
-from blockd.feeds.signed.role_targets import RoleTargets, refused
+from blockd.feeds.signed.limits import MAX_FAILED, MAX_LIST_SHARE, MAX_LISTS, MAX_ORDERS, MAX_TOTAL
+from blockd.feeds.signed.list_texts import LISTS, text_path
+from blockd.feeds.signed.role_targets import RoleTargets, order_refused, order_subject
 from blockd.feeds.signed.trust import RefreshAttempt
-from blockd.orders import NameList, OrderDocument, parse_document
+from blockd.orders import ListStep, NameList, OrderDocument, parse_document
 
 
 class ListTexts(Protocol):
@@ -30,10 +33,19 @@ class ListTexts(Protocol):
         """Remove the texts whose SHA-256 is not in `kept`."""
 
 
+@dataclass(slots=True)
+class ReadOrders:
+    """The orders of a part that could be read, by their ids, and why each other one is refused."""
+
+    documents: dict[str, OrderDocument] = field(default_factory=dict)
+    faults: dict[str, FeedRefused] = field(default_factory=dict)
+
+
 class Documents:
     """The documents of one repository, in `folder`/orders; parsed ones are cached while a version has them."""
 
-    def __init__(self, folder: Path, texts: ListTexts | None) -> None:
+    def __init__(self, folder: Path, texts: ListTexts | None, allowance: Allowance) -> None:
+        self._allowance = allowance
         self._folder = folder / "orders"
         self._downloads = folder / "downloads"
         self._versions = tuple(folder / name for name in (INCOMING, CANDIDATE, WAITING, REFUSED, ACCEPTED))
@@ -45,21 +57,55 @@ class Documents:
         """Return the path of the document of `target`."""
         return self._folder / f"{target.hashes['sha256']}.json"
 
-    def read(self, attempt: RefreshAttempt, part: RoleTargets) -> dict[str, OrderDocument]:
-        """Return the documents of `part` by their ids, with their lists' texts on disk; raises FeedRefused."""
+    def read(self, attempt: RefreshAttempt, part: RoleTargets, before: Collection[str] = ()) -> ReadOrders:
+        """Return the documents of `part`, with their lists' texts on disk; one that cannot be used is refused alone.
+
+        `before` are the orders that the role had: if it has too many lists, those of others are refused. If the server
+        fails, the rest of what is missing is not asked for in this attempt.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
-        found = {identifier: self._document(attempt, part, identifier) for identifier in part.orders}
-        listed = [(document, document.names) for document in found.values() if document.names is not None]
-        if len(listed) > MAX_LISTS:
-            raise refused("too large", part.subject, f"has {len(listed)} lists in files; {MAX_LISTS} are the limit")
-        for document, names in listed:
-            self._bring_text(attempt, part, document.order.id, names)
-        return found
+        read = ReadOrders(faults=dict(part.faults))
+        failed: list[FeedRefused] = []
+        lists = octets = 0
+        for identifier in sorted(part.orders, key=lambda identifier: identifier not in before):
+            if len(failed) >= MAX_FAILED and not self.path(part.orders[identifier]).is_file():
+                subject = order_subject(part, identifier)
+                what = "was not asked for, since the server failed for others"
+                read.faults[identifier] = FeedRefused(failed[-1].reason, f"{subject} {what}. It is tried again.")
+                continue
+            try:
+                document = self._document(attempt, part, identifier)
+                if document.names is not None:
+                    lists += 1
+                    if lists > MAX_LISTS:
+                        what = f"has its names in files, as {MAX_LISTS} other orders of the same part have: the limit"
+                        raise order_refused("too large", part, identifier, what)
+                    octets += document.names.last.size
+                    self._refuse_beyond_share(part, identifier, document.names.last, octets)
+                    self._bring_text(attempt, part, identifier, document.names)
+            except FeedRefused as refusal:
+                read.faults[identifier] = refusal
+                if isinstance(refusal, FeedUnreachable) or refusal.reason == "stalled":
+                    failed.append(refusal)
+            else:
+                read.documents[identifier] = document
+        read.documents = {identifier: read.documents[identifier] for identifier in sorted(read.documents)}
+        return read
+
+    def one(self, attempt: RefreshAttempt, part: RoleTargets, identifier: str) -> OrderDocument | None:
+        """Return one document of an earlier part; None if it can no longer be read."""
+        try:
+            document = self._document(attempt, part, identifier)
+            if document.names is not None:
+                self._bring_text(attempt, part, identifier, document.names)
+        except FeedRefused:
+            return None
+        return document
 
     def keep(self, parts: Iterable[RoleTargets], wanted: Iterable[RoleTargets]) -> None:
         """Drop cached documents that none of `parts` has, and remove files that none of `wanted` has either."""
         parts, wanted = tuple(parts), tuple(wanted)
-        known = {_key(part, target) for part in parts for target in part.orders.values()}
+        known = {_key(part, target) for part in (*parts, *wanted) for target in part.orders.values()}
         self._parsed = {key: document for key, document in self._parsed.items() if key in known}
         self._kept = {target.hashes["sha256"] for part in (*parts, *wanted) for target in part.orders.values()}
         self._prune()
@@ -113,47 +159,81 @@ class Documents:
         known = self._parsed.get(_key(part, target))
         if known is not None and self.path(target).is_file():
             return known
-        attempt.bring(target, self.path(target), part.subject)
+        self._bring(attempt, part, identifier)
         try:
-            document = parse_document(json.loads(self.path(target).read_bytes()), target.path)
+            content = self.path(target).read_bytes()
+            document = parse_document(json.loads(content), "it", len(content))
         except BadOrder as error:
-            raise refused("format", part.subject, f"is signed, but {error}") from error
+            what = f"is signed, but cannot be used: {'; '.join(error.problems)}"
+            raise order_refused("format", part, identifier, what) from error
         except (ValueError, RecursionError) as error:
-            raise refused(
-                "format", part.subject, f"is signed, but {target.path} cannot be used: {cause_of(error)}"
-            ) from error
+            what = f"is signed, but its document cannot be used: {cause_of(error)}"
+            raise order_refused("format", part, identifier, what) from error
         order = document.order
         if order.id != identifier:
-            raise refused("format", part.subject, f"holds the order {order.id} under the name of {identifier}")
+            what = f"is signed, but its document is that of the order {order.id}, under the name of {identifier}"
+            raise order_refused("format", part, identifier, what)
         if part.role and order.authority != part.authority:
-            what = f"holds the order {order.id} of another authority: {order.authority[:200]!r}, not {part.authority!r}"
-            raise refused("outside", part.subject, what)
+            what = f"is one of another authority: {order.authority[:200]!r}, not {part.authority!r}"
+            raise order_refused("outside", part, identifier, what)
         document = replace(document, order=replace(order, role=part.role))
         self._parsed[_key(part, target)] = document
         return document
 
+    def _bring(self, attempt: RefreshAttempt, part: RoleTargets, identifier: str) -> None:
+        """Make the document's file hold its content; raises FeedRefused, also if the role has given too much."""
+        target = part.orders[identifier]
+        is_new = not self.path(target).is_file()
+        if is_new and not self._allowance.allows(part.role, target.length):
+            attempt.failures += 1  # another attempt may succeed in it
+            what = f"is not fetched now, since its signer has signed too much that is new: {DAILY >> 20} MiB a day"
+            raise order_refused("too large", part, identifier, f"{what} are the limit")
+        attempt.bring(target, self.path(target), order_subject(part, identifier))
+        if is_new:
+            self._allowance.take(part.role, target.length)
+
+    def _refuse_beyond_share(self, part: RoleTargets, identifier: str, step: ListStep, octets: int) -> None:
+        """Refuse a new list if the role's lists, of so many octets, would leave too little room for those of others."""
+        folder = self._folder.parent
+        if text_path(folder, step).is_file():
+            return
+        held = sum(path.stat().st_size for path in (folder / LISTS).glob("*") if path.is_file())
+        share = min(MAX_LIST_SHARE, (shutil.disk_usage(folder).free + held) // 2)
+        if octets > share:
+            what = (
+                f"has a list with which those of its signer are {octets:,} octets; its share of the room is {share:,}"
+            )
+            raise order_refused("too large", part, identifier, what)
+
     def _bring_text(self, attempt: RefreshAttempt, part: RoleTargets, identifier: str, names: NameList) -> None:
         for step in names.steps:
             if step.target not in part.lists:
-                what = f"names {step.target} for {identifier}, which is not a list of the same part"
-                raise refused("outside", part.subject, what)
+                what = f"has its names in {step.target}, which is not a list of the same part within the limits"
+                raise order_refused("outside", part, identifier, what)
         if self._texts is None:
-            what = f"has the names of {identifier} in files, which cannot be read here"
-            raise refused("format", part.subject, what)
+            raise order_refused("format", part, identifier, "has its names in files, which cannot be read here")
         fetched: list[Path] = []
+        subject = order_subject(part, identifier)
 
         def download(name: str) -> Path:
             target = part.lists.get(name)
             if target is None:
-                raise FeedRefused("fault", f"The file {name} was asked for, which {part.subject} does not list.")
+                raise FeedRefused("fault", f"{subject} asked for the file {name}, which is not listed.")
             self._downloads.mkdir(parents=True, exist_ok=True)
             path = self._downloads / target.hashes["sha256"]
             fetched.append(path)
-            attempt.bring(target, path, part.subject)
+            attempt.bring(target, path, f"The list of {subject[0].lower()}{subject[1:]}")
             return path
 
         try:
             self._texts.bring(names, download)
+        except FeedRefused as refusal:
+            sentence = str(refusal)
+            if not sentence.startswith("The list of the order "):
+                sentence = f"{subject}: {sentence}"
+            if isinstance(refusal, FeedUnreachable):
+                raise FeedUnreachable(sentence) from refusal
+            raise FeedRefused(refusal.reason, sentence) from refusal
         finally:
             for path in fetched:
                 with contextlib.suppress(OSError):

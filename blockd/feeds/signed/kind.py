@@ -37,5 +37,8 @@ class SignedKind(BundleKind[SignedFeed]):
             documents = read_bundle(bundle).documents
         except (FeedRefused, OSError):
             return None
-        lists = [each.names for each in documents if each.names is not None and each.order.id == claim.order.id]
+        wanted = claim.order.role, claim.order.id
+        lists = [
+            each.names for each in documents if each.names is not None and (each.order.role, each.order.id) == wanted
+        ]
         return find_in_names(text_path(folder, lists[0].last), key) if lists else None

@@ -46,8 +46,9 @@ class StoredListNames:
         if self._rejects.rejected or self._rejects.accepted != self.step.count:
             raise FeedRefused(
                 "format",
-                f"The list {self.path} holds {self._rejects.accepted:,} names and {self._rejects.rejected:,} invalid "
-                f"lines, but its order says {self.step.count:,} names: nothing of it is taken.",
+                f"The list of {self.step.target} holds {self._rejects.accepted:,} names and "
+                f"{self._rejects.rejected:,} invalid lines, but its order says {self.step.count:,} names: nothing of "
+                "it is taken.",
             )
         check_digest(self.path, self.step)
 
@@ -57,11 +58,11 @@ def check_size(path: Path, step: ListStep) -> None:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise FeedRefused("missing", f"The list {path} of an order cannot be read: {error.strerror}.") from error
+        raise FeedRefused("missing", f"The list of {step.target} cannot be read: {error.strerror}.") from error
     if size != step.size:
         raise FeedRefused(
             "cut" if size < step.size else "format",
-            f"The list {path} has {size:,} octets, but its order says {step.size:,}: nothing of it is taken.",
+            f"The list of {step.target} has {size:,} octets, but its order says {step.size:,}: nothing of it is taken.",
         )
 
 
@@ -71,10 +72,10 @@ def check_digest(path: Path, step: ListStep) -> None:
         with open_regular(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise FeedRefused("missing", f"The list {path} of an order cannot be read: {error.strerror}.") from error
+        raise FeedRefused("missing", f"The list of {step.target} cannot be read: {error.strerror}.") from error
     if digest != step.sha256:
         raise FeedRefused(
             "signature",
-            f"The list {path} is not what was signed: it has changed on the disk since it was fetched. Nothing of "
-            "it is taken. Check the disk.",
+            f"The list of {step.target} is not what was signed: it has changed on the disk since it was fetched. "
+            "Nothing of it is taken. Check the disk.",
         )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from blockd.errors import FeedRefused
+from blockd.feeds.signed.list_names import NameCheck, fault_in
 from blockd.files import replacing
 from blockd.formats.body import open_regular
 from blockd.formats.canonical import UNTAKEN, CanonicalNames, read_changes
@@ -49,14 +50,15 @@ class NameLists:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._sound: dict[str, Stamp] = {}  # texts whose digest this process has verified
+        self._faults: dict[str, str] = {}  # of those: what is no name in them, empty for nothing
 
     def bring(self, names: NameList, download: Callable[[str], Path]) -> Path:
         """Return the file with the text of a list's last step; its size, count and digest are what was signed.
 
         `download` returns a verified file of the repository; it is called for missing steps only. Raises FeedRefused,
         and what `download` raises: `missing`, `cut`, `format`, `too large` for a file that unpacks to more than its
-        step allows, `differences` if changes do not apply, `signature` if the result is not what was signed. All other
-        texts are kept, including the one that this one was made from.
+        step allows, `differences` if changes do not apply, `signature` if the result is not what was signed, `format`
+        too if one of its lines is not a name. All other texts are kept, including the one that this one was made from.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         for leftover in self._folder.glob(".*"):  # of a process that was killed
@@ -67,21 +69,26 @@ class NameLists:
             at = self._newest(steps)
             if at is None:
                 self._refuse_without_room(last, last.size + steps[0].size)
-                self._write(steps[0], lambda file: _unpack_base(steps[0], download, file))
+                check = NameCheck()
+                self._write(steps[0], lambda file, check=check: _unpack_base(steps[0], download, file, check))  # type: ignore[misc]
+                self._faults[steps[0].sha256] = check.fault
                 from_base = True
                 continue
             if at == len(steps) - 1:
-                return self._path(last)
+                return self._named(last)
             self._refuse_without_room(last, last.size)
+            added = NameCheck()
             try:
-                self._write(last, partial(_apply, mapped(self._path(steps[at])), steps, at, download))
+                self._write(last, partial(_apply, mapped(self._path(steps[at])), steps, at, download, added))
+                is_odd = bool(added.fault or self._fault(steps[at]))
+                self._faults[last.sha256] = fault_in(self._path(last)) if is_odd else ""
             except FeedRefused:
                 if from_base or self._is_sound(steps[at], again=True):
                     raise  # the base is kept, so that the next try need not fetch it
                 continue
             if from_base:
                 self._forget(steps[0].sha256)
-            return self._path(last)
+            return self._named(last)
         raise FeedRefused(
             "fault",
             f"The texts in {self._folder} are damaged as soon as they are written: nothing of {last.target} is taken, "
@@ -93,6 +100,19 @@ class NameLists:
         for path in self._folder.glob(f"*{_ENDING}"):
             if path.stem not in kept:
                 self._forget(path.stem)
+
+    def _named(self, step: ListStep) -> Path:
+        """Return the path of a sound text; raises FeedRefused if one of its lines is not a name."""
+        if fault := self._fault(step):
+            raise FeedRefused("format", f"In the list of {step.target}, {fault}; {UNTAKEN}")
+        return self._path(step)
+
+    def _fault(self, step: ListStep) -> str:
+        """Return what is no name in a sound text; empty if all lines are names."""
+        fault = self._faults.get(step.sha256)
+        if fault is None:  # an earlier process has made it
+            fault = self._faults[step.sha256] = fault_in(self._path(step))
+        return fault
 
     def _path(self, step: ListStep) -> Path:
         return self._folder / f"{step.sha256}{_ENDING}"
@@ -123,6 +143,7 @@ class NameLists:
     def _forget(self, sha256: str) -> None:
         _remove(self._folder / f"{sha256}{_ENDING}")
         self._sound.pop(sha256, None)
+        self._faults.pop(sha256, None)
 
     def _write(self, step: ListStep, fill: Callable[[BinaryIO], None]) -> None:
         """Write the text of a step; `fill` must compare it with what was signed before it returns."""
@@ -142,16 +163,19 @@ class NameLists:
             )
 
 
-def _unpack_base(step: ListStep, download: Callable[[str], Path], file: BinaryIO) -> None:
+def _unpack_base(step: ListStep, download: Callable[[str], Path], file: BinaryIO, check: NameCheck) -> None:
     names = CanonicalNames(step.target)
     with TextWriter(file) as writer, closing(_unpacked(step.target, download(step.target), step.size)) as pieces:
         for block in names.checked(pieces):
+            check.add(block)
             writer.add(block)
         _compare(step, writer.size, names.count, writer.finish())
 
 
-def _apply(old: Text, steps: Sequence[ListStep], at: int, download: Callable[[str], Path], file: BinaryIO) -> None:
-    """Write the last step's text, made from that of the step `at` and all later changes."""
+def _apply(
+    old: Text, steps: Sequence[ListStep], at: int, download: Callable[[str], Path], added: NameCheck, file: BinaryIO
+) -> None:
+    """Write the last step's text, made from that of the step `at` and all later changes; `added` gets what is new."""
     last, count, done, place = steps[-1], steps[at].count, 0, 0
     with memoryview(old) as view, TextWriter(file) as writer:
         for name, ways in _net_changes(steps, at, download):
@@ -169,6 +193,7 @@ def _apply(old: Text, steps: Sequence[ListStep], at: int, download: Callable[[st
                 done += len(line)
                 count -= 1
             else:
+                added.add(line)
                 writer.add(line)
                 count += 1
         writer.add(view[done:])

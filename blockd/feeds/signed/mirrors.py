@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.feeds.signed.bundle import SignedVersion
-from blockd.feeds.signed.repository import SignedRepository, refused_authorities
+from blockd.feeds.signed.repository import SignedRepository, refused_parts
 
 log = logging.getLogger(__name__)
 
 OTHERS_SECONDS = 2.0  # until another good mirror is asked for what the first may withhold
 FIRST_PAUSE = 30.0  # seconds for which a refused mirror is not asked, doubled with each refusal
 LONGEST_PAUSE = 3600.0
+MAX_LOGGED = 30  # refusals of one mirror that are logged in an hour: servers may vary what they do wrong
+HOUR = 3600.0  # seconds
+_OF_SERVERS = frozenset(("missing", "unreachable", "stalled", "cut", "signature"))  # reasons: another may have the file
 
 
 @dataclass(slots=True)
@@ -33,6 +37,8 @@ class Mirror:
     pause: float = FIRST_PAUSE  # seconds
     reason: str = ""
     refusal: str = ""
+    is_logged: bool = False  # whether its refusal was
+    logged: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_LOGGED))  # when the last ones were
 
     def to_json(self, *, leads: bool) -> dict[str, object]:
         """Return the mirror as JSON values; `leads` says that a poll begins with it."""
@@ -120,16 +126,18 @@ class Mirrors:
     def _is_asked(self, mirror: Mirror, best: SignedVersion | None, refusals: Sequence[FeedRefused]) -> bool:
         """Return whether `mirror` is asked too.
 
-        News are not delayed by it, unless an authority's part is missing. If there is no version yet, all mirrors that
-        were good are asked, and one that was refused: a row of dead servers must not delay every poll.
+        News are not delayed by it, unless an authority's part or an order is missing. If there is no version yet, all
+        mirrors that were good are asked, and one that was refused: a row of dead servers must not delay every poll.
         """
         if mirror is self._line[0]:
             return True
         is_due = mirror.due <= self._clock()
         if best is None:
             return is_due or not mirror.refusal or len(refusals) == 1
+        if any(part.reason in _OF_SERVERS for part in best.refused):  # another may have what this one lacks
+            return is_due or not mirror.refusal
         is_news = self._last is None or self._last.digest != best.digest
-        return is_due and (not is_news or bool(refused_authorities(best)))
+        return is_due and (not is_news or bool(refused_parts(best)))
 
     def _lead(self, mirror: Mirror) -> None:
         self._line.remove(mirror)
@@ -137,31 +145,36 @@ class Mirrors:
 
     def _accept(self, mirror: Mirror) -> None:
         mirror.due = self._clock() + OTHERS_SECONDS
-        if mirror.refusal:
+        if mirror.is_logged:
             log.info("Feed %s: the mirror %s is good again.", self._name, mirror.url)
+            mirror.is_logged = False
         mirror.pause, mirror.reason, mirror.refusal = FIRST_PAUSE, "", ""
 
     def _refuse(self, mirror: Mirror, reason: str, sentence: str) -> None:
-        if mirror.reason != reason and len(self._line) > 1:
+        logged = mirror.logged
+        has_room = len(logged) < MAX_LOGGED or logged[0] + HOUR <= self._clock()
+        if mirror.reason != reason and len(self._line) > 1 and has_room:
+            mirror.is_logged = True
+            logged.append(self._clock())
             log.warning("Feed %s: the mirror %s is refused (%s): %s", self._name, mirror.url, reason, sentence)
         mirror.due = self._clock() + mirror.pause
         mirror.pause = min(2 * mirror.pause, LONGEST_PAUSE)
         mirror.reason, mirror.refusal = reason, sentence
 
     def _tell_faults(self, mirror: Mirror, version: SignedVersion) -> None:
-        """Refuse a mirror that withheld what another has of an authority."""
-        faults = refused_authorities(version)
+        """Refuse a mirror that withheld what another has of an authority, or an order."""
+        faults = refused_parts(version)
         if faults:
             self._refuse(mirror, faults[0].reason, faults[0].refusal)
 
 
 def _is_better(version: SignedVersion, best: SignedVersion) -> bool:
-    """Return whether `version`, fetched after `best`, is newer, or has a part of an authority that `best` lacks.
+    """Return whether `version`, fetched after `best`, is newer, or has a part or an order that `best` lacks.
 
     Numbers that differ are newer ones, as the state of trust rules out older ones.
     """
     numbers = (version.timestamp_version, version.targets_version) != (best.timestamp_version, best.targets_version)
-    return numbers or len(refused_authorities(version)) < len(refused_authorities(best))
+    return numbers or len(refused_parts(version)) < len(refused_parts(best))
 
 
 def _all_refused(refusals: Sequence[FeedRefused]) -> FeedRefused:

@@ -1,7 +1,7 @@
-"""What the parts of a signed repository share: the ids of orders, which must be unique, and the salts.
+"""What the parts of a signed repository share: the salts of confidential orders. Ids are each authority's own.
 
-A part keeps the ids and salts that it had in the previous version, so that no authority can end another's order by
-claiming its id or salt. New ones belong to the part whose delegation comes first.
+A part keeps the salts that it had in the previous version, so that no authority can end another's order by claiming
+its salt. New ones belong to the part whose delegation comes first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Held = Mapping[tuple[str, str], bytes]
 
 def held_by(documents: Iterable[OrderDocument]) -> Held:
     """Return the ids and salts that the orders of a version hold."""
-    return {(document.order.role, document.order.id): document.order.salt for document in documents}
+    return {_place(document): document.order.salt for document in documents}
 
 
 def together(
@@ -32,14 +32,9 @@ def together(
     parts = [(one, one.part) for one in (own, *given) if one.part is not None]
     listed = [(one.delegation, document) for one, _ in parts for document in one.documents.values()]
     left_out: dict[str, FeedRefused] = {}
-    owners: dict[str, str] = {}
-    for delegation, document in sorted(listed, key=lambda it: _place(it[1]) not in before):
-        owner = owners.setdefault(document.order.id, delegation.role)
-        if owner != delegation.role:
-            left_out[delegation.role] = _taken(delegation, document.order.id, owner)
-    kept = [(delegation, it) for delegation, it in listed if owners[it.order.id] == delegation.role and it.order.salt]
+    salted = [(delegation, document) for delegation, document in listed if document.order.salt]
     salts: set[bytes] = set()
-    for delegation, document in sorted(kept, key=lambda it: before.get(_place(it[1])) != it[1].order.salt):
+    for delegation, document in sorted(salted, key=lambda it: before.get(_place(it[1])) != it[1].order.salt):
         if document.order.salt not in salts and len(salts) == MAX_SALTS:
             left_out[delegation.role] = _salted(delegation, document.order.id)
         else:
@@ -49,7 +44,7 @@ def together(
     for one, part in parts:
         for identifier, document in one.documents.items():
             salt = document.order.salt
-            if owners[identifier] == one.delegation.role and (not salt or salt in salts):
+            if not salt or salt in salts:
                 found.append(document)
                 hashes.append((part.orders[identifier].path, part.orders[identifier].hashes["sha256"]))
     return tuple(found), hashlib.sha256(json.dumps(hashes).encode()).hexdigest(), left_out
@@ -65,13 +60,4 @@ def _salted(delegation: Delegation, identifier: str) -> FeedRefused:
         f"{delegation.subject} has a confidential order {identifier} with one salt more than the {MAX_SALTS} that "
         "all orders of a repository may have: it is left out, all else of this authority is in force. One salt is "
         "enough for all confidential orders of an authority.",
-    )
-
-
-def _taken(delegation: Delegation, identifier: str, owner: str) -> FeedRefused:
-    whose = f"of the authority {owner}" if owner else "that the repository itself signs"
-    return FeedRefused(
-        "outside",
-        f"{delegation.subject} has an order {identifier}, which is the id of one {whose}: it is left out, all else of "
-        "this authority is in force. The authority has to give its order another id.",
     )

@@ -47,18 +47,21 @@ _SLOW = ("stalled", "is sent too slowly", "It is tried again; inform its host.")
 def refusal(error: Exception, subject: str, fetcher: LookFetcher, *, of_target: bool = False) -> FeedRefused:
     """Return the refusal of `subject`, which begins a sentence, for `error`, one of `FOREIGN`.
 
-    `of_target` says that a target was fetched, not metadata.
+    `of_target` says that a target was fetched, not metadata; then `subject` is an order, and whether an earlier version
+    of it stays in force is said by whoever knows.
     """
     known = _known(error, of_target)
+    stays = "" if of_target else f"; {_STAYS}"
     if known is not None:
         reason, what, remedy = known
-        return FeedRefused(reason, f"{subject} {what}{_counted(str(error))}; {_STAYS}. {remedy}{_where(error)}")
+        return FeedRefused(reason, f"{subject} {what}{_counted(str(error))}{stays}. {remedy}{_where(error)}")
     if isinstance(error, DownloadHTTPError) and error.status_code in _GONE:
-        return FeedRefused("missing", f"{subject} lacks a file; {_STAYS}. Is the URL right?{_where(error)}")
+        remedy = "Inform its host; it is tried again." if of_target else "Is the URL right?"
+        return FeedRefused("missing", f"{subject} lacks a file{stays}. {remedy}{_where(error)}")
     if isinstance(error, DownloadError):
-        return FeedUnreachable(f"{subject} could not be fetched; {_STAYS}. It is tried again.{_where(error)}")
+        return FeedUnreachable(f"{subject} could not be fetched{stays}. It is tried again.{_where(error)}")
     reason = _kind_of_wrong_file(fetcher) if isinstance(error, DeserializationError) else "format"
-    return FeedRefused(reason, f"{subject} holds metadata that cannot be read; {_STAYS}.")
+    return FeedRefused(reason, f"{subject} holds metadata that cannot be read{stays}.")
 
 
 def _counted(text: str) -> str:

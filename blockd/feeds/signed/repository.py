@@ -13,12 +13,14 @@ from pathlib import Path
 
 from tuf.api.metadata import Timestamp
 
-from blockd.errors import FeedRefused, cause_of
+from blockd.errors import FeedRefused, FeedUnreachable, cause_of
 from blockd.feeds.http.access import Access
-from blockd.feeds.signed.authorities import Authorities, Quota, RoleResult
-from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion
+from blockd.feeds.signed.allowance import Allowance
+from blockd.feeds.signed.authorities import Authorities, Quota, RoleResult, used_by
+from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder, SignedVersion
 from blockd.feeds.signed.connections import HttpConnections
 from blockd.feeds.signed.documents import Documents, ListTexts
+from blockd.feeds.signed.earlier import EARLIER, EarlierMetadata, metadata_name
 from blockd.feeds.signed.fetchers import FILE_SECONDS, BoundedFetcher, LookFetcher
 from blockd.feeds.signed.ownership import Held, held_by, together
 from blockd.feeds.signed.refusals import FOREIGN, refusal
@@ -55,8 +57,10 @@ class SignedRepository:
         self._access = access
         self._lanes: dict[str, MirrorLane] = {}  # with what is connected, by URL
         self._trust = Trust(root, folder / "trusted", folder / "staging", now)
-        self._documents = Documents(folder, texts)
-        self._authorities = Authorities(folder / "trusted", self._documents)
+        allowance = Allowance(now)
+        self._documents = Documents(folder, texts, allowance)
+        self._earlier = EarlierMetadata(folder / EARLIER, folder / "trusted")
+        self._authorities = Authorities(folder / "trusted", self._documents, self._earlier, allowance)
         self.look: SideBySide | None = None  # the last one, if two mirrors were asked side by side
         self._last: SignedVersion | None = None
         self._timestamp = b""  # of the last version, as fetched
@@ -71,8 +75,8 @@ class SignedRepository:
         whether it has news (`probe`) has less time for saying so.
 
         If the digest is the same as before, nothing has changed. Raises FeedRefused, or FeedUnreachable if the
-        repository does not answer; the previous version stays trusted. A refused authority is reported in the version;
-        the whole is refused only if every part is.
+        repository does not answer; the previous version stays trusted. A refused order or authority is reported in the
+        version; the whole is refused only if every part is, or no order is left.
         """
         url, beside = (url or self._url).rstrip("/"), beside.rstrip("/")
         subject = f"The signed list {url}"
@@ -114,7 +118,8 @@ class SignedRepository:
         """Return the files that prove the last version, as fetched, by their names in the repository.
 
         They are the roots, `timestamp.json`, `snapshot.json`, `targets.json`, `ROLE.json` of each authority, and each
-        order's document by its target path. Raises FeedRefused if they are no longer on the disk.
+        order's document by its target path; `earlier/VERSION.ROLE.json` are earlier metadata that list a document of
+        which a newer version is refused. Raises FeedRefused if they are no longer on the disk.
         """
         try:
             return {name: path.read_bytes() for name, path in self._proofs.items()}
@@ -156,8 +161,16 @@ class SignedRepository:
             hurried.hurry(FILE_SECONDS)  # it has news
         attempt.finish()
         own, given = self._parts(attempt, subject)
-        documents, digest, left_out = together(own, given, self._held())
+        held = self._held()
+        _refuse_lost((own, *given), held, subject)
+        documents, digest, left_out = together(own, given, held)
+        told = tuple(order for one in (own, *given) for order in one.orders)
         if not documents:
+            if told:
+                sentence = f"{subject} lists no order that can be taken; what it gave before stays in force. "
+                sentence += told[0].refusal
+                is_away = told[0].reason == "unreachable"
+                raise FeedUnreachable(sentence) if is_away else FeedRefused(told[0].reason, sentence)
             raise refused("empty", subject, "lists no order")
         tops = (attempt.root, attempt.timestamp, attempt.snapshot, attempt.targets)
         version = SignedVersion(
@@ -168,15 +181,22 @@ class SignedRepository:
             digest=digest,
             authorities=tuple(one.version(left_out.get(one.delegation.role)) for one in given),
             published=_published(attempt.timestamp),
+            refused=told,
         )
         timestamp = attempt.octets("timestamp.json")
+        used = used_by((own, *given))
+        self._earlier.keep(used)
         self._trust.keep(one.delegation.role for one in given if one.is_new)
         self._trust.forget_all_but(one.delegation.role for one in given)
         self._last, self._timestamp, self._root_version = version, timestamp, attempt.root.version
         parts = [one.part for one in (own, *given) if one.part]
-        self._documents.keep(parts, [one.wanted for one in given if one.wanted])
-        self._proofs = self._proofs_of(parts, attempt.root.version, held_by(documents))
-        settled = all(one.is_settled for one in given)
+        self._documents.keep(parts, [one.wanted for one in (own, *given) if one.wanted])
+        self._proofs = {
+            **self._proofs_of(parts, attempt.root.version, held_by(documents)),
+            **{f"{EARLIER}/{v}.{metadata_name(role)}.json": self._earlier.path(role, v) for role, v in sorted(used)},
+        }
+        self._earlier.forget_all_but(used)
+        settled = all(one.is_settled for one in (own, *given))
         self._until = min([version.expires, *(one.part.expires for one in given if one.is_new and one.part)])
         self._until *= settled
         return version
@@ -184,17 +204,17 @@ class SignedRepository:
     def _parts(self, attempt: RefreshAttempt, subject: str) -> tuple[RoleResult, list[RoleResult]]:
         """Return the results for the repository itself and for its authorities; raises FeedRefused if all fail."""
         itself = Delegation("", "", subject)
-        own = part_of(attempt.targets, itself)
+        newest = part_of(attempt.targets, itself)
         found = delegations(attempt.targets, subject)
         before = self._authorities.before(attempt, found)
         room = Quota(before)
-        room.take(own)
-        documents = self._documents.read(attempt, own)
+        room.take(newest)
+        own = self._authorities.own(attempt, itself, newest)
         given = [self._authorities.give(attempt, one, before[one.role], room) for one in found]
         refusals = [one.refusal for one in given if one.refusal is not None]
-        if not own.orders and refusals and len(refusals) == len(given):
+        if not own.documents and refusals and len(refusals) == len(given):
             raise refusals[0]
-        return RoleResult(itself, own, documents), given
+        return own, given
 
     def _held(self) -> Held:
         """Return what the orders of the previous version hold; after a start that is the one in force."""
@@ -213,6 +233,24 @@ class SignedRepository:
         }
 
 
+def _refuse_lost(results: Sequence[RoleResult], held: Held, subject: str) -> None:
+    """Raise FeedRefused if an order in force is neither on this disk any more nor to be had from the repository.
+
+    It must not drop out for a fault of this machine and of a server.
+    """
+    for result in results:
+        if result.wanted is None or result.is_settled:
+            continue
+        role = result.delegation.role
+        for identifier in result.wanted.orders.keys() - result.documents.keys():
+            if (role, identifier) in held:
+                raise FeedRefused(
+                    "fault",
+                    f"{subject} does not give the order {identifier}, which is in force and can no longer be read in "
+                    "the state folder; what it gave before stays in force. It is tried again; check the disk.",
+                )
+
+
 def _published(timestamp: Timestamp) -> float | None:
     """Return when the timestamp was signed, in seconds since the epoch; None if it does not say so properly."""
     try:
@@ -221,6 +259,6 @@ def _published(timestamp: Timestamp) -> float | None:
         return None
 
 
-def refused_authorities(version: SignedVersion) -> list[AuthorityVersion]:
-    """Return the authorities that are refused in part or as a whole."""
-    return [authority for authority in version.authorities if authority.refusal]
+def refused_parts(version: SignedVersion) -> list[AuthorityVersion | RefusedOrder]:
+    """Return the authorities and the orders that are refused; each has a reason and a refusal."""
+    return [*(authority for authority in version.authorities if authority.refusal), *version.refused]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tuf.api.metadata import DelegatedRole, TargetFile, Targets
 
 from blockd.errors import FeedRefused
-from blockd.feeds.signed.limits import MAX_LIST_FILE, MAX_ORDERS
+from blockd.feeds.signed.limits import MAX_LIST_FILE, MAX_ORDERS, MAX_SHARE
 from blockd.orders.fields import MAX_TEXT
 from blockd.orders.repository import (
     AUTHORITY_FIELD,
@@ -25,6 +25,7 @@ from blockd.orders.repository import (
     is_role,
     paths_of,
 )
+from blockd.printable import one_line
 
 _FILE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -45,7 +46,8 @@ class Delegation:
 class RoleTargets:
     """What one role lists: its orders by their ids, in ascending order, and its files of names by their paths.
 
-    `role` and `authority` are empty for what the repository itself lists.
+    `role` and `authority` are empty for what the repository itself lists. `faults` are the orders that the metadata
+    cannot list in this way, by their ids; each is refused alone.
     """
 
     role: str
@@ -55,6 +57,7 @@ class RoleTargets:
     expires: int  # seconds since the epoch
     orders: Mapping[str, TargetFile]
     lists: Mapping[str, TargetFile]
+    faults: Mapping[str, FeedRefused] = field(default_factory=dict)
 
     @property
     def octets(self) -> int:
@@ -65,6 +68,19 @@ class RoleTargets:
 def refused(reason: str, subject: str, what: str) -> FeedRefused:
     """Return the refusal of something that is signed, but not acceptable."""
     return FeedRefused(reason, f"{subject} {what}; what it gave before stays in force. Inform the authority.")
+
+
+def order_refused(reason: str, part: RoleTargets | Delegation, identifier: str, what: str) -> FeedRefused:
+    """Return the refusal of one order of a part; whether an earlier version of it stays is not known yet."""
+    return FeedRefused(reason, f"{order_subject(part, identifier)} {what}. Inform the authority.")
+
+
+def order_subject(part: RoleTargets | Delegation, identifier: str) -> str:
+    """Return the beginning of a sentence about one order of a part."""
+    whose, of_authority = part.subject, "The part of the authority "
+    if whose.startswith(of_authority):
+        return f"The order {identifier} of the authority {whose.removeprefix(of_authority)}"
+    return f"The order {identifier} in {whose[0].lower()}{whose[1:]}"
 
 
 def delegations(targets: Targets, subject: str) -> list[Delegation]:
@@ -98,24 +114,33 @@ def part_of(targets: Targets, delegation: Delegation) -> RoleTargets:
     role, subject = delegation.role, delegation.subject
     if role and targets.delegations is not None:
         raise refused("outside", subject, "delegates further, which an authority may not")
-    orders, lists = {}, {}
+    orders: dict[str, TargetFile] = {}
+    lists: dict[str, TargetFile] = {}
+    faults: dict[str, FeedRefused] = {}
     for path, kind, name in _listed(targets, delegation):
         target = targets.targets[path]
+        has_digest = _SHA256.fullmatch(target.hashes.get("sha256", "")) is not None
+        if kind == LISTS:
+            if has_digest and _FILE.fullmatch(name) and target.length <= MAX_LIST_FILE:
+                lists[path] = target  # an order that names another one is refused
+            continue
         identifier = name.removesuffix(".json")
-        fits = identifier != name and is_order_id(identifier) if kind == ORDERS else _FILE.fullmatch(name)
-        if not fits or not _SHA256.fullmatch(target.hashes.get("sha256", "")):
-            raise refused("format", subject, f"lists {path[:_SHOWN]!r}, which is not a path of {kind} with a SHA-256")
-        limit = MAX_DOCUMENT if kind == ORDERS else MAX_LIST_FILE
-        if target.length > limit:
-            raise refused("too large", subject, f"lists {path} with more than {limit} bytes")
-        if kind == ORDERS:
-            orders[identifier] = target
+        if identifier == name or not is_order_id(identifier) or not has_digest:
+            shown = one_line(identifier, _SHOWN)
+            what = f"is listed as {path[:_SHOWN]!r}, which is not a path of orders with a SHA-256"
+            faults[shown] = order_refused("format", delegation, shown, what)
+        elif target.length > MAX_DOCUMENT:
+            what = f"has a document of {target.length} octets; {MAX_DOCUMENT} are the limit"
+            faults[identifier] = order_refused("too large", delegation, identifier, what)
         else:
-            lists[path] = target
-    if len(orders) > MAX_ORDERS:
-        raise refused("too large", subject, f"lists {len(orders)} orders; {MAX_ORDERS} are the limit")
+            orders[identifier] = target
+    if len(orders) + len(faults) > MAX_ORDERS:
+        raise refused("too large", subject, f"lists {len(orders) + len(faults)} orders; {MAX_ORDERS} are the limit")
+    if (octets := sum(target.length for target in orders.values())) > MAX_SHARE:
+        what = f"lists {octets} octets of orders; {MAX_SHARE} are the limit for one authority"
+        raise refused("too large", subject, what)
     expires = int(targets.expires.timestamp())
-    return RoleTargets(role, delegation.authority, subject, targets.version, expires, orders, lists)
+    return RoleTargets(role, delegation.authority, subject, targets.version, expires, orders, lists, faults)
 
 
 def _listed(targets: Targets, delegation: Delegation) -> Iterator[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.fetched import INCOMING, Fetched
 from blockd.feeds.http.access import Access
-from blockd.feeds.signed.bundle import AuthorityVersion, write_bundle
+from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder, write_bundle
 from blockd.feeds.signed.list_texts import LISTS, NameLists
 from blockd.feeds.signed.mirrors import Mirrors
 from blockd.feeds.signed.repository import SignedRepository
@@ -24,6 +24,7 @@ class SignedSource(FeedSource):
         super().__init__(feed, folder)
         self._feed = feed
         self._authorities: tuple[AuthorityVersion, ...] = ()
+        self._refused_orders: tuple[RefusedOrder, ...] = ()
         self._repository: SignedRepository | None = None
         self._mirrors: Mirrors | None = None
         self._digest = ""
@@ -32,6 +33,11 @@ class SignedSource(FeedSource):
     def authorities(self) -> tuple[AuthorityVersion, ...]:
         """The authorities that the repository delegates to, with their versions."""
         return self._authorities
+
+    @property
+    def refused_orders(self) -> tuple[RefusedOrder, ...]:
+        """The orders that were refused alone, by the last poll."""
+        return self._refused_orders
 
     @property
     def mirrors(self) -> list[dict[str, object]]:
@@ -60,6 +66,7 @@ class SignedSource(FeedSource):
             self._mirrors = Mirrors(self._feed.name, self._repository, (self._feed.url, *self._feed.mirrors))
         version = self._mirrors.fetch()
         self.expires, self._authorities = version.expires, version.authorities
+        self._refused_orders = version.refused
         if version.digest == self._digest:
             return None
         bundle = self.folder / INCOMING

@@ -10,7 +10,7 @@ from blockd.formats.packed import gunzip
 from blockd.formats.packed.frames import Unframe, new_xz, new_zst
 from blockd.formats.packed.gunzip import Gunzip
 
-MAX_RATIO = 200  # by which a list may be packed: names pack to a third or a tenth, and endless repetition to more
+MAX_RATIO = 1000  # by which a list may be packed: names pack to a tenth, numbered ones to a hundredth; gzip has no more
 FREE = 64 << 20  # octets unpacked that are not compared with the packed size: a moment's work
 
 
@@ -61,7 +61,7 @@ class Unpacking:
             if self._unpacked > FREE and self._unpacked > self._packed * MAX_RATIO:
                 raise FeedRefused(
                     "too large",
-                    f"{self._source} unpacks to more than {MAX_RATIO} times its size, which no list of names does: "
+                    f"{self._source} unpacks to more than {MAX_RATIO:,} times its size, which no list of names does: "
                     "nothing of it is taken. Look at what its source publishes.",
                 )
             yield piece

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from blockd.errors import FeedRefused
-from blockd.formats.packed.gunzip import MAX_MEMBERS, PIECE
+from blockd.formats.packed.gunzip import PIECE
 
+MAX_FRAMES = 10_000  # parallel packers make one for some megabytes; each costs 30 microseconds, also if it is empty
 MEMORY = 128 << 20  # octets: twice what `xz -9` needs, and the largest window of zst that `zstd` unpacks without --long
 _WINDOW_LOG = 27  # of zst: 2^27 octets, which is MEMORY
 
@@ -87,8 +88,8 @@ class Unframe:
 
     def _begin_frame(self) -> None:
         self._frames += 1
-        if self._frames > MAX_MEMBERS:
-            what = f"is a damaged {self._form} archive (more than {MAX_MEMBERS:,} frames)"
+        if self._frames > MAX_FRAMES:
+            what = f"is a damaged {self._form} archive (more than {MAX_FRAMES:,} frames)"
             raise self._refused(what, "Get it again.")
         self._frame = self._new()
         self.complete = False

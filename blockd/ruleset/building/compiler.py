@@ -95,7 +95,7 @@ def compile_ruleset(
         raise RulesetError(f"there are more than {MAX_ORDERS} orders")
     salts_of((order for order, _ in ranked), created)  # raises if there are too many, before anything is read
     claims = ClaimSets()
-    index_of = {(feed.name, order.id): index for index, (order, feed) in enumerate(ranked)}
+    index_of = {order.key(feed.name): index for index, (order, feed) in enumerate(ranked)}
     order_names = [0] * len(ranked)
     hash_key = randomness(16)
     builder = new_builder(hash_key, MAX_ENTRIES_SIZE)
@@ -104,9 +104,9 @@ def compile_ruleset(
     records = []
     for feed in sorted(feeds, key=lambda feed: (feed.priority, feed.name)):
         names = 0
-        own = frozenset(index_of[feed.name, order.id] for order in feed.orders)
+        own = frozenset(index_of[order.key(feed.name)] for order in feed.orders)
         for listing in feed.listings:
-            index = index_of[feed.name, listing.order.id]
+            index = index_of[listing.order.key(feed.name)]
             builder.start(Joins(claims, index, listing.scope, own))
             for done in _added(builder, listing.keys):
                 progress(feed.name, done, 0)

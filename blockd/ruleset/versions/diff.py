@@ -13,7 +13,7 @@ from typing import Protocol
 from blockd.errors import RulesetError
 from blockd.names import DomainName
 from blockd.native import is_native
-from blockd.orders import Entry, Scope
+from blockd.orders import Entry, OrderKey, Scope
 from blockd.ruleset.building.compiler import Progress, no_progress
 from blockd.ruleset.catalogue import Catalogue, OrderRecord
 from blockd.ruleset.format import MAX_CLAIMS, SCOPE_BITS
@@ -21,13 +21,13 @@ from blockd.ruleset.mapped import Ruleset
 
 STEP = 1 << 16  # entries processed at a time: under 20 MB of names
 
-Meaning = tuple[tuple[str, str, int], ...]
-"""A set of claims that can be compared between files: feed, order and scope of each."""
+Meaning = tuple[tuple[OrderKey, int], ...]
+"""A set of claims that can be compared between files: order and scope of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderChanges:
-    """Orders, by (feed, id), that were added, removed or changed between two catalogues."""
+    """Orders, by their keys, that were added, removed or changed between two catalogues."""
 
     came: tuple[OrderRecord, ...]
     went: tuple[OrderRecord, ...]
@@ -69,8 +69,8 @@ class Walking(Protocol):
 
 def order_changes(old: Catalogue, new: Catalogue) -> OrderChanges:
     """Return the differences between the orders of two catalogues; counts of names are not compared."""
-    before = {(record.feed, record.order.id): record for record in old.orders}
-    after = {(record.feed, record.order.id): record for record in new.orders}
+    before = {record.key: record for record in old.orders}
+    after = {record.key: record for record in new.orders}
     return OrderChanges(
         came=tuple(record for key, record in after.items() if key not in before),
         went=tuple(record for key, record in before.items() if key not in after),
@@ -209,7 +209,7 @@ def _covering(ruleset: Ruleset, key: bytes) -> int:
 
 def _meaning(ruleset: Ruleset, claims: Sequence[tuple[int, int]]) -> Meaning:
     orders = ruleset.catalogue.orders
-    return tuple(sorted((orders[index].feed, orders[index].order.id, scope) for index, scope in claims))
+    return tuple(sorted((orders[index].key, scope) for index, scope in claims))
 
 
 def _meanings(ruleset: Ruleset, known: dict[Meaning, int]) -> array[int]:

@@ -67,7 +67,8 @@ class TransferFeed(ZoneFeed):
     zone: ZoneName = Field(description="The zone's name.")
     tsig: Tsig | None = setting(None, "The key that transfers are signed with.", validate_default=False)
     min_refresh: Annotated[float, time_within("100ms", "1d")] = setting(
-        "30s", "Primaries are asked as often as the zone's SOA says, but not more often than this."
+        "30s",
+        "Primaries are asked as often as the zone's SOA says, but not more often than this unless a poll failed.",
     )
     max_size: Annotated[int, size_within("1K", "64G")] = setting("8G", "The largest size taken, as zone text.")
 

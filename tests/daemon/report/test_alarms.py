@@ -13,7 +13,7 @@ from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import EXPIRES_SOON, FIRST_LOOK, STALE, UNCHANGED, Alarm, alarms
 from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
 from blockd.daemon.workers import Workers
-from blockd.feeds.signed.bundle import AuthorityVersion
+from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder
 from blockd.ruleset import Enforced, Gate
 from blockd.selftest import SelfTests
 from blockd.selftest.client import ClientOutcome
@@ -45,6 +45,7 @@ class _Tracked:
     state: _State = field(default_factory=_State)
     refusal: str = ""
     authority_refusals: dict[str, str] = field(default_factory=dict)
+    refused_orders: tuple[RefusedOrder, ...] = ()
 
     def in_force(self, _: object) -> str:
         return "its last accepted content" if self.state.accepted_digest else NOTHING
@@ -177,6 +178,18 @@ def test_refused_authority_is_told_with_the_reason(subject: Enforced) -> None:
     [alarm] = told(subject, {"f": _Tracked(authority_refusals={"telecom": "Too few keys have signed."})})
     assert (alarm.name, alarm.severity, alarm.authority) == ("BlockdAuthorityRefused", "warning", "telecom")
     assert "Too few keys have signed." in alarm.what
+
+
+def test_refused_order_is_told_alone_with_what_stays(subject: Enforced) -> None:
+    orders = (
+        RefusedOrder("telecom", "o-1", "format", "The order o-1 has a wrong date.", stays=True),
+        RefusedOrder("", "o-2", "missing", "The order o-2 lacks a file.", stays=False),
+    )
+    one, two = told(subject, {"f": _Tracked(refused_orders=orders)})
+    assert (one.name, one.severity, one.authority) == ("BlockdOrderRefused", "warning", "telecom")
+    assert "telecom/o-1" in one.what
+    assert "wrong date" in one.what
+    assert (one.in_force, two.in_force) == ("its earlier version, and all else", "all else, without it")
 
 
 def test_failed_self_test_is_told_until_one_goes_well(subject: Enforced) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,20 @@ def line(state: Path, identifier: str, entry: str) -> Line | None:
 def test_the_line_in_the_list_of_the_claims_order_is_told(state: Path) -> None:
     assert line(state, "two", "b.example") == Line(2, "b.example")
     assert line(state, "one", "x.example") == Line(1, "x.example")
+
+
+def test_the_line_is_that_of_the_authoritys_own_order(tmp_path: Path) -> None:
+    folder = tmp_path / "feeds" / "ministry"
+    (folder / "lists").mkdir(parents=True)
+    court, bank = (replace(order("17"), role=role) for role in ("court", "bank"))
+    documents = document(court, b"x.example\n"), document(bank, TEXT)
+    for each, text in zip(documents, (b"x.example\n", TEXT), strict=True):
+        assert each.names is not None
+        (folder / "lists" / f"{each.names.last.sha256}.txt").write_bytes(text)
+    write_bundle(SignedVersion(1, 1, 2_000_000_000, documents, "ab"), folder / "accepted")
+    for whose, found in ((court, None), (bank, Line(2, "b.example"))):
+        claim = ExplainedClaim(Entry(key_from_text("b.example")), "ministry", whose, State.IN_FORCE, stale=False)
+        assert line_of(claim, {"ministry": FEED}, tmp_path, about=claim.entry.key) == found
 
 
 def test_nothing_is_told_where_there_is_nothing_to_tell(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

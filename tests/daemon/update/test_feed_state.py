@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -8,11 +9,14 @@ import pytest
 
 from blockd.daemon.update.feed_state import FeedState
 from blockd.feeds.fetched import INCOMING, Fetched
+from blockd.feeds.kinds import open_source
 from blockd.feeds.signed.bundle import AuthorityVersion, SignedVersion, write_bundle
 from blockd.formats.rejects import RejectedLine, RejectReport
 from blockd.orders.repository import MAX_AUTHORITIES
 from blockd.printable import MAX_SENTENCE
 from blockd.ruleset.gate.guard_report import GuardReport, HeldEntry
+from blockd.settings import FEED_TYPES, Feed
+from tests.feeds.http.server import Visitor, saying, server
 
 NOW = 1_800_000_000.0
 
@@ -198,3 +202,31 @@ def test_state_with_the_longest_refusals_of_all_authorities_is_remembered(tmp_pa
     state.authorities = tuple(AuthorityVersion(f"role-{n}", 1, 9, "outside", sentence) for n in range(MAX_AUTHORITIES))
     state.accept(candidate, None, NOW)
     assert FeedState.load(tmp_path).authorities == state.authorities
+
+
+def test_a_url_that_was_changed_is_fetched_whole_though_its_file_is_older(tmp_path: Path) -> None:
+    def feed(url: str) -> Feed:
+        return FEED_TYPES["domains"].model_validate({"name": "national", "type": "domains", "url": url})
+
+    async def new(visitor: Visitor) -> None:
+        await saying("200 OK", "Last-Modified: Sat, 15 Jul 2017 04:30:00 GMT", body=b"old.example\n")(visitor)
+
+    async def older(visitor: Visitor) -> None:  # as servers do that compare the date
+        if "If-Modified-Since" in visitor.head:
+            await saying("304 Not Modified")(visitor)
+        else:
+            await saying("200 OK", "Last-Modified: Fri, 14 Jul 2017 04:30:00 GMT", body=b"new.example\n")(visitor)
+
+    async def run() -> None:
+        async with server(new) as one, server(older) as two:
+            state = FeedState.load(tmp_path)
+            fetched = await open_source(feed(f"{one}/list"), tmp_path, state.validators).poll()
+            assert fetched is not None
+            state.accept(fetched, None, 1.0)
+            state = FeedState.load(tmp_path)
+            assert state.validators.last_modified
+            fetched = await open_source(feed(f"{two}/list"), tmp_path, state.validators).poll()
+            assert fetched is not None
+            assert fetched.path.read_bytes() == b"new.example\n"
+
+    asyncio.run(run())

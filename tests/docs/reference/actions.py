@@ -45,10 +45,10 @@ def page() -> str:
         "A name that leads to a listed name or address, by CNAME or otherwise, is answered as if it were listed.",
         "## What a client is told",
         "If the client sends EDNS, an answer that an order has changed carries an Extended DNS Error (RFC 8914) with "
-        "the order's id, the authority, and where to object. A list that is enforced without an order is called by its "
-        "name; if the config names no authority, the operator's name stands in its place, and if it names no contact, "
-        "the operator's. The code, and the status of the block page, follow from the `mandate` of the order or of the "
-        "feed:",
+        "what the order is called, the authority, and where to object. A list that is enforced without an order is "
+        "called by its name; if the config names no authority, the operator's name stands in its place, and if it "
+        "names no contact, the operator's. The code, and the status of the block page, follow from the `mandate` of "
+        "the order or of the feed:",
         table(
             ("mandate", "the block is", "code", "status"),
             [

@@ -17,9 +17,11 @@ _NONE = "none"
 _INDEX = "The list of these paths, for a browser"
 # What a query may hold; the application reads it, and documents it nowhere.
 _QUERIES = {
+    "/api/orders/{order}": "none; a slash in the path may be written as `%2F`. 200 if one order fits, 300 if several, "
+    "404 if none",
     "/api/lookup": "`name`, a name, an address or a network; `trace`, if lines of lists and versions are wanted, "
     "`trace=quick` without the lines; `resolve`, to ask a worker where the name leads; `client`, the address of a "
-    "client; `at`, a time; `state_dir`, the state folder that the answer must be about"
+    "client; `at`, a time; `state_dir`, the state folder that the answer must be about",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from blockd.orders.document import MAX_TEXTS
 from blockd.orders.fields import SCHEMA
 from blockd.publish.lint import Rules, forgotten
 from blockd.publish.schema import schema_text
@@ -27,6 +28,8 @@ The last column says whether the field must be there:
 * **one of them**: the order has exactly one of these fields.
 """,
         "Dates are RFC 3339, such as `2026-11-01` or `2026-11-01T04:30:00Z`. A date without a zone is in UTC.",
+        f"Beside the names, the hashes, or the steps of a list, a document has at most {MAX_TEXTS >> 10} KiB: a larger "
+        "one is neither staged nor taken.",
         _fields(),
     )
 

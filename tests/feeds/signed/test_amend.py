@@ -84,10 +84,12 @@ ENTRIES = st.lists(
 def documents(draw: st.DrawFn, prefix: str) -> list[tuple[OrderDocument, list[str]]]:
     """Draw orders, and beside each the names of its list, none if it has entries."""
     found: list[tuple[OrderDocument, list[str]]] = []
-    for number in draw(st.lists(st.integers(0, 5), min_size=1, max_size=5, unique=True)):
+    places = st.tuples(st.sampled_from(["", "court", "ministry"]), st.integers(0, 2))
+    for role, number in draw(st.lists(places, min_size=1, max_size=5, unique=True)):
         order = replace(
             BASE,
             id=f"{prefix}-{number}",
+            role=role,
             in_force_from=draw(st.sampled_from([1_000_000, 1_000_001, 1_000_002])),
             action=draw(st.sampled_from([Action.SINKHOLE, Action.NXDOMAIN, Action.ALLOW, Action.MONITOR])),
             summary=draw(st.sampled_from(["", "text"])),
@@ -274,6 +276,21 @@ def test_an_order_in_place_of_another_is_amended(tmp_path: Path) -> None:
     )
     assert built is not None
     assert set(built.news) == {key_from_text("a.example"), key_from_text("b.example")}
+
+
+def test_orders_of_one_id_are_amended_each_for_itself(tmp_path: Path) -> None:
+    one, own, two = (document("17", name, role=role) for role, name in (("court", "a.example"), ("", "x.example"),
+                                                                         ("ministry", "a.example")))  # fmt: skip
+    lifted = replace(two, order=replace(two.order, lifted_on=9))
+    assert one_change(tmp_path, [own, one, two], [own, one, lifted]) is not None
+    other = one_change(tmp_path, [own, one], [two, own, document("17", "b.example", role="court")])
+    assert other is not None
+    assert set(other.news) == {key_from_text("a.example"), key_from_text("b.example")}
+    ruleset = Ruleset.open(tmp_path / "new")
+    names = [record.order.name for record in ruleset.catalogue.orders if not record.order.list_name]
+    assert names == ["targets/17", "court/17", "ministry/17"]
+    assert [len(ruleset.catalogue.find(name)) for name in (*names, "17", "national")] == [1, 1, 1, 3, 0]
+    ruleset.close()
 
 
 def test_holes_are_counted_and_too_many_are_left_to_the_compiler(

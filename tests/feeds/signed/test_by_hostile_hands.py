@@ -18,7 +18,7 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def test_signed_order_that_cannot_be_read_is_refused_and_the_last_list_stays_acceptable(authority: Authority) -> None:
+def test_signed_order_that_cannot_be_read_is_refused_alone_and_may_be_taken_back(authority: Authority) -> None:
     repository = authority.repository()
     repository.fetch()
     shutil.copytree(authority.out, authority.folder / "good")
@@ -31,12 +31,13 @@ def test_signed_order_that_cannot_be_read_is_refused_and_the_last_list_stays_acc
     name = authority.order_file("order-2")
     broken = name.read_bytes().replace(b"example.com", b"exa mple.co")
     forge(authority, "order-2", broken)
-    error = refused(repository)
-    assert error.reason == "format"
-    assert "exa mple.co" in str(error)
+    version = repository.fetch()
+    assert [(one.order, one.reason) for one in version.refused] == [("order-2", "format")]
+    assert "exa mple.co" in version.refused[0].refusal
+    assert [document.order.id for document in version.documents] == ["order-1"]
     shutil.rmtree(authority.out)
     (authority.folder / "good").rename(authority.out)
-    assert repository.fetch().targets_version == 1
+    assert refused(repository).reason == "rollback"
 
 
 @pytest.mark.parametrize(
@@ -53,14 +54,16 @@ def test_hostile_order_with_a_good_signature_is_refused(
     authority: Authority, identifier: str, content: bytes, reason: str
 ) -> None:
     forge(authority, identifier, content)
-    assert refused(authority.repository()).reason == reason
+    version = authority.repository().fetch()
+    assert [(one.order, one.reason) for one in version.refused] == [(identifier, reason)]
+    assert [document.order.id for document in version.documents] == ["order-1"]
 
 
 def test_order_under_another_id_is_refused(authority: Authority) -> None:
     forge(authority, "order-2", authority.order_file().read_bytes())
-    error = refused(authority.repository())
-    assert error.reason == "format"
-    assert "under the name of order-2" in str(error)
+    [told] = authority.repository().fetch().refused
+    assert (told.order, told.reason) == ("order-2", "format")
+    assert "under the name of order-2" in told.refusal
 
 
 def test_list_without_an_order_is_refused(authority: Authority) -> None:

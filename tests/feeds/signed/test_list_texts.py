@@ -24,7 +24,7 @@ ONE = {b"a.example", b"b.example", b"c.example"}
 TWO = {b"a.example", b"bb.example", b"c.example", b"d.example"}
 THREE = {b"0.example", b"c.example", b"d.example"}
 
-NAMES = st.sets(st.text("ab.", min_size=1, max_size=4).map(str.encode), min_size=1, max_size=30)
+NAMES = st.sets(st.from_regex(rb"[ab]{1,3}(\.[ab]{1,2}){1,2}", fullmatch=True), min_size=1, max_size=30)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def refused(files: Steps, lists: Path) -> str:
     before = there(lists) if lists.exists() else []
     with pytest.raises(FeedRefused) as caught:
         NameLists(lists).bring(files.names, files.download)
-    assert "stays in force" in str(caught.value)
+    assert "nothing of it is taken" in str(caught.value)
     first = f"{files.steps[0].sha256}.txt"  # was right by itself, and need not be fetched again
     assert there(lists) in (before, sorted({*before, first}))
     return caught.value.reason
@@ -318,3 +318,37 @@ def test_a_kill_at_any_moment_leaves_nothing_that_is_taken_for_whole(tmp_path: P
     NameLists(tmp_path / "lists").prune({hashlib.sha256(text).hexdigest()})
     (path,) = (tmp_path / "lists").iterdir()
     assert path.read_bytes() == text
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (b"com", "no dot"),
+        (b"192.0.2.1", "address"),
+        (b"b.example.17", "numeric top label"),
+        (b"b." + b"x" * 64 + b".example", "label too long"),
+        (b"b..example", "empty label"),
+    ],
+)
+@pytest.mark.parametrize("way", ["base", "changes", "changes to a kept text", "an earlier process"])
+def test_line_that_is_no_name_is_told_with_its_number_and_can_be_taken_back(
+    lists: Path, tmp_path: Path, odd: bytes, reason: str, way: str
+) -> None:
+    good = {b"a.example", b"c.example", b"d.example"}
+    files = Steps(tmp_path / "files", good | {odd}) if way == "base" else Steps(tmp_path / "files", good, good | {odd})
+    subject = NameLists(lists)
+    if way == "changes to a kept text":
+        subject.bring(upto(files, 1).names, files.download)
+    if way == "an earlier process":
+        lists.mkdir()
+        (lists / f"{files.names.last.sha256}.txt").write_bytes(text_of(good | {odd}))
+    line = sorted(good | {odd}).index(odd) + 1
+    for looking in (subject, NameLists(lists)):
+        with pytest.raises(FeedRefused) as caught:
+            looking.bring(files.names, files.download)
+        assert caught.value.reason == "format"
+        assert f'line {line:,}, "' in str(caught.value)
+        assert reason in str(caught.value)
+        assert str(lists) not in str(caught.value)
+    files.add(gzip.compress(b"-" + odd + b"\n", mtime=0), good)
+    assert subject.bring(files.names, files.download).read_bytes() == text_of(good)

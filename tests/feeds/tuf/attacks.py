@@ -161,13 +161,6 @@ def endless_targets(repository: Repository) -> None:
 
 
 @whole("too large")
-def endless_order(repository: Repository) -> None:
-    repository.order("", "own-2", ["endless.example"])
-    repository.publish("targets")
-    repository.endless.add(repository.order_file("", "own-2"))
-
-
-@whole("too large")
 def targets_without_number(repository: Repository) -> None:
     for number in range(10_001):
         repository.order("", f"own-{number}", ["many.example"])
@@ -201,21 +194,6 @@ def timestamp_signed_by_nobody(repository: Repository) -> None:
 def targets_signed_by_the_key_of_an_authority(repository: Repository) -> None:
     repository.signers["targets"] = repository.signers["court"]
     repository.publish("targets")
-
-
-@whole("signature")
-def swapped_order(repository: Repository) -> None:
-    repository.order("", "own-2", ["good.example"])
-    repository.publish("targets")
-    path = repository.order_file("", "own-2")
-    repository.files[path] = repository.files[path].replace(b"good", b"evil")
-
-
-@whole("missing")
-def withheld_order(repository: Repository) -> None:
-    repository.order("", "own-2", ["good.example"])
-    repository.publish("targets")
-    del repository.files[repository.order_file("", "own-2")]
 
 
 # Stolen keys of one role: none of them suffices.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -91,12 +90,6 @@ def order_in_the_part_of_the_repository(repository: Repository) -> None:
 
 
 @one("outside")
-def order_in_the_name_of_another_authority(repository: Repository) -> None:
-    repository.order("court", "court-2", ["evil.example"], authority="Ministry of Samples")
-    repository.publish("court")
-
-
-@one("outside")
 def delegation_of_its_own(repository: Repository) -> None:
     role = DelegatedRole("court-2", ["abc"], 1, True, ["orders/court/*"])
     repository.role("court").delegations = Delegations({}, {"court-2": role})
@@ -115,42 +108,8 @@ def delegation_that_does_not_end_the_search(repository: Repository) -> None:
     repository.publish("targets")
 
 
-@one("outside")
-def list_of_another_authority(repository: Repository) -> None:
-    step = {"target": "lists/ministry/x.gz", "sha256": "ab" * 32, "size": 12, "count": 1}
-    repository.order("court", "court-2", [], list={"steps": [step]})
-    _drop_names(repository, "court", "court-2")
-    repository.publish("court")
-
-
-@one("format")
-def order_without_form(repository: Repository) -> None:
-    repository.target("court", "orders/court/court-2.json", b'{"schema": "1.0"}')
-    repository.publish("court")
-
-
-@one("format")
-def order_of_a_path_without_form(repository: Repository) -> None:
-    repository.target("court", "orders/court/Court 2.txt", b"{}")
-    repository.publish("court")
-
-
-@one("signature")
-def swapped_order_of_the_authority(repository: Repository) -> None:
-    repository.order("court", "court-2", ["good.example"])
-    repository.publish("court")
-    path = repository.order_file("court", "court-2")
-    repository.files[path] = repository.files[path].replace(b"good", b"evil")
-
-
 @one("too large")
 def more_orders_than_there_is_room_for(repository: Repository) -> None:
     for number in range(9_999):
         repository.order("court", f"court-{number}", ["many.example"])
     repository.publish("court")
-
-
-def _drop_names(repository: Repository, role: str, identifier: str) -> None:
-    document = json.loads(repository.files[repository.order_file(role, identifier)])
-    del document["names"]
-    repository.target(role, f"orders/{role}/{identifier}.json", json.dumps(document).encode())

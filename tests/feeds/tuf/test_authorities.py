@@ -62,17 +62,6 @@ def test_document_cannot_say_itself_which_role_has_signed_it(tmp_path: Path) -> 
     assert ids(repository.node(tmp_path).fetch())[-1] == ("court", "court-1")
 
 
-def test_first_delegation_keeps_an_id_that_two_use(tmp_path: Path) -> None:
-    repository = Repository()
-    repository.order("court", "ministry-1", ["another.example"])
-    repository.order("court", "court-2", ["third.example"])
-    repository.publish("court")
-    version = repository.node(tmp_path).fetch()
-    assert ids(version) == [("", "own-1"), ("ministry", "ministry-1"), ("court", "court-1"), ("court", "court-2")]
-    assert version.authorities[1].reason == "outside"
-    assert "give its order another id" in version.authorities[1].refusal
-
-
 @pytest.mark.parametrize(
     ("role", "fields"),
     [
@@ -260,7 +249,7 @@ def test_texts_of_a_version_on_its_way_into_force_stay(tmp_path: Path, place: st
     assert texts.kept == {"ab" * 32}
 
 
-def test_swapped_file_of_names_costs_its_authority_its_news(tmp_path: Path) -> None:
+def test_swapped_file_of_names_costs_its_order_only(tmp_path: Path) -> None:
     repository = Repository()
     node = repository.node(tmp_path, Texts())
     node.fetch()
@@ -268,13 +257,19 @@ def test_swapped_file_of_names_costs_its_authority_its_news(tmp_path: Path) -> N
     good, repository.files[file] = repository.files[file], gzip.compress(b"evil.example\n")[:30].ljust(30)
     version = node.fetch()
     assert ids(version)[-1] == ("court", "court-1")
-    assert version.authorities[1].reason in ("signature", "too large")
+    assert [(one.order, one.reason) for one in version.refused] in (
+        [("national", "signature")],
+        [("national", "too large")],
+    )
     repository.files[file] = good
     assert ids(node.fetch())[-1] == ("court", "national")
 
 
-def test_too_many_lists_of_one_authority_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_of_one_authority_beyond_their_number_are_refused_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("blockd.feeds.signed.documents.MAX_LISTS", 0)
     repository = Repository()
     listing(repository)
-    assert repository.node(tmp_path, Texts()).fetch().authorities[1].reason == "too large"
+    version = repository.node(tmp_path, Texts()).fetch()
+    assert [(one.order, one.reason) for one in version.refused] == [("national", "too large")]

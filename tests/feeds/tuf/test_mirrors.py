@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from blockd.errors import FeedRefused
-from blockd.feeds.signed.mirrors import FIRST_PAUSE, OTHERS_SECONDS, Mirrors
+from blockd.feeds.signed.mirrors import FIRST_PAUSE, MAX_LOGGED, OTHERS_SECONDS, Mirrors
 from blockd.feeds.signed.repository import SignedRepository
 from tests.feeds.tuf.attacks import WHOLE
 from tests.feeds.tuf.attacks_on_one import ONE
@@ -121,6 +121,19 @@ def test_mirror_is_told_once_and_told_good_again(pair: Pair, caplog: pytest.LogC
         pair.mirrors.fetch()
     assert "is good again" in caplog.text
     assert pair.told() == {"liar": "", "honest": ""}
+
+
+def test_mirror_that_varies_what_it_does_wrong_fills_no_log(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    good = pair.liar.repository.files
+    with caplog.at_level(logging.INFO, "blockd.feeds.signed.mirrors"):
+        for number in range(300):
+            wrong = {} if number % 2 else {**good, "metadata/timestamp.json": b"<html>"}
+            pair.liar.repository.files = wrong
+            pair.clock += 5.0
+            for mirror in pair.mirrors._line:
+                mirror.due = 0.0
+            pair.mirrors.fetch()
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == MAX_LOGGED
 
 
 def test_feed_is_refused_only_where_all_mirrors_are(pair: Pair) -> None:

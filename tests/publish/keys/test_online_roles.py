@@ -136,7 +136,7 @@ def test_key_of_an_authority_that_lies_here_signs_in_one_step(
     stage(workshop, order, "ministry")
     done = sign(workshop, now)
     assert [told.role for told in done.standings] == ["targets", "ministry"]
-    assert (done.orders, done.changed, done.waiting) == (1, ("order-1",), ())
+    assert (done.orders, done.changed, done.waiting) == (1, ("ministry/order-1",), ())
 
 
 def test_without_the_online_keys_nothing_is_sealed(signed: Workshop, now: datetime) -> None:

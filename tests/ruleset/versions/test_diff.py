@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,19 @@ def test_names_that_came_and_went_are_told(compare: Compare) -> None:
     assert names(comparison.added()) == ["198.51.100.0/24", "comes.example"]
     assert names(comparison.removed()) == ["192.0.2.0/24", "goes.example"]
     assert comparison.changes == Changes(2, 2, 0)
+
+
+def test_orders_of_one_id_are_compared_each_with_itself(compare: Compare) -> None:
+    court, bank = (replace(BLOCKED, role=role) for role in ("court", "bank"))
+    lifted = replace(bank, lifted_on=NOW)
+    comparison = compare(
+        [feed("list", listing(court, "a.example"), listing(bank, "a.example", "b.example"))],
+        [feed("list", listing(court, "a.example", "b.example"), listing(lifted, "a.example"))],
+    )
+    assert comparison.count() == Changes(0, 0, 1)  # b.example is another's now, although by the same id
+    found = order_changes(comparison.old.catalogue, comparison.new.catalogue)
+    assert (found.came, found.went) == ((), ())
+    assert [(new.order.name, new.order.lifted_on) for _, new in found.changed] == [("bank/blocked", NOW)]
 
 
 def test_counting_alone_gives_the_same_counts(compare: Compare) -> None:

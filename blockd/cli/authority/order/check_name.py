@@ -22,7 +22,8 @@ def run(args: argparse.Namespace) -> int:
     except BadName as error:
         raise CommandError(f"the name given is not valid: {error.reason}") from error
     workshop = Workshop(args.folder)
-    document = workshop.document(args.identifier, role_of(args, workshop))
+    role = role_of(args, workshop)
+    document = workshop.document(args.identifier, role)
     if document.names is not None:
         raise PublishError(f"{args.identifier} has its names in files; search in the list that they were made from.")
     found = document.covering(name)

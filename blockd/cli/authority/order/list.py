@@ -10,6 +10,7 @@ from blockd.cli.authority.order.node import SeenByNode, seen_by
 from blockd.cli.output import show
 from blockd.errors import BadOrder
 from blockd.orders import OrderDocument, parse_document, state_at
+from blockd.orders.key import spelled
 from blockd.publish import Workshop
 from blockd.publish.signed_orders import GONE, PUBLISHED, OrderProgress, difference, progress_of
 from blockd.times import time_text
@@ -83,7 +84,7 @@ def _parsed(document: Mapping[str, object] | None) -> OrderDocument | None:
 
 def line_of(row: Mapping[str, object]) -> str:
     """Return an order as a line: first what is in force of it outside, at the end how far the staged one has come."""
-    name = f"{row['role']}/{row['id']}" if row["role"] else str(row["id"])
+    name = spelled(str(row["role"]), str(row["id"]))
     stands = str(row["state"] or "-")
     seen = {None: "", True: "; seen by the node", False: "; not seen by the node"}[row.get("seen_by_node")]  # type: ignore[index]
     if row["differs"] == GONE:

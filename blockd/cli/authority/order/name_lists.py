@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from blockd.cli.authority.order.staging import confirm, gate_settings, refuse_taken, rules_of, stage, staged_document
+from blockd.cli.authority.order.staging import confirm, gate_settings, rules_of, stage, staged_document
 from blockd.cli.output import print_line, show
 from blockd.cli.progress import progress_bar
 from blockd.errors import PublishError
@@ -43,7 +43,6 @@ def renew_list(
     document = {**document, "list": document.get("list") or _stand_in(role)}
     checked = check_documents([(source, document)], rules)  # every other problem, before the long work
     identifier = next(iter(checked.documents))
-    refuse_taken(workshop, [identifier], role)
     looked = _looked(args, document, rules.guard)
     for one in (*looked.rejects.text(), *looked.held.text()) if not args.json else ():
         print_line(one)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from blockd.cli.authority.order.name_lists import renew_list
-from blockd.cli.authority.order.staging import refuse_taken, rules_of, stage
+from blockd.cli.authority.order.staging import rules_of, stage
 from blockd.cli.output import print_text
 from blockd.errors import BadName, BadOrder, CommandError, FileTooLarge, PublishError
 from blockd.files import read_file
@@ -42,7 +42,6 @@ def run(args: argparse.Namespace) -> int:
             return renew_list(args, workshop, role, document, source, verb="staged")
         sources: list[tuple[str, object]] = [(str(path), path) for path in args.files] or [("the order", given)]
         checked = check_documents(sources, rules)
-        refuse_taken(workshop, checked.documents, role)
         stage(args, workshop, role, checked, "staged")
     return 0
 

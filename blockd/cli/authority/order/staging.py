@@ -14,6 +14,7 @@ from blockd.cli.output import show
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import Entry
 from blockd.orders.fields import SCHEMA
+from blockd.orders.key import OWN_ROLE, parse_asked
 from blockd.publish import Workshop
 from blockd.publish.confidential import SALT_SIZE
 from blockd.publish.documents import Checked, check_documents
@@ -41,11 +42,26 @@ def rules_of(args: argparse.Namespace, workshop: Workshop, role: str) -> Rules:
 
 
 def role_of(args: argparse.Namespace, workshop: Workshop) -> str:
-    """Return the role that has the order asked for; raises PublishError if none has, or the role named has not."""
+    """Return the role that has the order asked for as ID or ROLE/ID; the arguments have its id alone afterwards.
+
+    Raises PublishError if none has, if several have, or if the role named has not.
+    """
+    asked = parse_asked(args.identifier)
+    if asked is None or asked.feed is not None:
+        raise PublishError(f"expected an order as ID or ROLE/ID, got {args.identifier}; nothing was changed.")
     role: str | None = args.role
+    if asked.role is not None and role not in (None, asked.role):
+        whose = role or "the repository itself"
+        raise PublishError(f"{args.identifier} belongs to another role than {whose}; nothing was changed.")
+    role = asked.role if role is None else role
     if role is None:
-        role = next((r for r in ("", *workshop.roles()) if args.identifier in workshop.staged(r)), "")
-    workshop.document(args.identifier, role)  # raises if it is missing or damaged
+        having = [one for one in ("", *workshop.roles()) if asked.id in workshop.staged(one)]
+        if len(having) > 1:
+            fitting = ", ".join(f"{one or OWN_ROLE}/{asked.id}" for one in having)
+            raise PublishError(f"Several orders fit {asked.id}; nothing was changed. Name one of {fitting}")
+        role = having[0] if having else ""
+    workshop.document(asked.id, role)  # raises if it is missing or damaged
+    args.identifier = asked.id
     return role
 
 
@@ -64,16 +80,6 @@ def checked_change(identifier: str, changed: Document, rules: Rules) -> Checked:
         raise PublishError(f"The id cannot change from {identifier}; nothing was changed. Make a new order instead.")
     given = {**changed, "schema": SCHEMA}
     return check_documents([(identifier, given)], rules)
-
-
-def refuse_taken(workshop: Workshop, identifiers: Iterable[str], role: str) -> None:
-    """Raise PublishError if another authority has an order of the same id: a repository has each id once."""
-    for other in ("", *workshop.roles()):
-        taken = sorted(set(identifiers) & workshop.staged(other).keys()) if other != role else []
-        if taken:
-            raise PublishError(
-                f"{', '.join(taken)}: orders of {other or 'the repository itself'} have these ids; nothing was staged."
-            )
 
 
 def stage(args: argparse.Namespace, workshop: Workshop, role: str, checked: Checked, verb: str, **more: object) -> None:
