@@ -32,7 +32,6 @@ from blockd.printable import unproved
 FILE_SECONDS = 20.0  # for the smallest file
 SLOWEST = 512 * 1024  # bytes a second; larger files get time in proportion
 FETCH_SECONDS = 60.0  # for all files of one fetch, beside the extra time that each gets for its size
-PROBE_SECONDS = 2.0  # for each of the first files of a mirror that is only asked whether it has news
 CHUNK = 64 * 1024  # bytes read at once
 MAX_REDIRECTS = 3
 MAX_UNREAD = 64 * 1024  # bytes of an error's page, read so that the connection can be used again
@@ -82,10 +81,6 @@ class BoundedFetcher(LookFetcher):
         self._more = 0.0  # extra seconds for the size of the file being fetched
         self._open: Generator[bytes, None, None] | None = None
 
-    def hurry(self, seconds: float = PROBE_SECONDS) -> None:
-        """Give each file `seconds` from now on."""
-        self._file_seconds = seconds
-
     def close(self) -> None:
         """Release what a file that was not read to its end still holds."""
         if self._open is not None:
@@ -109,11 +104,14 @@ class BoundedFetcher(LookFetcher):
         if not self._has_stalled:
             self._deadline += self._more
         length = 0
-        for chunk in self.fetch(url):
-            length += len(chunk)
-            if length > max_length:
-                raise DownloadLengthMismatchError(f"{url} sends more than {max_length} bytes")
-            file.write(chunk)
+        try:
+            for chunk in self.fetch(url):
+                length += len(chunk)
+                if length > max_length:
+                    raise DownloadLengthMismatchError(f"{url} sends more than {max_length} bytes")
+                file.write(chunk)
+        finally:
+            self.close()
         file.seek(0)
 
     def _fetch(self, url: str) -> Iterator[bytes]:
@@ -133,8 +131,9 @@ class BoundedFetcher(LookFetcher):
                 self.last = chunk[-_ENDS:]
                 yield chunk
         except SlowRetrievalError:  # the remaining files share the time of one, or a slow server could delay all others
-            self._has_stalled = True
-            self._deadline = min(self._deadline, self._clock() + self._file_seconds)
+            if not self.connections.is_cut:
+                self._has_stalled = True
+                self._deadline = min(self._deadline, self._clock() + self._file_seconds)
             raise
 
     def _http(self, url: str, deadline: float) -> Generator[bytes, None, None]:

@@ -21,7 +21,7 @@ from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder, SignedVer
 from blockd.feeds.signed.connections import HttpConnections
 from blockd.feeds.signed.documents import Documents, ListTexts
 from blockd.feeds.signed.earlier import EARLIER, EarlierMetadata, metadata_name
-from blockd.feeds.signed.fetchers import FILE_SECONDS, BoundedFetcher, LookFetcher
+from blockd.feeds.signed.fetchers import BoundedFetcher, LookFetcher
 from blockd.feeds.signed.ownership import Held, held_by, together
 from blockd.feeds.signed.refusals import FOREIGN, refusal
 from blockd.feeds.signed.role_targets import Delegation, RoleTargets, delegations, part_of, refused
@@ -29,6 +29,8 @@ from blockd.feeds.signed.side_by_side import MirrorLane, SideBySide
 from blockd.feeds.signed.trust import TOP, RefreshAttempt, Trust
 from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.times import moment_from_text
+
+CLOSING = 0.5  # seconds in which a thread whose connection was cut usually ends
 
 
 class SignedRepository:
@@ -68,11 +70,10 @@ class SignedRepository:
         self._until = 0.0  # when one of its roles expires; 0 if the next fetch has to be a complete one
         self._proofs: dict[str, Path] = {}
 
-    def fetch(self, url: str = "", beside: str = "", *, probe: bool = False) -> SignedVersion:
+    def fetch(self, url: str = "", beside: str = "") -> SignedVersion:
         """Fetch and verify what is published now, at `url` for a mirror; blocks, so call it from a thread.
 
-        After a second the mirror `beside` is asked too, and `look` then says what it gave. A mirror that is only asked
-        whether it has news (`probe`) has less time for saying so.
+        After a second of waiting the mirror `beside` is asked too, and `look` then says what it gave.
 
         If the digest is the same as before, nothing has changed. Raises FeedRefused, or FeedUnreachable if the
         repository does not answer; the previous version stays trusted. A refused order or authority is reported in the
@@ -80,16 +81,13 @@ class SignedRepository:
         """
         url, beside = (url or self._url).rstrip("/"), beside.rstrip("/")
         subject = f"The signed list {url}"
-        lane = self._lane(url)
-        self.look = SideBySide((lane, self._lane(beside))) if beside else None
-        fetcher: LookFetcher = self.look or lane.fetcher
-        if probe:
-            lane.fetcher.hurry()
+        self.look = SideBySide((self._lane(url), self._lane(beside))) if beside else None
+        fetcher: LookFetcher = self.look or self._lane(url, is_alone=True).fetcher
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             fetcher.folder = self._folder
             with self._trust.attempt(f"{url}/metadata/", fetcher, subject, f"{url}/targets/") as attempt:
-                return self._version(attempt, subject, lane.fetcher if probe else None)
+                return self._version(attempt, subject)
         except FeedRefused:
             with contextlib.suppress(OSError):
                 self._documents.bound()
@@ -134,31 +132,36 @@ class SignedRepository:
     def close(self) -> None:
         """Close the connections that are kept open."""
         for lane in self._lanes.values():
-            if not lane.is_busy.is_set():  # else the thread that is still reading from it ends by itself
+            lane.fetcher.connections.cut()
+            if lane.is_idle.wait(CLOSING):  # else the thread closes what it still uses
                 lane.fetcher.connections.close()
 
-    def _lane(self, url: str) -> MirrorLane:
-        """Return a mirror with the connections that are kept, and the limits of a new look."""
+    def _lane(self, url: str, *, is_alone: bool = False) -> MirrorLane:
+        """Return a mirror with the connections that are kept, and the limits of a new look.
+
+        If a thread still uses them, it is the mirror as that thread has it, or one with new connections to look
+        at it alone.
+        """
+        before = self._lanes.get(url)
+        is_idle = before is None or before.is_idle.is_set()
+        if before is not None and not is_idle and not is_alone:
+            return before
         try:
             access = self._access() if self._access is not None else Access.to(url)
         except ValueError:  # the fetcher says what is wrong with it
             access = Access.to()
-        fetcher, before = self._fetcher(), self._lanes.get(url)
-        if before is None or before.is_busy.is_set():  # an earlier look left it with a file that it is still sending
-            fetcher.connections = HttpConnections(access)
-        else:
-            fetcher.connections = before.fetcher.connections
-            fetcher.connections.use(access)
+        fetcher = self._fetcher()
+        fetcher.connections = before.fetcher.connections if before and is_idle else HttpConnections(access)
+        fetcher.connections.use(access)
+        fetcher.connections.begin()
         self._lanes[url] = MirrorLane(url, fetcher)
         return self._lanes[url]
 
-    def _version(self, attempt: RefreshAttempt, subject: str, hurried: BoundedFetcher | None) -> SignedVersion:
+    def _version(self, attempt: RefreshAttempt, subject: str) -> SignedVersion:
         attempt.begin()
         unchanged = attempt.root.version == self._root_version and self._now() < self._until
         if self._last is not None and unchanged and attempt.octets("timestamp.json") == self._timestamp:
             return self._last
-        if hurried is not None:
-            hurried.hurry(FILE_SECONDS)  # it has news
         attempt.finish()
         own, given = self._parts(attempt, subject)
         held = self._held()
