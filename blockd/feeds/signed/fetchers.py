@@ -99,7 +99,8 @@ class BoundedFetcher(LookFetcher):
 
         It has at most `max_length` bytes, and at most `limit`, whatever length signed metadata give it.
         """
-        max_length = max_length if self.limit is None else min(max_length, self.limit)
+        if self.limit is not None and not max_length <= self.limit:  # which holds for what is no number, too
+            max_length = self.limit
         self._more = max_length / SLOWEST
         if not self._has_stalled:
             self._deadline += self._more

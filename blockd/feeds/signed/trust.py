@@ -20,12 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
 from blockd.errors import FeedRefused
 from blockd.feeds.signed.fetchers import LookFetcher
-from blockd.feeds.signed.limits import MAX_LIST_FILE, MAX_METADATA, MAX_ROTATIONS
+from blockd.feeds.signed.limits import MAX_LIST_FILE, MAX_METADATA, MAX_ROTATIONS, MAX_VERSION
 from blockd.feeds.signed.refusals import FOREIGN, refusal
 from blockd.files import replace_file
 from blockd.orders.repository import ROOT_FILE, is_role
@@ -72,6 +72,7 @@ class RefreshAttempt:
             self._updater._load_root()
             self._fetcher.limit = MAX_METADATA["timestamp"]
             self._updater._load_timestamp()
+        self._bound(self.timestamp, self._subject)
 
     def finish(self) -> None:
         """Fetch and verify the snapshot and the top-level targets; with `begin` this is the client's `refresh`."""
@@ -80,6 +81,8 @@ class RefreshAttempt:
             self._updater._load_snapshot()
             self._fetcher.limit = MAX_METADATA["targets"]
             self._updater._load_targets(Targets.type, Root.type)
+        for top in (self.snapshot, self.targets):
+            self._bound(top, self._subject)
 
     def role(self, name: str, subject: str) -> Targets:
         """Fetch, verify and return the metadata of a role that the top-level targets delegate to.
@@ -89,7 +92,9 @@ class RefreshAttempt:
         """
         with self._told(subject):
             self._fetcher.limit = MAX_METADATA["targets"]
-            return self._updater._load_targets(name, Targets.type)
+            part = self._updater._load_targets(name, Targets.type)
+        self._bound(part, subject)
+        return part
 
     def find(self, path: str) -> TargetFile | None:
         """Return a target found by TUF's search through all delegations; None if there is none."""
@@ -108,6 +113,16 @@ class RefreshAttempt:
     def octets(self, name: str) -> bytes:
         """Return the metadata file `name` (such as `timestamp.json`) as fetched."""
         return (self._staging / name).read_bytes()
+
+    @staticmethod
+    def _bound(signed: Signed, subject: str) -> None:
+        """Raise FeedRefused for a version that nothing could ever follow."""
+        if signed.version > MAX_VERSION:
+            raise FeedRefused(
+                "format",
+                f"{subject} has a {signed.type} whose version is over {MAX_VERSION}; what it gave before stays in "
+                "force. Inform the authority.",
+            )
 
     @contextlib.contextmanager
     def _told(self, subject: str, *, of_target: bool = False) -> Iterator[None]:

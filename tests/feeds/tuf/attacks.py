@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from securesystemslib.signer import SSlibKey
 from tuf.api.metadata import MetaFile
 
 from tests.feeds.tuf.repository import DAY, Repository, keys
@@ -152,6 +153,39 @@ def endless_targets_that_the_snapshot_vouches_for(repository: Repository) -> Non
     repository.snapshot.version += 1
     repository.write("snapshot")
     repository.stamp()
+
+
+@whole("format")
+def timestamp_that_nothing_could_follow(repository: Repository) -> None:
+    repository.timestamp.version = 10**18
+    repository.write("timestamp")
+
+
+@whole("format")
+def snapshot_that_nothing_could_follow(repository: Repository) -> None:
+    repository.snapshot.version = 10**18
+    repository.publish("snapshot")
+
+
+@whole("format")
+def targets_that_nothing_could_follow(repository: Repository) -> None:
+    repository.targets.version = 10**18
+    repository.publish("targets")
+
+
+@whole("too large")
+def snapshot_of_roles_without_number(repository: Repository) -> None:
+    for number in range(3_000):
+        repository.snapshot.meta[f"role-{number}.json"] = MetaFile(1)
+    repository.publish("snapshot")
+
+
+@whole("too large")
+def root_of_keys_without_number(repository: Repository) -> None:
+    for number in range(3_000):
+        key = SSlibKey(f"{number:064x}", "ed25519", "ed25519", {"public": f"{number:064x}"})
+        repository.root.add_key(key, "root")
+    repository.publish("root")
 
 
 @whole("too large")
