@@ -64,6 +64,7 @@ class Repository:
             signed.version = 0
         self.endless: set[str] = set()
         self.asked: list[str] = []
+        self.octets_given = 0
         for role in TOPS:
             self.root.add_key(self.signers[role][0].public_key, role)
         if own:
@@ -216,8 +217,10 @@ class Repository:
         self.asked.append(path)
         content = self.files[path]
         for at in range(0, len(content), 65536):
+            self.octets_given += len(content[at : at + 65536])
             yield content[at : at + 65536]
         while path in self.endless:
+            self.octets_given += 65536
             yield b" " * 65536
 
 
