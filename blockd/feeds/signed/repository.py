@@ -81,7 +81,7 @@ class SignedRepository:
         """
         url, beside = (url or self._url).rstrip("/"), beside.rstrip("/")
         subject = f"The signed list {url}"
-        self.look = SideBySide((self._lane(url), self._lane(beside))) if beside else None
+        self.look = SideBySide((self._lane(url), self._lane(beside))) if beside not in ("", url) else None
         fetcher: LookFetcher = self.look or self._lane(url, is_alone=True).fetcher
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ def _empty(mirror: Served) -> None:
     mirror.repository.files = {}
 
 
-def _each(name: str, change: Callable[[Served, str], None]) -> Callable[[Served], None]:
+def _each(name: str, change: Callable[[Served, str], object]) -> Callable[[Served], None]:
     """Return a fault of those files of the mirror whose path ends in `name`."""
 
     def mount(mirror: Served) -> None:
