@@ -31,7 +31,8 @@ from blockd.printable import unproved
 
 FILE_SECONDS = 20.0  # for the smallest file
 SLOWEST = 512 * 1024  # bytes a second; larger files get time in proportion
-FETCH_SECONDS = 60.0  # for all files of one fetch, beside the extra time that each gets for its size
+FETCH_SECONDS = 60.0  # for all files of one fetch, beside what each adds
+EACH_SECONDS = 0.1  # that each file adds, beside the time for its size: it takes a round trip at least
 CHUNK = 64 * 1024  # bytes read at once
 MAX_REDIRECTS = 3
 MAX_UNREAD = 64 * 1024  # bytes of an error's page, read so that the connection can be used again
@@ -103,7 +104,7 @@ class BoundedFetcher(LookFetcher):
             max_length = self.limit
         self._more = max_length / SLOWEST
         if not self._has_stalled:
-            self._deadline += self._more
+            self._deadline += self._more + EACH_SECONDS
         length = 0
         try:
             for chunk in self.fetch(url):

@@ -133,7 +133,7 @@ class SideBySide(LookFetcher):
         lane.fetcher.connections.begin()
         run = partial(race.run, index, lane, path, max_length)
         try:
-            threading.Thread(target=run, daemon=True).start()
+            threading.Thread(target=run, name=f"mirror {lane.url}", daemon=True).start()
         except RuntimeError:  # this machine has no room for a thread now
             run()
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from blockd.errors import FeedRefused
+from blockd.feeds.signed.fetchers import FILE_SECONDS
 from blockd.feeds.signed.mirrors import FIRST_PAUSE, MAX_LOGGED, OTHERS_SECONDS, Mirrors
 from blockd.feeds.signed.repository import SignedRepository
 from tests.feeds.tuf.attacks import WHOLE
@@ -176,6 +178,28 @@ def test_mirror_that_is_late_delays_news_by_a_second_only_and_the_other_one_lead
     pair.publish("more.example")
     assert "more.example" in names(pair.mirrors.fetch())
     assert len(pair.liar.requests) == asked
+
+
+def test_mirror_that_is_not_waited_for_is_hung_up_on(pair: Pair) -> None:
+    pair.liar.is_late = True
+    pair.publish("news.example")
+    assert "news.example" in names(pair.mirrors.fetch())
+    for thread in threading.enumerate():
+        if thread.name == f"mirror {pair.liar.url}":
+            thread.join(FILE_SECONDS / 2)
+            assert not thread.is_alive(), "it still waits for the answer"
+    assert not pair.liar.released.is_set()
+
+
+def test_order_that_the_faster_mirror_withholds_is_taken_from_the_slower_one(pair: Pair) -> None:
+    """The first is late once, so that the other leads; that one has all but an order, which it has a wrong file of."""
+    pair.honest.repository.order("court", "news", ["news.example"])
+    pair.honest.repository.publish("court")
+    pair.liar.repository.files = dict(pair.honest.repository.files)
+    file = pair.honest.repository.order_file("court", "news")
+    pair.honest.repository.files[file] = b"{}"
+    pair.liar.late_once.add("metadata/timestamp.json")
+    assert names(pair.mirrors.fetch()) == GOOD | {"news.example"}
 
 
 def test_mirror_that_is_late_and_has_no_news_is_no_reason_to_wait(pair: Pair) -> None:
