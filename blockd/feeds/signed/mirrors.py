@@ -83,7 +83,7 @@ class Mirrors:
                 asked.appendleft(giver)  # which may have news that the other one has not
                 owed = giver
             if best is None or _is_better(version, best):
-                if best is not None:
+                if best is not None and not late:  # else both had a part in it
                     self._tell_faults(self._line[0], best)
                 best = version
                 self._lead(giver)
