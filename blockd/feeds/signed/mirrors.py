@@ -69,7 +69,9 @@ class Mirrors:
         asked, late, owed = deque(self._asked()), list[Mirror](), None
         while asked:
             mirror = asked.popleft()
-            if mirror is not owed and not self._is_asked(mirror, best, refusals, was_late=mirror in late):
+            if mirror is owed:
+                owed = None
+            elif not self._is_asked(mirror, best, refusals, was_late=mirror in late):
                 continue
             try:
                 version, giver = self._look(mirror)
