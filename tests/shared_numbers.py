@@ -16,7 +16,7 @@ from blockd.names import domain, hashed, network
 from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import forwarder, query, response, selftest_key, upstream
 from blockd.ruleset import format as ruleset_format
-from blockd.ruleset import salts, states
+from blockd.ruleset import parties, precedence, salts, states
 
 PACKAGE = Path(__file__).parents[1] / "blockd"
 INT = range(-(1 << 31), 1 << 31)  # what every C compiler supports as an enum's constant
@@ -70,6 +70,8 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(ruleset_format, "ENTRY_SIZE", "HOLE", "MAX_CLAIMS", "SCOPE_BITS"),
         of(salts, "MAX_SALTS", "MIN_HASHED_LABELS", "MAX_HASHED_LABELS"),
         of(states, "STATES_AT", "EPOCH_AT"),
+        of(parties, "OPERATOR"),
+        of(precedence, "FULL", "NONE"),
     ),
 }
 

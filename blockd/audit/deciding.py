@@ -1,20 +1,26 @@
 """What orders decided about a name, as far as they are known, by the rules of `blockd.ruleset.policy`.
 
+Each party decides for itself, and `blockd.ruleset.precedence` between them.
+
 The contents of some feeds may be unknown: then it is said what follows for certain, and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from blockd.audit.signatures import RoleSignature
 from blockd.orders import NO_TIER, Action, Order, OrderKey, State
+from blockd.orders.repository import OWN_ROLE
 from blockd.ruleset.catalogue import rank
+from blockd.ruleset.precedence import PartyDecision, settle
 
 HARMLESS = frozenset((Action.ALLOW, Action.MONITOR, Action.PASSTHRU))  # actions that leave the answer as it is
 PASSING = frozenset((Action.ALLOW, Action.PASSTHRU))  # actions that keep others from blocking
 ALL = frozenset(Action)
+RESOLVED = "resolved"  # the name's own records
+NO_ROOM = "refused: no room"  # the state of an order on a name that has too many of its authority
 
 
 @dataclass(slots=True)
@@ -59,6 +65,35 @@ class ProvedClaim:
         }
 
 
+Party = tuple[str, str]
+"""A feed and a role whose orders an authority signed; of all feeds of the operator both are empty."""
+
+OPERATOR: Party = ("", "")
+ANY_ROLE = "*"  # of a feed of which it is not known who signed what
+
+
+@dataclass(frozen=True, slots=True)
+class KnownParties:
+    """The parties of one version: which feeds are signed, the tiers of the others, and who may lift whose orders.
+
+    `may_lift` has, by feed and role, the authorities as a ruleset has them; the role of a policy zone is empty.
+    """
+
+    signed: Set[str]
+    tiers: Mapping[str, int]
+    may_lift: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+
+    def of(self, feed: str, role: str) -> Party:
+        """Return the party of an order, given its feed and the role that signed it."""
+        return (feed, role or OWN_ROLE) if feed in self.signed else OPERATOR
+
+    def lifted_by(self, claim: ProvedClaim, parties: Iterable[Party]) -> frozenset[Party]:
+        """Return which of the parties' orders the party of a claim may lift."""
+        role = claim.order.role if claim.feed in self.signed else ""
+        wanted = self.may_lift.get((claim.feed, role), ())
+        return frozenset(party for party in parties if party[0] in wanted or "/".join(party) in wanted)
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Whether the name was blocked, None if that is not known; and the claim that decided, if one did and is known."""
@@ -67,34 +102,81 @@ class Decision:
     decides: ProvedClaim | None
 
 
-def decide(claims: Sequence[ProvedClaim], tiers: Mapping[str, int], unknown: frozenset[Action]) -> Decision:
-    """Return the decision of `claims`, none of which is a policy zone's, best first.
+def decide(
+    claims: Sequence[ProvedClaim], parties: KnownParties, unknown: Mapping[Party, frozenset[Action]]
+) -> Decision:
+    """Return the decision of `claims`, none of which is a policy zone's.
 
-    `tiers` are those of the feeds, by name, and `unknown` the actions that orders may have whose names are unknown.
+    `unknown` has, by party, the actions that orders may have whose names are unknown.
     """
-    deciding = next((claim for claim in ranked(claims, tiers) if claim.state == State.IN_FORCE.text), None)
-    if deciding is not None and deciding.order.action is Action.ALLOW:
-        return Decision(False, deciding)
-    if not unknown:
-        return Decision(deciding is not None and deciding.order.action not in HARMLESS, deciding)
-    if deciding is not None and deciding.order.action not in HARMLESS and not unknown & PASSING:
-        return Decision(True, deciding if unknown <= HARMLESS else None)
-    return Decision(False if unknown <= HARMLESS and _blocks_nothing(deciding) else None, None)
+    in_force = [claim for claim in ranked(claims, parties.tiers) if claim.state == State.IN_FORCE.text]
+    of = {id(claim): parties.of(claim.feed, claim.order.role) for claim in in_force}
+    allowed = next((one for one in in_force if of[id(one)] == OPERATOR and one.order.action is Action.ALLOW), None)
+    if allowed is not None:
+        return Decision(False, allowed)
+    first: dict[Party, ProvedClaim] = {}
+    for claim in in_force:
+        first.setdefault(of[id(claim)], claim)
+    rank_of = {id(claim): place for place, claim in enumerate(sorted(first.values(), key=_rank))}
+    settled = settle([
+        PartyDecision(
+            party, claim.order.action, -claim.length, rank_of[id(claim)], claim, parties.lifted_by(claim, first)
+        )
+        for party, claim in first.items()
+    ])  # fmt: skip
+    winner = settled.winner
+    deciding = winner.claim if winner is not None else None
+    is_block = deciding is not None and deciding.order.action not in HARMLESS
+    possible = frozenset[Action]().union(*unknown.values())
+    if possible <= HARMLESS - PASSING or (possible <= HARMLESS and not is_block):
+        return Decision(is_block, deciding if possible <= HARMLESS - PASSING else None)
+    if winner is None or not is_block or _may_open(winner.party, parties, unknown):
+        return Decision(None, None)
+    return Decision(True, deciding if possible <= HARMLESS else None)
+
+
+def _may_open(party: Party, parties: KnownParties, unknown: Mapping[Party, frozenset[Action]]) -> bool:
+    """Return whether orders whose names are unknown may open what a party blocks."""
+    for other, actions in unknown.items():
+        if not actions & PASSING:
+            continue
+        if other in (party, (party[0], ANY_ROLE)) or (other == OPERATOR and Action.ALLOW in actions):
+            return True
+        lifting = [wanted for place, wanted in parties.may_lift.items() if _is_of(place, other, parties)]
+        if any(party[0] in wanted or "/".join(party) in wanted for wanted in lifting):
+            return True
+    return False
+
+
+def _is_of(place: tuple[str, str], party: Party, parties: KnownParties) -> bool:
+    """Return whether a feed and role are those of a party, as far as is known; a policy zone is the operator's."""
+    return parties.of(*place) == party or (place[0], ANY_ROLE) == party
 
 
 def ranked(claims: Sequence[ProvedClaim], tiers: Mapping[str, int]) -> list[ProvedClaim]:
-    """Return the claims in the order in which the policy asks them.
+    """Return the claims in the order in which the policy asks those of one party.
 
     `allow` comes first and `monitor` last; between them the earlier tier, then the longest match, then the rank.
     """
 
     def key(claim: ProvedClaim) -> tuple[int, int, int, int, int, str]:
-        kind, priority, date, identifier = rank(claim.order, claim.priority)
+        kind, priority, date, identifier = _rank(claim)
         tier = tiers.get(claim.feed, NO_TIER) if kind == 1 else 0
         return kind, tier, -claim.length, priority, date, identifier
 
     return sorted(claims, key=key)
 
 
-def _blocks_nothing(deciding: ProvedClaim | None) -> bool:
-    return deciding is None or deciding.order.action in HARMLESS
+def _rank(claim: ProvedClaim) -> tuple[int, int, int, str]:
+    return rank(claim.order, claim.priority)
+
+
+def told_clients(action: Action | None, covered: bool | None) -> dict[str, str | None]:
+    """Return in a word each what clients were told over UDP and over TCP; None if that is not known."""
+    if covered is None or (covered and action is None):
+        return {"udp": None, "tcp": None}
+    if not covered or action is None:
+        return {"udp": RESOLVED, "tcp": RESOLVED}
+    if action is Action.TCP_ONLY:
+        return {"udp": "ask over TCP", "tcp": RESOLVED}
+    return {"udp": str(action), "tcp": str(action)}

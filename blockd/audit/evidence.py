@@ -45,6 +45,9 @@ def parts_of(record: Record) -> list[Mapping[str, Any]]:
                 raise TypeError("a feed without name, type and digest")
             if type(part.get("priority", 0)) is not int:
                 raise TypeError("a priority that is not a number")
+            for lifted in dict(part.get("may_lift", {})).values():
+                if not isinstance(lifted, list) or not all(isinstance(one, str) for one in lifted):
+                    raise TypeError("a may_lift that does not list authorities")
             proof = part["proof"]
             if proof is not None and not (isinstance(proof["manifest"], str) and moment_from_text(proof["taken"])):
                 raise TypeError("a proof without manifest and time")

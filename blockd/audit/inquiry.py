@@ -7,12 +7,24 @@ and of national lists are not kept in the log; they are looked up in the ruleset
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from blockd.audit.chain import Record
 from blockd.audit.database import key_of
-from blockd.audit.deciding import ALL, Decision, ProvedClaim, decide, ranked
+from blockd.audit.deciding import (
+    ALL,
+    ANY_ROLE,
+    NO_ROOM,
+    OPERATOR,
+    Decision,
+    KnownParties,
+    Party,
+    ProvedClaim,
+    decide,
+    ranked,
+    told_clients,
+)  # fmt: skip
 from blockd.audit.evidence import Fetch, files_of, parts_of, proof_of
 from blockd.audit.log import SIGN_OF_LIFE
 from blockd.errors import AuditError, BadName, BadOrder
@@ -21,7 +33,11 @@ from blockd.feeds.overrides.file import parse_overrides
 from blockd.formats.subject import name_from_text
 from blockd.names import DomainName
 from blockd.orders import Action, Entry, Order, OrderDocument, OrderKey, OrderNames, State, Verdict, state_at
+from blockd.orders.repository import OWN_ROLE
 from blockd.ruleset import Enforced, Ruleset
+from blockd.ruleset.catalogue import room
+from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
+from blockd.ruleset.parties import authority_text
 from blockd.ruleset.policy import at_time
 from blockd.ruleset.tiers import tiers_by_feed
 from blockd.settings import SIGNED_TYPES
@@ -65,14 +81,15 @@ def prove_name(
     key = name_from_text(name)
     told: dict[str, Any] = {
         "name": DomainName(key).text, "time": moment_text(at), "version": None, "digest": None, "record": None,
-        "since": None, "covered": None, "decides": None, "action": None, "orders": [], "feeds": [], "notes": [],
+        "since": None, "covered": None, "decides": None, "action": None, "udp": None, "tcp": None, "orders": [],
+        "feeds": [], "notes": [],
     }  # fmt: skip
     then = in_force_at(records, at, alive)
     record = then.record
     if record is None:
         told["notes"].append(then.note)
         told["covered"] = False if then.had_stopped else None
-        return told
+        return told | told_clients(None, told["covered"])
     version, digest = int(record.body["version"]), str(record.body["digest"])
     told |= {"version": version, "digest": digest, "record": record.number, "since": record.time}
     if type(base := record.body.get("base")) is int:
@@ -83,20 +100,28 @@ def prove_name(
     try:
         enforced = None if ruleset is None else enforced_then(version, ruleset, at, _noted(ruleset, records, key, at))
         claims: list[ProvedClaim] = []
-        unknown: frozenset[Action] = frozenset()
+        unknown: dict[Party, frozenset[Action]] = {}
         keys: frozenset[OrderKey] = frozenset()
+        signed = {part["name"] for part in parts if part["type"] in SIGNED_TYPES}
+        may_lift = {(part["name"], role): of for part in parts for role, of in part.get("may_lift", {}).items()}
         for part in parts:
             given_it = [*given, *roots.get(part["name"], ())]
             content = _of_feed(part, record, records, key, at, given_it, enforced)
             claims += content.claims
-            unknown |= content.unknown
+            for role, actions in content.unknown.items():
+                party = (part["name"], role or OWN_ROLE) if part["name"] in signed else OPERATOR
+                unknown[party] = unknown.get(party, frozenset()) | actions
+            may_lift |= {(part["name"], role): of for role, of in content.may_lift.items()}
             keys |= content.keys
             told["feeds"].append(
                 {"name": part["name"], "digest": part["digest"], "proved": content.words, "whole": not content.unknown}
             )
         claims = ranked(claims, tiers)
         _call(claims, keys if ruleset is None else ruleset.catalogue.keys())
-        decision = decide(claims, tiers, unknown) if enforced is None else _decision(enforced.verdict(key), claims)
+        if any([*_refused(claims, enforced, key, record.at)]):
+            told["notes"].append(f"An authority may have {MAX_CLAIMS_OF_ONE} orders on one name: others are refused.")
+        parties = KnownParties(signed, tiers, may_lift)
+        decision = decide(claims, parties, unknown) if enforced is None else _decision(enforced.verdict(key), claims)
     finally:
         if ruleset is not None:
             ruleset.close()
@@ -104,8 +129,11 @@ def prove_name(
     told["covered"] = decision.covered
     if (deciding := decision.decides) is not None:
         told |= {"decides": deciding.order.name, "action": str(deciding.order.action)}
+        told |= told_clients(deciding.order.action, decision.covered)
     elif decision.covered:
         told["notes"].append("The content of some lists is not kept: which of the orders decided is not known.")
+    else:
+        told |= told_clients(None, decision.covered)
     if any(claim.order.is_confidential for claim in claims):
         told["notes"].append("A confidential order lists keyed hashes: the name was hashed to look it up.")
     return told
@@ -208,13 +236,39 @@ def _decision(verdict: Verdict, claims: Sequence[ProvedClaim]) -> Decision:
     return Decision(verdict.touches, decides)
 
 
+def _refused(claims: Sequence[ProvedClaim], enforced: Enforced | None, key: bytes, at: float) -> Iterator[ProvedClaim]:
+    """Mark and yield the claims of signed orders for which there was no room on the name."""
+    if enforced is not None:
+        catalogue = enforced.ruleset.catalogue
+        without = {one.key for one in catalogue.orders if one.refused}
+        covering = [one.verdict for one in enforced.covering(key)]
+        there = {one.order.key(one.feed) for one in covering if one.order}
+        left_out = [claim for claim in claims if claim.key in without - there]
+    else:
+        found: dict[tuple[str, str, str], list[ProvedClaim]] = {}
+        for claim in claims if len(claims) > MAX_CLAIMS_OF_ONE else ():
+            found.setdefault((claim.feed, claim.order.role, claim.entry.partition(" ")[0]), []).append(claim)
+        left_out = [
+            claim
+            for rivals in found.values()
+            for claim in sorted(rivals, key=lambda one: room(one.order, int(at)))[MAX_CLAIMS_OF_ONE:]
+        ]
+    for claim in left_out:
+        claim.state = NO_ROOM
+        yield claim
+
+
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """The claims of one feed, what proves them, in words, and the actions of its orders whose names are unknown."""
+    """The claims of one feed, what proves them, in words, and by role the actions of orders whose names are unknown.
+
+    `may_lift` is by role what its signatures say of whose orders it may lift.
+    """
 
     claims: list[ProvedClaim]
     words: str
-    unknown: frozenset[Action] = frozenset()
+    unknown: Mapping[str, frozenset[Action]] = field(default_factory=dict)
+    may_lift: Mapping[str, Sequence[str]] = field(default_factory=dict)
     keys: frozenset[OrderKey] = frozenset()  # of all its orders whose documents are kept
 
 
@@ -227,7 +281,7 @@ def _of_feed(
     unproved = _unproved(part["type"])
     if part["proof"] is None:
         if enforced is None:
-            return _Content([], f"{unproved}; its content is not kept", _actions(part))
+            return _Content([], f"{unproved}; its content is not kept", {ANY_ROLE: _actions(part)})
         return _Content(_in_ruleset(enforced, key, name, records, at, priority, unproved), unproved)
     fetch: Fetch = records.evidence
     proof = proof_of(part, record, fetch, roots)
@@ -243,7 +297,7 @@ def _of_feed(
             keys=frozenset(document.order.key(name) for document in documents),
         )  # fmt: skip
     words = "signatures, verified again"
-    found, unknown = [], set[Action]()
+    found, unknown = [], dict[str, frozenset[Action]]()
     keys = frozenset(document.order.key(name) for document in proof.documents.values())
     for path, document in proof.documents.items():
         covers = document.covering(asked)
@@ -255,13 +309,14 @@ def _of_feed(
             listed = f"signatures: the list of order {document.order.name} has the SHA-256 {document.names.last.sha256}"
             if enforced is None:
                 words = f"{words}; {listed}, and its content is not kept"
-                unknown.add(document.order.action)
+                unknown[document.order.role] = unknown.get(document.order.role, frozenset()) | {document.order.action}
                 continue
             for claim in _in_ruleset(enforced, key, name, records, at, priority, listed):
                 if claim.key == document.order.key(name):
                     claim.signatures = proof.behind(path)
                     found.append(claim)
-    return _Content(found, words, frozenset(unknown), keys)
+    may_lift = {role: [authority_text(name, one) for one in of] for role, of in proof.may_lift.items()}
+    return _Content(found, words, unknown, may_lift, keys)
 
 
 def _actions(part: Mapping[str, Any]) -> frozenset[Action]:

@@ -134,7 +134,7 @@ def verify_proof(octets: bytes, roots: Sequence[bytes], key: Ed25519PublicKey | 
     if found["record"] is None or not records.is_whole(found["record"], at):
         raise AuditError("the proof lacks records between the version and the time.")
     is_bound = _bounds(records, at, signature)
-    found["proved"] = is_bound and _compare(claim, found)
+    found["proved"] = _compare(claim if is_signed else _of_earlier(claim), found) and is_bound
     if not is_bound:
         found["notes"].append(_UNBOUND)
     elif not found["proved"]:
@@ -149,6 +149,14 @@ def verify_proof(octets: bytes, roots: Sequence[bytes], key: Ed25519PublicKey | 
                 "operator."
             )
     return found
+
+
+def _of_earlier(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the claim of an earlier blockd's proof as it is made now: orders had no `id`, and their id for a name."""
+    orders = claim.get("orders")
+    if not isinstance(orders, list) or not all(isinstance(order, dict) for order in orders):
+        return dict(claim)
+    return {**claim, "orders": [{"id": order.get("order"), **order} for order in orders]}
 
 
 def _bounds(records: _Proved, at: float, signature: ProofSignature | None) -> bool:

@@ -35,7 +35,7 @@ from tuf.api.serialization import DeserializationError
 
 from blockd.errors import AuditError, BadOrder
 from blockd.orders import OrderDocument, parse_document
-from blockd.orders.repository import AUTHORITY_FIELD, ROOT_FILE
+from blockd.orders.repository import AUTHORITY_FIELD, MAY_LIFT_FIELD, ROOT_FILE, parse_may_lift
 from blockd.times import time_text
 
 R = TypeVar("R")
@@ -82,6 +82,7 @@ class Proof:
     signatures: dict[str, RoleSignature] = field(default_factory=dict)  # by file
     notes: list[str] = field(default_factory=list)  # irregularities that the node tolerated when it took the files
     listed: dict[str, str] = field(default_factory=dict)  # by document, the earlier metadata that list it
+    may_lift: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by role, the roles whose orders it may lift
 
     def behind(self, path: str) -> list[RoleSignature]:
         """Return the signatures that a document rests on, from the root of trust down to its own role."""
@@ -120,6 +121,7 @@ class _Proving:
             raise AuditError(f"targets.json delegates to more than {MAX_DELEGATIONS} authorities.")
         for name, role in roles.items():
             if f"{name}.json" in self._evidence:
+                self._note_may_lift(name, role)
                 authority = self._authority(targets, name, snapshot)
                 listed += self._documents(authority, role, name, self._earlier(targets, name, authority.version))
         unlisted = {name for name in self._evidence if name.startswith("orders/")} - set(listed)
@@ -198,6 +200,12 @@ class _Proving:
         if metadata.signed.is_expired(self._at):
             self._proof.notes.append(f"{name} had expired on {time_text(metadata.signed.expires.timestamp())}")
         return metadata.signed
+
+    def _note_may_lift(self, name: str, role: DelegatedRole) -> None:
+        try:
+            self._proof.may_lift[name] = parse_may_lift(name, role.unrecognized_fields.get(MAY_LIFT_FIELD))
+        except ValueError as error:
+            self._proof.notes.append(f"{name} has a wrong {MAY_LIFT_FIELD}: {error}")
 
     def _earlier(self, delegator: Root | Targets, role: str, newest: int) -> dict[str, Targets]:
         """Verify the earlier metadata of a role that are there; return them by their files, the newest first."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from blockd.cli import DONE
 from blockd.cli.changes import PopularNames, changes, held_changes, held_lines, lines, stream
+from blockd.cli.contradictions import contradiction_changes, contradiction_lines
 from blockd.cli.output import show
 from blockd.cli.progress import progress_bar
 from blockd.errors import CommandError, RulesetError
@@ -29,11 +30,14 @@ def run(args: argparse.Namespace) -> int:
                 stream(comparison, popular, head, as_json=args.json)
                 return DONE
             told: dict[str, Any] = {**head, **changes(comparison, popular, args.limit)}
+            told["contradictions"] = contradiction_changes(old, new)
             told["held"] = held_changes(versions.held(args.old) or {}, versions.held(args.new) or {}, args.limit)
     except RulesetError as error:
         raise CommandError(str(error)) from error
     head_line = f"from version {args.old} to version {args.new}"
-    show(args.json, told, (head_line, *lines(told, has_all=True), *held_lines(told["held"])))
+    show(
+        args.json, told, (head_line, *lines(told, has_all=True), *contradiction_lines(told), *held_lines(told["held"]))
+    )
     return DONE
 
 

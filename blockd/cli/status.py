@@ -9,8 +9,11 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
+from blockd.feeds.budget import octets_text
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import load
+
+MAX_CONTRADICTIONS = 10  # shown; JSON has more
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,6 +61,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
             yield f"  it {feed['phase_words']}"
         if feed["held"]["sentence"]:
             yield f"  {feed['held']['sentence']}"
+        yield f"  {_taken(feed['limits'])}"
         if feed["ended"]:
             yield f"  {_ended(feed)}"
         if feed["stale"]:
@@ -69,6 +73,8 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
             yield f"  mirror {mirror['url']}{', asked first' if mirror['leads'] else ''}"
             if mirror["refusal"]:
                 yield f"    REFUSED ({mirror['reason']}): {mirror['refusal']}"
+        for note in feed["notes"]:
+            yield f"  note: {note}"
         if feed["refusal"]:
             yield f"  REFUSED: {feed['refusal']}"
             if feed["next_poll"]:
@@ -78,16 +84,42 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
     for one in told["overrides"]:
         done = "is not blocked" if one["in_force"] else "IS NOT ENFORCED; it was to hold"
         yield f"OVERRIDE: {one['name']} ({one['scope']}) {done} until {one['until']}: {one['reason']}"
+    yield from _contradictions(told["contradictions"])
     for worker in told["workers"]:
         state = f"process {worker['pid']}" if worker["pid"] else "NOT RUNNING"
         yield f"worker {worker['index']}: {state}, enforces version {worker['enforcing'] or 'none'}"
     yield from _self_test(told["self_test"])
     yield f"audit log: {told['audit']['number']:,} records, {told['audit']['trouble'] or 'written'}"
+    yield _disk(told["disk"])
+    if compiling := told["compiling"]:
+        reads = f", reads feed {compiling['feed']}" if compiling["feed"] else ""
+        yield f"compiling: for {compiling['seconds']:,.0f} s{reads}"
+    for note in told["notes"]:
+        yield f"note: {note}"
     for alarm in told["alarms"]:
         of = f" of feed {alarm['feed']}" if alarm["feed"] else ""
         yield f"ALARM {alarm['name']}{of} ({alarm['severity']}): {alarm['what']}"
         yield f"  in force: {alarm['in_force']}"
         yield f"  to do: {alarm['todo']}"
+
+
+def _taken(limits: dict[str, dict[str, Any]]) -> str:
+    """Say what a feed takes of what it may take."""
+    disk, memory, read, fetch = (limits[key] for key in ("disk", "read_memory", "read_time", "fetch_time"))
+    words = [f"takes {octets_text(disk['used'])} of {octets_text(disk['allowed'])} on the disk"]
+    if read["used"] is not None:
+        used = f"{read['used']:,.1f} s of {read['allowed']:,.0f} s"
+        words.append(f"reading it took {used}, and {octets_text(memory['used'])} of {octets_text(memory['allowed'])}")
+    if fetch["used"] is not None:
+        words.append(f"the last poll took {fetch['used']:,.1f} s of {fetch['allowed']:,.0f} s")
+    return "; ".join(words)
+
+
+def _disk(told: dict[str, Any]) -> str:
+    feeds = told["feeds"]
+    taken = f"feeds take {octets_text(feeds['used'])} of the {octets_text(feeds['allowed'])} that they may"
+    level = "" if told["level"] == "ample" else f", {told['level'].upper()}"
+    return f"disk: {octets_text(told['free'])} of {octets_text(told['total'])} free{level}; {taken}"
 
 
 def _bound(told: dict[str, list[str]]) -> Iterator[str]:
@@ -110,8 +142,19 @@ def _authorities(feed: dict[str, Any]) -> Iterator[str]:
         yield f"  authority {part['role']}: {part['orders']:,} orders, {version}"
         if part["ended"]:
             yield f"    {_ended(part)}"
+        if part["without_room"]:
+            yield f"    NO ROOM: {part['without_room']:,} of its orders are refused on names that it lists too often"
         if part["refusal"]:
             yield f"    REFUSED: {part['refusal']}"
+
+
+def _contradictions(told: dict[str, Any]) -> Iterator[str]:
+    """Say where authorities contradict each other."""
+    for one in told["listed"][:MAX_CONTRADICTIONS]:
+        yield f"CONTRADICTION: {one['sentence']}"
+    if told["count"] > MAX_CONTRADICTIONS or not told["is_whole"]:
+        at_least = "" if told["is_whole"] else "at least "
+        yield f"  {at_least}{told['count']:,} in all (--json)"
 
 
 def _ended(part: dict[str, Any]) -> str:

@@ -77,9 +77,10 @@ def with_overrides(
         orders, touched = _replaced(ruleset, amender, overrides.documents, created)
         names = sum(feed.names for feed in ruleset.catalogue.feeds if feed.name == OVERRIDES) + sum(touched.values())
         own = FeedRecord(OVERRIDES, OVERRIDES, 0, names, overrides.digest)
+        changes = amender.changes()  # before the orders are renumbered
         catalogue = _catalogue(ruleset.catalogue, own, orders, amender)
         write(path, ruleset, amender, catalogue, created, randomness, sound.result)
-        return Amended(catalogue.made_from, tuple(touched), amender.changes())
+        return Amended(catalogue.made_from, tuple(touched), changes)
 
 
 def _replaced(
@@ -105,6 +106,7 @@ def _replaced(
             taken.add(former)
             orders[index] = replace(orders[index], order=replace(orders[index].order, id=former))
             known[former] = known.pop(document.order.id)
+        amender.owners[len(orders)] = OVERRIDES, ""
         for entry in document.entries:
             before, _ = amender.rescope(entry.key, {len(orders): (0, int(entry.scope))})
             changed[entry.key] = own.isdisjoint(before)

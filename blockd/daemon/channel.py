@@ -1,7 +1,8 @@
 """Messages between the supervisor and its children: one JSON object per packet of a local socket pair.
 
 From control: `{"enforce": version}`. From a worker: `{"enforcing": version}` (0 for none), `{"failed": version,
-"why": sentence}`, or `{"notified": feed}` if a primary announces that a zone has changed. From the supervisor:
+"why": sentence}`, `{"notified": feed}` if a primary announces that a zone has changed, or `{"refused_notify": {…}}`,
+with the fields of `RefusedNotify`, if what does so is not heeded. From the supervisor:
 `{"enforce": version}` to workers, and to control the workers' messages with `"worker": index` and `"pid"` added,
 `{"died": index}`, and `{"refresh": true}` for SIGHUP. The channel ends when the other side ends.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ _CHUNK = 1 << 20  # octets read at a time
 
 _Stamp = tuple[int, int, int] | None
 """Modification time in nanoseconds, size and inode; None if there is no file."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,16 @@ class ConfigWatch:
         own = self._files[0]
         changed = tuple(one for file in self._files if (one := self._changed(file)) is not None)
         return ConfigStatus(str(own.path), time_text(self._since), own.digest, changed)
+
+    def tell(self) -> None:
+        """Say at SIGHUP which config runs, since the signal makes other programs read theirs again."""
+        config = self.status()
+        log.log(
+            logging.WARNING if config.changed else logging.INFO,
+            "SIGHUP: every feed is polled. The config stays the one of %s, read at %s (SHA-256 %s). %s%s",
+            config.path, config.since, config.digest[:12], "".join(config.sentences()),
+            "A restart takes it over; `blockd check` checks it first." if config.changed else "",
+        )  # fmt: skip
 
     def _changed(self, file: LoadedFile) -> ChangedFile | None:
         stamp = _stamp(file.path)

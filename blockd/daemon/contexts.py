@@ -59,6 +59,7 @@ class ControlContext:
     version: int | None
     workers: dict[int, WorkerState]  # the running ones, by index
     announce: bool  # whether the start-up is still to be announced
+    upstreams: tuple[Upstream, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,10 +57,10 @@ class RulesetSwitcher:
         self._tests = tests
         self._recorder = recorder
         self._timing = timing
-        self._journal = VersionJournal(
+        self.journal = VersionJournal(
             store.state.versions, feeds.settings, store.retention, timing.clock, store.compare
         )
-        self._swapping = asyncio.Lock()
+        self.swapping = asyncio.Lock()  # held while what is in force may differ from what the audit log was told
         self._base: int | None = None
         self._pinning = Pinning(store.state, feeds, timing)
 
@@ -101,7 +101,7 @@ class RulesetSwitcher:
             self._base = base if base != version else None
             if self._versions.current() != version:  # the earlier process ended between swap and mark
                 self._versions.make_current(version)
-            await self._journal.enforced(self.enforced, None)
+            await self.journal.enforced(self.enforced, None)
             self._recorder.enforced(self.enforced, None, None, "start", "", self._timing.clock(), self._base)
         pin = self.pin
         if pin is None:
@@ -120,7 +120,7 @@ class RulesetSwitcher:
             log.error("The pinned version %d is not kept any more. Version %d stays in force.", pin.version, version)
         elif pin.version != self._pinning.base_of(self._must_enforce()):
             try:
-                async with self._swapping:
+                async with self.swapping:
                     await self._go_back(pin)
             except (FeedRefused, RulesetError, OSError) as error:
                 log.error(
@@ -133,7 +133,7 @@ class RulesetSwitcher:
 
         Raises RulesetError if it cannot be enforced; the version before stays in force.
         """
-        async with self._swapping:
+        async with self.swapping:
             if self.is_held:
                 return False
             if await self._recalled(news.content):
@@ -142,7 +142,7 @@ class RulesetSwitcher:
                 return True
             before = self.version
             enforced = await self._swap_to(NextVersion(self._versions.add(news.compiled), None, news), "news")
-            await self._journal.enforced(enforced, before, news)
+            await self.journal.enforced(enforced, before, news)
             return True
 
     async def amend(self, fetched: Fetched | None) -> bool:
@@ -150,7 +150,7 @@ class RulesetSwitcher:
 
         Raises FeedRefused if what was accepted cannot be read, RulesetError and OSError; what was in force stays then.
         """
-        async with self._swapping:
+        async with self.swapping:
             if not self.is_held:
                 return False
             amended = await self._pinning.with_overrides(self._pinning.base_of(self._must_enforce()), fetched)
@@ -159,7 +159,7 @@ class RulesetSwitcher:
             if amended.version != self.version:
                 before = self.version
                 enforced = await self._swap_to(amended, "override")
-                await self._journal.enforced(enforced, before, amended.news, base=amended.base)
+                await self.journal.enforced(enforced, before, amended.news, base=amended.base)
             return True
 
     async def recall(self, content: str) -> bool:
@@ -167,14 +167,14 @@ class RulesetSwitcher:
 
         Raises RulesetError as `enforce` does.
         """
-        async with self._swapping:
+        async with self.swapping:
             return not self.is_held and await self._recalled(content)
 
     async def roll_back(self, version: int, reason: str) -> None:
         """Enforce a version kept, and pin it until `release`; if that raises CommandError, nothing was changed."""
         if version not in (kept := self._versions.all()):
             raise CommandError(f"Version {version} is not kept; nothing was changed. Versions kept: {_listed(kept)}.")
-        async with self._swapping:
+        async with self.swapping:
             try:
                 await self._go_back(Pin(version, int(self._timing.clock()), reason))
             except FeedRefused as refused:
@@ -187,7 +187,7 @@ class RulesetSwitcher:
 
     async def release(self, reason: str = "") -> None:
         """Release the pinned version; raises CommandError if none is pinned."""
-        async with self._swapping:
+        async with self.swapping:
             pin = self.pin
             if pin is None:
                 raise CommandError("No version is pinned; nothing was changed.")
@@ -197,7 +197,7 @@ class RulesetSwitcher:
 
     async def close(self) -> None:
         """End the work in the background."""
-        await self._journal.close()
+        await self.journal.close()
 
     async def _go_back(self, pin: Pin) -> None:
         """Pin a version, and enforce it with the overrides of now; if that raises, nothing was changed."""
@@ -208,9 +208,7 @@ class RulesetSwitcher:
         else:
             self._pinning.set(pin)
         enforced = self._must_enforce()
-        await self._journal.enforced(
-            enforced, before, amended.news, base=amended.base, rollback=True, reason=pin.reason
-        )
+        await self.journal.enforced(enforced, before, amended.news, base=amended.base, rollback=True, reason=pin.reason)
         self._recorder.rolled_back(pin.version, enforced.version, pin.reason)
         log.warning(
             "Version %d is pinned%s%s. It stays in force until `blockd rollback --release`.",
@@ -240,7 +238,7 @@ class RulesetSwitcher:
         try:
             prepared = await self._prepared(version, verify=news is None)
             if news is not None:
-                await self._journal.added(prepared, news, amended.base)
+                await self.journal.added(prepared, news, amended.base)
             with pinned():
                 await self._swap(prepared, news, how=how, reason=reason, base=amended.base)
         except (RulesetError, OSError) as error:
@@ -265,7 +263,7 @@ class RulesetSwitcher:
             log.warning("Version %d has the content to be enforced, but cannot be used: %s.", version, error)
             return False
         await self._swap(prepared, how="recall")
-        await self._journal.enforced(prepared, before)
+        await self.journal.enforced(prepared, before)
         return True
 
     async def _swap(

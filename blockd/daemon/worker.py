@@ -7,6 +7,7 @@ import logging
 import secrets
 import signal
 import time
+from dataclasses import asdict
 
 import uvloop
 
@@ -14,6 +15,7 @@ from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.process_name import name_process
 from blockd.errors import RulesetError
+from blockd.feeds.transfer.addresses import remembered_hosts
 from blockd.feeds.transfer.notify import Notified
 from blockd.resolver import (
     CACHE_SEED,
@@ -103,7 +105,13 @@ async def _swap_in_turn(
 def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
     shared = context.shared
     settings, cache = shared.settings, shared.settings.cache
-    notified = Notified(settings.feeds, lambda feed: channel.send({"notified": feed}), time.monotonic)
+    notified = Notified(
+        settings.feeds,
+        lambda feed: channel.send({"notified": feed}),
+        time.monotonic,
+        refuse=lambda refused: channel.send({"refused_notify": asdict(refused)}),
+        remembered=lambda feed: remembered_hosts(feed, shared.state.feed_folder(feed.name)),
+    )
     service = Service(
         networks=tuple(settings.clients.allow),
         sinkhole=Sinkhole(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from blockd.formats.rpz.rules import RpzAction, RpzRules
-from blockd.orders import Action, Order
+from blockd.formats.rpz.action import RpzAction
+from blockd.formats.rpz.rules import RpzRules
+from blockd.orders import Action, Order, Scope
 from blockd.ruleset import FeedInput, Listing
 from blockd.settings import ZoneFeed, ZoneOverride
 
@@ -30,20 +31,27 @@ def zone_input(feed: ZoneFeed, rules: RpzRules, *, digest: str) -> FeedInput:
 
     An order's id is the same for the same answer in every version of the zone, so metrics keep counting under it.
     """
-    orders = [
-        feed.order_with(order_id(feed.name, answer), answer.action, cname=answer.target, records=answer.records)
-        for answer in rules.answers
-    ]
+    answers = rules.answers
+    orders = {
+        number: feed.order_with(
+            order_id(feed.name, answers[number]),
+            answers[number].action,
+            cname=answers[number].target,
+            records=answers[number].records,
+        )
+        for number in dict.fromkeys(number for number, _, _ in rules.rules())
+    }
     return FeedInput(
         name=feed.name,
         type=feed.type,
         priority=feed.priority,
         digest=digest,
-        orders=orders,
+        orders=list(orders.values()),
         listings=_listings(rules, orders),
         version="" if rules.serial is None else str(rules.serial),
         rejected=lambda: rules.junk,
         asks_client=rules.asks_client,
+        may_lift={"": feed.may_lift} if feed.may_lift else {},
     )
 
 
@@ -51,16 +59,19 @@ def order_id(feed: str, answer: RpzAction) -> str:
     """Return the id of a zone's order: the feed, the action, and, if needed, the target or a digest."""
     base = f"{feed}.{answer.action}"
     target = answer.target.replace("*.", "below.", 1)
-    if not answer.target and not answer.records:
+    is_local = answer.action is Action.LOCAL
+    if not answer.target and not is_local:
         return base
-    if not answer.records and _ID_TEXT.fullmatch(target) and len(base) + 1 + len(target) <= _MAX_ID:
+    if not is_local and _ID_TEXT.fullmatch(target) and len(base) + 1 + len(target) <= _MAX_ID:
         return f"{base}.{target}"
     digest = hashlib.sha256(answer.target.encode())
-    for record in answer.records:
+    for record in answer.records if is_local else ():  # those of a target change under the same id
         digest.update(b"%d %d %d " % (record.type, record.ttl, len(record.data)) + record.data)
     return f"{base}.{digest.hexdigest()[:_MARK]}"
 
 
-def _listings(rules: RpzRules, orders: list[Order]) -> Iterator[Listing]:
+def _listings(rules: RpzRules, orders: Mapping[int, Order]) -> Iterator[Listing]:
     for answer, scope, keys in rules.rules():
         yield Listing(orders[answer], scope, keys)
+    for answer, keys in rules.empty_names():
+        yield Listing(orders[answer], Scope(0), keys)

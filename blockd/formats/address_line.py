@@ -8,7 +8,7 @@ import socket
 from blockd.errors import BadName
 from blockd.formats.line import BLANK, line_content
 from blockd.names import address_key
-from blockd.names.special_purpose import special_purpose
+from blockd.names.special_purpose import special_purpose, special_range
 
 MAX_RANGE = 62  # networks of one range: any of IPv4 takes at most so many, two of each length but /0 and /1
 
@@ -81,13 +81,15 @@ def _range(first_text: str, last_text: str) -> list[bytes]:
         raise BadName(BAD_RANGE)
     size, bits = len(start), len(start) * 8
     first, last = int.from_bytes(start), int.from_bytes(end)
+    if reason := special_range(first, last, size):  # once, for all of its networks
+        raise BadName(reason)
     keys: list[bytes] = []
     while first <= last:
         if len(keys) == MAX_RANGE:
             raise BadName(BAD_RANGE)
         aligned = (first & -first).bit_length() - 1 if first else bits
         host_bits = min(aligned, (last - first + 1).bit_length() - 1)
-        keys.append(_ordinary(address_key(first.to_bytes(size), bits - host_bits)))
+        keys.append(address_key(first.to_bytes(size), bits - host_bits))
         first += 1 << host_bits
     return keys
 

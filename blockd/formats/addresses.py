@@ -6,16 +6,20 @@ C library parses. Every other line is parsed with care, by `blockd.formats.addre
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterable, Iterator
 
 from blockd.errors import BadName
 from blockd.formats.address_line import line_networks, network_key
+from blockd.formats.line import TinyLines, busy_lines
 from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import TextFormat
 from blockd.names.network import KEY_IPV4
 from blockd.names.special_purpose import ORDINARY_TOPS
 
+_BARE = re.compile(rb"[0-9A-Fa-f:.]+(?:/[0-9]+)?")
+_TINY = TinyLines()
 _HOST = bytes((KEY_IPV4, 32))
 
 
@@ -34,9 +38,14 @@ class Addresses(TextFormat):
 
     def line_keys(self, line: bytes, number: int, rejects: RejectReport) -> list[bytes]:
         """Return the keys of the networks in one line."""
+        if number > 1 and (reason := _TINY.reason(line)):
+            rejects.add(reason, number, line)
+            return []
         try:
             return line_networks(line, number)
         except BadName as error:
+            if number > 1:
+                _TINY.note(line, error.reason)
             rejects.add(error.reason, number, line)
             return []
 
@@ -56,14 +65,21 @@ def read_addresses(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[b
         if b"\r\n" in block:
             block = block.replace(b"\r\n", b"\n")
         accepted = rejects.accepted
-        for number, line in enumerate(block[:-1].split(b"\n"), rejects.lines + 1):
+        for number, line in busy_lines(block, rejects.lines):
             try:
                 if b":" in line or b"/" in line:
                     key = network_key(line.decode("ascii"))
-                else:
+                elif line[-1:].isdigit() and b"-" not in line:
                     packed = parse(family, line.decode("ascii"))
-                    key = _HOST + packed if packed[0] in ORDINARY_TOPS else b""
-            except (BadName, OSError, ValueError):
+                    key = _HOST + packed if packed[0] in ORDINARY_TOPS else network_key(line.decode("ascii"))
+                else:
+                    key = b""
+            except BadName as error:
+                if _BARE.fullmatch(line):  # nothing stands around the address that would have to be taken off
+                    rejects.add(error.reason, number, line)
+                    continue
+                key = b""
+            except (OSError, ValueError):
                 key = b""
             if key:
                 accepted += 1

@@ -11,6 +11,7 @@ from blockd.formats.hosts import is_address, names_of
 _AROUND = re.compile(rb"[\0 \t\r/:@|#$^]")
 _SCHEME = re.compile(rb"[a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)  # RFC 3986 section 3.1
 _AUTHORITY_END = re.compile(rb"[/?#]")  # RFC 3986 section 3.2
+_COLUMN_END = re.compile(rb"[,;]")  # no host has them: they begin another column
 _HOST_PORT = re.compile(rb"(\[[^\]]*\]|[^:\[\]]+):([0-9]{1,5})", re.DOTALL)
 _MAX_PORT = 65535
 
@@ -18,6 +19,12 @@ _MAX_PORT = 65535
 _WHOLE_NAME = re.compile(rb"\|\|([^\^/|$:@\s]*[^\^/|$:@\s.])\^?")
 # Signs of an ad blocker's rule for something else: its anchors, or what hides parts of a page.
 _RULE = re.compile(rb"@@|\||[^\s#]*#@?[$%?]{0,2}#|.*[\^$]", re.DOTALL)
+_PART_OF_PAGE = re.compile(rb"[ \t]*[^\s#$]*(?:#@?[$%?]{0,2}#|\$@?\$)")
+
+
+def hides_part_of_page(line: bytes) -> bool:
+    """Return whether a line is an ad blocker's rule for a part of a page, whose names may stand before a comma."""
+    return (b"#" in line or b"$" in line) and b"://" not in line and bool(_PART_OF_PAGE.match(line))
 
 
 def host_of(content: bytes) -> bytes:
@@ -38,7 +45,7 @@ def host_of(content: bytes) -> bytes:
         authority = _AUTHORITY_END.split(content[scheme.end() :], maxsplit=1)[0]
         if b"\\" in authority:  # browsers read a slash, other programs a part of the user name
             raise BadName("bad character")
-        host = _without_port(authority.rpartition(b"@")[2])
+        host = _without_port(_COLUMN_END.split(authority.rpartition(b"@")[2], maxsplit=1)[0])
         if not host:
             raise BadName("empty")
         return host

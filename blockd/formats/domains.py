@@ -7,6 +7,7 @@ are parsed one by one, and the lines between them are only split and joined.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,13 @@ from blockd.errors import BadName
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import Progress, open_body
 from blockd.formats.canonical import MAX_NAME_TEXT
-from blockd.formats.decoration import host_of
-from blockd.formats.line import entry_key, line_content
+from blockd.formats.decoration import hides_part_of_page, host_of
+from blockd.formats.line import DOTLESS, TinyLines, entry_key, idle_end, line_content
 from blockd.formats.rejects import RejectReport
 from blockd.formats.taking import LineTaker
-from blockd.formats.text_format import TextFormat, read_list
+from blockd.formats.text_format import Listed, TextFormat, read_list
 from blockd.names import MAX_LABEL, DomainName
-from blockd.orders import Scope
+from blockd.orders import Action, Scope
 
 _LINE_FEED = ord("\n")
 _LENGTH = [bytes((length,)) for length in range(64)]  # a label over 63 octets is an IndexError, and the line is parsed
@@ -31,6 +32,10 @@ _MAX_TOPS = 4096  # top-level domains cached: there are 1,500; a hostile list ma
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789_-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHAPES = {**dict.fromkeys(_PLAIN, ord("a")), ord("\n"): ord("."), ord("."): ord(".")}
 _SHAPE = bytes(_SHAPES.get(octet, 0) for octet in range(256))
+_TINY = TinyLines()
+_IDLE_RUN = re.compile(
+    rb"\n[ \t]{0,8}(?:[#;!][^\n]*)?\r?\n[ \t]{0,8}(?:[#;!][^\n]*)?\r?\n"
+)  # two lines that hold nothing
 _ODD_SHAPES = (b"\0", b"..")  # also blank lines, and a dot that begins or ends a line
 
 
@@ -57,11 +62,12 @@ class Domains(TextFormat):
         rejects: RejectReport,
         max_size: int,
         scope: Scope,
+        action: Action,
         progress: Progress | None = None,
         source: str = "",
-    ) -> Iterator[tuple[Scope, Iterable[bytes]]]:
-        """Yield all names, as `DomainLines`."""
-        yield scope, DomainLines(path, rejects, max_size, progress, source)
+    ) -> list[Listed]:
+        """Return all names, as `DomainLines`."""
+        return [Listed(action, scope, DomainLines(path, rejects, max_size, progress, source))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,9 @@ def read_domains(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[byt
     for block in blocks:
         number, accepted = rejects.lines, rejects.accepted
         for plain, run in _runs(block):
+            if plain is None:
+                number += run.count(b"\n")
+                continue
             before = number
             exact: list[bytes] = []
             for line in (run.lower() if plain else run).split(b"\n"):
@@ -126,7 +135,11 @@ def add_domains(blocks: Iterable[bytes], rejects: RejectReport, taker: LineTaker
             at, taken = taker.add_lines(block, at)
             rejects.lines += taken
             rejects.accepted += taken
-            if at < len(block):
+            idle = idle_end(block, at)
+            if idle > at:
+                rejects.lines += block.count(b"\n", at, idle)
+                at = idle
+            elif at < len(block):
                 end = block.index(b"\n", at)
                 rejects.lines += 1
                 key = line_key(block[at:end].removesuffix(b"\r"), rejects.lines, rejects)
@@ -148,6 +161,9 @@ def read_names(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[list[
         number = rejects.lines
         names: list[bytes] = []
         for plain, run in _runs(block):
+            if plain is None:
+                number += run.count(b"\n")
+                continue
             before = number
             exact: list[bytes] = []
             for line in (run.lower() if plain else run).split(b"\n"):
@@ -195,17 +211,41 @@ def line_key(line: bytes, number: int, rejects: RejectReport) -> bytes | None:
 
     A name may have any of the decorations that `host_of` knows.
     """
+    if number > 1 and len(line) <= MAX_LABEL:  # two forms of junk that a list may have millions of
+        reason = _TINY.reason(line) or ("no dot" if DOTLESS.fullmatch(line) else None)
+        if reason is not None:
+            rejects.add(reason, number, line)
+            return None
     try:
         content = line_content(line, number)
+        if not content:
+            return None
+        if hides_part_of_page(line):
+            raise BadName("adblock rule")
         name = host_of(content)
         return entry_key(name) if name else None
     except BadName as error:
+        if number > 1:
+            _TINY.note(line, error.reason)
         rejects.add(error.reason, number, line)
         return None
 
 
-def _runs(block: bytes) -> Iterator[tuple[bool, bytes]]:
-    """Cut a block into runs of plain lines, and single lines to be parsed."""
+def _runs(block: bytes) -> Iterator[tuple[bool | None, bytes]]:
+    """Cut a block into runs of plain lines (True), single lines to be parsed (False), and runs without a name (None).
+
+    The latter have their line feeds, of the others the last is left out. Not every line without a name is in one.
+    """
+    at = 0
+    while idle := _IDLE_RUN.search(block, at):
+        start = idle.start() + 1
+        yield from _runs_of(block[at:start])
+        at = idle_end(block, start)
+        yield None, block[start:at]
+    yield from _runs_of(block[at:])
+
+
+def _runs_of(block: bytes) -> Iterator[tuple[bool, bytes]]:
     if b"\r\n" in block:
         block = block.replace(b"\r\n", b"\n")
     text = b"\n" + block  # so that the first line begins as all others do

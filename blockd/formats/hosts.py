@@ -7,11 +7,12 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 
 from blockd.errors import BadName
-from blockd.formats.line import entry_key, line_content
+from blockd.formats.line import TinyLines, busy_lines, entry_key, line_content
 from blockd.formats.rejects import RejectReport
 from blockd.formats.text_format import TextFormat
 from blockd.orders import Scope
 
+_TINY = TinyLines()
 _MAX_ADDRESSES = 1024  # results cached; a blocklist uses one or two addresses
 _LOCAL_ADDRESSES = frozenset((b"255.255.255.255",))  # its names are not hosts
 _LOCAL_NAMES = frozenset(
@@ -56,7 +57,10 @@ def read_hosts(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes
     `no address` or `no name`; a name that is not valid is rejected alone, for the reasons of `entry_key`.
     """
     for block in blocks:
-        for number, line in enumerate(block[:-1].split(b"\n"), rejects.lines + 1):
+        for number, line in busy_lines(block, rejects.lines):
+            if number > 1 and (reason := _TINY.reason(line)):
+                rejects.add(reason, number, line)
+                continue
             try:
                 words = line_content(line, number).split()
                 if not words:
@@ -66,6 +70,8 @@ def read_hosts(blocks: Iterable[bytes], rejects: RejectReport) -> Iterator[bytes
                 if len(words) == 1:
                     raise BadName("no name")
             except BadName as error:
+                if number > 1:
+                    _TINY.note(line, error.reason)
                 rejects.add(error.reason, number, line)
                 continue
             for word in names_of(words):
@@ -88,7 +94,9 @@ def names_of(words: list[bytes]) -> list[bytes]:
 
 @functools.lru_cache(_MAX_ADDRESSES)
 def is_address(word: bytes) -> bool:
-    """Return whether a word is an IPv4 or IPv6 address."""
+    """Return whether a word is an IPv4 or IPv6 address, or `0`, which inet_aton(3) takes for 0.0.0.0."""
+    if word == b"0":
+        return True
     try:
         ipaddress.ip_address(word.decode("ascii"))
     except ValueError:

@@ -8,13 +8,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from blockd.formats.blocks import read_blocks
 from blockd.formats.body import Progress, open_body
 from blockd.formats.rejects import RejectReport
 from blockd.names import DomainName
-from blockd.orders import Scope
+from blockd.orders import Action, Scope
+
+
+class Listed(NamedTuple):
+    """Names of a list by their keys, which may be `blockd.formats.taking.Lines`, with what is done with them."""
+
+    action: Action
+    scope: Scope
+    keys: Iterable[bytes]
 
 
 class TextFormat(ABC):
@@ -41,14 +49,16 @@ class TextFormat(ABC):
         rejects: RejectReport,
         max_size: int,
         scope: Scope,
+        action: Action,
         progress: Progress | None = None,
         source: str = "",
-    ) -> Iterator[tuple[Scope, Iterable[bytes]]]:
-        """Yield the keys of the names in the list at `path`, by what they cover; `scope` is the config's.
+    ) -> list[Listed]:
+        """Return the names in the list at `path`, by what is done with them and what they cover.
 
-        The keys may be `blockd.formats.taking.Lines`. Raises FeedRefused as `read_list` does, while they are read.
+        `scope` and `action` are the config's. Raises FeedRefused as `read_list` does, perhaps not before the keys are
+        read; `rejects` is complete after that.
         """
-        yield scope, read_list(self, path, rejects, max_size, progress, source)
+        return [Listed(action, scope, read_list(self, path, rejects, max_size, progress, source))]
 
     def line_keys(self, line: bytes, number: int, rejects: RejectReport) -> Sequence[bytes]:
         """Return the keys of one line, which has no line feed; a line that is not valid is counted in `rejects`.
@@ -62,14 +72,18 @@ class TextFormat(ABC):
         return keys
 
     def spellings(self, key: bytes) -> set[bytes] | None:
-        """Return texts of which each line that names `key` has one, in lower case; None if every line may name it."""
-        name = DomainName(key)
-        return {name.text.encode(), name.unicode.lower().encode()}
+        """Return texts of which a line that names `key` has one, in lower case; None if every line may name it.
 
-    def keys_of_line(self, line: bytes, scope: Scope = Scope.BOTH) -> set[bytes]:
+        Lines outside of ASCII, and with escapes, have other ways to write a name.
+        """
+        name = DomainName(key)
+        return {name.text.encode(), name.spelling.encode()}
+
+    def keys_of_line(self, line: bytes, scope: Scope = Scope.BOTH, action: Action | None = None) -> set[bytes]:
         """Return the keys of the names in one line, which has no line feed; an empty set if it is rejected.
 
-        Where lines say what they cover, of names of which the line covers part of `scope`.
+        Where lines say what they cover, of names of which the line covers part of `scope`; where they say what is done,
+        of those with `action`.
         """
         return set(self.keys([line + b"\n"], RejectReport(), ""))
 

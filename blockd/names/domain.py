@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import idna
 
 from blockd.errors import BadName
+from blockd.names import punycode
 
 MAX_LABEL = 63  # octets, RFC 1035 section 2.3.4
 MAX_NAME = 255  # octets on the wire with length octets and the root label, RFC 1035 section 2.3.4
@@ -28,11 +29,38 @@ _HOST_LABEL = r"[a-z0-9_-]{1,63}"
 _HOST_NAME = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*", re.ASCII)
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f]*:[0-9a-f:.]*\]?", re.ASCII)
 _HOST_OCTETS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
+_ACE_PREFIX = "xn--"  # of an A-label, RFC 5890 section 2.3.2.1
+_JOINERS = re.compile("[\u200c\u200d]")
+_RIGHT_TO_LEFT = re.compile(  # the blocks outside of which no character is written so (Unicode, DerivedBidiClass.txt)
+    "[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+_CHECKED = re.compile(f"{_JOINERS.pattern}|{_RIGHT_TO_LEFT.pattern}")
+_NO_U_LABEL = re.compile(r"[\x00-,./:-`{-\x7f]")  # ASCII but for letters, digits and hyphens
+_UNCHANGED = re.compile("[a-z0-9.\u4e00-\u9fea\uac00-\ud7a3-]+")  # Han and Hangul: mapping leaves them as they are
+_MAX_MAPPED = 150_000  # characters whose mapping is kept: as many as there are, some twenty megabytes
 _FOLD = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
 
 
+class _Mapped(dict[int, str]):
+    """What each character is mapped to (UTS #46 section 4, without the composition), found out once."""
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= _MAX_MAPPED:
+            self.clear()
+        mapped = idna.uts46_remap(chr(code), std3_rules=False, transitional=False)
+        self[code] = mapped
+        return mapped
+
+
+_MAPPED = _Mapped()
+
+
 def key_from_text(text: str) -> bytes:
-    """Return the key of a host name written as text, in Unicode (IDNA 2008, RFC 5891) or ASCII, in any case.
+    """Return the key of a host name written as text, in Unicode or ASCII, in any case.
+
+    Unicode is mapped and encoded as browsers do (UTS #46, non-transitional processing, with checks of bidirectional
+    text and joiners but not of hyphens): names that IDNA 2008 (RFC 5891) does not allow and that are asked for all the
+    same, such as those with emoji, have a key too.
 
     One trailing dot is allowed. Raises BadName, whose reason is one of: empty, too long, address, empty label,
     label too long, bad character, numeric top label (a fragment of an address: RFC 3696 section 2 has no such
@@ -133,6 +161,11 @@ class DomainName:
         except (idna.IDNAError, UnicodeError):
             return self.text
 
+    @property
+    def spelling(self) -> str:
+        """The name with all A-labels decoded, emoji too, as lists spell it; not for people, whom it may mislead."""
+        return ".".join(map(_decoded, self.text.split(".")))
+
     def ancestors(self) -> Iterator[DomainName]:
         """The name itself, then each parent, the root left out."""
         for end in reversed(label_ends(self.key)):
@@ -152,17 +185,53 @@ def _to_ascii(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise BadName("too long")
     try:
-        labels = idna.uts46_remap(text, std3_rules=False, transitional=False).split(".")
-        return ".".join(map(_label_to_ascii, labels))
+        mapped = text if _UNCHANGED.fullmatch(text) else _mapped(text)
+        return ".".join(map(_label_to_ascii, mapped.split(".")))
     except (idna.IDNAError, UnicodeError) as error:
         raise BadName("bad IDNA") from error
 
 
+def _mapped(text: str) -> str:
+    """Return a name as UTS #46 maps it, composed (Unicode's form NFC); raises idna.IDNAError."""
+    mapped = text.translate(_MAPPED)
+    try:
+        idna.check_nfc(mapped)
+    except idna.IDNAError:  # characters that meet have to be composed
+        return idna.uts46_remap(text, std3_rules=False, transitional=False)
+    return mapped
+
+
 def _label_to_ascii(label: str) -> str:
-    """Return a label's A-label; ASCII labels are returned as they are, since IDNA 2008 does not allow underscores."""
-    if label.isascii() and not label.startswith("xn--"):
+    """Return a label's A-label (UTS #46 section 4.1); ASCII labels are returned as they are.
+
+    One that cannot fit is not encoded.
+    """
+    if label.isascii():
         return label
-    return idna.alabel(label).decode("ascii")
+    if label.startswith(_ACE_PREFIX):
+        raise idna.IDNAError("an A-label is ASCII")
+    if len(label) > MAX_LABEL - len(_ACE_PREFIX):  # each character takes an octet or more
+        raise idna.IDNAError("too long")
+    if _NO_U_LABEL.search(label):
+        raise idna.IDNAError("an octet that no U-label has")
+    idna.check_initial_combiner(label)
+    if _CHECKED.search(label):
+        if _RIGHT_TO_LEFT.search(label):
+            idna.check_bidi(label)
+        for joiner in _JOINERS.finditer(label):
+            if not idna.valid_contextj(label, joiner.start()):
+                raise idna.IDNAError("a joiner where none may be")
+    return _ACE_PREFIX + punycode.encode(label)
+
+
+def _decoded(label: str) -> str:
+    if not label.startswith(_ACE_PREFIX):
+        return label
+    try:
+        decoded = label[len(_ACE_PREFIX) :].encode("ascii").decode("punycode")
+        return decoded if _to_ascii(decoded) == label else label
+    except (BadName, UnicodeError):
+        return label
 
 
 def _why_no_host_name(name: str) -> str:

@@ -81,13 +81,17 @@ def special_purpose(packed: bytes, prefix_length: int) -> str:
 
     `packed` has 4 or 16 octets, host bits clear.
     """
-    starts, ends, reasons = _BY_SIZE[len(packed)]
     first = int.from_bytes(packed)
-    last = first | (1 << len(packed) * 8 - prefix_length) - 1
+    return special_range(first, first | (1 << len(packed) * 8 - prefix_length) - 1, len(packed))
+
+
+def special_range(first: int, last: int, size: int) -> str:
+    """Return what a range of addresses of `size` octets, or a part of it, is set aside for; empty if it is ordinary."""
+    starts, ends, reasons = _BY_SIZE[size]
     at = bisect_left(ends, first)  # the first network that does not end before
     if at < bisect_right(starts, last):
         return reasons[at]
-    is_ordinary = len(packed) == 4 or (prefix_length >= 3 and first >> 125 == _GLOBAL_UNICAST_TOP)
+    is_ordinary = size == 4 or first >> 125 == last >> 125 == _GLOBAL_UNICAST_TOP
     return "" if is_ordinary else RESERVED
 
 

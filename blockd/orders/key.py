@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-OWN_ROLE = "targets"  # how the empty role is written: The Update Framework's name, which no authority's role can have
+from blockd.orders.repository import OWN_ROLE
 
 
 class OrderKey(NamedTuple):

@@ -11,11 +11,14 @@ The Update Framework (specification 1.0) begin with `x-blockd-`, so that other c
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 TOP_ROLES = ("root", "targets", "snapshot", "timestamp")  # of the repository itself; no authority's
+OWN_ROLE = "targets"  # signs the repository's own orders, whose role is empty; no authority's role
 ORDERS = "orders"
 LISTS = "lists"
 AUTHORITY_FIELD = "x-blockd-authority"  # of a delegation: the authority's full name, as its documents have it
+MAY_LIFT_FIELD = "x-blockd-may-lift"  # of a delegation: the roles whose orders the authority may lift
 PUBLISHED_FIELD = "x-blockd-published"  # of the timestamp: when it was signed, RFC 3339 in UTC with milliseconds
 ROOT_FILE = re.compile(r"([1-9][0-9]{0,8})\.root\.json", re.ASCII)
 
@@ -34,6 +37,30 @@ def is_role(text: str) -> bool:
 def is_order_id(text: str) -> bool:
     """Return whether an order can have this id."""
     return _ID.fullmatch(text) is not None
+
+
+def parse_may_lift(role: str, value: object) -> tuple[str, ...]:
+    """Return the roles whose orders an authority may lift, as its delegation has them in MAY_LIFT_FIELD.
+
+    Each is another authority's role, or OWN_ROLE. None stands for none of them; raises ValueError for anything else.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_AUTHORITIES:
+        raise ValueError(f"expected a list of 1 to {MAX_AUTHORITIES} roles")
+    return checked_may_lift(role, value)
+
+
+def checked_may_lift(role: str, roles: Iterable[object]) -> tuple[str, ...]:
+    """Return roles that `role` can be allowed to lift the orders of; raises ValueError."""
+    found: dict[str, None] = {}
+    for lifted in roles:
+        if not isinstance(lifted, str) or not (is_role(lifted) or lifted == OWN_ROLE):
+            raise ValueError(f"expected roles of authorities, or {OWN_ROLE}, got {str(lifted)[:40]!r}")
+        if lifted == role or lifted in found:
+            raise ValueError(f"{lifted} is named twice, or is the authority itself")
+        found[lifted] = None
+    return tuple(found)
 
 
 def place_of(kind: str, role: str) -> str:

@@ -1,7 +1,8 @@
 """An order as blockd stores it, in a ruleset's catalogue and in records: the document's fields, and a few more.
 
-`_salt` is that of a confidential order, `_role` the authority's role in its repository, `_list` the name of a list, and
-`records` the local data of a policy zone's rule. What the order covers is stored elsewhere.
+`_salt` is that of a confidential order, `_role` the authority's role in its repository, `_list` the name of a list,
+`records` the local data of a policy zone's rule, and `_target` what the zone itself has at an alias's target. What the
+order covers is stored elsewhere.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def order_to_json(order: Order) -> dict[str, object]:
     if order.list_name:
         written["_list"] = order.list_name
     if order.records:
-        written["records"] = [[record.type, record.ttl, record.data.hex()] for record in order.records]
+        written["_target" if order.action is Action.CNAME else "records"] = [
+            [record.type, record.ttl, record.data.hex()] for record in order.records
+        ]
     if order.notices:
         names = ("sent", "channel", "text", "answer")
         written["notices"] = [{n: getattr(notice, n) for n in names if getattr(notice, n)} for notice in order.notices]
@@ -48,6 +51,8 @@ def parse_order(document: object, source: str) -> Order:
     fields = read_fields(document, problems, of_zone=True, of_list=bool(document.get("_list")))
     is_local = fields["action"] is Action.LOCAL
     records = _records(document.get("records"), problems) if is_local else ()
+    if fields["action"] is Action.CNAME and "_target" in document:
+        records = _records(document["_target"], problems)
     salt, role, list_name = _added(document, problems)
     refuse(source, problems)
     unknown = unknown_fields(document)

@@ -30,10 +30,12 @@ class Verdict:
 
     `order`, `entry` and `feed` belong to the claim that won; with NOT_IN_FORCE to the best of those that cover the
     name. `order_index` is the order's place in the ruleset's catalogue, None if there is no order. `tier` is the place
-    of its feed among those that are asked one after the other, NO_TIER if none decided. `until` is the next second
-    since the epoch at which the verdict may change, as far as its order knows: it ends, or another takes force.
-    `stale` is whether the order was not renewed in time by its signer, and `state` the one in which it is enforced,
-    which ends with its feed too.
+    of its feed among the operator's that are asked one after the other, NO_TIER if none decided. `until` is the next
+    second since the epoch at which the verdict may change, as far as the orders on the name know: one ends, or another
+    takes force. `tiers_left` is the tier before which the operator's feeds may still act on what the answer to the
+    question leads to, 0 if nobody may; `passing` has the authorities, by their numbers in the ruleset, that do not act
+    on it. `stale` is whether the order was not renewed in time by its signer, and `state` the one in which it is
+    enforced, which ends with its feed too.
     """
 
     reason: Reason
@@ -45,6 +47,8 @@ class Verdict:
     until: int = NEVER
     stale: bool = False
     state: State | None = None
+    tiers_left: int = NO_TIER
+    passing: frozenset[int] = frozenset()
 
     @property
     def action(self) -> Action | None:
@@ -60,14 +64,6 @@ class Verdict:
     def stops(self) -> bool:
         """Whether an order keeps clients from the name's own records; over TCP only they get them, by another way."""
         return self.reason is Reason.LISTED and self.action is not Action.TCP_ONLY
-
-    @property
-    def tiers_left(self) -> int:
-        """The tier before which all tiers may still act on the answer to this question; 0 if none may."""
-        if self.reason is Reason.ALLOWED:
-            return 0
-        one_rule = self.reason is Reason.PASSED or (self.reason is Reason.LISTED and self.tier & 1)  # a zone's
-        return self.tier if one_rule else NO_TIER
 
 
 _NO_ACTION = (Reason.NOT_LISTED, Reason.NOT_IN_FORCE)

@@ -16,7 +16,17 @@ from tuf.api.metadata import DelegatedRole, Delegations, Targets
 from blockd.errors import PublishError, cause_of
 from blockd.files import replace_file
 from blockd.orders.fields import MAX_TEXT
-from blockd.orders.repository import AUTHORITY_FIELD, MAX_AUTHORITIES, TOP_ROLES, is_role, paths_of
+from blockd.orders.repository import (
+    AUTHORITY_FIELD,
+    MAX_AUTHORITIES,
+    MAY_LIFT_FIELD,
+    OWN_ROLE,
+    TOP_ROLES,
+    checked_may_lift,
+    is_role,
+    parse_may_lift,
+    paths_of,
+)
 
 MAX_KEYS = 32  # of one role; far more people than sign one order
 
@@ -51,8 +61,17 @@ def roles_of(targets: Targets) -> Mapping[str, DelegatedRole]:
     return (targets.delegations.roles or {}) if targets.delegations else {}
 
 
-def delegate(delegations: Delegations, role: str, name: str, keys: Sequence[Key], threshold: int) -> None:
+def delegate(
+    delegations: Delegations,
+    role: str,
+    name: str,
+    keys: Sequence[Key],
+    threshold: int,
+    may_lift: Sequence[str] | None = None,
+) -> None:
     """Add or change an authority: with an empty `name`, no `keys` or a `threshold` of 0, that part stays as it is.
+
+    `may_lift` has the roles whose orders it may lift; None leaves them as they are, and none at all takes it away.
 
     Raises PublishError if nobody could sign the result.
     """
@@ -68,7 +87,9 @@ def delegate(delegations: Delegations, role: str, name: str, keys: Sequence[Key]
     needed = threshold or (there.threshold if there else 1)
     check_threshold(role, needed, len(keyids))
     full_name = name.strip() or (authority_name(there) if there else "")
-    changed = DelegatedRole(role, keyids, needed, True, paths_of(role), None, {AUTHORITY_FIELD: full_name})
+    lifted = may_lift_of(there) if may_lift is None and there else _checked_lifted(role, roles, may_lift or ())
+    fields = {AUTHORITY_FIELD: full_name, **({MAY_LIFT_FIELD: list(lifted)} if lifted else {})}
+    changed = DelegatedRole(role, keyids, needed, True, paths_of(role), None, fields)
     delegations.roles = {**roles, role: changed}
     delegations.keys.update({key.keyid: key for key in keys})
     _drop_unused_keys(delegations)
@@ -79,6 +100,12 @@ def undelegate(delegations: Delegations, role: str) -> None:
     roles = dict(delegations.roles or {})
     if roles.pop(role, None) is None:
         raise PublishError(f"{role} is not an authority here; authorities: {', '.join(roles) or 'none'}.")
+    lifting = sorted(name for name, other in roles.items() if role in may_lift_of(other))
+    if lifting:
+        raise PublishError(
+            f"{', '.join(lifting)} may lift the orders of {role}: take that away first, with delegate ROLE --may-lift "
+            f"and the other roles or none; nothing was changed."
+        )
     delegations.roles = roles
     _drop_unused_keys(delegations)
 
@@ -86,6 +113,28 @@ def undelegate(delegations: Delegations, role: str) -> None:
 def authority_name(role: DelegatedRole) -> str:
     """Return the full name of the authority with this role."""
     return str(role.unrecognized_fields.get(AUTHORITY_FIELD, ""))
+
+
+def may_lift_of(role: DelegatedRole) -> tuple[str, ...]:
+    """Return the roles whose orders an authority may lift; raises PublishError if that cannot be read."""
+    try:
+        return parse_may_lift(role.name, role.unrecognized_fields.get(MAY_LIFT_FIELD))
+    except ValueError as error:
+        raise PublishError(f"The delegation to {role.name} has a wrong {MAY_LIFT_FIELD}: {error}.") from error
+
+
+def _checked_lifted(role: str, roles: Mapping[str, DelegatedRole], may_lift: Sequence[str]) -> tuple[str, ...]:
+    try:
+        lifted = checked_may_lift(role, may_lift)
+    except ValueError as error:
+        raise PublishError(f"{role} cannot be allowed to lift these orders: {error}.") from error
+    for other in lifted:
+        if other not in roles and other != OWN_ROLE:
+            raise PublishError(
+                f"{other} is not an authority here, so {role} cannot lift its orders; authorities: "
+                f"{', '.join(roles) or 'none'}. {OWN_ROLE} stands for the repository's own orders."
+            )
+    return lifted
 
 
 def check_threshold(role: str, threshold: int, keys: int) -> None:

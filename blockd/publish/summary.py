@@ -10,7 +10,7 @@ from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
 from blockd.errors import BadOrder, PublishError, cause_of
 from blockd.orders import Order, OrderDocument, parse_document
-from blockd.publish.delegations import authority_name, roles_of
+from blockd.publish.delegations import authority_name, may_lift_of, roles_of
 from blockd.publish.next_metadata import called, content_of, identifier_of
 from blockd.publish.pending import Pending
 from blockd.publish.workshop import Workshop
@@ -97,7 +97,9 @@ def _authority_news(before: Targets | None, signed: Targets, name: Callable[[str
     for role, delegated in new.items():
         if old.get(role) != delegated:
             keys = ", ".join(map(name, delegated.keyids))
-            detail = f"{authority_name(delegated)}, {delegated.threshold} of {keys}"
+            lifted = may_lift_of(delegated)
+            may_lift = f", may lift the orders of {', '.join(lifted)}" if lifted else ""
+            detail = f"{authority_name(delegated)}, {delegated.threshold} of {keys}{may_lift}"
             found.append(PublishedNews("changed" if role in old else "new", f"authority {role}", detail))
     return found + [PublishedNews("removed", f"authority {role}") for role in old if role not in new]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from blockd.dns import types
 from blockd.errors import RulesetError
-from blockd.names import MAX_LABEL
+from blockd.names import MAX_LABEL, MAX_NAME, key_from_text
 from blockd.orders import Action, Order, Verdict
 from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, error_text
 from blockd.resolver.query import Query
-from blockd.resolver.records import address_record, error_option, local_records, soa_record
+from blockd.resolver.records import address_record, error_option, local_alias, local_records, soa_record
 
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")
@@ -75,6 +75,12 @@ def error(query: Query, rcode: int, code: int | None = None, text: str = "") -> 
     return answer(query, rcode, errors=error_option(code, text) if code is not None else b"")
 
 
+def target_of(order: Order, key: bytes) -> bytes:
+    """Return the key of the name that a CNAME action leads to; `*.x` puts the requested name below x."""
+    below = order.cname.removeprefix("*.")
+    return key_from_text(below) + (key if below != order.cname else b"")
+
+
 class BlockAnswers:
     """The answers for names that an order in force covers. Made once for each ruleset."""
 
@@ -111,6 +117,13 @@ class BlockAnswers:
                 count, records = local_records(verdict.order.records, query.qtype, left)
                 if count:
                     return answer(query, counts=(count, 0, 0), records=records, errors=errors)
+            case Action.CNAME if verdict.order is not None and verdict.order.records:
+                target = target_of(verdict.order, query.key)
+                if len(target) >= MAX_NAME:
+                    return error(query, types.YXDOMAIN)  # as for a DNAME, RFC 6672 section 2.2
+                local, ttl = verdict.order.records, min(self.ttl, left)
+                count, records = local_alias(query.question, target, local, query.qtype, ttl, left)
+                return answer(query, counts=(count, 0, 0), records=records, errors=errors)
             case Action.SINKHOLE if query.qtype in self._packed:
                 record = address_record(self._packed[query.qtype], min(self.ttl, left))
                 return answer(query, counts=(1, 0, 0), records=record, errors=errors)

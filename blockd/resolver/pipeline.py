@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
-from blockd.names import MAX_NAME, key_from_text
+from blockd.names import MAX_NAME
 from blockd.orders import NEVER, NO_TIER, Action, Verdict
-from blockd.resolver.answers import BlockAnswers, answer, error, time_left
+from blockd.resolver.answers import BlockAnswers, answer, error, target_of, time_left
 from blockd.resolver.cache import Cache, Cached, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.forwarder import Forwarder
@@ -21,7 +21,7 @@ from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import behind_cname
 from blockd.resolver.selftest_key import asks_for_identity, identity_answer
 from blockd.ruleset import NOT_LISTED, Enforced
-from blockd.ruleset.policy import first_of, where_it_leads
+from blockd.ruleset.leading import where_it_leads
 
 log = logging.getLogger(__name__)
 
@@ -183,9 +183,8 @@ class Pipeline:
             return error(context.query, types.SERVFAIL, types.EDE_NOT_READY, "no list is enforced yet")
         context.moment = policy.enforced.moment
         context.until = NEVER
-        verdict = policy.enforced.verdict(context.query.key)
-        if policy.enforced.asks_client and not context.is_selftest:  # a self-test asks for what applies to everybody
-            verdict = first_of(policy.enforced.client_verdict(packed_host(context.host)), verdict)
+        asks_client = policy.enforced.asks_client and not context.is_selftest  # a self-test: what applies to everybody
+        verdict = policy.enforced.verdict(context.query.key, packed_host(context.host) if asks_client else b"")
         return self._apply(context, policy, verdict)
 
     def _check_recursion(self, context: QueryContext) -> bytes | Outcome:
@@ -220,15 +219,15 @@ class Pipeline:
             if (outcome := self._decide(context)) is not Outcome.PASS:
                 return outcome
             cached = context.cached
-        tiers = context.verdict.tiers_left
+        tiers, passing = context.verdict.tiers_left, context.verdict.passing
         if cached is None or policy is None or context.target or not tiers:
             return Outcome.PASS
-        if tiers != NO_TIER:
-            verdict = _where_it_leads(policy.enforced, cached, tiers)
+        if tiers != NO_TIER or passing:
+            verdict = _where_it_leads(policy.enforced, cached, context.verdict)
         else:
             moment = policy.enforced.moment
             if cached.moment != moment:
-                cached.verdict = _where_it_leads(policy.enforced, cached, tiers)
+                cached.verdict = _where_it_leads(policy.enforced, cached, context.verdict)
                 cached.moment = moment
             verdict = cached.verdict or NOT_LISTED
         return self._apply(context, policy, verdict)
@@ -262,8 +261,8 @@ class Pipeline:
             return Outcome.PASS
         if verdict.action is Action.TCP_ONLY and context.query.transport is not Transport.UDP:
             return Outcome.PASS
-        if verdict.action is Action.CNAME:
-            context.target = _target(verdict.order.cname, context.query.key)
+        if verdict.action is Action.CNAME and not verdict.order.records:
+            context.target = target_of(verdict.order, context.query.key)
             if len(context.target) >= MAX_NAME:
                 context.target = None
                 return error(context.query, types.YXDOMAIN)  # as for a DNAME, RFC 6672 section 2.2
@@ -276,11 +275,7 @@ class Pipeline:
         return Outcome.SILENCE if given is None else given
 
 
-def _target(cname: str, key: bytes) -> bytes:
-    """Return the key of the name that a CNAME action leads to; `*.x` puts the requested name below x."""
-    below = cname.removeprefix("*.")
-    return key_from_text(below) + (key if below != cname else b"")
-
-
-def _where_it_leads(enforced: Enforced, cached: Cached, tiers: int) -> Verdict:
-    return where_it_leads(enforced, cached.response.names, cached.response.addresses, tiers)
+def _where_it_leads(enforced: Enforced, cached: Cached, asked: Verdict) -> Verdict:
+    """Return the verdict on what an answer leads to, given that on the question."""
+    response = cached.response
+    return where_it_leads(enforced, response.names, response.addresses, asked.tiers_left, asked.passing)

@@ -60,6 +60,26 @@ def local_records(records: Sequence[LocalRecord], qtype: int, most: int) -> tupl
     return len(found), octets
 
 
+def local_alias(
+    question: bytes, target: bytes, local: Sequence[LocalRecord], qtype: int, ttl: int, most: int
+) -> tuple[int, bytes]:
+    """Return the number and the octets of a CNAME to a name of a policy zone, and of what the zone has there.
+
+    `question` is a question section, `target` a name's key. The CNAME's TTL is `ttl`, no other is over `most` seconds.
+    """
+    wire = DomainName(target).wire
+    alias = b"\xc0\x0c" + types.CNAME.to_bytes(2) + b"\0\1" + ttl.to_bytes(4) + len(wire).to_bytes(2)
+    count, records = local_records(() if qtype == types.CNAME else local, qtype, most)
+    owner = (0xC000 | types.HEADER_SIZE + len(question) + len(alias)).to_bytes(2)
+    octets = alias + wire
+    at = 0
+    for _ in range(count):
+        end = at + 12 + int.from_bytes(records[at + 10 : at + 12])
+        octets += owner + records[at + 2 : end]
+        at = end
+    return 1 + count, octets
+
+
 def behind_cname(question: bytes, target: bytes, ttl: int, message: bytes) -> tuple[int, bytes]:
     """Return the records that answer `question` with a CNAME to `target` and the records of `message` for the target.
 

@@ -9,13 +9,16 @@ cdef enum:
     FILL = 8
     MAX_PROBES = 64
     ENTRY_SIZE = 5
-    MAX_CLAIMS = 1024
+    MAX_CLAIMS = 1048576
     SCOPE_BITS = 2
-    MAX_SALTS = 16
+    MAX_SALTS = 64
     MIN_HASHED_LABELS = 2
     MAX_HASHED_LABELS = 16
     STATES_AT = 16
     EPOCH_AT = 8
+    OPERATOR = 0
+    FULL = 3
+    NONE = 0
 
 cdef extern from *:
     """

@@ -5,27 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from blockd.names._numbers cimport MAX_LABELS
 from blockd.ruleset._numbers cimport MAX_SALTS
 from blockd.ruleset._blake2s cimport B2State
-
-cdef enum Ruling:
-    RULED_NONE = 0  # nothing to do or to count
-    RULED_ALLOWED = 1
-    RULED_MONITORED = 2
-    RULED_LISTED = 3
-    RULED_BROKEN = 4  # the file is inconsistent
-    RULED_PASSED = 5  # by a policy zone: later zones do not act
-
-cdef struct Decision:
-    Ruling ruling
-    uint32_t order
-    uint32_t entry_size  # octets of the entry's key; 0 if a network decided
-    uint8_t action
-    uint8_t tier  # of what decided, NO_TIER if nothing did
-    const uint8_t *entry  # the entry's key in the mapped file, NULL if a network decided
-    int64_t until  # seconds since the epoch: when the decision may change, `Verdict.until`
-
-cdef struct Life:
-    int64_t begin  # seconds since the epoch
-    int64_t end
+from blockd.ruleset._parties cimport Decision, PartyDecisions
 
 cdef struct Claims:
     const uint8_t *entry  # their entry's key in the mapped file
@@ -33,16 +13,15 @@ cdef struct Claims:
     uint32_t size  # octets of the key
     uint32_t left
 
-cdef Decision undecided() noexcept nogil
-
 
 @cython.final
-cdef class Table:
+cdef class Table(PartyDecisions):
     cdef object _octets
     cdef object _states
     cdef object _actions
     cdef object _tiers
     cdef bytes _lives
+    cdef bytes _groups
     cdef const uint8_t[::1] _view
     cdef const uint8_t[::1] _state_view
     cdef const uint8_t *base
@@ -54,7 +33,7 @@ cdef class Table:
     cdef const uint8_t *epoch_at
     cdef const uint8_t *actions
     cdef const uint8_t *tiers
-    cdef const Life *lives
+    cdef const uint8_t *groups  # of orders with exceptions, NULL if there are none
     cdef int salt_count
     cdef B2State salts[MAX_SALTS]  # each after its salt
     cdef uint64_t bucket_count
@@ -85,5 +64,7 @@ cdef class Table:
     cdef Decision decide_client(self, const uint8_t *packed, uint32_t size) noexcept nogil
     cdef Decision _decide_network(self, const uint8_t *packed, uint32_t size, uint8_t kind, const uint8_t *lengths, uint32_t count) noexcept nogil
     cdef Decision decide_address(self, const uint8_t *packed, uint32_t size) noexcept nogil
+    cdef Decision decide_ruled(self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const Decision *rule) noexcept nogil
+    cdef Decision decide_lead(self, const uint8_t *octets, uint32_t size, bint is_name, bint *is_last) noexcept nogil
     cdef uint32_t epoch(self) noexcept nogil
     cdef int64_t find(self, const uint8_t *key, uint32_t size, uint64_t hashed, const uint8_t **entry) noexcept nogil

@@ -26,7 +26,11 @@ from blockd.orders._numbers cimport (
 from blockd.ruleset._blake2s cimport B2_BLOCK, B2_DIGEST, B2State, b2_block, b2_end, b2_start
 from blockd.ruleset._numbers cimport (
     BUCKET_SIZE, ENTRY_SIZE, EPOCH_AT, MAX_CLAIMS, MAX_HASHED_LABELS, MAX_PROBES, MAX_SALTS, MIN_HASHED_LABELS,
-    OFFSETS_AT, PUSHED_AT, SCOPE_BITS, SLOTS, STATES_AT, USED_AT,
+    OFFSETS_AT, OPERATOR, PUSHED_AT, SCOPE_BITS, SLOTS, STATES_AT, USED_AT,
+)
+from blockd.ruleset._parties cimport (
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_MONITORED, RULED_NONE, RULED_PASSED, Decision, Life, PartyDecisions, Ruling,
+    undecided,
 )
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word, siphash13
@@ -35,7 +39,8 @@ cdef enum:
     NOT_FOUND = -1
     BROKEN = -2
     HASHED_SIZE = B2_DIGEST + 1
-
+    ZONE_WORDS = 2  # 64-bit words with a bit for each tier of a zone
+    CLOSED = ZONE_WORDS + 4  # behind them, words with a bit for each group of orders with exceptions
 
 cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
     cdef uint32_t value
@@ -44,16 +49,22 @@ cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
 
 
 @cython.final
-cdef class Table:
+cdef class Table(PartyDecisions):
     """A ruleset and the states of its orders, held mapped until `close`; then every decision is RULED_BROKEN.
 
     `octets` and `states` are the two files' content, `header` the ruleset's. `actions` has one octet for each order,
     the place of its action in `blockd.orders.Action`; `tiers` another, as returned by `tiers_of`; `asks_client` says
     whether networks of clients are listed. `lives` has two 64-bit numbers for each order, the seconds from which and
-    until which it is in force; it is empty if no date matters. `salts` are those that names are hashed under.
+    until which it is in force; it is empty if no date matters. `salts` are those that names are hashed under. `groups`
+    has one octet for each order, as returned by `groups_of`; it is empty if there are no exceptions. `parties` has 16
+    bits for each order, the number of its party, and `lifts` for each order the numbers of the parties that its party
+    may lift; both are empty if there is one party only.
     """
 
-    def __init__(self, octets, header, states, actions, tiers, asks_client=False, lives=b"", salts=()):
+    def __init__(
+        self, octets, header, states, actions, tiers, asks_client=False, lives=b"", salts=(), groups=b"", parties=b"",
+        lifts=(),
+    ):
         self._octets, self._states, self._actions, self._tiers = octets, states, actions, tiers
         self._view = octets
         self._state_view = states
@@ -81,6 +92,10 @@ cdef class Table:
         self.stale = &self._state_view[stale_at] if self.orders else NULL
         self.actions = <const uint8_t *><char *>(<bytes>actions)
         self.tiers = <const uint8_t *><char *>(<bytes>tiers)
+        if groups and len(groups) != self.orders:
+            raise ValueError("each order has a group, or none has")
+        self._groups = groups
+        self.groups = <const uint8_t *><const char *>self._groups if any(groups) else NULL
         self.first_tier = min(tiers, default=NO_TIER)
         self.may_allow = ACTION_ALLOW in actions
         self.k0 = int.from_bytes(header.hash_key[:8], "little")
@@ -89,6 +104,8 @@ cdef class Table:
         self._take_lengths(header)
         self._take_salts(salts)
         self.asks_client = asks_client
+        if parties:
+            self.take_parties(bytes(parties), lifts, self.orders)
 
     def _take_lengths(self, header):
         cdef bytes four = bytes(length for length in range(32, -1, -1) if header.ipv4_prefixes >> length & 1)
@@ -118,6 +135,14 @@ cdef class Table:
         """Return (ruling, order index, octets of the entry's key, tier) for a name's key; used to test the twin."""
         cdef Decision found = self.decide_key(key, len(key))
         return int(found.ruling), found.order, found.entry_size, found.tier
+
+    def whole_verdict(self, bytes key):
+        """Return the same, with the verdict's `until` and `tiers_left`, and whether there are any in its `passing`."""
+        cdef Decision found = self.decide_key(key, len(key))
+        return (
+            int(found.ruling), found.order, found.entry_size, found.tier, found.until, found.tiers_left,
+            bool(found.passing),
+        )
 
     def address_verdict(self, bytes packed):
         """Return the same for an address of 4 or 16 octets."""
@@ -225,11 +250,13 @@ cdef class Table:
         """Decide about a name whose first `count` suffixes were hashed by `hash_suffixes`."""
         cdef uint32_t end
         cdef int label
-        cdef uint64_t closed[2]
+        cdef uint64_t closed[CLOSED]
         cdef Decision found = undecided()
+        if self.are_several:
+            self.begin()
         if self.salt_count:
             return self._decide_salted(key, size, ends, labels, hashes, count)
-        closed[0] = closed[1] = 0
+        memset(closed, 0, sizeof(closed))
         for label in range(count - 1, -1, -1):
             end = ends[label]
             if self._weigh(key, end, hashes[label], SCOPE_EXACT if end == size else SCOPE_SUBDOMAINS, &found, closed):
@@ -245,7 +272,7 @@ cdef class Table:
         cdef uint64_t hashed[MAX_HASHED_LABELS][MAX_SALTS]
         cdef Claims sets[MAX_SALTS + 1]
         cdef B2State state
-        cdef uint64_t closed[2]
+        cdef uint64_t closed[CLOSED]
         cdef Decision found = undecided()
         cdef uint8_t *salted
         cdef uint32_t at, end
@@ -265,7 +292,7 @@ cdef class Table:
                 blockd_prefetch(
                     self.buckets + (((hashed[label][salt] >> 32) * self.bucket_count) >> 32) * BUCKET_SIZE
                 )
-        closed[0] = closed[1] = 0
+        memset(closed, 0, sizeof(closed))
         for label in range((last if last > count else count) - 1, -1, -1):
             end = ends[label]
             used = 0
@@ -284,10 +311,16 @@ cdef class Table:
         return found
 
     cdef void _end(self, Decision *found) noexcept nogil:
-        """Lower `until` to the end of the order that decides."""
-        if found.ruling == RULED_LISTED or found.ruling == RULED_ALLOWED or found.ruling == RULED_PASSED:
+        """Decide between the parties, lower `until` to the end of the order that decides, and say who acts further."""
+        if self.are_several and found.ruling == RULED_NONE:
+            self.settle(found)
+        elif found.ruling == RULED_LISTED or found.ruling == RULED_ALLOWED or found.ruling == RULED_PASSED:
             if self.lives[found.order].end < found.until:
                 found.until = self.lives[found.order].end
+            if found.ruling == RULED_ALLOWED:
+                found.tiers_left = 0
+            elif found.ruling == RULED_PASSED or found.tier & 1:
+                found.tiers_left = found.tier
 
     cdef Decision decide_key(self, const uint8_t *key, uint32_t size) noexcept nogil:
         """Decide about a name, given its key only."""
@@ -326,10 +359,12 @@ cdef class Table:
     ) noexcept nogil:
         """Decide by the networks of a kind that contain an address, the longest prefix first."""
         cdef uint8_t key[32]
-        cdef uint64_t closed[2]
+        cdef uint64_t closed[CLOSED]
         cdef Decision found = undecided()
         cdef uint32_t i, bits, octet
-        closed[0] = closed[1] = 0
+        memset(closed, 0, sizeof(closed))
+        if self.are_several:
+            self.begin()
         if size != 4 and size != 16:
             return found
         for i in range(count):
@@ -380,13 +415,17 @@ cdef class Table:
     ) noexcept nogil:
         """Weigh the claims of several entries for one name as if they were one entry's.
 
-        `closed` has a bit for each policy zone that lists a longer name: its wildcards do not match any more.
+        `closed` has a bit for each policy zone that lists a longer name: its wildcards do not match any more. Behind
+        them it has a bit for each group of orders of which an exception covers the name: no more of them do.
         """
         cdef Claims *first
         cdef uint32_t claim, order
         cdef uint8_t action, tier
-        cdef uint64_t closing[2]
-        closing[0] = closing[1] = 0
+        cdef uint64_t closing[CLOSED]
+        cdef bint has_groups = self.groups != NULL
+        cdef uint8_t group
+        cdef int word
+        memset(closing, 0, sizeof(closing))
         while True:
             first = sets if count == 1 else _first(sets, count)
             if first.left == 0:
@@ -395,7 +434,7 @@ cdef class Table:
             first.next += 4
             first.left -= 1
             order = claim >> SCOPE_BITS
-            if order >= self.orders or not claim & (SCOPE_EXACT | SCOPE_SUBDOMAINS):
+            if order >= self.orders:
                 found.ruling = RULED_BROKEN
                 return True
             action = self.actions[order]
@@ -413,6 +452,16 @@ cdef class Table:
                 closing[tier >> 7] |= <uint64_t>1 << (tier >> 1 & 63)
             if not claim & scope:
                 continue
+            if has_groups and self.groups[order]:
+                group = self.groups[order]
+                if closed[ZONE_WORDS + (group >> 6)] >> (group & 63) & 1:
+                    continue
+                if action == ACTION_PASSTHRU:
+                    closing[ZONE_WORDS + (group >> 6)] |= <uint64_t>1 << (group & 63)
+                    continue
+            if self.are_several and (action != ACTION_ALLOW or self.parties[order] != OPERATOR):
+                self.consider(order, action, tier, first.entry, first.size)
+                continue
             if action == ACTION_ALLOW:
                 _set(found, RULED_ALLOWED, order, first, action)
                 return True
@@ -424,9 +473,25 @@ cdef class Table:
                 found.tier = tier
                 if tier == self.first_tier and not self.may_allow:
                     return True
-        closed[0] |= closing[0]
-        closed[1] |= closing[1]
+        for word in range(CLOSED if has_groups else ZONE_WORDS):
+            closed[word] |= closing[word]
+        self.step += 1
         return False
+
+    cdef Decision decide_ruled(
+        self, const uint8_t *key, uint32_t size, const uint16_t *ends, int labels, const Decision *rule
+    ) noexcept nogil:
+        """Decide about a name as `decide` does, where the operator decides by `rule` unless an earlier tier does."""
+        cdef Decision found
+        self.rule = rule
+        found = self.decide(key, size, ends, labels)
+        self.rule = NULL
+        return found
+
+    cdef Decision decide_lead(self, const uint8_t *octets, uint32_t size, bint is_name, bint *is_last) noexcept nogil:
+        """Decide about a name or an address that an answer leads to, by those who still act; see `follow`."""
+        cdef Decision found = self.decide_key(octets, size) if is_name else self.decide_address(octets, size)
+        return self.follow(found, is_name, is_last)
 
 
 cdef inline Claims *_first(Claims *sets, int count) noexcept nogil:
@@ -437,15 +502,6 @@ cdef inline Claims *_first(Claims *sets, int count) noexcept nogil:
         if sets[i].left and (best.left == 0 or _u32(sets[i].next) >> SCOPE_BITS < _u32(best.next) >> SCOPE_BITS):
             best = &sets[i]
     return best
-
-
-cdef Decision undecided() noexcept nogil:
-    """Return the initial decision: nothing found."""
-    cdef Decision nothing
-    memset(&nothing, 0, sizeof(nothing))
-    nothing.tier = NO_TIER
-    nothing.until = NEVER
-    return nothing
 
 
 cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const Claims *claims, uint8_t action) noexcept nogil:

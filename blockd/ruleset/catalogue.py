@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
 from blockd.errors import BadOrder, RulesetError
-from blockd.orders import Action, Order, OrderKey, OrderNames, begin_of
+from blockd.orders import Action, Order, OrderKey, OrderNames, begin_of, end_of
 from blockd.orders.key import parse_asked, spelled
 from blockd.orders.stored import order_to_json, parse_order
 from blockd.ruleset.format import MAX_ORDERS, MAX_TIME
@@ -32,6 +32,8 @@ class FeedRecord:
     version: str = ""  # as the feed names it; empty if it has none
     rejected: int = 0  # lines that are not valid names
     asks_client: bool = False  # whether it lists networks of clients
+    # By role, empty for a policy zone: the authorities whose orders it may lift, see `blockd.ruleset.parties`.
+    may_lift: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,12 @@ class OrderRecord:
     order: Order
     feed: str
     names: int  # entries it covers
+    refused: int = 0  # entries on which its authority has no more room: other orders of it cover these
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        """The feed and the role whose orders share the room on one entry."""
+        return self.feed, self.order.role
 
     @property
     def key(self) -> OrderKey:
@@ -80,7 +88,11 @@ class Catalogue:
     def to_json(self) -> bytes:
         """Return the catalogue as the file holds it, each order on a line of its own."""
         head = {"feeds": [asdict(feed) for feed in self.feeds], "made_from": self.made_from}
-        orders = ({"feed": r.feed, "names": r.names, "order": order_to_json(r.order)} for r in self.orders)
+        orders = (
+            {"feed": r.feed, "names": r.names, "order": order_to_json(r.order)}
+            | ({"refused": r.refused} if r.refused else {})
+            for r in self.orders
+        )
         return _to_json(head)[:-1] + b", " + _ORDERS + _BETWEEN.join(map(_to_json, orders)) + _END
 
     @classmethod
@@ -154,20 +166,34 @@ def _called(record: OrderRecord, names: OrderNames) -> OrderRecord:
     return record if shown == order.shown else replace(record, order=replace(order, shown=shown))
 
 
+def room(order: Order, created: int) -> tuple[bool, int, str]:
+    """Return the sort key by which an authority's orders have room on one entry: what is over comes last.
+
+    So what is not in force yet takes no room from what is.
+    """
+    return end_of(order) <= created, begin_of(order), order.id
+
+
 def _feed_record(record: Mapping[str, object]) -> FeedRecord:
     found = FeedRecord(**record)  # type: ignore[arg-type]
     texts = (found.name, found.type, found.digest, found.version)
     numbers = (found.priority, found.names, found.rejected, found.asks_client)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
         raise TypeError("a feed with a wrong value")
-    return found
+    if not isinstance(found.may_lift, dict) or not all(map(_is_list_of_texts, found.may_lift.values())):
+        raise TypeError("a feed with a wrong may_lift")
+    return replace(found, may_lift={role: tuple(lifted) for role, lifted in found.may_lift.items()})
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(text, str) for text in value)
 
 
 def _order_record(record: Mapping[str, object]) -> OrderRecord:
-    feed, names = record["feed"], record["names"]
-    if not isinstance(feed, str) or not isinstance(names, int):
+    feed, names, refused = record["feed"], record["names"], record.get("refused", 0)
+    if not isinstance(feed, str) or not isinstance(names, int) or not isinstance(refused, int):
         raise TypeError("an order without feed or count")
-    return OrderRecord(parse_order(record["order"], "an order in the catalogue"), feed, names)
+    return OrderRecord(parse_order(record["order"], "an order in the catalogue"), feed, names, refused)
 
 
 def _to_json(value: object) -> bytes:

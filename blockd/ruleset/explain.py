@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from blockd.formats.subject import Subject, subject_of
 from blockd.names import DomainName, client_key, is_client_key, is_network_key
 from blockd.orders import Action, Entry, Order, Reason, Scope, State, Verdict, begin_of
 from blockd.orders.disclosure import CONFIDENTIAL, called, public_fields, public_text
-from blockd.ruleset.policy import Covering, Enforced, first_of
+from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
+from blockd.ruleset.parties import OPERATOR, authority_text
+from blockd.ruleset.policy import Covering, Enforced
+from blockd.ruleset.precedence import STRENGTHS, PartyDecision, settle
+from blockd.ruleset.tiers import is_zone
 from blockd.times import time_text
+
+_EXAMPLES = 8  # refused orders that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +71,35 @@ class WeighedClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedOrders:
+    """Orders of one authority, some of whose names have no room, the one asked about probably among them."""
+
+    feed: str
+    role: str
+    count: int
+    examples: tuple[str, ...]  # ids
+
+    @property
+    def sentence(self) -> str:
+        """Say so in words."""
+        more = ", …" if self.count > len(self.examples) else ""
+        return (
+            f"{self.count} orders of {authority_text(self.feed, self.role)} are refused on some names, as an authority "
+            f"may have {MAX_CLAIMS_OF_ONE} on one, and has them on this: {', '.join(self.examples)}{more}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainedRuleset:
-    """The version that an explanation is about, when it was compiled, and every claim in it on the name."""
+    """The version that an explanation is about, when it was compiled, and every claim in it on the name.
+
+    `refused` has the authorities that list the name more often than there is room for.
+    """
 
     version: int
     compiled: int  # seconds since the epoch
     claims: tuple[WeighedClaim, ...]
+    refused: tuple[RefusedOrders, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values, without what is confidential."""
@@ -77,6 +107,7 @@ class ExplainedRuleset:
             "version": self.version,
             "compiled": time_text(self.compiled),
             "claims": [claim.to_json() for claim in self.claims],
+            "refused": [one.sentence for one in self.refused],
         }
 
 
@@ -147,9 +178,8 @@ def _of_name(enforced: Enforced | None, subject: Subject, client: bytes) -> Expl
     key = subject.key
     if enforced is None:
         return _explained(None, subject, Verdict(Reason.NOT_READY), [])
-    verdict, covering = enforced.verdict(key), enforced.covering(key)
+    verdict, covering = enforced.verdict(key, client), enforced.covering(key)
     if client:
-        verdict = first_of(enforced.client_verdict(client), verdict)
         covering = [*enforced.client_covering(client), *covering]
     return _explained(enforced, subject, verdict, covering)
 
@@ -175,22 +205,62 @@ def _explained(
         if confidential is not None:
             name, subject = f"{CONFIDENTIAL} order {confidential}", replace(subject, taken_from="")
         header = enforced.ruleset.header
-        ruleset = ExplainedRuleset(enforced.version, header.created, _weighed(enforced, covering, verdict))
+        weighed, refused = _weighed(enforced, covering, verdict), tuple(_refused(enforced, covering))
+        ruleset = ExplainedRuleset(enforced.version, header.created, weighed, refused)
     why = str(verdict.reason).replace("the name", f"the {kind_of(subject)}")
     return Explanation(subject, name, word_of(verdict), why, ExplainedClaim.of(verdict), ruleset, verdict)
+
+
+def _refused(enforced: Enforced, covering: Sequence[Covering]) -> Iterator[RefusedOrders]:
+    """Yield the authorities that have all their room on an entry, and orders that had none on some."""
+    if len(covering) < MAX_CLAIMS_OF_ONE:
+        return
+    found = (found.verdict for found in covering)
+    used = Counter((one.entry.key, one.feed, one.order.role) for one in found if one.entry and one.order)
+    for owner in dict.fromkeys((feed, role) for (_, feed, role), count in used.items() if count >= MAX_CLAIMS_OF_ONE):
+        orders = enforced.ruleset.catalogue.orders
+        ids = [record.order.name for record in orders if record.refused and record.owner == owner]
+        if ids:
+            yield RefusedOrders(*owner, len(ids), tuple(ids[:_EXAMPLES]))
 
 
 def _weighed(enforced: Enforced, covering: Sequence[Covering], verdict: Verdict) -> tuple[WeighedClaim, ...]:
     """Return every claim on a name, compared with the verdict."""
     priorities = {feed.name: feed.priority for feed in enforced.ruleset.catalogue.feeds}
     decisive = next((found for found in covering if _is(found.verdict, verdict)), None)
-    return tuple(
-        WeighedClaim(
-            claim, priorities.get(claim.feed), found is decisive, _because(claim.state, found, decisive, priorities)
-        )
-        for found in covering
-        if (claim := ExplainedClaim.of(found.verdict)) is not None
-    )
+    firsts = enforced.firsts(covering)
+    lifted = settle([_decision(enforced, found) for found in firsts.values()]).lifted if decisive else {}
+    told = []
+    for found in covering:
+        if (claim := ExplainedClaim.of(found.verdict)) is None:
+            continue
+        party = enforced.party_of(found.verdict)
+        first = firsts.get(party)
+        is_idle = claim.state is not State.IN_FORCE or found.below is not None or _is_exception(found.verdict)
+        if is_idle or found is decisive or decisive is None or first is None:
+            because = _closed(enforced, found) or _because_alone(claim.state, found)
+        elif verdict.reason is Reason.ALLOWED and enforced.party_of(verdict) == OPERATOR:
+            because = f"the allow entry {_entry(verdict)} of feed {verdict.feed} beats every block"
+        elif first is not found:
+            because = _because_within(found, first, priorities)
+        elif party in lifted:
+            because = f"{_called(lifted[party].claim.verdict)} lifts it, as it may"
+        elif party == enforced.party_of(verdict):
+            because = _because_within(found, decisive, priorities)
+        else:
+            because = _because_between(found, decisive, priorities)
+        told.append(WeighedClaim(claim, priorities.get(claim.feed), found is decisive, because))
+    return tuple(told)
+
+
+def _decision(enforced: Enforced, found: Covering) -> PartyDecision[int, Covering]:
+    """Return what a party decides by a claim, for `blockd.ruleset.precedence`."""
+    claim = found.verdict
+    assert claim.order is not None  # noqa: S101 - a claim has an order
+    assert claim.order_index is not None  # noqa: S101
+    lifts = enforced.parties.lifts[claim.order_index]
+    party = enforced.party_of(claim)
+    return PartyDecision(party, claim.order.action, -found.size, claim.order_index, found, lifts)
 
 
 def _is(claim: Verdict, verdict: Verdict) -> bool:
@@ -198,42 +268,93 @@ def _is(claim: Verdict, verdict: Verdict) -> bool:
     return verdict.action is not None and (claim.order_index, claim.entry) == (verdict.order_index, verdict.entry)
 
 
-def _because(state: State, found: Covering, decisive: Covering | None, priorities: Mapping[str, int]) -> str:
-    """Return why a claim decides or does not, checked in the order in which `blockd.ruleset.policy` weighs claims."""
-    claim = found.verdict
-    assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
+def _closed(enforced: Enforced, found: Covering) -> str:
+    """Return which name keeps an entry in force from covering what is below it, and why; empty if none does."""
+    claim, below = found.verdict, found.below
+    if claim.state is not State.IN_FORCE or below is None or is_network_key(below):
+        return ""
+    name, orders = DomainName(below).text, enforced.ruleset.catalogue.orders
+    if not is_zone(claim.tier):
+        return f"{claim.feed} has an exception for {name}"
+    if any(orders[one.order_index].feed == claim.feed for one in enforced.ruleset.claims(below)):
+        return f"zone {claim.feed} has {name}, and no wildcard above that matches below it"
+    return f"zone {claim.feed} has names below {name}, which so exists in it, and no wildcard above that matches there"
+
+
+def _is_exception(claim: Verdict) -> bool:
+    """Return whether a claim is a list's exception from its own rules for the names above."""
+    return claim.order is not None and claim.order.action is Action.PASSTHRU and not is_zone(claim.tier)
+
+
+def _because_alone(state: State, found: Covering) -> str:
+    """Return why a claim decides, or does not whatever else is listed."""
     if state is not State.IN_FORCE:
         return f"it is {state.text}"
     if found.below is not None and is_network_key(found.below):
-        return f"zone {claim.feed} has the longer {Entry(found.below, Scope.BOTH).text}"
-    if found.below is not None:
-        return f"zone {claim.feed} has {DomainName(found.below).text}, and no wildcard above that matches below it"
-    if found is decisive or decisive is None:
-        return "it decides"
-    winner = decisive.verdict
+        return f"zone {found.verdict.feed} has the longer {Entry(found.below, Scope.BOTH).text}"
+    if _is_exception(found.verdict):
+        return "it is an exception from the list's own rules for the names above, and says nothing of other feeds"
+    return "it decides"
+
+
+def _because_within(found: Covering, first: Covering, priorities: Mapping[str, int]) -> str:
+    """Return why another claim of the same party comes first, checked in the order in which the policy weighs them."""
+    claim, winner = found.verdict, first.verdict
+    assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
     assert winner.order is not None  # noqa: S101
     assert winner.entry is not None  # noqa: S101
     action, wins = claim.order.action, winner.order.action
-    mine, first = priorities.get(claim.feed, 0), priorities.get(winner.feed, 0)
+    mine, theirs = priorities.get(claim.feed, 0), priorities.get(winner.feed, 0)
     if wins is Action.ALLOW and action is not Action.ALLOW:
-        return f"the allow entry {public_text(winner.entry)} of feed {winner.feed} beats every block"
+        return f"the allow entry {_entry(winner)} of the same authority beats its other orders"
     if is_client_rule(winner.entry) and claim.entry is not None and not is_client_rule(claim.entry):
-        return f"the rule for the {public_text(winner.entry)} comes first"
+        return f"the rule for the {_entry(winner)} comes first"
     if action is Action.MONITOR and wins is not Action.MONITOR:
         return "it only counts questions, and hides no block"
     if claim.tier > winner.tier and action not in (Action.ALLOW, Action.MONITOR):
-        order = f"priority {first} and {mine}" if mine != first else "name, their priority being the same"
+        order = f"priority {theirs} and {mine}" if mine != theirs else "name, their priority being the same"
         return f"feed {winner.feed} comes before {claim.feed}, by {order}"
-    if found.size < decisive.size:
-        return f"the longer {public_text(winner.entry)} decides"
-    if mine > first:
-        return f"feed {winner.feed} comes before {claim.feed}, by priority {first} and {mine}"
-    rival = called(winner.order)
+    if found.size < first.size:
+        return f"the longer {_entry(winner)} decides"
+    return _because_ranked(claim, winner, priorities)
+
+
+def _because_between(found: Covering, decisive: Covering, priorities: Mapping[str, int]) -> str:
+    """Return why another party's decision stands over this one."""
+    claim, winner = found.verdict, decisive.verdict
+    assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
+    assert winner.order is not None  # noqa: S101
+    action, wins = claim.order.action, winner.order.action
+    if STRENGTHS[wins] > STRENGTHS[action]:
+        return f"{_called(winner)} stands over it: of different authorities {wins} over {action}"
+    if action is Action.MONITOR and wins is not Action.MONITOR:
+        return "it only counts questions, and hides no block"
+    return _because_ranked(claim, winner, priorities)
+
+
+def _because_ranked(claim: Verdict, winner: Verdict, priorities: Mapping[str, int]) -> str:
+    """Return why another claim is of a better rank."""
+    assert claim.order is not None  # noqa: S101 - a claim has an order
+    assert winner.order is not None  # noqa: S101
+    mine, theirs = priorities.get(claim.feed, 0), priorities.get(winner.feed, 0)
+    if mine > theirs:
+        return f"feed {winner.feed} comes before {claim.feed}, by priority {theirs} and {mine}"
     if begin_of(claim.order) < begin_of(winner.order):
-        return f"{rival} is of a later date"
+        return f"{called(winner.order)} is of a later date"
     ours, its = claim.order.key(claim.feed), winner.order.key(winner.feed)
     what = "id" if ours.id != its.id else "role" if ours.role != its.role else "feed"
-    return f"{rival} is of the same rank, and its {what} comes first"
+    return f"{called(winner.order)} is of the same rank, and its {what} comes first"
+
+
+def _called(verdict: Verdict) -> str:
+    """Return how an order of another party is named, with its feed."""
+    assert verdict.order is not None  # noqa: S101 - it has one
+    return f"{called(verdict.order)} of feed {verdict.feed}"
+
+
+def _entry(verdict: Verdict) -> str:
+    assert verdict.entry is not None  # noqa: S101 - a claim has an entry
+    return public_text(verdict.entry)
 
 
 def is_client_rule(entry: Entry) -> bool:
@@ -242,5 +363,5 @@ def is_client_rule(entry: Entry) -> bool:
 
 
 def word_of(verdict: Verdict) -> str:
-    """Return the verdict in one word: the action if there is one, else what happens to the question."""
+    """Return the verdict in one word: the action, else what happens to the question."""
     return str(verdict.action) if verdict.action else "resolved"

@@ -11,10 +11,14 @@
 
 Large sections come first, so that a change of some names leaves them in place.
 
-A claim is `order index * 4 + scope`; a set is sorted, so that its first claim in force wins. A key (`blockd.names`)
-is hashed with SipHash-1-3 (Aumasson and Bernstein, 2012) under the header's key, which is made new for each file, so
-that nobody can choose names that fall into one bucket. The upper 32 bits of the hash choose the bucket (Lemire, 2016:
-multiply and shift), the lowest 16 are the tag. A tag match is always confirmed by comparing the keys.
+A claim is `order index * 4 + scope`; a set is sorted, so that its first claim in force wins. A claim without a scope is
+a policy zone's on a name that exists in it only because a listed one is below: it covers nothing, and closes the zone's
+wildcards above it. An entry whose claims have no scope is an empty name, and is in no other count.
+
+A key (`blockd.names`) is hashed with SipHash-1-3 (Aumasson and Bernstein, 2012) under the header's key, which is made
+new for each file, so that nobody can choose names that fall into one bucket. The upper 32 bits of the hash choose the
+bucket (Lemire, 2016: multiply and shift), the lowest 16 are the tag. A tag match is always confirmed by comparing the
+keys.
 The digest covers the whole file (`blockd.ruleset.digest`).
 """
 
@@ -28,7 +32,8 @@ from siphash24 import siphash13
 from blockd.errors import RulesetError
 
 MAGIC = b"BLOCKDRS"
-FORMAT = 2
+FORMAT = 3
+READABLE = frozenset((2, FORMAT))  # format 2 has no claims without a scope
 HEADER_SIZE = 256
 ALIGNMENT = 64
 SLOTS = 10  # entries in one bucket
@@ -45,14 +50,17 @@ HOLE = 0xFFFFFFFF  # instead of the place of a claim set
 MAX_ENTRIES_SIZE = 1 << 32  # octets that a 32-bit offset reaches: about 150 million names
 MAX_CATALOGUE = 256 << 20  # octets; ten thousand orders with their texts are under a tenth of it
 MAX_ORDERS = 1 << 20
-MAX_CLAIMS = 1024  # claims on one entry; of more, the first in rank are kept
+MAX_CLAIMS = MAX_ORDERS  # claims on one entry: one of each order at most
+# Claims on one entry by the orders of one authority, or of one unsigned feed, so that none takes another's room, and
+# none makes questions for a name slow. Orders that have not ended, and begin first, have room first.
+MAX_CLAIMS_OF_ONE = 256
 MAX_TIME = 253_402_300_799  # seconds since the epoch: the end of the year 9999, the last with four digits
 SCOPE_BITS = 2
 
 # magic, format, header size, flags, build id, hash key, created, entries, names, buckets, most labels, reserved,
-# octets of holes, IPv4 and IPv6 prefix lengths as bitmaps, five sections (offset, size), digest
-HEADER = struct.Struct("<8sHHI16s16sQQQQHHI8s24s10Q32s")
-DIGEST_OFFSET = HEADER.size - 32
+# octets of holes, IPv4 and IPv6 prefix lengths as bitmaps, five sections (offset, size), digest, empty names
+HEADER = struct.Struct("<8sHHI16s16sQQQQHHI8s24s10Q32sQ")
+DIGEST_OFFSET = HEADER.size - 40
 
 
 def hash_of(hash_key: bytes, key: bytes) -> int:
@@ -93,6 +101,7 @@ class Header:
     catalogue: FileSection = FileSection(0, 0)
     pieces: FileSection = FileSection(0, 0)
     digest: bytes = bytes(32)
+    empty_names: int = 0  # beside the entries
 
     @property
     def networks(self) -> int:
@@ -120,6 +129,7 @@ class Header:
             self.ipv6_prefixes.to_bytes(24, "little"),
             *(number for section in sections for number in (section.offset, section.size)),
             self.digest,
+            self.empty_names,
         ).ljust(HEADER_SIZE, b"\0")
 
     @classmethod
@@ -128,10 +138,10 @@ class Header:
         if len(octets) < HEADER_SIZE:
             raise RulesetError("it is shorter than a header")
         magic, version, size, flags, build_id, hash_key, created, *rest = HEADER.unpack_from(octets)
-        entries, names, buckets, max_labels, _, holes, ipv4, ipv6, *places, digest = rest
+        entries, names, buckets, max_labels, _, holes, ipv4, ipv6, *places, digest, empty_names = rest
         if magic != MAGIC:
             raise RulesetError("it is not a ruleset file")
-        if version != FORMAT or size != HEADER_SIZE or flags:
+        if version not in READABLE or size != HEADER_SIZE or flags:
             raise RulesetError(f"its format is {version}; this blockd reads {FORMAT}")
         sections = [FileSection(*places[i : i + 2]) for i in range(0, 10, 2)]
         end = HEADER_SIZE
@@ -167,6 +177,7 @@ class Header:
             catalogue=catalogue,
             pieces=pieces,
             digest=digest,
+            empty_names=empty_names,
         )
 
 

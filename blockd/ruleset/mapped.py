@@ -38,7 +38,7 @@ _REMEMBERED_SETS = 10_000  # claim sets cached; lists have few, and a hostile fi
 
 
 class Claim(NamedTuple):
-    """One order's claim on one entry."""
+    """One order's claim on one entry; without a scope it is a policy zone's on an empty name."""
 
     order_index: int
     scope: int
@@ -124,6 +124,10 @@ class Ruleset:
 
     def claims(self, key: bytes) -> tuple[Claim, ...]:
         """Return the claims on exactly this key, best first; empty if it is not listed."""
+        return _with_scope(self._claims(key))
+
+    def _claims(self, key: bytes) -> tuple[Claim, ...]:
+        """Return the claims on exactly this key, those without a scope included."""
         header = self.header
         octets = self._octets
         hashed = hash_of(header.hash_key, key)
@@ -148,7 +152,8 @@ class Ruleset:
     def listed(self, key: bytes) -> Iterator[tuple[int, list[Match]]]:
         """Yield the suffixes of a domain name's key that are listed, the longest first: its octets, and what lists it.
 
-        That is the plain entry before those that are hashes of it, each with its key and claims.
+        That is the plain entry before those that are hashes of it, each with its key and claims. Empty names of policy
+        zones are among them.
         """
         ends = label_ends(key)
         plain = self.header.max_labels
@@ -157,7 +162,7 @@ class Ruleset:
             entries = [name] if labels <= plain else []
             if self.salts and MIN_HASHED_LABELS <= labels <= MAX_HASHED_LABELS:
                 entries += [hashed_key(name_digest(name, salt)) for salt in self.salts]
-            found = [Match(entry, claims) for entry in entries if (claims := self.claims(entry))]
+            found = [Match(entry, claims) for entry in entries if (claims := self._claims(entry))]
             if found:
                 yield len(name), found
 
@@ -171,8 +176,8 @@ class Ruleset:
         size = self.header.records.size
         while position < size:
             key, place = self._record(position)
-            if place != HOLE:
-                yield key, self._claim_set(place)
+            if place != HOLE and (claims := _with_scope(self._claim_set(place))):
+                yield key, claims
             position += ENTRY_SIZE + len(key)
 
     def drawn(self, draws: int, randomness: Callable[[int], bytes]) -> Iterator[bytes]:
@@ -189,8 +194,8 @@ class Ruleset:
             if used > SLOTS:
                 raise RulesetError(f"{self.path}: bucket {bucket} claims {used} entries")
             if used:
-                key, _ = self._record(fields[SLOTS + chances[draw + 2] % used])
-                if key[0] <= MAX_LABEL:
+                key, place = self._record(fields[SLOTS + chances[draw + 2] % used])
+                if key[0] <= MAX_LABEL and _with_scope(self._claim_set(place)):
                     yield key
 
     def _record(self, offset: int) -> tuple[bytes, int]:
@@ -223,9 +228,14 @@ class Ruleset:
             raise RulesetError(f"{self.path}: a claim set lies outside of its section")
         words = memoryview(self._octets[start + 4 : start + 4 + count * 4]).cast("I")
         claims = tuple(Claim(word >> SCOPE_BITS, word & Scope.BOTH) for word in words)
-        if any(claim.order_index >= len(self.catalogue.orders) or not claim.scope for claim in claims):
-            raise RulesetError(f"{self.path}: a claim names an order that is not in the catalogue, or has no scope")
+        if any(claim.order_index >= len(self.catalogue.orders) for claim in claims):
+            raise RulesetError(f"{self.path}: a claim names an order that is not in the catalogue")
         return claims
+
+
+def _with_scope(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """Return the claims that cover something."""
+    return claims if all(claim.scope for claim in claims) else tuple(claim for claim in claims if claim.scope)
 
 
 def _lengths(bitmap: int) -> tuple[int, ...]:

@@ -1,10 +1,16 @@
 """The policy: which order, if any, decides about a name or an address.
 
-An `allow` in force on the name or any ancestor that covers it beats everything else. Otherwise the earliest tier that
-covers it decides (`blockd.ruleset.tiers`); within it the longest match wins; among the orders on one entry, the feed's
-priority, then the later date. An order that only monitors never hides one that blocks. If a policy zone lists a name,
-its wildcards above that name do not match what is below it (closest encloser, RFC 4592 section 3.3.1; names
-that only stand above a listed one, empty non-terminals, do not count).
+An override or an `allow` feed in force on the name or any ancestor that covers it beats everything else. Otherwise each
+party decides for itself. Of the operator's policy zones and unsigned feeds the earliest tier that covers the name
+decides (`blockd.ruleset.tiers`). Within a tier, and within what one authority signs, the longest match wins, and among
+the orders on one entry the feed's priority, then the later date; an authority's `allow` on the name or above it beats
+its other orders. An order that only monitors never hides one that blocks. Between parties
+`blockd.ruleset.precedence` decides. If a policy zone lists a name, its wildcards above that name do not match what is
+below it (closest encloser, RFC 4592 section 3.3.1). Names that exist in it only because a listed one is below, empty
+non-terminals, have claims without a scope for that.
+
+An exception of a list, which is an order with `passthru` in a feed that is no zone, ends what the same feed says of the
+names above, and nothing else.
 
 A hashed name counts as the name itself.
 """
@@ -15,20 +21,20 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
-from itertools import chain
 
 from blockd.names import address_key, client_key
 from blockd.orders import NEVER, NO_TIER, Action, Entry, Reason, Scope, State, Verdict, begin_of, end_of
 from blockd.ruleset.catalogue import standing_orders
 from blockd.ruleset.mapped import Claim, Match, Ruleset
+from blockd.ruleset.parties import OPERATOR, parties_of
+from blockd.ruleset.precedence import OPENING, PartyDecision, settle
 from blockd.ruleset.states import NO_STATES, States, StatesAt
-from blockd.ruleset.tiers import is_zone, tiers_of
+from blockd.ruleset.tiers import groups_of, is_zone, tiers_of
+from blockd.ruleset.weighing import Claimed, Party, Weighed
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
 MAX_PREFIX = 128  # bits of the longest address
-
-Claimed = tuple[bytes, Claim]
-"""An entry's key, and a claim on it."""
+_REASONS = {Action.ALLOW: Reason.ALLOWED, Action.MONITOR: Reason.MONITORED, Action.PASSTHRU: Reason.PASSED}
 
 Listed = tuple[Scope, Sequence[Claimed]]
 """The part of a scope that covers the question, and the claims on one name or network by rank."""
@@ -38,7 +44,8 @@ Listed = tuple[Scope, Sequence[Claimed]]
 class Turn:
     """A claim as the policy meets it; `covers` if its scope covers the question.
 
-    `below` is the key of the name that closes a zone's wildcards above it, if the claim is one of them, else None.
+    `below` is the key of the name that closes a zone's wildcards above it, or what a list with an exception on that
+    name says above it, if the claim is one of them, else None.
     """
 
     claimed: Claimed
@@ -46,6 +53,7 @@ class Turn:
     covers: bool
     is_in_force: bool
     below: bytes | None
+    is_exception: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +76,15 @@ class Enforced:
         self.ruleset = ruleset
         self.states = states
         self.tiers = tiers_of(ruleset.catalogue)
+        self.groups = groups_of(ruleset.catalogue)
         self.asks_client = any(feed.asks_client for feed in ruleset.catalogue.feeds)
         self._first_tier = min(self.tiers, default=NO_TIER)
         self._actions = tuple(record.order.action for record in ruleset.catalogue.orders)
         self._begins = tuple(begin_of(record.order) for record in ruleset.catalogue.orders)
         self._ends = tuple(end_of(record.order) for record in ruleset.catalogue.orders)
         self._may_allow = Action.ALLOW in self._actions
+        self.parties = parties_of(ruleset.catalogue)
+        self.are_several = self.parties.are_several
 
     @property
     def lives(self) -> bytes:
@@ -81,14 +92,31 @@ class Enforced:
         return b"".join(struct.pack("=2q", *life) for life in zip(self._begins, self._ends, strict=True))
 
     @property
+    def packed_parties(self) -> bytes:
+        """16 bits for each order, the number of its party, as C expects; empty if there is one party only."""
+        return self.parties.of.tobytes() if self.are_several else b""
+
+    @property
     def moment(self) -> tuple[bytes, int]:
         """What a cached verdict depends on: equal moments mean equal verdicts."""
         return self.ruleset.header.build_id, self.states.epoch
 
-    def verdict(self, key: bytes) -> Verdict:
-        """Return the verdict on a domain name, given its key; raises RulesetError if the mapped file is damaged."""
+    def verdict(self, key: bytes, client: bytes = b"") -> Verdict:
+        """Return the verdict on a domain name, given its key; raises RulesetError if the mapped file is damaged.
+
+        `client` has the 4 or 16 octets of the address of a client that asks: policy zones may have rules for it.
+        """
         listed = self._listed(key)
-        return self._decide(listed) if listed else NOT_LISTED
+        verdict = self._decide(listed) if listed else NOT_LISTED
+        rule = self.client_verdict(client) if client else NOT_LISTED
+        if rule.tier == NO_TIER:
+            return verdict if verdict.action or not rule.action else rule
+        until = min(rule.until, verdict.until)
+        if self.are_several:
+            verdict = self._decide(listed, self._own_rule(rule))
+        elif verdict.reason is not Reason.ALLOWED and rule.tier <= verdict.tier:
+            verdict = rule
+        return replace(verdict, until=until)
 
     def address_verdict(self, packed: bytes, prefix_length: int = MAX_PREFIX) -> Verdict:
         """Return the verdict on an address of 4 or 16 octets in an answer.
@@ -119,9 +147,34 @@ class Enforced:
         found = self._on_client(packed, prefix_length) if self.asks_client else []
         return self._covering([bits for bits, _ in found], [(Scope.BOTH, claims) for _, claims in found])
 
+    def party_of(self, verdict: Verdict) -> int:
+        """Return the number of the party whose order a verdict rests on."""
+        return self.parties.of[verdict.order_index] if verdict.order_index is not None else OPERATOR
+
+    def firsts(self, covering: Iterable[Covering]) -> dict[int, Covering]:
+        """Return the claims by which each party decides, of claims in the order of `covering`, by its number."""
+        found: dict[int, Covering] = {}
+        for one in covering:
+            claim, party = one.verdict, self.party_of(one.verdict)
+            if claim.state is not State.IN_FORCE or one.below is not None or claim.order is None:
+                continue
+            if claim.order.action is Action.PASSTHRU and not is_zone(claim.tier):
+                continue  # an exception, which decides nothing
+            known = found.get(party)
+            if known is None or _beats(self._party(known), claim.order.action, claim.tier, party):
+                found[party] = one
+        return found
+
+    def _party(self, found: Covering) -> Party:
+        claim = found.verdict
+        assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
+        assert claim.entry is not None  # noqa: S101
+        assert claim.order_index is not None  # noqa: S101
+        return Party((claim.entry.key, Claim(claim.order_index, claim.entry.scope)), claim.order.action, 0, claim.tier)
+
     def _covering(self, sizes: Sequence[int], listed: Sequence[Listed]) -> list[Covering]:
         return [
-            Covering(size, self._of(Reason.LISTED, turn.claimed, turn.tier), turn.below)
+            Covering(size, self.verdict_of(Reason.LISTED, turn.claimed, turn.tier), turn.below)
             for size, turns in zip(sizes, self._turns(listed), strict=True)
             for turn in turns
             if turn.covers
@@ -159,59 +212,111 @@ class Enforced:
                 found.append((length, [(network, claim) for claim in claims]))
         return found
 
-    def _decide(self, listed: Sequence[Listed]) -> Verdict:
-        """Return the verdict of claims, which are ordered by length of match, then by rank."""
-        states, actions = self.states.states, self._actions
-        until = NEVER  # when the first pending order that covers the question comes into force
-        deciding: Claimed | None = None
-        decided = NO_TIER
-        monitoring: Claimed | None = None
-        idle: Claimed | None = None
-        for turns in self._turns(listed):
+    def _own_rule(self, rule: Verdict) -> Party:
+        """Return the operator's decision about a client's question by a rule for the client."""
+        assert rule.entry is not None  # noqa: S101 - it has a tier
+        assert rule.order_index is not None  # noqa: S101
+        claimed = rule.entry.key, Claim(rule.order_index, rule.entry.scope)
+        return Party(claimed, self._actions[rule.order_index], 0, rule.tier)
+
+    def _decide(self, listed: Sequence[Listed], own: Party | None = None) -> Verdict:
+        """Return the verdict of claims, which are ordered by length of match, then by rank.
+
+        `own` is what the operator decides unless a claim of an earlier tier does.
+        """
+        return self.settled(self.weighed(listed, own))
+
+    def weighed_name(self, key: bytes) -> Weighed:
+        """Return what each party decides about a domain name, given its key."""
+        return self.weighed(self._listed(key))
+
+    def weighed_address(self, packed: bytes) -> Weighed:
+        """Return what each party decides about an address of 4 or 16 octets in an answer."""
+        return self.weighed([(Scope.BOTH, claims) for _, claims in self._on_address(packed, MAX_PREFIX)])
+
+    def weighed(self, listed: Sequence[Listed], own: Party | None = None) -> Weighed:
+        """Return what each party decides by claims, which are ordered by length of match, then by rank."""
+        states, actions, parties = self.states.states, self._actions, self.parties.of
+        weighed = Weighed({} if own is None else {OPERATOR: own})
+        for step, turns in enumerate(self._turns(listed)):
             for turn in turns:
                 index, claimed = turn.claimed[1].order_index, turn.claimed
                 if not turn.is_in_force:
                     if turn.covers:
-                        idle = idle or claimed
+                        weighed.idle = weighed.idle or claimed
                         if states[index] == State.PENDING and actions[index] is not Action.MONITOR:
-                            until = min(until, self._begins[index])
+                            weighed.until = min(weighed.until, self._begins[index])
                     continue
-                if not turn.covers or turn.below is not None:
+                if not turn.covers or turn.below is not None or turn.is_exception:
                     continue
-                action = actions[index]
-                if action is Action.ALLOW:
-                    return self._of(Reason.ALLOWED, claimed, until=min(until, self._ends[index]))
-                if action is Action.MONITOR:
-                    monitoring = monitoring or claimed
-                elif turn.tier < decided:
-                    deciding, decided = claimed, turn.tier
-                    if decided == self._first_tier and not self._may_allow:
-                        break
-            if decided == self._first_tier and not self._may_allow:
-                break
-        if deciding:
-            index = deciding[1].order_index
-            reason = Reason.PASSED if actions[index] is Action.PASSTHRU else Reason.LISTED
-            return self._of(reason, deciding, decided, min(until, self._ends[index]))
-        if monitoring:
-            return self._of(Reason.MONITORED, monitoring, until=until)
-        return self._of(Reason.NOT_IN_FORCE, idle, until=until) if idle else NOT_LISTED
+                action, party = actions[index], parties[index]
+                if action is Action.ALLOW and party == OPERATOR:
+                    weighed.allowed = claimed
+                    return weighed
+                known = weighed.parties.get(party)
+                if known is not None and not _beats(known, action, turn.tier, party):
+                    continue
+                tier = turn.tier if action not in (Action.ALLOW, Action.MONITOR) else NO_TIER
+                weighed.parties[party] = Party(claimed, action, step, tier)
+                if tier == self._first_tier and not self._may_allow and not self.are_several:
+                    return weighed
+        return weighed
+
+    def settled(self, weighed: Weighed) -> Verdict:
+        """Return the verdict of what each party decides."""
+        if weighed.allowed is not None:
+            until = min(weighed.until, self._ends[weighed.allowed[1].order_index])
+            return replace(self.verdict_of(Reason.ALLOWED, weighed.allowed, until=until), tiers_left=0)
+        if not weighed.parties:
+            return (
+                self.verdict_of(Reason.NOT_IN_FORCE, weighed.idle, until=weighed.until) if weighed.idle else NOT_LISTED
+            )
+        decisions = self.decisions(weighed)
+        settled = settle(decisions)
+        assert settled.winner is not None  # noqa: S101 - a decision that lifts is not lifted by a stronger one
+        until, passing = weighed.until, set[int]()
+        for one in decisions:
+            if one.action is not Action.MONITOR:
+                until = min(until, self._ends[one.rank])
+            if one.action in OPENING and one.party not in settled.lifted:
+                passing |= {*one.lifts, *([one.party] if one.party != OPERATOR else ())}
+        found, own = settled.winner.claim, weighed.parties.get(OPERATOR)
+        tiers_left = NO_TIER
+        if own is not None and (own.action is Action.PASSTHRU or (own.strength and is_zone(own.tier))):
+            tiers_left = own.tier  # one rule of a zone decides
+        elif not self.are_several and found.action is Action.ALLOW:
+            tiers_left, passing = 0, set()  # nobody else has orders
+        verdict = self.verdict_of(_REASONS.get(found.action, Reason.LISTED), found.claimed, found.tier, until)
+        if tiers_left == NO_TIER and not passing:
+            return verdict
+        return replace(verdict, tiers_left=tiers_left, passing=frozenset(passing))
+
+    def decisions(self, weighed: Weighed) -> list[PartyDecision[int, Party]]:
+        """Return the parties' decisions for `blockd.ruleset.precedence`."""
+        return [
+            PartyDecision(number, found.action, found.step, index, found, self.parties.lifts[index])
+            for number, found in weighed.parties.items()
+            for index in (found.claimed[1].order_index,)
+        ]
 
     def _turns(self, listed: Iterable[Listed]) -> Iterator[Iterator[Turn]]:
         """Yield, for each name or network in turn, the claims on it as the policy meets them."""
-        states, tiers = self.states.states, self.tiers
-        closed: dict[int, bytes] = {}  # zones that list a name below, with that name's key
+        states, tiers, groups, actions = self.states.states, self.tiers, self.groups, self._actions
+        # Zones that list a name below, by tier, and groups with an exception below, by the negative: with its key.
+        closed: dict[int, bytes] = {}
 
         def turns(scope: Scope, claims: Sequence[Claimed], closing: dict[int, bytes]) -> Iterator[Turn]:
             for claimed in claims:
                 key, claim = claimed
                 index = claim.order_index
                 tier = tiers[index]
-                is_in_force = states[index] == State.IN_FORCE
-                below = closed.get(tier)
-                if is_in_force and below is None and is_zone(tier):
-                    closing[tier] = key
-                yield Turn(claimed, tier, bool(claim.scope & scope), is_in_force, below)
+                is_in_force, covers = states[index] == State.IN_FORCE, bool(claim.scope & scope)
+                group = tier if is_zone(tier) else -groups[index]
+                is_exception = group < 0 and actions[index] is Action.PASSTHRU
+                below = closed.get(group) if group > 0 or (group and covers) else None
+                if is_in_force and below is None and (is_zone(tier) or (is_exception and covers)):
+                    closing[group] = key
+                yield Turn(claimed, tier, covers, is_in_force, below, is_exception)
 
         for scope, claims in listed:
             closing: dict[int, bytes] = {}
@@ -224,7 +329,8 @@ class Enforced:
             for size, found in self.ruleset.listed(key)
         ]
 
-    def _of(self, reason: Reason, found: Claimed, tier: int = NO_TIER, until: int = NEVER) -> Verdict:
+    def verdict_of(self, reason: Reason, found: Claimed, tier: int = NO_TIER, until: int = NEVER) -> Verdict:
+        """Return the verdict that a claim makes."""
         key, (index, scope) = found
         record = self.ruleset.catalogue.orders[index]
         stale, state = bool(self.states.stale[index]), State(self.states.states[index])
@@ -240,42 +346,13 @@ def _ranked(found: Sequence[Match]) -> list[Claimed]:
     return claimed[0] if len(claimed) == 1 else list(merge(*claimed, key=lambda pair: pair[1].order_index))
 
 
-def first_of(client: Verdict, name: Verdict) -> Verdict:
-    """Return which of the verdicts on client and name decides: within a zone a client's rule comes first."""
-    if name.reason is Reason.ALLOWED:
-        return name
-    if client.tier != NO_TIER and client.tier <= name.tier:
-        return client
-    return name if name.action or not client.action else client
-
-
-def where_it_leads(enforced: Enforced, names: Sequence[bytes], addresses: Sequence[bytes], tiers: int) -> Verdict:
-    """Return the verdict on what an answer leads to, by the tiers before `tiers`; it may have no action.
-
-    `names` are keys, `addresses` have 4 or 16 octets. The first name that is listed decides; of the addresses the one
-    whose tier is the earliest. If a zone passes a name or an address, the tiers end there.
-    """
-    first: Verdict | None = None
-    best: Verdict | None = None
-    until = NEVER
-    judged = chain(
-        ((True, enforced.verdict(name)) for name in names),
-        ((False, enforced.address_verdict(address)) for address in addresses),
-    )
-    for is_name, verdict in judged:
-        until = min(until, verdict.until)
-        if verdict.action is None:
-            continue
-        if verdict.touches or verdict.reason is Reason.PASSED:
-            if verdict.tier >= tiers:
-                continue
-            if verdict.touches and is_name:
-                return verdict
-            best, tiers = verdict, verdict.tier
-        if not verdict.touches:
-            first = first or verdict
-    found = (best if best and best.touches else first) or NOT_LISTED
-    return found if found.until == until else replace(found, until=until)
+def _beats(known: Party, action: Action, tier: int, party: int) -> bool:
+    """Return whether a claim takes the place of what a party has decided by a longer match or a better rank."""
+    if action is Action.MONITOR or known.action is Action.MONITOR:
+        return action is not Action.MONITOR
+    if party == OPERATOR:
+        return tier < known.tier
+    return action is Action.ALLOW and known.action is not Action.ALLOW
 
 
 def at_time(

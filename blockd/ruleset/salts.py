@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from blockd.errors import RulesetError
 from blockd.orders import Order, end_of
 
-MAX_SALTS = 16  # each costs a question some hundred nanoseconds for every label of its name
+MAX_SALTS = 64  # each costs a question some hundred nanoseconds for every label of its name
+MAX_SALTS_OF_ONE = 4  # new ones of one authority, so that it leaves room to others; one is enough
 MIN_HASHED_LABELS = 2
 # Labels of a hashed name; the bound keeps strangers from choosing the cost of a lookup.
 MAX_HASHED_LABELS = 16

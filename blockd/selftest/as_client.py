@@ -18,7 +18,6 @@ from blockd.orders import Action, Verdict
 from blockd.resolver.answers import BlockAnswers, Sinkhole, error
 from blockd.resolver.query import Query
 from blockd.ruleset import Enforced
-from blockd.ruleset.policy import first_of
 from blockd.selftest.expectations import answer_text
 from blockd.settings import SocketAddress
 
@@ -65,7 +64,7 @@ def ask_as_client(enforced: Enforced, sinkhole: Sinkhole, addresses: Sequence[So
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asking:
             asking.connect((loopback if host.is_unspecified else address.host, address.port))
             mine = ipaddress.ip_address(asking.getsockname()[0]).packed
-            verdict = first_of(enforced.client_verdict(mine), enforced.verdict(key))
+            verdict = enforced.verdict(key, mine)
             if verdict.action in (Action.DROP, Action.CNAME, Action.LOCAL):
                 return ""
             return _compared(packet, _received(asking, packet), verdict, sinkhole, enforced.version)

@@ -1,6 +1,6 @@
 """The config file as frozen, validated values; every error with its path, all at once."""
 
-from blockd.settings.addresses import SYSTEM_UPSTREAM, SocketAddress, Upstream
+from blockd.settings.addresses import SYSTEM_UPSTREAM, NamedPrimary, SocketAddress, Upstream
 from blockd.settings.feeds import (
     FEED_CLASSES,
     FEED_TYPES,
@@ -21,6 +21,7 @@ from blockd.settings.feeds import (
 )
 from blockd.settings.feeds.base import shown_place
 from blockd.settings.gate import GateSettings
+from blockd.settings.limits import Limits
 from blockd.settings.load import load
 from blockd.settings.model import (
     Audit,
@@ -51,9 +52,11 @@ __all__ = [
     "Feed",
     "Forwarding",
     "GateSettings",
+    "Limits",
     "ListFeed",
     "ListSignature",
     "Listen",
+    "NamedPrimary",
     "Operator",
     "OverridesFeed",
     "RpzFeed",

@@ -49,6 +49,25 @@ class SocketAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedPrimary:
+    """A primary whose addresses are looked up: `name` is a host name in lower case, `port` 1 to 65535."""
+
+    name: str
+    port: int
+
+    @property
+    def text(self) -> str:
+        """`ns1.example:53`."""
+        return f"{self.name}:{self.port}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Primary = SocketAddress | NamedPrimary
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """A recursive resolver to forward to; over TLS if `tls_name`, the name in its certificate, is set."""
 
@@ -99,17 +118,21 @@ def upstream_from_text(value: object) -> Upstream:
     raise ValueError(f"expected an upstream such as {examples}, got {shown(value)}")
 
 
-def primaries_from_value(value: object) -> tuple[SocketAddress, ...]:
-    """Parse `192.0.2.53`, `[2001:db8::53]:5353`, or a list of such; raises ValueError."""
+def primaries_from_value(value: object) -> tuple[Primary, ...]:
+    """Parse `192.0.2.53`, `[2001:db8::53]:5353`, `ns1.example:5353`, or a list of such; raises ValueError."""
     items = value if isinstance(value, list | tuple) else [value]
     if not 1 <= len(items) <= MAX_PRIMARIES:
         raise ValueError(f"expected 1 to {MAX_PRIMARIES} primaries, got {len(items)}")
-    primaries = []
+    primaries: list[Primary] = []
     for item in items:
         parsed = _host_and_port(item, DNS_PORT) if isinstance(item, str) else None
         if parsed is None:
-            examples = "192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
-            raise ValueError(f"expected a primary's address such as {examples}, got {shown(item)}")
+            named = _name_and_port(item) if isinstance(item, str) else None
+            if named is None:
+                examples = "192.0.2.53, 192.0.2.53:5353, [2001:db8::53]:53 or ns1.example"
+                raise ValueError(f"expected a primary's address or name such as {examples}, got {shown(item)}")
+            primaries.append(named)
+            continue
         _refuse_as_server(parsed[0], item)
         primaries.append(SocketAddress(*parsed))
     return tuple(primaries)
@@ -186,6 +209,20 @@ def _host_and_port(text: str, default_port: int | None) -> tuple[str, int] | Non
     except ValueError:
         return None
     return str(host), port
+
+
+def _name_and_port(text: str) -> NamedPrimary | None:
+    """Return the host name and the port of a primary; None if the text is neither."""
+    name, colon, port = text.partition(":")
+    if len(text) > MAX_TEXT or (colon and not (port.isascii() and port.isdigit() and len(port) <= 5)):
+        return None
+    number = int(port) if colon else DNS_PORT
+    try:
+        domain = DomainName.from_text(name)
+    except BadName:
+        return None
+    is_address = not domain.labels or domain.labels[-1].isdigit()  # one with an error in it
+    return None if is_address or not 1 <= number <= 65535 else NamedPrimary(domain.text, number)
 
 
 def _refuse_special(host: str, value: object, why: str) -> None:

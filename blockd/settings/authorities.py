@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
-from blockd.orders.repository import is_role
+from blockd.orders.repository import OWN_ROLE, is_role
 from blockd.settings.addresses import hosts_from_value
 from blockd.settings.section import Section, setting
 from blockd.settings.transfer import Tsig
 from blockd.settings.values import ZoneName, shown
+
+_FEED = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)  # as `FeedName`
 
 
 def role_from_text(value: str) -> str:
@@ -21,7 +24,16 @@ def role_from_text(value: str) -> str:
     return value
 
 
+def authority_from_text(value: str) -> str:
+    """Return an authority as `FEED/ROLE`, or `FEED` for all of a signed feed; raises ValueError for anything else."""
+    feed, slash, role = value.partition("/")
+    if not _FEED.fullmatch(feed) or (slash and not (is_role(role) or role == OWN_ROLE)):
+        raise ValueError(f"expected FEED, FEED/ROLE or FEED/{OWN_ROLE}, got {shown(value)}")
+    return value
+
+
 Role = Annotated[str, AfterValidator(role_from_text)]
+AuthorityName = Annotated[str, AfterValidator(authority_from_text)]
 Hosts = Annotated[tuple[str, ...], PlainValidator(hosts_from_value)]
 
 

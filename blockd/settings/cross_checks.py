@@ -21,7 +21,7 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 def cross_check(data: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each contradiction between values of the file."""
-    checks = (_clashes, _circles, _repeated_upstreams, _repeated_feeds, _kinds)
+    checks = (_clashes, _circles, _repeated_upstreams, _repeated_feeds, _liftable, _kinds)
     return [sentence for check in checks for sentence in check(data)]
 
 
@@ -57,6 +57,19 @@ def _repeated_feeds(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"feeds[{number}].name: {OVERRIDES} is the name of blockd's own feed; choose another"
         if isinstance(name, str) and first.setdefault(name, number) != number:
             yield f"feeds[{number}].name: {shown(name)} is already the name of feeds[{first[name]}]; use each name once"
+
+
+def _liftable(data: Mapping[str, Any]) -> Iterator[str]:
+    """Check that feeds whose orders may be lifted are there, and are signed."""
+    kinds = {feed.get("name"): FEED_TYPES.get(str(feed.get("type"))) for _, feed in _feeds(data)}
+    for number, feed in _feeds(data):
+        wanted = feed.get("may_lift")
+        for place, text in enumerate(wanted if isinstance(wanted, list) else ()):
+            name = text.partition("/")[0] if isinstance(text, str) else ""
+            kind = kinds.get(name)
+            if name and (kind is None or not kind.is_signed):
+                what = "is no feed of this config" if kind is None else f"is of type {kind.type_name()}, and not signed"
+                yield f"feeds[{number}].may_lift[{place}]: {shown(name)} {what}; name a signed feed, or FEED/ROLE"
 
 
 def _kinds(data: Mapping[str, Any]) -> Iterator[str]:

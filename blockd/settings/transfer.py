@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator
 
-from blockd.settings.addresses import SocketAddress, primaries_from_value
+from blockd.settings.addresses import Primary, primaries_from_value
 from blockd.settings.paths_and_urls import ConfigPath
 from blockd.settings.section import Section, setting
 from blockd.settings.values import ZoneName
 
-Primaries = Annotated[tuple[SocketAddress, ...], PlainValidator(primaries_from_value)]
+Primaries = Annotated[tuple[Primary, ...], PlainValidator(primaries_from_value)]
 
 
 class Tsig(Section):

@@ -149,6 +149,15 @@ def name_from_value(value: object) -> str:
         raise ValueError(f"expected {expected}, got {shown(value)} ({error.reason})") from None
 
 
+def override_target_from_value(value: object) -> str:
+    """Return the target of an alias in its text form, which may begin with `*.`; an empty text is returned as it is."""
+    below = value.removeprefix("*.") if isinstance(value, str) else value
+    if below == "" and value:
+        raise ValueError(f"expected a domain name behind `*.`, such as *.garden.example, got {shown(value)}")
+    name = name_from_value(below)
+    return f"*.{name}" if below != value else name
+
+
 def zone_from_value(value: object) -> str:
     """Return the name of a zone or a key in its text form; raises ValueError for an empty text."""
     if value == "":
@@ -161,6 +170,7 @@ Share = Annotated[float, PlainValidator(share_from_text)]
 Workers = Annotated[int, PlainValidator(workers_from_text)]
 Moment = Annotated[int | None, PlainValidator(time_from_value)]
 TargetName = Annotated[str, PlainValidator(name_from_value)]
+OverrideTarget = Annotated[str, PlainValidator(override_target_from_value)]
 ZoneName = Annotated[str, PlainValidator(zone_from_value)]
 
 

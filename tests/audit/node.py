@@ -64,7 +64,9 @@ class Node:
         place = self.folder / "incoming"
         documents = tuple(_document(path, octets) for path, octets in evidence.items() if path.startswith("orders/"))
         digest = hashlib.sha256(repr(sorted(evidence)).encode() + b"".join(evidence.values())).hexdigest()
-        write_bundle(SignedVersion(1, 1, 0, documents, digest), place)
+        roles = json.loads(evidence["targets.json"])["signed"]["delegations"]["roles"]
+        may_lift = {role["name"]: lifted for role in roles if (lifted := role.get("x-blockd-may-lift"))}
+        write_bundle(SignedVersion(1, 1, 0, documents, digest, may_lift=may_lift), place)
         candidates = [Candidate(self._feed, Content(place, digest), None)]
         if names:
             (self.folder / "list").write_text("".join(f"{name}\n" for name in names))
@@ -113,4 +115,5 @@ class Node:
 
 def _document(path: str, octets: bytes) -> OrderDocument:
     document = parse_document(json.loads(octets), path)
-    return replace(document, order=replace(document.order, role="media" if path.startswith("orders/media/") else ""))
+    role = path.split("/")[1] if path.count("/") == 2 else ""
+    return replace(document, order=replace(document.order, role=role))

@@ -27,12 +27,18 @@ TOP = ("root", "timestamp", "snapshot", "targets")
 
 
 class Repository:
-    """Signs at `now`; `root` is the first root. One authority, `media`, needs two of its three keys."""
+    """Signs at `now`; `root` is the first root. One authority, `media`, needs two of its three keys.
+
+    `others` has the orders of further authorities, by role, which one key each signs, and `may_lift` by role whose
+    orders an authority may lift.
+    """
 
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.signers = {role: CryptoSigner.generate_ed25519() for role in TOP}
         self.media = [CryptoSigner.generate_ed25519() for _ in range(3)]
+        self.others: dict[str, dict[str, dict[str, object]]] = {}
+        self.may_lift: dict[str, list[str]] = {}
         self.version = 0
         self.roots: dict[str, bytes] = {}
         self._root = Root(expires=now + timedelta(days=365))
@@ -65,13 +71,22 @@ class Repository:
         self._add(role, media or {}, "orders/media/", evidence)
         delegated = DelegatedRole(
             "media", [signer.public_key.keyid for signer in self.media], 2, terminating=True,
-            paths=["orders/media/*", "lists/media/*"], unrecognized_fields={"x-blockd-authority": AUTHORITY},
+            paths=["orders/media/*", "lists/media/*"], unrecognized_fields=self._fields("media"),
         )  # fmt: skip
         keys: dict[str, Key] = {signer.public_key.keyid: signer.public_key for signer in self.media}
         targets.delegations = Delegations(keys, {"media": delegated})
+        for name, orders in self.others.items():
+            other = Targets(self.version, expires=expires)
+            self._add(other, orders, f"orders/{name}/", evidence)
+            assert targets.delegations.roles is not None
+            targets.delegations.roles[name] = DelegatedRole(
+                name, [self.media[2].public_key.keyid], 1, terminating=True,
+                paths=[f"orders/{name}/*", f"lists/{name}/*"], unrecognized_fields=self._fields(name),
+            )  # fmt: skip
+            evidence[f"{name}.json"] = _signed(other, self.media[2])
         evidence["media.json"] = _signed(role, *(self.media[index] for index in by))
         evidence["targets.json"] = _signed(targets, self.signers["targets"])
-        for name in ("targets.json", "media.json"):
+        for name in ("targets.json", "media.json", *(f"{name}.json" for name in self.others)):
             snapshot.meta[name] = MetaFile.from_data(self.version, evidence[name], ["sha256"])
         if snapshot_media:
             snapshot.meta["media.json"] = MetaFile(snapshot_media)
@@ -80,6 +95,10 @@ class Repository:
         timestamp.snapshot_meta = MetaFile.from_data(self.version, evidence["snapshot.json"], ["sha256"])
         evidence["timestamp.json"] = _signed(timestamp, self.signers["timestamp"])
         return evidence
+
+    def _fields(self, role: str) -> dict[str, object]:
+        lifted = {"x-blockd-may-lift": self.may_lift[role]} if self.may_lift.get(role) else {}
+        return {"x-blockd-authority": AUTHORITY, **lifted}
 
     def _sign_root(self, *others: CryptoSigner) -> bytes:
         octets = _signed(self._root, self.signers["root"], *others)

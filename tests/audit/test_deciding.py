@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from blockd.audit.deciding import ALL, ProvedClaim, decide, ranked
+from blockd.audit.deciding import ALL, ANY_ROLE, OPERATOR, KnownParties, ProvedClaim, decide, ranked, told_clients
 from blockd.orders import Action
 from tests.ruleset.lists import order
 
@@ -52,6 +52,69 @@ def test_earlier_tier_comes_before_a_longer_match_and_that_before_the_rank() -> 
 def test_only_what_follows_is_said(
     claims: tuple[ProvedClaim, ...], unknown: frozenset[Action], covered: bool | None, decides: str | None
 ) -> None:
-    found = decide(claims, TIERS, unknown)
+    found = decide(claims, KnownParties(frozenset(), TIERS), {OPERATOR: unknown})
     assert found.covered is covered
     assert (found.decides.order.id if found.decides else None) == decides
+
+
+SIGNED = "ministry"
+MAY_LIFT = {(SIGNED, "court"): [f"{SIGNED}/telecom"], ("zone", ""): [SIGNED]}
+
+
+def signed(name: str, action: Action = Action.SINKHOLE, role: str = "telecom", length: int = 5) -> ProvedClaim:
+    subject = order(name, action, role=role)
+    return ProvedClaim(SIGNED, 50, subject, "a.example (both)", length, "in force", None, "signatures")
+
+
+def decided(
+    *claims: ProvedClaim, unknown: dict[tuple[str, str], frozenset[Action]] | None = None
+) -> tuple[object, ...]:
+    found = decide(claims, KnownParties({SIGNED}, TIERS, MAY_LIFT), unknown or {})
+    return found.covered, found.decides.order.id if found.decides else None
+
+
+def test_a_stronger_order_of_another_party_stands() -> None:
+    assert decided(signed("a"), signed("b", Action.ALLOW, "other", 9)) == (True, "a")
+    assert decided(signed("a", Action.TCP_ONLY), claim("own"), signed("b", Action.CNAME, "other", 9)) == (True, "own")
+    assert decided(signed("a"), claim("own", Action.ALLOW)) == (False, "own")
+
+
+def test_a_party_that_may_lift_opens_anothers_order() -> None:
+    assert decided(signed("a"), signed("b", Action.ALLOW, "court", 3)) == (False, "b")
+    assert decided(signed("a"), signed("b", Action.TCP_ONLY, "court", 3)) == (True, "a"), "of a shorter name"
+    assert decided(signed("a"), signed("b", Action.TCP_ONLY, "court")) == (True, "b")
+
+
+@pytest.mark.parametrize(
+    ("party", "actions", "covered", "decides"),
+    [
+        ((SIGNED, "other"), ALL, True, None),  # it can open nothing of another's
+        ((SIGNED, "other"), frozenset((Action.MONITOR,)), True, "a"),
+        ((SIGNED, "court"), LISTING, True, None),
+        ((SIGNED, "court"), frozenset((Action.ALLOW,)), None, None),
+        ((SIGNED, "telecom"), frozenset((Action.ALLOW,)), None, None),
+        ((SIGNED, ANY_ROLE), frozenset((Action.ALLOW,)), None, None),
+        (("another", ANY_ROLE), ALL, True, None),
+        (OPERATOR, frozenset((Action.ALLOW,)), None, None),
+        (OPERATOR, frozenset((Action.PASSTHRU,)), None, None),  # a zone of it may lift
+    ],
+)
+def test_what_is_unknown_of_one_party_decides_only_what_it_may(
+    party: tuple[str, str], actions: frozenset[Action], covered: bool | None, decides: str | None
+) -> None:
+    assert decided(signed("a"), unknown={party: actions}) == (covered, decides)
+
+
+@pytest.mark.parametrize(
+    ("action", "covered", "udp", "tcp"),
+    [
+        (Action.SINKHOLE, True, "sinkhole", "sinkhole"),
+        (Action.TCP_ONLY, True, "ask over TCP", "resolved"),
+        (Action.ALLOW, False, "resolved", "resolved"),
+        (None, False, "resolved", "resolved"),
+        (None, True, None, None),
+        (None, None, None, None),
+    ],
+)
+def test_what_clients_were_told(action: Action | None, covered: bool | None, udp: str | None, tcp: str | None) -> None:
+    assert told_clients(action, covered) == {"udp": udp, "tcp": tcp}

@@ -12,6 +12,7 @@ import pytest
 
 from blockd.audit.database import Database
 from blockd.audit.proof_file import verify_proof
+from blockd.audit.proof_signature import sign_proof
 from blockd.audit.recorder import AuditRecorder
 from blockd.audit.transitions import OrderTransition
 from blockd.audit.verifying import verify_log
@@ -23,7 +24,7 @@ from blockd.ruleset.policy import at_time
 from tests.audit.conftest import NOON
 from tests.audit.node import FEED, Node
 from tests.audit.repository import Repository, order
-from tests.audit.test_inquiry import export, prove
+from tests.audit.test_inquiry import KEY, SIGNED_AT, export, prove
 
 OWN, MEDIA = OrderKey(FEED, "", "17"), OrderKey(FEED, "media", "17")
 LIFTED = {"lifted_on": "2026-11-24T12:10:00Z", "lifted_reason": "Settled."}
@@ -104,6 +105,7 @@ def test_proof_that_names_the_other_order_of_the_same_id_is_refused(two: Node) -
     proof = json.loads(export(two, prove(two, "both.example", "12:15:00.000")))
     for named, is_right in (("media/17", True), ("17", True), (f"{FEED}/media/17", True), ("targets/17", False)):
         proof["claim"]["decides"] = named
+        proof["signature"] = sign_proof(proof, KEY, SIGNED_AT)
         if is_right:
             assert verify_proof(json.dumps(proof).encode(), [two.root.read_bytes()])["decides"] == "media/17"
         else:
@@ -150,6 +152,8 @@ def test_log_and_proof_of_an_earlier_blockd_are_read(
     ruleset.close()
     assert "media/17 of" in told_of(node, "--order", "17", capsys=capsys)[1]
     proof = json.loads(export(node, prove(node, "video.example", "12:00:10.000")))
+    proof["format"] = "blockd-proof-1"
+    del proof["signature"]
     proof["claim"]["decides"] = "17"
     for claim in proof["claim"]["orders"]:
         claim["order"] = claim.pop("id")

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 
 from blockd.audit.chain import Record
 from blockd.audit.database import Database
+from blockd.audit.gap import ALIVE
 from blockd.audit.inquiry import prove_name, state_then
-from blockd.audit.log import ALIVE
 from blockd.audit.proof_file import export_proof, verify_proof
 from blockd.audit.proof_signature import sign_proof
+from blockd.cli.audit.prove import lines
 from blockd.errors import AuditError, RulesetError
 from blockd.names import key_from_text, name_digest
 from blockd.orders import Action, Mandate, Order, State
 from blockd.ruleset import Ruleset
+from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
 from blockd.times import moment_from_text
 from tests.audit.conftest import NOON
 from tests.audit.node import FEED, Node
@@ -349,3 +351,47 @@ def test_mutated_proof_is_refused_or_proves_the_same(story: Node, data: st.DataO
 
 
 _KEPT: list[tuple[dict[str, Any], bytes, bytes]] = []
+
+
+def both(node: Node, name: str) -> list[dict[str, Any]]:
+    """Return what is proved while the ruleset is kept, and from the signed documents alone."""
+    node.time += 10
+    node.stop()
+    while_kept = prove(node, name, "12:00:15.000")
+    node.versions.ruleset(1).unlink()
+    return [while_kept, prove(node, name, "12:00:15.000")]
+
+
+@pytest.mark.parametrize("may", [False, True])
+def test_one_authority_opens_anothers_order_only_if_its_delegation_says_so(
+    node: Node, repository: Repository, may: bool
+) -> None:
+    repository.may_lift = {"media": ["targets"]} if may else {}
+    own = {"order-1": order("order-1", ["listed.example"])}
+    node.enforce(repository.publish(own, {"media-1": order("media-1", ["www.listed.example"], action="allow")}))
+    for told in both(node, "www.listed.example"):
+        assert told["covered"] is not may
+        assert told["decides"] == ("media/media-1" if may else "order-1")
+        assert (told["udp"], told["tcp"]) == (("resolved",) * 2 if may else ("sinkhole",) * 2)
+
+
+def test_a_name_that_is_given_over_tcp_only_is_not_said_to_be_blocked_over_it(
+    node: Node, repository: Repository
+) -> None:
+    node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"], action="tcp-only")}))
+    for told in both(node, "listed.example"):
+        assert (told["covered"], told["udp"], told["tcp"]) == (True, "ask over TCP", "resolved")
+        assert next(lines(told)) == (
+            "listed.example was blocked over UDP only at 2026-11-24T12:00:15.000Z: over TCP its own records were given"
+        )
+
+
+def test_orders_for_which_there_was_no_room_are_told_and_take_no_others(node: Node, repository: Repository) -> None:
+    crowd = {
+        f"m-{at:03}": order(f"m-{at:03}", ["listed.example"], in_force_from="2099-01-01T00:00:00Z") for at in range(260)
+    }
+    node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}, crowd))
+    for told in both(node, "listed.example"):
+        assert (told["covered"], told["decides"]) == (True, "order-1")
+        assert sum(one["state"] == "refused: no room" for one in told["orders"]) == 260 - MAX_CLAIMS_OF_ONE
+        assert any(str(MAX_CLAIMS_OF_ONE) in note for note in told["notes"])

@@ -107,14 +107,15 @@ def test_authority_of_another_role_is_refused(desk: Desk) -> None:
 def test_id_that_another_authority_has_is_free_and_the_role_tells_them_apart(desk: Desk) -> None:
     desk.told("new", *desk.telegram(*named(TELEGRAM)))
     basis = [word for pair in MINIMUM.items() for word in pair]
-    own = ["--id", "telegram-2017", *basis, "--authority", "Sample Authority", *named(TELEGRAM)]
+    own = ["--yes", "--id", "telegram-2017", *basis, "--authority", "Sample Authority", *named(TELEGRAM)]
     desk.told("new", *own)
     refused = desk.told("lift", "telegram-2017", "--reason", "It is over.", code=1)
     assert "Several orders fit telegram-2017; nothing was changed." in refused
     assert "targets/telegram-2017, ministry/telegram-2017" in refused
     desk.told("lift", "ministry/telegram-2017", "--reason", "It is over.")
     listed = desk.told("list").splitlines()
-    assert [line.split()[:2] for line in listed] == [["telegram-2017", "in"], ["ministry/telegram-2017", "lifted"]]
+    assert [line.split()[0] for line in listed] == ["telegram-2017", "ministry/telegram-2017"]
+    assert [line.rpartition("then ")[2] for line in listed] == ["in force)", "lifted)"]
     desk.told("remove", "targets/telegram-2017")
     assert "covers this name" in desk.told("check-name", "telegram-2017", "t.me")
     for wrong in (["targets/telegram-2017"], ["court/telegram-2017"], ["a/ministry/telegram-2017"], ["ministry/"],

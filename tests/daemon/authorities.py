@@ -101,6 +101,12 @@ class Authorities:
         """The published metadata of an authority, the newest."""
         return self.out / "metadata" / f"{self.workshop.versions(role)[-1]}.{role}.json"
 
+    def may_lift(self, role: str, *lifted: str) -> None:
+        """Stage whose orders an authority may lift."""
+        delegations = self.workshop.staged_delegations()
+        delegate(delegations, role, "", [], 0, lifted)
+        write_delegations(self.workshop.delegations, delegations)
+
     def _sign(self, role: str, now: datetime, expires: datetime) -> None:
         """Sign one authority's part anew, by as many people as it takes."""
         metadata = to_sign(self.workshop, role, now, expires)

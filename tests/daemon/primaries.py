@@ -61,7 +61,7 @@ key transfers {{ algorithm hmac-sha256; secret "{secret}"; }};
 options {{
   directory "{folder}"; pid-file "{folder}/pid"; session-keyfile "{folder}/session.key";
   listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-  recursion no; dnssec-validation no; notify-delay 0;
+  recursion no; dnssec-validation no; notify-delay 0; {more}
 }};
 controls {{ }};
 zone "rpz.example" {{
@@ -74,11 +74,12 @@ zone "rpz.example" {{
 class RealPrimary:
     """One server of the kind `kind`; `write` gives it the zone, with each record as `owner type data`."""
 
-    def __init__(self, kind: str, folder: Path, notified: int) -> None:
+    def __init__(self, kind: str, folder: Path, notified: int, more: str = "") -> None:
         self.kind = kind
         self.folder = folder
         self.port = free_port()
         self._notified = notified
+        self._more = more  # options of named
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -103,7 +104,13 @@ class RealPrimary:
 
     def start(self) -> None:
         """Start it and wait until it answers for the zone."""
-        words = {"port": self.port, "folder": self.folder, "secret": SECRET, "notified": self._notified}
+        words = {
+            "port": self.port,
+            "folder": self.folder,
+            "secret": SECRET,
+            "notified": self._notified,
+            "more": self._more,
+        }
         (self.folder / "db").mkdir(exist_ok=True)
         config = self.folder / "config"
         config.write_text((_KNOT if self.kind == "knotd" else _NAMED).format(**words), encoding="ascii")
@@ -127,7 +134,10 @@ class RealPrimary:
         if self._process.poll() is not None:  # its port was another's for a moment, see `Daemon`
             self._run()
         query = dns.message.make_query(ZONE, "SOA")
-        return dns.query.tcp(query, "127.0.0.1", 1.0, self.port).rcode() == dns.rcode.NOERROR
+        return dns.query.tcp(query, "127.0.0.1", 1.0, self.port).rcode() in (
+            dns.rcode.NOERROR,
+            dns.rcode.REFUSED,
+        )
 
 
 def program_of(kind: str) -> str:
@@ -138,11 +148,11 @@ def program_of(kind: str) -> str:
     return found
 
 
-def running(kind: str, folder: Path, notified: int, records: Sequence[str]) -> Iterator[RealPrimary]:
+def running(kind: str, folder: Path, notified: int, records: Sequence[str], more: str = "") -> Iterator[RealPrimary]:
     """Yield a primary that runs with a zone of serial 1, and stop it."""
     program_of(kind)
     folder.mkdir(parents=True)
-    primary = RealPrimary(kind, folder, notified)
+    primary = RealPrimary(kind, folder, notified, more)
     primary.write(1, records)
     primary.start()
     try:

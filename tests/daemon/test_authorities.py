@@ -184,3 +184,32 @@ def test_end_of_an_authority_stops_its_orders_or_marks_them_as_stale(authorities
     everywhere(lambda: blocked(daemon) == ALL, "it is signed anew")
     everywhere(lambda: "not renewed in time" not in daemon.dig("court.example"), "nothing is stale")
     until(lambda: alarms(daemon) == set(), "no alarm is up")
+
+
+def test_an_authority_opens_anothers_orders_only_if_it_may(authorities: Authorities, daemon: Daemon) -> None:
+    authorities.order("court", "court-2", ["telecom.example"], action="allow", in_force_from="2026-02-01")
+    authorities.order("court", "court-3", ["www.bank.example"], action="tcp-only", in_force_from="2026-02-01")
+    authorities.publish()
+    daemon.refresh()
+    until(lambda: daemon.status()["contradictions"]["count"] == 2, "the contradictions are listed")
+    assert blocked(daemon) == ALL
+    assert daemon.ask("www.bank.example").addresses == SINKHOLE
+    sentence = "order court-2 of national/court (allow) is overruled by order telecom-1 of national/telecom (sinkhole)"
+    assert f"CONTRADICTION: {sentence}, for telecom.example\n" in daemon.run_verb("status").stdout
+    assert ("BlockdOrdersContradict", "info") in {(it["name"], it["severity"]) for it in daemon.status()["alarms"]}
+    assert daemon.metric("blockd_orders_contradicting") == 2
+    claims = {claim["order"]["id"]: claim["because"] for claim in daemon.lookup("telecom.example")["claims"]}
+    by = "order telecom/telecom-1 of feed national"
+    assert claims["court-2"] == f"{by} stands over it: of different authorities sinkhole over allow"
+    daemon.refresh()
+    assert daemon.log.count(sentence) == 1
+
+    authorities.may_lift("court", "telecom")
+    authorities.publish()
+    everywhere(lambda: blocked(daemon) == ALL - {"telecom.example"}, "the court opens what it may")
+    assert daemon.ask("www.bank.example").addresses == SINKHOLE
+    until(lambda: "lifts order telecom-1" in daemon.log, "that is told too")
+    told = json.loads(daemon.run_verb("diff", "1", str(daemon.status()["ruleset"]["version"]), "--json").stdout)
+    assert {(one["order"], one["lifts"]) for one in told["contradictions"]["came"]} == {
+        ("court-2", True), ("court-3", False),
+    }  # fmt: skip

@@ -49,13 +49,42 @@ $ORIGIN first.rpz.
 128.7.zz.db8.2001.rpz-ip    CNAME .
 32.9.100.51.198.rpz-ip      CNAME rpz-passthru.
 32.8.100.51.198.rpz-ip      A 192.0.2.68
+32.10.100.51.198.rpz-ip     CNAME 32.10.100.51.198.
+*.empty.test                CNAME .
+ads.com.b.empty.test        CNAME *.
+events.test                 CNAME 10
+10                          A 192.0.2.70
+party.test                  CNAME garden.local
+garden.local                A 192.0.2.71
+                            TXT "inside"
+under.test                  CNAME a.inside.local
+*.inside.local              A 192.0.2.72
+*.star.test                 CNAME *.inside.local
+chain.test                  CNAME hop.local
+hop.local                   CNAME landing.open.
+"""
+
+# Forms of a zone file that BIND takes, and the same as Unbound can read it.
+FORMS = """\
+big.test 4294967295         A 192.0.2.73
+forms.test IN 1h30m         CNAME .
+forms2.test 1w2d IN         ( CNAME
+                              *. ) ; over two lines
+forms\\.3.test               CNAME .
+f\\111rms4.test              CNAME .
+FORMS5.test CLASS1          TYPE5 \\# 1 00
+"""
+PLAIN_FORMS = """\
+big.test                    A 192.0.2.73
+forms.test                  CNAME .
+forms2.test                 CNAME *.
+forms\\.3.test               CNAME .
+forms4.test                 CNAME .
+forms5.test                 CNAME .
 """
 
 SECOND = """\
 $TTL 60
-second.rpz. IN SOA localhost. hostmaster.localhost. ( 9 3600 600
-        86400 60 ) ; over two lines
-second.rpz. IN NS localhost.
 pass.test.second.rpz.       60 IN CNAME .
 old-pass.test.second.rpz.   CNAME .
 nxdomain.test.second.rpz.   CNAME *.
@@ -67,6 +96,9 @@ late.test.second.rpz.       CNAME *.
 32.3.0.0.127.rpz-client-ip.second.rpz.   CNAME rpz-passthru.
 32.9.100.51.198.rpz-ip.second.rpz.  CNAME .
 only-ip.open.second.rpz.    CNAME rpz-passthru.
+second.rpz. IN NS localhost.
+second.rpz. IN SOA localhost. hostmaster.localhost. ( 9 3600 600
+        86400 60 ) ; over two lines, and the last record
 """
 
 # A name that is asked for, and the address that upstream has for it.
@@ -92,6 +124,12 @@ OPEN = {
     "only-ip.open": "198.51.100.1",
     "second.pass.open": "203.0.113.4",
     "late.test": "198.51.100.1",
+    "ip-old-pass.open": "198.51.100.10",
+    "empty.test": "192.0.2.14",
+    "b.empty.test": "192.0.2.15",
+    "c.b.empty.test": "192.0.2.16",
+    "com.b.empty.test": "192.0.2.17",
+    "z.ads.com.b.empty.test": "192.0.2.18",
 }
 # Names that lead on, and to where; of these the rcode is compared: blockd answers as if the question had been for the
 # name that is listed, and leaves the way to it out.
@@ -112,17 +150,33 @@ QUESTIONS = [
     *((name, "A") for name in ("a.wild.test", "a.b.wild.test", "a.deep.wild.test", "b.a.inner.wild.test")),
     *((name, "A") for name in ("www.garden.test", "a.b.garden.test", "a.local.test", "second.test")),
     ("ip6-nxdomain.open", "AAAA"),
+    *((name, "A") for name in ("z.empty.test", "z.z.empty.test", "ads.com.b.empty.test")),
+    *(
+        (name, kind)
+        for name in ("events.test", "party.test", "under.test", "a.star.test")
+        for kind in ("A", "TXT", "CNAME")
+    ),
+    *((name, "A") for name in ("chain.test", "big.test", "forms.test", "forms2.test", "forms4.test", "forms5.test")),
+    ("forms\\.3.test", "A"),
 ]
 
+EMPTY = ("deep.wild", "b.empty", "c.b.empty", "com.b.empty")  # names in a zone without a rule, and one below
+
 # Where a peer does otherwise. BIND waits for upstream's answer where an earlier zone may have a rule for it; blockd and
-# Unbound do not. Of Unbound: a CNAME to itself is no passthru; a name that exists only because another is below it does
-# not keep the wildcard above it from matching; a passthru for the name or the client does not end at rules of earlier
-# zones, or does not hold for addresses.
+# Unbound do not; and it shows each alias of a chain in the zone, blockd only where it ends. Of Unbound: a CNAME to
+# itself is no passthru; a name that exists only because another is below it does not keep the wildcard above it from
+# matching; a passthru for the name or the client does not end at rules of earlier zones, or does not hold for
+# addresses; the target of a CNAME is asked for upstream, also if it is in the zone; and with a star it is a name as any
+# other.
 OTHERWISE = {
-    "named": {("late.test", "A")},
+    "named": {("late.test", "A"), ("chain.test", "A")},
     "unbound": {
         *(("old-pass.test", kind) for kind in ("A", "AAAA")),
-        *(("deep.wild.test", kind) for kind in ("A", "AAAA")),
+        *((f"{name}.test", kind) for name in EMPTY for kind in ("A", "AAAA")),
+        *((f"{name}.test", kind) for name in ("events", "party", "under", "a.star") for kind in ("A", "TXT")),
+        ("a.star.test", "CNAME"),
+        ("chain.test", "A"),
+        ("ip-old-pass.open", "A"),
         ("only-ip.open", "A"),
         ("ip-second.open", "127.0.0.3"),
     },
@@ -227,15 +281,17 @@ rpz:
 def test_answers_are_those_of_a_peer(tmp_path: Path, upstream: UpstreamSimulator, program: str, made: object) -> None:
     if not shutil.which(program):
         pytest.skip(f"{program} is not installed")
-    for name, text in (("first", FIRST), ("second", SECOND)):
+    (theirs_folder := tmp_path / program).mkdir()
+    for name, text in (("first", FIRST + FORMS), ("second", SECOND)):
         (tmp_path / f"{name}.zone").write_text(text)
+        (theirs_folder / f"{name}.zone").write_text(text.replace(FORMS, PLAIN_FORMS) if program == "unbound" else text)
     port = free_port()
-    command = made(tmp_path, port, upstream.port)  # type: ignore[operator]
+    command = made(theirs_folder, port, upstream.port)  # type: ignore[operator]
     feeds = [
         {"name": name, "type": "rpz", "path": str(tmp_path / f"{name}.zone"), "priority": priority}
         for priority, name in enumerate(("first", "second"), 1)
     ]
-    with peer(tmp_path, command, port), Daemon(tmp_path / "blockd", *feeds, upstream=upstream.address) as daemon:
+    with peer(theirs_folder, command, port), Daemon(tmp_path / "blockd", *feeds, upstream=upstream.address) as daemon:
         until(daemon.is_ready, "the zones are enforced")
         told = {question: asked(daemon.dns_port, *question) for question in QUESTIONS}
         theirs = {question: asked(port, *question) for question in QUESTIONS}

@@ -24,19 +24,25 @@ RECORDS = [f"bad-{number}.example A {ADDRESS}" for number in range(50)]
 
 @contextmanager
 def transferring(
-    folder: Path, kind: str, resolver: UpstreamSimulator, *, secret: str = SECRET
+    folder: Path,
+    kind: str,
+    resolver: UpstreamSimulator,
+    *,
+    secret: str = SECRET,
+    more: str = "",
+    host: str = "127.0.0.1",
 ) -> Iterator[tuple[Daemon, RealPrimary]]:
-    """Yield a daemon that transfers its only zone from a real primary."""
+    """Yield a daemon that transfers its only zone from a real primary, which it knows as `host`."""
     daemon = Daemon(folder / "blockd", upstream=resolver.address)
     key = daemon.folder / "secret"
     key.write_text(secret, encoding="ascii")
     key.chmod(0o600)
-    for primary in running(kind, folder / kind, daemon.dns_port, RECORDS):
+    for primary in running(kind, folder / kind, daemon.dns_port, RECORDS, more):
         daemon.settings["feeds"] = [
             {
                 "name": "live",
                 "type": "rpz-transfer",
-                "primary": primary.address,
+                "primary": f"{host}:{primary.port}",
                 "zone": ZONE,
                 "tsig": {"name": "transfers", "secret_file": "secret"},
                 "min_refresh": "1s",
@@ -73,6 +79,17 @@ def test_a_zone_is_transferred_and_follows_each_notify(tmp_path: Path, kind: str
         daemon.wait_for_banner()
 
 
+def test_a_primary_by_name_that_answers_no_question_gives_its_zone(tmp_path: Path, resolver: UpstreamSimulator) -> None:
+    more = "allow-query { none; }; provide-ixfr no;"
+    with transferring(tmp_path, "named", resolver, more=more, host="localhost") as (daemon, primary):
+        everywhere(lambda: daemon.ask("bad-1.example").addresses == [ADDRESS], f"the zone is enforced\n{primary.log}")
+        primary.write(2, [*RECORDS[1:], f"new.example A {ADDRESS}"])  # whose NOTIFY comes from an address of the name
+        everywhere(lambda: daemon.ask("new.example").addresses == [ADDRESS], f"what came is enforced\n{primary.log}")
+        assert any("does not answer a question for its SOA" in note for note in daemon.feed("live")["notes"])
+        assert daemon.metric("blockd_feed_refused_total", feed="live") == 0
+        assert "note: " in daemon.run_verb("status").stdout
+
+
 @pytest.mark.parametrize("kind", ["knotd", "named"])
 def test_a_wrong_key_is_told_with_its_cause(tmp_path: Path, kind: str, resolver: UpstreamSimulator) -> None:
     wrong = SECRET.swapcase()
@@ -89,7 +106,11 @@ def test_a_notify_from_elsewhere_is_refused(tmp_path: Path, tcp: bool, resolver:
         query = dns.message.make_query(ZONE, "SOA")
         query.set_opcode(dns.opcode.NOTIFY)
         assert daemon.exchange(query, tcp=tcp).rcode() == dns.rcode.REFUSED
+        until(lambda: daemon.metric("blockd_notify_refused_total", feed="live", cause="address") == 1, "it is counted")
+        [note] = daemon.feed("live")["notes"]
+        assert "A NOTIFY from 127.0.0.1 about the zone rpz.example is not heeded for feed live" in note
         assert daemon.exchange(query, tcp=tcp, source="127.0.0.9").rcode() == dns.rcode.NOERROR
+        until(lambda: daemon.feed("live")["notes"] == [], "it is heeded")
 
 
 def test_a_primary_that_lies_neither_stops_the_daemon_nor_takes_a_rule_away(

@@ -74,7 +74,7 @@ def test_zones_decide_in_their_order_and_within_a_zone_the_closest_encloser(buil
         "y.b.a": None,
         "e.d.c.a": Action.NODATA,
         "d.c.a": None,
-        "c.a": Action.NXDOMAIN,
+        "c.a": None,  # it exists in the first zone, since a name below it does
         "a": None,
     }
 
@@ -110,6 +110,25 @@ def test_an_override_is_the_zones_action(builder: Builder, override: str, action
         f"zone.{action}" + (".garden.example" if target else ""),
         target.get("override_target", ""),
     )
+
+
+def test_the_target_of_an_override_may_be_below_a_name(builder: Builder) -> None:
+    builder.build(zone(builder, rpz(override="cname", override_target="*.Garden.example"), "a.example CNAME .\n"))
+    found = verdict(builder, "a.example").order
+    assert found
+    assert (found.id, found.cname) == ("zone.cname.below.garden.example", "*.garden.example")
+    for wrong in ("*.", "*", "*.*.example", "x.*.example"):
+        with pytest.raises(ValueError, match="override_target"):
+            rpz(override="cname", override_target=wrong)
+
+
+def test_what_the_zone_has_at_a_target_is_in_the_order(builder: Builder) -> None:
+    text = "$ORIGIN dpol.\n@ SOA l. r. 1 1 1 1 1\n@ NS l.\na.example CNAME 10\n10 A 192.0.2.9\n"
+    builder.build(Candidate(rpz(), builder.octets(text.encode()), None))
+    found = verdict(builder, "a.example").order
+    assert found
+    assert (found.id, found.cname) == ("zone.cname.10.dpol", "10.dpol")
+    assert [record.data for record in found.records] == [b"\xc0\0\2\x09"]
 
 
 def test_an_older_zone_is_refused_and_the_one_in_force_stays(builder: Builder) -> None:

@@ -12,9 +12,12 @@ from blockd.errors import FeedRefused
 from blockd.feeds.candidate import Candidate
 from blockd.formats import adblock
 from blockd.formats.adblock import UNKEPT, read_adblock
+from blockd.formats.finding.line import find_line
+from blockd.formats.finding.lines import find_lines
 from blockd.formats.rejects import RejectReport
+from blockd.formats.text_formats import format_named
 from blockd.names import DomainName, key_from_text
-from blockd.orders import Scope
+from blockd.orders import Action, Scope, Verdict
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.policy import at_time
 from blockd.settings import FEED_TYPES, Feed
@@ -108,11 +111,48 @@ def test_exceptions_take_away_what_the_list_itself_says(lines: list[str], left: 
     assert UNKEPT not in rejects.counts
 
 
-def test_an_exception_that_cannot_be_kept_is_told() -> None:
-    listed, rejects = read("||a.example^", "@@||x.a.example^", "||b.example^", "@@||x.b.example^", "@@||b.example^")
+@pytest.mark.parametrize(
+    ("lines", "left"),
+    [
+        (["||a.example^", "||a.example^$badfilter"], {}),
+        (["||A.example^$badfilter", "||a.example^", "||b.example^"], {"b.example": BOTH}),
+        (["||a.example^$important", "||a.example^$badfilter"], {"a.example": BOTH}),
+        (["||a.example^", "||a.example^$important", "||a.example^$important,badfilter"], {"a.example": BOTH}),
+        (["||a.example^$important", "||a.example^$badfilter,important"], {}),
+        (["||a.example^", "||a.example$badfilter"], {"a.example": BOTH}),
+        (["||a.example^", "|a.example^", "||a.example^$badfilter"], {"a.example": EXACT}),
+        (["||a.example^", "@@||a.example^", "@@||a.example^$badfilter"], {"a.example": BOTH}),
+        (["||a.example^$dnsrewrite=REFUSED", "||a.example^$badfilter"], {"a.example": BOTH}),
+        (["||a.example^$dnsrewrite=REFUSED", "||a.example^$dnsrewrite=REFUSED,badfilter"], {}),
+        (["||a.example^$dnsrewrite=REFUSED", "@@||a.example^"], {"a.example": BOTH}),
+        (["||a.example^$dnsrewrite=REFUSED", "@@||a.example^$dnsrewrite"], {}),
+        (["||a.example^$dnsrewrite=REFUSED", "@@||a.example^$dnsrewrite=NXDOMAIN"], {"a.example": BOTH}),
+    ],
+)
+def test_badfilter_and_exceptions_take_away_what_they_are_for_wherever_they_stand(
+    lines: list[str], left: Mapping[str, Scope]
+) -> None:
+    listed, rejects = read(*lines)
+    again, _ = read(*reversed(lines))
+    assert listed == left
+    assert again == left
+    assert (rejects.rejected, rejects.skipped) == (0, 0)
+
+
+def test_more_ways_to_write_rules_than_there_are_cost_no_memory() -> None:
+    lines = [f"|x{chr(97 + number % 26)}{chr(97 + number // 26)}://a{number}.example^" for number in range(200)]
+    listed, _ = read(*lines)
+    assert len(listed) == 200
+    listed, rejects = read(*lines, *(f"{line}$badfilter" for line in lines))
+    assert 0 < len(listed) < 200
+    assert rejects.skips == {"modifier": len(listed)}
+
+
+def test_an_exception_from_rewrites_that_cannot_be_kept_is_told() -> None:
+    listed, rejects = read("||a.example^$dnsrewrite=NXDOMAIN", "@@||x.a.example^$dnsrewrite", "@@||y.a.example^")
     assert listed == {"a.example": BOTH}
     assert rejects.counts == {UNKEPT: 1}
-    assert [(sample.line, sample.text) for sample in rejects.samples[UNKEPT]] == [(2, "@@||x.a.example^")]
+    assert [(sample.line, sample.text) for sample in rejects.samples[UNKEPT]] == [(2, "@@||x.a.example^$dnsrewrite")]
 
 
 def test_lines_are_bounded_and_comments_may_be_long() -> None:
@@ -156,11 +196,128 @@ def test_no_bytes_break_the_reader(lines: list[bytes]) -> None:
     assert rejects.lines == block.count(b"\n")
 
 
-def blocked(builds: Builder, name: str) -> bool:
+def verdict(builds: Builder, name: str) -> Verdict:
     enforced = at_time(1, Ruleset.open(builds.path), NOW)
-    touched = enforced.verdict(key_from_text(name)).touches
+    found = enforced.verdict(key_from_text(name))
     enforced.close()
-    return touched
+    return found
+
+
+def blocked(builds: Builder, name: str) -> bool:
+    return verdict(builds, name).touches
+
+
+def resolving(builds: Builder, *names: str) -> set[str]:
+    return {name for name in names if not blocked(builds, name)}
+
+
+BADFILTER = (
+    "||x1.example^",
+    "||x2.example^",
+    "||x3.example^$important",
+    "||x2.example^$badfilter",
+    "||x3.example^$important,badfilter",
+    "@@||y.x1.example^",
+    "@@||z.example^",
+    "||z.example^",
+    "@@||z.example^$badfilter",
+)
+
+
+def test_an_exception_under_a_listed_name_lets_it_resolve(tmp_path: Path) -> None:
+    builds = Builder(tmp_path)
+    built = builds.build(Candidate(feed(), builds.content(*BADFILTER), None))
+    assert built.taken == {"ads"}
+    assert built.rejects["ads"].rejected == 0
+    names = ("x1.example", "a.x1.example", "y.x1.example", "a.y.x1.example", "x2.example", "x3.example", "z.example")
+    assert resolving(builds, *names) == {"y.x1.example", "a.y.x1.example", "x2.example", "x3.example"}
+
+
+def test_exceptions_reach_as_far_as_they_are_meant_to(tmp_path: Path) -> None:
+    builds = Builder(tmp_path)
+    content = builds.content(
+        "||a.example^", "@@|x.a.example^", "@@||y.a.example^", "||z.y.a.example^$important",
+        "||b.example^$important", "@@||x.b.example^", "@@||y.b.example^$important",
+        "||c.example^$dnsrewrite=NXDOMAIN", "@@||x.c.example^",
+    )  # fmt: skip
+    builds.build(Candidate(feed(), content, None))
+    names = (
+        "x.a.example", "q.x.a.example", "y.a.example", "q.y.a.example", "z.y.a.example", "q.z.y.a.example",
+        "x.b.example", "y.b.example", "x.c.example",
+    )  # fmt: skip
+    assert resolving(builds, *names) == {"x.a.example", "y.a.example", "q.y.a.example", "y.b.example"}
+
+
+@pytest.mark.parametrize("ads_first", [True, False])
+def test_an_exception_says_nothing_about_other_feeds(tmp_path: Path, *, ads_first: bool) -> None:
+    builds = Builder(tmp_path)
+    ads = builds.content("||a.example^", "||b.example^", "@@||y.a.example^", "@@||y.b.example^")
+    one = Candidate(feed(priority=1 if ads_first else 1000), ads, None)
+    builds.build(one, Candidate(domains(), builds.content("a.example"), None))
+    assert resolving(builds, "y.a.example", "y.b.example") == {"y.b.example"}
+    assert verdict(builds, "y.a.example").feed == "national"
+
+
+def test_a_rule_with_an_answer_of_its_own_is_an_order_of_its_own(tmp_path: Path) -> None:
+    builds = Builder(tmp_path)
+    content = builds.content(
+        "||plain.example^", "||none.example^$dnsrewrite=NXDOMAIN", "||no.example^$dnsrewrite=REFUSED",
+        "||empty.example^$dnsrewrite=NOERROR", "||zero.example^$dnsrewrite=0.0.0.0", "||none.example^",
+        "||other.example^$dnsrewrite=192.0.2.1",
+    )  # fmt: skip
+    built = builds.build(Candidate(feed(), content, None))
+    assert {name: verdict(builds, f"{name}.example").action for name in ("plain", "none", "no", "empty", "zero")} == {
+        "plain": Action.SINKHOLE,
+        "none": Action.NXDOMAIN,
+        "no": Action.REFUSED,
+        "empty": Action.NODATA,
+        "zero": Action.SINKHOLE,
+    }
+    assert builds.listed("none.example") == "ads/ads.nxdomain"
+    assert built.rejects["ads"].skips == {"dnsrewrite": 1}
+    assert not blocked(builds, "other.example")
+
+
+def test_in_a_feed_that_only_counts_no_rule_blocks(tmp_path: Path) -> None:
+    builds = Builder(tmp_path)
+    content = builds.content("||a.example^", "||b.example^$dnsrewrite=NXDOMAIN")
+    builds.build(Candidate(feed(action="monitor"), content, None))
+    assert {verdict(builds, name).action for name in ("a.example", "b.example")} == {Action.MONITOR}
+
+
+def test_exceptions_are_what_a_feed_with_allow_lists(tmp_path: Path) -> None:
+    builds = Builder(tmp_path)
+    allowed = builds.content(
+        "@@||a.example^", "||b.example^", "@@|c.example^$important", "@@||d.example^", "@@||d.example^$badfilter",
+        "||e.example^$dnsrewrite=NXDOMAIN",
+    )  # fmt: skip
+    names = [f"{letter}.example" for letter in "abcde"]
+    built = builds.build(
+        Candidate(feed(action="allow"), allowed, None), Candidate(domains(), builds.content(*names), None)
+    )
+    assert resolving(builds, *names) == {"a.example", "b.example", "c.example"}
+    assert built.rejects["ads"].skips == {"dnsrewrite": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "scope", "action", "line"),
+    [
+        ("z.example", BOTH, Action.SINKHOLE, 8),
+        ("y.x1.example", BOTH, Action.PASSTHRU, 6),
+        ("z.example", BOTH, Action.ALLOW, 7),
+        ("x1.example", BOTH, None, 1),
+    ],
+)
+def test_the_line_found_is_that_of_a_rule_of_the_kind(
+    tmp_path: Path, key: str, scope: Scope, action: Action | None, line: int
+) -> None:
+    (tmp_path / "list").write_text("\n".join(BADFILTER) + "\n", "ascii")
+    form = format_named("adblock")
+    found = find_line(form, tmp_path / "list", key_from_text(key), 1000, scope, action)
+    assert found is not None
+    assert found.number == line
+    many = find_lines(form, tmp_path / "list", [key_from_text(key)], 1000, action)
+    assert [one.number for one in many.values()] == [line]
 
 
 def test_each_rule_is_enforced_in_its_scope(tmp_path: Path) -> None:

@@ -33,6 +33,31 @@ def test_plain_names_are_read_in_order_with_repetitions() -> None:
         (b"*.a.example", "a.example"),
         (b"a.example # note", "a.example"),
         (b"a.example\t#note", "a.example"),
+        (b"a.example#note", "a.example"),
+        (b"a.example ##note", "a.example"),
+        (b"a.example;note", "a.example"),
+        (b"a.example ; note", "a.example"),
+        (b"a.example,note", "a.example"),
+        (b"a.example, b.example", "a.example"),
+        (b"a.example //note", "a.example"),
+        (b"a.example//note", "a.example"),
+        (b"a.example ! see www.b.example", "a.example"),
+        (b"a.example!note", "a.example"),
+        (b"*.a.example.;x", "a.example"),
+        (b".a.example", "a.example"),
+        (b"A.example:8080 // x", "a.example"),
+        (b'"a.example","192.0.2.1",2024', "a.example"),
+        (b'"a.example"', "a.example"),
+        (b"http://a.example/x;y,z!w", "a.example"),
+        (b"http://a.example/ ; note", "a.example"),
+        (b"http://a.example,note", "a.example"),
+        (b'"http://u:p,w@a.example/x,y","note"', "a.example"),
+        (b"||a.example^#note", "a.example"),
+        (b"||a.example^ ! note", "a.example"),
+        (b"0 a.example", "a.example"),
+        ("\U0001f4a9.la".encode(), "xn--ls8h.la"),
+        ("i\u2764\ufe0f.ws".encode(), "xn--i-7iq.ws"),
+        ("xn--i-7iq.b\u00fccher.example".encode(), "xn--i-7iq.xn--bcher-kva.example"),
         ("bücher.example".encode(), "xn--bcher-kva.example"),
         ("例え。テスト".encode(), "xn--r8jz45g.xn--zckzah"),
         (b"_dmarc.a-b.xn--p1ai", "_dmarc.a-b.xn--p1ai"),
@@ -84,6 +109,8 @@ def test_every_usual_way_to_write_a_name_is_read(line: bytes, name: str) -> None
         b"!a.example",
         b" # x",
         b"#" * 5000,
+        b"//",
+        b"// a.example",
         b"127.0.0.1 localhost",
         b"0.0.0.0 0.0.0.0",
         b"255.255.255.255 broadcasthost",
@@ -135,12 +162,21 @@ def test_blank_lines_and_comments_are_neither_names_nor_rejects(line: bytes) -> 
         ("_bücher.example".encode(), "bad IDNA"),
         (b"<html>", "bad character"),
         (b"exa mple.a.example", "bad character"),
-        (b"a.example#note", "bad character"),
+        (b"a.example##note", "adblock rule"),
+        (b"a.example,b.example##.banner", "adblock rule"),
+        (b"a.example,b.example$$script", "adblock rule"),
+        (b"a.example$third-party,script", "adblock rule"),
+        (b"a.example!b.example", "bad character"),
+        (b",a.example", "empty"),
+        (b'"",a.example', "empty"),
+        (b"1,a.example", "numeric top label"),
+        (b"..a.example", "empty label"),
+        (b".com", "no dot"),
+        ("\U0001f468\u200d\U0001f469.example".encode(), "bad IDNA"),
         (b"a\\.b.example", "bad character"),
         (b"a\\33.example", "bad character"),
         (b"a\\256.example", "bad character"),
         (b"a.example..", "empty label"),
-        (b".a.example", "empty label"),
         (b"*.", "empty"),
         (b"*.com", "no dot"),
         (b"wwwwwwwwwwwwwww", "no dot"),
@@ -170,6 +206,23 @@ def test_a_line_that_is_no_name_is_rejected_alone(line: bytes, reason: str) -> N
     assert (rejects.lines, rejects.accepted) == (3, 2)
 
 
+COMMENTS = b"""c1.example#ad
+c2.example # ad
+c3.example;note
+c4.example //note
+c5.example,note
+c6.example ; note
+c7.example ! note
+c8.example
+"""
+
+
+def test_what_stands_behind_a_name_is_a_comment() -> None:
+    names, rejects = read(COMMENTS)
+    assert names == [f"c{number}.example" for number in range(1, 9)]
+    assert rejects.rejected == 0
+
+
 def test_a_byte_order_mark_belongs_to_the_first_line_only() -> None:
     names, rejects = read(b"\xef\xbb\xbfa.example\n", b"\xef\xbb\xbfb.example\n")
     assert names[0] == "a.example"
@@ -195,6 +248,26 @@ def test_more_top_level_domains_than_there_are_cost_nothing_but_time() -> None:
     assert read("".join(f"{name}\n" for name in names * 2).encode())[0] == names * 2
 
 
+def test_runs_of_lines_without_a_name_are_counted_and_skipped() -> None:
+    idle = [
+        b"\n" * 9,
+        b"\r\n \n\t\r\n",
+        b"# note\n; x\n! y\n//\n// z\n",
+        b" " * 1025 + b"\n",
+        b"#" * 3000 + b"\n",
+        b"\r\r\n",
+    ]
+    blocks = [b"".join([*idle, b"a.example\n", b"\n\n", b"a\n.\n,\n", *idle, b"b.example\n"])] * 2
+    names, rejects = read(*blocks)
+    assert names == ["a.example", "b.example"] * 2
+    assert rejects.lines == sum(block.count(b"\n") for block in blocks)
+    assert rejects.counts == {"too long": 4, "no dot": 2, "empty": 4}
+    assert (
+        rejects.samples["no dot"][1].line
+        == blocks[0].count(b"\n") + blocks[0][: blocks[0].index(b"a\n.")].count(b"\n") + 1
+    )
+
+
 def carefully(lines: Iterable[bytes]) -> tuple[list[bytes], RejectReport]:
     rejects = RejectReport()
     keys = []
@@ -212,14 +285,36 @@ _LABELS = st.one_of(
     st.text("abyz019_-", min_size=1, max_size=5),
     st.integers(60, 66).map(lambda length: "a" * length),
     st.sampled_from(
-        ["com", "1", "12", "255", "COM", "xn--p1ai", "xn--ü", "ü", "*", "#", "a b", "\0", "\r", "\t", "://"]
+        [
+            "com",
+            "1",
+            "12",
+            "255",
+            "COM",
+            "xn--p1ai",
+            "xn--ü",
+            "ü",
+            "\U0001f4a9",
+            "*",
+            "#",
+            ";",
+            ",",
+            "!",
+            "//",
+            '"',
+            "a b",
+            "\0",
+            "\r",
+            "\t",
+            "://",
+        ]
     ),
 )
 _NAMES = st.builds(
     lambda before, labels, behind: (before + ".".join(labels) + behind).encode(),
     st.sampled_from(["", "", "", " ", "\ufeff", "*.", "#", "."]),
     st.lists(_LABELS, max_size=6),
-    st.sampled_from(["", "", "", " ", "\r", ".", "..", " # note", "-"]),
+    st.sampled_from(["", "", "", " ", "\r", ".", "..", " # note", "-", "#x", ";x", ",x.y", " !x", "//x"]),
 )
 _HOSTS = st.lists(_LABELS, max_size=4).map(".".join)
 _SHAPED = st.builds(

@@ -26,6 +26,40 @@ def test_every_name_of_a_line_is_read() -> None:
     assert (rejects.lines, rejects.accepted, rejects.rejected) == (2, 3, 0)
 
 
+COMMENTS = b"""0.0.0.0 c1.example#ad
+0.0.0.0 c2.example # ad
+0.0.0.0 c3.example\t# www.other.example
+0.0.0.0 c4.example c5.example#c6.example
+0.0.0.0 c7.example #[x]
+"""
+
+
+def test_what_stands_behind_names_is_a_comment() -> None:
+    names, rejects = read(COMMENTS)
+    assert names == ["c1.example", "c2.example", "c3.example", "c4.example", "c5.example", "c7.example"]
+    assert rejects.rejected == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"0 a.example", ["a.example"]),
+        (b"::1%lo0 a.example", ["a.example"]),
+        (b"0.0.0.0 a.example ; note", ["a.example"]),
+        (b"0.0.0.0 a.example b.example;note", ["a.example", "b.example"]),
+        (b"0.0.0.0 a.example ! c.example", ["a.example"]),
+        (b"0.0.0.0 a.example // c.example", ["a.example"]),
+        (b"0.0.0.0 a.example,c.example", ["a.example"]),
+        (b"0.0.0.0 .a.example *.b.example", ["a.example", "b.example"]),
+        (b"\xef\xbb\xbf0.0.0.0 \xf0\x9f\x92\xa9.la", ["xn--ls8h.la"]),
+    ],
+)
+def test_lines_are_read_as_those_who_wrote_them_mean_them(line: bytes, expected: list[str]) -> None:
+    names, rejects = read(line + b"\n")
+    assert names == expected
+    assert rejects.rejected == 0
+
+
 @pytest.mark.parametrize(
     "line",
     [

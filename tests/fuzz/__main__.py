@@ -1,7 +1,8 @@
 """Fuzz the native engine, built with sanitizers; the arguments are those of `tests.fuzz.run`.
 
-Then the tests of all extensions, and whatever else tries much of the same, run in full on the same build, and ten
-thousand random worlds (`tests.worlds`) on the ordinary one, unless `--without-tests` is given.
+Then the tests of all extensions, and whatever else tries much of the same, run in full on the same build; on the
+ordinary one the readers with the worst inputs (`tests.fuzz.reading`), and ten thousand random worlds (`tests.worlds`).
+Neither runs if `--without-tests` is given.
 """
 
 from __future__ import annotations
@@ -49,6 +50,10 @@ def main(arguments: list[str]) -> int:
         print("The tests of the extensions, with sanitizers:", flush=True)
         command = [*python, "pytest", "-q", "-o", "pythonpath=", "-p", "no:cacheprovider", *TESTS]
         code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - our own run
+        if code == 0:
+            print("Readers of lists, zones, orders and settings, with the worst inputs of 10 MB:", flush=True)
+            command = [sys.executable, "-m", "tests.fuzz.reading"]
+            code = subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - our own run
         if code == 0:
             print("Ten thousand random worlds:", flush=True)
             command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "tests/worlds"]

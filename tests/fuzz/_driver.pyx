@@ -19,7 +19,8 @@ from blockd.resolver.engine._sockets cimport (
     AF_INET, AF_INET6, MSG_DONTWAIT, recv, send, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage,
     socklen_t,
 )
-from blockd.ruleset._table cimport RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, Table
+from blockd.ruleset._parties cimport RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided
+from blockd.ruleset._table cimport Table
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, sockaddr *address, socklen_t *address_size)
@@ -363,6 +364,7 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
             out = <uint8_t *>malloc(q.limit)
             written = 0
             passed.hit, passed.tiers, passed.until = -1, draw(&chance) & 7 == 0, engine.second + below(&chance, 400)
+            passed.passing, passed.rule = draw(&chance) & 7 == 0, undecided()
             result = engine._from_entry(&q, made, 0 if q.limit < types.MAX_TCP else 1, &passed, True,
                                         out, &written, now + below(&chance, 100))
             if result == ANSWERED:

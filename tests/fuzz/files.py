@@ -63,7 +63,10 @@ def files(folder: Path, count: int, seed: int, end: float) -> str:
         actions = bytes(corpus.ACTIONS.index(record.order.action) for record in ruleset.catalogue.orders)
         enforced = Enforced(1, ruleset, fixed)
         lives, salts = enforced.lives, ruleset.salts
-        table = Table(ruleset.octets, header, fixed.octets, actions, enforced.tiers, enforced.asks_client, lives, salts)
+        table = Table(
+            ruleset.octets, header, fixed.octets, actions, enforced.tiers, enforced.asks_client, lives, salts,
+            enforced.groups, enforced.packed_parties, enforced.parties.lifts,
+        )  # fmt: skip
         broken += driver.lookups(table, KEYS, ADDRESSES)[1] > 0
         read += 1
         if done % COMPARE_EACH == 0:

@@ -6,11 +6,12 @@ import pytest
 from securesystemslib.signer import CryptoSigner, Key
 
 from blockd.errors import PublishError
-from blockd.orders.repository import AUTHORITY_FIELD, MAX_AUTHORITIES
+from blockd.orders.repository import AUTHORITY_FIELD, MAX_AUTHORITIES, MAY_LIFT_FIELD
 from blockd.publish import Workshop
 from blockd.publish.delegations import (
     checked_role,
     delegate,
+    may_lift_of,
     read_delegations,
     undelegate,
     write_delegations,
@@ -111,3 +112,25 @@ def test_damaged_file_is_told(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(PublishError, match="Restore it"):
         read_delegations(path)
+
+
+def test_authority_that_may_lift_anothers_orders(shared: Workshop) -> None:
+    delegations = shared.staged_delegations()
+    delegate(delegations, "court", "Example Court", keys(1), 1, ["ministry", "targets"])
+    court = (delegations.roles or {})["court"]
+    assert court.unrecognized_fields[MAY_LIFT_FIELD] == ["ministry", "targets"]
+    delegate(delegations, "court", "Another Name", [], 0)
+    assert may_lift_of((delegations.roles or {})["court"]) == ("ministry", "targets"), "what is not named stays"
+    with pytest.raises(PublishError, match="court may lift the orders of ministry"):
+        undelegate(delegations, "ministry")
+    delegate(delegations, "court", "", [], 0, [])
+    assert (delegations.roles or {})["court"].unrecognized_fields == {AUTHORITY_FIELD: "Another Name"}
+    undelegate(delegations, "ministry")
+
+
+@pytest.mark.parametrize("lifted", [["court"], ["ministry", "ministry"], ["nobody"], ["root"], ["Ministry"], [""]])
+def test_what_cannot_be_lifted_is_refused(shared: Workshop, lifted: list[str]) -> None:
+    delegations = shared.staged_delegations()
+    with pytest.raises(PublishError, match="lift"):
+        delegate(delegations, "court", "Example Court", keys(1), 1, lifted)
+    assert "court" not in (delegations.roles or {})

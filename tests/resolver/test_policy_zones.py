@@ -47,6 +47,21 @@ def test_local_data_that_do_not_fit_are_asked_for_again_over_tcp(rig: Rig) -> No
     assert len(rig.answer("kept.example", "TXT", Transport.TCP).records) == 32
 
 
+def test_an_alias_whose_target_is_in_the_zone_is_answered_without_asking(rig: Rig) -> None:
+    garden = order("garden", Action.CNAME, cname="garden.local.dpol", records=(A, LASTING, TEXT))
+    star = order("star", Action.CNAME, cname="*.garden.dpol", records=(A,))
+    rig.enforce_feeds([zone("z", 1, (garden, ["one.example"]), (star, ["two.example"]))])
+    for transport in list(Transport)[:2]:
+        answer = rig.answer("one.example", "A", transport)
+        assert answer.records == ["60 garden.local.dpol.", "30 192.0.2.99", "30 192.0.2.100"]
+        assert rig.answer("one.example", "TXT", transport).records == ["60 garden.local.dpol.", '60 "text"']
+        assert rig.answer("one.example", "AAAA", transport).records == ["60 garden.local.dpol."]
+        assert rig.answer("one.example", "CNAME", transport).records == ["60 garden.local.dpol."]
+        assert rig.answer("www.two.example", "A", transport).records[0] == "60 www.two.example.garden.dpol."
+    long = f"{'x' * 63}.{'y' * 63}.{'z' * 63}.{'w' * 38}.two.example"
+    assert rig.answer(long).rcode == "YXDOMAIN"
+
+
 def test_a_star_in_a_target_stands_for_the_name_asked_for(rig: Rig, upstream: UpstreamSimulator) -> None:
     garden = order("garden", Action.CNAME, cname="*.garden.example")
     rig.enforce_feeds([zone("z", 1, (garden, ["bad.example"]))])

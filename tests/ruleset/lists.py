@@ -27,6 +27,7 @@ def order(
     start: int = 0,
     expires: int | None = None,
     lifted_on: int | None = None,
+    role: str = "",
 ) -> Order:
     cname = "landing.example" if action is Action.CNAME else ""
     return Order(
@@ -39,6 +40,7 @@ def order(
         expires=expires,
         lifted_on=lifted_on,
         cname=cname,
+        role=role,
     )
 
 

@@ -11,6 +11,7 @@ from blockd.names import key_from_text
 from blockd.orders import Action, Entry, Reason, Scope, State, Verdict
 from blockd.ruleset import Enforced
 from blockd.ruleset.explain import ExplainedClaim, WeighedClaim, explain
+from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
 from blockd.ruleset.policy import at_time
 from tests.ruleset.lists import NOW, compiled, enforced, feed, listing, order
 
@@ -145,3 +146,45 @@ def test_what_decides_between_orders_of_one_rank_is_told(tmp_path: Path) -> None
         ("f", "court/17", "order f/bank/17 is of the same rank, and its role comes first"),
         ("f", "f/bank/18", "order f/bank/17 is of the same rank, and its id comes first"),
     ]
+
+
+def test_orders_that_had_no_room_are_told(tmp_path: Path) -> None:
+    crowd = [listing(order(f"o-{at:03}", start=at, role="greedy"), "a.example") for at in range(MAX_CLAIMS_OF_ONE + 3)]
+    late = order("late", start=NOW + 9, role="court")
+    inputs = replace(feed("f", *crowd, listing(late, "a.example", "b.example")), type="signed", signed=True)
+    subject = enforced(tmp_path, inputs)
+    ruleset = explain(subject, "a.example").ruleset
+    assert ruleset is not None
+    [refused] = ruleset.refused
+    assert (refused.feed, refused.role, refused.count) == ("f", "greedy", 3)
+    assert refused.sentence.endswith("256 on one, and has them on this: greedy/o-258, greedy/o-257, greedy/o-256")
+    assert explain(subject, "b.example").to_json()["refused"] == []
+    subject.close()
+
+
+def test_why_another_partys_order_stands(tmp_path: Path) -> None:
+    block, allow = order("block", role="ministry"), order("allow", Action.ALLOW, role="court")
+    weak = order("weak", Action.TCP_ONLY, role="court")
+    listings = (
+        listing(block, "a.example"), listing(allow, "x.a.example"), listing(weak, "x.a.example", "y.a.example"),
+    )  # fmt: skip
+
+    def because(name: str, **may_lift: list[str]) -> dict[str, str]:
+        subject = enforced(tmp_path, replace(feed("f", *listings), type="signed", signed=True, may_lift=may_lift))
+        ruleset = explain(subject, name).ruleset
+        subject.close()
+        return {claim.claim.order.id: claim.because for claim in ruleset.claims} if ruleset else {}
+
+    of_block = "order ministry/block of feed f"
+    assert because("x.a.example") == {
+        "block": "it decides",
+        "allow": f"{of_block} stands over it: of different authorities sinkhole over allow",
+        "weak": "the allow entry x.a.example of the same authority beats its other orders",
+    }
+    assert (
+        because("y.a.example")["weak"] == f"{of_block} stands over it: of different authorities sinkhole over tcp-only"
+    )
+    lifted = because("x.a.example", court=["f/ministry"])
+    assert (lifted["block"], lifted["allow"]) == (
+        "order court/allow of feed f lifts it, as it may", "it decides",
+    )  # fmt: skip

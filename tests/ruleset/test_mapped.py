@@ -260,7 +260,6 @@ def test_hostile_places_are_refused_at_the_lookup(good: bytes, tmp_path: Path) -
         "a claim set lies outside": patched(good, header.records.offset, "<I", 2**32 - 1),
         "claim set lies outside": patched(good, header.claims.offset, "<I", 2**32 - 1),
         "not in the catalogue": patched(good, header.claims.offset + 4, "<I", 2 << 2 | 3),
-        "has no scope": patched(good, header.claims.offset + 4, "<I", 0),
     }
     for message, octets in hostile.items():
         path.write_bytes(octets)
@@ -284,8 +283,8 @@ def test_buckets_that_all_push_on_end_the_lookup(good: bytes, tmp_path: Path) ->
     [
         (0, b"GARBAGE!", "not a ruleset file"),
         (1, 1, "its format is 1"),
-        (2, 128, "its format is 2"),
-        (3, 1, "its format is 2"),
+        (2, 128, "its format is 3"),
+        (3, 1, "its format is 3"),
         (8, 2**63, "counts contradict"),
         (9, 0, "counts contradict"),
         (9, 2**33, "counts contradict"),

@@ -34,6 +34,8 @@ class Claimed(NamedTuple):
     priority: int
     zone: bool
     tier: int
+    party: tuple[str, str]  # of an authority its feed and role
+    lifts: frozenset[tuple[str, str]]
 
 
 class Model:
@@ -48,17 +50,19 @@ class Model:
                     scopes[place] = scopes.get(place, Scope(0)) | found.scope
         tiers: dict[str, int] = {}
         before: FeedInput | None = None
-        for tier, source in enumerate(sorted(feeds, key=lambda source: (source.priority, source.name))):
+        own = [source for source in feeds if source.type != "signed"]
+        for tier, source in enumerate(sorted(own, key=lambda source: (source.priority, source.name))):
             joined = before is not None and before.type == source.type == "domains"
             tiers[source.name] = tiers[before.name] if before and joined else tier
             before = source
         self._claims = [
-            Claimed(key, scope, subject, source.name, source.priority, source.type == "rpz", tiers[source.name])
+            Claimed(key, scope, subject, source.name, source.priority, source.type == "rpz", tiers.get(source.name, 0),
+                    _party(source, subject), _lifted(source, subject))
             for source in feeds
             for subject in source.orders
             for (key, name, identifier), scope in scopes.items()
             if (name, identifier) == (source.name, subject.id)
-        ]
+        ]  # fmt: skip
         self._now = now
 
     def verdict(self, name: DomainName) -> tuple[object, ...]:
@@ -95,27 +99,78 @@ class Model:
 
     def _decide(self, covering: list[Claimed]) -> tuple[object, ...]:
         in_force = [claim for claim in covering if self._in_force(claim)]
-        allowing = [claim for claim in in_force if claim.order.action is Action.ALLOW]
-        monitoring = [claim for claim in in_force if claim.order.action is Action.MONITOR]
-        blocking = [claim for claim in in_force if claim not in allowing and claim not in monitoring]
-        for reason, claims in (
-            (Reason.ALLOWED, allowing),
-            (Reason.LISTED, blocking),
-            (Reason.MONITORED, monitoring),
-            (Reason.NOT_IN_FORCE, covering),
+        above = [claim for claim in in_force if claim.party == ("", "") and claim.order.action is Action.ALLOW]
+        parties = {claim.party for claim in in_force}
+        decided = [_of_party([claim for claim in in_force if claim.party == party]) for party in sorted(parties)]
+        for reason, best in (
+            (Reason.ALLOWED, min(above, key=_best, default=None)),
+            (None, _between(decided)),
+            (Reason.NOT_IN_FORCE, min(covering, key=_best, default=None)),
         ):
-            if claims:
-                best = min(claims, key=lambda claim: (claim.tier if reason is Reason.LISTED else 0, *_best(claim)))
-                if reason is Reason.LISTED and best.order.action is Action.PASSTHRU:
-                    reason = Reason.PASSED
-                return reason, best.order, best.key, best.scope, best.feed
+            if best is not None:
+                found = reason or _REASONS.get(best.order.action, Reason.LISTED)
+                return found, best.order, best.key, best.scope, best.feed
         return Reason.NOT_LISTED, None, None, None, ""
 
 
-def _best(claim: Claimed) -> tuple[object, ...]:
-    length = claim.key[1] if claim.key[0] > 63 else len(claim.key)
+def _party(source: FeedInput, subject: Order) -> tuple[str, str]:
+    return (source.name, subject.role or "targets") if source.type == "signed" else ("", "")
+
+
+def _lifted(source: FeedInput, subject: Order) -> frozenset[tuple[str, str]]:
+    """Return whose orders an order may lift, each a feed and a role, or a feed alone."""
+    wanted = source.may_lift.get(subject.role if source.type == "signed" else "", ())
+    return frozenset((text.partition("/")[0], text.partition("/")[2]) for text in wanted)
+
+
+_REASONS = {Action.ALLOW: Reason.ALLOWED, Action.PASSTHRU: Reason.PASSED, Action.MONITOR: Reason.MONITORED}
+_WEAK = {Action.CNAME: 2, Action.LOCAL: 2, Action.TCP_ONLY: 1, Action.MONITOR: 0, Action.ALLOW: 0, Action.PASSTHRU: 0}
+
+
+def _of_party(claims: list[Claimed]) -> Claimed:
+    """Return the claim by which one party decides."""
+    for allow, monitor in ((True, False), (False, False), (False, True)):
+        found = [
+            claim for claim in claims
+            if (claim.order.action is Action.ALLOW, claim.order.action is Action.MONITOR) == (allow, monitor)
+        ]  # fmt: skip
+        if found:
+            return min(found, key=lambda claim: (0 if monitor else claim.tier, *_best(claim)))
+    raise AssertionError("a party has claims")
+
+
+def _between(decided: list[Claimed]) -> Claimed | None:
+    """Return the claim that stands, as the table in the manual has it."""
+
+    def lifts(one: Claimed, other: Claimed) -> bool:
+        weaker, action = _strength(one) < _strength(other), one.order.action
+        is_long = _length(one) >= _length(other)
+        opens = action in (Action.ALLOW, Action.PASSTHRU) or (action is not Action.MONITOR and is_long)
+        may = not one.lifts.isdisjoint((other.party, (other.party[0], "")))
+        return may and other.party != ("", "") and weaker and opens
+
+    left = sorted(decided, key=_strength)
+    for one in list(left):
+        if one in left:
+            left = [other for other in left if not lifts(one, other)]
+    return min(left, key=lambda claim: (-_strength(claim), _ranked(claim)), default=None)
+
+
+def _strength(claim: Claimed) -> int:
+    return _WEAK.get(claim.order.action, 3)
+
+
+def _ranked(claim: Claimed) -> tuple[object, ...]:
     kind = {Action.ALLOW: 0, Action.MONITOR: 2}.get(claim.order.action, 1)
-    return -length, kind, claim.priority, -(claim.order.in_force_from or 0), claim.order.id
+    return kind, claim.priority, -(claim.order.in_force_from or 0), claim.order.id
+
+
+def _best(claim: Claimed) -> tuple[object, ...]:
+    return -_length(claim), *_ranked(claim)
+
+
+def _length(claim: Claimed) -> int:
+    return claim.key[1] if claim.key[0] > 63 else len(claim.key)
 
 
 def told(verdict: Verdict) -> tuple[object, ...]:
@@ -133,19 +188,24 @@ networks = st.builds(
 dates = st.integers(NOW - 2, NOW + 2)
 
 
+AUTHORITIES = [f"{feed}/{role}" for feed in "xyz" for role in ("targets", "court", "ministry")]
+
+
 @st.composite
 def feeds(draw: st.DrawFn) -> list[FeedInput]:
     found = []
     for name in draw(st.sampled_from(["x", "xy", "yx", "xyz"])):
-        kind = draw(st.sampled_from(["domains", "rpz"]))
-        others = (Action.ALLOW,) if kind == "domains" else (Action.PASSTHRU,)
+        kind = draw(st.sampled_from(["domains", "rpz", "signed", "signed"]))
+        others = (Action.PASSTHRU,) if kind == "rpz" else (Action.ALLOW,)
+        actions = [Action.SINKHOLE, Action.NXDOMAIN, Action.TCP_ONLY, Action.CNAME, Action.MONITOR, *others]
         orders = [
             order(
                 f"{name}-{number}",
-                draw(st.sampled_from([Action.SINKHOLE, Action.NXDOMAIN, Action.MONITOR, *others])),
+                draw(st.sampled_from(actions)),
                 start=draw(st.one_of(st.just(0), dates)),
                 expires=draw(st.none() | dates),
                 lifted_on=draw(st.none() | dates),
+                role=draw(st.sampled_from(["", "court", "ministry"])) if kind == "signed" else "",
             )
             for number in range(draw(st.integers(1, 3)))
         ]
@@ -153,7 +213,9 @@ def feeds(draw: st.DrawFn) -> list[FeedInput]:
             Listing(draw(st.sampled_from(orders)), scope, draw(st.lists(names | networks, max_size=5)))
             for scope in draw(st.lists(st.sampled_from(SCOPES), max_size=5))
         ]
-        found.append(FeedInput(name, kind, draw(st.integers(0, 2)), "", orders, listings))
+        roles = {"rpz": [""], "signed": ["court", "ministry"]}.get(kind, [])
+        may_lift = {role: draw(st.lists(st.sampled_from(AUTHORITIES), max_size=4)) for role in roles}
+        found.append(FeedInput(name, kind, draw(st.integers(0, 2)), "", orders, listings, may_lift=may_lift))
     return found
 
 

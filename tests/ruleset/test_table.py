@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from blockd.errors import RulesetError
-from blockd.orders import NO_TIER, Action, Order
+from blockd.orders import NO_TIER, Action, Order, Scope
 from blockd.resolver.clients import packed_host
-from blockd.ruleset import Enforced, OrderStates, Ruleset, compile_ruleset, write_states
+from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.ruleset.format import HEADER_SIZE, Header
 from tests.effort import some, tries
 from tests.resolver import corpus
-from tests.resolver.rig import keys_of
+from tests.resolver.rig import keys_of, order
 from tests.resolver.twins import BROKEN, RULINGS, SERVED, STRANGERS
 from tests.ruleset.lists import sealed
 
@@ -48,6 +49,9 @@ class Opened:
             self.enforced.asks_client,
             self.enforced.lives,
             self.ruleset.salts,
+            self.enforced.groups,
+            self.enforced.packed_parties,
+            self.enforced.parties.lifts,
         )
 
     def close(self) -> None:
@@ -93,6 +97,35 @@ def path(tmp_path: Path) -> Path:
 def test_both_readers_decide_alike(path: Path, tmp_path: Path) -> None:
     with Opened(path, tmp_path / "1.orders") as opened:
         assert opened.compare() == (len(NAMES) + 1 + len(ADDRESSES) + len(CLIENTS), 0)
+
+
+def test_both_readers_agree_on_exceptions(tmp_path: Path) -> None:
+    chance = random.Random(SEED)  # noqa: S311 - a test repeats itself
+    labels = [["example"], ["a", "b"], ["x", "y"], ["p", "q"]]
+    names = [".".join(chosen[::-1]) for depth in range(1, 4) for chosen in product(*labels[: depth + 1])]
+    for _ in range(tries(20, 1000)):
+        feeds = []
+        for feed in range(chance.randrange(1, 5)):
+            orders = [
+                order(f"{feed}.{action}", action)
+                for action in (Action.SINKHOLE, Action.NXDOMAIN, Action.PASSTHRU, Action.MONITOR)
+            ]
+            listings = [
+                Listing(one, scope, keys_of(chance.sample(names, chance.randrange(4))))
+                for one in orders
+                for scope in (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH)
+            ]
+            kind = chance.choice(("adblock", "adblock", "domains", "rpz"))
+            feeds.append(FeedInput(f"f{feed}", kind, chance.randrange(3), "", orders, listings))
+        made = tmp_path / "some.ruleset"
+        compile_ruleset(feeds, made, created=1, randomness=chance.randbytes)
+        with Opened(made, tmp_path / "some.orders") as opened:
+            for key in keys_of([*names, *(f"deep.{name}" for name in names)]):
+                verdict = opened.enforced.verdict(key)
+                size = len(verdict.entry.key) if verdict.entry and RULINGS[verdict.reason] else 0
+                expected = RULINGS[verdict.reason], verdict.order_index if size else 0, size, verdict.tier
+                assert opened.table.verdict(key) == expected
+        (tmp_path / "some.orders").unlink()
 
 
 def test_a_closed_table_decides_nothing(path: Path, tmp_path: Path) -> None:

@@ -212,3 +212,34 @@ def test_authorities_are_bounded(tmp_path: Path) -> None:
     many = ", ".join(f"a{number}: {{at_expiry: stop}}" for number in range(MAX_AUTHORITIES + 1))
     with pytest.raises(ConfigError, match="at most 64"):
         signed_of(tmp_path, f"authorities: {{{many}}}")
+
+
+SIGNED = "{name: m, type: signed, url: 'file:lists', root: root.json}"
+
+
+def test_a_zone_may_open_the_orders_of_signed_feeds(tmp_path: Path) -> None:
+    path = tmp_path / "blockd.yaml"
+    path.write_text(
+        f"feeds: [{SIGNED}, {{name: z, type: rpz, path: zone, may_lift: [m/court, m/targets, m]}}]", encoding="utf-8"
+    )
+    (_, zone) = load(path).feeds
+    assert getattr(zone, "may_lift") == ("m/court", "m/targets", "m")  # noqa: B009 - a zone's key
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[n/court]", "feeds[1].may_lift[0]: 'n' is no feed of this config"),
+        ("[m, z]", "feeds[1].may_lift[1]: 'z' is of type rpz, and not signed"),
+        ("[m/Court]", "feeds[1].may_lift[0]: expected FEED, FEED/ROLE or FEED/targets, got"),
+        ("[m/root]", "feeds[1].may_lift[0]: expected FEED, FEED/ROLE or FEED/targets, got"),
+        ("[m/]", "feeds[1].may_lift[0]: expected FEED, FEED/ROLE or FEED/targets, got"),
+        ("[7]", "feeds[1].may_lift[0]: expected"),
+    ],
+)
+def test_what_no_zone_may_open_is_told(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "blockd.yaml"
+    path.write_text(f"feeds: [{SIGNED}, {{name: z, type: rpz, path: zone, may_lift: {text}}}]", encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load(path)
+    assert [found for found in refused.value.problems if found.startswith(sentence)], refused.value.problems

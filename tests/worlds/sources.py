@@ -32,7 +32,9 @@ class WorldSource(FeedSource):
         if self.evidence:
             documents = tuple(_document(name, octets) for name, octets in self.evidence.items() if "orders/" in name)
             digest = hashlib.sha256(repr(sorted(self.evidence.items())).encode()).hexdigest()
-            write_bundle(SignedVersion(1, 1, 0, documents, digest), path)
+            roles = json.loads(self.evidence["targets.json"])["signed"]["delegations"]["roles"]
+            may_lift = {role["name"]: lifted for role in roles if (lifted := role.get("x-blockd-may-lift"))}
+            write_bundle(SignedVersion(1, 1, 0, documents, digest, may_lift=may_lift), path)
             return Fetched(path, digest, None, evidence=dict(self.evidence))
         if self.text is None:
             return None
@@ -42,5 +44,5 @@ class WorldSource(FeedSource):
 
 def _document(path: str, octets: bytes) -> OrderDocument:
     document = parse_document(json.loads(octets), path)
-    role = "media" if path.startswith("orders/media/") else ""
+    role = path.split("/")[1] if path.count("/") == 2 else ""
     return replace(document, order=replace(document.order, role=role))

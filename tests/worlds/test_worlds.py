@@ -76,6 +76,8 @@ async def _check_name(world: World, name: str, before: Hits) -> None:
         return
     proved = proof(node, name)
     assert proved["covered"] == (found.done != RESOLVED), (name, said, proved)
+    assert proved["udp"] == {"tcp-only": "ask over TCP"}.get(found.done, found.done), (name, said, proved)
+    assert proved["tcp"] == found.over_tcp, (name, said, proved)
     if verdict != "resolved":
         assert (proved["decides"], proved["action"]) == (identifier, verdict), (name, proved, said)
 

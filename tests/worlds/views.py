@@ -35,17 +35,23 @@ Risen = tuple[dict[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Dig:
-    """What a client gets: what is done with its question, the EDE text, and the series of hits that went up."""
+    """What a client gets: what is done with its question, the EDE text, and the series of hits that went up.
+
+    `over_tcp` is what is done with the same question over TCP.
+    """
 
     done: str
+    over_tcp: str
     ede: str
     hits: Risen
 
 
 def dig(node: Node, name: str, before: Hits) -> Dig:
     """Ask for a name's IPv4 address over UDP; `before` is the last scrape, and is brought up to date."""
-    done, ede = _answered(node, name)
-    return Dig(done, ede, _risen(node, before))
+    over_tcp, _ = _answered(node, name, Transport.TCP)
+    _risen(node, before)
+    done, ede = _answered(node, name, Transport.UDP)
+    return Dig(done, over_tcp, ede, _risen(node, before))
 
 
 def _risen(node: Node, before: Hits) -> Risen:
@@ -68,12 +74,12 @@ def hits(node: Node) -> Hits:
     return series
 
 
-def _answered(node: Node, name: str) -> tuple[str, str]:
+def _answered(node: Node, name: str, transport: Transport) -> tuple[str, str]:
     query = dns.message.make_query(name, "A", use_edns=0)
-    begun = node.worker.resolver.begin(query.to_wire(), "127.0.0.1", Transport.UDP)
+    begun = node.worker.resolver.begin(query.to_wire(), "127.0.0.1", transport)
     if isinstance(begun, QueryContext):
         node.worker.resolver.pipeline._counted(begun, Outcome.SILENCE)  # as once its answer has come
-        return RESOLVED, ""
+        return (RESOLVED if begun.target is None else "cname"), ""
     if isinstance(begun, Outcome):
         return "drop", ""
     answer = dns.message.from_wire(begun, ignore_trailing=True)

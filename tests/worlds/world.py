@@ -28,7 +28,8 @@ NAMES = (
 HELD = ("co.uk", "test", "gov.test", "bank.gov.test")  # names that the guard holds back
 SUFFIXES = "example\ntest\nuk\nco.uk\ngov.test\n"
 LISTED_ACTIONS = ("sinkhole", "nxdomain", "nodata", "refused", "drop", "tcp-only", "monitor", "allow")
-SIGNED_ACTIONS = ("sinkhole", "nxdomain", "nodata", "refused", "monitor", "allow")
+SIGNED_ACTIONS = ("sinkhole", "nxdomain", "nodata", "refused", "drop", "tcp-only", "cname", "monitor", "allow", "allow")
+PARTS = ("own", "media", "court")  # who signs orders in a repository
 ZONE_RULES = ("CNAME .", "CNAME *.", "CNAME rpz-passthru.", "CNAME rpz-drop.", "CNAME rpz-tcp-only.", "A 192.0.2.9")
 LISTS = ("domains", "hosts", "adblock")
 
@@ -47,7 +48,7 @@ class World:
         self.folder = folder
         self.steps: list[str] = []
         self.repositories: dict[str, Repository] = {}
-        self._orders: dict[tuple[str, str], dict[str, dict[str, object]]] = {}  # of a feed's own, and of its authority
+        self._orders: dict[str, dict[str, dict[str, dict[str, object]]]] = {}  # of a feed, by its parts
         self.config = self._config()
         self.node = Node(folder, self.config, GATE, self.time)
 
@@ -68,14 +69,22 @@ class World:
         for index in range(choose.choice((0, 0, 1, 2))):
             zone = {"name": f"zone-{index}", "type": "rpz", "path": str(self.folder / f"zone-{index}")}
             feeds.append({**zone, "priority": choose.choice((10, 50, 90))})
-        for index in range(choose.choice((0, 1, 1, 2)) or not feeds):
-            name = f"signed-{index}"
-            self.repositories[name] = Repository(datetime.datetime.fromtimestamp(START, datetime.UTC))
-            self._orders |= {(name, "own"): {}, (name, "media"): {}}
-            root = self.folder / f"{name}.json"
-            root.write_bytes(self.repositories[name].root)
+        for name in ("ministry", "regulator")[: choose.choice((0, 1, 1, 2)) if feeds else 1]:
+            made = self.repositories[name] = Repository(datetime.datetime.fromtimestamp(START, datetime.UTC))
+            self._orders[name] = {part: {} for part in PARTS}
+            made.may_lift = {
+                role: choose.sample(others, choose.randint(0, 2))
+                for role, others in (("media", ["targets"] * 2), ("court", ["media", "targets"]))
+            }
+            made.may_lift = {role: list(dict.fromkeys(lifted)) for role, lifted in made.may_lift.items()}
+            root = self.folder / f"{name}.root.json"
+            root.write_bytes(made.root)
             signed = {"name": name, "type": "signed", "url": self.folder.as_uri(), "root": str(root)}
             feeds.append({**signed, "priority": choose.choice((10, 50))})
+        for feed in feeds:
+            if feed["type"] == "rpz" and self.repositories and choose.random() < 0.5:
+                name = choose.choice(list(self.repositories))
+                feed["may_lift"] = choose.choice(([name], [f"{name}/media"], [f"{name}/targets", f"{name}/court"]))
         return {"state_dir": str(self.folder / "state"), "feeds": feeds}
 
     async def begin(self) -> None:
@@ -179,7 +188,8 @@ class World:
 
     def _published(self, feed: str) -> dict[str, bytes]:
         """Change an order of a repository, or add one, and return the evidence of the new version."""
-        part = self.random.choice(("own", "media"))
+        repository, orders = self.repositories[feed], self._orders[feed]
+        part = self.random.choice(PARTS)
         identifier = f"order-{self.random.randint(1, 3)}"  # an id is its authority's own: all have the same
         now = self.time.now
         made = order(
@@ -190,5 +200,8 @@ class World:
             made["expires"] = time_text(int(now + self.random.uniform(SPAN / 2 + 1, 2 * SPAN)))
         if self.random.random() < 0.2:
             made |= {"lifted_on": time_text(int(now)), "lifted_reason": "It was a mistake."}
-        self._orders[feed, part][identifier] = made
-        return self.repositories[feed].publish(self._orders[feed, "own"], self._orders[feed, "media"])
+        if made["action"] == "cname":
+            made["cname"] = "landing.example"
+        orders[part][identifier] = made
+        repository.others = {"court": orders["court"]}
+        return repository.publish(orders["own"], orders["media"])

@@ -12,8 +12,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from blockd.audit.database import Database
+from blockd.audit.gap import read_alive
 from blockd.audit.inquiry import prove_name
-from blockd.audit.log import DATABASE, read_alive
+from blockd.audit.log import DATABASE
 from blockd.audit.proof_file import export_proof
 from blockd.audit.signatures import MAX_ROOT
 from blockd.audit.statement import KEY, read_key
@@ -75,6 +76,8 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
     """Yield the proof as lines for people."""
     if told["covered"] is None:
         yield f"whether {told['name']} was blocked at {told['time']} is not known"
+    elif told["tcp"] == "resolved" != told["udp"]:
+        yield f"{told['name']} was blocked over UDP only at {told['time']}: over TCP its own records were given"
     else:
         yield f"{told['name']} was {'blocked' if told['covered'] else 'not blocked'} at {told['time']}"
     if told["version"] is not None:

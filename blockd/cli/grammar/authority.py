@@ -76,6 +76,12 @@ def _delegate(parser: argparse.ArgumentParser) -> None:
         help="its keys; they replace those before",
     )
     parser.add_argument("--threshold", type=int, default=0, metavar="N", help="how many of them an order needs")
+    parser.add_argument(
+        "--may-lift",
+        nargs="*",
+        metavar="ROLE",
+        help="authorities whose orders it may lift, targets for the repository's own; none takes it away",
+    )
     parser.add_argument("--remove", action="store_true", help="remove the authority, and all its orders with it")
     parser.add_argument("--list", action="store_true", help="print the authorities")
 

@@ -35,6 +35,8 @@ def lines(told: Told) -> Iterator[str]:
         if not claim["decides"] or way is not None:
             place = f"{_called(claim['order'])}, by {claim['entry']} in feed {claim['feed']}"
             yield f"also {claim['state']}: {place}{_line(claim)}; {claim['because']}"
+    for sentence in told.get("refused", ()):
+        yield _field("refused", sentence)
     if "aliases" in told:
         yield from _aliases(told["aliases"])
     if "as_client" in told:

@@ -16,7 +16,7 @@ from blockd.printable import unproved
 from blockd.resolver.response import Lead, Response, leads_of
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import ExplainedClaim, word_of
-from blockd.ruleset.policy import where_it_leads
+from blockd.ruleset.leading import where_it_leads
 
 QTYPES = {types.A: "A", types.AAAA: "AAAA", types.HTTPS: "HTTPS"}  # that browsers ask for
 MAX_STEPS = 64  # shown of one answer; an honest one has a few
@@ -136,7 +136,7 @@ class WayFinder:
         enforced, tiers = self._enforced, self._verdict.tiers_left
         found = NOT_LISTED
         if enforced is not None and tiers:
-            found = where_it_leads(enforced, response.names, response.addresses, tiers)
+            found = where_it_leads(enforced, response.names, response.addresses, tiers, self._verdict.passing)
         steps = []
         deciding: Step | None = None
         for lead in leads:

@@ -15,19 +15,23 @@ from blockd.daemon.operator.overrides import OverrideService, OverrideStatus
 from blockd.daemon.operator.releases import ReleaseService
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import Alarm, alarms
+from blockd.daemon.report.bounds import compile_status, disk_status, feed_limits
 from blockd.daemon.report.feed_phase import FeedPhase
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
+from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
+from blockd.daemon.update.ruleset_maker import RulesetMaker
 from blockd.daemon.workers import Workers
 from blockd.feeds.signed.bundle import RefusedOrder
 from blockd.orders import State
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.versions.contradictions import Contradictions
 from blockd.selftest import SelfTestReport, SelfTests
 from blockd.times import time_text
 from blockd.transports.binding import Bound
@@ -80,6 +84,7 @@ class AuthorityStatus:
     orders: int
     stale: int
     refusal: str | None
+    without_room: int  # orders that are refused on some names, since too many of the authority list these
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ class FeedStatus:
     authorities: tuple[AuthorityStatus, ...]
     mirrors: Sequence[Mapping[str, object]]
     refused_orders: tuple[RefusedOrder, ...]  # each alone; all others are taken
+    notes: Sequence[str]  # sentences about what works, but not as it should
+    limits: Mapping[str, Mapping[str, float | None]]  # what it takes, and may take, by the key of `limits`
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -118,6 +125,8 @@ class FeedStatus:
         values["authorities"] = [asdict(part) for part in self.authorities]
         values["mirrors"] = list(self.mirrors)
         values["refused_orders"] = [asdict(order) for order in self.refused_orders]
+        values["notes"] = list(self.notes)
+        values["limits"] = {key: dict(limit) for key, limit in self.limits.items()}
         return values
 
 
@@ -150,8 +159,12 @@ class Status:
     workers: tuple[WorkerStatus, ...]
     self_test: SelfTestReport | None
     overrides: tuple[OverrideStatus, ...]
+    contradictions: Contradictions
     audit: AuditStatus
+    compiling: Mapping[str, object] | None  # how long the compile in progress has taken, and what it reads
+    disk: Mapping[str, object]
     alarms: tuple[Alarm, ...]
+    notes: tuple[str, ...] = ()  # about no feed
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -168,8 +181,12 @@ class Status:
             "workers": [asdict(worker) for worker in self.workers],
             "self_test": self.self_test.to_json() if self.self_test else None,
             "overrides": [override.to_json() for override in self.overrides],
+            "contradictions": self.contradictions.to_json(),
             "audit": self.audit.to_json(),
+            "compiling": self.compiling,
+            "disk": self.disk,
             "alarms": [alarm.to_json() for alarm in self.alarms],
+            "notes": list(self.notes),
         }
 
     def _pinned(self) -> dict[str, object] | None:
@@ -195,6 +212,8 @@ class Observed:
     watch: ClockWatch
     running: ConfigWatch
     held: HeldBack
+    maker: RulesetMaker
+    room: DiskRoom
     started: float
 
     def status(self, now: float) -> Status:
@@ -204,7 +223,9 @@ class Observed:
         in_force = alarms(
             enforced, self.feeds, workers, self.tests, engine_name(),
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
-            audit=self.audit.trouble, releases=self.releases.trouble, started=self.started, now=now,
+            audit=self.audit.trouble, releases=self.releases.trouble,
+            contradictions=self.switcher.journal.contradictions.count,
+            maker=self.maker, room=self.room, started=self.started, now=now,
         )  # fmt: skip
         return Status(
             version=__version__,
@@ -217,8 +238,16 @@ class Observed:
             pinned=self.switcher.pin,
             base=self.switcher.base,
             feeds=tuple(
-                _feed(managed, self.held.of(managed, enforced), enforced, counts, now, is_pinned=self.switcher.is_held)
-                for managed in self.feeds.configured.values()
+                _feed(
+                    managed,
+                    self.held.of(managed, enforced),
+                    enforced,
+                    counts,
+                    now,
+                    is_pinned=self.switcher.is_held,
+                    notes=self.feeds.notes(name),
+                )
+                for name, managed in self.feeds.configured.items()
             ),
             workers=tuple(
                 WorkerStatus(index, workers.pids.get(index), workers.enforcing.get(index) or None)
@@ -226,8 +255,12 @@ class Observed:
             ),
             self_test=self.tests.report(),
             overrides=self.overrides.current(),
+            contradictions=self.switcher.journal.contradictions,
             audit=AuditStatus(self.audit.head, self.audit.trouble),
+            compiling=compile_status(self.maker),
+            disk=disk_status(self.room, self.feeds),
             alarms=tuple(in_force),
+            notes=tuple(self.feeds.notify.notes("")),
         )
 
 
@@ -239,6 +272,7 @@ def _feed(
     now: float,
     *,
     is_pinned: bool,
+    notes: Sequence[str],
 ) -> FeedStatus:
     feed, state = managed.source.feed, managed.state
     records = {record.name: record for record in enforced.ruleset.catalogue.feeds} if enforced else {}
@@ -266,6 +300,8 @@ def _feed(
         authorities=tuple(_authorities(managed, counts, now)),
         mirrors=managed.source.mirrors,
         refused_orders=managed.refused_orders,
+        notes=notes,
+        limits=feed_limits(managed),
     )
 
 
@@ -281,6 +317,7 @@ def _authorities(managed: ManagedFeed, counts: OrderCounts, now: float) -> list[
             orders=counts.orders[name, part.role],
             stale=counts.stale[name, part.role],
             refusal=managed.authority_refusals.get(part.role),
+            without_room=counts.without_room[name, part.role],
         )
         for part in managed.state.authorities
     ]

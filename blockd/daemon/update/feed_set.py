@@ -11,6 +11,7 @@ from blockd.daemon.timing import Timing
 from blockd.daemon.update.expiry import Ends, ended
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.managed_feed import ManagedFeed, OpenSource
+from blockd.daemon.update.refused_notify import RefusedNotifies
 from blockd.errors import CommandError, RulesetError
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Fetched
@@ -18,7 +19,7 @@ from blockd.feeds.kinds import open_source
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.gate.guard_report import GuardReport
-from blockd.settings import Feed
+from blockd.settings import Feed, Limits
 
 
 class FeedSet(Mapping[str, ManagedFeed]):
@@ -27,6 +28,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
     def __init__(self, feeds: Mapping[str, ManagedFeed], timing: Timing) -> None:
         self._feeds = dict(feeds)
         self._timing = timing
+        self.notify = RefusedNotifies(self.settings, timing.clock)
 
     @classmethod
     def load(
@@ -36,8 +38,9 @@ class FeedSet(Mapping[str, ManagedFeed]):
         gate: Gate,
         timing: Timing,
         source: OpenSource = open_source,
+        limits: Limits | None = None,
     ) -> FeedSet:
-        """Load each feed's state from its folder, and open its source with `source`."""
+        """Load each feed's state from its folder, and open its source with `source`; `limits` are for all feeds."""
         managed: dict[str, ManagedFeed] = {}
         for feed in feeds:
             folder = folder_of(feed.name)
@@ -45,6 +48,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
             state = FeedState.load(folder)
             state.sizes.start(gate.of(feed).limits)
             managed[feed.name] = one = ManagedFeed(source(feed, folder, state.validators), state, source)
+            one.limits = (limits or Limits()).overridden_by(feed.limits)
             if state.expires is None:
                 one.renew()  # known by a zone's source itself
             one.save()
@@ -107,8 +111,13 @@ class FeedSet(Mapping[str, ManagedFeed]):
 
     def hint(self, name: str) -> None:
         """Have a feed polled soon, since it is said to have news; an unknown one is ignored."""
+        self.notify.heeded(name)
         if name in self._feeds:
             self._feeds[name].news_hinted.set()
+
+    def notes(self, name: str) -> list[str]:
+        """Return sentences about what of a feed works, but not as it should."""
+        return [*self._feeds[name].source.notes, *self.notify.notes(name)]
 
     def hint_signed(self, name: str | None) -> HintResult:
         """Have one feed polled soon, or all signed ones if `name` is None.
@@ -129,7 +138,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
     def candidate(self, name: str, fetched: Fetched | None) -> Candidate:
         """Return what a feed may be compiled from; `fetched` is new."""
         managed = self._feeds[name]
-        return managed.state.candidate(managed.source.feed, fetched, self._timing.clock())
+        return managed.state.candidate(managed.source.feed, fetched, self._timing.clock(), managed.budget(fetched))
 
     def examples(self, name: str, fetched: Fetched | None) -> list[bytes]:
         """Return a few names of a feed's content, `fetched` or accepted before; none for an unknown feed."""

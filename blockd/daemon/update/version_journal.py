@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from blockd.compile.news import News
 from blockd.errors import RulesetError
-from blockd.ruleset import Enforced, Versions
+from blockd.ruleset import Enforced, Ruleset, Versions
 from blockd.ruleset.gate.held_file import write_reports
+from blockd.ruleset.versions.contradictions import Contradictions, contradictions
 from blockd.ruleset.versions.diff import Changes
 from blockd.ruleset.versions.keeping import Retention, prune
 from blockd.ruleset.versions.version_record import Difference, Source, VersionRecord
@@ -19,6 +20,8 @@ from blockd.settings import Feed
 
 Compare = Callable[[Path, Path], Awaitable[Changes]]
 """Counts what changes from one ruleset file to another; raises RulesetError. See `blockd.daemon.update.diff_child`."""
+
+MAX_TOLD = 20  # contradictions of one version that are logged one by one
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ class VersionJournal:
         self._versions = versions
         self._places = {feed.name: feed.shown_place for feed in feeds}
         self._comparing: set[asyncio.Task[None]] = set()
+        self._told: set[object] | None = None  # contradictions that the log has; None before the first version
+        self.contradictions = Contradictions()  # in the version enforced, once they were found
 
     async def added(self, enforced: Enforced, news: News, base: int | None) -> None:
         """Record what was held back of a new version, before it is enforced: a lookup may ask from then on.
@@ -86,15 +91,39 @@ class VersionJournal:
         if news is not None:
             await self._prune(now)
         if news is not None and before is not None and news.changes is None:
-            task = asyncio.create_task(self._compare(before, enforced.version))
-            self._comparing.add(task)
-            task.add_done_callback(self._comparing.discard)
+            self._start(self._compare(before, enforced.version))
+        self._start(self._find_contradictions(enforced))
 
     async def close(self) -> None:
         """End comparisons that are still running."""
         for task in self._comparing:
             task.cancel()
         await asyncio.gather(*self._comparing, return_exceptions=True)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._comparing.add(task)
+        task.add_done_callback(self._comparing.discard)
+
+    async def _find_contradictions(self, enforced: Enforced) -> None:
+        """Find where authorities contradict each other in a version, and log what is new."""
+        version, ruleset = enforced.version, enforced.ruleset
+        try:
+            found = await asyncio.to_thread(_contradictions, ruleset)
+        except (RulesetError, OSError) as error:
+            log.warning("Contradictions in version %d are not known: %s.", version, error)
+            return
+        self.contradictions = found
+        new = [one for one in found.listed if one.key not in (self._told or ())]
+        if self._told is None and new:
+            log.warning(
+                "Orders contradict those of other authorities, %d in all; `blockd status` lists them.", found.count
+            )
+        for one in new[:MAX_TOLD] if self._told is not None else ():
+            log.warning("Orders contradict each other since version %d: %s.", version, one.sentence)
+        if self._told is not None and len(new) > MAX_TOLD:
+            log.warning("%d more orders contradict others since version %d.", len(new) - MAX_TOLD, version)
+        self._told = {one.key for one in found.listed}
 
     async def _prune(self, now: float) -> None:
         """Delete what is no longer kept, now that there is one more."""
@@ -169,6 +198,15 @@ class VersionJournal:
                 await asyncio.to_thread(replace(record, difference=_difference(before, changes)).write, path)
         except (RulesetError, OSError) as error:
             log.warning("What version %d changed is not known: %s.", version, error)
+
+
+def _contradictions(like: Ruleset) -> Contradictions:
+    """Return the contradictions in a ruleset, which may be closed meanwhile."""
+    ruleset = Ruleset.open(like.path, verify=False, like=like)
+    try:
+        return contradictions(ruleset)
+    finally:
+        ruleset.close()
 
 
 def _difference(before: int, changes: Changes) -> Difference:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 from blockd.feeds.amendment import Amending, Amendment
@@ -16,7 +16,6 @@ from blockd.formats.body import Progress
 from blockd.formats.finding.line import Line, find_line
 from blockd.formats.finding.lines import find_lines
 from blockd.formats.rejects import RejectReport
-from blockd.orders import Order
 from blockd.ruleset import FeedInput, Listing
 from blockd.ruleset.explain import ExplainedClaim
 from blockd.settings import ListFeed
@@ -44,15 +43,20 @@ class ListKind(FeedKind[ListFeed]):
         rejects: RejectReport,
         progress: Progress | None = None,
     ) -> FeedInput:
-        """Return the feed's order with all names of the list."""
-        order = feed.order()
+        """Return the feed's order with all names of the list; rules that say so themselves are orders beside it."""
+        listed = feed.form.listings(
+            content.path, rejects, feed.max_size, feed.covers, feed.action, progress, content.shown
+        )
+        orders = {feed.action: feed.order()}
+        for action, _, _ in listed:
+            orders.setdefault(action, feed.order_with(f"{feed.name}.{action}", action))
         return FeedInput(
             name=feed.name,
             type=feed.type,
             priority=feed.priority,
             digest=content.digest,
-            orders=[order],
-            listings=_listings(feed, order, content, rejects, progress),
+            orders=list(orders.values()),
+            listings=(Listing(orders[action], scope, keys) for action, scope, keys in listed),
             rejected=lambda: rejects.rejected,
         )
 
@@ -70,15 +74,8 @@ class ListKind(FeedKind[ListFeed]):
 
     def line_of(self, feed: ListFeed, claim: ExplainedClaim, folder: Path, key: bytes) -> Line | None:
         """Return the first line that names the entry, with a scope that the claim's has a part of."""
-        return find_line(feed.form, folder / ACCEPTED, key, feed.max_size, claim.entry.scope)
+        return find_line(feed.form, folder / ACCEPTED, key, feed.max_size, claim.entry.scope, claim.order.action)
 
     def lines_of(self, feed: ListFeed, folder: Path, keys: Collection[bytes]) -> dict[bytes, Line]:
         """Return the first line that names each entry."""
-        return find_lines(feed.form, folder / ACCEPTED, keys, feed.max_size)
-
-
-def _listings(
-    feed: ListFeed, order: Order, content: Content, rejects: RejectReport, progress: Progress | None
-) -> Iterator[Listing]:
-    for scope, keys in feed.form.listings(content.path, rejects, feed.max_size, feed.covers, progress, content.shown):
-        yield Listing(order, scope, keys)
+        return find_lines(feed.form, folder / ACCEPTED, keys, feed.max_size, feed.action)

@@ -17,7 +17,7 @@ from typing import Any
 from blockd.errors import BadOrder, FeedRefused, RulesetError, cause_of
 from blockd.feeds.amendment import NEWS, Amending, Amendment
 from blockd.feeds.candidate import Candidate, Content
-from blockd.feeds.signed.bundle import read_content, read_document
+from blockd.feeds.signed.bundle import lifted_by, may_lift_of, read_content, read_document
 from blockd.feeds.signed.list_lines import StoredListNames, check_digest, check_size
 from blockd.feeds.signed.list_texts import text_path
 from blockd.formats.body import open_regular
@@ -31,6 +31,7 @@ from blockd.ruleset import OrderRecord
 from blockd.ruleset.catalogue import FeedRecord, rank
 from blockd.ruleset.gate.guard import Guard, GuardVerdict
 from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.parties import MayLift
 from blockd.settings import Feed
 
 _Place = tuple[str, str]
@@ -47,15 +48,17 @@ class _Version:
     folder: Path
     number: str
     documents: dict[_Place, Any]
+    may_lift: MayLift
 
     @classmethod
-    def read(cls, content: Content) -> _Version:
+    def read(cls, content: Content, feed: Feed) -> _Version:
         """Read a bundle; raises FeedRefused as `read_bundle` does, ValueError if two orders have one role and id."""
         bundle = read_content(content.path)
         documents = {_place_of(document["order"]): document for document in bundle["documents"]}
         if len(documents) != len(bundle["documents"]):
             raise ValueError("two orders have one role and id")
-        return cls(content.path.parent, str(int(bundle["targets_version"])), documents)
+        may_lift = lifted_by(feed.name, may_lift_of(bundle))
+        return cls(content.path.parent, str(int(bundle["targets_version"])), documents, may_lift)
 
     def document(self, place: _Place) -> OrderDocument | None:
         """Return the document of an order; None if there is none."""
@@ -75,13 +78,13 @@ def amend_signed(feed: Feed, candidate: Candidate, amending: Amending) -> Amendm
     """
     assert candidate.incoming is not None  # noqa: S101 - it has news
     try:
-        new = _Version.read(candidate.incoming)
+        new = _Version.read(candidate.incoming, feed)
         if candidate.accepted is None:  # its first content
-            old, amending = _Version(new.folder, "", {}), _with_feed(amending, feed)
+            old, amending = _Version(new.folder, "", {}, {}), _with_feed(amending, feed)
         else:
-            old = _Version.read(candidate.accepted)
+            old = _Version.read(candidate.accepted, feed)
         return _amended(feed, candidate.incoming, old, new, amending)
-    except (ValueError, TypeError, KeyError, BadOrder):
+    except (ValueError, TypeError, KeyError, AttributeError, BadOrder):
         return None
 
 
@@ -106,15 +109,19 @@ def _amended(feed: Feed, content: Content, old: _Version, new: _Version, amendin
         return None
     before = {index: catalogue.orders[index].order for index in index_of.values()}
     orders = list(catalogue.orders)
+    full = {record.order.role for record in orders if record.feed == feed.name and record.refused}
     touched: dict[bytes, dict[int, tuple[int, int]]] = {}
     for place in old.documents | new.documents:
         if old.documents.get(place) == new.documents.get(place):
             continue
         one, two = old.document(place), new.document(place)
+        if not full.isdisjoint(document.order.role for document in (one, two) if document is not None):
+            return None  # another of its orders may have room now
         if one is None:
             assert two is not None  # noqa: S101 - it is in one of them
             index_of[place] = len(orders)
             orders.append(OrderRecord(two.order, feed.name, 0))
+            amender.owners[index_of[place]] = orders[-1].owner
         elif two is not None:
             orders[index_of[place]] = replace(orders[index_of[place]], order=two.order)
         scopes = _scopes(one, two, old.folder, new.folder, bool(gate.guard))
@@ -141,7 +148,7 @@ def _amended(feed: Feed, content: Content, old: _Version, new: _Version, amendin
     for index, count in names.items():
         orders[index] = replace(orders[index], names=count)
     feeds = list(catalogue.feeds)
-    feeds[at] = replace(feeds[at], names=feed_names, digest=content.digest, version=new.number)
+    feeds[at] = replace(feeds[at], names=feed_names, digest=content.digest, version=new.number, may_lift=new.may_lift)
     gate.check(feeds[at], None)  # as `build` judges what is signed
     news = tuple(islice((key for key in touched if key[0] <= MAX_LABEL), 2 * NEWS))
     return Amendment(replace(catalogue, feeds=tuple(feeds), orders=tuple(orders)), news, gone=gone)

@@ -61,7 +61,10 @@ class RoleResult:
 
 
 class Quota:
-    """The limits over all parts: accepted parts keep their share; news may use what is left."""
+    """The limits over all parts: accepted parts keep their share; news may use what is left.
+
+    Half of all room is kept for the authorities in equal shares, so that none takes it before others have signed.
+    """
 
     def __init__(self, parts: Mapping[str, RoleTargets | None]) -> None:
         self._used = {role: _size(part) for role, part in parts.items()}
@@ -69,13 +72,24 @@ class Quota:
     def take(self, part: RoleTargets) -> None:
         """Replace the share of the role's previous part by that of `part`; raises FeedRefused if it is too large."""
         used = {**self._used, part.role: _size(part)}
-        if sum(orders for orders, _ in used.values()) > MAX_ORDERS:
+        if not self._fits(part.role, used, 0, MAX_ORDERS):
             raise refused("too large", part.subject, f"lists more orders than there is room for: {MAX_ORDERS} in all")
-        if sum(octets for _, octets in used.values()) > MAX_TOTAL:
+        if not self._fits(part.role, used, 1, MAX_TOTAL):
             raise refused(
                 "too large", part.subject, f"lists more bytes of orders than there is room for: {MAX_TOTAL} in all"
             )
         self._used = used
+
+    def _fits(self, role: str, used: Mapping[str, tuple[int, int]], which: int, limit: int) -> bool:
+        """Return whether a role's new part leaves the others what they have, and their shares of the rest."""
+        share = limit // (2 * max(1, sum(bool(name) for name in used)))
+        sizes = {name: size[which] for name, size in used.items()}
+        new = sizes.pop(role)
+        before = self._used[role][which] if role in self._used else 0
+        if new + sum(sizes.values()) > limit:
+            return False
+        kept = sum(max(size, share) if name else size for name, size in sizes.items())
+        return new <= max(before, share if role else 0) or new + kept <= limit
 
 
 class Authorities:

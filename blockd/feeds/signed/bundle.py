@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from blockd.errors import BadOrder, FeedRefused, FileTooLarge, cause_of
 from blockd.files import read_rest, replacing
 from blockd.orders import Entry, ListStep, NameList, OrderDocument, Scope
+from blockd.orders.repository import checked_may_lift
 from blockd.orders.stored import order_to_json, parse_order
+from blockd.ruleset.parties import MayLift, authority_text
 
 BUNDLE_FORMAT = 2
 MAX_BUNDLE = 2 * 1024**3  # bytes; names are written as hex, so a bundle may be twice as large as its orders
@@ -65,7 +68,8 @@ class SignedVersion:
     """The verified content of a signed repository at one time.
 
     `expires` is the earliest expiry of its root, timestamp, snapshot and targets, in seconds since the epoch; each of
-    `authorities` has its own. `digest` is a SHA-256 in hex over the orders: equal digests mean equal orders.
+    `authorities` has its own. `digest` is a SHA-256 in hex over the orders and `may_lift`: equal digests mean that
+    these are equal.
     """
 
     targets_version: int
@@ -78,6 +82,7 @@ class SignedVersion:
         None  # seconds since the epoch, when it was signed; None if the timestamp's metadata does not say
     )
     refused: tuple[RefusedOrder, ...] = ()
+    may_lift: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by role, the roles whose orders it may lift
 
 
 def write_bundle(version: SignedVersion, path: Path) -> None:
@@ -91,6 +96,7 @@ def write_bundle(version: SignedVersion, path: Path) -> None:
             "authorities": [astuple(authority) for authority in version.authorities],
             "published": version.published,
             "refused": [astuple(order) for order in version.refused],
+            "may_lift": {role: list(lifted) for role, lifted in version.may_lift.items()},
             "documents": [
                 {
                     "order": order_to_json(document.order),
@@ -114,7 +120,7 @@ def read_bundle(path: Path) -> SignedVersion:
     content = read_content(path)
     try:
         return _version(content, str(path))
-    except (ValueError, TypeError, KeyError, BadOrder) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, BadOrder) as error:
         raise FeedRefused("format", f"The bundle {path} cannot be used: {cause_of(error)}. {_REMEDY}") from error
 
 
@@ -160,7 +166,19 @@ def _version(content: Any, source: str) -> SignedVersion:
         authorities=tuple(AuthorityVersion(*authority) for authority in content["authorities"]),
         published=None if content["published"] is None else float(content["published"]),
         refused=tuple(RefusedOrder(*order) for order in content.get("refused", ())),
+        may_lift=may_lift_of(content),
     )
+
+
+def may_lift_of(content: Any) -> dict[str, tuple[str, ...]]:
+    """Return the `may_lift` of a bundle's JSON value; raises ValueError, TypeError or AttributeError."""
+    found = content.get("may_lift", {})  # older bundles have none
+    return {str(role): checked_may_lift(role, lifted) for role, lifted in found.items()}
+
+
+def lifted_by(feed: str, may_lift: Mapping[str, Sequence[str]]) -> MayLift:
+    """Return a repository's `may_lift` as a ruleset has it, given the name of its feed."""
+    return {role: tuple(authority_text(feed, one) for one in lifted) for role, lifted in may_lift.items()}
 
 
 def read_document(document: Any, source: str) -> OrderDocument:

@@ -10,7 +10,7 @@ from blockd.feeds.amendment import Amending, Amendment
 from blockd.feeds.candidate import Candidate, Content
 from blockd.feeds.kind import FeedKind, FeedT
 from blockd.feeds.signed.amend import amend_signed
-from blockd.feeds.signed.bundle import read_bundle
+from blockd.feeds.signed.bundle import lifted_by, read_bundle
 from blockd.feeds.signed.list_lines import StoredListNames
 from blockd.feeds.signed.list_texts import text_path
 from blockd.formats.body import Progress
@@ -43,6 +43,7 @@ class BundleKind(FeedKind[FeedT]):
             listings=[listing for document in version.documents for listing in _listings(document, folder)],
             version=str(version.targets_version),
             signed=True,
+            may_lift=lifted_by(feed.name, version.may_lift),
         )
 
     def can_amend(self, feed: FeedT, candidate: Candidate) -> bool:

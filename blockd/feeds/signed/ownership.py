@@ -14,7 +14,7 @@ from blockd.errors import FeedRefused
 from blockd.feeds.signed.authorities import RoleResult
 from blockd.feeds.signed.role_targets import Delegation, digest_of
 from blockd.orders import OrderDocument
-from blockd.ruleset.salts import MAX_SALTS
+from blockd.ruleset.salts import MAX_SALTS, MAX_SALTS_OF_ONE
 
 Held = Mapping[tuple[str, str], bytes]
 """The salt of each order of the previous version, by role and id; empty if it is not confidential."""
@@ -34,17 +34,21 @@ def together(
     left_out: dict[str, FeedRefused] = {}
     salted = [(delegation, document) for delegation, document in listed if document.order.salt]
     salts: set[bytes] = set()
+    of_role: dict[str, set[bytes]] = {}
     for delegation, document in sorted(salted, key=lambda it: before.get(_place(it[1])) != it[1].order.salt):
-        if document.order.salt not in salts and len(salts) == MAX_SALTS:
+        salt, used = document.order.salt, of_role.setdefault(delegation.role, set())
+        is_held = before.get(_place(document)) == salt
+        if salt not in used and ((len(used) >= MAX_SALTS_OF_ONE and not is_held) or len(salts | {salt}) > MAX_SALTS):
             left_out[delegation.role] = _salted(delegation, document.order.id)
         else:
-            salts.add(document.order.salt)
+            salts.add(salt)
+            used.add(salt)
     found: list[OrderDocument] = []
     hashes: list[tuple[str, str]] = []
     for one, part in parts:
         for identifier, document in one.documents.items():
             salt = document.order.salt
-            if not salt or salt in salts:
+            if not salt or salt in of_role[one.delegation.role]:
                 found.append(document)
                 hashes.append((part.orders[identifier].path, digest_of(part.orders[identifier])))
     return tuple(found), hashlib.sha256(json.dumps(hashes).encode()).hexdigest(), left_out
@@ -57,7 +61,7 @@ def _place(document: OrderDocument) -> tuple[str, str]:
 def _salted(delegation: Delegation, identifier: str) -> FeedRefused:
     return FeedRefused(
         "too large",
-        f"{delegation.subject} has a confidential order {identifier} with one salt more than the {MAX_SALTS} that "
-        "all orders of a repository may have: it is left out, all else of this authority is in force. One salt is "
-        "enough for all confidential orders of an authority.",
+        f"{delegation.subject} has a confidential order {identifier} with one salt more than the {MAX_SALTS_OF_ONE} "
+        f"that an authority may have, and the {MAX_SALTS} of all: it is left out, all else of this authority is in "
+        "force. One salt is enough for all confidential orders of an authority.",
     )

@@ -7,6 +7,8 @@ Its orders are signed by the repository itself, by authorities that it delegates
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import time
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
@@ -168,6 +170,9 @@ class SignedRepository:
         _refuse_lost((own, *given), held, subject)
         documents, digest, left_out = together(own, given, held)
         told = tuple(order for one in (own, *given) for order in one.orders)
+        may_lift = {one.delegation.role: one.delegation.may_lift for one in given if one.delegation.may_lift}
+        if may_lift:
+            digest = hashlib.sha256(json.dumps([digest, sorted(may_lift.items())]).encode()).hexdigest()
         if not documents:
             if told:
                 sentence = f"{subject} lists no order that can be taken; what it gave before stays in force. "
@@ -185,6 +190,7 @@ class SignedRepository:
             authorities=tuple(one.version(left_out.get(one.delegation.role)) for one in given),
             published=_published(attempt.timestamp),
             refused=told,
+            may_lift=may_lift,
         )
         timestamp = attempt.octets("timestamp.json")
         used = used_by((own, *given))

@@ -20,9 +20,11 @@ from blockd.orders.repository import (
     LISTS,
     MAX_AUTHORITIES,
     MAX_DOCUMENT,
+    MAY_LIFT_FIELD,
     ORDERS,
     is_order_id,
     is_role,
+    parse_may_lift,
     paths_of,
 )
 from blockd.printable import one_line
@@ -38,12 +40,16 @@ _SHOWN = 100  # characters of a wrong path
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """A delegated role; `subject` begins a sentence about it, `fault` says why it is not a valid authority's role."""
+    """A delegated role; `subject` begins a sentence about it, `fault` says why it is not a valid authority's role.
+
+    `may_lift` has the roles whose orders it may lift.
+    """
 
     role: str
     authority: str
     subject: str
     fault: FeedRefused | None = None
+    may_lift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,13 @@ def _delegation(role: DelegatedRole, subject: str) -> Delegation:
     if role.paths != paths_of(role.name) or not role.terminating:
         what = f"is not {' and '.join(paths_of(role.name))}, terminating"
         return Delegation(role.name, str(authority), its, refused("outside", its, what))
-    return Delegation(role.name, str(authority), its)
+    try:
+        may_lift = parse_may_lift(role.name, role.unrecognized_fields.get(MAY_LIFT_FIELD))
+    except ValueError as error:
+        return Delegation(
+            role.name, str(authority), its, refused("format", its, f"has a wrong {MAY_LIFT_FIELD}: {error}")
+        )
+    return Delegation(role.name, str(authority), its, may_lift=may_lift)
 
 
 def part_of(targets: Targets, delegation: Delegation) -> RoleTargets:

@@ -23,13 +23,13 @@ class BaseFile:
         self._file = file
         self._max_size = max_size
         self._digest = hashlib.sha256()
-        self._octets = 0
+        self.octets = 0  # of text that were written
         self._records = 0
 
     def write(self, text: bytes) -> None:
         """Append lines; raises FeedRefused("too large")."""
-        self._octets += len(text)
-        if self._octets > self._max_size:
+        self.octets += len(text)
+        if self.octets > self._max_size:
             raise too_large(self._max_size)
         self._records += text.count(b"\n")
         self._digest.update(text)
@@ -43,7 +43,7 @@ class BaseFile:
     def content(self, soa: str, serial: int) -> ZoneContent:
         """Return the description of the zone that was written."""
         digest = self._digest.hexdigest()
-        return ZoneContent(soa, serial, f"{BASE}{digest[:32]}", self._octets, self._records, soa, digest)
+        return ZoneContent(soa, serial, f"{BASE}{digest[:32]}", self.octets, self._records, soa, digest)
 
 
 @contextlib.contextmanager

@@ -10,8 +10,8 @@ from blockd.errors import FeedRefused, FeedUnreachable
 from blockd.settings import SocketAddress
 
 BUFFER = 1 << 20  # octets that a connection buffers at most: a few messages
+PIECE = 1 << 16  # octets read at once, so that many small messages hold up nothing else for long
 UDP_TIME = 2.0  # seconds for one datagram's answer
-UDP_TRIES = 2  # before TCP is tried
 
 
 class _Asking(asyncio.DatagramProtocol):
@@ -30,22 +30,23 @@ class _Asking(asyncio.DatagramProtocol):
             self.answer.set_exception(error)
 
 
-async def ask_once(address: SocketAddress, question: bytes, seconds: float = UDP_TIME) -> bytes | None:
-    """Ask over UDP; return the answer, or None if there is none or it is truncated, and TCP has to be tried."""
-    loop = asyncio.get_running_loop()
-    for _ in range(UDP_TRIES):
-        with contextlib.suppress(OSError, TimeoutError):
-            transport, asking = await loop.create_datagram_endpoint(
-                lambda: _Asking(question[:2]), remote_addr=(address.host, address.port)
-            )
-            try:
-                transport.sendto(question)
-                async with asyncio.timeout(seconds):
-                    answer = await asking.answer
-            finally:
-                transport.close()
-            return None if len(answer) > 2 and answer[2] & 2 else answer
-    return None
+async def ask_once(address: SocketAddress, question: bytes, seconds: float | None = None) -> bytes:
+    """Ask over UDP and return the answer; raises FeedRefused: stalled, or unreachable if nobody listens there."""
+    seconds = UDP_TIME if seconds is None else seconds
+    try:
+        transport, asking = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: _Asking(question[:2]), remote_addr=(address.host, address.port)
+        )
+        try:
+            transport.sendto(question)
+            async with asyncio.timeout(seconds):
+                return await asking.answer
+        finally:
+            transport.close()
+    except TimeoutError as error:
+        raise FeedRefused("stalled", f"no answer in {seconds:g} seconds") from error
+    except OSError as error:
+        raise FeedUnreachable(f"it cannot be asked ({error.strerror or error})") from error
 
 
 class PrimaryConnection:
@@ -55,22 +56,32 @@ class PrimaryConnection:
         self._reader = reader
         self._writer = writer
         self._stall = stall
+        self._received = b""  # the beginning of a message, or nothing
 
     async def send(self, message: bytes) -> None:
         """Send a message."""
         self._writer.write(len(message).to_bytes(2) + message)
         await self._writer.drain()
 
-    async def receive(self) -> bytes:
-        """Return the next message; raises FeedRefused: stalled, cut."""
+    async def receive(self) -> list[bytes]:
+        """Return the next messages, at least one; raises FeedRefused: stalled, cut."""
+        received, pieces = self._received, []
         try:
             async with asyncio.timeout(self._stall):
-                size = int.from_bytes(await self._reader.readexactly(2))
-                return await self._reader.readexactly(size)
+                while len(received) < 2 or len(received) < 2 + int.from_bytes(received[:2]):
+                    if not (piece := await self._reader.read(PIECE)):
+                        raise ConnectionResetError
+                    received += piece
         except TimeoutError as error:
             raise FeedRefused("stalled", f"no complete message was received in {self._stall:g} seconds") from error
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
+        except ConnectionError as error:
             raise FeedRefused("cut", "the connection ended before the transfer did") from error
+        at = 0
+        while len(received) >= at + 2 and len(received) >= (end := at + 2 + int.from_bytes(received[at : at + 2])):
+            pieces.append(received[at + 2 : end])
+            at = end
+        self._received = received[at:]
+        return pieces
 
 
 @contextlib.asynccontextmanager
@@ -80,9 +91,9 @@ async def connected(address: SocketAddress, stall: float) -> AsyncIterator[Prima
         async with asyncio.timeout(stall):
             reader, writer = await asyncio.open_connection(address.host, address.port, limit=BUFFER)
     except TimeoutError as error:
-        raise FeedUnreachable(f"{address.text} did not accept a connection in {stall:g} seconds") from error
+        raise FeedUnreachable(f"it did not accept a connection in {stall:g} seconds") from error
     except OSError as error:
-        raise FeedUnreachable(f"{address.text} cannot be connected to ({error.strerror or error})") from error
+        raise FeedUnreachable(f"it cannot be connected to ({error.strerror or error})") from error
     try:
         yield PrimaryConnection(reader, writer, stall)
     except ConnectionError as error:

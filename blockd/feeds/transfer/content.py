@@ -1,9 +1,13 @@
 """A transferred zone on disk: a base file with the zone as last received whole, and a journal of the changes since.
 
 The journal is the feed's content: a small file that names its base, which is beside it and never changes. So a day's
-change writes a small file, not the whole zone. Its first line is JSON, each further one a line of zone text after `-`
-if it was removed and `+` if it was added. Read through `open_zone`, a zone is flat zone text: one record per line,
-absolute owners, its SOA first and also last, so that a cut file is detected.
+change writes a small file, not the whole zone. Its first line is JSON, each further one a line of zone text: after `+`
+if the zone has it, after `-` if it has gone and the base must have it, and after `~` if it came and went, so that the
+base may have it. Read through `open_zone`, a zone is flat zone text: one record per line, absolute owners, its SOA
+first and also last, so that a cut file is detected.
+
+A zone is a set of records (RFC 2181 section 5). Two are the same if owner, type and data are (RFC 2136 section 1.1):
+what is added with another TTL replaces the one that is there.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +29,8 @@ MAX_CHANGED = 400_000  # lines of a journal: a month of a national zone's change
 MAX_JOURNAL = 64 << 20  # octets; a journal is held in memory
 MAX_HEAD = 64 * 1024  # octets of the first line: two SOA lines and a few numbers
 BASE = "zone."  # the prefix of base files' names; their digest follows
-_FORMAT = 1
+_FORMAT = 2
+_READABLE = (1, _FORMAT)  # formats; in 1 a record that came and went was not noted
 _PIECE = 1 << 20  # octets read at once
 
 
@@ -53,7 +58,7 @@ class ZoneContent:
         try:
             head = json.loads(start.partition(b"\n")[0])
             content = cls(**head)
-            usable = content.format == _FORMAT and content.base.startswith(BASE) and "/" not in content.base
+            usable = content.format in _READABLE and content.base.startswith(BASE) and "/" not in content.base
             size = (journal.parent / content.base).stat().st_size if usable else -1
         except (ValueError, TypeError, AttributeError) as error:
             raise FeedRefused("format", f"{journal} is not a zone journal. The zone is fetched anew.") from error
@@ -66,10 +71,13 @@ class ZoneContent:
 
 @dataclass(slots=True)
 class Differences:
-    """The changes since a base: lines removed from it and lines added. A line that was both is neither."""
+    """The changes since a base. `now` has each record that changed, see `record_of`: its line, or None if it has gone.
 
-    removed: set[bytes] = field(default_factory=set)
-    added: dict[bytes, None] = field(default_factory=dict)  # in their order
+    `needed` are those of them that the base must hold, since they were removed without having been added.
+    """
+
+    now: dict[bytes, bytes | None] = field(default_factory=dict)
+    needed: set[bytes] = field(default_factory=set)
     octets: int = 0  # of all lines that were taken
 
     @classmethod
@@ -79,37 +87,51 @@ class Differences:
         with open_regular(journal) as raw, contextlib.closing(os.fdopen(os.dup(raw.fileno()), "rb")) as file:
             file.readline(MAX_HEAD)
             for line in file:
+                text = line[1:-1]
+                record = record_of(text)
+                differences.now[record] = text if line[:1] == b"+" else None
                 if line[:1] == b"-":
-                    differences.removed.add(line[1:-1])
-                else:
-                    differences.added[line[1:-1]] = None
+                    differences.needed.add(record)
                 differences.octets += len(line)
         return differences
+
+    @property
+    def added(self) -> list[bytes]:
+        """The lines of the records that are in the zone."""
+        return [line for line in self.now.values() if line is not None]
 
     def take(self, removed: bool, text: bytes) -> None:
         """Add removed or added lines; raises FeedRefused if one is removed twice, or there are too many."""
         self.octets += len(text)
         for line in text.split(b"\n")[:-1]:
+            record = record_of(line)
             if not removed:
-                if line in self.removed:
-                    self.removed.discard(line)
-                else:
-                    self.added[line] = None
-            elif line in self.added:
-                del self.added[line]
-            elif line in self.removed:
+                self.now[record] = line
+            elif record not in self.now:
+                self.needed.add(record)
+                self.now[record] = None
+            elif self.now[record] is None:
                 raise FeedRefused("differences", f"a record is removed twice: {unproved(line)}")
             else:
-                self.removed.add(line)
-        if len(self.removed) + len(self.added) > MAX_CHANGED or self.octets > MAX_JOURNAL:
+                self.now[record] = None
+        if len(self.now) > MAX_CHANGED or self.octets > MAX_JOURNAL:
             raise FeedRefused("differences", "too much has changed since the zone was last fetched whole")
+
+
+def record_of(line: bytes) -> bytes:
+    """Return a line `owner TTL IN type data` without its TTL."""
+    owner, _, rest = line.partition(b" ")
+    ttl, _, data = rest.partition(b" ")
+    return b"%b %b" % (owner, data) if ttl.isdigit() else line
 
 
 def write_journal(path: Path, content: ZoneContent, differences: Differences) -> None:
     """Write a journal atomically, synced to the disk."""
+    now, needed = differences.now, differences.needed
     with replacing(path) as file:
-        file.write(json.dumps(asdict(content)).encode() + b"\n")
-        file.writelines(b"-%b\n" % line for line in sorted(differences.removed))
+        file.write(json.dumps(asdict(replace(content, format=_FORMAT))).encode() + b"\n")
+        file.writelines(b"-%b\n" % record for record in sorted(needed))
+        file.writelines(b"~%b\n" % record for record in now if now[record] is None and record not in needed)
         file.writelines(b"+%b\n" % line for line in differences.added)
 
 
@@ -128,14 +150,14 @@ def open_zone(journal: Path) -> Iterator[Iterator[bytes]]:
 
 def _merged(base: BinaryIO, content: ZoneContent, differences: Differences) -> Iterator[bytes]:
     pieces = _whole_lines(base)
-    if content.soa == content.base_soa and not differences.removed and not differences.added:
+    if content.soa == content.base_soa and not differences.now:
         yield from pieces
         return
     soa = content.soa.encode() + b"\n"
     yield soa
-    yield from _without(pieces, differences.removed, content.base_soa.encode())
-    if differences.added:
-        yield b"\n".join(differences.added) + b"\n"
+    yield from _unchanged(pieces, differences, content.base_soa.encode())
+    if added := differences.added:
+        yield b"\n".join(added) + b"\n"
     yield soa
 
 
@@ -153,22 +175,27 @@ def _whole_lines(base: BinaryIO) -> Iterator[bytes]:
         raise FeedRefused("cut", "The zone on disk ends within a line. The zone is fetched anew.")
 
 
-def _without(pieces: Iterable[bytes], removed: set[bytes], soa: bytes) -> Iterator[bytes]:
-    """Yield the pieces without the base's SOA and without the removed lines."""
-    out = {soa, *removed}
-    missing = set(removed)
+def _unchanged(pieces: Iterable[bytes], differences: Differences, soa: bytes) -> Iterator[bytes]:
+    """Yield the pieces without the base's SOA, and without the records that have changed."""
+    changed, missing = differences.now, set(differences.needed)
+    owners = {record[: record.find(b" ")] for record in (soa, *changed)}  # few lines have one of these
+
+    def is_changed(line: bytes) -> bool:
+        record = record_of(line)
+        missing.discard(record)
+        return record in changed or line == soa
+
     for piece in pieces:
         lines = piece.split(b"\n")
-        if out.isdisjoint(lines):
+        kept = [line for line in lines if line[: line.find(b" ")] not in owners or not is_changed(line)]
+        if len(kept) == len(lines):
             yield piece
-            continue
-        missing.difference_update(lines)
-        if kept := b"\n".join([line for line in lines if line not in out]):
-            yield kept
+        elif text := b"\n".join(kept):
+            yield text
     if missing:
-        line = next(iter(missing))
+        record = next(iter(missing))
         raise FeedRefused(
             "differences",
-            f"{len(missing):,} records were removed that are not in the zone, such as {unproved(line)}: nothing is "
+            f"{len(missing):,} records were removed that are not in the zone, such as {unproved(record)}: nothing is "
             "taken. The zone is fetched whole.",
         )

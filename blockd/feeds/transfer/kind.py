@@ -17,8 +17,10 @@ from blockd.feeds.weakness import Weakness
 from blockd.feeds.zone_orders import override_of, zone_input
 from blockd.formats.body import Progress
 from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.action import RpzAction
+from blockd.formats.rpz.apex import Apex
 from blockd.formats.rpz.reading import zone_rules
-from blockd.formats.rpz.rules import RpzAction, RpzRules
+from blockd.formats.rpz.rules import RpzRules
 from blockd.names import key_from_text
 from blockd.ruleset import FeedInput
 from blockd.settings import TransferFeed
@@ -74,4 +76,4 @@ def read_transferred(
 ) -> RpzRules:
     """Return the rules of the zone transferred to `journal`, called `source` in refusals; raises as `open_zone`."""
     with open_zone(journal) as pieces:
-        return zone_rules(pieces, source or str(journal), RpzRules(rejects, override), zone)
+        return zone_rules(pieces, source or str(journal), RpzRules(rejects, override), Apex(zone, zone))

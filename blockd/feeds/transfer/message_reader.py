@@ -16,11 +16,10 @@ import dns.tsig
 from dns.rdtypes.ANY.TSIG import TSIG
 
 from blockd.errors import FeedRefused
-from blockd.feeds.transfer.question import SOA, TransferQuestion
-from blockd.feeds.transfer.records import CLASS_IN, name_at
+from blockd.feeds.transfer.question import AXFR, IXFR, SOA, TransferQuestion
+from blockd.feeds.transfer.records import CLASS_IN, name_at, record_lines
 
 MAX_UNSIGNED = 99  # messages between two signed ones, RFC 8945 section 5.3.1
-MAX_ADDITIONAL = 4  # records: a signature, EDNS, and little else
 _TYPE_TSIG = 250
 _HEADER = struct.Struct(">6H")
 _FIXED = struct.Struct(">HHIH")
@@ -41,12 +40,16 @@ _RCODES = {
 class MessageReader:
     """The messages that answer one question, in sequence; `now` returns seconds since the epoch.
 
-    Every method raises FeedRefused; its message is a clause that continues `… cannot be taken from …:`.
+    Over TCP a question need not be repeated, since the connection tells whose answer it is; a datagram must repeat it
+    (RFC 5452 section 3). Of authority and additional sections nothing is read but a signature. Every method raises
+    FeedRefused; its message is a clause that continues `… cannot be taken from …:`.
     """
 
-    def __init__(self, question: TransferQuestion, now: Callable[[], float]) -> None:
+    def __init__(self, question: TransferQuestion, now: Callable[[], float], *, is_datagram: bool = False) -> None:
         self._question = question
         self._now = now
+        self._is_datagram = is_datagram
+        self._kinds = (IXFR, AXFR) if question.kind == IXFR else (question.kind,)  # either answers IXFR
         self._context: dns.tsig.HMACTSig | dns.tsig.GSSTSig | None = None
         self._unsigned = 0  # messages since the last signed one
         self._first = True
@@ -59,8 +62,8 @@ class MessageReader:
         identifier, flags, questions, answers, authorities, additional = _HEADER.unpack_from(message)
         if identifier != question.identifier or not flags & _QR or flags & _OPCODE:
             raise FeedRefused("answer", "a message does not answer the question (wrong identifier or opcode)")
-        if questions > 1 or additional > MAX_ADDITIONAL:
-            raise FeedRefused("answer", "a message has too many questions or additional records")
+        if questions > 1:
+            raise FeedRefused("answer", "a message has several questions")
         position = _HEADER.size
         if questions:
             zone, position = name_at(message, position)
@@ -68,17 +71,39 @@ class MessageReader:
                 raise FeedRefused("format", "a message is cut within its question")
             kind, klass = struct.unpack_from(">HH", message, position)
             position += 4
-            if zone != question.zone or kind != question.kind or klass != CLASS_IN:
+            if zone != question.zone or kind not in self._kinds or klass != CLASS_IN:
                 raise FeedRefused("answer", "a message answers another question: its zone, type or class differs")
         if flags & _RCODE:
             raise self._refused(message, flags & _RCODE, position, answers + authorities, additional)
-        if self._first and not questions:
-            raise FeedRefused("answer", "the first message does not repeat the question")
+        if self._is_datagram and not questions:
+            raise FeedRefused("answer", "it does not repeat the question")
         if flags & _TC:
             raise FeedRefused("answer", "a message is marked as truncated")
-        if authorities and self._question.kind != SOA:
-            raise FeedRefused("answer", "a message has records outside of its answer")
         return position, answers
+
+    def soa(self, message: bytes) -> tuple[bytes, int] | None:
+        """Return the line and the serial of the zone's SOA record in an answer that is verified; None if it has none.
+
+        All other records are passed over, whatever they are.
+        """
+        position, answers = self.open(message)
+        zone, found = self._question.zone, -1
+        for _ in range(answers):
+            start = position
+            owner, position = name_at(message, start)
+            if position < 0 or position + _FIXED.size > len(message):
+                raise FeedRefused("format", "a message is cut within its records")
+            kind, klass, _, size = _FIXED.unpack_from(message, position)
+            position += _FIXED.size + size
+            if found < 0 and (kind, klass, owner) == (SOA, CLASS_IN, zone):
+                found = start
+        if position > len(message):
+            raise FeedRefused("format", "a message is cut within its records")
+        self.verify(message, position)
+        if found < 0:
+            return None
+        text, [(_, end, serial)], _ = record_lines(message, found, 1, zone)
+        return text[: end - 1], serial
 
     def verify(self, message: bytes, behind: int) -> None:
         """Verify a message's signature; `behind` is where its answer section ends. Call it for each, in order."""
@@ -129,6 +154,24 @@ class MessageReader:
         if signature.error == _BADSIG:
             return FeedRefused("key", "it answers BADSIG: its secret of the TSIG key differs from the one here")
         return FeedRefused("key", f"its signature is wrong ({type(error).__name__}): is the TSIG key the same there?")
+
+
+def is_truncated(message: bytes) -> bool:
+    """Return whether an answer is marked as truncated (TC, RFC 1035 section 4.1.1)."""
+    return len(message) > 2 and bool(message[2] << 8 & _TC)
+
+
+def key_name_of(message: bytes) -> dns.name.Name | None:
+    """Return the name of the key that a message of one question is signed with, None if it is unsigned.
+
+    The signature is not verified. Raises FeedRefused if the message is malformed.
+    """
+    *_, answers, authorities, additional = _HEADER.unpack_from(message)
+    _, position = name_at(message, _HEADER.size)
+    if position < 0:
+        raise FeedRefused("format", "a message is cut within its question")
+    found = _signature(message, _skipped(message, position + 4, answers + authorities), additional)
+    return found[1] if found is not None else None
 
 
 def _clock(seconds: float | None) -> FeedRefused:

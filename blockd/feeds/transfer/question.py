@@ -29,7 +29,14 @@ class TransferQuestion:
 
     @classmethod
     def make(
-        cls, zone: str, kind: int, identifier: int, key: dns.tsig.Key | None, serial: int | None = None
+        cls,
+        zone: str,
+        kind: int,
+        identifier: int,
+        key: dns.tsig.Key | None,
+        serial: int | None = None,
+        *,
+        edns: bool = False,
     ) -> TransferQuestion:
         """Return a question, signed if there is a key; for IXFR it has the `serial` held here (RFC 1995 section 3)."""
         name = dns.name.from_text(zone).canonicalize()
@@ -37,7 +44,7 @@ class TransferQuestion:
         message.flags &= ~dns.flags.RD
         if serial is not None:
             message.authority.append(dns.rrset.from_text(name, 0, "IN", "SOA", f". . {serial} 0 0 0 0"))
-        if kind == SOA:
+        if edns:
             message.use_edns(payload=MAX_UDP)
         if key is not None:
             message.use_tsig(key)

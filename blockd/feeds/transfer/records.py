@@ -2,8 +2,8 @@
 r"""Records of a message as lines of zone text, `owner TTL IN type data`, written octet by octet.
 
 Names are absolute and in lower case, with every octet that is no letter, digit, hyphen, underscore or asterisk written
-`\DDD`, so that one record always gives the same line. Data of a type that is not ordinary here is written as dnspython
-does, or as `\# length hex` (RFC 3597 section 5) where it is not what its type has: its reader then rejects that line.
+`\DDD`, so that one record always gives the same line. Data of a type that is not ordinary here, or that is not what its
+type has, is written as `\# length hex` (RFC 3597 section 5), with the names in it as above: its reader looks at it.
 
 `records.pxd` has the types with which this is compiled; then nothing checks an index. A message is hostile: nothing is
 read before it is known to lie within, and the text has room for the longest line that a record can give before any of
@@ -18,7 +18,7 @@ from blockd.feeds.transfer.unusual import (
     broken_soa,
     foreign_class,
     foreign_owner,
-    unusual_data,
+    generic_data,
 )
 from blockd.names import MAX_LABEL, MAX_NAME
 
@@ -55,7 +55,7 @@ def record_lines(message: bytes, position: int, count: int, zone: bytes) -> Line
         raise broken_message()
     octets, zone_octets = message, zone
     name = bytearray(MAX_NAME)
-    text = bytearray(_FIRST_ROOM)
+    text = bytearray(min(_FIRST_ROOM, _LINE + _GROWTH * size))
     wire, out = name, text
     soas: list[SoaLine] = []
     at = 0
@@ -87,7 +87,7 @@ def record_lines(message: bytes, position: int, count: int, zone: bytes) -> Line
         elif kind == _SOA:
             raise broken_soa()
         else:
-            unusual = unusual_data(message, data, position - data, kind)
+            unusual = generic_data(message, data, position - data, kind, name_at)
             _make_room(text, at + len(unusual) + 1)
             text[at : at + len(unusual)] = unusual
             out = text

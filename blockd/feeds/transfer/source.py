@@ -1,7 +1,8 @@
 """A zone from its primaries: transferred if their serial is newer, and taken whole or not at all.
 
-A feed's content is a journal (`blockd.feeds.transfer.content`). IXFR starts from the accepted content; if it fails, or
-its result is refused, the zone is fetched whole.
+A feed's content is a journal (`blockd.feeds.transfer.content`). What a primary does not answer in one way is asked in
+the next, as by other secondaries: its SOA over UDP, then over TCP; if it tells none, the transfer itself; IXFR from
+the accepted content, then the whole zone.
 """
 
 from __future__ import annotations
@@ -9,52 +10,44 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hashlib
 import logging
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
 import dns.tsig
 
 from blockd.dns.serial import is_newer
-from blockd.errors import FeedRefused, FeedUnreachable, cause_of
-from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING, Fetched, Validators
+from blockd.errors import FeedRefused, cause_of
+from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING, Fetched
 from blockd.feeds.source import FeedSource
-from blockd.feeds.transfer.base_file import BaseFile, base_in, too_large
-from blockd.feeds.transfer.connection import ask_once, connected
-from blockd.feeds.transfer.content import BASE, Differences, ZoneContent, write_journal
+from blockd.feeds.transfer.addresses import PrimaryAddresses
+from blockd.feeds.transfer.content import BASE, ZoneContent
 from blockd.feeds.transfer.keys import read_key
-from blockd.feeds.transfer.message_reader import MessageReader
-from blockd.feeds.transfer.question import AXFR, IXFR, SOA, TransferQuestion
-from blockd.feeds.transfer.records import record_lines
+from blockd.feeds.transfer.question import AXFR, IXFR, TransferQuestion
+from blockd.feeds.transfer.receiving import Received, Receiver
+from blockd.feeds.transfer.serials import AskedPrimary, SerialQuestion
+from blockd.feeds.transfer.shortfalls import Shortfall, Shortfalls
 from blockd.feeds.transfer.timers import Timers
-from blockd.feeds.transfer.zone_transfer import Kind, ZoneTransfer
-from blockd.settings import SocketAddress, TransferFeed
+from blockd.feeds.transfer.tries import IN_VAIN, refused_by
+from blockd.settings import TransferFeed, Upstream
 
-TOTAL = 1800.0  # seconds for one transfer: a national zone over a slow line
+TOTAL = 1800.0  # seconds for a poll, if nobody says how long it may take
+SHARED = 0.98  # of that time is for the transfers of one poll, so that each ends before the poll is ended
 STALL = 30.0  # seconds for one message, or for a connection
 JOURNALS = (
     INCOMING,
     CANDIDATE,
+    READ,
     WAITING,
     REFUSED,
+    BEGUN,
     ACCEPTED,
 )  # the names of contents
-_IN_VAIN = ("unreachable", "key", "clock", "not allowed")  # refusals of IXFR that AXFR would run into as well
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """What was returned last: its serial, and whether it was made from differences."""
-
-    serial: int
-    differences: bool
 
 
 class TransferSource(FeedSource):
@@ -80,7 +73,11 @@ class TransferSource(FeedSource):
         self._now = now
         self._total = total
         self._stall = stall
-        self._offer: _Offer | None = None
+        self._receiver = Receiver(folder, feed.max_size, now, stall)
+        self._shortfalls = Shortfalls(now)
+        self._addresses = PrimaryAddresses(feed, folder, now)
+        self._offer: Received | None = None  # what was returned last
+        self._until = 0.0  # when the transfer from one primary has to be over, by the event loop's clock
         self._failures = 0
         content = self._accepted()
         if content is not None:
@@ -92,14 +89,24 @@ class TransferSource(FeedSource):
         """Seconds until the next poll, from the zone's timers."""
         return self._interval
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the primaries cannot do."""
+        return [*self._addresses.notes, *self._shortfalls.sentences()]
+
+    def resolve_with(self, upstreams: Sequence[Upstream]) -> None:
+        """Look up the primaries' names at these upstreams."""
+        self._addresses.upstreams = upstreams
+
     async def poll(self) -> Fetched | None:
         """Return a newer zone, or None if there is none; raises FeedRefused.
 
         If nothing is newer and the accepted content is the newest, its expiry starts anew.
         """
+        end = asyncio.get_running_loop().time() + SHARED * (self.fetch_time or self._total)
         content = self._accepted()
         try:
-            fetched, soa = await self._look(content)
+            fetched, soa = await self._look(content, end)
         except FeedRefused as refused:
             self._failures += 1
             soa = content.soa.encode() if content else b""
@@ -118,127 +125,123 @@ class TransferSource(FeedSource):
             self.expires = int(self._now() + timers.expire)
         return fetched
 
-    async def _look(self, content: ZoneContent | None) -> tuple[Fetched | None, bytes]:
-        """Return the new content, if any, and the primaries' newest SOA."""
+    async def _look(self, content: ZoneContent | None, end: float) -> tuple[Fetched | None, bytes]:
+        """Return the new content, if any, and the primaries' newest SOA.
+
+        The time until `end`, by the event loop's clock, is shared among the primaries, so that a slow one leaves some
+        for the next.
+        """
         key = None if self._feed.tsig is None else await asyncio.to_thread(read_key, self._feed.tsig)
-        results = await asyncio.gather(*(self._ask_soa(primary, key) for primary in self._feed.primary))
-        answers = [answer for answer in results if not isinstance(answer, FeedRefused)]
-        refusals = [answer for answer in results if isinstance(answer, FeedRefused)]
-        if not answers:
-            raise next((refused for refused in refusals if refused.reason != "unreachable"), refusals[0])
-        newest = functools.reduce(lambda one, other: other if is_newer(other[1], one[1]) else one, answers)
-        soa, serial, _ = newest
-        whole = content is None
-        if content is not None and serial == content.serial:
-            return None, soa
-        if content is not None and not is_newer(serial, content.serial):
+        question = SerialQuestion(self._feed.zone, key, self._shortfalls, self._now, self._stall)
+        addresses, missing = await self._addresses.current()
+        asked = await asyncio.gather(*(question.ask(primary, called) for primary, called in addresses.items()))
+        if not asked:
+            raise refused_by(self._feed.zone, missing)
+        known = [one for one in asked if one.soa is not None]
+        newest = functools.reduce(
+            lambda one, other: other if is_newer(other.serial, one.serial) else one, known or asked
+        )
+        held = self._held(content)
+        ahead = []
+        if newest.soa is not None and (content is None or is_newer(newest.serial, content.serial)):
+            ahead = [one for one in known if one.serial == newest.serial and one.serial not in held]
+        silent = [one for one in asked if one.soa is None and one.may_transfer]
+        if known and not ahead:  # it is no news, so that those who told no serial need not be asked in vain
+            silent = [one for one in silent if not self._shortfalls.has(one.primary, Shortfall.TRANSFER)]
+        ordered = [*self._in_order(ahead), *self._in_order(silent)]
+        for number, one in enumerate(ordered):
+            now = asyncio.get_running_loop().time()
+            self._until = now + (end - now) / (len(ordered) - number)
+            try:
+                received = await self._transfer(one, content, key, held)
+            except FeedRefused:
+                self._shortfalls.note(one.primary, Shortfall.TRANSFER, str(one.tries))
+                continue
+            self._shortfalls.forget(one.primary, Shortfall.TRANSFER)
+            return received.fetched, received.soa
+        if ahead or newest.soa is None:
+            raise refused_by(self._feed.zone, [*(one.tries for one in asked), *missing])
+        if content is not None:
+            self._refuse_older(newest.serial, content.serial)
+        return None, newest.soa
+
+    def _held(self, content: ZoneContent | None) -> Set[int]:
+        """Return the serials that need not be transferred: what is accepted, and what was returned before.
+
+        What was made from differences and then refused is fetched whole.
+        """
+        held = {content.serial} if content is not None else set()
+        if self._offer is not None and (self._is_waiting() or not self._offer.differences):
+            held.add(self._offer.serial)
+        return held
+
+    def _in_order(self, asked: Sequence[AskedPrimary]) -> list[AskedPrimary]:
+        """Return primaries in their order, but last those whose transfer has failed lately."""
+        return sorted(asked, key=lambda one: self._shortfalls.has(one.primary, Shortfall.TRANSFER))
+
+    def _refuse_older(self, serial: int, held: int) -> None:
+        """Raise FeedRefused("rollback") if a primary's serial is neither that of what is held nor newer."""
+        if serial != held and not is_newer(serial, held):
             raise FeedRefused(
                 "rollback",
-                f"The zone {self._feed.zone} has serial {serial} at its primary, which is not newer than "
-                f"{content.serial} here: nothing is taken. Raise the primary's serial beyond the one here.",
+                f"The zone {self._feed.zone} has serial {serial} at its primary, which is not newer than {held} here: "
+                "nothing is taken. Raise the primary's serial beyond the one here.",
             )
-        if self._offer is not None and serial == self._offer.serial:
-            if self._is_waiting() or not self._offer.differences:
-                return None, soa
-            whole = True  # content made from differences was refused
-        refused: FeedRefused | None = None
-        for _, _, primary in (answer for answer in answers if answer[1] == serial):
-            try:
-                return await self._transfer(primary, None if whole else content, key), soa
-            except FeedRefused as error:
-                refused = refused or error
-        assert refused is not None  # noqa: S101 - one has the newest serial
-        raise refused
-
-    async def _ask_soa(
-        self, primary: SocketAddress, key: dns.tsig.Key | None
-    ) -> tuple[bytes, int, SocketAddress] | FeedRefused:
-        """Return a primary's SOA line and serial, asked over UDP, or over TCP if that fails."""
-        question = self._question(SOA, key)
-        try:
-            message = await ask_once(primary, question.wire)
-            if message is None:
-                async with connected(primary, self._stall) as connection:
-                    await connection.send(question.wire)
-                    message = await connection.receive()
-            reader = MessageReader(question, self._now)
-            position, count = reader.open(message)
-            text, soas, behind = record_lines(message, position, count, question.zone)
-            reader.verify(message, behind)
-            if not soas:
-                raise FeedRefused("no zone", "it has no SOA for the zone: check that it is the zone's primary")
-        except FeedRefused as refused:
-            return self._refusal(refused, primary)
-        start, end, serial = soas[0]
-        return text[start : end - 1], serial, primary
 
     async def _transfer(
-        self, primary: SocketAddress, content: ZoneContent | None, key: dns.tsig.Key | None
-    ) -> Fetched | None:
-        """Transfer the changes since `content`, or the whole zone if that is None or fails."""
+        self, asked: AskedPrimary, content: ZoneContent | None, key: dns.tsig.Key | None, held: Set[int]
+    ) -> Received:
+        """Transfer the changes since `content`, or the whole zone if that is None or fails; raises FeedRefused."""
         self._tidy()
-        if content is not None:
+        primary, why = asked.primary, ""
+        if self._offer is not None and self._offer.differences and self._offer.serial == asked.serial:
+            why = "its differences were not those of its zone"
+        elif content is not None and not self._shortfalls.has(primary, Shortfall.IXFR):
             try:
-                return await self._bounded(self._run(primary, content, key))
+                received = await self._receive(asked, IXFR, content, key, held)
+                if received.fetched is not None or asked.soa is None:
+                    return received
+                raise FeedRefused("serial", f"it has serial {received.serial}, and its SOA said {asked.serial}")
             except FeedRefused as refused:
-                refusal = self._refusal(refused, primary)
-                if refused.reason in _IN_VAIN:
-                    raise refusal from refused
-                log.warning("%s The whole zone is requested instead.", refusal)
+                asked.tries.note("IXFR", refused)
+                if refused.reason in (*IN_VAIN, "unreachable", "rollback"):
+                    raise
+                why = str(refused)
         try:
-            return await self._bounded(self._run(primary, None, key))
+            received = await self._receive(asked, AXFR, content, key, held)
         except FeedRefused as refused:
-            raise self._refusal(refused, primary) from refused
+            asked.tries.note("AXFR", refused)
+            raise
+        if why and self._shortfalls.note(primary, Shortfall.IXFR, why):
+            log.warning(
+                "The changes of the zone %s cannot be taken from %s: IXFR: %s. The whole zone was requested instead.",
+                self._feed.zone, primary.text, why.removesuffix("."),
+            )  # fmt: skip
+        return received
 
-    async def _bounded(self, run: Awaitable[Fetched | None]) -> Fetched | None:
+    async def _receive(
+        self, asked: AskedPrimary, kind: int, content: ZoneContent | None, key: dns.tsig.Key | None, held: Set[int]
+    ) -> Received:
+        """Run one transfer within the primary's share of the time; differences leave half of it for the whole zone."""
+        identifier = secrets.randbelow(1 << 16)
+        serial = content.serial if content is not None and kind == IXFR else None
+        question = TransferQuestion.make(self._feed.zone, kind, identifier, key, serial)
+        seconds = max(0.0, self._until - asyncio.get_running_loop().time()) / (2 if kind == IXFR else 1)
         try:
-            async with asyncio.timeout(self._total):
-                return await run
+            async with asyncio.timeout(seconds):
+                received = await self._receiver.receive(asked.primary, question, content, held)
         except TimeoutError as error:
-            raise FeedRefused("stalled", f"it was not complete in {self._total:g} seconds") from error
-
-    async def _run(
-        self, primary: SocketAddress, content: ZoneContent | None, key: dns.tsig.Key | None
-    ) -> Fetched | None:
-        """Run one transfer to its end."""
-        serial = content.serial if content else None
-        question = self._question(IXFR if content else AXFR, key, serial)
-        transfer = ZoneTransfer(question, self._now, serial)
-        differences = await asyncio.to_thread(Differences.read, self.folder / ACCEPTED) if content else Differences()
-        base: BaseFile | None = None
-        with contextlib.ExitStack() as stack:
-            async with connected(primary, self._stall) as connection:
-                await connection.send(question.wire)
-                while not transfer.complete:
-                    changes = transfer.feed(await connection.receive())
-                    if base is None and transfer.kind is Kind.WHOLE:
-                        base = stack.enter_context(base_in(self.folder, self._feed.max_size))
-                    for change in changes:
-                        if base is not None:
-                            base.write(change.text)
-                        else:
-                            differences.take(change.removed, change.text)
-                    if transfer.received > self._feed.max_size:
-                        raise too_large(self._feed.max_size)
-            if transfer.kind is Kind.UP_TO_DATE:
-                return None
-            if base is not None:
-                await asyncio.to_thread(base.sync)
-        soa = transfer.soa[:-1].decode()
-        if base is not None:
-            content = base.content(soa, transfer.new_serial)
-            differences = Differences()
-        assert content is not None  # noqa: S101 - differences are asked for from it
-        content = replace(content, soa=soa, serial=transfer.new_serial)
-        incoming = self.folder / INCOMING
-        await asyncio.to_thread(write_journal, incoming, content, differences)
-        self._offer = _Offer(transfer.new_serial, differences=base is None)
-        self._known = True
-        digest = hashlib.sha256(await asyncio.to_thread(incoming.read_bytes)).hexdigest()
-        return Fetched(incoming, digest, None, Validators(etag=str(transfer.new_serial)))
-
-    def _question(self, kind: int, key: dns.tsig.Key | None, serial: int | None = None) -> TransferQuestion:
-        return TransferQuestion.make(self._feed.zone, kind, secrets.randbelow(1 << 16), key, serial)
+            why = f"it was not complete in {seconds:,.0f} seconds, its share of the feed's limits.fetch_time"
+            raise FeedRefused("stalled", why) from error
+        if asked.soa is None:
+            if content is not None:
+                self._refuse_older(received.serial, content.serial)
+            if asked.tries.failed:
+                self._shortfalls.note(asked.primary, Shortfall.SOA, str(asked.tries))
+        if received.fetched is not None:
+            self._offer = received
+            self._known = True
+        return received
 
     def _accepted(self) -> ZoneContent | None:
         """Return the accepted content; None if there is none that IXFR can start from."""
@@ -251,7 +254,7 @@ class TransferSource(FeedSource):
 
     def _is_waiting(self) -> bool:
         """Return whether the content returned last has not been judged yet."""
-        return any((self.folder / name).exists() for name in JOURNALS[:3])
+        return any((self.folder / name).exists() for name in JOURNALS[:4])
 
     def _timers(self, soa: bytes) -> Timers:
         return Timers.of(soa, self._feed.min_refresh)
@@ -265,11 +268,6 @@ class TransferSource(FeedSource):
         for path in self.folder.glob(f"{BASE}*"):
             if path.name not in named:
                 path.unlink(missing_ok=True)
-
-    def _refusal(self, refused: FeedRefused, primary: SocketAddress) -> FeedRefused:
-        """Return a refusal with a whole sentence, from one with a clause."""
-        sentence = f"The zone {self._feed.zone} cannot be taken from {primary.text}: {refused}."
-        return FeedUnreachable(sentence) if refused.reason == "unreachable" else FeedRefused(refused.reason, sentence)
 
     def _or_expired(self, refused: FeedRefused) -> FeedRefused:
         """Return the refusal, extended if the accepted zone has expired."""

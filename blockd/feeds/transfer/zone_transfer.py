@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from enum import Enum
 
@@ -19,7 +19,7 @@ class Kind(Enum):
     UNKNOWN = "not known yet"
     WHOLE = "all records of the zone, its SOA first and last"
     DIFFERENCES = "removed and added records since the serial in the question"
-    UP_TO_DATE = "nothing: the primary has nothing newer"
+    UP_TO_DATE = "nothing: the primary has nothing newer than what is held here"
 
 
 class _State(Enum):
@@ -40,13 +40,20 @@ class ZoneChange:
 
 
 class ZoneTransfer:
-    """One transfer of AXFR (RFC 5936) or IXFR (RFC 1995); `serial` is the one in an IXFR question.
+    """One transfer of AXFR (RFC 5936) or IXFR (RFC 1995); `serial` is that of the zone here, None if there is none.
 
-    `soa` is the line of the newest SOA, `new_serial` its serial. Every refusal is a FeedRefused whose message is a
+    It ends at the first SOA if that has a serial of `held`, whose zone is not needed again. `soa` is the line of the
+    newest SOA, `new_serial` its serial. Every refusal is a FeedRefused whose message is a
     clause that continues `… cannot be taken from …:`.
     """
 
-    def __init__(self, question: TransferQuestion, now: Callable[[], float], serial: int | None = None) -> None:
+    def __init__(
+        self,
+        question: TransferQuestion,
+        now: Callable[[], float],
+        serial: int | None = None,
+        held: Set[int] = frozenset(),
+    ) -> None:
         self.kind = Kind.UNKNOWN
         self.soa = b""
         self.new_serial = 0
@@ -54,6 +61,7 @@ class ZoneTransfer:
         self._question = question
         self._reader = MessageReader(question, now)
         self._serial = serial
+        self._held = held
         self._current = 0  # the serial that the records of this difference lead from, or to
         self._state = _State.BEGIN
         self._changes: list[ZoneChange] = []
@@ -78,6 +86,8 @@ class ZoneTransfer:
         for start, end, serial in soas:
             self._records(text[at:start])
             self._take_soa(text[start:end], serial)
+            if self.kind is Kind.UP_TO_DATE:
+                return []
             at = end
         self._records(text[at:])
         if self._state is _State.OPENED and count == 1 and not is_newer(self.new_serial, self._known):
@@ -107,7 +117,8 @@ class ZoneTransfer:
     def _begin_whole(self) -> None:
         """Begin an answer with the whole zone, whatever was asked."""
         if self._serial is not None and not is_newer(self.new_serial, self._serial):
-            raise FeedRefused("serial", f"it sends serial {self.new_serial}, which is not newer than {self._serial}")
+            reason = "serial" if self._question.kind == IXFR else "rollback"
+            raise FeedRefused(reason, f"it sends serial {self.new_serial}, which is not newer than {self._serial} here")
         self.kind = Kind.WHOLE
         self._state = _State.WHOLE
         self._changes.append(ZoneChange(False, self.soa))
@@ -117,7 +128,10 @@ class ZoneTransfer:
         if state is _State.BEGIN:
             self.soa, self.new_serial = line, serial
             self._state = _State.OPENED
-            if self._question.kind != IXFR:
+            if serial in self._held:
+                self.kind = Kind.UP_TO_DATE
+                self._state = _State.END
+            elif self._question.kind != IXFR:
                 self._begin_whole()
         elif state is _State.OPENED:
             if serial == self.new_serial:  # a zone that has no other record

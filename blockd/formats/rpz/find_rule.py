@@ -9,9 +9,9 @@ from blockd.formats.blocks import read_blocks
 from blockd.formats.body import open_body
 from blockd.formats.finding.line import Line
 from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.reading import apex_of, zone_rules
 from blockd.formats.rpz.rules import RpzRules
 from blockd.formats.rpz.triggers import trigger_of
-from blockd.formats.rpz.zone import ZoneText
 from blockd.names import is_network_key
 from blockd.orders import Entry, Scope
 from blockd.printable import unproved
@@ -21,13 +21,14 @@ _STAR = b"\x01*"
 
 
 def find_rule(path: Path, entry: Entry, zone: bytes | None) -> Line | None:
-    """Return the first line with a rule for `entry` in the zone file at `path`; see `ZoneText` for `zone`.
+    """Return the first line with a rule for `entry` in the zone file at `path`; see `read_zone` for `zone`.
 
     None if there is none, if the file is larger than MAX_READ, or if it cannot be read.
     """
     try:
+        apex = apex_of(path, zone, MAX_READ, str(path))
         with open_body(path, MAX_READ) as pieces:
-            ZoneText(_Search(entry), zone).read(read_blocks(pieces), str(path))
+            zone_rules(read_blocks(pieces), str(path), _Search(entry), apex)
     except _Found as found:
         return found.line
     except FeedRefused:

@@ -1,67 +1,57 @@
 """The rules of a response policy zone (draft-vixie-dnsop-dns-rpz), from its records, by file or by transfer.
 
 Records are added one by one. Each becomes a rule: a name or network with a scope, and an action; or it is rejected
-alone. Rules with the same action are kept together, since each different answer becomes one order of the ruleset.
+alone. Of rules for the same name or network with different actions the first counts, wherever the others stand. Rules
+with the same action are kept together, since each different answer becomes one order of the ruleset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 from blockd.errors import BadName
 from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.action import RpzAction, action_of
+from blockd.formats.rpz.empty_names import EmptyNames
+from blockd.formats.rpz.inside import InsideTargets
 from blockd.formats.rpz.key_spool import KeySpool
-from blockd.formats.rpz.triggers import UNSUPPORTED, trigger_of
-from blockd.names import DomainName, is_client_key, key_from_text, key_from_wire
-from blockd.orders import Action, LocalRecord, Scope
+from blockd.formats.rpz.sorted_rules import MAX_ANSWERS, SortedRules
+from blockd.formats.rpz.triggers import BOTH, EXACT, NETWORKS, SUBDOMAINS, UNSUPPORTED, trigger_of
+from blockd.names import MAX_LABEL, DomainName, is_client_key, key_from_wire
+from blockd.orders import Action, Entry, LocalRecord, Scope
 from blockd.orders.stored import MAX_RECORD_DATA, MAX_RECORDS
 
-MAX_ANSWERS = 1_000  # different answers of one zone: each is an order, with a row in metrics and a place in every file
 MAX_LOCAL = 1_000_000  # records of local data, kept in memory until their names are complete: some 250 megabytes
 
 A, NS, CNAME, SOA, AAAA, DNAME, OPT = 1, 2, 5, 6, 28, 39, 41
 _SIZES = {A: 4, AAAA: 16}  # octets of data
 _SIGNING = frozenset((46, 47, 48, 50, 51))  # RRSIG, NSEC, DNSKEY, NSEC3, NSEC3PARAM: a zone's signatures are not rules
-_META = range(128, 256)  # types that no zone holds (RFC 6895 section 3.1)
-_ACTIONS = {b"rpz-passthru": Action.PASSTHRU, b"rpz-drop": Action.DROP, b"rpz-tcp-only": Action.TCP_ONLY}
-_SECOND = "second CNAME"
+NOT_LOCAL = frozenset((NS, SOA, DNAME, OPT, 0, *range(128, 256)))  # of the last, no zone holds any (RFC 6895, 3.1)
+_SECOND = "second rule of a name"
 NOT_JUNK = frozenset((*UNSUPPORTED.values(), _SECOND))  # reasons that do not cast doubt on the zone's integrity
-
-
-@dataclass(frozen=True, slots=True)
-class RpzAction:
-    """What a rule does: `target` with the action cname, `records` with local."""
-
-    action: Action
-    target: str = ""
-    records: tuple[LocalRecord, ...] = ()
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A rule that the next record may still widen; none if the key is empty."""
-
-    key: bytes = b""
-    scope: int = 0
-    answer: int = 0
 
 
 class RpzRules:
     """The rules of one zone. `override` is what all of them do instead of their own actions.
 
-    `rejects` counts the accepted rules, and the rejected ones with their lines. `serial` is the SOA record's.
+    `rejects` counts the accepted rules, and the rejected ones with their lines. `serial` is the SOA record's. `zone` is
+    the zone's name as a key, set before records are added; if empty, no target is known to be inside.
     """
 
     def __init__(self, rejects: RejectReport, override: RpzAction | None = None) -> None:
         self.rejects = rejects
         self.serial: int | None = None
+        self.zone = b""
         self.asks_client = False  # whether a rule is about clients
         self._override = override
+        self._sorted = SortedRules()
         self._spool = KeySpool()
         self._answers: dict[RpzAction, int] = {}
         self._by_target: dict[bytes, int] = {}  # CNAME data seen before
-        self._waiting = _Waiting()
+        self._inside = InsideTargets()
+        self._ends: dict[int, int] = {}  # answers that lead through the zone to another answer
+        self._data: dict[int, tuple[LocalRecord, ...]] = {}  # what the zone has at an answer's target
         self._record_ids: dict[LocalRecord, int] = {}
         self._local: dict[bytes, list[int]] = {}  # owner: line of its first record, then its records' ids
         self._local_count = 0
@@ -77,7 +67,7 @@ class RpzRules:
             if not owner:
                 self._add_apex(rtype, rdata)
             elif rtype == CNAME:
-                self._add_cname(owner, rdata)
+                self._add_cname(owner, rdata, line)
                 self.rejects.accepted += 1
             elif rtype not in _SIGNING:
                 self._add_local(owner, LocalRecord(rtype, ttl, rdata), line)
@@ -86,30 +76,45 @@ class RpzRules:
             self.rejects.add(error.reason, line, shown or DomainName(owner).text.encode())
 
     def finish(self) -> None:
-        """Complete the rules that may have had more records, and warn of what the zone lacks; ends the adding."""
-        texts = {number: record for record, number in self._record_ids.items()}
-        for owner, (line, *ids) in self._local.items():
-            try:
-                records = tuple(texts[number] for number in ids)
-                if sum(len(record.data) for record in records) > MAX_RECORD_DATA:
-                    raise BadName("too much data at one name")
-                self._put(*trigger_of(owner), self._place(RpzAction(Action.LOCAL, records=records)))
-            except BadName as error:
-                self.rejects.accepted -= len(ids)
-                self.rejects.add(error.reason, line, DomainName(owner).text.encode())
-        self._local.clear()
-        self._flush()
+        """Settle what each name's rule is, and warn of what the zone lacks; ends the adding."""
+        self._put_local()
+        empty_names = EmptyNames()
+        put, wanted = self._spool.put, self._inside.wanted
+        for key, exact, below, lost in self._sorted:
+            if lost:
+                self._reject(key, lost)
+            if key[0] <= MAX_LABEL:
+                if found := empty_names.meet(key, below):
+                    put(found[1] << 2, found[0])
+                if key in wanted:
+                    self._inside.meet(key, exact, below)
+            elif is_client_key(key):
+                self.asks_client = True
+            if exact == below:
+                put((exact or 0) << 2 | BOTH, key)
+                continue
+            if exact is not None:
+                put(exact << 2 | EXACT, key)
+            if below is not None:
+                put(below << 2 | SUBDOMAINS, key)
+        self._follow_inside()
         if self.serial is None:
             self.rejects.warn("The zone has no SOA record: its version is unknown, and an older one is not detected.")
         if not self._has_ns:
             self.rejects.warn("The zone has no NS record; other resolvers do not load such zones.")
         if seconds := self.rejects.counts.get(_SECOND, 0):
-            self.rejects.warn(f"{seconds:,} names have two CNAME records; the first is used.")
+            first = self.rejects.samples[_SECOND][0]
+            self.rejects.warn(
+                f"{seconds:,} rules are without effect, since another rule for the same name or network stands before "
+                f"them, such as the one on line {first.line:,}, {first.text}."
+            )
 
     @property
     def answers(self) -> list[RpzAction]:
         """The different answers; each one's number is its place."""
-        return list(self._answers)
+        return [
+            replace(answer, records=self._data.get(number, answer.records)) for answer, number in self._answers.items()
+        ]
 
     @property
     def junk(self) -> int:
@@ -119,7 +124,16 @@ class RpzRules:
     def rules(self) -> Iterator[tuple[int, Scope, Iterator[bytes]]]:
         """Yield the rules after `finish` was called: the number of the answer, the scope, and the keys."""
         for group in self._spool.groups:
-            yield group >> 2, Scope(group & Scope.BOTH), self._spool.keys(group)
+            if group & BOTH:
+                answer = group >> 2
+                yield self._ends.get(answer, answer), Scope(group & BOTH), self._spool.keys(group)
+
+    def empty_names(self) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """Yield the names without a rule that keep a wildcard above them away: its answer's number, and the keys."""
+        for group in self._spool.groups:
+            if not group & BOTH:
+                answer = group >> 2
+                yield self._ends.get(answer, answer), self._spool.keys(group)
 
     def _add_apex(self, rtype: int, rdata: bytes) -> None:
         if rtype == SOA:
@@ -132,21 +146,31 @@ class RpzRules:
         elif rtype == CNAME:
             raise BadName("CNAME at the apex")
 
-    def _add_cname(self, owner: bytes, rdata: bytes) -> None:
+    def _add_cname(self, owner: bytes, rdata: bytes, line: int) -> None:
         key, scope = trigger_of(owner)
-        if len(rdata) == len(owner) + 1 and key_from_wire(rdata) == owner:
+        if _is_itself(owner, rdata):
             answer = self._place(RpzAction(Action.PASSTHRU))  # the old form of rpz-passthru
         else:
             known = self._by_target.get(rdata)
             if known is None:
-                known = self._place(_answer_of(rdata))
+                known = self._answer_of(rdata)
                 if len(self._by_target) < MAX_ANSWERS:
                     self._by_target[rdata] = known
             answer = known
-        self._put(key, scope, answer)
+        self._sorted.put(key, scope, answer, line)
+
+    def _answer_of(self, rdata: bytes) -> int:
+        """Return the number of the answer that a CNAME record's data ask for."""
+        action = action_of(rdata)
+        answer = self._place(action)
+        if action.action is Action.CNAME and self.zone and self._override is None:
+            target = key_from_wire(rdata)
+            if target.startswith(self.zone) and target != self.zone:
+                self._inside.add(answer, target[len(self.zone) :])
+        return answer
 
     def _add_local(self, owner: bytes, record: LocalRecord, line: int) -> None:
-        if record.type in (NS, SOA, DNAME, OPT, 0) or record.type in _META:
+        if record.type in NOT_LOCAL:
             raise BadName("type not allowed as local data")
         if len(record.data) > MAX_RECORD_DATA:
             raise BadName("too much data at one name")
@@ -154,7 +178,7 @@ class RpzRules:
             raise BadName("bad data")
         key, scope = trigger_of(owner)
         if self._override is not None:
-            self._put(key, scope, self._place(self._override))
+            self._sorted.put(key, scope, self._place(self._override), line)
             return
         known = self._local.get(owner)
         if self._local_count >= MAX_LOCAL:
@@ -179,43 +203,53 @@ class RpzRules:
             number = self._answers[answer] = len(self._answers)
         return number
 
-    def _put(self, key: bytes, scope: int, answer: int) -> None:
-        waiting = self._waiting
-        if key == waiting.key:
-            if answer == waiting.answer:
-                waiting.scope |= scope  # x and *.x are neighbours in most zones, and become one entry
-                return
-            if scope & waiting.scope:
-                raise BadName(_SECOND)
-        self._flush()
-        waiting.key, waiting.scope, waiting.answer = key, scope, answer
+    def _put_local(self) -> None:
+        """Put the rules with local data, whose records are complete now."""
+        texts = {number: record for record, number in self._record_ids.items()}
+        for owner, (line, *ids) in self._local.items():
+            try:
+                records = tuple(texts[number] for number in ids)
+                if sum(len(record.data) for record in records) > MAX_RECORD_DATA:
+                    raise BadName("too much data at one name")
+                self._sorted.put(*trigger_of(owner), self._place(RpzAction(Action.LOCAL, records=records)), line)
+            except BadName as error:
+                self.rejects.accepted -= len(ids)
+                self.rejects.add(error.reason, line, DomainName(owner).text.encode())
+        self._local.clear()
 
-    def _flush(self) -> None:
-        waiting = self._waiting
-        if waiting.key:
-            self.asks_client = self.asks_client or is_client_key(waiting.key)
-            self._spool.put(waiting.answer << 2 | waiting.scope, waiting.key)
-        waiting.key = b""
+    def _reject(self, key: bytes, lost: tuple[tuple[int, int], ...]) -> None:
+        name = Entry(key, Scope.BOTH).text
+        for line, first in lost:
+            self.rejects.accepted -= 1
+            self.rejects.add(_SECOND, line, f"{name}: its rule is on line {first}".encode())
+
+    def _follow_inside(self) -> None:
+        """Settle what CNAME rules that lead into the zone find there."""
+        answers = list(self._answers)
+        bare = []
+        for answer, end in self._inside.found(answers).items():
+            if end is None:
+                bare.append(answers[answer].target)
+            elif (data := self._inside.data(end)) is not None:
+                self._data[end] = answers[data].records
+            if end is not None and end != answer:
+                self._ends[answer] = end
+        if self._ends:
+            target = answers[next(iter(self._ends))].target
+            self.rejects.warn(
+                f"{len(self._ends):,} names of the zone that rules lead to are aliases themselves, such as {target}: "
+                "the rules lead to where these end."
+            )
+        if bare:
+            self.rejects.warn(
+                f"{len(bare):,} names of the zone that rules lead to have no data in it, such as {bare[0]}: upstreams "
+                "are asked for them."
+            )
 
 
-def _answer_of(rdata: bytes) -> RpzAction:
-    """Return the action of a CNAME record's data; raises BadName if it is not a name, or an unknown action."""
-    key = key_from_wire(rdata)
-    if not key:
-        return RpzAction(Action.NXDOMAIN)
-    if key == b"\x01*":
-        return RpzAction(Action.NODATA)
-    labels = DomainName(key).labels
-    if labels[-1].startswith(b"rpz-"):
-        if len(labels) > 1 or labels[0] not in _ACTIONS:
-            raise BadName("unknown action")
-        return RpzAction(_ACTIONS[labels[0]])
-    text = DomainName(key).text
-    below = labels[0] == b"*"
-    if below:
-        text = DomainName(key[:-2]).text
-    try:
-        key_from_text(text)
-    except BadName as error:
-        raise BadName("target is not a host name") from error
-    return RpzAction(Action.CNAME, f"*.{text}" if below else text)
+def _is_itself(owner: bytes, rdata: bytes) -> bool:
+    """Return whether a CNAME leads to its own owner; that of a network may be written without the kind of trigger."""
+    if len(rdata) == len(owner) + 1:
+        return key_from_wire(rdata) == owner
+    kind = owner[1 : 1 + owner[0]]
+    return kind in NETWORKS and len(rdata) == len(owner) - len(kind) and key_from_wire(rdata) == owner[1 + len(kind) :]

@@ -16,7 +16,7 @@ UNSUPPORTED = {
     b"rpz-nsdname": "NSDNAME trigger",
     b"rpz-nsip": "NSIP trigger",
 }
-_NETWORKS = {b"rpz-ip": address_key, b"rpz-client-ip": client_key}
+NETWORKS = {b"rpz-ip": address_key, b"rpz-client-ip": client_key}
 _RESERVED = b"rpz-"  # prefix of the label of every trigger other than a name
 _STAR = b"\x01*"
 EXACT, SUBDOMAINS, BOTH = (int(scope) for scope in (Scope.EXACT, Scope.SUBDOMAINS, Scope.BOTH))  # flags are slow
@@ -45,7 +45,7 @@ def trigger_of(owner: bytes) -> tuple[bytes, int]:
 
 def _network_of(owner: bytes) -> bytes:
     *labels, kind = DomainName(owner).labels
-    key_of = _NETWORKS.get(kind)
+    key_of = NETWORKS.get(kind)
     if key_of is None:
         raise BadName(UNSUPPORTED.get(kind, "unknown trigger"))
     try:

@@ -1,31 +1,23 @@
 """A response policy zone as a zone file (RFC 1035 section 5.1): from its text to the records of its rules.
 
 Almost every line of a published zone is a complete CNAME record, which one expression matches. All others are parsed
-word by word. An error costs one record; a record of several lines has the number of the first.
+word by word.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
-import dns.exception
-import dns.name
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-
-from blockd.errors import BadName, FeedRefused
-from blockd.formats.line import BOM, MAX_LINE
-from blockd.formats.rejects import RejectReport
-from blockd.formats.rpz.rules import CNAME, SOA, RpzRules
-from blockd.formats.rpz.tokens import name_key, tokens_of, ttl_of
+from blockd.errors import BadName
+from blockd.formats.rpz.data import data_of, type_of
+from blockd.formats.rpz.record_text import RecordText, typed_words
+from blockd.formats.rpz.rules import CNAME, NOT_LOCAL, SOA, RpzRules
+from blockd.formats.rpz.tokens import name_key, ttl_of
 from blockd.names import MAX_LABEL, DomainName
 
-MAX_RECORD = 64 * 1024  # octets of a record's text over all its lines: more than its data can have
 MAX_TARGETS = 4_096  # CNAME targets whose data are cached; a zone uses a few
 
-_PLAIN = re.compile(
+PLAIN = re.compile(
     rb"([A-Za-z0-9_.*-]{1,253})[ \t]+(?:[0-9]{1,9}[ \t]+)?(?:IN[ \t]+)?CNAME[ \t]+([A-Za-z0-9_.*-]{1,254})[ \t\r]*",
     re.IGNORECASE,
 )
@@ -33,53 +25,30 @@ _LENGTH = {length: bytes((length,)) for length in range(1, MAX_LABEL + 1)}
 _DIRECTIVES = {b"$INCLUDE": "$INCLUDE is not followed", b"$GENERATE": "$GENERATE is not expanded"}
 
 
-class ZoneText:
+class ZoneText(RecordText):
     """Reads one zone's text into `rules`, and counts lines and what is rejected in their report.
 
-    `zone` is the zone's name as a key; if None, it is the owner of the first record, which is the SOA.
+    `zone` is the zone's name as a key; if None, it is the owner of the first record if that is the SOA, else the
+    origin. `origin` is that of relative names before any $ORIGIN; if None, it is the zone.
     """
 
-    def __init__(self, rules: RpzRules, zone: bytes | None = None) -> None:
+    def __init__(self, rules: RpzRules, zone: bytes | None = None, origin: bytes | None = None) -> None:
+        super().__init__(rules.rejects)
         self._rules = rules
-        self._rejects: RejectReport = rules.rejects
         self._zone = zone
-        self._origin: bytes | None = zone or b""
+        self._origin: bytes | None = (zone or b"") if origin is None else origin
         self._below: bytes | None = None  # the origin relative to the zone, if it is in it
-        self._ttl = 0
+        self._ttl: int | None = None
         self._last_ttl = 0
         self._owner: bytes | None = None  # relative to the zone
         self._targets: dict[bytes, bytes] = {}
         self._origin_is_known = zone is not None  # else it is a guess
         if zone is not None:
             self._settle()
-        self._depth = 0
-        self._broken = False  # whether a part of the record was rejected already
-        self._words: list[bytes] = []  # of the record that is not complete yet
-        self._blank = False  # whether it began with a blank, and so has the owner of the one before
-        self._start = 0  # the number of its first line
-        self._shown = b""
-        self._size = 0
 
-    def read(self, blocks: Iterable[bytes], source: str) -> None:
-        """Read blocks of whole lines; raises FeedRefused("cut") if a record is not complete at the end."""
-        rejects = self._rejects
-        for block in blocks:
-            number = rejects.lines
-            for line in block[:-1].split(b"\n"):
-                number += 1
-                if self._depth or not self._read_plain(line, number):
-                    self._read_line(line.removeprefix(BOM) if number == 1 else line, number)
-            rejects.lines = number
-        if self._depth:
-            raise FeedRefused(
-                "cut",
-                f"{source} ends within the parentheses that line {self._start:,} opens: it was cut off, and nothing of "
-                "it is taken. Get it again.",
-            )
-
-    def _read_plain(self, line: bytes, number: int) -> bool:
+    def take_plain(self, line: bytes, number: int) -> bool:
         """Take a line that is plainly an owner and a CNAME; return whether it was."""
-        match = _PLAIN.fullmatch(line)
+        match = PLAIN.fullmatch(line)
         if match is None or self._below is None:
             return False
         owner, target = match.groups()
@@ -108,62 +77,35 @@ class ZoneText:
             self._targets[text] = data
         return data
 
-    def _read_line(self, line: bytes, number: int) -> None:
-        """Parse a line, which is a part of a record, or all of it."""
-        if not self._depth:
-            self._words = []
-            self._blank = line[:1] in (b" ", b"\t")
-            self._start, self._shown, self._size, self._broken = number, line, 0, False
-        try:
-            if len(line) > MAX_LINE and not line.lstrip().startswith(b";"):
-                raise BadName("too long")
-            words, self._depth = tokens_of(line, self._depth)
-            self._size += len(line)
-            if self._size > MAX_RECORD:
-                raise BadName("too long")
-            if not self._broken:
-                self._words += words
-            if self._words and not self._depth:
-                self._read_record(self._words)
-        except BadName as error:
-            if not self._broken:
-                self._rejects.add(error.reason, self._start, self._shown)
-            self._broken = True
-            self._words = []
-
-    def _read_record(self, words: list[bytes]) -> None:
+    def take(self, words: list[bytes], number: int, shown: bytes, *, is_blank: bool) -> None:
         """Take a whole record or directive; raises BadName if it is rejected."""
-        if not self._blank and words[0][:1] == b"$":
+        if not is_blank and words[0][:1] == b"$":
             self._direct(words)
             return
         owner: bytes | None = self._owner
-        if not self._blank:
+        if not is_blank:
             self._owner = None  # what follows without an owner belongs to this one, or to nothing
             owner = name_key(words[0], self._origin)
             words = words[1:]
-        ttl: int | None = None
-        while words:
-            found = ttl_of(words[0])
-            if found is not None and ttl is None:
-                ttl = found
-            elif words[0].upper() in (b"CH", b"CS", b"HS", b"ANY", b"NONE") or words[0].upper().startswith(b"CLASS"):
-                raise BadName("class is not IN")
-            elif words[0].upper() != b"IN":
-                break
-            words = words[1:]
-        if not words:
-            raise BadName("no type")
-        rtype = _type_of(words[0])
-        data = self._data(rtype, words[1:])
+        ttl, words = typed_words(words)
+        rtype = type_of(words[0])
+        if rtype is None:
+            raise BadName("unknown type")
         if self._zone is None:
             self._settle(owner if rtype == SOA else None)
-        if not self._blank and owner is not None:
+        if not is_blank and owner is not None:
             owner = self._relative(owner)
         if owner is None:
             raise BadName("no owner")
+        if owner and rtype in NOT_LOCAL:
+            self._owner = owner
+            raise BadName("type not allowed as local data")
+        data = self._data(rtype, words[1:])
         self._owner = owner
-        self._last_ttl = ttl if ttl is not None else self._ttl or self._last_ttl
-        self._rules.add(owner, rtype, self._last_ttl, data, self._start, self._shown)
+        if ttl is None:
+            ttl = self._last_ttl if self._ttl is None else self._ttl
+        self._last_ttl = ttl
+        self._rules.add(owner, rtype, ttl, data, number, shown)
 
     def _direct(self, words: list[bytes]) -> None:
         """Follow a directive; raises BadName if it is unknown."""
@@ -189,6 +131,8 @@ class ZoneText:
             if not self._origin_is_known:
                 self._origin = self._zone
                 self._targets.clear()
+        if self._zone is not None:
+            self._rules.zone = self._zone
         if self._zone is not None and self._origin is not None and self._origin.startswith(self._zone):
             self._below = self._origin[len(self._zone) :]
 
@@ -200,24 +144,11 @@ class ZoneText:
 
     def _data(self, rtype: int, words: list[bytes]) -> bytes:
         """Return a record's data in wire form; raises BadName."""
-        if rtype == CNAME:
+        if rtype == CNAME and words[:1] != [b"\\#"]:
             if len(words) != 1:
                 raise BadName("bad data")
             return self._target(words[0])
-        try:
-            origin = dns.name.root if self._origin is None else dns.name.Name([*DomainName(self._origin).labels, b""])
-            text = b" ".join(words).decode("utf-8")
-            kind = dns.rdatatype.RdataType.make(rtype)
-            return dns.rdata.from_text(dns.rdataclass.IN, kind, text, origin, relativize=False).to_wire() or b""
-        except (dns.exception.DNSException, ValueError, LookupError, OverflowError) as error:
-            raise BadName("bad data") from error
-
-
-def _type_of(word: bytes) -> int:
-    try:
-        return int(dns.rdatatype.from_text(word.decode("ascii")))
-    except (dns.exception.DNSException, ValueError) as error:
-        raise BadName("unknown type") from error
+        return data_of(rtype, words, self._origin)
 
 
 def _plain_key(text: bytes, length: dict[int, bytes] = _LENGTH) -> bytes:

@@ -1,12 +1,12 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from blockd.orders._numbers cimport NO_TIER
 from blockd.resolver.engine._cache cimport Entry
 from blockd.resolver.engine._clients cimport Networks
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport sockaddr
-from blockd.ruleset._table cimport RULED_ALLOWED, RULED_PASSED, Decision, Table
+from blockd.ruleset._parties cimport Decision
+from blockd.ruleset._table cimport Table
 
 cdef enum Result:
     DECLINED = 0
@@ -16,15 +16,10 @@ cdef enum Result:
 
 cdef struct Passed:
     int64_t hit  # the order that the question hit, -1 for none
-    uint8_t tiers  # before which tier all may still act on the answer
+    uint8_t tiers  # before which tier the operator may still act on the answer, 0 if nobody may
+    bint passing  # whether there are authorities that do not act on it
     int64_t until  # `Verdict.until`
-
-cdef inline uint8_t tiers_left(const Decision *decision) noexcept nogil:
-    """Return before which tier a decision about the question leaves all to act on the answer; 0 if it leaves none."""
-    if decision.ruling == RULED_ALLOWED:
-        return 0
-    return decision.tier if decision.ruling == RULED_PASSED else <uint8_t>NO_TIER
-
+    Decision rule  # of the operator, for the client; none if its ruling is RULED_NONE
 
 cdef class Answering:
     cdef bint refuse_unready
@@ -55,14 +50,15 @@ cdef class Answering:
     cdef int64_t second  # since the epoch, of the current message; rounded up
 
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
-    cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil
+    cdef Decision _decided_for(self, const Question *q, const sockaddr *client, Decision name, Decision *rule) noexcept nogil
     cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
     cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now) noexcept nogil
-    cdef Decision _judged(self, Entry *entry, uint8_t tiers) noexcept nogil
+    cdef Decision _judged(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil
+    cdef Decision _judge_parties(self, Entry *entry) noexcept nogil
     cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil
     cdef uint32_t _left(self, int64_t until) noexcept nogil
     cdef void _count(self, int transport, int64_t hit, int64_t second, int rcode) noexcept nogil

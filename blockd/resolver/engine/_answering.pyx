@@ -1,5 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The engine's answers, by policy or from an upstream's response, and their counting; the pipeline's stages in C."""
+"""The engine's answers, by policy or from an upstream's response, and their counting; the pipeline's stages in C.
+
+It is one module, and longer than others may be: what it does for each question works on the same counters and records
+and is inlined by the compiler, and a cut between them would cost calls for each question.
+"""
 
 import itertools
 import struct
@@ -22,9 +26,10 @@ from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, write_answer
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
-from blockd.ruleset._table cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, Table, undecided,
+from blockd.ruleset._parties cimport (
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
 )
+from blockd.ruleset._table cimport Table
 
 cdef enum:
     MAX_RECORD = 256  # octets of the sinkhole's and the SOA record
@@ -82,7 +87,7 @@ cdef class Answering:
             raise ValueError("a record is too long")
         table = Table(
             ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers, enforced.asks_client,
-            enforced.lives, ruleset.salts,
+            enforced.lives, ruleset.salts, enforced.groups, enforced.packed_parties, enforced.parties.lifts,
         )
         # Nothing fails from here on: the ruleset and its answers change together.
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
@@ -120,18 +125,19 @@ cdef class Answering:
     ) noexcept nogil:
         """Answer a question that policy decides, by the decision `name` about its name; else return how it passes."""
         cdef Decision decision
-        passed.hit, passed.tiers, passed.until = -1, NO_TIER, NEVER
+        passed.hit, passed.tiers, passed.passing, passed.until = -1, NO_TIER, False, NEVER
+        passed.rule = undecided()
         result[0] = DECLINED
         if self.table is None:
             return self.refuse_unready
-        decision = self._decided_for(client, name)
+        decision = self._decided_for(q, client, name, &passed.rule)
         if decision.ruling == RULED_BROKEN:
             return True
         if decision.ruling == RULED_LISTED:
             result[0] = self._block_counted(q, &decision, transport, -1, out, written)
             return True
         if decision.ruling != RULED_NONE:
-            passed.hit, passed.tiers = decision.order, tiers_left(&decision)
+            passed.hit, passed.tiers, passed.passing = decision.order, decision.tiers_left, decision.passing
         passed.until = decision.until
         return False
 
@@ -215,7 +221,7 @@ cdef class Answering:
         cdef Result result
         cdef uint8_t *records
         if self.table is not None and passed.tiers and entry.leads_size:
-            decision = self._judged(entry, passed.tiers)
+            decision = self._judged(q, entry, passed)
             until = decision.until = decision.until if decision.until < until else until
             if decision.ruling == RULED_BROKEN:
                 return DECLINED
@@ -247,15 +253,55 @@ cdef class Answering:
         self._count(transport, passed.hit, second, entry.rcode)
         return ANSWERED
 
-    cdef Decision _judged(self, Entry *entry, uint8_t tiers) noexcept nogil:
-        """Decide about what an entry leads to; if all tiers may act, the decision is cached for this ruleset."""
+    cdef Decision _judged(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil:
+        """Decide about what an entry leads to; if all may act, the decision is cached for this ruleset."""
         cdef uint64_t moment = self.table_number << 32 | self.table.epoch()
-        if tiers != NO_TIER:
-            return self._judge(entry, tiers)
-        if entry.judged_by != moment:
-            entry.decision = self._judge(entry, tiers)
-            entry.judged_by = moment
-        return entry.decision
+        cdef bint may_all_act = passed.tiers == NO_TIER and not passed.passing
+        if may_all_act and entry.judged_by == moment:
+            return entry.decision
+        cdef Decision found
+        if self.table.are_several:
+            self.table.begin_answer(passed.tiers)
+            if passed.passing:
+                if passed.rule.ruling != RULED_NONE:
+                    self.table.decide_ruled(q.key, q.key_size, q.ends, q.labels, &passed.rule)
+                else:
+                    self.table.decide(q.key, q.key_size, q.ends, q.labels)
+                self.table.pass_over()
+            found = self._judge_parties(entry)
+        else:
+            found = self._judge(entry, passed.tiers)
+        if may_all_act:
+            entry.decision, entry.judged_by = found, moment
+        return found
+
+    cdef Decision _judge_parties(self, Entry *entry) noexcept nogil:
+        """Decide about what an entry leads to, between several parties, as `leading.where_it_leads` does."""
+        cdef Decision found
+        cdef Decision first = undecided()
+        cdef uint32_t at
+        cdef int64_t until = NEVER
+        cdef int kind
+        cdef bint is_last = False
+        for kind in range(2):
+            at = 0
+            while at + 2 <= entry.leads_size and not is_last:
+                if entry.leads[at] == kind:
+                    found = self.table.decide_lead(
+                        entry.leads + at + 2, entry.leads[at + 1], kind == LEAD_NAME, &is_last
+                    )
+                    if found.ruling == RULED_BROKEN:
+                        return found
+                    if found.until < until:
+                        until = found.until
+                    if first.ruling == RULED_NONE and found.ruling != RULED_LISTED:
+                        first = found
+                at += 2 + entry.leads[at + 1]
+        found = self.table.decide_answer()
+        if found.ruling == RULED_NONE:
+            found = first
+        found.until = until
+        return found
 
     cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil:
         """Decide about what an entry leads to, by the tiers before `tiers`: names in their order, then addresses.
@@ -285,6 +331,7 @@ cdef class Answering:
                         if found.tier >= tiers:
                             found.ruling = RULED_NONE
                         elif found.ruling == RULED_LISTED and kind == LEAD_NAME:
+                            found.until = until
                             return found
                         else:
                             tiers = found.tier
@@ -297,8 +344,13 @@ cdef class Answering:
         first.until = until
         return first
 
-    cdef Decision _decided_for(self, const sockaddr *client, Decision name) noexcept nogil:
-        """Choose between the decisions about the client and about the name, as `policy.first_of` does."""
+    cdef Decision _decided_for(
+        self, const Question *q, const sockaddr *client, Decision name, Decision *rule
+    ) noexcept nogil:
+        """Return the decision about a client's question, given that about the name, as `Enforced.verdict` does.
+
+        `rule` is set to the rule for the client if the operator's decision may rest on it.
+        """
         cdef Decision found
         if not self.table.asks_client or self.is_selftest or name.ruling == RULED_BROKEN:
             return name  # a self-test asks for what applies to everybody
@@ -308,11 +360,16 @@ cdef class Answering:
             found = self.table.decide_client(<const uint8_t *>&(<const sockaddr_in6 *>client).sin6_addr, 16)
         if found.ruling == RULED_BROKEN:
             return found
-        if name.ruling == RULED_ALLOWED:
-            return name
-        if found.tier != NO_TIER and found.tier <= name.tier:
-            return found
-        return found if name.ruling == RULED_NONE and found.ruling != RULED_NONE else name
+        if found.tier == NO_TIER:
+            return found if name.ruling == RULED_NONE and found.ruling != RULED_NONE else name
+        cdef int64_t until = found.until if found.until < name.until else name.until
+        if self.table.are_several:
+            rule[0] = found
+            name = self.table.decide_ruled(q.key, q.key_size, q.ends, q.labels, rule)
+        elif name.ruling != RULED_ALLOWED and found.tier <= name.tier:
+            name = found
+        name.until = until
+        return name
 
     cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil:
         return self.knows_selftest and size > SECRET and memcmp(packet + size - SECRET, self.secret, SECRET) == 0

@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from blockd.ruleset._table cimport Decision
+from blockd.ruleset._parties cimport Decision
 
 cdef enum LeadKind:
     LEAD_NAME = 0

@@ -34,7 +34,7 @@ from blockd.resolver.engine._sockets cimport (
     MSG_DONTWAIT, begun_second, epoll_event, epoll_wait, monotonic, recv, recvmmsg, sockaddr,
 )
 from blockd.ruleset._siphash cimport siphash13
-from blockd.ruleset._table cimport Decision, undecided
+from blockd.ruleset._parties cimport Decision, undecided
 
 cdef enum:
     TURNS = 4  # batches taken in one call, so that other sockets and timers get their turn

@@ -20,6 +20,7 @@ from blockd.names._numbers cimport KEY_IPV4, MAX_KEY, MAX_LABEL
 from blockd.ruleset._numbers cimport ENTRY_SIZE
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport siphash13
+from blockd.ruleset.building._sieve cimport SIEVE, fill_sieve, sieved
 
 from blockd.errors import RulesetError
 from blockd.ruleset.building._buckets import table_of
@@ -31,7 +32,6 @@ cdef enum:
     BATCH = 32  # names under way at once: enough to hide memory's latency, few enough for the nearest cache
     FIRST_SLOTS = 1024
     KNOWN = 1024  # joins remembered in C; a listing meets few different sets of claims
-    SIEVE = 1 << 13  # octets of the sieve for parents: with a few hundred, one in a hundred names passes by chance
     STEP = 20_000  # networks returned at once, as in builder.py
     LINE_FEED = 0x0A
     RETURN = 0x0D
@@ -55,6 +55,7 @@ cdef struct Known:
     uint32_t wider
     uint8_t new_to_order
     uint8_t new_to_feed
+    uint8_t refused
 
 cdef uint32_t UNCLAIMED = _UNCLAIMED
 
@@ -127,25 +128,6 @@ cdef inline bint _parsed(const uint8_t *line, uint64_t length, Staged *staged) n
     return True
 
 
-cdef inline uint32_t _sieved(const uint8_t *name, uint32_t size) noexcept nogil:
-    """Return a name's place in the sieve, from its last octets and its size, which tells most names apart."""
-    cdef uint32_t mixed = size, at
-    for at in range(size - 8 if size > 8 else 0, size):
-        mixed = (mixed ^ name[at]) * <uint32_t>16777619
-    return (mixed ^ mixed >> 16) & (SIEVE * 8 - 1)
-
-
-cdef int _fill_sieve(uint8_t *sieve, frozenset names) except -1:
-    """Mark in an empty sieve where `names` are."""
-    cdef uint32_t place
-    cdef bytes name
-    memset(sieve, 0, SIEVE)
-    for name in names:
-        place = _sieved(<const uint8_t *>PyBytes_AS_STRING(name), <uint32_t>PyBytes_GET_SIZE(name))
-        sieve[place >> 3] |= <uint8_t>(1 << (place & 7))
-    return 0
-
-
 cdef class Builder:
     """Entries in their final form; see `builder.py` for the contract.
 
@@ -163,6 +145,7 @@ cdef class Builder:
     cdef uint64_t _mask  # slots less one; a power of two less one
     cdef readonly uint64_t entries
     cdef readonly uint64_t names
+    cdef readonly uint64_t refused
     cdef readonly uint32_t max_labels
     cdef readonly object ipv4_prefixes, ipv6_prefixes
     cdef object _joins
@@ -200,7 +183,7 @@ cdef class Builder:
             raise RulesetError("there are too many listings")
         self._waiting = 0  # of a listing that an error has ended
         self._before = self.entries
-        self._new_to_order = self._new_to_feed = 0
+        self._new_to_order = self._new_to_feed = self.refused = 0
 
     def new(self):
         """Return how many entries the listing has added to its order, and to its feed."""
@@ -278,6 +261,22 @@ cdef class Builder:
         if place == UNCLAIMED:
             self._has_unclaimed = True
 
+    def count(self, frozenset places not None):
+        """Return how many names have one of these sets of claims."""
+        cdef uint64_t at = 0, found = 0
+        cdef uint32_t place, last = UNCLAIMED
+        cdef bint is_counted = False
+        self._must_be_open(listing=False)
+        if not places:
+            return 0
+        while at < self._size:  # whole records stand there: `_put` wrote them
+            memcpy(&place, self._base + at, 4)
+            at += ENTRY_SIZE + self._base[at + 4]
+            if place != last:
+                last, is_counted = place, place in places
+            found += is_counted
+        return found
+
     def below(self, frozenset parents not None, frozenset tops not None=frozenset()):
         """Return the new children of `parents`, and what is new under `tops`."""
         cdef uint8_t sieve[SIEVE]
@@ -286,8 +285,8 @@ cdef class Builder:
         cdef uint32_t size, at, last, place
         cdef bint has_tops = len(tops) > 0, is_under
         self._must_be_open(listing=False)
-        _fill_sieve(sieve, parents)
-        _fill_sieve(tops_sieve, tops)
+        fill_sieve(sieve, parents)
+        fill_sieve(tops_sieve, tops)
         found = []
         while self._walked < self._size:  # whole records stand there: `_put` wrote them
             key = self._base + self._walked + ENTRY_SIZE
@@ -299,14 +298,14 @@ cdef class Builder:
             is_under = False
             while at < size:
                 if has_tops and at and not is_under:
-                    place = _sieved(key, at)
+                    place = sieved(key, at)
                     is_under = tops_sieve[place >> 3] >> (place & 7) & 1 and key[:at] in tops
                 last = at
                 at += 1 + key[at]
             if is_under:
                 found.append(<bytes>key[:size])
                 continue
-            place = _sieved(key, last)
+            place = sieved(key, last)
             if sieve[place >> 3] >> (place & 7) & 1 and key[:last] in parents:
                 found.append(<bytes>key[:size])
         return found
@@ -478,12 +477,14 @@ cdef class Builder:
             return 0
         known = &self._known[place & (KNOWN - 1)]
         if known.listing != self._listing or known.place != place:
-            wider, new_to_order, new_to_feed = self._joins[place]
+            wider, new_to_order, new_to_feed, refused = self._joins[place]
             known.wider, known.new_to_order, known.new_to_feed = wider, new_to_order, new_to_feed
+            known.refused = refused
             known.listing, known.place = self._listing, place
         memcpy(record, &known.wider, 4)
         self._new_to_order += known.new_to_order
         self._new_to_feed += known.new_to_feed
+        self.refused += known.refused
         return 0
 
     cdef int _note_network(self, const uint8_t *key) except -1:

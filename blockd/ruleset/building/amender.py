@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Set
 
 from blockd.errors import RulesetError
 from blockd.names import MAX_LABEL, label_ends
 from blockd.names.network import KEY_IPV4
 from blockd.orders import Scope
 from blockd.ruleset.building.claims import ClaimSets, Joins
+from blockd.ruleset.building.under import names_under
 from blockd.ruleset.format import (
     BUCKET_SIZE,
     ENTRY,
     ENTRY_SIZE,
     FILL,
     HOLE,
-    MAX_CLAIMS,
+    MAX_CLAIMS_OF_ONE,
     MAX_ENTRIES_SIZE,
     MAX_PROBES,
     SCOPE_BITS,
@@ -35,6 +37,7 @@ _MAX_FILL = FILL * 1.06  # entries a bucket may have on average before the file 
 _MAX_HOLES = 1 / 8  # of the records, before the file is worth compiling anew
 _FEW_HOLES = 1 << 20  # octets of holes that are never worth it
 _MAX_CLAIM_WORDS = 1 << 22  # of sets, used or not, before it is worth that too
+_SCOPE = (1 << SCOPE_BITS) - 1  # mask of a claim's scope
 _TAG, _OFFSET, _PLACE = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<I")
 _OFFSETS_AT, _USED_AT, _PUSHED_AT = SLOTS * 2, 60, 61
 
@@ -54,7 +57,9 @@ class Amender:
         self._table = ruleset.section(header.table)
         with ruleset.section(header.claims) as words:
             self.claims = ClaimSets.read(array("I", words.tobytes()))
+        self.owners = {index: record.owner for index, record in enumerate(ruleset.catalogue.orders)}
         self.entries, self.names, self.max_labels = header.entries, header.names, header.max_labels
+        self.empty_names = header.empty_names
         self.holes, self.ipv4_prefixes, self.ipv6_prefixes = header.holes, header.ipv4_prefixes, header.ipv6_prefixes
         self._new = bytearray()
         self._buckets: dict[int, bytearray] = {}  # the changed ones, by their offset in the table
@@ -76,12 +81,16 @@ class Amender:
         found = self._find(key)
         if found is None:
             self._append(key, joins.alone)
+            self._count(key, (), self.claims.set_at(joins.alone))
             return 1
         place = self._place(found[2])
         if place == joins.alone:
             return 0
-        wider, new_to_order, _ = joins[place]
+        wider, new_to_order, _, refused = joins[place]
+        if refused:
+            raise RulesetError("a name has too many claims of one feed")
         self._set_place(found[2], wider)
+        self._count(key, self.claims.set_at(place), self.claims.set_at(wider))
         return int(new_to_order)
 
     def remove(self, key: bytes, index: int) -> None:
@@ -89,27 +98,23 @@ class Amender:
         found = self._find(key)
         if found is None:
             raise RulesetError("a name to be removed is not in the file")
-        bucket, slot, offset = found
-        claims = self.claims.set_at(self._place(offset))
+        claims = self.claims.set_at(self._place(found[2]))
         left = tuple(claim for claim in claims if claim >> SCOPE_BITS != index)
-        if len(left) == len(claims) or len(claims) == MAX_CLAIMS:  # a full set may have left others out
+        if len(left) == len(claims):
             raise RulesetError("a name to be removed is not what the file says")
-        if left:
-            self._set_place(offset, self.claims.place_of(left))
-        else:
-            self._cut(bucket, slot, offset, ENTRY_SIZE + len(key))
+        self._claim(key, found, claims, left, {index})
 
     def change(
         self, key: bytes, gone: Mapping[int, int], come: Mapping[int, int], own: frozenset[int]
-    ) -> tuple[frozenset[int], frozenset[int]]:
-        """Replace scopes of a name, by order; return which of `own` listed it before and which list it now.
+    ) -> tuple[dict[int, int], dict[int, int]]:
+        """Replace scopes of a name, by order; return the scopes of those of `own` before and now.
 
         `own` has all orders of the feed. Raises if the name lacks what is removed, or already has what is added.
         """
         found = self._find(key)
         claims = self.claims.set_at(self._place(found[2])) if found else ()
-        scopes = {claim >> SCOPE_BITS: claim & int(Scope.BOTH) for claim in claims}
-        listed = own & scopes.keys()
+        scopes = _scopes(claims)
+        before = {index: scope for index, scope in scopes.items() if index in own}
         for index, scope in gone.items():
             if scopes.get(index, 0) & scope != scope:
                 raise RulesetError("a name to be removed is not what the file says")
@@ -118,8 +123,8 @@ class Amender:
             if any(scopes.get(other, 0) & scope for other in own):
                 raise RulesetError("a name to be added is there already")
             scopes[index] = scopes.get(index, 0) | scope
-        self._claim(key, found, claims, scopes)
-        return listed, own & {index for index, scope in scopes.items() if scope}
+        self._claim(key, found, claims, _with_empty(claims, scopes), gone.keys() | come.keys())
+        return before, {index: scope for index, scope in scopes.items() if scope and index in own}
 
     def rescope(self, key: bytes, changes: Mapping[int, tuple[int, int]]) -> tuple[dict[int, int], dict[int, int]]:
         """Change the scopes of a name or network: `changes` has, by order, the old and the new one, 0 for none.
@@ -128,20 +133,42 @@ class Amender:
         """
         found = self._find(key)
         claims = self.claims.set_at(self._place(found[2])) if found else ()
-        before = {claim >> SCOPE_BITS: claim & int(Scope.BOTH) for claim in claims}
+        before = _scopes(claims)
         for index, (old, _) in changes.items():
             if before.get(index, 0) != old:
                 raise RulesetError("an entry to be changed is not what the file says")
         after = before | {index: new for index, (_, new) in changes.items()}
         after = {index: scope for index, scope in after.items() if scope}
-        self._claim(key, found, claims, after)
+        self._claim(key, found, claims, _with_empty(claims, after), changes.keys())
         return before, after
 
+    def scopes(self, key: bytes) -> dict[int, int]:
+        """Return the scopes of a name or network by order; 0 is that of an empty name's order."""
+        found = self._find(key)
+        claims = self.claims.set_at(self._place(found[2])) if found else ()
+        return {claim >> SCOPE_BITS: claim & _SCOPE for claim in claims}
+
+    def set_empty(self, key: bytes, index: int | None, own: frozenset[int]) -> None:
+        """Make a name empty by the order at `index`, which has no other claim on it, or by none of `own`."""
+        found = self._find(key)
+        claims = self.claims.set_at(self._place(found[2])) if found else ()
+        left = [claim for claim in claims if claim & _SCOPE or claim >> SCOPE_BITS not in own]
+        self._claim(
+            key, found, claims, tuple(sorted([*left, *([] if index is None else [index << SCOPE_BITS])])), set()
+        )
+
+    def under(self, tops: frozenset[bytes], most: int) -> list[bytes] | None:
+        """Return the names of the unchanged file below those of `tops`, empty ones too; None if over `most`."""
+        return names_under(self._old, tops, most)
+
     def changes(self) -> Changes:
-        """Return the counts of what has changed so far, as a comparison of both files would."""
+        """Return the counts of what has changed so far, as a comparison of both files would.
+
+        Orders must not have been renumbered yet.
+        """
         back = len(self._come & self._gone)
-        places = sum(place != HOLE for place in self._places.values())
-        return Changes(len(self._come) - back, len(self._gone) - back, places + back)
+        changed = sum(map(self._is_changed, self._places.items()))
+        return Changes(len(self._come) - back, len(self._gone) - back, changed + back)
 
     def finish(self) -> tuple[dict[int, bytes], bytes]:
         """Return the octets that change, by their offset in the file, and the records to append.
@@ -157,13 +184,26 @@ class Amender:
         patches |= {header.records.offset + offset: _PLACE.pack(place) for offset, place in self._places.items()}
         return patches, bytes(self._new)
 
+    def _is_changed(self, changed: tuple[int, int]) -> bool:
+        """Return whether a record, at an offset and with a new place, lists a name under other claims than before."""
+        offset, place = changed
+        if place == HOLE:
+            return False
+        before = _scopes(self.claims.set_at(_PLACE.unpack_from(self._old, offset)[0]))
+        after = _scopes(self.claims.set_at(place))
+        return bool(before and after) and before != after
+
     def _claim(
-        self, key: bytes, found: tuple[int, int, int] | None, claims: tuple[int, ...], scopes: Mapping[int, int]
+        self,
+        key: bytes,
+        found: tuple[int, int, int] | None,
+        claims: tuple[int, ...],
+        left: tuple[int, ...],
+        changed: Set[int],
     ) -> None:
-        """Replace the `claims` on a name by those of the orders in `scopes`."""
-        left = tuple(sorted(index << SCOPE_BITS | scope for index, scope in scopes.items() if scope))
-        if max(len(claims), len(left)) >= MAX_CLAIMS:  # a full set may have left others out
-            raise RulesetError("a name has too many claims to be changed")
+        """Replace the `claims` on a name by those that are `left`; `changed` are the orders whose claims differ."""
+        self._must_have_room(claims, changed)
+        self._must_have_room(left, changed)
         if found is None:
             if left:
                 self._append(key, self.claims.place_of(left))
@@ -171,6 +211,29 @@ class Amender:
             self._cut(*found, ENTRY_SIZE + len(key))
         elif left != claims:
             self._set_place(found[2], self.claims.place_of(left))
+        self._count(key, claims, left)
+
+    def _count(self, key: bytes, claims: tuple[int, ...], left: tuple[int, ...]) -> None:
+        """Count a name whose claims were replaced."""
+        was_listed, is_listed = (any(claim & _SCOPE for claim in some) for some in (claims, left))
+        if is_listed and not was_listed:
+            self._come.add(key)
+        elif was_listed and not is_listed:
+            if key in self._come:
+                self._come.remove(key)
+            else:
+                self._gone.add(key)
+        self.entries += is_listed - was_listed
+        self.names += (is_listed - was_listed) * (key[0] < KEY_IPV4)
+        self.empty_names += (bool(left) and not is_listed) - (bool(claims) and not was_listed)
+
+    def _must_have_room(self, claims: tuple[int, ...], changed: Set[int]) -> None:
+        """Raise RulesetError if the owner of a changed order has all its room: others of it may have been left out."""
+        if len(claims) < MAX_CLAIMS_OF_ONE:
+            return
+        used = Counter(self.owners.get(claim >> SCOPE_BITS) for claim in claims if claim & _SCOPE)
+        if any(used[self.owners.get(index)] >= MAX_CLAIMS_OF_ONE for index in changed):
+            raise RulesetError("a name has too many claims of one authority to be changed")
 
     def _find(self, key: bytes) -> tuple[int, int, int] | None:
         """Return a key's bucket offset, slot and record offset; None if it is not listed."""
@@ -193,7 +256,7 @@ class Amender:
     def _append(self, key: bytes, place: int) -> None:
         offset = len(self._old) + len(self._new)
         hashed, buckets = hash_of(self._header.hash_key, key), self._header.buckets
-        is_dense = self.entries >= buckets * _MAX_FILL and not self._must_fit
+        is_dense = self.entries + self.empty_names >= buckets * _MAX_FILL and not self._must_fit
         if offset + ENTRY_SIZE + len(key) > MAX_ENTRIES_SIZE or is_dense:
             raise RulesetError("the file is full")
         number = ((hashed >> 32) * buckets) >> 32
@@ -211,10 +274,7 @@ class Amender:
         bucket[_USED_AT] = used + 1
         self._new += ENTRY.pack(place, len(key))
         self._new += key
-        self._come.add(key)
-        self.entries += 1
         if key[0] < KEY_IPV4:
-            self.names += 1
             if key[0] <= MAX_LABEL:  # else it is known by its hash, which hides how many it has
                 self.max_labels = max(self.max_labels, len(label_ends(key)))
         elif key[0] == KEY_IPV4:
@@ -233,16 +293,8 @@ class Amender:
             bucket[at + slot * width : at + (slot + 1) * width] = bucket[at + last * width : at + (last + 1) * width]
             bucket[at + last * width : at + (last + 1) * width] = bytes(width)
         bucket[_USED_AT] = last
-        key = self._key(offset)
-        is_name = key[0] < KEY_IPV4
-        if key in self._come:
-            self._come.remove(key)
-        else:
-            self._gone.add(key)
         self._set_place(offset, HOLE)
         self.holes += size
-        self.entries -= 1
-        self.names -= is_name
 
     def _bucket(self, start: int) -> bytearray | memoryview:
         """Return the bucket at offset `start`; raises if its count of entries is impossible."""
@@ -279,3 +331,15 @@ class Amender:
         if at + ENTRY_SIZE > len(records) or at + ENTRY_SIZE + records[at + 4] > len(records):
             raise RulesetError("an entry lies outside of its section")
         return records, at
+
+
+def _scopes(claims: tuple[int, ...]) -> dict[int, int]:
+    """Return the scopes of the orders that list a name."""
+    return {claim >> SCOPE_BITS: claim & _SCOPE for claim in claims if claim & _SCOPE}
+
+
+def _with_empty(claims: tuple[int, ...], scopes: Mapping[int, int]) -> tuple[int, ...]:
+    """Return the claims of the orders in `scopes`, and those by which the name is empty, as far as they hold."""
+    listed = {index: scope for index, scope in scopes.items() if scope}
+    empty = [claim for claim in claims if not claim & _SCOPE and claim >> SCOPE_BITS not in listed]
+    return tuple(sorted([*empty, *(index << SCOPE_BITS | scope for index, scope in listed.items())]))

@@ -52,6 +52,9 @@ class EntryBuilder(Protocol):
     def new(self) -> tuple[int, int]:
         """Return how many entries the listing has added to its order, and to its feed."""
 
+    @property
+    def refused(self) -> int: ...  # noqa: D102 - entries on which the listing had no room
+
     def places(self, keys: Sequence[bytes]) -> list[tuple[bytes, int]]:
         """Return the claimed ones of `keys`, in their order, each with the place of its set of claims."""
 
@@ -60,6 +63,9 @@ class EntryBuilder(Protocol):
 
         Raises ValueError if it is not a claimed name or network.
         """
+
+    def count(self, places: frozenset[int]) -> int:
+        """Return how many names have one of these sets of claims."""
 
     def below(self, parents: frozenset[bytes], tops: frozenset[bytes] = frozenset()) -> list[bytes]:
         """Return the names added since the last call that are children of one of `parents`, or under one of `tops`.
@@ -84,7 +90,7 @@ class Builder:
         self._hash_key, self._max_size = hash_key, max_size
         self._places: dict[bytes, int] = {}
         self._joins: Joins | None = None
-        self._before = self._new_to_order = self._new_to_feed = 0
+        self._before = self._new_to_order = self._new_to_feed = self.refused = 0
         self._walked = self._networks_walked = 0  # entries that `below` and `networks` have seen
         self.entries = self.names = self.max_labels = self.ipv4_prefixes = self.ipv6_prefixes = 0
 
@@ -92,7 +98,7 @@ class Builder:
         """Begin a listing."""
         self._joins = joins
         self._before = len(self._places)
-        self._new_to_order = self._new_to_feed = 0
+        self._new_to_order = self._new_to_feed = self.refused = 0
 
     def add_keys(self, keys: Iterable[bytes]) -> None:
         """Add entries to the listing, or its claim to those that are there."""
@@ -102,7 +108,8 @@ class Builder:
         for key in keys:
             place = places.setdefault(key, alone)
             if place != alone:
-                wider, new_to_order, new_to_feed = joins[place]
+                wider, new_to_order, new_to_feed, refused = joins[place]
+                self.refused += refused
                 places[key] = wider
                 self._new_to_order += new_to_order
                 self._new_to_feed += new_to_feed
@@ -122,6 +129,10 @@ class Builder:
         if self._places.get(key, UNCLAIMED) == UNCLAIMED or is_hashed_key(key):
             raise ValueError("only the claims of a claimed name or network can be changed")
         self._places[key] = place
+
+    def count(self, places: frozenset[int]) -> int:
+        """Return how many names have one of these sets of claims."""
+        return sum(place in places for place in self._places.values()) if places else 0
 
     def below(self, parents: frozenset[bytes], tops: frozenset[bytes] = frozenset()) -> list[bytes]:
         """Return the new children of `parents`, and what is new under `tops`."""

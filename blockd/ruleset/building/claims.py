@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from blockd.errors import RulesetError
-from blockd.ruleset.format import HOLE, MAX_CLAIMS, SCOPE_BITS
+from blockd.ruleset.format import HOLE, MAX_CLAIMS, MAX_CLAIMS_OF_ONE, SCOPE_BITS
 
 UNCLAIMED = HOLE  # the place of an entry that has lost all its claims
 _UNUSED = 1  # a claim of order 0: fills sets that are no longer used, so that they stay readable
@@ -19,6 +19,7 @@ class Joined(NamedTuple):
     place: int  # of the set that includes the claim
     new_to_order: int  # 1 if the order did not list the entry yet
     new_to_feed: int  # 1 if no order of its feed did
+    refused: int = 0  # 1 if there was no room for it
 
 
 class ClaimSets:
@@ -46,13 +47,8 @@ class ClaimSets:
         return claims
 
     def renumber(self, index_of: Mapping[int, int]) -> None:
-        """Renumber the orders; the sets keep their places. No set in use may have an order without a new index.
-
-        Raises RulesetError if a set is full: lower-ranked claims may have been left out of it.
-        """
+        """Renumber the orders; the sets keep their places. No set in use may have an order without a new index."""
         for place, claims in self._sets.items():
-            if len(claims) == MAX_CLAIMS:
-                raise RulesetError("an entry has too many claims for its orders to be ranked anew")
             if all(claim >> SCOPE_BITS in index_of for claim in claims):
                 mask = (1 << SCOPE_BITS) - 1
                 moved = sorted(index_of[claim >> SCOPE_BITS] << SCOPE_BITS | claim & mask for claim in claims)
@@ -79,11 +75,18 @@ class ClaimSets:
             self.words.extend(claims)
         return place
 
+    @property
+    def empty(self) -> frozenset[int]:
+        """The places of sets whose claims have no scope."""
+        mask = (1 << SCOPE_BITS) - 1
+        return frozenset(place for place, claims in self._sets.items() if not any(claim & mask for claim in claims))
+
     def orders_of(self, place: int) -> frozenset[int]:
-        """Return the orders in the set at `place`."""
+        """Return the orders that have a scope in the set at `place`."""
         known = self._orders.get(place)
         if known is None:
-            known = self._orders[place] = frozenset(word >> SCOPE_BITS for word in self.set_at(place))
+            mask = (1 << SCOPE_BITS) - 1
+            known = self._orders[place] = frozenset(word >> SCOPE_BITS for word in self.set_at(place) if word & mask)
         return known
 
     def joined(self, place: int, claim: int) -> int:
@@ -91,27 +94,35 @@ class ClaimSets:
         scopes = {word >> SCOPE_BITS: word for word in self.set_at(place)}
         order = claim >> SCOPE_BITS
         scopes[order] = scopes.get(order, 0) | claim
-        return self.place_of(tuple(sorted(scopes.values())[:MAX_CLAIMS]))
+        return self.place_of(tuple(sorted(scopes.values())))
 
 
 class Joins(dict[int, Joined]):
     """For one order and scope, a cache from the place of an entry's set to the result of adding that claim.
 
-    `alone` is the place of the set for an entry without claims, `own` has all orders of the order's feed.
+    `alone` is the place of the set for an entry without claims, `own` has all orders of the order's feed, and `rivals`
+    those that it shares the room on one entry with: all of its feed, or of its authority.
     """
 
-    def __init__(self, claims: ClaimSets, index: int, scope: int, own: frozenset[int]) -> None:
+    def __init__(
+        self, claims: ClaimSets, index: int, scope: int, own: frozenset[int], rivals: frozenset[int] | None = None
+    ) -> None:
         super().__init__()
         self._claims, self._index, self._own = claims, index, own
+        self._rivals = own if rivals is None else rivals
         self._claim = index << SCOPE_BITS | scope
         self.alone = claims.place_of((self._claim,))
 
     def __missing__(self, place: int) -> Joined:
         if place == UNCLAIMED:
             return Joined(self.alone, 1, 1)
-        wider = self._claims.joined(place, self._claim)
         orders = self._claims.orders_of(place)
-        changed = wider != place  # else the set is full, or has the claim
+        is_full = len(orders) >= MAX_CLAIMS_OF_ONE and len(orders & self._rivals) >= MAX_CLAIMS_OF_ONE
+        if is_full and self._index not in orders:
+            found = self[place] = Joined(place, 0, 0, 1)
+            return found
+        wider = self._claims.joined(place, self._claim)
+        changed = wider != place  # else the set has the claim
         found = Joined(wider, changed and self._index not in orders, changed and self._own.isdisjoint(orders))
         self[place] = found
         return found

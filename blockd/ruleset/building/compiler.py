@@ -11,15 +11,16 @@ from pathlib import Path
 
 from blockd.errors import RulesetError
 from blockd.formats.taking import Lines, LineTaker
-from blockd.orders import Order, Scope
+from blockd.orders import Order, OrderKey, Scope
 from blockd.ruleset.building.builder import STEP, EntryBuilder, new_builder
 from blockd.ruleset.building.claims import ClaimSets, Joins
 from blockd.ruleset.building.writing import write_ruleset
-from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord, rank
+from blockd.ruleset.catalogue import Catalogue, FeedRecord, OrderRecord, rank, room
 from blockd.ruleset.format import BUCKET_SIZE, MAX_ENTRIES_SIZE, MAX_ORDERS, Header
 from blockd.ruleset.gate.guard import Guard
 from blockd.ruleset.gate.guard_filter import GuardFilter
 from blockd.ruleset.gate.guard_report import GuardReport
+from blockd.ruleset.parties import MayLift
 from blockd.ruleset.salts import salts_of
 
 Progress = Callable[[str, int, int], None]
@@ -40,7 +41,10 @@ def ignore_report(feed: str, report: GuardReport) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Names that one order covers in one scope; `keys` is iterated once, and may be `Lines`."""
+    """Names that one order covers in one scope; `keys` is iterated once, and may be `Lines`.
+
+    Without a scope they are empty names: they keep the wildcards above them away, and count as no names of the order.
+    """
 
     order: Order
     scope: Scope
@@ -64,6 +68,7 @@ class FeedInput:
     rejected: Callable[[], int] = field(default=lambda: 0)
     signed: bool = False  # the signer answers for each entry: nothing is held back
     asks_client: bool = False  # whether any of it is a network of clients
+    may_lift: MayLift = field(default_factory=dict)
 
 
 def compile_ruleset(
@@ -96,7 +101,7 @@ def compile_ruleset(
     salts_of((order for order, _ in ranked), created)  # raises if there are too many, before anything is read
     claims = ClaimSets()
     index_of = {order.key(feed.name): index for index, (order, feed) in enumerate(ranked)}
-    order_names = [0] * len(ranked)
+    order_names, refused = [0] * len(ranked), [0] * len(ranked)
     hash_key = randomness(16)
     builder = new_builder(hash_key, MAX_ENTRIES_SIZE)
     guard, guards = guard or Guard(), guards or {}
@@ -105,33 +110,40 @@ def compile_ruleset(
     for feed in sorted(feeds, key=lambda feed: (feed.priority, feed.name)):
         names = 0
         own = frozenset(index_of[order.key(feed.name)] for order in feed.orders)
-        for listing in feed.listings:
+        rivals = _rivals(feed, index_of)
+        for listing in _by_room(feed, created):
             index = index_of[listing.order.key(feed.name)]
-            builder.start(Joins(claims, index, listing.scope, own))
-            for done in _added(builder, listing.keys):
+            builder.start(Joins(claims, index, listing.scope, own, rivals[listing.order.role]))
+            for done in add_keys(builder, listing.keys):
                 progress(feed.name, done, 0)
+            if not listing.scope:
+                continue
             new_to_order, new_to_feed = builder.new()
             order_names[index] += new_to_order
             names += new_to_feed
+            refused[index] += builder.refused
         taken = holding.feed(guards.get(feed.name, guard), own, signed=feed.signed)
         for index, count in taken.by_order.items():
             order_names[index] -= count
         names -= taken.names
         held(feed.name, taken.report)
         record = FeedRecord(
-            feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected(), feed.asks_client
-        )
+            feed.name, feed.type, feed.priority, names, feed.digest, feed.version, feed.rejected(), feed.asks_client,
+            feed.may_lift,
+        )  # fmt: skip
         judge(record)
         records.append(record)
-    orders = tuple(OrderRecord(order, feed.name, order_names[i]) for i, (order, feed) in enumerate(ranked))
+    orders = tuple(OrderRecord(order, feed.name, order_names[i], refused[i]) for i, (order, feed) in enumerate(ranked))
     catalogue = Catalogue(tuple(records), orders, made_from)
+    empty_names = builder.count(claims.empty)
     table, entries = builder.finish(lambda done, total: progress("writing", done, total))
     header = Header(
         build_id=randomness(16),
         hash_key=hash_key,
         created=created,
-        entries=builder.entries,
-        names=builder.names,
+        entries=builder.entries - empty_names,
+        names=builder.names - empty_names,
+        empty_names=empty_names,
         buckets=len(table) // BUCKET_SIZE,
         max_labels=builder.max_labels,
         ipv4_prefixes=builder.ipv4_prefixes,
@@ -140,7 +152,22 @@ def compile_ruleset(
     return write_ruleset(path, header, catalogue, claims.words, table, [entries])
 
 
-def _added(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
+def _rivals(feed: FeedInput, index_of: Mapping[OrderKey, int]) -> dict[str, frozenset[int]]:
+    """Return the orders of each role of a feed: they share the room on one entry."""
+    by_role: dict[str, set[int]] = {}
+    for order in feed.orders:
+        by_role.setdefault(order.role, set()).add(index_of[order.key(feed.name)])
+    return {role: frozenset(indices) for role, indices in by_role.items()}
+
+
+def _by_room(feed: FeedInput, created: int) -> Iterable[Listing]:
+    """Return the listings of a feed, of a signed one those first whose orders have room first."""
+    if not feed.signed:
+        return feed.listings
+    return sorted(feed.listings, key=lambda listing: room(listing.order, created))
+
+
+def add_keys(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
     """Add keys to a builder; yield now and then how many it was so far."""
     if isinstance(keys, Lines) and isinstance(builder, LineTaker):
         yield from keys.add_to(builder)

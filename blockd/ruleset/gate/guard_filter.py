@@ -58,7 +58,7 @@ class GuardFilter:
         for key, place in self._builder.places([*names, *met] if met else names):
             claims = self._claims.set_at(place)
             mine = {claim: (claim & _SCOPE, self._orders[claim >> SCOPE_BITS].action) for claim in claims
-                    if claim >> SCOPE_BITS in own}  # fmt: skip
+                    if claim >> SCOPE_BITS in own and claim & _SCOPE}  # fmt: skip
             found = guard.finding(key, mine.values())
             if found is None:
                 continue

@@ -7,7 +7,7 @@ Every record is checked against its section before it is read, and every lookup 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from blockd.names._numbers cimport MAX_LABELS
+from blockd.names._numbers cimport MAX_LABEL, MAX_LABELS
 from blockd.orders._numbers cimport SCOPE_BOTH, SCOPE_EXACT, SCOPE_SUBDOMAINS
 from blockd.ruleset._numbers cimport BUCKET_SIZE, ENTRY_SIZE, HOLE, MAX_CLAIMS, STATES_AT
 from blockd.ruleset._prefetch cimport blockd_prefetch
@@ -19,6 +19,7 @@ from blockd.errors import RulesetError
 cdef enum:
     NOT_FOUND = -1
     BATCH = 32  # entries under way at once: enough to hide memory's latency
+    EMPTY = 1  # as in diff.py
 
 
 cdef class Walk:
@@ -69,7 +70,9 @@ cdef class Walk:
                         broken = True
                         break
                     memcpy(&place, records + self.offset, 4)
-                    if place == HOLE:
+                    if place == HOLE or (
+                        place < <uint64_t>self.meanings.shape[0] and self.meanings[place] == EMPTY
+                    ):
                         self.offset += ENTRY_SIZE + length
                         continue
                     offsets[count] = <uint32_t>self.offset
@@ -99,8 +102,12 @@ cdef class Walk:
         return absent
 
     cdef int64_t _found(self, const uint8_t *record, uint64_t hashed) noexcept nogil:
+        """Return the place of the other's claims on a record's key; NOT_FOUND if it does not list it."""
         cdef const uint8_t *entry = NULL
-        return self.other.find(record + ENTRY_SIZE, record[4], hashed, &entry)
+        cdef int64_t place = self.other.find(record + ENTRY_SIZE, record[4], hashed, &entry)
+        if 0 <= place < self.other_meanings.shape[0] and self.other_meanings[place] == EMPTY:
+            return NOT_FOUND
+        return place
 
     cdef bint _means_the_same(self, uint32_t place, int64_t other_place, bint *broken) noexcept nogil:
         cdef uint32_t meaning
@@ -161,3 +168,84 @@ cdef class Walk:
             memcpy(&claim, table.claims + (place + 1 + i) * 4, 4)
             scope |= claim & SCOPE_BOTH
         return scope
+
+
+cdef class Contradicting:
+    """A walk through the entries on which one party may be weak and another block: the twin of `contradictions.py`.
+
+    `weak` and `blocking` have, for each word of the claim section where a set begins, the bits of such parties in it.
+    """
+
+    cdef Table table
+    cdef const uint64_t[::1] weak
+    cdef const uint64_t[::1] blocking
+    cdef uint64_t offset
+
+    def __init__(self, octets, header, weak, blocking):
+        self.table = Table(octets, header, bytes(STATES_AT), b"", b"", False)
+        self.weak, self.blocking = weak, blocking
+
+    def step(self, uint64_t entries):
+        """Read the next entries; return those on which parties may contradict each other, None after the last."""
+        cdef const uint8_t *records = self.table.records
+        cdef const uint8_t *key
+        cdef uint64_t size = self.table.records_size, done = 0, weak, blocking
+        cdef uint32_t length, place, end
+        cdef bint broken = False, is_found
+        if self.offset >= size:
+            self.table.close()
+            self.table.records_size = 0
+            return None
+        found = []
+        while done < entries and self.offset < size and not broken:
+            is_found = False
+            key = NULL
+            length = 0
+            with nogil:
+                while done < entries and self.offset < size and not is_found:
+                    done += 1
+                    if self.offset + ENTRY_SIZE > size:
+                        broken = True
+                        break
+                    length = records[self.offset + 4]
+                    if length == 0 or self.offset + ENTRY_SIZE + length > size:
+                        broken = True
+                        break
+                    memcpy(&place, records + self.offset, 4)
+                    key = records + self.offset + ENTRY_SIZE
+                    self.offset += ENTRY_SIZE + length
+                    if place == HOLE:
+                        continue
+                    if place >= <uint64_t>self.weak.shape[0]:
+                        broken = True
+                        break
+                    weak, blocking = self.weak[place], self.blocking[place]
+                    if not weak | blocking:
+                        continue
+                    if key[0] <= MAX_LABEL:
+                        end = 1 + key[0]
+                        while end < length:
+                            if not self._add(key, end, &weak, &blocking):
+                                broken = True
+                                break
+                            end += 1 + key[end]
+                    is_found = weak and blocking and (weak != blocking or (weak & (weak - 1)) != 0)
+            if broken:
+                raise RulesetError("its entries contradict each other: it was damaged")
+            if is_found:
+                found.append((<const char *>key)[:length])
+        return found
+
+    cdef bint _add(self, const uint8_t *key, uint32_t size, uint64_t *weak, uint64_t *blocking) noexcept nogil:
+        """Add the parties on exactly this key; return False if the file is broken."""
+        cdef const uint8_t *entry = NULL
+        cdef int64_t place = self.table.find(
+            key, size, siphash13(self.table.k0, self.table.k1, key, size), &entry
+        )
+        if place == NOT_FOUND:
+            return True
+        if place < 0 or place >= self.weak.shape[0]:
+            return False
+        weak[0] |= self.weak[place]
+        blocking[0] |= self.blocking[place]
+        return True

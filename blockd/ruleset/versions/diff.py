@@ -19,6 +19,7 @@ from blockd.ruleset.catalogue import Catalogue, OrderRecord
 from blockd.ruleset.format import MAX_CLAIMS, SCOPE_BITS
 from blockd.ruleset.mapped import Ruleset
 
+EMPTY = 1  # what an empty name's claims mean: it is not listed
 STEP = 1 << 16  # entries processed at a time: under 20 MB of names
 
 Meaning = tuple[tuple[OrderKey, int], ...]
@@ -209,11 +210,14 @@ def _covering(ruleset: Ruleset, key: bytes) -> int:
 
 def _meaning(ruleset: Ruleset, claims: Sequence[tuple[int, int]]) -> Meaning:
     orders = ruleset.catalogue.orders
-    return tuple(sorted((orders[index].key, scope) for index, scope in claims))
+    return tuple(sorted((orders[index].key, scope) for index, scope in claims if scope))
 
 
 def _meanings(ruleset: Ruleset, known: dict[Meaning, int]) -> array[int]:
-    """Return, for each word of the claim section, the number of the set's meaning that begins there; 0 if none does."""
+    """Return, for each word of the claim section, the number of the set's meaning that begins there; 0 if none does.
+
+    EMPTY is that of sets whose claims have no scope.
+    """
     with ruleset.section(ruleset.header.claims) as section:
         words = array("I", section.tobytes())
     meanings = array("I", bytes(4 * len(words)))
@@ -224,6 +228,7 @@ def _meanings(ruleset: Ruleset, known: dict[Meaning, int]) -> array[int]:
         claims = [(word >> SCOPE_BITS, word & Scope.BOTH) for word in words[place + 1 : end]]
         if not 0 < words[place] <= MAX_CLAIMS or end > len(words) or any(index >= orders for index, _ in claims):
             raise RulesetError(f"{ruleset.path}: its sets of claims cannot be read: it was damaged")
-        meanings[place] = known.setdefault(_meaning(ruleset, claims), len(known) + 1)
+        meaning = _meaning(ruleset, claims)
+        meanings[place] = known.setdefault(meaning, len(known) + EMPTY + 1) if meaning else EMPTY
         place = end
     return meanings

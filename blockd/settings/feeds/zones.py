@@ -8,12 +8,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from blockd.settings.authorities import Notify
+from blockd.orders.repository import MAX_AUTHORITIES
+from blockd.settings.addresses import NamedPrimary, SocketAddress
+from blockd.settings.authorities import AuthorityName, Notify
 from blockd.settings.feeds.base import CrossCheck, Feed, OrderingFeed
 from blockd.settings.feeds.text import TextFeed
 from blockd.settings.section import setting
 from blockd.settings.transfer import Primaries, Tsig
-from blockd.settings.values import TargetName, ZoneName, one_of, size_within, time_within
+from blockd.settings.values import OverrideTarget, TargetName, ZoneName, one_of, size_within, time_within
 
 
 class ZoneOverride(StrEnum):
@@ -45,7 +47,13 @@ class ZoneFeed(OrderingFeed):
     override: Annotated[ZoneOverride, one_of(ZoneOverride)] = setting(
         "given", "The action of all its rules: given is each rule's own, disabled only counts."
     )
-    override_target: TargetName = setting("", "The name answered instead, if the override is cname.")
+    override_target: OverrideTarget = setting(
+        "", "The name answered instead, if the override is cname; with `*.x` it is the name asked for, below x."
+    )
+    may_lift: tuple[AuthorityName, ...] = setting(
+        (), "Authorities whose orders it may open, each FEED/ROLE, or FEED for all of a signed feed.",
+        max_length=MAX_AUTHORITIES,
+    )  # fmt: skip
 
 
 class RpzFeed(ZoneFeed, TextFeed):
@@ -63,7 +71,7 @@ class TransferFeed(ZoneFeed):
     source_keys: ClassVar[frozenset[str]] = Feed.source_keys | {"primary", "tsig", "min_refresh", "max_size"}
 
     type: Literal["rpz-transfer"] = Field(description="A response policy zone by zone transfer.")
-    primary: Primaries = Field(description="The primary's address, perhaps with a port, or a list of several.")
+    primary: Primaries = Field(description="The primary's address or name, perhaps with a port, or a list of several.")
     zone: ZoneName = Field(description="The zone's name.")
     tsig: Tsig | None = setting(None, "The key that transfers are signed with.", validate_default=False)
     min_refresh: Annotated[float, time_within("100ms", "1d")] = setting(
@@ -83,9 +91,14 @@ class TransferFeed(ZoneFeed):
         return ", ".join(primary.text for primary in self.primary)
 
     @property
+    def has_named_primaries(self) -> bool:
+        """Whether addresses have to be looked up."""
+        return any(isinstance(primary, NamedPrimary) for primary in self.primary)
+
+    @property
     def hinted_by(self) -> Notify:
-        """Its primaries, signed with its key if it has one."""
-        sources = tuple(primary.host for primary in self.primary)
+        """Its primaries, signed with its key if it has one; of those with a name, addresses are looked up."""
+        sources = tuple(primary.host for primary in self.primary if isinstance(primary, SocketAddress))
         return Notify.model_construct(zone=self.zone, sources=sources, tsig=self.tsig)
 
     def end(self, *, checked: float, expires: float | None) -> float | None:

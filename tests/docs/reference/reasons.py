@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from blockd.feeds.reasons import REASONS
+from blockd.feeds.transfer.notify_causes import CAUSES
 from blockd.formats import address_line
 from blockd.names import special_purpose
 from tests.docs.reference.markdown import document, table
@@ -18,6 +19,10 @@ def page() -> str:
         "these. It is the label `reason` of `blockd_feed_refused_total`. `blockd status` and the log add a sentence "
         "with the details.",
         _reasons(REASONS),
+        "## NOTIFY that is not heeded",
+        "A NOTIFY (RFC 1996) that does not count is counted under one of these causes in "
+        "`blockd_notify_refused_total`, with the feed whose zone it is about.",
+        table(("cause", "what is wrong"), [(f"`{cause}`", meaning) for cause, meaning in CAUSES.items()]),
         "## Rejected lines of a list of addresses",
         "A line is rejected alone, and counted under one of these reasons in the reject report.",
         _reasons(address_line.REASONS),

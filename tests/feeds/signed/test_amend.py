@@ -21,7 +21,7 @@ from blockd.native import ENGINE
 from blockd.orders import Action, Entry, ListStep, Mandate, NameList, Order, OrderDocument, Scope
 from blockd.ruleset import Gate, Ruleset
 from blockd.ruleset.digest import PIECE
-from blockd.ruleset.format import HEADER_SIZE
+from blockd.ruleset.format import HEADER_SIZE, MAX_CLAIMS_OF_ONE
 from blockd.ruleset.versions.diff import Changes, Comparison
 from tests.compile.builder import NOW, Builder, domains, signed
 from tests.compile.test_amend import GUARDED, NAMES, OPEN, amended, made
@@ -59,7 +59,9 @@ class Repository:
     def content(self, documents: Sequence[OrderDocument]) -> Content:
         self.version += 1
         path = self.folder / f"bundle-{self.version}"
-        write_bundle(SignedVersion(self.version, self.version, NOW, tuple(documents), "cd" * 32), path)
+        may_lift = {"court": ("ministry",)} if self.version % 2 else {}
+        version = SignedVersion(self.version, self.version, NOW, tuple(documents), "cd" * 32, may_lift=may_lift)
+        write_bundle(version, path)
         return Content(path, hashlib.sha256(path.read_bytes()).hexdigest())
 
     def names(self, names: Sequence[str]) -> NameList:
@@ -351,3 +353,30 @@ def test_list_that_has_changed_on_the_disk_since_it_was_brought_is_left_to_the_c
     text = text_path(tmp_path, lists[1].last)
     text.write_bytes(text.read_bytes().replace(b"b.example", b"c.example"))
     assert amended(news, tmp_path / "old", tmp_path / "new", {}, OPEN, built.held) is None
+
+
+def test_a_full_name_of_one_authority_lets_others_be_amended(tmp_path: Path) -> None:
+    def documents(court: int, ministry: int) -> list[OrderDocument]:
+        entries = (Entry(KEYS[0], Scope.BOTH),)
+        crowd = [replace(BASE, id=f"greedy-{at}", role="greedy") for at in range(ministry)]
+        others = [replace(BASE, id=f"court-{at}", role="court") for at in range(court)]
+        return [OrderDocument(each, entries) for each in (*crowd, *others)]
+
+    for before, after, is_amended in (
+        ((1, MAX_CLAIMS_OF_ONE + 5), (2, MAX_CLAIMS_OF_ONE + 5), True),
+        ((2, MAX_CLAIMS_OF_ONE), (1, MAX_CLAIMS_OF_ONE), True),
+        ((1, MAX_CLAIMS_OF_ONE), (1, MAX_CLAIMS_OF_ONE + 1), False),
+        ((1, MAX_CLAIMS_OF_ONE + 1), (1, MAX_CLAIMS_OF_ONE), False),
+    ):
+        folder = tmp_path / f"{before}-{after}"
+        folder.mkdir()
+        repository = Repository(folder)
+        old, new = repository.content(documents(*before)), repository.content(documents(*after))
+        candidates = [Candidate(signed("one", priority=50), None, old)]
+        built = made(candidates, folder / "0", OPEN)
+        news = [Candidate(signed("one", priority=50), new, old)]
+        found = amended(news, folder / "0", folder / "1", built.rejects, OPEN, built.held)
+        assert (found is not None) == is_amended, (before, after)
+        expected = made(news, folder / "2", OPEN)
+        if found is not None:
+            same(found, expected, folder / "1", folder / "2")

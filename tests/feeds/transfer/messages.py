@@ -42,12 +42,17 @@ def message(
     return made
 
 
-def wires(question: TransferQuestion, *parts: Sequence[str], signed: Sequence[bool] | None = None) -> list[bytes]:
-    """Return the messages of a transfer, one for each part; all signed if the question is, or as `signed` says."""
+def wires(
+    question: TransferQuestion, *parts: Sequence[str], signed: Sequence[bool] | None = None, asks_back: bool = True
+) -> list[bytes]:
+    """Return the messages of a transfer, one for each part; all signed if the question is, or as `signed` says.
+
+    The first repeats the question if `asks_back`.
+    """
     made = []
     context = None
     for number, records in enumerate(parts):
-        answer = message(question, records, asked=number == 0)
+        answer = message(question, records, asked=asks_back and number == 0)
         if question.key is None:
             made.append(answer.to_wire())
             continue

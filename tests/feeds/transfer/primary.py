@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
+import dns.flags
 import dns.message
 import dns.name
 import dns.rdatatype
+import dns.rrset
 import dns.tsig
 
 from blockd.feeds.transfer.question import AXFR, IXFR, TransferQuestion
@@ -32,7 +34,13 @@ class Primary:
     axfr: RpzAction | Sequence[Sequence[str]] = ()
     ixfr: RpzAction | Sequence[Sequence[str]] = ()
     rcode: int = 0
+    rcodes: Mapping[str, int] = field(default_factory=dict)  # of some questions only: AXFR, IXFR, SOA/UDP, SOA/TCP
+    edns_rcode: int = 0  # for a question with EDNS
+    truncates: bool = False  # every answer over UDP
+    asks_back: bool = True  # whether an answer repeats the question
+    more: Sequence[dns.rrset.RRset] = ()  # in the additional section of an answer to an SOA question
     silent_on_udp: bool = False
+    silent_about_soa: bool = False
     asked: list[str] = field(default_factory=list)
     serials: list[int] = field(default_factory=list)  # that IXFR was asked with
     port: int = 0
@@ -49,21 +57,37 @@ class Primary:
         mac = query.mac or b""
         return TransferQuestion(asked.name.canonicalize().to_wire() or b"", kind, query.id, wire, self.key, mac)
 
-    async def serve(self, wire: bytes, send: Send) -> None:
+    async def serve(self, wire: bytes, send: Send, *, tcp: bool) -> None:
         """Answer one question."""
         question = self.question(wire)
-        if self.rcode:
-            await send(message(question, [], rcode=self.rcode).to_wire())
+        name = {AXFR: "AXFR", IXFR: "IXFR"}.get(question.kind, "SOA/TCP" if tcp else "SOA/UDP")
+        has_edns = dns.message.from_wire(wire, keyring={self.key.name: self.key} if self.key else None).edns >= 0
+        if rcode := self.rcode or self.rcodes.get(name, 0) or (self.edns_rcode if has_edns else 0):
+            await send(message(question, [], rcode=rcode).to_wire())
             return
         if question.kind not in (AXFR, IXFR):
-            await send(wires(question, [soa(self.serial)])[0])
+            if not self.silent_about_soa:
+                await send(self._soa(question, tcp=tcp))
             return
         answer = self.axfr if question.kind == AXFR else self.ixfr
         if callable(answer):
             await answer(question, send)
             return
-        for made in wires(question, *answer):
+        for made in wires(question, *answer, asks_back=self.asks_back):
             await send(made)
+
+    def _soa(self, question: TransferQuestion, *, tcp: bool) -> bytes:
+        """Return the answer to an SOA question."""
+        if not self.more and self.asks_back and not self.truncates:
+            return wires(question, [soa(self.serial)])[0]
+        made = message(question, [soa(self.serial)], asked=self.asks_back)
+        made.additional.extend(self.more)
+        if self.truncates and not tcp:
+            made.flags |= dns.flags.TC
+        if question.key is not None:
+            made.use_tsig(question.key)
+            made.request_mac = question.mac
+        return made.to_wire()
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -81,7 +105,7 @@ class _Datagrams(asyncio.DatagramProtocol):
             self._transport.sendto(wire, address)
 
         if not self._primary.silent_on_udp:
-            task = asyncio.get_running_loop().create_task(self._primary.serve(data, send))
+            task = asyncio.get_running_loop().create_task(self._primary.serve(data, send, tcp=False))
             self._tasks.add(task)
 
 
@@ -101,7 +125,7 @@ async def serving(primary: Primary) -> AsyncIterator[Primary]:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 while True:
                     size = int.from_bytes(await reader.readexactly(2))
-                    await primary.serve(await reader.readexactly(size), send)
+                    await primary.serve(await reader.readexactly(size), send, tcp=True)
         except asyncio.CancelledError:
             pass  # the test is over
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,13 +15,17 @@ from hypothesis import strategies as st
 
 from blockd.compile.build import Built
 from blockd.feeds.candidate import Candidate, Content
+from blockd.feeds.transfer import empty_names as empty_name_changes
 from blockd.feeds.transfer.base_file import base_in
 from blockd.feeds.transfer.content import Differences, ZoneContent, write_journal
 from blockd.native import ENGINE
 from blockd.ruleset import Gate, Ruleset
+from blockd.ruleset.format import ENTRY_SIZE, HOLE
+from blockd.ruleset.versions.diff import Comparison
 from blockd.settings import TransferFeed
 from tests.compile.builder import Builder, domains
 from tests.compile.test_amend import OPEN, amended, made
+from tests.effort import tries
 from tests.feeds.transfer.messages import ZONE, soa, text
 
 pytest.importorskip("blockd.ruleset.building._builder", reason="blockd was installed without its C part")
@@ -68,10 +73,23 @@ class Zone:
 def compared(path: Path) -> tuple[object, ...]:
     ruleset = Ruleset.open(path)
     found = dict(ruleset.entries())
-    catalogue = ruleset.catalogue
+    catalogue, header = ruleset.catalogue, ruleset.header
     assert all(ruleset.claims(key) == claims for key, claims in found.items())
+    empty = empty_names(ruleset)
+    assert (header.entries, header.empty_names) == (len(found), len(empty))
     ruleset.close()
-    return found, catalogue
+    return found, empty, catalogue
+
+
+def empty_names(ruleset: Ruleset) -> dict[bytes, list[tuple[int, ...]]]:
+    """Return the names that no order lists and that close wildcards, each with its claims."""
+    found, at = {}, 0
+    while at < ruleset.header.records.size:
+        key, place = ruleset._record(at)
+        at += ENTRY_SIZE + len(key)
+        if place != HOLE and not ruleset.claims(key):
+            found[key] = [tuple(claim) for claim in ruleset._claims(key)]
+    return found
 
 
 def both_ways(
@@ -89,24 +107,32 @@ def both_ways(
         mine, theirs = found.rejects["live"], compiled.rejects["live"]
         assert (mine.lines, mine.accepted, mine.counts) == (theirs.lines, theirs.accepted, theirs.counts)
         assert found.taken == {"live"}
+        with contextlib.ExitStack() as stack:
+            one, two = (Ruleset.open(folder / name) for name in ("first", "amended"))
+            stack.callback(one.close)
+            stack.callback(two.close)
+            assert Comparison(one, two).count() == found.changes
     return found, compiled
 
 
-OWNERS = [f"{star}{name}.example.{ZONE}" for name in ("a", "b", "c", "d.c") for star in ("", "*.")]
+NAMES = ("a", "b", "c", "d.c", "e.d.c", "f.e.d.c", "h.g.c", "i.h.g.c", "j.a")
+OWNERS = [f"{star}{name}.example.{ZONE}" for name in NAMES for star in ("", "*.")]
 
 
 @st.composite
 def zones(draw: st.DrawFn) -> list[str]:
     """Keep at most one CNAME for each owner, as a zone has."""
-    chosen = draw(st.dictionaries(st.sampled_from(OWNERS), st.sampled_from([".", "rpz-drop."]), max_size=8))
+    chosen = draw(st.dictionaries(st.sampled_from(OWNERS), st.sampled_from([".", "rpz-drop."]), max_size=12))
     return [f"{owner} 60 IN CNAME {target}" for owner, target in sorted(chosen.items())]
 
 
 @given(zones(), zones())
-@settings(max_examples=60)
+@settings(max_examples=tries(100, 3_000))
 def test_amending_gives_what_compiling_gives(before: list[str], after: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        found, _ = both_ways(Path(folder), before, after)
+        many = (f"n{number}.test" for number in range(600))  # so that the table has room
+        listed = Builder(Path(folder)).content("g.c.example", "e.d.c.example", *many)
+        found, _ = both_ways(Path(folder), before, after, [Candidate(domains("national"), None, listed)])
         assert found is not None
 
 
@@ -132,6 +158,37 @@ def test_names_that_other_feeds_list_too_keep_their_claims(tmp_path: Path) -> No
 def test_what_is_out_of_the_ordinary_is_compiled(tmp_path: Path, record: str) -> None:
     found, _ = both_ways(tmp_path, [], [record])
     assert found is None
+
+
+def test_a_zone_with_a_second_rule_of_a_name_is_compiled(tmp_path: Path) -> None:
+    second = f"stays.example.{ZONE} 60 IN CNAME rpz-drop."
+    found, compiled = both_ways(tmp_path, [second], [])
+    assert found is None
+    assert compiled.rejects["live"].warnings == []
+    (tmp_path / "more").mkdir()
+    found, _ = both_ways(tmp_path / "more", [second], [second, f"x.example.{ZONE} 60 IN CNAME ."])
+    assert found is None
+
+
+def test_what_is_changed_above_the_target_of_an_alias_in_the_zone_is_compiled(tmp_path: Path) -> None:
+    garden = [f"*.garden.{ZONE} 60 IN A 192.0.2.1", f"x.example.{ZONE} 60 IN CNAME a.garden.{ZONE}"]
+    found, _ = both_ways(tmp_path, garden, [*garden, f"y.example.{ZONE} 60 IN CNAME ."])
+    assert found is not None
+    (tmp_path / "more").mkdir()
+    found, _ = both_ways(tmp_path / "more", garden, [*garden, f"a.garden.{ZONE} 60 IN CNAME ."])
+    assert found is None
+
+
+def test_many_wildcards_are_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = [f"*.b.example.{ZONE} 60 IN CNAME .", f"x.y.b.example.{ZONE} 60 IN CNAME ."]
+    for name, value in (("MAX_TOPS", 0), ("MAX_UNDER", 0)):
+        folder = tmp_path / name
+        folder.mkdir()
+        assert both_ways(folder, new[1:], new)[0] is not None
+        (folder / "more").mkdir()
+        with monkeypatch.context() as patch:
+            patch.setattr(empty_name_changes, name, value)
+            assert both_ways(folder / "more", new[1:], new)[0] is None
 
 
 def test_a_zone_that_comes_whole_is_compiled(tmp_path: Path) -> None:

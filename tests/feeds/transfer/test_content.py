@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -51,20 +52,48 @@ def test_differences_are_read_into_the_zone(journal: Path) -> None:
     differences.take(False, text(blocked("d")))
     assert changed(journal, differences) == text(soa(6), NAMES[0], NAMES[2], blocked("d"), soa(6))
     read = Differences.read(journal)
-    assert (read.removed, list(read.added)) == (differences.removed, [blocked("d").encode()])
+    assert (read.needed, read.now) == (differences.needed, differences.now)
+    assert read.added == [blocked("d").encode()]
 
 
 def test_a_new_serial_alone_changes_the_soa_alone(journal: Path) -> None:
     assert changed(journal, Differences()) == text(soa(6), *NAMES, soa(6))
 
 
-def test_what_came_and_went_is_no_difference() -> None:
+def test_what_came_and_went_is_not_in_the_zone_whether_the_base_has_it_or_not(journal: Path) -> None:
     differences = Differences()
-    differences.take(False, text(blocked("x")))
-    differences.take(True, text(blocked("x"), blocked("a")))
-    differences.take(False, text(blocked("a")))
-    assert not differences.removed
-    assert not differences.added
+    differences.take(False, text(blocked("x"), NAMES[0]))
+    differences.take(True, text(blocked("x"), NAMES[0]))
+    assert changed(journal, differences) == text(soa(6), *NAMES[1:], soa(6))
+    assert Differences.read(journal).now == differences.now
+
+
+def test_what_went_and_came_is_there_once(journal: Path) -> None:
+    differences = Differences()
+    differences.take(True, text(NAMES[0]))
+    differences.take(False, text(NAMES[0]))
+    assert changed(journal, differences) == text(soa(6), *NAMES[1:], NAMES[0], soa(6))
+    differences.take(True, text(NAMES[0]))
+    assert changed(journal, differences) == text(soa(6), *NAMES[1:], soa(6))
+
+
+def test_a_record_that_comes_with_another_ttl_is_the_same_one(journal: Path) -> None:
+    longer = NAMES[0].replace(" 60 ", " 3600 ")
+    differences = Differences()
+    differences.take(False, text(longer))
+    assert changed(journal, differences) == text(soa(6), *NAMES[1:], longer, soa(6))
+    differences = Differences.read(journal)
+    differences.take(True, text(NAMES[0]))
+    assert changed(journal, differences) == text(soa(6), *NAMES[1:], soa(6))
+
+
+def test_a_journal_of_the_former_format_is_read(journal: Path) -> None:
+    head = {**json.loads(journal.read_bytes()), "format": 1, "soa": soa(6), "serial": 6}
+    lines = f"-{NAMES[0]}\n-{NAMES[1]}\n+{NAMES[1].replace(' 60 ', ' 90 ')}\n+{blocked('x')}\n"
+    journal.write_text(json.dumps(head) + "\n" + lines, encoding="ascii")
+    with open_zone(journal) as pieces:
+        expected = text(soa(6), NAMES[2], NAMES[1].replace(" 60 ", " 90 "), blocked("x"), soa(6))
+        assert b"".join(pieces) == expected
 
 
 def test_a_record_that_goes_twice_is_refused() -> None:
@@ -123,16 +152,31 @@ def test_a_base_over_its_limit_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-LINES = st.sampled_from([blocked(name).encode() for name in "abcdefgh"])
+CHANGES = st.tuples(st.booleans(), st.sampled_from("abcdef"), st.sampled_from((60, 300)))
 
 
-@given(st.lists(st.tuples(st.booleans(), LINES), max_size=30))
-def test_differences_give_what_the_changes_in_their_order_give(changes: list[tuple[bool, bytes]]) -> None:
-    base = {name.encode() for name in NAMES}
-    now = set(base)
-    differences = Differences()
-    for removed, line in changes:
-        if removed == (line in now):  # only what a zone can do: take away what is there, add what is not
-            differences.take(removed, line + b"\n")
-            now.symmetric_difference_update({line})
-    assert (base - differences.removed) | set(differences.added) == now
+@given(st.lists(CHANGES, max_size=30), st.booleans())
+def test_differences_give_what_the_changes_in_their_order_give(
+    changes: list[tuple[bool, str, int]], reread: bool
+) -> None:
+    now = dict.fromkeys("abc", 60)  # the TTL by name
+    with tempfile.TemporaryDirectory() as folder:
+        with base_in(Path(folder), 10_000) as base:
+            base.write(text(soa(5), *NAMES, soa(5)))
+        journal = Path(folder) / "incoming"
+        write_journal(journal, base.content(soa(5), 5), Differences())
+        differences = Differences()
+        for removed, name, ttl in changes:
+            if removed and name not in now:
+                continue  # which is refused
+            differences.take(removed, text(blocked(name).replace(" 60 ", f" {ttl} ")))
+            if removed:
+                del now[name]
+            else:
+                now[name] = ttl
+            if reread:
+                changed(journal, differences)
+                differences = Differences.read(journal)
+        lines = changed(journal, differences).splitlines()
+    expected = [blocked(name).replace(" 60 ", f" {ttl} ").encode() for name, ttl in now.items()]
+    assert sorted(lines[1:-1]) == sorted(expected)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import dns.rrset
 import dns.tsig
 import pytest
 
-from blockd.feeds.transfer.notify import MAX_RATE, Notified
+from blockd.feeds.transfer.addresses import FILE, remembered_hosts
+from blockd.feeds.transfer.notify import MAX_RATE, MAX_STRANGERS, REREAD, Notified, RefusedNotify
+from blockd.feeds.transfer.notify_causes import CAUSES, sentence
 from blockd.settings import SignedFeed, TransferFeed
 from tests.feeds.transfer.messages import KEY, ZONE, soa
 
@@ -43,7 +46,9 @@ class Listener:
             fields["tsig"] = {"name": "transfers", "secret_file": str(folder / "secret")}
         self.told: list[str] = []
         self.now = 1000.0
-        self.notified = Notified([TransferFeed.model_validate(fields)], self.told.append, lambda: self.now)
+        self.refused: list[RefusedNotify] = []
+        feed = TransferFeed.model_validate(fields)
+        self.notified = Notified([feed], self.told.append, lambda: self.now, refuse=self.refused.append)
 
     def rcode(self, packet: bytes, host: str = PRIMARY) -> str:
         answer = self.notified.answer(packet, host)
@@ -88,24 +93,79 @@ def test_a_signed_notify_is_heard_and_answered_signed(listener: Make) -> None:
     assert made.told == ["live"]
 
 
+OTHER_SECRET = dns.tsig.Key("transfers", b"x" * 32, "hmac-sha256")
+OTHER_NAME = dns.tsig.Key("others", b"x" * 32, "hmac-sha256")
+
+
 @pytest.mark.parametrize(
-    ("packet", "host", "signed", "rcode"),
+    ("packet", "host", "signed", "rcode", "cause", "feed"),
     [
-        (notify(), STRANGER, False, "REFUSED"),
-        (notify("other.example."), PRIMARY, False, "REFUSED"),
-        (notify(kind="A"), PRIMARY, False, "FORMERR"),
-        (notify()[:20], PRIMARY, False, "FORMERR"),
-        (notify(), PRIMARY, True, "REFUSED"),
-        (notify(key=dns.tsig.Key("transfers", b"x" * 32, "hmac-sha256")), PRIMARY, True, "NOTAUTH"),
-        (notify(key=dns.tsig.Key("others", b"x" * 32, "hmac-sha256")), PRIMARY, True, "NOTAUTH"),
-        (notify(key=KEY), PRIMARY, False, "NOTAUTH"),
+        (notify(), STRANGER, False, "REFUSED", "address", "live"),
+        (notify("other.example."), PRIMARY, False, "REFUSED", "zone", ""),
+        (notify("other.example."), STRANGER, False, "REFUSED", "zone", ""),
+        (notify(kind="A"), PRIMARY, False, "FORMERR", "format", "live"),
+        (notify()[:20], PRIMARY, False, "FORMERR", "format", ""),
+        (notify()[:-3], PRIMARY, False, "FORMERR", "format", "live"),
+        (notify(), PRIMARY, True, "REFUSED", "unsigned", "live"),
+        (notify(key=OTHER_SECRET), PRIMARY, True, "NOTAUTH", "signature", "live"),
+        (notify(key=OTHER_NAME), PRIMARY, True, "NOTAUTH", "other key", "live"),
+        (notify(key=KEY), PRIMARY, False, "NOTAUTH", "no key", "live"),
+        (notify(key=KEY), STRANGER, True, "REFUSED", "address", "live"),
     ],
-    ids=range(8),
+    ids=range(11),
 )
-def test_all_others_are_not_heard(listener: Make, packet: bytes, host: str, signed: bool, rcode: str) -> None:
+def test_all_others_are_not_heard_and_told_with_their_cause(
+    listener: Make, packet: bytes, host: str, signed: bool, rcode: str, cause: str, feed: str
+) -> None:
     made = listener(signed=signed)
     assert made.rcode(packet, host) == rcode
     assert made.told == []
+    [refused] = made.refused
+    assert (refused.cause, refused.feed, refused.host, refused.count) == (cause, feed, host, 1)
+    told = sentence(refused.cause, feed=refused.feed, host=host, zone=refused.zone, key=refused.key)
+    assert told.endswith(".")
+    assert host in told
+    assert CAUSES[cause] in told
+
+
+def test_a_signature_of_another_time_is_told(listener: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time", lambda: 1_000_000_000.0)
+        packet = notify(key=KEY)
+    made = listener(signed=True)
+    assert made.rcode(packet) == "NOTAUTH"
+    assert made.refused[0].cause == "clock"
+
+
+def test_strangers_have_a_share_of_their_own(listener: Make) -> None:
+    made = listener()
+    for _ in range(100):
+        assert made.rcode(notify(), STRANGER) == "REFUSED"
+    assert len(made.refused) == MAX_STRANGERS
+    assert made.rcode(notify()) == "NOERROR"
+    made.now += 1
+    assert made.rcode(notify(), STRANGER) == "REFUSED"
+    assert sum(refused.count for refused in made.refused) == 101
+
+
+def test_the_addresses_of_a_primary_by_name_are_heard_as_they_are_now(tmp_path: Path) -> None:
+    told: list[str] = []
+    now = [1000.0]
+    feed = TransferFeed.model_validate(
+        {"name": "live", "type": "rpz-transfer", "primary": "ns1.example", "zone": "rpz.example"}
+    )
+    notified = Notified([feed], told.append, lambda: now[0], remembered=lambda one: remembered_hosts(one, tmp_path))
+    assert notified
+    assert notified.answer(notify(), PRIMARY) is not None
+    assert told == []
+    (tmp_path / FILE).write_text(json.dumps({"ns1.example": {"addresses": [PRIMARY], "seen": 1}}), encoding="ascii")
+    now[0] += REREAD
+    notified.answer(notify(), PRIMARY)
+    assert told == ["live"]
+    (tmp_path / FILE).write_text('{"ns1.example": {"addresses": ["no address"], "seen": 1}}', encoding="ascii")
+    now[0] += REREAD
+    notified.answer(notify(), PRIMARY)
+    assert told == ["live"]
 
 
 def hinted(name: str, zone: str = "orders.example", **keys: object) -> SignedFeed:

@@ -126,7 +126,7 @@ def test_a_zone_is_transferred_whole_and_then_by_differences(tmp_path: Path, key
 
 
 def test_tcp_is_asked_where_udp_gives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blockd.feeds.transfer.connection.ask_once.__defaults__", (0.05,))
+    monkeypatch.setattr("blockd.feeds.transfer.connection.UDP_TIME", 0.05)
 
     async def test() -> None:
         async with serving(Primary(5, axfr=WHOLE, silent_on_udp=True)) as primary:
@@ -145,7 +145,7 @@ def test_differences_of_several_days_are_kept_apart(tmp_path: Path) -> None:
                 [soa(8), soa(6), blocked("d"), soa(7), soa(7), NAMES[1], soa(8), NAMES[0], blocked("e"), soa(8)]
             ]
             secondary.restart()
-            assert await secondary.taken() == text(soa(8), NAMES[0], NAMES[2], blocked("e"), soa(8))
+            assert await secondary.taken() == text(soa(8), NAMES[2], NAMES[0], blocked("e"), soa(8))
 
     run(test)
 
@@ -335,6 +335,31 @@ def test_an_older_serial_is_refused(tmp_path: Path) -> None:
             primary.serial = 4
             refused = await secondary.refusal()
             assert (refused.reason, "serial 4" in str(refused)) == ("rollback", True)
+
+    run(test)
+
+
+def test_a_slow_primary_leaves_the_next_its_share_of_the_time_for_a_poll(tmp_path: Path) -> None:
+    async def test() -> None:
+        slow, good = Primary(6, axfr=_stalls), Primary(6, axfr=WHOLE)
+        async with serving(slow), serving(good):
+            secondary = Secondary(tmp_path, slow, good)
+            secondary.source.fetch_time = 10 * SHORT
+            async with asyncio.timeout(secondary.source.fetch_time):
+                await secondary.taken()
+            assert "AXFR" in slow.asked
+
+    run(test)
+
+
+def test_a_transfer_that_takes_longer_than_a_poll_may_names_the_limit(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(Primary(6, axfr=_stalls)) as primary:
+            secondary = Secondary(tmp_path, primary)
+            secondary.source.fetch_time = SHORT
+            refused = await secondary.refusal()
+            assert refused.reason == "stalled"
+            assert "its share of the feed's limits.fetch_time" in str(refused)
 
     run(test)
 

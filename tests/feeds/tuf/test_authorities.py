@@ -10,7 +10,7 @@ import pytest
 from blockd.errors import FeedRefused
 from blockd.feeds.signed.bundle import SignedVersion, read_bundle, write_bundle
 from blockd.orders import NameList
-from blockd.orders.repository import AUTHORITY_FIELD
+from blockd.orders.repository import AUTHORITY_FIELD, MAY_LIFT_FIELD
 from tests.feeds.tuf.repository import AUTHORITIES, NOW, Repository
 
 
@@ -70,6 +70,12 @@ def test_document_cannot_say_itself_which_role_has_signed_it(tmp_path: Path) -> 
         ("c" * 33, {AUTHORITY_FIELD: "Sample Court"}),
         ("third", {}),
         ("third", {AUTHORITY_FIELD: ["Sample Court"]}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: []}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: "ministry"}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: ["third"]}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: ["ministry", "ministry"]}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: ["ministry", 7]}),
+        ("third", {AUTHORITY_FIELD: "Sample Court", MAY_LIFT_FIELD: [f"a-{number}" for number in range(65)]}),
     ],
 )
 def test_delegation_to_what_is_no_authority_gives_nothing(tmp_path: Path, role: str, fields: dict[str, object]) -> None:
@@ -80,6 +86,19 @@ def test_delegation_to_what_is_no_authority_gives_nothing(tmp_path: Path, role: 
     version = repository.node(tmp_path).fetch()
     assert len(version.documents) == 3
     assert [one.reason for one in version.authorities] == ["", "", "format"]
+
+
+def test_delegation_says_whose_orders_an_authority_may_lift(tmp_path: Path) -> None:
+    repository = Repository()
+    before = repository.node(tmp_path).fetch()
+    repository.delegation("court").unrecognized_fields[MAY_LIFT_FIELD] = ["ministry"]
+    repository.publish("targets")
+    version = repository.node(tmp_path).fetch()
+    assert (before.may_lift, version.may_lift) == ({}, {"court": ("ministry",)})
+    assert version.documents == before.documents
+    assert version.digest != before.digest, "so that it is compiled anew"
+    write_bundle(version, tmp_path / "bundle")
+    assert read_bundle(tmp_path / "bundle") == version
 
 
 def test_delegation_by_the_hashes_of_paths_is_refused(tmp_path: Path) -> None:
@@ -110,6 +129,25 @@ def test_greedy_authority_does_not_displace_what_another_gave_before(
     version = node.fetch()
     assert ids(version) == [("", "own-1"), ("ministry", "ministry-1"), ("court", "court-1"), ("court", "court-2")]
     assert [one.reason for one in version.authorities] == ["too large", ""]
+
+
+def test_greedy_authority_leaves_room_to_one_that_has_signed_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blockd.feeds.signed.authorities.MAX_ORDERS", 12)  # of which each of two has 3 for sure
+    repository = Repository()
+    node = repository.node(tmp_path)
+    for number in range(2, 10):
+        repository.order("ministry", f"ministry-{number}", ["greedy.example"])
+    repository.publish("ministry")
+    assert [one.reason for one in node.fetch().authorities] == ["too large", ""]
+    repository.role("ministry").targets.popitem()
+    for number in (2, 3):
+        repository.order("court", f"court-{number}", ["news.example"])
+    repository.publish("ministry", "court")
+    version = node.fetch()
+    assert [one.reason for one in version.authorities] == ["", ""]
+    assert len(version.documents) == 12
 
 
 def test_evidence_is_every_octet_that_proves_the_version(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from blockd.audit.signatures import prove
 from blockd.feeds.signed.bundle import SignedVersion, write_bundle
-from blockd.ruleset.salts import MAX_SALTS
+from blockd.ruleset.salts import MAX_SALTS_OF_ONE
 from tests.feeds.tuf.repository import AUTHORITIES, NOW, Repository
 from tests.feeds.tuf.test_authorities import ids
 
@@ -63,12 +63,12 @@ def test_many_salts_of_one_authority_do_not_end_the_confidential_orders_of_anoth
     confidential(repository, "court", "quiet-1", salt=1)
     repository.publish("court")
     assert ("court", "quiet-1") in ids(node.fetch())
-    for salt in range(2, MAX_SALTS + 3):
+    for salt in range(2, MAX_SALTS_OF_ONE + 4):
         confidential(repository, "ministry", f"greedy-{salt:02}", salt)
     repository.publish("ministry")
     version = node.fetch()
     assert ("court", "quiet-1") in ids(version)
     assert [identifier for _, identifier in ids(version) if "greedy" in identifier] == [
-        f"greedy-{salt:02}" for salt in range(2, MAX_SALTS + 1)
+        f"greedy-{salt:02}" for salt in range(2, MAX_SALTS_OF_ONE + 2)
     ]
     assert told(version) == ["too large", ""]

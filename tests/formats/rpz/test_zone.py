@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from blockd.errors import FeedRefused
 from blockd.formats.blocks import read_blocks
 from blockd.formats.rejects import RejectReport
-from blockd.formats.rpz.reading import read_zone
-from blockd.formats.rpz.rules import RpzAction, RpzRules
+from blockd.formats.rpz import sorted_rules
+from blockd.formats.rpz.action import RpzAction
+from blockd.formats.rpz.apex import Apex, find_apex
+from blockd.formats.rpz.reading import read_zone, zone_rules
+from blockd.formats.rpz.rules import RpzRules
 from blockd.formats.rpz.zone import ZoneText
 from blockd.names import key_from_text
 from blockd.orders import Action, Entry, Scope
@@ -27,11 +30,10 @@ Told = dict[tuple[str, str], str]
 
 def read(text: str | bytes, zone: str = "", override: RpzAction | None = None, pieces: int = 1 << 20) -> RpzRules:
     octets = text if isinstance(text, bytes) else text.encode()
-    rules = RpzRules(RejectReport(), override)
     cut = [octets[at : at + pieces] for at in range(0, len(octets), pieces)]
-    ZoneText(rules, key_from_text(zone) if zone else None).read(read_blocks(cut), "the zone")
-    rules.finish()
-    return rules
+    key = key_from_text(zone) if zone else None
+    apex = find_apex(read_blocks(cut), "the zone") if key is None else Apex(key, key)
+    return zone_rules(read_blocks(cut), "the zone", RpzRules(RejectReport(), override), apex)
 
 
 def told(rules: RpzRules) -> Told:
@@ -67,6 +69,18 @@ def rejected(rules: RpzRules) -> dict[str, list[int]]:
         ("bad.example CNAME landing", {("bad.example", "exact"): "cname landing.rpz.example"}),
         ("bad.example CNAME *.garden.example.", {("bad.example", "exact"): "cname *.garden.example"}),
         ("bad.example 30 A 192.0.2.1", {("bad.example", "exact"): "local 1:30:c0000201"}),
+        ("bad.example IN 1w2d3h4m5s A 192.0.2.1", {("bad.example", "exact"): "local 1:788645:c0000201"}),
+        ("bad.example 1H30m IN A 192.0.2.1", {("bad.example", "exact"): "local 1:5400:c0000201"}),
+        ("bad.example 2147483647 A 192.0.2.1", {("bad.example", "exact"): "local 1:2147483647:c0000201"}),
+        ("bad.example 2147483648 A 192.0.2.1", {("bad.example", "exact"): "local 1:0:c0000201"}),
+        ("bad.example 4294967295 A 192.0.2.9", {("bad.example", "exact"): "local 1:0:c0000209"}),
+        ("$TTL 4294967295\nbad.example A 192.0.2.9", {("bad.example", "exact"): "local 1:0:c0000209"}),
+        ("$TTL 0\nbad.example A 192.0.2.9", {("bad.example", "exact"): "local 1:0:c0000209"}),
+        ("bad.example CLASS1 60 CNAME .", {("bad.example", "exact"): "nxdomain"}),
+        (r"bad.example TYPE5 \# 1 00", {("bad.example", "exact"): "nxdomain"}),
+        ("32.1.2.0.192.rpz-ip CNAME 32.1.2.0.192.", {("192.0.2.1", "both"): "passthru"}),
+        ("48.zz.1.db8.2001.rpz-ip CNAME 48.zz.1.db8.2001.", {("2001:db8:1::/48", "both"): "passthru"}),
+        ("24.0.2.0.192.rpz-client-ip CNAME 24.0.2.0.192.", {("client 192.0.2.0/24", "both"): "passthru"}),
         ("bad.example.rpz.example. CNAME .", {("bad.example", "exact"): "nxdomain"}),
         ("bad.example ( CNAME\n\n ; within\n . )", {("bad.example", "exact"): "nxdomain"}),
         (r"b\097d.example CNAME .", {("bad.example", "exact"): "nxdomain"}),
@@ -134,6 +148,11 @@ def test_a_record_is_the_rule_that_it_says(line: str, entry: Told) -> None:
         ("bad.example TYPE1 \\# 3 010203", "bad data"),
         ("bad.example", "no type"),
         ("bad.example WHAT x", "unknown type"),
+        ("bad.example 4294967296 CNAME .", "bad TTL"),
+        (f"bad.example {'1' * 46} CNAME .", "bad TTL"),
+        (f"bad.example {'1' * 46}x CNAME .", "unknown type"),
+        (f"bad.example {'1w' * 400}x CNAME .", "unknown type"),
+        (f"$TTL {'1' * 300}", "bad TTL"),
         ("bad.example CH A 192.0.2.1", "class is not IN"),
         ("bad.example NS ns.example.", "type not allowed as local data"),
         ("bad.example DNAME other.example.", "type not allowed as local data"),
@@ -150,7 +169,7 @@ def test_a_record_is_the_rule_that_it_says(line: str, entry: Told) -> None:
         ("$INCLUDE other.zone", "$INCLUDE is not followed"),
         ("$GENERATE 1-9 x$ CNAME .", "$GENERATE is not expanded"),
         ("$LATER", "unknown directive"),
-        ("bad.example CNAME .\nbad.example CNAME *.", "second CNAME"),
+        ("bad.example CNAME .\nbad.example CNAME *.", "second rule of a name"),
         (MUCH, "too much data at one name"),
     ],
 )  # fmt: skip
@@ -158,8 +177,8 @@ def test_what_is_wrong_costs_one_record_and_is_told_with_its_line(line: str, rea
     rules = read(f"{HEAD}{line}\ngood.example CNAME .\n")
     assert list(rules.rejects.counts) == [reason]
     assert told(rules)["good.example", "exact"] == "nxdomain"
-    assert rules.junk == (0 if reason.endswith(("trigger", "CNAME")) and "unknown" not in reason else 1)
-    assert rejected(rules)[reason] == [6 if reason == "second CNAME" else 5]
+    assert rules.junk == (0 if reason.endswith(("trigger", "of a name")) and "unknown" not in reason else 1)
+    assert rejected(rules)[reason] == [6 if reason == "second rule of a name" else 5]
 
 
 def test_a_record_in_several_lines_has_the_number_of_the_first() -> None:
@@ -205,6 +224,188 @@ def test_the_zones_name_is_found(head: str) -> None:
     assert (rules.serial, rules.rejects.counts, rules.rejects.warnings) == (5, {}, [])
 
 
+RULES = "nxd-1.blocked{0} 30 CNAME .\n*.ads2.example{0} 60 IN CNAME *.\nc.example{0} A 192.0.2.9\n"
+SOA_RECORD = "SOA l. r. ( 5 1\n 1 1 ; within\n 1 )\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{RULES.format('.rpz.test.')}rpz.test. NS l.\nrpz.test. {SOA_RECORD}",
+        f"{RULES.format('.rpz.test.')}rpz.test. NS l.\n 60 IN {SOA_RECORD}",
+        f"$ORIGIN .\n{RULES.format('.rpz.test')}rpz.test NS l.\nrpz.test {SOA_RECORD}",
+        f"$ORIGIN rpz.test.\n{RULES.format('')}@ NS l.\n@ {SOA_RECORD}",
+        f"{RULES.format('')}rpz.test. NS l.\nrpz.test. {SOA_RECORD}",
+        (
+            f"$ORIGIN example.rpz.test.\n*.ads2 CNAME *.\n$ORIGIN test.\nrpz {SOA_RECORD} NS l.\n$ORIGIN rpz\n"
+            "nxd-1.blocked CNAME .\nc.example A 192.0.2.9\n"
+        ),
+        (
+            f"{RULES.format('.rpz.test.')}$ORIGIN test.\nsoa.rpz TXT SOA\n$ORIGIN test.\nrpz 1h TYPE6 "
+            f"{SOA_RECORD[4:]}rpz NS l.\n"
+        ),
+    ],
+)
+def test_the_zones_name_is_the_owner_of_its_soa_wherever_that_stands(text: str) -> None:
+    rules = read(text)
+    found = told(rules)
+    found.pop(("soa", "exact"), None)
+    assert {name: action.split(":")[0] for name, action in found.items()} == {
+        ("nxd-1.blocked", "exact"): "nxdomain",
+        ("ads2.example", "subdomains"): "nodata",
+        ("c.example", "exact"): "local 1",
+    }
+    assert (rules.serial, rules.rejects.counts, rules.rejects.warnings) == (5, {}, [])
+
+
+def test_a_zone_without_soa_whose_names_are_absolute_keeps_them() -> None:
+    rules = read("bad.example. CNAME .\n*.bad.example. CNAME .\n")
+    assert told(rules) == {("bad.example", "both"): "nxdomain"}
+    assert "no SOA record" in rules.rejects.warnings[0]
+
+
+TWO_RULES = """\
+d1.example CNAME .
+m1.example CNAME .
+m2.example CNAME *.
+d1.example CNAME rpz-passthru.
+d2.example CNAME rpz-passthru.
+m3.example CNAME .
+d2.example CNAME .
+d3.example CNAME *.
+m4.example CNAME .
+d3.example CNAME .
+d4.example CNAME .
+d5.example A 192.0.2.1
+m5.example CNAME .
+d4.example A 192.0.2.1
+d4.example AAAA 2001:db8::1
+d5.example CNAME .
+d5.example A 192.0.2.2
+*.d6.example CNAME .
+d6.example CNAME *.
+m6.example CNAME .
+*.d6.example CNAME *.
+d1.example CNAME .
+24.0.2.0.192.rpz-ip CNAME .
+m7.example CNAME .
+24.0.2.0.192.rpz-ip CNAME *.
+"""
+
+
+@pytest.mark.parametrize("in_memory", [1, 2, 7, 200_000])
+def test_the_first_rule_of_a_name_counts_wherever_the_second_stands(
+    monkeypatch: pytest.MonkeyPatch, in_memory: int
+) -> None:
+    monkeypatch.setattr(sorted_rules, "MAX_IN_MEMORY", in_memory)
+    monkeypatch.setattr(sorted_rules, "_READ", 1)
+    monkeypatch.setattr(sorted_rules, "_LEAST", 64)
+    rules = read(HEAD + TWO_RULES)
+    found = told(rules)
+    assert [found[f"d{number}.example", "exact"].split(":")[0] for number in range(1, 7)] == [
+        "nxdomain", "passthru", "nodata", "nxdomain", "local 1", "nodata"
+    ]  # fmt: skip
+    assert found["d5.example", "exact"] == "local 1:60:c0000201 1:60:c0000202"
+    assert found["d6.example", "subdomains"] == "nxdomain"
+    assert found["192.0.2.0/24", "both"] == "nxdomain"
+    assert rules.rejects.counts == {"second rule of a name": 7}
+    assert rules.rejects.accepted == len(TWO_RULES.splitlines()) - 7
+    [warning] = rules.rejects.warnings
+    assert warning.startswith(
+        "7 rules are without effect, since another rule for the same name or network stands before"
+    )
+    samples = {sample.text: sample.line for sample in rules.rejects.samples["second rule of a name"]}
+    assert samples["d1.example: its rule is on line 5"] == 8
+    assert samples["d3.example: its rule is on line 12"] == 14
+    assert samples["d5.example: its rule is on line 16"] == 20
+
+
+def test_what_is_said_of_a_name_is_the_same_in_any_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(7)  # noqa: S311 - a test repeats itself
+    keys = [
+        key_from_text(f"{chance.choice('ab')}.{chance.choice('abc')}.n{chance.randrange(40)}.example")
+        for _ in range(900)
+    ]
+    put = [(key, chance.choice((1, 2, 3)), chance.randrange(3), line) for line, key in enumerate(keys, 1)]
+    expected: dict[tuple[bytes, int], int] = {}
+    lost = set()
+    for key, scope, answer, _line in put:
+        for side in (1, 2):
+            if scope & side and expected.setdefault((key, side), answer) != answer:
+                lost.add((key, side, answer))
+    for in_memory in (1, 10, 300, 100_000):
+        monkeypatch.setattr(sorted_rules, "MAX_IN_MEMORY", in_memory)
+        monkeypatch.setattr(sorted_rules, "_LEAST", 100)
+        monkeypatch.setattr(sorted_rules, "_READ", 1)
+        rules = sorted_rules.SortedRules()
+        for rule in put:
+            rules.put(*rule)
+        said = list(rules)
+        assert [key for key, *_ in said] == sorted(set(keys))
+        assert {(key, side): a for key, *answers, _ in said for side, a in zip((1, 2), answers, strict=True)
+                if a is not None} == expected  # fmt: skip
+        assert {key for key, *_, gone in said if gone} == {key for key, _, _ in lost}
+
+
+GARDEN = """\
+events.one.example CNAME 10
+events.two.example CNAME garden.local
+10 A 192.168.1.10
+garden.local 30 A 192.168.1.11
+garden.local TXT "inside"
+under.example CNAME a.b.wild.local
+*.wild.local A 192.168.1.12
+*.star.example CNAME *.wild.local
+hop.example CNAME hop.local
+hop.local CNAME step.local
+step.local CNAME landing.example.
+outside.example CNAME landing.example.
+"""
+
+
+def test_an_alias_to_a_name_of_the_zone_has_the_zones_own_data() -> None:
+    rules = read(HEAD + GARDEN)
+    found = {name: what for (name, _), what in told(rules).items()}
+    assert (found["events.one.example"], found["events.two.example"]) == (
+        "cname 10.rpz.example", "cname garden.local.rpz.example"
+    )  # fmt: skip
+    data = {answer.target: [record.data for record in answer.records] for answer in rules.answers}
+    assert data["10.rpz.example"] == [b"\xc0\xa8\1\x0a"]
+    assert data["garden.local.rpz.example"] == [b"\xc0\xa8\1\x0b", b"\6inside"]
+    assert data["a.b.wild.local.rpz.example"] == data["*.wild.local.rpz.example"] == [b"\xc0\xa8\1\x0c"]
+    assert data["landing.example"] == []
+    assert found["hop.example"] == found["outside.example"] == "cname landing.example"
+    [warning] = rules.rejects.warnings
+    assert warning == (
+        "2 names of the zone that rules lead to are aliases themselves, such as hop.local.rpz.example: the rules lead "
+        "to where these end."
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["", "10 CNAME .\n", "10 CNAME 10\n", "10 CNAME 11\n11 CNAME 10\n", "*.10 A 192.0.2.1\n", "1.10 A 192.0.2.1\n"],
+)
+def test_an_alias_to_a_name_of_the_zone_without_data_is_warned_of(data: str) -> None:
+    rules = read(f"{HEAD}events.one.example CNAME 10\n{data}")
+    assert told(rules)["events.one.example", "exact"] == "cname 10.rpz.example"
+    warning = rules.rejects.warnings[-1]
+    assert "names of the zone that rules lead to have no data in it, such as 1" in warning
+    assert warning.endswith(".rpz.example: upstreams are asked for them.")
+
+
+def test_a_chain_of_aliases_in_the_zone_has_an_end() -> None:
+    chain = "".join(f"n{number} CNAME n{number + 1}\n" for number in range(40))
+    assert told(read(f"{HEAD}{chain}n40 CNAME landing.example.\n"))["n39", "exact"] == "cname landing.example"
+    assert told(read(f"{HEAD}{chain}n40 CNAME landing.example.\n"))["n0", "exact"] == "cname n1.rpz.example"
+
+
+def test_with_an_override_no_target_is_followed() -> None:
+    rules = read(HEAD + GARDEN, override=RpzAction(Action.CNAME, "*.garden.example"))
+    assert rules.answers == [RpzAction(Action.CNAME, "*.garden.example")]
+    assert rules.rejects.warnings == []
+
+
 def test_the_zones_name_may_be_told() -> None:
     rules = read("bad.example.rpz.example. CNAME .\nworse.example CNAME .\n", zone="rpz.example")
     assert set(told(rules)) == {("bad.example", "exact"), ("worse.example", "exact")}
@@ -217,7 +418,7 @@ def test_a_zone_without_soa_or_ns_or_with_two_cnames_is_taken_with_a_warning() -
     assert [sentence.split(",")[0][:28] for sentence in rules.rejects.warnings] == [
         "The zone has no SOA record: ",
         "The zone has no NS record; o",
-        "1 names have two CNAME recor",
+        "1 rules are without effect",
     ]
 
 
@@ -310,7 +511,7 @@ def test_the_quick_way_gives_what_the_careful_one_gives(monkeypatch: pytest.Monk
     lines = [f"{owner} CNAME {chance.choice(['.', '*.', 'a.b.', 'rel', '*.x.y.', 'rpz-drop.'])}\n" for owner in owners]
     text = HEAD + "".join(lines)
     quick = read(text)
-    monkeypatch.setattr(ZoneText, "_read_plain", lambda *_: False)
+    monkeypatch.setattr(ZoneText, "take_plain", lambda *_: False)
     careful = read(text)
     assert told(quick) == told(careful)
     assert rejected(quick) == rejected(careful)

@@ -11,10 +11,12 @@ from blockd.errors import RulesetError
 from blockd.names import DomainName, key_from_text
 from blockd.native import ENGINE
 from blockd.orders import Action, Scope
-from blockd.ruleset import FeedInput, FeedRecord, Listing, Ruleset, compile_ruleset
+from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Listing, Ruleset, compile_ruleset
 from blockd.ruleset.building import compiler as compiler_module
-from blockd.ruleset.format import BUCKET_SIZE, HEADER_SIZE, MAX_CLAIMS, SLOTS
-from tests.ruleset.lists import NOW, compiled, feed, key_of, listing, octets, order, some_names
+from blockd.ruleset.format import BUCKET_SIZE, HEADER_SIZE, MAX_CLAIMS_OF_ONE, SLOTS
+from tests.ruleset.lists import NOW, compiled, enforced, feed, key_of, listing, octets, order, some_names
+
+LATER = 4_070_908_800  # 2099
 
 Hash = Callable[[bytes], int]
 
@@ -147,11 +149,49 @@ def test_the_same_id_in_two_feeds_is_two_orders(tmp_path: Path) -> None:
     assert [claim.order_index for claim in ruleset.claims(key_from_text("a.example"))] == [0, 1]
 
 
-def test_an_entry_keeps_the_first_in_rank_of_too_many_claims(tmp_path: Path) -> None:
-    orders = [order(f"o-{number}", start=number) for number in range(MAX_CLAIMS + 5)]
-    ruleset = compiled(tmp_path / "r", feed("f", *(listing(subject, "a.example") for subject in orders)))
-    assert [claim.order_index for claim in ruleset.claims(key_from_text("a.example"))] == list(range(MAX_CLAIMS))
-    assert ruleset.catalogue.orders[0].order.id == f"o-{MAX_CLAIMS + 4}"
+def signed(name: str, *listings: Listing) -> FeedInput:
+    return replace(feed(name, *listings), type="signed", signed=True)
+
+
+def many(role: str, count: int, start: int = LATER) -> list[Listing]:
+    return [listing(order(f"{role}-{at:04}", start=start, role=role), "a.example") for at in range(count)]
+
+
+@pytest.mark.parametrize("count", [MAX_CLAIMS_OF_ONE, 1024, 1500])
+def test_orders_of_one_authority_take_no_room_of_others(tmp_path: Path, count: int) -> None:
+    """In force from 2099, or long over: whatever it signs, others' orders and its own in force stay on the name."""
+    others = [listing(order(f"by-{name or 'itself'}", role=name), "a.example") for name in ("court", "greedy", "")]
+    crowd = [*many("greedy", count), *(listing(order(f"over-{at}", lifted_on=5, role="greedy"), "a.example")
+                                       for at in range(300))]  # fmt: skip
+    own = feed("own", listing(order("mine"), "a.example"), priority=1)
+    for inputs in ((signed("f", *crowd, *others), own), (own, signed("f", *others, *crowd))):
+        subject = enforced(tmp_path, *inputs)
+        records = subject.ruleset.catalogue.orders
+        listed = {records[claim.order_index].order.id for claim in subject.ruleset.claims(key_from_text("a.example"))}
+        assert {"by-court", "by-greedy", "by-itself", "mine"} <= listed
+        assert sum(identifier.startswith("over") for identifier in listed) == 0
+        refused = [record.order.id for record in records if record.refused]
+        assert {record.order.id for record in records} == listed | set(refused)
+        assert len(refused) == count + 301 - MAX_CLAIMS_OF_ONE
+        subject.close()
+
+
+def test_what_is_over_has_room_as_long_as_there_is_any(tmp_path: Path) -> None:
+    over = listing(order("over", lifted_on=5, role="greedy"), "a.example")
+    ruleset = compiled(tmp_path / "r", signed("f", over, *many("greedy", MAX_CLAIMS_OF_ONE - 1)))
+    assert [record.order.id for record in ruleset.catalogue.orders if record.refused] == []
+    assert len(ruleset.claims(key_from_text("a.example"))) == MAX_CLAIMS_OF_ONE
+
+
+def test_only_the_name_without_room_is_refused(tmp_path: Path) -> None:
+    late = order("late", start=LATER + 1, role="greedy")
+    names = Listing(late, Scope.BOTH, [key_from_text("a.example"), key_from_text("b.example")])
+    ruleset = compiled(tmp_path / "r", signed("f", names, *many("greedy", MAX_CLAIMS_OF_ONE)))
+    [record] = [record for record in ruleset.catalogue.orders if record.order == late]
+    assert (record.names, record.refused) == (1, 1)
+    assert len(ruleset.claims(key_from_text("b.example"))) == 1
+    known = Catalogue.from_json(ruleset.catalogue.to_json())
+    assert known == ruleset.catalogue
 
 
 def test_most_labels_are_those_of_the_deepest_name(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from blockd.cli.output import show
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import Entry
 from blockd.orders.fields import SCHEMA
-from blockd.orders.key import OWN_ROLE, parse_asked
+from blockd.orders.key import parse_asked
+from blockd.orders.repository import OWN_ROLE
 from blockd.publish import Workshop
 from blockd.publish.confidential import SALT_SIZE
 from blockd.publish.documents import Checked, check_documents

@@ -1,0 +1,102 @@
+"""The records of a zone file's text, put together from their lines (RFC 1035 section 5.1).
+
+A record may take several lines between parentheses; it has the number of the first. An error costs one record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from blockd.errors import BadName, FeedRefused
+from blockd.formats.line import BOM, MAX_LINE
+from blockd.formats.rejects import RejectReport
+from blockd.formats.rpz.tokens import tokens_of, ttl_of
+
+MAX_RECORD = 64 * 1024  # octets of a record's text over all its lines: more than its data can have
+_OTHER_CLASSES = (b"CH", b"CS", b"HS", b"ANY", b"NONE")
+_IN = (b"IN", b"CLASS1")  # CLASS1 by RFC 3597 section 5
+
+
+class RecordText:
+    """Reads a zone's text and hands its records to `take`; counts lines and what is rejected in `rejects`."""
+
+    def __init__(self, rejects: RejectReport) -> None:
+        self._rejects = rejects
+        self._depth = 0
+        self._broken = False  # whether a part of the record was rejected already
+        self._words: list[bytes] = []  # of the record that is not complete yet
+        self._is_blank = False  # whether it began with a blank, and so has the owner of the one before
+        self._start = 0  # the number of its first line
+        self._shown = b""
+        self._size = 0
+
+    def read(self, blocks: Iterable[bytes], source: str) -> None:
+        """Read blocks of whole lines; raises FeedRefused("cut") if a record is not complete at the end."""
+        rejects = self._rejects
+        for block in blocks:
+            number = rejects.lines
+            for line in block[:-1].split(b"\n"):
+                number += 1
+                if line and (self._depth or not self.take_plain(line, number)):
+                    self._read_line(line.removeprefix(BOM) if number == 1 else line, number)
+            rejects.lines = number
+        if self._depth:
+            raise FeedRefused(
+                "cut",
+                f"{source} ends within the parentheses that line {self._start:,} opens: it was cut off, and nothing of "
+                "it is taken. Get it again.",
+            )
+
+    def take_plain(self, line: bytes, number: int) -> bool:
+        """Take a line that is a whole record by itself, if that is easy to see; return whether it was."""
+        raise NotImplementedError
+
+    def take(self, words: list[bytes], number: int, shown: bytes, *, is_blank: bool) -> None:
+        """Take the words of a whole record or directive, which begins on line `number`; `shown` is that line.
+
+        `is_blank` says whether it begins with a blank. Raises BadName if it is rejected.
+        """
+        raise NotImplementedError
+
+    def _read_line(self, line: bytes, number: int) -> None:
+        """Parse a line, which is a part of a record, or all of it."""
+        if not self._depth:
+            self._words = []
+            self._is_blank = line[:1] in (b" ", b"\t")
+            self._start, self._shown, self._size, self._broken = number, line, 0, False
+        try:
+            if len(line) > MAX_LINE and not line.lstrip().startswith(b";"):
+                raise BadName("too long")
+            words, self._depth = tokens_of(line, self._depth)
+            self._size += len(line)
+            if self._size > MAX_RECORD:
+                raise BadName("too long")
+            if not self._broken:
+                self._words += words
+            if self._words and not self._depth:
+                self.take(self._words, self._start, self._shown, is_blank=self._is_blank)
+        except BadName as error:
+            if not self._broken:
+                self._rejects.add(error.reason, self._start, self._shown)
+            self._broken = True
+            self._words = []
+
+
+def typed_words(words: list[bytes]) -> tuple[int | None, list[bytes]]:
+    """Return a record's own TTL or None, and its words from the type on, given its words without the owner.
+
+    TTL and class may come in either order, and both may be left out. Raises BadName: no type, class is not IN, bad TTL.
+    """
+    ttl: int | None = None
+    for place, word in enumerate(words):
+        found = ttl_of(word) if ttl is None else None
+        if found is not None:
+            ttl = found
+            continue
+        upper = word.upper()
+        if upper in _IN:
+            continue
+        if upper in _OTHER_CLASSES or upper.startswith(b"CLASS"):
+            raise BadName("class is not IN")
+        return ttl, words[place:]
+    raise BadName("no type")

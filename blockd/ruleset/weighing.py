@@ -1,0 +1,40 @@
+"""What each party decides about a name, before it is decided between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blockd.orders import NEVER, Action
+from blockd.ruleset.mapped import Claim
+from blockd.ruleset.precedence import STRENGTHS
+
+Claimed = tuple[bytes, Claim]
+"""An entry's key, and a claim on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """What a party decides about a name: by which claim, at which step from the longest match, and in which tier."""
+
+    claimed: Claimed
+    action: Action
+    step: int
+    tier: int
+
+    @property
+    def strength(self) -> int:
+        """How strong it is against other parties' decisions."""
+        return STRENGTHS[self.action]
+
+
+@dataclass(slots=True)
+class Weighed:
+    """What each party decides about a name, by its number; `allowed` is what the operator allows above all.
+
+    `idle` is the best claim that is not in force, `until` when the first pending one comes into force.
+    """
+
+    parties: dict[int, Party]
+    allowed: Claimed | None = None
+    idle: Claimed | None = None
+    until: int = NEVER
