@@ -88,6 +88,7 @@ class ListSource(FeedSource):
     def __init__(self, feed: Feed, folder: Path, clock: Callable[[], float]) -> None:
         super().__init__(feed, folder)
         self.looks: list[float] = []  # when it was looked at
+        self.next_validators = Validators()  # of what is given
         self._clock = clock
         self._content: bytes | None = None
         self._error: Exception | None = None
@@ -102,7 +103,11 @@ class ListSource(FeedSource):
 
     def give_text(self, text: str) -> None:
         """Have a text be new."""
-        self._content, self._error = text.encode(), None
+        self.give_bytes(text.encode())
+
+    def give_bytes(self, content: bytes) -> None:
+        """Have a content be new."""
+        self._content, self._error = content, None
 
     def fail(self, error: Exception | None) -> None:
         """Have every look fail, or none any more."""
@@ -117,7 +122,8 @@ class ListSource(FeedSource):
         content, self._content = self._content, None
         path = self.folder / INCOMING
         path.write_bytes(content)
-        return Fetched(path, hashlib.sha256(content).hexdigest(), None)
+        self.validators = self.next_validators
+        return Fetched(path, hashlib.sha256(content).hexdigest(), None, self.validators)
 
 
 class Sources:

@@ -181,6 +181,7 @@ class Updater:
             self._recorder.confirmed(managed.source.feed.name, fetched)
             fetched.path.unlink(missing_ok=True)
             state.withdraw()
+        if fetched is not None or managed.found_again():
             managed.content_refusal = ""
         is_newest = not state.incoming and not state.waiting
         if not state.incoming and managed.source.feed.name not in self._fresh and self._renew([managed]):
