@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from blockd.compile.build import Built, fingerprint
-from blockd.errors import FeedRefused, RulesetError
+from blockd.errors import BlockdError, RulesetError
 from blockd.feeds.amendment import Amending
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.kinds import kind_of
@@ -51,7 +51,7 @@ def amend(
     if not news or not all(kind_of(c.feed).can_amend(c.feed, c) for c in news) or not is_native():
         return None
     accepted = [replace(candidate, incoming=None) for candidate in candidates]
-    with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:
+    with contextlib.suppress(BlockdError), contextlib.ExitStack() as stack:
         ruleset = Ruleset.open(in_force, verify=False)
         stack.callback(ruleset.close)
         sound = stack.enter_context(ThreadPoolExecutor(1)).submit(ruleset.verify)  # while lists are compared
