@@ -23,10 +23,19 @@ Each class says with `effect` what it does to a daemon: fatal at start, refused 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Sequence
 from enum import Enum
 
 from blockd.printable import one_line, unproved
+
+
+def system_words(error: OSError) -> str:
+    """Return what the system says of an error, by its number: libraries put texts of their own in place of that."""
+    is_of_system = type(error).__module__ == "builtins"  # TLS and the resolver count their errors otherwise
+    if is_of_system and error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return str(error.strerror or error)
 
 
 def cause_of(error: BaseException) -> str:
@@ -40,6 +49,7 @@ def cause_of(error: BaseException) -> str:
         case TimeoutError():
             return "it took too long"
         case OSError(strerror=str(words)) if words:
+            words = system_words(error)
             return words[0].lower() + words[1:]
         case ValueError() if hasattr(error, "colno"):  # json.JSONDecodeError, whose module not every command needs
             return f"it is not valid JSON in line {getattr(error, 'lineno', 0)}, column {error.colno}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from blockd.compile.build import Built, fingerprint
 from blockd.compile.spending import Exhausted, NoWatch, Watch
-from blockd.errors import FeedRefused, RulesetError
+from blockd.errors import BlockdError, RulesetError
 from blockd.feeds.amendment import Amending
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.kinds import kind_of
@@ -53,7 +53,7 @@ def amend(
     if not news or not all(kind_of(c.feed).can_amend(c.feed, c) for c in news) or not is_native():
         return None
     accepted = [replace(candidate, incoming=None) for candidate in candidates]
-    with contextlib.suppress(RulesetError, FeedRefused, Exhausted, MemoryError), contextlib.ExitStack() as stack:
+    with contextlib.suppress(BlockdError, Exhausted, MemoryError), contextlib.ExitStack() as stack:
         stack.callback(watch.end)
         ruleset = Ruleset.open(in_force, verify=False)
         stack.callback(ruleset.close)

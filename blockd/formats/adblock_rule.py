@@ -101,7 +101,10 @@ def parse_rule(content: bytes) -> Rule:
         _check_denied(key, denied)
     is_rewrite = b"dnsrewrite" in values
     answer = _answer(values[b"dnsrewrite"], is_exception=is_exception) if is_rewrite else None
-    form = pattern.replace(host, b"*", 1).lower() + b"$" + b",".join(sorted(flags - _DOCUMENT - {b"badfilter"}))
+    said = sorted(flags - {b"badfilter"})
+    if denied:
+        said.append(b"denyallow=" + denied.lower())
+    form = pattern.replace(host, b"*", 1).lower() + b"$" + b",".join(said)
     return Rule(
         key, scope, is_exception, b"important" in flags, b"badfilter" in flags, is_rewrite, answer, form
     )  # fmt: skip

@@ -95,6 +95,7 @@ class ListSource(FeedSource):
     def __init__(self, feed: Feed, folder: Path, clock: Callable[[], float]) -> None:
         super().__init__(feed, folder)
         self.looks: list[float] = []  # when it was looked at
+        self.next_validators = Validators()  # of what is given
         self._clock = clock
         self._content: bytes | None = None
         self._error: Exception | None = None
@@ -110,7 +111,11 @@ class ListSource(FeedSource):
 
     def give_text(self, text: str) -> None:
         """Have a text be new."""
-        self._content, self._error = text.encode(), None
+        self.give_bytes(text.encode())
+
+    def give_bytes(self, content: bytes) -> None:
+        """Have a content be new."""
+        self._content, self._error = content, None
 
     def give_orders(self, *documents: OrderDocument) -> None:
         """Have a bundle of these orders be new, as feeds have it whose orders are signed or the operator's own."""
@@ -135,7 +140,8 @@ class ListSource(FeedSource):
         path = self.folder / INCOMING
         path.write_bytes(content)
         digest, self._digest = self._digest or hashlib.sha256(content).hexdigest(), ""
-        return Fetched(path, digest, None)
+        self.validators = self.next_validators
+        return Fetched(path, digest, None, self.validators)
 
 
 class Sources:

@@ -19,6 +19,8 @@ from blockd.ruleset import Gate, Ruleset
 from blockd.settings import Feed
 from tests.daemon.parts import INTERVAL, LocalCompiler, ManualTime, Sources, domains, feed_set, recorded
 
+MOMENT = 0.001  # seconds: more than sums of seconds since the epoch are rounded by
+
 
 class Rulesets:
     """An enforcement that keeps every ruleset, and counts the renewals of ends."""
@@ -101,6 +103,12 @@ class Rig:
         """Let the time pass until the next look, and what comes of it."""
         await self.time.advance(INTERVAL)
         await self.compiled()
+
+    async def until_polled(self, name: str) -> None:
+        """Let the time pass until a feed's next poll, as its schedule says."""
+        at = self.feeds[name].schedule.next_poll
+        assert at is not None
+        await self.time.advance(at - self.time.now + MOMENT)
 
     def blocked(self, *names: str) -> list[str]:
         """Return those of the names that are in the ruleset in force."""

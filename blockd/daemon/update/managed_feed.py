@@ -27,6 +27,7 @@ from blockd.settings import Feed, Limits, Upstream
 SAVED_AGE = 0.05  # share of `max_age` after which a successful poll is saved, for a restart
 NOTHING = "nothing of it"  # what is in force of a feed that the ruleset does not have
 MORE = "more"  # in records, the order that stands for all that are not told one by one
+BROKEN = ("cut", "format", "html")  # reasons of content that is not what its source means to give: it is fetched again
 HINTS = 1.0  # seconds between two polls caused by hints, so that hints cannot cause a flood of polls
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class ManagedFeed:
     given_up: str = ""  # the digest of the content that was refused for what reading it takes
     news_hinted: asyncio.Event = field(default_factory=asyncio.Event)  # set by a hint
     schedule: PollSchedule = field(default_factory=PollSchedule)
+    is_rescheduled: bool = False  # whether the pause until the next poll begins anew, since content was broken
 
     @property
     def refusal(self) -> str:
@@ -85,12 +87,15 @@ class ManagedFeed:
 
     async def due(self, timing: Timing) -> None:
         """Wait until the next poll, as the feed's schedule says, or less if there is a hint meanwhile."""
-        seconds = self.schedule.pause(self.source.interval, timing)
-        quiet = min(HINTS, seconds)
-        await timing.sleep(quiet)
-        if seconds > quiet:
-            await timing.wait(self.news_hinted, seconds - quiet)
-        self.news_hinted.clear()
+        self.is_rescheduled = True
+        while self.is_rescheduled:
+            self.is_rescheduled = False
+            seconds = self.schedule.pause(self.source.interval, timing)
+            quiet = min(HINTS, seconds)
+            await timing.sleep(quiet)
+            if seconds > quiet:
+                await timing.wait(self.news_hinted, seconds - quiet)
+            self.news_hinted.clear()
 
     async def poll(self) -> Fetched | None:
         """Poll the source within the feed's limits, and note whether it succeeded; raises as `FeedSource.poll` does."""
@@ -235,7 +240,8 @@ class ManagedFeed:
     def put_aside(self, fetched: Fetched, refused: FeedRefused, found: Judged | None) -> None:
         """Keep refused content, which was `found` so, if an operator may accept it; else remove it.
 
-        What was refused before is no longer kept. Differences that do not fit are followed by a poll at once.
+        What was refused before is no longer kept. Differences that do not fit are followed by a poll at once, broken
+        content by one in some seconds, which asks for more than what is newer than it.
         """
         self.state.drop_refused()
         self.state.waived_digest = ""
@@ -247,6 +253,19 @@ class ManagedFeed:
             self.state.keep_refused(fetched, refused, found.record.names)
         else:
             fetched.path.unlink(missing_ok=True)
+        if refused.reason not in BROKEN:
+            self.schedule.broken = 0
+            return
+        self.source.validators = self.state.validators
+        if not self.schedule.broken:  # else the pause that has begun is as long as it should be
+            self.schedule.broken = 1
+            self.is_rescheduled = True
+            self.news_hinted.set()
+
+    def found_again(self) -> bool:
+        """Return whether a poll without news was about the accepted content, not about refused one fetched after it."""
+        accepted = self.state.validators
+        return accepted != Validators() and self.source.validators == accepted
 
     def hold(self, fetched: Fetched) -> None:
         """Keep new content that passed the gate until the pinned version is released; log it once."""
@@ -272,6 +291,7 @@ class ManagedFeed:
 
     def confirm(self, now: float) -> None:
         """Note that the accepted content is still the feed's current content."""
+        self.schedule.broken = 0
         self.state.checked = now
         max_age = self.source.feed.max_silence
         if max_age and not self.saved <= now < self.saved + max_age * SAVED_AGE:

@@ -16,6 +16,7 @@ class PollSchedule:
     def __init__(self) -> None:
         self.next_poll: float | None = None
         self.failures = 0  # in a row
+        self.broken = 0  # polls since content turned out to be broken, that one included; 0 if it was good
         self._asked_to_wait = 0.0  # seconds
 
     def succeeded(self) -> None:
@@ -35,8 +36,9 @@ class PollSchedule:
         A source is left alone for as long as it asks, also if that is longer than the interval.
         """
         seconds = interval
-        if self.failures:
-            doublings = min(self.failures - 1, _MAX_DOUBLINGS)
+        if failures := self.failures or self.broken:
+            doublings = min(failures - 1, _MAX_DOUBLINGS)
+            self.broken += bool(self.broken)
             seconds = max(min(FIRST_RETRY * 2**doublings, interval), self._asked_to_wait)
         low = 1.0 if self._asked_to_wait == seconds else 1 - JITTER
         seconds *= timing.uniform(low, 1 + JITTER)

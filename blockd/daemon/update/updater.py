@@ -191,6 +191,7 @@ class Updater:
             self._taker.alone.drop(managed.source.feed.name)
             state.withdraw()
             managed.given_up = ""
+        if fetched is not None or managed.found_again():
             managed.content_refusal = ""
         is_newest = not state.incoming and not state.waiting
         if (

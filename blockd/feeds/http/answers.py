@@ -26,7 +26,7 @@ MAX_CODINGS = 2  # one behind the other: a list that was packed, and was packed 
 _NO_CODINGS = frozenset(("", "identity", "none", "aws-chunked", "utf-8", "utf8", "us-ascii", "binary", "7bit", "8bit"))
 _WORD = re.compile(r"[a-z0-9-]{1,20}")
 _VARIANT = re.compile(r"[-;](?:gzip|df|zstd|br)$")  # what servers append to the ETag of a packed response
-_SECONDS = re.compile(r"[0-9]{1,9}")
+_SECONDS = re.compile(r"[0-9]+", re.ASCII)
 
 
 def status_words(status: int) -> str:

@@ -119,12 +119,12 @@ def _concerns_others(changed: Set[bytes], feed: TransferFeed, catalogue: Catalog
     That is so above a target that the zone itself has the data of, and below a wildcard that is held back, whose empty
     names are in the ruleset nevertheless.
     """
-    zone = f".{feed.zone}"
-    targets = [
-        key_from_text(record.order.cname.removesuffix(zone).removeprefix("*."))
-        for record in catalogue.orders
-        if record.feed == feed.name and record.order.cname.endswith(zone)
-    ]
+    zone = key_from_text(feed.zone)
+    aliases = [record.order.cname for record in catalogue.orders if record.feed == feed.name and record.order.cname]
+    keys = [key_from_text(target.removeprefix("*.")) for target in aliases]
+    targets = [key[len(zone) :] for key in keys if key.startswith(zone)]  # a part of a name need not be a valid one
+    if not all(targets):
+        return True  # a wildcard that leads to all of the zone
     if not changed.isdisjoint(key[:end] for key in targets for end in label_ends(key)):
         return True
     if any(count > len(held.entries.get(reason, ())) for reason, count in held.counts.items()):

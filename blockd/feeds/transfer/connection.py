@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from blockd.errors import FeedRefused, FeedUnreachable
+from blockd.errors import FeedRefused, FeedUnreachable, system_words
 from blockd.settings import SocketAddress
 
 BUFFER = 1 << 20  # octets that a connection buffers at most: a few messages
@@ -46,7 +46,7 @@ async def ask_once(address: SocketAddress, question: bytes, seconds: float | Non
     except TimeoutError as error:
         raise FeedRefused("stalled", f"no answer in {seconds:g} seconds") from error
     except OSError as error:
-        raise FeedUnreachable(f"it cannot be asked ({error.strerror or error})") from error
+        raise FeedUnreachable(f"it cannot be asked ({system_words(error)})") from error
 
 
 class PrimaryConnection:
@@ -93,7 +93,7 @@ async def connected(address: SocketAddress, stall: float) -> AsyncIterator[Prima
     except TimeoutError as error:
         raise FeedUnreachable(f"it did not accept a connection in {stall:g} seconds") from error
     except OSError as error:
-        raise FeedUnreachable(f"it cannot be connected to ({error.strerror or error})") from error
+        raise FeedUnreachable(f"it cannot be connected to ({system_words(error)})") from error
     try:
         yield PrimaryConnection(reader, writer, stall)
     except ConnectionError as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from blockd.printable import unproved
 from blockd.settings import SocketAddress
 from blockd.times import time_text
 
@@ -48,11 +49,18 @@ class Shortfalls:
         return noted is not None and 0 < noted.until - self._now() <= LONGEST
 
     def note(self, primary: SocketAddress, what: Shortfall, why: str) -> bool:
-        """Note a shortfall, and why; return whether it was not known before."""
+        """Note a shortfall, and why; return whether it was not known before.
+
+        One that is not over yet, as after tries for want of another primary, is over when it was to be.
+        """
+        is_known = self.has(primary, what)
         known = self._noted.pop((primary, what), None)
         times = known.times if known else 0
-        seconds = min(FIRST * (1 << min(times, 8)), LONGEST)
-        self._noted[primary, what] = _Noted(self._now() + seconds, times + 1, why.removesuffix(".")[:MAX_WHY])
+        if known is not None and is_known:
+            until, times = known.until, times - 1
+        else:
+            until = self._now() + min(FIRST * (1 << min(times, 8)), LONGEST)
+        self._noted[primary, what] = _Noted(until, times + 1, unproved(why.removesuffix("."), MAX_WHY))
         if len(self._noted) > MAX_NOTED:
             del self._noted[next(iter(self._noted))]
         return known is None
@@ -65,5 +73,5 @@ class Shortfalls:
         """Yield a sentence for each shortfall, for the status."""
         for (primary, what), noted in self._noted.items():
             if self.has(primary, what):
-                again = time_text(noted.until)
-                yield f"{primary.text} does not answer {what.value} ({noted.why}). This is tried again at {again}."
+                then = "This holds until" if what is Shortfall.TRANSFER else "This is tried again at"
+                yield f"{primary.text} does not answer {what.value} ({noted.why}). {then} {time_text(noted.until)}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 ARCHIVE = "Have it published as text, or as text packed with gzip, xz or zst."
+ONCE = "Have it packed once."
 DOCUMENT = "Export its names as plain text."
 ENCODED = "Save it as UTF-8."
 
@@ -10,6 +11,9 @@ ENCODED = "Save it as UTF-8."
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"PK\x03\x04", "a zip archive, or a spreadsheet or document that is one", ARCHIVE),
     (b"PK\x05\x06", "an empty zip archive", ARCHIVE),
+    (b"\x1f\x8b", "packed twice, with a gzip archive inside", ONCE),
+    (b"\xfd7zXZ\0", "packed twice, with an xz archive inside", ONCE),
+    (b"\x28\xb5\x2f\xfd", "packed twice, with a zst archive inside", ONCE),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", ARCHIVE),
     (b"Rar!\x1a\x07", "a rar archive", ARCHIVE),
     (b"LZIP", "an lzip archive", ARCHIVE),
@@ -33,6 +37,7 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
 _BZIP2 = (b"1AY&SY", b"\x17rE8P\x90")  # at octet 4, behind BZh and a digit: a block, or the end of an empty file
 _TAR_AT = 257  # where a header block has `ustar` (POSIX.1-1988)
 _BROTLI_SUFFIX = ".br"  # the format has no sign of its own (RFC 7932)
+_WIDE = 64  # octets by which text in UTF-16 without a byte order mark is told
 _TEXT = frozenset(b"\t\n\r" + bytes(range(32, 127)))
 
 
@@ -48,6 +53,9 @@ def foreign_form(head: bytes, source: str) -> tuple[str, str] | None:
         return "a bzip2 archive", ARCHIVE
     if head[_TAR_AT : _TAR_AT + 5] == b"ustar":
         return "a tar archive", ARCHIVE
+    for text, zeros in ((head[:_WIDE:2], head[1:_WIDE:2]), (head[1:_WIDE:2], head[:_WIDE:2])):
+        if len(head) > 1 and not any(zeros) and _TEXT.issuperset(text):
+            return "text in UTF-16", ENCODED
     if source.endswith(_BROTLI_SUFFIX) and not _TEXT.issuperset(head[:64]):
         return "packed with brotli", ARCHIVE
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from blockd.daemon.results import FeedOutcome, HintResult
+from blockd.daemon.update.managed_feed import HINTS
 from blockd.daemon.update.poll_schedule import FIRST_RETRY, JITTER
 from blockd.daemon.update.updater import GATHERING
 from blockd.errors import CommandError, FeedRefused, FeedUnreachable
+from blockd.feeds.fetched import Validators
 from blockd.settings import SignedFeed
 from tests.daemon.parts import INTERVAL, NOW, domains
 from tests.daemon.updater_rig import Rig, Run
@@ -142,6 +145,61 @@ def test_feed_is_looked_at_in_its_interval(run: Run) -> None:
         async with rig.running():
             await rig.time.advance(3 * INTERVAL)
         assert rig.sources["national"].looks == [NOW + turn * INTERVAL for turn in range(4)]
+
+    run(check)
+
+
+@pytest.mark.parametrize("reason", ["html", "cut", "format"])
+def test_broken_content_is_fetched_whole_again_soon_and_then_less_often(run: Run, reason: str) -> None:
+    whole = gzip.compress(b"a.example\nb.example\n")
+    broken = {"html": b"<html>Back soon", "cut": whole[:-9], "format": whole[:-8] + b"\1" + whole[-7:]}[reason]
+
+    async def check(rig: Rig) -> None:
+        source, feed = rig.sources["national"], rig.feeds["national"]
+        async with rig.running():
+            source.give("a.example")
+            source.next_validators = accepted = Validators('"v1"', source="there")
+            await rig.next_look()
+            polls = len(source.looks)
+            for _ in range(9):
+                source.give_bytes(broken)
+                source.next_validators = Validators('"v2"', source="there")
+                await rig.until_polled("national")
+                await rig.time.advance(HINTS)
+                assert feed.refusal
+                assert source.validators == accepted, "the broken version is not asked about again"
+            gaps = [after - before for before, after in pairwise(source.looks[polls:])]
+            assert gaps[0] == pytest.approx(HINTS + FIRST_RETRY)
+            assert gaps[1:] == pytest.approx([4.0, 8.0, 16.0, 32.0, INTERVAL, INTERVAL, INTERVAL])
+            source.give_bytes(whole)
+            await rig.until_polled("national")
+            await rig.compiled()
+            assert (rig.blocked("b.example"), feed.refusal) == (["b.example"], "")
+            await rig.until_polled("national")
+            assert feed.schedule.next_poll == pytest.approx(source.looks[-1] + INTERVAL)
+            source.give_bytes(broken)
+            await rig.until_polled("national")
+            await rig.time.advance(HINTS)
+            assert feed.schedule.next_poll == pytest.approx(source.looks[-1] + HINTS + FIRST_RETRY)
+
+    run(check)
+
+
+def test_accepted_content_that_is_found_again_after_a_broken_one_ends_its_refusal(run: Run) -> None:
+    async def check(rig: Rig) -> None:
+        source, feed = rig.sources["national"], rig.feeds["national"]
+        async with rig.running():
+            source.give("a.example")
+            source.next_validators = Validators('"v1"', source="there")
+            await rig.next_look()
+            source.give_text("<html>Back soon")
+            source.next_validators = Validators('"v2"', source="there")
+            await rig.until_polled("national")
+            await rig.time.advance(HINTS)
+            assert feed.refusal
+            await rig.until_polled("national")  # "not modified" since the accepted content
+            assert feed.refusal == ""
+            assert "good-again" in rig.log.kinds
 
     run(check)
 

@@ -179,6 +179,17 @@ def test_what_is_changed_above_the_target_of_an_alias_in_the_zone_is_compiled(tm
     assert found is None
 
 
+def test_an_alias_into_the_zone_may_lead_to_what_is_no_host_name_alone(tmp_path: Path) -> None:
+    more = f"y.example.{ZONE} 60 IN CNAME ."
+    for turn, target in enumerate(["10", "4.3.2.1", "-", "*.10", "*"]):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        garden = [f"{target}.{ZONE} 60 IN A 192.0.2.1", f"x.example.{ZONE} 60 IN CNAME {target}.{ZONE}"]
+        found, compiled = both_ways(folder, garden, [*garden, more])
+        assert (found is None) == (target == "*"), target  # which leads to all of the zone
+        assert not compiled.refused
+
+
 def test_many_wildcards_are_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     new = [f"*.b.example.{ZONE} 60 IN CNAME .", f"x.y.b.example.{ZONE} 60 IN CNAME ."]
     for name, value in (("MAX_TOPS", 0), ("MAX_UNDER", 0)):

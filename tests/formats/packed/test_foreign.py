@@ -47,7 +47,13 @@ def in_tar() -> bytes:
         (lzma.compress(in_tar()), "a tar archive"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "an old Word or Excel document"),
+        (gzip.compress(gzip.compress(b"a.example\n" * 100)), "packed twice, with a gzip archive inside"),
+        (gzip.compress(lzma.compress(b"a.example\n" * 100)), "packed twice, with an xz archive inside"),
+        (lzma.compress(gzip.compress(b"a.example\n")), "packed twice, with a gzip archive inside"),
+        (gzip.compress(b"\x28\xb5\x2f\xfd" + bytes(40)), "packed twice, with a zst archive inside"),
         ("a.example\n".encode("utf-16"), "text in UTF-16"),
+        ("a.example\n".encode("utf-16-le"), "text in UTF-16"),
+        (("a.example\n" * 10).encode("utf-16-be"), "text in UTF-16"),
         ("a.example\n".encode("utf-32"), "text in UTF-32"),
     ],
 )
