@@ -46,8 +46,8 @@ INSTRUCTIONS = (
     "statement of enforcement that the node had signed before there was a dispute."
 )
 _UNBOUND = (
-    "This proof was exported by an older blockd, without the node's signature, and holds no record that is later than "
-    "the time: that the time is the one asked for then is not proved. Have the node export it anew."
+    "This proof was exported by an older blockd and has no signature of the node: neither the time nor that these are "
+    "the node's records is proved. Have the node export it anew."
 )
 
 
@@ -102,7 +102,8 @@ def verify_proof(octets: bytes, roots: Sequence[bytes], key: Ed25519PublicKey | 
 
     `key` is the node's; without it, the proof's own is taken and a note says so. The result is computed from the
     records and signatures alone, and a file that says anything else is refused. Its `proved` is false if the claim
-    depends on a list whose content is not in the proof.
+    depends on a list whose content is not in the proof, or if the node has not signed it: anybody can make a chain of
+    records anew.
     """
     try:
         told = json.loads(octets, object_pairs_hook=_without_repetition)
@@ -133,9 +134,10 @@ def verify_proof(octets: bytes, roots: Sequence[bytes], key: Ed25519PublicKey | 
         raise AuditError(f"a record of the proof has the wrong structure: {cause_of(error)}.") from error
     if found["record"] is None or not records.is_whole(found["record"], at):
         raise AuditError("the proof lacks records between the version and the time.")
-    is_bound = _bounds(records, at, signature)
-    found["proved"] = _compare(claim if is_signed else _of_earlier(claim), found) and is_bound
-    if not is_bound:
+    if signature is not None:
+        _check_time(records, at, signature)
+    found["proved"] = _compare(claim if is_signed else _of_earlier(claim), found) and is_signed
+    if not is_signed:
         found["notes"].append(_UNBOUND)
     elif not found["proved"]:
         found["notes"].append(
@@ -159,20 +161,13 @@ def _of_earlier(claim: Mapping[str, Any]) -> dict[str, Any]:
     return {**claim, "orders": [{"id": order.get("order"), **order} for order in orders]}
 
 
-def _bounds(records: _Proved, at: float, signature: ProofSignature | None) -> bool:
-    """Return whether something is later than the time: a record beside it, or the signature; raises AuditError.
-
-    Without a signature it is no fault, but then the time is not proved.
-    """
-    newest = records.newest_at
-    if signature is None:
-        return newest >= at
-    if signature.at < at or signature.at < newest - _TOLERANCE:
+def _check_time(records: _Proved, at: float, signature: ProofSignature) -> None:
+    """Raise AuditError if the node's signature is earlier than the time, or than a record."""
+    if signature.at < at or signature.at < records.newest_at - _TOLERANCE:
         raise AuditError(
             f"the time {moment_text(at)} is later than the node's signature of {moment_text(signature.at)}: nothing is "
             "proved of it."
         )
-    return True
 
 
 def _compare(claim: Mapping[str, Any], found: Mapping[str, Any]) -> bool:

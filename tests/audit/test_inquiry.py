@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blockd.audit.chain import Record
+from blockd.audit.chain import Record, chained
 from blockd.audit.database import Database
 from blockd.audit.inquiry import prove_name, state_then
 from blockd.audit.log import ALIVE
@@ -306,17 +306,32 @@ def test_the_time_lies_between_records_and_the_signature(story: Node) -> None:
     assert json.loads(links[-1]["record"])["time"] > "2026-11-24T12:05:00.000Z", "a later record is beside it"
 
 
-def test_a_proof_without_a_signature_proves_no_time_behind_its_records(story: Node) -> None:
-    octets = export(story, prove(story, "listed.example", "12:05:00.000"))
-    told = json.loads(octets)
+def test_a_proof_without_a_signature_is_not_complete_whatever_its_records_say(
+    node: Node, repository: Repository
+) -> None:
+    """Anybody can chain a record of 2031 to those that are there, and say that the name was blocked until then."""
+    node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}))
+    node.time += 60
+    node.stop()
+    told = json.loads(export(node, prove(node, "listed.example", "12:00:30.000")))
+    roots = [node.root.read_bytes()]
+    assert verify_proof(json.dumps(told).encode(), roots, KEY.public_key())["proved"] is True
     told["format"] = "blockd-proof-1"
     del told["signature"]
-    roots = [story.root.read_bytes()]
-    bound = verify_proof(json.dumps(told).encode(), roots)
-    told["links"].pop()
-    unbound = verify_proof(json.dumps(told).encode(), roots)
-    assert (bound["covered"], unbound["covered"], unbound["proved"]) == (True, True, False)
-    assert any("Have the node export it anew" in note for note in unbound["notes"])
+    links = [link for link in told["links"] if json.loads(link["record"])["kind"] != "stop"]
+    assert len(links) == len(told["links"]) - 1
+    later = Record(json.loads(links[-1]["record"])["number"] + 1, "2031-01-02T00:00:00.000Z", "self-test", {}).octets
+    digest = chained(bytes.fromhex(links[-1]["hash"]), later)
+    moved = {"time": "2031-01-01T00:00:00.000Z"}
+    shifted = {
+        **told, **moved, "claim": {**told["claim"], **moved},
+        "links": [*links, {"before": links[-1]["hash"], "record": later.decode("ascii"), "hash": digest.hex()}],
+    }  # fmt: skip
+    for one in (told, {**told, "links": links}, shifted):
+        for key in (None, KEY.public_key()):
+            found = verify_proof(json.dumps(one).encode(), roots, key)
+            assert (found["covered"], found["proved"]) == (True, False)
+            assert any("Have the node export it anew" in note for note in found["notes"])
 
 
 def test_an_order_that_has_ended_by_its_dates_is_not_in_force_whatever_was_recorded_before() -> None:
