@@ -141,7 +141,7 @@ def verify_proof(octets: bytes, roots: Sequence[bytes], key: Ed25519PublicKey | 
         found["notes"].append(_UNBOUND)
     elif not found["proved"]:
         found["notes"].append(
-            "Lists whose content is not in the proof decide; for these there is only the node's own claim."
+            "Lists whose content is not in the proof may have decided; for these there is only the node's own claim."
         )
     if signature is not None:
         found["signed"] = signature.to_json()
@@ -194,7 +194,7 @@ def _compare(claim: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
             f"the claim of the proof differs from its records in: {', '.join(sorted(map(str, wrong))[:10])}. It was "
             "changed, or made by another version of blockd."
         )
-    return found["covered"] is not None and (not decided or bool(is_which_open))
+    return found["covered"] is not None and found["tcp"] is not None and (not decided or bool(is_which_open))
 
 
 def _differing_orders(claimed: object, found: Sequence[Mapping[str, Any]], own: Set[str]) -> list[str]:

@@ -401,6 +401,28 @@ def test_a_name_that_is_given_over_tcp_only_is_not_said_to_be_blocked_over_it(
         )
 
 
+def test_a_proof_does_not_say_that_a_name_was_blocked_over_tcp_where_only_a_list_could(
+    node: Node, repository: Repository
+) -> None:
+    """The node's list of text is not in the proof: had it this name, the name would be blocked over TCP too."""
+    orders = {
+        "order-1": order("order-1", ["udp.example"], action="tcp-only"), "order-2": order("order-2", ["both.example"])
+    }  # fmt: skip
+    node.enforce(repository.publish(orders), names=["national.example"])
+    node.time += 10
+    node.stop()
+    roots = [node.root.read_bytes()]
+    udp, both = (
+        verify_proof(export(node, prove(node, name, "12:00:15.000")), roots, KEY.public_key())
+        for name in ("udp.example", "both.example")
+    )
+    assert (udp["covered"], udp["udp"], udp["tcp"], udp["proved"]) == (True, "blocked", None, False)
+    assert next(lines(udp)) == (
+        "udp.example was blocked over UDP at 2026-11-24T12:00:15.000Z: whether over TCP too is not known"
+    )
+    assert (both["covered"], both["udp"], both["tcp"], both["proved"]) == (True, "blocked", "blocked", True)
+
+
 def test_orders_for_which_there_was_no_room_are_told_and_take_no_others(node: Node, repository: Repository) -> None:
     crowd = {
         f"m-{at:03}": order(f"m-{at:03}", ["listed.example"], in_force_from="2099-01-01T00:00:00Z") for at in range(260)
