@@ -17,12 +17,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from blockd.audit.chain import Record, chained, parse_record
+from blockd.audit.claim import contradicting_members, is_called, key_of_claimed
 from blockd.audit.database import Database, key_of
 from blockd.audit.evidence import digests_of, parts_of
 from blockd.audit.inquiry import prove_name
 from blockd.audit.proof_signature import ProofSignature, sign_proof, verify_signature
 from blockd.errors import AuditError, BadName, cause_of
-from blockd.orders.key import OrderKey, parse_asked
+from blockd.orders.key import OrderKey
 from blockd.ruleset import Ruleset
 from blockd.times import moment_from_text, moment_text
 
@@ -68,7 +69,7 @@ def export_proof(database: Database, claim: dict[str, Any], key: Ed25519PrivateK
         )
     if database.hash_of(max(wanted) + 1) is not None:
         wanted.add(max(wanted) + 1)  # later than the time
-    states = [database.state_of(_key(order), at) for order in claim["orders"]]
+    states = [database.state_of(key_of_claimed(order), at) for order in claim["orders"]]
     wanted |= {state.number for state in states if state is not None}
     start = database.last("start", at)
     wanted |= {start.number} if start is not None else set()
@@ -183,6 +184,8 @@ def _compare(claim: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     elif not wrong:
         wrong = _differing_orders(claim["orders"], found["orders"], {"order", "decides", "proved_by"})
         wrong += _differing_feeds(claim["feeds"], found["feeds"])
+    if not wrong:
+        wrong = contradicting_members(claim)
     decided = [word for word in DECISION if not _agrees(word, found, claim)]
     by_ruleset = any(BY_RULESET in str(order) for order in claim.get("orders", ()))
     is_which_open = found["covered"] and found["decides"] is None and "covered" not in decided  # which one blocked it
@@ -211,7 +214,7 @@ def _differing_orders(claimed: object, found: Sequence[Mapping[str, Any]], own: 
         if wanted not in plain:
             return ["orders"]
         at = plain.index(wanted)
-        if not _is_called(claimed[at].get("order"), order):
+        if not is_called(claimed[at].get("order"), order):
             return ["orders"]
         claimed = [one for number, one in enumerate(claimed) if number != at]
         del plain[at]
@@ -227,16 +230,6 @@ def _differing_feeds(claimed: object, found: Sequence[Mapping[str, Any]]) -> lis
     return [] if same else ["feeds"]
 
 
-def _key(order: Mapping[str, Any]) -> OrderKey:
-    return OrderKey(str(order["feed"]), str(order["role"]), str(order["id"]))
-
-
-def _is_called(text: object, order: Mapping[str, Any]) -> bool:
-    """Return whether a text is one of an order's names."""
-    asked = parse_asked(text) if isinstance(text, str) else None
-    return text == order["order"] or (asked is not None and asked.fits(_key(order)))
-
-
 def _agrees(word: str, found: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
     """Return whether a claim says what was found; the order that decides may be named by any of its names.
 
@@ -244,7 +237,7 @@ def _agrees(word: str, found: Mapping[str, Any], claim: Mapping[str, Any]) -> bo
     """
     if word != "decides" or found[word] is None or not isinstance(claim.get(word), str):
         return bool(found[word] == claim.get(word))
-    return _is_called(claim[word], next(order for order in found["orders"] if order["decides"]))
+    return is_called(claim[word], next(order for order in found["orders"] if order["decides"]))
 
 
 class _Proved:
