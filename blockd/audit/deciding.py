@@ -18,8 +18,10 @@ from blockd.ruleset.precedence import PartyDecision, settle
 
 HARMLESS = frozenset((Action.ALLOW, Action.MONITOR, Action.PASSTHRU))  # actions that leave the answer as it is
 PASSING = frozenset((Action.ALLOW, Action.PASSTHRU))  # actions that keep others from blocking
+OVER_TCP = frozenset((Action.TCP_ONLY,))  # actions that give the name's own records over TCP
 ALL = frozenset(Action)
 RESOLVED = "resolved"  # the name's own records
+BLOCKED = "blocked"  # by an order of which is not known which it is
 NO_ROOM = "refused: no room"  # the state of an order on a name that has too many of its authority
 
 
@@ -96,10 +98,14 @@ class KnownParties:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the name was blocked, None if that is not known; and the claim that decided, if one did and is known."""
+    """Whether the name was blocked, None if that is not known; and the claim that decided, if one did and is known.
+
+    `over_tcp` is False if a name that was blocked may have had its own records over TCP, where no claim decides.
+    """
 
     covered: bool | None
     decides: ProvedClaim | None
+    over_tcp: bool = True
 
 
 def decide(
@@ -130,15 +136,19 @@ def decide(
     possible = frozenset[Action]().union(*unknown.values())
     if possible <= HARMLESS - PASSING or (possible <= HARMLESS and not is_block):
         return Decision(is_block, deciding if possible <= HARMLESS - PASSING else None)
-    if winner is None or not is_block or _may_open(winner.party, parties, unknown):
+    if winner is None or deciding is None or not is_block or _may_open(winner.party, parties, unknown, PASSING):
         return Decision(None, None)
-    return Decision(True, deciding if possible <= HARMLESS else None)
+    over_tcp = deciding.order.action is not Action.TCP_ONLY and not _may_open(winner.party, parties, unknown, OVER_TCP)
+    return Decision(True, deciding if possible <= HARMLESS else None, over_tcp)
 
 
-def _may_open(party: Party, parties: KnownParties, unknown: Mapping[Party, frozenset[Action]]) -> bool:
-    """Return whether orders whose names are unknown may open what a party blocks."""
-    for other, actions in unknown.items():
-        if not actions & PASSING:
+def _may_open(
+    party: Party, parties: KnownParties, unknown: Mapping[Party, frozenset[Action]], opening: frozenset[Action]
+) -> bool:
+    """Return whether orders whose names are unknown may open what a party blocks, by one of the actions `opening`."""
+    for other, all_actions in unknown.items():
+        actions = all_actions & opening
+        if not actions:
             continue
         if other in (party, (party[0], ANY_ROLE)) or (other == OPERATOR and Action.ALLOW in actions):
             return True
@@ -171,12 +181,17 @@ def _rank(claim: ProvedClaim) -> tuple[int, int, int, str]:
     return rank(claim.order, claim.priority)
 
 
-def told_clients(action: Action | None, covered: bool | None) -> dict[str, str | None]:
-    """Return in a word each what clients were told over UDP and over TCP; None if that is not known."""
-    if covered is None or (covered and action is None):
+def told_clients(action: Action | None, covered: bool | None, over_tcp: bool = True) -> dict[str, str | None]:
+    """Return in a word each what clients were told over UDP and over TCP; None if that is not known.
+
+    `over_tcp` is that of a decision.
+    """
+    if covered is None:
         return {"udp": None, "tcp": None}
-    if not covered or action is None:
+    if not covered:
         return {"udp": RESOLVED, "tcp": RESOLVED}
+    if action is None:
+        return {"udp": BLOCKED, "tcp": BLOCKED if over_tcp else None}
     if action is Action.TCP_ONLY:
         return {"udp": "ask over TCP", "tcp": RESOLVED}
     return {"udp": str(action), "tcp": str(action)}

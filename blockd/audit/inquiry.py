@@ -116,6 +116,7 @@ def prove_name(
         told |= told_clients(deciding.order.action, decision.covered)
     elif decision.covered:
         told["notes"].append("The content of some lists is not kept: which of the orders decided is not known.")
+        told |= told_clients(None, decision.covered, decision.over_tcp)
     else:
         told |= told_clients(None, decision.covered)
     if any(claim.order.is_confidential for claim in claims):

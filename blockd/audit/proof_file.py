@@ -17,12 +17,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from blockd.audit.chain import Record, chained, parse_record
+from blockd.audit.claim import contradicting_members, is_called, key_of_claimed
 from blockd.audit.database import Database, key_of
 from blockd.audit.evidence import digests_of, parts_of
 from blockd.audit.inquiry import prove_name
 from blockd.audit.proof_signature import ProofSignature, sign_proof, verify_signature
 from blockd.errors import AuditError, BadName, cause_of
-from blockd.orders.key import OrderKey, parse_asked
+from blockd.orders.key import OrderKey
 from blockd.ruleset import Ruleset
 from blockd.times import moment_from_text, moment_text
 
@@ -46,8 +47,8 @@ INSTRUCTIONS = (
     "statement of enforcement that the node had signed before there was a dispute."
 )
 _UNBOUND = (
-    "This proof was exported by an older blockd, without the node's signature, and holds no record that is later than "
-    "the time: that the time is the one asked for then is not proved. Have the node export it anew."
+    "This proof was exported by an older blockd and has no signature of the node: neither the time nor that these are "
+    "the node's records is proved. Have the node export it anew."
 )
 
 
@@ -68,7 +69,7 @@ def export_proof(database: Database, claim: dict[str, Any], key: Ed25519PrivateK
         )
     if database.hash_of(max(wanted) + 1) is not None:
         wanted.add(max(wanted) + 1)  # later than the time
-    states = [database.state_of(_key(order), at) for order in claim["orders"]]
+    states = [database.state_of(key_of_claimed(order), at) for order in claim["orders"]]
     wanted |= {state.number for state in states if state is not None}
     start = database.last("start", at)
     wanted |= {start.number} if start is not None else set()
@@ -102,7 +103,8 @@ def verify_proof(octets: bytes, roots: Sequence[bytes], key: Ed25519PublicKey | 
 
     `key` is the node's; without it, the proof's own is taken and a note says so. The result is computed from the
     records and signatures alone, and a file that says anything else is refused. Its `proved` is false if the claim
-    depends on a list whose content is not in the proof.
+    depends on a list whose content is not in the proof, or if the node has not signed it: anybody can make a chain of
+    records anew.
     """
     try:
         told = json.loads(octets, object_pairs_hook=_without_repetition)
@@ -133,13 +135,14 @@ def verify_proof(octets: bytes, roots: Sequence[bytes], key: Ed25519PublicKey | 
         raise AuditError(f"a record of the proof has the wrong structure: {cause_of(error)}.") from error
     if found["record"] is None or not records.is_whole(found["record"], at):
         raise AuditError("the proof lacks records between the version and the time.")
-    is_bound = _bounds(records, at, signature)
-    found["proved"] = _compare(claim if is_signed else _of_earlier(claim), found) and is_bound
-    if not is_bound:
+    if signature is not None:
+        _check_time(records, at, signature)
+    found["proved"] = _compare(claim if is_signed else _of_earlier(claim), found) and is_signed
+    if not is_signed:
         found["notes"].append(_UNBOUND)
     elif not found["proved"]:
         found["notes"].append(
-            "Lists whose content is not in the proof decide; for these there is only the node's own claim."
+            "Lists whose content is not in the proof may have decided; for these there is only the node's own claim."
         )
     if signature is not None:
         found["signed"] = signature.to_json()
@@ -159,20 +162,13 @@ def _of_earlier(claim: Mapping[str, Any]) -> dict[str, Any]:
     return {**claim, "orders": [{"id": order.get("order"), **order} for order in orders]}
 
 
-def _bounds(records: _Proved, at: float, signature: ProofSignature | None) -> bool:
-    """Return whether something is later than the time: a record beside it, or the signature; raises AuditError.
-
-    Without a signature it is no fault, but then the time is not proved.
-    """
-    newest = records.newest_at
-    if signature is None:
-        return newest >= at
-    if signature.at < at or signature.at < newest - _TOLERANCE:
+def _check_time(records: _Proved, at: float, signature: ProofSignature) -> None:
+    """Raise AuditError if the node's signature is earlier than the time, or than a record."""
+    if signature.at < at or signature.at < records.newest_at - _TOLERANCE:
         raise AuditError(
             f"the time {moment_text(at)} is later than the node's signature of {moment_text(signature.at)}: nothing is "
             "proved of it."
         )
-    return True
 
 
 def _compare(claim: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
@@ -188,6 +184,8 @@ def _compare(claim: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     elif not wrong:
         wrong = _differing_orders(claim["orders"], found["orders"], {"order", "decides", "proved_by"})
         wrong += _differing_feeds(claim["feeds"], found["feeds"])
+    if not wrong:
+        wrong = contradicting_members(claim)
     decided = [word for word in DECISION if not _agrees(word, found, claim)]
     by_ruleset = any(BY_RULESET in str(order) for order in claim.get("orders", ()))
     is_which_open = found["covered"] and found["decides"] is None and "covered" not in decided  # which one blocked it
@@ -199,7 +197,7 @@ def _compare(claim: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
             f"the claim of the proof differs from its records in: {', '.join(sorted(map(str, wrong))[:10])}. It was "
             "changed, or made by another version of blockd."
         )
-    return found["covered"] is not None and (not decided or bool(is_which_open))
+    return found["covered"] is not None and found["tcp"] is not None and (not decided or bool(is_which_open))
 
 
 def _differing_orders(claimed: object, found: Sequence[Mapping[str, Any]], own: Set[str]) -> list[str]:
@@ -216,7 +214,7 @@ def _differing_orders(claimed: object, found: Sequence[Mapping[str, Any]], own: 
         if wanted not in plain:
             return ["orders"]
         at = plain.index(wanted)
-        if not _is_called(claimed[at].get("order"), order):
+        if not is_called(claimed[at].get("order"), order):
             return ["orders"]
         claimed = [one for number, one in enumerate(claimed) if number != at]
         del plain[at]
@@ -232,16 +230,6 @@ def _differing_feeds(claimed: object, found: Sequence[Mapping[str, Any]]) -> lis
     return [] if same else ["feeds"]
 
 
-def _key(order: Mapping[str, Any]) -> OrderKey:
-    return OrderKey(str(order["feed"]), str(order["role"]), str(order["id"]))
-
-
-def _is_called(text: object, order: Mapping[str, Any]) -> bool:
-    """Return whether a text is one of an order's names."""
-    asked = parse_asked(text) if isinstance(text, str) else None
-    return text == order["order"] or (asked is not None and asked.fits(_key(order)))
-
-
 def _agrees(word: str, found: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
     """Return whether a claim says what was found; the order that decides may be named by any of its names.
 
@@ -249,7 +237,7 @@ def _agrees(word: str, found: Mapping[str, Any], claim: Mapping[str, Any]) -> bo
     """
     if word != "decides" or found[word] is None or not isinstance(claim.get(word), str):
         return bool(found[word] == claim.get(word))
-    return _is_called(claim[word], next(order for order in found["orders"] if order["decides"]))
+    return is_called(claim[word], next(order for order in found["orders"] if order["decides"]))
 
 
 class _Proved:

@@ -112,9 +112,28 @@ def test_what_is_unknown_of_one_party_decides_only_what_it_may(
         (Action.TCP_ONLY, True, "ask over TCP", "resolved"),
         (Action.ALLOW, False, "resolved", "resolved"),
         (None, False, "resolved", "resolved"),
-        (None, True, None, None),
+        (None, True, "blocked", "blocked"),
         (None, None, None, None),
     ],
 )
 def test_what_clients_were_told(action: Action | None, covered: bool | None, udp: str | None, tcp: str | None) -> None:
     assert told_clients(action, covered) == {"udp": udp, "tcp": tcp}
+
+
+@pytest.mark.parametrize(
+    ("action", "party", "actions", "over_tcp"),
+    [
+        (Action.SINKHOLE, OPERATOR, LISTING, True),
+        (Action.CNAME, OPERATOR, LISTING, True),
+        (Action.TCP_ONLY, OPERATOR, LISTING, False),  # which may block it over TCP as well, or not
+        (Action.SINKHOLE, (SIGNED, "other"), frozenset((Action.TCP_ONLY,)), True),
+        (Action.SINKHOLE, (SIGNED, "telecom"), frozenset((Action.TCP_ONLY,)), False),
+        (Action.SINKHOLE, (SIGNED, "court"), frozenset((Action.TCP_ONLY,)), False),  # it may lift
+    ],
+)
+def test_a_block_is_told_over_tcp_only_where_no_unknown_order_changes_that(
+    action: Action, party: tuple[str, str], actions: frozenset[Action], over_tcp: bool
+) -> None:
+    found = decide([signed("a", action)], KnownParties({SIGNED}, TIERS, MAY_LIFT), {party: actions})
+    assert (found.covered, found.decides, found.over_tcp) == (True, None, over_tcp)
+    assert told_clients(None, True, over_tcp)["tcp"] == ("blocked" if over_tcp else None)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blockd.audit.chain import Record
+from blockd.audit.chain import Record, chained
 from blockd.audit.database import Database
 from blockd.audit.gap import ALIVE
 from blockd.audit.inquiry import prove_name, state_then
@@ -232,6 +232,16 @@ CONTRADICTIONS: dict[str, Change] = {  # of what the records say: no signature o
     "signatures": lambda told: told["claim"]["orders"][0]["signatures"].pop(),
     "an order more": lambda told: told["claim"]["orders"].append({**told["claim"]["orders"][0], "order": "order-9"}),
     "no order": lambda told: told["claim"]["orders"].clear(),
+    "which order decides": lambda told: told["claim"].update(decides="media/media-1"),
+    "that none decides": lambda told: told["claim"].update(decides=None),
+    "no such action": lambda told: told["claim"].update(action="bogus"),
+    "what was told over TCP": lambda told: told["claim"].update(tcp="resolved"),
+    "what was told over UDP": lambda told: told["claim"].update(udp=None),
+    "deciding order": lambda told: told["claim"]["orders"][0].update(decides=False),
+    "no word of deciding": lambda told: told["claim"]["orders"][0].pop("decides"),
+    "no word of a proof": lambda told: told["claim"]["orders"][0].pop("proved_by"),
+    "member of a feed": lambda told: told["claim"]["feeds"][0].update(verdict="guilty"),
+    "notes": lambda told: told["claim"].update(notes=7),
     "version": lambda told: told["claim"].update(version=9),
     "record": lambda told: told["claim"].update(record=1),
     "enforced since": lambda told: told["claim"].update(since="2020-01-01T00:00:00.000Z"),
@@ -306,17 +316,32 @@ def test_the_time_lies_between_records_and_the_signature(story: Node) -> None:
     assert json.loads(links[-1]["record"])["time"] > "2026-11-24T12:05:00.000Z", "a later record is beside it"
 
 
-def test_a_proof_without_a_signature_proves_no_time_behind_its_records(story: Node) -> None:
-    octets = export(story, prove(story, "listed.example", "12:05:00.000"))
-    told = json.loads(octets)
+def test_a_proof_without_a_signature_is_not_complete_whatever_its_records_say(
+    node: Node, repository: Repository
+) -> None:
+    """Anybody can chain a record of 2031 to those that are there, and say that the name was blocked until then."""
+    node.enforce(repository.publish({"order-1": order("order-1", ["listed.example"])}))
+    node.time += 60
+    node.stop()
+    told = json.loads(export(node, prove(node, "listed.example", "12:00:30.000")))
+    roots = [node.root.read_bytes()]
+    assert verify_proof(json.dumps(told).encode(), roots, KEY.public_key())["proved"] is True
     told["format"] = "blockd-proof-1"
     del told["signature"]
-    roots = [story.root.read_bytes()]
-    bound = verify_proof(json.dumps(told).encode(), roots)
-    told["links"].pop()
-    unbound = verify_proof(json.dumps(told).encode(), roots)
-    assert (bound["covered"], unbound["covered"], unbound["proved"]) == (True, True, False)
-    assert any("Have the node export it anew" in note for note in unbound["notes"])
+    links = [link for link in told["links"] if json.loads(link["record"])["kind"] != "stop"]
+    assert len(links) == len(told["links"]) - 1
+    later = Record(json.loads(links[-1]["record"])["number"] + 1, "2031-01-02T00:00:00.000Z", "self-test", {}).octets
+    digest = chained(bytes.fromhex(links[-1]["hash"]), later)
+    moved = {"time": "2031-01-01T00:00:00.000Z"}
+    shifted = {
+        **told, **moved, "claim": {**told["claim"], **moved},
+        "links": [*links, {"before": links[-1]["hash"], "record": later.decode("ascii"), "hash": digest.hex()}],
+    }  # fmt: skip
+    for one in (told, {**told, "links": links}, shifted):
+        for key in (None, KEY.public_key()):
+            found = verify_proof(json.dumps(one).encode(), roots, key)
+            assert (found["covered"], found["proved"]) == (True, False)
+            assert any("Have the node export it anew" in note for note in found["notes"])
 
 
 def test_an_order_that_has_ended_by_its_dates_is_not_in_force_whatever_was_recorded_before() -> None:
@@ -384,6 +409,28 @@ def test_a_name_that_is_given_over_tcp_only_is_not_said_to_be_blocked_over_it(
         assert next(lines(told)) == (
             "listed.example was blocked over UDP only at 2026-11-24T12:00:15.000Z: over TCP its own records were given"
         )
+
+
+def test_a_proof_does_not_say_that_a_name_was_blocked_over_tcp_where_only_a_list_could(
+    node: Node, repository: Repository
+) -> None:
+    """The node's list of text is not in the proof: had it this name, the name would be blocked over TCP too."""
+    orders = {
+        "order-1": order("order-1", ["udp.example"], action="tcp-only"), "order-2": order("order-2", ["both.example"])
+    }  # fmt: skip
+    node.enforce(repository.publish(orders), names=["national.example"])
+    node.time += 10
+    node.stop()
+    roots = [node.root.read_bytes()]
+    udp, both = (
+        verify_proof(export(node, prove(node, name, "12:00:15.000")), roots, KEY.public_key())
+        for name in ("udp.example", "both.example")
+    )
+    assert (udp["covered"], udp["udp"], udp["tcp"], udp["proved"]) == (True, "blocked", None, False)
+    assert next(lines(udp)) == (
+        "udp.example was blocked over UDP at 2026-11-24T12:00:15.000Z: whether over TCP too is not known"
+    )
+    assert (both["covered"], both["udp"], both["tcp"], both["proved"]) == (True, "blocked", "blocked", True)
 
 
 def test_orders_for_which_there_was_no_room_are_told_and_take_no_others(node: Node, repository: Repository) -> None:

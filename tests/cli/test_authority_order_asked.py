@@ -115,6 +115,17 @@ def test_an_order_is_shown_as_others_will_see_it(desk: Desk, tmp_path: Path) -> 
     assert (shown["http_status"], shown["reached"]) == (451, "staged")
 
 
+def test_an_order_is_shown_by_what_nodes_call_it(desk: Desk) -> None:
+    desk.told("new", *desk.telegram("--name", "bad.example", identifier="2026-17"))
+    told = desk.told("show", "2026-17")
+    assert "(Censored): order ministry/2026-17, " in told
+    assert "Order number: ministry/2026-17" in told
+    desk.told("new", *own("other.example"))
+    assert "order order-1, Authority" in desk.told("show", "order-1")
+    desk.told("new", *desk.telegram("--name", "bad.example", identifier="order-1"))
+    assert "order targets/order-1, Authority" in desk.told("show", "targets/order-1")
+
+
 @pytest.mark.parametrize("action", ["drop", "monitor", "allow", "tcp-only", "nxdomain"])
 def test_an_order_without_a_page_says_what_dns_answers(desk: Desk, tmp_path: Path, action: str) -> None:
     desk.told("new", *own("bad.example"), "--action", action)

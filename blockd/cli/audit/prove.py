@@ -78,6 +78,8 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"whether {told['name']} was blocked at {told['time']} is not known"
     elif told["tcp"] == "resolved" != told["udp"]:
         yield f"{told['name']} was blocked over UDP only at {told['time']}: over TCP its own records were given"
+    elif told["covered"] and told["tcp"] is None:
+        yield f"{told['name']} was blocked over UDP at {told['time']}: whether over TCP too is not known"
     else:
         yield f"{told['name']} was {'blocked' if told['covered'] else 'not blocked'} at {told['time']}"
     if told["version"] is not None:

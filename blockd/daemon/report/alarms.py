@@ -130,7 +130,8 @@ def _of_counters(enforced: Enforced | None) -> Iterator[Alarm]:
 def _of_contradictions(count: int) -> Iterator[Alarm]:
     if count:
         yield Alarm(
-            "BlockdOrdersContradict", "info", "", f"{count} orders would open what another authority blocks, or do.",
+            "BlockdOrdersContradict", "info", "",
+            f"{count} contradictions between orders: one would open what another authority blocks, or does.",
             "the stronger one of each two, or the one that may lift the other",
             "`blockd status` lists them. An authority opens another's orders only if the delegation says may lift.",
         )  # fmt: skip

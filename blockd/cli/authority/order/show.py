@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 from blockd.cli.authority.dates import now
@@ -15,7 +16,7 @@ from blockd.cli.output import show
 from blockd.dns import types
 from blockd.errors import CommandError
 from blockd.files import replace_file
-from blockd.orders import Action, Entry, OrderDocument, Reason, Scope, State, Verdict
+from blockd.orders import Action, Entry, OrderDocument, OrderKey, OrderNames, Reason, Scope, State, Verdict
 from blockd.orders.disclosure import UNNAMED, codes, error_text, public_fields, public_text
 from blockd.publish import Workshop
 from blockd.publish.signed_orders import OrderProgress, progress_of
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""
     workshop = Workshop(args.folder)
     role = role_of(args, workshop)
-    document = workshop.document(args.identifier, role)
+    document = _as_called(workshop, workshop.document(args.identifier, role), role)
     [progress] = [it for it in progress_of(workshop, role) if it.identifier == args.identifier]
     row = row_of(workshop, progress, now().timestamp(), seen_by(args.node) if args.node else None)
     language = language_of(args.language)
@@ -66,6 +67,13 @@ def run(args: argparse.Namespace) -> int:
     }
     show(args.json, data, _lines(document, progress, row, data, page_says))
     return 0
+
+
+def _as_called(workshop: Workshop, document: OrderDocument, role: str) -> OrderDocument:
+    """Return an order of a role with what nodes call it, as far as no other feed of theirs has the same role."""
+    names = OrderNames(OrderKey("", one, of) for one in ("", *workshop.roles()) for of in workshop.staged(one))
+    order = replace(document.order, role=role)
+    return replace(document, order=replace(order, shown=names.shown(order.key("")).removeprefix("/")))
 
 
 def _lines(
