@@ -93,6 +93,10 @@ def _address(chance: random.Random) -> bytes:
     return b"%d.%d.%d.%d" % tuple(chance.randrange(11, 99) for _ in range(4))
 
 
+def _label(chance: random.Random) -> bytes:
+    return _word(chance, 1, 4).encode()
+
+
 def _line(text: bytes) -> Make:
     return lambda _: text + b"\n"
 
@@ -291,6 +295,36 @@ READERS = (
             "quotes": _line(b'a TXT "' + b'" "' * 300 + b'"'),
             "backslashes": _line(b"a TXT " + b"\\" * 900),
             "other data": _line(b"a TYPE999 \\# 3 abcdef"),
+            "comments": _line(b";"),
+            "comments behind blanks": _line(b" ;"),
+            "carriage returns and comments": _line(b";\r"),
+            "records over two lines": _line(b"a (\n)"),
+            "empty parentheses": _line(b"a( )"),
+            "parentheses alone": _line(b"(\n)"),
+            "wrong addresses": _line(b"a A 1"),
+            "wrong addresses of IPv6": _line(b"a AAAA 1"),
+            "wrong addresses below blanks": _line(b" A 1"),
+            "one address": _line(b"a A 1.1.1.1"),
+            "addresses": _named("{} A 10.1.1.1"),
+            "different addresses": lambda chance: b"%b A 10.%d.%d.%d\n" % (_label(chance), *chance.randbytes(3)),
+            "addresses of IPv6": _line(b"a AAAA ::"),
+            "one string": _line(b"a TXT 1"),
+            "different strings": lambda chance: b"a TXT %b\n" % _label(chance),
+            "escaped strings": _line(b"a TXT \\1\\2\\3"),
+            "name servers": _line(b"@ NS ."),
+            "aliases": lambda chance: b"a CNAME %b\n" % _label(chance),
+            "pointers": _line(b"a PTR ."),
+            "mail exchangers": _line(b"a MX 1 ."),
+            "services": _line(b"a SRV 0 0 0 ."),
+            "service bindings": _line(b"a SVCB 0 ."),
+            "data in digits": _line(b"a TYPE9 \\# 0"),
+            "mail exchangers in digits": _line(b"a MX \\# 3 000100"),
+            "unknown types": lambda chance: b"a %b 1\n" % _label(chance),
+            "numbered types": lambda chance: b"a TYPE%d 1\n" % chance.randrange(1 << 16),
+            "wrong TTLs": _line(b"a 1x A"),
+            "SOA records": _line(b"@ SOA . . 1 1 1 1 1"),
+            "origins": _line(b"$ORIGIN a"),
+            "wrong directives": _line(b"$"),
         },
         {},
     ),

@@ -52,7 +52,7 @@ class RpzRules:
         self._inside = InsideTargets()
         self._ends: dict[int, int] = {}  # answers that lead through the zone to another answer
         self._data: dict[int, tuple[LocalRecord, ...]] = {}  # what the zone has at an answer's target
-        self._record_ids: dict[LocalRecord, int] = {}
+        self._record_ids: dict[tuple[int, int, bytes], int] = {}  # by type, TTL and data
         self._local: dict[bytes, list[int]] = {}  # owner: line of its first record, then its records' ids
         self._local_count = 0
         self._has_ns = False
@@ -70,7 +70,7 @@ class RpzRules:
                 self._add_cname(owner, rdata, line)
                 self.rejects.accepted += 1
             elif rtype not in _SIGNING:
-                self._add_local(owner, LocalRecord(rtype, ttl, rdata), line)
+                self._add_local(owner, (rtype, ttl, rdata), line)
                 self.rejects.accepted += 1
         except BadName as error:
             self.rejects.add(error.reason, line, shown or DomainName(owner).text.encode())
@@ -169,18 +169,21 @@ class RpzRules:
                 self._inside.add(answer, target[len(self.zone) :])
         return answer
 
-    def _add_local(self, owner: bytes, record: LocalRecord, line: int) -> None:
-        if record.type in NOT_LOCAL:
+    def _add_local(self, owner: bytes, record: tuple[int, int, bytes], line: int) -> None:
+        """Add a record, given its type, TTL and data."""
+        rtype, _, data = record
+        if rtype in NOT_LOCAL:
             raise BadName("type not allowed as local data")
-        if len(record.data) > MAX_RECORD_DATA:
+        if len(data) > MAX_RECORD_DATA:
             raise BadName("too much data at one name")
-        if len(record.data) != _SIZES.get(record.type, len(record.data)):
+        if len(data) != _SIZES.get(rtype, len(data)):
             raise BadName("bad data")
-        key, scope = trigger_of(owner)
-        if self._override is not None:
-            self._sorted.put(key, scope, self._place(self._override), line)
-            return
         known = self._local.get(owner)
+        if known is None:
+            key, scope = trigger_of(owner)
+            if self._override is not None:
+                self._sorted.put(key, scope, self._place(self._override), line)
+                return
         if self._local_count >= MAX_LOCAL:
             raise BadName("too much local data")
         if known is not None and len(known) > MAX_RECORDS:
@@ -205,17 +208,27 @@ class RpzRules:
 
     def _put_local(self) -> None:
         """Put the rules with local data, whose records are complete now."""
-        texts = {number: record for record, number in self._record_ids.items()}
+        records = list(self._record_ids)
+        answers: dict[tuple[int, ...], int] = {}
         for owner, (line, *ids) in self._local.items():
             try:
-                records = tuple(texts[number] for number in ids)
-                if sum(len(record.data) for record in records) > MAX_RECORD_DATA:
-                    raise BadName("too much data at one name")
-                self._sorted.put(*trigger_of(owner), self._place(RpzAction(Action.LOCAL, records=records)), line)
+                known = tuple(ids)
+                answer = answers.get(known)
+                if answer is None:
+                    answer = answers[known] = self._local_answer([records[number] for number in ids])
+                self._sorted.put(*trigger_of(owner), answer, line)
             except BadName as error:
                 self.rejects.accepted -= len(ids)
                 self.rejects.add(error.reason, line, DomainName(owner).text.encode())
         self._local.clear()
+
+    def _local_answer(self, records: list[tuple[int, int, bytes]]) -> int:
+        """Return the number of the answer with these records; raises BadName if there are too many of either."""
+        if sum([len(data) for _, _, data in records]) > MAX_RECORD_DATA:
+            raise BadName("too much data at one name")
+        if len(self._answers) >= MAX_ANSWERS:  # those with local data come last, and each is put once
+            raise BadName("too many different answers")
+        return self._place(RpzAction(Action.LOCAL, records=tuple([LocalRecord(*record) for record in records])))
 
     def _reject(self, key: bytes, lost: tuple[tuple[int, int], ...]) -> None:
         name = Entry(key, Scope.BOTH).text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from blockd.errors import BadName
+from blockd.formats.line import MAX_LINE
 from blockd.formats.rpz.data import data_of, type_of
 from blockd.formats.rpz.record_text import RecordText, typed_words
 from blockd.formats.rpz.rules import CNAME, NOT_LOCAL, SOA, RpzRules
@@ -18,10 +19,15 @@ from blockd.names import MAX_LABEL, DomainName
 MAX_TARGETS = 4_096  # CNAME targets whose data are cached; a zone uses a few
 
 PLAIN = re.compile(
-    rb"([A-Za-z0-9_.*-]{1,253})[ \t]+(?:[0-9]{1,9}[ \t]+)?(?:IN[ \t]+)?CNAME[ \t]+([A-Za-z0-9_.*-]{1,254})[ \t\r]*",
-    re.IGNORECASE,
+    rb"([A-Za-z0-9_.*-]{1,253})[ \t]+(?:[0-9]{1,9}[ \t]+)?(?:IN[ \t]+)?CNAME[ \t]+([A-Za-z0-9_.*-]{1,254})[ \t\r]*(?:;.*)?",
+    re.IGNORECASE | re.DOTALL,
 )
 _LENGTH = {length: bytes((length,)) for length in range(1, MAX_LABEL + 1)}
+_TINY = 8  # octets; the shortest line that is plain has one more
+_MAX_TINY = 1 << 16  # lines remembered: some ten megabytes
+_BLANKS = b" \t"
+_NO_OWNER = b" \t$"  # what lines without an owner begin with
+_OF_LINE = frozenset(("bad text", "no type", "unknown type", "class is not IN", "bad TTL"))  # whatever the owner is
 _DIRECTIVES = {b"$INCLUDE": "$INCLUDE is not followed", b"$GENERATE": "$GENERATE is not expanded"}
 
 
@@ -42,14 +48,17 @@ class ZoneText(RecordText):
         self._last_ttl = 0
         self._owner: bytes | None = None  # relative to the zone
         self._targets: dict[bytes, bytes] = {}
+        self._tiny: dict[bytes, tuple[str, bytes | None]] = {}  # lines that were rejected: why, the owner behind them
         self._origin_is_known = zone is not None  # else it is a guess
         if zone is not None:
             self._settle()
 
     def take_plain(self, line: bytes, number: int) -> bool:
         """Take a line that is plainly an owner and a CNAME; return whether it was."""
+        if len(line) <= _TINY:
+            return self._reject_known(line, number)
         match = PLAIN.fullmatch(line)
-        if match is None or self._below is None:
+        if match is None or self._below is None or (len(line) > MAX_LINE and b";" in line):
             return False
         owner, target = match.groups()
         try:
@@ -69,6 +78,24 @@ class ZoneText(RecordText):
         self._owner = key
         self._rules.add(key, CNAME, 0, data, number, line)
         return True
+
+    def _reject_known(self, line: bytes, number: int) -> bool:
+        """Reject a tiny line that was rejected before; return whether it was."""
+        known = self._tiny.get(line)
+        if known is None:
+            return False
+        reason, owner = known
+        if line[0] not in _NO_OWNER:
+            self._owner = owner
+        self._rejects.add(reason, number, line)
+        return True
+
+    def note_rejected(self, line: bytes, reason: str) -> None:
+        """Remember why a tiny line is rejected, and what it leaves as the owner, if that depends on no other line."""
+        if len(line) > _TINY or self._zone is None or len(self._tiny) >= _MAX_TINY or b"(" in line:
+            return
+        if line[0] not in _BLANKS or reason in _OF_LINE:
+            self._tiny[line] = reason, self._owner
 
     def _target(self, text: bytes) -> bytes:
         """Return the wire form of a target's name; raises BadName."""
@@ -116,7 +143,7 @@ class ZoneText(RecordText):
             self._ttl = ttl
         elif name == b"$ORIGIN" and len(words) == 2:
             origin, self._origin, self._below = self._origin, None, None  # if it is wrong, no name is relative
-            self._targets.clear()
+            self._forget()
             self._origin = name_key(words[1], origin)
             self._origin_is_known = True
             if self._zone is not None:
@@ -130,11 +157,16 @@ class ZoneText(RecordText):
             self._zone = owner if owner is not None else self._origin
             if not self._origin_is_known:
                 self._origin = self._zone
-                self._targets.clear()
+                self._forget()
         if self._zone is not None:
             self._rules.zone = self._zone
         if self._zone is not None and self._origin is not None and self._origin.startswith(self._zone):
             self._below = self._origin[len(self._zone) :]
+
+    def _forget(self) -> None:
+        """Forget what depends on the origin."""
+        self._targets.clear()
+        self._tiny.clear()
 
     def _relative(self, owner: bytes) -> bytes:
         zone = self._zone or b""
