@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 r"""Data of resource records, from the words of a zone file to their wire form.
 
 Addresses, strings and names, which most local data are, and data written as `\# length hex` are read here; everything
@@ -26,38 +27,54 @@ _GENERIC = b"\\#"  # RFC 3597 section 5
 _MAX_SECONDS = 0x7FFFFFFF
 _SIZES = {_A: 4, _AAAA: 16}  # octets of data
 _NUMBERS = {_NS: 0, _CNAME: 0, _PTR: 0, _DNAME: 0, _MX: 1, _SRV: 3}  # of 16 bits each, before the name that is the rest
-_NAMES = {name.replace("_", "-").encode() for name in dns.rdatatype.RdataType.__members__} | {
-    name.encode() for name in dns.rdatatype.RdataType.__members__
+_MAX_TYPE = 0xFFFF
+_TYPES = {
+    name.encode(): int(kind)
+    for text, kind in dns.rdatatype.RdataType.__members__.items()
+    for name in (text, text.replace("_", "-"))
 }
-
-
-@lru_cache(maxsize=1024)
-def _known_type(word: bytes) -> int | None:
-    try:
-        return int(dns.rdatatype.from_text(word.decode("ascii")))
-    except (dns.exception.DNSException, ValueError):
-        return None
+_KNOWN = frozenset(_TYPES.values())
 
 
 def type_of(word: bytes) -> int | None:
     """Return the number of a record type, given its name or as `TYPE65280` (RFC 3597); None if there is none."""
     upper = word.upper()
-    return _known_type(upper) if upper in _NAMES or upper[:4] == b"TYPE" else None
+    known = _TYPES.get(upper)
+    if known is None and upper[:4] == b"TYPE" and upper[4:].isdigit():
+        known = int(upper[4:])
+    return known if known is not None and known <= _MAX_TYPE else None
 
 
-def data_of(rtype: int, words: list[bytes], origin: bytes | None) -> bytes:
-    """Return a record's data, uncompressed; relative names in it are below `origin`. Raises BadName("bad data")."""
+def plain_data(rtype: int, words: list[bytes], origin: bytes | None) -> bytes | None:
+    """Return a record's data, uncompressed; relative names in it are below `origin`. None if only `parsed_data` can.
+
+    Raises BadName("bad data").
+    """
     try:
         if words and words[0] == _GENERIC:
-            found = _generic(rtype, words)
-        else:
-            read = _READ.get(rtype)
-            found = None if read is None else read(rtype, words, origin)
-        if found is None:
-            found = _parsed(rtype, b" ".join(words).decode("utf-8"), _origin(origin))
-    except (BadName, dns.exception.DNSException, ValueError, LookupError, OSError, OverflowError) as error:
+            return _generic(rtype, words)
+        read = _READ.get(rtype)
+        if read is not None:
+            return read(rtype, words, origin)
+    except (BadName, ValueError, OSError, OverflowError) as error:
         raise BadName("bad data") from error
-    return found
+    if _is_unknown(rtype):
+        raise BadName("bad data")
+    return None
+
+
+def parsed_data(rtype: int, words: list[bytes], origin: bytes | None) -> bytes:
+    """Return the data of any record, uncompressed, in twenty times the time of `plain_data`.
+
+    Raises BadName("bad data").
+    """
+    kind = dns.rdatatype.RdataType.make(rtype)
+    try:
+        text = b" ".join(words).decode("utf-8")
+        data = dns.rdata.from_text(dns.rdataclass.IN, kind, text, _origin(origin), relativize=False).to_wire()
+    except (dns.exception.DNSException, ValueError, LookupError, OverflowError) as error:
+        raise BadName("bad data") from error
+    return data or b""
 
 
 def _address(rtype: int, words: list[bytes], _: bytes | None) -> bytes | None:
@@ -90,7 +107,7 @@ def _name(rtype: int, words: list[bytes], origin: bytes | None) -> bytes | None:
                 return None
             raise BadName("bad data")
         data += int(number).to_bytes(2)
-    return data + name_wire(text, _origin_wire(origin))
+    return data + name_wire(text, origin_wire(origin))
 
 
 def _soa(_: int, words: list[bytes], origin: bytes | None) -> bytes | None:
@@ -103,7 +120,7 @@ def _soa(_: int, words: list[bytes], origin: bytes | None) -> bytes | None:
     values = list(map(int, numbers))
     if max(values) > _MAX_SECONDS or b'"' in (first[:1], second[:1]):
         return None
-    above = _origin_wire(origin)
+    above = origin_wire(origin)
     return b"".join((name_wire(first, above), name_wire(second, above), *(value.to_bytes(4) for value in values)))
 
 
@@ -135,12 +152,10 @@ def _generic(rtype: int, words: list[bytes]) -> bytes | None:
 @lru_cache(maxsize=1024)
 def _is_unknown(rtype: int) -> bool:
     """Return whether nothing is known of the data of a type."""
-    return dns.rdata.get_rdata_class(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype)) is dns.rdata.GenericRdata
-
-
-def _parsed(rtype: int, text: str, origin: dns.name.Name) -> bytes:
+    if rtype not in _KNOWN:
+        return True
     kind = dns.rdatatype.RdataType.make(rtype)
-    return dns.rdata.from_text(dns.rdataclass.IN, kind, text, origin, relativize=False).to_wire() or b""
+    return dns.rdata.get_rdata_class(dns.rdataclass.IN, kind) is dns.rdata.GenericRdata
 
 
 @lru_cache(maxsize=64)
@@ -149,5 +164,6 @@ def _origin(key: bytes | None) -> dns.name.Name:
 
 
 @lru_cache(maxsize=64)
-def _origin_wire(key: bytes | None) -> bytes:
+def origin_wire(key: bytes | None) -> bytes:
+    """Return the wire form of an origin, given its key; it is the root if there is none."""
     return DomainName(key or b"").wire

@@ -70,8 +70,11 @@ class RpzRules:
                 self._add_cname(owner, rdata, line)
                 self.rejects.accepted += 1
             elif rtype not in _SIGNING:
-                self._add_local(owner, (rtype, ttl, rdata), line)
-                self.rejects.accepted += 1
+                reason = self._add_local(owner, (rtype, ttl, rdata), line)
+                if reason:
+                    self.rejects.add(reason, line, shown or DomainName(owner).text.encode())
+                else:
+                    self.rejects.accepted += 1
         except BadName as error:
             self.rejects.add(error.reason, line, shown or DomainName(owner).text.encode())
 
@@ -151,6 +154,7 @@ class RpzRules:
         if _is_itself(owner, rdata):
             answer = self._place(RpzAction(Action.PASSTHRU))  # the old form of rpz-passthru
         else:
+            rdata = rdata.lower()  # no length octet of a label is a letter
             known = self._by_target.get(rdata)
             if known is None:
                 known = self._answer_of(rdata)
@@ -161,6 +165,8 @@ class RpzRules:
 
     def _answer_of(self, rdata: bytes) -> int:
         """Return the number of the answer that a CNAME record's data ask for."""
+        if len(self._answers) >= MAX_ANSWERS and self._override is None and rdata[1:5] != b"rpz-":
+            raise BadName("too many different answers")  # those of all targets are known
         action = action_of(rdata)
         answer = self._place(action)
         if action.action is Action.CNAME and self.zone and self._override is None:
@@ -169,31 +175,35 @@ class RpzRules:
                 self._inside.add(answer, target[len(self.zone) :])
         return answer
 
-    def _add_local(self, owner: bytes, record: tuple[int, int, bytes], line: int) -> None:
-        """Add a record, given its type, TTL and data."""
+    def _add_local(self, owner: bytes, record: tuple[int, int, bytes], line: int) -> str:
+        """Add a record, given its type, TTL and data; return why it is not taken, empty if it is.
+
+        Raises BadName if its owner is not a trigger. Reasons that many records can have are returned: that is faster.
+        """
         rtype, _, data = record
         if rtype in NOT_LOCAL:
-            raise BadName("type not allowed as local data")
+            return "type not allowed as local data"
         if len(data) > MAX_RECORD_DATA:
-            raise BadName("too much data at one name")
+            return "too much data at one name"
         if len(data) != _SIZES.get(rtype, len(data)):
-            raise BadName("bad data")
+            return "bad data"
         known = self._local.get(owner)
         if known is None:
             key, scope = trigger_of(owner)
             if self._override is not None:
                 self._sorted.put(key, scope, self._place(self._override), line)
-                return
+                return ""
         if self._local_count >= MAX_LOCAL:
-            raise BadName("too much local data")
+            return "too much local data"
         if known is not None and len(known) > MAX_RECORDS:
-            raise BadName("too many records at one name")
+            return "too many records at one name"
         number = self._record_ids.setdefault(record, len(self._record_ids))
         if known is None:
             self._local[owner] = [line, number]
         elif number not in known[1:]:
             known.append(number)
         self._local_count += 1
+        return ""
 
     def _place(self, answer: RpzAction) -> int:
         """Return the number of an answer; raises BadName if there are too many of them."""

@@ -107,7 +107,7 @@ def name_key(text: bytes, origin: bytes | None) -> bytes:
     octets, fold = name, _FOLD
     size = 0
     if text != b"@":
-        size = _read_name(text, len(text), octets, False)  # noqa: FBT003 - this is compiled
+        size = _read_name(text, len(text), octets, False)
         if size < 0:
             raise BadName(_REASONS[size])
     above = origin
@@ -138,7 +138,7 @@ def name_wire(text: bytes, origin: bytes) -> bytes:
     if text == b"@":
         return origin
     name = bytearray(_ROOM)
-    size = _read_name(text, len(text), name, True)  # noqa: FBT003 - this is compiled
+    size = _read_name(text, len(text), name, True)
     if size < 0:
         raise BadName(_REASONS[size])
     above = b"\0" if name[0] else origin
@@ -147,7 +147,7 @@ def name_wire(text: bytes, origin: bytes) -> bytes:
     return bytes(name[1 : 1 + size]) + above
 
 
-def _read_name(text: bytes, size: int, name: bytearray, is_strict: bool) -> int:  # noqa: FBT001 - this is compiled
+def _read_name(text: bytes, size: int, name: bytearray, is_strict: bool) -> int:
     """Write 1 to `name` if it is absolute, else 0, then its labels as on the wire; return how many octets these have.
 
     Or return which error it has. Of a name that is too long not all is written.
