@@ -34,6 +34,8 @@ from blockd.orders import Action, Scope, parse_document
 from blockd.ruleset.building.builder import new_builder
 from blockd.ruleset.building.claims import ClaimSets, Joins
 from blockd.settings.yaml_file import parse_yaml
+from tests.fuzz.evidence import PROOFS, SIGNATURES, read_proof, read_signatures
+from tests.fuzz.transfers import TRANSFERS, hostile_transfer, received
 
 LIMIT = 3.0  # how many times an ordinary input's time a megabyte the worst one may take
 LEAST = 0.1  # seconds a megabyte that no input is too long for
@@ -201,6 +203,31 @@ def _messages(text: bytes) -> object:
     return None
 
 
+def _transfer(text: bytes) -> object:
+    name, _, rest = text.partition(b"\0")
+    lines = b"".join(change.text for change in received(name.decode(), _unframed(rest)) if not change.removed)
+    with _file(lines) as path:
+        return read_zone(path, RejectReport(), _MAX_SIZE, zone=b"\x07example\x03rpz")
+
+
+def _unframed(text: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(text):
+        end = at + 4 + int.from_bytes(text[at : at + 4])
+        yield text[at + 4 : end]
+        at = end
+
+
+def _framed(name: str) -> Callable[[int], bytes]:
+    """Return what makes the messages of a transfer, its name in front, each with its length."""
+
+    def make(size: int) -> bytes:
+        messages = hostile_transfer(name, size)
+        return name.encode() + b"\0" + b"".join(len(one).to_bytes(4) + one for one in messages)
+
+    return make
+
+
 def _canonical(text: bytes) -> object:
     return sum(map(len, CanonicalNames("a list").checked(text[at : at + 65536] for at in range(0, len(text), 65536))))
 
@@ -286,8 +313,8 @@ READERS = (
         "policy zone",
         _zone,
         {
+            "rules": _named("{} CNAME ."),
             "rules with a note": _named("{} 60 CNAME . ; note"),
-            "rules": _named("{} 60 CNAME ."),
             **_HOSTILE,
             "digits in a TTL": _line(b"a " + b"9" * 40 + b" CNAME ."),
             "parts of a TTL": _line(b"a " + b"9w" * 400 + b" CNAME ."),
@@ -328,8 +355,9 @@ READERS = (
         },
         {},
     ),
+    Reader("transfer", _transfer, {}, {name: _framed(name) for name in TRANSFERS}),
     Reader(
-        "transfer",
+        "messages of a transfer",
         _messages,
         {
             "rules": lambda chance: _record(_owner(chance), 5, b"\0"),
@@ -381,6 +409,8 @@ READERS = (
         {"files": _files, **_JSON},
         max_size=8 << 20,
     ),
+    Reader("proof of the audit log", read_proof, {}, PROOFS),
+    Reader("minisign", read_signatures, {}, SIGNATURES),
     Reader("overrides", parse_overrides, {}, {"files": _files, **_JSON}, max_size=8 << 20),
     Reader(
         "config",
