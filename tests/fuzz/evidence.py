@@ -85,9 +85,7 @@ SIGNATURES: dict[str, Make] = {
     "line feeds": lambda size: b"\n" * size,
     "carriage returns": lambda size: b"\r\n" * (size // 2),
     "Base64": lambda size: b"untrusted comment: \n" + b"A" * size,
-    "wrong Base64": lambda size: (
-        (b"untrusted comment: \n" + b"-" * 8000 + b"\ntrusted comment: \nA\n") * (size // 8000)
-    ),
+    "wrong Base64": lambda size: (b"untrusted comment: \n" + b"-" * 8000 + b"\n\n\n") * max(size // 8023, 1),
 }
 
 

@@ -155,7 +155,8 @@ def _is_unknown(rtype: int) -> bool:
     if rtype not in _KNOWN:
         return True
     kind = dns.rdatatype.RdataType.make(rtype)
-    return dns.rdata.get_rdata_class(dns.rdataclass.IN, kind) is dns.rdata.GenericRdata
+    found = dns.rdata.get_rdata_class(dns.rdataclass.IN, kind)  # type: ignore[no-untyped-call]
+    return found is dns.rdata.GenericRdata
 
 
 @lru_cache(maxsize=64)

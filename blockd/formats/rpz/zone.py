@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """A response policy zone as a zone file (RFC 1035 section 5.1): from its text to the records of its rules.
 
 Almost every line of a published zone is a complete CNAME record, which one expression matches. All others are parsed
@@ -51,6 +52,7 @@ class ZoneText(RecordText):
         self._last_ttl = 0
         self._owner: bytes | None = None  # relative to the zone
         self._targets: dict[bytes, bytes] = {}
+        self._small: dict[bytes, tuple[bytes, int, int | None, bytes]] = {}  # tiny lines that are records
         self._long: dict[tuple[int, tuple[bytes, ...]], bytes] = {}  # data that took long
         self._long_count = 0
         self._tiny: dict[bytes, tuple[str, bytes | None]] = {}  # lines that were rejected: why, the owner behind them
@@ -61,7 +63,7 @@ class ZoneText(RecordText):
     def take_plain(self, line: bytes, number: int) -> bool:
         """Take a line that is plainly an owner and a CNAME; return whether it was."""
         if len(line) <= _TINY:
-            return self._reject_known(line, number)
+            return self._take_known(line, number)
         match = PLAIN.fullmatch(line)
         if match is None or self._below is None or (len(line) > MAX_LINE and b";" in line):
             return False
@@ -84,12 +86,16 @@ class ZoneText(RecordText):
         self._rules.add(key, CNAME, 0, data, number, line)
         return True
 
-    def _reject_known(self, line: bytes, number: int) -> bool:
-        """Reject a tiny line that was rejected before; return whether it was."""
+    def _take_known(self, line: bytes, number: int) -> bool:
+        """Take or reject a tiny line as it was before; return whether it is known."""
         is_blank = line[0] in _BLANKS
         known = self._tiny.get(self._known_by(line) if is_blank else line)
         if known is None:
-            return False
+            record = self._small.get(line)
+            if record is None:
+                return False
+            self._add(*record, number, line)
+            return True
         reason, owner = known
         if not is_blank and line[0] != _DOLLAR:
             self._owner = owner
@@ -141,6 +147,12 @@ class ZoneText(RecordText):
             self._owner = owner
             raise BadName("type not allowed as local data")
         data = self._data(rtype, words[1:])
+        if len(shown) <= _TINY and len(self._small) < _MAX_TINY and not is_blank and b"(" not in shown:
+            self._small[shown] = owner, rtype, ttl, data
+        self._add(owner, rtype, ttl, data, number, shown)
+
+    def _add(self, owner: bytes, rtype: int, ttl: int | None, data: bytes, number: int, shown: bytes) -> None:
+        """Add a record; one without a TTL has that of the directive, or of the record before."""
         self._owner = owner
         if ttl is None:
             ttl = self._last_ttl if self._ttl is None else self._ttl
@@ -180,6 +192,7 @@ class ZoneText(RecordText):
         """Forget what depends on the origin."""
         self._targets.clear()
         self._tiny.clear()
+        self._small.clear()
         self._long.clear()
 
     def _relative(self, owner: bytes) -> bytes:
