@@ -34,6 +34,8 @@ from blockd.orders import Action, Scope, parse_document
 from blockd.ruleset.building.builder import new_builder
 from blockd.ruleset.building.claims import ClaimSets, Joins
 from blockd.settings.yaml_file import parse_yaml
+from tests.fuzz.evidence import PROOFS, SIGNATURES, read_proof, read_signatures
+from tests.fuzz.transfers import TRANSFERS, hostile_transfer, received
 
 LIMIT = 3.0  # how many times an ordinary input's time a megabyte the worst one may take
 LEAST = 0.1  # seconds a megabyte that no input is too long for
@@ -91,6 +93,10 @@ def _name(chance: random.Random) -> bytes:
 
 def _address(chance: random.Random) -> bytes:
     return b"%d.%d.%d.%d" % tuple(chance.randrange(11, 99) for _ in range(4))
+
+
+def _label(chance: random.Random) -> bytes:
+    return _word(chance, 1, 4).encode()
 
 
 def _line(text: bytes) -> Make:
@@ -197,6 +203,31 @@ def _messages(text: bytes) -> object:
     return None
 
 
+def _transfer(text: bytes) -> object:
+    name, _, rest = text.partition(b"\0")
+    lines = b"".join(change.text for change in received(name.decode(), _unframed(rest)) if not change.removed)
+    with _file(lines) as path:
+        return read_zone(path, RejectReport(), _MAX_SIZE, zone=b"\x07example\x03rpz")
+
+
+def _unframed(text: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(text):
+        end = at + 4 + int.from_bytes(text[at : at + 4])
+        yield text[at + 4 : end]
+        at = end
+
+
+def _framed(name: str) -> Callable[[int], bytes]:
+    """Return what makes the messages of a transfer, its name in front, each with its length."""
+
+    def make(size: int) -> bytes:
+        messages = hostile_transfer(name, size)
+        return name.encode() + b"\0" + b"".join(len(one).to_bytes(4) + one for one in messages)
+
+    return make
+
+
 def _canonical(text: bytes) -> object:
     return sum(map(len, CanonicalNames("a list").checked(text[at : at + 65536] for at in range(0, len(text), 65536))))
 
@@ -282,8 +313,8 @@ READERS = (
         "policy zone",
         _zone,
         {
+            "rules": _named("{} CNAME ."),
             "rules with a note": _named("{} 60 CNAME . ; note"),
-            "rules": _named("{} 60 CNAME ."),
             **_HOSTILE,
             "digits in a TTL": _line(b"a " + b"9" * 40 + b" CNAME ."),
             "parts of a TTL": _line(b"a " + b"9w" * 400 + b" CNAME ."),
@@ -291,11 +322,42 @@ READERS = (
             "quotes": _line(b'a TXT "' + b'" "' * 300 + b'"'),
             "backslashes": _line(b"a TXT " + b"\\" * 900),
             "other data": _line(b"a TYPE999 \\# 3 abcdef"),
+            "comments": _line(b";"),
+            "comments behind blanks": _line(b" ;"),
+            "carriage returns and comments": _line(b";\r"),
+            "records over two lines": _line(b"a (\n)"),
+            "empty parentheses": _line(b"a( )"),
+            "parentheses alone": _line(b"(\n)"),
+            "wrong addresses": _line(b"a A 1"),
+            "wrong addresses of IPv6": _line(b"a AAAA 1"),
+            "wrong addresses below blanks": _line(b" A 1"),
+            "one address": _line(b"a A 1.1.1.1"),
+            "addresses": _named("{} A 10.1.1.1"),
+            "different addresses": lambda chance: b"%b A 10.%d.%d.%d\n" % (_label(chance), *chance.randbytes(3)),
+            "addresses of IPv6": _line(b"a AAAA ::"),
+            "one string": _line(b"a TXT 1"),
+            "different strings": lambda chance: b"a TXT %b\n" % _label(chance),
+            "escaped strings": _line(b"a TXT \\1\\2\\3"),
+            "name servers": _line(b"@ NS ."),
+            "aliases": lambda chance: b"a CNAME %b\n" % _label(chance),
+            "pointers": _line(b"a PTR ."),
+            "mail exchangers": _line(b"a MX 1 ."),
+            "services": _line(b"a SRV 0 0 0 ."),
+            "service bindings": _line(b"a SVCB 0 ."),
+            "data in digits": _line(b"a TYPE9 \\# 0"),
+            "mail exchangers in digits": _line(b"a MX \\# 3 000100"),
+            "unknown types": lambda chance: b"a %b 1\n" % _label(chance),
+            "numbered types": lambda chance: b"a TYPE%d 1\n" % chance.randrange(1 << 16),
+            "wrong TTLs": _line(b"a 1x A"),
+            "SOA records": _line(b"@ SOA . . 1 1 1 1 1"),
+            "origins": _line(b"$ORIGIN a"),
+            "wrong directives": _line(b"$"),
         },
         {},
     ),
+    Reader("transfer", _transfer, {}, {name: _framed(name) for name in TRANSFERS}),
     Reader(
-        "transfer",
+        "messages of a transfer",
         _messages,
         {
             "rules": lambda chance: _record(_owner(chance), 5, b"\0"),
@@ -347,6 +409,8 @@ READERS = (
         {"files": _files, **_JSON},
         max_size=8 << 20,
     ),
+    Reader("proof of the audit log", read_proof, {}, PROOFS),
+    Reader("minisign", read_signatures, {}, SIGNATURES),
     Reader("overrides", parse_overrides, {}, {"files": _files, **_JSON}, max_size=8 << 20),
     Reader(
         "config",

@@ -28,6 +28,11 @@ def hostile_transfers(size: int) -> dict[str, list[bytes]]:
     return {name: make(size) for name, make in _MAKERS.items()}
 
 
+def hostile_transfer(name: str, size: int) -> list[bytes]:
+    """Return the messages of one of TRANSFERS."""
+    return _MAKERS[name](size)
+
+
 def question_for(name: str) -> TransferQuestion:
     """Return the question that the transfer of this name answers."""
     is_ixfr = name.startswith("IXFR")
@@ -114,3 +119,4 @@ _MAKERS: dict[str, Callable[[int], list[bytes]]] = {
     "name servers of the zone": _pointing(_ZONE, _NS, b"\0"),
     "IXFR that changes one name again and again": _sequences,
 }
+TRANSFERS = tuple(_MAKERS)  # their names; the first is ordinary

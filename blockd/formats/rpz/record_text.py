@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The records of a zone file's text, put together from their lines (RFC 1035 section 5.1).
 
 A record may take several lines between parentheses; it has the number of the first. An error costs one record.
@@ -15,6 +16,9 @@ from blockd.formats.rpz.tokens import tokens_of, ttl_of
 MAX_RECORD = 64 * 1024  # octets of a record's text over all its lines: more than its data can have
 _OTHER_CLASSES = (b"CH", b"CS", b"HS", b"ANY", b"NONE")
 _IN = (b"IN", b"CLASS1")  # CLASS1 by RFC 3597 section 5
+_USUAL = frozenset((b"A", b"AAAA", b"CNAME", b"TXT", b"NS", b"PTR", b"MX", b"SRV"))  # types
+_SEMICOLON, _BLANK = b"; "
+_NOTHING = (b"", b";")  # what a line begins with that has nothing, or only a comment
 
 
 class RecordText:
@@ -37,8 +41,13 @@ class RecordText:
             number = rejects.lines
             for line in block[:-1].split(b"\n"):
                 number += 1
-                if line and (self._depth or not self.take_plain(line, number)):
-                    self._read_line(line.removeprefix(BOM) if number == 1 else line, number)
+                if not line:
+                    continue
+                if not self._depth:
+                    first = line[0]
+                    if first == _SEMICOLON or (first <= _BLANK and _has_nothing(line)) or self.take_plain(line, number):
+                        continue
+                self._read_line(line.removeprefix(BOM) if number == 1 else line, number)
             rejects.lines = number
         if self._depth:
             raise FeedRefused(
@@ -58,9 +67,13 @@ class RecordText:
         """
         raise NotImplementedError
 
+    def note_rejected(self, line: bytes, reason: str) -> None:
+        """Note that a record or directive that is a whole line was rejected."""
+
     def _read_line(self, line: bytes, number: int) -> None:
         """Parse a line, which is a part of a record, or all of it."""
-        if not self._depth:
+        is_whole = not self._depth
+        if is_whole:
             self._words = []
             self._is_blank = line[:1] in (b" ", b"\t")
             self._start, self._shown, self._size, self._broken = number, line, 0, False
@@ -68,18 +81,25 @@ class RecordText:
             if len(line) > MAX_LINE and not line.lstrip().startswith(b";"):
                 raise BadName("too long")
             words, self._depth = tokens_of(line, self._depth)
-            self._size += len(line)
-            if self._size > MAX_RECORD:
-                raise BadName("too long")
             if not self._broken:
+                self._size += len(line)
+                if self._size > MAX_RECORD:
+                    raise BadName("too long")
                 self._words += words
             if self._words and not self._depth:
                 self.take(self._words, self._start, self._shown, is_blank=self._is_blank)
         except BadName as error:
             if not self._broken:
                 self._rejects.add(error.reason, self._start, self._shown)
+                if is_whole and not self._depth:
+                    self.note_rejected(line, error.reason)
             self._broken = True
             self._words = []
+
+
+def _has_nothing(line: bytes) -> bool:
+    """Return whether a line is blank or a comment; a very long one may be and is not told."""
+    return len(line) <= MAX_LINE and line.lstrip()[:1] in _NOTHING
 
 
 def typed_words(words: list[bytes]) -> tuple[int | None, list[bytes]]:
@@ -87,6 +107,8 @@ def typed_words(words: list[bytes]) -> tuple[int | None, list[bytes]]:
 
     TTL and class may come in either order, and both may be left out. Raises BadName: no type, class is not IN, bad TTL.
     """
+    if words and words[0] in _USUAL:
+        return None, words
     ttl: int | None = None
     for place, word in enumerate(words):
         found = ttl_of(word) if ttl is None else None

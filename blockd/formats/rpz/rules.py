@@ -52,7 +52,7 @@ class RpzRules:
         self._inside = InsideTargets()
         self._ends: dict[int, int] = {}  # answers that lead through the zone to another answer
         self._data: dict[int, tuple[LocalRecord, ...]] = {}  # what the zone has at an answer's target
-        self._record_ids: dict[LocalRecord, int] = {}
+        self._record_ids: dict[tuple[int, int, bytes], int] = {}  # by type, TTL and data
         self._local: dict[bytes, list[int]] = {}  # owner: line of its first record, then its records' ids
         self._local_count = 0
         self._has_ns = False
@@ -70,8 +70,11 @@ class RpzRules:
                 self._add_cname(owner, rdata, line)
                 self.rejects.accepted += 1
             elif rtype not in _SIGNING:
-                self._add_local(owner, LocalRecord(rtype, ttl, rdata), line)
-                self.rejects.accepted += 1
+                reason = self._add_local(owner, (rtype, ttl, rdata), line)
+                if reason:
+                    self.rejects.add(reason, line, shown or DomainName(owner).text.encode())
+                else:
+                    self.rejects.accepted += 1
         except BadName as error:
             self.rejects.add(error.reason, line, shown or DomainName(owner).text.encode())
 
@@ -151,6 +154,7 @@ class RpzRules:
         if _is_itself(owner, rdata):
             answer = self._place(RpzAction(Action.PASSTHRU))  # the old form of rpz-passthru
         else:
+            rdata = rdata.lower()  # no length octet of a label is a letter
             known = self._by_target.get(rdata)
             if known is None:
                 known = self._answer_of(rdata)
@@ -161,6 +165,8 @@ class RpzRules:
 
     def _answer_of(self, rdata: bytes) -> int:
         """Return the number of the answer that a CNAME record's data ask for."""
+        if len(self._answers) >= MAX_ANSWERS and self._override is None and rdata[1:5] != b"rpz-":
+            raise BadName("too many different answers")  # those of all targets are known
         action = action_of(rdata)
         answer = self._place(action)
         if action.action is Action.CNAME and self.zone and self._override is None:
@@ -169,28 +175,35 @@ class RpzRules:
                 self._inside.add(answer, target[len(self.zone) :])
         return answer
 
-    def _add_local(self, owner: bytes, record: LocalRecord, line: int) -> None:
-        if record.type in NOT_LOCAL:
-            raise BadName("type not allowed as local data")
-        if len(record.data) > MAX_RECORD_DATA:
-            raise BadName("too much data at one name")
-        if len(record.data) != _SIZES.get(record.type, len(record.data)):
-            raise BadName("bad data")
-        key, scope = trigger_of(owner)
-        if self._override is not None:
-            self._sorted.put(key, scope, self._place(self._override), line)
-            return
+    def _add_local(self, owner: bytes, record: tuple[int, int, bytes], line: int) -> str:
+        """Add a record, given its type, TTL and data; return why it is not taken, empty if it is.
+
+        Raises BadName if its owner is not a trigger. Reasons that many records can have are returned: that is faster.
+        """
+        rtype, _, data = record
+        if rtype in NOT_LOCAL:
+            return "type not allowed as local data"
+        if len(data) > MAX_RECORD_DATA:
+            return "too much data at one name"
+        if len(data) != _SIZES.get(rtype, len(data)):
+            return "bad data"
         known = self._local.get(owner)
+        if known is None:
+            key, scope = trigger_of(owner)
+            if self._override is not None:
+                self._sorted.put(key, scope, self._place(self._override), line)
+                return ""
         if self._local_count >= MAX_LOCAL:
-            raise BadName("too much local data")
+            return "too much local data"
         if known is not None and len(known) > MAX_RECORDS:
-            raise BadName("too many records at one name")
+            return "too many records at one name"
         number = self._record_ids.setdefault(record, len(self._record_ids))
         if known is None:
             self._local[owner] = [line, number]
         elif number not in known[1:]:
             known.append(number)
         self._local_count += 1
+        return ""
 
     def _place(self, answer: RpzAction) -> int:
         """Return the number of an answer; raises BadName if there are too many of them."""
@@ -205,17 +218,27 @@ class RpzRules:
 
     def _put_local(self) -> None:
         """Put the rules with local data, whose records are complete now."""
-        texts = {number: record for record, number in self._record_ids.items()}
+        records = list(self._record_ids)
+        answers: dict[tuple[int, ...], int] = {}
         for owner, (line, *ids) in self._local.items():
             try:
-                records = tuple(texts[number] for number in ids)
-                if sum(len(record.data) for record in records) > MAX_RECORD_DATA:
-                    raise BadName("too much data at one name")
-                self._sorted.put(*trigger_of(owner), self._place(RpzAction(Action.LOCAL, records=records)), line)
+                known = tuple(ids)
+                answer = answers.get(known)
+                if answer is None:
+                    answer = answers[known] = self._local_answer([records[number] for number in ids])
+                self._sorted.put(*trigger_of(owner), answer, line)
             except BadName as error:
                 self.rejects.accepted -= len(ids)
                 self.rejects.add(error.reason, line, DomainName(owner).text.encode())
         self._local.clear()
+
+    def _local_answer(self, records: list[tuple[int, int, bytes]]) -> int:
+        """Return the number of the answer with these records; raises BadName if there are too many of either."""
+        if sum([len(data) for _, _, data in records]) > MAX_RECORD_DATA:
+            raise BadName("too much data at one name")
+        if len(self._answers) >= MAX_ANSWERS:  # those with local data come last, and each is put once
+            raise BadName("too many different answers")
+        return self._place(RpzAction(Action.LOCAL, records=tuple([LocalRecord(*record) for record in records])))
 
     def _reject(self, key: bytes, lost: tuple[tuple[int, int], ...]) -> None:
         name = Entry(key, Scope.BOTH).text

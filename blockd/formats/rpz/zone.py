@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """A response policy zone as a zone file (RFC 1035 section 5.1): from its text to the records of its rules.
 
 Almost every line of a published zone is a complete CNAME record, which one expression matches. All others are parsed
@@ -9,19 +10,28 @@ from __future__ import annotations
 import re
 
 from blockd.errors import BadName
-from blockd.formats.rpz.data import data_of, type_of
+from blockd.formats.line import MAX_LINE
+from blockd.formats.rpz.data import origin_wire, parsed_data, plain_data, type_of
 from blockd.formats.rpz.record_text import RecordText, typed_words
 from blockd.formats.rpz.rules import CNAME, NOT_LOCAL, SOA, RpzRules
-from blockd.formats.rpz.tokens import name_key, ttl_of
+from blockd.formats.rpz.sorted_rules import MAX_ANSWERS
+from blockd.formats.rpz.tokens import name_key, name_wire, ttl_of
 from blockd.names import MAX_LABEL, DomainName
+from blockd.orders.stored import MAX_RECORDS
 
 MAX_TARGETS = 4_096  # CNAME targets whose data are cached; a zone uses a few
+MAX_LONG = MAX_ANSWERS * MAX_RECORDS  # different data that take long to parse: more than can be in force
 
 PLAIN = re.compile(
-    rb"([A-Za-z0-9_.*-]{1,253})[ \t]+(?:[0-9]{1,9}[ \t]+)?(?:IN[ \t]+)?CNAME[ \t]+([A-Za-z0-9_.*-]{1,254})[ \t\r]*",
-    re.IGNORECASE,
+    rb"([A-Za-z0-9_.*-]{1,253})[ \t]+(?:[0-9]{1,9}[ \t]+)?(?:IN[ \t]+)?CNAME[ \t]+([A-Za-z0-9_.*-]{1,254})"
+    rb"[ \t\r]*(?:;.*)?",
+    re.IGNORECASE | re.DOTALL,
 )
 _LENGTH = {length: bytes((length,)) for length in range(1, MAX_LABEL + 1)}
+_TINY = 8  # octets; the shortest line that is plain has one more
+_MAX_TINY = 1 << 16  # lines remembered: some ten megabytes
+_BLANKS = b" \t"
+_DOLLAR = b"$"[0]
 _DIRECTIVES = {b"$INCLUDE": "$INCLUDE is not followed", b"$GENERATE": "$GENERATE is not expanded"}
 
 
@@ -42,14 +52,20 @@ class ZoneText(RecordText):
         self._last_ttl = 0
         self._owner: bytes | None = None  # relative to the zone
         self._targets: dict[bytes, bytes] = {}
+        self._small: dict[bytes, tuple[bytes, int, int | None, bytes]] = {}  # tiny lines that are records
+        self._long: dict[tuple[int, tuple[bytes, ...]], bytes] = {}  # data that took long
+        self._long_count = 0
+        self._tiny: dict[bytes, tuple[str, bytes | None]] = {}  # lines that were rejected: why, the owner behind them
         self._origin_is_known = zone is not None  # else it is a guess
         if zone is not None:
             self._settle()
 
     def take_plain(self, line: bytes, number: int) -> bool:
         """Take a line that is plainly an owner and a CNAME; return whether it was."""
+        if len(line) <= _TINY:
+            return self._take_known(line, number)
         match = PLAIN.fullmatch(line)
-        if match is None or self._below is None:
+        if match is None or self._below is None or (len(line) > MAX_LINE and b";" in line):
             return False
         owner, target = match.groups()
         try:
@@ -70,9 +86,39 @@ class ZoneText(RecordText):
         self._rules.add(key, CNAME, 0, data, number, line)
         return True
 
+    def _take_known(self, line: bytes, number: int) -> bool:
+        """Take or reject a tiny line as it was before; return whether it is known."""
+        is_blank = line[0] in _BLANKS
+        known = self._tiny.get(self._known_by(line) if is_blank else line)
+        if known is None:
+            record = self._small.get(line)
+            if record is None:
+                return False
+            self._add(*record, number, line)
+            return True
+        reason, owner = known
+        if not is_blank and line[0] != _DOLLAR:
+            self._owner = owner
+        self._rejects.add(reason, number, line)
+        return True
+
+    def note_rejected(self, line: bytes, reason: str) -> None:
+        """Remember why a tiny line is rejected, and what it leaves as the owner."""
+        if line and len(line) <= _TINY and self._zone is not None and len(self._tiny) < _MAX_TINY:
+            self._tiny[self._known_by(line) if line[0] in _BLANKS else line] = reason, self._owner
+
+    def _known_by(self, line: bytes) -> bytes:
+        """Return what a line that begins with a blank is known by: the line, and what there is of an owner."""
+        if self._owner is None:
+            return b"\n" + line
+        return line if self._owner else b"\n\n" + line
+
     def _target(self, text: bytes) -> bytes:
         """Return the wire form of a target's name; raises BadName."""
-        data = DomainName(name_key(text, self._origin)).wire
+        if self._origin is None or b"\\" in text:
+            data = DomainName(name_key(text, self._origin)).wire
+        else:
+            data = name_wire(text.lower(), origin_wire(self._origin))
         if len(self._targets) < MAX_TARGETS:
             self._targets[text] = data
         return data
@@ -101,6 +147,12 @@ class ZoneText(RecordText):
             self._owner = owner
             raise BadName("type not allowed as local data")
         data = self._data(rtype, words[1:])
+        if len(shown) <= _TINY and len(self._small) < _MAX_TINY and not is_blank and b"(" not in shown:
+            self._small[shown] = owner, rtype, ttl, data
+        self._add(owner, rtype, ttl, data, number, shown)
+
+    def _add(self, owner: bytes, rtype: int, ttl: int | None, data: bytes, number: int, shown: bytes) -> None:
+        """Add a record; one without a TTL has that of the directive, or of the record before."""
         self._owner = owner
         if ttl is None:
             ttl = self._last_ttl if self._ttl is None else self._ttl
@@ -116,7 +168,7 @@ class ZoneText(RecordText):
             self._ttl = ttl
         elif name == b"$ORIGIN" and len(words) == 2:
             origin, self._origin, self._below = self._origin, None, None  # if it is wrong, no name is relative
-            self._targets.clear()
+            self._forget()
             self._origin = name_key(words[1], origin)
             self._origin_is_known = True
             if self._zone is not None:
@@ -130,11 +182,18 @@ class ZoneText(RecordText):
             self._zone = owner if owner is not None else self._origin
             if not self._origin_is_known:
                 self._origin = self._zone
-                self._targets.clear()
+                self._forget()
         if self._zone is not None:
             self._rules.zone = self._zone
         if self._zone is not None and self._origin is not None and self._origin.startswith(self._zone):
             self._below = self._origin[len(self._zone) :]
+
+    def _forget(self) -> None:
+        """Forget what depends on the origin."""
+        self._targets.clear()
+        self._tiny.clear()
+        self._small.clear()
+        self._long.clear()
 
     def _relative(self, owner: bytes) -> bytes:
         zone = self._zone or b""
@@ -148,7 +207,21 @@ class ZoneText(RecordText):
             if len(words) != 1:
                 raise BadName("bad data")
             return self._target(words[0])
-        return data_of(rtype, words, self._origin)
+        data = plain_data(rtype, words, self._origin)
+        return self._parsed(rtype, words) if data is None else data
+
+    def _parsed(self, rtype: int, words: list[bytes]) -> bytes:
+        """Return data that take long to parse, in wire form; raises BadName."""
+        known_by = rtype, tuple(words)
+        data = self._long.get(known_by)
+        if data is None:
+            if self._long_count >= MAX_LONG:
+                raise BadName("too much local data")
+            self._long_count += 1
+            data = parsed_data(rtype, words, self._origin)
+            if len(self._long) < MAX_TARGETS:
+                self._long[known_by] = data
+        return data
 
 
 def _plain_key(text: bytes, length: dict[int, bytes] = _LENGTH) -> bytes:
