@@ -94,7 +94,7 @@ class Lists:
         }
         self._heeded |= {feed: said[feed] for feed in feeds}
         self.expected = {name: action for names in self._heeded.values() for name, action in names.items()}
-        self.gone = [*self.gone, *(name for name in before if name not in self.expected)][-20:]
+        self.gone = [*self.gone, *(name for name in before if name not in self.expected)][-10:]
 
     def publish_list(self) -> None:
         """Have the list lose some names and gain as many."""

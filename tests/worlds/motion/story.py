@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import random
 import shutil
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
@@ -35,7 +35,7 @@ KEEP = 5  # versions, by the config
 STEP = 72.0  # seconds from one publication to the next: a thousand of them take twenty hours
 LATEST = 5.0  # seconds from a good order or lifting to its enforcement
 SIGNED = "orders"
-POLLS_BETWEEN = 3  # of the signed feed until the next publication
+POLLS_BETWEEN = 2  # of the signed feed until the next publication
 POLLS = 6  # polls after which an order that is not enforced is given up
 SHORT = 64 << 20  # octets that are free on a disk that is short: enforcement has room, evidence has not
 NEVER = ("bad.example", "evil.example", "never.bulk.example", "never.zone.example", "never.transfer.example")
@@ -78,6 +78,10 @@ class MotionNode(Node):
             return MirroredSource(feed, folder, self.mirrors, self.time.clock, self.time.clock)
         return open_source(feed, folder, validators)
 
+    def shown_mirrors(self) -> list[dict[str, object]]:
+        """Return what `blockd status` shows of the mirrors."""
+        return self.control._feeds[SIGNED].source.mirrors
+
 
 class Story:
     """The story of `seed`; `told` says what happened last, for the report of a failure."""
@@ -109,7 +113,7 @@ class Story:
         self._models: dict[int, Mapping[str, str]] = {}  # by version
         self._pinned: Mapping[str, str] | None = None
         self._overrides: dict[str, float] = {}  # until when, by name
-        self._names = deque[str](maxlen=60)  # that orders were about
+        self._names = deque[str](maxlen=40)  # that orders were about
 
     async def begin(self) -> None:
         """Start with a first content of every feed."""
@@ -174,21 +178,25 @@ class Story:
         self.repository.now = datetime.datetime.fromtimestamp(self.time.now, datetime.UTC)
 
     def _change_mirrors(self) -> None:
-        """Have one mirror misbehave, or none, or rarely both be dead."""
+        """Have one mirror misbehave, or none, or rarely both be dead.
+
+        One that misbehaved counts as good once the node has asked it again, which it does after a pause.
+        """
         if not self._happens(0.5):
             return  # as before
-        bad = self.chosen.choice(self.mirrors)
+        paused = {mirror["url"] for mirror in self.node.shown_mirrors() if mirror["refusal"]}
+        bad = self.chosen.choice([mirror for mirror in self.mirrors if not paused or mirror.url in paused])
         for mirror in self.mirrors:
             mirror.begin("")
         if self._happens(0.05, "mirrors: both dead"):
             for mirror in self.mirrors:
                 mirror.begin("dead")
-        elif self._happens(0.8):
+        elif len(paused) < len(self.mirrors) and self._happens(0.8):
             bad.begin(self.chosen.choice(FAULTS))
             self._note(f"mirror: {bad.fault}")
             self.told.append(f"of {bad.url}")
 
-    @contextmanager
+    @contextlib.contextmanager
     def _perhaps_short(self) -> Iterator[None]:
         """Have the disk be short meanwhile, rarely."""
         if not self._happens(0.04, "disk short"):
@@ -332,7 +340,7 @@ class Story:
     def _wrong(self) -> dict[str, tuple[str, str]]:
         """Return the names of which something else is enforced than has to be, with both."""
         model = self._model
-        listed = self._sampled.sample(sorted(self.lists.expected), 15)
+        listed = self._sampled.sample(sorted(self.lists.expected), 8)
         wrong = {}
         for name in dict.fromkeys((*self._names, *listed, *self.lists.gone, *NEVER)):
             right = RESOLVED if name in self._overrides else model.get(name, RESOLVED)
@@ -353,9 +361,12 @@ class Story:
         self._models = {version: model for version, model in self._models.items() if version in kept}
 
     def _measure(self) -> None:
-        kept = self.node.control._state.versions
-        files = [path for path in self._state.rglob("*") if path.is_file() and kept.folder not in path.parents]
-        self.figures.versions.append(len(kept.all()))
-        log = sum(path.stat().st_size for path in files if path.name.startswith(DATABASE))
+        versions, log, other = self.node.control._state.versions, 0, 0
+        for path in self._state.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # what a thread has just renamed
+                size = path.stat().st_size if path.is_file() else 0
+                log += size if path.name.startswith(DATABASE) else 0
+                other += size if not path.name.startswith(DATABASE) and versions.folder not in path.parents else 0
+        self.figures.versions.append(len(versions.all()))
         self.figures.logs.append(log)
-        self.figures.sizes.append(sum(path.stat().st_size for path in files) - log)
+        self.figures.sizes.append(other)
