@@ -6,9 +6,8 @@ import contextlib
 import datetime
 import random
 import shutil
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
@@ -25,6 +24,7 @@ from blockd.times import time_text
 from tests.daemon.parts import ManualTime
 from tests.feeds.transfer.primary import Primary
 from tests.feeds.tuf.repository import NOW, Repository
+from tests.worlds.motion.figures import Figures
 from tests.worlds.motion.lists import FEEDS, Lists, Pages
 from tests.worlds.motion.mirrors import FAULTS, WAITED, Mirror, MirroredSource
 from tests.worlds.motion.publishers import ROLES, Publishers
@@ -40,32 +40,6 @@ POLLS = 6  # polls after which an order that is not enforced is given up
 SHORT = 64 << 20  # octets that are free on a disk that is short: enforcement has room, evidence has not
 NEVER = ("bad.example", "evil.example", "never.bulk.example", "never.zone.example", "never.transfer.example")
 GATE = Gate(guard=Guard.of(parse_suffixes("example\n"), [], [], "of the story"))
-
-
-@dataclass(slots=True)
-class Figures:
-    """What a story came to: how much, how late at most, and the octets on disk after each step."""
-
-    publications: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    latencies: list[float] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)  # of the state folder, without kept versions and the audit log
-    versions: list[int] = field(default_factory=list)  # how many are kept
-    logs: list[int] = field(default_factory=list)  # of the audit log
-
-    def __str__(self) -> str:
-        late, half = sorted(self.latencies), len(self.sizes) // 2
-        return "; ".join((
-            f"{self.publications} publications",
-            f"{len(late)} orders and liftings, in force after {late[len(late) // 2]:.1f} s at the median",
-            f"{late[-1]:.1f} s at most",
-            f"state folder: at most {max(self.sizes[:half]):,} octets in the first half",
-            f"{max(self.sizes[half:]):,} in the second",
-            f"at most {max(self.versions)} versions kept",
-            f"audit log: {self.logs[half]:,} octets at half time",
-            f"{self.logs[-1]:,} at the end",
-            f"faults: {dict(sorted(self.faults.items()))}",
-        ))  # fmt: skip
 
 
 class MotionNode(Node):

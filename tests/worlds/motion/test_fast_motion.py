@@ -10,8 +10,9 @@ import pytest
 from blockd.feeds.signed import side_by_side
 from tests.effort import tries
 from tests.feeds.transfer.primary import Primary, serving
+from tests.worlds.motion.figures import Figures
 from tests.worlds.motion.lists import pages
-from tests.worlds.motion.story import KEEP, Figures, Story
+from tests.worlds.motion.story import KEEP, Story
 
 STEPS = tries(40, 1_000)
 SEED = 1
