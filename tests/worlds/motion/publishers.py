@@ -18,7 +18,8 @@ AGENCY = "Sample Agency"
 ROLES = ("", "ministry", "court", "agency")  # an empty role is the repository itself
 BLOCKS = ("sinkhole", "nxdomain", "nodata", "refused", "drop")
 MOST = 12  # orders of one authority at a time; then its oldest one is withdrawn
-ORDER_FAULTS = tuple(fault for fault in ORDER if fault != "endless")
+WELL_SIGNED = {"endless", "swapped", "withheld", "cut", "list_withheld", "list_swapped"}  # faults of servers
+ORDER_FAULTS = tuple(fault for fault in ORDER if fault not in WELL_SIGNED)
 PART_FAULTS = ("short", "stranger", "expired")  # of the court's signatures
 WHOLE_FAULTS = ("timestamp-expired", "timestamp-forged", "snapshot-withheld")  # of what all mirrors have
 
