@@ -252,7 +252,7 @@ class Story:
         """Have an authority publish, well or badly, and wait until what is good of it is in force."""
         publishers, now, dice = self.publishers, self.time.now, self.chosen.random()
         self.figures.publications += 1
-        if dice < 0.05:
+        if dice < 0.05 and not any(mirror.fault for mirror in self.mirrors):  # else the only fresh mirror is paused
             self._note(f"repository: {publishers.publish_whole_fault(now)}")
             await self._poll()
             return
