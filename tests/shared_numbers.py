@@ -67,7 +67,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     ),
     "ruleset/_numbers.pxd": (
         of(ruleset_format, "SLOTS", "BUCKET_SIZE", "OFFSETS_AT", "USED_AT", "PUSHED_AT", "FILL", "MAX_PROBES"),
-        of(ruleset_format, "ENTRY_SIZE", "HOLE", "MAX_CLAIMS", "SCOPE_BITS"),
+        of(ruleset_format, "ENTRY_SIZE", "HOLE", "MAX_CLAIMS", "MEANS_EMPTY", "SCOPE_BITS"),
         of(salts, "MAX_SALTS", "MIN_HASHED_LABELS", "MAX_HASHED_LABELS"),
         of(states, "STATES_AT", "EPOCH_AT"),
         of(parties, "OPERATOR"),

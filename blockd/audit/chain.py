@@ -27,6 +27,7 @@ KINDS = {
     "stop": "it was stopped in order",
     "new-chain": "a damaged log was set aside, and this one was begun",
     "lost": "records could not be kept because of disk errors",
+    "gap": "nothing could be written for a time; its records came late, or are lost",
     "enforced": "a version was enforced by every worker",
     "taken-back": "a version was not enforced or was taken back at once, and why",
     "order": "an order or its state changed for every worker",

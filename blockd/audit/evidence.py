@@ -130,14 +130,16 @@ def proof_of(part: Mapping[str, Any], record: Record, fetch: Fetch, roots: Seque
 
 
 def _listed(role: str, metadata: bytes) -> dict[str, str]:
-    """Return the digests of the documents that a role's metadata list; raises any error of a wrong shape."""
+    """Return the SHA-256 of the documents that a role's metadata list with one; raises any error of a wrong shape."""
     part = ORDERS if role == "targets" else f"{ORDERS}{role}/"
     targets = json.loads(metadata)["signed"]["targets"]
-    return {
-        path: str(target["hashes"]["sha256"])
-        for path, target in targets.items()
-        if path.startswith(part) and "/" not in path.removeprefix(part)
-    }
+    found: dict[str, str] = {}
+    for path, target in targets.items():
+        if path.startswith(part) and "/" not in path.removeprefix(part):
+            hashes = target["hashes"]
+            if "sha256" in hashes or not hashes:
+                found[path] = str(hashes["sha256"])
+    return found
 
 
 def _there(fetch: Fetch, digest: str, what: str) -> bytes:

@@ -76,6 +76,8 @@ class StatementCheck:
             self._is_first_chain = False
         elif record.kind == "enforced":
             self._in_force = body.get("version"), body.get("digest")
+        elif record.kind == "lost" or (record.kind == "gap" and body.get("lost") != 0):
+            self._in_force = (None, None)  # it may have changed in what is missing
         elif record.kind == "statement" and (name := str(body.get("file"))) in self._sums:
             self._unrecorded.discard(name)
             if body.get("sha256") != self._sums[name]:

@@ -6,7 +6,8 @@ audit.alive                when this blockd was last seen alive, so that a crash
 audit.db.damaged-TIME      a damaged log, set aside
 
 If writing fails, enforcement goes on. An alarm is raised, and the records wait in memory until they can be written,
-evidence as far as there is room for it. The log leaves some of the disk free for lists and rulesets.
+evidence as far as there is room for it; a record `gap` says so once they are. The log leaves some of the disk free for
+lists and rulesets.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import json
 import logging
 import os
 import queue
-import shutil
 import sqlite3
 import threading
 import time
@@ -26,18 +26,16 @@ from typing import Any
 
 from blockd.audit.chain import Head
 from blockd.audit.database import Database, LogEntry
+from blockd.audit.gap import ALIVE, Gap, life_text
 from blockd.errors import AuditError
 from blockd.files import read_file, replace_file
-from blockd.times import moment_from_text, moment_text
 
-DATABASE, HEAD, ALIVE = "audit.db", "audit.head", "audit.alive"
+DATABASE, HEAD = "audit.db", "audit.head"
 MAX_WAITING = 20_000  # records in memory while they cannot be written: two versions of the largest repository
 MAX_EVIDENCE_WAITING = 320 << 20  # octets of evidence in memory meanwhile: one version of the largest repository
-SPARE = 128 << 20  # octets that stay free on the disk, for lists, rulesets and states
 MAX_BATCH = 1_000  # records in one transaction
 MAX_HEAD = 1024  # octets of the file audit.head
 SIGN_OF_LIFE = 10.0  # seconds from one sign of life to the next
-MAX_ALIVE = 64  # octets of the file audit.alive
 RETRY = 5.0  # seconds after which writing is tried again
 CLOSING = 3.0  # seconds allowed for the last records; the supervisor waits a little longer
 
@@ -45,10 +43,17 @@ log = logging.getLogger(__name__)
 
 
 class AuditLog:
-    """The log in `folder`. `failure` is a sentence while writing fails, `damage` once a log was set aside."""
+    """The log in `folder`. `failure` is a sentence while writing fails, `damage` once a log was set aside.
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    `short` says why the disk has no room for evidence, empty if it has.
+    """
+
+    def __init__(
+        self, folder: Path, clock: Callable[[], float] = time.time, short: Callable[[], str] = lambda: ""
+    ) -> None:
         self.folder = folder
+        self._short = short
+        self._gap = Gap.read(folder)
         self.failure = ""
         self.damage = ""
         self.failures = 0
@@ -57,7 +62,8 @@ class AuditLog:
         self._queue: queue.Queue[LogEntry | None] = queue.Queue(MAX_WAITING)
         self._lost = 0
         self._evidence_waiting = 0  # octets
-        self._counting = threading.Lock()
+        self._waiting = 0  # records not yet written
+        self._counting = threading.Condition()
         self._database: Database | None = None
         self._signs = 0.0  # when the next sign of life is due, by the monotonic clock
         self._thread: threading.Thread | None = None
@@ -83,16 +89,32 @@ class AuditLog:
     ) -> None:
         """Queue a record, as of `at` or now; returns at once and never raises."""
         entry = LogEntry(self._clock() if at is None else at, kind, body, evidence)
-        self._count(_octets_of(entry))
+        self._count(_octets_of(entry), 1)
         try:
             self._queue.put_nowait(entry)
         except queue.Full:
-            self._count(-_octets_of(entry))
+            self._count(-_octets_of(entry), -1)
             self._lost += 1
+
+    def unwritten(self) -> str:
+        """Say why `head` does not stand for all records, or why there is no room for evidence; empty if neither."""
+        if self.failure:
+            return self.failure
+        if why := self._short():
+            return f"There is no room for it: {why}."
+        return "The audit log has not been written yet; try again." if self._waiting else ""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until all records are written, that fails, or the time is over; call it from a thread."""
+        with self._counting:
+            self._counting.wait_for(lambda: not self._waiting or bool(self.failure), seconds)
 
     def has_room(self, evidence: Iterable[bytes]) -> bool:
         """Return whether there is room in memory for more evidence; if not, the record is written without it."""
-        return self._evidence_waiting + sum(map(len, evidence)) <= MAX_EVIDENCE_WAITING and not self._queue.full()
+        has_room = self._evidence_waiting + sum(map(len, evidence)) <= MAX_EVIDENCE_WAITING and not self._queue.full()
+        if not has_room and self._gap is not None:
+            self._gap.without_evidence += 1
+        return has_room
 
     def close(self) -> None:
         """Write the queued records and stop; what cannot be written within CLOSING is lost, which is logged."""
@@ -119,7 +141,7 @@ class AuditLog:
                 is_over = True
             self._show_life()
             if self._commit(waiting):
-                self._count(-sum(map(_octets_of, waiting)))
+                self._count(-sum(map(_octets_of, waiting)), -len(waiting))
                 waiting = []
             elif len(waiting) >= MAX_BATCH and not is_over:
                 time.sleep(RETRY)  # the rest waits in the queue
@@ -128,21 +150,23 @@ class AuditLog:
         if self._database is not None:
             self._database.close()
 
-    def _show_life(self) -> None:
-        """Overwrite the time in audit.alive if that is due; a failure is ignored."""
-        if time.monotonic() < self._signs:
+    def _show_life(self, *, at_once: bool = False) -> None:
+        """Overwrite what is in audit.alive if that is due, or `at_once`; a failure is ignored."""
+        if not at_once and time.monotonic() < self._signs:
             return
         self._signs = time.monotonic() + SIGN_OF_LIFE
         with contextlib.suppress(OSError):
             descriptor = os.open(self.folder / ALIVE, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
             try:
-                os.pwrite(descriptor, moment_text(self._clock()).encode(), 0)
+                os.pwrite(descriptor, life_text(self._clock(), self._gap), 0)
             finally:
                 os.close(descriptor)
 
-    def _count(self, octets: int) -> None:
+    def _count(self, octets: int, records: int) -> None:
         with self._counting:
             self._evidence_waiting += octets
+            self._waiting += records
+            self._counting.notify_all()
 
     def _taken(self, seconds: float | None) -> LogEntry:
         entry = self._queue.get(block=seconds != 0.0, timeout=seconds or None)
@@ -181,11 +205,18 @@ class AuditLog:
             entries = [*entries, LogEntry(self._clock(), "lost", {"records": self._lost})]
         if not entries:
             return
-        free = shutil.disk_usage(self.folder).free
-        if free < SPARE:
-            raise OSError(f"{free >> 20} MiB are free in {self.folder}, {SPARE >> 20} are reserved; free some space")
+        if why := self._short():
+            raise OSError(why)
+        if self._gap is not None:
+            entries = [
+                *entries,
+                LogEntry(self._clock(), "gap", self._gap.told(self._clock(), len(entries), self._lost)),
+            ]
         self.head = self._database.append(entries, self.head)
         self._lost = 0
+        if self._gap is not None:
+            self._gap = None
+            self._show_life(at_once=True)
         replace_file(self.folder / HEAD, json.dumps(self.head.to_json()).encode())
 
     def _opened(self) -> Database:
@@ -234,9 +265,14 @@ class AuditLog:
     def _failed(self, why: str) -> bool:
         sentence = f"The audit log cannot be written: {why}. Enforcement goes on; records wait in memory."
         self.failures += 1
+        if self._gap is None:
+            self._gap = Gap(self._clock(), why)
+            self._show_life(at_once=True)
         if sentence != self.failure:
             log.error("%s", sentence)
-        self.failure = sentence
+        with self._counting:
+            self.failure = sentence
+            self._counting.notify_all()
         return False
 
 
@@ -249,12 +285,4 @@ def read_head(folder: Path) -> Head | None:
     try:
         return Head.from_json(json.loads(read_file(folder / HEAD, MAX_HEAD)))
     except (OSError, ValueError, RecursionError, AuditError):
-        return None
-
-
-def read_alive(folder: Path) -> float | None:
-    """Return when a blockd was last seen alive, seconds since the epoch; None if it is not known."""
-    try:
-        return moment_from_text(read_file(folder / ALIVE, MAX_ALIVE).decode("ascii"))
-    except (OSError, ValueError):
         return None

@@ -13,14 +13,15 @@ from typing import Any
 from blockd import __version__
 from blockd.audit.database import Database, key_of
 from blockd.audit.evidence import manifest_of
-from blockd.audit.log import AuditLog, read_alive
+from blockd.audit.gap import read_alive
+from blockd.audit.log import AuditLog
 from blockd.audit.refusals import Part, Refusals
 from blockd.audit.signatures import MAX_ROOT
 from blockd.audit.transitions import GONE, OrderTransition, transitions_of_version, turns_of_dates
 from blockd.compile.news import News
 from blockd.feeds.fetched import Fetched
 from blockd.files import read_file
-from blockd.metrics.collector import Change, EnforcementTimes
+from blockd.metrics.sample import Change, EnforcementTimes
 from blockd.orders import OrderKey
 from blockd.ruleset import Enforced
 from blockd.settings import Feed

@@ -44,7 +44,7 @@ MAX_ROOT = 1 << 20  # octets of a root of trust
 MAX_ROOTS = 1_024  # roots in a history: more than the node's own client follows
 MAX_DELEGATIONS = 1_024  # authorities of one repository
 
-_EARLIER = re.compile(r"earlier/([1-9][0-9]{0,8})\.([a-z0-9-]{1,32})\.json", re.ASCII)
+_EARLIER = re.compile(r"earlier/([1-9][0-9]{0,15})\.([a-z0-9-]{1,32})\.json", re.ASCII)
 _ORDER = re.compile(r"orders/(?:([a-z0-9-]{1,32})/)?([a-z0-9._-]{1,80})\.json", re.ASCII)
 # Errors that hostile metadata can cause in TUF's reader and in ours.
 _FOREIGN = (RepositoryError, DeserializationError, SigningError, ValueError, TypeError, KeyError, AttributeError,

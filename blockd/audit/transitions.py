@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 from blockd.feeds.fetched import Fetched
-from blockd.metrics.collector import Change
+from blockd.metrics.sample import Change
 from blockd.orders import Order, OrderKey, State
 from blockd.ruleset import Catalogue
 from blockd.ruleset.catalogue import OrderRecord

@@ -9,6 +9,7 @@ from typing import Any
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
 from blockd.cli.output import show
+from blockd.feeds.budget import octets_text
 from blockd.ruleset.counts import of_feed, totals
 from blockd.settings import load
 
@@ -60,6 +61,7 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
             yield f"  it {feed['phase_words']}"
         if feed["held"]["sentence"]:
             yield f"  {feed['held']['sentence']}"
+        yield f"  {_taken(feed['limits'])}"
         if feed["ended"]:
             yield f"  {_ended(feed)}"
         if feed["stale"]:
@@ -88,6 +90,10 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"worker {worker['index']}: {state}, enforces version {worker['enforcing'] or 'none'}"
     yield from _self_test(told["self_test"])
     yield f"audit log: {told['audit']['number']:,} records, {told['audit']['trouble'] or 'written'}"
+    yield _disk(told["disk"])
+    if compiling := told["compiling"]:
+        reads = f", reads feed {compiling['feed']}" if compiling["feed"] else ""
+        yield f"compiling: for {compiling['seconds']:,.0f} s{reads}"
     for note in told["notes"]:
         yield f"note: {note}"
     for alarm in told["alarms"]:
@@ -95,6 +101,25 @@ def _lines(told: dict[str, Any], unready: str) -> Iterator[str]:
         yield f"ALARM {alarm['name']}{of} ({alarm['severity']}): {alarm['what']}"
         yield f"  in force: {alarm['in_force']}"
         yield f"  to do: {alarm['todo']}"
+
+
+def _taken(limits: dict[str, dict[str, Any]]) -> str:
+    """Say what a feed takes of what it may take."""
+    disk, memory, read, fetch = (limits[key] for key in ("disk", "read_memory", "read_time", "fetch_time"))
+    words = [f"takes {octets_text(disk['used'])} of {octets_text(disk['allowed'])} on the disk"]
+    if read["used"] is not None:
+        used = f"{read['used']:,.1f} s of {read['allowed']:,.0f} s"
+        words.append(f"reading it took {used}, and {octets_text(memory['used'])} of {octets_text(memory['allowed'])}")
+    if fetch["used"] is not None:
+        words.append(f"the last poll took {fetch['used']:,.1f} s of {fetch['allowed']:,.0f} s")
+    return "; ".join(words)
+
+
+def _disk(told: dict[str, Any]) -> str:
+    feeds = told["feeds"]
+    taken = f"feeds take {octets_text(feeds['used'])} of the {octets_text(feeds['allowed'])} that they may"
+    level = "" if told["level"] == "ample" else f", {told['level'].upper()}"
+    return f"disk: {octets_text(told['free'])} of {octets_text(told['total'])} free{level}; {taken}"
 
 
 def _bound(told: dict[str, list[str]]) -> Iterator[str]:

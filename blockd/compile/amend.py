@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from blockd.compile.build import Built, fingerprint
+from blockd.compile.spending import Exhausted, NoWatch, Watch
 from blockd.errors import FeedRefused, RulesetError
 from blockd.feeds.amendment import Amending
 from blockd.feeds.candidate import Candidate
@@ -38,20 +39,22 @@ def amend(
     gate: Gate,
     created: int,
     randomness: Callable[[int], bytes],
+    watch: Watch = NoWatch(),  # noqa: B008 - it has no state
 ) -> Built | None:
     """Make the ruleset of the candidates at `path` from the one at `in_force`; None if it must be compiled.
 
     The result lists the same names with the same claims as that of `build`, with the same catalogue and the same
     reports. `reports` and `held` have those of the accepted content, by feed. A ruleset can be amended if the file in
     force was made from the same feeds with the same config and their accepted content, if the kinds of all feeds with
-    news can amend, and if the news pass the gate. None is also returned if a file cannot be read. The result is not
-    synced to the disk.
+    news can amend, and if the news pass the gate. None is also returned if a file cannot be read, or
+    if `watch` finds a feed's news over its budget. The result is not synced to the disk.
     """
     news = [candidate for candidate in candidates if candidate.incoming]
     if not news or not all(kind_of(c.feed).can_amend(c.feed, c) for c in news) or not is_native():
         return None
     accepted = [replace(candidate, incoming=None) for candidate in candidates]
-    with contextlib.suppress(RulesetError, FeedRefused), contextlib.ExitStack() as stack:
+    with contextlib.suppress(RulesetError, FeedRefused, Exhausted, MemoryError), contextlib.ExitStack() as stack:
+        stack.callback(watch.end)
         ruleset = Ruleset.open(in_force, verify=False)
         stack.callback(ruleset.close)
         sound = stack.enter_context(ThreadPoolExecutor(1)).submit(ruleset.verify)  # while lists are compared
@@ -72,7 +75,9 @@ def amend(
             if holding is None:
                 return None
             amending = Amending(catalogue, amender, reports.get(name), holding, gate.of(candidate.feed))
+            watch.begin(name, candidate.budget)
             amendment = kind_of(candidate.feed).amend(candidate.feed, candidate, amending)
+            watch.end()
             if amendment is None:
                 return None
             catalogue = amendment.catalogue
@@ -83,6 +88,7 @@ def amend(
         built.records = {record.name: record for record in catalogue.feeds}
         built.changes = amender.changes()  # which compares claims as they were numbered so far
         catalogue = _ranked_anew(catalogue, gone, [candidate.feed for candidate in candidates], amender.claims)
+        built.spent = watch.spent()
         built.header = write(path, ruleset, amender, catalogue, created, randomness, sound.result)
         return built
     return None

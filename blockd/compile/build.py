@@ -14,7 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from blockd.compile.spending import Exhausted, NoWatch, Watch
 from blockd.errors import FeedRefused, GateRefused, RulesetError
+from blockd.feeds.budget import Budget, Spent, over_memory, over_time
 from blockd.feeds.candidate import Candidate
 from blockd.feeds.kinds import kind_of
 from blockd.formats.rejects import RejectReport
@@ -22,8 +24,10 @@ from blockd.formats.taking import Lines, LineTaker
 from blockd.names import MAX_LABEL
 from blockd.orders import Order
 from blockd.ruleset import Catalogue, FeedInput, FeedRecord, Gate, Listing, Progress, compile_ruleset
-from blockd.ruleset.building.compiler import no_progress
-from blockd.ruleset.format import FORMAT, Header
+from blockd.ruleset.building.builder import new_builder
+from blockd.ruleset.building.claims import ClaimSets, Joins
+from blockd.ruleset.building.compiler import add_keys, no_progress
+from blockd.ruleset.format import FORMAT, MAX_ENTRIES_SIZE, Header
 from blockd.ruleset.gate.guard_report import GuardReport
 from blockd.ruleset.salts import salts_of
 from blockd.ruleset.versions.diff import Changes
@@ -43,6 +47,8 @@ class Built:
     made_from: str = ""  # the fingerprint of what it was made from
     taken: set[str] = field(default_factory=set)  # feeds whose incoming content is in the ruleset
     refused: dict[str, FeedRefused] = field(default_factory=dict)
+    slow: set[str] = field(default_factory=set)  # feeds whose news take too long to be read beside those of others
+    spent: dict[str, Spent] = field(default_factory=dict)  # on reading new content, by feed
     lost: set[str] = field(default_factory=set)  # feeds in force whose accepted content can no longer be read
     rejects: dict[str, RejectReport] = field(default_factory=dict)  # of the refused content if a feed's was refused
     held: dict[str, GuardReport] = field(default_factory=dict)  # of the content in the ruleset, by feed
@@ -96,13 +102,14 @@ def build(
     created: int,
     randomness: Callable[[int], bytes],
     progress: Progress = no_progress,
+    watch: Watch = NoWatch(),  # noqa: B008 - it has no state
 ) -> Built:
     """Compile the candidates to `path`; refused feeds fall back to their accepted content, or are left out.
 
     `in_force` is the catalogue of the ruleset enforced now, which the gate compares with. If it holds a feed that has
     no readable content left, nothing is compiled: its names must not drop out for a fault of this machine. Neither is
     it if the operator's own cannot be read, in force or not, so that it is read anew first. Raises RulesetError if a
-    limit of the format is exceeded.
+    limit of the format is exceeded. `watch` holds each feed's news to its budget.
     """
     before = {record.name: record for record in in_force.feeds} if in_force else {}
     remaining = [_whole(candidate) for candidate in candidates]
@@ -115,15 +122,18 @@ def build(
         built.rejects = {name: report for name, report in built.rejects.items() if name in built.refused}
         built.held.clear()
         built.records.clear()
-        inputs = [_input(candidate, built) for candidate in usable]
+        built.spent = watch.spent()
+        inputs: list[FeedInput] = []  # what an earlier turn has read is dropped before this one reads
         news = {candidate.feed.name: candidate for candidate in remaining if candidate.incoming}
 
         def judge(record: FeedRecord, news: dict[str, Candidate] = news) -> None:
+            watch.end()
             built.records[record.name] = record
             if record.name in news:
                 _judge(gate, record, before.get(record.name), news[record.name], built.rejects.get(record.name))
 
         try:
+            inputs = [_input(candidate, built, watch) for candidate in usable]
             _refuse_salts(inputs, created, news)
             built.header = compile_ruleset(
                 inputs,
@@ -137,7 +147,16 @@ def build(
                 held=built.held.__setitem__,
                 progress=progress,
             )
+        except (Exhausted, MemoryError) as failure:
+            if not watch.feed:
+                raise
+            name = watch.feed
+            watch.end()
+            _over_budget(news[name], failure, watch.spent()[name], built)
+            remaining = [_without_news(c) if c.feed.name == name else c for c in remaining]
+            continue
         except _Refusal as refusal:
+            watch.end()
             [failed] = [candidate for candidate in remaining if candidate.feed.name == refusal.feed]
             if failed.feed.is_own and not failed.incoming:
                 built.lost = {refusal.feed}
@@ -148,9 +167,35 @@ def build(
                 built.found[refusal.feed] = Judged(built.records[refusal.feed], built.held[refusal.feed])
             remaining = [_without_news(c) if c.feed.name == refusal.feed else c for c in remaining]
             continue
+        built.spent = watch.spent()
         built.taken = set(news)
         built.made_from = fingerprint(remaining, gate)
         return built
+
+
+def read_alone(candidate: Candidate, watch: Watch) -> Built:
+    """Read a feed's news as `build` does, and write nothing; the result says whether they are refused, and why."""
+    built, feed = Built(), candidate.feed.name
+    candidate = replace(candidate, budget=candidate.budget and replace(candidate.budget, patience=None))
+    try:
+        made = _input(candidate, built, watch)
+        builder, claims = new_builder(bytes(16), MAX_ENTRIES_SIZE), ClaimSets()
+        index_of = {order.key(feed): index for index, order in enumerate(made.orders)}
+        own = frozenset(index_of.values())
+        for listing in made.listings:
+            builder.start(Joins(claims, index_of[listing.order.key(feed)], listing.scope, own))
+            for _ in add_keys(builder, listing.keys):
+                pass
+    except (Exhausted, MemoryError) as failure:
+        if not watch.feed:
+            raise
+        watch.end()
+        _over_budget(candidate, failure, watch.spent()[feed], built)
+    except _Refusal as refusal:
+        built.refused[feed] = refusal.refused
+    watch.end()
+    built.spent = watch.spent()
+    return built
 
 
 def examples(candidate: Candidate) -> list[bytes]:
@@ -160,7 +205,8 @@ def examples(candidate: Candidate) -> list[bytes]:
         is_lazy = kind_of(candidate.feed).is_streamed(candidate.feed)
         if content is None or (not is_lazy and content.path.stat().st_size > MAX_QUICK):
             return []
-        listings = islice((one for one in _input(candidate, Built()).listings if one.scope), MAX_EXAMPLES)
+        readable = _input(candidate, Built(), NoWatch()).listings
+        listings = islice((one for one in readable if one.scope), MAX_EXAMPLES)
         found = (key for listing in listings for key in islice(listing.keys, EXAMPLES))
         return [key for key in found if key[0] <= MAX_LABEL]
     return []
@@ -227,7 +273,7 @@ def _judge(
         raise _Refusal(record.name, refused) from refused
 
 
-def _input(candidate: Candidate, built: Built) -> FeedInput:
+def _input(candidate: Candidate, built: Built, watch: Watch) -> FeedInput:
     """Return what the compiler takes of a candidate; a refusal is raised when the listings are iterated."""
     feed = candidate.feed
     content = candidate.incoming or candidate.accepted
@@ -235,12 +281,34 @@ def _input(candidate: Candidate, built: Built) -> FeedInput:
     rejects = RejectReport()
     if not feed.is_signed:
         built.rejects.setdefault(feed.name, rejects)
+    budget = candidate.budget if candidate.incoming else None
+    watch.begin(feed.name, budget)
     try:
         made = kind_of(feed).read(feed, content, rejects)
     except FeedRefused as refused:
+        watch.end()
         broken = _Refusal(feed.name, refused)
         return FeedInput(feed.name, feed.type, feed.priority, content.digest, [], _raising(broken))
-    return replace(made, listings=_refusing_listings(feed.name, made.listings))
+    watch.end()
+    return replace(made, listings=_watched(feed.name, budget, watch, _refusing_listings(feed.name, made.listings)))
+
+
+def _watched(feed: str, budget: Budget | None, watch: Watch, listings: Iterable[Listing]) -> Iterator[Listing]:
+    """Yield the listings; what is done from the first of them on is the feed's."""
+    watch.begin(feed, budget)
+    yield from listings
+
+
+def _over_budget(candidate: Candidate, failure: BaseException, spent: Spent, built: Built) -> None:
+    """Refuse a feed's news for what reading them takes, or set them aside to be read by themselves."""
+    budget, content = candidate.budget, candidate.incoming
+    assert budget is not None  # noqa: S101 - `watch` has limited it
+    assert content is not None  # noqa: S101
+    if isinstance(failure, Exhausted) and budget.limit < budget.seconds:
+        built.slow.add(candidate.feed.name)
+        return
+    over = over_time if isinstance(failure, Exhausted) else over_memory
+    built.refused[candidate.feed.name] = over(content.shown, spent, budget)
 
 
 def _refusing_listings(feed: str, listings: Iterable[Listing]) -> Iterator[Listing]:

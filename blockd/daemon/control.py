@@ -7,13 +7,14 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.audit import AuditLog, AuditRecorder
-from blockd.audit.log import read_alive
+from blockd.audit.gap import read_alive
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
@@ -64,6 +65,8 @@ from blockd.settings import OverridesFeed, Settings
 from blockd.web import Condition, Serving, admin_app, serve_admin, serve_block_page, serve_tls
 
 FIRST_LOOK = 10.0  # seconds to wait for all feeds at a first start before the start-up is announced anyway
+THREADS = 16  # for what waits for the disk, beside those that feeds wait in
+THREADS_OF_FEED = 4  # that a feed may wait in: for its file or its server's address, and for earlier ones
 NEXT_LOOK = 0.02  # seconds between two checks of that
 
 log = logging.getLogger(__name__)
@@ -119,9 +122,9 @@ class ControlProcess:
             {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
         )
         source = resolving(environment.source, context.upstreams)
-        self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source)
+        self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source, settings.limits)
         self._tests = environment.self_tests(settings, shared.selftest_key)
-        self._audit = AuditLog(state.folder, timing.clock)
+        self._audit = AuditLog(state.folder, timing.clock, state.room.no_evidence)
         self._recorder = AuditRecorder(self._audit, self._feeds.settings, timing.clock)
         store = Store(state, self._slots, Retention.of(settings), environment.compare)
         self._switcher = RulesetSwitcher(
@@ -131,7 +134,7 @@ class ControlProcess:
         self._clock_watch.know([read_alive(state.folder), *(found.state.checked for found in self._feeds.values())])
         self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing, self._clock_watch)
         releasing_gate, trouble = gate_with_releases(gate, state.folder)
-        compiling = Compiling(releasing_gate, state.folder / "compiled", environment.compiler)
+        compiling = Compiling(releasing_gate, state.folder / "compiled", environment.compiler, state.room)
         self._updater = Updater(self._feeds, compiling, self._switcher, self._recorder, timing)
         operator = settings.operator.name
         self._overrides = OverrideService(
@@ -145,7 +148,8 @@ class ControlProcess:
         self._held = HeldBack(state.versions)
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
-            self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held, timing.clock(),
+            self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
+            self._updater.maker, state.room, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
         self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock, self._held))
@@ -158,6 +162,8 @@ class ControlProcess:
     async def run(self) -> None:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
+        # One feed's file or resolver that does not answer holds a thread or two: never all of them.
+        loop.set_default_executor(ThreadPoolExecutor(THREADS + THREADS_OF_FEED * len(self._feeds)))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._hear)
@@ -310,19 +316,12 @@ class ControlProcess:
 
     def _sample(self) -> Sample:
         return sample(
-            self._enforced,
-            self._feeds,
-            self._slots,
-            self._recorder,
-            self._held,
-            is_pinned=self._switcher.pin is not None,
-            is_ready=self.readiness().is_ok,
-            tests=self._tests,
-            releases_failed=bool(self._releases.trouble),
-            clock_behind=self._clock_watch.behind(),
+            self._enforced, self._feeds, self._slots, self._recorder, self._held,
+            is_pinned=self._switcher.pin is not None, is_ready=self.readiness().is_ok, tests=self._tests,
+            releases_failed=bool(self._releases.trouble), clock_behind=self._clock_watch.behind(),
             contradictions=self._switcher.journal.contradictions.count,
-            now=self._timing.clock(),
-        )
+            compiling=self._updater.maker.seconds, room=self._state.room, now=self._timing.clock(),
+        )  # fmt: skip
 
     async def _announce(self) -> None:
         """Announce the start-up: at once if there was a ruleset, else once the content of every feed is enforced."""

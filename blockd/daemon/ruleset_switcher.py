@@ -60,7 +60,7 @@ class RulesetSwitcher:
         self.journal = VersionJournal(
             store.state.versions, feeds.settings, store.retention, timing.clock, store.compare
         )
-        self._swapping = asyncio.Lock()
+        self.swapping = asyncio.Lock()  # held while what is in force may differ from what the audit log was told
         self._base: int | None = None
         self._pinning = Pinning(store.state, feeds, timing)
 
@@ -120,7 +120,7 @@ class RulesetSwitcher:
             log.error("The pinned version %d is not kept any more. Version %d stays in force.", pin.version, version)
         elif pin.version != self._pinning.base_of(self._must_enforce()):
             try:
-                async with self._swapping:
+                async with self.swapping:
                     await self._go_back(pin)
             except (FeedRefused, RulesetError, OSError) as error:
                 log.error(
@@ -133,7 +133,7 @@ class RulesetSwitcher:
 
         Raises RulesetError if it cannot be enforced; the version before stays in force.
         """
-        async with self._swapping:
+        async with self.swapping:
             if self.is_held:
                 return False
             if await self._recalled(news.content):
@@ -150,7 +150,7 @@ class RulesetSwitcher:
 
         Raises FeedRefused if what was accepted cannot be read, RulesetError and OSError; what was in force stays then.
         """
-        async with self._swapping:
+        async with self.swapping:
             if not self.is_held:
                 return False
             amended = await self._pinning.with_overrides(self._pinning.base_of(self._must_enforce()), fetched)
@@ -167,14 +167,14 @@ class RulesetSwitcher:
 
         Raises RulesetError as `enforce` does.
         """
-        async with self._swapping:
+        async with self.swapping:
             return not self.is_held and await self._recalled(content)
 
     async def roll_back(self, version: int, reason: str) -> None:
         """Enforce a version kept, and pin it until `release`; if that raises CommandError, nothing was changed."""
         if version not in (kept := self._versions.all()):
             raise CommandError(f"Version {version} is not kept; nothing was changed. Versions kept: {_listed(kept)}.")
-        async with self._swapping:
+        async with self.swapping:
             try:
                 await self._go_back(Pin(version, int(self._timing.clock()), reason))
             except FeedRefused as refused:
@@ -187,7 +187,7 @@ class RulesetSwitcher:
 
     async def release(self, reason: str = "") -> None:
         """Release the pinned version; raises CommandError if none is pinned."""
-        async with self._swapping:
+        async with self.swapping:
             pin = self.pin
             if pin is None:
                 raise CommandError("No version is pinned; nothing was changed.")

@@ -6,11 +6,13 @@ feeds/NAME/          what each feed fetched (`blockd.daemon.update.feed_state`)
 overrides.json       local overrides (`blockd.feeds.overrides.file`)
 releases.json        entries let through by the operator (`blockd.ruleset.gate.release`)
 audit.*              the audit log (`blockd.audit`); node.key and statements/ belong to its statements
+reserve              octets that are for enforcement once the disk is full (`blockd.daemon.update.disk_room`)
 hit-slots.json       which counter belongs to which order (`blockd.daemon.hit_slots`)
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -20,13 +22,15 @@ import time
 from pathlib import Path
 
 from blockd.daemon.hit_slots import HitSlots
+from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import Ends, orders_of
 from blockd.errors import CommandError, RulesetError
 from blockd.ruleset import Enforced, OrderStates, Ruleset, Versions, write_states
+from blockd.ruleset.versions.keeping import spare_one
 
 # Names that `blockd.files` gives to unfinished files.
 _UNFINISHED = re.compile(
-    r"\.(?:compiled|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|held\.json|hit-slots\.json|"
+    r"\.(?:compiled|compiled-amended|compiled-pinned|current|pinned|pinned\.json|incoming|feed\.json|held\.json|hit-slots\.json|"
     r"overrides\.json|releases\.json|audit\.head|node\.key|[0-9]+\.(?:orders|json|held\.json)|"
     r"[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\.json)\.[a-z0-9_]{8}",
     re.ASCII,
@@ -34,8 +38,8 @@ _UNFINISHED = re.compile(
 
 # Where finished files are. Names of feeds and of authorities' roles contain no dot.
 _FILE = re.compile(
-    r"compiled|compiled-pinned|audit\.alive|rulesets/(?:current|pinned)|feeds/[^/]+/(?:accepted|candidate|incoming|waiting)"
-    r"|.+\.(?:json|txt|ruleset|orders)",
+    r"compiled|compiled-amended|compiled-pinned|audit\.alive|rulesets/(?:current|pinned)"
+    r"|feeds/[^/]+/(?:accepted|begun|candidate|incoming|read|waiting)|.+\.(?:json|txt|ruleset|orders)",
     re.ASCII,
 )
 
@@ -51,6 +55,7 @@ class StateDir:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.versions = Versions(folder / "rulesets")
+        self.room = DiskRoom(folder, spare=lambda: spare_one(self.versions), ruleset=self._size_in_force)
         try:
             for part in ("rulesets", "feeds"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
@@ -80,8 +85,9 @@ class StateDir:
                     f"{self.folder}. End them first: `fuser {self.folder / 'lock'}` lists them."
                 )
             time.sleep(LOOKS)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        with contextlib.suppress(OSError):  # a full disk: then the number of the process is not known
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         return descriptor
 
     def check_writable(self) -> None:
@@ -120,6 +126,14 @@ class StateDir:
         """Make the user that blockd becomes the owner of the folder and of all in it."""
         for path in (self.folder, *self.folder.rglob("*")):
             os.chown(path, uid, gid, follow_symlinks=False)
+
+    def _size_in_force(self) -> int:
+        """Return the octets of the ruleset in force; 0 if there is none."""
+        current = self.versions.current()
+        try:
+            return 0 if current is None else self.versions.ruleset(current).stat().st_size
+        except OSError:
+            return 0
 
     def feed_folder(self, name: str) -> Path:
         """Return the folder of a feed."""
@@ -163,11 +177,14 @@ class StateDir:
         for version in dict.fromkeys([*wanted, *reversed(kept)]):
             try:
                 self.prepare(version, slots, now, ends=ends).close()
-            except RulesetError as error:
+            except (RulesetError, OSError) as error:
                 log.error("Version %d is skipped at the start: %s. An older one is tried.", version, error)
                 continue
             if version != current:
-                self.versions.make_current(version)
+                try:
+                    self.versions.make_current(version)
+                except OSError as error:
+                    log.error("Version %d cannot be marked as the current one: %s. It is enforced.", version, error)
             return version
         return None
 

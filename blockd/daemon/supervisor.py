@@ -86,6 +86,7 @@ class Supervisor:
         self._become(settings.user)
         self._state.check_writable()
         self._state.tidy()
+        self._state.room.look()  # before anything is written: a full disk must not keep it from starting
         _raise_descriptors()
         self._upstreams: tuple[Upstream, ...] = upstreams(settings)
         self._counters = Counters(settings.workers)
@@ -104,7 +105,8 @@ class Supervisor:
         now = time.time()
         known = [(feed, FeedState.load(self._state.feed_folder(feed.name))) for feed in self._settings.feeds]
         self._version = self._state.last_good(self._slots, now, ended(known, now))
-        self._slots.save()
+        with contextlib.suppress(OSError):  # a full disk: the counters' places are found anew after the next start
+            self._slots.save()
         self._gate.check()
         gc.freeze()  # otherwise collections in the children would copy shared memory
         self._signals = _signal_socket((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
+from blockd.feeds.budget import Budget
 from blockd.settings import Feed
 
 
@@ -34,4 +35,5 @@ class Candidate:
     accepted: Content | None
     _: KW_ONLY
     lasting: int | None = None  # the size that it had for longest in the last days, if known
+    budget: Budget | None = None  # for reading `incoming`; None for no limit
     waived: bool = False  # whether an operator takes `incoming` whatever the gate says of its size and rejects

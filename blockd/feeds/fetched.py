@@ -10,6 +10,8 @@ INCOMING = "incoming"  # the file in a feed's folder with what was fetched last,
 CANDIDATE = "candidate"  # the file with new content while it is compiled
 REFUSED = "refused"  # the file with the content that the gate refused last, for an operator to accept
 WAITING = "waiting"  # the file with new content that passed the gate while a version is pinned
+READ = "read"  # the file with new content that is read by itself, since it takes long
+BEGUN = "begun"  # the file with the content that passed the gate last, as a compile in progress began with it
 ACCEPTED = "accepted"  # the file with the content that passed the gate last
 MAX_VALIDATOR = 1024  # characters; a longer one is not sent back, and costs a fetch instead
 
@@ -50,6 +52,7 @@ class Fetched:
     validators: Validators = Validators()  # to hand in at the next fetch
     published: float | None = None  # the same with fractions of a second, if a signed list has it
     evidence: Mapping[str, bytes] = field(default_factory=dict)  # what proves a signed list, by the files' names
+    read_alone: bool = False  # whether it was read by itself, within its budget
     waived: bool = False  # whether an operator takes it whatever the gate says of its size and rejects
 
 

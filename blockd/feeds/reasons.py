@@ -10,6 +10,7 @@ REASONS = {
     "html": "it is a web page, such as an error or login page",
     "cut": "it ends in the middle of its body, of its archive or of a record, or of a line that nothing proves whole",
     "too large": "it is larger than the feed's limit",
+    "budget": "it takes more time, memory or room on the disk than the feed may have",
     "shrunk": "it has lost more entries than the gate allows",
     "grown": "it has gained more entries than the gate allows",
     "rejects": "too many lines are not valid",

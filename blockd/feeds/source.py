@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder
@@ -15,8 +16,11 @@ class FeedSource(ABC):
     """One feed's source, with a `folder` of its own on disk, which is created if it is missing.
 
     `expires` is when what was polled last expires, in seconds since the epoch; None if it names no end.
-    `validators` are those of what was fetched last.
+    `validators` are those of what was fetched last. `fetch_time` is in seconds how long a poll may take before it is
+    ended; None if it never is.
     """
+
+    has_many_files: ClassVar[bool] = False  # whether its folder may hold thousands
 
     def __init__(self, feed: Feed, folder: Path, validators: Validators = Validators()) -> None:  # noqa: B008 - frozen
         folder.mkdir(parents=True, exist_ok=True)
@@ -24,6 +28,7 @@ class FeedSource(ABC):
         self.folder = folder
         self.validators = validators
         self.expires: int | None = None
+        self.fetch_time: float | None = None
 
     @abstractmethod
     async def poll(self) -> Fetched | None:

@@ -25,7 +25,7 @@ from blockd.files import replacing
 from blockd.formats.packed.forms import HEAD, Unpacking, is_packed, unpacking_of_coding
 from blockd.settings import shown_place
 
-TOTAL = 600.0  # seconds for one fetch with its redirects: a gigabyte at the speed of a slow line
+TOTAL = 21_600.0  # seconds for one fetch with its redirects: the most that `limits.fetch_time` may say
 STALL = 30.0  # seconds without a byte, or without a connection
 MAX_REDIRECTS = 5
 MAX_SHOWN = 200  # characters of an address that a server redirects to

@@ -1,7 +1,8 @@
 """Counters in shared memory that every process writes, and the Prometheus collector that reads them."""
 
-from blockd.metrics.collector import AuthoritySample, Collector, FeedSample, HitLabels, Sample
+from blockd.metrics.collector import Collector
 from blockd.metrics.counters import Counters, Row, Transport
+from blockd.metrics.sample import AuthoritySample, FeedSample, HitLabels, Sample
 from blockd.metrics.traffic import Sketch, Traffic, TrafficRow
 
 __all__ = [

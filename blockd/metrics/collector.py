@@ -6,17 +6,17 @@ A series exists from the start, at zero.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector as PrometheusCollector
 
+from blockd.metrics.bounds import bounds_metrics
 from blockd.metrics.counters import HIT_KINDS, UPSTREAM_BUCKETS, Counters, Transport
-from blockd.metrics.hints import refused_notifies
+from blockd.metrics.feeds import feed_metrics
 from blockd.metrics.order_gauges import order_gauges
+from blockd.metrics.sample import ENFORCEMENT_BUCKETS, OTHER, AuditSample, Change, EnforcementTimes, Sample
 
 RCODE_NAMES = {
     0: "NOERROR",
@@ -34,103 +34,8 @@ RCODE_NAMES = {
     16: "BADVERS",
     23: "BADCOOKIE",
 }
-ENFORCEMENT_BUCKETS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)  # seconds
-Change = Literal["imposed", "lifted"]
 # What was done to a hit, if it was not the order's own action in DNS.
 _SINKHOLE_ACTIONS = {"http": "page", "tls": "alert"}
-
-
-@dataclass(frozen=True, slots=True)
-class HitLabels:
-    """The labels of one order's hits."""
-
-    feed: str
-    platform: str
-    order: str
-    action: str
-
-    @property
-    def identity(self) -> tuple[str, str, str]:
-        """The labels without the action, which may change while the order is enforced."""
-        return self.feed, self.platform, self.order
-
-
-# Of the orders for which no slot is left. No feed has an empty name, so that no order has the same labels.
-OTHER = HitLabels("", "", "other", "other")
-
-
-@dataclass(frozen=True, slots=True)
-class AuthoritySample:
-    """One authority of a signed feed at the moment of a scrape."""
-
-    expires_in: float  # seconds, negative if past, infinite if nothing came from it yet
-    is_refused: bool = False  # whether its newest metadata or orders were refused
-
-
-@dataclass(frozen=True, slots=True)
-class FeedSample:
-    """One feed's state at the moment of a scrape."""
-
-    age: float  # seconds since its content was last fetched or confirmed
-    expires_in: float  # seconds, negative if past, infinite if the feed names no end
-    refused: Mapping[str, int]  # by reason
-    rejected: float = 0.0  # the share of its content's lines that were rejected, 0 to 1
-    held: int = 0  # its entries that the gate holds back
-    interval: float = 0.0  # seconds between two polls
-    next_poll: float = 0.0  # seconds until it is polled next
-    stale: int = 0  # its orders in force that were not renewed in time
-    authorities: Mapping[str, AuthoritySample] = field(default_factory=dict)  # by role
-    names: int = 0  # of it in the ruleset enforced
-    refused_orders: Mapping[str, int] = field(default_factory=dict)  # orders refused alone, by role
-
-
-@dataclass(slots=True)
-class EnforcementTimes:
-    """How long it took from an order to its enforcement by every worker, since the start."""
-
-    by_bucket: list[int] = field(default_factory=lambda: [0] * (len(ENFORCEMENT_BUCKETS) + 1))
-    seconds: float = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Count one order; if the authority's clock is ahead of this one, it counts as zero seconds."""
-        seconds = max(seconds, 0.0)
-        self.by_bucket[bisect_left(ENFORCEMENT_BUCKETS, seconds)] += 1
-        self.seconds += seconds
-
-
-@dataclass(frozen=True, slots=True)
-class AuditSample:
-    """The audit log's state at the moment of a scrape."""
-
-    is_failing: bool = False
-    failures: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What the control process knows at the moment of a scrape."""
-
-    names: int = 0
-    networks: int = 0
-    version: str = ""
-    digest: str = ""
-    is_pinned: bool = False
-    engine: str = "python"
-    build: str = ""
-    is_ready: bool = False
-    selftest_failures: int = 0
-    selftest_failed: bool = False  # the last one
-    releases_failed: bool = False  # whether the file of releases could not be used
-    clock_behind: float = 0.0  # seconds that the clock is behind the newest time that is known
-    feeds: Mapping[str, FeedSample] = field(default_factory=dict)
-    refused: Mapping[str, bool] = field(default_factory=dict)  # feeds, the overrides included, refused at this moment
-    refused_notifies: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by feed, and by cause
-    hit_slots: Mapping[HitLabels, int] = field(default_factory=dict)  # of orders with a slot of their own
-    orders_without_slot: int = 0  # orders enforced whose hits are counted together
-    orders_without_room: int = 0  # orders that are refused on some names
-    contradictions: int = 0  # between orders of different authorities
-    enforcement: Mapping[Change, EnforcementTimes] = field(default_factory=dict)
-    audit: AuditSample = AuditSample()
 
 
 class Collector(PrometheusCollector):
@@ -152,9 +57,10 @@ class Collector(PrometheusCollector):
         yield self._hits(sample)
         yield from order_gauges(sample.orders_without_slot, sample.orders_without_room, sample.contradictions)
         yield from _ruleset(sample)
-        yield from self._feeds(sample)
+        yield from feed_metrics(sample, self._reasons)
         yield _enforcement(sample.enforcement)
         yield from _audit(sample.audit)
+        yield from bounds_metrics(sample.bounds)
         yield GaugeMetricFamily(
             "blockd_releases_failed",
             "1 while the file of releases cannot be used, so that what it lets through is held back; else 0.",
@@ -216,75 +122,6 @@ class Collector(PrometheusCollector):
         for place, count in counted.items():
             hits.add_metric(list(place), count)
         return hits
-
-    def _feeds(self, sample: Sample) -> Iterator[Metric]:
-        age = GaugeMetricFamily(
-            "blockd_feed_age_seconds", "Since the feed was last fetched or confirmed.", labels=["feed"]
-        )
-        expires = GaugeMetricFamily(
-            "blockd_feed_expires_in_seconds", "Until the feed expires; +Inf if it names no end.", labels=["feed"]
-        )
-        names = GaugeMetricFamily(
-            "blockd_feed_names", "Names and networks of the feed that are enforced.", labels=["feed"]
-        )
-        is_refused = GaugeMetricFamily(
-            "blockd_feed_refused",
-            "1 while the feed's new content, or its last poll, is refused; else 0.",
-            labels=["feed"],
-        )
-        refused = CounterMetricFamily(
-            "blockd_feed_refused", "Times a feed's new content was refused.", labels=["feed", "reason"]
-        )
-        rejected = GaugeMetricFamily(
-            "blockd_feed_rejected_ratio", "Share of the lines accepted last that were rejected.", labels=["feed"]
-        )
-        held = GaugeMetricFamily("blockd_feed_held_names", "Entries that the gate holds back.", labels=["feed"])
-        interval = GaugeMetricFamily(
-            "blockd_feed_interval_seconds", "Between two polls of the feed, as configured.", labels=["feed"]
-        )
-        until = GaugeMetricFamily("blockd_feed_next_poll_seconds", "Until the feed is polled next.", labels=["feed"])
-        stale = GaugeMetricFamily(
-            "blockd_orders_stale", "Orders in force whose signatures, or whose list, were not renewed.", labels=["feed"]
-        )
-        for name, feed in sample.feeds.items():
-            stale.add_metric([name], feed.stale)
-            names.add_metric([name], feed.names)
-            rejected.add_metric([name], feed.rejected)
-            held.add_metric([name], feed.held)
-            interval.add_metric([name], feed.interval)
-            until.add_metric([name], feed.next_poll)
-            age.add_metric([name], feed.age)
-            expires.add_metric([name], feed.expires_in)
-            for reason in self._reasons:
-                refused.add_metric([name, reason], feed.refused.get(reason, 0))
-        for name, refused_now in sample.refused.items():
-            is_refused.add_metric([name], int(refused_now))
-        yield refused_notifies(sample.refused_notifies)
-        yield from (names, age, expires, is_refused, refused, rejected, held, interval, until, stale)
-        yield from _authorities(sample)
-
-
-def _authorities(sample: Sample) -> Iterator[Metric]:
-    expires = GaugeMetricFamily(
-        "blockd_authority_expires_in_seconds",
-        "Until an authority's part of a signed feed expires; +Inf before anything came from it.",
-        labels=["feed", "authority"],
-    )
-    refused = GaugeMetricFamily(
-        "blockd_authority_refused",
-        "1 while an authority's new content is refused, and its content accepted last stays in force.",
-        labels=["feed", "authority"],
-    )
-    orders = GaugeMetricFamily(
-        "blockd_orders_refused", "Orders whose newest versions are refused, each alone.", labels=["feed", "authority"]
-    )
-    for name, feed in sample.feeds.items():
-        for role, count in (dict.fromkeys(feed.authorities, 0) | dict(feed.refused_orders)).items():
-            orders.add_metric([name, role], count)
-        for role, authority in feed.authorities.items():
-            expires.add_metric([name, role], authority.expires_in)
-            refused.add_metric([name, role], int(authority.is_refused))
-    yield from (expires, refused, orders)
 
 
 def _ruleset(sample: Sample) -> Iterator[Metric]:

@@ -14,9 +14,7 @@ import re
 from collections.abc import Iterable
 
 TOP_ROLES = ("root", "targets", "snapshot", "timestamp")  # of the repository itself; no authority's
-OWN_ROLE = (
-    "targets"  # signs the repository's own orders, whose role is empty; no authority's role
-)
+OWN_ROLE = "targets"  # signs the repository's own orders, whose role is empty; no authority's role
 ORDERS = "orders"
 LISTS = "lists"
 AUTHORITY_FIELD = "x-blockd-authority"  # of a delegation: the authority's full name, as its documents have it

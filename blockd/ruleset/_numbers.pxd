@@ -10,6 +10,7 @@ cdef enum:
     MAX_PROBES = 64
     ENTRY_SIZE = 5
     MAX_CLAIMS = 1048576
+    MEANS_EMPTY = 1
     SCOPE_BITS = 2
     MAX_SALTS = 64
     MIN_HASHED_LABELS = 2

@@ -1,17 +1,42 @@
 cimport cython
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from blockd.names._numbers cimport MAX_LABELS
-from blockd.ruleset._numbers cimport MAX_SALTS
+from blockd.orders._numbers cimport NO_TIER
+from blockd.ruleset._numbers cimport MAX_SALTS, SCOPE_BITS
 from blockd.ruleset._blake2s cimport B2State
-from blockd.ruleset._parties cimport Decision, PartyDecisions
+from blockd.ruleset._parties cimport Decision, PartyDecisions, Ruling
 
 cdef struct Claims:
     const uint8_t *entry  # their entry's key in the mapped file
     const uint8_t *next  # 32 bits each
     uint32_t size  # octets of the key
     uint32_t left
+
+cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
+    cdef uint32_t value
+    memcpy(&value, at, 4)
+    return value
+
+cdef inline Claims *_first(Claims *sets, int count) noexcept nogil:
+    """Return the set whose next claim is the best in rank; an empty one if no claim is left."""
+    cdef Claims *best = sets
+    cdef int i
+    for i in range(1, count):
+        if sets[i].left and (best.left == 0 or _u32(sets[i].next) >> SCOPE_BITS < _u32(best.next) >> SCOPE_BITS):
+            best = &sets[i]
+    return best
+
+
+cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const Claims *claims, uint8_t action) noexcept nogil:
+    found.ruling = ruling
+    found.order = order
+    found.entry = claims.entry
+    found.entry_size = claims.size
+    found.action = action
+    found.tier = NO_TIER
 
 
 @cython.final

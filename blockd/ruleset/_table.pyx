@@ -42,12 +42,6 @@ cdef enum:
     ZONE_WORDS = 2  # 64-bit words with a bit for each tier of a zone
     CLOSED = ZONE_WORDS + 4  # behind them, words with a bit for each group of orders with exceptions
 
-cdef inline uint32_t _u32(const uint8_t *at) noexcept nogil:
-    cdef uint32_t value
-    memcpy(&value, at, 4)
-    return value
-
-
 @cython.final
 cdef class Table(PartyDecisions):
     """A ruleset and the states of its orders, held mapped until `close`; then every decision is RULED_BROKEN.
@@ -492,22 +486,3 @@ cdef class Table(PartyDecisions):
         """Decide about a name or an address that an answer leads to, by those who still act; see `follow`."""
         cdef Decision found = self.decide_key(octets, size) if is_name else self.decide_address(octets, size)
         return self.follow(found, is_name, is_last)
-
-
-cdef inline Claims *_first(Claims *sets, int count) noexcept nogil:
-    """Return the set whose next claim is the best in rank; an empty one if no claim is left."""
-    cdef Claims *best = sets
-    cdef int i
-    for i in range(1, count):
-        if sets[i].left and (best.left == 0 or _u32(sets[i].next) >> SCOPE_BITS < _u32(best.next) >> SCOPE_BITS):
-            best = &sets[i]
-    return best
-
-
-cdef inline void _set(Decision *found, Ruling ruling, uint32_t order, const Claims *claims, uint8_t action) noexcept nogil:
-    found.ruling = ruling
-    found.order = order
-    found.entry = claims.entry
-    found.entry_size = claims.size
-    found.action = action
-    found.tier = NO_TIER

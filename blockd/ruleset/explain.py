@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from blockd.formats.subject import Subject, subject_of
-from blockd.names import DomainName, client_key, is_client_key, is_network_key
-from blockd.orders import Action, Entry, Order, Reason, Scope, State, Verdict, begin_of
-from blockd.orders.disclosure import CONFIDENTIAL, called, public_fields, public_text
+from blockd.names import client_key
+from blockd.orders import Entry, Order, Reason, State, Verdict
+from blockd.orders.disclosure import CONFIDENTIAL, public_fields, public_text
+from blockd.ruleset.because import (
+    because_alone,
+    because_between,
+    because_within,
+    called_with_feed,
+    closed_by,
+    entry_text,
+    is_exception,
+)
 from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
 from blockd.ruleset.parties import OPERATOR, authority_text
 from blockd.ruleset.policy import Covering, Enforced
-from blockd.ruleset.precedence import STRENGTHS, PartyDecision, settle
-from blockd.ruleset.tiers import is_zone
+from blockd.ruleset.precedence import PartyDecision, settle
 from blockd.times import time_text
 
 _EXAMPLES = 8  # refused orders that are named
@@ -236,19 +244,19 @@ def _weighed(enforced: Enforced, covering: Sequence[Covering], verdict: Verdict)
             continue
         party = enforced.party_of(found.verdict)
         first = firsts.get(party)
-        is_idle = claim.state is not State.IN_FORCE or found.below is not None or _is_exception(found.verdict)
+        is_idle = claim.state is not State.IN_FORCE or found.below is not None or is_exception(found.verdict)
         if is_idle or found is decisive or decisive is None or first is None:
-            because = _closed(enforced, found) or _because_alone(claim.state, found)
+            because = closed_by(enforced, found) or because_alone(claim.state, found)
         elif verdict.reason is Reason.ALLOWED and enforced.party_of(verdict) == OPERATOR:
-            because = f"the allow entry {_entry(verdict)} of feed {verdict.feed} beats every block"
+            because = f"the allow entry {entry_text(verdict)} of feed {verdict.feed} beats every block"
         elif first is not found:
-            because = _because_within(found, first, priorities)
+            because = because_within(found, first, priorities)
         elif party in lifted:
-            because = f"{_called(lifted[party].claim.verdict)} lifts it, as it may"
+            because = f"{called_with_feed(lifted[party].claim.verdict)} lifts it, as it may"
         elif party == enforced.party_of(verdict):
-            because = _because_within(found, decisive, priorities)
+            because = because_within(found, decisive, priorities)
         else:
-            because = _because_between(found, decisive, priorities)
+            because = because_between(found, decisive, priorities)
         told.append(WeighedClaim(claim, priorities.get(claim.feed), found is decisive, because))
     return tuple(told)
 
@@ -266,100 +274,6 @@ def _decision(enforced: Enforced, found: Covering) -> PartyDecision[int, Coverin
 def _is(claim: Verdict, verdict: Verdict) -> bool:
     """Return whether a claim is the one that a verdict with an action rests on."""
     return verdict.action is not None and (claim.order_index, claim.entry) == (verdict.order_index, verdict.entry)
-
-
-def _closed(enforced: Enforced, found: Covering) -> str:
-    """Return which name keeps an entry in force from covering what is below it, and why; empty if none does."""
-    claim, below = found.verdict, found.below
-    if claim.state is not State.IN_FORCE or below is None or is_network_key(below):
-        return ""
-    name, orders = DomainName(below).text, enforced.ruleset.catalogue.orders
-    if not is_zone(claim.tier):
-        return f"{claim.feed} has an exception for {name}"
-    if any(orders[one.order_index].feed == claim.feed for one in enforced.ruleset.claims(below)):
-        return f"zone {claim.feed} has {name}, and no wildcard above that matches below it"
-    return f"zone {claim.feed} has names below {name}, which so exists in it, and no wildcard above that matches there"
-
-
-def _is_exception(claim: Verdict) -> bool:
-    """Return whether a claim is a list's exception from its own rules for the names above."""
-    return claim.order is not None and claim.order.action is Action.PASSTHRU and not is_zone(claim.tier)
-
-
-def _because_alone(state: State, found: Covering) -> str:
-    """Return why a claim decides, or does not whatever else is listed."""
-    if state is not State.IN_FORCE:
-        return f"it is {state.text}"
-    if found.below is not None and is_network_key(found.below):
-        return f"zone {found.verdict.feed} has the longer {Entry(found.below, Scope.BOTH).text}"
-    if _is_exception(found.verdict):
-        return "it is an exception from the list's own rules for the names above, and says nothing of other feeds"
-    return "it decides"
-
-
-def _because_within(found: Covering, first: Covering, priorities: Mapping[str, int]) -> str:
-    """Return why another claim of the same party comes first, checked in the order in which the policy weighs them."""
-    claim, winner = found.verdict, first.verdict
-    assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
-    assert winner.order is not None  # noqa: S101
-    assert winner.entry is not None  # noqa: S101
-    action, wins = claim.order.action, winner.order.action
-    mine, theirs = priorities.get(claim.feed, 0), priorities.get(winner.feed, 0)
-    if wins is Action.ALLOW and action is not Action.ALLOW:
-        return f"the allow entry {_entry(winner)} of the same authority beats its other orders"
-    if is_client_rule(winner.entry) and claim.entry is not None and not is_client_rule(claim.entry):
-        return f"the rule for the {_entry(winner)} comes first"
-    if action is Action.MONITOR and wins is not Action.MONITOR:
-        return "it only counts questions, and hides no block"
-    if claim.tier > winner.tier and action not in (Action.ALLOW, Action.MONITOR):
-        order = f"priority {theirs} and {mine}" if mine != theirs else "name, their priority being the same"
-        return f"feed {winner.feed} comes before {claim.feed}, by {order}"
-    if found.size < first.size:
-        return f"the longer {_entry(winner)} decides"
-    return _because_ranked(claim, winner, priorities)
-
-
-def _because_between(found: Covering, decisive: Covering, priorities: Mapping[str, int]) -> str:
-    """Return why another party's decision stands over this one."""
-    claim, winner = found.verdict, decisive.verdict
-    assert claim.order is not None  # noqa: S101 - a claim has an order and an entry
-    assert winner.order is not None  # noqa: S101
-    action, wins = claim.order.action, winner.order.action
-    if STRENGTHS[wins] > STRENGTHS[action]:
-        return f"{_called(winner)} stands over it: of different authorities {wins} over {action}"
-    if action is Action.MONITOR and wins is not Action.MONITOR:
-        return "it only counts questions, and hides no block"
-    return _because_ranked(claim, winner, priorities)
-
-
-def _because_ranked(claim: Verdict, winner: Verdict, priorities: Mapping[str, int]) -> str:
-    """Return why another claim is of a better rank."""
-    assert claim.order is not None  # noqa: S101 - a claim has an order
-    assert winner.order is not None  # noqa: S101
-    mine, theirs = priorities.get(claim.feed, 0), priorities.get(winner.feed, 0)
-    if mine > theirs:
-        return f"feed {winner.feed} comes before {claim.feed}, by priority {theirs} and {mine}"
-    if begin_of(claim.order) < begin_of(winner.order):
-        return f"{called(winner.order)} is of a later date"
-    ours, its = claim.order.key(claim.feed), winner.order.key(winner.feed)
-    what = "id" if ours.id != its.id else "role" if ours.role != its.role else "feed"
-    return f"{called(winner.order)} is of the same rank, and its {what} comes first"
-
-
-def _called(verdict: Verdict) -> str:
-    """Return how an order of another party is named, with its feed."""
-    assert verdict.order is not None  # noqa: S101 - it has one
-    return f"{called(verdict.order)} of feed {verdict.feed}"
-
-
-def _entry(verdict: Verdict) -> str:
-    assert verdict.entry is not None  # noqa: S101 - a claim has an entry
-    return public_text(verdict.entry)
-
-
-def is_client_rule(entry: Entry) -> bool:
-    """Return whether an entry is a policy zone's rule for the clients of a network."""
-    return is_network_key(entry.key) and is_client_key(entry.key)
 
 
 def word_of(verdict: Verdict) -> str:

@@ -47,6 +47,7 @@ MAX_PROBES = 64  # buckets read for one key; a file that would need more is buil
 ENTRY = struct.Struct("<IB")
 ENTRY_SIZE = ENTRY.size  # octets before the key
 HOLE = 0xFFFFFFFF  # instead of the place of a claim set
+MEANS_EMPTY = 1  # in comparisons of files: a set whose claims have no scope, as if the name were not listed
 MAX_ENTRIES_SIZE = 1 << 32  # octets that a 32-bit offset reaches: about 150 million names
 MAX_CATALOGUE = 256 << 20  # octets; ten thousand orders with their texts are under a tenth of it
 MAX_ORDERS = 1 << 20

@@ -30,7 +30,7 @@ from blockd.ruleset.parties import OPERATOR, parties_of
 from blockd.ruleset.precedence import OPENING, PartyDecision, settle
 from blockd.ruleset.states import NO_STATES, States, StatesAt
 from blockd.ruleset.tiers import groups_of, is_zone, tiers_of
-from blockd.ruleset.weighing import Claimed, Party, Weighed
+from blockd.ruleset.weighing import Claimed, Party, Turn, Weighed
 
 NOT_LISTED = Verdict(Reason.NOT_LISTED)
 MAX_PREFIX = 128  # bits of the longest address
@@ -38,22 +38,6 @@ _REASONS = {Action.ALLOW: Reason.ALLOWED, Action.MONITOR: Reason.MONITORED, Acti
 
 Listed = tuple[Scope, Sequence[Claimed]]
 """The part of a scope that covers the question, and the claims on one name or network by rank."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A claim as the policy meets it; `covers` if its scope covers the question.
-
-    `below` is the key of the name that closes a zone's wildcards above it, or what a list with an exception on that
-    name says above it, if the claim is one of them, else None.
-    """
-
-    claimed: Claimed
-    tier: int
-    covers: bool
-    is_in_force: bool
-    below: bytes | None
-    is_exception: bool = False
 
 
 @dataclass(frozen=True, slots=True)

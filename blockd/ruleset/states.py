@@ -10,6 +10,7 @@ known to be outdated.
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
@@ -29,11 +30,32 @@ STATES_AT = _HEADER.size
 def write_states(
     path: Path, orders: Sequence[Order], hit_slots: Sequence[int], now: float, stale: Set[int] = frozenset()
 ) -> None:
-    """Write the states of a ruleset's `orders` at `now`, with the counters' places; `stale` has indices of orders."""
+    """Write the states of a ruleset's `orders` at `now`, with the counters' places; `stale` has indices of orders.
+
+    If the disk is full, an earlier file of the same orders is written over in place, which needs no room. Raises
+    OSError.
+    """
     states = bytes(state_at(order, now) for order in orders)
     slots = b"".join(struct.pack("<I", slot) for slot in hit_slots)
     flags = bytes(index in stale for index in range(len(orders)))
-    replace_file(path, _HEADER.pack(MAGIC, 1, len(orders)) + states.ljust(_padded(len(orders)), b"\0") + slots + flags)
+    octets = _HEADER.pack(MAGIC, 1, len(orders)) + states.ljust(_padded(len(orders)), b"\0") + slots + flags
+    try:
+        replace_file(path, octets)
+    except OSError:
+        if not _written_over(path, octets):
+            raise
+
+
+def _written_over(path: Path, octets: bytes) -> bool:
+    """Write over a file of the same size; return whether there was one."""
+    try:
+        with path.open("r+b") as file:
+            if os.fstat(file.fileno()).st_size != len(octets):
+                return False
+            file.write(octets)
+    except OSError:
+        return False
+    return True
 
 
 class States(Protocol):

@@ -38,3 +38,19 @@ class Weighed:
     allowed: Claimed | None = None
     idle: Claimed | None = None
     until: int = NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A claim as the policy meets it; `covers` if its scope covers the question.
+
+    `below` is the key of the name that closes a zone's wildcards above it, or what a list with an exception on that
+    name says above it, if the claim is one of them, else None.
+    """
+
+    claimed: Claimed
+    tier: int
+    covers: bool
+    is_in_force: bool
+    below: bytes | None
+    is_exception: bool = False

@@ -21,6 +21,7 @@ from blockd.settings.feeds import (
 )
 from blockd.settings.feeds.base import shown_place
 from blockd.settings.gate import GateSettings
+from blockd.settings.limits import Limits
 from blockd.settings.load import load
 from blockd.settings.model import (
     Audit,
@@ -51,6 +52,7 @@ __all__ = [
     "Feed",
     "Forwarding",
     "GateSettings",
+    "Limits",
     "ListFeed",
     "ListSignature",
     "Listen",

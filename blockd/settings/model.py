@@ -10,6 +10,7 @@ from blockd.orders.disclosure import PublicOperator
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.gate import GateSettings
+from blockd.settings.limits import Limits
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
 from blockd.settings.section import Section, ShortText, Whole, setting
 from blockd.settings.values import Workers, size_or_auto, size_within, time_or_off, time_within
@@ -159,6 +160,7 @@ class Settings(Section):
     )
     feeds: tuple[ConfiguredFeed, ...] = setting((), "Where lists come from.", max_length=MAX_FEEDS)
     gate: GateSettings = setting({}, "What a new ruleset must pass before it is enforced.")
+    limits: Limits = setting({}, "What one feed may take of this machine; one that takes more is refused alone.")
     versions: VersionSettings = setting({}, "The rulesets kept on disk.")
     audit: Audit = setting({}, "Statements about what was enforced.")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "The lowest severity that is logged.")

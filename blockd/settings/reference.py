@@ -23,9 +23,10 @@ def reference() -> list[tuple[str, str, str]]:
     """
     rows = list(_rows("", Settings))
     for kind, model in FEED_TYPES.items():
-        own = f"feeds[{kind}].gate."
-        for path, default, meaning in _rows(f"feeds[{kind}].", model):
-            rows.append((path, f"gate.{path.removeprefix(own)}" if path.startswith(own) else default, meaning))
+        own = f"feeds[{kind}]."
+        inherited = tuple(f"{own}{section}." for section in ("gate", "limits"))
+        for path, default, meaning in _rows(own, model):
+            rows.append((path, path.removeprefix(own) if path.startswith(inherited) else default, meaning))
     return rows
 
 

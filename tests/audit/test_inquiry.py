@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from blockd.audit.chain import Record
 from blockd.audit.database import Database
+from blockd.audit.gap import ALIVE
 from blockd.audit.inquiry import prove_name, state_then
-from blockd.audit.log import ALIVE
 from blockd.audit.proof_file import export_proof, verify_proof
 from blockd.audit.proof_signature import sign_proof
 from blockd.cli.audit.prove import lines

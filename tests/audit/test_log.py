@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from blockd.audit.chain import START, canonical, chained, parse_record
 from blockd.audit.database import Database, unpacked
-from blockd.audit.log import ALIVE, AuditLog, read_alive
+from blockd.audit.gap import ALIVE, Gap, life_text, read_alive
+from blockd.audit.log import AuditLog
 from blockd.errors import AuditError
 from blockd.orders.repository import MAX_DOCUMENT
+from blockd.times import moment_text
 
 NOW = 1_795_521_600.25
 
@@ -183,22 +185,63 @@ def test_disk_that_gives_errors_is_told_and_records_wait(log: AuditLog, monkeypa
     assert "Enforcement goes on" in again.trouble
     is_full.clear()
     again.close()
-    assert [kind for _, kind, _ in records(log.folder)][3:] == ["start"]
+    assert [kind for _, kind, _ in records(log.folder)][3:] == ["start", "gap"]
     assert not again.trouble
     assert again.failures
 
 
-def test_log_leaves_room_on_the_disk_for_what_is_enforced(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blockd.audit.log.SPARE", 1 << 60)
-    again = AuditLog(log.folder, lambda: NOW)
+def test_log_leaves_room_on_the_disk_for_what_is_enforced(log: AuditLog) -> None:
+    short = ["5M are free; free some space"]
+    again = AuditLog(log.folder, lambda: NOW, lambda: short[0])
     again.begin()
     again.write("start", {})
     while not again.failure:
         time.sleep(0)  # the other thread sets it
     assert "free some space" in again.trouble
-    monkeypatch.setattr("blockd.audit.log.SPARE", 0)
+    assert "free some space" in again.unwritten()
+    short[0] = ""
     again.close()
-    assert [kind for _, kind, _ in records(log.folder)][3:] == ["start"]
+    assert not again.unwritten()
+    short[0] = "5M are free; free some space"
+    assert again.unwritten() == "There is no room for it: 5M are free; free some space."
+    short[0] = ""
+    assert [kind for _, kind, _ in records(log.folder)][3:] == ["start", "gap"]
+    moment = moment_text(NOW)
+    told = {"since": moment, "until": moment, "why": "5M are free; free some space", "late": 1, "lost": 0}
+    assert records(log.folder)[-1][2] == {**told, "without_evidence": 0}
+
+
+def test_gap_in_which_blockd_has_ended_is_told_at_the_next_start(log: AuditLog) -> None:
+    first = AuditLog(log.folder, lambda: NOW, lambda: "it is full")
+    first.begin()
+    first.write("start", {})
+    while not first.failure:
+        time.sleep(0)  # the other thread sets it
+    first.close()  # what waited is lost
+    (log.folder / ALIVE).write_bytes(life_text(NOW + 7, Gap(NOW, "it is full")))
+    again = AuditLog(log.folder, lambda: NOW + 60)
+    again.begin()
+    again.write("start", {})
+    again.close()
+    assert [kind for _, kind, _ in records(log.folder)][3:] == ["start", "gap"]
+    body = records(log.folder)[-1][2]
+    assert (body["since"], body["until"], body["lost"]) == (moment_text(NOW), moment_text(NOW + 60), None)
+    assert read_alive(log.folder) == NOW + 60
+    assert Gap.read(log.folder) is None
+
+
+def test_evidence_without_room_in_a_gap_is_counted(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blockd.audit.log.MAX_EVIDENCE_WAITING", 10)
+    short = ["it is full"]
+    again = AuditLog(log.folder, lambda: NOW, lambda: short[0])
+    again.begin()
+    again.write("start", {})
+    while not again.failure:
+        time.sleep(0)  # the other thread sets it
+    assert not again.has_room([bytes(11)])
+    short[0] = ""
+    again.close()
+    assert records(log.folder)[-1][2]["without_evidence"] == 1
 
 
 def test_evidence_that_waits_is_bounded_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

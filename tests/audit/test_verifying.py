@@ -232,11 +232,11 @@ def test_a_kept_statement_is_compared_with_the_records(story: Node) -> None:
     path, roots = story.state / "audit.db", {FEED: [story.root.read_bytes()]}
     assert "no record names the statement s.json" in problem()
     database = Database.open(path)
-    named = database.append([LogEntry(story.time, "statement", {"file": "s.json", "sha256": "ab"})], database.head())
     last = database.last("enforced")
     assert last is not None
-    database.close()
     version, digest = last.body["version"], last.body["digest"]
+    named = database.append([LogEntry(story.time, "statement", {"file": "s.json", "sha256": "ab"})], database.head())
+    database.close()
     assert problem() == problem(head=named, version=version, digest=digest) == ""
     assert "by another SHA-256" in problem(sha256="cd")
     assert f"says that version {version + 1} was in force" in problem(version=version + 1, digest=digest)
@@ -244,3 +244,19 @@ def test_a_kept_statement_is_compared_with_the_records(story: Node) -> None:
     assert "the statement s.json names" in problem(head=Head(3, bytes(32))) or "differs from" in problem(
         head=Head(3, bytes(32))
     )
+
+
+def test_a_statement_after_a_gap_is_not_compared_with_what_was_enforced_before_it(story: Node) -> None:
+    def problem_after(kind: str, **body: object) -> str:
+        path = story.state / "audit.db"
+        database = Database.open(path)
+        head = database.append([LogEntry(story.time, kind, body)], database.head())
+        name = f"{head.number}.json"
+        database.append([LogEntry(story.time, "statement", {"file": name, "sha256": "ab"})], head)
+        database.close()
+        statement = KeptStatement(name, "ab", head, 99, "0" * 64)
+        return verify_log(path, {FEED: [story.root.read_bytes()]}, statements=[statement]).problem
+
+    assert "says that version 99 was in force" in problem_after("gap", lost=0)
+    assert problem_after("gap", lost=None) == ""
+    assert problem_after("lost", records=1) == ""

@@ -7,21 +7,28 @@ import hashlib
 import heapq
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from blockd.audit import AuditLog, AuditRecorder
+from blockd.compile.amend import amend
 from blockd.compile.build import Built, build
 from blockd.daemon.channel import Message
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.compile_child import Job
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.workers import Workers
+from blockd.errors import FeedRefused
+from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import INCOMING, Fetched, Validators
+from blockd.feeds.signed.bundle import SignedVersion, write_bundle
 from blockd.feeds.source import FeedSource
 from blockd.names import key_from_text
+from blockd.orders import OrderDocument
 from blockd.ruleset import Enforced, Gate, Ruleset
+from blockd.ruleset.format import MAX_TIME
 from blockd.selftest import SelfTests
 from blockd.settings import FEED_TYPES, Feed
 
@@ -91,6 +98,7 @@ class ListSource(FeedSource):
         self._clock = clock
         self._content: bytes | None = None
         self._error: Exception | None = None
+        self._digest = ""  # of a bundle's orders
 
     @property
     def interval(self) -> float:
@@ -103,6 +111,15 @@ class ListSource(FeedSource):
     def give_text(self, text: str) -> None:
         """Have a text be new."""
         self._content, self._error = text.encode(), None
+
+    def give_orders(self, *documents: OrderDocument) -> None:
+        """Have a bundle of these orders be new, as feeds have it whose orders are signed or the operator's own."""
+        names = [(document.order.id, str(document.order.lifted_on), document.entries) for document in documents]
+        digest = hashlib.sha256(repr(names).encode()).hexdigest()
+        path = self.folder / "given"
+        write_bundle(SignedVersion(1, 1, MAX_TIME, documents, digest), path)
+        self._content, self._error, self._digest = path.read_bytes(), None, digest
+        path.unlink()
 
     def fail(self, error: Exception | None) -> None:
         """Have every look fail, or none any more."""
@@ -117,7 +134,8 @@ class ListSource(FeedSource):
         content, self._content = self._content, None
         path = self.folder / INCOMING
         path.write_bytes(content)
-        return Fetched(path, hashlib.sha256(content).hexdigest(), None)
+        digest, self._digest = self._digest or hashlib.sha256(content).hexdigest(), ""
+        return Fetched(path, digest, None)
 
 
 class Sources:
@@ -142,25 +160,59 @@ class LocalCompiler:
         self.jobs: list[float] = []  # when something was to be compiled
         self.faults: list[Exception] = []
         self.is_closed = False
+        self.reading = ""
+        self.amends = False  # whether a ruleset in force is amended if it can be, as the real one does
+        self.slow: dict[str, FeedRefused | None] = {}  # by digest, what must be read by itself, and what comes of that
+        self.alone: list[str] = []  # the digests of what was read by itself
+        self.reads: asyncio.Event | None = None  # what is read by itself waits for it
+        self.held: asyncio.Event | None = None  # what compiles wait for, other than those that amend only
         self._time = time
 
     def prepare(self) -> None:
         pass
 
     async def compile(self, job: Job, /) -> Built:
-        self.jobs.append(self._time.clock())
+        if not job.amends:
+            self.jobs.append(self._time.clock())
+            if self.held is not None:
+                await self.held.wait()
         if self.faults:
             raise self.faults.pop(0)
+        slow = [c for c in job.candidates if c.incoming and c.incoming.digest in self.slow and c.budget]
+        if apart := {c.feed.name for c in slow if c.budget and c.budget.patience is not None}:
+            built = await self.compile(replace(job, candidates=[_without(c, apart) for c in job.candidates]))
+            built.slow |= apart
+            return built
         in_force = None
         if job.in_force is not None:
             ruleset = Ruleset.open(job.in_force)
             in_force = ruleset.catalogue
             ruleset.close()
         created = int(self._time.clock())
+        if job.in_force is not None and (job.amends or self.amends):
+            amended = amend(
+                job.candidates, job.in_force, job.path, reports=job.reports, held=job.held, gate=job.gate,
+                created=created, randomness=os.urandom,
+            )  # fmt: skip
+            if amended is not None or job.amends:
+                return amended or Built()
         return build(job.candidates, job.path, gate=job.gate, in_force=in_force, created=created, randomness=os.urandom)
+
+    async def read(self, candidate: Candidate, /) -> Built:
+        content = candidate.incoming
+        assert content is not None
+        self.alone.append(content.digest)
+        if self.reads is not None:
+            await self.reads.wait()
+        refused = self.slow[content.digest]
+        return Built(refused={candidate.feed.name: refused} if refused else {})
 
     async def close(self) -> None:
         self.is_closed = True
+
+
+def _without(candidate: Candidate, apart: set[str]) -> Candidate:
+    return replace(candidate, incoming=None) if candidate.feed.name in apart else candidate
 
 
 class RecordedLog(AuditLog):

@@ -182,7 +182,14 @@ def test_name_is_proved_while_the_daemon_runs_and_when_it_is_down(daemon: Daemon
     running = daemon.run_verb("audit", "prove", "www.listed.example", "now")
     assert (running.returncode, "was blocked" in running.stdout) == (0, True)
     assert daemon.run_verb("audit", "prove", "open-3.example", "now").returncode == 1
-    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moments = []
+
+    def is_proved() -> bool:
+        moments.append(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return daemon.run_verb("audit", "prove", "listed.example", moments[-1]).returncode == 0
+
+    until(is_proved, "a whole second has begun since the record")
+    moment = moments[-1]
     daemon.stop()
     done = daemon.run_verb("audit", "prove", "listed.example", moment, "--export", str(tmp_path / "proof"))
     assert done.returncode == 0, done.stderr

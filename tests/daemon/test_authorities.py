@@ -199,7 +199,7 @@ def test_an_authority_opens_anothers_orders_only_if_it_may(authorities: Authorit
     assert ("BlockdOrdersContradict", "info") in {(it["name"], it["severity"]) for it in daemon.status()["alarms"]}
     assert daemon.metric("blockd_orders_contradicting") == 2
     claims = {claim["order"]["id"]: claim["because"] for claim in daemon.lookup("telecom.example")["claims"]}
-    by = "order telecom-1 of feed national, signed by telecom,"
+    by = "order telecom/telecom-1 of feed national"
     assert claims["court-2"] == f"{by} stands over it: of different authorities sinkhole over allow"
     daemon.refresh()
     assert daemon.log.count(sentence) == 1

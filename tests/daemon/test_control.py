@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from blockd.audit.log import AuditLog
 from blockd.audit.statement import kept_statements
 from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
@@ -39,13 +40,13 @@ STATUS = [
     "version", "engine", "since", "config", "listen", "bound", "ruleset", "pinned", "feeds", "workers", "self_test",
     "overrides",
     "contradictions",
-    "audit", "alarms", "notes",
+    "audit", "compiling", "disk", "alarms", "notes",
 ]  # fmt: skip
 FEED = [
     "name", "type", "priority", "phase", "names", "rejected", "held", "digest", "version", "age_seconds", "next_poll",
     "expires", "ended",
     "at_expiry", "refusal", "acceptable", "refused", "stale", "authorities", "mirrors", "refused_orders", "notes",
-    "phase_words",
+    "limits", "phase_words",
 ]  # fmt: skip
 
 
@@ -124,7 +125,11 @@ def run(tmp_path: Path) -> Run:
 
 
 async def _checked(node: Node, check: Callable[[Node], Awaitable[None]]) -> None:
-    await check(node)
+    node.control._audit.begin()
+    try:
+        await check(node)
+    finally:
+        node.control._audit.close()
 
 
 def verdict(node: Node, name: str) -> str:
@@ -334,6 +339,32 @@ def test_statement_says_what_is_enforced(run: Run) -> None:
         assert signed["self_test"] is None
 
     run(check)
+
+
+def test_no_statement_is_made_of_what_the_log_does_not_say_yet(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_full = [True]
+    monkeypatch.setattr(AuditLog, "_append", _unless(is_full, AuditLog._append))
+
+    async def check(node: Node) -> None:
+        await node.give("a.example")
+        with pytest.raises(CommandError, match=r"No statement was made\. .* cannot be written: no room"):
+            await node.control.statement()
+        assert kept_statements(node.control._state.folder) == []
+        is_full.clear()
+        await asyncio.to_thread(node.control._audit.close)
+        signed = json.loads((await node.control.statement()).statement)["signed"]
+        assert (signed["version"], signed["audit"]) == (1, node.control._audit.head.to_json())
+
+    run(check)
+
+
+def _unless(is_full: list[bool], append: Callable[..., None]) -> Callable[..., None]:
+    def appended(log: AuditLog, entries: Sequence[object]) -> None:
+        if is_full and entries:
+            raise OSError("no room")
+        append(log, entries)
+
+    return appended
 
 
 def test_series_are_those_of_the_version_in_force(run: Run) -> None:

@@ -25,7 +25,7 @@ from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.switching import Store, WorkerLink
 from blockd.daemon.timing import Timing
-from blockd.daemon.update.compile_child import Compiler, Compiling, Job, _result
+from blockd.daemon.update.compile_child import Compiler, Compiling, Job, _compiled
 from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.feed_state import FeedState
@@ -216,7 +216,7 @@ def compile_here(patch: pytest.MonkeyPatch) -> None:
     """Compile in this process, which is quick, and always from what each feed gave."""
 
     async def compiled(_: Compiler, job: Job) -> Built:
-        return _result(job)
+        return _compiled(job)
 
     patch.setattr(Compiler, "compile", compiled)
     patch.setattr(Compiler, "prepare", lambda _: None)

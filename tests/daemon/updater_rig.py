@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from blockd.compile.news import News
 from blockd.daemon.update.compile_child import Compiling
+from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.updater import GATHERING, Updater
 from blockd.errors import RulesetError
 from blockd.feeds.fetched import Fetched
@@ -86,6 +87,11 @@ class Rig:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def use_room(self, room: DiskRoom) -> None:
+        """Have an updater that asks `room` what may be kept."""
+        compiling = Compiling(Gate(), self.folder / "compiled", self.compiler, room)
+        self.updater = Updater(self.feeds, compiling, self.rulesets, self.recorder, self.time.timing)
 
     async def compiled(self) -> None:
         """Let the time pass in which news are gathered."""

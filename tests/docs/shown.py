@@ -15,6 +15,8 @@ _VOLATILE = (
     (re.compile(r"\b\d+ s old"), "N s old"),
     (re.compile(r"\b\d+ (?:seconds|minutes|hours|days) old"), "N minutes old"),
     (re.compile(r"\b[\d,]+\.\d [MG]B"), "SIZE"),
+    (re.compile(r"\b\d+(?:\.\d)?[KMG]\b(?: free(?:, (?:LOW|SHORT|FULL))?)?"), "SIZE"),
+    (re.compile(r"\b[\d,]+\.\d s of"), "N s of"),
     (re.compile(r"\b\d+ workers"), "N workers"),
     (re.compile(r"\b\d+ octets"), "N octets"),
     (re.compile(r"\b\d+ answers are right"), "N answers are right"),

@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, HitLabels, Sample, Transport
-from blockd.metrics.collector import ENFORCEMENT_BUCKETS, EnforcementTimes
+from blockd.metrics.bounds import BoundsSample, FeedUse
 from blockd.metrics.counters import UPSTREAM_BUCKETS
+from blockd.metrics.sample import ENFORCEMENT_BUCKETS, EnforcementTimes
 
 # Names and labels of the documented metrics; a histogram's `le` is not listed.
 NAMES = {
@@ -22,6 +23,12 @@ NAMES = {
     "blockd_orders_without_room": set(),
     "blockd_cache_hits_total": set(),
     "blockd_releases_failed": set(),
+    "blockd_compile_seconds": set(),
+    "blockd_disk_free_bytes": set(),
+    "blockd_disk_level": set(),
+    "blockd_feed_disk_bytes": {"feed"},
+    "blockd_feed_read_seconds": {"feed"},
+    "blockd_feed_read_bytes": {"feed"},
     "blockd_cache_misses_total": set(),
     "blockd_cache_entries": set(),
     "blockd_cache_bytes": set(),
@@ -76,6 +83,7 @@ SAMPLE = Sample(
     refused={"ministry": True, "national": False, "overrides": False},
     refused_notifies={("national", "no key"): 4, ("", "zone"): 0},
     selftest_failed=True,
+    bounds=BoundsSample(90.0, 5, 2, {"ministry": FeedUse(7, 1.5, 9)}),
     clock_behind=7200.0,
     hit_slots={LABELS: 1, HitLabels("national", 'quo"te\\\n', "national", "nxdomain"): 2},
 )
@@ -155,6 +163,16 @@ def test_what_is_refused_failed_or_behind_now_is_a_gauge() -> None:
     assert value(found, "blockd_selftest_failed") == value(found, "blockd_clock_behind_seconds") == 0
     assert value(found, "blockd_releases_failed") == 0
     assert value(scrape(Counters(1), lambda: Sample(releases_failed=True)), "blockd_releases_failed") == 1
+
+
+def test_what_feeds_take_and_what_is_left_of_the_disk() -> None:
+    found = scrape(Counters(1), lambda: SAMPLE)
+    taken = [
+        value(found, f"blockd_feed_{what}", feed="ministry") for what in ("disk_bytes", "read_seconds", "read_bytes")
+    ]
+    assert taken == [7, 1.5, 9]
+    left = [value(found, f"blockd_{what}") for what in ("compile_seconds", "disk_free_bytes", "disk_level")]
+    assert left == [90, 5, 2]
 
 
 def test_before_the_first_ruleset_there_are_series_too() -> None:

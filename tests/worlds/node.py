@@ -15,7 +15,8 @@ from typing import Any
 from blockd.audit import AuditLog
 from blockd.audit.log import read_head
 from blockd.compile.amend import amend
-from blockd.compile.build import Built, build
+from blockd.compile.build import Built, build, read_alone
+from blockd.compile.spending import NoWatch
 from blockd.daemon.channel import Message
 from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.contexts import ControlContext, SharedContext, WorkerState
@@ -23,6 +24,7 @@ from blockd.daemon.control import ControlProcess, Environment
 from blockd.daemon.hit_slots import HitSlots
 from blockd.daemon.state_dir import StateDir
 from blockd.daemon.update.compile_child import Job
+from blockd.feeds.candidate import Candidate
 from blockd.feeds.fetched import Validators
 from blockd.feeds.kinds import open_source
 from blockd.feeds.source import FeedSource
@@ -64,6 +66,7 @@ class HereCompiler:
     """Compiles in this process as the child does: it amends if that is enough. `created` are times of the world."""
 
     def __init__(self, clock: ManualTime) -> None:
+        self.reading = ""
         self._clock = clock
 
     def prepare(self) -> None:
@@ -76,12 +79,15 @@ class HereCompiler:
                 job.candidates, job.in_force, job.path, reports=job.reports, held=job.held, gate=job.gate,
                 created=created, randomness=os.urandom,
             )  # fmt: skip
-            if amended is not None:
-                return amended
+            if amended is not None or job.amends:
+                return amended or Built()
             ruleset = Ruleset.open(job.in_force, verify=False)
             in_force = ruleset.catalogue
             ruleset.close()
         return build(job.candidates, job.path, gate=job.gate, in_force=in_force, created=created, randomness=os.urandom)
+
+    async def read(self, candidate: Candidate, /) -> Built:
+        return read_alone(candidate, NoWatch())
 
     async def close(self) -> None:
         pass

@@ -12,8 +12,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from blockd.audit.database import Database
+from blockd.audit.gap import read_alive
 from blockd.audit.inquiry import prove_name
-from blockd.audit.log import DATABASE, read_alive
+from blockd.audit.log import DATABASE
 from blockd.audit.proof_file import export_proof
 from blockd.audit.signatures import MAX_ROOT
 from blockd.audit.statement import KEY, read_key

@@ -38,6 +38,9 @@ class Refresher(Protocol):
     async def refresh(self, names: Sequence[str] | None, /) -> RefreshResult:
         """Poll feeds now and enforce what is new."""
 
+    async def make_room(self) -> None:
+        """Make room on the disk for what is to be enforced, if it is full."""
+
 
 class Enforcing(Protocol):
     """What enforces rulesets, see `blockd.daemon.ruleset_switcher.RulesetSwitcher`."""
@@ -170,6 +173,7 @@ class OverrideService:
 
     async def _changed(self, kind: str, overrides: list[Override], changed: Override) -> OverrideResult:
         try:
+            await self._updater.make_room()
             await asyncio.to_thread(write_overrides, self._path, overrides)
         except OSError as error:
             raise CommandError(f"{self._path} cannot be written: {cause_of(error)}; nothing was changed.") from error

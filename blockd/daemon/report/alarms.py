@@ -9,9 +9,12 @@ from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.hit_slots import without_slot
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.order_counts import orders_without_room
+from blockd.daemon.update.disk_room import DiskRoom, Level
 from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
+from blockd.daemon.update.ruleset_maker import SLOW, RulesetMaker
 from blockd.daemon.workers import Workers
+from blockd.feeds.budget import octets_text
 from blockd.ruleset import Enforced
 from blockd.ruleset.format import MAX_CLAIMS_OF_ONE
 from blockd.selftest import SelfTests
@@ -53,6 +56,8 @@ def alarms(
     audit: str = "",
     releases: str = "",
     contradictions: int = 0,
+    maker: RulesetMaker | None = None,
+    room: DiskRoom | None = None,
     started: float,
     now: float,
 ) -> list[Alarm]:
@@ -72,6 +77,8 @@ def alarms(
         *_of_room(enforced),
         *_of_audit(audit),
         *_of_releases(releases),
+        *_of_compile(maker),
+        *_of_disk(room),
         *_of_engine(engine),
     ]
     return sorted(found, key=lambda alarm: ("critical", "warning", "info").index(alarm.severity))
@@ -154,6 +161,37 @@ def _of_releases(trouble: str) -> Iterator[Alarm]:
             "BlockdReleasesFailed", "warning", "", trouble,
             "the lists, without the entries that were let through: they are held back",
             "Then restart blockd. `blockd held` shows what is held back.",
+        )  # fmt: skip
+
+
+def _of_compile(maker: RulesetMaker | None) -> Iterator[Alarm]:
+    if maker is not None and maker.seconds > SLOW:
+        feed = maker.reading
+        reads = f", and reads the new content of feed {feed}" if feed else ""
+        yield Alarm(
+            "BlockdCompileSlow", "warning", feed, f"Compiling has taken {maker.seconds:,.0f} seconds so far{reads}.",
+            "all of it; overrides, signed orders and small changes of lists are enforced meanwhile",
+            "Wait: a feed that takes more than its limits is refused alone. If the list is sound and its size is "
+            "meant, see the manual on sizing.",
+        )  # fmt: skip
+
+
+def _of_disk(room: DiskRoom | None) -> Iterator[Alarm]:
+    level = room.level if room is not None else Level.AMPLE
+    if room is None or level is Level.AMPLE:
+        return
+    free = f"{octets_text(room.free)} of {octets_text(room.total)} are free on the state folder's disk"
+    if level is Level.LOW:
+        yield Alarm(
+            "BlockdDiskLow", "warning", "", f"{free}: old versions are given up, and refused contents are not kept.",
+            "all of it", "Free some space, or lower versions.max_size.",
+        )  # fmt: skip
+    else:
+        yield Alarm(
+            "BlockdDiskShort", "critical", "",
+            f"{free}: the audit log waits in memory, and old versions are given up.",
+            "all of it; orders and overrides are enforced as long as a ruleset can be written",
+            "Free some space at once: what waits in memory is lost if blockd ends.",
         )  # fmt: skip
 
 

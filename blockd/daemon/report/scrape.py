@@ -7,11 +7,14 @@ from blockd.audit import AuditRecorder
 from blockd.daemon.hit_slots import HitSlots, without_slot
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts, orders_without_room
+from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import end_of
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
+from blockd.feeds.budget import Spent
 from blockd.metrics import AuthoritySample, FeedSample, Sample
-from blockd.metrics.collector import AuditSample
+from blockd.metrics.bounds import BoundsSample, FeedUse
+from blockd.metrics.sample import AuditSample
 from blockd.resolver import engine_name
 from blockd.ruleset import Enforced
 from blockd.selftest import SelfTests
@@ -30,9 +33,11 @@ def sample(
     releases_failed: bool,
     clock_behind: float,
     contradictions: int,
+    compiling: float,
+    room: DiskRoom,
     now: float,
 ) -> Sample:
-    """Return the values of all gauges at `now`."""
+    """Return the values of all gauges at `now`; `compiling` is how many seconds a compile has taken so far."""
     counts = OrderCounts.of(enforced)
     return Sample(
         names=enforced.ruleset.header.names if enforced else 0,
@@ -47,6 +52,9 @@ def sample(
         selftest_failed=tests.last is not None and bool(tests.last.outcome.failure),
         releases_failed=releases_failed,
         clock_behind=clock_behind,
+        bounds=BoundsSample(
+            compiling, room.free, room.level, {name: _use(managed) for name, managed in feeds.configured.items()}
+        ),
         feeds={
             name: _feed(managed, enforced, held.of(managed, enforced).held, counts.stale_of(name), now)
             for name, managed in feeds.configured.items()
@@ -60,6 +68,11 @@ def sample(
         enforcement=recorder.times,
         audit=AuditSample(bool(recorder.log.trouble), recorder.log.failures),
     )
+
+
+def _use(managed: ManagedFeed) -> FeedUse:
+    spent = managed.spent or Spent()
+    return FeedUse(managed.room, spent.seconds, spent.memory)
 
 
 def _feed(managed: ManagedFeed, enforced: Enforced | None, held: int, stale: int, now: float) -> FeedSample:

@@ -25,6 +25,7 @@ from blockd.times import moment_text, time_text
 
 LOOK = 60.0  # seconds between two checks of whether a statement is due
 AGAIN = 3600.0  # seconds after which a failed one is tried again
+WRITING = 5.0  # seconds that a statement waits for the records before it
 
 log = logging.getLogger(__name__)
 
@@ -163,16 +164,23 @@ class StatementService:
             log.error("Statements of enforcement cannot be signed: %s", error)
 
     async def state(self) -> StatementResult:
-        """Make a statement now and keep it; raises CommandError."""
-        now = self._timing.clock()
-        values = {
-            "node": self._node,
-            "time": moment_text(now),
-            "blockd": __version__,
-            "engine": engine_name(),
-            **self._sources.enforcement().to_json(),
-            "audit": self._recorder.log.head.to_json(),
-        }
+        """Make a statement now and keep it; raises CommandError, also if the log lacks records before it.
+
+        So what it says of the version in force is what the log says as of the head that it names.
+        """
+        await asyncio.to_thread(self._recorder.log.wait, WRITING)
+        async with self._sources.switcher.swapping:
+            if why := self._recorder.log.unwritten():
+                raise CommandError(f"No statement was made. {why}")
+            now = self._timing.clock()
+            values = {
+                "node": self._node,
+                "time": moment_text(now),
+                "blockd": __version__,
+                "engine": engine_name(),
+                **self._sources.enforcement().to_json(),
+                "audit": self._recorder.log.head.to_json(),
+            }
         try:
             octets = sign_statement(values, node_key(self._folder))
             stem = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))

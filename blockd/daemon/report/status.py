@@ -15,13 +15,16 @@ from blockd.daemon.operator.overrides import OverrideService, OverrideStatus
 from blockd.daemon.operator.releases import ReleaseService
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import Alarm, alarms
+from blockd.daemon.report.bounds import compile_status, disk_status, feed_limits
 from blockd.daemon.report.feed_phase import FeedPhase
 from blockd.daemon.report.held_back import HeldBack
 from blockd.daemon.report.order_counts import OrderCounts
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
+from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.expiry import end_of, ends_of_roles
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
+from blockd.daemon.update.ruleset_maker import RulesetMaker
 from blockd.daemon.workers import Workers
 from blockd.feeds.signed.bundle import RefusedOrder
 from blockd.orders import State
@@ -110,6 +113,7 @@ class FeedStatus:
     mirrors: Sequence[Mapping[str, object]]
     refused_orders: tuple[RefusedOrder, ...]  # each alone; all others are taken
     notes: Sequence[str]  # sentences about what works, but not as it should
+    limits: Mapping[str, Mapping[str, float | None]]  # what it takes, and may take, by the key of `limits`
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON values."""
@@ -122,6 +126,7 @@ class FeedStatus:
         values["mirrors"] = list(self.mirrors)
         values["refused_orders"] = [asdict(order) for order in self.refused_orders]
         values["notes"] = list(self.notes)
+        values["limits"] = {key: dict(limit) for key, limit in self.limits.items()}
         return values
 
 
@@ -156,6 +161,8 @@ class Status:
     overrides: tuple[OverrideStatus, ...]
     contradictions: Contradictions
     audit: AuditStatus
+    compiling: Mapping[str, object] | None  # how long the compile in progress has taken, and what it reads
+    disk: Mapping[str, object]
     alarms: tuple[Alarm, ...]
     notes: tuple[str, ...] = ()  # about no feed
 
@@ -176,6 +183,8 @@ class Status:
             "overrides": [override.to_json() for override in self.overrides],
             "contradictions": self.contradictions.to_json(),
             "audit": self.audit.to_json(),
+            "compiling": self.compiling,
+            "disk": self.disk,
             "alarms": [alarm.to_json() for alarm in self.alarms],
             "notes": list(self.notes),
         }
@@ -203,6 +212,8 @@ class Observed:
     watch: ClockWatch
     running: ConfigWatch
     held: HeldBack
+    maker: RulesetMaker
+    room: DiskRoom
     started: float
 
     def status(self, now: float) -> Status:
@@ -213,7 +224,8 @@ class Observed:
             enforced, self.feeds, workers, self.tests, engine_name(),
             pin=self.switcher.pin, base=self.switcher.base, watch=self.watch,
             audit=self.audit.trouble, releases=self.releases.trouble,
-            contradictions=self.switcher.journal.contradictions.count, started=self.started, now=now,
+            contradictions=self.switcher.journal.contradictions.count,
+            maker=self.maker, room=self.room, started=self.started, now=now,
         )  # fmt: skip
         return Status(
             version=__version__,
@@ -245,6 +257,8 @@ class Observed:
             overrides=self.overrides.current(),
             contradictions=self.switcher.journal.contradictions,
             audit=AuditStatus(self.audit.head, self.audit.trouble),
+            compiling=compile_status(self.maker),
+            disk=disk_status(self.room, self.feeds),
             alarms=tuple(in_force),
             notes=tuple(self.feeds.notify.notes("")),
         )
@@ -287,6 +301,7 @@ def _feed(
         mirrors=managed.source.mirrors,
         refused_orders=managed.refused_orders,
         notes=notes,
+        limits=feed_limits(managed),
     )
 
 

@@ -53,7 +53,7 @@ def end_with_parent() -> None:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def give(result: bytes) -> None:
-    """Write a result to standard output; it is lost if the parent was killed."""
+def give(octets: bytes) -> None:
+    """Write octets to standard output; they are lost if the parent was killed."""
     with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
-        output.write(result)
+        output.write(octets)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pickle
+import signal
+import struct
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,16 +16,20 @@ from pathlib import Path
 from typing import Protocol
 
 from blockd.compile.amend import amend
-from blockd.compile.build import Built, build
+from blockd.compile.build import Built, build, read_alone
+from blockd.compile.spending import Spending
 from blockd.daemon.process_name import name_process
 from blockd.daemon.update.child_process import end, end_with_parent, give, start
-from blockd.errors import BlockdError, RulesetError
+from blockd.daemon.update.disk_room import DiskRoom
+from blockd.errors import BlockdError, RulesetError, cause_of
 from blockd.feeds.candidate import Candidate
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate, Ruleset
 from blockd.ruleset.gate.guard_report import GuardReport
 
 MAX_TIME = 1800.0  # seconds; ten million names need a fraction of it
+_FRAME = struct.Struct("<BQ")  # what follows, and its octets
+_FEED, _RESULT = 0, 1  # the name of the feed whose new content is read from now on; the pickled result
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Job:
     """What is compiled, to where, and what it is compared with.
 
     `in_force` is the file of the ruleset that is enforced, None if none is; `reports` and `held` are of the accepted
-    content, by feed.
+    content, by feed. If `amends` is true, the result has no header unless the ruleset in force can be amended.
     """
 
     candidates: Sequence[Candidate]
@@ -39,48 +46,115 @@ class Job:
     in_force: Path | None
     reports: Mapping[str, RejectReport]
     held: Mapping[str, GuardReport]
+    amends: bool = False
+
+
+class Ended(RulesetError):
+    """The child ended without a result while it read the new content of `feed`, which is empty if it did not.
+
+    `number` is that of the signal that ended it, 0 if none did.
+    """
+
+    def __init__(self, sentence: str, feed: str, number: int = 0) -> None:
+        super().__init__(sentence)
+        self.feed = feed
+        self.number = number
+
+
+class _Child:
+    """A child, and the feed whose new content it reads, empty if it reads none."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.feed = ""
+
+    @classmethod
+    async def started(cls) -> _Child:
+        return cls(await start(__name__, reads=True))
+
+    async def run(self, work: Job | Candidate) -> bytes:
+        """Hand in work, and return the result; empty if the child ended without one."""
+        given, told = self.process.stdin, self.process.stdout
+        assert given is not None  # noqa: S101 - both are pipes
+        assert told is not None  # noqa: S101
+        result = b""
+        with contextlib.suppress(ConnectionError):  # it has ended
+            given.write(pickle.dumps(work))
+            await given.drain()
+        given.close()
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                kind, size = _FRAME.unpack(await told.readexactly(_FRAME.size))
+                octets = await told.readexactly(size)
+                if kind == _RESULT:
+                    result = octets
+                else:
+                    self.feed = octets.decode("ascii")
+        await self.process.wait()
+        return result
 
 
 class Compiler:
     """The child process that compiles. The next one is started in advance, so that news need not wait for it."""
 
     def __init__(self) -> None:
-        self._next: asyncio.Task[asyncio.subprocess.Process] | None = None
+        self._next: asyncio.Task[_Child] | None = None
+        self._busy: _Child | None = None  # with the job that compiles
+
+    @property
+    def reading(self) -> str:
+        """The feed whose new content is read at this moment for a ruleset; empty if none is."""
+        return self._busy.feed if self._busy is not None else ""
 
     def prepare(self) -> None:
         """Start the next process."""
         if self._next is None:
-            self._next = asyncio.create_task(start(__name__, reads=True))
+            self._next = asyncio.create_task(_Child.started())
 
     async def compile(self, job: Job) -> Built:
         """Compile in a child process; raises RulesetError if that fails. Cancelling ends the process."""
+        return await self._run(job)
+
+    async def read(self, candidate: Candidate) -> Built:
+        """Read one feed's new content in a child process, which cancelling ends; the result has its refusal."""
+        return await self._run(candidate)
+
+    async def close(self) -> None:
+        """End the waiting process."""
+        if self._next is not None:
+            await end((await self._take()).process)
+
+    async def _run(self, work: Job | Candidate) -> Built:
         self.prepare()
-        process = await self._take()
-        if process.returncode is not None:  # it ended while it waited
-            process = await start(__name__, reads=True)
+        child = await self._take()
+        if child.process.returncode is not None:  # it ended while it waited
+            child = await _Child.started()
+        is_main = isinstance(work, Job) and not work.amends
+        if is_main:
+            self._busy = child
         try:
-            async with asyncio.timeout(MAX_TIME):
-                output, _ = await process.communicate(pickle.dumps(job))
+            async with asyncio.timeout(MAX_TIME if isinstance(work, Job) else None):
+                output = await child.run(work)
         except TimeoutError as error:
-            raise RulesetError(f"compiling took more than {MAX_TIME:.0f} seconds and was ended") from error
+            sentence = f"compiling took more than {MAX_TIME:.0f} seconds and was ended"
+            raise Ended(sentence, child.feed, signal.SIGKILL) from error
         finally:
-            await end(process)
+            if is_main:
+                self._busy = None
+            await end(child.process)
         self.prepare()
-        if process.returncode != 0:
-            raise RulesetError(f"the compiling process ended with {process.returncode}; see the log lines above")
-        result = pickle.loads(output)  # noqa: S301 - from our own child, through a pipe that nobody else has
+        status = child.process.returncode
+        if status != 0:
+            sentence = f"the compiling process ended with {status}; see the log lines above"
+            raise Ended(sentence, child.feed, -status if status is not None and status < 0 else 0)
+        result = pickle.loads(output) if output else None  # noqa: S301 - from our own child, through a pipe that nobody else has
         if isinstance(result, BlockdError):
             raise result
         if not isinstance(result, Built):
             raise RulesetError("the compiling process returned no result")
         return result
 
-    async def close(self) -> None:
-        """End the waiting process."""
-        if self._next is not None:
-            await end(await self._take())
-
-    async def _take(self) -> asyncio.subprocess.Process:
+    async def _take(self) -> _Child:
         waiting, self._next = self._next, None
         assert waiting is not None  # noqa: S101 - the callers have looked
         return await waiting
@@ -89,11 +163,18 @@ class Compiler:
 class RulesetCompiler(Protocol):
     """Compiler of rulesets; `Compiler` implements it with a child process."""
 
+    @property
+    def reading(self) -> str:
+        """The feed whose new content is read at this moment for a ruleset; empty if none is."""
+
     def prepare(self) -> None:
         """Get ready for the next job."""
 
     async def compile(self, job: Job, /) -> Built:
-        """Compile; raises RulesetError if that fails."""
+        """Compile; raises RulesetError if that fails, Ended if it is known which feed was read then."""
+
+    async def read(self, candidate: Candidate, /) -> Built:
+        """Read one feed's new content by itself; raises RulesetError if that fails, Ended if the content may be why."""
 
     async def close(self) -> None:
         """Release what is kept ready."""
@@ -101,31 +182,34 @@ class RulesetCompiler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Compiling:
-    """How a ruleset is made: by which gate and compiler, and to which file."""
+    """How a ruleset is made: by which gate and compiler, to which file, and with what room for it."""
 
     gate: Gate
     path: Path
     compiler: RulesetCompiler = field(default_factory=Compiler)
+    room: DiskRoom | None = None  # on the disk of that file
 
 
 def main() -> int:
-    """Compile the job on standard input and write the result to standard output."""
+    """Do the work on standard input and write the result to standard output."""
     end_with_parent()
     name_process("compile")
     try:
-        job: Job = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+        work: Job | Candidate = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     except (EOFError, pickle.UnpicklingError):
         return 0  # the parent ended before all of the job was written
     result: Built | BlockdError
     try:
-        result = _result(job)
+        result = read_alone(work, Spending(_tell_feed)) if isinstance(work, Candidate) else _compiled(work)
     except BlockdError as error:
         result = error
-    give(pickle.dumps(result))
+    except OSError as error:
+        result = RulesetError(f"{error.filename or 'a file'} cannot be read or written: {cause_of(error)}")
+    _tell(_RESULT, pickle.dumps(result))
     return 0
 
 
-def _result(job: Job) -> Built:
+def _compiled(job: Job) -> Built:
     """Amend the ruleset in force if that is enough, which is quick; else compile."""
     created = int(time.time())
     if job.in_force is not None:
@@ -138,9 +222,12 @@ def _result(job: Job) -> Built:
             gate=job.gate,
             created=created,
             randomness=os.urandom,
+            watch=Spending(_tell_feed),
         )
         if amended is not None:
             return amended
+    if job.amends:
+        return Built()
     return build(
         job.candidates,
         job.path,
@@ -148,7 +235,17 @@ def _result(job: Job) -> Built:
         in_force=_catalogue(job.in_force),
         created=created,
         randomness=os.urandom,
+        watch=Spending(_tell_feed),
     )
+
+
+def _tell_feed(feed: str) -> None:
+    """Tell the parent whose new content is read from now on."""
+    _tell(_FEED, feed.encode("ascii"))
+
+
+def _tell(kind: int, octets: bytes) -> None:
+    give(_FRAME.pack(kind, len(octets)) + octets)
 
 
 def _catalogue(in_force: Path | None) -> Catalogue | None:

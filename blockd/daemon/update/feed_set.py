@@ -19,7 +19,7 @@ from blockd.feeds.kinds import open_source
 from blockd.formats.rejects import RejectReport
 from blockd.ruleset import Catalogue, Gate
 from blockd.ruleset.gate.guard_report import GuardReport
-from blockd.settings import Feed
+from blockd.settings import Feed, Limits
 
 
 class FeedSet(Mapping[str, ManagedFeed]):
@@ -38,8 +38,9 @@ class FeedSet(Mapping[str, ManagedFeed]):
         gate: Gate,
         timing: Timing,
         source: OpenSource = open_source,
+        limits: Limits | None = None,
     ) -> FeedSet:
-        """Load each feed's state from its folder, and open its source with `source`."""
+        """Load each feed's state from its folder, and open its source with `source`; `limits` are for all feeds."""
         managed: dict[str, ManagedFeed] = {}
         for feed in feeds:
             folder = folder_of(feed.name)
@@ -47,6 +48,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
             state = FeedState.load(folder)
             state.sizes.start(gate.of(feed).limits)
             managed[feed.name] = one = ManagedFeed(source(feed, folder, state.validators), state, source)
+            one.limits = (limits or Limits()).overridden_by(feed.limits)
             if state.expires is None:
                 one.renew()  # known by a zone's source itself
             one.save()
@@ -136,7 +138,7 @@ class FeedSet(Mapping[str, ManagedFeed]):
     def candidate(self, name: str, fetched: Fetched | None) -> Candidate:
         """Return what a feed may be compiled from; `fetched` is new."""
         managed = self._feeds[name]
-        return managed.state.candidate(managed.source.feed, fetched, self._timing.clock())
+        return managed.state.candidate(managed.source.feed, fetched, self._timing.clock(), managed.budget(fetched))
 
     def examples(self, name: str, fetched: Fetched | None) -> list[bytes]:
         """Return a few names of a feed's content, `fetched` or accepted before; none for an unknown feed."""

@@ -4,6 +4,8 @@ feed.json    this state
 held.json    what the gate held back of the accepted content (`blockd.ruleset.gate.held_file`), by its digest
 accepted     the content that passed the gate last
 candidate    new content while it is compiled
+read         new content while it is read by itself, since it takes long
+begun        the accepted content as a compile in progress began with it
 incoming     new content as it was fetched
 waiting      new content that passed the gate, while a version is pinned
 refused      the content that the gate refused last, for an operator to accept
@@ -11,17 +13,20 @@ refused      the content that the gate refused last, for an operator to accept
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from blockd.daemon.update.refused_content import RefusedContent
 from blockd.errors import FeedRefused, RulesetError
+from blockd.feeds.budget import Budget
 from blockd.feeds.candidate import Candidate, Content
-from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING, Fetched, Validators
+from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING, Fetched, Validators
 from blockd.feeds.signed.bundle import AuthorityVersion, read_bundle
 from blockd.files import read_file, replace_file
 from blockd.formats.rejects import RejectReport
@@ -58,17 +63,18 @@ class FeedState:
     sizes: Sizes = field(default_factory=Sizes)  # how many of its names were in force, over the last days
     incoming: Fetched | None = None  # fetched, not yet compiled; lost at a restart
     stored: GuardReport | None = None  # the report that held.json has
+    reading: Fetched | None = None  # read by itself, before it may be compiled; lost at a restart
     waiting: Fetched | None = None  # accepted, but not enforced since a version is pinned; lost at a restart
     refused: RefusedContent | None = None  # by the gate; lost at a restart, and then fetched and refused again
     waived: Fetched | None = None  # what was refused, and an operator has accepted since
     waived_digest: str = ""  # of what an operator has accepted and is not in force yet; kept over restarts
 
-    def candidate(self, feed: Feed, fetched: Fetched | None, now: float) -> Candidate:
-        """Return what `feed`, whose state this is, may be compiled from; `fetched` is new."""
+    def candidate(self, feed: Feed, fetched: Fetched | None, now: float, budget: Budget | None = None) -> Candidate:
+        """Return what `feed`, whose state this is, may be compiled from; `fetched` is new, and has this budget."""
         incoming = Content(fetched.path, fetched.digest, feed.shown_place) if fetched else None
         accepted = replace(self.accepted, source=feed.shown_place) if self.accepted else None
         waived = fetched is not None and fetched.waived
-        return Candidate(feed, incoming, accepted, lasting=self.sizes.lasting(now), waived=waived)
+        return Candidate(feed, incoming, accepted, lasting=self.sizes.lasting(now), budget=budget, waived=waived)
 
     @classmethod
     def load(cls, folder: Path) -> FeedState:
@@ -153,6 +159,39 @@ class FeedState:
         else:
             return None
         return self._moved(fetched, place, self.folder / CANDIDATE)
+
+    def read_alone(self, candidate: Fetched) -> None:
+        """Move a candidate to where it is read by itself, in place of an earlier one."""
+        self.reading = self._moved(candidate, candidate.path, self.folder / READ)
+
+    def drop_read(self) -> None:
+        """Forget the content that is read by itself."""
+        self.reading = None
+        (self.folder / READ).unlink(missing_ok=True)
+
+    def begin_with(self, candidate: Candidate) -> Candidate:
+        """Return the candidate with its accepted content where it stays even if newer content is accepted.
+
+        Raises OSError if that is not possible.
+        """
+        if candidate.accepted is None:
+            return candidate
+        self.end_begun()
+        os.link(candidate.accepted.path, self.folder / BEGUN)
+        return replace(candidate, accepted=replace(candidate.accepted, path=self.folder / BEGUN))
+
+    def end_begun(self) -> None:
+        """Forget what a compile began with."""
+        (self.folder / BEGUN).unlink(missing_ok=True)
+
+    def room(self) -> int:
+        """Return the octets of all that is kept of the feed; a file that two names have counts once."""
+        sizes = {}
+        for path in self.folder.rglob("*"):
+            with contextlib.suppress(OSError):
+                found = path.lstat()
+                sizes[found.st_ino] = found.st_size if stat.S_ISREG(found.st_mode) else 0
+        return sum(sizes.values())
 
     def hold(self, candidate: Fetched) -> None:
         """Keep a candidate that passed the gate until it may be enforced, or a newer one takes its place."""

@@ -16,12 +16,13 @@ from blockd.daemon.timing import Timing
 from blockd.daemon.update.feed_state import FeedState
 from blockd.daemon.update.poll_schedule import PollSchedule
 from blockd.errors import FeedRefused, GateRefused
+from blockd.feeds.budget import Budget, Spent, over_disk, over_fetch_time, patience_for
 from blockd.feeds.fetched import Fetched, Validators
 from blockd.feeds.signed.bundle import RefusedOrder
 from blockd.feeds.source import FeedSource
 from blockd.ruleset import Catalogue
 from blockd.ruleset.gate.guard_report import GuardReport
-from blockd.settings import Feed, Upstream
+from blockd.settings import Feed, Limits, Upstream
 
 SAVED_AGE = 0.05  # share of `max_age` after which a successful poll is saved, for a restart
 NOTHING = "nothing of it"  # what is in force of a feed that the ruleset does not have
@@ -63,6 +64,12 @@ class ManagedFeed:
     looked: bool = False  # whether it was polled since the start
     is_compiling: bool = False  # whether new content of it is being compiled
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    limits: Limits = field(default_factory=Limits)
+    fetch_seconds: float | None = None  # that the last poll took
+    room: int = 0  # octets of all that is kept of it, as of the last poll
+    spent: Spent | None = None  # on reading its newest content; None before any was read
+    is_slow: bool = False  # whether its last content took long to be read, or too much
+    given_up: str = ""  # the digest of the content that was refused for what reading it takes
     news_hinted: asyncio.Event = field(default_factory=asyncio.Event)  # set by a hint
     schedule: PollSchedule = field(default_factory=PollSchedule)
 
@@ -86,9 +93,9 @@ class ManagedFeed:
         self.news_hinted.clear()
 
     async def poll(self) -> Fetched | None:
-        """Poll the source, and note for the schedule whether it succeeded; raises as `FeedSource.poll` does."""
+        """Poll the source within the feed's limits, and note whether it succeeded; raises as `FeedSource.poll` does."""
         try:
-            fetched = await self.source.poll()
+            fetched = await self._poll_within_limits()
         except Exception as error:
             self.schedule.failed(error)
             raise
@@ -118,6 +125,46 @@ class ManagedFeed:
         self.content_refusal = why
         if fetched is not None:
             self.state.put_back(fetched)
+
+    async def _poll_within_limits(self) -> Fetched | None:
+        """Poll the source, within the feed's limits of time and room; raises as `FeedSource.poll` does."""
+        feed = self.source.feed
+        # A thread that reads a file goes on when it is no longer waited for, and signed feeds have an end of their own.
+        seconds = None if feed.local_path is not None or feed.is_signed else self.limits.fetch_time
+        self.source.fetch_time = seconds
+        begun = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(seconds):
+                fetched = await self.source.poll()
+        except TimeoutError as error:  # sources say themselves which of their own is over
+            raise over_fetch_time(feed.shown_place, self.limits.fetch_time) from error
+        finally:
+            self.fetch_seconds = round(asyncio.get_running_loop().time() - begun, 2)
+        self.room = await self._measured()
+        if fetched is not None and self.room > self.limits.disk:
+            self.state.drop_refused()  # what waits for an operator takes room that news need
+            self.room = await self._measured()
+            if self.room > self.limits.disk:
+                fetched.path.unlink(missing_ok=True)
+                raise over_disk(feed.shown_place, self.room, self.limits.disk)
+        return fetched
+
+    async def _measured(self) -> int:
+        """Return the octets of all that is kept of it."""
+        return await asyncio.to_thread(self.state.room) if self.source.has_many_files else self.state.room()
+
+    def budget(self, fetched: Fetched | None) -> Budget | None:
+        """Return what reading new content may take; None if there is none, or if it is the operator's own."""
+        if fetched is None or self.source.feed.is_own:
+            return None
+        patience = None if fetched.read_alone else patience_for(self.room)
+        return Budget(self.limits.read_time, self.limits.read_memory, patience)
+
+    def note_spent(self, spent: Spent | None) -> None:
+        """Note what reading its newest content took, if that is known."""
+        if spent is not None:
+            self.spent = spent
+            self.is_slow = spent.seconds > patience_for(self.room)
 
     def forget_accepted(self) -> None:
         """Forget the feed's content, so that it is fetched again."""
@@ -194,6 +241,8 @@ class ManagedFeed:
         self.state.waived_digest = ""
         if refused.reason == "differences":
             self.news_hinted.set()
+        if refused.reason == "budget":
+            self.is_slow, self.given_up = True, fetched.digest
         if isinstance(refused, GateRefused) and found is not None:
             self.state.keep_refused(fetched, refused, found.record.names)
         else:
@@ -216,6 +265,8 @@ class ManagedFeed:
         try:
             self.state.drop_waiting()
             self.state.drop_refused()
+            self.state.drop_read()
+            self.state.end_begun()
         except OSError as error:
             log.error("The waiting content of feed %s cannot be removed: %s.", self.source.feed.name, error)
 

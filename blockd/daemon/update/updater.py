@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from blockd.audit import AuditRecorder
 from blockd.audit.refusals import Part
-from blockd.compile.build import Built, fingerprint
-from blockd.compile.news import News
+from blockd.compile.build import fingerprint
 from blockd.daemon.results import FeedOutcome, RefreshResult
 from blockd.daemon.timing import Timing
-from blockd.daemon.update.compile_child import Compiling, Job
+from blockd.daemon.update.compile_child import Compiling
+from blockd.daemon.update.content_taker import ContentTaker
+from blockd.daemon.update.disk_room import LOOKS
 from blockd.daemon.update.enforcement import Enforcement
 from blockd.daemon.update.feed_set import FeedSet
 from blockd.daemon.update.managed_feed import ManagedFeed
-from blockd.daemon.update.retries import Retries
-from blockd.errors import BlockdError, FeedRefused
-from blockd.feeds.candidate import Candidate
+from blockd.daemon.update.ruleset_maker import RulesetMaker
+from blockd.errors import FeedRefused
 from blockd.feeds.fetched import Fetched
-from blockd.ruleset import Catalogue, Gate
+from blockd.ruleset import Gate
 
 ROUNDS = 2  # of compiling at once: the second, if the operator's own had to be read anew
 GATHERING = 0.05  # seconds to wait for other feeds' news before compiling
@@ -38,16 +38,15 @@ class Updater:
         self, feeds: FeedSet, compiling: Compiling, enforcement: Enforcement, recorder: AuditRecorder, timing: Timing
     ) -> None:
         self.feeds = feeds
-        self._gate = compiling.gate
-        self._compiled = compiling.path
-        self._compiler = compiling.compiler
         self._enforcement = enforcement
         self._recorder = recorder
         self._timing = timing
         self._news = asyncio.Event()
         self._building = asyncio.Lock()
-        self._fresh: set[str] = set()  # feeds whose news are being compiled
-        self._retries = Retries(self._news, timing)  # of failures that were not caused by a feed
+        self._room = compiling.room
+        self._urgent = asyncio.Event()  # news that may overtake a compile in progress
+        self._taker = ContentTaker(feeds, compiling, enforcement, recorder, timing, self._news, self._fetch_anew)
+        self.maker = RulesetMaker(compiling, enforcement, self._taker, timing)
 
     @property
     def is_busy(self) -> bool:
@@ -56,12 +55,12 @@ class Updater:
 
     def begin(self) -> None:
         """Have compiled what is not in force as it should be, from what was accepted before."""
-        catalogue = self._catalogue()
+        catalogue = self._taker.catalogue()
         for record in catalogue.feeds if catalogue else ():
             if record.name in self.feeds and not self.feeds[record.name].state.sizes.known:
                 self.feeds[record.name].state.sizes.note(record.names, self._timing.clock())
         candidates = [self.feeds.candidate(name, None) for name in self.feeds]
-        is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self._gate)
+        is_old = catalogue is None or catalogue.made_from != fingerprint(candidates, self.maker.gate)
         if self._enforcement.is_held:
             self._news.set()  # its overrides may not be those of now
         elif is_old and any(c.accepted for c in candidates):
@@ -74,15 +73,16 @@ class Updater:
         """Poll and compile until cancelled."""
         self.begin()
         if self.feeds:
-            self._compiler.prepare()
+            self.maker.prepare()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._compile_news())
+                group.create_task(self._hurry_news())
+                group.create_task(self._watch_room())
                 for managed in self.feeds.values():
                     group.create_task(self._poll_forever(managed))
         finally:
-            self._retries.close()
-            await self._compiler.close()
+            await self.maker.close()
 
     async def refresh(self, names: Sequence[str] | None) -> RefreshResult:
         """Poll feeds now, all of the config if `names` is None, and enforce what is new.
@@ -97,7 +97,9 @@ class Updater:
         )
         before = {name: managed.state.accepted_digest for name, managed in chosen.items()}
         await asyncio.gather(*(self._poll(managed) for managed in chosen.values()))
-        await self._compile()
+        await self._compile(chosen)
+        if await self._taker.alone.wait(set(chosen)):
+            await self._compile(chosen)
         found = {name: self._outcome(managed, before[name]) for name, managed in chosen.items()}
         return RefreshResult(found, self._enforcement.version)
 
@@ -121,12 +123,13 @@ class Updater:
 
     async def change_gate(self, gate: Gate) -> FeedOutcome:
         """Compile what was accepted with another gate, and have it enforced; a pinned version stays as it is."""
-        self._gate = gate
+        async with self._building:
+            self.maker.gate = gate
         if self._enforcement.is_held:
             return FeedOutcome("waiting", f"version {self.version} is pinned, and stays as it is until it is released")
         self._news.set()
         await self._compile()
-        catalogue = self._catalogue()
+        catalogue = self._taker.catalogue()
         if catalogue is None:
             return FeedOutcome("unchanged", "nothing is enforced yet")
         candidates = [self.feeds.candidate(name, None) for name in self.feeds]
@@ -157,7 +160,7 @@ class Updater:
             try:
                 fetched = await managed.poll()
             except FeedRefused as refused:
-                managed.look_refusal = managed.note_refusal(refused, self._catalogue(), self._recorder)
+                managed.look_refusal = managed.note_refusal(refused, self._taker.catalogue(), self._recorder)
             except Exception:
                 log.exception(
                     "Polling feed %s failed because of an internal error in blockd.", managed.source.feed.name
@@ -174,16 +177,27 @@ class Updater:
         managed.tell_parts(self._recorder)
         managed.look_refusal = ""
         if fetched is not None and fetched.digest != state.accepted_digest:
+            if fetched.digest in (managed.given_up, state.reading.digest if state.reading else ""):
+                fetched.path.unlink(missing_ok=True)  # it is known to take too much, or is being read
+                return
+            self._taker.alone.drop(managed.source.feed.name)
             state.offer(fetched)  # the content in force may be renewed by it: its expiry changes only with the content
             self._news.set()
+            self._urgent.set()
             return
         if fetched is not None:
             self._recorder.confirmed(managed.source.feed.name, fetched)
             fetched.path.unlink(missing_ok=True)
+            self._taker.alone.drop(managed.source.feed.name)
             state.withdraw()
+            managed.given_up = ""
             managed.content_refusal = ""
         is_newest = not state.incoming and not state.waiting
-        if not state.incoming and managed.source.feed.name not in self._fresh and self._renew([managed]):
+        if (
+            not state.incoming
+            and not self.maker.is_compiling(managed.source.feed.name)
+            and self._taker.renew([managed])
+        ):
             managed.save()
         if state.accepted_digest and not managed.content_refusal and is_newest:
             managed.confirm(self._timing.clock())
@@ -196,138 +210,46 @@ class Updater:
             await self._timing.sleep(GATHERING)
             await self._compile()
 
-    async def _compile(self) -> None:
-        """Compile what is new, if anything is, and have it enforced."""
+    async def make_room(self) -> None:
+        """Delete what a disk that is nearly full has no room for, so that what is new can be enforced."""
+        if self._room is None:
+            return
+        try:
+            await asyncio.to_thread(self._room.look)
+            if not self._room.keeps_history:
+                for managed in self.feeds.values():
+                    managed.state.drop_refused()
+        except OSError as error:
+            log.error("No room can be made on the disk: %s.", error)
+
+    async def _watch_room(self) -> None:
+        while True:
+            await self.make_room()
+            await self._timing.sleep(LOOKS)
+
+    async def _hurry_news(self) -> None:
+        while True:
+            await self._urgent.wait()
+            self._urgent.clear()
+            await self._timing.sleep(GATHERING)
+            await self.maker.hurry()
+
+    async def _compile(self, chosen: Mapping[str, ManagedFeed] | None = None) -> None:
+        """Compile what is new, if anything is, and have it enforced.
+
+        If the news of all `chosen` feeds can overtake a compile in progress, that is not waited for.
+        """
+        if chosen and self._building.locked() and any(managed.state.incoming for managed in chosen.values()):
+            await self.maker.hurry()
+            if not any(managed.state.incoming for managed in chosen.values()):
+                return
         async with self._building:
+            if self._news.is_set():
+                await self.make_room()
             for _ in range(ROUNDS):
                 if self._news.is_set():
                     self._news.clear()
-                    await self._compile_once()
-
-    async def _compile_once(self) -> None:
-        fresh: dict[str, Fetched] = {}
-        try:
-            self.feeds.must_know_own(self._catalogue())
-            is_held = await self._amended_pinned()
-            fresh |= {
-                name: fetched
-                for name, managed in self.feeds.items()
-                if not (is_held and managed.source.feed.is_own) and (fetched := managed.state.take_candidate())
-            }
-            self._note_compiling(set(fresh))
-            candidates = [self.feeds.candidate(name, fresh.get(name)) for name in self.feeds]
-            if fresh or not (is_held or await self._is_kept(candidates)):
-                built = await self._compiler.compile(self._job(candidates))
-                await self._take(built, fresh)
-            self._retries.succeeded()
-        except (BlockdError, OSError) as error:
-            log.error("A new ruleset could not be made: %s. %s", error, self._in_force())
-            for name, fetched in fresh.items():
-                self.feeds[name].failed(fetched, str(error))
-            self._retries.failed()
-        finally:
-            self._note_compiling(set())
-            self._renew([self.feeds[name] for name in fresh])
-            for name, fetched in fresh.items():
-                if self.feeds[name].state.accepted_digest != fetched.digest:  # otherwise it is saved already
-                    self.feeds[name].save()
-            self._compiled.unlink(missing_ok=True)
-
-    async def _amended_pinned(self) -> bool:
-        """Have the overrides of now enforced on top of the pinned version, for they never wait; false if none is."""
-        own = self.feeds.own
-        if own is None or not self._enforcement.is_held:
-            return self._enforcement.is_held
-        fetched = own.state.take_candidate()
-        try:
-            is_held = await self._enforcement.amend(fetched)
-        except FeedRefused:  # what was accepted cannot be read
-            await self._fetch_anew(own)
-            return True
-        except (BlockdError, OSError) as error:
-            own.failed(fetched, str(error))
-            raise
-        if fetched is not None and is_held:
-            own.accept(fetched, self._timing.clock())
-        elif fetched is not None:
-            own.state.put_back(fetched)  # it was released meanwhile
-        return is_held
-
-    def _in_force(self) -> str:
-        """Say what is in force, since something could not be changed."""
-        version = self._enforcement.version
-        return "No ruleset is in force yet." if version is None else f"Version {version} stays in force."
-
-    async def _is_kept(self, candidates: Sequence[Candidate]) -> bool:
-        """Return whether the content accepted before is in force, or was just put in force again."""
-        content = fingerprint(candidates, self._gate)
-        catalogue = self._catalogue()
-        return (catalogue is not None and catalogue.made_from == content) or await self._enforcement.recall(content)
-
-    def _note_compiling(self, names: set[str]) -> None:
-        self._fresh = names
-        for name, managed in self.feeds.items():
-            managed.is_compiling = name in names
-
-    def _catalogue(self) -> Catalogue | None:
-        ruleset = self._enforcement.ruleset
-        return ruleset.catalogue if ruleset else None
-
-    def _job(self, candidates: Sequence[Candidate]) -> Job:
-        ruleset = self._enforcement.ruleset
-        in_force = ruleset.path if ruleset else None
-        return Job(candidates, self._compiled, self._gate, in_force, self.feeds.rejects(), self.feeds.held())
-
-    async def _take(self, built: Built, fresh: dict[str, Fetched]) -> None:
-        for name, refused in built.refused.items():
-            managed = self.feeds[name]
-            managed.content_refusal = managed.note_refusal(refused, self._catalogue(), self._recorder)
-            if name in fresh:
-                managed.put_aside(fresh[name], refused, built.found.get(name))
-        if built.header is None:  # nothing is lost by it: it is compiled with what comes next
-            for name, fetched in fresh.items():
-                if name not in built.refused:
-                    self.feeds[name].state.put_back(fetched)
-            for name in built.lost:
-                await self._fetch_anew(self.feeds[name])
-            return
-        catalogue = self._catalogue()
-        taken = {name: fetched for name, fetched in fresh.items() if name in built.taken}
-        for name, report in built.held.items():
-            if name not in taken:  # its content is the same: only the guard can have changed
-                self.feeds[name].keep_held(report)
-        self._renew([self.feeds[name] for name in taken])  # new content is never enforced as expired
-        if catalogue is None or catalogue.made_from != built.made_from:
-            reports = self.feeds.reports_with(built)
-            news = News(self._compiled, built.made_from, taken, *reports, built.news, built.changes)
-            if not await self._enforcement.enforce(news):
-                self._hold(taken)
-                return
-        catalogue = self._catalogue()
-        names = {record.name: record.names for record in catalogue.feeds} if catalogue else {}
-        for name, fetched in taken.items():
-            rejects, held = built.rejects.get(name), built.held.get(name)
-            self.feeds[name].tell_held(held)
-            self.feeds[name].state.accept(fetched, rejects, self._timing.clock(), held=held, names=names.get(name))
-            self.feeds[name].content_refusal = ""
-            for sentence in built.rejects[name].warnings if name in built.rejects else ():
-                log.warning("Feed %s is accepted: %s", name, sentence)
-
-    def _renew(self, feeds: Sequence[ManagedFeed]) -> bool:
-        """Take over the expiry of feeds as seen last; return whether any has changed. The caller saves them."""
-        renewed = [managed for managed in feeds if managed.renew()]
-        if renewed:
-            self._enforcement.dates_changed()
-        return bool(renewed)
-
-    def _hold(self, taken: dict[str, Fetched]) -> None:
-        """Keep new content that passed the gate until it may be enforced; the operator's own need not wait."""
-        for name, fetched in taken.items():
-            if self.feeds[name].source.feed.is_own:  # the version was pinned meanwhile
-                self.feeds[name].state.put_back(fetched)
-                self._news.set()
-            else:
-                self.feeds[name].hold(fetched)
+                    await self.maker.make()
 
     async def _fetch_anew(self, managed: ManagedFeed) -> None:
         """Forget a feed's content, since it can no longer be read; its names stay in force until then.
@@ -335,7 +257,7 @@ class Updater:
         The operator's own is read at once: it is on this machine.
         """
         feed = managed.source.feed
-        log.error("The content of feed %s cannot be read. It is fetched again. %s", feed.name, self._in_force())
+        log.error("The content of feed %s cannot be read. It is fetched again. %s", feed.name, self._taker.in_force())
         managed.forget_accepted()
         if feed.is_own:
             await self._poll(managed)

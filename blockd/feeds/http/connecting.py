@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 import socket
+import time
 from collections.abc import Mapping
 
 from blockd.feeds.http.access import Access
 from blockd.feeds.http.origin import Origin, origin_of
 from blockd.feeds.http.secret_files import basic
 from blockd.feeds.http_causes import http_cause
+
+_SOME = 0.001  # seconds; a socket takes 0 for "do not wait"
 
 
 class NotReached(OSError):
@@ -20,7 +23,7 @@ class NotReached(OSError):
 
 
 def connected(origin: Origin, access: Access, seconds: float) -> socket.socket:
-    """Return a socket that is connected to an origin, within `seconds` for each of its addresses.
+    """Return a socket that is connected to an origin, within `seconds` for an address and twice that for all.
 
     For https over a proxy it is a tunnel. Raises OSError and HTTPException, and NotReached.
     """
@@ -52,14 +55,14 @@ def asked_of_proxy(origin: Origin, target: str, access: Access) -> tuple[str, Ma
 def _direct(origin: Origin, access: Access, seconds: float) -> socket.socket:
     """Connect to the first address of an origin that may be reached and answers."""
     _, host, port = origin
-    refusal, failure = "", None
+    refusal, failure, deadline = "", None, time.monotonic() + 2 * seconds
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         refusal = access.reach.refusal(origin, str(address[0]))
         if refusal:
             continue
         made = socket.socket(family, kind, protocol)
         try:
-            made.settimeout(seconds)
+            made.settimeout(min(seconds, max(deadline - time.monotonic(), _SOME)))
             made.connect(address)
         except OSError as error:
             made.close()

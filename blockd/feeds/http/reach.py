@@ -10,6 +10,7 @@ networks have. To its origin, and to no other, any address is connected to.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -35,8 +36,12 @@ class Reach:
 
     @classmethod
     def of(cls, urls: Iterable[str], *, allow_private: bool = False) -> Reach:
-        """Return the reach of a feed with these URLs; those that are not http or https have none."""
-        origins = (origin_of(url) for url in urls if url.startswith(("http:", "https:")))
+        """Return the reach of a feed with these URLs; those that are not http or https, or that are none, have none."""
+        origins = set()
+        for url in urls:
+            if url.startswith(("http:", "https:")):
+                with contextlib.suppress(ValueError):  # whoever fetches it says so
+                    origins.add(origin_of(url))
         return cls(frozenset(origin for origin in origins if is_private_host(origin[1])), allow_private)
 
     def refusal(self, origin: Origin, address: str) -> str:

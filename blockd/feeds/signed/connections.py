@@ -83,7 +83,7 @@ class HttpConnection:
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
         """Shut the connection down after `seconds`, whatever its state."""
-        timer = threading.Timer(max(seconds, 0.0), self._cut)
+        timer = threading.Timer(max(seconds, 0.0), self.cut)
         timer.daemon = True
         timer.start()
         try:
@@ -91,19 +91,23 @@ class HttpConnection:
         finally:
             timer.cancel()
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """Shut it down, from any thread: whoever uses it gets an error at once."""
         self.late.set()
         with contextlib.suppress(OSError):
             self._handle.shutdown(socket.SHUT_RDWR)
 
 
 class HttpConnections:
-    """The connections kept open, one for each server; for one thread at a time."""
+    """The connections kept open, one for each server; for one thread at a time, but for `cut`."""
 
     def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
         self._access = access
         self._clock = clock
         self._kept: dict[Origin, HttpConnection] = {}
+        self._used: HttpConnection | None = None
+        self._lock = threading.Lock()  # for the two below
+        self.is_cut = False
         weakref.finalize(self, _close_all, self._kept)
 
     def use(self, access: Access) -> None:
@@ -111,6 +115,18 @@ class HttpConnections:
         if access != self._access:
             self.close()
             self._access = access
+
+    def begin(self) -> None:
+        """Let a file be fetched again after `cut`."""
+        with self._lock:
+            self.is_cut = False
+
+    def cut(self) -> None:
+        """End what another thread fetches over one of the connections, as soon as it is connected."""
+        with self._lock:
+            self.is_cut = True
+            if self._used is not None:
+                self._used.cut()
 
     def close(self) -> None:
         """Close all connections."""
@@ -129,6 +145,7 @@ class HttpConnections:
         connection = self._take(origin)
         response = None
         if connection is not None:
+            self._use(connection)
             try:
                 response = _answer(connection, target, headers, seconds)
             except TimeoutError:
@@ -137,6 +154,7 @@ class HttpConnections:
                 connection = None
         if connection is None:
             connection = HttpConnection(origin, max(deadline - self._clock(), _SOME), self._access)
+            self._use(connection)
         if response is None:
             response = _answer(connection, target, headers, max(deadline - self._clock(), _SOME))
         with contextlib.ExitStack() as undo:
@@ -144,9 +162,20 @@ class HttpConnections:
             undo.callback(response.close)  # a response without a length owns its connection
             with connection.within(deadline - self._clock()):
                 yield response, connection.late
+            with self._lock:
+                self._used = None
             if response.isclosed() and not response.will_close and not connection.late.is_set():
                 undo.pop_all()
                 self._keep(connection)
+
+    def _use(self, connection: HttpConnection) -> None:
+        """Note which connection `cut` ends; raises TimeoutError if that was called meanwhile."""
+        with self._lock:
+            if not self.is_cut:
+                self._used = connection
+                return
+        connection.close()
+        raise TimeoutError("it was not waited for")
 
     def _take(self, origin: Origin) -> HttpConnection | None:
         connection = self._kept.pop(origin, None)

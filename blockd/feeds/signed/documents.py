@@ -13,12 +13,12 @@ from typing import Protocol
 from tuf.api.metadata import TargetFile
 
 from blockd.errors import BadOrder, FeedRefused, FeedUnreachable, cause_of
-from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING
+from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING
 from blockd.feeds.signed.allowance import DAILY, Allowance
 from blockd.feeds.signed.bundle import read_bundle
 from blockd.feeds.signed.limits import MAX_FAILED, MAX_LIST_SHARE, MAX_LISTS, MAX_ORDERS, MAX_TOTAL
 from blockd.feeds.signed.list_texts import LISTS, text_path
-from blockd.feeds.signed.role_targets import RoleTargets, order_refused, order_subject
+from blockd.feeds.signed.role_targets import RoleTargets, digest_of, order_refused, order_subject
 from blockd.feeds.signed.trust import RefreshAttempt
 from blockd.orders import ListStep, NameList, OrderDocument, parse_document
 
@@ -48,14 +48,14 @@ class Documents:
         self._allowance = allowance
         self._folder = folder / "orders"
         self._downloads = folder / "downloads"
-        self._versions = tuple(folder / name for name in (INCOMING, CANDIDATE, WAITING, REFUSED, ACCEPTED))
+        self._versions = tuple(folder / name for name in (INCOMING, CANDIDATE, READ, WAITING, REFUSED, BEGUN, ACCEPTED))
         self._texts = texts
-        self._kept: set[str] = set()  # by SHA-256
-        self._parsed: dict[tuple[str, str, str], OrderDocument] = {}  # by path, SHA-256 and authority
+        self._kept: set[str] = set()  # by digest
+        self._parsed: dict[tuple[str, str, str], OrderDocument] = {}  # by path, digest and authority
 
     def path(self, target: TargetFile) -> Path:
         """Return the path of the document of `target`."""
-        return self._folder / f"{target.hashes['sha256']}.json"
+        return self._folder / f"{digest_of(target)}.json"
 
     def read(self, attempt: RefreshAttempt, part: RoleTargets, before: Collection[str] = ()) -> ReadOrders:
         """Return the documents of `part`, with their lists' texts on disk; one that cannot be used is refused alone.
@@ -107,7 +107,7 @@ class Documents:
         parts, wanted = tuple(parts), tuple(wanted)
         known = {_key(part, target) for part in (*parts, *wanted) for target in part.orders.values()}
         self._parsed = {key: document for key, document in self._parsed.items() if key in known}
-        self._kept = {target.hashes["sha256"] for part in (*parts, *wanted) for target in part.orders.values()}
+        self._kept = {digest_of(target) for part in (*parts, *wanted) for target in part.orders.values()}
         self._prune()
         self._prune_texts()
 
@@ -220,7 +220,7 @@ class Documents:
             if target is None:
                 raise FeedRefused("fault", f"{subject} asked for the file {name}, which is not listed.")
             self._downloads.mkdir(parents=True, exist_ok=True)
-            path = self._downloads / target.hashes["sha256"]
+            path = self._downloads / digest_of(target)
             fetched.append(path)
             attempt.bring(target, path, f"The list of {subject[0].lower()}{subject[1:]}")
             return path
@@ -249,4 +249,4 @@ def _inode(path: Path) -> int | None:
 
 
 def _key(part: RoleTargets, target: TargetFile) -> tuple[str, str, str]:
-    return target.path, target.hashes["sha256"], part.authority
+    return target.path, digest_of(target), part.authority

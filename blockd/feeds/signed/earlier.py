@@ -23,7 +23,7 @@ from blockd.feeds.signed.trust import RefreshAttempt
 from blockd.files import replace_file
 
 EARLIER = "earlier"  # the folder in a feed's folder
-_FILE = re.compile(r"([a-z0-9-]{1,32})-([1-9][0-9]{0,8})\.json", re.ASCII)
+_FILE = re.compile(r"([a-z0-9-]{1,32})-([1-9][0-9]{0,15})\.json", re.ASCII)
 
 Used = set[tuple[str, int]]
 """Roles and versions of metadata."""

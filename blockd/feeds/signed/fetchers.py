@@ -31,7 +31,8 @@ from blockd.printable import unproved
 
 FILE_SECONDS = 20.0  # for the smallest file
 SLOWEST = 512 * 1024  # bytes a second; larger files get time in proportion
-FETCH_SECONDS = 900.0  # for all files of one fetch, beside the extra time of larger files
+FETCH_SECONDS = 60.0  # for all files of one fetch, beside what each adds
+EACH_SECONDS = 0.1  # that each file adds, beside the time for its size: it takes a round trip at least
 CHUNK = 64 * 1024  # bytes read at once
 MAX_REDIRECTS = 3
 MAX_UNREAD = 64 * 1024  # bytes of an error's page, read so that the connection can be used again
@@ -44,12 +45,27 @@ class CutShort(DownloadError):
     """The server closed before the whole body was sent."""
 
 
-class BoundedFetcher(FetcherInterface):
-    """Fetches the files of one fetch; `seconds` bounds all of them together, `file_seconds` the smallest.
+class LookFetcher(FetcherInterface):
+    """Fetches the files of one look at a repository.
 
     `first` and `last` are the first and last bytes of the file fetched last, to tell what kind of wrong file it was.
-    `connections` are those that stay open, `folder` has files until they are verified; the caller sets both: without
-    it every address is reached.
+    `folder` has files until they are verified; the caller sets it. `limit` is the most bytes of a file, whatever length
+    signed metadata say that it has; None for no other limit than that.
+    """
+
+    first: bytes = b""
+    last: bytes = b""
+    folder: Path | None = None
+    limit: int | None = None
+
+    def close(self) -> None:
+        """Release what files that were not read to their ends still hold."""
+
+
+class BoundedFetcher(LookFetcher):
+    """Fetches from one server; `seconds` bounds all files together, `file_seconds` the smallest.
+
+    `connections` are those that stay open; the caller sets them: without, every address is reached.
     """
 
     def __init__(
@@ -58,10 +74,7 @@ class BoundedFetcher(FetcherInterface):
         file_seconds: float = FILE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.first = b""
-        self.last = b""
         self.connections = HttpConnections(Access(Reach(is_open=True)))
-        self.folder: Path | None = None
         self._clock = clock
         self._deadline = clock() + seconds
         self._file_seconds = file_seconds
@@ -78,18 +91,30 @@ class BoundedFetcher(FetcherInterface):
     @contextlib.contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
         """Yield the file at `url`, of at most `max_length` bytes, which is on disk until the block ends."""
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            self.spool(url, max_length, file)
+            yield file
+
+    def spool(self, url: str, max_length: int, file: IO[bytes]) -> None:
+        """Write the file at `url` to `file`, and go back to its beginning.
+
+        It has at most `max_length` bytes, and at most `limit`, whatever length signed metadata give it.
+        """
+        if self.limit is not None and not max_length <= self.limit:  # which holds for what is no number, too
+            max_length = self.limit
         self._more = max_length / SLOWEST
         if not self._has_stalled:
-            self._deadline += self._more
-        with tempfile.TemporaryFile(dir=self.folder) as file:
-            length = 0
+            self._deadline += self._more + EACH_SECONDS
+        length = 0
+        try:
             for chunk in self.fetch(url):
                 length += len(chunk)
                 if length > max_length:
                     raise DownloadLengthMismatchError(f"{url} sends more than {max_length} bytes")
                 file.write(chunk)
-            file.seek(0)
-            yield file
+        finally:
+            self.close()
+        file.seek(0)
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         self.close()
@@ -108,8 +133,9 @@ class BoundedFetcher(FetcherInterface):
                 self.last = chunk[-_ENDS:]
                 yield chunk
         except SlowRetrievalError:  # the remaining files share the time of one, or a slow server could delay all others
-            self._has_stalled = True
-            self._deadline = min(self._deadline, self._clock() + self._file_seconds)
+            if not self.connections.is_cut:
+                self._has_stalled = True
+                self._deadline = min(self._deadline, self._clock() + self._file_seconds)
             raise
 
     def _http(self, url: str, deadline: float) -> Generator[bytes, None, None]:

@@ -12,4 +12,5 @@ MAX_LISTS = 16  # orders of one authority whose names are in files of their own
 MAX_LIST_FILE = 1024**3  # bytes of one such file; ten million names take some 60 MB
 MAX_LIST_SHARE = 8 * 1024**3  # bytes of the texts of one authority's lists, and half of the room for all at most
 MAX_METADATA = {"root": 512 * 1024, "timestamp": 16 * 1024, "snapshot": 64 * 1024, "targets": 8 * 1024 * 1024}  # bytes
+MAX_VERSION = 10**15  # of metadata: more than the milliseconds since 1970, and short enough for a name of a file
 MAX_ROTATIONS = 256  # roots newer than the configured one

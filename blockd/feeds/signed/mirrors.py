@@ -1,8 +1,10 @@
 """The mirrors of a signed repository: several places with the same content, any of which may be down, old or lying.
 
 They share one state of trust, so none can serve what the authorities have not signed, nor go back to before what
-another served. A poll begins with the mirror that was good last. If it has nothing new, others are asked now and then,
-as it may have been frozen; one that was refused is asked less often for a while.
+another served. A poll begins with the mirror that was fast and good last; if it has nothing new, others are asked too,
+as it may have been frozen. Each look has another mirror beside it, asked after a second of waiting
+(`blockd.feeds.signed.side_by_side`), so that none delays the poll by more than that; the one that gave first leads from
+then on. A mirror that was refused or late is asked less often for a while.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from blockd.feeds.signed.repository import SignedRepository, refused_parts
 
 log = logging.getLogger(__name__)
 
-OTHERS_SECONDS = 10.0  # until another good mirror is asked for what the first may withhold
+OTHERS_SECONDS = 1.0  # until another good mirror is asked for what the first may withhold
 FIRST_PAUSE = 30.0  # seconds for which a refused mirror is not asked, doubled with each refusal
 LONGEST_PAUSE = 3600.0
 MAX_LOGGED = 30  # refusals of one mirror that are logged in an hour: servers may vary what they do wrong
@@ -64,25 +66,59 @@ class Mirrors:
         """Return the newest version of the mirrors; raises FeedRefused only if all that were asked are refused."""
         best: SignedVersion | None = None
         refusals: list[FeedRefused] = []
-        for mirror in self._asked():
-            if not self._is_asked(mirror, best, refusals):
+        asked, late, owed = deque(self._asked()), list[Mirror](), None
+        while asked:
+            mirror = asked.popleft()
+            if mirror is owed:
+                owed = None
+            elif not self._is_asked(mirror, best, refusals, was_late=mirror in late):
                 continue
             try:
-                version = self._repository.fetch(mirror.url)
+                version, giver = self._look(mirror)
             except FeedRefused as error:
                 refusals.append(error)
                 self._refuse(mirror, error.reason, str(error))
                 continue
+            if giver is not mirror and mirror not in late:
+                late.append(mirror)
+                asked.append(mirror)  # again, if a part is missing in what came faster
+                asked.appendleft(giver)  # which may have news that the other one has not
+                owed = giver
             if best is None or _is_better(version, best):
-                if best is not None:
+                if best is not None and not late:  # else both had a part in it
                     self._tell_faults(self._line[0], best)
                 best = version
-                self._lead(mirror)
-            self._accept(mirror)
+                self._lead(giver)
+            self._accept(giver)
         if best is None:
             raise _all_refused(refusals)
         self._last = best
         return best
+
+    def _look(self, mirror: Mirror) -> tuple[SignedVersion, Mirror]:
+        """Look at a mirror, with another beside it; return which of them gave the version.
+
+        If the other gave what is refused, it is the one that is refused, and `mirror` is looked at without it.
+        """
+        left = [other for other in self._line if other is not mirror]
+        left.sort(key=lambda other: (bool(other.refusal), other.due if other.refusal else 0.0))
+        while True:
+            beside = left.pop(0) if left else None
+            if beside is None:
+                return self._repository.fetch(mirror.url), mirror
+            try:
+                version = self._repository.fetch(mirror.url, beside.url)
+            except FeedRefused as error:
+                look = self._repository.look
+                if look is None or look.giver == 0:
+                    raise
+                self._refuse(beside, error.reason, str(error))
+                continue
+            late = self._repository.late()
+            if late is None:
+                return version, mirror
+            self._refuse(mirror, late.reason, str(late))
+            return version, beside
 
     def to_json(self) -> list[dict[str, object]]:
         """Return the mirrors for the daemon's status, the one that a poll begins with first."""
@@ -93,13 +129,17 @@ class Mirrors:
         leader, *others = self._line
         return [leader, *sorted(others, key=lambda mirror: mirror.due)]
 
-    def _is_asked(self, mirror: Mirror, best: SignedVersion | None, refusals: Sequence[FeedRefused]) -> bool:
+    def _is_asked(
+        self, mirror: Mirror, best: SignedVersion | None, refusals: Sequence[FeedRefused], *, was_late: bool
+    ) -> bool:
         """Return whether `mirror` is asked too.
 
         News are not delayed by it, unless an authority's part or an order is missing. If there is no version yet, all
         mirrors that were good are asked, and one that was refused: a row of dead servers must not delay every poll.
         """
-        if mirror is self._line[0]:
+        if best is not None and was_late:  # the faster one may have withheld a part
+            return any(part.reason in _OF_SERVERS for part in refused_parts(best))
+        if mirror is self._line[0] and best is None:
             return True
         is_due = mirror.due <= self._clock()
         if best is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from blockd.errors import FeedRefused
 from blockd.feeds.signed.authorities import RoleResult
-from blockd.feeds.signed.role_targets import Delegation
+from blockd.feeds.signed.role_targets import Delegation, digest_of
 from blockd.orders import OrderDocument
 from blockd.ruleset.salts import MAX_SALTS, MAX_SALTS_OF_ONE
 
@@ -50,7 +50,7 @@ def together(
             salt = document.order.salt
             if not salt or salt in of_role[one.delegation.role]:
                 found.append(document)
-                hashes.append((part.orders[identifier].path, part.orders[identifier].hashes["sha256"]))
+                hashes.append((part.orders[identifier].path, digest_of(part.orders[identifier])))
     return tuple(found), hashlib.sha256(json.dumps(hashes).encode()).hexdigest(), left_out
 
 

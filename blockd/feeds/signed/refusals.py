@@ -18,7 +18,7 @@ from tuf.api.exceptions import (
 from tuf.api.serialization import DeserializationError
 
 from blockd.errors import FeedRefused, FeedUnreachable
-from blockd.feeds.signed.fetchers import BoundedFetcher, CutShort
+from blockd.feeds.signed.fetchers import CutShort, LookFetcher
 from blockd.printable import one_line
 
 FOREIGN = (RepositoryError, DownloadError)
@@ -44,7 +44,7 @@ _CUT = ("cut", "was sent incompletely", "It is tried again.")
 _SLOW = ("stalled", "is sent too slowly", "It is tried again; inform its host.")
 
 
-def refusal(error: Exception, subject: str, fetcher: BoundedFetcher, *, of_target: bool = False) -> FeedRefused:
+def refusal(error: Exception, subject: str, fetcher: LookFetcher, *, of_target: bool = False) -> FeedRefused:
     """Return the refusal of `subject`, which begins a sentence, for `error`, one of `FOREIGN`.
 
     `of_target` says that a target was fetched, not metadata; then `subject` is an order, and whether an earlier version
@@ -101,7 +101,7 @@ def _known(error: Exception, of_target: bool) -> tuple[str, str, str] | None:
             return None
 
 
-def _kind_of_wrong_file(fetcher: BoundedFetcher) -> str:
+def _kind_of_wrong_file(fetcher: LookFetcher) -> str:
     start, end = fetcher.first.lstrip(), fetcher.last.rstrip()
     if not start:
         return "empty"

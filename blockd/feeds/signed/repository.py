@@ -23,12 +23,16 @@ from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder, SignedVer
 from blockd.feeds.signed.connections import HttpConnections
 from blockd.feeds.signed.documents import Documents, ListTexts
 from blockd.feeds.signed.earlier import EARLIER, EarlierMetadata, metadata_name
-from blockd.feeds.signed.fetchers import BoundedFetcher
+from blockd.feeds.signed.fetchers import BoundedFetcher, LookFetcher
 from blockd.feeds.signed.ownership import Held, held_by, together
+from blockd.feeds.signed.refusals import FOREIGN, refusal
 from blockd.feeds.signed.role_targets import Delegation, RoleTargets, delegations, part_of, refused
+from blockd.feeds.signed.side_by_side import MirrorLane, SideBySide
 from blockd.feeds.signed.trust import TOP, RefreshAttempt, Trust
 from blockd.orders.repository import PUBLISHED_FIELD
 from blockd.times import moment_from_text
+
+CLOSING = 0.5  # seconds in which a thread whose connection was cut usually ends
 
 
 class SignedRepository:
@@ -55,30 +59,32 @@ class SignedRepository:
         self._now = now
         self._fetcher = fetcher
         self._access = access
-        self._connections = HttpConnections(Access.to())
+        self._lanes: dict[str, MirrorLane] = {}  # with what is connected, by URL
         self._trust = Trust(root, folder / "trusted", folder / "staging", now)
         allowance = Allowance(now)
         self._documents = Documents(folder, texts, allowance)
         self._earlier = EarlierMetadata(folder / EARLIER, folder / "trusted")
         self._authorities = Authorities(folder / "trusted", self._documents, self._earlier, allowance)
+        self.look: SideBySide | None = None  # the last one, if two mirrors were asked side by side
         self._last: SignedVersion | None = None
         self._timestamp = b""  # of the last version, as fetched
         self._root_version = 0
         self._until = 0.0  # when one of its roles expires; 0 if the next fetch has to be a complete one
         self._proofs: dict[str, Path] = {}
 
-    def fetch(self, url: str = "") -> SignedVersion:
+    def fetch(self, url: str = "", beside: str = "") -> SignedVersion:
         """Fetch and verify what is published now, at `url` for a mirror; blocks, so call it from a thread.
+
+        After a second of waiting the mirror `beside` is asked too, and `look` then says what it gave.
 
         If the digest is the same as before, nothing has changed. Raises FeedRefused, or FeedUnreachable if the
         repository does not answer; the previous version stays trusted. A refused order or authority is reported in the
         version; the whole is refused only if every part is, or no order is left.
         """
-        url = (url or self._url).rstrip("/")
+        url, beside = (url or self._url).rstrip("/"), beside.rstrip("/")
         subject = f"The signed list {url}"
-        fetcher = self._fetcher()
-        fetcher.connections = self._connections
-        self._connections.use(self._access() if self._access is not None else Access.to(url))
+        self.look = SideBySide((self._lane(url), self._lane(beside))) if beside not in ("", url) else None
+        fetcher: LookFetcher = self.look or self._lane(url, is_alone=True).fetcher
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             fetcher.folder = self._folder
@@ -96,6 +102,17 @@ class SignedRepository:
             ) from error
         finally:
             fetcher.close()
+
+    def late(self) -> FeedRefused | None:
+        """Return what is to be said of the first mirror of the last look if the other one gave first; else None."""
+        look = self.look
+        if look is None or not look.was_late:
+            return None
+        first, second = look.lanes
+        subject = f"The signed list {first.url}"
+        if isinstance(look.error, FOREIGN):
+            return refusal(look.error, subject, first.fetcher)
+        return FeedRefused("stalled", f"{subject} is sent slowly; {second.url} was faster, and is asked first now.")
 
     def evidence(self) -> dict[str, bytes]:
         """Return the files that prove the last version, as fetched, by their names in the repository.
@@ -116,7 +133,31 @@ class SignedRepository:
 
     def close(self) -> None:
         """Close the connections that are kept open."""
-        self._connections.close()
+        for lane in self._lanes.values():
+            lane.fetcher.connections.cut()
+            if lane.is_idle.wait(CLOSING):  # else the thread closes what it still uses
+                lane.fetcher.connections.close()
+
+    def _lane(self, url: str, *, is_alone: bool = False) -> MirrorLane:
+        """Return a mirror with the connections that are kept, and the limits of a new look.
+
+        If a thread still uses them, it is the mirror as that thread has it, or one with new connections to look
+        at it alone.
+        """
+        before = self._lanes.get(url)
+        is_idle = before is None or before.is_idle.is_set()
+        if before is not None and not is_idle and not is_alone:
+            return before
+        try:
+            access = self._access() if self._access is not None else Access.to(url)
+        except ValueError:  # the fetcher says what is wrong with it
+            access = Access.to()
+        fetcher = self._fetcher()
+        fetcher.connections = before.fetcher.connections if before and is_idle else HttpConnections(access)
+        fetcher.connections.use(access)
+        fetcher.connections.begin()
+        self._lanes[url] = MirrorLane(url, fetcher)
+        return self._lanes[url]
 
     def _version(self, attempt: RefreshAttempt, subject: str) -> SignedVersion:
         attempt.begin()

@@ -30,7 +30,11 @@ from blockd.orders.repository import (
 from blockd.printable import one_line
 
 _FILE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_DIGESTS = {  # that orders and lists may be known by, the one first that is used if there are several
+    "sha256": re.compile(r"[0-9a-f]{64}", re.ASCII),
+    "sha512": re.compile(r"[0-9a-f]{128}", re.ASCII),
+    "sha384": re.compile(r"[0-9a-f]{96}", re.ASCII),
+}
 _SHOWN = 100  # characters of a wrong path
 
 
@@ -69,6 +73,14 @@ class RoleTargets:
     def octets(self) -> int:
         """The total size of its orders, in octets."""
         return sum(target.length for target in self.orders.values())
+
+
+def digest_of(target: TargetFile) -> str:
+    """Return the digest that a target is known by, hexadecimal; empty if it has none that is strong enough."""
+    for name, form in _DIGESTS.items():
+        if form.fullmatch(target.hashes.get(name, "")):
+            return target.hashes[name]
+    return ""
 
 
 def refused(reason: str, subject: str, what: str) -> FeedRefused:
@@ -131,7 +143,7 @@ def part_of(targets: Targets, delegation: Delegation) -> RoleTargets:
     faults: dict[str, FeedRefused] = {}
     for path, kind, name in _listed(targets, delegation):
         target = targets.targets[path]
-        has_digest = _SHA256.fullmatch(target.hashes.get("sha256", "")) is not None
+        has_digest = digest_of(target) != ""
         if kind == LISTS:
             if has_digest and _FILE.fullmatch(name) and target.length <= MAX_LIST_FILE:
                 lists[path] = target  # an order that names another one is refused
@@ -139,7 +151,7 @@ def part_of(targets: Targets, delegation: Delegation) -> RoleTargets:
         identifier = name.removesuffix(".json")
         if identifier == name or not is_order_id(identifier) or not has_digest:
             shown = one_line(identifier, _SHOWN)
-            what = f"is listed as {path[:_SHOWN]!r}, which is not a path of orders with a SHA-256"
+            what = f"is listed as {path[:_SHOWN]!r}, which is not a path of orders with a digest by SHA-2"
             faults[shown] = order_refused("format", delegation, shown, what)
         elif target.length > MAX_DOCUMENT:
             what = f"has a document of {target.length} octets; {MAX_DOCUMENT} are the limit"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from blockd.errors import FeedRefused, cause_of
 from blockd.feeds.fetched import INCOMING, Fetched
@@ -19,6 +20,8 @@ from blockd.settings import SignedFeed
 
 class SignedSource(FeedSource):
     """The repository of `feed`, with all its mirrors."""
+
+    has_many_files: ClassVar[bool] = True
 
     def __init__(self, feed: SignedFeed, folder: Path) -> None:
         super().__init__(feed, folder)

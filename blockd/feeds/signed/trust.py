@@ -20,12 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
 from blockd.errors import FeedRefused
-from blockd.feeds.signed.fetchers import BoundedFetcher
-from blockd.feeds.signed.limits import MAX_METADATA, MAX_ROTATIONS
+from blockd.feeds.signed.fetchers import LookFetcher
+from blockd.feeds.signed.limits import MAX_LIST_FILE, MAX_METADATA, MAX_ROTATIONS, MAX_VERSION
 from blockd.feeds.signed.refusals import FOREIGN, refusal
 from blockd.files import replace_file
 from blockd.orders.repository import ROOT_FILE, is_role
@@ -37,7 +37,7 @@ HISTORY = "root_history"
 class RefreshAttempt:
     """One attempt to trust what is published now; every method raises FeedRefused, with `subject` in its sentence."""
 
-    def __init__(self, updater: Updater, fetcher: BoundedFetcher, staging: Path, subject: str) -> None:
+    def __init__(self, updater: Updater, fetcher: LookFetcher, staging: Path, subject: str) -> None:
         self._updater = updater
         self._fetcher = fetcher
         self._staging = staging
@@ -68,14 +68,21 @@ class RefreshAttempt:
     def begin(self) -> None:
         """Fetch and verify the roots and the timestamp: two small requests if nothing is new."""
         with self._told(self._subject):
+            self._fetcher.limit = MAX_METADATA["root"]
             self._updater._load_root()
+            self._fetcher.limit = MAX_METADATA["timestamp"]
             self._updater._load_timestamp()
+        self._bound(self.timestamp, self._subject)
 
     def finish(self) -> None:
         """Fetch and verify the snapshot and the top-level targets; with `begin` this is the client's `refresh`."""
         with self._told(self._subject):
+            self._fetcher.limit = MAX_METADATA["snapshot"]  # a timestamp may say that it is larger
             self._updater._load_snapshot()
+            self._fetcher.limit = MAX_METADATA["targets"]
             self._updater._load_targets(Targets.type, Root.type)
+        for top in (self.snapshot, self.targets):
+            self._bound(top, self._subject)
 
     def role(self, name: str, subject: str) -> Targets:
         """Fetch, verify and return the metadata of a role that the top-level targets delegate to.
@@ -84,23 +91,38 @@ class RefreshAttempt:
         be diverted by an earlier delegation.
         """
         with self._told(subject):
-            return self._updater._load_targets(name, Targets.type)
+            self._fetcher.limit = MAX_METADATA["targets"]
+            part = self._updater._load_targets(name, Targets.type)
+        self._bound(part, subject)
+        return part
 
     def find(self, path: str) -> TargetFile | None:
         """Return a target found by TUF's search through all delegations; None if there is none."""
         with self._told(self._subject):
+            self._fetcher.limit = MAX_METADATA["targets"]
             return self._updater.get_targetinfo(path)
 
     def bring(self, target: TargetFile, path: Path, subject: str) -> None:
         """Make `path` hold the content of `target`, which is fetched only if it is missing or differs."""
         _make_way(path)
         with self._told(subject, of_target=True):
+            self._fetcher.limit = MAX_LIST_FILE  # its own length was checked with the part that lists it
             if self._updater.find_cached_target(target, str(path)) is None:
                 self._updater.download_target(target, str(path))
 
     def octets(self, name: str) -> bytes:
         """Return the metadata file `name` (such as `timestamp.json`) as fetched."""
         return (self._staging / name).read_bytes()
+
+    @staticmethod
+    def _bound(signed: Signed, subject: str) -> None:
+        """Raise FeedRefused for a version that nothing could ever follow."""
+        if signed.version > MAX_VERSION:
+            raise FeedRefused(
+                "format",
+                f"{subject} has a {signed.type} whose version is over {MAX_VERSION}; what it gave before stays in "
+                "force. Inform the authority.",
+            )
 
     @contextlib.contextmanager
     def _told(self, subject: str, *, of_target: bool = False) -> Iterator[None]:
@@ -121,9 +143,7 @@ class Trust:
         self._now = now
 
     @contextlib.contextmanager
-    def attempt(
-        self, url: str, fetcher: BoundedFetcher, subject: str, targets_url: str = ""
-    ) -> Iterator[RefreshAttempt]:
+    def attempt(self, url: str, fetcher: LookFetcher, subject: str, targets_url: str = "") -> Iterator[RefreshAttempt]:
         """Begin an attempt to trust what is at `url`, the folder of metadata; verified roots are always kept."""
         self._stage()
         try:
@@ -159,7 +179,7 @@ class Trust:
                 found[int(match[1])] = path
         return {found[version].name: found[version] for version in sorted(found)}
 
-    def _updater(self, url: str, targets_url: str, fetcher: BoundedFetcher, subject: str) -> Updater:
+    def _updater(self, url: str, targets_url: str, fetcher: LookFetcher, subject: str) -> Updater:
         config = UpdaterConfig(
             max_root_rotations=MAX_ROTATIONS,
             root_max_length=MAX_METADATA["root"],

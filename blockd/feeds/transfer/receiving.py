@@ -91,7 +91,7 @@ class Receiver:
         content = replace(content, soa=soa, serial=transfer.new_serial)
         incoming = self.folder / INCOMING
         await asyncio.to_thread(write_journal, incoming, content, differences)
-        digest = hashlib.sha256(await asyncio.to_thread(incoming.read_bytes)).hexdigest()
+        digest = await asyncio.to_thread(_digest_of, incoming)
         fetched = Fetched(incoming, digest, None, Validators(etag=str(transfer.new_serial)))
         return Received(transfer.soa[:-1], transfer.new_serial, fetched, differences=base is None)
 
@@ -112,3 +112,9 @@ class _Pace:
         if came < SLOW_SIZE:
             raise FeedRefused("stalled", f"only {came:,} octets came in {elapsed:,.0f} seconds")
         self._since, self._received = self._clock(), received
+
+
+def _digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hex; it takes a while, so call it from a thread."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -21,7 +21,7 @@ import dns.tsig
 
 from blockd.dns.serial import is_newer
 from blockd.errors import FeedRefused, cause_of
-from blockd.feeds.fetched import ACCEPTED, CANDIDATE, INCOMING, REFUSED, WAITING, Fetched
+from blockd.feeds.fetched import ACCEPTED, BEGUN, CANDIDATE, INCOMING, READ, REFUSED, WAITING, Fetched
 from blockd.feeds.source import FeedSource
 from blockd.feeds.transfer.addresses import PrimaryAddresses
 from blockd.feeds.transfer.content import BASE, ZoneContent
@@ -34,13 +34,16 @@ from blockd.feeds.transfer.timers import Timers
 from blockd.feeds.transfer.tries import IN_VAIN, refused_by
 from blockd.settings import TransferFeed, Upstream
 
-TOTAL = 1800.0  # seconds for one transfer: a national zone over a slow line
+TOTAL = 1800.0  # seconds for a poll, if nobody says how long it may take
+SHARED = 0.98  # of that time is for the transfers of one poll, so that each ends before the poll is ended
 STALL = 30.0  # seconds for one message, or for a connection
 JOURNALS = (
     INCOMING,
     CANDIDATE,
+    READ,
     WAITING,
     REFUSED,
+    BEGUN,
     ACCEPTED,
 )  # the names of contents
 
@@ -74,7 +77,7 @@ class TransferSource(FeedSource):
         self._shortfalls = Shortfalls(now)
         self._addresses = PrimaryAddresses(feed, folder, now)
         self._offer: Received | None = None  # what was returned last
-        self._until = 0.0  # when the transfers of this poll have to be over, by the event loop's clock
+        self._until = 0.0  # when the transfer from one primary has to be over, by the event loop's clock
         self._failures = 0
         content = self._accepted()
         if content is not None:
@@ -100,9 +103,10 @@ class TransferSource(FeedSource):
 
         If nothing is newer and the accepted content is the newest, its expiry starts anew.
         """
+        end = asyncio.get_running_loop().time() + SHARED * (self.fetch_time or self._total)
         content = self._accepted()
         try:
-            fetched, soa = await self._look(content)
+            fetched, soa = await self._look(content, end)
         except FeedRefused as refused:
             self._failures += 1
             soa = content.soa.encode() if content else b""
@@ -121,8 +125,12 @@ class TransferSource(FeedSource):
             self.expires = int(self._now() + timers.expire)
         return fetched
 
-    async def _look(self, content: ZoneContent | None) -> tuple[Fetched | None, bytes]:
-        """Return the new content, if any, and the primaries' newest SOA."""
+    async def _look(self, content: ZoneContent | None, end: float) -> tuple[Fetched | None, bytes]:
+        """Return the new content, if any, and the primaries' newest SOA.
+
+        The time until `end`, by the event loop's clock, is shared among the primaries, so that a slow one leaves some
+        for the next.
+        """
         key = None if self._feed.tsig is None else await asyncio.to_thread(read_key, self._feed.tsig)
         question = SerialQuestion(self._feed.zone, key, self._shortfalls, self._now, self._stall)
         addresses, missing = await self._addresses.current()
@@ -140,8 +148,10 @@ class TransferSource(FeedSource):
         silent = [one for one in asked if one.soa is None and one.may_transfer]
         if known and not ahead:  # it is no news, so that those who told no serial need not be asked in vain
             silent = [one for one in silent if not self._shortfalls.has(one.primary, Shortfall.TRANSFER)]
-        self._until = asyncio.get_running_loop().time() + 2 * self._total
-        for one in (*self._in_order(ahead), *self._in_order(silent)):
+        ordered = [*self._in_order(ahead), *self._in_order(silent)]
+        for number, one in enumerate(ordered):
+            now = asyncio.get_running_loop().time()
+            self._until = now + (end - now) / (len(ordered) - number)
             try:
                 received = await self._transfer(one, content, key, held)
             except FeedRefused:
@@ -212,16 +222,17 @@ class TransferSource(FeedSource):
     async def _receive(
         self, asked: AskedPrimary, kind: int, content: ZoneContent | None, key: dns.tsig.Key | None, held: Set[int]
     ) -> Received:
-        """Run one transfer within the time for it, and within that of the poll."""
+        """Run one transfer within the primary's share of the time; differences leave half of it for the whole zone."""
         identifier = secrets.randbelow(1 << 16)
         serial = content.serial if content is not None and kind == IXFR else None
         question = TransferQuestion.make(self._feed.zone, kind, identifier, key, serial)
-        seconds = min(self._total, self._until - asyncio.get_running_loop().time())
+        seconds = max(0.0, self._until - asyncio.get_running_loop().time()) / (2 if kind == IXFR else 1)
         try:
             async with asyncio.timeout(seconds):
                 received = await self._receiver.receive(asked.primary, question, content, held)
         except TimeoutError as error:
-            raise FeedRefused("stalled", f"it was not complete in {seconds:,.0f} seconds") from error
+            why = f"it was not complete in {seconds:,.0f} seconds, its share of the feed's limits.fetch_time"
+            raise FeedRefused("stalled", why) from error
         if asked.soa is None:
             if content is not None:
                 self._refuse_older(received.serial, content.serial)
@@ -243,7 +254,7 @@ class TransferSource(FeedSource):
 
     def _is_waiting(self) -> bool:
         """Return whether the content returned last has not been judged yet."""
-        return any((self.folder / name).exists() for name in JOURNALS[:3])
+        return any((self.folder / name).exists() for name in JOURNALS[:4])
 
     def _timers(self, soa: bytes) -> Timers:
         return Timers.of(soa, self._feed.min_refresh)

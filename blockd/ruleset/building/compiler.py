@@ -114,7 +114,7 @@ def compile_ruleset(
         for listing in _by_room(feed, created):
             index = index_of[listing.order.key(feed.name)]
             builder.start(Joins(claims, index, listing.scope, own, rivals[listing.order.role]))
-            for done in _added(builder, listing.keys):
+            for done in add_keys(builder, listing.keys):
                 progress(feed.name, done, 0)
             if not listing.scope:
                 continue
@@ -167,7 +167,7 @@ def _by_room(feed: FeedInput, created: int) -> Iterable[Listing]:
     return sorted(feed.listings, key=lambda listing: room(listing.order, created))
 
 
-def _added(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
+def add_keys(builder: EntryBuilder, keys: Iterable[bytes]) -> Iterator[int]:
     """Add keys to a builder; yield now and then how many it was so far."""
     if isinstance(keys, Lines) and isinstance(builder, LineTaker):
         yield from keys.add_to(builder)

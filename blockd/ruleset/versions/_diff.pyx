@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 
 from blockd.names._numbers cimport MAX_LABEL, MAX_LABELS
 from blockd.orders._numbers cimport SCOPE_BOTH, SCOPE_EXACT, SCOPE_SUBDOMAINS
-from blockd.ruleset._numbers cimport BUCKET_SIZE, ENTRY_SIZE, HOLE, MAX_CLAIMS, STATES_AT
+from blockd.ruleset._numbers cimport BUCKET_SIZE, ENTRY_SIZE, HOLE, MAX_CLAIMS, MEANS_EMPTY, STATES_AT
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._table cimport Table
@@ -19,7 +19,6 @@ from blockd.errors import RulesetError
 cdef enum:
     NOT_FOUND = -1
     BATCH = 32  # entries under way at once: enough to hide memory's latency
-    EMPTY = 1  # as in diff.py
 
 
 cdef class Walk:
@@ -71,7 +70,7 @@ cdef class Walk:
                         break
                     memcpy(&place, records + self.offset, 4)
                     if place == HOLE or (
-                        place < <uint64_t>self.meanings.shape[0] and self.meanings[place] == EMPTY
+                        place < <uint64_t>self.meanings.shape[0] and self.meanings[place] == MEANS_EMPTY
                     ):
                         self.offset += ENTRY_SIZE + length
                         continue
@@ -105,7 +104,7 @@ cdef class Walk:
         """Return the place of the other's claims on a record's key; NOT_FOUND if it does not list it."""
         cdef const uint8_t *entry = NULL
         cdef int64_t place = self.other.find(record + ENTRY_SIZE, record[4], hashed, &entry)
-        if 0 <= place < self.other_meanings.shape[0] and self.other_meanings[place] == EMPTY:
+        if 0 <= place < self.other_meanings.shape[0] and self.other_meanings[place] == MEANS_EMPTY:
             return NOT_FOUND
         return place
 

@@ -16,10 +16,9 @@ from blockd.native import is_native
 from blockd.orders import Entry, OrderKey, Scope
 from blockd.ruleset.building.compiler import Progress, no_progress
 from blockd.ruleset.catalogue import Catalogue, OrderRecord
-from blockd.ruleset.format import MAX_CLAIMS, SCOPE_BITS
+from blockd.ruleset.format import MAX_CLAIMS, MEANS_EMPTY, SCOPE_BITS
 from blockd.ruleset.mapped import Ruleset
 
-EMPTY = 1  # what an empty name's claims mean: it is not listed
 STEP = 1 << 16  # entries processed at a time: under 20 MB of names
 
 Meaning = tuple[tuple[OrderKey, int], ...]
@@ -216,7 +215,7 @@ def _meaning(ruleset: Ruleset, claims: Sequence[tuple[int, int]]) -> Meaning:
 def _meanings(ruleset: Ruleset, known: dict[Meaning, int]) -> array[int]:
     """Return, for each word of the claim section, the number of the set's meaning that begins there; 0 if none does.
 
-    EMPTY is that of sets whose claims have no scope.
+    MEANS_EMPTY is that of sets whose claims have no scope.
     """
     with ruleset.section(ruleset.header.claims) as section:
         words = array("I", section.tobytes())
@@ -229,6 +228,6 @@ def _meanings(ruleset: Ruleset, known: dict[Meaning, int]) -> array[int]:
         if not 0 < words[place] <= MAX_CLAIMS or end > len(words) or any(index >= orders for index, _ in claims):
             raise RulesetError(f"{ruleset.path}: its sets of claims cannot be read: it was damaged")
         meaning = _meaning(ruleset, claims)
-        meanings[place] = known.setdefault(meaning, len(known) + EMPTY + 1) if meaning else EMPTY
+        meanings[place] = known.setdefault(meaning, len(known) + MEANS_EMPTY + 1) if meaning else MEANS_EMPTY
         place = end
     return meanings

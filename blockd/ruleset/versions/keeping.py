@@ -92,6 +92,22 @@ def prune(versions: Versions, retention: Retention, now: float) -> list[int]:
     return gone
 
 
+def spare_one(versions: Versions) -> bool:
+    """Delete the oldest version that nothing in force needs; return whether there was one. Raises OSError.
+
+    The version in force, a pinned one and what the one in force was made from are kept.
+    """
+    current = versions.current()
+    record = versions.record(current) if current is not None else None
+    needed = {current, versions.pinned(), record.base if record is not None else None}
+    known = versions.all()
+    for version in known:
+        if version not in needed and version != known[-1]:  # the newest may be about to be enforced
+            versions.drop(version)
+            return True
+    return False
+
+
 def _wanted(files: Sequence[KeptFile], keep: int, now: float) -> list[tuple[KeptFile, str]]:
     """Return the versions to be kept and why, the most wanted first."""
     newest = list(reversed(files))

@@ -16,6 +16,7 @@ from pydantic import Field
 from blockd.orders import Action, Mandate, Order
 from blockd.settings.authorities import Notify
 from blockd.settings.gate import GateSettings
+from blockd.settings.limits import Limits
 from blockd.settings.section import LongText, Section, Whole, setting
 from blockd.settings.values import Moment, stated
 
@@ -43,7 +44,9 @@ class Feed(Section):
     is_signed: ClassVar[bool] = False  # an authority signs each order: the gate limits neither size nor rejects
     is_text: ClassVar[bool] = False  # one text in a file or behind a URL, dated by its source
     is_own: ClassVar[bool] = False  # blockd's own: no config names it, and it may be empty
-    source_keys: ClassVar[frozenset[str]] = frozenset(("interval", "at_expiry", "gate"))  # that change no ruleset
+    source_keys: ClassVar[frozenset[str]] = frozenset(
+        ("interval", "at_expiry", "gate", "limits")
+    )  # that change no ruleset
     cross_checks: ClassVar[tuple[CrossCheck, ...]] = ()
 
     name: FeedName = Field(description="The feed's name, as metrics and commands call it.")
@@ -54,6 +57,9 @@ class Feed(Section):
     )
     gate: GateSettings | None = setting(
         None, "What the feed's content must pass where it differs from `gate`.", validate_default=False
+    )
+    limits: Limits | None = setting(
+        None, "What the feed may take of this machine where it differs from `limits`.", validate_default=False
     )
 
     @classmethod
@@ -85,6 +91,11 @@ class Feed(Section):
     def fetched_from(self) -> str:
         """What it is fetched from if it has no `local_path`: the host of a URL, or what else its place says."""
         return urlsplit(self.place).netloc or self.place
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether its news never wait for those of other feeds: overrides, and what an authority signs."""
+        return self.is_own or self.is_signed
 
     @property
     def is_kept_by_hand(self) -> bool:

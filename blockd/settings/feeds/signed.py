@@ -42,7 +42,7 @@ class SignedFeed(WebFeed):
         (), "Other places with the same repository; the newest of all is taken.", max_length=MAX_MIRRORS
     )
     root: ConfigPath = Field(description="The file with the first root of trust, handed over out of band.")
-    interval: Annotated[float, time_within("100ms", "7d")] = setting("5s", "How often it is polled.")
+    interval: Annotated[float, time_within("100ms", "7d")] = setting("2s", "How often it is polled.")
     authorities: dict[Role, Authority] = setting(
         {}, "By role, authorities whose at_expiry differs from the feed's.", max_length=MAX_AUTHORITIES
     )

@@ -11,7 +11,9 @@ import pytest
 from blockd.daemon.operator.releases import gate_with_releases
 from blockd.daemon.pinning import Pin
 from blockd.daemon.report.alarms import EXPIRES_SOON, FIRST_LOOK, STALE, UNCHANGED, Alarm, alarms
+from blockd.daemon.update.disk_room import DiskRoom
 from blockd.daemon.update.managed_feed import NOTHING, ManagedFeed
+from blockd.daemon.update.ruleset_maker import SLOW
 from blockd.daemon.workers import Workers
 from blockd.feeds.signed.bundle import AuthorityVersion, RefusedOrder
 from blockd.ruleset import Enforced, Gate
@@ -70,6 +72,8 @@ def told(subject: Enforced | None, feeds: dict[str, _Tracked] | None = None, **g
         given.get("engine", "native"),
         pin=given.get("pin"),
         releases=given.get("releases", ""),
+        maker=given.get("maker"),
+        room=given.get("room"),
         started=given.get("started", NOW - 60),
         now=given.get("now", NOW),
     )
@@ -229,3 +233,34 @@ def test_a_list_at_its_end_is_not_asked_to_be_signed_and_all_its_alarms_agree(
     assert {*names(found)} == {"BlockdFeedExpired", "BlockdFeedStale"}
     assert all(stays in alarm.in_force for alarm in found)
     assert not any("signed" in f"{alarm.what} {alarm.todo}" for alarm in found)
+
+
+@dataclass
+class _Maker:
+    seconds: float
+    reading: str
+
+
+def test_compile_that_takes_over_a_minute_is_told_with_the_feed_that_is_read(subject: Enforced) -> None:
+    assert told(subject, maker=_Maker(SLOW, "national")) == []
+    [alarm] = told(subject, maker=_Maker(SLOW + 1, "national"))
+    assert (alarm.name, alarm.severity, alarm.feed) == ("BlockdCompileSlow", "warning", "national")
+    assert alarm.what == "Compiling has taken 61 seconds so far, and reads the new content of feed national."
+    [alarm] = told(subject, maker=_Maker(SLOW + 1, ""))
+    assert alarm.what == "Compiling has taken 61 seconds so far."
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [
+        (1 << 30, []),
+        (256 << 20, [("BlockdDiskLow", "warning")]),
+        (64 << 20, [("BlockdDiskShort", "critical")]),
+        (0, [("BlockdDiskShort", "critical")]),
+    ],
+)
+def test_disk_that_fills_is_told_by_what_is_given_up(
+    subject: Enforced, tmp_path: Path, free: int, expected: list[tuple[str, str]]
+) -> None:
+    found = told(subject, room=DiskRoom(tmp_path, lambda _: (100 << 30, free)))
+    assert [(alarm.name, alarm.severity) for alarm in found] == expected

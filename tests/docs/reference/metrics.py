@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from blockd.feeds.reasons import REASONS
 from blockd.metrics import AuthoritySample, Collector, Counters, FeedSample, HitLabels, Sample
+from blockd.metrics.bounds import BoundsSample, FeedUse
 from tests.docs.reference.markdown import document, table
 
 
@@ -25,6 +26,7 @@ def _series() -> str:
         feeds={"feed": FeedSample(0.0, 0.0, {}, authorities={"authority": AuthoritySample(0.0)})},
         refused_notifies={("feed", "cause"): 0},
         hit_slots={HitLabels("feed", "platform", "order", "action"): 1},
+        bounds=BoundsSample(feeds={"feed": FeedUse()}),
     )
     rows = []
     for family in Collector(Counters(1), list(REASONS), lambda: sample).collect():

@@ -339,6 +339,31 @@ def test_an_older_serial_is_refused(tmp_path: Path) -> None:
     run(test)
 
 
+def test_a_slow_primary_leaves_the_next_its_share_of_the_time_for_a_poll(tmp_path: Path) -> None:
+    async def test() -> None:
+        slow, good = Primary(6, axfr=_stalls), Primary(6, axfr=WHOLE)
+        async with serving(slow), serving(good):
+            secondary = Secondary(tmp_path, slow, good)
+            secondary.source.fetch_time = 10 * SHORT
+            async with asyncio.timeout(secondary.source.fetch_time):
+                await secondary.taken()
+            assert "AXFR" in slow.asked
+
+    run(test)
+
+
+def test_a_transfer_that_takes_longer_than_a_poll_may_names_the_limit(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(Primary(6, axfr=_stalls)) as primary:
+            secondary = Secondary(tmp_path, primary)
+            secondary.source.fetch_time = SHORT
+            refused = await secondary.refusal()
+            assert refused.reason == "stalled"
+            assert "its share of the feed's limits.fetch_time" in str(refused)
+
+    run(test)
+
+
 def test_the_primary_that_has_the_newest_zone_is_asked_for_it(tmp_path: Path) -> None:
     async def test() -> None:
         one, two = Primary(4, axfr=[[soa(4), soa(4)]]), Primary(5, axfr=WHOLE)

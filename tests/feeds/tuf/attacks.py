@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from securesystemslib.signer import SSlibKey
 from tuf.api.metadata import MetaFile
 
 from tests.feeds.tuf.repository import DAY, Repository, keys
@@ -131,6 +132,60 @@ def endless_timestamp(repository: Repository) -> None:
 def endless_root(repository: Repository) -> None:
     repository.publish("root")
     repository.endless.add(f"metadata/{repository.root.version}.root.json")
+
+
+@whole("too large")
+def endless_snapshot_that_the_timestamp_vouches_for(repository: Repository) -> None:
+    repository.snapshot.version += 1
+    repository.write("snapshot")
+    repository.endless.add(f"metadata/{repository.snapshot.version}.snapshot.json")
+    repository.timestamp.snapshot_meta = MetaFile(repository.snapshot.version, length=10**18)
+    repository.timestamp.version += 1
+    repository.write("timestamp")
+
+
+@whole("too large")
+def endless_targets_that_the_snapshot_vouches_for(repository: Repository) -> None:
+    repository.targets.version += 1
+    repository.write("targets")
+    repository.endless.add(f"metadata/{repository.targets.version}.targets.json")
+    repository.snapshot.meta["targets.json"] = MetaFile(repository.targets.version, length=10**18)
+    repository.snapshot.version += 1
+    repository.write("snapshot")
+    repository.stamp()
+
+
+@whole("format")
+def timestamp_that_nothing_could_follow(repository: Repository) -> None:
+    repository.timestamp.version = 10**18
+    repository.write("timestamp")
+
+
+@whole("format")
+def snapshot_that_nothing_could_follow(repository: Repository) -> None:
+    repository.snapshot.version = 10**18
+    repository.publish("snapshot")
+
+
+@whole("format")
+def targets_that_nothing_could_follow(repository: Repository) -> None:
+    repository.targets.version = 10**18
+    repository.publish("targets")
+
+
+@whole("too large")
+def snapshot_of_roles_without_number(repository: Repository) -> None:
+    for number in range(3_000):
+        repository.snapshot.meta[f"role-{number}.json"] = MetaFile(1)
+    repository.publish("snapshot")
+
+
+@whole("too large")
+def root_of_keys_without_number(repository: Repository) -> None:
+    for number in range(3_000):
+        key = SSlibKey(f"{number:064x}", "ed25519", "ed25519", {"public": f"{number:064x}"})
+        repository.root.add_key(key, "root")
+    repository.publish("root")
 
 
 @whole("too large")

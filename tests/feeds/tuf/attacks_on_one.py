@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from tuf.api.metadata import DelegatedRole, Delegations
+from tuf.api.metadata import DelegatedRole, Delegations, MetaFile
 
 from tests.feeds.tuf.attacks import Attack
 from tests.feeds.tuf.repository import Repository, keys
@@ -62,6 +62,23 @@ def older_authority_under_a_newer_name(repository: Repository) -> None:
 def older_authority_without_hashes(repository: Repository) -> None:
     repository.hashes = False
     older_authority_under_a_newer_name(repository)
+
+
+@one("too large")
+def endless_authority_that_the_snapshot_vouches_for(repository: Repository) -> None:
+    repository.publish("court")
+    repository.endless.add(f"metadata/{repository.role('court').version}.court.json")
+    repository.snapshot.meta["court.json"] = MetaFile(repository.role("court").version, length=10**18)
+    repository.snapshot.version += 1
+    repository.write("snapshot")
+    repository.stamp()
+
+
+@one("format")
+def authority_of_deep_json(repository: Repository) -> None:
+    repository.role("court").version += 1
+    repository.write("court", content=b"[" * 4_000_000)
+    repository.publish("snapshot")
 
 
 @one("too large")

@@ -48,6 +48,7 @@ class Repository:
         self, *, own: bool = True, authorities: bool = True, hashes: bool = True, end: datetime = NOW + 30 * DAY
     ) -> None:
         self.now = NOW
+        self.algorithms = ["sha256"]  # of the digests that targets and metadata are listed with
         self.hashes = hashes  # of metadata, in the snapshot and the timestamp
         self.files: dict[str, bytes] = {}
         self.signers: dict[str, list[Signer]] = {role: keys() for role in TOPS}
@@ -63,6 +64,7 @@ class Repository:
             signed.version = 0
         self.endless: set[str] = set()
         self.asked: list[str] = []
+        self.octets_given = 0
         for role in TOPS:
             self.root.add_key(self.signers[role][0].public_key, role)
         if own:
@@ -127,7 +129,7 @@ class Repository:
         self.target(role, f"orders/{role}/{identifier}.json".replace("//", "/"), json.dumps(document).encode())
 
     def target(self, role: str, path: str, content: bytes) -> str:
-        target = TargetFile.from_data(path, content, ["sha256"])
+        target = TargetFile.from_data(path, content, self.algorithms)
         self.role(role).targets[path] = target
         file = f"targets/{target.get_prefixed_paths()[0]}"
         self.files[file] = content
@@ -173,7 +175,7 @@ class Repository:
     def meta(self, role: str) -> MetaFile:
         version = self.signed[role].version
         content = self.files.get(f"metadata/{version}.{role}.json")
-        return MetaFile.from_data(version, content, ["sha256"]) if self.hashes and content else MetaFile(version)
+        return MetaFile.from_data(version, content, self.algorithms) if self.hashes and content else MetaFile(version)
 
     def stamp(self) -> None:
         """Sign a timestamp for the snapshot as it is published."""
@@ -215,8 +217,10 @@ class Repository:
         self.asked.append(path)
         content = self.files[path]
         for at in range(0, len(content), 65536):
+            self.octets_given += len(content[at : at + 65536])
             yield content[at : at + 65536]
         while path in self.endless:
+            self.octets_given += 65536
             yield b" " * 65536
 
 

@@ -20,6 +20,8 @@ class Served(QuietServer):
         super().__init__(Handler)
         self.repository = repository
         self.slow: set[str] = set()
+        self.is_late = False  # so late with each answer that nobody waits for it
+        self.late_once: set[str] = set()  # files that nobody waits for when they are asked for the first time
         self.hangs_up = False  # after each answer, without having said so
         self.requests: list[str] = []
         self.connections = 0
@@ -38,6 +40,9 @@ class Handler(QuietHandler):
     def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         path = self.path.lstrip("/")
         self.server.requests.append(path)
+        if self.server.is_late or path in self.server.late_once:
+            self.server.late_once.discard(path)
+            self.server.released.wait()
         repository = self.server.repository
         content = repository.files.get(path)
         if path in self.server.slow or path in repository.endless:

@@ -74,7 +74,7 @@ def test_fault_of_one_authority_costs_only_its_own_news(repository: Repository, 
             assert "authority court" in court.refusal
             assert "what it gave before stays in force" in court.refusal
     honest.order("court", "court-9", ["news.example"])
-    for _ in range(3):
+    for _ in range(4):
         honest.publish("targets", "court", "ministry")
     repository.files, repository.endless = honest.files, set()
     version = node.fetch()
