@@ -1,8 +1,8 @@
 """Fuzz the native engine, built with sanitizers; the arguments are those of `tests.fuzz.run`.
 
 Then the tests of all extensions, and whatever else tries much of the same, run in full on the same build; on the
-ordinary one the readers with the worst inputs (`tests.fuzz.reading`), and ten thousand random worlds (`tests.worlds`).
-Neither runs if `--without-tests` is given.
+ordinary one the readers with the worst inputs (`tests.fuzz.reading`), ten thousand random worlds (`tests.worlds`), and
+a thousand publications in fast motion (`tests.worlds.motion`). Neither runs if `--without-tests` is given.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
             command = [sys.executable, "-m", "tests.fuzz.reading"]
             code = subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - our own run
         if code == 0:
-            print("Ten thousand random worlds:", flush=True)
+            print("Ten thousand random worlds, and twenty hours of updates in fast motion:", flush=True)
             command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "tests/worlds"]
             long = {**os.environ, "BLOCKD_LONG": "1"}
             code = subprocess.run(command, cwd=ROOT, env=long, check=False).returncode  # noqa: S603 - our own run

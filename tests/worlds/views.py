@@ -93,6 +93,11 @@ def _answered(node: Node, name: str, transport: Transport) -> tuple[str, str]:
     return ("sinkhole" if answer.answer[0][0].to_text() == SINKHOLE.ipv4 else "local"), ede
 
 
+def verdict_of(node: Node, name: str) -> str:
+    """Return what is done with a question for a name's IPv4 address over UDP."""
+    return _answered(node, name, Transport.UDP)[0]
+
+
 def lookup(node: Node, name: str) -> Explanation:
     """Explain the verdict as the running daemon does."""
     return explain(node.control._enforced, name)
