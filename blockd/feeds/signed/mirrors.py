@@ -135,7 +135,9 @@ class Mirrors:
         """Return whether `mirror` is asked too.
 
         News are not delayed by it, unless an authority's part or an order is missing. If there is no version yet, all
-        mirrors that were good are asked, and one that was refused: a row of dead servers must not delay every poll.
+        mirrors that were good are asked, and one that was refused: a row of dead servers must not delay every poll. If
+        there is nothing new and no other is good, one that was refused does not wait for its pause to end: the one that
+        leads may have been frozen since, and only another can tell.
         """
         if best is not None and was_late:  # the faster one may have withheld a part
             return any(part.reason in _OF_SERVERS for part in refused_parts(best))
@@ -147,7 +149,9 @@ class Mirrors:
         if any(part.reason in _OF_SERVERS for part in best.refused):  # another may have what this one lacks
             return is_due or not mirror.refusal
         is_news = self._last is None or self._last.digest != best.digest
-        return is_due and (not is_news or bool(refused_parts(best)))
+        if is_news and not refused_parts(best):
+            return False
+        return is_due or (not is_news and not any(it.refusal == "" for it in self._line[1:]))
 
     def _lead(self, mirror: Mirror) -> None:
         self._line.remove(mirror)

@@ -81,17 +81,29 @@ def test_honest_mirror_is_taken_whatever_the_first_one_lies(pair: Pair, lie: str
     assert len(pair.liar.requests) == asked
 
 
-def test_slow_mirror_costs_its_time_once_and_is_left_alone_for_a_while(pair: Pair) -> None:
+def test_slow_mirror_costs_its_time_once_and_delays_no_news(pair: Pair) -> None:
     pair.liar.slow.add("metadata/timestamp.json")
     pair.publish("news.example")
     assert "news.example" in names(pair.mirrors.fetch())
     assert pair.told() == {"liar": "stalled", "honest": ""}
     asked = len(pair.liar.requests)
+    pair.publish("more.example")
+    assert "more.example" in names(pair.mirrors.fetch())
+    assert len(pair.liar.requests) == asked, "there are news without it"
     pair.mirrors.fetch()
-    assert len(pair.liar.requests) == asked
-    pair.clock += FIRST_PAUSE
+    assert len(pair.liar.requests) > asked, "no other can tell whether the one that leads has been frozen"
+
+
+def test_news_of_a_mirror_that_has_recovered_do_not_wait_for_its_pause_if_the_leader_is_frozen(pair: Pair) -> None:
+    good, pair.liar.repository.files = pair.liar.repository.files, {}
     pair.mirrors.fetch()
-    assert len(pair.liar.requests) > asked
+    assert pair.told() == {"liar": "missing", "honest": ""}
+    assert pair.leads == pair.honest.url
+    pair.liar.repository.files = good
+    pair.liar.repository.order("court", "later", ["later.example"])
+    for _ in range(6):
+        pair.liar.repository.publish("targets", "ministry", "court")
+    assert "later.example" in names(pair.mirrors.fetch())
 
 
 def test_frozen_mirror_is_noticed_when_another_has_newer_metadata(pair: Pair) -> None:
