@@ -29,7 +29,7 @@ from blockd.ruleset._numbers cimport (
     OFFSETS_AT, OPERATOR, PUSHED_AT, SCOPE_BITS, SLOTS, STATES_AT, USED_AT,
 )
 from blockd.ruleset._parties cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_MONITORED, RULED_NONE, RULED_PASSED, Decision, Life, PartyDecisions, Ruling,
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_MONITORED, RULED_NONE, RULED_PASSED, Decision, Life, PartyDecisions,
     undecided,
 )
 from blockd.ruleset._prefetch cimport blockd_prefetch
