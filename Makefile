@@ -25,8 +25,8 @@ run: $(VENV)/installed ## start blockd on the sample signed list, installed into
 	@$(BIN)/blockd run --config config/blockd.yaml
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
-		printf '  make %-9s %s\n' "$$target" "$$does"; done
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
+		printf '  make %-13s %s\n' "$$target" "$$does"; done
 
 ext: $(VENV)/builders ## compile those of the engine's modules that have changed
 	@$(BUILD) extensions
