@@ -41,8 +41,9 @@ QUICK := $(filter-out tests/feeds/tuf/% %/test_real_lists.py %/test_replay.py %/
 check: lint ## lint, types and the tests that start no process: within a minute
 	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK)
 
-# Of the daemon's tests, those whose outcome an engine can change: what it answers, and how it is swapped.
-TWIN_TESTS := tests/resolver tests/transports tests/ruleset tests/feeds \
+# Those whose outcome an engine can change: what is compiled and amended, what is answered, and how it is swapped.
+TWIN_TESTS := tests/resolver tests/transports tests/ruleset \
+	$(addprefix tests/feeds/,overrides signed transfer test_kinds.py test_zone_orders.py test_zone_wildcards.py) \
 	$(patsubst %,tests/daemon/test_%.py,answers first_start hot_swap hostile_packets privacy rpz_peers selftest start)
 
 # A file's tests stay together, since they share servers. They are as nice as can be, so that what blockd does behind its
