@@ -18,6 +18,7 @@ from blockd.errors import FileTooLarge
 Observer = Callable[[Path, os.stat_result | None], None]
 """Takes a path, and the status of the file that is about to stand there; None if the path is about to be removed."""
 
+_PIECE = 64 << 10  # octets read at a time of what has no known size
 SYNCED_AT_ONCE = 16  # files synced at the same time; a journal writes what is pending in one commit
 
 
@@ -52,10 +53,23 @@ def read_file(path: Path, limit: int) -> bytes:
 
 def read_rest(file: BinaryIO, limit: int) -> bytes:
     """Return the rest of an open file, as `read_file` does; no more than one octet over `limit` is read."""
-    content = file.read(limit + 1)
-    if len(content) > limit:
+    # A read allocates what it is asked for at once: only as much as there is, or the limit would be taken of memory.
+    pieces = [file.read(min(limit, _left(file)) + 1)]
+    length = len(pieces[0])
+    while length <= limit and (more := file.read(min(limit + 1 - length, _PIECE))):  # it has grown, or has no size
+        pieces.append(more)
+        length += len(more)
+    if length > limit:
         raise FileTooLarge(str(file.name), limit)
-    return content
+    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def _left(file: BinaryIO) -> int:
+    """Return how many octets a regular file still has, as far as that is known; 0 if it is not."""
+    try:
+        return max(0, os.fstat(file.fileno()).st_size - file.tell())
+    except OSError:
+        return 0
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,38 @@ import pytest
 
 from blockd.errors import FileTooLarge
 from blockd.files import read_file, read_rest, replace_file, replace_files, replacing
+
+
+def test_a_read_takes_no_more_memory_than_there_is_to_read(tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    path.write_bytes(b"small")
+    tracemalloc.start()
+    try:
+        assert read_file(path, 1 << 40) == b"small", "a buffer for the limit could not be had"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def _give_and_close(descriptor: int, content: bytes) -> None:
+    os.write(descriptor, content)
+    os.close(descriptor)
+
+
+def test_what_has_no_size_is_read_to_its_end_or_to_the_limit() -> None:
+    for limit in (200_000, 100_000, 99_999):
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb") as file:
+            os.write(writing, b"x" * 50_000)
+            thread = threading.Thread(target=_give_and_close, args=(writing, b"y" * 50_000))
+            thread.start()
+            if limit < 100_000:
+                with pytest.raises(FileTooLarge):
+                    read_rest(file, limit)
+            else:
+                assert len(read_rest(file, limit)) == 100_000
+            file.read()
+            thread.join()
 
 
 def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:

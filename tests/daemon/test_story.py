@@ -91,6 +91,8 @@ def test_order_by_two_of_three_people_is_enforced_extended_and_lifted(office: Of
     assert row(office, daemon) == ("", "signed, not published", False)
     took = change(office, daemon, "imposed", SINKHOLE)
     assert row(office, daemon) == ("in force", "published", True)
+    [orders] = [feed for feed in daemon.status()["feeds"] if feed["name"] == "orders"]
+    assert orders["limits"]["read_memory"]["used"] < 1 << 28, "a few orders take no memory to speak of"
     found = daemon.lookup("web.telegram.org")
     assert (found["order"]["id"], found["order"]["authority"], found["feed"]) == (ORDER, AUTHORITY, "orders")
     assert f"(Censored): (order {ROLE}/{ORDER}, {AUTHORITY}; objections: objections@example.id)" in daemon.dig("t.me")
