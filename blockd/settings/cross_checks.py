@@ -61,7 +61,7 @@ def _repeated_feeds(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _liftable(data: Mapping[str, Any]) -> Iterator[str]:
     """Check that feeds whose orders may be lifted are there, and are signed."""
-    kinds = {feed.get("name"): FEED_TYPES.get(str(feed.get("type"))) for _, feed in _feeds(data)}
+    kinds = {str(feed.get("name")): FEED_TYPES.get(str(feed.get("type"))) for _, feed in _feeds(data)}
     for number, feed in _feeds(data):
         wanted = feed.get("may_lift")
         for place, text in enumerate(wanted if isinstance(wanted, list) else ()):

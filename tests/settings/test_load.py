@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blockd.errors import ConfigError
@@ -355,6 +355,7 @@ def loads_or_tells(content: bytes) -> None:
     assert not any("\n" in problem for problem in problems)
 
 
+@example(data={}, feeds=[{"name": [], "may_lift": [[], {}, "a/b"]}])
 @given(st.dictionaries(_KEYS, _VALUES, max_size=6), st.lists(st.dictionaries(_KEYS, _VALUES, max_size=8), max_size=3))
 @settings(max_examples=tries(50, 1500))
 def test_random_values_raise_nothing_but_config_errors(data: dict[str, object], feeds: list[object]) -> None:
