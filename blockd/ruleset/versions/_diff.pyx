@@ -11,6 +11,7 @@ from blockd.names._numbers cimport MAX_LABEL, MAX_LABELS
 from blockd.orders._numbers cimport SCOPE_BOTH, SCOPE_EXACT, SCOPE_SUBDOMAINS
 from blockd.ruleset._numbers cimport BUCKET_SIZE, ENTRY_SIZE, HOLE, MAX_CLAIMS, MEANS_EMPTY, STATES_AT
 from blockd.ruleset._prefetch cimport blockd_prefetch
+from blockd.ruleset._record cimport Record, read_record
 from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._table cimport Table
 
@@ -52,7 +53,8 @@ cdef class Walk:
         cdef uint32_t offsets[BATCH]
         cdef uint64_t hashes[BATCH]
         cdef int64_t places[BATCH]
-        cdef uint32_t count, at, length, place
+        cdef Record record
+        cdef uint32_t count, at, place
         cdef bint broken = False
         if self.offset >= size:
             return None
@@ -61,27 +63,18 @@ cdef class Walk:
             with nogil:
                 count = 0
                 while count < BATCH and self.offset < size:
-                    if self.offset + ENTRY_SIZE > size:
-                        broken = True
-                        break
-                    length = records[self.offset + 4]
-                    if length == 0 or self.offset + ENTRY_SIZE + length > size:
-                        broken = True
-                        break
-                    memcpy(&place, records + self.offset, 4)
-                    if place == HOLE or (
-                        place < <uint64_t>self.meanings.shape[0] and self.meanings[place] == MEANS_EMPTY
-                    ):
-                        self.offset += ENTRY_SIZE + length
-                        continue
                     offsets[count] = <uint32_t>self.offset
-                    hashes[count] = siphash13(
-                        self.other.k0, self.other.k1, records + self.offset + ENTRY_SIZE, length
-                    )
+                    if not read_record(records, size, &self.offset, &record):
+                        broken = True
+                        break
+                    if record.place == HOLE or (
+                        record.place < <uint64_t>self.meanings.shape[0] and self.meanings[record.place] == MEANS_EMPTY
+                    ):
+                        continue
+                    hashes[count] = siphash13(self.other.k0, self.other.k1, record.key, record.length)
                     blockd_prefetch(
                         self.other.buckets + (((hashes[count] >> 32) * self.other.bucket_count) >> 32) * BUCKET_SIZE
                     )
-                    self.offset += ENTRY_SIZE + length
                     count += 1
                 self.other.approach(hashes, count)
                 for at in range(count):
@@ -187,9 +180,9 @@ cdef class Contradicting:
     def step(self, uint64_t entries):
         """Read the next entries; return those on which parties may contradict each other, None after the last."""
         cdef const uint8_t *records = self.table.records
-        cdef const uint8_t *key
         cdef uint64_t size = self.table.records_size, done = 0, weak, blocking
-        cdef uint32_t length, place, end
+        cdef Record record
+        cdef uint32_t end
         cdef bint broken = False, is_found
         if self.offset >= size:
             self.table.close()
@@ -198,41 +191,32 @@ cdef class Contradicting:
         found = []
         while done < entries and self.offset < size and not broken:
             is_found = False
-            key = NULL
-            length = 0
             with nogil:
                 while done < entries and self.offset < size and not is_found:
                     done += 1
-                    if self.offset + ENTRY_SIZE > size:
+                    if not read_record(records, size, &self.offset, &record):
                         broken = True
                         break
-                    length = records[self.offset + 4]
-                    if length == 0 or self.offset + ENTRY_SIZE + length > size:
-                        broken = True
-                        break
-                    memcpy(&place, records + self.offset, 4)
-                    key = records + self.offset + ENTRY_SIZE
-                    self.offset += ENTRY_SIZE + length
-                    if place == HOLE:
+                    if record.place == HOLE:
                         continue
-                    if place >= <uint64_t>self.weak.shape[0]:
+                    if record.place >= <uint64_t>self.weak.shape[0]:
                         broken = True
                         break
-                    weak, blocking = self.weak[place], self.blocking[place]
+                    weak, blocking = self.weak[record.place], self.blocking[record.place]
                     if not weak | blocking:
                         continue
-                    if key[0] <= MAX_LABEL:
-                        end = 1 + key[0]
-                        while end < length:
-                            if not self._add(key, end, &weak, &blocking):
+                    if record.key[0] <= MAX_LABEL:
+                        end = 1 + record.key[0]
+                        while end < record.length:
+                            if not self._add(record.key, end, &weak, &blocking):
                                 broken = True
                                 break
-                            end += 1 + key[end]
+                            end += 1 + record.key[end]
                     is_found = weak and blocking and (weak != blocking or (weak & (weak - 1)) != 0)
             if broken:
                 raise RulesetError("its entries contradict each other: it was damaged")
             if is_found:
-                found.append((<const char *>key)[:length])
+                found.append((<const char *>record.key)[:record.length])
         return found
 
     cdef bint _add(self, const uint8_t *key, uint32_t size, uint64_t *weak, uint64_t *blocking) noexcept nogil:
