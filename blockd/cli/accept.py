@@ -12,6 +12,7 @@ from typing import Any
 
 from blockd.cli import DONE, NO
 from blockd.cli.admin_client import ask
+from blockd.cli.agreement import agreed
 from blockd.cli.changes import PopularNames, changes, lines
 from blockd.cli.grammar.operator import NAMES_SHOWN
 from blockd.cli.output import show
@@ -82,10 +83,8 @@ def run(args: argparse.Namespace) -> int:
         return DONE
     if not args.json or not args.yes:
         print("\n".join(found.lines()), file=sys.stderr if args.json else sys.stdout, flush=True)
-    if not args.yes:
-        print("Take it? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise BlockdError(f"{STAYS[:-1]}, as you said.")
+    if not args.yes and not agreed("Take it?"):
+        raise BlockdError(f"{STAYS[:-1]}, as you said.")
     asked = {"feed": found.feed, "digest": found.digest, "reason": args.reason, "as": args.officer}
     told = ask(settings, "/api/accept", asked, SECONDS)
     show(args.json, {**found.to_json(), **told}, [_outcome(told)])

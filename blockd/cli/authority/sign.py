@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from blockd.cli.authority.agreement import agreed
+from blockd.cli.agreement import agreed
 from blockd.cli.authority.dates import date_option, now
 from blockd.cli.authority.passwords import secrets
 from blockd.cli.output import show
@@ -88,7 +88,7 @@ def _confirm(role: str, metadata: Pending, seen: Sequence[PublishedNews]) -> Non
     if not sys.stdin.isatty():
         raise CommandError("there is no terminal for the question; check with --show, then use --yes")
     lines = [f"To sign: version {metadata.signed.version} of {role}", *(f"  {it.line()}" for it in seen)]
-    if not agreed(lines, "Sign this?"):
+    if not agreed("Sign this?", lines):
         raise PublishError("Nothing was signed, as you said.")
 
 

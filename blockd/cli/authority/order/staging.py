@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
 from secrets import token_bytes
 
-from blockd.cli.authority.agreement import agreed
+from blockd.cli.agreement import agreed
 from blockd.cli.output import show
 from blockd.errors import BadOrder, PublishError
 from blockd.orders import Entry
@@ -108,7 +108,7 @@ def confirm(args: argparse.Namespace, asked: Sequence[str]) -> None:
     if not sys.stdin.isatty():
         listed = "".join(f"\n  {sentence}" for sentence in asked)
         raise PublishError(f"Somebody has to look at this; nothing was staged. Say --yes if it is intended.{listed}")
-    if not agreed(asked, "Stage it nevertheless?"):
+    if not agreed("Stage it nevertheless?", asked):
         raise PublishError("Nothing was staged, as you said.")
 
 

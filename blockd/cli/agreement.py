@@ -9,7 +9,7 @@ from blockd.cli.output import error_lines
 from blockd.printable import printable
 
 
-def agreed(lines: Iterable[str], question: str) -> bool:
+def agreed(question: str, lines: Iterable[str] = ()) -> bool:
     """Show lines and a question at the terminal, and return whether the answer is yes."""
     for line in lines:
         error_lines(printable(line))
