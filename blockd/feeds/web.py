@@ -23,12 +23,12 @@ from blockd.feeds.http.session import CheckedSession
 from blockd.feeds.http_causes import http_cause
 from blockd.files import replacing
 from blockd.formats.packed.forms import HEAD, Unpacking, is_packed, unpacking_of_coding
+from blockd.printable import unproved
 from blockd.settings import shown_place
 
 TOTAL = 21_600.0  # seconds for one fetch with its redirects: the most that `limits.fetch_time` may say
 STALL = 30.0  # seconds without a byte, or without a connection
 MAX_REDIRECTS = 5
-MAX_SHOWN = 200  # characters of an address that a server redirects to
 _PIECE = 64 * 1024  # octets taken from the connection at a time
 
 ReadAccess = Callable[[], Access]
@@ -182,7 +182,7 @@ class WebSource:
                     raise self._unreachable(f"answers {response.status}, and does not say where it redirects to")
                 target = url.join(URL(location))
             if target.scheme not in ("http", "https") or (url.scheme == "https" and target.scheme != "https"):
-                raise self._unreachable(f"redirects to {shown_place(str(target))[:MAX_SHOWN]}, which is not followed")
+                raise self._unreachable(f"redirects to {unproved(shown_place(str(target)))}, which is not followed")
             url = target
             is_circle = url in seen
             seen.add(url)

@@ -27,7 +27,7 @@ from blockd.orders.repository import (
     parse_may_lift,
     paths_of,
 )
-from blockd.printable import one_line
+from blockd.printable import one_line, unproved
 
 _FILE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _DIGESTS = {  # that orders and lists may be known by, the one first that is used if there are several
@@ -114,7 +114,7 @@ def delegations(targets: Targets, subject: str) -> list[Delegation]:
 
 
 def _delegation(role: DelegatedRole, subject: str) -> Delegation:
-    shown = role.name if is_role(role.name) else repr(role.name[:_SHOWN])
+    shown = role.name if is_role(role.name) else f"'{unproved(role.name, _SHOWN)}'"
     its = f"The part of the authority {shown} in {subject[0].lower()}{subject[1:]}"
     authority = role.unrecognized_fields.get(AUTHORITY_FIELD)
     named = isinstance(authority, str) and 0 < len(authority) <= MAX_TEXT
@@ -151,7 +151,7 @@ def part_of(targets: Targets, delegation: Delegation) -> RoleTargets:
         identifier = name.removesuffix(".json")
         if identifier == name or not is_order_id(identifier) or not has_digest:
             shown = one_line(identifier, _SHOWN)
-            what = f"is listed as {path[:_SHOWN]!r}, which is not a path of orders with a digest by SHA-2"
+            what = f"is listed as '{unproved(path, _SHOWN)}', which is not a path of orders with a digest by SHA-2"
             faults[shown] = order_refused("format", delegation, shown, what)
         elif target.length > MAX_DOCUMENT:
             what = f"has a document of {target.length} octets; {MAX_DOCUMENT} are the limit"
@@ -176,4 +176,6 @@ def _listed(targets: Targets, delegation: Delegation) -> Iterator[tuple[str, str
         if kind in (ORDERS, LISTS) and name.startswith(below):
             yield path, kind, name.removeprefix(below)
         elif role:
-            raise refused("outside", delegation.subject, f"lists {path[:_SHOWN]!r}, which is outside of its part")
+            raise refused(
+                "outside", delegation.subject, f"lists '{unproved(path, _SHOWN)}', which is outside of its part"
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from blockd.errors import FeedRefused
+from blockd.printable import unproved
 
 WRITTEN = (1, 2, 5, 6, 16, 28)  # A, NS, CNAME, SOA, TXT, AAAA: `records.py` writes them
 
@@ -72,4 +73,4 @@ def foreign_class(klass: int) -> FeedRefused:
 
 def foreign_owner(owner: bytes) -> FeedRefused:
     """Return the refusal of a record that belongs to another zone."""
-    return FeedRefused("foreign", f"the record {owner.decode('ascii')[:200]} does not belong to the zone")
+    return FeedRefused("foreign", f"the record {unproved(owner)} does not belong to the zone")
