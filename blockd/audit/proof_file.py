@@ -208,17 +208,20 @@ def _differing_orders(claimed: object, found: Sequence[Mapping[str, Any]], own: 
     """
     if not isinstance(claimed, list) or not all(isinstance(order, dict) for order in claimed):
         return ["orders"]
-    plain = [{name: value for name, value in order.items() if name not in own} for order in claimed]
+    left: dict[str, list[Mapping[str, Any]]] = {}
+    for order in claimed:
+        left.setdefault(_without(order, own), []).append(order)
     for order in found:
-        wanted = {name: value for name, value in order.items() if name not in own}
-        if wanted not in plain:
+        same = left.get(_without(order, own))
+        if not same or not is_called(same.pop(0).get("order"), order):
             return ["orders"]
-        at = plain.index(wanted)
-        if not is_called(claimed[at].get("order"), order):
-            return ["orders"]
-        claimed = [one for number, one in enumerate(claimed) if number != at]
-        del plain[at]
-    return [] if all(BY_RULESET in str(order.get("proved_by")) for order in claimed) else ["orders"]
+    others = [order for orders in left.values() for order in orders]
+    return [] if all(BY_RULESET in str(order.get("proved_by")) for order in others) else ["orders"]
+
+
+def _without(order: Mapping[str, Any], names: Set[str]) -> str:
+    """Return an order of a claim without some members, as a text by which it is compared."""
+    return json.dumps({name: value for name, value in order.items() if name not in names}, sort_keys=True)
 
 
 def _differing_feeds(claimed: object, found: Sequence[Mapping[str, Any]]) -> list[str]:
