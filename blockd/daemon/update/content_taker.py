@@ -75,9 +75,7 @@ class ContentTaker:
         for name in built.slow & fresh.keys():
             self.alone.begin(name, fresh[name])
         if built.header is None:  # nothing is lost by it: it is compiled with what comes next
-            for name, fetched in fresh.items():
-                if name not in built.refused and name not in built.slow:
-                    self.feeds[name].state.put_back(fetched)
+            self.feeds.put_back(fresh, but=built.refused.keys() | built.slow)
             for name in built.lost:
                 await self.fetch_anew(self.feeds[name])
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from blockd.compile.build import Built, examples
@@ -139,6 +139,12 @@ class FeedSet(Mapping[str, ManagedFeed]):
         """Return what a feed may be compiled from; `fetched` is new."""
         managed = self._feeds[name]
         return managed.state.candidate(managed.source.feed, fetched, self._timing.clock(), managed.budget(fetched))
+
+    def put_back(self, fresh: Mapping[str, Fetched], but: Set[str] = frozenset()) -> None:
+        """Offer news again that could not be taken, without those of the feeds in `but`."""
+        for name, fetched in fresh.items():
+            if name not in but:
+                self[name].state.put_back(fetched)
 
     def examples(self, name: str, fetched: Fetched | None) -> list[bytes]:
         """Return a few names of a feed's content, `fetched` or accepted before; none for an unknown feed."""

@@ -160,8 +160,7 @@ class RulesetMaker:
             else:
                 is_done = await self._amend(candidates, fresh, job)
             if not is_done:
-                for name, fetched in fresh.items():
-                    self.feeds[name].state.put_back(fetched)
+                self.feeds.put_back(fresh)
         except (BlockdError, OSError) as error:
             self._taker.note_failure(error, fresh)
             is_done = True
@@ -201,8 +200,7 @@ class RulesetMaker:
                 self._end_job(slowness)
                 path = await self._caught_up(job, built)
                 if path is None:
-                    for name, fetched in fresh.items():
-                        self.feeds[name].state.put_back(fetched)
+                    self.feeds.put_back(fresh)
                     self._taker.news.set()
                     return
                 await self._taker.take(built, fresh, path)
@@ -296,7 +294,5 @@ class RulesetMaker:
             return
         log.error("%s, while it read the new content of feed %s. That is read by itself now.", ended, ended.feed)
         self._taker.alone.begin(ended.feed, fresh[ended.feed])
-        for name, fetched in fresh.items():
-            if name != ended.feed:
-                self.feeds[name].state.put_back(fetched)
+        self.feeds.put_back(fresh, but={ended.feed})
         self._taker.news.set()
