@@ -86,7 +86,7 @@ class Health:
     def note_failure(self, kind: int, now: float) -> None:
         """Note what else came of a question."""
         self.failures[kind] += 1
-        if kind == REFUSING or kind == MALFORMED:
+        if kind in (REFUSING, MALFORMED):
             self.refusals += 1
             if self.refusals >= REFUSALS:
                 self._fail(now)
