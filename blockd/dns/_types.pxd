@@ -8,8 +8,12 @@ cdef enum:
     AAAA = 28
     DNAME = 39
     OPT = 41
+    RRSIG = 46
+    NSEC = 47
+    NSEC3 = 50
     SVCB = 64
     HTTPS = 65
+    FIRST_META = 128
     IXFR = 251
     AXFR = 252
     ANY = 255
@@ -44,6 +48,7 @@ cdef enum:
     EDE_PROHIBITED = 18
     EDE_NO_REACHABLE_AUTHORITY = 22
     EDE_NETWORK_ERROR = 23
+    EDE_INVALID_TYPE = 30
     SVCB_IPV4HINT = 4
     SVCB_IPV6HINT = 6
     HEADER_SIZE = 12

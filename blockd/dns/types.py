@@ -13,8 +13,12 @@ TXT = 16
 AAAA = 28
 DNAME = 39
 OPT = 41
+RRSIG = 46
+NSEC = 47
+NSEC3 = 50
 SVCB = 64
 HTTPS = 65
+FIRST_META = 128  # types of messages and questions, RFC 6895 section 3.1: 128 to 255, of which few have a meaning
 IXFR = 251
 AXFR = 252
 ANY = 255
@@ -61,6 +65,7 @@ EDE_FILTERED = 17
 EDE_PROHIBITED = 18
 EDE_NO_REACHABLE_AUTHORITY = 22
 EDE_NETWORK_ERROR = 23
+EDE_INVALID_TYPE = 30  # RFC 9824 section 3.5
 
 # Hints of SVCB and HTTPS records, RFC 9460 section 14.3.2
 SVCB_IPV4HINT = 4

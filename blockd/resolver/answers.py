@@ -1,6 +1,8 @@
 """Answers: a header, the question as the client wrote it, records, and an OPT record if the client sent one.
 
-No answer is longer than its question allows: EDE text is cut first, then everything but the question, with TC set.
+No answer is longer than its question allows. What clients can do without is left out first, in this order: the text of
+an EDE, the additional section, what the authority section has beyond what is needed (`sections.kept`), the EDE. Only
+if what is left does not fit, the answer is empty, with TC set.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from blockd.orders import Action, Order, Verdict
 from blockd.orders.disclosure import UNNAMED, PublicOperator, codes, error_text
 from blockd.resolver.query import Query
 from blockd.resolver.records import address_record, error_option, local_alias, local_records, soa_record
+from blockd.resolver.sections import kept
 
 _HEADER = struct.Struct(">6H")
 _OPT = struct.Struct(">BHHBBHH")
@@ -46,12 +49,21 @@ def answer(
     """Return an answer to `query` in wire format; `records` may point into the question, which starts at octet 12."""
     if rcode > types.RCODE and not query.edns:
         rcode = types.SERVFAIL  # without EDNS its upper bits are lost, and the lower ones mean something else
-    opt = types.OPT_SIZE + len(errors) if query.edns else 0
-    if truncated or types.HEADER_SIZE + len(query.question) + len(records) + opt > query.limit:
-        if not truncated and len(errors) > types.EDE_CODE_ONLY:  # the code says the most in the fewest octets
+    room = query.limit - types.HEADER_SIZE - len(query.question) - (types.OPT_SIZE if query.edns else 0)
+    if not query.edns:
+        errors = b""
+    if not truncated and len(records) + len(errors) > room:
+        if len(errors) > types.EDE_CODE_ONLY:  # the code says the most in the fewest octets
             errors = errors[:2] + b"\0\2" + errors[4:6]
-            return answer(query, rcode, counts, records, errors=errors, authentic=authentic)
-        counts, records, truncated = (0, 0, 0), b"", True
+        if len(records) + len(errors) > room:
+            fitting = kept(records, counts, room - len(errors), do=query.do)
+            if fitting is None and errors and (fitting := kept(records, counts, room, do=query.do)):
+                errors = b""
+            truncated = fitting is None
+            if fitting is not None:
+                counts, records = fitting.counts, records[: fitting.size]
+    if truncated:
+        counts, records = (0, 0, 0), b""
     flags = types.QR | types.RA | query.flags & (types.RD | types.CD) | rcode & types.RCODE
     if authentic and (query.do or query.flags & types.AD):  # RFC 6840 section 5.8
         flags |= types.AD

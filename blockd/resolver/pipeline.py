@@ -16,7 +16,7 @@ from blockd.resolver.cache import Cache, Cached, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.options import Instruments, NotifyHandler, Service
-from blockd.resolver.query import Query, is_notify, refusal
+from blockd.resolver.query import Query, is_notify, refusal, type_rcode
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import behind_cname
 from blockd.resolver.selftest_key import asks_for_identity, identity_answer
@@ -163,11 +163,12 @@ class Pipeline:
 
     def _check_kind(self, context: QueryContext) -> bytes | Outcome:
         query = context.query
-        if query.qtype == types.OPT:
-            return error(query, types.FORMERR)
+        rcode = type_rcode(query.qtype)
+        if rcode == types.FORMERR:
+            return error(query, rcode, types.EDE_INVALID_TYPE)
         if context.is_selftest and self._service.selftest and asks_for_identity(query):
             return identity_answer(query, self._service.selftest.worker)
-        if query.qclass != types.CLASS_IN or query.qtype in (types.AXFR, types.IXFR):
+        if query.qclass != types.CLASS_IN or rcode == types.REFUSED:
             return error(query, types.REFUSED)
         if self._traffic is not None and not context.is_selftest:
             self._traffic.pass_by(query.key)
