@@ -2,10 +2,14 @@
 
 cdef enum:
     A = 1
+    NS = 2
     CNAME = 5
     SOA = 6
+    PTR = 12
+    MX = 15
     TXT = 16
     AAAA = 28
+    SRV = 33
     DNAME = 39
     OPT = 41
     RRSIG = 46
@@ -41,6 +45,7 @@ cdef enum:
     EDE_OPTION = 15
     EDE_CODE_ONLY = 6
     OPT_SIZE = 11
+    EDE_OTHER = 0
     EDE_NOT_READY = 14
     EDE_BLOCKED = 15
     EDE_CENSORED = 16

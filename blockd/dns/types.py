@@ -7,10 +7,14 @@ from __future__ import annotations
 
 # Types
 A = 1
+NS = 2
 CNAME = 5
 SOA = 6
+PTR = 12
+MX = 15
 TXT = 16
 AAAA = 28
+SRV = 33
 DNAME = 39
 OPT = 41
 RRSIG = 46
@@ -58,6 +62,7 @@ EDE_CODE_ONLY = 6  # octets of the option without text
 OPT_SIZE = 11  # octets of an OPT record without options
 
 # Extended DNS Errors, RFC 8914 section 4
+EDE_OTHER = 0
 EDE_NOT_READY = 14
 EDE_BLOCKED = 15
 EDE_CENSORED = 16
