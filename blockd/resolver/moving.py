@@ -14,7 +14,7 @@ from blockd.dns.wire import skip_name
 from blockd.errors import BadMessage
 from blockd.names import MAX_LABEL, MAX_LABELS, DomainName
 from blockd.resolver.response import Response
-from blockd.resolver.sections import FIXED, Kept, is_needed
+from blockd.resolver.sections import FIXED, KeptRecords, is_needed
 
 LEADS_BACK = "the target of a CNAME leads back to the name asked for"
 MAX_POINTER = 0x3FFF  # the highest offset that a pointer holds
@@ -40,7 +40,7 @@ class Moving:
     each grows by the size of the real one.
     """
 
-    kept: Kept
+    kept: KeptRecords
     pointers: tuple[tuple[int, int], ...]
     leads_to: frozenset[bytes]  # the wire forms in lower case of what its CNAME records lead to
 
@@ -75,7 +75,7 @@ def moving(target: bytes, response: Response, *, do: bool) -> Moving:
         data = walk.step(chain=number < answers)
         if number < answers or is_needed(response.records, data, do=do):
             needed, end, pointers = number + 1, walk.position, len(walk.pointers)
-    kept = Kept((min(needed, answers), max(needed - answers, 0), 0), end)
+    kept = KeptRecords((min(needed, answers), max(needed - answers, 0), 0), end)
     return Moving(kept, tuple(walk.pointers[:pointers]), frozenset(walk.targets))
 
 

@@ -21,6 +21,7 @@ from blockd.resolver.options import Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import error_option
+from blockd.resolver.waiting import Turns
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.leading import where_it_leads
 
@@ -52,6 +53,7 @@ class Pipeline:
         self._clock = instruments.clock
         self._wall_clock = instruments.wall_clock
         self._policy: Policy | None = None
+        self._turns = Turns()
         self._stages = self.stages()
 
     def stages(self) -> Sequence[Stage]:
@@ -110,8 +112,15 @@ class Pipeline:
                 context.cached = self._cache.put(lookup, response, self._clock())
             except UpstreamFailure as failure:
                 context.failure = failure
+            await self._turns.take()
             outcome = self._run(context)
         counted = self._counted(context, outcome)
+        return counted if isinstance(counted, bytes) else None
+
+    def give_up(self, context: QueryContext, reason: str) -> bytes | None:
+        """Answer a message that would have to wait, and may not, with SERVFAIL and an EDE with a reason."""
+        context.failure = UpstreamFailure(types.EDE_NETWORK_ERROR, reason)
+        counted = self._counted(context, self._run(context))
         return counted if isinstance(counted, bytes) else None
 
     def _answer_notify(self, handler: NotifyHandler, packet: bytes, host: str, transport: Transport) -> bytes | Outcome:

@@ -16,14 +16,14 @@ _SIGNED = (types.SOA, *_PROOFS)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptRecords:
     """The first records of a response: how many of each section, and the octets that they take."""
 
     counts: tuple[int, int, int]
     size: int
 
 
-def kept(records: bytes, counts: tuple[int, int, int], room: int, *, do: bool) -> Kept | None:
+def kept(records: bytes, counts: tuple[int, int, int], room: int, *, do: bool) -> KeptRecords | None:
     """Return what an answer keeps of `records` in `room` octets, without the additional section.
 
     The authority section is kept whole if it fits, else up to the last record that the answer needs. Returns None if
@@ -47,7 +47,7 @@ def kept(records: bytes, counts: tuple[int, int, int], room: int, *, do: bool) -
                 needed, needed_end = number, position
         if position <= room:
             needed, needed_end = authorities, position
-    return Kept((answers, needed, 0), needed_end) if needed_end <= room else None
+    return KeptRecords((answers, needed, 0), needed_end) if needed_end <= room else None
 
 
 def is_needed(records: bytes, data: int, *, do: bool) -> bool:
