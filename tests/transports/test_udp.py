@@ -162,7 +162,7 @@ def test_one_question_more_than_may_wait_is_a_failure_at_once(
                         sock.send(query.to_wire())
                     refused = await receive(sock)
                     assert (refused.id, refused.rcode()) == (2, dns.rcode.SERVFAIL)
-                    assert refused.options[0] == dns.edns.EDEOption(23, TOO_MANY)
+                    assert refused.options[0] == dns.edns.EDEOption(dns.edns.EDECode.NETWORK_ERROR, TOO_MANY)
                     sock.send(question(LISTED).to_wire())
                     assert (await receive(sock)).answer, "what needs no upstream is still answered"
                     over_tcp = rig.resolver.begin(question("3.example").to_wire(), "127.0.0.1", Transport.TCP)

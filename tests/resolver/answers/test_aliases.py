@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -33,7 +34,7 @@ SOA = "example. 30 IN SOA ns.example. hostmaster.example. 1 3600 600 86400 30"
 EDE = (16, "order order-1, ministry; objections: objections@example.net")
 
 
-def enforcing(rig: Rig, target: str = LANDING, listed: str = "telegram.org", **fields: object) -> Rig:
+def enforcing(rig: Rig, target: str = LANDING, listed: str = "telegram.org", **fields: Any) -> Rig:
     rig.enforce([(order(action=Action.CNAME, cname=target, **fields), [listed])])
     return rig
 
@@ -278,7 +279,7 @@ def test_moved_records_say_what_they_said(
     response = parse(wire, size)
     key = key_from_text("target.example")
     how = moving(key, response, do=True)
-    section = dns.name.from_text(asked).to_wire() + b"\0\1\0\1"
+    section = question(asked).to_wire()[12:]
     counts, records = how.behind(section, alias_record(DomainName(key).wire, 7), response.records)
     header = b"\0\0\x81\x80\0\1" + b"".join(count.to_bytes(2) for count in counts)
     read = dns.message.from_wire(header + section + records, one_rr_per_rrset=True)
