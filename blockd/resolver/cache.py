@@ -15,6 +15,7 @@ from blockd.dns import types
 from blockd.metrics import Row
 from blockd.names import DomainName
 from blockd.orders import Verdict
+from blockd.resolver.moving import Moving
 from blockd.resolver.response import Response
 
 ENTRY_OVERHEAD = 900  # octets of memory that an entry takes besides its records and name, as measured
@@ -35,6 +36,7 @@ class Cached:
     size: int
     moment: tuple[bytes, int] | None = None  # the moment of the policy that `verdict` belongs to
     verdict: Verdict | None = None  # of what the response leads to
+    moving: Moving | None = None  # how it goes behind the CNAME of a `cname` action
 
 
 class Cache:

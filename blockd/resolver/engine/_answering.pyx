@@ -23,7 +23,7 @@ from blockd.dns cimport _types as types
 from blockd.resolver.engine._cache cimport Entry, LEAD_NAME
 from blockd.dns._cursor cimport write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
-from blockd.resolver.engine._message cimport Question, write_answer
+from blockd.resolver.engine._message cimport Question, records_of, write_answer
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.ruleset._parties cimport (
@@ -238,16 +238,15 @@ cdef class Answering:
             out, q, entry.rcode, entry.counts[0], entry.counts[1], entry.counts[2], entry.records,
             entry.records_size, entry.errors, entry.errors_size, entry.authentic, False,
         )
-        if not out[2] & types.TC >> 8:  # not truncated: the records follow the question
-            records = out + size
-            age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
-            left = self._left(until)
-            for i in range(entry.ttl_count):
-                ttl = entry.ttls[i * 2 + 1]
-                if ttl > entry.ceiling:
-                    ttl = entry.ceiling
-                ttl = ttl - age if ttl > age else 0
-                write_u32(records + entry.ttls[i * 2], ttl if ttl < left else left)
+        records = out + size
+        age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
+        left = self._left(until)
+        for i in range(min(entry.ttl_count, records_of(out, q))):  # the answer may have the first ones only
+            ttl = entry.ttls[i * 2 + 1]
+            if ttl > entry.ceiling:
+                ttl = entry.ceiling
+            ttl = ttl - age if ttl > age else 0
+            write_u32(records + entry.ttls[i * 2], ttl if ttl < left else left)
         if cached and not self.is_selftest:
             self.row[_CACHE_HITS_AT] += 1
         self._count(transport, passed.hit, second, entry.rcode)
