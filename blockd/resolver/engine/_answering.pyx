@@ -12,6 +12,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from blockd.metrics import counters as layout
+from blockd.names.translation import packed_translations
 from blockd.orders import Action
 from blockd.resolver.clients import packed_networks
 
@@ -20,12 +21,13 @@ from blockd.orders._numbers cimport (
     ACTION_DROP, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE, ACTION_TCP_ONLY, NEVER, NO_TIER,
 )
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._cache cimport Entry, LEAD_NAME
+from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_NAME, Entry
 from blockd.dns._cursor cimport write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, write_answer
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
+from blockd.ruleset._leading cimport judge_leads
 from blockd.ruleset._parties cimport (
     RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
 )
@@ -88,6 +90,7 @@ cdef class Answering:
         table = Table(
             ruleset.octets, ruleset.header, states.octets, actions, enforced.tiers, enforced.asks_client,
             enforced.lives, ruleset.salts, enforced.groups, enforced.packed_parties, enforced.parties.lifts,
+            enforced.priorities.tobytes(), packed_translations(enforced.translations),
         )
         # Nothing fails from here on: the ruleset and its answers change together.
         self._errors, self._error_places, self._hit_slots = errors, error_places, hit_slots
@@ -260,89 +263,17 @@ cdef class Answering:
         if may_all_act and entry.judged_by == moment:
             return entry.decision
         cdef Decision found
-        if self.table.are_several:
-            self.table.begin_answer(passed.tiers)
-            if passed.passing:
-                if passed.rule.ruling != RULED_NONE:
-                    self.table.decide_ruled(q.key, q.key_size, q.ends, q.labels, &passed.rule)
-                else:
-                    self.table.decide(q.key, q.key_size, q.ends, q.labels)
-                self.table.pass_over()
-            found = self._judge_parties(entry)
-        else:
-            found = self._judge(entry, passed.tiers)
+        self.table.begin_answer(passed.tiers)
+        if self.table.are_several and passed.passing:
+            if passed.rule.ruling != RULED_NONE:
+                self.table.decide_ruled(q.key, q.key_size, q.ends, q.labels, &passed.rule)
+            else:
+                self.table.decide(q.key, q.key_size, q.ends, q.labels)
+            self.table.pass_over()
+        found = judge_leads(self.table, entry.leads, entry.leads_size, LEAD_NAME, LEAD_ADDRESS)
         if may_all_act:
             entry.decision, entry.judged_by = found, moment
         return found
-
-    cdef Decision _judge_parties(self, Entry *entry) noexcept nogil:
-        """Decide about what an entry leads to, between several parties, as `leading.where_it_leads` does."""
-        cdef Decision found
-        cdef Decision first = undecided()
-        cdef uint32_t at
-        cdef int64_t until = NEVER
-        cdef int kind
-        cdef bint is_last = False
-        for kind in range(2):
-            at = 0
-            while at + 2 <= entry.leads_size and not is_last:
-                if entry.leads[at] == kind:
-                    found = self.table.decide_lead(
-                        entry.leads + at + 2, entry.leads[at + 1], kind == LEAD_NAME, &is_last
-                    )
-                    if found.ruling == RULED_BROKEN:
-                        return found
-                    if found.until < until:
-                        until = found.until
-                    if first.ruling == RULED_NONE and found.ruling != RULED_LISTED:
-                        first = found
-                at += 2 + entry.leads[at + 1]
-        found = self.table.decide_answer()
-        if found.ruling == RULED_NONE:
-            found = first
-        found.until = until
-        return found
-
-    cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil:
-        """Decide about what an entry leads to, by the tiers before `tiers`: names in their order, then addresses.
-
-        The first name that is listed decides; of the addresses the one whose tier is the earliest. If a zone passes
-        a name or an address, the tiers end there.
-        """
-        cdef Decision found
-        cdef Decision first = undecided()
-        cdef Decision best = undecided()
-        cdef uint32_t at
-        cdef int64_t until = NEVER
-        cdef int kind
-        for kind in range(2):
-            at = 0
-            while at + 2 <= entry.leads_size:
-                if entry.leads[at] == kind:
-                    if kind == LEAD_NAME:
-                        found = self.table.decide_key(entry.leads + at + 2, entry.leads[at + 1])
-                    else:
-                        found = self.table.decide_address(entry.leads + at + 2, entry.leads[at + 1])
-                    if found.ruling == RULED_BROKEN:
-                        return found
-                    if found.until < until:
-                        until = found.until
-                    if found.ruling == RULED_LISTED or found.ruling == RULED_PASSED:
-                        if found.tier >= tiers:
-                            found.ruling = RULED_NONE
-                        elif found.ruling == RULED_LISTED and kind == LEAD_NAME:
-                            found.until = until
-                            return found
-                        else:
-                            tiers = found.tier
-                            best = found
-                    if first.ruling == RULED_NONE and found.ruling != RULED_LISTED:
-                        first = found
-                at += 2 + entry.leads[at + 1]
-        if best.ruling == RULED_LISTED:
-            first = best
-        first.until = until
-        return first
 
     cdef Decision _decided_for(
         self, const Question *q, const sockaddr *client, Decision name, Decision *rule
