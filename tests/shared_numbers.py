@@ -14,7 +14,7 @@ from blockd.dns import types
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import forwarder, query, response, selftest_key, upstream
+from blockd.resolver import extras, forwarder, query, response, selftest_key, upstream
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 
@@ -61,6 +61,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
         of(forwarder, "MAX_IN_FLIGHT"),
+        of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_NAMES", "MAX_POINTERS"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),

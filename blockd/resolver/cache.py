@@ -16,6 +16,7 @@ from blockd.metrics import Row
 from blockd.names import DomainName
 from blockd.orders import Verdict
 from blockd.resolver.response import Response
+from blockd.ruleset import NOT_LISTED
 
 ENTRY_OVERHEAD = 900  # octets of memory that an entry takes besides its records and name, as measured
 RECORD_OVERHEAD = 120  # octets for each TTL, name and address kept with it
@@ -33,8 +34,9 @@ class Cached:
     expires: float
     ceiling: int  # seconds, the limit of its TTLs when it was stored
     size: int
-    moment: tuple[bytes, int] | None = None  # the moment of the policy that `verdict` belongs to
-    verdict: Verdict | None = None  # of what the response leads to
+    judged_by: tuple[tuple[bytes, int], int, frozenset[int]] | None = None  # of the verdicts: moment, and who acts
+    verdict: Verdict = NOT_LISTED  # of what the response leads to
+    extras: Verdict = NOT_LISTED  # of its additional section, where that does not lead
 
 
 class Cache:

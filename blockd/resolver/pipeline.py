@@ -10,10 +10,11 @@ from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
 from blockd.names import MAX_NAME
-from blockd.orders import NEVER, NO_TIER, Action, Verdict
+from blockd.orders import NEVER, Action, Verdict
 from blockd.resolver.answers import BlockAnswers, answer, error, target_of, time_left
-from blockd.resolver.cache import Cache, Cached, aged, question_of
+from blockd.resolver.cache import Cache, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
+from blockd.resolver.extras import additional_at, left_out
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.options import Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
@@ -21,7 +22,7 @@ from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import behind_cname
 from blockd.resolver.selftest_key import asks_for_identity, identity_answer
 from blockd.ruleset import NOT_LISTED, Enforced
-from blockd.ruleset.leading import where_it_leads
+from blockd.ruleset.leading import LeadJudge
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Policy:
 
     enforced: Enforced
     answers: BlockAnswers
+    judge: LeadJudge  # of what answers lead to
 
 
 Stage = Callable[[QueryContext], bytes | Outcome]
@@ -68,10 +70,10 @@ class Pipeline:
             self._reply,  # last: the upstream's response
         )
 
-    def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
+    def enforce(self, enforced: Enforced, answers: BlockAnswers, judge: LeadJudge) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
         old = self._policy
-        self._policy = Policy(enforced, answers)
+        self._policy = Policy(enforced, answers, judge)
         if old is not None:
             old.enforced.close()
 
@@ -222,15 +224,23 @@ class Pipeline:
         tiers, passing = context.verdict.tiers_left, context.verdict.passing
         if cached is None or policy is None or context.target or not tiers:
             return Outcome.PASS
-        if tiers != NO_TIER or passing:
-            verdict = _where_it_leads(policy.enforced, cached, context.verdict)
-        else:
-            moment = policy.enforced.moment
-            if cached.moment != moment:
-                cached.verdict = _where_it_leads(policy.enforced, cached, context.verdict)
-                cached.moment = moment
-            verdict = cached.verdict or NOT_LISTED
-        return self._apply(context, policy, verdict)
+        acting = policy.enforced.moment, tiers, passing
+        if cached.judged_by != acting:
+            response = cached.response
+            cached.verdict = policy.judge(response.names, response.addresses, tiers, passing)
+            cached.extras = left_out(response, policy.judge, tiers, passing)
+            cached.judged_by = acting
+        outcome = self._apply(context, policy, cached.verdict)
+        if outcome is Outcome.PASS and not context.target:
+            self._judge_extras(context, cached.extras)
+        return outcome
+
+    def _judge_extras(self, context: QueryContext, verdict: Verdict) -> None:
+        """Note whether the answer is given without its additional section, and else until when it may be given."""
+        is_tcp_only = verdict.action is Action.TCP_ONLY and context.query.transport is not Transport.UDP
+        context.leaves_extras_out = verdict.touches and not is_tcp_only
+        if not context.leaves_extras_out:
+            context.until = min(context.until, verdict.until)
 
     def _reply(self, context: QueryContext) -> bytes | Outcome:
         query, cached = context.query, context.cached
@@ -240,9 +250,11 @@ class Pipeline:
         context.extended = response.rcode >> 4 if query.edns else 0
         left = time_left(context.until, self._wall_clock())
         if context.target is None:
-            records = aged(cached, self._clock(), left)
+            records, counts = aged(cached, self._clock(), left), response.counts
+            if context.leaves_extras_out:
+                records, counts = records[: additional_at(response)], (counts[0], counts[1], 0)
             return answer(
-                query, response.rcode, response.counts, records, errors=response.errors, authentic=response.authentic
+                query, response.rcode, counts, records, errors=response.errors, authentic=response.authentic
             )
         asked = question_of(context.lookup)
         records = aged(cached, self._clock(), types.MAX_TTL)  # of a name that the order does not cover
@@ -273,9 +285,3 @@ class Pipeline:
             return Outcome.PASS
         given = policy.answers.give(context.query, verdict, time_left(context.until, self._wall_clock()))
         return Outcome.SILENCE if given is None else given
-
-
-def _where_it_leads(enforced: Enforced, cached: Cached, asked: Verdict) -> Verdict:
-    """Return the verdict on what an answer leads to, given that on the question."""
-    response = cached.response
-    return where_it_leads(enforced, response.names, response.addresses, asked.tiers_left, asked.passing)

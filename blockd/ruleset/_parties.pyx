@@ -279,7 +279,9 @@ cdef class PartyDecisions:
         as_ipv6(one + 2, 4 if one[0] == KEY_IPV4 else 16, address)
         as_ipv6(other + 2, 4 if other[0] == KEY_IPV4 else 16, other_address)
         difference = memcmp(address, other_address, 16)
-        return difference < 0 if difference != 0 else order < other_order
+        if difference != 0:
+            return difference < 0
+        return order < other_order or (order == other_order and one[0] < other[0])
 
     cdef Decision decide_answer(self) noexcept nogil:
         """Return what stops the answer, by what the parties have decided about all that it leads to."""

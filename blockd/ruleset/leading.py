@@ -27,7 +27,12 @@ from blockd.ruleset.weighing import Claimed, Party, Weighed
 LeadJudge = Callable[[Sequence[bytes], Sequence[bytes], int, frozenset[int]], Verdict]
 """Takes names, addresses, tiers and passing authorities, and returns a verdict, as `where_it_leads` does."""
 
-NetworkOrder = tuple[int, int, bytes, int]
+TableJudge = Callable[
+    [Sequence[bytes], Sequence[bytes], int, frozenset[int]], tuple[Reason | None, int, bytes, int, int]
+]
+"""Returns reason (None of a damaged file), order, entry's key, tier and until."""
+
+NetworkOrder = tuple[int, int, bytes, int, int]
 
 
 def where_it_leads(
@@ -146,15 +151,22 @@ class _Deciding:
         """Return what of two networks says which decides, the lower: prefix, priority, address, and rank."""
         key, (index, _) = claimed
         bits = key[1] + (MAPPED_BITS if key[0] == KEY_IPV4 else 0)
-        return -bits, self._enforced.priorities[index], as_ipv6(key[2:]), index
+        return -bits, self._enforced.priorities[index], as_ipv6(key[2:]), index, key[0]
 
 
-def verdict_of_table(enforced: Enforced, ruling: tuple[Reason | None, int, bytes, int, int]) -> Verdict:
-    """Return the verdict that a table in C gives as reason, order, entry's key, tier and until (`_leading.judge`).
+def judge_by_table(
+    enforced: Enforced,
+    judge: TableJudge,
+    names: Sequence[bytes],
+    addresses: Sequence[bytes],
+    tiers: int = NO_TIER,
+    passing: frozenset[int] = frozenset(),
+) -> Verdict:
+    """Return the verdict of `where_it_leads`, found in C by `judge`, which is `_leading.judge` of a table.
 
-    Raises RulesetError if it found the file damaged, for which the reason is None.
+    Raises RulesetError if the file is damaged.
     """
-    reason, index, key, tier, until = ruling
+    reason, index, key, tier, until = judge(names, addresses, tiers, passing)
     if reason is None:
         raise RulesetError(f"{enforced.ruleset.path}: an entry or a claim lies outside of its section")
     if reason is Reason.NOT_LISTED:

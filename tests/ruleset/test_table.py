@@ -30,6 +30,26 @@ SEED = 11
 EDITS = tries(300, 1500)
 
 
+def table_of(enforced: Enforced) -> table.Table:
+    """Return the table in C of what is enforced; it must be closed before that."""
+    orders = [record.order for record in enforced.ruleset.catalogue.orders]
+    return table.Table(
+        enforced.ruleset.octets,
+        enforced.ruleset.header,
+        enforced.states.octets,
+        bytes(list(Action).index(order.action) for order in orders),
+        enforced.tiers,
+        enforced.asks_client,
+        enforced.lives,
+        enforced.ruleset.salts,
+        enforced.groups,
+        enforced.packed_parties,
+        enforced.parties.lifts,
+        enforced.priorities.tobytes(),
+        packed_translations(enforced.translations),
+    )
+
+
 class Opened:
     """One ruleset file, opened by both readers."""
 
@@ -40,22 +60,7 @@ class Opened:
             write_states(states, orders, range(1, len(orders) + 1), 1)
         mapped = OrderStates(states, len(orders))
         self.enforced = Enforced(1, self.ruleset, mapped)
-        actions = bytes(list(Action).index(order.action) for order in orders)
-        self.table = table.Table(
-            self.ruleset.octets,
-            self.ruleset.header,
-            mapped.octets,
-            actions,
-            self.enforced.tiers,
-            self.enforced.asks_client,
-            self.enforced.lives,
-            self.ruleset.salts,
-            self.enforced.groups,
-            self.enforced.packed_parties,
-            self.enforced.parties.lifts,
-            self.enforced.priorities.tobytes(),
-            packed_translations(self.enforced.translations),
-        )
+        self.table = table_of(self.enforced)
 
     def close(self) -> None:
         self.table.close()
