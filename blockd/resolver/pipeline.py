@@ -253,9 +253,7 @@ class Pipeline:
             records, counts = aged(cached, self._clock(), left), response.counts
             if context.leaves_extras_out:
                 records, counts = records[: additional_at(response)], (counts[0], counts[1], 0)
-            return answer(
-                query, response.rcode, counts, records, errors=response.errors, authentic=response.authentic
-            )
+            return answer(query, response.rcode, counts, records, errors=response.errors, authentic=response.authentic)
         asked = question_of(context.lookup)
         records = aged(cached, self._clock(), types.MAX_TTL)  # of a name that the order does not cover
         message = b"\0\0\x80\0\0\1" + b"".join(n.to_bytes(2) for n in response.counts) + asked + records

@@ -168,7 +168,8 @@ def world(chance: random.Random) -> list[FeedInput]:
             for at in range(chance.randint(1, 4))
         ]  # fmt: skip
         listings = [
-            Listing(one, Scope.BOTH, [Network.from_text(text).key for text in chance.sample(NETWORKS, 3)]) for one in orders
+            Listing(one, Scope.BOTH, [Network.from_text(text).key for text in chance.sample(NETWORKS, 3)])
+            for one in orders
         ] + [Listing(one, Scope.BOTH, [key_from_text(chance.choice(NAMES))]) for one in orders]
         lifts = ["a", "b", "c/court", "d/ministry"]
         may_lift = {role: chance.sample(lifts, 2) for role in ("", "targets", "court")} if chance.random() < 0.4 else {}
