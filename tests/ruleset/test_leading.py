@@ -5,15 +5,14 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import random
-import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from blockd.names import Network, key_from_text, translations
 from blockd.native import is_native
-from blockd.orders import NO_TIER, Action, Entry, Order, Reason, Scope, Verdict
+from blockd.orders import NO_TIER, Action, Order, Scope, Verdict
 from blockd.ruleset import Enforced, FeedInput, Listing
 from blockd.ruleset.leading import judge_by_table, where_it_leads
 from tests.effort import tries
@@ -25,7 +24,8 @@ if is_native():
 
 NETWORKS = (
     "203.0.113.0/24", "203.0.113.9/32", "203.0.113.5/32", "198.51.100.0/24", "198.51.100.9/32", "198.51.0.0/16",
-    "2001:db8:bad::/48", "2001:db8:bad::5/128", "64:ff9b::203.0.113.0/120", "2001:db8:64::/96", "::ffff:203.0.113.9/128",
+    "2001:db8:bad::/48", "2001:db8:bad::5/128", "64:ff9b::203.0.113.0/120", "2001:db8:64::/96",
+    "::ffff:203.0.113.9/128",
 )  # fmt: skip
 ADDRESSES = (
     "203.0.113.9", "203.0.113.5", "203.0.113.200", "198.51.100.9", "198.51.7.7", "192.0.2.1", "2001:db8:bad::5",
@@ -209,7 +209,7 @@ def ranked(source: FeedInput) -> Iterator[tuple[int, int, bytes, Order]]:
             if len(address) == 4:
                 bits, address = bits + 96, bytes(10) + b"\xff\xff" + address
             found.append((-bits, address, network, made.order))
-    for bits, address, network, subject in sorted(found, key=lambda one: one[:2]):
+    for bits, _address, network, subject in sorted(found, key=lambda one: one[:2]):
         yield bits, network.prefix_length, network.packed, subject
 
 
