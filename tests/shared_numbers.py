@@ -12,9 +12,9 @@ from types import ModuleType
 
 from blockd.dns import types
 from blockd.metrics import counters, traffic
-from blockd.names import domain, hashed, network
+from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import forwarder, query, response, sections, selftest_key, upstream
+from blockd.resolver import extras, forwarder, query, response, sections, selftest_key, upstream
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 
@@ -49,6 +49,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(domain, "MAX_LABEL", "MAX_NAME", "MAX_KEY", "MAX_LABELS"),
         of(hashed, "KEY_HASHED", "DIGEST_SIZE", "MAX_SALT"),
         of(network, "KEY_IPV4", "KEY_IPV6", "KEY_CLIENT_IPV4", "KEY_CLIENT_IPV6"),
+        of(translation, "MAPPED_BITS", "MAX_TRANSLATIONS"),
     ),
     "orders/_numbers.pxd": (
         members(order.Action),
@@ -60,6 +61,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
         of(forwarder, "MAX_IN_FLIGHT"),
+        of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_NAMES", "MAX_POINTERS"),
         of(sections, "FIXED", "MAX_AUTHORITIES"),

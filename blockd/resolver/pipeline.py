@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
-from blockd.orders import NEVER, NO_TIER, Action, Verdict
+from blockd.orders import NEVER, Action, Verdict
 from blockd.resolver.admission import Admission
 from blockd.resolver.aliases import answer_behind
 from blockd.resolver.answers import BlockAnswers, answer, error, time_left
-from blockd.resolver.cache import Cache, Cached, aged
+from blockd.resolver.cache import Cache, aged
 from blockd.resolver.clients import Clients, packed_host
+from blockd.resolver.extras import additional_at, left_out
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.moving import LEADS_BACK
 from blockd.resolver.options import Instruments, NotifyHandler, Service
@@ -23,7 +24,7 @@ from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import error_option
 from blockd.resolver.waiting import Turns
 from blockd.ruleset import NOT_LISTED, Enforced
-from blockd.ruleset.leading import where_it_leads
+from blockd.ruleset.leading import LeadJudge
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Policy:
 
     enforced: Enforced
     answers: BlockAnswers
+    judge: LeadJudge  # of what answers lead to
 
 
 Stage = Callable[[QueryContext], bytes | Outcome]
@@ -72,10 +74,10 @@ class Pipeline:
             self._reply,  # last: the upstream's response
         )
 
-    def enforce(self, enforced: Enforced, answers: BlockAnswers) -> None:
+    def enforce(self, enforced: Enforced, answers: BlockAnswers, judge: LeadJudge) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
         old = self._policy
-        self._policy = Policy(enforced, answers)
+        self._policy = Policy(enforced, answers, judge)
         if old is not None:
             old.enforced.close()
 
@@ -211,15 +213,23 @@ class Pipeline:
         tiers, passing = context.verdict.tiers_left, context.verdict.passing
         if cached is None or policy is None or context.target or not tiers:
             return Outcome.PASS
-        if tiers != NO_TIER or passing:
-            verdict = _where_it_leads(policy.enforced, cached, context.verdict)
-        else:
-            moment = policy.enforced.moment
-            if cached.moment != moment:
-                cached.verdict = _where_it_leads(policy.enforced, cached, context.verdict)
-                cached.moment = moment
-            verdict = cached.verdict or NOT_LISTED
-        return self._apply(context, policy, verdict)
+        acting = policy.enforced.moment, tiers, passing
+        if cached.judged_by != acting:
+            response = cached.response
+            cached.verdict = policy.judge(response.names, response.addresses, tiers, passing)
+            cached.extras = left_out(response, policy.judge, tiers, passing)
+            cached.judged_by = acting
+        outcome = self._apply(context, policy, cached.verdict)
+        if outcome is Outcome.PASS and not context.target:
+            self._judge_extras(context, cached.extras)
+        return outcome
+
+    def _judge_extras(self, context: QueryContext, verdict: Verdict) -> None:
+        """Note whether the answer is given without its additional section, and else until when it may be given."""
+        is_tcp_only = verdict.action is Action.TCP_ONLY and context.query.transport is not Transport.UDP
+        context.leaves_extras_out = verdict.touches and not is_tcp_only
+        if not context.leaves_extras_out:
+            context.until = min(context.until, verdict.until)
 
     def _decide_anew(self, context: QueryContext) -> bytes | Outcome:
         """Decide about the question again, since what is enforced changed while an upstream was waited for."""
@@ -242,10 +252,10 @@ class Pipeline:
         context.extended = response.rcode >> 4 if query.edns else 0
         left = time_left(context.until, self._wall_clock())
         if context.target is None or context.target == query.key:
-            records = aged(cached, self._clock(), left)
-            return answer(
-                query, response.rcode, response.counts, records, errors=response.errors, authentic=response.authentic
-            )
+            records, counts = aged(cached, self._clock(), left), response.counts
+            if context.leaves_extras_out:
+                records, counts = records[: additional_at(response)], (counts[0], counts[1], 0)
+            return answer(query, response.rcode, counts, records, errors=response.errors, authentic=response.authentic)
         records = aged(cached, self._clock(), types.MAX_TTL)  # of a name that the order does not cover
         ttl = min(self._service.sinkhole.ttl, left)
         return answer_behind(query, context.target, cached, records, ttl=ttl, errors=context.errors)
@@ -279,9 +289,3 @@ class Pipeline:
             context.cached = None
             context.stage = self._stages.index(self._ask_cache) - 1
         return Outcome.PASS
-
-
-def _where_it_leads(enforced: Enforced, cached: Cached, asked: Verdict) -> Verdict:
-    """Return the verdict on what an answer leads to, given that on the question."""
-    response = cached.response
-    return where_it_leads(enforced, response.names, response.addresses, asked.tiers_left, asked.passing)

@@ -58,7 +58,7 @@ class Resolver:
         """Enforce another ruleset from the next message on, and let go of the one before."""
         answers = BlockAnswers(self._sinkhole, enforced.version)
         self.engine.enforce(enforced, answers)  # first: it lets go of the files that the pipeline then closes
-        self.pipeline.enforce(enforced, answers)
+        self.pipeline.enforce(enforced, answers, self.engine.judge(enforced))
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
         """Answer one message without waiting, or return what `finish` takes (see `Pipeline.begin`)."""

@@ -229,6 +229,7 @@ def read_alike(message: bytes) -> bool:
         response.lifetime,
         response.names,
         response.addresses,
+        response.extras,
         response.errors,
     ), message.hex()
     return True

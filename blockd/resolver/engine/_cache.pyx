@@ -97,6 +97,7 @@ cdef class NativeCache:
         """Keep a `blockd.resolver.response.Response` that the pipeline received."""
         cdef bytes leads = b"".join(bytes((LEAD_NAME, len(name))) + name for name in response.names)
         leads += b"".join(bytes((LEAD_ADDRESS, len(address))) + address for address in response.addresses)
+        leads += b"".join(bytes((LEAD_EXTRA, len(name))) + name for name in response.extras)
         cdef bytes records = response.records
         cdef bytes errors = response.errors
         cdef bytes ttls = struct.pack(f"={len(response.ttls) * 2}I", *itertools.chain.from_iterable(response.ttls))
