@@ -14,7 +14,7 @@ from blockd.dns import types
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import extras, forwarder, query, response, sections, selftest_key, upstream
+from blockd.resolver import extras, forwarder, moving, query, response, sections, selftest_key, upstream
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 
@@ -65,6 +65,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_NAMES", "MAX_POINTERS"),
         of(sections, "FIXED", "MAX_AUTHORITIES"),
+        of(moving, "MAX_POINTER"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
         of(upstream, "MAX_STRAYS"),
     ),

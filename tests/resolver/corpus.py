@@ -79,6 +79,7 @@ def feeds() -> list[FeedInput]:
         (order("ends", expires=SOON), Scope.BOTH, ["ends.example"]),
         (order("ends-nx", Action.NXDOMAIN, lifted_on=SOON - 10), Scope.BOTH, ["nx.ends.example"]),
         (order("ends-cname", Action.CNAME, cname="info.example", expires=SOON), Scope.BOTH, ["cname.ends.example"]),
+        (order("starry", Action.CNAME, cname="*.info.example"), Scope.BOTH, ["starry.example"]),
         (order("ends-tcp", Action.TCP_ONLY, expires=SOON), Scope.BOTH, ["tcp.ends.example"]),
     ]
     own = [
@@ -147,6 +148,15 @@ LISTED = (
     *HIDDEN,
     *TIMED,
 )
+ALIASED = (
+    "cname.ends.example",
+    "a.cname.ends.example",
+    "starry.example",
+    "a.starry.example",
+    "x." * 118 + "starry.example",
+)
+TARGETS = ("info.example", "starry.example.info.example", "a.starry.example.info.example")
+TARGET_WIRES = tuple(dns.name.from_text(target).to_wire() for target in TARGETS)
 OPEN = ("open.example", "www.open.example", "q.org", "nothing.example", DEEP, ".")
 EDGES = (*range(498, 515), *range(1218, 1235))  # octets of answers without OPT, about the limits of 512 and 1232
 TYPES = ("A", "AAAA", "HTTPS", "TXT", "CNAME", "MX", "ANY")
@@ -165,6 +175,12 @@ def questions() -> Iterator[bytes]:
         asked.flags |= dns.flags.CD | dns.flags.AD
         yield asked.to_wire()
         yield question(name.upper(), kind)
+    for name in ALIASED:
+        for kind in ("A", "AAAA", "TXT", "MX", "HTTPS", "PTR", "SRV", "NS", "CNAME", "ANY", "SOA"):
+            for edns in _ways():
+                yield question(name, kind, **edns)
+            plain = question(name.upper(), kind)
+            yield plain[:2] + b"\0" + plain[3:]  # without RD
     for size in EDGES:
         yield question(f"edge-{size:04}.example", "TXT")
         for payload in (512, 1232):
@@ -262,6 +278,25 @@ def _planned() -> dict[tuple[str, str], dict[str, object]]:
         ("bare.example", "A"): {"answer": ["@ 60 IN A 192.0.2.1"], "edns": False},
         ("secure.example", "A"): {"answer": ["@ 60 IN A 192.0.2.1"], "authentic": True},
     }
+    for target in TARGETS:
+        planned[target, "A"] = {
+            "answer": ["@ 300 IN CNAME www.landing.example.", "www.landing.example. 20 IN A 192.0.2.5"],
+            "authority": ["example. 60 IN NS ns.example."],
+        }
+        planned[target, "AAAA"] = {"authority": [SOA]}
+        planned[target, "TXT"] = {"answer": [f"@ 300 IN TXT {'t' * 200}{n}" for n in range(2)]}
+        planned[target, "MX"] = {
+            "answer": [f"@ 60 IN MX 5 mx.{target}."],
+            "additional": [f"mx.{target}. 60 IN A 192.0.2.6"],
+        }
+        planned[target, "HTTPS"] = {
+            "answer": ["@ 60 IN CNAME gone.landing.example."],
+            "authority": [SOA],
+            "rcode": "NXDOMAIN",
+        }
+        planned[target, "PTR"] = {"answer": [f"@ 60 IN CNAME {name}." for name in ALIASED[:2]]}
+        planned[target, "SRV"] = {"answer": ["@ 60 IN TXT x"], "options": [dns.edns.EDEOption(9, "about it")]}
+        planned[target, "NS"] = {"authority": [SOA, "@ 60 IN NSEC z.example. A"]}
     for target in LISTED:
         if len(target) < 150:
             name = f"to-{target}"

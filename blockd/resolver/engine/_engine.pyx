@@ -20,6 +20,7 @@ from blockd.metrics.counters import Transport
 from blockd.resolver.engine.twin import Deferred, send
 from blockd.resolver.query_context import Outcome
 
+from blockd.orders._numbers cimport ACTION_CNAME
 from blockd.metrics._numbers cimport DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, TRANSPORT_UDP, WIDTH
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, Answering, Passed, Result
@@ -37,6 +38,7 @@ from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._parties cimport Decision, undecided
 
 cdef enum:
+    NO_ALIAS = 255  # no action's number
     TURNS = 4  # batches taken in one call, so that other sockets and timers get their turn
     BUSY = 12  # messages in a batch that suggest that more have arrived meanwhile
     READY = 64  # upstream sockets read in one call
@@ -370,9 +372,12 @@ cdef class NativeEngine(Answering):
                 self._note(q)
         if self.table is not None:
             name = self.table.decide_hashed(q.key, q.key_size, q.ends, q.labels, looked.hashes, looked.suffixes)
+        self.alias.action = NO_ALIAS
         if self._is_decided(
             q, <const sockaddr *>&peer.address, name, transport, out, written, &result, &passed
         ):
+            if self.alias.action == ACTION_CNAME:
+                result = self._alias(self.cache, q, transport, out, written, now)
             return result
         if not q.flags & types.RD:
             return DECLINED
