@@ -109,8 +109,8 @@ class UpstreamSockets:
         self._close_sockets()
         self._next = 0
         self._upstream = upstream
-        if upstream is None or upstream.tls_name is not None:
-            return  # the pipeline asks over TLS
+        if upstream is None or upstream.transport != "udp":
+            return  # the pipeline asks over TCP, TLS and HTTPS
         with contextlib.suppress(OSError):  # the pipeline reports what cannot be asked here
             for _ in range(SOCKETS):
                 self._sockets.append(self._connected(upstream))
