@@ -115,7 +115,8 @@ class Upstream:
     @property
     def text(self) -> str:
         """As the config file writes it, the port included."""
-        return ";".join((self.label, *(_PIN + base64.b64encode(pin).decode() for pin in self.pins)))
+        pins = "".join(f";{_PIN}{base64.b64encode(pin).decode()}" for pin in self.pins)
+        return f"{self.label}#{pins}" if self.tls_name == "" else self.label + pins
 
     @property
     def label(self) -> str:
@@ -125,7 +126,7 @@ class Upstream:
         address = joined(self.host, self.port)
         if self.transport == "udp":
             return address
-        return f"{self.transport}://{address}{self.path}" + ("" if self.tls_name is None else f"#{self.tls_name}")
+        return f"{self.transport}://{address}{self.path}" + (f"#{self.tls_name}" if self.tls_name else "")
 
     def __str__(self) -> str:
         return self.text

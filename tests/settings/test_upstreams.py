@@ -56,6 +56,7 @@ def test_a_text_is_parsed_and_written_back(text: str, upstream: Upstream, transp
 
 def test_sentences_name_an_upstream_without_its_pins() -> None:
     assert upstream_from_text(f"tls://192.0.2.1#{NAME};pin-sha256={PIN_TEXT}").label == f"tls://192.0.2.1:853#{NAME}"
+    assert upstream_from_text(f"https://192.0.2.1#;pin-sha256={PIN_TEXT}").label == "https://192.0.2.1:443/dns-query"
     assert upstream_from_text("tcp://192.0.2.1").label == "tcp://192.0.2.1:53"
     assert SYSTEM_UPSTREAM.label == SYSTEM_UPSTREAM.text == "system"
 
