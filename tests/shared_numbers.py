@@ -14,7 +14,8 @@ from blockd.dns import types
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import forwarder, query, response, selftest_key, upstream
+from blockd.resolver import forwarder, query, records, response, selftest_key, upstream
+from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 
@@ -61,7 +62,11 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     "resolver/_numbers.pxd": (
         of(forwarder, "MAX_IN_FLIGHT"),
         of(query, "MAX_DATAGRAM"),
-        of(response, "MAX_NAMES", "MAX_POINTERS"),
+        of(response, "MAX_RECORDS"),
+        of(names, "MAX_POINTERS"),
+        of(fitting, "MAX_NAMES", "MAX_NAME_LABELS", "MAX_ADDRESSES", "MAX_EXTRAS"),
+        of(records, "MAX_ERROR_TEXT"),
+        of(extended_errors, "MAX_ERRORS"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
         of(upstream, "MAX_STRAYS"),
     ),

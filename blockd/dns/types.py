@@ -7,14 +7,22 @@ from __future__ import annotations
 
 # Types
 A = 1
+NS = 2
 CNAME = 5
 SOA = 6
 TXT = 16
+SIG = 24
 AAAA = 28
 DNAME = 39
 OPT = 41
+DS = 43
+RRSIG = 46
+NSEC = 47
+NSEC3 = 50
 SVCB = 64
 HTTPS = 65
+FIRST_META = 128  # of those that stand for no data, RFC 6895 section 3.1
+TSIG = 250
 IXFR = 251
 AXFR = 252
 ANY = 255

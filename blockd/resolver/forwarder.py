@@ -80,7 +80,7 @@ class Forwarder:
             query = _message(key, self._randomness(1 << 16))  # no two attempts share an ID
             try:
                 message = await ask(upstream, query, question_size, self._timeout, self._randomness)
-                response = parse(message, question_size)
+                response = parse(message, question_size, do=key[2])
             except UpstreamFailure as error:
                 failure = error
                 if error.code == types.EDE_NO_REACHABLE_AUTHORITY and self._heard[upstream] >= started:
