@@ -22,7 +22,7 @@ cdef Fit note_leads(Message *m, Leads *leads) noexcept nogil:
     leads.size = 0
     for i in range(m.kept):
         record = &m.records[m.order[i]]
-        if record.section == 1 or (record.section == 2 and not m.names.marks[record.owner] & MARK_LED):
+        if record.section == 1 or (record.section == 2 and not m.names.nodes[record.owner].marks & MARK_LED):
             continue
         if record.qtype == types.A or record.qtype == types.AAAA:
             addresses += 1
@@ -34,10 +34,10 @@ cdef Fit note_leads(Message *m, Leads *leads) noexcept nogil:
             or record.qtype == types.SVCB or record.qtype == types.HTTPS
         ):
             node = target_of(record)
-            if not m.names.marks[node] & MARK_NOTED:
-                m.names.marks[node] |= MARK_NOTED
+            if not m.names.nodes[node].marks & MARK_NOTED:
+                m.names.nodes[node].marks |= MARK_NOTED
                 names += 1
-                labels += m.names.depth[node]
+                labels += m.names.nodes[node].depth
                 if names > MAX_NAMES or labels > MAX_NAME_LABELS:
                     return LEADS_TOO_FAR
                 _note_name(leads, LEAD_NAME, &m.names, node)
@@ -45,8 +45,8 @@ cdef Fit note_leads(Message *m, Leads *leads) noexcept nogil:
                 return LEADS_TOO_FAR
     for i in range(m.first[2], m.first[3]):
         record = &m.records[i]
-        if record.step >= 0 and m.names.marks[record.owner] & MARK_EXTRA:
-            m.names.marks[record.owner] &= ~<uint32_t>MARK_EXTRA
+        if record.step >= 0 and m.names.nodes[record.owner].marks & MARK_EXTRA:
+            m.names.nodes[record.owner].marks &= ~<uint32_t>MARK_EXTRA
             _note_name(leads, LEAD_EXTRA, &m.names, record.owner)
     return FITS
 
@@ -78,6 +78,6 @@ cdef void _note(Leads *leads, int kind, const uint8_t *octets, uint32_t size) no
 
 
 cdef void _note_name(Leads *leads, int kind, const Names *names, uint16_t node) noexcept nogil:
-    leads.octets[leads.size], leads.octets[leads.size + 1] = <uint8_t>kind, names.key_size[node]
+    leads.octets[leads.size], leads.octets[leads.size + 1] = <uint8_t>kind, names.nodes[node].key_size
     write_key(names, node, leads.octets + leads.size + 2)
-    leads.size += 2 + names.key_size[node]
+    leads.size += 2 + names.nodes[node].key_size

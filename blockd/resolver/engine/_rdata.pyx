@@ -136,7 +136,7 @@ cdef bint _read_in_data(Names *n, Cursor *c, char kind, uint32_t end, DataNames 
     cdef uint16_t node
     if not read_name(n, start, &node, &behind) or behind > end:
         return False
-    if kind == c"u" and behind - start != <uint32_t>n.key_size[node] + 1:
+    if kind == c"u" and behind - start != <uint32_t>n.nodes[node].key_size + 1:
         return False
     take(c, behind - start)
     if i >= MAX_IN_DATA:

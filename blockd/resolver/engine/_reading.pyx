@@ -31,8 +31,8 @@ cdef Leads leads
 cdef uint32_t ttls[MAX_RECORDS * 2]
 cdef uint8_t written[OUT_SIZE]
 
-parsed.names.k0 = secrets.randbits(64)
-parsed.names.k1 = secrets.randbits(64)
+parsed.names.seeds[0] = secrets.randbits(64)
+parsed.names.seeds[1] = secrets.randbits(64) | 1
 
 
 cdef Entry *read_response(

@@ -54,9 +54,9 @@ cdef Fit fit(Message *m) noexcept nogil:
             record = &m.records[i]
             if record.step >= 0:
                 if record.section == 0 and _is_service(record.qtype):
-                    m.names.marks[target_of(record)] |= MARK_LED
+                    m.names.nodes[target_of(record)].marks |= MARK_LED
                 for j in range(record.names.count):
-                    m.names.marks[record.names.node[j]] |= MARK_MENTIONED
+                    m.names.nodes[record.names.node[j]].marks |= MARK_MENTIONED
         _fit_additional(m)
     m.kept = 0
     for step in range(1 if m.is_ordered else m.steps):
@@ -89,16 +89,16 @@ cdef Fit _follow(Message *m) noexcept nogil:
     m.steps = 1
     m.answered = False
     m.is_ordered = True
-    m.names.marks[m.chain[0]] |= MARK_TIP
+    m.names.nodes[m.chain[0]].marks |= MARK_TIP
     while True:
         tip = m.chain[m.steps - 1]
         if has_dname and tip != NAME_ROOT:
-            node = m.names.parent[tip]
+            node = m.names.nodes[tip].parent
             while True:
-                m.names.above[node] = <uint8_t>m.steps
+                m.names.nodes[node].above = <uint8_t>m.steps
                 if node == NAME_ROOT:
                     break
-                node = m.names.parent[node]
+                node = m.names.nodes[node].parent
         is_matched = False
         alias = above = answers
         for i in range(answers):
@@ -108,7 +108,7 @@ cdef Fit _follow(Message *m) noexcept nogil:
                     is_matched = True
                 if record.qtype == types.CNAME and alias == answers:
                     alias = i
-            elif record.qtype == types.DNAME and above == answers and m.names.above[record.owner] == m.steps:
+            elif record.qtype == types.DNAME and above == answers and m.names.nodes[record.owner].above == m.steps:
                 above = i
         if not is_matched and alias == answers:
             if above != answers:
@@ -129,11 +129,11 @@ cdef Fit _follow(Message *m) noexcept nogil:
         if m.do_:
             _keep_signatures(m, tip, True)
         node = m.records[alias].names.node[0]
-        if m.names.marks[node] & MARK_TIP:
+        if m.names.nodes[node].marks & MARK_TIP:
             return CONTRADICTS
         if m.steps > MAX_NAMES:
             return LEADS_TOO_FAR
-        m.names.marks[node] |= MARK_TIP
+        m.names.nodes[node].marks |= MARK_TIP
         m.chain[m.steps] = node
         m.steps += 1
     for i in range(answers):
@@ -149,8 +149,8 @@ cdef bint _makes(const Message *m, const Record *dname, uint16_t name, uint16_t 
     while name != dname.owner:
         if target == NAME_ROOT or not same_label(&m.names, name, target):
             return False
-        name = m.names.parent[name]
-        target = m.names.parent[target]
+        name = m.names.nodes[name].parent
+        target = m.names.nodes[target].parent
     return target == dname.names.node[0]
 
 
@@ -204,7 +204,7 @@ cdef void _fit_authority(Message *m) noexcept nogil:
         record = &m.records[i]
         qtype = record.covered if record.covered else record.qtype
         if qtype == types.NS or qtype == types.SOA:
-            fits = (m.names.marks[record.owner] & MARK_END) != 0 and (m.do_ or not record.covered)
+            fits = (m.names.nodes[record.owner].marks & MARK_END) != 0 and (m.do_ or not record.covered)
             if record.qtype == types.SOA and fits:
                 fits = not has_soa
                 has_soa = True
@@ -212,12 +212,12 @@ cdef void _fit_authority(Message *m) noexcept nogil:
                 record.step = 0
         elif m.do_ and record.covered and _proof(record.covered):
             signer = record.names.node[0]
-            if m.names.marks[signer] & MARK_CHAIN and is_at_or_below(&m.names, record.owner, signer):
+            if m.names.nodes[signer].marks & MARK_CHAIN and is_at_or_below(&m.names, record.owner, signer):
                 record.step = 0
-                m.names.marks[record.owner] |= _proof(record.covered)
+                m.names.nodes[record.owner].marks |= _proof(record.covered)
     for i in range(m.first[1], m.first[2]):
         record = &m.records[i]
-        if m.names.marks[record.owner] & _proof(record.qtype):
+        if m.names.nodes[record.owner].marks & _proof(record.qtype):
             record.step = 0
 
 
@@ -228,24 +228,24 @@ cdef void _fit_additional(Message *m) noexcept nogil:
     cdef bint fits
     for i in range(m.first[2], m.first[3]):
         record = &m.records[i]
-        marks = m.names.marks[record.owner]
+        marks = m.names.nodes[record.owner].marks
         if (record.qtype == types.A or record.qtype == types.AAAA) and marks & (MARK_LED | MARK_MENTIONED):
             fits = True
             if not marks & (MARK_LED | MARK_EXTRA):
                 if extras < MAX_EXTRAS:
                     extras += 1
-                    m.names.marks[record.owner] |= MARK_EXTRA
+                    m.names.nodes[record.owner].marks |= MARK_EXTRA
                 else:
                     fits = False
         elif _is_service(record.qtype) or record.qtype == types.CNAME:
             fits = (marks & MARK_LED) != 0 and not (record.qtype == types.CNAME and marks & MARK_CNAME)
             if fits:
-                m.names.marks[target_of(record)] |= MARK_LED
+                m.names.nodes[target_of(record)].marks |= MARK_LED
         else:
             fits = m.do_ and record.qtype == types.RRSIG and (marks & _kept_mark(record.covered)) != 0
         if fits:
             record.step = 0
-            m.names.marks[record.owner] |= _kept_mark(record.qtype)
+            m.names.nodes[record.owner].marks |= _kept_mark(record.qtype)
 
 
 cdef uint32_t _write_name(Names *n, uint32_t place, uint16_t node, bint compressed, uint8_t *out, uint32_t at) noexcept nogil:
@@ -259,15 +259,15 @@ cdef uint32_t _write_name(Names *n, uint32_t place, uint16_t node, bint compress
             out[at] = 0
             return at + 1
         if compressed:
-            if n.written[node]:
-                write_u16(out + at, types.POINTER << 8 | n.written[node])
+            if n.nodes[node].written:
+                write_u16(out + at, types.POINTER << 8 | n.nodes[node].written)
                 return at + 2
             if at < REACH:
-                n.written[node] = <uint16_t>at
+                n.nodes[node].written = <uint16_t>at
         memcpy(out + at, message + place, 1 + message[place])
         at += 1 + message[place]
         place += 1 + message[place]
-        node = n.parent[node]
+        node = n.nodes[node].parent
 
 
 cdef uint32_t write_records(Message *m, uint32_t start, uint8_t *out, uint32_t *ttls) noexcept nogil:
@@ -282,9 +282,9 @@ cdef uint32_t write_records(Message *m, uint32_t start, uint8_t *out, uint32_t *
     cdef uint16_t node = m.chain[0]
     memcpy(out, message, start)
     while node != NAME_ROOT:
-        m.names.written[node] = <uint16_t>place
+        m.names.nodes[node].written = <uint16_t>place
         place += 1 + message[place]
-        node = m.names.parent[node]
+        node = m.names.nodes[node].parent
     for i in range(m.kept):
         record = &m.records[m.order[i]]
         at = _write_name(&m.names, record.place, record.owner, True, out, at)
