@@ -111,7 +111,7 @@ def _is_read_well(message: bytes) -> bool:
         return False
     for do in (False, True):
         read = both_read(message, size, do=do)
-        if read[0] == ANSWER:
+        if read[0] == ANSWER and message[2] & 0xF8 == 0x80 and message[4:6] == b"\0\1":  # else nothing is read of it
             for part in (message, relayed(message, size, read)):
                 wrong = fault(part)
                 assert not wrong or (part is message and "codec" in wrong), f"{message.hex()} is relayed: {wrong}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import random
 
 import dns.message
 import dns.name
@@ -15,13 +16,16 @@ from hypothesis import strategies as st
 from blockd.errors import BadMessage
 from blockd.names import key_from_wire
 from blockd.resolver.response import Response, is_header_only, matches, parse
+from tests.resolver import corpus
 from tests.resolver.reading_alike import both_read, fault, relayed
+from tests.resolver.twins import question_size
 
 reading = pytest.importorskip("blockd.resolver.engine._reading", reason="the native engine was not built")
 
 QUERY = dns.message.make_query("www.example.", "A", id=7)
 ASKED = QUERY.to_wire()
 QUESTION_SIZE = len(ASKED) - 12
+MALFORMED_ANSWERS = 3000
 
 
 def wire(
@@ -182,6 +186,42 @@ def test_a_damaged_answer_is_read_or_refused(message: bytes, changes: list[tuple
     octets[:6] = message[:6]
     octets[12 : 12 + QUESTION_SIZE] = ASKED[12:]
     check(bytes(octets[: len(octets) - cut]))
+
+
+def test_of_thousands_of_malformed_answers_none_is_relayed() -> None:
+    chance = random.Random(1)  # noqa: S311 - a test repeats itself
+    messages = [message for message in corpus.responses() if not fault(message)]
+    malformed = relays = 0
+    while malformed < MALFORMED_ANSWERS:
+        message = bytearray(chance.choice(messages))
+        size = question_size(bytes(message))
+        assert size is not None
+        _damage(message, 12 + size, chance)
+        read = both_read(bytes(message), size, do=chance.random() < 0.5)
+        wrong = fault(bytes(message))
+        malformed += wrong != ""
+        if read[0] == reading.ANSWER:
+            relays += 1
+            assert "codec" in wrong or not wrong, message.hex()  # the text of an EDE is made valid
+            assert fault(relayed(bytes(message), size, read)) == "", message.hex()
+    assert relays > MALFORMED_ANSWERS // 10, "many are still whole"
+
+
+def _damage(message: bytearray, start: int, chance: random.Random) -> None:
+    """Change some octets behind the question, or the numbers of records."""
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(start, len(message)) if len(message) > start else 7
+        match chance.randrange(10):
+            case 0:
+                message[chance.choice((7, 9, 11))] = chance.randrange(4)
+            case 1:
+                del message[max(at, start) :]
+            case 2:
+                message.insert(at, chance.randrange(256))
+            case 3 if at >= start:
+                del message[at]
+            case _:
+                message[at] = chance.choice((0, 1, 2, 5, 6, 12, 28, 41, 47, 63, 64, 192, 255, chance.randrange(256)))
 
 
 @given(octets=st.binary(max_size=80), query=st.sampled_from([ASKED]))
