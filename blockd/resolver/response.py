@@ -19,12 +19,23 @@ from dataclasses import dataclass
 from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.resolver.reading.extended_errors import kept_errors
-from blockd.resolver.reading.fitting import Fitting, Lead, MessageRecord, bounded, leads_of_records
+from blockd.resolver.reading.fitting import (
+    MAX_ADDRESSES,
+    MAX_NAMES,
+    Fitting,
+    Lead,
+    LeadsTooFar,
+    MessageRecord,
+    bounded,
+    leads_of_records,
+)
 from blockd.resolver.reading.names import FOLD, Names
 from blockd.resolver.reading.rdata import read_data
 from blockd.resolver.reading.writing import write_records
 
 MAX_RECORDS = 4096  # of one message: more than any answer that is not a zone has, and half a millisecond's work
+MALFORMED = "sent a malformed answer"  # told to clients behind the upstream's name, by both engines in the same words
+TOO_FAR = f"sent an answer that leads to over {MAX_NAMES} names or {MAX_ADDRESSES} addresses"
 _HEADER = struct.Struct(">6H")
 _RECORD = struct.Struct(">HHIH")
 
@@ -56,6 +67,11 @@ class Response:
     def failed(self) -> bool:
         """Whether the upstream failed to answer the question, so that another one is to be asked."""
         return self.rcode not in (types.NOERROR, types.NXDOMAIN)
+
+
+def refusal_text(bad: BadMessage) -> str:
+    """Return what an upstream did whose answer `parse` refused, to stand behind its name."""
+    return TOO_FAR if isinstance(bad, LeadsTooFar) else MALFORMED
 
 
 def is_header_only(message: bytes) -> bool:
