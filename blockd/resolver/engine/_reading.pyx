@@ -3,7 +3,6 @@
 
 import secrets
 
-from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 
@@ -292,12 +291,3 @@ def read(bytes message, uint32_t question_size, bint do=False):
 def header_only(bytes message):
     """Return the result of `is_header_only` for a message; for tests against the twin."""
     return is_header_only(<const uint8_t *><const char *>message, len(message))
-
-
-def measure(bytes message, uint32_t question_size, uint64_t times):
-    """Read a message that many times; for measurements."""
-    cdef Reading reading
-    cdef const uint8_t *octets = <const uint8_t *><const char *>message
-    cdef uint64_t _i
-    for _i in range(times):
-        free(read_response(octets, len(message), question_size, octets, 0, False, &reading))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.resolver.reading.fitting import MessageRecord
-from blockd.resolver.reading.names import FOLD, Names
+from blockd.resolver.reading.names import Names
 from blockd.resolver.reading.rdata import COMPRESSED, PLAIN
 
 _REACH = 0x4000  # octets: a pointer has 14 bits
@@ -17,45 +17,36 @@ class _Writer:
     """A message that begins as another does, up to the end of its question."""
 
     def __init__(self, names: Names, start: int) -> None:
-        self._message = names.message
+        self._names = names
         self.octets = bytearray(names.message[:start])
-        self._places: dict[bytes, int] = {}  # where names stand, by their wire form in lower case
-        self._note(*self._labels(types.HEADER_SIZE))
+        self._places: dict[bytes, int] = {}  # where names stand, by their keys
+        place = types.HEADER_SIZE
+        key, _ = names.read(place)
+        while key:
+            self._places[key] = place
+            size = 1 + names.message[place]
+            key = key[:-size]
+            place += size
 
     def write_name(self, place: int, *, compressed: bool) -> None:
         """Write the name that stands at `place` in the message read, case kept."""
-        labels, suffixes = self._labels(place)
-        if not compressed:
-            self.octets += b"".join(labels) + b"\0"
-            return
-        count = next((n for n, suffix in enumerate(suffixes) if suffix in self._places), len(labels))
-        known = self._places.get(suffixes[count]) if count < len(labels) else None
-        self._note(labels[:count], suffixes[:count], len(self.octets))
-        self.octets += b"".join(labels[:count])
-        self.octets += b"\0" if known is None else (types.POINTER << 8 | known).to_bytes(2)
-
-    def _note(self, labels: list[bytes], suffixes: list[bytes], place: int = types.HEADER_SIZE) -> None:
-        for label, suffix in zip(labels, suffixes, strict=True):
-            if place < _REACH:
-                self._places.setdefault(suffix, place)
-            place += len(label)
-
-    def _labels(self, place: int) -> tuple[list[bytes], list[bytes]]:
-        """Return the labels of the name at a place, and the wire form in lower case from each of them on."""
-        message = self._message
-        labels: list[bytes] = []
-        while length := message[place]:
-            if length >= types.POINTER:
-                place = (length & 0x3F) << 8 | message[place + 1]
-            else:
-                labels.append(message[place : place + 1 + length])
-                place += 1 + length
-        whole = b"".join(labels).translate(FOLD)
-        suffixes, at = [], 0
-        for label in labels:
-            suffixes.append(whole[at:])
-            at += len(label)
-        return labels, suffixes
+        message, octets = self._names.message, self.octets
+        key, _ = self._names.read(place)
+        while key:
+            if message[place] >= types.POINTER:
+                place = (message[place] & 0x3F) << 8 | message[place + 1]
+                continue
+            if compressed:
+                if (known := self._places.get(key)) is not None:
+                    octets += (types.POINTER << 8 | known).to_bytes(2)
+                    return
+                if len(octets) < _REACH:
+                    self._places[key] = len(octets)
+            size = 1 + message[place]
+            octets += message[place : place + size]
+            key = key[:-size]
+            place += size
+        octets += b"\0"
 
 
 def write_records(names: Names, start: int, records: Iterable[MessageRecord]) -> tuple[bytes, list[tuple[int, int]]]:
