@@ -138,10 +138,12 @@ def test_of_several_aliases_the_first_counts() -> None:
     assert said.names == (key("a"),)
 
 
-def test_data_of_the_type_asked_count_before_an_alias_beside_them() -> None:
-    said = Said("A", ["www.example. 1 IN CNAME a.", WWW, "a. 1 IN A 192.0.2.2"])
-    assert said.kept[0] == [WWW]
-    assert said.names == ()
+def test_of_data_of_the_type_asked_and_an_alias_beside_them_the_first_count() -> None:
+    alias, end = "www.example. 1 IN CNAME a.", "a. 1 IN A 192.0.2.2"
+    assert Said("A", [alias, WWW, end]).kept[0] == [alias, end]
+    assert Said("A", [alias, WWW, end]).names == (key("a"),)
+    assert Said("A", [WWW, alias, end]).kept[0] == [WWW]
+    assert Said("A", [WWW, alias, end]).names == ()
 
 
 def test_any_gets_all_of_the_name_and_nothing_else() -> None:

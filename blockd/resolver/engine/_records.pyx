@@ -79,7 +79,7 @@ cdef bint _is_asked(const Message *m, uint16_t qtype) noexcept nogil:
 
 cdef Fit _follow(Message *m) noexcept nogil:
     """Follow the chain from the name asked, in whatever order its records are."""
-    cdef uint32_t i, answers = m.first[1], alias, above, last = 0
+    cdef uint32_t i, answers = m.first[1], alias, above, matching, last = 0
     cdef uint16_t tip, node
     cdef bint is_matched, has_dname = False
     cdef Record *record
@@ -99,17 +99,17 @@ cdef Fit _follow(Message *m) noexcept nogil:
                 if node == NAME_ROOT:
                     break
                 node = m.names.nodes[node].parent
-        is_matched = False
-        alias = above = answers
+        matching = alias = above = answers
         for i in range(answers):
             record = &m.records[i]
             if record.owner == tip:
-                if _is_asked(m, record.qtype):
-                    is_matched = True
+                if matching == answers and _is_asked(m, record.qtype):
+                    matching = i
                 if record.qtype == types.CNAME and alias == answers:
                     alias = i
             elif record.qtype == types.DNAME and above == answers and m.names.nodes[record.owner].above == m.steps:
                 above = i
+        is_matched = matching != answers and matching <= alias
         if not is_matched and alias == answers:
             if above != answers:
                 return CONTRADICTS

@@ -2,8 +2,8 @@
 
 The order of the records in the answer section does not matter, for RFC 1034 does not say that it does; named and
 unbound take the part of a chain that is in order and ask for the rest themselves, so that their clients get all of it.
-Of data of the type asked and a CNAME at one name the data count, as named has it, and of two CNAMEs the first, as
-unbound has it. Foreign records are dropped, as both do.
+Of data of the type asked and a CNAME at one name what stands first counts, as in named, and of two CNAMEs the first, as
+in unbound. A DNAME without its CNAME is refused, as by named. Foreign records are dropped, as both do.
 """
 
 from __future__ import annotations
@@ -90,6 +90,8 @@ class Fitting:
             here = [record for record in answers if record.owner == tip]
             matching = [record for record in here if self._is_asked(record.qtype)]
             alias = next((record for record in here if record.qtype == types.CNAME), None)
+            if matching and alias is not None and alias.place < matching[0].place:
+                matching = []
             above = next((one for one in answers if one.qtype == types.DNAME and _is_below(tip, one.owner)), None)
             if alias is not None and above is not None and (not matching or alias in matching):
                 if above.target + tip[len(above.owner) :] != alias.target:
