@@ -106,6 +106,7 @@ MALFORMED = {
     "CAA with a tag of other characters": with_answer(257, b"\0\5is-ue"),
     "URI without a target": with_answer(256, b"\0\1\0\1"),
     "LOC of another version": with_answer(29, b"\1" + bytes(15)),
+    "LOC of a size of nothing times a billion": with_answer(29, b"\0\x09\x16\x13\x80\0\0\0\x80" + bytes(7)),
     "LOC north of the pole": with_answer(29, b"\0\x12\x16\x13\xff" + bytes(11)),
     "SVCB with the same parameter twice": with_answer(64, b"\0\1\0\0\3\0\2\0\x50\0\3\0\2\0\x50"),
     "SVCB with an empty hint": with_answer(64, b"\0\1\0\0\4\0\0"),

@@ -220,7 +220,7 @@ cdef bint _is_location(Cursor *c) noexcept nogil:
     if c.failed or octets[0] != 0:
         return False
     for i in range(1, 4):
-        if octets[i] >> 4 > 9 or octets[i] & 15 > 9:
+        if octets[i] and not (0x10 <= octets[i] < 0xA0 and octets[i] & 15 <= 9):
             return False
     latitude -= <int64_t>1 << 31
     longitude -= <int64_t>1 << 31

@@ -244,7 +244,7 @@ class _Reader:
     def _location(self) -> None:
         octets = self.take(16)
         self.need(octets[0] == 0)
-        self.need(all(octet >> 4 <= 9 and octet & 15 <= 9 for octet in octets[1:4]))
+        self.need(all(octet == 0 or (0x10 <= octet < 0xA0 and octet & 15 <= 9) for octet in octets[1:4]))
         self.need(abs(int.from_bytes(octets[4:8]) - _EQUATOR) <= _NORTHERNMOST)
         self.need(abs(int.from_bytes(octets[8:12]) - _EQUATOR) <= _EASTERNMOST)
 
