@@ -68,7 +68,7 @@ class Cache:
 
     def put(self, key: CacheKey, response: Response, now: float) -> Cached:
         """Keep a response for its lifetime; return the entry, which is not kept if the lifetime is 0."""
-        negative = response.rcode == types.NXDOMAIN or not response.counts[0]
+        negative = response.negative
         lifetime = min(response.lifetime, self._max_negative_ttl if negative else self._max_ttl)
         parts = len(response.ttls) + len(response.names) + len(response.addresses)
         size = ENTRY_OVERHEAD + len(key[0]) + len(response.records) + RECORD_OVERHEAD * parts

@@ -30,7 +30,7 @@ from blockd.resolver.engine._message cimport Question, is_asked, read_question
 from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_STRAYS, SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver.engine._peers cimport address_into, address_of, ancillary_of
-from blockd.resolver.engine._reading cimport read_response
+from blockd.resolver.engine._reading cimport Reading, read_response
 from blockd.resolver.engine._sockets cimport (
     MSG_DONTWAIT, begun_second, epoll_event, epoll_wait, monotonic, recv, recvmmsg, sockaddr,
 )
@@ -254,9 +254,9 @@ cdef class NativeEngine(Answering):
 
     cdef _land(self, Flight *flight, const uint8_t *message, uint32_t size, double now):
         """Keep an upstream's response and answer the clients that wait for it."""
-        cdef uint32_t lifetime = 0
+        cdef Reading reading
         cdef Entry *entry = read_response(
-            message, size, flight.question_size, flight.key, flight.key_size, &lifetime
+            message, size, flight.question_size, flight.key, flight.key_size, flight.do_, &reading
         )
         cdef Waiter *waiter
         cdef Question q
@@ -271,7 +271,7 @@ cdef class NativeEngine(Answering):
         self.heard = now
         self.is_selftest = False  # none waits here: a lookup asks over TCP, which the pipeline forwards
         self._took(now - flight.sent)
-        kept = self.cache.keep(entry, lifetime, now)
+        kept = self.cache.keep(entry, reading.lifetime, now)
         waiter = flight.first
         try:
             while waiter != NULL:
