@@ -2,12 +2,15 @@
 
 cdef enum:
     A = 1
+    NS = 2
     CNAME = 5
     SOA = 6
+    PTR = 12
     TXT = 16
     AAAA = 28
     DNAME = 39
     OPT = 41
+    DS = 43
     SVCB = 64
     HTTPS = 65
     IXFR = 251
@@ -27,6 +30,7 @@ cdef enum:
     QR = 32768
     OPCODE = 30720
     OPCODE_SHIFT = 11
+    AA = 1024
     TC = 512
     RD = 256
     RA = 128

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 # Types
 A = 1
+NS = 2
 CNAME = 5
 SOA = 6
+PTR = 12
 TXT = 16
 AAAA = 28
 DNAME = 39
 OPT = 41
+DS = 43
 SVCB = 64
 HTTPS = 65
 IXFR = 251
@@ -40,6 +43,7 @@ BADVERS = 16  # RFC 6891 section 9
 QR = 0x8000
 OPCODE = 0x7800
 OPCODE_SHIFT = 11  # bits that an opcode is to the left of its number
+AA = 0x0400
 TC = 0x0200
 RD = 0x0100
 RA = 0x0080
