@@ -10,8 +10,10 @@ from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey
+from blockd.resolver.forwarding.upstream_groups import Group
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.ruleset import Gate
-from blockd.settings import Settings, Upstream
+from blockd.settings import Settings
 from blockd.transports.binding import Sockets
 
 
@@ -34,7 +36,8 @@ class WorkerContext:
     shared: SharedContext
     index: int
     engine: str  # which one runs, from `blockd.resolver.engine_name`
-    upstreams: tuple[Upstream, ...]
+    groups: tuple[Group, ...]  # of upstreams, that for all names first
+    local: LocalZones
     version: int | None  # to enforce from the first answer on
 
 
@@ -59,7 +62,7 @@ class ControlContext:
     version: int | None
     workers: dict[int, WorkerState]  # the running ones, by index
     announce: bool  # whether the start-up is still to be announced
-    upstreams: tuple[Upstream, ...] = ()
+    groups: tuple[Group, ...] = (Group(b"", ()),)  # of upstreams, that for all names first
 
 
 @dataclass(frozen=True, slots=True)

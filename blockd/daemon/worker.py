@@ -28,6 +28,7 @@ from blockd.resolver import (
     Sinkhole,
     UpstreamOptions,
 )
+from blockd.resolver.forwarding.upstream_groups import ALL_NAMES
 from blockd.ruleset import Enforced
 from blockd.transports import TcpServer, UdpServer
 
@@ -123,6 +124,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         refuse_unready=settings.at_first_start == "refuse",
         selftest=SelfTestIdentity(shared.selftest_key, context.index),
         notify=notified or None,
+        local=context.local,
     )
     instruments = Instruments(
         clock=time.monotonic,
@@ -137,7 +139,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         CacheOptions(
             cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl, secrets.token_bytes(CACHE_SEED)
         ),
-        Forwarder(context.upstreams, options, instruments),
+        Forwarder(context.groups[ALL_NAMES].upstreams, options, instruments, context.groups[ALL_NAMES + 1 :]),
         instruments,
     )
 

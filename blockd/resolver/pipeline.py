@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from blockd.dns import types
 from blockd.errors import BadMessage, RulesetError, UpstreamFailure
 from blockd.metrics import Transport
 from blockd.names import MAX_NAME
 from blockd.orders import NEVER, NO_TIER, Action, Verdict
-from blockd.resolver.answers import BlockAnswers, answer, error, target_of, time_left
+from blockd.resolver.answers import BlockAnswers, answer, authoritative, error, target_of, time_left
 from blockd.resolver.cache import Cache, Cached, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
 from blockd.resolver.options import Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import behind_cname
+from blockd.resolver.response import parse
 from blockd.resolver.selftest_key import asks_for_identity, identity_answer
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.leading import where_it_leads
@@ -62,6 +64,7 @@ class Pipeline:
             self._decide,  # before the cache: a block, or its lifting, takes effect in the very next answer
             self._check_recursion,  # after policy: everybody may see a block, but cache snooping is refused
             self._ask_cache,  # before upstreams: it is faster
+            self._answer_locally,  # after the cache, which is asked far more often, and never has what is answered here
             self._ask_upstreams,  # the only stage that waits; one flight for equal questions
             self._report_failure,  # after it: a failure of upstreams is answered with its reason
             self._decide_where_it_leads,  # for every answer: CNAME, SVCB and addresses do not bypass policy
@@ -142,7 +145,9 @@ class Pipeline:
         row.query(context.query.transport)
         for slot in context.hits:
             row.hit(slot)
-        if context.asked_upstreams:
+        if context.local is not None:
+            row.local(context.local.kind.value)
+        elif context.asked_upstreams:
             row.cache_miss()
         elif context.asked_cache:
             row.cache_hit()
@@ -199,6 +204,28 @@ class Pipeline:
         context.asked_cache = True
         return Outcome.PASS
 
+    def _answer_locally(self, context: QueryContext) -> bytes | Outcome:
+        zones = self._service.local
+        if zones is None or context.cached or context.aliases:
+            return Outcome.PASS
+        lookup = context.lookup
+        left = time_left(context.until, self._wall_clock()) if context.target is None else types.MAX_TTL
+        found = local_answer(zones, lookup[0], context.query.qtype, left)
+        if found is None:
+            return Outcome.PASS
+        if found.aliases:  # out of all local zones: go back and ask for what they lead to
+            context.aliases = found.aliases
+            context.stage = self._stages.index(self._ask_cache) - 1
+            return Outcome.PASS
+        context.local = found.zone
+        if context.target is not None:  # a CNAME action leads here
+            response = parse(message_of(lookup, found), len(lookup[0]) + 5)
+            now = self._clock()
+            context.cached = Cached(response, now, now, types.MAX_TTL, 0)
+            return Outcome.PASS
+        answered = answer(context.query, found.rcode, found.counts, found.records, errors=found.zone.errors)
+        return authoritative(answered)
+
     def _ask_upstreams(self, context: QueryContext) -> bytes | Outcome:
         if context.cached or context.failure:
             return Outcome.PASS
@@ -222,7 +249,10 @@ class Pipeline:
         tiers, passing = context.verdict.tiers_left, context.verdict.passing
         if cached is None or policy is None or context.target or not tiers:
             return Outcome.PASS
-        if tiers != NO_TIER or passing:
+        if context.aliases:
+            names = tuple(dict.fromkeys((*(target for target, _ in context.aliases), *cached.response.names)))
+            cached = replace(cached, response=replace(cached.response, names=names))
+        if tiers != NO_TIER or passing or context.aliases:
             verdict = _where_it_leads(policy.enforced, cached, context.verdict)
         else:
             moment = policy.enforced.moment
@@ -239,14 +269,23 @@ class Pipeline:
         response = cached.response
         context.extended = response.rcode >> 4 if query.edns else 0
         left = time_left(context.until, self._wall_clock())
-        if context.target is None:
+        if context.target is None and not context.aliases:
             records = aged(cached, self._clock(), left)
             return answer(
                 query, response.rcode, response.counts, records, errors=response.errors, authentic=response.authentic
             )
         asked = question_of(context.lookup)
-        records = aged(cached, self._clock(), types.MAX_TTL)  # of a name that the order does not cover
-        message = b"\0\0\x80\0\0\1" + b"".join(n.to_bytes(2) for n in response.counts) + asked + records
+        counts = response.counts
+        if context.target is None:
+            records = aged(cached, self._clock(), left)
+        else:
+            records = aged(cached, self._clock(), types.MAX_TTL)  # of a name that the order does not cover
+        if context.aliases:
+            count, records = behind_aliases(query, context.target, context.aliases, left, counts, records)
+            counts, asked = (count, 0, 0), question_of((context.target or b"", query.qtype, False, False))
+        if context.target is None:
+            return answer(query, response.rcode, counts, records, errors=response.errors)
+        message = b"\0\0\x80\0\0\1" + b"".join(n.to_bytes(2) for n in counts) + asked + records
         count, records = behind_cname(query.question, context.target, min(self._service.sinkhole.ttl, left), message)
         return answer(query, response.rcode, (count, 0, 0), records, errors=context.errors)
 
@@ -268,7 +307,7 @@ class Pipeline:
                 return error(context.query, types.YXDOMAIN)  # as for a DNAME, RFC 6672 section 2.2
             context.errors = policy.answers.errors(verdict)  # now: its order is this ruleset's
             if context.cached is not None:  # an answer leads here: go back and ask for the target instead
-                context.cached = None
+                context.cached, context.aliases = None, ()
                 context.stage = self._stages.index(self._ask_cache) - 1
             return Outcome.PASS
         given = policy.answers.give(context.query, verdict, time_left(context.until, self._wall_clock()))

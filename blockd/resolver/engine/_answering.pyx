@@ -21,11 +21,12 @@ from blockd.orders._numbers cimport (
 )
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._cache cimport Entry, LEAD_NAME
-from blockd.dns._cursor cimport write_u32
+from blockd.dns._cursor cimport write_u16, write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, write_answer
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
+from blockd.resolver.local._zones cimport ELSEWHERE, MAX_SOA, MISSING, LocalZone, NativeLocalZones, Where
 from blockd.ruleset._parties cimport (
     RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
 )
@@ -44,6 +45,7 @@ cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
 cdef int _UPSTREAM_AT = layout._UPSTREAM
 cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
 cdef int _HITS_AT = layout._HITS
+cdef int _LOCAL_AT = layout._LOCAL
 cdef uint32_t _MAX_HIT_SLOTS = layout.MAX_HIT_SLOTS
 cdef int _KINDS = len(layout.HIT_KINDS)
 cdef int _RCODES = layout.RCODES
@@ -64,6 +66,8 @@ cdef class Answering:
         self.networks = Networks(<const uint8_t *><const char *>four, <const uint8_t *><const char *>six,
                                  len(four) // 8, len(six) // 32)
         self.refuse_unready = service.refuse_unready
+        if service.local is not None:
+            self.local = NativeLocalZones(service.local)
         if service.selftest is not None:
             self._take_secret(service.selftest.key.secret)
 
@@ -202,6 +206,42 @@ cdef class Answering:
             return DECLINED  # CNAME, LOCAL, and every action unknown here
         self._count(transport, first, decision.order, rcode)
         return ANSWERED
+
+    cdef bint _is_local(
+        self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result,
+    ) noexcept nogil:
+        """Answer a question that the cache has no answer to if it is in a local zone that has nothing for it.
+
+        Return whether the engine is done with it: what else is in local zones, or in forwarded ones, is declined.
+        """
+        cdef const LocalZone *zone = NULL
+        cdef Where where
+        cdef uint8_t records[2 + MAX_SOA]
+        cdef uint32_t owner, left
+        result[0] = DECLINED
+        if self.local is None:
+            return False
+        where = self.local.look(q.key, q.key_size, &zone)
+        if where == ELSEWHERE:
+            return False
+        if where != MISSING or zone == NULL:
+            return True
+        owner = types.POINTER << 8 | types.HEADER_SIZE + q.key_size - zone.size
+        write_u16(records, owner)
+        memcpy(records + 2, zone.soa, zone.soa_size)
+        left = self._left(passed.until)
+        if left < zone.ttl:
+            write_u32(records + 2 + SOA_TTL_AT, left)
+            write_u32(records + 2 + zone.soa_size - 4, left)
+        written[0] = write_answer(
+            out, q, zone.rcode, 0, 1, 0, records, 2 + zone.soa_size, zone.errors, zone.errors_size, False, False
+        )
+        out[2] |= types.AA >> 8
+        self._count(transport, passed.hit, -1, zone.rcode)
+        if not self.is_selftest:
+            self.row[_LOCAL_AT + zone.kind] += 1
+        result[0] = ANSWERED
+        return True
 
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil:
         if qtype == types.A:
