@@ -33,6 +33,7 @@ _REFUSED = {
     ),
     "DS": "a DS record is asked for where the zone above is",
 }
+_EXPECTED = "write it as in a zone file, such as `www 300 A 192.0.2.1`"
 _META = range(128, 256)  # types of questions only (RFC 6895 section 3.1)
 
 
@@ -86,8 +87,6 @@ def _record(apex: bytes, origin: dns.name.Name, text: object) -> ZoneRecord:
         raise ValueError(f"its name is outside of the zone {DomainName(apex).text}; did you forget the dot at the end?")
     if rrset.rdtype == types.NS and owner != apex:
         raise ValueError("a part of a local zone cannot be delegated; list that zone in `forward`")
-    if rrset.rdtype == types.SOA and owner != apex:
-        raise ValueError("an SOA record belongs to the zone itself; write `@`")
     return ZoneRecord(owner, int(rrset.rdtype), rrset.ttl, data)
 
 
@@ -98,15 +97,17 @@ def _parsed(origin: dns.name.Name, text: str) -> tuple[dns.rrset.RRset, bytes]:
         rrsets = dns.zonefile.read_rrsets(
             rest, name=dns.name.from_text(owner, origin), rdclass=None, origin=origin, default_ttl=DEFAULT_TTL
         )
-        if len(rrsets) != 1 or len(rrsets[0]) != 1 or rrsets[0].rdclass != types.CLASS_IN:
-            raise ValueError("expected one record of class IN, such as `www 300 A 192.0.2.1`")
-        data = rrsets[0][0].to_wire()
+        data = rrsets[0][0].to_wire() if len(rrsets) == 1 == len(rrsets[0]) else None
     except dns.exception.DNSException as error:
         reason = str(error).rpartition(": ")[2] or type(error).__name__
-        raise ValueError(f"cannot be read ({reason}); write it as in a zone file: `www 300 A 192.0.2.1`") from None
-    except (UnicodeError, ArithmeticError, LookupError, TypeError, struct.error) as error:
-        raise ValueError(f"cannot be read ({error}); write it as in a zone file: `www 300 A 192.0.2.1`") from None
-    return rrsets[0], bytes(data or b"")
+        raise ValueError(f"cannot be read ({reason}); {_EXPECTED}") from None
+    except (ValueError, ArithmeticError, LookupError, TypeError, struct.error) as error:
+        if "SOA" in str(error):
+            raise ValueError("an SOA record belongs to the zone itself; write `@`") from None
+        raise ValueError(f"cannot be read ({error}); {_EXPECTED}") from None
+    if data is None or rrsets[0].rdclass != types.CLASS_IN:
+        raise ValueError(f"expected one record of class IN; {_EXPECTED}")
+    return rrsets[0], bytes(data)
 
 
 def _disagreements(apex: bytes, records: Sequence[ZoneRecord]) -> list[str]:

@@ -1,0 +1,165 @@
+"""The native engine answers local names as the Python one does, octet for octet, counted alike."""
+
+from __future__ import annotations
+
+import itertools
+
+import dns.message
+import dns.name
+import dns.reversename
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blockd.metrics import Transport
+from blockd.orders import Action, Scope
+from blockd.resolver.local.canaries import CANARIES
+from blockd.resolver.local.defaults import DEFAULT_ZONES, key_of
+from blockd.resolver.local.local_zones import LocalZones
+from blockd.resolver.zone_table import ZoneTable
+from blockd.ruleset import FeedInput, Listing
+from blockd.settings import Settings, Upstream
+from tests.resolver.local.test_own_zones import RECORDS
+from tests.resolver.rig import order
+from tests.resolver.twins import SERVED, STRANGERS, Twins
+
+zone_table = pytest.importorskip("blockd.resolver._zone_table", reason="the native engine was not built")
+
+CONFIG = {
+    "local": {
+        "zones": [
+            {"zone": "corp.example", "records": RECORDS},
+            {"zone": "empty.example"},
+            {"zone": "sub.empty.example", "records": ["@ 30 IN SOA a b 1 2 3 4 20", "* A 192.0.2.1"]},
+            {"zone": "in.fwd.example", "records": ["a A 192.0.2.1"]},
+        ],
+        "names": {"nas.lan": "192.168.1.9", "a.b.home.arpa": ["10.0.0.7", "fd00::7"], "x.fwd.example": "192.0.2.4"},
+    },
+    "forward": [{"zone": "fwd.example", "upstreams": ["192.0.2.53"]}, {"zone": "f.corp.example", "upstreams": ["::1"]}],
+    "canaries": True,
+}
+ADDRESSES = ("10.0.0.7", "10.1.2.3", "192.168.1.9", "127.0.0.1", "127.0.0.2", "::1", "fd00::7", "fd00::8", "9.9.9.9")
+LISTED = ("listed.invalid", "www.corp.example", "soon.test")
+NAMES = sorted(
+    {
+        *(f"{label}{zone.name}" for zone in DEFAULT_ZONES[::7] for label in ("", "www.", "a.b.")),
+        *(f"{label}{name}" for name in CANARIES for label in ("", "x.")),
+        *(f"{label}localhost" for label in ("", "www.", "a.b.", "*.")),
+        *(f"{label}resolver.arpa" for label in ("", "_dns.", "a._dns.")),
+        *(f"{record.split()[0]}.corp.example".removeprefix("@.").replace("*", "any") for record in RECORDS),
+        *("c.corp.example", "x.a.b.c.corp.example", "f.corp.example", "www.f.corp.example", "*.wild.corp.example"),
+        *("empty.example", "www.empty.example", "sub.empty.example", "any.sub.empty.example", "xempty.example"),
+        *("fwd.example", "x.fwd.example", "y.x.fwd.example", "in.fwd.example", "a.in.fwd.example", "b.in.fwd.example"),
+        *("nas.lan", "lan", "x.nas.lan", "a.b.home.arpa", "b.home.arpa", "c.b.home.arpa", "x.a.b.home.arpa"),
+        *(dns.reversename.from_address(address).to_text() for address in ADDRESSES),
+        *LISTED,
+        *("www.example.net", "example", ".", "xtest", "test.example", f"{'a.' * 120}invalid", f"{'x' * 63}.onion"),
+    }
+)
+KINDS = ("A", "AAAA", "PTR", "HTTPS", "DS", "SOA", "NS", "ANY", "TXT", "CNAME")
+EDNS = ({}, {"use_edns": 0}, {"want_dnssec": True})
+
+
+def made(name: str, kind: str, edns: dict[str, object], rd: bool = True) -> bytes:
+    query = dns.message.make_query(dns.name.from_text(name), kind, id=7, **edns)  # type: ignore[arg-type]
+    if not rd:
+        query.flags = query.flags & ~0x100  # type: ignore[assignment]
+    return query.to_wire()
+
+
+QUESTIONS = [made(name, kind, EDNS[at % 3]) for at, (name, kind) in enumerate(itertools.product(NAMES, KINDS))]
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
+    local = LocalZones.of(Settings.model_validate(CONFIG, context={"folder": None}), [Upstream("198.51.100.53", 53)])
+    return Twins(tmp_path_factory.mktemp("local"), local=local)
+
+
+def feed() -> list[FeedInput]:
+    made = (
+        (order("seen", Action.MONITOR), ["test", "corp.example"]),
+        (order("soon", in_force_from=40), [LISTED[2], "10.in-addr.arpa", "home.arpa"]),
+        (order("block"), LISTED[:2]),
+        (order("alias", Action.CNAME, cname="www.corp.example"), ["alias.invalid"]),
+    )
+    listings = [Listing(one, Scope.BOTH, [key_of(name) for name in names]) for one, names in made]
+    return [FeedInput("law", "domains", 10, "", [one for one, _ in made], listings)]
+
+
+def ask_all(twins: Twins) -> list[object]:
+    return [
+        twins.ask(packet, host, transport)
+        for packet in QUESTIONS
+        for host, transport in ((SERVED[0], Transport.UDP), (SERVED[2], Transport.TCP))
+    ] + [twins.ask(packet, STRANGERS[0]) for packet in QUESTIONS[::20]]
+
+
+def test_every_local_name(twins: Twins) -> None:
+    said = ask_all(twins)
+    local = [answer for answer in said if isinstance(answer, bytes) and answer[2] & 4]
+    assert len(local) > 1000
+    assert {answer[3] & 15 for answer in local} == {0, 3}
+    assert any(not isinstance(one, bytes) for one in said), "some wait for an upstream"
+    assert all(twins.native.row.numbers[at] for at in local_places())
+
+
+def local_places() -> range:
+    from blockd.metrics.counters import _LOCAL, LOCAL_KINDS
+
+    return range(_LOCAL, _LOCAL + len(LOCAL_KINDS))
+
+
+def test_without_recursion_desired(twins: Twins) -> None:
+    for name in NAMES:
+        twins.ask(made(name, "A", {}, rd=False))
+
+
+def test_with_orders_that_begin_soon(twins: Twins) -> None:
+    before = ask_all(twins)
+    twins.enforce(feed())
+    listed = ask_all(twins)
+    assert listed != before
+    twins.wall_clock.now = 20.5
+    assert ask_all(twins) != listed, "no TTL outlasts what decides"
+    twins.pass_time(41)
+    ask_all(twins)
+    twins.enforce([])
+
+
+@settings(max_examples=1500)
+@given(
+    packet=st.sampled_from(QUESTIONS),
+    changes=st.lists(st.tuples(st.integers(2, 300), st.integers(0, 255)), max_size=3),
+    transport=st.sampled_from((Transport.UDP, Transport.TCP)),
+)
+def test_damaged_questions(twins: Twins, packet: bytes, changes: list[tuple[int, int]], transport: Transport) -> None:
+    octets = bytearray(packet)
+    for place, octet in changes:
+        octets[place % len(octets)] = octet
+    twins.ask(bytes(octets), transport=transport)
+
+
+labels = st.sampled_from((b"\1a", b"\1b", b"\2aa", b"\3com", b"\1*", b"\3a\1b"))
+keys = st.lists(labels, max_size=5).map(b"".join)
+
+
+@settings(max_examples=1000)
+@given(zones=st.lists(keys, max_size=40, unique=True), names=st.lists(keys, max_size=20))
+def test_both_tables_find_the_longest_zone(zones: list[bytes], names: list[bytes]) -> None:
+    python, native = ZoneTable(zones), zone_table.NativeZoneTable(zones)
+    for name in (*names, *zones):
+        found = python.find(name)
+        assert native.find(name) == found
+        above = [zone for zone in zones if name.startswith(zone)]
+        assert (max(above, key=len) if above else None) == (zones[found] if found >= 0 else None)
+
+
+def test_zones_may_lie_in_each_other_as_deep_as_names_go() -> None:
+    deep = [b"\1a" * depth for depth in range(128)]
+    native = zone_table.NativeZoneTable(deep[::2])
+    assert [native.find(key) for key in deep] == [place // 2 for place in range(128)]
+    assert native.find(b"\1a" * 126 + b"\1b") == 63
+    assert zone_table.NativeZoneTable([]).find(b"\1a") == -1
+    with pytest.raises(ValueError, match="distinct"):
+        zone_table.NativeZoneTable([b"\1a", b"\1a"])
