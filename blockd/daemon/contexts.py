@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -10,8 +10,7 @@ from blockd.daemon.config_watch import ConfigWatch
 from blockd.daemon.state_dir import StateDir
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey
-from blockd.resolver.forwarding.upstream_groups import Group
-from blockd.resolver.local.local_zones import LocalZones
+from blockd.resolver.resolution import Resolution
 from blockd.ruleset import Gate
 from blockd.settings import Settings
 from blockd.transports.binding import Sockets
@@ -36,8 +35,7 @@ class WorkerContext:
     shared: SharedContext
     index: int
     engine: str  # which one runs, from `blockd.resolver.engine_name`
-    groups: tuple[Group, ...]  # of upstreams, that for all names first
-    local: LocalZones
+    resolution: Resolution
     version: int | None  # to enforce from the first answer on
 
 
@@ -62,7 +60,7 @@ class ControlContext:
     version: int | None
     workers: dict[int, WorkerState]  # the running ones, by index
     announce: bool  # whether the start-up is still to be announced
-    groups: tuple[Group, ...] = (Group(b"", ()),)  # of upstreams, that for all names first
+    resolution: Resolution = field(default_factory=Resolution)
 
 
 @dataclass(frozen=True, slots=True)

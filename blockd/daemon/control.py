@@ -122,7 +122,7 @@ class ControlProcess:
             {index: worker.pid for index, worker in context.workers.items()},
             {index: worker.enforcing for index, worker in context.workers.items() if worker.enforcing is not None},
         )
-        source = resolving(environment.source, context.groups[ALL_NAMES].upstreams)
+        source = resolving(environment.source, context.resolution.groups[ALL_NAMES].upstreams)
         self._feeds = FeedSet.load((*settings.feeds, own), state.feed_folder, gate, timing, source, settings.limits)
         self._tests = environment.self_tests(settings, shared.selftest_key)
         self._audit = AuditLog(state.folder, timing.clock, state.room.no_evidence)
@@ -150,10 +150,11 @@ class ControlProcess:
         self._observed = Observed(
             self._switcher, self._feeds, self._workers, self._tests, self._overrides, self._audit,
             self._releases, shared.sockets.bound, self._clock_watch, context.running, self._held,
-            self._updater.maker, state.room, timing.clock(),
+            self._updater.maker, state.room, context.resolution, timing.clock(),
         )  # fmt: skip
         asker = WorkerAsker(settings.listen.dns, shared.selftest_key)
-        self._lookups = Lookups(World(settings, lambda: self._enforced, asker, timing.clock, self._held))
+        world = World(settings, lambda: self._enforced, asker, timing.clock, self._held, context.resolution)
+        self._lookups = Lookups(world)
         self.sinkhole = SinkholeService(
             settings, shared.counters.row(settings.workers), lambda: self._enforced, self._lookups.where_it_leads
         )

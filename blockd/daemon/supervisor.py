@@ -38,9 +38,8 @@ from blockd.errors import BlockdError, CommandError, ConfigError
 from blockd.metrics import Counters, Traffic
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engine.choice import why_not_native
-from blockd.resolver.forwarding.upstream_groups import ALL_NAMES, groups_of
-from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.own_networks import own_networks
+from blockd.resolver.resolution import Resolution
 from blockd.settings import Settings
 from blockd.transports.binding import DESCRIPTORS, Sockets, bind
 
@@ -89,8 +88,7 @@ class Supervisor:
         self._state.tidy()
         self._state.room.look()  # before anything is written: a full disk must not keep it from starting
         _raise_descriptors()
-        self._groups = groups_of(settings)
-        self._local = LocalZones.of(settings, self._groups[ALL_NAMES].upstreams)
+        self._resolution = Resolution.of(settings)
         self._counters = Counters(settings.workers)
         self._traffic = Traffic(settings.workers, secrets.token_bytes(16))
         self._slots = HitSlots(self._state.folder / "hit-slots.json")
@@ -172,7 +170,7 @@ class Supervisor:
         )
 
     def _worker_job(self, index: int) -> Callable[[Channel], None]:
-        context = WorkerContext(self._shared(), index, self._engine, self._groups, self._local, self._version)
+        context = WorkerContext(self._shared(), index, self._engine, self._resolution, self._version)
         return lambda channel: worker.run(context, channel)
 
     def _control_job(self) -> Callable[[Channel], None]:
@@ -188,7 +186,7 @@ class Supervisor:
                 if child.index is not None
             },
             announce=not self._announced,
-            groups=self._groups,
+            resolution=self._resolution,
         )
         self._announced = True
         return lambda channel: _run_control(context, channel)

@@ -124,7 +124,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         refuse_unready=settings.at_first_start == "refuse",
         selftest=SelfTestIdentity(shared.selftest_key, context.index),
         notify=notified or None,
-        local=context.local,
+        local=context.resolution.local,
     )
     instruments = Instruments(
         clock=time.monotonic,
@@ -132,6 +132,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         row=shared.counters.row(context.index),
         traffic=shared.traffic.row(context.index),
     )
+    groups = context.resolution.groups
     options = UpstreamOptions(settings.upstream.timeout, settings.upstream.attempts, secrets.randbelow)
     return Resolver(
         context.engine,
@@ -139,7 +140,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         CacheOptions(
             cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl, secrets.token_bytes(CACHE_SEED)
         ),
-        Forwarder(context.groups[ALL_NAMES].upstreams, options, instruments, context.groups[ALL_NAMES + 1 :]),
+        Forwarder(groups[ALL_NAMES].upstreams, options, instruments, groups[ALL_NAMES + 1 :]),
         instruments,
     )
 

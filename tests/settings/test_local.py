@@ -131,8 +131,8 @@ CONTRADICTIONS = [
         "local.zones[0].records: x.b.a.example lies in local.zones[1].zone as well",
     ),
     (
-        "forward: [{zone: b.a.example, upstreams: [192.0.2.1]}]\nlocal: {zones: [{zone: a.example, records: [b TXT t]}]}",
-        "local.zones[0].records: b.a.example lies in forward[0].zone as well",
+        "forward: [{zone: b.a.test, upstreams: [192.0.2.1]}]\nlocal: {zones: [{zone: a.test, records: [b TXT t]}]}",
+        "local.zones[0].records: b.a.test lies in forward[0].zone as well",
     ),
     (
         "local: {zones: [{zone: a.example, records: [x CNAME y, y CNAME x.a.example.]}]}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import dns.message
 import dns.name
@@ -57,13 +58,13 @@ NAMES = sorted(
     }
 )
 KINDS = ("A", "AAAA", "PTR", "HTTPS", "DS", "SOA", "NS", "ANY", "TXT", "CNAME")
-EDNS = ({}, {"use_edns": 0}, {"want_dnssec": True})
+EDNS: tuple[dict[str, Any], ...] = ({}, {"use_edns": 0}, {"want_dnssec": True})
 
 
-def made(name: str, kind: str, edns: dict[str, object], rd: bool = True) -> bytes:
-    query = dns.message.make_query(dns.name.from_text(name), kind, id=7, **edns)  # type: ignore[arg-type]
+def made(name: str, kind: str, edns: dict[str, Any], rd: bool = True) -> bytes:
+    query = dns.message.make_query(dns.name.from_text(name), kind, id=7, **edns)
     if not rd:
-        query.flags = query.flags & ~0x100  # type: ignore[assignment]
+        query.flags = query.flags & ~0x100
     return query.to_wire()
 
 
