@@ -11,6 +11,7 @@ import pytest
 from blockd.names import key_from_text
 from blockd.resolver.forwarding.upstream_groups import Group, Groups, groups_of
 from blockd.resolver.local.local_zones import LocalZones
+from blockd.resolver.own_networks import own_networks
 from blockd.settings import Settings, Upstream
 from tests.resolver.rig import Rig
 from tests.upstream import Fault, UpstreamSimulator
@@ -94,3 +95,11 @@ def test_system_stands_for_the_machines_resolvers_in_a_zone_too(tmp_path: Path) 
     config = {"forward": [{"zone": "a.example", "upstreams": ["system", "127.0.0.1:8053"]}]}
     settings = Settings.model_validate(config, context={"folder": None})
     assert groups_of(settings, resolv_conf)[1].upstreams == (Upstream("192.0.2.9", 53),), "and none is blockd itself"
+
+
+def test_no_list_may_block_the_upstreams_of_a_zone(tmp_path: Path) -> None:
+    config = {"forward": [{"zone": "a.example", "upstreams": ["192.0.2.53", "system"]}], "upstreams": ["192.0.2.54"]}
+    resolv_conf = tmp_path / "resolv.conf"
+    resolv_conf.write_text("nameserver 192.0.2.9\n")
+    found = own_networks(Settings.model_validate(config, context={"folder": None}), resolv_conf)
+    assert {network.text for network in found.upstreams} == {"192.0.2.9", "192.0.2.53", "192.0.2.54"}
