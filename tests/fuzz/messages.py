@@ -15,6 +15,7 @@ from blockd.resolver.engine._reading import read
 from blockd.resolver.response import parse
 from tests.fuzz.driver import driver
 from tests.resolver import corpus
+from tests.resolver.local.questions import QUESTIONS, local_zones
 from tests.resolver.rig import LAST
 from tests.resolver.twins import Twins, question_size
 
@@ -26,8 +27,8 @@ SMALL_CACHE = 200_000  # octets, so that entries are forgotten all the time
 
 def packets(folder: Path, count: int, seed: int, end: float) -> str:
     """Fuzz with questions."""
-    twins = Twins(folder)
-    seeds = driver.Seeds(list(corpus.questions()))
+    twins = Twins(folder, local=local_zones())
+    seeds = driver.Seeds([*corpus.questions(), *QUESTIONS])
     answers = list(corpus.responses())
     done = answered = silent = declined = compared = 0
     rounds = 0

@@ -19,8 +19,9 @@ import pytest
 
 from tests.daemon.harness import free_port, until
 from tests.resolver.local.conftest import Make
+from tests.resolver.local.questions import RECORDS
 from tests.resolver.local.test_defaults import LOCAL_ADDRESSES
-from tests.resolver.local.test_own_zones import RECORDS, ZONE
+from tests.resolver.local.test_own_zones import ZONE
 from tests.resolver.rig import Rig
 from tests.upstream import UpstreamSimulator
 

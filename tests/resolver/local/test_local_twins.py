@@ -2,79 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import Any
-
-import dns.message
-import dns.name
-import dns.reversename
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blockd.metrics import Transport
 from blockd.orders import Action, Scope
-from blockd.resolver.local.canaries import CANARIES
-from blockd.resolver.local.defaults import DEFAULT_ZONES, key_of
-from blockd.resolver.local.local_zones import LocalZones
+from blockd.resolver.local.defaults import key_of
 from blockd.resolver.zone_table import ZoneTable
 from blockd.ruleset import FeedInput, Listing
-from blockd.settings import Settings, Upstream
-from tests.resolver.local.test_own_zones import RECORDS
+from tests.resolver.local.questions import LISTED, NAMES, QUESTIONS, local_zones, made
 from tests.resolver.rig import order
 from tests.resolver.twins import SERVED, STRANGERS, Twins
 
 zone_table = pytest.importorskip("blockd.resolver._zone_table", reason="the native engine was not built")
 
-CONFIG = {
-    "local": {
-        "zones": [
-            {"zone": "corp.example", "records": RECORDS},
-            {"zone": "empty.example"},
-            {"zone": "sub.empty.example", "records": ["@ 30 IN SOA a b 1 2 3 4 20", "* A 192.0.2.1"]},
-            {"zone": "in.fwd.example", "records": ["a A 192.0.2.1"]},
-        ],
-        "names": {"nas.lan": "192.168.1.9", "a.b.home.arpa": ["10.0.0.7", "fd00::7"], "x.fwd.example": "192.0.2.4"},
-    },
-    "forward": [{"zone": "fwd.example", "upstreams": ["192.0.2.53"]}, {"zone": "f.corp.example", "upstreams": ["::1"]}],
-    "canaries": True,
-}
-ADDRESSES = ("10.0.0.7", "10.1.2.3", "192.168.1.9", "127.0.0.1", "127.0.0.2", "::1", "fd00::7", "fd00::8", "9.9.9.9")
-LISTED = ("listed.invalid", "www.corp.example", "soon.test")
-NAMES = sorted(
-    {
-        *(f"{label}{zone.name}" for zone in DEFAULT_ZONES[::7] for label in ("", "www.", "a.b.")),
-        *(f"{label}{name}" for name in CANARIES for label in ("", "x.")),
-        *(f"{label}localhost" for label in ("", "www.", "a.b.", "*.")),
-        *(f"{label}resolver.arpa" for label in ("", "_dns.", "a._dns.")),
-        *(f"{record.split()[0]}.corp.example".removeprefix("@.").replace("*", "any") for record in RECORDS),
-        *("c.corp.example", "x.a.b.c.corp.example", "f.corp.example", "www.f.corp.example", "*.wild.corp.example"),
-        *("empty.example", "www.empty.example", "sub.empty.example", "any.sub.empty.example", "xempty.example"),
-        *("fwd.example", "x.fwd.example", "y.x.fwd.example", "in.fwd.example", "a.in.fwd.example", "b.in.fwd.example"),
-        *("nas.lan", "lan", "x.nas.lan", "a.b.home.arpa", "b.home.arpa", "c.b.home.arpa", "x.a.b.home.arpa"),
-        *(dns.reversename.from_address(address).to_text() for address in ADDRESSES),
-        *LISTED,
-        *("www.example.net", "example", ".", "xtest", "test.example", f"{'a.' * 120}invalid", f"{'x' * 63}.onion"),
-    }
-)
-KINDS = ("A", "AAAA", "PTR", "HTTPS", "DS", "SOA", "NS", "ANY", "TXT", "CNAME")
-EDNS: tuple[dict[str, Any], ...] = ({}, {"use_edns": 0}, {"want_dnssec": True})
-
-
-def made(name: str, kind: str, edns: dict[str, Any], rd: bool = True) -> bytes:
-    query = dns.message.make_query(dns.name.from_text(name), kind, id=7, **edns)
-    if not rd:
-        query.flags = query.flags & ~0x100
-    return query.to_wire()
-
-
-QUESTIONS = [made(name, kind, EDNS[at % 3]) for at, (name, kind) in enumerate(itertools.product(NAMES, KINDS))]
-
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
-    local = LocalZones.of(Settings.model_validate(CONFIG, context={"folder": None}), [Upstream("198.51.100.53", 53)])
-    return Twins(tmp_path_factory.mktemp("local"), local=local)
+    return Twins(tmp_path_factory.mktemp("local"), local=local_zones())
 
 
 def feed() -> list[FeedInput]:

@@ -18,31 +18,10 @@ from blockd.resolver.local.canaries import CANARIES, TEXT
 from blockd.resolver.selftest_key import SECRET
 from blockd.settings.zone_records import MAX_RRSET
 from tests.resolver.local.conftest import Make
+from tests.resolver.local.questions import RECORDS
 from tests.resolver.rig import CLIENT, Answer, Rig, order, question
 from tests.upstream import UpstreamSimulator
 
-RECORDS = [
-    "@ 900 IN SOA ns hostmaster 7 3600 600 86400 60",
-    "@ NS ns",
-    "@ MX 10 mail",
-    "ns 300 A 192.0.2.53",
-    "www 300 A 192.0.2.1",
-    "www 300 A 192.0.2.2",
-    "www 300 AAAA 2001:db8::1",
-    "alias CNAME www",
-    "twice CNAME alias",
-    "dead CNAME nothing",
-    "out 120 CNAME www.example.net.",
-    "far 600 CNAME out",
-    "*.wild 60 A 192.0.2.9",
-    "*.wild 60 TXT any",
-    "here.wild A 192.0.2.10",
-    "b.deep.wild A 192.0.2.11",
-    "*.star CNAME out",
-    "a.b.c A 192.0.2.12",
-    r"odd\032one TXT text",
-    r"raw TYPE65280 \# 3 010203",
-]
 ZONE = {"local": {"zones": [{"zone": "corp.example", "records": RECORDS}, {"zone": "empty.example"}]}}
 FORWARDED = [{"zone": "sub.corp.example", "upstreams": ["192.0.2.1"]}]
 
