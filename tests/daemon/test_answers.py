@@ -65,7 +65,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, resolver: UpstreamSimulator
     resolver.plan("sub.exact.example", "A", "sub.exact.example. 60 IN A 192.0.2.80")
     operator = {"url": "https://www.provider.example/blocked", "name": "Provider", "contact": "help@provider.example"}
     resolver.plan("www.in.corp.example", "A", "www.in.corp.example. 60 IN A 192.0.2.81")
-    names = {
+    names: dict[str, Any] = {
         "local": {
             "zones": [{"zone": "corp.example", "records": ["www 300 A 192.0.2.5"]}],
             "names": {"nas.lan": "10.9.9.9"},
