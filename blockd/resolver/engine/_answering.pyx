@@ -26,7 +26,9 @@ from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, write_answer
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
-from blockd.resolver.local._zones cimport ELSEWHERE, MAX_SOA, MISSING, LocalZone, NativeLocalZones, Where
+from blockd.resolver.local._zones cimport (
+    DEFERRED, ELSEWHERE, HELD, MAX_SOA, LocalFound, LocalSet, NativeLocalZones, Where,
+)
 from blockd.ruleset._parties cimport (
     RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
 )
@@ -34,7 +36,8 @@ from blockd.ruleset._table cimport Table
 
 cdef enum:
     MAX_RECORD = 256  # octets of the sinkhole's and the SOA record
-    ADDRESS_TTL_AT = 6  # in an address record
+    ADDRESS_TTL_AT = 6  # in an address record, as in any that is owned by a pointer
+    LOCAL_HEAD = 12  # octets of such a record before its data, the length of which comes last
     SOA_TTL_AT = 4  # in an SOA record without its owner, which ends with the other TTL
 
 # The engine's numbers of actions; an action without an answer here is left to the pipeline.
@@ -210,36 +213,50 @@ cdef class Answering:
     cdef bint _is_local(
         self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result,
     ) noexcept nogil:
-        """Answer a question that the cache has no answer to if it is in a local zone that has nothing for it.
+        """Answer a question that the cache has no answer to if it is in a local zone.
 
         Return whether the engine is done with it: what else is in local zones, or in forwarded ones, is declined.
         """
-        cdef const LocalZone *zone = NULL
+        cdef LocalFound found
+        cdef const LocalSet *held
         cdef Where where
         cdef uint8_t records[2 + MAX_SOA]
-        cdef uint32_t owner, left
+        cdef uint8_t *at
+        cdef uint32_t i, left
         result[0] = DECLINED
         if self.local is None:
             return False
-        where = self.local.look(q.key, q.key_size, &zone)
+        where = self.local.look(q.key, q.key_size, q.qtype, &found)
         if where == ELSEWHERE:
             return False
-        if where != MISSING or zone == NULL:
+        if where == DEFERRED:
             return True
-        owner = types.POINTER << 8 | types.HEADER_SIZE + q.key_size - zone.size
-        write_u16(records, owner)
-        memcpy(records + 2, zone.soa, zone.soa_size)
         left = self._left(passed.until)
-        if left < zone.ttl:
-            write_u32(records + 2 + SOA_TTL_AT, left)
-            write_u32(records + 2 + zone.soa_size - 4, left)
-        written[0] = write_answer(
-            out, q, zone.rcode, 0, 1, 0, records, 2 + zone.soa_size, zone.errors, zone.errors_size, False, False
-        )
+        if where == HELD:
+            held = found.held
+            written[0] = write_answer(
+                out, q, found.rcode, held.count, 0, 0, held.records, held.size, found.zone.errors,
+                found.zone.errors_size, False, False,
+            )
+            if left < held.ttl and not out[2] & types.TC >> 8:  # not truncated: the records follow the question
+                at = out + types.HEADER_SIZE + q.section_size
+                for i in range(held.count):
+                    write_u32(at + ADDRESS_TTL_AT, left)
+                    at += LOCAL_HEAD + (at[LOCAL_HEAD - 2] << 8 | at[LOCAL_HEAD - 1])
+        else:
+            write_u16(records, types.POINTER << 8 | types.HEADER_SIZE + q.key_size - found.zone.size)
+            memcpy(records + 2, found.zone.soa, found.zone.soa_size)
+            if left < found.zone.ttl:
+                write_u32(records + 2 + SOA_TTL_AT, left)
+                write_u32(records + 2 + found.zone.soa_size - 4, left)
+            written[0] = write_answer(
+                out, q, found.rcode, 0, 1, 0, records, 2 + found.zone.soa_size, found.zone.errors,
+                found.zone.errors_size, False, False,
+            )
         out[2] |= types.AA >> 8
-        self._count(transport, passed.hit, -1, zone.rcode)
+        self._count(transport, passed.hit, -1, found.rcode)
         if not self.is_selftest:
-            self.row[_LOCAL_AT + zone.kind] += 1
+            self.row[_LOCAL_AT + found.zone.kind] += 1
         result[0] = ANSWERED
         return True
 

@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 
 from blockd.resolver._zone_table cimport NativeZoneTable
 
@@ -7,14 +7,25 @@ cdef enum:
 
 cdef enum Where:
     ELSEWHERE = 0  # resolved as any name
-    FORWARDED = 1  # in a forwarded zone
-    PRESENT = 2  # in a local zone, and more than a negative answer may be due: Python knows what
-    MISSING = 3  # in a local zone that has nothing for it
+    DEFERRED = 1  # in a forwarded zone, or in a local one that Python must answer from: aliases, ANY, DS of a zone
+    HELD = 2  # in a local zone that has what is asked for
+    MISSING = 3  # in a local zone that does not have it
+
+cdef struct LocalSet:
+    uint16_t qtype
+    uint16_t count  # records
+    uint32_t size
+    uint32_t ttl  # seconds, of each
+    const uint8_t *records  # each owned by the question's name
 
 cdef struct LocalNode:
-    Where at  # what a name is whose key this is
-    Where below  # what a name is that is under it, and under nothing else that is known
-    int32_t zone  # its place among the zones, -1 for none
+    int32_t zone  # its place among the zones, -1 if it is forwarded
+    int32_t star  # the place of the node with the records of names below that do not exist, -1 if there is none
+    int32_t first  # of its sets
+    int32_t count  # of these
+    bint is_alias
+    bint is_single  # names below it are resolved elsewhere
+    bint is_cut  # the zone above has its DS record
 
 cdef struct LocalZone:
     uint32_t size  # octets of its key
@@ -26,10 +37,16 @@ cdef struct LocalZone:
     int rcode  # for a name that it does not have
     int kind  # its place among metrics.counters.LOCAL_KINDS
 
+cdef struct LocalFound:
+    const LocalZone *zone
+    const LocalSet *held
+    int rcode
+
 cdef class NativeLocalZones:
     cdef NativeZoneTable table
     cdef list _kept
     cdef LocalNode *nodes
     cdef LocalZone *zones
+    cdef LocalSet *sets
 
-    cdef Where look(self, const uint8_t *key, uint32_t size, const LocalZone **zone) noexcept nogil
+    cdef Where look(self, const uint8_t *key, uint32_t size, uint16_t qtype, LocalFound *found) noexcept nogil

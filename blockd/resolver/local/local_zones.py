@@ -46,6 +46,11 @@ class Node:
     rrsets: dict[int, RRset]
     has_star: bool = False  # names below it that do not exist have the records of a wildcard
 
+    @property
+    def star_key(self) -> bytes:
+        """The key of that wildcard."""
+        return self.key + STAR
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -95,7 +100,7 @@ class LocalZones:
         if zone.is_single:
             return None
         if node.has_star:
-            return Found(zone, self._by_key[node.key + STAR].rrsets, types.NOERROR)
+            return Found(zone, self._by_key[node.star_key].rrsets, types.NOERROR)
         return Found(zone, {}, zone.missing)
 
     def _at_parent(self, key: bytes) -> Found | None:
