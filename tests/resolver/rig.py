@@ -30,6 +30,8 @@ from blockd.resolver import (
     UpstreamOptions,
     engine_name,
 )
+from blockd.resolver.forwarding.upstream_groups import Group
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
 
@@ -78,6 +80,8 @@ class Rig:
         refuse_unready: bool = False,
         timeout: float = PATIENT,
         selftest: SelfTestIdentity | None = None,
+        local: LocalZones | None = None,
+        forwarded: Sequence[Group] = (),
     ) -> None:
         self.folder = folder
         self.clock = Clock()
@@ -88,11 +92,12 @@ class Rig:
         self.translations = WELL_KNOWN_TRANSLATIONS
         self._random = random.Random(1)  # noqa: S311 - a test repeats itself
         instruments = Instruments(self.clock, self.wall_clock, self.row)
-        self.forwarder = Forwarder(upstreams, UpstreamOptions(timeout, attempts, self._random.randrange), instruments)
+        options = UpstreamOptions(timeout, attempts, self._random.randrange)
+        self.forwarder = Forwarder(upstreams, options, instruments, forwarded)
         networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
         self.resolver = Resolver(
             engine_name(),
-            Service(networks, SINKHOLE, refuse_unready, selftest),
+            Service(networks, SINKHOLE, refuse_unready, selftest, local=local),
             CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED)),
             self.forwarder,
             instruments,
