@@ -337,8 +337,6 @@ def _planned() -> dict[tuple[str, str], dict[str, object]]:
             "additional": ["sinkhole.example. 60 IN A 192.0.2.1", "sinkhole.example. 60 IN AAAA 2001:db8::1"],
         },
     }
-    for kind, data in _DATA.items():
-        planned[f"{kind.lower()}.types.example", kind] = {"answer": [f"@ 60 IN {kind} {data}"]}
     for target in LISTED:
         if len(target) < 150:
             name = f"to-{target}"
@@ -361,6 +359,8 @@ def responses() -> Iterator[bytes]:
     for (name, kind), plan in _planned().items():
         for dnssec in (False, True):
             yield _response(name, kind, plan, dnssec=dnssec)
+    for kind, data in _DATA.items():
+        yield _response("types.example", kind, {"answer": [f"@ 60 IN {kind} {data}"]})
     for size in EDGES:
         name = f"edge-{size:04}.example"
         data = bytes(size - 12 - (len(name) + 2 + 4) - 12)
