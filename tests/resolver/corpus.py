@@ -359,8 +359,8 @@ def responses() -> Iterator[bytes]:
     for (name, kind), plan in _planned().items():
         for dnssec in (False, True):
             yield _response(name, kind, plan, dnssec=dnssec)
-    for kind, data in _DATA.items():
-        yield _response("types.example", kind, {"answer": [f"@ 60 IN {kind} {data}"]})
+    for kind, text in _DATA.items():
+        yield _response("types.example", kind, {"answer": [f"@ 60 IN {kind} {text}"]})
     for size in EDGES:
         name = f"edge-{size:04}.example"
         data = bytes(size - 12 - (len(name) + 2 + 4) - 12)
