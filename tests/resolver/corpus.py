@@ -378,8 +378,6 @@ def _planned() -> dict[tuple[str, str], dict[str, object]]:
             "options": [dns.edns.EDEOption(dns.edns.EDECode.DNSKEY_MISSING, "about it")],
         }
         planned[target, "NS"] = {"authority": [SOA, "@ 60 IN NSEC z.example. A"]}
-    for kind, data in _DATA.items():
-        planned[f"{kind.lower()}.types.example", kind] = {"answer": [f"@ 60 IN {kind} {data}"]}
     for target in LISTED:
         if len(target) < 150:
             name = f"to-{target}"
@@ -402,6 +400,8 @@ def responses() -> Iterator[bytes]:
     for (name, kind), plan in _planned().items():
         for dnssec in (False, True):
             yield _response(name, kind, plan, dnssec=dnssec)
+    for kind, text in _DATA.items():
+        yield _response("types.example", kind, {"answer": [f"@ 60 IN {kind} {text}"]})
     for size in EDGES:
         name = f"edge-{size:04}.example"
         data = bytes(size - 12 - (len(name) + 2 + 4) - 12)
