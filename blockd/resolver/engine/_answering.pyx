@@ -285,7 +285,7 @@ cdef class Answering:
         cdef Where where
         cdef uint8_t records[2 + MAX_SOA]
         cdef uint8_t *at
-        cdef uint32_t i, left
+        cdef uint32_t _record, left
         result[0] = DECLINED
         if self.local is None:
             return False
@@ -303,7 +303,7 @@ cdef class Answering:
             )
             if left < held.ttl and not out[2] & types.TC >> 8:  # not truncated: the records follow the question
                 at = out + types.HEADER_SIZE + q.section_size
-                for i in range(held.count):
+                for _record in range(held.count):
                     write_u32(at + ADDRESS_TTL_AT, left)
                     at += LOCAL_HEAD + (at[LOCAL_HEAD - 2] << 8 | at[LOCAL_HEAD - 1])
         else:
