@@ -33,7 +33,7 @@ from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.ruleset._leading cimport judge_leads
 from blockd.ruleset._parties cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided,
 )
 from blockd.ruleset._table cimport Table
 
