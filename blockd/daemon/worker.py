@@ -117,12 +117,13 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         sinkhole=Sinkhole(
             str(settings.sinkhole.ipv4),
             str(settings.sinkhole.ipv6),
-            settings.sinkhole.ttl,
+            settings.block_ttl,
             settings.operator.disclosed,
         ),
         refuse_unready=settings.at_first_start == "refuse",
         selftest=SelfTestIdentity(shared.selftest_key, context.index),
         notify=notified or None,
+        client_ttl=int(cache.client_ttl),
     )
     instruments = Instruments(
         clock=time.monotonic,
@@ -135,7 +136,13 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         context.engine,
         service,
         CacheOptions(
-            cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl, secrets.token_bytes(CACHE_SEED)
+            size=cache.size // settings.workers,
+            max_ttl=cache.max_ttl,
+            max_negative_ttl=cache.max_negative_ttl,
+            seed=secrets.token_bytes(CACHE_SEED),
+            stale=cache.stale,
+            stale_after=cache.stale_after,
+            prefetch=cache.prefetch,
         ),
         Forwarder(context.upstreams, options, instruments),
         instruments,

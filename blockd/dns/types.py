@@ -54,11 +54,13 @@ EDE_CODE_ONLY = 6  # octets of the option without text
 OPT_SIZE = 11  # octets of an OPT record without options
 
 # Extended DNS Errors, RFC 8914 section 4
+EDE_STALE_ANSWER = 3
 EDE_NOT_READY = 14
 EDE_BLOCKED = 15
 EDE_CENSORED = 16
 EDE_FILTERED = 17
 EDE_PROHIBITED = 18
+EDE_STALE_NXDOMAIN = 19
 EDE_NO_REACHABLE_AUTHORITY = 22
 EDE_NETWORK_ERROR = 23
 

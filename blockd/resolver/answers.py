@@ -160,9 +160,9 @@ class BlockAnswers:
         return answer(query, rcode, (0, 1, 0), pointer.to_bytes(2) + soa, errors=errors)
 
 
-def time_left(until: int, now: float) -> int:
-    """Return the whole seconds from `now` to `until`, both since the epoch, limited to the largest TTL.
+def time_left(until: int, now: float, most: int = types.MAX_TTL) -> int:
+    """Return the whole seconds from `now` to `until`, both since the epoch, limited to `most`.
 
     In the last second that is 0 and not 1: an answer must not be kept after it has ceased to be true.
     """
-    return min(max(until - math.ceil(now), 0), types.MAX_TTL)
+    return min(max(until - math.ceil(now), 0), most)

@@ -12,13 +12,14 @@ from blockd.metrics import Transport
 from blockd.names import MAX_NAME
 from blockd.orders import NEVER, NO_TIER, Action, Verdict
 from blockd.resolver.answers import BlockAnswers, answer, error, target_of, time_left
-from blockd.resolver.cache import Cache, Cached, aged, question_of
+from blockd.resolver.cache import Cache, Cached, aged, question_of, stale_code, stale_records
+from blockd.resolver.caching import CachingForwarder
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.forwarder import Forwarder
-from blockd.resolver.options import Instruments, NotifyHandler, Service
+from blockd.resolver.options import CacheOptions, Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
-from blockd.resolver.records import behind_cname
+from blockd.resolver.records import behind_cname, error_option
 from blockd.resolver.selftest_key import asks_for_identity, identity_answer
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.leading import where_it_leads
@@ -40,12 +41,15 @@ Stage = Callable[[QueryContext], bytes | Outcome]
 class Pipeline:
     """Answers messages."""
 
-    def __init__(self, service: Service, cache: Cache, forwarder: Forwarder, instruments: Instruments) -> None:
+    def __init__(
+        self, service: Service, cache: Cache, options: CacheOptions, forwarder: Forwarder, instruments: Instruments
+    ) -> None:
         """`instruments` have no traffic row if an engine in front of the pipeline samples questions."""
         self.clients = Clients(service.networks)
         self._service = service
         self._cache = cache
-        self._forwarder = forwarder
+        self._caching = CachingForwarder(forwarder, cache, instruments.clock, instruments.row)
+        self._stale_after = options.stale_after
         self._row = instruments.row
         self._traffic = instruments.traffic
         self._clock = instruments.clock
@@ -63,7 +67,7 @@ class Pipeline:
             self._check_recursion,  # after policy: everybody may see a block, but cache snooping is refused
             self._ask_cache,  # before upstreams: it is faster
             self._ask_upstreams,  # the only stage that waits; one flight for equal questions
-            self._report_failure,  # after it: a failure of upstreams is answered with its reason
+            self._report_failure,  # after it: an entry that has expired is given for a failure, else its reason
             self._decide_where_it_leads,  # for every answer: CNAME, SVCB and addresses do not bypass policy
             self._reply,  # last: the upstream's response
         )
@@ -103,9 +107,13 @@ class Pipeline:
         outcome: bytes | Outcome = Outcome.WAIT
         while outcome is Outcome.WAIT:
             lookup = context.lookup
+            if not context.is_unjudged:  # a lookup's question is about what upstreams say now
+                context.stale = self._cache.get_stale(lookup, self._clock())
+            patience = self._stale_after if context.stale is not None else None
             try:
-                response = await self._forwarder.resolve(lookup)
-                context.cached = self._cache.put(lookup, response, self._clock())
+                context.cached = await self._caching.resolve(lookup, patience)
+                if context.cached is None:
+                    context.cached, context.is_stale = context.stale, True
             except UpstreamFailure as failure:
                 context.failure = failure
             outcome = self._run(context)
@@ -195,8 +203,11 @@ class Pipeline:
     def _ask_cache(self, context: QueryContext) -> bytes | Outcome:
         if context.is_unjudged:
             return Outcome.PASS  # asked anew, so that the next answers from the cache are of the same response
-        context.cached = self._cache.get(context.lookup, self._clock())
-        context.asked_cache = True
+        now = self._clock()
+        context.cached = cached = self._cache.get(context.lookup, now)
+        context.asked_cache, context.is_stale = True, False
+        if cached is not None and self._cache.claims_refresh(cached, now):
+            self._caching.refresh(context.lookup)
         return Outcome.PASS
 
     def _ask_upstreams(self, context: QueryContext) -> bytes | Outcome:
@@ -206,7 +217,12 @@ class Pipeline:
         return Outcome.WAIT
 
     def _report_failure(self, context: QueryContext) -> bytes | Outcome:
-        failure = context.failure
+        failure, cached = context.failure, context.cached
+        if cached is not None and not cached.response.failed:
+            return Outcome.PASS
+        if context.stale is not None:  # RFC 8767 section 5
+            context.cached, context.failure, context.is_stale = context.stale, None, True
+            return Outcome.PASS
         return error(context.query, types.SERVFAIL, failure.code, str(failure)) if failure else Outcome.PASS
 
     def _decide_where_it_leads(self, context: QueryContext) -> bytes | Outcome:
@@ -236,19 +252,28 @@ class Pipeline:
         query, cached = context.query, context.cached
         if cached is None:
             raise BadMessage(types.SERVFAIL, "no answer is available")
-        response = cached.response
+        response, errors, authentic = cached.response, cached.response.errors, cached.response.authentic
         context.extended = response.rcode >> 4 if query.edns else 0
-        left = time_left(context.until, self._wall_clock())
+        left = self._time_left(context)
+        most = self._service.client_ttl if context.target else left  # of a name that the order does not cover
+        if context.is_stale:  # without AD: signatures may have expired as well
+            records, authentic = stale_records(cached, most), False
+            errors = error_option(stale_code(response.rcode))
+            if not context.is_selftest:
+                self._row.cache_stale()
+        else:
+            records = aged(cached, self._clock(), most)
         if context.target is None:
-            records = aged(cached, self._clock(), left)
-            return answer(
-                query, response.rcode, response.counts, records, errors=response.errors, authentic=response.authentic
-            )
-        asked = question_of(context.lookup)
-        records = aged(cached, self._clock(), types.MAX_TTL)  # of a name that the order does not cover
-        message = b"\0\0\x80\0\0\1" + b"".join(n.to_bytes(2) for n in response.counts) + asked + records
+            return answer(query, response.rcode, response.counts, records, errors=errors, authentic=authentic)
+        counts = b"".join(number.to_bytes(2) for number in response.counts)
+        message = b"\0\0\x80\0\0\1" + counts + question_of(context.lookup) + records
         count, records = behind_cname(query.question, context.target, min(self._service.sinkhole.ttl, left), message)
-        return answer(query, response.rcode, (count, 0, 0), records, errors=context.errors)
+        errors = context.errors + (errors if context.is_stale else b"")
+        return answer(query, response.rcode, (count, 0, 0), records, errors=errors)
+
+    def _time_left(self, context: QueryContext) -> int:
+        """Return for how many seconds clients may cache the answer."""
+        return time_left(context.until, self._wall_clock(), self._service.client_ttl)
 
     def _apply(self, context: QueryContext, policy: Policy, verdict: Verdict) -> bytes | Outcome:
         """Apply a verdict; note the hit, and until when the verdict holds."""
@@ -271,7 +296,7 @@ class Pipeline:
                 context.cached = None
                 context.stage = self._stages.index(self._ask_cache) - 1
             return Outcome.PASS
-        given = policy.answers.give(context.query, verdict, time_left(context.until, self._wall_clock()))
+        given = policy.answers.give(context.query, verdict, self._time_left(context))
         return Outcome.SILENCE if given is None else given
 
 

@@ -36,12 +36,14 @@ class QueryContext:
         "hits",
         "host",
         "is_selftest",
+        "is_stale",
         "is_unjudged",
         "moment",
         "packet",
         "query",
         "served",
         "stage",
+        "stale",
         "target",
         "until",
         "verdict",
@@ -64,6 +66,8 @@ class QueryContext:
         self.target: bytes | None = None  # the key of the name that a CNAME action leads to
         self.errors = b""  # the EDE option that goes with it
         self.cached: Cached | None = None
+        self.stale: Cached | None = None  # an entry that has expired, to be given if upstreams fail
+        self.is_stale = False  # `cached` is that entry
         self.failure: UpstreamFailure | None = None
         self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3
         self.asked_cache = False

@@ -42,13 +42,14 @@ class Resolver:
             from blockd.resolver.engine._engine import NativeEngine
             from blockd.resolver.engine.native import FeedingCache
 
-            self.cache = native_cache = NativeCache(*limits, cache.seed)
+            self.cache = native_cache = NativeCache(*limits, cache.seed, stale=cache.stale, prefetch=cache.prefetch)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
-            self.pipeline = Pipeline(service, FeedingCache(native_cache, *limits, row), forwarder, not_sampling)
+            feeding = FeedingCache(native_cache, cache, row)
+            self.pipeline = Pipeline(service, feeding, cache, forwarder, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
         else:
-            self.cache = Cache(*limits, row)
-            self.pipeline = Pipeline(service, self.cache, forwarder, instruments)
+            self.cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
+            self.pipeline = Pipeline(service, self.cache, cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
 
     def enforce(self, enforced: Enforced) -> None:

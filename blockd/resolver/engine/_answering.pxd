@@ -14,6 +14,11 @@ cdef enum Result:
     SILENT = 2
     FLOWN = 3
 
+cdef enum Origin:
+    FROM_UPSTREAM = 0
+    FROM_CACHE = 1
+    STALE = 2  # an entry of the cache that has expired
+
 cdef struct Passed:
     int64_t hit  # the order that the question hit, -1 for none
     uint8_t tiers  # before which tier the operator may still act on the answer, 0 if nobody may
@@ -47,6 +52,7 @@ cdef class Answering:
     cdef uint32_t aaaa_size
     cdef uint32_t soa_size
     cdef uint32_t ttl  # of these
+    cdef uint32_t client_ttl  # that no TTL of an answer is over
     cdef int64_t second  # since the epoch, of the current message; rounded up
 
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
@@ -55,8 +61,10 @@ cdef class Answering:
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
-    cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, int origin, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Result _stale_answer(self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Result _answer_to_waiter(self, const Question *q, Entry *entry, const sockaddr *client, int origin, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Decision _judged(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil
     cdef Decision _judge_parties(self, Entry *entry) noexcept nogil
     cdef Decision _judge(self, Entry *entry, uint8_t tiers) noexcept nogil
