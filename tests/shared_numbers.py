@@ -14,7 +14,7 @@ from blockd.dns import types
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import cache, forwarder, query, response, selftest_key, upstream
+from blockd.resolver import cache, caching, forwarder, query, response, selftest_key, upstream
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 
@@ -60,6 +60,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
         of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
+        of(caching, "MAX_REFRESHES"),
         of(forwarder, "MAX_IN_FLIGHT"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_NAMES", "MAX_POINTERS"),
