@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 import uvloop
 
+from blockd.daemon.cache.desk import CacheDesk
 from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.process_name import name_process
@@ -64,10 +65,11 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
 async def _enforce_until_stopped(
     context: WorkerContext, resolver: Resolver, channel: Channel, enforced: Enforced | None
 ) -> None:
-    """Swap rulesets on messages of the channel, until it ends or a signal comes."""
+    """Swap rulesets and look into the cache on messages of the channel, until it ends or a signal comes."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     versions: asyncio.Queue[int] = asyncio.Queue()
+    desk = CacheDesk(resolver.inspector, channel.send, time.monotonic, time.time)
 
     def read() -> None:
         messages = channel.receive()
@@ -76,7 +78,10 @@ async def _enforce_until_stopped(
             stop.set()
             return
         for message in messages:
-            versions.put_nowait(int(message["enforce"]))
+            if "cache" in message:
+                desk.take(message["cache"])
+            else:
+                versions.put_nowait(int(message["enforce"]))
 
     loop.add_reader(channel.fileno(), read)
     for number in (signal.SIGTERM, signal.SIGINT):

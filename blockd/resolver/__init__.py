@@ -6,6 +6,7 @@ from blockd.resolver.clients import Clients
 from blockd.resolver.engine.choice import AnyEngine, engine_name
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.inspection import CacheInspector
 from blockd.resolver.options import CACHE_SEED, CacheOptions, Instruments, NotifyHandler, Service, UpstreamOptions
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -16,6 +17,7 @@ __all__ = [
     "CACHE_SEED",
     "AnyEngine",
     "Cache",
+    "CacheInspector",
     "CacheOptions",
     "Clients",
     "Deferred",

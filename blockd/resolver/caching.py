@@ -13,7 +13,7 @@ from blockd.resolver.response import Response
 MAX_REFRESHES = 1024  # at once, an eighth of the questions that may be asked at once: clients' own come first
 
 
-class Forwarding(Protocol):
+class UpstreamAsker(Protocol):
     """Asks upstreams, see `Forwarder`."""
 
     async def resolve(self, key: CacheKey) -> Response:
@@ -23,7 +23,7 @@ class Forwarding(Protocol):
 class CachingForwarder:
     """Asks upstreams through `forwarder` and keeps their responses in `cache`, once for all who ask the same."""
 
-    def __init__(self, forwarder: Forwarding, cache: Cache, clock: Callable[[], float], row: Row) -> None:
+    def __init__(self, forwarder: UpstreamAsker, cache: Cache, clock: Callable[[], float], row: Row) -> None:
         self._forwarder = forwarder
         self._cache = cache
         self._clock = clock

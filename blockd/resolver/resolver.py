@@ -12,6 +12,7 @@ from blockd.resolver.cache import Cache
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.inspection import CacheInspector
 from blockd.resolver.options import CacheOptions, Instruments, Service
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -47,10 +48,12 @@ class Resolver:
             feeding = FeedingCache(native_cache, cache, row)
             self.pipeline = Pipeline(service, feeding, cache, forwarder, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
+            self.inspector = CacheInspector((native_cache, feeding), forwarder, row)
         else:
             self.cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
             self.pipeline = Pipeline(service, self.cache, cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
+            self.inspector = CacheInspector((self.cache,), forwarder, row)
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_negative_and_stale_answers_are_cut(rig: Rig, upstream: UpstreamSimulato
     ],
 )
 def test_what_orders_answer_is_cut(
-    rig: Rig, upstream: UpstreamSimulator, action: Action, fields: dict[str, object], records: list[str]
+    rig: Rig, upstream: UpstreamSimulator, action: Action, fields: dict[str, Any], records: list[str]
 ) -> None:
     upstream.plan("page.example", "A", "page.example. 300 IN A 198.51.100.9")
     rig.enforce([(order(action=action, **fields), [NAME])])

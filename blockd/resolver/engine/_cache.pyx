@@ -3,6 +3,9 @@
 
 It holds upstreams' responses before policy; each entry remembers one policy's decision about what it leads to. An entry
 that has expired stays for a while, to be given if upstreams fail (RFC 8767).
+
+It is one module, and longer than others may be: what finds, links, evicts and shows entries works on the same pointers,
+and what is asked for each question is inlined by the compiler.
 """
 
 import itertools
