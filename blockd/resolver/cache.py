@@ -143,7 +143,7 @@ class Cache:
 
         The cache may change in between.
         """
-        keys = tuple(self._entries)
+        keys = tuple(dict.keys(self._entries))  # not in their order, which takes ten times as long
         for first in range(0, len(keys), KEYS_PER_TURN):
             part = keys[first : first + KEYS_PER_TURN]
             yield [key for key in part if (key[0].startswith(name) if below else key[0] == name)]
