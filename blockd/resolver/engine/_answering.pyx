@@ -20,10 +20,12 @@ from blockd.orders._numbers cimport (
     ACTION_DROP, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE, ACTION_TCP_ONLY, NEVER, NO_TIER,
 )
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._cache cimport Entry, LEAD_NAME
+from blockd.resolver.engine._cache cimport Entry, LEAD_NAME, NativeCache
 from blockd.dns._cursor cimport write_u16, write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
-from blockd.resolver.engine._message cimport Question, write_answer
+from blockd.resolver.engine._message cimport Question, read_question, write_answer
+from blockd.resolver.engine._outbox cimport Peer
+from blockd.resolver.engine._peers cimport address_into
 from blockd.resolver._numbers cimport SECRET, STALE_TTL
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.ruleset._parties cimport (
@@ -105,6 +107,32 @@ cdef class Answering:
             self.table.close()
         self.table = table
         self.table_number += 1
+
+    def stale_answer(self, NativeCache cache, bytes packet, str host, double now, int64_t second):
+        """Return the answer to a question over UDP from an entry of `cache` that has expired; for tests against the twin.
+
+        None if there is no such entry, or the pipeline answers. `now` is monotonic, `second` since the epoch.
+        """
+        cdef uint8_t out[types.MAX_UDP]
+        cdef Question q
+        cdef Peer peer
+        cdef uint32_t written = 0
+        cdef bint cd
+        cdef Entry *entry
+        if not read_question(packet, len(packet), True, &q):
+            return None
+        address_into(&peer, host)
+        self.second = second
+        self.is_selftest = False
+        cd = (q.flags & types.CD) != 0
+        entry = cache.find_stale(
+            cache.hash_of(q.key, q.key_size, q.qtype, q.do_, cd), q.key, q.key_size, q.qtype, q.do_, cd, now
+        )
+        if entry == NULL or self._stale_answer(
+            &q, entry, <const sockaddr *>&peer.address, out, &written, now
+        ) != ANSWERED:
+            return None
+        return out[:written]
 
     cdef Result _late_answer(
         self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now
