@@ -12,9 +12,19 @@ from types import ModuleType
 
 from blockd.dns import types
 from blockd.metrics import counters, traffic
-from blockd.names import domain, hashed, network
+from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import cache, caching, forwarder, query, response, selftest_key, upstream
+from blockd.resolver import (
+    cache,
+    caching,
+    extras,
+    forwarder,
+    query,
+    response,
+    sections,
+    selftest_key,
+    upstream,
+)
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 
@@ -49,6 +59,7 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(domain, "MAX_LABEL", "MAX_NAME", "MAX_KEY", "MAX_LABELS"),
         of(hashed, "KEY_HASHED", "DIGEST_SIZE", "MAX_SALT"),
         of(network, "KEY_IPV4", "KEY_IPV6", "KEY_CLIENT_IPV4", "KEY_CLIENT_IPV6"),
+        of(translation, "MAPPED_BITS", "MAX_TRANSLATIONS"),
     ),
     "orders/_numbers.pxd": (
         members(order.Action),
@@ -62,8 +73,10 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
         of(caching, "MAX_REFRESHES"),
         of(forwarder, "MAX_IN_FLIGHT"),
+        of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_NAMES", "MAX_POINTERS"),
+        of(sections, "FIXED", "MAX_AUTHORITIES"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
         of(upstream, "MAX_STRAYS"),
     ),

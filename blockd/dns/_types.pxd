@@ -2,14 +2,22 @@
 
 cdef enum:
     A = 1
+    NS = 2
     CNAME = 5
     SOA = 6
+    PTR = 12
+    MX = 15
     TXT = 16
     AAAA = 28
+    SRV = 33
     DNAME = 39
     OPT = 41
+    RRSIG = 46
+    NSEC = 47
+    NSEC3 = 50
     SVCB = 64
     HTTPS = 65
+    FIRST_META = 128
     IXFR = 251
     AXFR = 252
     ANY = 255
@@ -37,6 +45,7 @@ cdef enum:
     EDE_OPTION = 15
     EDE_CODE_ONLY = 6
     OPT_SIZE = 11
+    EDE_OTHER = 0
     EDE_STALE_ANSWER = 3
     EDE_NOT_READY = 14
     EDE_BLOCKED = 15
@@ -46,6 +55,7 @@ cdef enum:
     EDE_STALE_NXDOMAIN = 19
     EDE_NO_REACHABLE_AUTHORITY = 22
     EDE_NETWORK_ERROR = 23
+    EDE_INVALID_TYPE = 30
     SVCB_IPV4HINT = 4
     SVCB_IPV6HINT = 6
     HEADER_SIZE = 12

@@ -18,7 +18,9 @@ from blockd.dns import types
 from blockd.metrics import Row
 from blockd.names import DomainName
 from blockd.orders import Verdict
+from blockd.resolver.moving import Moving
 from blockd.resolver.response import Response
+from blockd.ruleset import NOT_LISTED
 
 ENTRY_OVERHEAD = 900  # octets of memory that an entry takes besides its records and name, as measured
 RECORD_OVERHEAD = 120  # octets for each TTL, name and address kept with it
@@ -41,8 +43,10 @@ class Cached:
     expires: float
     ceiling: int  # seconds, the limit of its TTLs when it was stored
     size: int
-    moment: tuple[bytes, int] | None = None  # the moment of the policy that `verdict` belongs to
-    verdict: Verdict | None = None  # of what the response leads to
+    judged_by: tuple[tuple[bytes, int], int, frozenset[int]] | None = None  # of the verdicts: moment, and who acts
+    verdict: Verdict = NOT_LISTED  # of what the response leads to
+    extras: Verdict = NOT_LISTED  # of its additional section, where that does not lead
+    moving: Moving | None = None  # how it goes behind the CNAME of a `cname` action
     refresh_at: float = math.inf  # from when on it is to be asked for anew, if it is used often
     uses: int = 0  # since it was stored
 

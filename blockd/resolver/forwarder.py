@@ -13,6 +13,7 @@ from blockd.resolver.inspection import RememberedFailure
 from blockd.resolver.options import Instruments, UpstreamOptions
 from blockd.resolver.response import Response, parse
 from blockd.resolver.upstream import ask
+from blockd.resolver.waiting import TOO_MANY
 from blockd.settings import Upstream
 
 # Different questions at once per worker: an eighth of the IDs, so that these stay unpredictable in the engine, and one
@@ -79,7 +80,7 @@ class Forwarder:
             if (failed := self._remembered(key)) is not None:
                 return failed
             if len(self._in_flight) >= MAX_IN_FLIGHT:
-                raise UpstreamFailure(types.EDE_NETWORK_ERROR, "too many questions are waiting for upstreams")
+                raise UpstreamFailure(types.EDE_NETWORK_ERROR, TOO_MANY)
             task = asyncio.create_task(self._resolve(key))
             self._in_flight[key] = task
             task.add_done_callback(lambda done: self._landed(key, done))

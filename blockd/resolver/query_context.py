@@ -38,12 +38,12 @@ class QueryContext:
         "is_selftest",
         "is_stale",
         "is_unjudged",
+        "leaves_extras_out",
         "moment",
         "packet",
         "query",
         "served",
         "stage",
-        "stale",
         "target",
         "until",
         "verdict",
@@ -65,9 +65,9 @@ class QueryContext:
         self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
         self.target: bytes | None = None  # the key of the name that a CNAME action leads to
         self.errors = b""  # the EDE option that goes with it
+        self.leaves_extras_out = False  # the answer is given without its additional section
         self.cached: Cached | None = None
-        self.stale: Cached | None = None  # an entry that has expired, to be given if upstreams fail
-        self.is_stale = False  # `cached` is that entry
+        self.is_stale = False  # `cached` has expired, and is given for want of a better answer
         self.failure: UpstreamFailure | None = None
         self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3
         self.asked_cache = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from blockd.resolver.inspection import CacheInspector
 from blockd.resolver.options import CacheOptions, Instruments, Service
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
+from blockd.resolver.waiting import TOO_MANY, Waiting
 from blockd.ruleset import Enforced
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Resolver:
         self._sinkhole = service.sinkhole
         self._forwarder = forwarder
         self._upstreams: UpstreamSockets | None = None
+        self._waiting = Waiting()
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
         row = instruments.row
         row.cache_emptied()
@@ -59,7 +62,7 @@ class Resolver:
         """Enforce another ruleset from the next message on, and let go of the one before."""
         answers = BlockAnswers(self._sinkhole, enforced.version)
         self.engine.enforce(enforced, answers)  # first: it lets go of the files that the pipeline then closes
-        self.pipeline.enforce(enforced, answers)
+        self.pipeline.enforce(enforced, answers, self.engine.judge(enforced))
 
     def begin(self, packet: bytes, host: str, transport: Transport) -> bytes | Outcome | QueryContext:
         """Answer one message without waiting, or return what `finish` takes (see `Pipeline.begin`)."""
@@ -68,6 +71,16 @@ class Resolver:
     async def finish(self, context: QueryContext) -> bytes | None:
         """Answer a message that waits for an upstream (see `Pipeline.finish`)."""
         return await self.pipeline.finish(context)
+
+    def answer_later(self, context: QueryContext, deliver: Callable[[bytes | None], None]) -> asyncio.Task[None] | None:
+        """Have `deliver` called with the answer to a message that waits, None for silence; return the task that waits.
+
+        If too many wait already, it is called at once, with SERVFAIL, and None is returned.
+        """
+        if self._waiting.is_full:
+            deliver(self.pipeline.give_up(context, TOO_MANY))
+            return None
+        return self._waiting.add(self.pipeline.finish(context), deliver)
 
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
         """Let the engine ask upstreams itself, in the running event loop; `answer_later` gets what it gives back."""

@@ -28,7 +28,8 @@ class Response:
 
     `records` are all its records but OPT, as they follow the question; `ttls` has the place of each TTL in them and
     its value. `lifetime` is how long it may be kept, in seconds; 0 if it must not be. `names` (keys) and
-    `addresses` (4 or 16 octets) are what it leads to.
+    `addresses` (4 or 16 octets) are what it leads to; `extras` are the keys of the other names whose addresses the
+    additional section has.
     """
 
     rcode: int
@@ -40,6 +41,7 @@ class Response:
     lifetime: int
     names: tuple[bytes, ...]
     addresses: tuple[bytes, ...]
+    extras: tuple[bytes, ...]
     errors: bytes  # the EDE options that it carried, unchanged
 
     @property
@@ -125,6 +127,7 @@ def _parse(message: bytes, question_size: int, walk: _Walk) -> Response:
         lifetime=walk.lifetime(rcode, counts[0], truncated=bool(flags & types.TC)),
         names=tuple(walk.names),
         addresses=tuple(walk.addresses),
+        extras=tuple(walk.extras),
         errors=bytes(walk.errors),
     )
 
@@ -137,6 +140,7 @@ class _Walk:
         self.ttls: list[tuple[int, int]] = []
         self.names: list[bytes] = []
         self.addresses: list[bytes] = []
+        self.extras: dict[bytes, None] = {}
         self.errors = bytearray()
         self._negative: int | None = None
         self._service = False
@@ -189,6 +193,8 @@ class _Walk:
                 self._read_service(data, end, owner)
             if len(self.names) > MAX_NAMES:
                 raise BadMessage(types.SERVFAIL, f"it leads to more than {MAX_NAMES} names")
+        elif section == 2 and kind in (types.A, types.AAAA):
+            self.extras[self.key_at(owner)] = None
         elif section == 1 and kind == types.SOA and size >= 22:
             minimum = int.from_bytes(self.message[end - 4 : end])
             self._negative = min(ttl, minimum)

@@ -120,6 +120,7 @@ def _read_alike(message: bytes) -> bool:
         response.lifetime,
         response.names,
         response.addresses,
+        response.extras,
         response.errors,
     ), message.hex()
     return True

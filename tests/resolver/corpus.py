@@ -191,8 +191,10 @@ def _ways() -> Iterator[dict[str, object]]:
 def _odd_questions() -> Iterator[bytes]:
     """Return questions that are not ordinary, and messages that are not questions."""
     plain = question("sinkhole.example", "A")
-    for kind in ("OPT", "AXFR", "IXFR", "TSIG", "TYPE0", "TYPE65535"):
-        yield question("sinkhole.example", kind)
+    for kind in (0, 41, 46, 127, 128, 200, 249, 250, 251, 252, 253, 254, 255, 256, 65535):
+        for name in ("sinkhole.example", "open.example"):
+            yield question(name, f"TYPE{kind}")
+            yield question(name, f"TYPE{kind}", use_edns=0)
     for klass in ("CH", "ANY", "NONE"):
         yield dns.message.make_query("sinkhole.example", "A", klass, id=1).to_wire()
     for high in (0x00, 0x02, 0x04, 0x08, 0x10, 0x28, 0x78, 0x80, 0x81):
@@ -204,8 +206,9 @@ def _odd_questions() -> Iterator[bytes]:
         yield plain[:at] + b"\2" + plain[at + 1 :]
     edns = question("sinkhole.example", "A", use_edns=0)
     yield edns[:10] + b"\0\2" + edns[12:] + edns[-11:]
-    yield edns + b"\0"
-    yield plain + b"\0"
+    for asked in (edns, plain, question("open.example", "A"), question("open.example", "A", use_edns=0)):
+        for behind in (b"\0", OPT, b"\xff" * 300, b"\0" * 2000):
+            yield asked + behind
     yield plain[:12] + b"\xc0\x0c" + plain[-4:]
     yield plain[:12] + b"\x40" + plain[13:]
     yield plain[:12] + (b"\x3f" + b"x" * 63) * 4 + b"\0\0\1\0\1"
@@ -325,6 +328,22 @@ ADDRESS = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1"
 def record(kind: int, data: bytes, owner: bytes = b"\xc0\x0c", ttl: int = 60, klass: int = 1) -> bytes:
     """Return one record's octets."""
     return owner + kind.to_bytes(2) + klass.to_bytes(2) + ttl.to_bytes(4) + len(data).to_bytes(2) + data
+
+
+# Records of which a response may have many or few.
+PARTS = tuple(
+    record(kind, data + bytes(size))
+    for kind, data in (
+        (2, b"\xc0\x0c"),
+        (6, b"\xc0\x0c\xc0\x0c" + bytes(19) + b"\x09"),
+        (16, b""),
+        (46, b"\0\x06"),
+        (46, b"\0\2"),
+        (47, b"\xc0\x0c"),
+        (50, b""),
+    )
+    for size in ((0, 0, 0) if kind in (2, 6) else (60, 200, 333))
+)
 
 
 def _odd_responses() -> Iterator[bytes]:

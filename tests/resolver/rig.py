@@ -15,7 +15,7 @@ import dns.rdatatype
 
 from blockd.dns import types
 from blockd.metrics import Counters, Transport
-from blockd.names import Network, client_key, key_from_text
+from blockd.names import WELL_KNOWN_TRANSLATIONS, Network, client_key, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
 from blockd.resolver import (
     CACHE_SEED,
@@ -90,6 +90,7 @@ class Rig:
         self.counters = Counters(1)
         self.row = self.counters.row(0)
         self.version = 0
+        self.translations = WELL_KNOWN_TRANSLATIONS
         self._random = random.Random(1)  # noqa: S311 - a test repeats itself
         instruments = Instruments(self.clock, self.wall_clock, self.row)
         self.forwarder = Forwarder(upstreams, UpstreamOptions(timeout, attempts, self._random.randrange), instruments)
@@ -118,7 +119,8 @@ class Rig:
         self._states_path = self.folder / f"{self.version}.orders"
         write_states(self._states_path, self._orders, range(1, len(self._orders) + 1), 1)
         self.wall_clock.now = 1.0
-        self.resolver.enforce(Enforced(self.version, ruleset, OrderStates(self._states_path, len(self._orders))))
+        states = OrderStates(self._states_path, len(self._orders))
+        self.resolver.enforce(Enforced(self.version, ruleset, states, self.translations))
 
     def pass_time(self, now: float, *stale: int) -> None:
         """Flip the orders' states to what they are at `now`, as the control process does; `stale` ones are marked."""

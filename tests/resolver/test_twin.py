@@ -229,6 +229,7 @@ def read_alike(message: bytes) -> bool:
         response.lifetime,
         response.names,
         response.addresses,
+        response.extras,
         response.errors,
     ), message.hex()
     return True
@@ -280,3 +281,31 @@ def test_no_answer_is_longer_than_its_question_allows_and_none_goes_to_an_answer
         assert answer[2] & 0x80
         assert answer[:2] == packet[:2]
         assert len(answer) <= allowed(packet, transport)
+
+
+@settings(max_examples=800)
+@given(
+    answers=st.lists(st.sampled_from(corpus.PARTS), max_size=8),
+    authorities=st.lists(st.sampled_from(corpus.PARTS), max_size=8),
+    additional=st.lists(st.sampled_from(corpus.PARTS), max_size=8),
+    payload=st.integers(0, 1400),
+    do=st.booleans(),
+    error=st.sampled_from((0, 1, 90)),
+)
+def test_what_does_not_fit_is_left_out_alike(
+    twins: Twins,
+    answers: list[bytes],
+    authorities: list[bytes],
+    additional: list[bytes],
+    payload: int,
+    do: bool,
+    error: int,
+) -> None:
+    option = b"\0\x0f" + (1 + error).to_bytes(2) + b"\0\x09" + b"t" * (error - 1) if error else b""
+    opt = corpus.OPT[:-2] + len(option).to_bytes(2) + option
+    message = corpus.raw_response("size.example", "A", answers, authorities, [*additional, opt])
+    twins.fill(message)
+    asked = corpus.question("size.example", "A", use_edns=0, payload=payload, want_dnssec=do)
+    for packet in (asked, asked[:10] + b"\0\0" + asked[12:-11]):
+        answer = twins.ask(packet)
+        assert not isinstance(answer, bytes) or len(answer) <= allowed(packet, Transport.UDP)

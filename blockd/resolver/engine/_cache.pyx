@@ -115,6 +115,7 @@ cdef class NativeCache:
         """Keep a `blockd.resolver.response.Response` that the pipeline received."""
         cdef bytes leads = b"".join(bytes((LEAD_NAME, len(name))) + name for name in response.names)
         leads += b"".join(bytes((LEAD_ADDRESS, len(address))) + address for address in response.addresses)
+        leads += b"".join(bytes((LEAD_EXTRA, len(name))) + name for name in response.extras)
         cdef bytes records = response.records
         cdef bytes errors = response.errors
         cdef bytes ttls = struct.pack(f"={len(response.ttls) * 2}I", *itertools.chain.from_iterable(response.ttls))
@@ -338,7 +339,7 @@ cdef class NativeCache:
 cdef object _cached(const Entry *entry):
     """Return an entry as the pipeline has it."""
     cdef uint32_t i, at = 0
-    leads = ([], [])
+    leads = ([], [], [])
     while at + 2 <= entry.leads_size:
         leads[entry.leads[at]].append(<bytes>entry.leads[at + 2:at + 2 + entry.leads[at + 1]])
         at += 2 + entry.leads[at + 1]
@@ -352,6 +353,7 @@ cdef object _cached(const Entry *entry):
         lifetime=int(entry.expires - entry.stored),
         names=tuple(leads[LEAD_NAME]),
         addresses=tuple(leads[LEAD_ADDRESS]),
+        extras=tuple(leads[LEAD_EXTRA]),
         errors=<bytes>entry.errors[:entry.errors_size],
     )
     return Cached(

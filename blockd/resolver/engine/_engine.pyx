@@ -26,7 +26,7 @@ from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, FROM_CACHE, SILENT, Answering, Passed, Result
 from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._flights cimport MAX_PACKET, MAX_WAITING, Flight, Flights, Waiter
-from blockd.resolver.engine._message cimport Question, read_question
+from blockd.resolver.engine._message cimport Question, is_asked, read_question
 from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_REFRESHES, MAX_STRAYS, SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver.engine._peers cimport address_into, address_of, ancillary_of
@@ -376,7 +376,7 @@ cdef class NativeEngine(Answering):
             return DECLINED
         if self.is_selftest and _is_unjudged(packet, size):
             return DECLINED
-        if q.qclass != types.CLASS_IN or q.qtype == types.OPT or q.qtype == types.AXFR or q.qtype == types.IXFR:
+        if q.qclass != types.CLASS_IN or not is_asked(q.qtype):
             return DECLINED
         if self.until_noted > 0 and not self.is_selftest:
             self.until_noted -= 1

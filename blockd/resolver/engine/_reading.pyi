@@ -10,6 +10,7 @@ def read(
         int,
         tuple[bytes, ...],
         tuple[bytes, ...],
+        tuple[bytes, ...],
         bytes,
     ]
     | None

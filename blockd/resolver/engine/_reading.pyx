@@ -6,11 +6,11 @@ Anything unusual gives NULL; the pipeline then asks again and reports what is wr
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from blockd.names._numbers cimport MAX_KEY, MAX_LABEL, MAX_LABELS
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._cache cimport Entry, LEAD_ADDRESS, LEAD_NAME, new_entry
+from blockd.resolver.engine._cache cimport Entry, LEAD_ADDRESS, LEAD_EXTRA, LEAD_NAME, new_entry
 from blockd.dns._cursor cimport (
     Cursor, cursor_over, folded, skip_name, take, take_u16, take_u32,
 )
@@ -140,6 +140,8 @@ cdef bint _read_record(
             return _note_name(message, size, data, data + length)
         if kind == types.SVCB or kind == types.HTTPS:
             return _read_service(message, size, data, length, owner)
+    elif section == 2 and (kind == types.A or kind == types.AAAA):
+        return _note_extra(message, size, owner)
     elif section == 1 and kind == types.SOA and length >= 22:
         notes.negative = _u32(message + data + length - 4)
         if ttl < notes.negative:
@@ -160,6 +162,22 @@ cdef bint _note(int kind, const uint8_t *octets, uint32_t size) noexcept nogil:
     memcpy(notes.leads + notes.leads_size + 2, octets, size)
     notes.leads_size += 2 + size
     return True
+
+
+cdef bint _note_extra(const uint8_t *message, uint32_t size, uint32_t owner) noexcept nogil:
+    """Note the owner of an address in the additional section, once."""
+    cdef uint8_t key[256]
+    cdef uint32_t key_size, at = 0
+    if not _key_at(message, size, owner, key, &key_size):
+        return False
+    while at < notes.leads_size:
+        if (
+            notes.leads[at] == LEAD_EXTRA and notes.leads[at + 1] == key_size
+            and memcmp(notes.leads + at + 2, key, key_size) == 0
+        ):
+            return True
+        at += 2 + notes.leads[at + 1]
+    return _note(LEAD_EXTRA, key, key_size)
 
 
 cdef bint _note_name(const uint8_t *message, uint32_t size, uint32_t at, uint32_t end) noexcept nogil:
@@ -269,7 +287,7 @@ cdef bint _read_errors(const uint8_t *data, uint32_t length) noexcept nogil:
 def read(bytes message, uint32_t question_size):
     """Return the result of `read_response` for a message, or None; for tests against the twin.
 
-    As (rcode, authentic, counts, records, ttls, lifetime, names, addresses, errors), in the terms of `Response`.
+    As (rcode, authentic, counts, records, ttls, lifetime, names, addresses, extras, errors), in the terms of `Response`.
     """
     cdef uint32_t lifetime = 0
     cdef Entry *entry
@@ -280,7 +298,7 @@ def read(bytes message, uint32_t question_size):
     entry = read_response(octets, len(message), question_size, octets, 0, &lifetime)
     if entry == NULL:
         return None
-    leads = ([], [])
+    leads = ([], [], [])
     try:
         while at < entry.leads_size:
             leads[entry.leads[at]].append(entry.leads[at + 2 : at + 2 + entry.leads[at + 1]])
@@ -294,6 +312,7 @@ def read(bytes message, uint32_t question_size):
             lifetime,
             tuple(leads[LEAD_NAME]),
             tuple(leads[LEAD_ADDRESS]),
+            tuple(leads[LEAD_EXTRA]),
             entry.errors[: entry.errors_size],
         )
     finally:
