@@ -19,12 +19,15 @@ from blockd.resolver import (
     caching,
     extras,
     forwarder,
+    moving,
     query,
+    records,
     response,
     sections,
     selftest_key,
     upstream,
 )
+from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
 
@@ -75,8 +78,13 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(forwarder, "MAX_IN_FLIGHT"),
         of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),
-        of(response, "MAX_NAMES", "MAX_POINTERS"),
+        of(response, "MAX_RECORDS"),
+        of(names, "MAX_POINTERS"),
+        of(fitting, "MAX_NAMES", "MAX_NAME_LABELS", "MAX_ADDRESSES", "MAX_EXTRAS"),
+        of(records, "MAX_ERROR_TEXT"),
+        of(extended_errors, "MAX_ERRORS"),
         of(sections, "FIXED", "MAX_AUTHORITIES"),
+        of(moving, "MAX_POINTER"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
         of(upstream, "MAX_STRAYS"),
     ),

@@ -48,6 +48,7 @@ PURE_IMPORTS = {
     "blockd",
 }
 IMPURE_CALLS = {"now", "today", "utcnow", "open", "print", "input", "exec", "eval"}  # a clock, a file, a terminal
+BEHIND_ONE_MODULE = {"dnslib": "blockd.resolver.records"}
 
 
 def module_of(path: Path) -> str:
@@ -99,6 +100,9 @@ def problems(module: str, source: str, *, is_package: bool = False) -> list[str]
                 found.append(f"{module} imports {name}, which is no room's")
         if room in PURE and name.split(".")[0] not in PURE_IMPORTS:
             found.append(f"{module} is pure, and imports {name}")
+        behind = BEHIND_ONE_MODULE.get(name.split(".")[0], module)
+        if behind != module:
+            found.append(f"{module} imports {name}, which stays behind {behind}")
     if room in PURE:
         calls = {_called(node) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)}
         found += [f"{module} is pure, and calls {call}" for call in sorted(calls & IMPURE_CALLS)]
@@ -153,6 +157,8 @@ def test_errors_import_nothing_of_the_package_but_how_texts_are_shown() -> None:
         ("blockd.orders.order", "import asyncio.subprocess"),
         ("blockd.orders.order", "from datetime import datetime\ndatetime.now()"),
         ("blockd.orders.order", "open('/etc/hosts')"),
+        ("blockd.resolver.cache", "from dnslib.label import DNSLabel"),
+        ("blockd.resolver.cache", "def late():\n    import dnslib"),
     ],
 )
 def test_a_broken_rule_is_found(module: str, source: str) -> None:
@@ -165,6 +171,7 @@ def test_a_broken_rule_is_found(module: str, source: str) -> None:
         ("blockd.orders.order", "from blockd.names import Network\nfrom blockd.errors import BadName\nimport re"),
         ("blockd.orders.order", "from .entry import Entry\nfrom ..names import Network"),
         ("blockd.cli.run", "import os, asyncio\nfrom blockd import __version__\nfrom blockd.daemon import supervisor"),
+        ("blockd.resolver.records", "import dnslib"),
         ("blockd.__main__", "from blockd.cli import main"),
     ],
 )

@@ -13,7 +13,7 @@ from blockd.names.network import Network
 PREFIX_LENGTHS = (32, 40, 48, 56, 64, 96)  # bits, RFC 6052 section 2.2
 MAX_TRANSLATIONS = 16  # prefixes that one ruleset is judged with, all compared with each IPv6 address of an answer
 MAPPED_BITS = 96  # in front of an IPv4 address where it is compared with IPv6 ones
-WELL_KNOWN_TRANSLATIONS = (
+WELL_KNOWN_TRANSLATIONS: tuple[Network, ...] = (
     Network.from_text("::ffff:0:0/96"),  # IPv4-mapped, RFC 4291 section 2.5.5.2
     Network.from_text("64:ff9b::/96"),  # RFC 6052 section 2.1
 )

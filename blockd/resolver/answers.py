@@ -162,6 +162,16 @@ class BlockAnswers:
             return None
         return target
 
+    def followed_key(self, order: Order) -> bytes:
+        """Return the key of an order's target that upstreams are asked for; empty if there is none.
+
+        In front of it is 1 if the name asked for goes below the target, else 0.
+        """
+        if order.action is not Action.CNAME or order.records:
+            return b""
+        below = order.cname.removeprefix("*.")
+        return bytes((below != order.cname,)) + key_from_text(below)
+
     def errors(self, verdict: Verdict) -> bytes:
         """Return the EDE option that names the order behind the answer, and where to object."""
         order, index = verdict.order, verdict.order_index

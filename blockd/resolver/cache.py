@@ -113,7 +113,7 @@ class Cache:
 
         An answer replaces the one before it even if it may not be kept itself: that one is no longer true.
         """
-        negative = is_negative(response)
+        negative = response.negative
         lifetime = min(response.lifetime, self._max_negative_ttl if negative else self._max_ttl)
         parts = len(response.ttls) + len(response.names) + len(response.addresses)
         size = ENTRY_OVERHEAD + len(key[0]) + len(response.records) + RECORD_OVERHEAD * parts
@@ -159,11 +159,6 @@ class Cache:
         self.size += octets
         if self._row is not None:
             self._row.cache_grown(entries, octets)
-
-
-def is_negative(response: Response) -> bool:
-    """Return whether a response says that the name or the type does not exist (RFC 2308 section 2)."""
-    return response.rcode == types.NXDOMAIN or not response.counts[0]
 
 
 def question_of(key: CacheKey) -> bytes:

@@ -11,7 +11,7 @@ from blockd.errors import BadMessage, UpstreamFailure
 from blockd.resolver.cache import CacheKey, question_of
 from blockd.resolver.inspection import RememberedFailure
 from blockd.resolver.options import Instruments, UpstreamOptions
-from blockd.resolver.response import Response, parse
+from blockd.resolver.response import Response, parse, refusal_text
 from blockd.resolver.upstream import ask
 from blockd.resolver.waiting import TOO_MANY
 from blockd.settings import Upstream
@@ -95,13 +95,13 @@ class Forwarder:
             query = _message(key, self._randomness(1 << 16))  # no two attempts share an ID
             try:
                 message = await ask(upstream, query, question_size, self._timeout, self._randomness)
-                response = parse(message, question_size)
+                response = parse(message, question_size, do=key[2])
             except UpstreamFailure as error:
                 failure = error
                 if error.code == types.EDE_NO_REACHABLE_AUTHORITY and self._heard[upstream] >= started:
                     continue  # it is this name that is slow, not the upstream
             except BadMessage as error:
-                failure = UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} sent a malformed message: {error}")
+                failure = UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} {refusal_text(error)}")
             else:
                 now = self._clock()
                 self.note_heard(upstream, now)

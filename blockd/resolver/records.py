@@ -1,9 +1,12 @@
-"""The records that blockd makes itself."""
+"""The records and EDNS options that blockd makes itself. Only this module uses dnslib."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+
+import dnslib
+from dnslib.label import DNSBuffer
 
 from blockd.dns import types
 from blockd.orders import LocalRecord
@@ -32,7 +35,9 @@ def error_option(code: int, text: str = "") -> bytes:
     octets = text.encode()
     if len(octets) > MAX_ERROR_TEXT:
         octets = octets[:MAX_ERROR_TEXT].decode(errors="ignore").encode()
-    return types.EDE_OPTION.to_bytes(2) + (2 + len(octets)).to_bytes(2) + code.to_bytes(2) + octets
+    buffer = DNSBuffer()
+    dnslib.EDNSOption(types.EDE_OPTION, code.to_bytes(2) + octets).pack(buffer)
+    return bytes(buffer.data)
 
 
 def local_records(records: Sequence[LocalRecord], qtype: int, most: int) -> tuple[int, bytes]:
@@ -70,4 +75,6 @@ def owned_by(records: bytes, count: int, owner: int) -> bytes:
 
 
 def _uncompressed(name: str) -> bytes:
-    return b"".join(b"%c%b" % (len(label), label) for label in name.encode().split(b".")) + b"\0"
+    buffer = DNSBuffer()
+    buffer.encode_name_nocompress(dnslib.DNSLabel(name))
+    return bytes(buffer.data)

@@ -1,17 +1,16 @@
-"""One exchange with one upstream: over UDP from a fresh random port, over TCP after truncation, or over TLS."""
+"""One exchange with one upstream: over UDP from a fresh random port, over TCP after truncation, or as it says."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import socket
-import ssl
 
 from blockd.dns import types
 from blockd.errors import UpstreamFailure
 from blockd.resolver.options import Randomness
 from blockd.resolver.response import matches
+from blockd.resolver.streams import ask_over_stream, socket_address
 from blockd.settings import Upstream
 
 LOWEST_PORT = 1024  # RFC 5452 section 9.2: any port above the system's own
@@ -26,14 +25,14 @@ async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: flo
     """
     try:
         async with asyncio.timeout(seconds):
-            if upstream.tls_name is None:
+            if upstream.transport == "udp":
                 message = await _over_udp(upstream, query, question_size, randomness)
                 if not message[2] & types.TC >> 8:
                     return message
-            message = await _over_stream(upstream, query)
+            message = await ask_over_stream(upstream, query, seconds)
     except TimeoutError as error:
         raise UpstreamFailure(types.EDE_NO_REACHABLE_AUTHORITY, f"{upstream.text} did not answer") from error
-    except (OSError, EOFError, ssl.SSLError) as error:
+    except OSError as error:
         raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text}: {error}") from error
     if not matches(message, query, question_size):
         raise UpstreamFailure(types.EDE_NETWORK_ERROR, f"{upstream.text} answered another question")
@@ -44,10 +43,10 @@ async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: flo
 
 async def _over_udp(upstream: Upstream, query: bytes, question_size: int, randomness: Randomness) -> bytes:
     loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in upstream.host else socket.AF_INET
+    family, address = socket_address(upstream)
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
         bind_randomly(sock, randomness)
-        sock.connect((upstream.host, upstream.port))  # the kernel now drops packets from other addresses
+        sock.connect(address)  # the kernel now drops packets from other addresses
         sock.send(query)
         arrived: asyncio.Future[bytes] = loop.create_future()
         strays = 0
@@ -82,22 +81,3 @@ def bind_randomly(sock: socket.socket, randomness: Randomness) -> None:
         with contextlib.suppress(OSError):
             sock.bind((host, LOWEST_PORT + randomness(65536 - LOWEST_PORT)))
             return
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """Return the TLS settings for upstreams: the system's authorities, and the name checked."""
-    return ssl.create_default_context()
-
-
-async def _over_stream(upstream: Upstream, query: bytes) -> bytes:
-    context = _tls() if upstream.tls_name else None
-    reader, writer = await asyncio.open_connection(
-        upstream.host, upstream.port, ssl=context, server_hostname=upstream.tls_name
-    )
-    try:
-        writer.write(len(query).to_bytes(2) + query)
-        size = int.from_bytes(await reader.readexactly(2))
-        return await reader.readexactly(size)
-    finally:
-        writer.transport.abort()

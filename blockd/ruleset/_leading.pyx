@@ -22,8 +22,10 @@ cdef Decision judge_leads(
 ) noexcept nogil:
     """Decide about what an answer leads to, by those who act since `begin_answer`.
 
+    The first name behind which nothing changes the decision is the last one that is looked at.
     `leads` has a kind, a size and that many octets, one after the other; those of the kinds `names` and `addresses`
-    are judged. Each is looked up once, and addresses again if any of them is listed.
+    are judged. Each is looked up once, and addresses again if any of them is listed; of addresses whose longest listed
+    network is the same, one is judged, as all that is listed of them is the same.
     """
     cdef Decision found
     cdef Decision first = undecided()
@@ -41,12 +43,18 @@ cdef Decision judge_leads(
             place += 1
             if first.ruling == RULED_NONE and found.ruling != RULED_LISTED:
                 first = found
+            if table.is_final(table.first_tier):
+                found = table.decide_answer()
+                found.until = until
+                return found
         at += 2 + leads[at + 1]
     at = 0
+    table.seen.count, table.seen.is_kept = 0, True
     while at + 2 <= size:
         if leads[at] == addresses:
             found = table.decide_address(leads + at + 2, leads[at + 1])
             if found.ruling == RULED_BROKEN:
+                table.seen.is_kept = False
                 return found
             until = min(until, found.until)
             is_any_listed = is_any_listed or found.ruling != RULED_NONE
@@ -54,9 +62,11 @@ cdef Decision judge_leads(
             earliest = min(earliest, tier)
         at += 2 + leads[at + 1]
     if is_any_listed:
+        table.seen.count = 0
         found = _judge_addresses(table, leads, size, addresses, place, earliest)
         if first.ruling == RULED_NONE:
             first = found
+    table.seen.is_kept = False
     found = table.decide_answer()
     if found.ruling == RULED_NONE:
         found = first

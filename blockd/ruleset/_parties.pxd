@@ -62,6 +62,7 @@ cdef class PartyDecisions:
     cdef uint64_t answer_number
     cdef const Decision *rule  # what the operator decides unless a claim of an earlier tier does, NULL if nothing
     cdef uint8_t acting  # the tier before which the operator acts on an answer
+    cdef bint is_full  # whether an authority has decided by a name with the greatest strength
     cdef bint is_named  # whether the operator has decided by a name that the answer leads to
 
     cdef void begin(self) noexcept nogil
@@ -69,6 +70,7 @@ cdef class PartyDecisions:
     cdef void settle(self, Decision *found) noexcept nogil
     cdef void begin_answer(self, uint8_t tiers) noexcept nogil
     cdef void pass_over(self) noexcept nogil
+    cdef bint is_final(self, uint8_t first_tier) noexcept nogil
     cdef uint8_t own_tier(self, const Decision *found) noexcept nogil
     cdef Decision follow(self, Decision found, uint32_t place, bint is_name, uint8_t earliest) noexcept nogil
     cdef Decision _keep_acting(self, Decision found, uint8_t earliest, uint8_t before) noexcept nogil

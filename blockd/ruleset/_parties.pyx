@@ -157,7 +157,7 @@ cdef class PartyDecisions:
         """Begin to decide about what an answer leads to, by the operator's tiers before `tiers` and all authorities."""
         self.answer_number += 1
         self.met_leading_count = 0
-        self.acting, self.is_named = tiers, False
+        self.acting, self.is_named, self.is_full = tiers, False, False
 
     cdef void pass_over(self) noexcept nogil:
         """Keep those from acting on the answer that the last decision, about its question, keeps from it."""
@@ -171,6 +171,15 @@ cdef class PartyDecisions:
                 self.passed[self.met[i]] = self.answer_number
             for at in range(self.lift_places[one.order], self.lift_places[one.order + 1]):
                 self.passed[self.lifts[at]] = self.answer_number
+
+    cdef bint is_final(self, uint8_t first_tier) noexcept nogil:
+        """Return whether no further name or address changes what stops the answer, as `leading` says."""
+        cdef const Candidate *own = &self.decided[OPERATOR]
+        if not self.is_named:
+            return self.is_full
+        if not self.are_several:
+            return own.tier == first_tier
+        return own.tier == first_tier if own.strength == FULL else self.is_full
 
     cdef uint8_t own_tier(self, const Decision *found) noexcept nogil:
         """Return the tier by which the operator acts on an answer by what was decided last; NO_TIER if it does not."""
@@ -255,6 +264,7 @@ cdef class PartyDecisions:
                 self.is_named = True
             else:
                 self.passed[party] = self.answer_number
+                self.is_full = self.is_full or one.strength == FULL
         elif is_known and known.step == place and not self.is_before(one.entry, one.order, known.entry, known.order):
             return
         if party != OPERATOR and not is_known:

@@ -10,6 +10,9 @@ from blockd.ruleset._numbers cimport MAX_SALTS, SCOPE_BITS
 from blockd.ruleset._blake2s cimport B2State
 from blockd.ruleset._parties cimport Decision, PartyDecisions, Ruling
 
+cdef enum:
+    MAX_SEEN = 64  # networks; with more, addresses are decided about anew
+
 cdef struct Claims:
     const uint8_t *entry  # their entry's key in the mapped file
     const uint8_t *next  # 32 bits each
@@ -23,6 +26,22 @@ cdef struct Prefixes:  # of the networks listed of one kind that may hold an add
     uint32_t count
     const uint8_t *packed
     const uint8_t *lengths  # bits, the longest first
+
+cdef struct Seen:  # the longest networks that held addresses of one answer; all that hold those are the same
+    bint is_kept
+    uint32_t count
+    const uint8_t *entries[MAX_SEEN]
+
+cdef inline bint is_seen(Seen *seen, const uint8_t *entry) noexcept nogil:
+    """Return whether an address of the same network was decided about, and note it if not."""
+    cdef uint32_t i
+    for i in range(seen.count):
+        if seen.entries[i] == entry:
+            return True
+    if seen.count < MAX_SEEN:
+        seen.entries[seen.count] = entry
+        seen.count += 1
+    return False
 
 cdef inline Prefixes prefixes_of(
     uint8_t kind, uint8_t added, const uint8_t *packed, uint32_t size, const uint8_t *lengths, uint32_t count
@@ -99,6 +118,7 @@ cdef class Table(PartyDecisions):
     cdef uint8_t ipv4_lengths[33]  # of the networks listed, the longest first
     cdef uint8_t ipv6_lengths[129]
     cdef bytes _priorities
+    cdef Seen seen  # kept while the addresses of an answer are judged
     cdef uint32_t translation_count
     cdef Translation translations[MAX_TRANSLATIONS]
 

@@ -1,10 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The mapped ruleset as the engine reads it: the same file and the same rules as `mapped.py` and `policy.py`.
 
-Every offset is checked against its section before it is followed, every loop has a bound.
-
-It is one module, and longer than others may be: what a lookup does for each name works on the same pointers and is inlined
-by the compiler, and a cut between them would cost calls for each name of each question.
+Every offset is checked against its section before it is followed, every loop has a bound. It is one module, and longer
+than others may be: a cut within what a lookup does for each name would cost calls for each name of each question.
 """
 
 cimport cython
@@ -361,6 +359,7 @@ cdef class Table(PartyDecisions):
         cdef Decision found = undecided()
         cdef uint32_t i = 0, j = 0
         cdef int bits, other_bits, used
+        cdef bint may_be_seen = self.seen.is_kept and (one.count == 0 or other.count == 0)
         memset(closed, 0, sizeof(closed))
         if self.are_several:
             self.begin()
@@ -374,8 +373,9 @@ cdef class Table(PartyDecisions):
             if other_bits >= bits:
                 used += self._take_network(other, other.lengths[j], &sets[used], &found)
                 j += 1
-            if found.ruling == RULED_BROKEN:
+            if found.ruling == RULED_BROKEN or (used and may_be_seen and is_seen(&self.seen, sets[0].entry)):
                 break
+            may_be_seen = may_be_seen and not used
             if used and self._weigh_claims(sets, used, SCOPE_EXACT | SCOPE_SUBDOMAINS, &found, closed):
                 break
         self._end(&found)

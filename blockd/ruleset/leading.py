@@ -21,7 +21,7 @@ from blockd.orders import NEVER, NO_TIER, Action, Reason, Verdict
 from blockd.ruleset.mapped import Claim
 from blockd.ruleset.parties import OPERATOR
 from blockd.ruleset.policy import NOT_LISTED, Enforced
-from blockd.ruleset.precedence import NONE, settle
+from blockd.ruleset.precedence import FULL, NONE, settle
 from blockd.ruleset.weighing import Claimed, Party, Weighed
 
 LeadJudge = Callable[[Sequence[bytes], Sequence[bytes], int, frozenset[int]], Verdict]
@@ -50,6 +50,8 @@ def where_it_leads(
     deciding = _Deciding(enforced, tiers, passing)
     for place, name in enumerate(names):
         deciding.take_name(place, enforced.weighed_name(name))
+        if deciding.is_final:
+            return deciding.verdict()
     deciding.take_addresses(len(names), [enforced.weighed_address(address) for address in addresses])
     return deciding.verdict()
 
@@ -81,6 +83,21 @@ class _Deciding:
                 self._passing.add(number)
             if party.strength != NONE:
                 self._decided[number] = place, party
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no further name or address changes what stops the answer.
+
+        What an authority decides by a name stays, and of equal strength the first stands; what the operator decides by
+        one may give way to an address of an earlier tier.
+        """
+        own = self._decided.get(OPERATOR)
+        is_first = own is None or own[1].tier == self._enforced.first_tier
+        if not self._enforced.are_several:
+            return bool(self._decided) and is_first
+        if own is not None and own[1].strength == FULL:
+            return is_first
+        return any(party.strength == FULL for _, party in self._decided.values())
 
     def take_addresses(self, place: int, every: Sequence[Weighed]) -> None:
         """Note what each party decides by all addresses together."""

@@ -66,7 +66,7 @@ class Enforced:
         self.tiers = tiers_of(ruleset.catalogue)
         self.groups = groups_of(ruleset.catalogue)
         self.asks_client = any(feed.asks_client for feed in ruleset.catalogue.feeds)
-        self._first_tier = min(self.tiers, default=NO_TIER)
+        self.first_tier = min(self.tiers, default=NO_TIER)
         self._actions = tuple(record.order.action for record in ruleset.catalogue.orders)
         self._begins = tuple(begin_of(record.order) for record in ruleset.catalogue.orders)
         self._ends = tuple(end_of(record.order) for record in ruleset.catalogue.orders)
@@ -241,7 +241,7 @@ class Enforced:
                     continue
                 tier = turn.tier if action not in (Action.ALLOW, Action.MONITOR) else NO_TIER
                 weighed.parties[party] = Party(claimed, action, step, tier)
-                if tier == self._first_tier and not self._may_allow and not self.are_several:
+                if tier == self.first_tier and not self._may_allow and not self.are_several:
                     return weighed
         return weighed
 

@@ -37,7 +37,7 @@ def plan(upstream: UpstreamSimulator, kind: str, additional: Sequence[str] = EXT
 
 def extras(rig: Rig, kind: str, transport: Transport = Transport.UDP, **asked: object) -> int:
     """Return how many records the additional section has; the answer has its own in any case."""
-    answer = rig.answer(FREE, kind, transport, **asked)  # type: ignore[arg-type]
+    answer = rig.answer(FREE, kind, transport, **asked)
     assert len(answer.records) == 1
     return sum(len(rrset) for rrset in answer.message.additional)
 

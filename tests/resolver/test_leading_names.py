@@ -23,13 +23,16 @@ TO_LISTED = (
 )
 LEADING = {
     "cname": ("A", TO_LISTED),
-    "cname in other case": ("A", (f"{FREE}. 300 IN CNAME WEB.Telegram.ORG.",)),
-    "cname without address": ("TXT", (f"{FREE}. 300 IN CNAME web.telegram.org.",)),
+    "cname in other case": ("A", (f"{FREE}. 300 IN CNAME WEB.Telegram.ORG.", "web.telegram.org. 60 IN A 198.51.100.9")),
+    "cname to text": ("TXT", (f"{FREE}. 300 IN CNAME web.telegram.org.", "web.telegram.org. 60 IN TXT t")),
     "dname": (
         "A",
-        ("example. 300 IN DNAME telegram.org.", f"{FREE}. 300 IN CNAME free.telegram.org."),
+        (
+            "example. 300 IN DNAME telegram.org.",
+            f"{FREE}. 300 IN CNAME free.telegram.org.",
+            "free.telegram.org. 60 IN A 198.51.100.9",
+        ),
     ),
-    "dname alone": ("A", ("example. 300 IN DNAME telegram.org.",)),
     "svcb target": ("SVCB", (f"{FREE}. 300 IN SVCB 1 web.telegram.org. alpn=h2",)),
     "https alias": ("HTTPS", (f"{FREE}. 300 IN HTTPS 0 web.telegram.org.",)),
     "ipv4hint": ("HTTPS", (f"{FREE}. 300 IN HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1,203.0.113.5",)),
@@ -67,6 +70,24 @@ def test_an_answer_that_leads_to_a_listed_place_is_as_if_asked_for_it(
         assert answer.negative_ttl == (None if sinkhole else 60)
     assert len(upstream.seen) == 1, "the second is decided from the cache"
     assert rig.counters.hits(1)[0] == 2
+
+
+@pytest.mark.parametrize("kind", ["A", "TXT"])
+def test_an_alias_without_what_it_stands_for_is_blocked_and_not_kept(
+    rig: Rig, upstream: UpstreamSimulator, kind: str
+) -> None:
+    upstream.plan(FREE, kind, f"{FREE}. 300 IN CNAME web.telegram.org.")
+    for asked in (1, 2):
+        assert rig.answer(FREE, kind).records == (["60 192.0.2.80"] if kind == "A" else [])
+        assert len(upstream.seen) == asked, "no SOA record says for how long there is nothing"
+
+
+def test_a_dname_without_its_cname_leads_nowhere(rig: Rig, upstream: UpstreamSimulator) -> None:
+    upstream.plan(FREE, "A", "example. 300 IN DNAME telegram.org.")
+    answer = rig.answer(FREE, use_edns=0)
+    assert answer.rcode == "SERVFAIL"
+    assert answer.error is not None
+    assert "malformed" in answer.error[1]
 
 
 def test_the_additional_section_of_a_service_answer_leads_too(rig: Rig, upstream: UpstreamSimulator) -> None:

@@ -16,7 +16,7 @@ from blockd.metrics import Counters
 from blockd.metrics.counters import _CACHE_REFRESHES
 from blockd.resolver import caching
 from blockd.resolver.cache import Cache, CacheKey
-from blockd.resolver.response import Response
+from blockd.resolver.response import Response, parse
 from tests.resolver.rig import Rig, question
 from tests.upstream import Fault, UpstreamSimulator
 
@@ -145,7 +145,9 @@ def test_only_so_many_are_renewed_at_once_and_none_twice(monkeypatch: pytest.Mon
 
 def test_each_entry_is_claimed_once() -> None:
     cache = Cache(1 << 20, 86_400, 3600, prefetch=True)
-    response = Response(0, False, False, (1, 0, 0), b"", (), 100, (), (), b"")
+    query = question(NAME).to_wire()
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\x64\0\4\xc6\x33\x64\1"
+    response = parse(query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + query[12:] + record, len(query) - 12)
     entry = cache.put(KEY, response, 0)
     assert entry.refresh_at == 90
     for now in (1, 2):

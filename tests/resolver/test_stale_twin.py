@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -40,13 +41,8 @@ async def stale_answers(twins: Twins) -> list[bytes]:
                 continue
             wanted = await twins.python.resolver.finish(waiting)
             now, second = twins.clock(), math.ceil(twins.wall_clock())
-            given = twins.native.resolver.engine.stale_answer(  # type: ignore[union-attr]
-                twins.native.resolver.engine.cache,
-                packet,
-                host,
-                now,
-                second,  # type: ignore[union-attr]
-            )
+            native: Any = twins.native.resolver.engine
+            given = native.stale_answer(native.cache, packet, host, now, second)
             if given is None:
                 twins.native.row.numbers[:_CACHE_ENTRIES] = twins.python.row.numbers[:_CACHE_ENTRIES]
                 continue

@@ -72,8 +72,8 @@ def zone(name: str, priority: int, *listed: tuple[Order, str]) -> FeedInput:
     return FeedInput(name, "rpz", priority, "", [made for made, _ in listed], listings)
 
 
-def of(identifier: str, action: Action = Action.NXDOMAIN, **fields: int) -> Order:
-    return order(identifier, action, **fields)
+def of(identifier: str, action: Action = Action.NXDOMAIN, start: int = 0) -> Order:
+    return order(identifier, action, start=start)
 
 
 def test_the_longest_prefix_over_all_addresses_decides(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,10 @@ SEED = 11
 EDITS = tries(300, 1500)
 
 
-def table_of(enforced: Enforced) -> table.Table:
+def table_of(enforced: Enforced) -> Any:
     """Return the table in C of what is enforced; it must be closed before that."""
     orders = [record.order for record in enforced.ruleset.catalogue.orders]
+    assert isinstance(enforced.states, OrderStates)
     return table.Table(
         enforced.ruleset.octets,
         enforced.ruleset.header,

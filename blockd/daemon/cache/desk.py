@@ -12,7 +12,7 @@ import dns.rdatatype
 from blockd.daemon.cache.record_text import record_texts
 from blockd.daemon.channel import MAX_MESSAGE, Message
 from blockd.names import DomainName
-from blockd.resolver.cache import Cached, CacheKey, aged, is_negative, question_of, stale_records
+from blockd.resolver.cache import Cached, CacheKey, aged, question_of, stale_records
 from blockd.resolver.inspection import CacheInspector, RememberedFailure
 from blockd.times import time_text
 
@@ -81,7 +81,7 @@ class CacheDesk:
             **_question(key),
             "rcode": dns.rcode.to_text(dns.rcode.Rcode(response.rcode)),
             "state": "stale" if is_stale else "fresh",
-            "negative": is_negative(response),
+            "negative": response.negative,
             "stored": self._time(entry.stored),
             "expires": self._time(entry.expires),
             "ttl": most,

@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from blockd.resolver.engine._cache cimport Entry
+from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._clients cimport Networks
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport SECRET
@@ -53,6 +53,11 @@ cdef class Answering:
     cdef uint32_t soa_size
     cdef uint32_t ttl  # of these
     cdef uint32_t client_ttl  # that no TTL of an answer is over
+    cdef bytes _targets
+    cdef bytes _target_places
+    cdef const uint8_t *targets  # of `cname` actions, keys behind 1 if the name asked for goes below, else 0
+    cdef const uint32_t *target_places
+    cdef Decision alias  # the last one about a question whose action is an alias
     cdef int64_t second  # since the epoch, of the current message; rounded up
 
     cdef bint _is_decided(self, const Question *q, const sockaddr *client, Decision name, int transport, uint8_t *out, uint32_t *written, Result *result, Passed *passed) noexcept nogil
@@ -60,6 +65,7 @@ cdef class Answering:
     cdef bint _is_selftest(self, const uint8_t *packet, uint32_t size) noexcept nogil
     cdef bint _serves(self, const sockaddr *address) noexcept nogil
     cdef Result _block_counted(self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out, uint32_t *written) noexcept nogil
+    cdef Result _alias(self, NativeCache cache, const Question *q, int transport, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
     cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, int origin, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now) noexcept nogil

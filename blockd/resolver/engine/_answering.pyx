@@ -10,7 +10,7 @@ import itertools
 import struct
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 
 from blockd.metrics import counters as layout
 from blockd.names.translation import packed_translations
@@ -21,7 +21,7 @@ from blockd.ruleset.leading import judge_by_table
 
 from blockd.metrics._numbers cimport TRANSPORT_UDP
 from blockd.orders._numbers cimport (
-    ACTION_DROP, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE, ACTION_TCP_ONLY, NEVER, NO_TIER,
+    ACTION_CNAME, ACTION_DROP, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_REFUSED, ACTION_SINKHOLE, ACTION_TCP_ONLY, NEVER, NO_TIER,
 )
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_NAME, Entry, NativeCache
@@ -29,8 +29,10 @@ from blockd.resolver.engine._extras cimport EXTRAS_SIZE, TOO_LARGE, additional_a
 from blockd.dns._cursor cimport write_u16, write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, read_question, records_of, write_answer
+from blockd.resolver.engine._moving cimport Moved, move_entry
 from blockd.resolver.engine._outbox cimport Peer
 from blockd.resolver.engine._peers cimport address_into
+from blockd.names._numbers cimport MAX_NAME
 from blockd.resolver._numbers cimport SECRET, STALE_TTL
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.ruleset._leading cimport judge_leads
@@ -91,6 +93,8 @@ cdef class Answering:
         options = [answers.option(order, stale=stale) for order in orders for stale in (False, True)]
         places = [0, *itertools.accumulate(len(option) for option in options)]
         actions = bytes([ACTIONS[order.action] for order in orders])
+        targets = [answers.followed_key(order) for order in orders]
+        target_places = [0, *itertools.accumulate(len(target) for target in targets)]
         errors, hit_slots = b"".join(options), struct.pack(f"={len(orders)}I", *states.hit_slots)
         error_places = struct.pack(f"={len(places)}I", *places)
         if max(len(answers.a), len(answers.aaaa), len(answers.soa)) > MAX_RECORD:
@@ -105,6 +109,10 @@ cdef class Answering:
         self.errors = <const uint8_t *><const char *>self._errors
         self.error_places = <const uint32_t *><const char *>self._error_places
         self.hit_slots = <const uint32_t *><const char *>self._hit_slots
+        self._targets = b"".join(targets)
+        self._target_places = struct.pack(f"={len(target_places)}I", *target_places)
+        self.targets = <const uint8_t *><const char *>self._targets
+        self.target_places = <const uint32_t *><const char *>self._target_places
         self._a, self._aaaa, self._soa = answers.a, answers.aaaa, answers.soa
         self.a, self.a_size = <const uint8_t *><const char *>self._a, len(self._a)
         self.aaaa, self.aaaa_size = <const uint8_t *><const char *>self._aaaa, len(self._aaaa)
@@ -252,8 +260,53 @@ cdef class Answering:
                 out, q, rcode, 0, 1, 0, records, 2 + self.soa_size, errors, errors_size, False, False
             )
         else:
+            if decision.action == ACTION_CNAME:
+                self.alias = decision[0]
             return DECLINED  # CNAME, LOCAL, and every action unknown here
         self._count(transport, first, decision.order, rcode)
+        return ANSWERED
+
+    cdef Result _alias(
+        self, NativeCache cache, const Question *q, int transport, uint8_t *out, uint32_t *written, double now
+    ) noexcept nogil:
+        """Answer a question that was declined with the alias of its order, if the cache has its target."""
+        cdef uint8_t key[512]
+        cdef uint32_t order = self.alias.order, option = order * 2 + (self.table.stale[order] & 1)
+        cdef uint32_t place = self.target_places[order], size = self.target_places[order + 1] - place, i, ttl, age
+        cdef uint32_t left = self._left(self.alias.until)
+        cdef const uint8_t *errors = self.errors + self.error_places[option]
+        cdef uint8_t *records
+        cdef bint cd = (q.flags & types.CD) != 0
+        cdef Entry *entry
+        cdef Moved moved
+        if size == 0 or not q.flags & types.RD or q.qtype == types.CNAME or q.qtype == types.ANY:
+            return DECLINED
+        size -= 1
+        memcpy(key, self.targets + place + 1, size)
+        if self.targets[place]:
+            memcpy(key + size, q.key, q.key_size)
+            size += q.key_size
+        if size >= MAX_NAME or (size == q.key_size and memcmp(key, q.key, size) == 0):
+            return DECLINED
+        memset(key + size, 0, 8)  # the hash reads words
+        entry = cache.find(cache.hash_of(key, size, q.qtype, q.do_, cd), key, size, q.qtype, q.do_, cd, now)
+        if entry == NULL or not move_entry(&moved, q, entry, key, size, self.ttl if self.ttl < left else left):
+            return DECLINED
+        records = moved.octets + moved.start
+        age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
+        for i in range(min(entry.ttl_count, moved.records)):
+            ttl = entry.ttls[i * 2 + 1]
+            if ttl > entry.ceiling:
+                ttl = entry.ceiling
+            ttl = ttl - age if ttl > age else 0
+            write_u32(records + entry.ttls[i * 2], ttl if ttl < self.client_ttl else self.client_ttl)
+        written[0] = write_answer(
+            out, q, entry.rcode, 1 + moved.answers, moved.authorities, 0, moved.octets, moved.size, errors,
+            self.error_places[option + 1] - self.error_places[option], False, False,
+        )
+        if not self.is_selftest:
+            self.row[_CACHE_HITS_AT] += 1
+        self._count(transport, order, -1, entry.rcode)
         return ANSWERED
 
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil:

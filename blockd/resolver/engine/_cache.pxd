@@ -29,6 +29,7 @@ cdef struct Entry:
     uint8_t cd
     uint8_t rcode
     uint8_t authentic
+    uint8_t negative  # no record of the type asked is at the end of its chain
     uint64_t judged_by  # the table's number and the epoch that the decisions belong to, 0 for none
     uint64_t judged_for  # who acts in them, as `Answering._judge` writes it
     Decision decision  # about what the response leads to
@@ -43,8 +44,6 @@ cdef struct Entry:
 cdef Entry *new_entry(
     uint32_t key_size, uint32_t records_size, uint32_t ttl_count, uint32_t errors_size, uint32_t leads_size
 ) noexcept nogil
-
-cdef bint is_negative(const Entry *entry) noexcept nogil
 
 
 cdef class NativeCache:

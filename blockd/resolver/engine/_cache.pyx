@@ -61,11 +61,6 @@ cdef Entry *new_entry(
     return entry
 
 
-cdef bint is_negative(const Entry *entry) noexcept nogil:
-    """Return whether an entry says that the name or the type does not exist; `cache.is_negative` in C."""
-    return entry.rcode == types.NXDOMAIN or entry.counts[0] == 0
-
-
 cdef class NativeCache:
     """Entries by question, with the arguments of `Cache`; `seed` is 16 unpredictable octets."""
 
@@ -135,7 +130,7 @@ cdef class NativeCache:
         memcpy(entry.leads, <const char *>leads, entry.leads_size)
         entry.counts[0], entry.counts[1], entry.counts[2] = answers, authorities, additional
         entry.qtype, entry.do_, entry.cd = qtype, do_, cd
-        entry.rcode, entry.authentic = response.rcode, response.authentic
+        entry.rcode, entry.authentic, entry.negative = response.rcode, response.authentic, response.negative
         entry.hash = self.hash_of(entry.key, entry.key_size, qtype, do_, cd)
         if not self.keep(entry, response.lifetime, now):
             free(entry)
@@ -219,7 +214,7 @@ cdef class NativeCache:
 
         It replaces the one before it even if it may not be kept itself: that one is no longer true.
         """
-        cdef bint negative = is_negative(entry)
+        cdef bint negative = entry.negative
         cdef double most = self.max_negative_ttl if negative else self.max_ttl
         cdef double kept = lifetime if lifetime < most else most
         cdef Entry *before
@@ -351,6 +346,7 @@ cdef object _cached(const Entry *entry):
         records=<bytes>entry.records[:entry.records_size],
         ttls=tuple([(entry.ttls[i * 2], entry.ttls[i * 2 + 1]) for i in range(entry.ttl_count)]),
         lifetime=int(entry.expires - entry.stored),
+        negative=bool(entry.negative),
         names=tuple(leads[LEAD_NAME]),
         addresses=tuple(leads[LEAD_ADDRESS]),
         extras=tuple(leads[LEAD_EXTRA]),

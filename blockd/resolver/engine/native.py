@@ -18,6 +18,7 @@ from blockd.resolver.engine.twin import Deferred
 from blockd.resolver.forwarder import Forwarder
 from blockd.resolver.options import CacheOptions
 from blockd.resolver.response import Response
+from blockd.resolver.streams import socket_address
 from blockd.resolver.upstream import bind_randomly
 from blockd.settings import Upstream
 
@@ -117,8 +118,8 @@ class UpstreamSockets:
         self._close_sockets()
         self._next = 0
         self._upstream = upstream
-        if upstream is None or upstream.tls_name is not None:
-            return  # the pipeline asks over TLS
+        if upstream is None or upstream.transport != "udp":
+            return  # the pipeline asks over TCP, TLS and HTTPS
         with contextlib.suppress(OSError):  # the pipeline reports what cannot be asked here
             for _ in range(SOCKETS):
                 self._sockets.append(self._connected(upstream))
@@ -142,11 +143,11 @@ class UpstreamSockets:
 
     def _connected(self, upstream: Upstream) -> socket.socket:
         """Return a connected socket, on which the kernel accepts packets from this upstream only."""
-        family = socket.AF_INET6 if ":" in upstream.host else socket.AF_INET
+        family, address = socket_address(upstream)
         sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             bind_randomly(sock, secrets.randbelow)
-            sock.connect((upstream.host, upstream.port))
+            sock.connect(address)
             self._epoll.register(sock.fileno(), select.EPOLLIN)
         except OSError:
             sock.close()
