@@ -29,6 +29,7 @@ from blockd.resolver import (
     Sinkhole,
     UpstreamOptions,
 )
+from blockd.resolver.forwarding.upstream_groups import ALL_NAMES
 from blockd.ruleset import Enforced
 from blockd.transports import TcpServer, UdpServer
 
@@ -129,6 +130,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         selftest=SelfTestIdentity(shared.selftest_key, context.index),
         notify=notified or None,
         client_ttl=int(cache.client_ttl),
+        local=context.resolution.local,
     )
     instruments = Instruments(
         clock=time.monotonic,
@@ -136,6 +138,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         row=shared.counters.row(context.index),
         traffic=shared.traffic.row(context.index),
     )
+    groups = context.resolution.groups
     options = UpstreamOptions(settings.upstream.timeout, settings.upstream.attempts, secrets.randbelow)
     return Resolver(
         context.engine,
@@ -149,7 +152,7 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
             stale_after=cache.stale_after,
             prefetch=cache.prefetch,
         ),
-        Forwarder(context.upstreams, options, instruments),
+        Forwarder(groups[ALL_NAMES].upstreams, options, instruments, groups[ALL_NAMES + 1 :]),
         instruments,
     )
 

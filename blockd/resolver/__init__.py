@@ -2,11 +2,11 @@
 
 from blockd.resolver.answers import Sinkhole
 from blockd.resolver.cache import Cache
+from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.clients import Clients
 from blockd.resolver.engine.choice import AnyEngine, engine_name
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarder import Forwarder
-from blockd.resolver.inspection import CacheInspector
 from blockd.resolver.options import CACHE_SEED, CacheOptions, Instruments, NotifyHandler, Service, UpstreamOptions
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext

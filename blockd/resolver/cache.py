@@ -174,16 +174,3 @@ def aged(cached: Cached, now: float, most: int) -> bytes:
     for place, ttl in cached.response.ttls:
         struct.pack_into(">I", records, place, min(max(min(ttl, cached.ceiling) - age, 0), most))
     return bytes(records)
-
-
-def stale_records(cached: Cached, most: int) -> bytes:
-    """Return the records of an entry that has expired, with the TTLs of a stale answer, and none over `most`."""
-    records = bytearray(cached.response.records)
-    for place, _ in cached.response.ttls:
-        struct.pack_into(">I", records, place, min(STALE_TTL, most))
-    return bytes(records)
-
-
-def stale_code(rcode: int) -> int:
-    """Return the Extended DNS Error of a stale answer (RFC 8914 sections 4.4 and 4.20)."""
-    return types.EDE_STALE_NXDOMAIN if rcode == types.NXDOMAIN else types.EDE_STALE_ANSWER

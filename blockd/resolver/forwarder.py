@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from blockd.dns import types
 from blockd.errors import BadMessage, UpstreamFailure
 from blockd.resolver.cache import CacheKey, question_of
-from blockd.resolver.inspection import RememberedFailure
+from blockd.resolver.caching.inspection import RememberedFailure
+from blockd.resolver.forwarding.upstream_groups import Group, Groups
 from blockd.resolver.options import Instruments, UpstreamOptions
 from blockd.resolver.response import Response, parse, refusal_text
 from blockd.resolver.upstream import ask
@@ -28,24 +29,32 @@ _OPT = struct.Struct(">BHHBBHH")
 
 
 class Forwarder:
-    """Asks the upstreams in their order, those that failed recently last."""
+    """Asks the upstreams in their order, those that failed recently last; for a forwarded zone, its own."""
 
-    def __init__(self, upstreams: Sequence[Upstream], options: UpstreamOptions, instruments: Instruments) -> None:
+    def __init__(
+        self,
+        upstreams: Sequence[Upstream],
+        options: UpstreamOptions,
+        instruments: Instruments,
+        forwarded: Sequence[Group] = (),
+    ) -> None:
         self._upstreams = tuple(upstreams)
+        self._groups = Groups((Group(b"", self._upstreams), *forwarded))
         self._timeout = options.timeout
         self._attempts = options.attempts
         self._randomness = options.randomness
         self._row = instruments.row
         self._clock = instruments.clock
-        self._avoided = dict.fromkeys(self._upstreams, 0.0)
-        self._heard = dict.fromkeys(self._upstreams, float("-inf"))
+        known = [upstream for group in self._groups.groups for upstream in group.upstreams]
+        self._avoided = dict.fromkeys(known, 0.0)
+        self._heard = dict.fromkeys(known, float("-inf"))
         self._in_flight: dict[CacheKey, asyncio.Task[Response]] = {}
         self._failures: dict[CacheKey, tuple[float, Response | UpstreamFailure]] = {}
 
     @property
     def preferred(self) -> Upstream | None:
         """The upstream that a new question is sent to first."""
-        return self._order()[0] if self._upstreams else None
+        return self._order(self._upstreams)[0] if self._upstreams else None
 
     @property
     def timeout(self) -> float:
@@ -90,7 +99,7 @@ class Forwarder:
         question_size = len(key[0]) + 5
         last: Response | None = None
         failure = UpstreamFailure(types.EDE_NO_REACHABLE_AUTHORITY, "no upstream is known")
-        for upstream in self._order():
+        for upstream in self._order(self._groups.of(key[0]).upstreams):
             started = self._clock()
             query = _message(key, self._randomness(1 << 16))  # no two attempts share an ID
             try:
@@ -115,10 +124,10 @@ class Forwarder:
             return last
         raise failure
 
-    def _order(self) -> list[Upstream]:
-        """Return the upstreams for one question: as configured, recently failed ones last, for all attempts."""
+    def _order(self, upstreams: Sequence[Upstream]) -> list[Upstream]:
+        """Return `upstreams` for one question: as configured, recently failed ones last, for all attempts."""
         now = self._clock()
-        ordered = sorted(self._upstreams, key=lambda upstream: self._avoided[upstream] > now)
+        ordered = sorted(upstreams, key=lambda upstream: self._avoided[upstream] > now)
         return (ordered * self._attempts)[: max(self._attempts, len(ordered))]
 
     def _remembered(self, key: CacheKey) -> Response | None:

@@ -10,6 +10,7 @@ from blockd.dns import types
 from blockd.metrics import Row, TrafficRow
 from blockd.names import Network
 from blockd.resolver.answers import Sinkhole
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.selftest_key import SelfTestIdentity
 
 CACHE_SEED = 16  # octets
@@ -30,8 +31,8 @@ class Service:
     """The clients that a worker answers, and how.
 
     With `refuse_unready`, SERVFAIL is answered before the first ruleset instead of resolving. A self-test that has the
-    secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other. No TTL of
-    an answer is over `client_ttl` seconds.
+    secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other. What is in
+    `local` is answered without asking upstreams. No TTL of an answer is over `client_ttl` seconds.
     """
 
     networks: tuple[Network, ...]
@@ -40,6 +41,7 @@ class Service:
     selftest: SelfTestIdentity | None = None
     notify: NotifyHandler | None = None
     client_ttl: int = types.MAX_TTL
+    local: LocalZones | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
+from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarder import Forwarder
-from blockd.resolver.inspection import CacheInspector
 from blockd.resolver.options import CacheOptions, Instruments, Service
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext

@@ -291,7 +291,8 @@ def test_answers_are_those_of_a_peer(tmp_path: Path, upstream: UpstreamSimulator
         {"name": name, "type": "rpz", "path": str(tmp_path / f"{name}.zone"), "priority": priority}
         for priority, name in enumerate(("first", "second"), 1)
     ]
-    with peer(theirs_folder, command, port), Daemon(tmp_path / "blockd", *feeds, upstream=upstream.address) as daemon:
+    ours = Daemon(tmp_path / "blockd", *feeds, upstream=upstream.address, local={"defaults": False})  # `test` is theirs
+    with peer(theirs_folder, command, port), ours as daemon:
         until(daemon.is_ready, "the zones are enforced")
         told = {question: asked(daemon.dns_port, *question) for question in QUESTIONS}
         theirs = {question: asked(port, *question) for question in QUESTIONS}

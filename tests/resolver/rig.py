@@ -31,6 +31,8 @@ from blockd.resolver import (
     UpstreamOptions,
     engine_name,
 )
+from blockd.resolver.forwarding.upstream_groups import Group
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
 
@@ -83,6 +85,8 @@ class Rig:
         stale: float = 0,
         stale_after: float = PATIENT,
         prefetch: bool = False,
+        local: LocalZones | None = None,
+        forwarded: Sequence[Group] = (),
     ) -> None:
         self.folder = folder
         self.clock = Clock()
@@ -93,11 +97,12 @@ class Rig:
         self.translations = WELL_KNOWN_TRANSLATIONS
         self._random = random.Random(1)  # noqa: S311 - a test repeats itself
         instruments = Instruments(self.clock, self.wall_clock, self.row)
-        self.forwarder = Forwarder(upstreams, UpstreamOptions(timeout, attempts, self._random.randrange), instruments)
+        options = UpstreamOptions(timeout, attempts, self._random.randrange)
+        self.forwarder = Forwarder(upstreams, options, instruments, forwarded)
         networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
         self.resolver = Resolver(
             engine_name(),
-            Service(networks, SINKHOLE, refuse_unready, selftest, client_ttl=client_ttl),
+            Service(networks, SINKHOLE, refuse_unready, selftest, client_ttl=client_ttl, local=local),
             CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED), stale, stale_after, prefetch),
             self.forwarder,
             instruments,

@@ -9,7 +9,7 @@ import pytest
 
 from blockd.names import key_from_text
 from blockd.resolver.cache import KEYS_PER_TURN, CacheKey
-from blockd.resolver.inspection import Flushed
+from blockd.resolver.caching.inspection import Flushed
 from tests.resolver.rig import HASTY, Rig
 from tests.upstream import Fault, UpstreamSimulator
 

@@ -14,8 +14,8 @@ import pytest
 
 from blockd.metrics import Counters
 from blockd.metrics.counters import _CACHE_REFRESHES
-from blockd.resolver import caching
 from blockd.resolver.cache import Cache, CacheKey
+from blockd.resolver.caching import caching_forwarder as caching
 from blockd.resolver.response import Response, parse
 from tests.resolver.rig import Rig, question
 from tests.upstream import Fault, UpstreamSimulator

@@ -23,6 +23,7 @@ from blockd.resolver import (
     Service,
     UpstreamOptions,
 )
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.resolver.response import Response, parse
 from blockd.ruleset import Enforced, FeedInput, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
@@ -67,6 +68,7 @@ class Side:
         cache_size: int = CACHE_SIZE,
         client_ttl: int = types.MAX_TTL,
         stale: float = 0,
+        local: LocalZones | None = None,
     ) -> None:
         self.row: Row = Counters(1).row(0)
         self.traffic = Traffic(1, bytes(range(16)))
@@ -74,7 +76,9 @@ class Side:
         instruments = Instruments(clock, wall_clock, self.row, self.traffic.row(0))
         self.resolver = Resolver(
             engine,
-            Service(tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready, client_ttl=client_ttl),
+            Service(
+                tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready, client_ttl=client_ttl, local=local
+            ),
             CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED), stale),
             Forwarder(upstreams, UpstreamOptions(timeout, 1, chance.randrange), instruments),
             instruments,

@@ -12,8 +12,9 @@ import dns.rdatatype
 from blockd.daemon.cache.record_text import record_texts
 from blockd.daemon.channel import MAX_MESSAGE, Message
 from blockd.names import DomainName
-from blockd.resolver.cache import Cached, CacheKey, aged, question_of, stale_records
-from blockd.resolver.inspection import CacheInspector, RememberedFailure
+from blockd.resolver.cache import Cached, CacheKey, aged, question_of
+from blockd.resolver.caching.inspection import CacheInspector, RememberedFailure
+from blockd.resolver.caching.stale import stale_records
 from blockd.times import time_text
 
 ROOM = MAX_MESSAGE - 1024  # octets of an answer for what is found; the rest is for what stands around it

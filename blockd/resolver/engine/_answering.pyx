@@ -28,13 +28,15 @@ from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_NAME, 
 from blockd.resolver.engine._extras cimport EXTRAS_SIZE, TOO_LARGE, additional_at, gather_extras
 from blockd.dns._cursor cimport write_u16, write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
-from blockd.resolver.engine._message cimport Question, read_question, records_of, write_answer
+from blockd.resolver.engine._message cimport Question, records_of, write_answer
 from blockd.resolver.engine._moving cimport Moved, move_entry
-from blockd.resolver.engine._outbox cimport Peer
-from blockd.resolver.engine._peers cimport address_into
+from blockd.resolver.engine._stale cimport write_stale_error
 from blockd.names._numbers cimport MAX_NAME
 from blockd.resolver._numbers cimport SECRET, STALE_TTL
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
+from blockd.resolver.local._zones cimport (
+    DEFERRED, ELSEWHERE, HELD, MAX_SOA, LocalFound, LocalSet, NativeLocalZones, Where,
+)
 from blockd.ruleset._leading cimport judge_leads
 from blockd.ruleset._parties cimport (
     RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
@@ -43,7 +45,8 @@ from blockd.ruleset._table cimport Table
 
 cdef enum:
     MAX_RECORD = 256  # octets of the sinkhole's and the SOA record
-    ADDRESS_TTL_AT = 6  # in an address record
+    ADDRESS_TTL_AT = 6  # in an address record, as in any that is owned by a pointer
+    LOCAL_HEAD = 12  # octets of such a record before its data, the length of which comes last
     SOA_TTL_AT = 4  # in an SOA record without its owner, which ends with the other TTL
 
 # The engine's numbers of actions; an action without an answer here is left to the pipeline.
@@ -55,6 +58,7 @@ cdef int _CACHE_STALE_AT = layout._CACHE_STALE
 cdef int _UPSTREAM_AT = layout._UPSTREAM
 cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
 cdef int _HITS_AT = layout._HITS
+cdef int _LOCAL_AT = layout._LOCAL
 cdef uint32_t _MAX_HIT_SLOTS = layout.MAX_HIT_SLOTS
 cdef int _KINDS = len(layout.HIT_KINDS)
 cdef int _RCODES = layout.RCODES
@@ -76,6 +80,8 @@ cdef class Answering:
                                  len(four) // 8, len(six) // 32)
         self.refuse_unready = service.refuse_unready
         self.client_ttl = service.client_ttl
+        if service.local is not None:
+            self.local = NativeLocalZones(service.local)
         if service.selftest is not None:
             self._take_secret(service.selftest.key.secret)
 
@@ -127,48 +133,11 @@ cdef class Answering:
         """Return what judges where answers lead, by the ruleset that was just taken over."""
         return functools.partial(judge_by_table, enforced, functools.partial(judge, self.table))
 
-    def stale_answer(self, NativeCache cache, bytes packet, str host, double now, int64_t second):
-        """Return the answer to a question over UDP from an entry of `cache` that has expired; for tests against the twin.
-
-        None if there is no such entry, or the pipeline answers. `now` is monotonic, `second` since the epoch.
-        """
-        cdef uint8_t out[types.MAX_UDP]
-        cdef Question q
-        cdef Peer peer
-        cdef uint32_t written = 0
-        cdef bint cd
-        cdef Entry *entry
-        if not read_question(packet, len(packet), True, &q):
-            return None
-        address_into(&peer, host)
-        self.second = second
-        self.is_selftest = False
-        cd = (q.flags & types.CD) != 0
-        entry = cache.find_stale(
-            cache.hash_of(q.key, q.key_size, q.qtype, q.do_, cd), q.key, q.key_size, q.qtype, q.do_, cd, now
-        )
-        if entry == NULL or self._stale_answer(
-            &q, entry, <const sockaddr *>&peer.address, out, &written, now
-        ) != ANSWERED:
-            return None
-        return out[:written]
-
     cdef Result _late_answer(
-        self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now
-    ) noexcept nogil:
-        """Answer a client that waited, by the ruleset in force now."""
-        return self._answer_to_waiter(q, entry, client, FROM_UPSTREAM, out, written, now)
-
-    cdef Result _stale_answer(
-        self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now
-    ) noexcept nogil:
-        """Answer a client that waited in vain with an entry that has expired, by the ruleset in force now."""
-        return self._answer_to_waiter(q, entry, client, STALE, out, written, now)
-
-    cdef Result _answer_to_waiter(
         self, const Question *q, Entry *entry, const sockaddr *client, int origin, uint8_t *out, uint32_t *written,
         double now,
     ) noexcept nogil:
+        """Answer a client that waited, perhaps in vain, by the ruleset in force now."""
         cdef Decision name = undecided()
         cdef Result result
         cdef Passed passed
@@ -309,6 +278,56 @@ cdef class Answering:
         self._count(transport, order, -1, entry.rcode)
         return ANSWERED
 
+    cdef bint _is_local(
+        self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result,
+    ) noexcept nogil:
+        """Answer a question that the cache has no answer to if it is in a local zone.
+
+        Return whether the engine is done with it: what else is in local zones, or in forwarded ones, is declined.
+        """
+        cdef LocalFound found
+        cdef const LocalSet *held
+        cdef Where where
+        cdef uint8_t records[2 + MAX_SOA]
+        cdef uint8_t *at
+        cdef uint32_t i, left
+        result[0] = DECLINED
+        if self.local is None:
+            return False
+        where = self.local.look(q.key, q.key_size, q.qtype, &found)
+        if where == ELSEWHERE:
+            return False
+        if where == DEFERRED:
+            return True
+        left = self._left(passed.until)
+        if where == HELD:
+            held = found.held
+            written[0] = write_answer(
+                out, q, found.rcode, held.count, 0, 0, held.records, held.size, found.zone.errors,
+                found.zone.errors_size, False, False,
+            )
+            if left < held.ttl and not out[2] & types.TC >> 8:  # not truncated: the records follow the question
+                at = out + types.HEADER_SIZE + q.section_size
+                for i in range(held.count):
+                    write_u32(at + ADDRESS_TTL_AT, left)
+                    at += LOCAL_HEAD + (at[LOCAL_HEAD - 2] << 8 | at[LOCAL_HEAD - 1])
+        else:
+            write_u16(records, types.POINTER << 8 | types.HEADER_SIZE + q.key_size - found.zone.size)
+            memcpy(records + 2, found.zone.soa, found.zone.soa_size)
+            if left < found.zone.ttl:
+                write_u32(records + 2 + SOA_TTL_AT, left)
+                write_u32(records + 2 + found.zone.soa_size - 4, left)
+            written[0] = write_answer(
+                out, q, found.rcode, 0, 1, 0, records, 2 + found.zone.soa_size, found.zone.errors,
+                found.zone.errors_size, False, False,
+            )
+        out[2] |= types.AA >> 8
+        self._count(transport, passed.hit, -1, found.rcode)
+        if not self.is_selftest:
+            self.row[_LOCAL_AT + found.zone.kind] += 1
+        result[0] = ANSWERED
+        return True
+
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil:
         if qtype == types.A:
             memcpy(out, self.a, self.a_size)
@@ -334,11 +353,7 @@ cdef class Answering:
         cdef uint32_t errors_size = entry.errors_size
         cdef uint8_t stale[types.EDE_CODE_ONLY]
         if origin == STALE:
-            write_u16(stale, types.EDE_OPTION)
-            write_u16(stale + 2, 2)
-            write_u16(
-                stale + 4, types.EDE_STALE_NXDOMAIN if entry.rcode == types.NXDOMAIN else types.EDE_STALE_ANSWER
-            )
+            write_stale_error(stale, entry.rcode)
             errors, errors_size = stale, types.EDE_CODE_ONLY
         if self.table is not None and passed.tiers and entry.leads_size:
             self._judge(q, entry, passed)

@@ -24,7 +24,7 @@ from blockd.resolver.query_context import Outcome
 from blockd.orders._numbers cimport ACTION_CNAME
 from blockd.metrics._numbers cimport DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, TRANSPORT_UDP, WIDTH
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, FROM_CACHE, SILENT, Answering, Passed, Result
+from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, FROM_CACHE, FROM_UPSTREAM, SILENT, Answering, Passed, Result
 from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._flights cimport MAX_PACKET, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver.engine._message cimport Question, is_asked, read_question
@@ -281,7 +281,7 @@ cdef class NativeEngine(Answering):
                 out = self.outbox.room(waiter.descriptor)
                 written = 0
                 if not read_question(waiter.packet, waiter.size, True, &q) or self._late_answer(
-                    &q, entry, <const sockaddr *>&waiter.peer.address, out, &written, now
+                    &q, entry, <const sockaddr *>&waiter.peer.address, FROM_UPSTREAM, out, &written, now
                 ) == DECLINED:
                     self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
                 elif written:
@@ -402,6 +402,8 @@ cdef class NativeEngine(Answering):
             if now >= entry.refresh_at and not self.is_selftest:
                 self._refresh(entry, now)
             return self._from_entry(q, entry, transport, &passed, FROM_CACHE, out, written, now)
+        if self._is_local(q, transport, &passed, out, written, &result):
+            return result
         if descriptor < 0 or size > MAX_PACKET or self.flights.waiting >= MAX_WAITING:
             return DECLINED  # before launching a flight that nothing could wait for
         flight = self.flights.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd)

@@ -31,6 +31,14 @@ class CachingForwarder:
         self._asking: dict[CacheKey, tuple[asyncio.Task[Cached], float]] = {}  # with the loop's time of their start
         self._refreshing: set[CacheKey] = set()
 
+    def get(self, key: CacheKey) -> Cached | None:
+        """Return the entry that is fresh, None if there is none; ask for it anew if that is due."""
+        now = self._clock()
+        entry = self._cache.get(key, now)
+        if entry is not None and self._cache.claims_refresh(entry, now):
+            self.refresh(key)
+        return entry
+
     async def resolve(self, key: CacheKey, patience: float | None = None) -> Cached | None:
         """Return what upstreams say, as it was kept; raises UpstreamFailure.
 
