@@ -15,6 +15,7 @@ from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
 from blockd.resolver import (
+    cache,
     extras,
     forwarder,
     moving,
@@ -25,6 +26,7 @@ from blockd.resolver import (
     selftest_key,
     upstream,
 )
+from blockd.resolver.caching import caching_forwarder
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
@@ -71,6 +73,8 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     ),
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
+        of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
+        of(caching_forwarder, "MAX_REFRESHES"),
         of(forwarder, "MAX_IN_FLIGHT"),
         of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),

@@ -1,6 +1,12 @@
 # Made by `make numbers` of what tests/shared_numbers.py names in Python: change it there.
 
 cdef enum:
+    STALE_TTL = 30
+    REFRESH_SHARE = 10
+    REFRESH_USES = 2
+    MIN_REFRESHED = 10
+    KEYS_PER_TURN = 1000
+    MAX_REFRESHES = 1024
     MAX_IN_FLIGHT = 8192
     MAX_EXTRA_NAMES = 16
     MAX_EXTRA_ADDRESSES = 64

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from blockd.dns import types
 from blockd.errors import BadMessage, UpstreamFailure
 from blockd.resolver.cache import CacheKey, question_of
+from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.forwarding.upstream_groups import Group, Groups
 from blockd.resolver.options import Instruments, UpstreamOptions
 from blockd.resolver.response import Response, parse, refusal_text
@@ -67,6 +68,19 @@ class Forwarder:
     def note_heard(self, upstream: Upstream, moment: float) -> None:
         """Note that an upstream sent an answer at a moment of the clock."""
         self._heard[upstream] = max(self._heard[upstream], moment)
+
+    def failures(self, name: bytes, *, below: bool) -> list[RememberedFailure]:
+        """Return the failures of a name's questions that are remembered, and with `below` of those under it."""
+        now, texts = self._clock(), []
+        for key, (until, failure) in self._failures.items():
+            if now < until and (key[0].startswith(name) if below else key[0] == name):
+                why = "the upstreams answered with a failure" if isinstance(failure, Response) else str(failure)
+                texts.append(RememberedFailure(key, until, why))
+        return texts
+
+    def forget(self, key: CacheKey) -> None:
+        """Forget a failure, so that the question is asked again."""
+        self._failures.pop(key, None)
 
     async def resolve(self, key: CacheKey) -> Response:
         """Return the upstreams' response; raises UpstreamFailure with the reason of the last attempt."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
+from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarder import Forwarder
@@ -45,14 +46,17 @@ class Resolver:
             from blockd.resolver.engine._engine import NativeEngine
             from blockd.resolver.engine.native import FeedingCache
 
-            self.cache = native_cache = NativeCache(*limits, cache.seed)
+            self.cache = native_cache = NativeCache(*limits, cache.seed, stale=cache.stale, prefetch=cache.prefetch)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
-            self.pipeline = Pipeline(service, FeedingCache(native_cache, *limits, row), forwarder, not_sampling)
+            feeding = FeedingCache(native_cache, cache, row)
+            self.pipeline = Pipeline(service, feeding, cache, forwarder, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
+            self.inspector = CacheInspector((native_cache, feeding), forwarder, row)
         else:
-            self.cache = Cache(*limits, row)
-            self.pipeline = Pipeline(service, self.cache, forwarder, instruments)
+            self.cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
+            self.pipeline = Pipeline(service, self.cache, cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
+            self.inspector = CacheInspector((self.cache,), forwarder, row)
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""

@@ -13,6 +13,7 @@ import dns.message
 import dns.name
 import dns.rdatatype
 
+from blockd.dns import types
 from blockd.metrics import Counters, Transport
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network, client_key, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
@@ -80,6 +81,10 @@ class Rig:
         refuse_unready: bool = False,
         timeout: float = PATIENT,
         selftest: SelfTestIdentity | None = None,
+        client_ttl: int = types.MAX_TTL,
+        stale: float = 0,
+        stale_after: float = PATIENT,
+        prefetch: bool = False,
         local: LocalZones | None = None,
         forwarded: Sequence[Group] = (),
     ) -> None:
@@ -97,8 +102,8 @@ class Rig:
         networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
         self.resolver = Resolver(
             engine_name(),
-            Service(networks, SINKHOLE, refuse_unready, selftest, local=local),
-            CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED)),
+            Service(networks, SINKHOLE, refuse_unready, selftest, client_ttl=client_ttl, local=local),
+            CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED), stale, stale_after, prefetch),
             self.forwarder,
             instruments,
         )

@@ -16,6 +16,7 @@ from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._engine import NativeEngine
 from blockd.resolver.engine.twin import Deferred
 from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.options import CacheOptions
 from blockd.resolver.response import Response
 from blockd.resolver.streams import socket_address
 from blockd.resolver.upstream import bind_randomly
@@ -29,8 +30,11 @@ PIPELINE_SHARE = 16  # the pipeline's own cache, used for unusual questions only
 class FeedingCache(Cache):
     """The pipeline's cache; responses put into it are put into the engine's as well."""
 
-    def __init__(self, native: NativeCache, size: int, max_ttl: float, max_negative_ttl: float, row: Row) -> None:
-        super().__init__(size // PIPELINE_SHARE, max_ttl, max_negative_ttl, row)
+    def __init__(self, native: NativeCache, options: CacheOptions, row: Row) -> None:
+        super().__init__(
+            options.size // PIPELINE_SHARE, options.max_ttl, options.max_negative_ttl, row,
+            stale=options.stale, prefetch=options.prefetch,
+        )  # fmt: skip
         self._native = native
 
     def put(self, key: CacheKey, response: Response, now: float) -> Cached:
@@ -38,6 +42,10 @@ class FeedingCache(Cache):
         name, qtype, do, cd = key
         self._native.put(name, qtype, do, cd, response, now)
         return super().put(key, response, now)
+
+    def get_stale(self, key: CacheKey, now: float) -> Cached | None:
+        """Return the entry that has expired and may still be given: the engine's, which sees every answer."""
+        return self._native.get_stale(key, now)
 
 
 class UpstreamSockets:
