@@ -39,7 +39,7 @@ from blockd.resolver.local._zones cimport (
 )
 from blockd.ruleset._leading cimport judge_leads
 from blockd.ruleset._parties cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided,
 )
 from blockd.ruleset._table cimport Table
 
@@ -290,7 +290,7 @@ cdef class Answering:
         cdef Where where
         cdef uint8_t records[2 + MAX_SOA]
         cdef uint8_t *at
-        cdef uint32_t i, left
+        cdef uint32_t _record, left
         result[0] = DECLINED
         if self.local is None:
             return False
@@ -308,7 +308,7 @@ cdef class Answering:
             )
             if left < held.ttl and not out[2] & types.TC >> 8:  # not truncated: the records follow the question
                 at = out + types.HEADER_SIZE + q.section_size
-                for i in range(held.count):
+                for _record in range(held.count):
                     write_u32(at + ADDRESS_TTL_AT, left)
                     at += LOCAL_HEAD + (at[LOCAL_HEAD - 2] << 8 | at[LOCAL_HEAD - 1])
         else:
