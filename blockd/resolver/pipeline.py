@@ -12,13 +12,14 @@ from blockd.metrics import Transport
 from blockd.names import MAX_NAME
 from blockd.orders import NEVER, NO_TIER, Action, Verdict
 from blockd.resolver.answers import BlockAnswers, answer, error, target_of, time_left
-from blockd.resolver.cache import Cache, Cached, aged, question_of
+from blockd.resolver.cache import Cache, Cached, CacheKey, aged, question_of
 from blockd.resolver.clients import Clients, packed_host
-from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.options import Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import behind_cname
+from blockd.resolver.response import Response
 from blockd.resolver.selftest_key import asks_for_identity, identity_answer
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.leading import where_it_leads
@@ -111,6 +112,10 @@ class Pipeline:
             outcome = self._run(context)
         counted = self._counted(context, outcome)
         return counted if isinstance(counted, bytes) else None
+
+    def keep(self, key: CacheKey, response: Response) -> None:
+        """Cache a response that came when nobody waited for it any more."""
+        self._cache.put(key, response, self._clock())
 
     def _answer_notify(self, handler: NotifyHandler, packet: bytes, host: str, transport: Transport) -> bytes | Outcome:
         """Answer a NOTIFY, which comes from a primary and not from a client."""

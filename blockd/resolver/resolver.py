@@ -11,7 +11,7 @@ from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
-from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.options import CacheOptions, Instruments, Service
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -19,7 +19,6 @@ from blockd.ruleset import Enforced
 
 if TYPE_CHECKING:
     from blockd.resolver.engine._cache import NativeCache
-    from blockd.resolver.engine.native import UpstreamSockets
 
 
 class Resolver:
@@ -31,7 +30,6 @@ class Resolver:
         """`engine` is the result of `engine_name`."""
         self._sinkhole = service.sinkhole
         self._forwarder = forwarder
-        self._upstreams: UpstreamSockets | None = None
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
         row = instruments.row
         row.cache_emptied()
@@ -50,6 +48,7 @@ class Resolver:
             self.cache = Cache(*limits, row)
             self.pipeline = Pipeline(service, self.cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
+        forwarder.keep_late_answers(self.pipeline.keep)
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
@@ -66,13 +65,9 @@ class Resolver:
         return await self.pipeline.finish(context)
 
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
-        """Let the engine ask upstreams itself, in the running event loop; `answer_later` gets what it gives back."""
-        if not isinstance(self.engine, Engine):
-            from blockd.resolver.engine.native import UpstreamSockets  # only here: it may not be built
-
-            self._upstreams = UpstreamSockets(self.engine, self._forwarder, answer_later)
+        """Probe upstreams from now on, in the running event loop; `answer_later` gets what the engine gives back."""
+        self._forwarder.start()
 
     def close(self) -> None:
-        """Stop asking upstreams through the engine."""
-        if self._upstreams is not None:
-            self._upstreams.close()
+        """Stop asking upstreams; who waits for them is answered."""
+        self._forwarder.close()
