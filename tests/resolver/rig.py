@@ -100,11 +100,12 @@ class Rig:
         selftest: SelfTestIdentity | None = None,
         flight_clock: Callable[[], float] = time.monotonic,
         is_tidy: bool = True,
+        clock: Clock | None = None,
         **given: Any,
     ) -> None:
         """`given` are more of `UpstreamOptions`, of which mixed case and cookies are off else."""
         self.folder = folder
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.wall_clock = Clock(1.0)
         self.counters = Counters(1)
         self.row = self.counters.row(0)

@@ -165,7 +165,7 @@ class Flights:
             made = link.ask(flight, index, flight.key, is_plain=is_plain)
         except OSError as error:
             link.health.note_failure(UNREACHABLE, now)
-            flight.said[index] = f"{link.upstream.text} cannot be reached ({cause_of(error)})"
+            flight.said[index] = f"{link.upstream.text} cannot be reached: {cause_of(error)}"
             return False
         flight.tries.append(made)
         self._plan(flight, now + link.health.patience())
@@ -283,14 +283,16 @@ class Flights:
             else:
                 is_silent = False
             sentences.append(said)
+        is_about_name = flight.is_about_name
         for made in flight.open_tries:
             made.link.stop_doubting(made)
-            if not made.link.health.is_heard_since(made.sent):
+            if made.link.health.is_heard_since(made.sent):
+                is_about_name = True  # it is this name that is slow
+            else:
                 made.link.health.note_failure(SILENT, now)
         code = types.EDE_NO_REACHABLE_AUTHORITY if is_silent else types.EDE_NETWORK_ERROR
         outcome = flight.servfail or Failure(code, joined(sentences) or "no upstream can be asked")
         if is_remembered:
-            is_about_name = flight.is_about_name or (is_silent and group.is_heard_since(flight.started))
             about = None if is_about_name else About(group, now, is_silent)
             self.failures.note(flight.key, outcome, self._clock(), about)
         self._end(flight, outcome)

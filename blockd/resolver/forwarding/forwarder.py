@@ -34,7 +34,7 @@ class Forwarder:
         flight_clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`flight_clock` is the event loop's; that of the instruments is the cache's, and of remembered failures."""
-        self._options = options
+        self.options = options
         self._now = flight_clock
         self._ports = SourcePorts(options.avoid_ports, options.randomness)
         self._flights = Flights(options, instruments, flight_clock)
@@ -49,7 +49,7 @@ class Forwarder:
         before, self._links = self._links, {}
         for upstream in dict.fromkeys(one for group in groups for one in group.upstreams):
             known = before.pop(upstream, None)
-            self._links[upstream] = known or Link(upstream, self._options, self._ports, self, self._now)
+            self._links[upstream] = known or Link(upstream, self.options, self._ports, self, self._now)
             self._links[upstream].zone = b""
         for gone in before.values():
             gone.end_probes()
@@ -65,6 +65,11 @@ class Forwarder:
             link.resize(sockets_each(len(links)))
         places = [[links.index(link) for link in group.links] for group in self._groups.values()]
         self._prober = Prober([link.health for link in links], places, lambda index: self._probe(links[index]))
+
+    @property
+    def upstreams(self) -> tuple[Upstream, ...]:
+        """All that may be asked, in the order in which they were named."""
+        return tuple(self._links)
 
     def keep_late_answers(self, keep: Keep) -> None:
         """Have answers kept that come when nobody waits for them any more."""

@@ -34,6 +34,9 @@ _LOST = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}  # the kernel has no ro
 _BADCOOKIE = types.BADCOOKIE >> 4, types.BADCOOKIE & types.RCODE
 
 
+IMITATED = "seems to be imitated by somebody: too many messages came that do not fit the question"
+
+
 class LinkListener(Protocol):
     """What comes of tries, each told once."""
 
@@ -244,7 +247,7 @@ class Link:
             else:
                 self._listener.answered(made, message)
         except OSError as error:
-            self._fail(made, UNREACHABLE, f"cannot be reached ({cause_of(error)})")
+            self._fail(made, UNREACHABLE, f"cannot be reached: {cause_of(error)}")
 
     def _note_stray(self, one: UdpSocket) -> None:
         if not one.tries:
@@ -255,12 +258,12 @@ class Link:
             self._sockets.give_up(one)
             for made in waiting:
                 if made.is_open and not made.is_over_stream:
-                    self._fail(made, MALFORMED, "may be imitated by somebody: too many messages fit no question")
+                    self._fail(made, MALFORMED, IMITATED)
 
     def _unreachable(self, one: UdpSocket, error: OSError, concerned: Sequence[Try]) -> None:
         for made in concerned:
             if made.is_open and not made.is_over_stream and made.socket is one:
-                self._fail(made, UNREACHABLE, f"cannot be reached ({cause_of(error)})")
+                self._fail(made, UNREACHABLE, f"cannot be reached: {cause_of(error)}")
 
     def _leave_socket(self, made: Try) -> None:
         one = made.socket
