@@ -275,9 +275,9 @@ class UpstreamSimulator:
             return [] if made is None else [made]
         if Fault.SILENCE in self.faults or (Fault.SILENCE_OVER_TCP in self.faults and transport == "tcp"):
             return []
-        made = self._answer(message)
-        self._add_cookie(made, message, transport)
-        return _spoiled(made, message, self.faults, transport)
+        answer = self._answer(message)
+        self._add_cookie(answer, message, transport)
+        return _spoiled(answer, message, self.faults, transport)
 
     def _add_cookie(self, made: dns.message.Message, query: dns.message.Message, transport: str) -> None:
         """Answer a COOKIE option with one, if it knows that."""

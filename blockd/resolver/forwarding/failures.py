@@ -83,6 +83,10 @@ class Failures:
         if len(self._entries) > MAX_FAILURES:
             self._entries.popitem(last=False)
 
+    def clear(self) -> None:
+        """Forget all: others are asked now."""
+        self._entries.clear()
+
     def forget(self, key: CacheKey) -> None:
         """Forget a question's failure: it has been answered."""
         self._entries.pop(key, None)

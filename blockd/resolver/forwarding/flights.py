@@ -25,6 +25,7 @@ from blockd.resolver.options import Instruments, UpstreamOptions
 from blockd.resolver.response import Response
 
 SLACK = 0.001  # seconds by which a timer may come early
+ALL = 0xFFFFFFFF  # a bit for each upstream of a group
 DUE_AT_ONCE = 256  # flights that are gone on with before others get their turn
 
 Keep = Callable[[CacheKey, Response], object]
@@ -183,7 +184,7 @@ class Flights:
             return
         due = flight.started + self._timeout
         if flight.asked < self._attempts:
-            others = ~sum(1 << index for index in {made.index for made in waiting}) & 0xFFFFFFFF
+            others = ~sum(1 << index for index in {made.index for made in waiting if made.may_be_lost}) & ALL
             flight.again = choose(flight.group.healths, others)
             if flight.again >= 0:
                 asked = [made.sent for made in flight.tries if made.index == flight.again]
@@ -227,11 +228,18 @@ class Flights:
             self._fail(flight)
         elif flight.again >= 0:
             fresh = choose(flight.group.healths, flight.tried)
-            self._ask_or_go_on(flight, fresh if fresh >= 0 else flight.again)
+            self._ask_or_go_on(flight, fresh if fresh >= 0 else self._doubt_no_more(flight))
         elif self._may_ask_another(flight, now):
             self._go_on(flight)
         else:
             self._wait(flight)
+
+    def _doubt_no_more(self, flight: Flight) -> int:
+        """Return the upstream that is asked again; if it was asked over TCP because of a doubt, that did not help."""
+        for made in flight.open_tries:
+            if made.index == flight.again:
+                made.link.stop_doubting(made)
+        return flight.again
 
     def _may_ask_another(self, flight: Flight, now: float) -> bool:
         """Return whether the next upstream is asked now that patience with the last one is over.

@@ -47,6 +47,7 @@ class Forwarder:
     def use(self, groups: Sequence[Group]) -> None:
         """Ask these upstreams from the next question on; what is known of those that stay is kept."""
         before, self._links = self._links, {}
+        self._flights.failures.clear()
         for upstream in dict.fromkeys(one for group in groups for one in group.upstreams):
             known = before.pop(upstream, None)
             self._links[upstream] = known or Link(upstream, self.options, self._ports, self, self._now)

@@ -74,3 +74,8 @@ class Try:
     def is_over_stream(self) -> bool:
         """Whether it is asked over a stream, if only after an answer over UDP that did not do."""
         return self.stream_identifier >= 0
+
+    @property
+    def may_be_lost(self) -> bool:
+        """Whether asking the same again may help: a datagram is lost now and then, what a stream carries is not."""
+        return not self.is_over_stream or self.doubt in (Doubt.CASE, Doubt.COOKIE)

@@ -94,7 +94,7 @@ def test_a_late_answer_is_heard_and_cached(tmp_path: Path, upstream: UpstreamSim
             assert (await scene.ask(NAME)).rcode == "SERVFAIL"
         while (await scene.ask(NAME)).records[:1] != [ADDRESS]:
             pass
-        assert len(upstream.seen) == 1
+        assert len(upstream.seen) <= 2, "once more if a probe was answered before: then the failure is forgotten"
 
     play(tmp_path, [upstream.upstream], test, timeout=SHORT)
 
