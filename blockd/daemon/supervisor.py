@@ -36,6 +36,7 @@ from blockd.daemon.update.expiry import ended
 from blockd.daemon.update.feed_state import FeedState
 from blockd.errors import BlockdError, CommandError, ConfigError
 from blockd.metrics import Counters, Traffic
+from blockd.names import translations
 from blockd.resolver import SelfTestKey, engine_name
 from blockd.resolver.engine.choice import why_not_native
 from blockd.resolver.own_networks import own_networks
@@ -78,7 +79,7 @@ class Supervisor:
             log.warning("The plain Python engine runs, at an eighth of the native one's speed; %s", why_not_native())
         if reasons := lacking(settings):
             raise ConfigError(str(config), reasons)
-        self._state = StateDir(settings.state_dir)
+        self._state = StateDir(settings.state_dir, translations(settings.clients.nat64_prefixes))
         self._lock = self._state.lock()
         self._sockets: Sockets = bind(settings, str(config))
         # Before the user changes: only the starting user may be able to read its lists.

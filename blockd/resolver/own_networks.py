@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 from pathlib import Path
 
-from blockd.names import Network
+from blockd.names import Network, translations
 from blockd.resolver.system import RESOLV_CONF, name_servers
 from blockd.ruleset.gate.network_guard import OwnNetworks
 from blockd.settings import SYSTEM_UPSTREAM, Settings
@@ -23,6 +23,7 @@ def own_networks(settings: Settings, resolv_conf: Path = RESOLV_CONF) -> OwnNetw
         sinkhole=tuple(_host(packed) for packed in sinkhole),
         upstreams=tuple(_host(ipaddress.ip_address(host).packed) for host in hosts),
         clients=settings.clients.allow,
+        translations=translations(settings.clients.nat64_prefixes),
     )
 
 

@@ -37,6 +37,7 @@ class QueryContext:
         "host",
         "is_selftest",
         "is_unjudged",
+        "leaves_extras_out",
         "moment",
         "packet",
         "query",
@@ -63,6 +64,7 @@ class QueryContext:
         self.moment: tuple[bytes, int] | None = None  # of the policy that `verdict` belongs to
         self.target: bytes | None = None  # the key of the name that a CNAME action leads to
         self.errors = b""  # the EDE option that goes with it
+        self.leaves_extras_out = False  # the answer is given without its additional section
         self.cached: Cached | None = None
         self.failure: UpstreamFailure | None = None
         self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3

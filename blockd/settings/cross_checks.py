@@ -38,7 +38,7 @@ def _circles(data: Mapping[str, Any]) -> Iterator[str]:
             own.add((address.host, address.port))
             own.add((_LOOPBACK.get(address.host), address.port))
     for number, upstream in _upstreams(data):
-        if upstream.tls_name is None and (upstream.host, upstream.port) in own:
+        if upstream.transport in ("udp", "tcp") and (upstream.host, upstream.port) in own:
             yield f"upstreams[{number}]: {upstream.text} is blockd itself; name another resolver"
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, PlainValidator
 
+from blockd.names.translation import MAX_TRANSLATIONS, WELL_KNOWN_TRANSLATIONS
 from blockd.orders.disclosure import PublicOperator
 from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, SinkholeIPv4, SinkholeIPv6
 from blockd.settings.feeds import ConfiguredFeed
@@ -14,10 +15,11 @@ from blockd.settings.limits import Limits
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
 from blockd.settings.ports import avoided_ports_from_value
 from blockd.settings.section import Flag, Section, ShortText, Whole, setting
-from blockd.settings.values import Workers, size_or_auto, size_within, time_or_off, time_within
+from blockd.settings.values import Nat64Prefix, Workers, size_or_auto, size_within, time_or_off, time_within
 
 MAX_LISTENED = 64  # addresses of one kind: each is a socket in every worker
 MAX_NETWORKS = 10_000  # client networks, all compared with an address that is seen for the first time
+MAX_NAT64_PREFIXES = MAX_TRANSLATIONS - len(WELL_KNOWN_TRANSLATIONS)
 MAX_UPSTREAMS = 16  # the resolver measures each of them
 MAX_FEEDS = 1_000  # each has a label in metrics and a folder on disk
 
@@ -74,6 +76,12 @@ class ClientSettings(Section):
 
     allow: tuple[ClientNetwork, ...] = setting(
         LOOPBACK_AND_PRIVATE, "The networks served; all others are refused.", max_length=MAX_NETWORKS
+    )
+    nat64_prefixes: tuple[Nat64Prefix, ...] = setting(
+        (),
+        "The prefixes by which clients reach IPv4 through NAT64, beside 64:ff9b::/96: what stands behind them in an "
+        "answer is judged as the IPv4 address that it is.",
+        max_length=MAX_NAT64_PREFIXES,
     )
 
 

@@ -13,7 +13,8 @@ from blockd.names import DomainName
 from blockd.orders import Verdict
 from blockd.orders.disclosure import CONFIDENTIAL
 from blockd.printable import unproved
-from blockd.resolver.response import Lead, Response, leads_of
+from blockd.resolver.reading.fitting import Lead
+from blockd.resolver.response import Response, leads_of
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.explain import ExplainedClaim, word_of
 from blockd.ruleset.leading import where_it_leads

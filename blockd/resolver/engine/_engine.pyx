@@ -20,16 +20,17 @@ from blockd.metrics.counters import Transport
 from blockd.resolver.engine.twin import Deferred, send
 from blockd.resolver.query_context import Outcome
 
+from blockd.orders._numbers cimport ACTION_CNAME
 from blockd.metrics._numbers cimport DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, TRANSPORT_UDP, WIDTH
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, Answering, Passed, Result
 from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._flights cimport MAX_PACKET, MAX_WAITING, Flight, Flights, Waiter
-from blockd.resolver.engine._message cimport Question, read_question
+from blockd.resolver.engine._message cimport Question, is_asked, read_question
 from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_STRAYS, SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver.engine._peers cimport address_into, address_of, ancillary_of
-from blockd.resolver.engine._reading cimport read_response
+from blockd.resolver.engine._reading cimport Reading, read_response
 from blockd.resolver.engine._sockets cimport (
     MSG_DONTWAIT, begun_second, epoll_event, epoll_wait, monotonic, recv, recvmmsg, sockaddr,
 )
@@ -37,6 +38,7 @@ from blockd.ruleset._siphash cimport siphash13
 from blockd.ruleset._parties cimport Decision, undecided
 
 cdef enum:
+    NO_ALIAS = 255  # no action's number
     TURNS = 4  # batches taken in one call, so that other sockets and timers get their turn
     BUSY = 12  # messages in a batch that suggest that more have arrived meanwhile
     READY = 64  # upstream sockets read in one call
@@ -252,9 +254,9 @@ cdef class NativeEngine(Answering):
 
     cdef _land(self, Flight *flight, const uint8_t *message, uint32_t size, double now):
         """Keep an upstream's response and answer the clients that wait for it."""
-        cdef uint32_t lifetime = 0
+        cdef Reading reading
         cdef Entry *entry = read_response(
-            message, size, flight.question_size, flight.key, flight.key_size, &lifetime
+            message, size, flight.question_size, flight.key, flight.key_size, flight.do_, &reading
         )
         cdef Waiter *waiter
         cdef Question q
@@ -269,7 +271,7 @@ cdef class NativeEngine(Answering):
         self.heard = now
         self.is_selftest = False  # none waits here: a lookup asks over TCP, which the pipeline forwards
         self._took(now - flight.sent)
-        kept = self.cache.keep(entry, lifetime, now)
+        kept = self.cache.keep(entry, reading.lifetime, now)
         waiter = flight.first
         try:
             while waiter != NULL:
@@ -362,7 +364,7 @@ cdef class NativeEngine(Answering):
             return DECLINED
         if self.is_selftest and _is_unjudged(packet, size):
             return DECLINED
-        if q.qclass != types.CLASS_IN or q.qtype == types.OPT or q.qtype == types.AXFR or q.qtype == types.IXFR:
+        if q.qclass != types.CLASS_IN or not is_asked(q.qtype):
             return DECLINED
         if self.until_noted > 0 and not self.is_selftest:
             self.until_noted -= 1
@@ -370,9 +372,12 @@ cdef class NativeEngine(Answering):
                 self._note(q)
         if self.table is not None:
             name = self.table.decide_hashed(q.key, q.key_size, q.ends, q.labels, looked.hashes, looked.suffixes)
+        self.alias.action = NO_ALIAS
         if self._is_decided(
             q, <const sockaddr *>&peer.address, name, transport, out, written, &result, &passed
         ):
+            if self.alias.action == ACTION_CNAME:
+                result = self._alias(self.cache, q, transport, out, written, now)
             return result
         if not q.flags & types.RD:
             return DECLINED

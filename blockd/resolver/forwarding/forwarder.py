@@ -72,8 +72,8 @@ class Forwarder:
         """All that may be asked, in the order in which they were named."""
         return tuple(self._links)
 
-    def keep_late_answers(self, keep: Keep) -> None:
-        """Have answers kept that come when nobody waits for them any more."""
+    def keep_answers(self, keep: Keep) -> None:
+        """Have answers kept as soon as they come, also those that nobody waits for any more."""
         self._flights.keep = keep
 
     def start(self) -> None:

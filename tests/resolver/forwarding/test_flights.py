@@ -71,7 +71,7 @@ class Air:
             self.flight_clock,
         )
         self.kept: list[CacheKey] = []
-        self.forwarder.keep_late_answers(lambda key, _: self.kept.append(key))
+        self.forwarder.keep_answers(lambda key, _: self.kept.append(key))
 
     @property
     def healths(self) -> list[Any]:
@@ -207,7 +207,7 @@ def test_a_late_answer_clears_the_memory_and_ends_the_next_flight() -> None:
         await server.hear()
         server.answer(0)
         assert (await again).rcode == NXDOMAIN
-        assert len(air.kept) == 1
+        assert air.kept == [(key_from_text("late.example"), 1, False, False)]
         assert len(air.forwarder._flights.failures) == 0
 
     fly(test)
