@@ -40,6 +40,7 @@ cdef enum:
     QR = 32768
     OPCODE = 30720
     OPCODE_SHIFT = 11
+    AA = 1024
     TC = 512
     RD = 256
     RA = 128

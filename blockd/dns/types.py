@@ -53,6 +53,7 @@ BADCOOKIE = 23  # RFC 7873 section 8
 QR = 0x8000
 OPCODE = 0x7800
 OPCODE_SHIFT = 11  # bits that an opcode is to the left of its number
+AA = 0x0400
 TC = 0x0200
 RD = 0x0100
 RA = 0x0080

@@ -15,8 +15,6 @@ from blockd.resolver.moving import moving
 from blockd.resolver.query import Query
 from blockd.resolver.records import alias_record, error_option
 
-MAX_KEPT = 64  # pointers of a response that are kept with it; of one with more they are found anew for each answer
-
 
 def answer_behind(query: Query, target: bytes, cached: Cached, records: bytes, *, ttl: int, errors: bytes) -> bytes:
     """Answer with a CNAME to the name with the key `target`, for `ttl` seconds, and the response for that.
@@ -28,9 +26,7 @@ def answer_behind(query: Query, target: bytes, cached: Cached, records: bytes, *
     try:
         how = cached.moving
         if how is None:
-            how = moving(target, response, do=query.do)
-            if len(how.pointers) <= MAX_KEPT:
-                cached.moving = how
+            how = cached.moving = moving(target, response, do=query.do)
         counts, records = how.behind(query.question, alias_record(DomainName(target).wire, ttl), records)
     except BadMessage as bad:
         return answer(query, types.SERVFAIL, errors=errors + error_option(types.EDE_OTHER, str(bad)))

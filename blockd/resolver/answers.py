@@ -90,6 +90,11 @@ def answer(
     )
 
 
+def authoritative(message: bytes) -> bytes:
+    """Return an answer with AA set, as servers do that answer from a zone of their own."""
+    return message[:2] + bytes((message[2] | types.AA >> 8,)) + message[3:]
+
+
 def error(query: Query, rcode: int, code: int | None = None, text: str = "") -> bytes:
     """Return an answer without records, with an Extended DNS Error if there is one."""
     return answer(query, rcode, errors=error_option(code, text) if code is not None else b"")

@@ -7,6 +7,7 @@ found out once for each response, and kept with it in the cache.
 from __future__ import annotations
 
 import struct
+from array import array
 from dataclasses import dataclass
 
 from blockd.dns import types
@@ -36,12 +37,13 @@ _NAPTR = 35  # four octets, three strings, a name
 class Moving:
     """What of a response for a target goes behind a CNAME, and how.
 
-    `pointers` are places in its records, and the pointers there as they are behind a question section of no octets:
-    each grows by the size of the real one.
+    `places` are those of pointers in its records, `pointers` what stands there behind a question section of no octets:
+    each grows by the size of the real one. Both are arrays of 16 bits, since a response may have thousands.
     """
 
     kept: KeptRecords
-    pointers: tuple[tuple[int, int], ...]
+    places: array[int]
+    pointers: array[int]
     leads_to: frozenset[bytes]  # the wire forms in lower case of what its CNAME records lead to
 
     def behind(self, question: bytes, alias: bytes, records: bytes) -> tuple[tuple[int, int, int], bytes]:
@@ -54,7 +56,7 @@ class Moving:
         if question[:-4].lower() in self.leads_to:
             raise BadMessage(types.SERVFAIL, LEADS_BACK)
         moved = bytearray(records[: self.kept.size])
-        for place, pointer in self.pointers:
+        for place, pointer in zip(self.places, self.pointers, strict=True):
             if pointer + size > MAX_POINTER:
                 raise BadMessage(types.SERVFAIL, "the answer for the target of a CNAME is too long to follow it")
             struct.pack_into(">H", moved, place, types.POINTER << 8 | pointer + size)
@@ -76,7 +78,7 @@ def moving(target: bytes, response: Response, *, do: bool) -> Moving:
         if number < answers or is_needed(response.records, data, do=do):
             needed, end, pointers = number + 1, walk.position, len(walk.pointers)
     kept = KeptRecords((min(needed, answers), max(needed - answers, 0), 0), end)
-    return Moving(kept, tuple(walk.pointers[:pointers]), frozenset(walk.targets))
+    return Moving(kept, walk.places[:pointers], walk.pointers[:pointers], frozenset(walk.targets))
 
 
 class _Walk:
@@ -88,7 +90,8 @@ class _Walk:
         self._start = self._name_end + 4
         self._message = bytes(types.HEADER_SIZE) + name + bytes(4) + records
         self._position = self._start
-        self.pointers: list[tuple[int, int]] = []
+        self.places = array("H")
+        self.pointers = array("H")
         self.targets: list[bytes] = []
 
     @property
@@ -135,7 +138,8 @@ class _Walk:
                 new = old + types.HEADER_SIZE - 4  # and no type and class behind it
             else:
                 raise BadMessage(types.SERVFAIL, "a name points forward, or out of the records")
-            self.pointers.append((position - self._start, new))
+            self.places.append(position - self._start)
+            self.pointers.append(new)
         return end
 
     def _name_at(self, position: int) -> bytes:

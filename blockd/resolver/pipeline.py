@@ -12,17 +12,18 @@ from blockd.metrics import Transport
 from blockd.orders import NEVER, Action, Verdict
 from blockd.resolver.admission import Admission
 from blockd.resolver.aliases import answer_behind
-from blockd.resolver.answers import BlockAnswers, answer, error, time_left
-from blockd.resolver.cache import Cache, CacheKey, aged
+from blockd.resolver.answers import BlockAnswers, answer, authoritative, error, time_left
+from blockd.resolver.cache import Cache, Cached, CacheKey, aged
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.extras import additional_at, left_out
 from blockd.resolver.forwarding.forwarder import Forwarder
+from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
 from blockd.resolver.moving import LEADS_BACK
 from blockd.resolver.options import Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import error_option
-from blockd.resolver.response import Response
+from blockd.resolver.response import Response, parse
 from blockd.resolver.waiting import Turns
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.leading import LeadJudge
@@ -69,8 +70,10 @@ class Pipeline:
             self._decide,  # before the cache: a block, or its lifting, takes effect in the very next answer
             self._check_recursion,  # after policy: everybody may see a block, but cache snooping is refused
             self._ask_cache,  # before upstreams: it is faster
+            self._answer_locally,  # after the cache, which is asked far more often, and never has what is answered here
             self._ask_upstreams,  # the only stage that waits; one flight for equal questions
             self._report_failure,  # after it: a failure of upstreams is answered with its reason
+            self._go_behind_aliases,  # before what they lead to is judged, with them
             self._decide_where_it_leads,  # for every answer: CNAME, SVCB and addresses do not bypass policy
             self._reply,  # last: the upstream's response
         )
@@ -160,7 +163,9 @@ class Pipeline:
         row.query(context.query.transport)
         for slot in context.hits:
             row.hit(slot)
-        if context.asked_upstreams:
+        if context.local is not None:
+            row.local(context.local.kind.value)
+        elif context.asked_upstreams:
             row.cache_miss()
         elif context.asked_cache:
             row.cache_hit()
@@ -194,6 +199,28 @@ class Pipeline:
         context.asked_cache = True
         return Outcome.PASS
 
+    def _answer_locally(self, context: QueryContext) -> bytes | Outcome:
+        zones = self._service.local
+        if zones is None or context.cached or context.aliases:
+            return Outcome.PASS
+        lookup = context.lookup
+        left = time_left(context.until, self._wall_clock()) if context.target is None else types.MAX_TTL
+        found = local_answer(zones, lookup[0], context.query.qtype, left)
+        if found is None:
+            return Outcome.PASS
+        if found.aliases:  # out of all local zones: go back and ask for what they lead to
+            context.aliases = found.aliases
+            context.stage = self._stages.index(self._ask_cache) - 1
+            return Outcome.PASS
+        context.local = found.zone
+        if context.target is not None:  # a CNAME action leads here
+            response = parse(message_of(lookup, found), len(lookup[0]) + 5)
+            now = self._clock()
+            context.cached = Cached(response, now, now, types.MAX_TTL, 0)
+            return Outcome.PASS
+        answered = answer(context.query, found.rcode, found.counts, found.records, errors=found.zone.errors)
+        return authoritative(answered)
+
     def _ask_upstreams(self, context: QueryContext) -> bytes | Outcome:
         if context.cached or context.failure:
             return Outcome.PASS
@@ -206,6 +233,17 @@ class Pipeline:
             return Outcome.PASS
         errors = context.errors + error_option(failure.code, str(failure))
         return answer(context.query, types.SERVFAIL, errors=errors)
+
+    def _go_behind_aliases(self, context: QueryContext) -> bytes | Outcome:
+        if context.aliases and context.cached is not None:
+            now = self._clock()
+            first = context.target if context.target is not None else context.query.key
+            records = aged(context.cached, now, types.MAX_TTL)
+            left = time_left(context.until, self._wall_clock()) if context.target is None else types.MAX_TTL
+            response = behind_aliases(context.query, first, context.aliases, left, context.cached.response, records)
+            context.cached = Cached(response, now, now, types.MAX_TTL, 0)
+            context.aliases = ()
+        return Outcome.PASS
 
     def _decide_where_it_leads(self, context: QueryContext) -> bytes | Outcome:
         cached, policy = context.cached, self._policy
@@ -285,7 +323,7 @@ class Pipeline:
     def _follow(self, context: QueryContext, target: bytes, errors: bytes) -> bytes | Outcome:
         """Go on with the target of a CNAME action; `errors` is the EDE option that names its order."""
         leads_here = context.cached is not None
-        context.target, context.errors = target, errors
+        context.target, context.errors, context.aliases = target, errors, ()
         if target == context.query.key:
             if leads_here:  # what is asked for leads to what is listed, and that back
                 return answer(context.query, types.SERVFAIL, errors=errors + error_option(types.EDE_OTHER, LEADS_BACK))

@@ -12,6 +12,7 @@ from blockd.settings.addresses import ClientNetwork, Forwarder, Listening, Sinkh
 from blockd.settings.feeds import ConfiguredFeed
 from blockd.settings.gate import GateSettings
 from blockd.settings.limits import Limits
+from blockd.settings.local import MAX_ZONES, ForwardedZone, Local
 from blockd.settings.paths_and_urls import ConfigPath, OperatorUrl
 from blockd.settings.ports import avoided_ports_from_value
 from blockd.settings.section import Flag, Section, ShortText, Whole, setting
@@ -171,6 +172,12 @@ class Settings(Section):
         ("system",), "The resolvers that blockd forwards to.", min_length=1, max_length=MAX_UPSTREAMS
     )
     upstream: Forwarding = setting({}, "How upstreams are asked.")
+    forward: tuple[ForwardedZone, ...] = setting((), "Zones that have upstreams of their own.", max_length=MAX_ZONES)
+    local: Local = setting({}, "What is answered here, without asking upstreams.")
+    canaries: Flag = setting(
+        False,
+        "Tell browsers and devices that names are filtered here, so that they do not go round this resolver unasked.",
+    )
     cache: CacheSettings = setting({}, "The cache of upstreams' answers.")
     operator: Operator = setting({}, "Who runs this resolver.")
     at_first_start: Literal["serve", "refuse"] = setting(

@@ -12,6 +12,7 @@ from blockd.resolver.engine._cache import NativeCache
 from blockd.resolver.engine._reading import ANSWER
 from tests.fuzz.driver import driver
 from tests.resolver import corpus
+from tests.resolver.local.questions import QUESTIONS, local_zones
 from tests.resolver.reading_alike import both_read, fault, relayed
 from tests.resolver.rig import LAST
 from tests.resolver.twins import Twins, question_size
@@ -24,8 +25,8 @@ SMALL_CACHE = 200_000  # octets, so that entries are forgotten all the time
 
 def packets(folder: Path, count: int, seed: int, end: float) -> str:
     """Fuzz with questions."""
-    twins = Twins(folder)
-    seeds = driver.Seeds(list(corpus.questions()))
+    twins = Twins(folder, local=local_zones())
+    seeds = driver.Seeds([*corpus.questions(), *QUESTIONS])
     answers = list(corpus.responses())
     done = answered = silent = declined = compared = 0
     rounds = 0

@@ -13,7 +13,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from blockd.names import hashed_key, name_digest
+from blockd.names import DomainName, hashed_key, name_digest
 from blockd.orders import Action, LocalRecord, Mandate, Order, Scope
 from blockd.ruleset import FeedInput, Listing
 from tests.resolver.rig import LAST, keys_of, order
@@ -156,7 +156,7 @@ ALIASED = (
     "x." * 118 + "starry.example",
 )
 TARGETS = ("info.example", "starry.example.info.example", "a.starry.example.info.example")
-TARGET_WIRES = tuple(dns.name.from_text(target).to_wire() for target in TARGETS)
+TARGET_WIRES = tuple(DomainName.from_text(target).wire for target in TARGETS)
 OPEN = ("open.example", "www.open.example", "q.org", "nothing.example", DEEP, ".")
 EDGES = (*range(498, 515), *range(1218, 1235))  # octets of answers without OPT, about the limits of 512 and 1232
 TYPES = ("A", "AAAA", "HTTPS", "TXT", "CNAME", "MX", "ANY")
@@ -373,10 +373,11 @@ def _planned() -> dict[tuple[str, str], dict[str, object]]:
             "rcode": "NXDOMAIN",
         }
         planned[target, "PTR"] = {"answer": [f"@ 60 IN CNAME {name}." for name in ALIASED[:2]]}
-        planned[target, "SRV"] = {"answer": ["@ 60 IN TXT x"], "options": [dns.edns.EDEOption(9, "about it")]}
+        planned[target, "SRV"] = {
+            "answer": ["@ 60 IN TXT x"],
+            "options": [dns.edns.EDEOption(dns.edns.EDECode.DNSKEY_MISSING, "about it")],
+        }
         planned[target, "NS"] = {"authority": [SOA, "@ 60 IN NSEC z.example. A"]}
-    for kind, data in _DATA.items():
-        planned[f"{kind.lower()}.types.example", kind] = {"answer": [f"@ 60 IN {kind} {data}"]}
     for target in LISTED:
         if len(target) < 150:
             name = f"to-{target}"
@@ -399,6 +400,8 @@ def responses() -> Iterator[bytes]:
     for (name, kind), plan in _planned().items():
         for dnssec in (False, True):
             yield _response(name, kind, plan, dnssec=dnssec)
+    for kind, text in _DATA.items():
+        yield _response("types.example", kind, {"answer": [f"@ 60 IN {kind} {text}"]})
     for size in EDGES:
         name = f"edge-{size:04}.example"
         data = bytes(size - 12 - (len(name) + 2 + 4) - 12)

@@ -31,6 +31,8 @@ from blockd.resolver import (
     UpstreamOptions,
     engine_name,
 )
+from blockd.resolver.forwarding.upstream_groups import Group
+from blockd.resolver.local.local_zones import LocalZones
 from blockd.ruleset import Enforced, FeedInput, Listing, OrderStates, Ruleset, compile_ruleset, write_states
 from blockd.settings import Upstream
 
@@ -98,6 +100,8 @@ class Rig:
         refuse_unready: bool = False,
         timeout: float = PATIENT,
         selftest: SelfTestIdentity | None = None,
+        local: LocalZones | None = None,
+        forwarded: Sequence[Group] = (),
         flight_clock: Callable[[], float] = time.monotonic,
         is_tidy: bool = True,
         clock: Clock | None = None,
@@ -115,11 +119,11 @@ class Rig:
         instruments = Instruments(self.clock, self.wall_clock, self.row)
         randomness = self._random.randrange
         options = UpstreamOptions(timeout, attempts, randomness, **{"mixed_case": False, "cookies": False, **given})
-        self.forwarder = Forwarder(upstreams, options, instruments, flight_clock)
+        self.forwarder = Forwarder(upstreams, options, instruments, forwarded, flight_clock)
         networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
         self.resolver = (TidyResolver if is_tidy else Resolver)(
             engine_name(),
-            Service(networks, SINKHOLE, refuse_unready, selftest),
+            Service(networks, SINKHOLE, refuse_unready, selftest, local=local),
             CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED)),
             self.forwarder,
             instruments,

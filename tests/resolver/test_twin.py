@@ -329,6 +329,7 @@ def test_aliases_to_what_is_cached_need_no_python(twins: Twins, monkeypatch: pyt
     def fail(*_: object) -> object:
         raise AssertionError("the pipeline was asked")
 
+    filled(twins)
     monkeypatch.setattr(twins.native.resolver.pipeline, "begin", fail)
     for name in corpus.ALIASED[:4]:
         for kind in ("A", "AAAA", "TXT"):

@@ -26,13 +26,16 @@ from blockd.orders._numbers cimport (
 from blockd.dns cimport _types as types
 from blockd.resolver.engine._cache cimport LEAD_ADDRESS, LEAD_EXTRA, LEAD_NAME, Entry, NativeCache
 from blockd.resolver.engine._extras cimport EXTRAS_SIZE, TOO_LARGE, additional_at, gather_extras
-from blockd.dns._cursor cimport write_u32
+from blockd.dns._cursor cimport write_u16, write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, records_of, write_answer
 from blockd.resolver.engine._moving cimport Moved, move_entry
 from blockd.names._numbers cimport MAX_NAME
 from blockd.resolver._numbers cimport SECRET
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
+from blockd.resolver.local._zones cimport (
+    DEFERRED, ELSEWHERE, HELD, MAX_SOA, LocalFound, LocalSet, NativeLocalZones, Where,
+)
 from blockd.ruleset._leading cimport judge_leads
 from blockd.ruleset._parties cimport (
     RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
@@ -41,7 +44,8 @@ from blockd.ruleset._table cimport Table
 
 cdef enum:
     MAX_RECORD = 256  # octets of the sinkhole's and the SOA record
-    ADDRESS_TTL_AT = 6  # in an address record
+    ADDRESS_TTL_AT = 6  # in an address record, as in any that is owned by a pointer
+    LOCAL_HEAD = 12  # octets of such a record before its data, the length of which comes last
     SOA_TTL_AT = 4  # in an SOA record without its owner, which ends with the other TTL
 
 # The engine's numbers of actions; an action without an answer here is left to the pipeline.
@@ -52,6 +56,7 @@ cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
 cdef int _UPSTREAM_AT = layout._UPSTREAM
 cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
 cdef int _HITS_AT = layout._HITS
+cdef int _LOCAL_AT = layout._LOCAL
 cdef uint32_t _MAX_HIT_SLOTS = layout.MAX_HIT_SLOTS
 cdef int _KINDS = len(layout.HIT_KINDS)
 cdef int _RCODES = layout.RCODES
@@ -72,6 +77,8 @@ cdef class Answering:
         self.networks = Networks(<const uint8_t *><const char *>four, <const uint8_t *><const char *>six,
                                  len(four) // 8, len(six) // 32)
         self.refuse_unready = service.refuse_unready
+        if service.local is not None:
+            self.local = NativeLocalZones(service.local)
         if service.selftest is not None:
             self._take_secret(service.selftest.key.secret)
 
@@ -265,6 +272,56 @@ cdef class Answering:
             self.row[_CACHE_HITS_AT] += 1
         self._count(transport, order, -1, entry.rcode)
         return ANSWERED
+
+    cdef bint _is_local(
+        self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result,
+    ) noexcept nogil:
+        """Answer a question that the cache has no answer to if it is in a local zone.
+
+        Return whether the engine is done with it: what else is in local zones, or in forwarded ones, is declined.
+        """
+        cdef LocalFound found
+        cdef const LocalSet *held
+        cdef Where where
+        cdef uint8_t records[2 + MAX_SOA]
+        cdef uint8_t *at
+        cdef uint32_t _record, left
+        result[0] = DECLINED
+        if self.local is None:
+            return False
+        where = self.local.look(q.key, q.key_size, q.qtype, &found)
+        if where == ELSEWHERE:
+            return False
+        if where == DEFERRED:
+            return True
+        left = self._left(passed.until)
+        if where == HELD:
+            held = found.held
+            written[0] = write_answer(
+                out, q, found.rcode, held.count, 0, 0, held.records, held.size, found.zone.errors,
+                found.zone.errors_size, False, False,
+            )
+            if left < held.ttl and not out[2] & types.TC >> 8:  # not truncated: the records follow the question
+                at = out + types.HEADER_SIZE + q.section_size
+                for _record in range(held.count):
+                    write_u32(at + ADDRESS_TTL_AT, left)
+                    at += LOCAL_HEAD + (at[LOCAL_HEAD - 2] << 8 | at[LOCAL_HEAD - 1])
+        else:
+            write_u16(records, types.POINTER << 8 | types.HEADER_SIZE + q.key_size - found.zone.size)
+            memcpy(records + 2, found.zone.soa, found.zone.soa_size)
+            if left < found.zone.ttl:
+                write_u32(records + 2 + SOA_TTL_AT, left)
+                write_u32(records + 2 + found.zone.soa_size - 4, left)
+            written[0] = write_answer(
+                out, q, found.rcode, 0, 1, 0, records, 2 + found.zone.soa_size, found.zone.errors,
+                found.zone.errors_size, False, False,
+            )
+        out[2] |= types.AA >> 8
+        self._count(transport, passed.hit, -1, found.rcode)
+        if not self.is_selftest:
+            self.row[_LOCAL_AT + found.zone.kind] += 1
+        result[0] = ANSWERED
+        return True
 
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil:
         if qtype == types.A:

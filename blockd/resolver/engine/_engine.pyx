@@ -386,6 +386,8 @@ cdef class NativeEngine(Answering):
         entry = self.cache.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
         if entry != NULL:
             return self._from_entry(q, entry, transport, &passed, True, out, written, now)
+        if self._is_local(q, transport, &passed, out, written, &result):
+            return result
         if descriptor < 0 or size > MAX_PACKET or self.flights.waiting >= MAX_WAITING:
             return DECLINED  # before launching a flight that nothing could wait for
         flight = self.flights.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd)

@@ -112,9 +112,9 @@ cdef inline bint _keep(
 ) noexcept nogil:
     """Reduce records to what an answer keeps in `room` octets, `sections.kept` in C; False, and no change, if none."""
     cdef Cursor c = cursor_over(records, size[0])
-    cdef uint32_t i, position, needed = 0, needed_end
+    cdef uint32_t i, _i, position, needed = 0, needed_end
     cdef bint is_needed
-    for i in range(answers):
+    for _i in range(answers):
         _is_needed(&c, False)
         if c.failed or size[0] - c.left > room:
             return False

@@ -84,13 +84,14 @@ cdef inline bint _move_record(
 ) noexcept nogil:
     """Step behind a record, and change the pointers in its names; False if it is not ordinary."""
     cdef Cursor data
-    cdef uint32_t length
+    cdef uint32_t klass, length
     if not _move_name(c, records, size, start, question):
         return False
     kind[0] = take_u16(c)
-    take(c, FIXED - 4)
+    klass = take_u16(c)
+    take(c, FIXED - 6)
     length = take_u16(c)
-    if c.failed or length > c.left:
+    if c.failed or klass != types.CLASS_IN or length > c.left:
         return False
     data = c[0]
     take(c, length)

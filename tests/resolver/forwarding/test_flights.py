@@ -17,8 +17,8 @@ from blockd.names import key_from_text
 from blockd.resolver import Forwarder, Instruments, UpstreamOptions
 from blockd.resolver.cache import CacheKey
 from blockd.resolver.forwarding import flights
-from blockd.resolver.forwarding.groups import Group
 from blockd.resolver.forwarding.health import DOWN, UP, failure_kept
+from blockd.resolver.forwarding.upstream_groups import Group
 from blockd.resolver.response import Response
 from blockd.settings import Upstream
 from tests.resolver.forwarding.scene import until
@@ -68,7 +68,7 @@ class Air:
             [server.upstream for server in self.servers],
             UpstreamOptions(randomness=random.Random(1).randrange, **options),  # noqa: S311 - a test repeats itself
             Instruments(self.clock, self.clock, Counters(1).row(0)),
-            self.flight_clock,
+            flight_clock=self.flight_clock,
         )
         self.kept: list[CacheKey] = []
         self.forwarder.keep_answers(lambda key, _: self.kept.append(key))
