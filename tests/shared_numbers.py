@@ -14,7 +14,8 @@ from blockd.dns import types
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import extras, moving, query, records, response, sections, selftest_key
+from blockd.resolver import cache, extras, moving, query, records, response, sections, selftest_key
+from blockd.resolver.caching import caching_forwarder
 from blockd.resolver.forwarding import limits
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
@@ -63,6 +64,8 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
         of(limits, "MAX_ASKED", "MAX_IN_FLIGHT", "MAX_LATE", "MAX_STRAYS", "MAX_FAILURES"),
+        of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
+        of(caching_forwarder, "MAX_REFRESHES"),
         of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_RECORDS"),

@@ -1,9 +1,10 @@
 """Messages between the supervisor and its children: one JSON object per packet of a local socket pair.
 
-From control: `{"enforce": version}`. From a worker: `{"enforcing": version}` (0 for none), `{"failed": version,
-"why": sentence}`, `{"notified": feed}` if a primary announces that a zone has changed, or `{"refused_notify": {…}}`,
-with the fields of `RefusedNotify`, if what does so is not heeded. From the supervisor:
-`{"enforce": version}` to workers, and to control the workers' messages with `"worker": index` and `"pid"` added,
+From control: `{"enforce": version}`, and `{"cache": {…}}` with a request about caches, which each worker answers by a
+`{"cache": {…}}` of its own (`blockd.daemon.cache`). From a worker: `{"enforcing": version}` (0 for none),
+`{"failed": version, "why": sentence}`, `{"notified": feed}` if a primary announces that a zone has changed, or
+`{"refused_notify": {…}}`, with the fields of `RefusedNotify`, if what does so is not heeded. From the supervisor: what
+control says to workers, and to control the workers' messages with `"worker": index` and `"pid"` added,
 `{"died": index}`, and `{"refresh": true}` for SIGHUP. The channel ends when the other side ends.
 """
 
@@ -13,7 +14,7 @@ import json
 import socket
 from typing import Any
 
-MAX_MESSAGE = 16 * 1024  # octets; a message is a few numbers and at most one sentence
+MAX_MESSAGE = 16 * 1024  # octets; a message is a few numbers and a sentence, or what is cached of a name
 
 Message = dict[str, Any]
 

@@ -9,12 +9,12 @@ import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from blockd.audit import AuditLog, AuditRecorder
 from blockd.audit.gap import read_alive
+from blockd.daemon.cache.service import CacheFlushed, CacheService, CacheShown
 from blockd.daemon.channel import Channel, Message
 from blockd.daemon.clock_watch import ClockWatch
 from blockd.daemon.contexts import ControlContext
@@ -38,7 +38,7 @@ from blockd.daemon.report.status_line import StatusLine
 from blockd.daemon.results import HintResult, RefreshResult, RollbackResult
 from blockd.daemon.ruleset_switcher import RulesetSwitcher
 from blockd.daemon.sinkhole import SinkholeService
-from blockd.daemon.switching import Sender, Store, WorkerLink
+from blockd.daemon.switching import ControlChannel, Store, WorkerLink
 from blockd.daemon.timing import Timing
 from blockd.daemon.update.child_process import yield_to_workers
 from blockd.daemon.update.compile_child import Compiler, Compiling, RulesetCompiler
@@ -84,16 +84,6 @@ class Environment:
     self_tests: Callable[[Settings, SelfTestKey], SelfTests] = SelfTests
 
 
-class ControlChannel(Sender, Protocol):
-    """The channel to the supervisor, see `blockd.daemon.channel.Channel`."""
-
-    def fileno(self) -> int:
-        """Return the descriptor, to wait for messages."""
-
-    def receive(self) -> list[Message] | None:
-        """Return the messages received; None if the other side is gone."""
-
-
 def run(context: ControlContext, channel: Channel) -> None:
     """Serve until the channel ends or the process is told to stop."""
     name_process("control")
@@ -128,9 +118,9 @@ class ControlProcess:
         self._audit = AuditLog(state.folder, timing.clock, state.room.no_evidence)
         self._recorder = AuditRecorder(self._audit, self._feeds.settings, timing.clock)
         store = Store(state, self._slots, Retention.of(settings), environment.compare)
-        self._switcher = RulesetSwitcher(
-            store, WorkerLink(self._workers, channel), self._feeds, self._tests, self._recorder, timing
-        )
+        link = WorkerLink(self._workers, channel)
+        self._switcher = RulesetSwitcher(store, link, self._feeds, self._tests, self._recorder, timing)
+        self._caches = CacheService(link, lambda: self._enforced, timing)
         self._clock_watch = ClockWatch(timing.clock)
         self._clock_watch.know([read_alive(state.folder), *(found.state.checked for found in self._feeds.values())])
         self._order_clock = OrderClock(state, self._switcher, self._feeds, self._recorder, timing, self._clock_watch)
@@ -276,6 +266,14 @@ class ControlProcess:
         """Return what happens to a name or an address."""
         return await self._lookups.look_up(query)
 
+    async def cached(self, name: str, /) -> CacheShown:
+        """Return what every worker has cached of a name."""
+        return await self._caches.show(name)
+
+    async def flush(self, kind: str, name: str, /) -> CacheFlushed:
+        """Remove what every worker has cached: of a name, of all below one, or all."""
+        return await self._caches.flush(kind, name)
+
     def orders(self, asked: str, /) -> NamedOrders:
         """Return the orders that a text may name, and how each stands."""
         return named_orders(self._enforced, asked)
@@ -296,6 +294,8 @@ class ControlProcess:
             task = asyncio.create_task(self._updater.refresh(None))
             self._refreshing.add(task)
             task.add_done_callback(self._refreshing.discard)
+        elif "cache" in message:
+            self._caches.heard(message)
         elif "notified" in message:
             self._feeds.hint(str(message["notified"]))
         elif "refused_notify" in message:

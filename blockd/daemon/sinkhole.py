@@ -43,7 +43,7 @@ class SinkholeService:
             arrived=self._arrived,
             url=self._settings.blocked_by,
             contact=operator.contact,
-            ttl=self._settings.sinkhole.ttl,
+            ttl=self._settings.block_ttl,
             hosts=frozenset(host for host in own if host),
             where_it_leads=self._where_it_leads,
             orders_named=self._orders_named,

@@ -195,7 +195,8 @@ class Supervisor:
     def _receive(self, child: Child) -> None:
         for message in child.channel.receive() or ():
             if child.index is None:
-                self._version = int(message["enforce"])
+                if "enforce" in message:
+                    self._version = int(message["enforce"])
                 self._send_to_workers(message)
             else:
                 child.enforcing = message.get("enforcing", child.enforcing)

@@ -24,6 +24,16 @@ class Sender(Protocol):
         """Send a message, which may be lost."""
 
 
+class ControlChannel(Sender, Protocol):
+    """The channel to the supervisor, see `blockd.daemon.channel.Channel`."""
+
+    def fileno(self) -> int:
+        """Return the descriptor, to wait for messages."""
+
+    def receive(self) -> list[Message] | None:
+        """Return the messages received; None if the other side is gone."""
+
+
 class SelfTest(Protocol):
     """Test of whether the workers enforce what they report, see `blockd.selftest.SelfTests`."""
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 import uvloop
 
+from blockd.daemon.cache.desk import CacheDesk
 from blockd.daemon.channel import Channel
 from blockd.daemon.contexts import WorkerContext
 from blockd.daemon.process_name import name_process
@@ -65,10 +66,11 @@ async def _serve(context: WorkerContext, channel: Channel) -> None:
 async def _enforce_until_stopped(
     context: WorkerContext, resolver: Resolver, channel: Channel, enforced: Enforced | None
 ) -> None:
-    """Swap rulesets on messages of the channel, until it ends or a signal comes."""
+    """Swap rulesets and look into the cache on messages of the channel, until it ends or a signal comes."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     versions: asyncio.Queue[int] = asyncio.Queue()
+    desk = CacheDesk(resolver.inspector, channel.send, time.monotonic, time.time)
 
     def read() -> None:
         messages = channel.receive()
@@ -77,7 +79,10 @@ async def _enforce_until_stopped(
             stop.set()
             return
         for message in messages:
-            versions.put_nowait(int(message["enforce"]))
+            if "cache" in message:
+                desk.take(message["cache"])
+            else:
+                versions.put_nowait(int(message["enforce"]))
 
     loop.add_reader(channel.fileno(), read)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -118,12 +123,13 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         sinkhole=Sinkhole(
             str(settings.sinkhole.ipv4),
             str(settings.sinkhole.ipv6),
-            settings.sinkhole.ttl,
+            settings.block_ttl,
             settings.operator.disclosed,
         ),
         refuse_unready=settings.at_first_start == "refuse",
         selftest=SelfTestIdentity(shared.selftest_key, context.index),
         notify=notified or None,
+        client_ttl=int(cache.client_ttl),
         local=context.resolution.local,
     )
     instruments = Instruments(
@@ -145,7 +151,13 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         context.engine,
         service,
         CacheOptions(
-            cache.size // settings.workers, cache.max_ttl, cache.max_negative_ttl, secrets.token_bytes(CACHE_SEED)
+            size=cache.size // settings.workers,
+            max_ttl=cache.max_ttl,
+            max_negative_ttl=cache.max_negative_ttl,
+            seed=secrets.token_bytes(CACHE_SEED),
+            stale=cache.stale,
+            stale_after=cache.stale_after,
+            prefetch=cache.prefetch,
         ),
         Forwarder(groups[ALL_NAMES].upstreams, options, instruments, groups[ALL_NAMES + 1 :]),
         instruments,

@@ -97,6 +97,21 @@ class Collector(PrometheusCollector):
             "Questions that the cache had no answer to, so that upstreams were asked or their failure was remembered.",
             value=self._counters.cache_misses(),
         )
+        yield CounterMetricFamily(
+            "blockd_cache_stale_answers",
+            "Answers from entries of the cache that had expired, since upstreams failed or took long (RFC 8767).",
+            value=self._counters.cache_stale(),
+        )
+        yield CounterMetricFamily(
+            "blockd_cache_prefetches",
+            "Questions to upstreams for names that are asked often, shortly before their answers expire.",
+            value=self._counters.cache_refreshes(),
+        )
+        yield CounterMetricFamily(
+            "blockd_cache_flushed_entries",
+            "Entries that `blockd cache flush` removed.",
+            value=self._counters.cache_flushed(),
+        )
         local = CounterMetricFamily(
             "blockd_local_answers",
             "Answers for which no upstream was needed: from zones and names of the config (own), for names that are "

@@ -33,7 +33,10 @@ class Transport(IntEnum):
 _ANSWERS = len(Transport)
 _CACHE_HITS = _ANSWERS + RCODES
 _CACHE_MISSES = _CACHE_HITS + 1
-_UPSTREAM = _CACHE_MISSES + 1
+_CACHE_STALE = _CACHE_MISSES + 1
+_CACHE_REFRESHES = _CACHE_STALE + 1
+_CACHE_FLUSHED = _CACHE_REFRESHES + 1
+_UPSTREAM = _CACHE_FLUSHED + 1
 _UPSTREAM_MICROSECONDS = _UPSTREAM + len(UPSTREAM_BUCKETS) + 1
 _HITS = _UPSTREAM_MICROSECONDS + 1
 _LOCAL = _HITS + MAX_HIT_SLOTS * len(HIT_KINDS)
@@ -68,6 +71,18 @@ class Row:
     def cache_miss(self) -> None:
         """Count a question that the cache had no answer to."""
         self._numbers[_CACHE_MISSES] += 1
+
+    def cache_stale(self) -> None:
+        """Count an answer from an entry of the cache that had expired."""
+        self._numbers[_CACHE_STALE] += 1
+
+    def cache_refresh(self) -> None:
+        """Count a question to upstreams for an entry that has not expired yet."""
+        self._numbers[_CACHE_REFRESHES] += 1
+
+    def cache_flushed(self, entries: int) -> None:
+        """Count entries that were removed on request."""
+        self._numbers[_CACHE_FLUSHED] += entries
 
     def local(self, kind: int) -> None:
         """Count an answer from a local zone; `kind` is a place in LOCAL_KINDS."""
@@ -119,6 +134,18 @@ class Counters:
     def cache_misses(self) -> int:
         """Return the number of questions that the cache had no answer to."""
         return self._sums(_CACHE_MISSES, 1)[0]
+
+    def cache_stale(self) -> int:
+        """Return the number of answers from entries that had expired."""
+        return self._sums(_CACHE_STALE, 1)[0]
+
+    def cache_refreshes(self) -> int:
+        """Return the number of questions to upstreams for entries that had not expired yet."""
+        return self._sums(_CACHE_REFRESHES, 1)[0]
+
+    def cache_flushed(self) -> int:
+        """Return the number of entries that were removed on request."""
+        return self._sums(_CACHE_FLUSHED, 1)[0]
 
     def local(self) -> list[int]:
         """Return the answers from local zones by LOCAL_KINDS."""

@@ -2,6 +2,7 @@
 
 from blockd.resolver.answers import Sinkhole
 from blockd.resolver.cache import Cache
+from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.clients import Clients
 from blockd.resolver.engine.choice import AnyEngine, engine_name
 from blockd.resolver.engine.twin import Deferred, Engine
@@ -16,6 +17,7 @@ __all__ = [
     "CACHE_SEED",
     "AnyEngine",
     "Cache",
+    "CacheInspector",
     "CacheOptions",
     "Clients",
     "Deferred",

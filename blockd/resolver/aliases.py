@@ -16,10 +16,13 @@ from blockd.resolver.query import Query
 from blockd.resolver.records import alias_record, error_option
 
 
-def answer_behind(query: Query, target: bytes, cached: Cached, records: bytes, *, ttl: int, errors: bytes) -> bytes:
+def answer_behind(
+    query: Query, target: bytes, cached: Cached, records: bytes, *, ttl: int, errors: bytes, said: bytes
+) -> bytes:
     """Answer with a CNAME to the name with the key `target`, for `ttl` seconds, and the response for that.
 
-    `records` are the response's, with TTLs as they are now; `errors` is the EDE option that names the order. The rcode
+    `records` are the response's, with TTLs as they are now; `errors` is the EDE option that names the order,
+    `said` are those that go with the response. The rcode
     is that of the last name of the chain (RFC 6604 section 3); nothing of the answer is authentic (AD).
     """
     response = cached.response
@@ -30,4 +33,4 @@ def answer_behind(query: Query, target: bytes, cached: Cached, records: bytes, *
         counts, records = how.behind(query.question, alias_record(DomainName(target).wire, ttl), records)
     except BadMessage as bad:
         return answer(query, types.SERVFAIL, errors=errors + error_option(types.EDE_OTHER, str(bad)))
-    return answer(query, response.rcode, counts, records, errors=errors + response.errors)
+    return answer(query, response.rcode, counts, records, errors=errors + said)

@@ -233,9 +233,9 @@ class BlockAnswers:
         return (types.POINTER << 8 | owner).to_bytes(2) + soa
 
 
-def time_left(until: int, now: float) -> int:
-    """Return the whole seconds from `now` to `until`, both since the epoch, limited to the largest TTL.
+def time_left(until: int, now: float, most: int = types.MAX_TTL) -> int:
+    """Return the whole seconds from `now` to `until`, both since the epoch, limited to `most`.
 
     In the last second that is 0 and not 1: an answer must not be kept after it has ceased to be true.
     """
-    return min(max(until - math.ceil(now), 0), types.MAX_TTL)
+    return min(max(until - math.ceil(now), 0), most)

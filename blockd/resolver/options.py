@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from blockd.dns import types
 from blockd.metrics import Row, TrafficRow
 from blockd.names import Network
 from blockd.resolver.answers import Sinkhole
@@ -31,7 +32,7 @@ class Service:
 
     With `refuse_unready`, SERVFAIL is answered before the first ruleset instead of resolving. A self-test that has the
     secret of `selftest` is served but not counted. Without `notify`, a NOTIFY is a message like any other. What is in
-    `local` is answered without asking upstreams.
+    `local` is answered without asking upstreams. No TTL of an answer is over `client_ttl` seconds.
     """
 
     networks: tuple[Network, ...]
@@ -39,17 +40,25 @@ class Service:
     refuse_unready: bool = False
     selftest: SelfTestIdentity | None = None
     notify: NotifyHandler | None = None
+    client_ttl: int = types.MAX_TTL
     local: LocalZones | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CacheOptions:
-    """Octets, seconds, and CACHE_SEED unpredictable octets that key the table of the engine's cache."""
+    """Octets, seconds, and CACHE_SEED unpredictable octets that key the table of the engine's cache.
+
+    An entry is kept `stale` seconds after it has expired, and given if upstreams fail, or do not answer for
+    `stale_after` seconds. With `prefetch`, an entry that is used often is asked for anew before it expires.
+    """
 
     size: int
     max_ttl: float
     max_negative_ttl: float
     seed: bytes
+    stale: float = 0
+    stale_after: float = 1.8  # RFC 8767 section 5: less than the 2 s after which clients ask again
+    prefetch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

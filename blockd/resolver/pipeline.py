@@ -13,17 +13,19 @@ from blockd.orders import NEVER, Action, Verdict
 from blockd.resolver.admission import Admission
 from blockd.resolver.aliases import answer_behind
 from blockd.resolver.answers import BlockAnswers, answer, authoritative, error, time_left
-from blockd.resolver.cache import Cache, Cached, CacheKey, aged
+from blockd.resolver.cache import Cache, Cached, aged
+from blockd.resolver.caching.caching_forwarder import CachingForwarder
+from blockd.resolver.caching.stale import as_given
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.extras import additional_at, left_out
 from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
 from blockd.resolver.moving import LEADS_BACK
-from blockd.resolver.options import Instruments, NotifyHandler, Service
+from blockd.resolver.options import CacheOptions, Instruments, NotifyHandler, Service
 from blockd.resolver.query import Query, is_notify, refusal
 from blockd.resolver.query_context import Outcome, QueryContext
 from blockd.resolver.records import error_option
-from blockd.resolver.response import Response, parse
+from blockd.resolver.response import parse
 from blockd.resolver.waiting import Turns
 from blockd.ruleset import NOT_LISTED, Enforced
 from blockd.ruleset.leading import LeadJudge
@@ -46,12 +48,15 @@ Stage = Callable[[QueryContext], bytes | Outcome]
 class Pipeline:
     """Answers messages."""
 
-    def __init__(self, service: Service, cache: Cache, forwarder: Forwarder, instruments: Instruments) -> None:
+    def __init__(
+        self, service: Service, cache: Cache, options: CacheOptions, forwarder: Forwarder, instruments: Instruments
+    ) -> None:
         """`instruments` have no traffic row if an engine in front of the pipeline samples questions."""
         self.clients = Clients(service.networks)
         self._service = service
         self._cache = cache
-        self._forwarder = forwarder
+        self._caching = CachingForwarder(forwarder, cache, instruments.clock, instruments.row)
+        self._stale_after = options.stale_after
         self._row = instruments.row
         self._admission = Admission(service, instruments.traffic)
         self._clock = instruments.clock
@@ -72,7 +77,7 @@ class Pipeline:
             self._ask_cache,  # before upstreams: it is faster
             self._answer_locally,  # after the cache, which is asked far more often, and never has what is answered here
             self._ask_upstreams,  # the only stage that waits; one flight for equal questions
-            self._report_failure,  # after it: a failure of upstreams is answered with its reason
+            self._report_failure,  # after it: an entry that has expired is given for a failure, else its reason
             self._go_behind_aliases,  # before what they lead to is judged, with them
             self._decide_where_it_leads,  # for every answer: CNAME, SVCB and addresses do not bypass policy
             self._reply,  # last: the upstream's response
@@ -113,9 +118,12 @@ class Pipeline:
         outcome: bytes | Outcome = Outcome.WAIT
         while outcome is Outcome.WAIT:
             lookup = context.lookup
+            # A lookup's question is about what upstreams say now.
+            stale = None if context.is_unjudged else self._cache.get_stale(lookup, self._clock())
             try:
-                response = await self._forwarder.resolve(lookup)
-                context.cached = self._cache.put(lookup, response, self._clock())
+                context.cached = await self._caching.resolve(lookup, self._stale_after if stale else None)
+                if context.cached is None:
+                    context.cached, context.is_stale = stale, True
             except UpstreamFailure as failure:
                 context.failure = failure
             await self._turns.take()
@@ -128,10 +136,6 @@ class Pipeline:
         context.failure = UpstreamFailure(types.EDE_NETWORK_ERROR, reason)
         counted = self._counted(context, self._run(context))
         return counted if isinstance(counted, bytes) else None
-
-    def keep(self, key: CacheKey, response: Response) -> None:
-        """Cache a response as soon as it comes, whether somebody still waits for it or not."""
-        self._cache.put(key, response, self._clock())
 
     def _answer_notify(self, handler: NotifyHandler, packet: bytes, host: str, transport: Transport) -> bytes | Outcome:
         """Answer a NOTIFY, which comes from a primary and not from a client."""
@@ -195,8 +199,8 @@ class Pipeline:
     def _ask_cache(self, context: QueryContext) -> bytes | Outcome:
         if context.is_unjudged:
             return Outcome.PASS  # asked anew, so that the next answers from the cache are of the same response
-        context.cached = self._cache.get(context.lookup, self._clock())
-        context.asked_cache = True
+        context.cached = self._caching.get(context.lookup)
+        context.asked_cache, context.is_stale = True, False
         return Outcome.PASS
 
     def _answer_locally(self, context: QueryContext) -> bytes | Outcome:
@@ -204,7 +208,7 @@ class Pipeline:
         if zones is None or context.cached or context.aliases:
             return Outcome.PASS
         lookup = context.lookup
-        left = time_left(context.until, self._wall_clock()) if context.target is None else types.MAX_TTL
+        left = self._time_left(context) if context.target is None else self._service.client_ttl
         found = local_answer(zones, lookup[0], context.query.qtype, left)
         if found is None:
             return Outcome.PASS
@@ -228,18 +232,22 @@ class Pipeline:
         return Outcome.WAIT
 
     def _report_failure(self, context: QueryContext) -> bytes | Outcome:
-        failure = context.failure
-        if failure is None:
+        failure, cached = context.failure, context.cached
+        if cached is not None and not cached.response.failed:
             return Outcome.PASS
-        errors = context.errors + error_option(failure.code, str(failure))
-        return answer(context.query, types.SERVFAIL, errors=errors)
+        stale = None if context.is_unjudged else self._cache.get_stale(context.lookup, self._clock())
+        if stale is not None:  # RFC 8767 section 5
+            context.cached, context.failure, context.is_stale = stale, None, True
+            return Outcome.PASS
+        errors = context.errors + error_option(failure.code, str(failure)) if failure else b""
+        return answer(context.query, types.SERVFAIL, errors=errors) if failure else Outcome.PASS
 
     def _go_behind_aliases(self, context: QueryContext) -> bytes | Outcome:
         if context.aliases and context.cached is not None:
             now = self._clock()
             first = context.target if context.target is not None else context.query.key
             records = aged(context.cached, now, types.MAX_TTL)
-            left = time_left(context.until, self._wall_clock()) if context.target is None else types.MAX_TTL
+            left = self._time_left(context) if context.target is None else self._service.client_ttl
             response = behind_aliases(context.query, first, context.aliases, left, context.cached.response, records)
             context.cached = Cached(response, now, now, types.MAX_TTL, 0)
             context.aliases = ()
@@ -293,15 +301,23 @@ class Pipeline:
             raise BadMessage(types.SERVFAIL, "no answer is available")
         response = cached.response
         context.extended = response.rcode >> 4 if query.edns else 0
-        left = time_left(context.until, self._wall_clock())
-        if context.target is None or context.target == query.key:
-            records, counts = aged(cached, self._clock(), left), response.counts
+        left = self._time_left(context)
+        is_own = context.target is None or context.target == query.key
+        most = left if is_own else self._service.client_ttl  # the order does not cover the target
+        records, errors, authentic = as_given(cached, self._clock(), most, is_stale=context.is_stale)
+        if context.is_stale and not context.is_selftest:
+            self._row.cache_stale()
+        if context.target is None or is_own:
+            counts = response.counts
             if context.leaves_extras_out:
                 records, counts = records[: additional_at(response)], (counts[0], counts[1], 0)
-            return answer(query, response.rcode, counts, records, errors=response.errors, authentic=response.authentic)
-        records = aged(cached, self._clock(), types.MAX_TTL)  # of a name that the order does not cover
+            return answer(query, response.rcode, counts, records, errors=errors, authentic=authentic)
         ttl = min(self._service.sinkhole.ttl, left)
-        return answer_behind(query, context.target, cached, records, ttl=ttl, errors=context.errors)
+        return answer_behind(query, context.target, cached, records, ttl=ttl, errors=context.errors, said=errors)
+
+    def _time_left(self, context: QueryContext) -> int:
+        """Return for how many seconds clients may cache the answer."""
+        return time_left(context.until, self._wall_clock(), self._service.client_ttl)
 
     def _apply(self, context: QueryContext, policy: Policy, verdict: Verdict) -> bytes | Outcome:
         """Apply a verdict; note the hit, and until when the verdict holds."""
@@ -317,7 +333,7 @@ class Pipeline:
         target = policy.answers.followed(context.query, verdict)
         if target is not None:
             return self._follow(context, target, policy.answers.errors(verdict))
-        given = policy.answers.give(context.query, verdict, time_left(context.until, self._wall_clock()))
+        given = policy.answers.give(context.query, verdict, self._time_left(context))
         return Outcome.SILENCE if given is None else given
 
     def _follow(self, context: QueryContext, target: bytes, errors: bytes) -> bytes | Outcome:

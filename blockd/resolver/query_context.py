@@ -39,6 +39,7 @@ class QueryContext:
         "hits",
         "host",
         "is_selftest",
+        "is_stale",
         "is_unjudged",
         "leaves_extras_out",
         "local",
@@ -72,6 +73,7 @@ class QueryContext:
         self.errors = b""  # the EDE option that goes with it
         self.leaves_extras_out = False  # the answer is given without its additional section
         self.cached: Cached | None = None
+        self.is_stale = False  # `cached` has expired, and is given for want of a better answer
         self.failure: UpstreamFailure | None = None
         self.extended = 0  # the upper bits of the rcode, RFC 6891 section 6.1.3
         self.asked_cache = False

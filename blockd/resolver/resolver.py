@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from blockd.metrics import Transport
 from blockd.resolver.answers import BlockAnswers
 from blockd.resolver.cache import Cache
+from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
 from blockd.resolver.forwarding.forwarder import Forwarder
@@ -37,21 +38,25 @@ class Resolver:
         row = instruments.row
         row.cache_emptied()
         self.cache: Cache | NativeCache
+        own_cache: Cache  # the pipeline's
         self.engine: AnyEngine
         if engine == "native":
             from blockd.resolver.engine._cache import NativeCache  # only here: it may not be built
             from blockd.resolver.engine._engine import NativeEngine
             from blockd.resolver.engine.native import FeedingCache
 
-            self.cache = native_cache = NativeCache(*limits, cache.seed)
+            self.cache = native_cache = NativeCache(*limits, cache.seed, stale=cache.stale, prefetch=cache.prefetch)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
-            self.pipeline = Pipeline(service, FeedingCache(native_cache, *limits, row), forwarder, not_sampling)
+            own_cache = FeedingCache(native_cache, cache, row)
+            self.pipeline = Pipeline(service, own_cache, cache, forwarder, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
+            self.inspector = CacheInspector((native_cache, own_cache), forwarder, row)
         else:
-            self.cache = Cache(*limits, row)
-            self.pipeline = Pipeline(service, self.cache, forwarder, instruments)
+            self.cache = own_cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
+            self.pipeline = Pipeline(service, own_cache, cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
-        forwarder.keep_answers(self.pipeline.keep)
+            self.inspector = CacheInspector((own_cache,), forwarder, row)
+        forwarder.keep_late_answers(lambda key, response: own_cache.put(key, response, instruments.clock()))
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""

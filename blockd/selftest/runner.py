@@ -57,7 +57,9 @@ class SelfTests:
         self, settings: Settings, selftest_key: SelfTestKey, randomness: Callable[[int], bytes] = os.urandom
     ) -> None:
         sinkhole = settings.sinkhole
-        self._sinkhole = Sinkhole(str(sinkhole.ipv4), str(sinkhole.ipv6), sinkhole.ttl, settings.operator.disclosed)
+        self._sinkhole = Sinkhole(
+            str(sinkhole.ipv4), str(sinkhole.ipv6), settings.block_ttl, settings.operator.disclosed
+        )
         self._addresses = settings.listen.dns
         self._clients = settings.clients.allow
         self._selftest_key = selftest_key

@@ -118,6 +118,18 @@ class CacheSettings(Section):
     max_negative_ttl: Annotated[float, time_within("0s", "1d")] = setting(
         "1h", "The longest that a negative answer is cached."
     )
+    client_ttl: Annotated[float, time_within("1s", "7d")] = setting(
+        "1h", "The longest that clients may cache any answer, so that a new block reaches them."
+    )
+    stale: Annotated[float, time_within("0s", "7d")] = setting(
+        "1d", "How long after it has expired an answer may be given if upstreams fail; 0s for never."
+    )
+    stale_after: Annotated[float, time_within("100ms", "30s")] = setting(
+        "1800ms", "How long a client waits for upstreams before it gets an answer that has expired, if there is one."
+    )
+    prefetch: bool = setting(
+        True, "Whether names that are asked often are asked anew before their answers expire.", strict=True
+    )
 
 
 class Operator(Section):
@@ -189,6 +201,11 @@ class Settings(Section):
     versions: VersionSettings = setting({}, "The rulesets kept on disk.")
     audit: Audit = setting({}, "Statements about what was enforced.")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "The lowest severity that is logged.")
+
+    @property
+    def block_ttl(self) -> int:
+        """How many seconds clients may cache a block: no longer than any answer."""
+        return min(self.sinkhole.ttl, int(self.cache.client_ttl))
 
     @property
     def block_page_url(self) -> str:

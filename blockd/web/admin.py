@@ -21,7 +21,16 @@ from aiohttp.typedefs import Handler, Middleware
 from blockd.errors import BadName, BlockdError
 from blockd.formats.subject import not_a_subject
 from blockd.ruleset.lookup_query import LookupQuery, lookup_query
-from blockd.web.bodies import acceptance_of, feeds_of, held_change, hinted_feed, override_of, version_and_reason
+from blockd.web.bodies import (
+    acceptance_of,
+    feeds_of,
+    flush_of,
+    held_change,
+    hinted_feed,
+    name_of,
+    override_of,
+    version_and_reason,
+)
 from blockd.web.host import without_port
 from blockd.web.index import INDEX, INDEX_POLICY
 from blockd.web.negotiate import form_of
@@ -71,6 +80,12 @@ class Control(typing.Protocol):
 
     def status(self) -> JsonResult:
         """Return feeds, versions, ages, workers and engine."""
+
+    async def cached(self, name: str, /) -> JsonResult:
+        """Return what every worker has cached of a name, and policy's verdict on it; raises CommandError."""
+
+    async def flush(self, kind: str, name: str, /) -> JsonResult:
+        """Remove what is cached of a name, of that and all below it, or all, from every worker; raises CommandError."""
 
     def orders(self, asked: str, /) -> OrdersResult:
         """Return the orders that an id or another name of an order fits, and how each stands; raises BlockdError."""
@@ -137,6 +152,14 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
         except BadName as error:
             return _error(400, f"{not_a_subject(query.name, error)}.")
 
+    async def cached(request: web.Request) -> web.Response:
+        return _result(await control.cached(name_of({field: request.query.getall(field) for field in request.query})))
+
+    async def flush(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            return _error(415, _NOT_JSON)
+        return _result(await control.flush(*flush_of(await request.read())))
+
     async def orders(request: web.Request) -> web.Response:
         found = control.orders(request.match_info["order"])
         return _result(found, found.status)
@@ -184,6 +207,7 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_get("/api/status", status)
     app.router.add_get("/api/lookup", lookup)
     app.router.add_get("/api/traffic", traffic)
+    app.router.add_get("/api/cache", cached)
     app.router.add_get("/api/orders/{order:.+}", orders)  # a slash may be escaped as %2F
     app.router.add_post("/api/refresh", refresh)
     app.router.add_post("/api/hint", hint)
@@ -191,6 +215,7 @@ def admin_app(control: Control, hosts: Iterable[str] = ()) -> web.Application:
     app.router.add_post("/api/override", override)
     app.router.add_post("/api/accept", accept)
     app.router.add_post("/api/held", held)
+    app.router.add_post("/api/cache/flush", flush)
     app.router.add_post("/api/statement", statement)
     return app
 

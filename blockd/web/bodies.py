@@ -1,9 +1,10 @@
-"""What the bodies of requests at the admin port ask for; all but those are refused in one sentence."""
+"""What the bodies and queries of requests at the admin port ask for; all else is refused in one sentence."""
 
 from __future__ import annotations
 
 import json
 import typing
+from collections.abc import Mapping
 
 from blockd.errors import CommandError
 from blockd.ruleset.versions.version_record import MAX_REASON
@@ -108,3 +109,25 @@ def acceptance_of(body: bytes) -> dict[str, str]:
         'The body must be {"feed": "name", "digest": "the SHA-256 of what was shown", "reason": "why"}, optionally '
         "with as; nothing was changed."
     )
+
+
+def flush_of(body: bytes) -> tuple[str, str]:
+    """Return `name`, `below` or `all`, and the name, which is empty for all; raises CommandError."""
+    asked: typing.Any = _decoded(body)
+    if isinstance(asked, dict) and len(asked) == 1:
+        ((kind, value),) = asked.items()
+        if kind == "all" and value is True:
+            return kind, ""
+        if kind in ("name", "below") and isinstance(value, str) and len(value) <= MAX_NAME:
+            return kind, value
+    raise CommandError(
+        'The body must be {"name": "example.org"}, {"below": "example.org"} for what is under it as well, or '
+        '{"all": true}; nothing was changed.'
+    )
+
+
+def name_of(query: Mapping[str, list[str]]) -> str:
+    """Return the one name that a query has; raises CommandError."""
+    if query.keys() != {"name"} or len(query["name"]) != 1 or len(query["name"][0]) > MAX_NAME:
+        raise CommandError("Expected exactly one name: /api/cache?name=example.org.")
+    return query["name"][0]

@@ -25,6 +25,7 @@ _PATHS = (
     ("/metrics", "All metrics, in the Prometheus format."),
     ("/api/status", "Feeds, versions, ages, workers and engine, as JSON."),
     ("/api/lookup?name=example.org", "What happens to a name or an address, and why, as JSON."),
+    ("/api/cache?name=example.org", "What every worker has cached of a name, as JSON."),
     ("/api/orders/ID", "Which orders have an id, or are called ROLE/ID or FEED/ROLE/ID, and how they stand, as JSON."),
     ("/api/traffic", "The sketch of recent traffic, which holds no client, as JSON."),
 )
@@ -48,6 +49,10 @@ _CHANGES = (
             'Let an entry through that the gate holds back: {"release": {"name": "co.id", "reason": "why"}}; '
             '{"hold": {"name": "co.id", "reason": "why"}} ends that.'
         ),
+    ),
+    (
+        "/api/cache/flush",
+        'Remove what is cached: {"name": "example.org"}, {"below": "example.org"} or {"all": true}.',
     ),
     ("/api/statement", "Sign a statement of what is enforced now."),
 )

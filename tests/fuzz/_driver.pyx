@@ -361,11 +361,19 @@ def responses(NativeEngine engine, NativeCache cache, Seeds seeds, uint64_t coun
             kept = cache.keep(made, reading.lifetime, now)
             if kept and cache.find(hashed, q.key, q.key_size, q.qtype, q.do_, False, now) != made:
                 wrong = b"what was kept is not found"
+            if kept and (
+                cache.find_stale(hashed, q.key, q.key_size, q.qtype, q.do_, False, now) != NULL
+                or cache.find_stale(hashed, q.key, q.key_size, q.qtype, q.do_, False, made.expires) != made
+                or cache.find_stale(
+                    hashed, q.key, q.key_size, q.qtype, q.do_, False, made.expires + cache.stale
+                ) != NULL
+            ):
+                wrong = b"what has expired is found too soon, not at all, or for too long"
             out = <uint8_t *>malloc(q.limit)
             written = 0
             passed.hit, passed.tiers, passed.until = -1, draw(&chance) & 7 == 0, engine.second + below(&chance, 400)
             passed.passing, passed.rule = draw(&chance) & 7 == 0, undecided()
-            result = engine._from_entry(&q, made, 0 if q.limit < types.MAX_TCP else 1, &passed, True,
+            result = engine._from_entry(&q, made, 0 if q.limit < types.MAX_TCP else 1, &passed, below(&chance, 3),
                                         out, &written, now + below(&chance, 100))
             if result == ANSWERED:
                 tally.answered += 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from blockd.errors import RulesetError
+from blockd.names.translation import packed_translations
 from blockd.ruleset import Enforced, Ruleset
 from blockd.ruleset._table import Table
 from blockd.ruleset.format import BUCKET_SIZE, HEADER_SIZE, Header
@@ -65,7 +66,8 @@ def files(folder: Path, count: int, seed: int, end: float) -> str:
         lives, salts = enforced.lives, ruleset.salts
         table = Table(
             ruleset.octets, header, fixed.octets, actions, enforced.tiers, enforced.asks_client, lives, salts,
-            enforced.groups, enforced.packed_parties, enforced.parties.lifts,
+            enforced.groups, enforced.packed_parties, enforced.parties.lifts, enforced.priorities.tobytes(),
+            packed_translations(enforced.translations),
         )  # fmt: skip
         broken += driver.lookups(table, KEYS, ADDRESSES)[1] > 0
         read += 1

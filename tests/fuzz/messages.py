@@ -83,7 +83,7 @@ def responses(folder: Path, count: int, seed: int, end: float) -> str:
     """Fuzz with answers of upstreams."""
     twins = Twins(folder)
     seeds = driver.Seeds(list(corpus.responses()))
-    cache = NativeCache(SMALL_CACHE, 86_400, 3600, bytes(16))
+    cache = NativeCache(SMALL_CACHE, 86_400, 3600, bytes(16), stale=100_000, prefetch=True)
     done = taken = answered = compared = 0
     rounds = 0
     while done < count and time.monotonic() < end:

@@ -14,6 +14,7 @@ import dns.message
 import dns.name
 import dns.rdatatype
 
+from blockd.dns import types
 from blockd.metrics import Counters, Transport
 from blockd.names import WELL_KNOWN_TRANSLATIONS, Network, client_key, key_from_text
 from blockd.orders import Action, Mandate, Order, Scope
@@ -72,6 +73,16 @@ class TidyResolver(Resolver):
     """One that has no socket open when nobody waits, so that a test may run each question in a loop of its own."""
 
     _finishing = 0
+    _closing: asyncio.Task[None]
+
+    async def _close_when_idle(self) -> None:
+        """Close once nothing is asked; the end of the loop, which cancels this, closes too."""
+        try:
+            while self._forwarder.in_flight:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.001)
+        finally:
+            if not self._finishing:
+                self.close()
 
     async def finish(self, context: QueryContext) -> bytes | None:
         """Answer a message that waits for an upstream."""
@@ -83,7 +94,8 @@ class TidyResolver(Resolver):
         for _ in range(3):  # turns of the loop, in which who has asked by now joins the flight
             await asyncio.sleep(0)
         if not self._finishing:  # who gives up leaves the flight to others
-            self.close()
+            self._closing = asyncio.ensure_future(self._close_when_idle())
+            await asyncio.sleep(0)
         return answer
 
 
@@ -100,6 +112,10 @@ class Rig:
         refuse_unready: bool = False,
         timeout: float = PATIENT,
         selftest: SelfTestIdentity | None = None,
+        client_ttl: int = types.MAX_TTL,
+        stale: float = 0,
+        stale_after: float = PATIENT,
+        prefetch: bool = False,
         local: LocalZones | None = None,
         forwarded: Sequence[Group] = (),
         flight_clock: Callable[[], float] = time.monotonic,
@@ -123,8 +139,8 @@ class Rig:
         networks = (Network.from_text("127.0.0.0/8"), Network.from_text("2001:db8:1::/48"))
         self.resolver = (TidyResolver if is_tidy else Resolver)(
             engine_name(),
-            Service(networks, SINKHOLE, refuse_unready, selftest, local=local),
-            CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED)),
+            Service(networks, SINKHOLE, refuse_unready, selftest, client_ttl=client_ttl, local=local),
+            CacheOptions(cache_size, max_ttl, 3600, self._random.randbytes(CACHE_SEED), stale, stale_after, prefetch),
             self.forwarder,
             instruments,
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from blockd.dns import types
 from blockd.errors import BadMessage
 from blockd.metrics import Counters, Row, Traffic, Transport
 from blockd.metrics.counters import _CACHE_ENTRIES
@@ -65,6 +66,8 @@ class Side:
         refuse_unready: bool = False,
         timeout: float = PATIENT,
         cache_size: int = CACHE_SIZE,
+        client_ttl: int = types.MAX_TTL,
+        stale: float = 0,
         local: LocalZones | None = None,
     ) -> None:
         self.row: Row = Counters(1).row(0)
@@ -74,8 +77,10 @@ class Side:
         options = UpstreamOptions(timeout, 1, chance.randrange, mixed_case=False, cookies=False)
         self.resolver = Resolver(
             engine,
-            Service(tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready, local=local),
-            CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED)),
+            Service(
+                tuple(map(Network.from_text, NETWORKS)), SINKHOLE, refuse_unready, client_ttl=client_ttl, local=local
+            ),
+            CacheOptions(cache_size, 86_400, 3600, chance.randbytes(CACHE_SEED), stale),
             Forwarder(upstreams, options, instruments),
             instruments,
         )

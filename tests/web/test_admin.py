@@ -49,6 +49,8 @@ class Daemon:
     looked_up: list[LookupQuery] = field(default_factory=list)
     accepted: list[dict[str, str]] = field(default_factory=list)
     overridden: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    flushed: list[tuple[str, str]] = field(default_factory=list)
     released: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def health(self) -> Condition:
@@ -97,6 +99,14 @@ class Daemon:
     async def held(self, kind: str, asked: Mapping[str, str], /) -> Told:
         self.released.append((kind, dict(asked)))
         return Told({"outcome": "enforced"})
+
+    async def cached(self, name: str, /) -> Told:
+        self.shown.append(name)
+        return Told({"name": name})
+
+    async def flush(self, kind: str, name: str, /) -> Told:
+        self.flushed.append((kind, name))
+        return Told({"name": name or None})
 
     async def statement(self) -> Told:
         return Told({"file": "20261124T120000Z.json", "statement": "{}"})
@@ -365,7 +375,46 @@ def test_a_release_of_another_shape_is_refused(daemon: Daemon, bound: socket.soc
     assert daemon.released == []
 
 
-@pytest.mark.parametrize("path", ["/api/override", "/api/accept", "/api/statement", "/api/held"])
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ('{"name": "a.example"}', ("name", "a.example")),
+        ('{"below": "example"}', ("below", "example")),
+        ('{"all": true}', ("all", "")),
+    ],
+)
+def test_a_flush_is_handed_on(daemon: Daemon, bound: socket.socket, body: str, asked: tuple[str, str]) -> None:
+    told = ask(daemon, bound, "/api/cache/flush", method="POST", data=body.encode(), Content_Type="application/json")
+    assert (told.status, daemon.flushed) == (200, [asked])
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["3", "[]", "{}", '{"all": false}', '{"all": 1}', '{"name": 1}', '{"name": "a", "below": "a"}', '{"type": "A"}',
+     '{"name": "' + "a" * 2000 + '"}'],
+)  # fmt: skip
+def test_a_flush_of_another_shape_is_refused(daemon: Daemon, bound: socket.socket, body: str) -> None:
+    refused = ask(daemon, bound, "/api/cache/flush", method="POST", data=body.encode(), Content_Type="application/json")
+    assert (refused.status, "nothing was changed" in str(refused.json["error"])) == (400, True)
+    assert daemon.flushed == []
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("?name=a.example", 200),
+        ("", 400),
+        ("?name=a&name=b", 400),
+        ("?name=a&type=A", 400),
+        ("?name=" + "a" * 2000, 400),
+    ],
+)
+def test_what_is_cached_is_asked_for_by_one_name(daemon: Daemon, bound: socket.socket, query: str, status: int) -> None:
+    assert ask(daemon, bound, f"/api/cache{query}").status == status
+    assert daemon.shown == (["a.example"] if status == 200 else [])
+
+
+@pytest.mark.parametrize("path", ["/api/override", "/api/accept", "/api/statement", "/api/held", "/api/cache/flush"])
 def test_what_another_site_may_send_changes_nothing(daemon: Daemon, bound: socket.socket, path: str) -> None:
     body = b'{"end": {"name": "a.example", "reason": "why"}}'
     assert ask(daemon, bound, path, method="POST", data=body, Content_Type="text/plain").status == 415

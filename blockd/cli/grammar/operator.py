@@ -128,6 +128,18 @@ def _held(parser: argparse.ArgumentParser) -> None:
     hold.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the audit log")
 
 
+def _cache(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
+    show = add_part(parts, "show", "what every worker has cached of a name, until when, and policy's verdict on it")
+    names_may_begin_with_hyphens(show)
+    show.add_argument("name", metavar="NAME", help="a domain name in ASCII or Unicode")
+    flush = add_part(parts, "flush", "remove what is cached of a name, all types, so that upstreams are asked anew")
+    names_may_begin_with_hyphens(flush)
+    flush.add_argument("name", nargs="?", metavar="NAME", help="a domain name in ASCII or Unicode")
+    flush.add_argument("--below", action="store_true", help="what is cached of names under it as well")
+    flush.add_argument("--all", action="store_true", help="everything that is cached")
+
+
 VERBS = {
     "run": Verb("run the daemon in the foreground", nothing),
     "check": Verb("check the config and its lists; nothing is started or changed", _check),
@@ -140,6 +152,7 @@ VERBS = {
     "accept": Verb("take what the gate refused of a feed for its size, rejects or emptiness, once", _accept),
     "override": Verb("never block a name until a date, for a reason: add, list, end", _override),
     "held": Verb("entries that the gate holds back, with line and reason; let one through", _held),
+    "cache": Verb("what the running daemon has cached: show a name, flush a name or all", _cache),
     "compile": Verb("compile lists to a ruleset file", _compile),
     "validate": Verb(
         "read a list and say whether the gate would take it, with what is rejected, grouped by reason", _validate

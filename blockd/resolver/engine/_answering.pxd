@@ -15,6 +15,11 @@ cdef enum Result:
     SILENT = 2
     FLOWN = 3
 
+cdef enum Origin:
+    FROM_UPSTREAM = 0
+    FROM_CACHE = 1
+    STALE = 2  # an entry of the cache that has expired
+
 cdef struct Passed:
     int64_t hit  # the order that the question hit, -1 for none
     uint8_t tiers  # before which tier the operator may still act on the answer, 0 if nobody may
@@ -48,6 +53,7 @@ cdef class Answering:
     cdef uint32_t aaaa_size
     cdef uint32_t soa_size
     cdef uint32_t ttl  # of these
+    cdef uint32_t client_ttl  # that no TTL of an answer is over
     cdef bytes _targets
     cdef bytes _target_places
     cdef const uint8_t *targets  # of `cname` actions, keys behind 1 if the name asked for goes below, else 0
@@ -64,8 +70,8 @@ cdef class Answering:
     cdef Result _alias(self, NativeCache cache, const Question *q, int transport, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef bint _is_local(self, const Question *q, int transport, const Passed *passed, uint8_t *out, uint32_t *written, Result *result) noexcept nogil
     cdef uint32_t _address_record(self, uint16_t qtype, uint8_t *out) noexcept nogil
-    cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out, uint32_t *written, double now) noexcept nogil
-    cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Result _from_entry(self, const Question *q, Entry *entry, int transport, const Passed *passed, int origin, uint8_t *out, uint32_t *written, double now) noexcept nogil
+    cdef Result _late_answer(self, const Question *q, Entry *entry, const sockaddr *client, int origin, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef void _judge(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil
     cdef void _begin_judging(self, const Question *q, const Passed *passed) noexcept nogil
     cdef void _judge_extras(self, const Question *q, Entry *entry, const Passed *passed) noexcept nogil

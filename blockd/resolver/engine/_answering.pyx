@@ -30,15 +30,16 @@ from blockd.dns._cursor cimport write_u16, write_u32
 from blockd.resolver.engine._clients cimport Networks, is_served
 from blockd.resolver.engine._message cimport Question, records_of, write_answer
 from blockd.resolver.engine._moving cimport Moved, move_entry
+from blockd.resolver.engine._stale cimport write_stale_error
 from blockd.names._numbers cimport MAX_NAME
-from blockd.resolver._numbers cimport SECRET
+from blockd.resolver._numbers cimport SECRET, STALE_TTL
 from blockd.resolver.engine._sockets cimport AF_INET, sockaddr, sockaddr_in, sockaddr_in6
 from blockd.resolver.local._zones cimport (
     DEFERRED, ELSEWHERE, HELD, MAX_SOA, LocalFound, LocalSet, NativeLocalZones, Where,
 )
 from blockd.ruleset._leading cimport judge_leads
 from blockd.ruleset._parties cimport (
-    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, RULED_PASSED, Decision, undecided,
+    RULED_ALLOWED, RULED_BROKEN, RULED_LISTED, RULED_NONE, Decision, undecided,
 )
 from blockd.ruleset._table cimport Table
 
@@ -53,6 +54,7 @@ ACTIONS = {action: place for place, action in enumerate(Action)}
 cdef int _ANSWERS_AT = layout._ANSWERS
 cdef int _CACHE_HITS_AT = layout._CACHE_HITS
 cdef int _CACHE_MISSES_AT = layout._CACHE_MISSES
+cdef int _CACHE_STALE_AT = layout._CACHE_STALE
 cdef int _UPSTREAM_AT = layout._UPSTREAM
 cdef int _MICROSECONDS_AT = layout._UPSTREAM_MICROSECONDS
 cdef int _HITS_AT = layout._HITS
@@ -77,6 +79,7 @@ cdef class Answering:
         self.networks = Networks(<const uint8_t *><const char *>four, <const uint8_t *><const char *>six,
                                  len(four) // 8, len(six) // 32)
         self.refuse_unready = service.refuse_unready
+        self.client_ttl = service.client_ttl
         if service.local is not None:
             self.local = NativeLocalZones(service.local)
         if service.selftest is not None:
@@ -131,16 +134,17 @@ cdef class Answering:
         return functools.partial(judge_by_table, enforced, functools.partial(judge, self.table))
 
     cdef Result _late_answer(
-        self, const Question *q, Entry *entry, const sockaddr *client, uint8_t *out, uint32_t *written, double now
+        self, const Question *q, Entry *entry, const sockaddr *client, int origin, uint8_t *out, uint32_t *written,
+        double now,
     ) noexcept nogil:
-        """Answer a client that waited, by the ruleset in force now."""
+        """Answer a client that waited, perhaps in vain, by the ruleset in force now."""
         cdef Decision name = undecided()
         cdef Result result
         cdef Passed passed
         if self.table is not None:
             name = self.table.decide(q.key, q.key_size, q.ends, q.labels)
         if not self._is_decided(q, client, name, TRANSPORT_UDP, out, written, &result, &passed):
-            result = self._from_entry(q, entry, TRANSPORT_UDP, &passed, False, out, written, now)
+            result = self._from_entry(q, entry, TRANSPORT_UDP, &passed, origin, out, written, now)
         if result != DECLINED:  # else the pipeline counts it
             self.row[_CACHE_MISSES_AT] += 1
         return result
@@ -168,12 +172,12 @@ cdef class Answering:
         return False
 
     cdef uint32_t _left(self, int64_t until) noexcept nogil:
-        """Return the whole seconds up to a moment, limited to the largest TTL.
+        """Return the whole seconds up to a moment, limited to what clients may cache.
 
         In the last second that is 0 and not 1: an answer must not be kept after it has ceased to be true.
         """
         cdef int64_t left = until - self.second
-        return 0 if left < 0 else <uint32_t>left if left < types.MAX_TTL else <uint32_t>types.MAX_TTL
+        return 0 if left < 0 else <uint32_t>left if left < self.client_ttl else self.client_ttl
 
     cdef Result _block_counted(
         self, const Question *q, const Decision *decision, int transport, int64_t first, uint8_t *out,
@@ -263,7 +267,8 @@ cdef class Answering:
             ttl = entry.ttls[i * 2 + 1]
             if ttl > entry.ceiling:
                 ttl = entry.ceiling
-            write_u32(records + entry.ttls[i * 2], ttl - age if ttl > age else 0)
+            ttl = ttl - age if ttl > age else 0
+            write_u32(records + entry.ttls[i * 2], ttl if ttl < self.client_ttl else self.client_ttl)
         written[0] = write_answer(
             out, q, entry.rcode, 1 + moved.answers, moved.authorities, 0, moved.octets, moved.size, errors,
             self.error_places[option + 1] - self.error_places[option], False, False,
@@ -331,16 +336,25 @@ cdef class Answering:
         return self.aaaa_size
 
     cdef Result _from_entry(
-        self, const Question *q, Entry *entry, int transport, const Passed *passed, bint cached, uint8_t *out,
+        self, const Question *q, Entry *entry, int transport, const Passed *passed, int origin, uint8_t *out,
         uint32_t *written, double now,
     ) noexcept nogil:
-        """Answer with an upstream's response, unless it leads to an entry of a tier that may still act."""
+        """Answer with an upstream's response, unless it leads to an entry of a tier that may still act.
+
+        A stale one has TTLs of its own, an Extended DNS Error that says so, and no AD: signatures may have expired.
+        """
         cdef int64_t second = -1, until = passed.until
         cdef Decision decision
         cdef uint32_t size, i, ttl, age, left
         cdef Result result
         cdef uint8_t *records
         cdef uint32_t additional = entry.counts[2], ttl_count = entry.ttl_count, records_size = entry.records_size
+        cdef const uint8_t *errors = entry.errors
+        cdef uint32_t errors_size = entry.errors_size
+        cdef uint8_t stale[types.EDE_CODE_ONLY]
+        if origin == STALE:
+            write_stale_error(stale, entry.rcode)
+            errors, errors_size = stale, types.EDE_CODE_ONLY
         if self.table is not None and passed.tiers and entry.leads_size:
             self._judge(q, entry, passed)
             decision = entry.decision
@@ -349,7 +363,7 @@ cdef class Answering:
                 return DECLINED
             if decision.ruling == RULED_LISTED:
                 result = self._block_counted(q, &decision, transport, passed.hit, out, written)
-                if result != DECLINED and cached and not self.is_selftest:
+                if result != DECLINED and origin == FROM_CACHE and not self.is_selftest:
                     self.row[_CACHE_HITS_AT] += 1
                 if result != DECLINED or decision.action != ACTION_TCP_ONLY:
                     return result
@@ -365,7 +379,7 @@ cdef class Answering:
         size = types.HEADER_SIZE + q.section_size
         written[0] = write_answer(
             out, q, entry.rcode, entry.counts[0], entry.counts[1], additional, entry.records,
-            records_size, entry.errors, entry.errors_size, entry.authentic, False,
+            records_size, errors, errors_size, entry.authentic and origin != STALE, False,
         )
         records = out + size
         age = <uint32_t>(now - entry.stored) if now > entry.stored else 0
@@ -374,10 +388,13 @@ cdef class Answering:
             ttl = entry.ttls[i * 2 + 1]
             if ttl > entry.ceiling:
                 ttl = entry.ceiling
-            ttl = ttl - age if ttl > age else 0
+            ttl = STALE_TTL if origin == STALE else ttl - age if ttl > age else 0
             write_u32(records + entry.ttls[i * 2], ttl if ttl < left else left)
-        if cached and not self.is_selftest:
-            self.row[_CACHE_HITS_AT] += 1
+        if not self.is_selftest:
+            if origin == FROM_CACHE:
+                self.row[_CACHE_HITS_AT] += 1
+            elif origin == STALE:
+                self.row[_CACHE_STALE_AT] += 1
         self._count(transport, passed.hit, second, entry.rcode)
         return ANSWERED
 

@@ -14,6 +14,8 @@ cdef struct Entry:
     uint64_t hash
     double stored  # by the monotonic clock, seconds
     double expires
+    double refresh_at  # from when on it is to be asked for anew, if it is used often; infinite if it never is
+    uint32_t uses  # since it was stored
     uint32_t ceiling  # seconds, the limit of its TTLs when it was stored
     uint32_t key_size
     uint32_t records_size
@@ -56,6 +58,8 @@ cdef class NativeCache:
     cdef Entry *oldest
     cdef double max_ttl
     cdef double max_negative_ttl
+    cdef double stale  # seconds that an entry is kept after it has expired
+    cdef bint prefetch
     cdef uint64_t[::1] row  # the counters of the process, which note how much it holds
     cdef bint has_row
 
@@ -65,8 +69,18 @@ cdef class NativeCache:
     cdef Entry *find(
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
     ) noexcept nogil
+    cdef Entry *find_stale(
+        self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
+    ) noexcept nogil
+    cdef Entry *_entry_of(
+        self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd
+    ) noexcept nogil
+    cdef bint claims_refresh(self, Entry *entry, double now) noexcept nogil
     cdef bint keep(self, Entry *entry, uint32_t lifetime, double now) noexcept nogil
+    cdef Entry *_asked_for(self, tuple question)
+    cdef list _found(self, bytes name, bint below, uint64_t first)
     cdef void _grow(self, int entries, int64_t octets) noexcept nogil
+    cdef void _use(self, Entry *entry) noexcept nogil
     cdef void _link(self, Entry *entry) noexcept nogil
     cdef void _unlink(self, Entry *entry) noexcept nogil
     cdef void _drop(self, Entry *entry) noexcept nogil

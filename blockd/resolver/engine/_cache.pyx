@@ -1,19 +1,27 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The answer cache in C: limited in octets, the least recently used evicted first, hashed with a secret seed.
 
-It holds upstreams' responses before policy; each entry remembers one policy's decision about what it leads to.
+It holds upstreams' responses before policy; each entry remembers one policy's decision about what it leads to. An entry
+that has expired stays for a while, to be given if upstreams fail (RFC 8767).
+
+It is one module, and longer than others may be: what finds, links, evicts and shows entries works on the same pointers,
+and what is asked for each question is inlined by the compiler.
 """
 
 import itertools
 import struct
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from blockd.metrics import counters as layout
+from blockd.resolver.cache import Cached
+from blockd.resolver.response import Response
 
 from blockd.dns cimport _types as types
+from blockd.resolver._numbers cimport KEYS_PER_TURN, MIN_REFRESHED, REFRESH_SHARE, REFRESH_USES
 from blockd.ruleset._prefetch cimport blockd_prefetch
 from blockd.ruleset._siphash cimport SipState, sip_end, sip_start, sip_word
 
@@ -54,9 +62,12 @@ cdef Entry *new_entry(
 
 
 cdef class NativeCache:
-    """Entries by question. `size` is in octets, TTL limits in seconds, `seed` 16 unpredictable octets."""
+    """Entries by question, with the arguments of `Cache`; `seed` is 16 unpredictable octets."""
 
-    def __cinit__(self, uint64_t size, double max_ttl, double max_negative_ttl, bytes seed):
+    def __cinit__(
+        self, uint64_t size, double max_ttl, double max_negative_ttl, bytes seed, *, double stale=0,
+        bint prefetch=False,
+    ):
         cdef uint64_t buckets = MIN_BUCKETS
         if size > MAX_SIZE:
             raise ValueError("the cache is too large")
@@ -69,6 +80,8 @@ cdef class NativeCache:
         self.limit = size
         self.max_ttl = max_ttl
         self.max_negative_ttl = max_negative_ttl
+        self.stale = stale
+        self.prefetch = prefetch
         self.k0 = int.from_bytes(seed[:8], "little")
         self.k1 = int.from_bytes(seed[8:16], "little")
 
@@ -105,7 +118,7 @@ cdef class NativeCache:
         answers, authorities, additional = response.counts
         if any(place + 4 > len(records) for place, _ in response.ttls):
             raise ValueError("a TTL lies outside of the records")
-        if response.rcode not in (types.NOERROR, types.NXDOMAIN) or response.truncated or not response.lifetime:
+        if response.rcode not in (types.NOERROR, types.NXDOMAIN) or response.truncated:
             return
         cdef Entry *entry = new_entry(len(key), len(records), len(response.ttls), len(errors), len(leads))
         if entry == NULL:
@@ -150,7 +163,32 @@ cdef class NativeCache:
     cdef Entry *find(
         self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
     ) noexcept nogil:
-        """Return the entry that is still fresh at `now`, and mark it as used; NULL if there is none."""
+        """Return the entry that is still fresh at `now`, and count that as a use of it; NULL if there is none."""
+        cdef Entry *entry = self._entry_of(hashed, key, size, qtype, do_, cd)
+        if entry == NULL:
+            return NULL
+        if now >= entry.expires:
+            if now >= entry.expires + self.stale:
+                self._drop(entry)
+            return NULL
+        entry.uses += 1
+        self._use(entry)
+        return entry
+
+    cdef Entry *find_stale(
+        self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd, double now
+    ) noexcept nogil:
+        """Return the entry that has expired and may still be given in place of a failure; NULL if there is none."""
+        cdef Entry *entry = self._entry_of(hashed, key, size, qtype, do_, cd)
+        if entry == NULL or now < entry.expires or now >= entry.expires + self.stale:
+            return NULL
+        self._use(entry)
+        return entry
+
+    cdef Entry *_entry_of(
+        self, uint64_t hashed, const uint8_t *key, uint32_t size, uint16_t qtype, bint do_, bint cd
+    ) noexcept nogil:
+        """Return the entry of a question, fresh or expired; NULL if there is none."""
         cdef Entry *entry = self.buckets[hashed & self.mask]
         while entry != NULL:
             if (
@@ -159,30 +197,38 @@ cdef class NativeCache:
             ):
                 break
             entry = entry.chain
-        if entry == NULL:
-            return NULL
-        if now >= entry.expires:
-            self._drop(entry)
-            return NULL
-        if entry != self.newest:
-            self._unlink(entry)
-            self._link(entry)
         return entry
 
+    cdef bint claims_refresh(self, Entry *entry, double now) noexcept nogil:
+        """Return whether an entry is to be asked for anew before it expires, which is said once of each entry.
+
+        Nothing but what `find` has returned is to be passed here, and that only from `refresh_at` on.
+        """
+        if now < entry.refresh_at or entry.uses < REFRESH_USES:
+            return False
+        entry.refresh_at = INFINITY
+        return True
+
     cdef bint keep(self, Entry *entry, uint32_t lifetime, double now) noexcept nogil:
-        """Set an entry's times and insert it; False if it may not be kept, and stays its caller's."""
+        """Set an entry's times and insert it; False if it may not be kept, and stays its caller's.
+
+        It replaces the one before it even if it may not be kept itself: that one is no longer true.
+        """
         cdef bint negative = entry.negative
         cdef double most = self.max_negative_ttl if negative else self.max_ttl
         cdef double kept = lifetime if lifetime < most else most
         cdef Entry *before
         entry.stored = now
         entry.expires = now + kept
+        entry.refresh_at = INFINITY
+        if self.prefetch and kept >= MIN_REFRESHED:
+            entry.refresh_at = entry.expires - kept / REFRESH_SHARE
         entry.ceiling = <uint32_t>(kept if negative else self.max_ttl)
-        if kept <= 0 or entry.size > self.limit:
-            return False
-        before = self.find(entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd, now)
+        before = self._entry_of(entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd)
         if before != NULL:
             self._drop(before)
+        if kept <= 0 or entry.size > self.limit:
+            return False
         entry.chain = self.buckets[entry.hash & self.mask]
         self.buckets[entry.hash & self.mask] = entry
         self._link(entry)
@@ -190,6 +236,63 @@ cdef class NativeCache:
         while self.size > self.limit and self.oldest != entry:
             self._drop(self.oldest)
         return True
+
+    def peek(self, tuple question):
+        """Return the entry of a question as `Cache.peek` does; without the verdict on what it leads to."""
+        cdef Entry *entry = self._asked_for(question)
+        return None if entry == NULL else _cached(entry)
+
+    def get_stale(self, tuple question, double now):
+        """Return the entry that has expired and may still be given, as `Cache.get_stale` does."""
+        cdef Entry *entry = self._asked_for(question)
+        if entry == NULL or now < entry.expires or now >= entry.expires + self.stale:
+            return None
+        self._use(entry)
+        return _cached(entry)
+
+    def remove(self, tuple question):
+        """Remove an entry; return whether there was one."""
+        cdef Entry *entry = self._asked_for(question)
+        if entry == NULL:
+            return False
+        self._drop(entry)
+        return True
+
+    def search(self, bytes name, *, bint below):
+        """Yield the keys of a name's entries, and with `below` of those under it, as `Cache.search` does."""
+        cdef uint64_t first
+        for first in range(0, self.mask + 1, KEYS_PER_TURN):
+            yield self._found(name, below, first)
+
+    cdef Entry *_asked_for(self, tuple question):
+        cdef bytes key = question[0]
+        cdef uint64_t hashed = self.hash_of(key, len(key), question[1], question[2], question[3])
+        return self._entry_of(hashed, key, len(key), question[1], question[2], question[3])
+
+    cdef list _found(self, bytes name, bint below, uint64_t first):
+        """Return the keys that a search finds in KEYS_PER_TURN buckets, of which each has about one entry."""
+        cdef uint64_t place, behind = first + KEYS_PER_TURN
+        cdef uint32_t size = len(name)
+        cdef const uint8_t *octets = <const uint8_t *><const char *>name
+        cdef Entry *entry
+        cdef list found = []
+        if behind > self.mask + 1:
+            behind = self.mask + 1
+        for place in range(first, behind):
+            entry = self.buckets[place]
+            while entry != NULL:
+                if (entry.key_size == size or (below and entry.key_size > size)) and memcmp(entry.key, octets, size) == 0:
+                    found.append((
+                        <bytes>entry.key[:entry.key_size], int(entry.qtype), bool(entry.do_), bool(entry.cd)
+                    ))
+                entry = entry.chain
+        return found
+
+    cdef void _use(self, Entry *entry) noexcept nogil:
+        """Make an entry the last to be evicted."""
+        if entry != self.newest:
+            self._unlink(entry)
+            self._link(entry)
 
     cdef void _link(self, Entry *entry) noexcept nogil:
         entry.newer = NULL
@@ -226,3 +329,29 @@ cdef class NativeCache:
         if self.has_row:
             self.row[_CACHE_ENTRIES_AT] += entries
             self.row[_CACHE_OCTETS_AT] += octets
+
+
+cdef object _cached(const Entry *entry):
+    """Return an entry as the pipeline has it."""
+    cdef uint32_t i, at = 0
+    leads = ([], [], [])
+    while at + 2 <= entry.leads_size:
+        leads[entry.leads[at]].append(<bytes>entry.leads[at + 2:at + 2 + entry.leads[at + 1]])
+        at += 2 + entry.leads[at + 1]
+    response = Response(
+        rcode=entry.rcode,
+        authentic=bool(entry.authentic),
+        truncated=False,
+        counts=(entry.counts[0], entry.counts[1], entry.counts[2]),
+        records=<bytes>entry.records[:entry.records_size],
+        ttls=tuple([(entry.ttls[i * 2], entry.ttls[i * 2 + 1]) for i in range(entry.ttl_count)]),
+        lifetime=int(entry.expires - entry.stored),
+        negative=bool(entry.negative),
+        names=tuple(leads[LEAD_NAME]),
+        addresses=tuple(leads[LEAD_ADDRESS]),
+        extras=tuple(leads[LEAD_EXTRA]),
+        errors=<bytes>entry.errors[:entry.errors_size],
+    )
+    return Cached(
+        response, entry.stored, entry.expires, entry.ceiling, entry.size, refresh_at=entry.refresh_at, uses=entry.uses
+    )

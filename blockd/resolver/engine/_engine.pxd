@@ -2,7 +2,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from blockd.names._numbers cimport MAX_LABELS
 from blockd.resolver.engine._answering cimport Answering, Result
-from blockd.resolver.engine._cache cimport NativeCache
+from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._flights cimport Flight, Flights
 from blockd.resolver.engine._message cimport Question
 from blockd.resolver._numbers cimport MAX_DATAGRAM
@@ -50,6 +50,7 @@ cdef class NativeEngine(Answering):
     cdef void _look_ahead(self, int first, int last) noexcept nogil
     cdef bint _look(self, Looked *looked, const uint8_t *packet, uint32_t size, bint over_udp) noexcept nogil
     cdef void _hash_question(self, Looked *looked) noexcept nogil
+    cdef void _refresh(self, Entry *entry, double now) noexcept nogil
     cdef void _note(self, const Question *q) noexcept nogil
     cdef Result _handle(self, Looked *looked, const uint8_t *packet, uint32_t size, const Peer *peer, int descriptor, uint8_t *out, uint32_t *written, double now) noexcept nogil
     cdef _land(self, Flight *flight, const uint8_t *message, uint32_t size, double now)

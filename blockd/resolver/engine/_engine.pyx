@@ -15,6 +15,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
+from blockd.metrics import counters as layout
 from blockd.metrics import traffic as sketch
 from blockd.metrics.counters import Transport
 from blockd.resolver.engine.twin import Deferred, send
@@ -23,11 +24,11 @@ from blockd.resolver.query_context import Outcome
 from blockd.orders._numbers cimport ACTION_CNAME
 from blockd.metrics._numbers cimport DEPTH, GAP_BITS, MAX_SUFFIXES, NOTED, TRANSPORT_UDP, WIDTH
 from blockd.dns cimport _types as types
-from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, SILENT, Answering, Passed, Result
+from blockd.resolver.engine._answering cimport ANSWERED, DECLINED, FLOWN, FROM_CACHE, FROM_UPSTREAM, SILENT, Answering, Passed, Result
 from blockd.resolver.engine._cache cimport Entry, NativeCache
 from blockd.resolver.engine._flights cimport MAX_PACKET, MAX_WAITING, Flight, Flights, Waiter
 from blockd.resolver.engine._message cimport Question, is_asked, read_question
-from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_STRAYS, SECRET, UNJUDGED_OPTION
+from blockd.resolver._numbers cimport MAX_DATAGRAM, MAX_REFRESHES, MAX_STRAYS, SECRET, UNJUDGED_OPTION
 from blockd.resolver.engine._outbox cimport CONTROL_SIZE, OUT_SIZE, Outbox, Peer
 from blockd.resolver.engine._peers cimport address_into, address_of, ancillary_of
 from blockd.resolver.engine._reading cimport Reading, read_response
@@ -43,6 +44,8 @@ cdef enum:
     BUSY = 12  # messages in a batch that suggest that more have arrived meanwhile
     READY = 64  # upstream sockets read in one call
     PER_SOCKET = 32  # messages read from one of them
+
+cdef int _CACHE_REFRESHES_AT = layout._CACHE_REFRESHES
 
 
 cdef class NativeEngine(Answering):
@@ -278,7 +281,7 @@ cdef class NativeEngine(Answering):
                 out = self.outbox.room(waiter.descriptor)
                 written = 0
                 if not read_question(waiter.packet, waiter.size, True, &q) or self._late_answer(
-                    &q, entry, <const sockaddr *>&waiter.peer.address, out, &written, now
+                    &q, entry, <const sockaddr *>&waiter.peer.address, FROM_UPSTREAM, out, &written, now
                 ) == DECLINED:
                     self._give_back(&waiter.peer, waiter.descriptor, waiter.packet, waiter.size)
                 elif written:
@@ -330,6 +333,17 @@ cdef class NativeEngine(Answering):
             send(self._sockets[descriptor], begun, address, ancillary)
         else:
             self._deferred.append(Deferred(begun, address, ancillary, descriptor))
+
+    cdef void _refresh(self, Entry *entry, double now) noexcept nogil:
+        """Ask for an entry that is used often anew, for nobody, unless too many questions are in flight."""
+        if self.flights.count >= MAX_REFRESHES or not self.cache.claims_refresh(entry, now):
+            return
+        if self.flights.find(entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd) != NULL:
+            return
+        if self.flights.launch(
+            entry.hash, entry.key, entry.key_size, entry.qtype, entry.do_, entry.cd, now
+        ) != NULL:
+            self.row[_CACHE_REFRESHES_AT] += 1
 
     cdef void _note(self, const Question *q) noexcept nogil:
         """Count a question in the sketch as `TrafficRow.pass_by` does, which returns when the next one is due."""
@@ -385,7 +399,9 @@ cdef class NativeEngine(Answering):
         self._hash_question(looked)
         entry = self.cache.find(looked.hashed, q.key, q.key_size, q.qtype, q.do_, cd, now)
         if entry != NULL:
-            return self._from_entry(q, entry, transport, &passed, True, out, written, now)
+            if now >= entry.refresh_at and not self.is_selftest:
+                self._refresh(entry, now)
+            return self._from_entry(q, entry, transport, &passed, FROM_CACHE, out, written, now)
         if self._is_local(q, transport, &passed, out, written, &result):
             return result
         if descriptor < 0 or size > MAX_PACKET or self.flights.waiting >= MAX_WAITING:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from blockd.dns import types
 from blockd.resolver.cache import CacheKey
+from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.forwarding.groups import LinkGroup
 from blockd.resolver.forwarding.health import failure_kept
 from blockd.resolver.forwarding.limits import MAX_FAILURE_TEXT, MAX_FAILURES
@@ -67,9 +68,15 @@ class Failures:
         if entry is None:
             return None
         self._entries.move_to_end(key)
-        if now >= entry.until or (entry.about is not None and _is_over(entry.about)):
-            return None
-        return entry.outcome
+        return entry.outcome if _holds(entry, now) else None
+
+    def of(self, name: bytes, now: float, *, below: bool) -> list[RememberedFailure]:
+        """Return those of a name's questions that still hold, and with `below` of those under it."""
+        return [
+            RememberedFailure(key, entry.until, _why(entry.outcome))
+            for key, entry in self._entries.items()
+            if (key[0].startswith(name) if below else key[0] == name) and _holds(entry, now)
+        ]
 
     def note(self, key: CacheKey, outcome: Response | Failure, now: float, about: About | None = None) -> None:
         """Remember a failure of the name, or one `about` its upstreams."""
@@ -90,6 +97,14 @@ class Failures:
     def forget(self, key: CacheKey) -> None:
         """Forget a question's failure: it has been answered."""
         self._entries.pop(key, None)
+
+
+def _holds(entry: _Entry, now: float) -> bool:
+    return now < entry.until and (entry.about is None or not _is_over(entry.about))
+
+
+def _why(outcome: Response | Failure) -> str:
+    return outcome.text if isinstance(outcome, Failure) else "the upstreams answered with a failure"
 
 
 def _is_over(about: About) -> bool:

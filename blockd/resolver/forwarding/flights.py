@@ -29,7 +29,7 @@ ALL = 0xFFFFFFFF  # a bit for each upstream of a group
 DUE_AT_ONCE = 256  # flights that are gone on with before others get their turn
 
 Keep = Callable[[CacheKey, Response], object]
-"""Keeps a response for those who ask later."""
+"""Keeps a response that nobody waits for any more."""
 
 
 class Flights:
@@ -52,12 +52,17 @@ class Flights:
         self.failures = Failures()
         self.keep: Keep = _keep_nothing
 
-    def find(self, key: CacheKey) -> Flight | None:
-        """Return the flight with this question that may be joined; None if there is none.
+    def __len__(self) -> int:
+        return len(self._flights)
 
-        One that has just been answered may be: whoever comes now may have looked into the cache before that.
-        """
+    def find(self, key: CacheKey) -> Flight | None:
+        """Return the flight with this question that may be joined, which may just have been answered; else None."""
         return self._flights.get(key) or self._landed.get(key)
+
+    @property
+    def cache_now(self) -> float:
+        """The time by the cache's clock, by which failures are remembered."""
+        return self._clock()
 
     def remembered(self, key: CacheKey) -> Response | Failure | None:
         """Return the failure that a question is answered with at once; None if it is to be asked."""
@@ -268,10 +273,10 @@ class Flights:
         else:
             self.failures.forget(flight.key)
         flight.is_resolved = True
-        self.keep(flight.key, response)
         if not flight.is_done:
             self._end(flight, response)
             return
+        self.keep(flight.key, response)
         waiting = self._flights.get(flight.key)
         if waiting is not None:
             waiting.is_resolved = True

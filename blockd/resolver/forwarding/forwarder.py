@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from blockd.errors import UpstreamFailure
 from blockd.resolver.cache import CacheKey
+from blockd.resolver.caching.inspection import RememberedFailure
 from blockd.resolver.forwarding.failures import Failure
 from blockd.resolver.forwarding.flights import Flights, Keep
 from blockd.resolver.forwarding.groups import LinkGroup
@@ -79,9 +80,22 @@ class Forwarder:
         """All that may be asked, in the order in which they were named."""
         return tuple(self._links)
 
-    def keep_answers(self, keep: Keep) -> None:
-        """Have answers kept as soon as they come, also those that nobody waits for any more."""
+    @property
+    def in_flight(self) -> int:
+        """How many questions are waiting for upstreams."""
+        return len(self._flights)
+
+    def keep_late_answers(self, keep: Keep) -> None:
+        """Have answers kept that come when nobody waits for them any more."""
         self._flights.keep = keep
+
+    def failures(self, name: bytes, *, below: bool) -> list[RememberedFailure]:
+        """Return the failures of a name's questions that are remembered, and with `below` of those under it."""
+        return self._flights.failures.of(name, self._flights.cache_now, below=below)
+
+    def forget(self, key: CacheKey) -> None:
+        """Forget a failure, so that the question is asked again."""
+        self._flights.failures.forget(key)
 
     def start(self) -> None:
         """Probe upstreams and renew sockets from now on, in the running event loop."""

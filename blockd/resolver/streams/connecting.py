@@ -40,7 +40,8 @@ async def connect(
 
     With a proof it is encrypted and has been proven; without, the upstream is one of those asked in plain text.
     """
-    assert (proof is None) == (upstream.transport in ("udp", "tcp"))  # noqa: S101 - never in plain text instead
+    if proof is None and upstream.transport not in ("udp", "tcp"):
+        raise NotConnected("tls", "is never asked in plain text")
     loop = asyncio.get_running_loop()
     sock = await _connected(upstream, options)
     connection = _protocol(upstream, owner, options, proof, clock)

@@ -17,6 +17,7 @@ _NONE = "none"
 _INDEX = "The list of these paths, for a browser"
 # What a query may hold; the application reads it, and documents it nowhere.
 _QUERIES = {
+    "/api/cache": "`name`, a name",
     "/api/orders/{order}": "none; a slash in the path may be written as `%2F`. 200 if one order fits, 300 if several, "
     "404 if none",
     "/api/lookup": "`name`, a name, an address or a network; `trace`, if lines of lists and versions are wanted, "

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 from blockd.resolver.streams import Stream, StreamOptions, padded
+from blockd.resolver.streams.connecting import NotConnected, connect
 from blockd.resolver.streams.tls import RESUMED_FOR
 from blockd.settings.addresses import upstream_from_text
 from tests.resolver.streams.certificates import DAY, NAME, Authority, Certificate
@@ -361,5 +363,17 @@ def test_the_end_cancels_a_handshake(loop: str, authority: Authority, certificat
             await scene.happenings.until(lambda: scene.server.open == 0)
             await asyncio.sleep(0)
             assert scene.heard.failures == []
+
+    run(loop, body)
+
+
+def test_an_encrypted_upstream_is_not_connected_to_without_a_proof(
+    loop: str, authority: Authority, certificate: Certificate
+) -> None:
+    async def body() -> None:
+        async with Scene(authority, certificate.context("dot")).played() as scene:
+            with pytest.raises(NotConnected, match="is never asked in plain text"):
+                await connect(scene.stream.upstream, None, scene.stream, scene.options, time.monotonic)
+            assert scene.server.visits == []
 
     run(loop, body)

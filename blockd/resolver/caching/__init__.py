@@ -1,0 +1,1 @@
+"""Around the cache: asking upstreams for it, giving what has expired, and looking into it."""

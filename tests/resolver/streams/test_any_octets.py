@@ -1,0 +1,148 @@
+"""Whatever octets an upstream sends: no error escapes, every question has at most one end, and nothing piles up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blockd.resolver.streams import FailureKind, StreamOptions
+from blockd.resolver.streams.connection import StreamQuestion, UpstreamConnection
+from blockd.resolver.streams.framed import FramedConnection
+from blockd.resolver.streams.http2 import Http2Connection
+from blockd.resolver.streams.options import StreamCounts
+from blockd.settings import Upstream
+from tests.resolver.streams.doh import GOOD, frame
+from tests.resolver.streams.servers import answer, framed, question
+
+UPSTREAM = Upstream("192.0.2.1", 443, "dns.example", "/dns-query")
+QUESTIONS = 5
+
+
+class Owner:
+    """Counts what became of each question."""
+
+    def __init__(self) -> None:
+        self.counts = StreamCounts()
+        self.ends: list[bytes] = []
+        self.over_with = 0
+
+    def took(self, question: StreamQuestion, _answer: bytes) -> None:
+        self.ends.append(question.id)
+
+    def lost(self, questions: Sequence[StreamQuestion], _kind: FailureKind, _why: str, *, unread: bool) -> None:
+        self.ends += [one.id for one in questions]
+
+    def over(self, _connection: UpstreamConnection, _kind: FailureKind, _why: str) -> None:
+        self.over_with += 1
+
+    def has_room(self) -> None:
+        return
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.is_over = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def abort(self) -> None:
+        self.is_over = True
+
+    close = abort
+
+    def set_write_buffer_limits(self, _high: int) -> None:
+        return
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+def asked(make: Callable[[Owner], UpstreamConnection], greeting: bytes) -> tuple[Owner, Wire, UpstreamConnection]:
+    """Return a connection on which some questions are unanswered."""
+    owner, wire = Owner(), Wire()
+    connection = make(owner)
+    connection.connection_made(cast(asyncio.Transport, wire))
+    connection.data_received(greeting)
+    for number in range(QUESTIONS):
+        connection.send(StreamQuestion(question(number), number.to_bytes(2), 0.0))
+    connection.push()
+    return owner, wire, connection
+
+
+def fed(owner: Owner, wire: Wire, connection: UpstreamConnection, pieces: Sequence[bytes]) -> None:
+    """Feed octets as the event loop would, end the connection, and check what is left."""
+    for piece in pieces:
+        if wire.is_over:
+            break
+        connection.data_received(piece)
+        assert len(wire.written) < 1_000_000
+    if not wire.is_over:
+        connection.connection_lost(None)
+    connection.data_received(b"late")
+    assert sorted(owner.ends) == [number.to_bytes(2) for number in range(QUESTIONS)]
+    assert (owner.over_with, connection.questions) == (1, {})
+
+
+def plain(owner: Owner) -> UpstreamConnection:
+    return FramedConnection(owner, StreamOptions(), None, time.monotonic)
+
+
+def web(owner: Owner) -> UpstreamConnection:
+    return Http2Connection(owner, StreamOptions(), None, time.monotonic, UPSTREAM)
+
+
+def greeting() -> tuple[H2Connection, bytes]:
+    """Return a server's side and its first octets."""
+    server = H2Connection(H2Configuration(client_side=False))
+    server.initiate_connection()
+    return server, server.data_to_send()
+
+
+_MESSAGES = st.integers(0, QUESTIONS + 1).map(lambda number: framed(answer(question(number))))
+_FRAMES = st.builds(
+    frame, st.integers(0, 12), st.integers(0, 255), st.integers(0, 12), st.binary(max_size=40)
+) | st.sampled_from([frame(1, 4, 2 * number + 1, b"\x88") for number in range(QUESTIONS)])
+
+
+@pytest.fixture(autouse=True)
+def with_loop() -> Any:
+    """An event loop, which connections ask for nothing but an event."""
+    with asyncio.Runner() as runner:
+        yield runner.get_loop()
+
+
+@given(st.lists(_MESSAGES | st.binary(max_size=80), max_size=12))
+def test_any_octets_instead_of_messages(pieces: list[bytes]) -> None:
+    fed(*asked(plain, b""), pieces)
+
+
+@given(st.lists(_FRAMES | st.binary(max_size=60), max_size=12))
+def test_any_octets_instead_of_frames(pieces: list[bytes]) -> None:
+    fed(*asked(web, greeting()[1]), pieces)
+
+
+@given(st.data())
+def test_responses_with_wrong_octets_in_them(data: st.DataObject) -> None:
+    server, first = greeting()
+    owner, wire, connection = asked(web, first)
+    server.receive_data(wire.written)
+    for number in range(QUESTIONS):
+        server.send_headers(2 * number + 1, list(GOOD))
+        server.send_data(2 * number + 1, answer(question(number)), end_stream=True)
+    octets = bytearray(server.data_to_send())
+    for _ in range(data.draw(st.integers(0, 3))):
+        octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(octets)))
+    fed(owner, wire, connection, [bytes(octets[:cut]), bytes(octets[cut:])])

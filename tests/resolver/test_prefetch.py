@@ -1,0 +1,160 @@
+"""Names that are asked often are asked anew before their answers expire."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import pytest
+
+from blockd.metrics import Counters
+from blockd.metrics.counters import _CACHE_REFRESHES
+from blockd.resolver.cache import Cache, CacheKey
+from blockd.resolver.caching import caching_forwarder as caching
+from blockd.resolver.response import Response, parse
+from tests.resolver.rig import Rig, question
+from tests.upstream import Fault, UpstreamSimulator
+
+NAME = "www.example"
+KEY: CacheKey = (b"\7example\3www", 1, False, False)
+Story = Callable[[Rig], Awaitable[None]]
+
+
+def run(folder: Path, upstream: UpstreamSimulator, story: Story, **given: Any) -> Rig:
+    """Run a story with a rig whose engine may ask upstreams; its clock begins where the engine's own is."""
+    rig = Rig(folder, upstream.upstream, **{"prefetch": True, "attempts": 1, **given})
+    rig.clock.now = time.monotonic()
+
+    async def main() -> None:
+        async with asyncio.timeout(60):
+            rig.resolver.ask_upstreams(lambda _: None)
+            try:
+                await story(rig)
+            finally:
+                rig.resolver.close()
+
+    asyncio.run(main())
+    return rig
+
+
+async def ask(rig: Rig) -> list[str]:
+    wire = await rig.resolve(question(NAME).to_wire())
+    assert wire is not None
+    return [f"{rrset.ttl} {data}" for rrset in dns.message.from_wire(wire).answer for data in rrset]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(0.005)
+
+
+def refreshes(rig: Rig) -> int:
+    return int(rig.row.numbers[_CACHE_REFRESHES])
+
+
+def test_a_name_that_is_asked_often_is_renewed_before_it_expires(tmp_path: Path, upstream: UpstreamSimulator) -> None:
+    upstream.plan(NAME, "A", f"{NAME}. 1000 IN A 198.51.100.1")
+
+    async def story(rig: Rig) -> None:
+        for _ in range(3):
+            assert await ask(rig) == ["1000 198.51.100.1"]
+        upstream.plan(NAME, "A", f"{NAME}. 1000 IN A 198.51.100.2")
+        rig.clock.now += 899
+        assert await ask(rig) == ["101 198.51.100.1"]
+        assert refreshes(rig) == 0
+        rig.clock.now += 2
+        assert await ask(rig) == ["99 198.51.100.1"], "nobody waits for it"
+        assert await ask(rig) == ["99 198.51.100.1"]
+        await until(lambda: rig.cache.peek(KEY).response.records.endswith(b"\xc6\x33\x64\2"))
+        assert len(upstream.seen) == 2
+        assert refreshes(rig) == 1
+
+    run(tmp_path, upstream, story)
+
+
+def test_a_name_that_is_asked_seldom_is_not_renewed(tmp_path: Path, upstream: UpstreamSimulator) -> None:
+    upstream.plan(NAME, "A", f"{NAME}. 1000 IN A 198.51.100.1")
+
+    async def story(rig: Rig) -> None:
+        await ask(rig)
+        rig.clock.now += 950
+        await ask(rig)
+
+    assert refreshes(run(tmp_path, upstream, story)) == 0
+
+
+def test_a_failure_leaves_the_entry_and_is_not_tried_again(tmp_path: Path, upstream: UpstreamSimulator) -> None:
+    upstream.plan(NAME, "A", f"{NAME}. 1000 IN A 198.51.100.1")
+
+    async def story(rig: Rig) -> None:
+        for _ in range(3):
+            await ask(rig)
+        upstream.faults = {Fault.SERVFAIL}
+        rig.clock.now += 950
+        for _ in range(3):
+            assert await ask(rig) == ["50 198.51.100.1"]
+        await until(lambda: len(upstream.seen) == 2)
+
+    assert refreshes(run(tmp_path, upstream, story)) == 1
+    assert len(upstream.seen) == 2
+
+
+@pytest.mark.parametrize(("ttl", "given"), [(9, {}), (1000, {"prefetch": False})])
+def test_short_lives_and_the_setting_are_heeded(
+    tmp_path: Path, upstream: UpstreamSimulator, ttl: int, given: dict[str, Any]
+) -> None:
+    upstream.plan(NAME, "A", f"{NAME}. {ttl} IN A 198.51.100.1")
+
+    async def story(rig: Rig) -> None:
+        for _ in range(3):
+            await ask(rig)
+        rig.clock.now += ttl * 0.99
+        await ask(rig)
+
+    assert refreshes(run(tmp_path, upstream, story, **given)) == 0
+
+
+class Silent:
+    """Upstreams that never answer."""
+
+    async def resolve(self, key: CacheKey) -> Response:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+def test_only_so_many_are_renewed_at_once_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caching, "MAX_REFRESHES", 3)
+    counters = Counters(1)
+
+    async def story() -> None:
+        forwarder = caching.CachingForwarder(Silent(), Cache(1 << 20, 100, 100), time.monotonic, counters.row(0))
+        for number in range(10):
+            for _ in range(2):
+                forwarder.refresh((bytes([1, number]), 1, False, False))
+        assert len(asyncio.all_tasks()) == 1 + 3
+
+    asyncio.run(story())
+    assert counters.cache_refreshes() == 3
+
+
+def test_each_entry_is_claimed_once() -> None:
+    cache = Cache(1 << 20, 86_400, 3600, prefetch=True)
+    query = question(NAME).to_wire()
+    record = b"\xc0\x0c\0\1\0\1\0\0\0\x64\0\4\xc6\x33\x64\1"
+    response = parse(query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + query[12:] + record, len(query) - 12)
+    entry = cache.put(KEY, response, 0)
+    assert entry.refresh_at == 90
+    for now in (1, 2):
+        assert cache.get(KEY, now) is entry
+        assert not cache.claims_refresh(entry, now)
+    assert not cache.claims_refresh(entry, 89.9)
+    assert cache.claims_refresh(entry, 90)
+    assert not cache.claims_refresh(entry, 90)
+    assert cache.put(KEY, response, 95).refresh_at == 185
+    assert Cache(1 << 20, 86_400, 3600).put(KEY, response, 0).refresh_at == math.inf
