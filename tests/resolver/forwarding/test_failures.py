@@ -87,3 +87,12 @@ def test_times_are_short(seconds: float, text: str) -> None:
 
 def test_an_rcode_without_a_name_has_its_number() -> None:
     assert (rcode_text(5), rcode_text(11)) == ("REFUSED", "rcode 11")
+
+
+def test_those_of_a_name_and_of_the_names_under_it_are_shown() -> None:
+    memory = Failures()
+    memory.note(KEY, WHY, 0.0)
+    memory.note(key(7), WHY, 3.0)
+    assert [one.key for one in memory.of(KEY[0], 4.0, below=False)] == [KEY]
+    assert [(one.until, one.why) for one in memory.of(KEY[0], 4.0, below=True)] == [(5.0, WHY.text), (8.0, WHY.text)]
+    assert [one.key for one in memory.of(KEY[0], 6.0, below=True)] == [key(7)]
