@@ -14,19 +14,9 @@ from blockd.dns import types
 from blockd.metrics import counters, traffic
 from blockd.names import domain, hashed, network, translation
 from blockd.orders import entry, lifecycle, order, verdict
-from blockd.resolver import (
-    cache,
-    extras,
-    forwarder,
-    moving,
-    query,
-    records,
-    response,
-    sections,
-    selftest_key,
-    upstream,
-)
+from blockd.resolver import cache, extras, moving, query, records, response, sections, selftest_key
 from blockd.resolver.caching import caching_forwarder
+from blockd.resolver.forwarding import limits
 from blockd.resolver.reading import extended_errors, fitting, names
 from blockd.ruleset import format as ruleset_format
 from blockd.ruleset import parties, precedence, salts, states
@@ -73,9 +63,9 @@ FILES: dict[str, tuple[Numbers, ...]] = {
     ),
     "dns/_types.pxd": (all_of(types),),
     "resolver/_numbers.pxd": (
+        of(limits, "MAX_ASKED", "MAX_IN_FLIGHT", "MAX_LATE", "MAX_STRAYS", "MAX_FAILURES"),
         of(cache, "STALE_TTL", "REFRESH_SHARE", "REFRESH_USES", "MIN_REFRESHED", "KEYS_PER_TURN"),
         of(caching_forwarder, "MAX_REFRESHES"),
-        of(forwarder, "MAX_IN_FLIGHT"),
         of(extras, "MAX_EXTRA_NAMES", "MAX_EXTRA_ADDRESSES"),
         of(query, "MAX_DATAGRAM"),
         of(response, "MAX_RECORDS"),
@@ -86,7 +76,6 @@ FILES: dict[str, tuple[Numbers, ...]] = {
         of(sections, "FIXED", "MAX_AUTHORITIES"),
         of(moving, "MAX_POINTER"),
         of(selftest_key, "SECRET", "UNJUDGED_OPTION"),
-        of(upstream, "MAX_STRAYS"),
     ),
     "ruleset/_numbers.pxd": (
         of(ruleset_format, "SLOTS", "BUCKET_SIZE", "OFFSETS_AT", "USED_AT", "PUSHED_AT", "FILL", "MAX_PROBES"),

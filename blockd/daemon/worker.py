@@ -139,7 +139,14 @@ def _resolver(context: WorkerContext, channel: Channel) -> Resolver:
         traffic=shared.traffic.row(context.index),
     )
     groups = context.resolution.groups
-    options = UpstreamOptions(settings.upstream.timeout, settings.upstream.attempts, secrets.randbelow)
+    options = UpstreamOptions(
+        settings.upstream.timeout,
+        settings.upstream.attempts,
+        secrets.randbelow,
+        mixed_case=settings.upstream.mixed_case,
+        cookies=settings.upstream.cookies,
+        avoid_ports=settings.upstream.avoid_ports,
+    )
     return Resolver(
         context.engine,
         service,

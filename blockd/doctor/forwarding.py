@@ -12,6 +12,7 @@ from blockd.resolver.machine.observation import Observation
 from blockd.resolver.machine.system import STUB
 from blockd.resolver.resolution import Resolution
 
+SLOW = 1.0  # seconds for an answer that a resolver has in its cache
 _REFUSALS = {types.SERVFAIL: "SERVFAIL", types.REFUSED: "REFUSED", types.NOTIMP: "NOTIMP", types.FORMERR: "FORMERR"}
 
 
@@ -91,8 +92,14 @@ def _finding(question: UpstreamQuestion, one: Asked, timeout: float, grade: Grad
     about = f" about {question.about}" if question.zone else ""
     if milliseconds > limit:
         return warning(
-            f"{name} answered{about} in {milliseconds:.0f} ms; upstream.timeout is {limit:.0f} ms",
+            f"{name} took {milliseconds:.0f} ms to answer{about}; upstream.timeout is {limit:.0f} ms, so clients get "
+            "SERVFAIL",
             "Use a nearer resolver, or raise upstream.timeout.",
+        )
+    if one.seconds > SLOW:
+        return warning(
+            f"{name} took {milliseconds:.0f} ms to answer{about}; more than {SLOW * 1000:.0f} ms is slow",
+            "Use a nearer resolver; clients wait for names that are not cached, upstream.timeout at most.",
         )
     return ok(f"{name} answered{about} in {milliseconds:.0f} ms")
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blockd.dns import types
+from blockd.doctor.exchange import ask
 from blockd.doctor.kernel_sockets import KernelSocket, Program, bound_sockets, command, holders
 from blockd.doctor.upstream_question import UpstreamQuestion
 from blockd.errors import UpstreamFailure
@@ -28,7 +29,6 @@ from blockd.resolver.engine.choice import why_not_native
 from blockd.resolver.machine.system import System
 from blockd.resolver.response import matches
 from blockd.resolver.streams import ask_over_stream, socket_address
-from blockd.resolver.upstream import ask
 from blockd.settings import SocketAddress, Upstream
 from blockd.transports import binding as sockets
 

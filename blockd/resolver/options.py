@@ -63,11 +63,18 @@ class CacheOptions:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamOptions:
-    """Seconds for one attempt, attempts for one question, and what IDs and ports are drawn from."""
+    """How upstreams are asked.
+
+    `timeout` is how many seconds a question of a client waits at most, `attempts` how many questions it may cause;
+    IDs, ports and the case of names are drawn from `randomness`. No question leaves from `avoid_ports`.
+    """
 
     timeout: float
     attempts: int
     randomness: Randomness
+    mixed_case: bool = True
+    cookies: bool = True
+    avoid_ports: tuple[range, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from blockd.resolver.caching.caching_forwarder import CachingForwarder
 from blockd.resolver.caching.stale import as_given
 from blockd.resolver.clients import Clients, packed_host
 from blockd.resolver.extras import additional_at, left_out
-from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.local.local_answer import behind_aliases, local_answer, message_of
 from blockd.resolver.moving import LEADS_BACK
 from blockd.resolver.options import CacheOptions, Instruments, NotifyHandler, Service

@@ -13,7 +13,7 @@ from blockd.resolver.cache import Cache
 from blockd.resolver.caching.inspection import CacheInspector
 from blockd.resolver.engine.choice import AnyEngine
 from blockd.resolver.engine.twin import Deferred, Engine
-from blockd.resolver.forwarder import Forwarder
+from blockd.resolver.forwarding.forwarder import Forwarder
 from blockd.resolver.options import CacheOptions, Instruments, Service
 from blockd.resolver.pipeline import Pipeline
 from blockd.resolver.query_context import Outcome, QueryContext
@@ -22,7 +22,6 @@ from blockd.ruleset import Enforced
 
 if TYPE_CHECKING:
     from blockd.resolver.engine._cache import NativeCache
-    from blockd.resolver.engine.native import UpstreamSockets
 
 
 class Resolver:
@@ -34,12 +33,12 @@ class Resolver:
         """`engine` is the result of `engine_name`."""
         self._sinkhole = service.sinkhole
         self._forwarder = forwarder
-        self._upstreams: UpstreamSockets | None = None
         self._waiting = Waiting()
         limits = cache.size, cache.max_ttl, cache.max_negative_ttl
         row = instruments.row
         row.cache_emptied()
         self.cache: Cache | NativeCache
+        own_cache: Cache  # the pipeline's
         self.engine: AnyEngine
         if engine == "native":
             from blockd.resolver.engine._cache import NativeCache  # only here: it may not be built
@@ -48,15 +47,16 @@ class Resolver:
 
             self.cache = native_cache = NativeCache(*limits, cache.seed, stale=cache.stale, prefetch=cache.prefetch)
             not_sampling = replace(instruments, traffic=None)  # the engine does that
-            feeding = FeedingCache(native_cache, cache, row)
-            self.pipeline = Pipeline(service, feeding, cache, forwarder, not_sampling)
+            own_cache = FeedingCache(native_cache, cache, row)
+            self.pipeline = Pipeline(service, own_cache, cache, forwarder, not_sampling)
             self.engine = NativeEngine(self.pipeline, native_cache, service, instruments)
-            self.inspector = CacheInspector((native_cache, feeding), forwarder, row)
+            self.inspector = CacheInspector((native_cache, own_cache), forwarder, row)
         else:
-            self.cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
-            self.pipeline = Pipeline(service, self.cache, cache, forwarder, instruments)
+            self.cache = own_cache = Cache(*limits, row, stale=cache.stale, prefetch=cache.prefetch)
+            self.pipeline = Pipeline(service, own_cache, cache, forwarder, instruments)
             self.engine = Engine(self.pipeline)
-            self.inspector = CacheInspector((self.cache,), forwarder, row)
+            self.inspector = CacheInspector((own_cache,), forwarder, row)
+        forwarder.keep_late_answers(lambda key, response: own_cache.put(key, response, instruments.clock()))
 
     def enforce(self, enforced: Enforced) -> None:
         """Enforce another ruleset from the next message on, and let go of the one before."""
@@ -80,16 +80,12 @@ class Resolver:
         if self._waiting.is_full:
             deliver(self.pipeline.give_up(context, TOO_MANY))
             return None
-        return self._waiting.add(self.pipeline.finish(context), deliver)
+        return self._waiting.add(self.finish(context), deliver)
 
     def ask_upstreams(self, answer_later: Callable[[Iterable[Deferred]], None]) -> None:
-        """Let the engine ask upstreams itself, in the running event loop; `answer_later` gets what it gives back."""
-        if not isinstance(self.engine, Engine):
-            from blockd.resolver.engine.native import UpstreamSockets  # only here: it may not be built
-
-            self._upstreams = UpstreamSockets(self.engine, self._forwarder, answer_later)
+        """Probe upstreams from now on, in the running event loop; `answer_later` gets what the engine gives back."""
+        self._forwarder.start()
 
     def close(self) -> None:
-        """Stop asking upstreams through the engine."""
-        if self._upstreams is not None:
-            self._upstreams.close()
+        """Stop asking upstreams; who waits for them is answered."""
+        self._forwarder.close()

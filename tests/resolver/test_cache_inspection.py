@@ -66,7 +66,7 @@ def test_a_flush_of_all_leaves_empty_caches_also_of_what_has_expired(rig: Rig, u
 
 
 def test_a_remembered_failure_is_flushed_too(rig: Rig, upstream: UpstreamSimulator) -> None:
-    upstream.faults = {Fault.SILENCE}
+    upstream.faults = {Fault.REFUSED}
     rig.answer("www.example")
     upstream.faults = {Fault.SERVFAIL}
     rig.answer("www.example", "TXT")

@@ -56,7 +56,7 @@ def test_keys_left_out_have_their_defaults(write: Write) -> None:
     assert Network.from_text("100.64.0.0/10") in found.clients.allow
     assert found.sinkhole.ipv4 == IPv4Address("127.0.0.1")
     assert found.upstreams == (SYSTEM_UPSTREAM,)
-    assert found.upstream.timeout == pytest.approx(0.8)
+    assert found.upstream.timeout == pytest.approx(4.0)
     assert found.cache.size == 32 * 1024**2
     assert found.gate.max_shrink == pytest.approx(0.2)
     assert found.at_first_start == "serve"
@@ -240,6 +240,12 @@ def test_every_problem_is_told_at_once(write: Write) -> None:
             ),
         ),
         ("sinkhole: {ipv4: 1}", "sinkhole.ipv4: expected an IPv4 address such as 192.0.2.1, got 1"),
+        ("upstream: {attempts: 4}", "upstream.attempts: expected a whole number from 1 to 3, got 4"),
+        ("upstream: {cookies: 'yes'}", "upstream.cookies: expected true or false, got 'yes'"),
+        (
+            "upstream: {avoid_ports: [0]}",
+            "upstream.avoid_ports: expected a port such as 5060, or a range such as 6000-6063, got 0",
+        ),
         ("sinkhole: {ttl: true}", "sinkhole.ttl: expected a whole number from 1 to 3600, got true"),
         ("operator: {url: /x}", "operator.url: expected a URL such as https://www.example.net/, got '/x'"),
         (f"operator: {{name: {'x' * 201}}}", "operator.name: expected at most 200 characters, got 201"),

@@ -10,6 +10,7 @@ from blockd.resolver.machine.observation import Observation, is_own
 from blockd.resolver.machine.system import DNS_PORT, STUB
 from blockd.resolver.zone_table import ZoneTable
 from blockd.settings import SYSTEM_UPSTREAM, Settings, Upstream
+from blockd.settings.hosts import joined
 
 ALL_NAMES = 0  # the place of the group for all names
 
@@ -74,6 +75,8 @@ def _known(configured: Iterable[Upstream], observation: Observation) -> Iterable
 def _why_left_out(upstream: Upstream, settings: Settings, observation: Observation) -> str:
     if is_own(upstream, settings, observation.own):
         return f"the upstream {upstream.label} is blockd itself"
+    if joined(upstream.host, upstream.port) in observation.led_back:
+        return f"questions to the upstream {upstream.label} come back to blockd"
     if upstream == STUB and observation.is_circle:
         asked = " and ".join(observation.stub)
         return f"systemd-resolved ({STUB.label}) asks {asked}, which is blockd itself: questions would loop"

@@ -5,12 +5,12 @@ The control process looks, and tells workers in a small message; `check` and `do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import Any, Protocol
 
-from blockd.resolver.machine.system import STUB, System
+from blockd.resolver.machine.system import DNS_PORT, STUB, System
 from blockd.settings import SYSTEM_UPSTREAM, Settings, SocketAddress, Upstream
 
 MAX_OWN = (
@@ -35,8 +35,9 @@ class ObservedSystem(Protocol):
 class Observation:
     """The hosts of the machine's resolvers, and which hosts of upstreams are the machine itself.
 
-    `trouble` says why there are no resolvers, or why they are the ones of before. `stub` are the upstreams of
-    systemd-resolved that are blockd itself; with `is_circle` it has no others. Only what a config needs is looked at.
+    `trouble` says why there are no resolvers, or why they are those of before. `stub` are the upstreams of
+    systemd-resolved that are blockd itself; with `is_circle` it has no others. `led_back` are addresses, with ports, of
+    upstreams whose questions came back to blockd. Only what a config needs is looked at.
     """
 
     name_servers: tuple[str, ...] = ()
@@ -44,16 +45,18 @@ class Observation:
     own: tuple[str, ...] = ()
     stub: tuple[str, ...] = ()
     is_circle: bool = False
+    led_back: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings, system: ObservedSystem | None = None) -> Observation:
-        """Look at the machine."""
+    def of(cls, settings: Settings, system: ObservedSystem | None = None, before: Sequence[str] = ()) -> Observation:
+        """Look at the machine; if resolv.conf names no resolver now, those that it named `before` stay."""
         system = system or System()
         named: list[Upstream] = []
         trouble = ""
         configured = configured_upstreams(settings)
         if SYSTEM_UPSTREAM in configured:
             named, trouble = _named(system)
+            named = named or [Upstream(host, DNS_PORT) for host in before]
         asked = [*named, *(one for one in configured if one != SYSTEM_UPSTREAM)]
         stub = system.stub_upstreams() if STUB in asked else []
         own = _own([*asked, *stub], settings, system)
@@ -73,7 +76,7 @@ class Observation:
     @classmethod
     def from_message(cls, values: Mapping[str, Any]) -> Observation:
         """Return what `to_message` was made from."""
-        lists = {name: tuple(values[name]) for name in ("name_servers", "own", "stub")}
+        lists = {name: tuple(values[name]) for name in ("name_servers", "own", "stub", "led_back")}
         return cls(**lists, trouble=values["trouble"], is_circle=values["is_circle"])
 
 

@@ -1,21 +1,18 @@
-"""One exchange with one upstream: over UDP from a fresh random port, over TCP after truncation, or as it says."""
+"""One exchange with one upstream, for who asks once: from a random port, over TCP if truncated, or as it says."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 
 from blockd.dns import types
 from blockd.errors import UpstreamFailure
+from blockd.resolver.forwarding.limits import MAX_STRAYS
+from blockd.resolver.forwarding.source_ports import SourcePorts
+from blockd.resolver.forwarding.udp_sockets import connected
 from blockd.resolver.options import Randomness
 from blockd.resolver.response import matches
-from blockd.resolver.streams import ask_over_stream, socket_address
+from blockd.resolver.streams import ask_over_stream
 from blockd.settings import Upstream
-
-LOWEST_PORT = 1024  # RFC 5452 section 9.2: any port above the system's own
-PORT_TRIES = 8  # random ports tried before the kernel chooses
-MAX_STRAYS = 32  # packets that do not match before an exchange is aborted: somebody is guessing
 
 
 async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: float, randomness: Randomness) -> bytes:
@@ -43,10 +40,7 @@ async def ask(upstream: Upstream, query: bytes, question_size: int, seconds: flo
 
 async def _over_udp(upstream: Upstream, query: bytes, question_size: int, randomness: Randomness) -> bytes:
     loop = asyncio.get_running_loop()
-    family, address = socket_address(upstream)
-    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
-        bind_randomly(sock, randomness)
-        sock.connect(address)  # the kernel now drops packets from other addresses
+    with connected(upstream, SourcePorts((), randomness)) as sock:
         sock.send(query)
         arrived: asyncio.Future[bytes] = loop.create_future()
         strays = 0
@@ -72,12 +66,3 @@ async def _over_udp(upstream: Upstream, query: bytes, question_size: int, random
             return await arrived
         finally:
             loop.remove_reader(sock)
-
-
-def bind_randomly(sock: socket.socket, randomness: Randomness) -> None:
-    """Bind to a random port; the kernel's own choice, random too but from a narrower range, is the last resort."""
-    host = "::" if sock.family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - the kernel chooses the source address
-    for _ in range(PORT_TRIES):
-        with contextlib.suppress(OSError):
-            sock.bind((host, LOWEST_PORT + randomness(65536 - LOWEST_PORT)))
-            return
